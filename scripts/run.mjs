@@ -1,0 +1,138 @@
+// The one entry of every npm script. With `ignore-scripts` npm skips prestart and pretest, so each command does its own
+// set-up here: install what the lock file names when node_modules does not hold it yet, build when a source is newer.
+import { spawn, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const bin = (name) => join(root, 'node_modules', '.bin', name);
+
+function run(command, args, options = {}) {
+  const result = spawnSync(command, args, { cwd: root, stdio: 'inherit', ...options });
+  if (result.error) throw result.error;
+  return result.status ?? 70;
+}
+
+function mustRun(command, args, options) {
+  const status = run(command, args, options);
+  if (status !== 0) process.exit(status);
+}
+
+/** Installs from the lock file when it differs from what the last set-up installed. */
+function install() {
+  const stamp = join(root, 'node_modules', '.holdfast-setup');
+  const wanted = createHash('sha256')
+    .update(readFileSync(join(root, 'package-lock.json')))
+    .digest('hex');
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return;
+  console.error('holdfast: installing the packages of package-lock.json');
+  mustRun('npm', ['ci', '--no-progress'], { stdio: ['ignore', 2, 2] });
+  writeFileSync(stamp, wanted);
+}
+
+function newest(folder) {
+  let time = 0;
+  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) time = Math.max(time, newest(path));
+    else if (entry.name.endsWith('.ts')) time = Math.max(time, statSync(path).mtimeMs);
+  }
+  return time;
+}
+
+/** Compiles src to dist and the tools to dist/tools, when a source is newer than the last build. */
+function build({ force = false } = {}) {
+  const stamp = join(root, 'dist', '.built');
+  const sources = Math.max(...['src', 'loadtest', 'bench'].map((folder) => newest(join(root, folder))));
+  if (!force && existsSync(stamp) && statSync(stamp).mtimeMs > sources) return;
+  mustRun(bin('tsc'), ['-b', 'tsconfig.tools.json'], { stdio: ['ignore', 2, 2] });
+  writeFileSync(stamp, '');
+}
+
+function foreground(args) {
+  const child = spawn(process.execPath, args, { cwd: process.env.INIT_CWD ?? root, stdio: 'inherit' });
+  for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => child.kill(signal));
+  child.on('exit', (code, signal) => process.exit(code ?? (signal === 'SIGKILL' ? 137 : 70)));
+}
+
+function test(args) {
+  const folder = mkdtempSync(join(tmpdir(), 'holdfast-test-'));
+  const report = join(folder, 'report.json');
+  const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
+  const status = run(bin('vitest'), ['run', ...reporters, ...args]);
+  if (!existsSync(report)) {
+    console.log('0 passed, 1 failed, 0 skipped');
+    process.exit(status || 1);
+  }
+  const result = JSON.parse(readFileSync(report, 'utf8'));
+  rmSync(folder, { recursive: true });
+  const failedFiles = result.testResults.filter(
+    (file) => file.status === 'failed' && file.assertionResults.length === 0,
+  ).length;
+  for (const file of result.testResults) {
+    for (const one of file.assertionResults) {
+      if (one.status === 'skipped' || one.status === 'pending' || one.status === 'todo')
+        console.log(`skipped: ${one.fullName}`);
+    }
+  }
+  const failed = result.numFailedTests + failedFiles;
+  const skipped = result.numPendingTests + result.numTodoTests;
+  console.log(`${result.numPassedTests} passed, ${failed} failed, ${skipped} skipped`);
+  process.exit(status !== 0 ? status : failed > 0 || result.numPassedTests === 0 ? 1 : 0);
+}
+
+function check() {
+  const steps = [
+    ['format and lint', bin('biome'), ['check', '--error-on-warnings', '.']],
+    ['types', bin('tsc'), ['-p', 'tsconfig.json']],
+    ['type-aware lint', bin('eslint'), ['.', '--max-warnings', '0']],
+    ['rooms', bin('depcruise'), ['src', 'loadtest', 'bench', '--output-type', 'err']],
+    ['dead code', bin('knip'), []],
+  ];
+  let failed = 0;
+  for (const [name, command, args] of steps) {
+    const status = run(command, args);
+    console.log(`${status === 0 ? 'ok  ' : 'FAIL'} ${name}`);
+    if (status !== 0) failed++;
+  }
+  process.exit(failed === 0 ? 0 : 1);
+}
+
+const [command, ...args] = process.argv.slice(2);
+switch (command) {
+  case 'start':
+    install();
+    build();
+    foreground([join(root, 'dist/cli/main.js'), 'serve', '--demo', ...args]);
+    break;
+  case 'test':
+    install();
+    build();
+    test(args);
+    break;
+  case 'build':
+    install();
+    build({ force: true });
+    break;
+  case 'check':
+    install();
+    build();
+    check();
+    break;
+  case 'bench':
+    install();
+    build();
+    foreground(['--expose-gc', join(root, 'dist/tools/bench/main.js'), ...args]);
+    break;
+  case 'loadtest':
+    install();
+    build();
+    foreground([join(root, 'dist/cli/main.js'), 'loadtest', ...args]);
+    break;
+  default:
+    console.error(`holdfast: unknown script ${command}; one of start, test, build, check, bench, loadtest`);
+    process.exit(64);
+}

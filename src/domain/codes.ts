@@ -1,0 +1,125 @@
+/**
+ * The words of the domain as small integers: what rows, records and verdicts store. The numbers are part of the journal's
+ * format: never change or reuse one, only add.
+ */
+
+/** Kinds of journal events (records). */
+export const EventKind = {
+  accountCreated: 1,
+  accountUpdated: 2,
+  cardCreated: 3,
+  cardUpdated: 4,
+  /** Any decision about a wire message: authorization, inquiry, verification, reversal, decline. */
+  message: 5,
+  /** The reply of an approval was not handed to its socket in time: its hold is rolled back. */
+  notDelivered: 6,
+  payment: 7,
+  /** A message that stopped the shard was set aside by its fingerprint. */
+  poison: 8,
+  /** Declines of unknown cards beyond the journaling rate, as a count. */
+  unknownCardCount: 9,
+  /** Idempotency key of the API with the HMAC of its body and its outcome; stands behind its effect in the same frame. */
+  idempotency: 10,
+} as const;
+export type EventKind = (typeof EventKind)[keyof typeof EventKind];
+
+/** What a message event is in the life of an authorization. */
+export const ElementKind = {
+  authorization: 1,
+  verification: 2,
+  balanceInquiry: 3,
+  reversal: 4,
+  /** A message that could not be understood far enough to be one of the others (30, 12, 14). */
+  refused: 5,
+} as const;
+export type ElementKind = (typeof ElementKind)[keyof typeof ElementKind];
+
+export const AccountStatus = { open: 1, frozen: 2, closed: 3 } as const;
+export type AccountStatus = (typeof AccountStatus)[keyof typeof AccountStatus];
+
+export const AccountType = { credit: 1, prepaid: 2, debit: 3 } as const;
+export type AccountType = (typeof AccountType)[keyof typeof AccountType];
+
+export const CardStatus = { inactive: 1, active: 2, paused: 3, lost: 4, stolen: 5, closed: 6, expired: 7 } as const;
+export type CardStatus = (typeof CardStatus)[keyof typeof CardStatus];
+
+/** Steps of the decision order (domain section 3), in their order. */
+export const Step = {
+  format: 1,
+  messageType: 2,
+  duplicate: 3,
+  tombstone: 4,
+  cardKnown: 5,
+  cardStatus: 6,
+  expiryDate: 7,
+  accountStatus: 8,
+  cryptography: 9,
+  controls: 10,
+  rules: 11,
+  funds: 12,
+  approve: 13,
+  /** Reversals: the search for the original. */
+  original: 14,
+} as const;
+export type Step = (typeof Step)[keyof typeof Step];
+
+/** Verdict of one step. */
+export const Verdict = { pass: 1, fail: 2, notPresent: 3, notApplicable: 4, matched: 5, notFound: 6 } as const;
+export type Verdict = (typeof Verdict)[keyof typeof Verdict];
+
+/** Why a message was declined or refused: the API's `decline_reason`, finer than DE39. */
+export const Reason = {
+  none: 0,
+  malformedField: 1,
+  missingField: 2,
+  unsupportedMessage: 3,
+  unsupportedProcessingCode: 4,
+  duplicateOtherAmount: 5,
+  /** A repeat of an approval that was fully reversed or rolled back as not delivered. */
+  originalUndone: 6,
+  reversedBeforeArrival: 7,
+  unknownCard: 8,
+  cardInactive: 9,
+  cardPaused: 10,
+  cardLost: 11,
+  cardStolen: 12,
+  cardClosed: 13,
+  cardExpired: 14,
+  expiryMismatch: 15,
+  accountFrozen: 16,
+  accountClosed: 17,
+  currencyMismatch: 18,
+  insufficientFunds: 19,
+  amountOutOfRange: 20,
+  setAside: 21,
+} as const;
+export type Reason = (typeof Reason)[keyof typeof Reason];
+
+/** DE39 values as two ASCII bytes in one integer: `'51'` is 0x3531. */
+export function responseCode(text: string): number {
+  return (text.charCodeAt(0) << 8) | text.charCodeAt(1);
+}
+
+export function responseText(code: number): string {
+  return String.fromCharCode(code >> 8, code & 0xff);
+}
+
+export const Response = {
+  approved: responseCode('00'),
+  partial: responseCode('10'),
+  invalidTransaction: responseCode('12'),
+  invalidCard: responseCode('14'),
+  formatError: responseCode('30'),
+  lost: responseCode('41'),
+  stolen: responseCode('43'),
+  insufficientFunds: responseCode('51'),
+  expired: responseCode('54'),
+  notPermitted: responseCode('57'),
+  restricted: responseCode('62'),
+  lateOrReversed: responseCode('68'),
+  inactive: responseCode('78'),
+  verified: responseCode('85'),
+  unavailable: responseCode('91'),
+  duplicate: responseCode('94'),
+  systemError: responseCode('96'),
+} as const;

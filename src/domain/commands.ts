@@ -1,0 +1,172 @@
+/**
+ * Writes and reads of the control plane, as they cross the rings (msgpack). A command is validated for shape by the
+ * control plane and for meaning by the shard; a refusal is a value with a code, never an exception.
+ */
+import type { AccountStatus, AccountType, CardStatus } from './codes.js';
+import type { Fingerprint } from './events.js';
+
+/** Idempotency of one API write: HMAC-SHA-256 of key and body. Both are kept in the same frame as the effect. */
+export interface IdempotencyTag {
+  keyHash: Uint8Array;
+  bodyHash: Uint8Array;
+}
+
+export interface CreateAccount {
+  op: 'create_account';
+  /** 1-64 characters of [A-Za-z0-9_.-]; decides the shard (journal/placement). */
+  id: string;
+  program: number;
+  currency: number;
+  creditLimit: number;
+  type: AccountType;
+  idempotency?: IdempotencyTag;
+}
+
+export interface UpdateAccount {
+  op: 'update_account';
+  id: string;
+  creditLimit?: number;
+  status?: AccountStatus;
+  idempotency?: IdempotencyTag;
+}
+
+/** The PAN itself is in the vault already, under the fingerprint. */
+export interface CreateCard {
+  op: 'create_card';
+  account: string;
+  fingerprint: Fingerprint;
+  bin: number;
+  last4: number;
+  panLength: number;
+  expiry: number;
+  cardSequence: number;
+  serviceCode: number;
+  status: CardStatus;
+  /** Slot of the replaced card in the same shard; -1 for none. */
+  replacesSlot: number;
+  idempotency?: IdempotencyTag;
+}
+
+export interface UpdateCard {
+  op: 'update_card';
+  cardSlot: number;
+  status: CardStatus;
+  idempotency?: IdempotencyTag;
+}
+
+/** Rows of one shard; each is decided alone, in order, all in one frame. */
+export interface ImportRows {
+  op: 'import';
+  rows: { account: Omit<CreateAccount, 'op'>; card?: Omit<CreateCard, 'op' | 'account'> }[];
+}
+
+export interface PostPayment {
+  op: 'payment';
+  account: string;
+  amount: number;
+  currency: number;
+  reference: string;
+  idempotency?: IdempotencyTag;
+}
+
+export type Command = CreateAccount | UpdateAccount | CreateCard | UpdateCard | ImportRows | PostPayment;
+
+export type Refusal =
+  | 'account_exists'
+  | 'account_not_found'
+  | 'account_closed'
+  | 'card_exists'
+  | 'card_not_found'
+  | 'card_status_final'
+  | 'currency_mismatch'
+  | 'reference_exists'
+  | 'amount_out_of_range'
+  | 'capacity_exceeded'
+  | 'idempotency_mismatch'
+  | 'shard_unavailable';
+
+export interface AccountView {
+  slot: number;
+  id: string;
+  program: number;
+  currency: number;
+  creditLimit: number;
+  type: AccountType;
+  status: AccountStatus;
+  posted: number;
+  held: number;
+  createdMs: number;
+  /** Newest record of the account in its shard: the head of its list. */
+  newestSequence: number;
+}
+
+export interface CardView {
+  slot: number;
+  account: string;
+  bin: number;
+  last4: number;
+  panLength: number;
+  expiry: number;
+  cardSequence: number;
+  serviceCode: number;
+  status: CardStatus;
+  replacesSlot: number;
+  createdMs: number;
+  newestSequence: number;
+}
+
+export type CommandResult =
+  | { ok: true; sequence: number; replayed?: boolean; account?: AccountView; card?: CardView; balanceAfter?: number }
+  | {
+      ok: true;
+      sequence: number;
+      imported: { accounts: number; cards: number; refused: { row: number; code: Refusal }[] };
+    }
+  | { ok: false; code: Refusal; detail?: string };
+
+export type Read =
+  | { op: 'account'; id: string }
+  | { op: 'account_slot'; slot: number }
+  | { op: 'card'; slot: number }
+  | { op: 'cards_of_account'; id: string }
+  /** Newest slots first, below `before` (exclusive; -1 for the newest). */
+  | { op: 'accounts'; before: number; limit: number }
+  | { op: 'cards'; before: number; limit: number }
+  /** Sequences under an exact key, or under the 32-bit `high` word alone when `low` is absent; newest first. */
+  | { op: 'index'; high: number; low?: number; limit: number }
+  /** Remaining hold of the authorization at the sequence; 0 when none is open. */
+  | { op: 'hold'; sequence: number }
+  | { op: 'totals' }
+  | { op: 'stats' };
+
+export type ReadResult =
+  | { ok: true; account: AccountView }
+  | { ok: true; card: CardView; accountView: AccountView }
+  | { ok: true; accounts: AccountView[] }
+  | { ok: true; cards: CardView[] }
+  | { ok: true; sequences: number[] }
+  | { ok: true; remaining: number; original: number; expiresMs: number }
+  | { ok: true; totals: LedgerTotal[] }
+  | { ok: true; stats: ShardStats }
+  | { ok: false; code: Refusal };
+
+/** Sums of one chart account in one currency over a shard; debit and credit are non-negative turnovers. */
+export interface LedgerTotal {
+  currency: number;
+  glAccount: number;
+  debit: number;
+  credit: number;
+}
+
+export interface ShardStats {
+  shard: number;
+  sequence: number;
+  durable: number;
+  accounts: number;
+  cards: number;
+  holdsOpen: number;
+  heldTotal: number;
+  recentKeys: number;
+  tombstones: number;
+  memoryBytes: number;
+}

@@ -1,0 +1,39 @@
+/**
+ * What a decision may ask of the past: earlier messages by their keys, and the journaled event behind each. The shard
+ * answers it from its recent index, the fingerprint segments and the journal; tests answer it from an array.
+ */
+import type { MessageEvent } from './events.js';
+
+/**
+ * Kinds of index keys. A key is 64 bits as two unsigned 32-bit words: `high` = kind (3 bits) and 29 bits of what can be
+ * searched for alone (the RRN, the STAN ...), `low` = 32 bits of what makes it exact (card and the rest). So one sorted
+ * entry serves both the exact look-up and the search by prefix. Candidates are confirmed on the record.
+ */
+export const KeyKind = {
+  /** card + DE11 + DE7, searchable by DE11. Duplicate check and reversal look-up. */
+  stan: 1,
+  /** card + DE37 + DE41, searchable by DE37. */
+  rrn: 2,
+  /** card + DE63, searchable by DE63. */
+  networkId: 3,
+  /** card + approval code, searchable by the code. */
+  approval: 4,
+  /** Elements (reversals, roll-backs) of the authorization at a sequence. */
+  elements: 5,
+} as const;
+export type KeyKind = (typeof KeyKind)[keyof typeof KeyKind];
+
+/** Sequences found under a key, oldest first. Reused by the next look-up of the same history. */
+export interface Found {
+  readonly count: number;
+  readonly sequences: Float64Array;
+}
+
+export interface History {
+  /** All sequences kept under the key. An empty answer is definite: the index is complete. */
+  find(high: number, low: number): Found;
+  /** The message event at the sequence, decoded into a reused instance that the next `read` overwrites. */
+  read(sequence: number): MessageEvent;
+  /** True when the record at the sequence is a message event (an element may also be a roll-back). */
+  isMessage(sequence: number): boolean;
+}

@@ -1,0 +1,77 @@
+/**
+ * Every exit status and every error code of the engine, in one file. A new code goes here and into
+ * docs/reference/errors.md; a test holds the two lists against each other.
+ */
+
+/** Exit statuses of every command (sysexits where one fits). */
+export const ExitStatus = {
+  ok: 0,
+  /** Bad flag, bad configuration, unknown command. */
+  usage: 64,
+  /** An input file is malformed. */
+  badInput: 65,
+  /** A port is taken, or a server that is needed does not answer. */
+  unavailable: 69,
+  /** A defect of the engine. */
+  internal: 70,
+  /** The data directory is unusable, locked by another process, or of a newer format. */
+  dataDirectory: 73,
+  /** The journal could not be written or flushed. */
+  journal: 74,
+  /** The books, the chain or the state contradict each other. */
+  invariant: 76,
+  /** A fatal stop that did not finish in time was forced. */
+  forced: 137,
+} as const;
+
+export type ExitStatus = (typeof ExitStatus)[keyof typeof ExitStatus];
+
+/** Stable codes of expected failures, each with the exit status of a command that ends with it. */
+export const errorCodes = {
+  usage: ExitStatus.usage,
+  config_invalid: ExitStatus.usage,
+  shards_mismatch: ExitStatus.usage,
+  bad_input_file: ExitStatus.badInput,
+  port_in_use: ExitStatus.unavailable,
+  server_unreachable: ExitStatus.unavailable,
+  data_dir_unusable: ExitStatus.dataDirectory,
+  data_dir_locked: ExitStatus.dataDirectory,
+  data_dir_newer: ExitStatus.dataDirectory,
+  key_file_unreadable: ExitStatus.dataDirectory,
+  key_file_mismatch: ExitStatus.dataDirectory,
+  store_truncated: ExitStatus.dataDirectory,
+  commit_failed: ExitStatus.journal,
+  chain_broken: ExitStatus.invariant,
+  frame_corrupt: ExitStatus.invariant,
+  record_unreadable: ExitStatus.invariant,
+  digest_mismatch: ExitStatus.invariant,
+  invariant_violated: ExitStatus.invariant,
+  internal: ExitStatus.internal,
+} as const satisfies Record<string, ExitStatus>;
+
+export type ErrorCode = keyof typeof errorCodes;
+
+/**
+ * An expected failure with a stable code. The message says what went wrong and where; `next` says what to do about it.
+ * Commands print `message` and `next` on one line and exit with `exitStatus`; a stack trace is shown only with --debug.
+ */
+export class HoldfastError extends Error {
+  readonly code: ErrorCode;
+  readonly next: string;
+
+  constructor(code: ErrorCode, message: string, next = '', options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'HoldfastError';
+    this.code = code;
+    this.next = next;
+  }
+
+  get exitStatus(): ExitStatus {
+    return errorCodes[this.code];
+  }
+}
+
+/** Programmer's error: stops the shard (or the command) that meets it. Stays on in production. */
+export function assert(condition: boolean, what: string): asserts condition {
+  if (!condition) throw new HoldfastError('invariant_violated', `assertion failed: ${what}`);
+}

@@ -1,0 +1,55 @@
+/**
+ * A few words of shared memory that every thread looks at: the stop word, the shed flag and the state of each shard.
+ *
+ *   [0] stop word: 0 run, else the exit status of a fatal stop   [1] 1 while new work must be refused (no disk space)
+ *   [16 + shard] ShardState
+ *
+ * All accesses are Atomics loads and stores: single words, each with one writer at a time, no order between them needed.
+ */
+import { SHARDS_MAX } from '../limits.js';
+
+export const ShardState = { starting: 0, up: 1, rebuilding: 2, down: 3 } as const;
+export type ShardState = (typeof ShardState)[keyof typeof ShardState];
+
+const STOP = 0;
+const REFUSE = 1;
+const STATES = 16;
+
+export function createControlBlock(): SharedArrayBuffer {
+  return new SharedArrayBuffer((STATES + SHARDS_MAX) * 4);
+}
+
+export class ControlBlock {
+  readonly #words: Int32Array;
+
+  constructor(buffer: SharedArrayBuffer) {
+    this.#words = new Int32Array(buffer);
+  }
+
+  /** Exit status of a fatal stop, 0 while running. */
+  get stop(): number {
+    return Atomics.load(this.#words, STOP);
+  }
+
+  /** Asks every thread to leave after its commit; the first status stays. */
+  requestStop(exitStatus: number): void {
+    Atomics.compareExchange(this.#words, STOP, 0, exitStatus);
+  }
+
+  /** True while new work must be answered 91 because disk space is below the reserve. */
+  get refuse(): boolean {
+    return Atomics.load(this.#words, REFUSE) === 1;
+  }
+
+  set refuse(value: boolean) {
+    Atomics.store(this.#words, REFUSE, value ? 1 : 0);
+  }
+
+  shardState(shard: number): ShardState {
+    return Atomics.load(this.#words, STATES + shard) as ShardState;
+  }
+
+  setShardState(shard: number, state: ShardState): void {
+    Atomics.store(this.#words, STATES + shard, state);
+  }
+}

@@ -1,0 +1,119 @@
+/**
+ * Card directory in shared memory: 96-bit PAN fingerprint -> (shard, card slot). Every ingress thread reads it for every
+ * message, shard threads insert when a card is created or recovered; nothing is ever removed (a closed card keeps its
+ * entry, its status answers).
+ *
+ *   header (Int32): [0] levels in use · [16 + i] entries in level i
+ *   level i: 2^(bits + i) slots of 16 bytes, open addressing with linear probing, at most half full
+ *   slot: value u32 (0 = free, 0xFFFFFFFF = being written, else 1 + (shard << 24 | card slot)), fingerprint 3 x u32
+ *
+ * Growth adds a level of double size instead of moving entries, so readers need no lock. The address space for all levels
+ * is reserved at the start; the operating system gives memory only to touched pages. A start with N known cards begins
+ * with a level that fits them all, so a look-up normally probes one level.
+ *
+ * Memory order: an inserter claims a slot by compare-exchange of the value word from 0 to BUSY, stores the fingerprint
+ * with plain stores, then publishes by Atomics.store of the value. A reader loads the value with Atomics.load; any other
+ * value than 0 and BUSY was published after the fingerprint. A card is usable when its creation is answered, and the
+ * answer leaves after the insert, so skipping a BUSY slot never hides a card that somebody may already use.
+ */
+
+const HEADER_WORDS = 64;
+const BUSY = 0xffffffff | 0;
+const LEVELS_MAX = 16;
+
+/** Not in the directory. */
+export const UNKNOWN_CARD = -1;
+
+export interface DirectoryOptions {
+  /** Cards known at the start; the first level is sized for twice as many. */
+  expected: number;
+  /** Most cards ever; bounds the reserved address space (32 bytes each, twice). */
+  maximum: number;
+}
+
+export function createDirectory(options: DirectoryOptions): SharedArrayBuffer {
+  const firstBits = Math.max(16, Math.ceil(Math.log2(Math.max(1, options.expected) * 2)));
+  const maximumBits = Math.max(firstBits, Math.ceil(Math.log2(Math.max(1, options.maximum) * 2)));
+  const slots = 2 ** (maximumBits + 1);
+  const buffer = new SharedArrayBuffer(HEADER_WORDS * 4 + slots * 16);
+  const words = new Int32Array(buffer);
+  words[0] = 1;
+  words[1] = firstBits;
+  words[2] = Math.min(LEVELS_MAX, maximumBits - firstBits + 1);
+  return buffer;
+}
+
+export class CardDirectory {
+  readonly #words: Int32Array;
+  readonly #firstBits: number;
+  readonly #levelsMax: number;
+
+  constructor(buffer: SharedArrayBuffer) {
+    this.#words = new Int32Array(buffer);
+    this.#firstBits = this.#words[1]!;
+    this.#levelsMax = this.#words[2]!;
+  }
+
+  /** Shard << 24 | card slot, as an unsigned integer, or UNKNOWN_CARD. */
+  find(f0: number, f1: number, f2: number): number {
+    const words = this.#words;
+    // Newest level first: with doubling levels half of all cards are there.
+    for (let level = Atomics.load(words, 0) - 1; level >= 0; level--) {
+      const slots = 2 ** (this.#firstBits + level);
+      const base = this.#base(level);
+      let slot = f0 & (slots - 1);
+      for (;;) {
+        const at = base + slot * 4;
+        const value = Atomics.load(words, at);
+        if (value === 0) break;
+        if (value !== BUSY && words[at + 1] === (f0 | 0) && words[at + 2] === (f1 | 0) && words[at + 3] === (f2 | 0)) {
+          return (value >>> 0) - 1;
+        }
+        slot = (slot + 1) & (slots - 1);
+      }
+    }
+    return UNKNOWN_CARD;
+  }
+
+  /** Inserts a fingerprint that is not there yet. Throws RangeError when the directory is full. */
+  insert(f0: number, f1: number, f2: number, shard: number, cardSlot: number): void {
+    const words = this.#words;
+    for (;;) {
+      const levels = Atomics.load(words, 0);
+      const level = levels - 1;
+      const slots = 2 ** (this.#firstBits + level);
+      if (Atomics.add(words, 16 + level, 1) >= slots / 2) {
+        Atomics.sub(words, 16 + level, 1);
+        if (levels >= this.#levelsMax) throw new RangeError('card directory is full: raise max-cards');
+        // Only one inserter's exchange succeeds; the others see the new level on their next round.
+        Atomics.compareExchange(words, 0, levels, levels + 1);
+        continue;
+      }
+      const base = this.#base(level);
+      let slot = f0 & (slots - 1);
+      for (;;) {
+        const at = base + slot * 4;
+        if (Atomics.compareExchange(words, at, 0, BUSY) === 0) {
+          words[at + 1] = f0 | 0;
+          words[at + 2] = f1 | 0;
+          words[at + 3] = f2 | 0;
+          Atomics.store(words, at, (((shard << 24) | cardSlot) + 1) | 0);
+          return;
+        }
+        slot = (slot + 1) & (slots - 1);
+      }
+    }
+  }
+
+  /** Entries over all levels. */
+  get size(): number {
+    let total = 0;
+    for (let level = 0; level < Atomics.load(this.#words, 0); level++) total += Atomics.load(this.#words, 16 + level);
+    return total;
+  }
+
+  #base(level: number): number {
+    // Levels lie behind each other: 2^b + 2^(b+1) + ... = 2^b * (2^level - 1) slots before this one.
+    return HEADER_WORDS + 2 ** this.#firstBits * (2 ** level - 1) * 4;
+  }
+}

@@ -1,0 +1,33 @@
+/**
+ * Kinds of ring messages (design section 1). The kind is the first byte of an entry's header; see `ring.ts` for the
+ * layout of an entry.
+ */
+export const RequestKind = {
+  /** An ISO 8583 message with its route: see `WireRequest` in wire-entry.ts. */
+  wire: 1,
+  /** A write from the control plane: msgpack of a `Command` (domain/commands.ts). */
+  command: 2,
+  /** A read from the control plane: msgpack of a `Read` (domain/commands.ts). */
+  read: 3,
+  /** A verdict of the crypto stage (later). */
+  crypto: 4,
+  /** The reply of a wire request could not be sent in time: roll its hold back. */
+  notDelivered: 5,
+  /** Leave the loop after the commit and a final checkpoint. */
+  stop: 6,
+  /** Fault injection and profiling, only when the process was started for tests. */
+  fault: 7,
+} as const;
+export type RequestKind = (typeof RequestKind)[keyof typeof RequestKind];
+
+export const ReplyKind = {
+  /** Bytes of an ISO 8583 reply; `a` is the sequence that made it durable, `flag` 1 when it may be rolled back. */
+  wire: 1,
+  /** msgpack of a `CommandResult` or `ReadResult`. */
+  result: 2,
+  /** The request was dropped without an answer (a message that is itself a reply). */
+  dropped: 3,
+  /** A not-delivered roll-back is durable. */
+  rolledBack: 4,
+} as const;
+export type ReplyKind = (typeof ReplyKind)[keyof typeof ReplyKind];

@@ -1,0 +1,15 @@
+/**
+ * Payload of a `RequestKind.wire` entry: what the ingress found out about a message, then the message itself.
+ *
+ *   0  u32 directory value (shard << 24 | card slot), 0xFFFFFFFF when the card is unknown or the message has no PAN
+ *   4  u32 x 3 keyed fingerprint of the PAN; zeros without a PAN
+ *   16 u8 index of the dialect · u8 1 when the message carries a PAN · u16 link
+ *   20 the ISO 8583 message, framing and header removed
+ *
+ * Entry header: token = the ingress's own correlation, timeUs = when the last byte was read, b = deadline (both in us of
+ * `monotonicUs`). Reply entry (`ReplyKind.wire`): the same token and shard, flag 1 when the reply is an approval whose
+ * hold can be rolled back, b = the journal sequence of the decision, payload = the reply message without framing.
+ * A `RequestKind.notDelivered` entry carries b = that sequence and no payload.
+ */
+export const WIRE_HEADER_BYTES = 20;
+export const WIRE_NO_CARD = 0xffffffff;
