@@ -37,3 +37,6 @@ export const REPEAT_WITHOUT_DE7_MS = 600_000;
 
 /** Tombstones of early reversals per shard: 1 in 1 000 of 24 h x 50 messages per second and shard is 4 320. */
 export const TOMBSTONES_MAX = 65_536;
+
+/** Largest fixed header between a frame's length and its message: a TPDU is 5 bytes, network headers reach 26. */
+export const FRAME_HEADER_BYTES_MAX = 64;
