@@ -1,0 +1,63 @@
+/**
+ * Reading a YAML or JSON file so that a problem can name its line. JSON is YAML, so one parser serves both.
+ */
+import { readFileSync, statSync } from 'node:fs';
+import { type Document, isMap, isNode, isScalar, LineCounter, parseDocument } from 'yaml';
+import { CONFIG_FILE_BYTES_MAX } from '../limits.js';
+
+/** One problem of a configuration: printed on one line as `what (where); allowed: allowed`. */
+export interface Problem {
+  what: string;
+  /** Flag, environment name, or `file:line`. */
+  where: string;
+  /** Empty when there is nothing useful to say. */
+  allowed: string;
+}
+
+export interface SourceDocument {
+  readonly path: string;
+  readonly value: unknown;
+  readonly document: Document;
+  readonly lines: LineCounter;
+}
+
+/** Parses a file, or adds a problem and returns undefined. */
+export function readDocument(path: string, problems: Problem[]): SourceDocument | undefined {
+  let text: string;
+  try {
+    const size = statSync(path).size;
+    if (size > CONFIG_FILE_BYTES_MAX) {
+      problems.push({ what: `file of ${size} bytes`, where: path, allowed: `at most ${CONFIG_FILE_BYTES_MAX} bytes` });
+      return undefined;
+    }
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    problems.push({
+      what: `file cannot be read: ${(error as NodeJS.ErrnoException).code}`,
+      where: path,
+      allowed: 'a readable file',
+    });
+    return undefined;
+  }
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: true });
+  for (const error of document.errors) {
+    const position = lines.linePos(error.pos[0]);
+    problems.push({ what: `not YAML or JSON: ${error.message}`, where: `${path}:${position.line}`, allowed: '' });
+  }
+  if (document.errors.length > 0) return undefined;
+  // Anchors may be used, but not as a bomb.
+  return { path, value: document.toJS({ maxAliasCount: 100 }) as unknown, document, lines };
+}
+
+/** `file:line` of a key path, or of the nearest parent that exists. */
+export function locate(source: SourceDocument, path: readonly (string | number)[]): string {
+  for (let length = path.length; length > 0; length--) {
+    const parent = length === 1 ? source.document.contents : source.document.getIn(path.slice(0, length - 1), true);
+    const key = path[length - 1]!;
+    const pair = isMap(parent) ? parent.items.find((item) => isScalar(item.key) && item.key.value === key) : undefined;
+    const node = pair?.key ?? source.document.getIn(path.slice(0, length), true);
+    if (isNode(node) && node.range) return `${source.path}:${source.lines.linePos(node.range[0]).line}`;
+  }
+  return source.path;
+}

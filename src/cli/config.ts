@@ -1,0 +1,257 @@
+/**
+ * The configuration of `serve`: flag > environment > file > default, every value with its source. All problems are found
+ * before any is reported, one line each: what, where, what is allowed.
+ */
+import { availableParallelism } from 'node:os';
+import { join, normalize, resolve } from 'node:path';
+import { HoldfastError } from '../errors.js';
+import { locate, type Problem, readDocument } from './config-file.js';
+import type { EngineConfig, LinkConfig } from './engine-types.js';
+import { readLinks, standardLinks } from './links.js';
+import { canonicalKey, environmentName, parseBytes, type SettingName, settingNames, settingOf } from './settings.js';
+import { hint } from './suggest.js';
+
+export type Source = 'flag' | 'environment' | 'file' | 'default';
+
+export interface Inputs {
+  /** Values of given flags by setting name, plus `config`; texts, or booleans for switches. */
+  flags: Readonly<Record<string, string | boolean>>;
+  environment: Readonly<Record<string, string | undefined>>;
+  /** Whether stderr is a terminal: decides the default of log-format. */
+  terminal: boolean;
+}
+
+export interface ConfigEntry {
+  name: SettingName;
+  value: unknown;
+  source: Source;
+  /** `--tcp-port`, `HOLDFAST_TCP_PORT`, `holdfast.yaml:3`, or `default`. */
+  where: string;
+}
+
+export interface LoadedConfig {
+  config: EngineConfig;
+  entries: ConfigEntry[];
+}
+
+/** Names of the environment that are no settings of `serve`: other commands and the tests read them. */
+const otherEnvironment = ['HOLDFAST_CONFIG', 'HOLDFAST_ADMIN', 'HOLDFAST_TOKEN', 'HOLDFAST_DEBUG', 'HOLDFAST_SHARED'];
+
+/** What Kubernetes and Docker links add to every container beside a service named holdfast; no setting of ours. */
+function isInjected(variable: string, text: string): boolean {
+  if (/^HOLDFAST_(\w+_)?(SERVICE_(HOST|PORT)(_\w+)?|PORT_\d+_(TCP|UDP)(_(PROTO|PORT|ADDR))?)$/.test(variable))
+    return true;
+  return variable.endsWith('_PORT') && /^(tcp|udp):\/\//.test(text);
+}
+
+/**
+ * @throws HoldfastError `config_invalid` with one line per problem.
+ */
+export function loadConfig(inputs: Inputs): LoadedConfig {
+  const problems: Problem[] = [];
+  const given = new Map<SettingName, ConfigEntry>();
+  readFile(inputs, given, problems);
+  readEnvironment(inputs, given, problems);
+  readFlags(inputs, given, problems);
+  const entries = settingNames.map((name) => given.get(name) ?? defaultEntry(name, given, inputs));
+  const values = Object.fromEntries(entries.map((entry) => [entry.name, entry.value])) as Record<SettingName, unknown>;
+  checkPlaces(entries, problems);
+  const links = problems.length === 0 ? allLinks(values, entries, problems) : [];
+  if (problems.length > 0) throw configError(problems);
+  return { config: engineConfig(values, given.has('shards'), links), entries };
+}
+
+export function configError(problems: readonly Problem[]): HoldfastError {
+  const lines = problems.map(({ what, where, allowed }) => {
+    const tail = allowed === '' ? '' : `; allowed: ${allowed}`;
+    return `${what} [${where}]${tail}`;
+  });
+  return new HoldfastError('config_invalid', lines.join('\n'), 'holdfast serve --help');
+}
+
+function readFile(inputs: Inputs, given: Map<SettingName, ConfigEntry>, problems: Problem[]): void {
+  const path = inputs.flags.config ?? inputs.environment.HOLDFAST_CONFIG;
+  if (typeof path !== 'string' || path === '') return;
+  const source = readDocument(path, problems);
+  if (source === undefined || source.value === null) return;
+  if (typeof source.value !== 'object' || Array.isArray(source.value)) {
+    problems.push({ what: 'not a mapping of settings', where: path, allowed: 'lines of `key: value`' });
+    return;
+  }
+  for (const [rawKey, value] of Object.entries(source.value)) {
+    const key = canonicalKey(rawKey);
+    const where = locate(source, [rawKey]);
+    if (!isSetting(key))
+      problems.push({ what: `unknown key "${rawKey}"${hint(key, settingNames)}`, where, allowed: '' });
+    else if (given.has(key)) problems.push({ what: `${key}: written twice`, where, allowed: 'one spelling' });
+    else accept({ name: key, value, source: 'file', where }, given, problems);
+  }
+}
+
+function readEnvironment(inputs: Inputs, given: Map<SettingName, ConfigEntry>, problems: Problem[]): void {
+  const names = new Map(settingNames.map((name) => [environmentName(name), name]));
+  for (const [variable, text] of Object.entries(inputs.environment)) {
+    if (!variable.startsWith('HOLDFAST_') || text === undefined || text === '') continue;
+    const name = names.get(variable);
+    if (name !== undefined) {
+      accept({ name, value: fromText(name, text), source: 'environment', where: variable }, given, problems);
+    } else if (
+      !otherEnvironment.includes(variable) &&
+      !variable.startsWith('HOLDFAST_TEST_') &&
+      !isInjected(variable, text)
+    ) {
+      const what = `unknown environment variable${hint(variable, [...names.keys(), ...otherEnvironment])}`;
+      problems.push({ what, where: variable, allowed: '' });
+    }
+  }
+}
+
+function readFlags(inputs: Inputs, given: Map<SettingName, ConfigEntry>, problems: Problem[]): void {
+  for (const name of settingNames) {
+    const value = inputs.flags[name];
+    if (value === undefined) continue;
+    const typed = typeof value === 'string' ? fromText(name, value) : value;
+    accept(
+      { name, value: typed, source: 'flag', where: value === false ? `--no-${name}` : `--${name}` },
+      given,
+      problems,
+    );
+  }
+}
+
+function isSetting(key: string): key is SettingName {
+  return (settingNames as string[]).includes(key);
+}
+
+/** Text of a flag or the environment in the type of the setting; what is not of the type stays text and fails the schema. */
+function fromText(name: SettingName, text: string): unknown {
+  switch (settingOf(name).kind) {
+    case 'integer':
+      return /^\d{1,15}$/.test(text) ? Number(text) : text;
+    case 'bytes':
+      return parseBytes(text) ?? text;
+    case 'boolean':
+      return text === 'true' || text === '1' ? true : text === 'false' || text === '0' ? false : text;
+    case 'text':
+      return text;
+  }
+}
+
+/** Checks an entry and lets it replace one of lower precedence; the order of the calls is the precedence. */
+function accept(entry: ConfigEntry, given: Map<SettingName, ConfigEntry>, problems: Problem[]): void {
+  const setting = settingOf(entry.name);
+  const result = setting.schema.safeParse(entry.value);
+  if (result.success) given.set(entry.name, { ...entry, value: result.data });
+  else
+    problems.push({
+      what: `${entry.name}: got ${JSON.stringify(entry.value)}`,
+      where: entry.where,
+      allowed: setting.allowed,
+    });
+}
+
+function defaultEntry(name: SettingName, given: ReadonlyMap<SettingName, ConfigEntry>, inputs: Inputs): ConfigEntry {
+  return { name, value: defaultValue(name, given, inputs), source: 'default', where: 'default' };
+}
+
+function defaultValue(name: SettingName, given: ReadonlyMap<SettingName, ConfigEntry>, inputs: Inputs): unknown {
+  switch (name) {
+    case 'threads':
+      return Math.max(1, availableParallelism() - 1);
+    case 'key-file':
+      return `${trimSlashes(String(given.get('data-dir')?.value ?? settingOf('data-dir').standard))}.keys`;
+    case 'links':
+      return undefined;
+    case 'log-format':
+      return inputs.terminal ? 'pretty' : 'json';
+    default:
+      return settingOf(name).standard;
+  }
+}
+
+function trimSlashes(path: string): string {
+  return path.length > 1 ? path.replace(/\/+$/, '') : path;
+}
+
+/** The keys must not lie in the directory whose copies (backups, volumes) they protect. */
+function checkPlaces(entries: readonly ConfigEntry[], problems: Problem[]): void {
+  const dataDir = entries.find(({ name }) => name === 'data-dir')!;
+  const keyFile = entries.find(({ name }) => name === 'key-file')!;
+  const folder = join(resolve(String(dataDir.value)), '/');
+  if (normalize(resolve(String(keyFile.value))).startsWith(folder)) {
+    const what = 'key-file: inside the data directory, so a copy of the directory would carry its keys';
+    problems.push({ what, where: keyFile.where, allowed: 'a path outside data-dir' });
+  }
+}
+
+function allLinks(
+  values: Record<SettingName, unknown>,
+  entries: readonly ConfigEntry[],
+  problems: Problem[],
+): LinkConfig[] {
+  const defaults = {
+    host: values.host as string,
+    tcpPort: values['tcp-port'] as number,
+    wsPort: values['ws-port'] as number,
+    framing: values.framing as LinkConfig['framing'],
+    headerBytes: values['header-bytes'] as number,
+    dialect: values.dialect as LinkConfig['dialect'],
+    inFlightMax: values['link-in-flight-max'] as number,
+  };
+  const path = values.links as string | undefined;
+  const fromFile = path === undefined ? [] : readLinks(path, defaults, problems);
+  const standard = standardLinks(defaults).map((link) => fromFile.find(({ name }) => name === link.name) ?? link);
+  const links = [...standard, ...fromFile.filter(({ name }) => name !== 'tcp' && name !== 'ws')];
+  const bound = [{ name: 'admin-port', host: defaults.host, port: values['admin-port'] as number }];
+  for (const link of links) {
+    const other = bound.find((one) => clash(one, link));
+    if (other !== undefined) {
+      const where = fromFile.includes(link) ? path! : placeOf(`${link.name}-port`, entries);
+      problems.push({
+        what: `link ${link.name}: port ${link.port} is that of ${other.name}`,
+        where,
+        allowed: 'a port of its own',
+      });
+    }
+    bound.push(link);
+  }
+  return links;
+}
+
+interface Address {
+  host: string;
+  port: number;
+}
+
+/** Port 0 never clashes; a wildcard address takes the port on every host. */
+function clash(a: Address, b: Address): boolean {
+  if (a.port !== b.port || a.port === 0) return false;
+  return a.host === b.host || [a.host, b.host].some((host) => host === '0.0.0.0' || host === '::');
+}
+
+function placeOf(name: string, entries: readonly ConfigEntry[]): string {
+  return entries.find((entry) => entry.name === name)?.where ?? 'default';
+}
+
+/** The values passed the schemas of `settings`, so the casts only name what they checked. */
+function engineConfig(v: Record<SettingName, unknown>, shardsGiven: boolean, links: LinkConfig[]): EngineConfig {
+  return {
+    dataDir: v['data-dir'] as string,
+    keyFile: v['key-file'] as string,
+    threads: v.threads as number,
+    shards: v.shards as number,
+    shardsGiven,
+    cardsMax: v['cards-max'] as number,
+    host: v.host as string,
+    adminPort: v['admin-port'] as number,
+    links,
+    wsAdapter: v['ws-adapter'] as EngineConfig['wsAdapter'],
+    deadlineMs: v['deadline-ms'] as number,
+    duplicateWindowMs: (v['duplicate-window-hours'] as number) * 3_600_000,
+    diskReserveBytes: v['disk-reserve-bytes'] as number,
+    stopLimitMs: v['stop-limit-ms'] as number,
+    demo: v.demo as boolean,
+    logLevel: v['log-level'] as EngineConfig['logLevel'],
+    logFormat: v['log-format'] as EngineConfig['logFormat'],
+  };
+}
