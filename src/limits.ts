@@ -40,6 +40,7 @@ export const TOMBSTONES_MAX = 65_536;
 
 /** Largest fixed header between a frame's length and its message: a TPDU is 5 bytes, network headers reach 26. */
 export const FRAME_HEADER_BYTES_MAX = 64;
+
 /** Cards the shared directory can hold. 10 M cards reserve 1 GiB of address space (2^26 slots of 16 bytes), of which only
  * touched pages cost memory; 100 M reserve 8 GiB, measured to be granted by Node 20. */
 export const CARDS_DEFAULT = 10_000_000;
@@ -47,9 +48,6 @@ export const CARDS_MAX = 100_000_000;
 
 /** Free disk space in bytes below which new work is answered 91: 60 s at 10 000 records per second of 400 bytes is 240 MB. */
 export const DISK_RESERVE_BYTES = 256 * 1024 * 1024;
-
-/** Fixed header between length and message, in bytes: a TPDU has 5, the longest switch headers in use about 30. */
-export const HEADER_BYTES_MAX = 64;
 
 /** Time a graceful stop may take, in ms: the largest deadline in flight (1.5 s), a final commit and checkpoint, with room. */
 export const STOP_LIMIT_MS = 10_000;

@@ -4,8 +4,9 @@
  */
 
 import type { ExitStatus } from '../errors.js';
+import type { DialectName } from '../iso8583/dialects.js';
+import type { FramingName } from '../iso8583/framing.js';
 import type { Log, LogFormat, LogLevel } from '../log.js';
-import type { DialectName, FramingName } from './wire-names.js';
 
 /** One listener for ISO 8583 traffic. */
 export interface LinkConfig {

@@ -6,20 +6,21 @@
  * Keys are spelled as the flags are (`tcp-port`); a configuration file may also write `tcp_port` or `tcpPort`.
  */
 import { z } from 'zod';
+import { dialectNames } from '../iso8583/dialects.js';
+import { framingNames } from '../iso8583/framing.js';
 import {
   CARDS_DEFAULT,
   CARDS_MAX,
   DEADLINE_MS,
   DISK_RESERVE_BYTES,
   DUPLICATE_WINDOW_MS,
-  HEADER_BYTES_MAX,
+  FRAME_HEADER_BYTES_MAX,
   LINK_IN_FLIGHT_MAX,
   SHARDS_DEFAULT,
   SHARDS_MAX,
   STOP_LIMIT_MS,
 } from '../limits.js';
 import { logFormats, logLevels } from '../log.js';
-import { dialectNames, framingNames } from './wire-names.js';
 
 /** How a text from a flag or the environment becomes a value, before the schema judges it. */
 type Kind = 'text' | 'integer' | 'bytes' | 'boolean';
@@ -65,7 +66,7 @@ const port = (text: string, standard: number): Setting => ({
 
 export const portSchema = whole(0, 65_535);
 export const hostSchema = z.string().regex(/^[^\s/]+$/);
-export const headerBytesSchema = whole(0, HEADER_BYTES_MAX);
+export const headerBytesSchema = whole(0, FRAME_HEADER_BYTES_MAX);
 export const framingSchema = z.enum(framingNames);
 export const dialectSchema = z.enum(dialectNames);
 export const inFlightSchema = whole(1, LINK_IN_FLIGHT_MAX);
@@ -128,7 +129,7 @@ export const settings = {
   'ws-port': port('ISO 8583 over WebSocket', 8582),
   'admin-port': port('HTTP API, console and metrics', 8580),
   framing: choice('length header of the TCP listener', 'len2', framingNames),
-  'header-bytes': integer('fixed header after the length, echoed (5: TPDU)', 0, 0, HEADER_BYTES_MAX),
+  'header-bytes': integer('fixed header after the length, echoed (5: TPDU)', 0, 0, FRAME_HEADER_BYTES_MAX),
   dialect: choice('dialect of the listeners', 'iso87-bcd', dialectNames),
   links: path('file that describes further listeners', 'none', true),
   'ws-adapter': choice('WebSocket server; auto prefers uws and falls back to ws', 'auto', ['auto', 'uws', 'ws']),
