@@ -9,6 +9,8 @@ import { type DialectName, dialect, hexValue } from './dialects.js';
 import { Encoder } from './encoder.js';
 import { fieldSpec } from './fields.js';
 
+export { type DescribedField, type DescribedMessage, type DescribedPart, describe, describeText } from './describe.js';
+
 /**
  * A message by field number; '0' is the MTI. Text is one character per byte. A binary field is `hex:` and hex digits.
  * Fixed text keeps its filling spaces.

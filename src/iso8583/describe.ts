@@ -1,0 +1,185 @@
+/**
+ * A message for human eyes: field by field, with names, and with everything hidden that must not be seen. This is what may
+ * go to a log, a trace or a support ticket.
+ *
+ *   2, account numbers in free text    first 6 and last 4 digits
+ *   34 35 36 45 52 55 96               hidden wholly (tracks, PIN, chip data, security code)
+ *   48                                 tag by tag; the CVV2 (92) and the address (82) hidden, and all of it when it is
+ *                                      not made of tags, because then nobody knows what it holds
+ *   44 46 47 56-63 102-127             shown; account numbers in them masked; hidden when they look like track data
+ *
+ * A malformed field shows its number, offset and reason, never its content.
+ */
+import { Decoder, decodeReasonText } from './decoder.js';
+import { type DialectName, dialect } from './dialects.js';
+import { fieldSpec } from './fields.js';
+import { mtiName, mtiText } from './mti.js';
+import { AmountWalker, PrivateTag, TagWalker } from './private-data.js';
+
+export interface DescribedPart {
+  /** Such as `tag 20` or `balance 1`. */
+  readonly part: string;
+  readonly name: string;
+  readonly value: string;
+}
+
+export interface DescribedField {
+  readonly field: number;
+  readonly name: string;
+  /** The standard's notation, such as `n..19`. */
+  readonly format: string;
+  /** Digits, characters or bytes. */
+  readonly length: number;
+  /** Masked; characters that do not print are `\xNN`. */
+  readonly value: string;
+  readonly parts?: readonly DescribedPart[];
+}
+
+export interface DescribedMessage {
+  readonly dialect: DialectName;
+  readonly bytes: number;
+  /** Four digits; empty when unreadable. */
+  readonly mti: string;
+  readonly name: string;
+  readonly fields: readonly DescribedField[];
+  /** The first error, when the message is malformed; `fields` then has what could be read. */
+  readonly error?: { readonly field: number; readonly offset: number; readonly reason: string };
+}
+
+const HIDDEN = '(hidden)';
+const hiddenFields = new Set([34, 35, 36, 45, 52, 55, 96]);
+const hiddenTags = new Set<number>([PrivateTag.cvv2, PrivateTag.addressCheck]);
+
+const tagNames: Record<number, string> = {
+  [PrivateTag.function]: 'function',
+  [PrivateTag.threeDSecure]: '3-D Secure level',
+  [PrivateTag.terminal]: 'terminal capabilities',
+  [PrivateTag.originalNetworkId]: 'network id of the original',
+  [PrivateTag.holdReference]: 'hold reference',
+  [PrivateTag.addressCheck]: 'address check request',
+  [PrivateTag.addressResult]: 'address check result',
+  [PrivateTag.adviceReason]: 'advice reason',
+  [PrivateTag.cvv2Result]: 'CVV2 result',
+  [PrivateTag.cvv2]: 'CVV2',
+};
+
+const amountNames: Record<number, string> = { 1: 'ledger', 2: 'available', 40: 'cash back', 57: 'original amount' };
+
+/** Describes the message that fills `bytes`, masked. Never throws for what `bytes` holds. */
+export function describe(name: DialectName, bytes: Uint8Array): DescribedMessage {
+  const decoder = new Decoder(dialect(name));
+  const good = decoder.decode(bytes, 0, bytes.length);
+  const readable = good || decoder.errorField > 0;
+  const fields: DescribedField[] = [];
+  decoder.each((field) => fields.push(describeField(decoder, field)));
+  return {
+    dialect: name,
+    bytes: bytes.length,
+    mti: readable ? mtiText(decoder.mti) : '',
+    name: readable ? mtiName(decoder.mti) : 'unreadable',
+    fields,
+    ...(good
+      ? {}
+      : {
+          error: {
+            field: decoder.errorField,
+            offset: decoder.errorOffset,
+            reason: decodeReasonText(decoder.errorReason),
+          },
+        }),
+  };
+}
+
+/** The description as lines of text, the last one the error if there is one. */
+export function describeText(name: DialectName, bytes: Uint8Array): string {
+  const message = describe(name, bytes);
+  const lines = [`${message.mti || '????'} ${message.name} (${message.dialect}, ${message.bytes} bytes)`];
+  for (const field of message.fields) {
+    const label = `DE${field.field}`.padEnd(6);
+    lines.push(`${label}${field.name.padEnd(46)} ${field.format.padEnd(10)} ${field.value}`);
+    for (const part of field.parts ?? [])
+      lines.push(`        ${part.part.padEnd(12)}${part.name.padEnd(32)} ${part.value}`);
+  }
+  if (message.error !== undefined) {
+    const { field, offset, reason } = message.error;
+    const where = field === 0 ? 'MTI' : field === 1 ? 'bitmap' : `DE${field}`;
+    lines.push(`error: ${where}, byte ${offset}: ${reason}`);
+  }
+  return lines.join('\n');
+}
+
+/** First six and last four digits of an account number; one of fewer than 13 digits is hidden but for the last two. */
+export function maskPan(digits: string): string {
+  const shown = digits.length < 13 ? 0 : 6;
+  const tail = digits.length < 13 ? Math.min(2, digits.length >> 2) : 4;
+  return digits.slice(0, shown) + '*'.repeat(digits.length - shown - tail) + digits.slice(digits.length - tail);
+}
+
+function describeField(decoder: Decoder, field: number): DescribedField {
+  const spec = fieldSpec(field)!;
+  const base = { field, name: spec.name, format: spec.format, length: decoder.size(field) };
+  if (hiddenFields.has(field)) return { ...base, value: HIDDEN };
+  const text = decoder.text(field);
+  if (field === 2) return { ...base, value: maskPan(text) };
+  if (field === 48) return { ...base, ...describeTags(decoder) };
+  if (field === 54) return { ...base, ...describeAmounts(decoder, text) };
+  if (field === 90) return { ...base, value: text, parts: describeOriginal(text) };
+  if (spec.type === 'b') return { ...base, value: hex(text) };
+  // DE63 of up to 15 characters is the network's identifier of the message, which may be all digits.
+  const free = field === 44 || field === 46 || field === 47 || (field >= 56 && field <= 62) || field >= 102;
+  if (free || (field === 63 && text.length > 15)) return { ...base, value: maskFreeText(text) };
+  return { ...base, value: printable(text) };
+}
+
+function describeTags(decoder: Decoder): { value: string; parts?: DescribedPart[] } {
+  const parts: DescribedPart[] = [];
+  const walker = new TagWalker();
+  walker.reset(decoder.bytes, decoder.start(48), decoder.length(48));
+  while (walker.next()) {
+    let value = '';
+    for (let i = 0; i < walker.length; i++) value += String.fromCharCode(walker.byteAt(i));
+    const known = tagNames[walker.tag];
+    const shown = known === undefined || hiddenTags.has(walker.tag) ? HIDDEN : maskFreeText(value);
+    parts.push({ part: `tag ${String(walker.tag).padStart(2, '0')}`, name: known ?? 'unknown', value: shown });
+  }
+  return walker.broken ? { value: HIDDEN } : { value: `${parts.length} tags`, parts };
+}
+
+function describeAmounts(decoder: Decoder, text: string): { value: string; parts?: DescribedPart[] } {
+  const parts: DescribedPart[] = [];
+  const walker = new AmountWalker();
+  walker.reset(decoder.bytes, decoder.start(54), decoder.length(54));
+  while (walker.next()) {
+    const value = `${walker.amount} minor units of ${String(walker.currency).padStart(3, '0')}`;
+    const name = amountNames[walker.amountType] ?? `type ${walker.amountType}`;
+    parts.push({ part: `amount ${parts.length + 1}`, name, value });
+  }
+  return walker.broken ? { value: maskFreeText(text) } : { value: printable(text), parts };
+}
+
+function describeOriginal(text: string): DescribedPart[] {
+  return [
+    { part: 'original', name: 'message type', value: text.slice(0, 4) },
+    { part: 'original', name: 'trace number', value: text.slice(4, 10) },
+    { part: 'original', name: 'transmission date and time', value: text.slice(10, 20) },
+    { part: 'original', name: 'acquirer', value: text.slice(20, 31) },
+    { part: 'original', name: 'forwarder', value: text.slice(31, 42) },
+  ];
+}
+
+/** Masks every run of 13 digits and more, grouped or not; hides the text when an account number heads track data. */
+function maskFreeText(text: string): string {
+  if (/\d{13,19}[=D]\d|%?B\d{13,19}\^/.test(text)) return HIDDEN;
+  return printable(text.replace(/\d(?:[ -]?\d){12,}/g, (run) => maskPan(run.replace(/\D/g, ''))));
+}
+
+function printable(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is replaced
+  return text.replace(/[\x00-\x1f\\\x7f-\uffff]/g, (char) =>
+    char === '\\' ? '\\\\' : `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`,
+  );
+}
+
+function hex(text: string): string {
+  return Array.from(text, (char) => char.charCodeAt(0).toString(16).padStart(2, '0').toUpperCase()).join('');
+}
