@@ -61,3 +61,65 @@ export const LINK_CONNECTIONS_MAX = 65_536;
 
 /** Largest configuration or link file in bytes: 64 links of 1 KiB each, with room for comments. */
 export const CONFIG_FILE_BYTES_MAX = 1024 * 1024;
+
+/** JSON body of an API request in bytes: the largest legitimate one is a program with its tables, some 50 kB. */
+export const API_BODY_BYTES_MAX = 1024 * 1024;
+
+/** One line of a bulk import in bytes: an account and a card with every property are below 1 kB. */
+export const BULK_LINE_BYTES_MAX = 8192;
+
+/** Rows of a bulk import that are parsed before they go to the vault and the shards: 1 024 rows x 35 us keep the control
+ * thread's event loop busy for about 36 ms at a time, and one vault flush serves 1 024 cards. */
+export const BULK_CHUNK_ROWS = 1024;
+
+/** Import commands in flight per shard: one being decided, one waiting, so that the shard never idles. 16 shards x 2 x
+ * 256 rows x 300 bytes = 2.5 MB in the rings. */
+export const BULK_IN_FLIGHT_PER_SHARD = 2;
+
+/** Rows of one import command: 256 rows x 300 bytes = 77 kB, a fraction of the ring and about 2 ms of a shard's turn. */
+export const BULK_COMMAND_ROWS = 256;
+
+/** Rejected rows listed in an import's answer; the rest is only counted. 1 000 x 120 bytes = 120 kB. */
+export const BULK_REJECTS_LISTED = 1000;
+
+/** Payload of one command in a ring of RING_BYTES: a quarter, so that a wrap-around pad never makes it unsendable. */
+export const COMMAND_BYTES_MAX = RING_BYTES / 4;
+
+/** Commands and reads of the control plane waiting for an answer, all shards together: 8 192 x 1 kB = 8 MB. */
+export const CONTROL_IN_FLIGHT_MAX = 8192;
+
+/** Time in ms after which the control plane gives up waiting for a shard's answer. A commit takes milliseconds; a shard
+ * that is being rebuilt answers at once. */
+export const CONTROL_TIMEOUT_MS = 10_000;
+
+/** Time in ms the control plane waits for room in a full ring before it answers 503. */
+export const CONTROL_RING_WAIT_MS = 2000;
+
+/** Time in ms a read waits for the journal's readers to catch up before it answers 503 `index_behind`. */
+export const READ_CATCH_UP_MS = 1000;
+
+/** Journal records that one list request looks at before it answers with a cursor to go on: at 5 us each 0.1 s. */
+export const LIST_SCAN_MAX = 20_000;
+
+/** Journal records read between two turns of the control thread's event loop: 256 x 5 us = 1.3 ms. */
+export const LIST_SCAN_SLICE = 256;
+
+/** Elements (reversals, roll-backs) shown of one authorization. */
+export const ELEMENTS_SHOWN_MAX = 256;
+
+/** Candidates of a search by RRN or STAN per shard; a STAN alone is not selective. */
+export const SEARCH_CANDIDATES_MAX = 1000;
+
+/** Idempotency keys remembered in memory to refuse another body at another shard: 100 000 x 150 bytes = 15 MB. */
+export const IDEMPOTENCY_RECENT_MAX = 100_000;
+
+/** Outcomes of system-level writes kept for replay, at least 24 h: 50 000 x 2 kB = 100 MB at worst. */
+export const SYSTEM_OUTCOMES_MAX = 50_000;
+export const SYSTEM_OUTCOMES_WINDOW_MS = 24 * 3_600_000;
+
+/** API tokens and programs: small numbers chosen by operators; both are kept in memory and listed in one answer. */
+export const TOKENS_MAX = 1000;
+export const PROGRAMS_MAX = 1000;
+
+/** Longest CPU profile in seconds: 300 s at 200 us are 1.5 million samples, about 30 MB of JSON. */
+export const PROFILE_SECONDS_MAX = 300;

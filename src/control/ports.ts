@@ -1,0 +1,115 @@
+/**
+ * What the control plane needs from the rest of the engine, as narrow ports. The composition in control-thread.ts gives
+ * the real ones; tests give fakes. Every port is used from the control thread only.
+ */
+import type { Command, CommandResult, Read, ReadResult } from '../domain/commands.js';
+import type { Fingerprint, MessageEvent, PlainEvent } from '../domain/events.js';
+
+/** Answer of a shard to an ISO message that the simulator sent. */
+export interface WireReply {
+  /** The reply message, without framing. */
+  message: Uint8Array;
+  /** Journal sequence of the decision within the shard; 0 when nothing was journaled. */
+  sequence: number;
+}
+
+/** The shards, reached by rings in production. A shard answers a command or a read when what it saw is durable. */
+export interface ShardPort {
+  readonly shards: number;
+  /** @throws ShardError when the shard cannot be reached or did not answer in time. */
+  command(shard: number, command: Command): Promise<CommandResult>;
+  read(shard: number, read: Read): Promise<ReadResult>;
+  /** Sends an ISO 8583 message along the path of the ingress. `header` is the wire header of ring/wire-entry.ts. */
+  wire(shard: number, header: Uint8Array, message: Uint8Array): Promise<WireReply>;
+}
+
+export type ShardErrorKind =
+  /** Nothing was handed over: safe to try again. */
+  | 'busy'
+  /** Handed over, no answer in time: the effect may or may not have happened. */
+  | 'timeout'
+  /** The engine drops this message without an answer. */
+  | 'dropped'
+  /** The engine is stopping. */
+  | 'stopped';
+
+export class ShardError extends Error {
+  readonly kind: ShardErrorKind;
+  readonly shard: number;
+
+  constructor(kind: ShardErrorKind, shard: number) {
+    super(`shard ${shard}: ${kind}`);
+    this.name = 'ShardError';
+    this.kind = kind;
+    this.shard = shard;
+  }
+}
+
+/** Read side of the shards' journals. Everything it shows is durable. */
+export interface JournalPort {
+  /** Makes the commits of other threads visible. */
+  refresh(): void;
+  /** Last sequence of each shard. */
+  heads(): readonly { shard: number; sequence: number; epoch: number }[];
+  /** Decodes the message event at the sequence; false when the record is of another kind or not there. */
+  readMessage(shard: number, sequence: number, into: MessageEvent): boolean;
+  /** Any other event, undefined when the record is a message event or not there. */
+  readEvent(shard: number, sequence: number): PlainEvent | undefined;
+}
+
+/** Clear PANs by fingerprint. The control thread is the vault's only writer. */
+export interface VaultPort {
+  fingerprint(pan: string): Fingerprint;
+  has(fingerprint: Fingerprint): boolean;
+  /** Durable when it returns. */
+  put(batch: readonly { fingerprint: Fingerprint; pan: string }[]): void;
+  reveal(fingerprint: Fingerprint): string | undefined;
+}
+
+/** Cards of all shards by fingerprint: shard << 24 | slot, or -1. */
+export interface DirectoryPort {
+  find(f0: number, f1: number, f2: number): number;
+}
+
+export interface IdsPort {
+  encode(prefix: IdPrefix, shard: number, number: number): string;
+  decode(prefix: IdPrefix, id: string): { shard: number; number: number } | undefined;
+}
+export type IdPrefix = 'card' | 'auth' | 'acct' | 'evt';
+
+/** Search keys of the shards' indexes (domain/index-keys.ts). */
+export interface SearchKeysPort {
+  /** `high` words under which messages with this RRN or STAN stand. */
+  rrnHigh(rrn: string): number;
+  stanHigh(stan: number): number;
+  elements(sequence: number): { high: number; low: number };
+}
+
+/** ISO 8583 for the simulator: one fixed dialect. */
+export interface IsoPort {
+  readonly dialect: string;
+  readonly dialectIndex: number;
+  pack(fields: Record<string, string>): Uint8Array;
+  unpack(message: Uint8Array): Record<string, string>;
+}
+
+/** Secrets of the API: all are HMAC-SHA-256 keys of the key file. */
+export interface ControlKeys {
+  /** Stored form of API tokens and idempotency keys. */
+  readonly token: Uint8Array;
+  /** Generated identifiers and card numbers. */
+  readonly id: Uint8Array;
+}
+
+/** Health of the engine's threads, from the control block. */
+export interface HealthPort {
+  /** Reasons why no traffic should be sent here; empty when ready. */
+  notReady(): readonly { check: string; detail: string }[];
+}
+
+/** CPU profiles by thread name ('main', 'control', 'shard-0' ...). */
+export interface ProfilePort {
+  readonly threads: readonly string[];
+  /** JSON text of a .cpuprofile; undefined when this thread cannot be profiled while it runs, with the reason. */
+  profile(thread: string, seconds: number): Promise<{ profile: string } | { unsupported: string }>;
+}

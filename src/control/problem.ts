@@ -1,0 +1,118 @@
+/**
+ * Errors of the API: RFC 9457 problem documents, extended with `code` (stable, for programs), `param` (JSON pointer or
+ * name of the offending input), `errors` (all of them) and `request_id`. Each code stands in this table once and in
+ * docs/reference/api.md; a test holds the two lists against each other. A message never repeats the value it refuses:
+ * the value may be a card number.
+ */
+
+export const problems = {
+  invalid_json: { status: 400, title: 'The body is not valid JSON' },
+  invalid_query: { status: 400, title: 'A query parameter is not valid' },
+  idempotency_key_missing: { status: 400, title: 'An Idempotency-Key is required' },
+  idempotency_key_invalid: { status: 400, title: 'The Idempotency-Key is not valid' },
+  bad_request: { status: 400, title: 'The request cannot be understood' },
+  unauthorized: { status: 401, title: 'A valid bearer token is required' },
+  forbidden: { status: 403, title: 'The token lacks the scope' },
+  not_sandbox: { status: 403, title: 'Only cards of a sandbox program can be simulated' },
+  not_found: { status: 404, title: 'There is no such object' },
+  route_not_found: { status: 404, title: 'There is no such endpoint' },
+  method_not_allowed: { status: 405, title: 'The endpoint does not have this method' },
+  account_exists: { status: 409, title: 'The account exists already' },
+  card_exists: { status: 409, title: 'The card number is in use already' },
+  program_exists: { status: 409, title: 'The program exists already' },
+  reference_exists: { status: 409, title: 'The payment reference was used on this account already' },
+  account_closed: { status: 409, title: 'The account is closed' },
+  card_status_final: { status: 409, title: 'The status of the card is final' },
+  idempotency_in_progress: { status: 409, title: 'A request with this Idempotency-Key is under way' },
+  last_admin_token: { status: 409, title: 'The last admin token cannot be revoked' },
+  payload_too_large: { status: 413, title: 'The body is too large' },
+  unsupported_media_type: { status: 415, title: 'The content type is not supported' },
+  validation_failed: { status: 422, title: 'The body is not valid' },
+  idempotency_mismatch: { status: 422, title: 'The Idempotency-Key was used with another request' },
+  account_not_found: { status: 422, title: 'The account does not exist' },
+  card_not_found: { status: 422, title: 'The card does not exist' },
+  program_not_found: { status: 422, title: 'The program does not exist' },
+  authorization_not_found: { status: 422, title: 'The authorization does not exist' },
+  currency_mismatch: { status: 422, title: 'The currency does not fit' },
+  amount_out_of_range: { status: 422, title: 'The amount is out of range' },
+  controls_not_enforced: { status: 422, title: 'Controls are not enforced by this version' },
+  not_simulatable: { status: 422, title: 'The message cannot be built' },
+  headers_too_large: { status: 431, title: 'The headers are too large' },
+  internal: { status: 500, title: 'The engine failed' },
+  not_supported: { status: 501, title: 'This installation cannot do that' },
+  capacity_exceeded: { status: 503, title: 'A table of the shard is full' },
+  index_behind: { status: 503, title: 'The search has not caught up' },
+  shard_unavailable: { status: 503, title: 'The shard is not available' },
+  stopping: { status: 503, title: 'The engine is stopping' },
+  outcome_unknown: { status: 504, title: 'The shard did not answer in time' },
+} as const satisfies Record<string, { status: number; title: string }>;
+
+export type ProblemCode = keyof typeof problems;
+
+export interface ProblemError {
+  detail: string;
+  /** RFC 6901 JSON pointer into the body, or the name of a query or path parameter. */
+  pointer: string;
+}
+
+/** An expected failure of a request. */
+export class ApiError extends Error {
+  readonly code: ProblemCode;
+  readonly param: string | undefined;
+  readonly errors: readonly ProblemError[];
+  readonly retryAfterSeconds: number | undefined;
+
+  constructor(
+    code: ProblemCode,
+    detail: string,
+    more: { param?: string; errors?: readonly ProblemError[]; retryAfterSeconds?: number } = {},
+  ) {
+    super(detail);
+    this.name = 'ApiError';
+    this.code = code;
+    this.param = more.param;
+    this.errors = more.errors ?? [];
+    this.retryAfterSeconds = more.retryAfterSeconds;
+  }
+
+  get status(): number {
+    return problems[this.code].status;
+  }
+}
+
+export interface ProblemDocument {
+  type: string;
+  title: string;
+  status: number;
+  detail: string;
+  instance: string;
+  code: ProblemCode;
+  request_id: string;
+  param?: string;
+  errors?: readonly ProblemError[];
+}
+
+export function problemDocument(error: ApiError, path: string, requestId: string): ProblemDocument {
+  const { status, title } = problems[error.code];
+  return {
+    type: `/docs/errors#${error.code}`,
+    title,
+    status,
+    detail: error.message,
+    instance: maskDigits(path),
+    code: error.code,
+    request_id: requestId,
+    ...(error.param === undefined ? {} : { param: error.param }),
+    ...(error.errors.length === 0 ? {} : { errors: error.errors }),
+  };
+}
+
+/** Replaces the middle of every run of 13 or more digits: a path or message that could carry a card number. */
+export function maskDigits(text: string): string {
+  return text.replace(/\d{13,}/g, (run) => `${run.slice(0, 6)}${'*'.repeat(run.length - 10)}${run.slice(-4)}`);
+}
+
+/** RFC 6901 pointer of a path of keys. */
+export function pointer(path: readonly PropertyKey[]): string {
+  return path.map((key) => `/${String(key).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');
+}

@@ -1,0 +1,36 @@
+/**
+ * The system journal as the control plane sees it: what belongs to no account (programs, API tokens, outcomes of
+ * system-level writes). The control plane is its single writer; a record counts when `append` has returned.
+ */
+import type { Scope } from './tokens.js';
+
+export interface ProgramDefinition {
+  id: string;
+  name: string;
+  /** ISO 4217 alphabetic: currency of its accounts. */
+  currency: string;
+  product: 'credit' | 'prepaid' | 'debit';
+  /** Card number prefixes of 6 to 8 digits; new cards are issued from the first. */
+  bins: string[];
+  sandbox: boolean;
+  /** Hold-life, tolerance, fee and other tables, as data. */
+  tables: Record<string, unknown>;
+  /** Default controls, as data. */
+  controls: Record<string, unknown>;
+}
+
+export type SystemRecord =
+  /** Also every later version: the newest of an index counts. */
+  | { kind: 'program'; index: number; version: number; atMs: number; createdMs: number; program: ProgramDefinition }
+  | { kind: 'token'; id: string; name: string; scopes: Scope[]; hash: Uint8Array; atMs: number }
+  | { kind: 'token_revoked'; id: string; atMs: number }
+  /** An intent holds what a retry needs to send the very same message; the outcome replaces it. */
+  | { kind: 'intent'; key: string; body: string; memo: Record<string, string>; atMs: number }
+  | { kind: 'outcome'; key: string; body: string; status: number; answer: string; atMs: number };
+
+export interface SystemLog {
+  /** Appends all or nothing; durable when it returns. @throws HoldfastError `commit_failed` (fatal). */
+  append(records: readonly SystemRecord[]): void;
+  /** Visits everything from the oldest on. */
+  replay(visit: (record: SystemRecord) => void): void;
+}
