@@ -3,7 +3,9 @@
  * the real ones; tests give fakes. Every port is used from the control thread only.
  */
 import type { Command, CommandResult, Read, ReadResult } from '../domain/commands.js';
-import type { Fingerprint, MessageEvent, PlainEvent } from '../domain/events.js';
+import type { MessageEvent, PlainEvent } from '../domain/events.js';
+import type { Fingerprint } from '../vault/fingerprint.js';
+import type { PanRow } from '../vault/pan-vault.js';
 
 /** Answer of a shard to an ISO message that the simulator sent. */
 export interface WireReply {
@@ -57,25 +59,18 @@ export interface JournalPort {
   readEvent(shard: number, sequence: number): PlainEvent | undefined;
 }
 
-/** Clear PANs by fingerprint. The control thread is the vault's only writer. */
+/** Clear PANs by fingerprint (vault/pan-vault.ts). The control thread is the vault's only writer. */
 export interface VaultPort {
-  fingerprint(pan: string): Fingerprint;
   has(fingerprint: Fingerprint): boolean;
   /** Durable when it returns. */
-  put(batch: readonly { fingerprint: Fingerprint; pan: string }[]): void;
+  put(batch: readonly PanRow[]): void;
   reveal(fingerprint: Fingerprint): string | undefined;
 }
 
-/** Cards of all shards by fingerprint: shard << 24 | slot, or -1. */
+/** Cards of all shards by fingerprint: shard << 24 | slot, or -1 (ring/directory.ts). */
 export interface DirectoryPort {
   find(f0: number, f1: number, f2: number): number;
 }
-
-export interface IdsPort {
-  encode(prefix: IdPrefix, shard: number, number: number): string;
-  decode(prefix: IdPrefix, id: string): { shard: number; number: number } | undefined;
-}
-export type IdPrefix = 'card' | 'auth' | 'acct' | 'evt';
 
 /** Search keys of the shards' indexes (domain/index-keys.ts). */
 export interface SearchKeysPort {

@@ -5,6 +5,8 @@
  * the value may be a card number.
  */
 
+import { maskDigits } from '../vault/pan.js';
+
 export const problems = {
   invalid_json: { status: 400, title: 'The body is not valid JSON' },
   invalid_query: { status: 400, title: 'A query parameter is not valid' },
@@ -105,11 +107,6 @@ export function problemDocument(error: ApiError, path: string, requestId: string
     ...(error.param === undefined ? {} : { param: error.param }),
     ...(error.errors.length === 0 ? {} : { errors: error.errors }),
   };
-}
-
-/** Replaces the middle of every run of 13 or more digits: a path or message that could carry a card number. */
-export function maskDigits(text: string): string {
-  return text.replace(/\d{13,}/g, (run) => `${run.slice(0, 6)}${'*'.repeat(run.length - 10)}${run.slice(-4)}`);
 }
 
 /** RFC 6901 pointer of a path of keys. */

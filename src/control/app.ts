@@ -1,0 +1,277 @@
+/**
+ * The HTTP server: turns the list of routes into a Fastify application. For every request, in this order: request id,
+ * bearer token and scope (before a byte of the body is read), body, validation, Idempotency-Key, handler, answer. What is
+ * not in the list of routes does not exist, and a path below /v1 is not even denied to somebody without a token.
+ */
+import { randomBytes } from 'node:crypto';
+import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import type { Logger } from 'pino';
+import { API_BODY_BYTES_MAX } from '../limits.js';
+import { maskDigits } from '../vault/pan.js';
+import type { ControlContext } from './context.js';
+import { type Idempotency, mismatch } from './idempotency.js';
+import { ShardError } from './ports.js';
+import { ApiError, problemDocument } from './problem.js';
+import type { Answer, Route, RouteInput } from './route.js';
+import { validate } from './validate.js';
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Body as received, for the idempotency hash. */
+    rawBody?: Buffer;
+    tokenId?: string;
+  }
+}
+
+export interface AppOptions {
+  context: ControlContext;
+  routes: readonly Route[];
+  logger: Logger;
+}
+
+export function buildApp({ context, routes, logger }: AppOptions): FastifyInstance {
+  const app = Fastify({
+    loggerInstance: logger,
+    disableRequestLogging: true,
+    bodyLimit: API_BODY_BYTES_MAX,
+    routerOptions: { ignoreTrailingSlash: false, maxParamLength: 200 },
+    genReqId: () => `req_${randomBytes(10).toString('hex')}`,
+    forceCloseConnections: 'idle',
+    requestTimeout: 0,
+  }) as unknown as FastifyInstance;
+  addParsers(app, routes);
+  app.addHook('onRequest', async (request, reply) => {
+    reply.header('x-request-id', request.id);
+    reply.header('cache-control', 'no-store');
+    reply.header('x-content-type-options', 'nosniff');
+    reply.header('content-security-policy', "default-src 'none'; frame-ancestors 'none'");
+  });
+  app.addHook('onResponse', async (request, reply) => {
+    const routine = request.routeOptions.url === undefined || !request.routeOptions.url.startsWith('/v1');
+    // The route's pattern, never the URL: a query may hold what must not be logged.
+    request.log[routine ? 'debug' : 'info'](
+      {
+        method: request.method,
+        route: request.routeOptions.url ?? 'unknown',
+        status: reply.statusCode,
+        ms: Math.round(reply.elapsedTime * 10) / 10,
+        token: request.tokenId,
+      },
+      'request',
+    );
+  });
+  app.setErrorHandler((error, request, reply) => sendProblem(toApiError(error, request), request, reply));
+  const methods = methodsByPath(routes);
+  app.setNotFoundHandler((request, reply) => {
+    if (request.url.startsWith('/v1')) authorize(context, 'anybody', request);
+    const allowed = methods.find((entry) => entry.pattern.test(pathOf(request)))?.methods;
+    if (allowed === undefined)
+      throw new ApiError('route_not_found', 'See /docs for the endpoints of this server.', { param: 'path' });
+    reply.header('allow', allowed.join(', '));
+    throw new ApiError('method_not_allowed', `This endpoint takes ${allowed.join(', ')}.`);
+  });
+  for (const route of routes) addRoute(app, context, route);
+  return app;
+}
+
+function addRoute(app: FastifyInstance, context: ControlContext, route: Route): void {
+  app.route({
+    method: route.method,
+    url: route.path.replace(/\{(\w+)\}/g, ':$1'),
+    onRequest: async (request) => authorize(context, route.access, request),
+    preValidation: async (request) => {
+      if (request.body === undefined) return;
+      const type = (request.headers['content-type'] ?? '').split(';')[0]!.trim().toLowerCase();
+      const accepted = route.streamTypes ?? ['application/json'];
+      if (!accepted.includes(type))
+        throw new ApiError('unsupported_media_type', `Send Content-Type: ${accepted.join(' or ')}.`);
+    },
+    handler: async (request, reply) => {
+      const answer = await execute(context, route, request);
+      return sendAnswer(answer, reply);
+    },
+  });
+}
+
+/** 401 without a valid token, 403 without the scope. 'anybody' asks for any valid token. */
+function authorize(context: ControlContext, access: Route['access'] | 'anybody', request: FastifyRequest): void {
+  if (access === 'open') return;
+  if (access === 'loopback' && isLoopback(request.socket.remoteAddress)) return;
+  const token = context.tokens.authenticate(request.headers.authorization);
+  if (token === undefined)
+    throw new ApiError(
+      'unauthorized',
+      'Send Authorization: Bearer <token>. The first token is in <data-dir>/admin.token.',
+    );
+  request.tokenId = token.id;
+  if (access === 'anybody') return;
+  const needed = access === 'loopback' ? 'read' : access;
+  if (!token.scopes.includes(needed))
+    throw new ApiError('forbidden', `This call needs a token with the scope ${needed}.`);
+}
+
+export function isLoopback(address: string | undefined): boolean {
+  if (address === undefined) return false;
+  return address === '::1' || /^(::ffff:)?127\.\d+\.\d+\.\d+$/.test(address);
+}
+
+async function execute(context: ControlContext, route: Route, request: FastifyRequest): Promise<Answer> {
+  const params = route.params === undefined ? {} : validate(route.params, request.params, 'path');
+  const query = route.query === undefined ? noQuery(request) : validate(route.query, request.query, 'query');
+  const streamed = route.streamTypes !== undefined;
+  const body = route.body === undefined || streamed ? undefined : validate(route.body, request.body, 'body');
+  const path = pathOf(request);
+  const header = request.headers['idempotency-key'];
+  const idempotencyKey = Array.isArray(header) ? header.join(', ') : header;
+  const input: Omit<RouteInput<unknown, unknown, unknown>, 'idempotency'> = {
+    params,
+    query,
+    body,
+    idempotencyKey: route.idempotency === 'none' ? undefined : idempotencyKey,
+    stream: request.body as RouteInput<unknown, unknown, unknown>['stream'],
+    path,
+  };
+  if (route.idempotency === 'none' || route.idempotency === 'own') {
+    return route.handle({ ...input, idempotency: undefined });
+  }
+  if (idempotencyKey === undefined) {
+    if (route.idempotency === 'shard_required')
+      throw new ApiError('idempotency_key_missing', 'Send an Idempotency-Key, and the same one when you try again.', {
+        param: 'Idempotency-Key',
+      });
+    return route.handle({ ...input, idempotency: undefined });
+  }
+  const idempotency = context.idempotency.of(idempotencyKey, route.method, path, request.rawBody ?? Buffer.alloc(0));
+  return once(context, route, idempotency, () => route.handle({ ...input, idempotency }));
+}
+
+/** Runs a write that has a key: one at a time, and for system-level writes only if the journal knows no outcome. */
+async function once(
+  context: ControlContext,
+  route: Route,
+  idempotency: Idempotency,
+  handle: () => Promise<Answer> | Answer,
+): Promise<Answer> {
+  const known = context.system.outcome(idempotency.key);
+  if (known !== undefined && known.body !== idempotency.body) throw mismatch();
+  context.idempotency.begin(idempotency.key, idempotency.body);
+  let happened = false;
+  try {
+    if (route.idempotency === 'system' && known?.answer !== undefined) {
+      return { status: known.status ?? 200, body: JSON.parse(known.answer), replayed: true };
+    }
+    const answer = await handle();
+    happened = true;
+    return answer;
+  } catch (error) {
+    // An effect that may have happened binds the key to its body as well.
+    happened = error instanceof ShardError && error.kind === 'timeout';
+    throw error;
+  } finally {
+    context.idempotency.end(idempotency.key, happened ? idempotency.body : undefined);
+  }
+}
+
+function noQuery(request: FastifyRequest): Record<string, never> {
+  const [first] = Object.keys(request.query as object);
+  if (first !== undefined)
+    throw new ApiError('invalid_query', 'This endpoint takes no query parameters.', { param: maskDigits(first) });
+  return {};
+}
+
+function sendAnswer(answer: Answer, reply: FastifyReply): FastifyReply {
+  reply.code(answer.status);
+  if (answer.replayed === true) reply.header('idempotent-replayed', 'true');
+  if (answer.headers !== undefined) reply.headers(answer.headers);
+  if (answer.contentType !== undefined) return reply.type(answer.contentType).send(answer.body);
+  if (answer.body === undefined) return reply.send();
+  return reply.type('application/json; charset=utf-8').send(JSON.stringify(answer.body));
+}
+
+function sendProblem(error: ApiError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  if (error.status === 401) reply.header('www-authenticate', 'Bearer realm="holdfast"');
+  if (error.retryAfterSeconds !== undefined) reply.header('retry-after', String(error.retryAfterSeconds));
+  const document = problemDocument(error, pathOf(request), request.id);
+  return reply.code(error.status).type('application/problem+json; charset=utf-8').send(JSON.stringify(document));
+}
+
+/** Expected failures pass; Fastify's own become problems of ours; anything else is a defect: logged, and told as 500. */
+function toApiError(error: unknown, request: FastifyRequest): ApiError {
+  if (error instanceof ApiError) return error;
+  if (error instanceof ShardError) return ofShardError(error);
+  const code = (error as { code?: string }).code;
+  switch (code) {
+    case 'FST_ERR_CTP_BODY_TOO_LARGE':
+      return new ApiError('payload_too_large', `The body may have ${API_BODY_BYTES_MAX} bytes.`);
+    case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
+    case 'FST_ERR_CTP_EMPTY_TYPE':
+      return new ApiError(
+        'unsupported_media_type',
+        'Send Content-Type: application/json (imports: application/x-ndjson).',
+      );
+    case 'FST_ERR_CTP_INVALID_CONTENT_LENGTH':
+      return new ApiError('bad_request', 'Content-Length differs from the length of the body.');
+    case 'FST_ERR_BAD_URL':
+      return new ApiError('bad_request', 'The URL is not well-formed.');
+    case 'FST_ERR_MAX_PARAM_LENGTH':
+      return new ApiError('not_found', 'There is no object with such a long id.');
+    default:
+  }
+  request.log.error({ err: error, route: request.routeOptions.url }, 'request failed');
+  return new ApiError(
+    'internal',
+    'The failure is in the log under this request id. Whether the write happened is not known.',
+  );
+}
+
+function ofShardError(error: ShardError): ApiError {
+  switch (error.kind) {
+    case 'timeout':
+      return new ApiError(
+        'outcome_unknown',
+        'The write was handed over and not answered in time. Send it again with the same Idempotency-Key to learn its outcome.',
+        { retryAfterSeconds: 1 },
+      );
+    case 'stopped':
+      return new ApiError('stopping', 'The engine is stopping; nothing was done.', { retryAfterSeconds: 5 });
+    case 'dropped':
+      return new ApiError('not_simulatable', 'The engine does not answer such a message.');
+    default:
+      return new ApiError('shard_unavailable', 'The shard takes no new work at the moment; nothing was done.', {
+        retryAfterSeconds: 1,
+      });
+  }
+}
+
+function addParsers(app: FastifyInstance, routes: readonly Route[]): void {
+  app.removeAllContentTypeParsers();
+  const strict = new TextDecoder('utf-8', { fatal: true });
+  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body, done) => {
+    request.rawBody = body as Buffer;
+    if (body.length === 0) {
+      done(null, undefined);
+      return;
+    }
+    try {
+      done(null, JSON.parse(strict.decode(body as Buffer)));
+    } catch {
+      // The parser's message quotes the input: say only that it failed.
+      done(new ApiError('invalid_json', 'The body must be one JSON value in UTF-8.'), undefined);
+    }
+  });
+  const streamTypes = new Set(routes.flatMap((route) => route.streamTypes ?? []));
+  for (const type of streamTypes) app.addContentTypeParser(type, (_request, payload, done) => done(null, payload));
+}
+
+function methodsByPath(routes: readonly Route[]): { pattern: RegExp; methods: string[] }[] {
+  const byPath = new Map<string, string[]>();
+  for (const { path, method } of routes) byPath.set(path, [...(byPath.get(path) ?? []), method]);
+  return [...byPath].map(([path, methods]) => ({
+    pattern: new RegExp(`^${path.replaceAll('.', '\\.').replace(/\{\w+\}/g, '[^/]+')}$`),
+    methods,
+  }));
+}
+
+function pathOf(request: FastifyRequest): string {
+  return request.url.split('?', 1)[0]!;
+}

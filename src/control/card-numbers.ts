@@ -1,0 +1,139 @@
+/**
+ * Card numbers of new cards. A number goes into the vault, durably, before the command that creates the card: a crash in
+ * between leaves an orphan row, never a card without its number.
+ *
+ * That one number has one card in the whole installation is decided here: every card is created through the control
+ * thread, so a look into the directory of all shards plus the set of creations under way is complete.
+ */
+import type { CommandResult, CreateCard } from '../domain/commands.js';
+import type { Fingerprint } from '../vault/fingerprint.js';
+import { isPan, luhnCheckDigit } from '../vault/pan.js';
+import type { ControlContext } from './context.js';
+import { derive } from './idempotency.js';
+import { ShardError } from './ports.js';
+import { ApiError } from './problem.js';
+import type { ProgramDefinition } from './system-log.js';
+
+export type CardDraft = Omit<CreateCard, 'fingerprint' | 'bin' | 'last4' | 'panLength'>;
+
+const ISSUED_LENGTH = 16;
+/** A BIN with a million cards of its billion numbers collides once in a thousand; 16 in a row mean that it is full. */
+const ISSUE_ATTEMPTS = 16;
+
+/** Creations under way, per context. A creation whose outcome is unknown stays, open to its own shard only. */
+type Creations = Map<string, { shard: number; unknown: boolean }>;
+const underWay = new WeakMap<ControlContext, Creations>();
+
+function creations(context: ControlContext): Creations {
+  let map = underWay.get(context);
+  if (map === undefined) {
+    map = new Map();
+    underWay.set(context, map);
+  }
+  return map;
+}
+
+function nameOf({ f0, f1, f2 }: Fingerprint): string {
+  return `${f0}.${f1}.${f2}`;
+}
+
+/**
+ * Claims a number for a creation in the shard; false when another creation, or a card, has it. `again` lets a number pass
+ * that a card of the same shard has: a repeated request finds its own card, and the shard knows by the idempotency tag.
+ */
+export function claim(context: ControlContext, fingerprint: Fingerprint, shard: number, again: boolean): boolean {
+  const map = creations(context);
+  const name = nameOf(fingerprint);
+  const other = map.get(name);
+  if (other !== undefined && !(other.unknown && other.shard === shard)) return false;
+  const known = context.directory.find(fingerprint.f0, fingerprint.f1, fingerprint.f2);
+  if (known >= 0 && !(again && known >>> 24 === shard)) return false;
+  map.set(name, { shard, unknown: false });
+  return true;
+}
+
+/** Ends a claim. After a time-out the outcome is unknown, and the number stays with its shard. */
+export function release(context: ControlContext, fingerprint: Fingerprint, outcomeKnown: boolean): void {
+  const map = creations(context);
+  const name = nameOf(fingerprint);
+  const mine = map.get(name);
+  if (outcomeKnown) map.delete(name);
+  else if (mine !== undefined) mine.unknown = true;
+}
+
+/** What a live program asks of a number that is brought along; a sandbox takes any 13 to 19 digits. */
+export function panProblem(program: ProgramDefinition, pan: string): string | undefined {
+  if (program.sandbox) return undefined;
+  if (!program.bins.some((bin) => pan.startsWith(bin))) return 'the number is outside the BINs of the program';
+  if (!isPan(pan)) return 'the check digit is wrong';
+  return undefined;
+}
+
+/** Card number `round` of a seed: the same seed gives the same numbers, so a repeated request makes no second one. */
+export function panOfSeed(context: ControlContext, bin: string, seed: Uint8Array, round: number): string {
+  const bytes = derive(context.keys.id, 'pan', seed, round);
+  const free = ISSUED_LENGTH - 1 - bin.length;
+  // 64 random bits for at most 9 digits: the bias of the remainder is below 2^-34.
+  const number = bytes.readBigUInt64BE(0) % 10n ** BigInt(free);
+  const digits = bin + String(number).padStart(free, '0');
+  return digits + String(luhnCheckDigit(digits));
+}
+
+export function panFields(pan: string): { bin: number; last4: number; panLength: number } {
+  return { bin: Number(pan.slice(0, 6)), last4: Number(pan.slice(-4)), panLength: pan.length };
+}
+
+interface Issued {
+  result: CommandResult;
+  pan: string;
+}
+
+/** Registers a card under a number that the caller brought. */
+export async function register(
+  context: ControlContext,
+  shard: number,
+  program: ProgramDefinition,
+  draft: CardDraft,
+  pan: string,
+): Promise<Issued> {
+  const problem = panProblem(program, pan);
+  if (problem !== undefined)
+    throw new ApiError('validation_failed', `/pan: ${problem}`, {
+      param: '/pan',
+      errors: [{ detail: problem, pointer: '/pan' }],
+    });
+  return { result: await create(context, shard, draft, pan), pan };
+}
+
+/** Issues a number from the program's first BIN. */
+export async function issue(
+  context: ControlContext,
+  shard: number,
+  program: ProgramDefinition,
+  draft: CardDraft,
+  seed: Uint8Array,
+): Promise<Issued> {
+  for (let round = 0; ; round++) {
+    const pan = panOfSeed(context, program.bins[0]!, seed, round);
+    const result = await create(context, shard, draft, pan);
+    if (result.ok || result.code !== 'card_exists') return { result, pan };
+    if (round === ISSUE_ATTEMPTS)
+      throw new ApiError('capacity_exceeded', 'No free number was found: the BIN of the program is nearly full.');
+  }
+}
+
+async function create(context: ControlContext, shard: number, draft: CardDraft, pan: string): Promise<CommandResult> {
+  const fingerprint = context.fingerprinter.of(pan);
+  if (!claim(context, fingerprint, shard, draft.idempotency !== undefined)) return { ok: false, code: 'card_exists' };
+  let outcomeKnown = true;
+  try {
+    if (!context.vault.has(fingerprint)) context.vault.put([{ fingerprint, pan }]);
+    const { f0, f1, f2 } = fingerprint;
+    return await context.shards.command(shard, { ...draft, fingerprint: [f0, f1, f2], ...panFields(pan) });
+  } catch (error) {
+    outcomeKnown = !(error instanceof ShardError && error.kind === 'timeout');
+    throw error;
+  } finally {
+    release(context, fingerprint, outcomeKnown);
+  }
+}

@@ -1,0 +1,41 @@
+/** Everything a route may use, gathered once by the composition (control-thread.ts, or a test). */
+import type { PanFingerprinter } from '../vault/fingerprint.js';
+import type { PublicIds } from '../vault/public-ids.js';
+import type { IdempotencyKeys } from './idempotency.js';
+import type {
+  ControlKeys,
+  DirectoryPort,
+  HealthPort,
+  IsoPort,
+  JournalPort,
+  ProfilePort,
+  SearchKeysPort,
+  ShardPort,
+  VaultPort,
+} from './ports.js';
+import type { SystemState } from './system-state.js';
+import type { Tokens } from './tokens.js';
+
+export interface ControlContext {
+  readonly shards: ShardPort;
+  readonly journal: JournalPort;
+  readonly vault: VaultPort;
+  readonly fingerprinter: PanFingerprinter;
+  readonly directory: DirectoryPort;
+  readonly ids: PublicIds;
+  readonly search: SearchKeysPort;
+  readonly iso: IsoPort;
+  readonly keys: ControlKeys;
+  readonly system: SystemState;
+  readonly tokens: Tokens;
+  readonly idempotency: IdempotencyKeys;
+  readonly health: HealthPort;
+  readonly profiles: ProfilePort;
+  /** Prometheus text of the moment. */
+  readonly metrics: { contentType: string; render(): Promise<string> };
+  /** Shard of an account id (journal/placement.ts). */
+  placement(accountId: string): number;
+  /** Wall clock, ms since 1970 UTC. */
+  nowMs(): number;
+  readonly build: { version: string; node: string };
+}

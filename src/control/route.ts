@@ -1,0 +1,92 @@
+/**
+ * One endpoint as data: what it takes, who may call it, what it answers, and the function behind it. The server, the
+ * OpenAPI document, the reference page and the tests' access matrix are all read from the same list, so none of them can
+ * forget an endpoint.
+ */
+import type { Readable } from 'node:stream';
+import type { z } from 'zod';
+import type { Idempotency } from './idempotency.js';
+import type { Scope } from './tokens.js';
+
+/**
+ * Who may call: a scope, everybody ('open': documents without data), or everybody on the same machine and tokens with
+ * `read` from elsewhere ('loopback': health and metrics).
+ */
+export type Access = Scope | 'open' | 'loopback';
+
+/**
+ * What an Idempotency-Key does here. `shard`: its tag travels with the command and is kept beside the effect;
+ * `shard_required`: the same, and 400 without a key; `system`: outcome in the system journal; `own`: the handler does it
+ * (a streamed body); `none`: reads.
+ */
+export type IdempotencyMode = 'none' | 'shard' | 'shard_required' | 'system' | 'own';
+
+export interface Answer {
+  readonly status: number;
+  /** Object to send as JSON, or text or bytes when the route names another content type. */
+  readonly body?: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Overrides application/json. */
+  readonly contentType?: string;
+  /** The answer repeats that of an earlier request with the same key. */
+  readonly replayed?: boolean;
+}
+
+export interface RouteInput<P, Q, B> {
+  readonly params: P;
+  readonly query: Q;
+  readonly body: B;
+  /** Set when the request came with an Idempotency-Key and the mode is not `none` or `own`. */
+  readonly idempotency: Idempotency | undefined;
+  /** Raw header, for mode `own`. */
+  readonly idempotencyKey: string | undefined;
+  /** The body of a streamed route. */
+  readonly stream: Readable;
+  /** Path of the request without its query. */
+  readonly path: string;
+}
+
+export interface AnswerDoc {
+  readonly description: string;
+  readonly schema?: z.ZodType;
+  readonly contentType?: string;
+}
+
+interface RouteBase {
+  /** operationId. */
+  readonly id: string;
+  readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE';
+  /** OpenAPI style: /v1/accounts/{id}. */
+  readonly path: string;
+  readonly tag: string;
+  readonly summary: string;
+  readonly description?: string;
+  readonly access: Access;
+  readonly idempotency: IdempotencyMode;
+  /** Content types of a streamed body; such a route gets no parsed body. */
+  readonly streamTypes?: readonly string[];
+  readonly answers: Readonly<Record<number, AnswerDoc>>;
+}
+
+/** A route as its author writes it, with types from its schemas. */
+export interface TypedRoute<P extends z.ZodType, Q extends z.ZodType, B extends z.ZodType> extends RouteBase {
+  readonly params?: P;
+  readonly query?: Q;
+  readonly body?: B;
+  handle(input: RouteInput<z.output<P>, z.output<Q>, z.output<B>>): Promise<Answer> | Answer;
+}
+
+/** A route as the server sees it. */
+export interface Route extends RouteBase {
+  readonly params?: z.ZodType;
+  readonly query?: z.ZodType;
+  readonly body?: z.ZodType;
+  handle(input: RouteInput<unknown, unknown, unknown>): Promise<Answer> | Answer;
+}
+
+/** Gives up the types of one route so that routes fit into one list; the server validates before it calls `handle`. */
+export function route<P extends z.ZodType, Q extends z.ZodType, B extends z.ZodType>(
+  typed: TypedRoute<P, Q, B>,
+): Route {
+  return typed as unknown as Route;
+}

@@ -1,0 +1,206 @@
+/** Cards: issue or register, read, list, change. */
+import { randomBytes } from 'node:crypto';
+import { z } from 'zod';
+import type { AccountView, CardView } from '../../domain/commands.js';
+import { type CardDraft, issue, register } from '../card-numbers.js';
+import type { ControlContext } from '../context.js';
+import { listRows } from '../list-rows.js';
+import { ApiError } from '../problem.js';
+import { type Route, route } from '../route.js';
+import * as schemas from '../schemas.js';
+import { cardObject, cardStatusOf, refused } from '../views.js';
+import { readAccount } from './accounts.js';
+
+const idParams = z.object({ id: z.string().max(64) });
+
+export function cardRoutes(context: ControlContext): Route[] {
+  return [
+    route({
+      id: 'createCard',
+      method: 'POST',
+      path: '/v1/cards',
+      tag: 'cards',
+      summary: 'Issue a card, or register one by its number',
+      description:
+        'Without `pan` a number is issued from the first BIN of the program and returned in full once, in this answer. A repeat with the same Idempotency-Key says `pan_available: false`.',
+      access: 'write',
+      idempotency: 'shard',
+      body: schemas.cardCreate,
+      answers: { 201: { description: 'The card', schema: schemas.card } },
+      async handle({ body, idempotency }) {
+        assertNoControls(body.controls);
+        const account = await readAccount(context, body.account);
+        if (account === undefined)
+          throw new ApiError('account_not_found', 'There is no account with this id.', { param: '/account' });
+        const shard = context.placement(body.account);
+        const program = context.system.programAt(account.program);
+        if (program === undefined) throw new TypeError(`account of unknown program ${account.program}`);
+        const draft: CardDraft = {
+          op: 'create_card',
+          account: body.account,
+          expiry: Number(body.expiry),
+          cardSequence: body.sequence,
+          serviceCode: Number(body.service_code),
+          status: cardStatusOf(body.status),
+          replacesSlot: body.replaces === undefined ? -1 : await replacedSlot(context, body.replaces, account),
+          ...(idempotency === undefined ? {} : { idempotency: idempotency.tag }),
+        };
+        const issued =
+          body.pan === undefined
+            ? await issue(context, shard, program.program, draft, idempotency?.tag.keyHash ?? randomBytes(32))
+            : await register(context, shard, program.program, draft, body.pan);
+        const { result } = issued;
+        if (!result.ok) throw refused(result.code, { param: result.code === 'card_exists' ? '/pan' : '/account' });
+        if (!('card' in result) || result.card === undefined) throw new TypeError('the shard answered no card');
+        const replayed = result.replayed === true;
+        const object = cardObject(context, shard, result.card);
+        if (body.pan !== undefined) return { status: 201, body: object, replayed };
+        const secret = replayed ? { pan_available: false } : { pan: issued.pan, pan_available: true };
+        return { status: 201, body: { ...object, ...secret }, replayed };
+      },
+    }),
+    route({
+      id: 'listCards',
+      method: 'GET',
+      path: '/v1/cards',
+      tag: 'cards',
+      summary: 'List cards, newest first',
+      access: 'read',
+      idempotency: 'none',
+      query: z
+        .strictObject({ ...schemas.cursors, account: schemas.chosenId.optional().describe('Cards of one account.') })
+        .refine(schemas.oneCursor, schemas.ONE_CURSOR),
+      answers: { 200: { description: 'A page of cards', schema: schemas.listOf(schemas.card, 'CardList') } },
+      async handle({ query }) {
+        const page = await listRows<CardView>(context.shards, query, {
+          read:
+            query.account === undefined
+              ? (shard, before, limit) => readCards(context, shard, before, limit)
+              : cardsOfAccount(context, query.account),
+          locate: async (id) => {
+            const found = await readCard(context, id);
+            return found === undefined ? undefined : { shard: found.shard, row: found.card };
+          },
+        });
+        const data = page.rows.map(({ shard, row }) => cardObject(context, shard, row));
+        return { status: 200, body: { object: 'list', data, has_more: page.hasMore } };
+      },
+    }),
+    route({
+      id: 'getCard',
+      method: 'GET',
+      path: '/v1/cards/{id}',
+      tag: 'cards',
+      summary: 'Read a card',
+      access: 'read',
+      idempotency: 'none',
+      params: idParams,
+      answers: { 200: { description: 'The card', schema: schemas.card } },
+      async handle({ params }) {
+        const found = await requireCard(context, params.id);
+        return { status: 200, body: cardObject(context, found.shard, found.card) };
+      },
+    }),
+    route({
+      id: 'updateCard',
+      method: 'PATCH',
+      path: '/v1/cards/{id}',
+      tag: 'cards',
+      summary: 'Change the status of a card',
+      access: 'write',
+      idempotency: 'shard',
+      params: idParams,
+      body: schemas.cardUpdate,
+      answers: { 200: { description: 'The card after the change', schema: schemas.card } },
+      async handle({ params, body, idempotency }) {
+        assertNoControls(body.controls);
+        const place = context.ids.decode('card', params.id);
+        if (place === undefined || place.shard >= context.shards.shards)
+          throw new ApiError('not_found', 'There is no such card.');
+        if (body.status === undefined) {
+          const found = await requireCard(context, params.id);
+          return { status: 200, body: cardObject(context, found.shard, found.card) };
+        }
+        const result = await context.shards.command(place.shard, {
+          op: 'update_card',
+          cardSlot: place.number,
+          status: cardStatusOf(body.status),
+          ...(idempotency === undefined ? {} : { idempotency: idempotency.tag }),
+        });
+        if (!result.ok) throw refused(result.code, { path: true, param: '/status' });
+        if (!('card' in result) || result.card === undefined) throw new TypeError('the shard answered no card');
+        return {
+          status: 200,
+          body: cardObject(context, place.shard, result.card),
+          replayed: result.replayed === true,
+        };
+      },
+    }),
+  ];
+}
+
+export interface FoundCard {
+  shard: number;
+  card: CardView;
+  account: AccountView;
+}
+
+/** A card with its account by its public id; undefined when there is none. */
+export async function readCard(context: ControlContext, id: string): Promise<FoundCard | undefined> {
+  const place = context.ids.decode('card', id);
+  if (place === undefined || place.shard >= context.shards.shards) return undefined;
+  const result = await context.shards.read(place.shard, { op: 'card', slot: place.number });
+  if (result.ok) {
+    if (!('card' in result)) throw new TypeError('the shard answered no card');
+    return { shard: place.shard, card: result.card, account: result.accountView };
+  }
+  if (result.code === 'card_not_found') return undefined;
+  throw refused(result.code);
+}
+
+async function requireCard(context: ControlContext, id: string): Promise<FoundCard> {
+  const found = await readCard(context, id);
+  if (found === undefined) throw new ApiError('not_found', 'There is no such card.');
+  return found;
+}
+
+async function readCards(context: ControlContext, shard: number, before: number, limit: number): Promise<CardView[]> {
+  const result = await context.shards.read(shard, { op: 'cards', before, limit });
+  if (!result.ok) throw refused(result.code);
+  return 'cards' in result ? result.cards : [];
+}
+
+/** Reads all cards of the account once: an account has a handful. */
+function cardsOfAccount(
+  context: ControlContext,
+  account: string,
+): (shard: number, before: number, limit: number) => Promise<CardView[]> {
+  const home = context.placement(account);
+  let cards: Promise<CardView[]> | undefined;
+  return async (shard, before, limit) => {
+    if (shard !== home) return [];
+    cards ??= context.shards.read(home, { op: 'cards_of_account', id: account }).then((result) => {
+      if (!result.ok) {
+        if (result.code === 'account_not_found') return [];
+        throw refused(result.code);
+      }
+      return 'cards' in result ? [...result.cards].sort((a, b) => b.slot - a.slot) : [];
+    });
+    return (await cards).filter((card) => before < 0 || card.slot < before).slice(0, limit);
+  };
+}
+
+async function replacedSlot(context: ControlContext, id: string, account: AccountView): Promise<number> {
+  const found = await readCard(context, id);
+  if (found === undefined || found.card.account !== account.id)
+    throw new ApiError('card_not_found', 'The replaced card is not a card of this account.', { param: '/replaces' });
+  return found.card.slot;
+}
+
+/** Limits that are accepted and then not enforced would be worse than a refusal. */
+function assertNoControls(controls: Record<string, unknown> | undefined): void {
+  if (controls !== undefined && Object.keys(controls).length > 0)
+    throw new ApiError('controls_not_enforced', 'Leave controls out: this version would not enforce them.', {
+      param: '/controls',
+    });
+}

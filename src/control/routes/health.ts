@@ -1,0 +1,103 @@
+/** Health, version, metrics, profiles. */
+import { z } from 'zod';
+import { PROFILE_SECONDS_MAX } from '../../limits.js';
+import type { ControlContext } from '../context.js';
+import { ApiError } from '../problem.js';
+import { type Route, route } from '../route.js';
+
+const live = z.object({ status: z.literal('ok') }).meta({ id: 'Liveness' });
+const ready = z
+  .object({
+    status: z.enum(['ready', 'not_ready']),
+    reasons: z.array(z.object({ check: z.string(), detail: z.string() })),
+  })
+  .meta({ id: 'Readiness' });
+const version = z.object({ name: z.string(), version: z.string(), node: z.string() }).meta({ id: 'Version' });
+
+export function healthRoutes(context: ControlContext): Route[] {
+  return [
+    route({
+      id: 'livez',
+      method: 'GET',
+      path: '/livez',
+      tag: 'operations',
+      summary: 'Is the control plane alive?',
+      access: 'loopback',
+      idempotency: 'none',
+      answers: { 200: { description: 'Alive', schema: live } },
+      handle: () => ({ status: 200, body: { status: 'ok' } }),
+    }),
+    route({
+      id: 'readyz',
+      method: 'GET',
+      path: '/readyz',
+      tag: 'operations',
+      summary: 'Can this engine take traffic?',
+      description: 'Ready when the journal is replayed, every shard is up and the disk has its reserve.',
+      access: 'loopback',
+      idempotency: 'none',
+      answers: {
+        200: { description: 'Ready', schema: ready },
+        503: { description: 'Not ready, with the reasons', schema: ready, contentType: 'application/json' },
+      },
+      handle() {
+        const reasons = context.health.notReady();
+        const ok = reasons.length === 0;
+        return { status: ok ? 200 : 503, body: { status: ok ? 'ready' : 'not_ready', reasons } };
+      },
+    }),
+    route({
+      id: 'version',
+      method: 'GET',
+      path: '/version',
+      tag: 'operations',
+      summary: 'Version of engine and Node',
+      access: 'loopback',
+      idempotency: 'none',
+      answers: { 200: { description: 'Versions', schema: version } },
+      handle: () => ({ status: 200, body: { name: 'holdfast', ...context.build } }),
+    }),
+    route({
+      id: 'metrics',
+      method: 'GET',
+      path: '/metrics',
+      tag: 'operations',
+      summary: 'Metrics in the Prometheus text format',
+      access: 'loopback',
+      idempotency: 'none',
+      answers: { 200: { description: 'Metrics', contentType: 'text/plain' } },
+      async handle() {
+        return { status: 200, body: await context.metrics.render(), contentType: context.metrics.contentType };
+      },
+    }),
+    route({
+      id: 'profile',
+      method: 'POST',
+      path: '/v1/profile',
+      tag: 'operations',
+      summary: 'Record a CPU profile of one thread',
+      access: 'admin',
+      idempotency: 'own',
+      query: z.strictObject({
+        thread: z.string().max(40).default('control').describe('main, control, shard-0 ...'),
+        seconds: z.coerce.number().min(0.01).max(PROFILE_SECONDS_MAX).default(5),
+      }),
+      answers: {
+        200: { description: 'A .cpuprofile for Chrome DevTools or speedscope', contentType: 'application/json' },
+        501: { description: 'This thread cannot be profiled while it runs' },
+      },
+      async handle({ query }) {
+        if (!context.profiles.threads.includes(query.thread))
+          throw new ApiError('invalid_query', `Threads: ${context.profiles.threads.join(', ')}.`, { param: 'thread' });
+        const outcome = await context.profiles.profile(query.thread, query.seconds);
+        if ('unsupported' in outcome) throw new ApiError('not_supported', outcome.unsupported, { param: 'thread' });
+        return {
+          status: 200,
+          body: outcome.profile,
+          contentType: 'application/json; charset=utf-8',
+          headers: { 'content-disposition': `attachment; filename="${query.thread}.cpuprofile"` },
+        };
+      },
+    }),
+  ];
+}

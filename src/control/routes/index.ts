@@ -1,0 +1,19 @@
+/** All endpoints, in the order of the reference page. */
+import type { ControlContext } from '../context.js';
+import type { Route } from '../route.js';
+import { accountRoutes } from './accounts.js';
+import { cardRoutes } from './cards.js';
+import { healthRoutes } from './health.js';
+import { paymentRoutes } from './payments.js';
+import { programRoutes, tokenRoutes } from './programs.js';
+
+export function allRoutes(context: ControlContext): Route[] {
+  return [
+    ...programRoutes(context),
+    ...accountRoutes(context),
+    ...cardRoutes(context),
+    ...paymentRoutes(context),
+    ...tokenRoutes(context),
+    ...healthRoutes(context),
+  ];
+}

@@ -1,0 +1,274 @@
+/**
+ * The shapes of the API as zod schemas: what requests may say and what answers contain. OpenAPI is generated from them; a
+ * schema with `meta({ id })` becomes a named component. Unknown properties of requests are refused.
+ */
+import { z } from 'zod';
+import { currencyOfCode } from './currencies.js';
+import { scopes } from './tokens.js';
+
+/** Largest amount of one movement: 12 digits, as DE4 has. */
+const AMOUNT_MAX = 999_999_999_999;
+
+export const amount = z.int().min(1).max(AMOUNT_MAX).describe('Minor units of the currency (cents of BRL, yen, fils).');
+export const currency = z
+  .string()
+  .regex(/^[A-Z]{3}$/, 'three capital letters')
+  .refine((code) => currencyOfCode(code) !== undefined, 'no circulating ISO 4217 currency')
+  .describe('ISO 4217 alphabetic code.')
+  .meta({ examples: ['BRL'] });
+/** Ids that a caller may choose; they stand in URLs, so they must not look like card numbers. */
+export const chosenId = z
+  .string()
+  .regex(/^[A-Za-z0-9_.-]{1,64}$/, '1 to 64 characters of A-Z a-z 0-9 _ . -')
+  .refine((id) => !/\d{13,}/.test(id), 'must not contain a run of 13 or more digits, which could be a card number');
+export const timestamp = z.string().describe('RFC 3339, UTC.').meta({ format: 'date-time' });
+const minor = z.int().describe('Minor units; may be negative.');
+
+export const accountStatuses = ['open', 'frozen', 'closed'] as const;
+export const accountTypes = ['credit', 'prepaid', 'debit'] as const;
+export const cardStatuses = ['inactive', 'active', 'paused', 'lost', 'stolen', 'closed', 'expired'] as const;
+
+const creditLimit = z.int().min(0).max(AMOUNT_MAX).describe('Minor units of the account currency.');
+
+export const accountCreate = z
+  .strictObject({
+    id: chosenId.optional().describe('Your own id; one is made when absent.'),
+    program: chosenId.optional().describe('Default: prog_sandbox.'),
+    currency: currency.optional().describe('Default: the currency of the program.'),
+    credit_limit: creditLimit.default(0),
+    type: z.enum(accountTypes).optional().describe('Default: the product of the program.'),
+  })
+  .meta({ id: 'AccountCreate' });
+
+export const accountUpdate = z
+  .strictObject({ credit_limit: creditLimit.optional(), status: z.enum(accountStatuses).optional() })
+  .refine((body) => Object.keys(body).length > 0, 'nothing to change')
+  .meta({ id: 'AccountUpdate' });
+
+export const account = z
+  .object({
+    object: z.literal('account'),
+    id: z.string(),
+    program: z.string(),
+    currency: z.string(),
+    credit_limit: z.int(),
+    type: z.enum(accountTypes),
+    status: z.enum(accountStatuses),
+    balances: z.object({
+      posted: minor.describe('What the cardholder owes; negative when in credit.'),
+      held: z.int().describe('Sum of what remains on open holds.'),
+      available: minor.describe('credit_limit - posted - held.'),
+    }),
+    created_at: timestamp,
+  })
+  .meta({ id: 'Account' });
+
+export const pan = z
+  .string()
+  .regex(/^\d{13,19}$/, '13 to 19 digits')
+  .describe('Card number. Kept encrypted, never shown again.');
+export const expiry = z
+  .string()
+  .regex(/^\d{2}(0[1-9]|1[0-2])$/, 'YYMM')
+  .describe('YYMM.')
+  .meta({ examples: ['2912'] });
+export const noControls = z
+  .record(z.string(), z.unknown())
+  .describe('Reserved. This version does not enforce controls of a card, so only an empty object is accepted.');
+
+const cardFields = {
+  pan: pan.optional().describe('Without it a number is issued from the BIN of the program, and shown once.'),
+  expiry,
+  status: z.enum(['inactive', 'active', 'paused']).default('active'),
+  sequence: z.int().min(0).max(999).default(0).describe('Card sequence number (DE23).'),
+  service_code: z
+    .string()
+    .regex(/^\d{3}$/, 'three digits')
+    .default('201'),
+  controls: noControls.optional(),
+};
+
+export const cardCreate = z
+  .strictObject({
+    account: chosenId,
+    ...cardFields,
+    replaces: z.string().max(64).optional().describe('Id of the card that this one replaces, of the same account.'),
+  })
+  .meta({ id: 'CardCreate' });
+
+export const cardUpdate = z
+  .strictObject({ status: z.enum(cardStatuses).optional(), controls: noControls.optional() })
+  .refine((body) => Object.keys(body).length > 0, 'nothing to change')
+  .meta({ id: 'CardUpdate' });
+
+export const card = z
+  .object({
+    object: z.literal('card'),
+    id: z.string(),
+    account: z.string(),
+    bin: z.string(),
+    last4: z.string(),
+    masked_pan: z.string(),
+    expiry: z.string(),
+    sequence: z.int(),
+    service_code: z.string(),
+    status: z.enum(cardStatuses),
+    replaces: z.string().nullable(),
+    created_at: timestamp,
+    pan: z.string().optional().describe('Only in the first answer to a creation without `pan`.'),
+    pan_available: z.boolean().optional().describe('Answers to a creation without `pan`: false when it is a repeat.'),
+  })
+  .meta({ id: 'Card' });
+
+/** One line of a bulk import. */
+export const importRow = z
+  .strictObject({
+    account: z.strictObject({ ...accountCreate.shape }),
+    card: z.strictObject(cardFields).optional(),
+  })
+  .meta({ id: 'ImportRow' });
+
+export const importResult = z
+  .object({
+    object: z.literal('import'),
+    rows: z.int(),
+    accounts: z.int().describe('Accounts created.'),
+    cards: z.int().describe('Cards created.'),
+    rejected: z.int().describe('Rows of which at least one part was refused.'),
+    rejects: z
+      .array(z.object({ line: z.int(), code: z.string(), detail: z.string() }))
+      .describe('The first 1 000 refusals, by line.'),
+    rejects_truncated: z.boolean(),
+    complete: z.boolean().describe('False when the import stopped early; `error` says why.'),
+    error: z.string().optional(),
+  })
+  .meta({ id: 'ImportResult' });
+
+const bin = z.string().regex(/^\d{6,8}$/, '6 to 8 digits');
+const table = z.record(z.string(), z.unknown());
+const programFields = {
+  name: z.string().min(1).max(100),
+  currency,
+  product: z.enum(accountTypes),
+  bins: z.array(bin).min(1).max(50),
+  sandbox: z.boolean(),
+  tables: table.describe('Hold-life, tolerance and fee tables, kept as data.'),
+  controls: table.describe('Default controls, kept as data.'),
+};
+
+export const programCreate = z
+  .strictObject({
+    id: chosenId.optional(),
+    ...programFields,
+    name: programFields.name.optional(),
+    product: programFields.product.default('credit'),
+    sandbox: programFields.sandbox.default(false),
+    tables: programFields.tables.default({}),
+    controls: programFields.controls.default({}),
+  })
+  .meta({ id: 'ProgramCreate' });
+
+export const programUpdate = z
+  .strictObject({
+    name: programFields.name,
+    bins: programFields.bins,
+    tables: programFields.tables,
+    controls: programFields.controls,
+  })
+  .partial()
+  .refine((body) => Object.keys(body).length > 0, 'nothing to change')
+  .meta({ id: 'ProgramUpdate' });
+
+export const program = z
+  .object({
+    object: z.literal('program'),
+    id: z.string(),
+    version: z.int(),
+    ...programFields,
+    created_at: timestamp,
+    updated_at: timestamp,
+  })
+  .meta({ id: 'Program' });
+
+export const tokenCreate = z
+  .strictObject({
+    name: z
+      .string()
+      .min(1)
+      .max(100)
+      .refine((name) => !/\d{13,}/.test(name), 'must not contain a run of 13 or more digits'),
+    scopes: z
+      .array(z.enum(scopes))
+      .min(1)
+      .max(scopes.length)
+      .refine((list) => new Set(list).size === list.length, 'every scope once'),
+  })
+  .meta({ id: 'TokenCreate' });
+
+export const token = z
+  .object({
+    object: z.literal('token'),
+    id: z.string(),
+    name: z.string(),
+    scopes: z.array(z.enum(scopes)),
+    created_at: timestamp,
+    token: z.string().optional().describe('The secret, only in the first answer to its creation.'),
+  })
+  .meta({ id: 'Token' });
+
+export const paymentCreate = z
+  .strictObject({
+    account: chosenId,
+    amount,
+    currency,
+    reference: chosenId.describe('Unique per account.'),
+  })
+  .meta({ id: 'PaymentCreate' });
+
+export const payment = z
+  .object({
+    object: z.literal('payment'),
+    id: z.string(),
+    account: z.string(),
+    amount: z.int(),
+    currency: z.string(),
+    reference: z.string(),
+    balance_after: z.int().nullable().describe('Posted balance after the payment.'),
+  })
+  .meta({ id: 'Payment' });
+
+export const limit = z.coerce.number().int().min(1).max(100).default(10);
+export const cursors = {
+  limit,
+  starting_after: z.string().max(100).optional().describe('Go on behind this object (older).'),
+  ending_before: z.string().max(100).optional().describe('Objects newer than this one.'),
+};
+export function oneCursor(query: { starting_after?: string | undefined; ending_before?: string | undefined }): boolean {
+  return query.starting_after === undefined || query.ending_before === undefined;
+}
+export const ONE_CURSOR = 'starting_after and ending_before exclude each other';
+
+export function listOf<S extends z.ZodType>(item: S, id: string) {
+  return z
+    .object({
+      object: z.literal('list'),
+      data: z.array(item),
+      has_more: z.boolean(),
+      next_cursor: z.string().nullable().optional().describe('Value for starting_after when the page ended early.'),
+    })
+    .meta({ id });
+}
+
+export const problem = z
+  .object({
+    type: z.string(),
+    title: z.string(),
+    status: z.int(),
+    detail: z.string(),
+    instance: z.string(),
+    code: z.string(),
+    request_id: z.string(),
+    param: z.string().optional(),
+    errors: z.array(z.object({ detail: z.string(), pointer: z.string() })).optional(),
+  })
+  .meta({ id: 'Problem' });

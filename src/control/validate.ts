@@ -1,0 +1,32 @@
+/** Validation by the routes' zod schemas, with problems that point into the input and never repeat it. */
+import type { z } from 'zod';
+import { maskDigits } from '../vault/pan.js';
+import { ApiError, type ProblemError, pointer } from './problem.js';
+
+const ERRORS_SHOWN = 20;
+
+/** @throws ApiError: `validation_failed` for a body, `invalid_query` for a query, `not_found` for a path. */
+export function validate<S extends z.ZodType>(
+  schema: S,
+  value: unknown,
+  where: 'path' | 'query' | 'body',
+): z.output<S> {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  if (where === 'path') throw new ApiError('not_found', 'No object can have such an id.');
+  const errors = result.error.issues.slice(0, ERRORS_SHOWN).flatMap((issue) => problemErrors(issue, where));
+  throw new ApiError(
+    where === 'body' ? 'validation_failed' : 'invalid_query',
+    errors.map((error) => `${error.pointer === '' ? 'body' : error.pointer}: ${error.detail}`).join('; '),
+    { param: errors[0]?.pointer ?? '', errors },
+  );
+}
+
+function problemErrors(issue: z.core.$ZodIssue, where: 'query' | 'body'): ProblemError[] {
+  const at = (path: readonly PropertyKey[]): string =>
+    maskDigits(where === 'body' ? pointer(path) : path.map(String).join('.'));
+  if (issue.code === 'unrecognized_keys') {
+    return issue.keys.map((key) => ({ detail: 'unknown property', pointer: at([...issue.path, key]) }));
+  }
+  return [{ detail: maskDigits(issue.message), pointer: at(issue.path) }];
+}

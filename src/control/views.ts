@@ -1,0 +1,118 @@
+/** Rows of the shards as objects of the API. */
+import { AccountStatus, AccountType, CardStatus } from '../domain/codes.js';
+import type { AccountView, CardView, Refusal } from '../domain/commands.js';
+import type { ControlContext } from './context.js';
+import { currencyCode } from './currencies.js';
+import { ApiError, type ProblemCode } from './problem.js';
+import type { ProgramRow } from './system-state.js';
+
+/** Name of a number of codes.ts: `cardLost` becomes `card_lost`. */
+export function codeName(table: Readonly<Record<string, number>>, code: number): string {
+  for (const [name, value] of Object.entries(table)) if (value === code) return snakeCase(name);
+  return `code_${code}`;
+}
+
+export function snakeCase(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}
+
+export function accountStatusOf(name: keyof typeof AccountStatus): AccountStatus {
+  return AccountStatus[name];
+}
+
+export function accountTypeOf(name: keyof typeof AccountType): AccountType {
+  return AccountType[name];
+}
+
+export function cardStatusOf(name: keyof typeof CardStatus): CardStatus {
+  return CardStatus[name];
+}
+
+export function time(ms: number): string {
+  return new Date(ms).toISOString();
+}
+
+export function accountObject(context: ControlContext, view: AccountView): Record<string, unknown> {
+  return {
+    object: 'account',
+    id: view.id,
+    program: context.system.programAt(view.program)?.program.id ?? `program_${view.program}`,
+    currency: currencyCode(view.currency),
+    credit_limit: view.creditLimit,
+    type: codeName(AccountType, view.type),
+    status: codeName(AccountStatus, view.status),
+    balances: { posted: view.posted, held: view.held, available: view.creditLimit - view.posted - view.held },
+    created_at: time(view.createdMs),
+  };
+}
+
+export function cardObject(context: ControlContext, shard: number, view: CardView): Record<string, unknown> {
+  const bin = String(view.bin).padStart(6, '0');
+  const last4 = String(view.last4).padStart(4, '0');
+  return {
+    object: 'card',
+    id: context.ids.encode('card', shard, view.slot),
+    account: view.account,
+    bin,
+    last4,
+    masked_pan: `${bin}${'*'.repeat(Math.max(0, view.panLength - 10))}${last4}`,
+    expiry: String(view.expiry).padStart(4, '0'),
+    sequence: view.cardSequence,
+    service_code: String(view.serviceCode).padStart(3, '0'),
+    status: codeName(CardStatus, view.status),
+    replaces: view.replacesSlot < 0 ? null : context.ids.encode('card', shard, view.replacesSlot),
+    created_at: time(view.createdMs),
+  };
+}
+
+export function programObject(row: ProgramRow): Record<string, unknown> {
+  const { id, name, currency, product, bins, sandbox, tables, controls } = row.program;
+  return {
+    object: 'program',
+    id,
+    version: row.version,
+    name,
+    currency,
+    product,
+    bins,
+    sandbox,
+    tables,
+    controls,
+    created_at: time(row.createdMs),
+    updated_at: time(row.updatedMs),
+  };
+}
+
+const refusals: Record<Refusal, { code: ProblemCode; detail: string }> = {
+  account_exists: { code: 'account_exists', detail: 'An account with this id exists.' },
+  account_not_found: { code: 'account_not_found', detail: 'There is no account with this id.' },
+  account_closed: { code: 'account_closed', detail: 'The account is closed and stays closed.' },
+  card_exists: { code: 'card_exists', detail: 'A card with this number exists.' },
+  card_not_found: { code: 'card_not_found', detail: 'There is no such card.' },
+  card_status_final: { code: 'card_status_final', detail: 'Lost, stolen and closed cards keep their status.' },
+  currency_mismatch: { code: 'currency_mismatch', detail: 'The currency is not that of the account.' },
+  reference_exists: { code: 'reference_exists', detail: 'A payment with this reference exists on the account.' },
+  amount_out_of_range: { code: 'amount_out_of_range', detail: 'A balance would leave the safe range.' },
+  capacity_exceeded: { code: 'capacity_exceeded', detail: 'The shard has no room for more; raise its limits.' },
+  idempotency_mismatch: {
+    code: 'idempotency_mismatch',
+    detail: 'This key was used with another method, path or body. Take a new key.',
+  },
+  shard_unavailable: { code: 'shard_unavailable', detail: 'The shard takes no new work at the moment.' },
+};
+
+/** What a shard's refusal is to a client. `path` is true when the refused object is the one in the URL (404). */
+export function refused(refusal: Refusal, options: { param?: string; path?: boolean } = {}): ApiError {
+  const { code, detail } = refusals[refusal];
+  if (options.path === true && (refusal === 'account_not_found' || refusal === 'card_not_found'))
+    return new ApiError('not_found', detail);
+  return new ApiError(code, detail, {
+    ...(options.param === undefined ? {} : { param: options.param }),
+    ...(code === 'shard_unavailable' ? { retryAfterSeconds: 1 } : {}),
+  });
+}
+
+/** Text of a refusal for a row of an import. */
+export function refusalDetail(refusal: Refusal): string {
+  return refusals[refusal].detail;
+}

@@ -1,0 +1,135 @@
+/** A control plane on fakes, with every log line kept for inspection. */
+import { createHash } from 'node:crypto';
+import { Writable } from 'node:stream';
+import type { FastifyInstance, InjectOptions } from 'fastify';
+import { pino } from 'pino';
+import { buildApp } from '../../src/control/app.js';
+import type { ControlContext } from '../../src/control/context.js';
+import { IdempotencyKeys } from '../../src/control/idempotency.js';
+import type { ProfilePort, VaultPort } from '../../src/control/ports.js';
+import type { Route } from '../../src/control/route.js';
+import { allRoutes } from '../../src/control/routes/index.js';
+import type { SystemLog, SystemRecord } from '../../src/control/system-log.js';
+import { SystemState } from '../../src/control/system-state.js';
+import { type Scope, scopes, Tokens } from '../../src/control/tokens.js';
+import { type Fingerprint, PanFingerprinter } from '../../src/vault/fingerprint.js';
+import { PublicIds } from '../../src/vault/public-ids.js';
+import { FakeEngine, searchKeys } from './fake-engine.js';
+
+export const START_MS = Date.UTC(2026, 10, 23, 12, 0, 0);
+
+export class MemoryLog implements SystemLog {
+  readonly records: SystemRecord[] = [];
+  append(records: readonly SystemRecord[]): void {
+    this.records.push(...structuredClone(records));
+  }
+  replay(visit: (record: SystemRecord) => void): void {
+    for (const record of this.records) visit(record);
+  }
+}
+
+export class MemoryVault implements VaultPort {
+  readonly pans = new Map<string, string>();
+  commits = 0;
+  has({ f0, f1, f2 }: Fingerprint): boolean {
+    return this.pans.has(`${f0}.${f1}.${f2}`);
+  }
+  put(batch: readonly { fingerprint: Fingerprint; pan: string }[]): void {
+    this.commits++;
+    for (const { fingerprint, pan } of batch)
+      this.pans.set(`${fingerprint.f0}.${fingerprint.f1}.${fingerprint.f2}`, pan);
+  }
+  reveal({ f0, f1, f2 }: Fingerprint): string | undefined {
+    return this.pans.get(`${f0}.${f1}.${f2}`);
+  }
+}
+
+function key(name: string): Buffer {
+  return createHash('sha256').update(`test key ${name}`).digest();
+}
+
+export interface Harness {
+  app: FastifyInstance;
+  engine: FakeEngine;
+  vault: MemoryVault;
+  context: ControlContext;
+  routes: Route[];
+  log: MemoryLog;
+  /** Everything the control plane logged. */
+  logged(): string;
+  token(...granted: Scope[]): string;
+  /** A request with a token of all scopes. */
+  call(
+    method: 'GET' | 'POST' | 'PATCH' | 'DELETE',
+    url: string,
+    body?: unknown,
+    headers?: Record<string, string>,
+    // biome-ignore lint/suspicious/noExplicitAny: tests read into answers
+  ): Promise<{ status: number; body: any; headers: Record<string, unknown>; text: string }>;
+  notReady: { check: string; detail: string }[];
+}
+
+export function makeHarness(options: { shards?: number; log?: MemoryLog; profiles?: ProfilePort } = {}): Harness {
+  const engine = new FakeEngine(options.shards ?? 4, START_MS);
+  const vault = new MemoryVault();
+  const log = options.log ?? new MemoryLog();
+  const system = new SystemState(log);
+  system.ensureSandboxProgram(START_MS);
+  const tokens = new Tokens(system, key('token'));
+  const notReady: { check: string; detail: string }[] = [];
+  const context: ControlContext = {
+    shards: engine,
+    journal: engine,
+    vault,
+    fingerprinter: new PanFingerprinter(key('fingerprint')),
+    directory: engine,
+    ids: new PublicIds(key('id')),
+    search: searchKeys,
+    iso: undefined as never,
+    keys: { token: key('token'), id: key('id') },
+    system,
+    tokens,
+    idempotency: new IdempotencyKeys(key('token')),
+    health: { notReady: () => notReady },
+    profiles: options.profiles ?? {
+      threads: ['control', 'shard-0'],
+      profile: async (thread) => (thread === 'control' ? { profile: '{}' } : { unsupported: 'not while it runs' }),
+    },
+    metrics: { contentType: 'text/plain; version=0.0.4; charset=utf-8', render: async () => 'holdfast_up 1\n' },
+    placement: (id) => engine.placement(id),
+    nowMs: () => engine.nowMs,
+    build: { version: '0.0.0-test', node: process.version },
+  };
+  const lines: string[] = [];
+  const sink = new Writable({
+    write(chunk, _encoding, done) {
+      lines.push(String(chunk));
+      done();
+    },
+  });
+  const routes = allRoutes(context);
+  const app = buildApp({ context, routes, logger: pino({ level: 'trace' }, sink) });
+  const token = (...granted: Scope[]): string => {
+    const minted = tokens.mint('test', granted, START_MS);
+    system.write([minted.record]);
+    return minted.token;
+  };
+  const everything = token(...scopes);
+  return {
+    ...{ app, engine, vault, context, routes, log, token, notReady },
+    logged: () => lines.join(''),
+    async call(method, url, body, headers = {}) {
+      const request: InjectOptions = { method, url, headers: { authorization: `Bearer ${everything}`, ...headers } };
+      if (typeof body === 'string') request.payload = body;
+      else if (body !== undefined) request.payload = body as object;
+      const answer = await app.inject(request);
+      const json = String(answer.headers['content-type'] ?? '').includes('json');
+      return {
+        status: answer.statusCode,
+        body: json ? JSON.parse(answer.body) : answer.body,
+        headers: answer.headers,
+        text: answer.body,
+      };
+    },
+  };
+}
