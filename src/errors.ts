@@ -45,6 +45,8 @@ export const errorCodes = {
   frame_corrupt: ExitStatus.invariant,
   record_unreadable: ExitStatus.invariant,
   digest_mismatch: ExitStatus.invariant,
+  /** A checkpoint row fails its checksum: the state is rebuilt from the journal. */
+  checkpoint_corrupt: ExitStatus.invariant,
   invariant_violated: ExitStatus.invariant,
   internal: ExitStatus.internal,
 } as const satisfies Record<string, ExitStatus>;

@@ -123,3 +123,31 @@ export const PROGRAMS_MAX = 1000;
 
 /** Longest CPU profile in seconds: 300 s at 200 us are 1.5 million samples, about 30 MB of JSON. */
 export const PROFILE_SECONDS_MAX = 300;
+
+/** Address space of one journal environment: the roll size plus the largest commit (256 shards x 12 MiB = 3 GiB), with room
+ * to spare. Address space costs nothing until it is used. */
+export const LANE_MAP_BYTES = 32 * 2 ** 30;
+
+/** A lane begins a new environment when this much was written to the current one: 8 GiB is about 30 M records of 270
+ * bytes, small enough to export or drop a part, large enough that a year of 100 records/s is 100 environments. */
+export const LANE_ENVIRONMENT_BYTES = 8 * 2 ** 30;
+
+/** Address space of one shard's checkpoint: 16 M cards x 128 bytes = 2 GiB, accounts and holds as much again, times two for
+ * copy-on-write. */
+export const CHECKPOINT_MAP_BYTES = 16 * 2 ** 30;
+
+/** Largest frame: below the 16 MiB up to which the store hands a value over in its own reusable buffer. A turn of 2 048
+ * messages is below 1 MiB; only imports come near it and must be sealed in parts. */
+export const FRAME_BYTES_MAX = 12 * 2 ** 20;
+
+/** Frame size from which `ShardJournal.full` asks for a seal: leaves 4 MiB for what one more command appends. */
+export const FRAME_SEAL_BYTES = 8 * 2 ** 20;
+
+/** Threads and processes that read one environment at the same time: 256 threads plus tools. */
+export const STORE_READERS_MAX = 512;
+
+/** Frames a reader keeps decoded in place for point reads: 8 x 64 KiB typical, 8 x 12 MiB at worst. */
+export const READER_FRAMES_KEPT = 8;
+
+/** Address space of an environment that says nothing else (vault, system journal): 10 M rows x 200 bytes x 2, times four. */
+export const STORE_MAP_BYTES = 16 * 2 ** 30;

@@ -1,0 +1,55 @@
+/**
+ * The folders of the lanes: `journal/lane-<thread>-<number>/`, each one environment. Thread k appends to the folder with
+ * the highest number of its lane and begins the next one when that has grown large. With another number of threads a shard
+ * continues in another lane; readers join all folders by sequence.
+ */
+import { existsSync, readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { LANE_MAP_BYTES } from '../limits.js';
+import { openLmdbStore } from '../store/lmdb-store.js';
+import { EmbeddedLane, type EmbeddedLaneOptions } from './lanes.js';
+
+const NAME = /^lane-(\d+)-(\d+)$/;
+
+export interface LaneFolder {
+  readonly thread: number;
+  /** From 1, counting up within the lane. */
+  readonly number: number;
+  readonly path: string;
+}
+
+export function laneFolder(journalDir: string, thread: number, number: number): LaneFolder {
+  return { thread, number, path: join(journalDir, `lane-${thread}-${String(number).padStart(6, '0')}`) };
+}
+
+/** All lane folders that hold a data file, by thread and number. */
+export function listLaneFolders(journalDir: string): LaneFolder[] {
+  const folders: LaneFolder[] = [];
+  for (const name of readdirSync(journalDir)) {
+    const match = NAME.exec(name);
+    if (match === null || !existsSync(join(journalDir, name, 'data.mdb'))) continue;
+    folders.push({ thread: Number(match[1]), number: Number(match[2]), path: join(journalDir, name) });
+  }
+  return folders.sort((a, b) => a.thread - b.thread || a.number - b.number);
+}
+
+export type OpenLaneOptions = Pick<EmbeddedLaneOptions, 'heads' | 'environmentBytes'>;
+
+/**
+ * Opens the lane of thread `thread` (from 0) for appending: its newest folder, or the first one.
+ * @throws HoldfastError `store_truncated`, `data_dir_unusable`.
+ */
+export function openLane(journalDir: string, thread: number, options: OpenLaneOptions = {}): EmbeddedLane {
+  const newest = listLaneFolders(journalDir).findLast((folder) => folder.thread === thread);
+  let folder = newest ?? laneFolder(journalDir, thread, 1);
+  const open = () => openLmdbStore(folder.path, { mapBytes: LANE_MAP_BYTES });
+  const bytesAtStart = newest ? statSync(join(newest.path, 'data.mdb')).size : 0;
+  return new EmbeddedLane(open(), {
+    ...options,
+    bytesAtStart,
+    next: () => {
+      folder = laneFolder(journalDir, thread, folder.number + 1);
+      return open();
+    },
+  });
+}

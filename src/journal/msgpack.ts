@@ -1,0 +1,265 @@
+/**
+ * The few MessagePack forms that records use, written and read by hand without allocation.
+ *
+ *   integers   the shortest of fixint, uint 8/16/32, negative fixint, int 8/16/32; beyond 32 bits float 64, which is exact
+ *              to 2^53 (an uint 64 would come out of many decoders as a big integer)
+ *   texts      str 8/16/32 for what is text by definition (ids, references); bin 8/16/32 for bytes of a wire message, which
+ *              may be any character set
+ *   arrays     fixarray, array 16/32
+ *
+ * This is byte for byte what msgpackr writes with `useRecords: false`; a test holds the two against each other.
+ */
+import { assert } from '../errors.js';
+
+const TWO_32 = 2 ** 32;
+
+/** Appends to a growing buffer. `at` is the end of what is written; assign it to take something back. */
+export class MsgpackWriter {
+  bytes: Uint8Array;
+  view: DataView;
+  at = 0;
+
+  constructor(capacity: number) {
+    this.bytes = new Uint8Array(capacity);
+    this.view = new DataView(this.bytes.buffer);
+  }
+
+  /** Makes room for `count` more bytes. The buffer may be another one afterwards. */
+  reserve(count: number): void {
+    const needed = this.at + count;
+    if (needed <= this.bytes.length) return;
+    let capacity = this.bytes.length * 2;
+    while (capacity < needed) capacity *= 2;
+    const grown = new Uint8Array(capacity);
+    grown.set(this.bytes.subarray(0, this.at));
+    this.bytes = grown;
+    this.view = new DataView(grown.buffer);
+  }
+
+  /** A safe integer. The caller has reserved 9 bytes. */
+  integer(value: number): void {
+    const bytes = this.bytes;
+    let at = this.at;
+    if (value >= 0) {
+      if (value < 0x80) {
+        bytes[at++] = value;
+      } else if (value < 0x100) {
+        bytes[at] = 0xcc;
+        bytes[at + 1] = value;
+        at += 2;
+      } else if (value < 0x10000) {
+        bytes[at] = 0xcd;
+        bytes[at + 1] = value >> 8;
+        bytes[at + 2] = value;
+        at += 3;
+      } else if (value < TWO_32) {
+        bytes[at] = 0xce;
+        this.view.setUint32(at + 1, value);
+        at += 5;
+      } else {
+        bytes[at] = 0xcb;
+        this.view.setFloat64(at + 1, value);
+        at += 9;
+      }
+      this.at = at;
+    } else this.#negative(value);
+    if (!Number.isSafeInteger(value)) this.#notInteger(value);
+  }
+
+  #negative(value: number): void {
+    const bytes = this.bytes;
+    const at = this.at;
+    if (value >= -0x20) {
+      bytes[at] = value;
+      this.at = at + 1;
+    } else if (value >= -0x80) {
+      bytes[at] = 0xd0;
+      bytes[at + 1] = value;
+      this.at = at + 2;
+    } else if (value >= -0x8000) {
+      bytes[at] = 0xd1;
+      bytes[at + 1] = value >> 8;
+      bytes[at + 2] = value;
+      this.at = at + 3;
+    } else if (value >= -0x80000000) {
+      bytes[at] = 0xd2;
+      this.view.setInt32(at + 1, value);
+      this.at = at + 5;
+    } else {
+      bytes[at] = 0xcb;
+      this.view.setFloat64(at + 1, value);
+      this.at = at + 9;
+    }
+  }
+
+  #notInteger(value: number): void {
+    assert(false, `a record holds safe integers only, not ${value}`);
+  }
+
+  arrayHeader(count: number): void {
+    this.reserve(5);
+    if (count < 16) this.bytes[this.at++] = 0x90 | count;
+    else {
+      this.bytes[this.at] = 0xdc;
+      this.view.setUint16(this.at + 1, count);
+      this.at += 3;
+    }
+  }
+
+  /** At most 255 bytes; the caller has reserved `length` + 2. */
+  shortBytes(source: Uint8Array, from: number, length: number): void {
+    const bytes = this.bytes;
+    let at = this.at;
+    bytes[at] = 0xc4;
+    bytes[at + 1] = length;
+    at += 2;
+    for (let i = 0; i < length; i++) bytes[at + i] = source[from + i]!;
+    this.at = at + length;
+  }
+
+  binary(source: Uint8Array): void {
+    this.reserve(source.length + 5);
+    this.#length(source.length, 0xc4);
+    this.bytes.set(source, this.at);
+    this.at += source.length;
+  }
+
+  text(value: string): void {
+    const source = Buffer.from(value, 'utf8');
+    this.reserve(source.length + 5);
+    if (source.length < 32) this.bytes[this.at++] = 0xa0 | source.length;
+    else this.#length(source.length, 0xd9);
+    this.bytes.set(source, this.at);
+    this.at += source.length;
+  }
+
+  #length(length: number, lead: number): void {
+    if (length < 0x100) {
+      this.bytes[this.at] = lead;
+      this.bytes[this.at + 1] = length;
+      this.at += 2;
+    } else if (length < 0x10000) {
+      this.bytes[this.at] = lead + 1;
+      this.view.setUint16(this.at + 1, length);
+      this.at += 3;
+    } else {
+      this.bytes[this.at] = lead + 2;
+      this.view.setUint32(this.at + 1, length);
+      this.at += 5;
+    }
+  }
+}
+
+/** Thrown by the reader; the journal reader adds shard, sequence and file. */
+export class MsgpackError extends Error {}
+
+/** Reads forward over bytes that it does not own. After `bytesHeader`, `at` is where the bytes begin. */
+export class MsgpackReader {
+  bytes: Uint8Array = new Uint8Array(0);
+  view: DataView = new DataView(this.bytes.buffer);
+  at = 0;
+  end = 0;
+
+  /** Points at `bytes[start, end)`. Cheap when `bytes` is the same array as before. */
+  point(bytes: Uint8Array, start: number, end: number): void {
+    if (bytes !== this.bytes) {
+      this.bytes = bytes;
+      this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    }
+    this.at = start;
+    this.end = end;
+  }
+
+  integer(): number {
+    const bytes = this.bytes;
+    const at = this.at;
+    const lead = bytes[at]!;
+    if (lead < 0x80) {
+      this.at = at + 1;
+      return lead;
+    }
+    if (lead >= 0xe0) {
+      this.at = at + 1;
+      return lead - 0x100;
+    }
+    switch (lead) {
+      case 0xcc:
+        this.at = at + 2;
+        return bytes[at + 1]!;
+      case 0xcd:
+        this.at = at + 3;
+        return (bytes[at + 1]! << 8) | bytes[at + 2]!;
+      case 0xce:
+        this.at = at + 5;
+        return this.view.getUint32(at + 1);
+      case 0xcb:
+        this.at = at + 9;
+        return this.view.getFloat64(at + 1);
+      case 0xd0:
+        this.at = at + 2;
+        return (bytes[at + 1]! << 24) >> 24;
+      case 0xd1:
+        this.at = at + 3;
+        return (((bytes[at + 1]! << 8) | bytes[at + 2]!) << 16) >> 16;
+      case 0xd2:
+        this.at = at + 5;
+        return this.view.getInt32(at + 1);
+      default:
+        throw new MsgpackError(`no integer at byte ${at} (lead ${lead})`);
+    }
+  }
+
+  arrayHeader(): number {
+    const lead = this.bytes[this.at++]!;
+    if (lead >> 4 === 9) return lead & 15;
+    if (lead === 0xdc) {
+      this.at += 2;
+      return this.view.getUint16(this.at - 2);
+    }
+    throw new MsgpackError(`no array at byte ${this.at - 1} (lead ${lead})`);
+  }
+
+  /** Length of a bin; `at` moves to its first byte. The caller skips the bytes. */
+  bytesHeader(): number {
+    const lead = this.bytes[this.at++]!;
+    if (lead === 0xc4) return this.bytes[this.at++]!;
+    return this.#length(lead, 0xc4);
+  }
+
+  binary(): Uint8Array {
+    const length = this.bytesHeader();
+    this.at += length;
+    this.check();
+    return this.bytes.slice(this.at - length, this.at);
+  }
+
+  text(): string {
+    const lead = this.bytes[this.at++]!;
+    const length = lead >> 5 === 5 ? lead & 31 : this.#length(lead, 0xd9);
+    this.at += length;
+    this.check();
+    return Buffer.from(this.bytes.buffer, this.bytes.byteOffset + this.at - length, length).toString('utf8');
+  }
+
+  #length(lead: number, first: number): number {
+    const at = this.at;
+    if (lead === first) {
+      this.at = at + 1;
+      return this.bytes[at]!;
+    }
+    if (lead === first + 1) {
+      this.at = at + 2;
+      return this.view.getUint16(at);
+    }
+    if (lead === first + 2) {
+      this.at = at + 4;
+      return this.view.getUint32(at);
+    }
+    throw new MsgpackError(`no bytes at byte ${at - 1} (lead ${lead})`);
+  }
+
+  /** Throws when reading went beyond the record. */
+  check(): void {
+    if (this.at > this.end) throw new MsgpackError(`the record ends at byte ${this.end}, reading came to ${this.at}`);
+  }
+}

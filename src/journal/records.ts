@@ -1,0 +1,235 @@
+/**
+ * Records: one journal event as a MessagePack array `[kind, version, ...]`, with its results, so that a replay is a fold.
+ * The sequence is not in the record: it is the frame's first sequence plus the record's index.
+ *
+ * If you change a record: give it the next version, keep the old reader in `readers`, and never reuse a kind. Every
+ * version that was ever released stays readable.
+ */
+import { EventKind } from '../domain/codes.js';
+import type { Fingerprint, MessageEvent, PlainEvent, Posting } from '../domain/events.js';
+import { readMessageV1, writeMessage } from './message-record.js';
+import { MsgpackError, type MsgpackReader, type MsgpackWriter } from './msgpack.js';
+
+export { writeMessage };
+
+const PLAIN_VERSION = 1;
+
+/** Appends the record of a plain event (without length prefix) to `out`. */
+export function writePlain(out: MsgpackWriter, event: PlainEvent): void {
+  switch (event.kind) {
+    case EventKind.accountCreated:
+      head(out, event, 9);
+      out.integer(event.accountSlot);
+      out.text(event.id);
+      numbers(out, event.program, event.currency, event.creditLimit, event.type);
+      break;
+    case EventKind.accountUpdated:
+      head(out, event, 7);
+      numbers(out, event.accountSlot, event.creditLimit, event.status, event.previousOfAccount);
+      break;
+    case EventKind.cardCreated:
+      head(out, event, 17);
+      numbers(out, event.cardSlot, event.accountSlot, ...event.fingerprint, event.bin, event.last4, event.panLength);
+      numbers(out, event.expiry, event.cardSequence, event.serviceCode, event.status, event.replacesSlot);
+      numbers(out, event.previousOfAccount);
+      break;
+    case EventKind.cardUpdated:
+      head(out, event, 8);
+      numbers(out, event.cardSlot, event.accountSlot, event.status, event.previousOfCard, event.previousOfAccount);
+      break;
+    case EventKind.notDelivered:
+      head(out, event, 9);
+      numbers(out, event.accountSlot, event.cardSlot, event.originalSequence, event.holdDelta);
+      numbers(out, event.previousOfAccount, event.previousOfCard);
+      break;
+    case EventKind.payment:
+      head(out, event, 9);
+      numbers(out, event.accountSlot, event.amount, event.currency);
+      out.text(event.reference);
+      out.arrayHeader(event.postings.length * 2);
+      for (const posting of event.postings) numbers(out, posting.glAccount, posting.amount);
+      numbers(out, event.previousOfAccount);
+      break;
+    case EventKind.poison:
+      head(out, event, 6);
+      numbers(out, event.hashHigh, event.hashLow);
+      out.text(event.error);
+      break;
+    case EventKind.unknownCardCount:
+      head(out, event, 4);
+      numbers(out, event.count);
+      break;
+    case EventKind.idempotency:
+      head(out, event, 6);
+      out.binary(event.keyHash);
+      out.binary(event.bodyHash);
+      out.binary(event.outcome);
+      break;
+  }
+}
+
+function head(out: MsgpackWriter, event: PlainEvent, fields: number): void {
+  out.arrayHeader(fields);
+  numbers(out, event.kind, PLAIN_VERSION, event.timeMs);
+}
+
+function numbers(out: MsgpackWriter, ...values: number[]): void {
+  out.reserve(values.length * 9);
+  for (const value of values) out.integer(value);
+}
+
+type PlainReader = (reader: MsgpackReader, sequence: number, timeMs: number) => PlainEvent;
+interface PlainForm {
+  fields: number;
+  read: PlainReader;
+}
+
+/** Readers of plain records by kind and version. */
+const readers = new Map<number, PlainForm>();
+const form = (kind: number, version: number, fields: number, read: PlainReader): void => {
+  readers.set(kind * 256 + version, { fields, read });
+};
+
+form(EventKind.accountCreated, 1, 9, (r, sequence, timeMs) => ({
+  kind: EventKind.accountCreated,
+  sequence,
+  timeMs,
+  accountSlot: r.integer(),
+  id: r.text(),
+  program: r.integer(),
+  currency: r.integer(),
+  creditLimit: r.integer(),
+  type: r.integer() as 1,
+}));
+form(EventKind.accountUpdated, 1, 7, (r, sequence, timeMs) => ({
+  kind: EventKind.accountUpdated,
+  sequence,
+  timeMs,
+  accountSlot: r.integer(),
+  creditLimit: r.integer(),
+  status: r.integer() as 1,
+  previousOfAccount: r.integer(),
+}));
+form(EventKind.cardCreated, 1, 17, (r, sequence, timeMs) => ({
+  kind: EventKind.cardCreated,
+  sequence,
+  timeMs,
+  cardSlot: r.integer(),
+  accountSlot: r.integer(),
+  fingerprint: [r.integer(), r.integer(), r.integer()] satisfies Fingerprint,
+  bin: r.integer(),
+  last4: r.integer(),
+  panLength: r.integer(),
+  expiry: r.integer(),
+  cardSequence: r.integer(),
+  serviceCode: r.integer(),
+  status: r.integer() as 1,
+  replacesSlot: r.integer(),
+  previousOfAccount: r.integer(),
+}));
+form(EventKind.cardUpdated, 1, 8, (r, sequence, timeMs) => ({
+  kind: EventKind.cardUpdated,
+  sequence,
+  timeMs,
+  cardSlot: r.integer(),
+  accountSlot: r.integer(),
+  status: r.integer() as 1,
+  previousOfCard: r.integer(),
+  previousOfAccount: r.integer(),
+}));
+form(EventKind.notDelivered, 1, 9, (r, sequence, timeMs) => ({
+  kind: EventKind.notDelivered,
+  sequence,
+  timeMs,
+  accountSlot: r.integer(),
+  cardSlot: r.integer(),
+  originalSequence: r.integer(),
+  holdDelta: r.integer(),
+  previousOfAccount: r.integer(),
+  previousOfCard: r.integer(),
+}));
+form(EventKind.payment, 1, 9, (r, sequence, timeMs) => ({
+  kind: EventKind.payment,
+  sequence,
+  timeMs,
+  accountSlot: r.integer(),
+  amount: r.integer(),
+  currency: r.integer(),
+  reference: r.text(),
+  postings: readPostings(r),
+  previousOfAccount: r.integer(),
+}));
+form(EventKind.poison, 1, 6, (r, sequence, timeMs) => ({
+  kind: EventKind.poison,
+  sequence,
+  timeMs,
+  hashHigh: r.integer(),
+  hashLow: r.integer(),
+  error: r.text(),
+}));
+form(EventKind.unknownCardCount, 1, 4, (r, sequence, timeMs) => ({
+  kind: EventKind.unknownCardCount,
+  sequence,
+  timeMs,
+  count: r.integer(),
+}));
+form(EventKind.idempotency, 1, 6, (r, sequence, timeMs) => ({
+  kind: EventKind.idempotency,
+  sequence,
+  timeMs,
+  keyHash: r.binary(),
+  bodyHash: r.binary(),
+  outcome: r.binary(),
+}));
+
+function readPostings(reader: MsgpackReader): Posting[] {
+  const count = reader.arrayHeader() / 2;
+  const postings: Posting[] = [];
+  for (let i = 0; i < count; i++) postings.push({ glAccount: reader.integer(), amount: reader.integer() });
+  return postings;
+}
+
+/**
+ * Reads records one by one. A message event goes into the reused `message`, anything else comes back as an object of its
+ * own in `plain`.
+ */
+export class RecordReader {
+  readonly reader: MsgpackReader;
+  plain: PlainEvent | undefined;
+
+  constructor(reader: MsgpackReader) {
+    this.reader = reader;
+  }
+
+  /**
+   * The reader is pointed at one record. Returns true when it was a message event (now in `message`), false when it is in
+   * `this.plain`.
+   * @throws MsgpackError when the record is not understood.
+   */
+  read(sequence: number, message: MessageEvent): boolean {
+    const reader = this.reader;
+    const fields = reader.arrayHeader();
+    const kind = reader.integer();
+    const version = reader.integer();
+    if (kind === EventKind.message) {
+      if (version !== 1) throw new MsgpackError(`no reader for version ${version} of a message record`);
+      readMessageV1(reader, fields, message);
+      message.sequence = sequence;
+      this.#atEnd();
+      return true;
+    }
+    const plainForm = readers.get(kind * 256 + version);
+    if (plainForm === undefined) throw new MsgpackError(`no reader for kind ${kind} version ${version}`);
+    if (fields !== plainForm.fields)
+      throw new MsgpackError(`kind ${kind} version ${version} has ${plainForm.fields} fields, not ${fields}`);
+    this.plain = plainForm.read(reader, sequence, reader.integer());
+    reader.check();
+    this.#atEnd();
+    return false;
+  }
+
+  #atEnd(): void {
+    const reader = this.reader;
+    if (reader.at !== reader.end) throw new MsgpackError(`${reader.end - reader.at} bytes behind the last field`);
+  }
+}

@@ -1,0 +1,137 @@
+/**
+ * The writing end of one shard's journal. Events are appended straight into the frame's buffer and get their sequence;
+ * `seal` closes the frame, links it to the previous one and hands it out for a lane. One buffer per shard is reused, so the
+ * bytes of a sealed frame are valid until the next append: a lane takes them inside its own `append`.
+ *
+ *   appendMessage, appendEvent ... -> seal -> lane.append([...]) -> appendMessage ...
+ */
+import type { MessageEvent, PlainEvent } from '../domain/events.js';
+import { assert } from '../errors.js';
+import { FRAME_BYTES_MAX, FRAME_SEAL_BYTES } from '../limits.js';
+import {
+  FRAME_CHECKSUM_BYTES,
+  FRAME_HEADER_BYTES,
+  type FrameFields,
+  finishFrame,
+  frameHash,
+  RECORD_PREFIX_BYTES,
+} from './frame.js';
+import { MsgpackWriter } from './msgpack.js';
+import { writeMessage, writePlain } from './records.js';
+import type { Digest, SealedFrame, ShardHead } from './types.js';
+
+const INITIAL_BYTES = 64 * 1024;
+
+export class ShardJournal {
+  readonly shard: number;
+  /** Last assigned sequence; 0 for an empty shard. */
+  sequence: number;
+  readonly #out = new MsgpackWriter(INITIAL_BYTES);
+  readonly #fields: FrameFields;
+  #count = 0;
+  /** End of the last whole record. */
+  #filled = FRAME_HEADER_BYTES;
+
+  /** Continues behind `head` (JournalReader.heads). */
+  constructor(shard: number, head: ShardHead) {
+    assert(head.shard === shard, `head of shard ${head.shard} given to shard ${shard}`);
+    this.shard = shard;
+    this.sequence = head.sequence;
+    this.#fields = {
+      shard,
+      epoch: head.epoch,
+      count: 0,
+      firstSequence: 0,
+      lastSequence: 0,
+      wallMs: 0,
+      previousHash: head.hash,
+      digestHigh: head.digest.high,
+      digestLow: head.digest.low,
+    };
+    this.#out.at = FRAME_HEADER_BYTES;
+  }
+
+  /** Records appended since the last seal. */
+  get pending(): number {
+    return this.#count;
+  }
+
+  /** True when the frame should be sealed and committed before more is appended (imports). */
+  get full(): boolean {
+    return this.#filled >= FRAME_SEAL_BYTES;
+  }
+
+  /** SHA-256 of the last sealed frame, 32 bytes; zeros when there is none. */
+  get hash(): Uint8Array {
+    return this.#fields.previousHash;
+  }
+
+  /** Appends the event, assigns its sequence and returns it. No allocation. */
+  appendMessage(event: MessageEvent): number {
+    const start = this.#begin();
+    writeMessage(this.#out, event);
+    this.#end(start);
+    event.sequence = ++this.sequence;
+    return this.sequence;
+  }
+
+  /** Appends a plain event, assigns its sequence and returns it. */
+  appendEvent(event: PlainEvent): number {
+    const start = this.#begin();
+    writePlain(this.#out, event);
+    this.#end(start);
+    event.sequence = ++this.sequence;
+    return this.sequence;
+  }
+
+  /** Appends a record that is already encoded (system journal). */
+  appendRaw(record: Uint8Array): number {
+    const start = this.#begin();
+    this.#out.reserve(record.length);
+    this.#out.bytes.set(record, this.#out.at);
+    this.#out.at += record.length;
+    this.#end(start);
+    return ++this.sequence;
+  }
+
+  /** Start of the record's length prefix. What a record that threw half-way left behind is overwritten from here. */
+  #begin(): number {
+    const out = this.#out;
+    out.at = this.#filled;
+    out.reserve(RECORD_PREFIX_BYTES);
+    out.at += RECORD_PREFIX_BYTES;
+    return this.#filled;
+  }
+
+  #end(start: number): void {
+    const out = this.#out;
+    out.reserve(FRAME_CHECKSUM_BYTES);
+    assert(out.at + FRAME_CHECKSUM_BYTES <= FRAME_BYTES_MAX, 'a frame fits FRAME_BYTES_MAX: seal when `full`');
+    out.view.setUint32(start, out.at - start - RECORD_PREFIX_BYTES);
+    this.#filled = out.at;
+    this.#count++;
+  }
+
+  /**
+   * Closes the frame. `wallMs`: wall clock, ms since 1970 UTC. `digest`: of the state after the last appended record.
+   * The bytes are valid until the next append.
+   */
+  seal(wallMs: number, digest: Digest): SealedFrame {
+    assert(this.#count > 0, 'an empty frame is never sealed');
+    const fields = this.#fields;
+    fields.count = this.#count;
+    fields.firstSequence = this.sequence - this.#count + 1;
+    fields.lastSequence = this.sequence;
+    fields.wallMs = wallMs;
+    fields.digestHigh = digest.high >>> 0;
+    fields.digestLow = digest.low >>> 0;
+    const out = this.#out;
+    const length = finishFrame(out.bytes, out.view, this.#filled - FRAME_HEADER_BYTES, fields);
+    const bytes = out.bytes.subarray(0, length);
+    fields.previousHash = frameHash(bytes);
+    this.#count = 0;
+    this.#filled = FRAME_HEADER_BYTES;
+    out.at = FRAME_HEADER_BYTES;
+    return { shard: this.shard, firstSequence: fields.firstSequence, lastSequence: fields.lastSequence, bytes };
+  }
+}

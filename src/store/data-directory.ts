@@ -1,0 +1,236 @@
+/**
+ * The data directory: one format document, one lock, five folders.
+ *
+ *   holdfast.json   what made this directory: format version, number of shards, random id, time and engine of creation
+ *   lock            listening socket of the process that has it open (directory-lock.ts)
+ *   journal/        lanes of frames: the truth          state/     checkpoint rows, rebuildable
+ *   segments/       fingerprint segments, rebuildable    vault/     encrypted PANs
+ *   system/         the system journal: programs, tokens, configuration versions
+ *
+ * The document is written first and atomically, the folders after it: folders without a document are a damaged directory.
+ */
+import { randomUUID } from 'node:crypto';
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  writeSync,
+} from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { wallMs } from '../clock.js';
+import { HoldfastError } from '../errors.js';
+import { SHARDS_DEFAULT, SHARDS_MAX } from '../limits.js';
+import { type DirectoryLock, lockDirectory } from './directory-lock.js';
+import { syncDirectory } from './lmdb-store.js';
+
+/** Format of the directory that this engine writes; it reads every older one. */
+export const DIRECTORY_FORMAT = 1;
+
+const DOCUMENT = 'holdfast.json';
+const FOLDERS = ['journal', 'state', 'segments', 'vault', 'system'] as const;
+
+/** Contents of holdfast.json. */
+export interface DirectoryDocument {
+  format: number;
+  /** Random id of the directory (UUID): tells a restored copy from another server's data. */
+  id: string;
+  /** Logical shards, a power of two, fixed for ever. */
+  shards: number;
+  /** RFC 3339, UTC. */
+  created: string;
+  /** Engine version that created it. */
+  engine: string;
+}
+
+export interface DirectoryPaths {
+  readonly root: string;
+  readonly journal: string;
+  readonly state: string;
+  readonly segments: string;
+  readonly vault: string;
+  readonly system: string;
+}
+
+export interface OpenDirectoryOptions {
+  /** Number of shards; left out: what the directory has, or the default when it is created. */
+  shards?: number;
+  /** Create the directory when it does not exist or is empty. */
+  create?: boolean;
+  /** Version of the engine, kept in the document of a new directory. */
+  engine?: string;
+}
+
+/** Where everything is in the data directory `root`. */
+export function directoryPaths(root: string): DirectoryPaths {
+  const path = resolve(root);
+  return {
+    root: path,
+    journal: join(path, 'journal'),
+    state: join(path, 'state'),
+    segments: join(path, 'segments'),
+    vault: join(path, 'vault'),
+    system: join(path, 'system'),
+  };
+}
+
+/**
+ * Reads the document without taking the lock: for tools beside a running server.
+ * @throws HoldfastError `data_dir_unusable`, `data_dir_newer`.
+ */
+export function readDirectoryDocument(root: string): DirectoryDocument {
+  const path = join(resolve(root), DOCUMENT);
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT')
+      throw unusable(
+        `${resolve(root)} is no Holdfast data directory (no ${DOCUMENT})`,
+        'name another directory with --data-dir',
+      );
+    throw unusable(`cannot read ${path}: ${(error as Error).message}`, 'check owner and permissions', error);
+  }
+  return parseDocument(path, text);
+}
+
+function parseDocument(path: string, text: string): DirectoryDocument {
+  let found: Partial<DirectoryDocument>;
+  try {
+    found = JSON.parse(text) as Partial<DirectoryDocument>;
+  } catch (error) {
+    throw unusable(`${path} is not JSON`, 'restore it from a backup', error);
+  }
+  if (typeof found !== 'object' || found === null || !Number.isInteger(found.format))
+    throw unusable(`${path} has no format version`, 'restore it from a backup');
+  if (found.format! > DIRECTORY_FORMAT)
+    throw new HoldfastError(
+      'data_dir_newer',
+      `${path} has format ${found.format}, this engine reads up to ${DIRECTORY_FORMAT}`,
+      `start an engine that is at least as new as ${found.engine ?? 'the one that wrote it'}`,
+    );
+  if (!isShardCount(found.shards) || typeof found.id !== 'string')
+    throw unusable(`${path} lacks a valid number of shards or an id`, 'restore it from a backup');
+  return found as DirectoryDocument;
+}
+
+function isShardCount(shards: number | undefined): shards is number {
+  return Number.isInteger(shards) && shards! >= 1 && shards! <= SHARDS_MAX && (shards! & (shards! - 1)) === 0;
+}
+
+function unusable(message: string, next: string, cause?: unknown): HoldfastError {
+  return new HoldfastError('data_dir_unusable', message, next, { cause });
+}
+
+/** An open, locked data directory. */
+export class DataDirectory {
+  readonly paths: DirectoryPaths;
+  readonly document: DirectoryDocument;
+  /** True when this call created it. */
+  readonly created: boolean;
+  readonly #lock: DirectoryLock;
+
+  private constructor(paths: DirectoryPaths, document: DirectoryDocument, created: boolean, lock: DirectoryLock) {
+    this.paths = paths;
+    this.document = document;
+    this.created = created;
+    this.#lock = lock;
+  }
+
+  get shards(): number {
+    return this.document.shards;
+  }
+
+  /**
+   * Opens (and with `create` makes) the directory and takes its lock.
+   * @throws HoldfastError `data_dir_unusable`, `data_dir_locked`, `data_dir_newer`, `shards_mismatch`, `usage` (a number of
+   * shards that is no power of two from 1 to 256).
+   */
+  static async open(root: string, options: OpenDirectoryOptions = {}): Promise<DataDirectory> {
+    if (options.shards !== undefined && !isShardCount(options.shards))
+      throw new HoldfastError(
+        'usage',
+        `--shards ${options.shards} is no power of two from 1 to ${SHARDS_MAX}`,
+        'for example 16',
+      );
+    const paths = directoryPaths(root);
+    prepare(paths.root, options.create === true);
+    const lock = await lockDirectory(paths.root);
+    try {
+      const created = !existsSync(join(paths.root, DOCUMENT));
+      if (created) createDocument(paths.root, options);
+      const document = readDirectoryDocument(paths.root);
+      if (options.shards !== undefined && options.shards !== document.shards)
+        throw new HoldfastError(
+          'shards_mismatch',
+          `${paths.root} was created with ${document.shards} shards, not ${options.shards}`,
+          `leave --shards out or say --shards ${document.shards}; the number is fixed when the directory is created`,
+        );
+      makeFolders(paths);
+      return new DataDirectory(paths, document, created, lock);
+    } catch (error) {
+      await lock.release();
+      if (error instanceof HoldfastError) throw error;
+      throw unusable(
+        `cannot use ${paths.root}: ${(error as Error).message}`,
+        'check owner, permissions and free space',
+        error,
+      );
+    }
+  }
+
+  /** Releases the lock. Close every store first. */
+  async close(): Promise<void> {
+    await this.#lock.release();
+  }
+}
+
+/** Makes sure the directory exists and may be ours: a document, or nothing in it but what belongs to the host. */
+function prepare(root: string, create: boolean): void {
+  if (existsSync(join(root, DOCUMENT))) return;
+  if (!create)
+    throw unusable(`${root} is no Holdfast data directory (no ${DOCUMENT})`, 'start the server once to create it');
+  try {
+    if (!existsSync(root)) {
+      mkdirSync(root, { recursive: true, mode: 0o700 });
+      syncDirectory(dirname(root));
+    }
+  } catch (error) {
+    throw unusable(`cannot create ${root}: ${(error as Error).message}`, 'choose a directory you may write', error);
+  }
+  const folders = readdirSync(root, { withFileTypes: true }).filter((entry) => entry.isDirectory());
+  const ours = folders.find((entry) => (FOLDERS as readonly string[]).includes(entry.name));
+  if (ours) throw unusable(`${root} has data in ${ours.name}/ but no ${DOCUMENT}`, `restore ${DOCUMENT} from a backup`);
+  const foreign = folders.find((entry) => entry.name !== 'lost+found' && !entry.name.startsWith('.'));
+  if (foreign)
+    throw unusable(`${root} is in use for something else (it holds ${foreign.name}/)`, 'name an empty directory');
+}
+
+function createDocument(root: string, options: OpenDirectoryOptions): void {
+  const document: DirectoryDocument = {
+    format: DIRECTORY_FORMAT,
+    id: randomUUID(),
+    shards: options.shards ?? SHARDS_DEFAULT,
+    created: new Date(wallMs()).toISOString(),
+    engine: options.engine ?? 'unknown',
+  };
+  const draft = join(root, `${DOCUMENT}.new`);
+  const file = openSync(draft, 'w', 0o600);
+  try {
+    writeSync(file, `${JSON.stringify(document, null, 2)}\n`);
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+  renameSync(draft, join(root, DOCUMENT));
+  syncDirectory(root);
+}
+
+function makeFolders(paths: DirectoryPaths): void {
+  for (const folder of FOLDERS) mkdirSync(paths[folder], { recursive: true, mode: 0o700 });
+  syncDirectory(paths.root);
+}

@@ -1,0 +1,115 @@
+import fc from 'fast-check';
+import { Packr, unpack } from 'msgpackr';
+import { describe, expect, it } from 'vitest';
+import { EventKind } from '../../src/domain/codes.js';
+import { MessageEvent } from '../../src/domain/events.js';
+import { MsgpackReader, MsgpackWriter } from '../../src/journal/msgpack.js';
+import { RecordReader, writeMessage, writePlain } from '../../src/journal/records.js';
+import { anyMessage, contentOf, sampleMessage, samplePlain } from './samples.js';
+
+const packr = new Packr({ useRecords: false });
+
+function encode(write: (out: MsgpackWriter) => void): Uint8Array {
+  const out = new MsgpackWriter(16);
+  write(out);
+  return out.bytes.slice(0, out.at);
+}
+
+function decode(bytes: Uint8Array, into = new MessageEvent()): RecordReader & { isMessage?: boolean } {
+  const records = new RecordReader(new MsgpackReader());
+  records.reader.point(bytes, 0, bytes.length);
+  return Object.assign(records, { isMessage: records.read(7, into) });
+}
+
+describe('message record', () => {
+  it('keeps every field of the event', () => {
+    fc.assert(
+      fc.property(anyMessage, (event) => {
+        const bytes = encode((out) => writeMessage(out, event));
+        const back = new MessageEvent();
+        expect(decode(bytes, back).isMessage).toBe(true);
+        expect(contentOf(back)).toEqual({ ...contentOf(event), sequence: 7 });
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it('is ordinary MessagePack, byte for byte what msgpackr writes', () => {
+    fc.assert(
+      fc.property(anyMessage, (event) => {
+        const bytes = encode((out) => writeMessage(out, event));
+        const array = unpack(bytes) as unknown[];
+        expect(array.length).toBe(63);
+        expect(array[0]).toBe(EventKind.message);
+        expect(array[2]).toBe(event.timeMs);
+        expect(array[27]).toBe(event.input.amount);
+        expect(Buffer.from(packr.pack(array)).toString('hex')).toBe(Buffer.from(bytes).toString('hex'));
+      }),
+      { numRuns: 100 },
+    );
+  });
+
+  it('refuses a number that is no safe integer', () => {
+    for (const bad of [1.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 53, -0.5]) {
+      const event = sampleMessage();
+      event.approvedAmount = bad;
+      expect(() => encode((out) => writeMessage(out, event))).toThrow(/safe integers/);
+    }
+  });
+
+  it('golden bytes', () => {
+    expect(Buffer.from(encode((out) => writeMessage(out, sampleMessage()))).toString('hex')).toMatchInlineSnapshot(
+      `"dc003f0501cb427a0c4506c01000010101000000cd30300001cd3039cd3039cb427a0e85cf0000000000ce0007a120d2fffeee90cd80e80000c41a0101020103010401050106010701080109010a010b010c010d0100016400cd3039cd03daffffce42eff2bc01ce0003884ccd0462cd0b60ffcd15234c330100ffffffff0000ff090000c406303132333435c400c40c303030303030303030303031c400c4085445524d30303031c40f4d45524348414e5430303030303031c428504144415249412043454e5452414c2020202020202020202053414f205041554c4f202020204252c40f4d4343303132333435363738392020c400c400c400"`,
+    );
+  });
+});
+
+describe('plain records', () => {
+  for (const event of samplePlain()) {
+    it(`kind ${event.kind} comes back whole and is ordinary MessagePack`, () => {
+      const bytes = encode((out) => writePlain(out, event));
+      const records = decode(bytes);
+      expect(records.isMessage).toBe(false);
+      expect(records.plain).toEqual({ ...event, sequence: 7 });
+      expect(Buffer.from(packr.pack(unpack(bytes))).toString('hex')).toBe(Buffer.from(bytes).toString('hex'));
+    });
+  }
+
+  it('there is a sample of every kind', () => {
+    const kinds = new Set([EventKind.message, ...samplePlain().map((event) => event.kind)]);
+    expect([...kinds].sort((a, b) => a - b)).toEqual(Object.values(EventKind).sort((a, b) => a - b));
+  });
+
+  it('golden bytes', () => {
+    const lines = samplePlain().map((event) => Buffer.from(encode((out) => writePlain(out, event))).toString('hex'));
+    expect(lines.join('\n')).toMatchInlineSnapshot(`
+      "990101cb427a0c4506c7b00003a96163635f312e412d7a01cd03dace0007a12001
+      970201cb427a0c4506c7b00003cb42700000000000000201
+      dc00110301cb427a0c4506c7b0000903cedeadbeef01ceffffffffce000f423f0810cd0b6001ccc902ff02
+      980401cb427a0c4506c7b0000903040303
+      990601cb427a0c4506c7b000030905d1cfc70404
+      990701cb427a0c4506c7b00003cd2710cd03daa87069782dc3a92d3194cd03e8cd2710cd07d0d1d8f005
+      960801cb427a0c4506c7b000ceffffffff00da012c787878787878787878787878787878787878787878787878787878787878787878787878787878787878787878787878787878787878787878787878787878787878787878787878787878787878787878787878787878787878787878787878787878787878787878787878787878787878787878787878787878787878787878787878787878787878787878787878787878787878787878787878787878787878787878787878787878787878787878787878787878787878787878787878787878787878787878787878787878787878787878787878787878787878787878787878787878787878787878787878787878787878787878787878787878787878787878787878787878787878787878787878787878787878787878787878787878787878787878787878
+      940901cb427a0c4506c7b000ce00011170
+      960a01cb427a0c4506c7b000c42001080f161d242b323940474e555c636a71787f868d949ba2a9b0b7bec5ccd3dac420020910171e252c333a41484f565d646b727980878e959ca3aab1b8bfc6cdd4dbc40581a26f6bc3"
+    `);
+  });
+});
+
+describe('a damaged or unknown record', () => {
+  const bytes = encode((out) => writeMessage(out, sampleMessage()));
+  it('of another version or kind is refused by name', () => {
+    const other = bytes.slice();
+    other[4] = 9;
+    expect(() => decode(other)).toThrow(/version 9/);
+    expect(() => decode(packr.pack([99, 1, 2]))).toThrow(/kind 99 version 1/);
+  });
+  it('that is cut or has a tail is refused', () => {
+    fc.assert(
+      fc.property(fc.nat(bytes.length - 1), (length) => {
+        expect(() => decode(bytes.slice(0, length))).toThrow();
+      }),
+    );
+    expect(() => decode(Uint8Array.of(...bytes, 0))).toThrow(/behind the last field/);
+  });
+});

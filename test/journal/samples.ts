@@ -1,0 +1,211 @@
+/** Sample events for the journal's tests: fixed ones for golden bytes, random ones for properties. */
+import fc from 'fast-check';
+import {
+  AccountStatus,
+  AccountType,
+  CardStatus,
+  ElementKind,
+  EventKind,
+  Reason,
+  Response,
+} from '../../src/domain/codes.js';
+import { MessageEvent, type PlainEvent } from '../../src/domain/events.js';
+import { TEXT_COUNT, Text } from '../../src/domain/message.js';
+import type { ShardHead } from '../../src/journal/types.js';
+
+export const noDigest = { high: 0, low: 0 };
+export const empty = (shard: number): ShardHead => ({
+  shard,
+  epoch: 1,
+  sequence: 0,
+  hash: new Uint8Array(32),
+  digest: noDigest,
+});
+
+/** An approved purchase, all numbers fixed except those derived from `n`. */
+export function sampleMessage(n = 1): MessageEvent {
+  const event = new MessageEvent();
+  event.timeMs = 1_790_000_000_000 + n;
+  event.element = ElementKind.authorization;
+  event.accountSlot = n % 1000;
+  event.cardSlot = n % 1000;
+  event.response = Response.approved;
+  event.reason = Reason.none;
+  event.approvalCode = n % 1_000_000;
+  event.approvedAmount = 12_345;
+  event.holdDelta = 12_345;
+  event.holdExpiresMs = 1_790_604_800_000;
+  event.creditLimitBefore = 500_000;
+  event.postedBefore = -70_000;
+  event.heldBefore = 33_000;
+  event.previousOfAccount = Math.max(0, n - 1000);
+  event.previousOfCard = Math.max(0, n - 1000);
+  for (let step = 1; step <= 13; step++) event.verdict(step, 1);
+  const { input } = event;
+  input.dialect = 0;
+  input.link = 1;
+  input.mti = 100;
+  input.processingCode = 0;
+  input.amount = 12_345;
+  input.currency = 986;
+  input.transmission = 1_123_021_500;
+  input.stan = n % 1_000_000;
+  input.localTime = 231_500;
+  input.localDate = 1122;
+  input.expiry = 2912;
+  input.mcc = 5411;
+  input.country = 76;
+  input.entryMode = 51;
+  input.cardSequence = 1;
+  input.condition = 0;
+  input.carried = 9;
+  input.setText(Text.acquirer, '012345');
+  input.setText(Text.rrn, String(n).padStart(12, '0'));
+  input.setText(Text.terminal, 'TERM0001');
+  input.setText(Text.acceptor, 'MERCHANT0000001');
+  input.setText(Text.acceptorName, 'PADARIA CENTRAL          SAO PAULO    BR');
+  input.setText(Text.networkId, 'MCC0123456789  ');
+  return event;
+}
+
+const bytes32 = (seed: number): Uint8Array => Uint8Array.from({ length: 32 }, (_, i) => (i * 7 + seed) & 0xff);
+
+/** One event of each plain kind. */
+export function samplePlain(): PlainEvent[] {
+  const timeMs = 1_790_000_000_123;
+  return [
+    {
+      kind: EventKind.accountCreated,
+      sequence: 0,
+      timeMs,
+      accountSlot: 3,
+      id: 'acc_1.A-z',
+      program: 1,
+      currency: 986,
+      creditLimit: 500_000,
+      type: AccountType.credit,
+    },
+    {
+      kind: EventKind.accountUpdated,
+      sequence: 0,
+      timeMs,
+      accountSlot: 3,
+      creditLimit: 2 ** 40,
+      status: AccountStatus.frozen,
+      previousOfAccount: 1,
+    },
+    {
+      kind: EventKind.cardCreated,
+      sequence: 0,
+      timeMs,
+      cardSlot: 9,
+      accountSlot: 3,
+      fingerprint: [0xdeadbeef, 1, 0xffffffff],
+      bin: 999999,
+      last4: 8,
+      panLength: 16,
+      expiry: 2912,
+      cardSequence: 1,
+      serviceCode: 201,
+      status: CardStatus.active,
+      replacesSlot: -1,
+      previousOfAccount: 2,
+    },
+    {
+      kind: EventKind.cardUpdated,
+      sequence: 0,
+      timeMs,
+      cardSlot: 9,
+      accountSlot: 3,
+      status: CardStatus.lost,
+      previousOfCard: 3,
+      previousOfAccount: 3,
+    },
+    {
+      kind: EventKind.notDelivered,
+      sequence: 0,
+      timeMs,
+      accountSlot: 3,
+      cardSlot: 9,
+      originalSequence: 5,
+      holdDelta: -12_345,
+      previousOfAccount: 4,
+      previousOfCard: 4,
+    },
+    {
+      kind: EventKind.payment,
+      sequence: 0,
+      timeMs,
+      accountSlot: 3,
+      amount: 10_000,
+      currency: 986,
+      reference: 'pix-é-1',
+      postings: [
+        { glAccount: 1000, amount: 10_000 },
+        { glAccount: 2000, amount: -10_000 },
+      ],
+      previousOfAccount: 5,
+    },
+    { kind: EventKind.poison, sequence: 0, timeMs, hashHigh: 0xffffffff, hashLow: 0, error: 'x'.repeat(300) },
+    { kind: EventKind.unknownCardCount, sequence: 0, timeMs, count: 70_000 },
+    {
+      kind: EventKind.idempotency,
+      sequence: 0,
+      timeMs,
+      keyHash: bytes32(1),
+      bodyHash: bytes32(2),
+      outcome: Uint8Array.of(0x81, 0xa2, 0x6f, 0x6b, 0xc3),
+    },
+  ];
+}
+
+const integer = fc.oneof(
+  fc.integer({ min: -200, max: 300 }),
+  fc.integer({ min: -40_000, max: 70_000 }),
+  fc.integer(),
+  fc.integer({ min: 0, max: 2 ** 32 + 5 }),
+  fc.maxSafeInteger(),
+);
+
+/** A message event whose every number and text is random: any field the record forgets shows. */
+export const anyMessage: fc.Arbitrary<MessageEvent> = fc
+  .record({
+    numbers: fc.array(integer, { minLength: 80, maxLength: 80 }),
+    texts: fc.array(fc.uint8Array({ maxLength: 40 }), { minLength: TEXT_COUNT, maxLength: TEXT_COUNT }),
+    verdicts: fc.array(fc.tuple(fc.nat(255), fc.nat(255)), { maxLength: 24 }),
+  })
+  .map(({ numbers, texts, verdicts }) => {
+    const event = new MessageEvent();
+    let next = 0;
+    const fill = (target: Record<string, unknown>, skip: string[]) => {
+      for (const key of Object.keys(target))
+        if (typeof target[key] === 'number' && !skip.includes(key)) target[key] = numbers[next++]!;
+    };
+    fill(event as unknown as Record<string, unknown>, ['kind', 'sequence', 'verdictCount']);
+    fill(event.input as unknown as Record<string, unknown>, []);
+    for (let i = 0; i < 3; i++) event.fingerprint[i] = numbers[next++]!;
+    for (const [step, verdict] of verdicts) event.verdict(step, verdict);
+    texts.forEach((text, which) => {
+      const at = event.input.textAt.reduce((most, start, i) => Math.max(most, start + event.input.textLength[i]!), 0);
+      event.input.textAt[which] = at;
+      event.input.textLength[which] = text.length;
+      event.input.text.set(text, at);
+    });
+    return event;
+  });
+
+/** Everything an event says, as plain data, independent of where its texts lie. */
+export function contentOf(event: MessageEvent): Record<string, unknown> {
+  const numbers = (target: object) =>
+    Object.fromEntries(Object.entries(target).filter(([, value]) => typeof value === 'number'));
+  const { input } = event;
+  return {
+    ...numbers(event),
+    fingerprint: [...event.fingerprint],
+    verdicts: [...event.verdicts.subarray(0, event.verdictCount * 2)],
+    input: numbers(input),
+    texts: Array.from({ length: TEXT_COUNT }, (_, i) =>
+      Buffer.from(input.text.subarray(input.textAt[i]!, input.textAt[i]! + input.textLength[i]!)).toString('hex'),
+    ),
+  };
+}
