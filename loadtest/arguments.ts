@@ -1,0 +1,329 @@
+/** Flags of the load test (contract of the command line): parsed once, checked whole, errors end with 104. */
+import { parseArgs } from 'node:util';
+import { type DialectName, dialectNames } from '#src/iso8583/dialects.js';
+import { type FramingName, framingNames } from '#src/iso8583/framing.js';
+import { OWN_CARDS_MAX } from './cards.js';
+import { type Kind, kinds, type Mix } from './kinds.js';
+import type { Arrival, Stage } from './schedule.js';
+import { parseThreshold, type Threshold } from './thresholds.js';
+import { FlagError, parseCount, parseDuration, parseRange, parseScaled } from './units.js';
+
+export interface Target {
+  readonly text: string;
+  readonly transport: 'tcp' | 'tls' | 'ws';
+  readonly host: string;
+  readonly port: number;
+  /** Path and query of a WebSocket target. */
+  readonly path: string;
+}
+
+export interface Options {
+  readonly target: Target;
+  readonly mode: 'open' | 'closed';
+  /** Open loop: the measured stages, without the warm-up. */
+  readonly stages: readonly Stage[];
+  readonly arrival: Arrival;
+  /** Measured requests at most; Infinity without -n. */
+  readonly requests: number;
+  /** Measured time at most, us; Infinity with -n alone. */
+  readonly durationUs: number;
+  readonly warmupUs: number;
+  readonly connections: number;
+  readonly workers: number;
+  /** Most requests in flight per connection. */
+  readonly inFlight: number;
+  readonly seed: number;
+  readonly mix: Mix;
+  readonly accounts: number;
+  readonly cards: 'own' | 'demo';
+  readonly distribution: 'uniform' | 'zipfian';
+  readonly amount: { readonly low: number; readonly high: number };
+  readonly dialect: DialectName;
+  readonly framing: FramingName;
+  readonly headerBytes: number;
+  readonly timeoutMs: number;
+  readonly pace: 'auto' | 'nap' | 'spin';
+  readonly thresholds: readonly Threshold[];
+  readonly findMax: boolean;
+  readonly verify: boolean;
+  readonly echo: boolean;
+  readonly json: boolean;
+  readonly quiet: boolean;
+  readonly hgrm: string | undefined;
+  readonly report: string | undefined;
+  readonly admin: string;
+  readonly tokenFile: string;
+  readonly caFile: string | undefined;
+  readonly insecure: boolean;
+}
+
+/** Open-loop bound of one connection: what a slot table holds (slots.ts). At 50k/s over 4 connections it is 1.3 s of silence. */
+export const IN_FLIGHT_MAX = 16_384;
+const CONNECTIONS_MAX = 1000;
+const WORKERS_MAX = 64;
+
+export const helpText = `holdfast loadtest: open-loop and closed-loop load on an ISO 8583 authorization engine
+
+usage: holdfast loadtest <target> [flags]
+       npm run loadtest -- <target> [flags]
+
+targets
+  iso8583+tcp://host:port      TCP, framing and dialect by the flags below
+  iso8583+tls://host:port      the same over TLS
+  ws://host:port/iso8583       WebSocket, one binary message each
+
+load
+  -R, --rate N                 open loop: N messages per second (50k works), whatever the server does (default 1k)
+      --arrival KIND           constant (default) or poisson
+      --stages LIST            steps of the open loop, e.g. 10s:10k,60s:80k
+      --closed                 closed loop: each connection keeps -p messages in flight
+  -p, --in-flight N            in flight per connection: closed loop's window (default 1), open loop's bound (default ${IN_FLIGHT_MAX})
+  -c, --connections N          connections (default 4)
+  -w, --workers N              generator threads (default 1)
+  -d, --duration TIME          measured time (default 10s)
+  -n, --requests N             measured messages, instead of or besides -d
+      --warmup TIME            sent before the measured time, not counted (default 0s)
+      --timeout TIME           an answer later than this is a timeout (default 5s)
+      --find-max               step the rate up from -R until a threshold breaks, then narrow it down; -d is the length of a step
+      --pace KIND              between sends: nap (gives the CPU back for up to 0.1 ms), spin, or auto (default)
+
+workload
+      --mix LIST               weights (default auth:91,reversal:7,repeat:2); kinds: ${kinds.join(', ')}
+      --accounts N             accounts, one card each (default 1000)
+      --distribution KIND      uniform (default) or zipfian (0.99)
+      --amount RANGE           minor units, e.g. 100-10000 (default)
+      --seed N                 same seed, same accounts, cards, kinds and amounts (default 1)
+      --cards SOURCE           own (default: created through the admin API) or demo (the engine's demo program)
+
+wire
+      --dialect NAME           ${dialectNames.join(', ')} (default iso87-bcd)
+      --framing NAME           ${framingNames.join(', ')} (default len2)
+      --header-bytes N         fixed header after the length, sent as zeros (default 0)
+      --cacert FILE            trusts this CA (TLS)
+      --insecure               does not check the server's certificate (TLS)
+      --echo                   the peer is a bare echo server: any answer with the same bytes is fine, no cards are needed
+
+proof and output
+      --threshold EXPR         repeatable: 'auth_latency:p(99)<5ms', 'errors:count==0', 'dropped:rate<0.001', 'achieved:rate>=0.99'
+      --verify                 compares money and answers with the server after the run; a difference voids the result
+      --json                   the result as JSON on stdout (the live line stays on stderr)
+      --hgrm FILE              percentile spectrum of the response time
+      --report FILE            one HTML file with the percentile curve, needs no network
+      --quiet                  no live line
+      --admin URL              admin API (default http://127.0.0.1:8580)
+      --token-file FILE        bearer token of the admin API (default ./data/admin.token)
+      --help
+
+exit status: 0 pass, 2 errors or failed verification, 99 a threshold failed, 104 bad flags, 105 interrupted (summary still printed)
+
+examples
+  holdfast loadtest iso8583+tcp://127.0.0.1:8583 -R 10k -d 30s --warmup 5s --verify --threshold 'auth_latency:p(99)<5ms'
+  holdfast loadtest ws://127.0.0.1:8582/iso8583 --closed -p 32 -c 8 -d 10s --cards demo
+  holdfast loadtest iso8583+tcp://127.0.0.1:8583 --find-max -R 5k -d 10s --threshold 'auth_latency:p(99)<10ms'
+`;
+
+const flagSpecs = {
+  rate: { type: 'string', short: 'R' },
+  arrival: { type: 'string', default: 'constant' },
+  stages: { type: 'string' },
+  closed: { type: 'boolean', default: false },
+  'in-flight': { type: 'string', short: 'p' },
+  connections: { type: 'string', short: 'c', default: '4' },
+  workers: { type: 'string', short: 'w', default: '1' },
+  duration: { type: 'string', short: 'd' },
+  requests: { type: 'string', short: 'n' },
+  warmup: { type: 'string', default: '0s' },
+  timeout: { type: 'string', default: '5s' },
+  'find-max': { type: 'boolean', default: false },
+  pace: { type: 'string', default: 'auto' },
+  mix: { type: 'string', default: 'auth:91,reversal:7,repeat:2' },
+  accounts: { type: 'string', default: '1000' },
+  distribution: { type: 'string', default: 'uniform' },
+  amount: { type: 'string', default: '100-10000' },
+  seed: { type: 'string', default: '1' },
+  cards: { type: 'string', default: 'own' },
+  dialect: { type: 'string', default: 'iso87-bcd' },
+  framing: { type: 'string', default: 'len2' },
+  'header-bytes': { type: 'string', default: '0' },
+  cacert: { type: 'string' },
+  insecure: { type: 'boolean', default: false },
+  echo: { type: 'boolean', default: false },
+  threshold: { type: 'string', multiple: true, default: [] as string[] },
+  verify: { type: 'boolean', default: false },
+  json: { type: 'boolean', default: false },
+  hgrm: { type: 'string' },
+  report: { type: 'string' },
+  quiet: { type: 'boolean', default: false },
+  admin: { type: 'string', default: 'http://127.0.0.1:8580' },
+  'token-file': { type: 'string', default: './data/admin.token' },
+  help: { type: 'boolean', short: 'h', default: false },
+} as const;
+
+function parseFlags(argv: readonly string[]) {
+  try {
+    return parseArgs({ args: [...argv], options: flagSpecs, allowPositionals: true, strict: true });
+  } catch (error) {
+    const text = error instanceof Error ? error.message : String(error);
+    const unknown = /'(--?[^'\s]+)/.exec(text)?.[1];
+    const code = (error as { code?: string }).code;
+    if (code !== 'ERR_PARSE_ARGS_UNKNOWN_OPTION' || !unknown) throw new FlagError(text.split('. ')[0]!);
+    const near = nearest(unknown.replace(/^-+/, ''), Object.keys(flagSpecs));
+    throw new FlagError(`unknown flag ${unknown}${near ? `; did you mean --${near}?` : '; --help lists the flags'}`);
+  }
+}
+
+/** The known name with the smallest edit distance, when it is at most 3. */
+function nearest(name: string, known: readonly string[]): string | undefined {
+  let best: string | undefined;
+  let bestDistance = 4;
+  for (const candidate of known) {
+    const row = Array.from({ length: candidate.length + 1 }, (_, i) => i);
+    for (let i = 1; i <= name.length; i++) {
+      let diagonal = row[0]!;
+      row[0] = i;
+      for (let j = 1; j <= candidate.length; j++) {
+        const cost = Math.min(row[j]! + 1, row[j - 1]! + 1, diagonal + (name[i - 1] === candidate[j - 1] ? 0 : 1));
+        diagonal = row[j]!;
+        row[j] = cost;
+      }
+    }
+    const distance = row[candidate.length]!;
+    if (distance < bestDistance && distance < candidate.length) {
+      best = candidate;
+      bestDistance = distance;
+    }
+  }
+  return best;
+}
+
+function oneOf<T extends string>(flag: string, text: string, allowed: readonly T[]): T {
+  const found = allowed.find((name) => name === text);
+  if (found === undefined) throw new FlagError(`${flag}: '${text}' is not one of ${allowed.join(', ')}`);
+  return found;
+}
+
+/** `iso8583+tcp://host:port`, `iso8583+tls://host:port`, `ws://host:port/path`. */
+export function parseTarget(text: string): Target {
+  const bad = () =>
+    new FlagError(`target '${text}': write iso8583+tcp://host:port, iso8583+tls://host:port or ws://host:port/iso8583`);
+  const match = /^(iso8583\+tcp|iso8583\+tls|ws):\/\/(\[[0-9a-fA-F:.]+\]|[^/:?#]+):(\d{1,5})(\/[^#]*)?$/.exec(text);
+  if (!match) throw bad();
+  const port = Number(match[3]);
+  if (port < 1 || port > 65_535) throw bad();
+  const transport = match[1] === 'ws' ? 'ws' : match[1] === 'iso8583+tls' ? 'tls' : 'tcp';
+  if (transport !== 'ws' && match[4] !== undefined && match[4] !== '/') throw bad();
+  return { text, transport, host: match[2]!.replace(/^\[|\]$/g, ''), port, path: match[4] ?? '/iso8583' };
+}
+
+/** `auth:85,reversal:7` as weights by kind number. */
+export function parseMix(text: string): Mix {
+  const weights = kinds.map(() => 0);
+  for (const part of text.split(',')) {
+    const match = /^\s*([a-z]+)\s*:\s*(\d+(?:\.\d+)?)\s*$/.exec(part);
+    const kind = kinds.indexOf(match?.[1] as Kind);
+    if (!match || kind < 0) {
+      throw new FlagError(`--mix: '${part}' is not kind:weight; kinds are ${kinds.join(', ')}`);
+    }
+    weights[kind] = Number(match[2]);
+  }
+  const [auth = 0, increment = 0, reversal = 0, , repeat = 0] = weights;
+  if (weights.reduce((a, b) => a + b, 0) <= 0) throw new FlagError(`--mix: '${text}' has no weight above 0`);
+  if (auth === 0 && increment + reversal + repeat > 0) {
+    throw new FlagError(`--mix: '${text}' has reversals, repeats or increments but no auth they could refer to`);
+  }
+  return weights;
+}
+
+function parseStages(text: string): Stage[] {
+  return text.split(',').map((part) => {
+    const [time, rate, rest] = part.split(':');
+    if (!time || !rate || rest !== undefined) {
+      throw new FlagError(`--stages: '${part}' is not time:rate; write for example 10s:10k,60s:80k`);
+    }
+    return { durationUs: positive('--stages', parseDuration('--stages', time)) * 1000, rate: positive('--stages', parseScaled('--stages', rate)) };
+  });
+}
+
+function positive(flag: string, value: number): number {
+  if (!(value > 0)) throw new FlagError(`${flag}: must be above 0`);
+  return value;
+}
+
+/** Parses the command line. Returns 'help' when it asks for the help text; throws FlagError otherwise. */
+export function parseOptions(argv: readonly string[]): Options | 'help' {
+  const { values, positionals } = parseFlags(argv);
+  if (values.help) return 'help';
+  const words = positionals[0] === 'run' ? positionals.slice(1) : positionals;
+  if (words.length !== 1) {
+    throw new FlagError(words.length === 0 ? 'no target given; for example iso8583+tcp://127.0.0.1:8583' : `one target, not ${words.length}: ${words.join(' ')}`);
+  }
+  const target = parseTarget(words[0]!);
+  const mode = values.closed ? 'closed' : 'open';
+  if (values.closed && (values.rate ?? values.stages) !== undefined) {
+    throw new FlagError('--closed has no --rate or --stages: its rate is what the server answers');
+  }
+  if (values.rate !== undefined && values.stages !== undefined) throw new FlagError('give --rate or --stages, not both');
+  if (values.stages !== undefined && values.duration !== undefined) {
+    throw new FlagError('--stages has its own times; leave --duration out');
+  }
+  if (values['find-max'] && (values.closed || values.stages !== undefined)) {
+    throw new FlagError('--find-max steps an open-loop --rate; leave --closed and --stages out');
+  }
+  const requests =
+    values.requests === undefined ? Number.POSITIVE_INFINITY : parseCount('--requests', values.requests, 1, 1e12);
+  const durationUs =
+    values.duration !== undefined
+      ? positive('--duration', parseDuration('--duration', values.duration)) * 1000
+      : values.requests === undefined
+        ? 10_000_000
+        : Number.POSITIVE_INFINITY;
+  const stages =
+    values.stages !== undefined
+      ? parseStages(values.stages)
+      : [{ durationUs, rate: positive('--rate', parseScaled('--rate', values.rate ?? '1k')) }];
+  const connections = parseCount('--connections', values.connections, 1, CONNECTIONS_MAX);
+  const workers = parseCount('--workers', values.workers, 1, WORKERS_MAX);
+  if (workers > connections) throw new FlagError(`--workers ${workers} needs at least as many --connections`);
+  return {
+    target,
+    mode,
+    stages,
+    arrival: oneOf('--arrival', values.arrival, ['constant', 'poisson']),
+    requests,
+    durationUs: values.stages === undefined ? durationUs : stages.reduce((sum, stage) => sum + stage.durationUs, 0),
+    warmupUs: parseDuration('--warmup', values.warmup) * 1000,
+    connections,
+    workers,
+    inFlight: parseCount('--in-flight', values['in-flight'] ?? (values.closed ? '1' : String(IN_FLIGHT_MAX)), 1, IN_FLIGHT_MAX),
+    seed: parseCount('--seed', values.seed, 0, 2 ** 48),
+    mix: parseMix(values.mix),
+    accounts: parseCount('--accounts', values.accounts, 1, OWN_CARDS_MAX),
+    cards: oneOf('--cards', values.cards, ['own', 'demo']),
+    distribution: oneOf('--distribution', values.distribution, ['uniform', 'zipfian']),
+    amount: parseRange('--amount', values.amount, 999_999_999),
+    dialect: oneOf('--dialect', values.dialect, dialectNames),
+    framing: oneOf('--framing', values.framing, framingNames),
+    headerBytes: parseCount('--header-bytes', values['header-bytes'], 0, 64),
+    timeoutMs: positive('--timeout', parseDuration('--timeout', values.timeout)),
+    pace: oneOf('--pace', values.pace, ['auto', 'nap', 'spin']),
+    thresholds: values.threshold.map(parseThreshold),
+    findMax: values['find-max'],
+    verify: values.verify,
+    echo: values.echo,
+    json: values.json,
+    quiet: values.quiet,
+    hgrm: values.hgrm,
+    report: values.report,
+    admin: adminUrl(values.admin),
+    tokenFile: values['token-file'],
+    caFile: values.cacert,
+    insecure: values.insecure,
+  };
+}
+
+function adminUrl(text: string): string {
+  if (!/^https?:\/\//.test(text) || !URL.canParse(text)) {
+    throw new FlagError(`--admin: '${text}' is not an http URL; write for example http://127.0.0.1:8580`);
+  }
+  return text.replace(/\/+$/, '');
+}

@@ -1,0 +1,350 @@
+/**
+ * One connection of a generator: link, slots and templates together, and the bookkeeping of a request from its send to its
+ * answer. Nothing is allocated per message.
+ */
+import { monotonicUs } from '#src/clock.js';
+import { Decoder } from '#src/iso8583/decoder.js';
+import { dialect } from '#src/iso8583/dialects.js';
+import { Block, Counter, type CounterSet, codeIndex, codeText, SHED } from './counters.js';
+import type { GeneratorConfig } from './generator.js';
+import { ADVICE, AUTH, INCREMENT, INQUIRY, REPEAT, REVERSAL } from './kinds.js';
+import { Link } from './link.js';
+import type { Model } from './model.js';
+import { Random } from './random.js';
+import { Originals, Slots, SLOTS, SlotState } from './slots.js';
+import {
+  addsAmount,
+  frameBytesMax,
+  rrnPrefix,
+  streamWire,
+  type Template,
+  templatesOf,
+  type Variables,
+  webSocketWire,
+} from './templates.js';
+import type { Workload } from './workload.js';
+
+const code = (text: string) => codeIndex(text.charCodeAt(0), text.charCodeAt(1));
+const CODE_APPROVED = code('00');
+const CODE_PARTIAL = code('10');
+const CODE_VERIFIED = code('85');
+/** The server would not decide. */
+const shedCodes = new Set([code('91'), code('96')]);
+/** No answer a healthy engine gives to these messages. */
+const unexpectedCodes = new Set([code('12'), code('14'), code('30'), code('68'), code('94')]);
+/** Reply MTI by kind. */
+const replyMtis = [110, 110, 410, 130, 110, 110];
+
+/** What the connections of one generator share. */
+export interface Shared {
+  readonly config: GeneratorConfig;
+  readonly block: Block;
+  readonly model: Model;
+  readonly sampleRandom: Random;
+  readonly pans: Uint8Array;
+  /** Monotonic time of the run's start, us. */
+  startUs: number;
+  /** DE7 of this second. */
+  de7: number;
+  /** End of the measured window, us after the start; Infinity while unknown. */
+  windowEndUs: number;
+  /** Arrival of the latest answer, us after the start. */
+  lastAnswerUs: number;
+  /** Set by whatever the loop did since it last looked: answers arrived. */
+  active: boolean;
+  /** First few things that went wrong, for people. */
+  readonly problems: string[];
+}
+
+const PROBLEMS_MAX = 10;
+
+export class Connection {
+  readonly link: Link;
+  readonly slots = new Slots();
+  readonly #originals = new Originals();
+  readonly #shared: Shared;
+  readonly #templates: readonly Template[];
+  readonly #repeats: Template;
+  readonly #bytesMax: number;
+  readonly #decoder: Decoder;
+  readonly #prefix: string;
+  readonly #variables: Variables = { card: 0, amount: 0, stan: 0, rrn: 0, de7: 0, originalStan: 0, originalDe7: 0 };
+  readonly #sets: readonly [CounterSet, CounterSet];
+  #arrivedUs = 0;
+
+  constructor(shared: Shared, number: number, onBatch: (connection: Connection) => void) {
+    const { config } = shared;
+    this.#shared = shared;
+    this.#sets = [shared.block.warm, shared.block.measured];
+    this.#prefix = rrnPrefix(config.run, number);
+    const wire =
+      config.target.transport === 'ws'
+        ? webSocketWire(config.dialect)
+        : streamWire(config.dialect, config.framing, config.headerBytes);
+    this.#templates = templatesOf(wire, config.run, number);
+    this.#repeats = this.#templates[REPEAT]!;
+    this.#bytesMax = frameBytesMax(this.#templates);
+    this.#decoder = new Decoder(dialect(config.dialect));
+    this.link = new Link(config, {
+      onChunk: () => {
+        this.#arrivedUs = monotonicUs() - shared.startUs;
+        shared.active = true;
+      },
+      onFrame: (buf, start, end) => this.#answer(buf, start, end),
+      onBatch: () => onBatch(this),
+      onLost: (reason) => this.#lost(reason),
+      onReconnected: () => {
+        shared.block.measured.numbers[Counter.reconnects]!++;
+        shared.block.state[1]!++;
+        onBatch(this);
+      },
+    });
+  }
+
+  /** True when one more message may be sent now. */
+  get ready(): boolean {
+    return this.slots.inFlight < this.#shared.config.inFlight && this.link.writable;
+  }
+
+  /**
+   * Puts the workload's drawn message into the outbox. `scheduledUs` and `nowUs` count from the start of the run.
+   * False when no slot is free: nothing was sent.
+   */
+  send(workload: Workload, set: 0 | 1, scheduledUs: number, nowUs: number): boolean {
+    const slots = this.slots;
+    const counters = this.#sets[set];
+    let kind = workload.kind;
+    let original = -1;
+    if (kind === REVERSAL || kind === INCREMENT) original = this.#originals.take(slots);
+    else if (kind === REPEAT) original = this.#originals.newest(slots);
+    if (original < 0 && (kind === REVERSAL || kind === INCREMENT || kind === REPEAT)) {
+      kind = AUTH;
+      counters.numbers[Counter.substituted]!++;
+    }
+    if (kind === REPEAT) {
+      this.#occupy(original, REPEAT, set, scheduledUs, nowUs);
+      this.#put(this.#repeats, original, -1);
+      return true;
+    }
+    const slot = slots.claim();
+    if (slot < 0) return false;
+    slots.de7[slot] = this.#shared.de7;
+    if (kind === REVERSAL || kind === INCREMENT) {
+      slots.spent[original] = 1;
+      slots.card[slot] = slots.card[original]!;
+      slots.rrn[slot] = slots.rrn[original]!;
+      slots.amount[slot] = kind === REVERSAL ? slots.amount[original]! : workload.amount;
+    } else {
+      slots.card[slot] = workload.card;
+      slots.rrn[slot] = slots.nextRrn();
+      slots.amount[slot] = kind === INQUIRY ? 0 : workload.amount;
+    }
+    slots.spent[slot] = 0;
+    slots.code[slot] = -1;
+    this.#occupy(slot, kind, set, scheduledUs, nowUs);
+    this.#put(this.#templates[kind]!, slot, kind === REVERSAL ? original : -1);
+    return true;
+  }
+
+  #occupy(slot: number, kind: number, set: 0 | 1, scheduledUs: number, nowUs: number): void {
+    const slots = this.slots;
+    slots.state[slot] = SlotState.inFlight;
+    slots.kind[slot] = kind;
+    slots.set[slot] = set;
+    slots.scheduledUs[slot] = scheduledUs;
+    slots.sentUs[slot] = nowUs;
+    slots.inFlight++;
+    const counters = this.#sets[set];
+    counters.sent[kind]!++;
+    counters.lag.record(nowUs - scheduledUs);
+  }
+
+  #put(template: Template, slot: number, original: number): void {
+    const slots = this.slots;
+    const values = this.#variables;
+    values.card = slots.card[slot]!;
+    values.amount = slots.amount[slot]!;
+    values.stan = slots.stan[slot]!;
+    values.rrn = slots.rrn[slot]!;
+    values.de7 = slots.de7[slot]!;
+    if (original >= 0) {
+      values.originalStan = slots.stan[original]!;
+      values.originalDe7 = slots.de7[original]!;
+    }
+    const link = this.link;
+    link.room(this.#bytesMax);
+    link.at = template.write(link.out, link.at, values, this.#shared.pans);
+  }
+
+  #answer(buf: Uint8Array, start: number, end: number): void {
+    const decoder = this.#decoder;
+    const numbers = this.#shared.block.measured.numbers;
+    if (!decoder.decode(buf, start, end)) {
+      numbers[Counter.malformed]!++;
+      this.#problem(`an answer is malformed: ${decoder.errorText()}`);
+      return;
+    }
+    const echo = this.#shared.config.echo;
+    if (decoder.mti === 800 && !echo) return; // the network's own echo test: this client has no session to keep
+    const stan = decoder.digits(11);
+    const slots = this.slots;
+    const slot = Slots.of(stan);
+    if (stan < 1 || slots.stan[slot] !== stan || slots.state[slot] === SlotState.free) {
+      numbers[Counter.unmatched]!++;
+      this.#problem(`an answer fits no request: MTI ${decoder.mti}, DE11 ${stan}`);
+      return;
+    }
+    if (decoder.digitsAt(37, this.#prefix.length, 7) !== slots.rrn[slot]) {
+      numbers[Counter.unmatched]!++;
+      this.#problem(`the answer to DE11 ${stan} carries another DE37 than its request`);
+      return;
+    }
+    const state = slots.state[slot]!;
+    const kind = slots.kind[slot]!;
+    if (state === SlotState.answered) {
+      numbers[Counter.duplicates]!++;
+      this.#problem(`DE11 ${stan} was answered twice`);
+      return;
+    }
+    if (!echo && decoder.mti !== replyMtis[kind]) {
+      numbers[Counter.malformed]!++;
+      this.#problem(`MTI ${decoder.mti} answers a request that wants ${replyMtis[kind]}`);
+      return;
+    }
+    const answer = echo ? CODE_APPROVED : decoder.has(39) ? codeIndex(decoder.byteAt(39, 0), decoder.byteAt(39, 1)) : -1;
+    if (answer < 0) {
+      numbers[Counter.malformed]!++;
+      this.#problem(`the answer to DE11 ${stan} has no DE39`);
+      return;
+    }
+    this.#settle(slot, state !== SlotState.inFlight, answer);
+  }
+
+  /** Counts an answer and draws its consequences. */
+  #settle(slot: number, late: boolean, answer: number): void {
+    const slots = this.slots;
+    const shared = this.#shared;
+    const kind = slots.kind[slot]!;
+    const counters = this.#sets[slots.set[slot] as 0 | 1];
+    const numbers = counters.numbers;
+    const arrived = this.#arrivedUs;
+    slots.state[slot] = SlotState.answered;
+    shared.lastAnswerUs = arrived;
+    if (!late) slots.inFlight--;
+    if (late) numbers[Counter.late]!++;
+    else this.#time(slot, counters, answer, arrived);
+    const approved = answer === CODE_APPROVED || answer === CODE_PARTIAL || answer === CODE_VERIFIED;
+    if (!late) {
+      if (approved) numbers[Counter.approved]!++;
+      else if (!shedCodes.has(answer)) numbers[Counter.declined]!++;
+    }
+    if (unexpectedCodes.has(answer) ? kind !== ADVICE && kind !== INCREMENT : kind === REVERSAL && !approved && !shedCodes.has(answer)) {
+      numbers[Counter.unexpected]!++;
+      this.#problem(`DE39 ${codeText(answer)} to an MTI ${replyMtis[kind]! - 10} (${this.#rrn(slot)})`);
+    }
+    if (kind === REPEAT) this.#repeated(slot, answer, numbers);
+    else this.#money(slot, kind, late, approved, answer);
+  }
+
+  #time(slot: number, counters: CounterSet, answer: number, arrived: number): void {
+    const slots = this.slots;
+    const shared = this.#shared;
+    const kind = slots.kind[slot]!;
+    counters.answered[kind]!++;
+    counters.codes[answer]!++;
+    const shed = shedCodes.has(answer);
+    counters.latency[shed ? SHED : kind]!.record(arrived - slots.scheduledUs[slot]!);
+    if (shed) counters.numbers[Counter.shed]!++;
+    else {
+      counters.service.record(arrived - slots.sentUs[slot]!);
+      if (arrived >= shared.config.warmupUs && arrived <= shared.windowEndUs) {
+        shared.block.measured.numbers[Counter.inWindow]!++;
+      }
+    }
+  }
+
+  /** A repeat must get the stored decision, whatever has happened since. */
+  #repeated(slot: number, answer: number, numbers: Float64Array): void {
+    this.slots.kind[slot] = AUTH;
+    if (answer === this.slots.code[slot] || shedCodes.has(answer)) return;
+    numbers[Counter.repeatMismatch]!++;
+    this.#problem(
+      `a repeat was answered ${codeText(answer)}, its original ${codeText(this.slots.code[slot]!)} (${this.#rrn(slot)})`,
+    );
+  }
+
+  #money(slot: number, kind: number, late: boolean, approved: boolean, answer: number): void {
+    const slots = this.slots;
+    const { model, sampleRandom } = this.#shared;
+    const card = slots.card[slot]!;
+    const asked = slots.amount[slot]!;
+    slots.code[slot] = answer;
+    if (answer === CODE_PARTIAL) slots.amount[slot] = Math.max(0, this.#decoder.digits(4));
+    const change = kind === REVERSAL ? -asked : addsAmount(kind) ? asked : 0;
+    if (change !== 0) {
+      if (late) {
+        // `maybe` left [0, change] open; a partial approval settles the part that was approved.
+        if (!approved) model.refute(card, change);
+        else if (answer !== CODE_PARTIAL) model.confirm(card, change);
+        else {
+          model.refute(card, change);
+          model.add(card, slots.amount[slot]!);
+        }
+      } else if (approved) {
+        if (kind === ADVICE) model.maybe(card, change);
+        else model.add(card, kind === REVERSAL ? change : slots.amount[slot]!);
+      }
+    }
+    if (kind !== AUTH) return;
+    if (answer === CODE_APPROVED) this.#originals.push(slot, slots.stan[slot]!);
+    if (shedCodes.has(answer)) return;
+    const place = model.place(sampleRandom);
+    if (place >= 0) model.sample[place] = { rrn: this.#rrn(slot), card, amount: asked, code: codeText(answer) };
+  }
+
+  /** Gives up on requests sent before `sentBeforeUs`; returns how many. */
+  expire(sentBeforeUs: number): number {
+    const slots = this.slots;
+    if (slots.inFlight === 0) return 0;
+    let expired = 0;
+    for (let slot = 0; slot < SLOTS; slot++) {
+      if (slots.state[slot] !== SlotState.inFlight || slots.sentUs[slot]! > sentBeforeUs) continue;
+      this.#giveUp(slot, SlotState.timedOut);
+      this.#sets[slots.set[slot] as 0 | 1].numbers[Counter.timeouts]!++;
+      expired++;
+    }
+    return expired;
+  }
+
+  /** A request without an answer: the server may or may not have done it. */
+  #giveUp(slot: number, state: number): void {
+    const slots = this.slots;
+    const kind = slots.kind[slot]!;
+    slots.state[slot] = state;
+    slots.inFlight--;
+    if (kind === REPEAT) return;
+    const change = kind === REVERSAL ? -slots.amount[slot]! : addsAmount(kind) ? slots.amount[slot]! : 0;
+    if (change !== 0) this.#shared.model.maybe(slots.card[slot]!, change);
+  }
+
+  #lost(reason: string): void {
+    const slots = this.slots;
+    const { block } = this.#shared;
+    block.state[1]!--;
+    block.measured.numbers[Counter.connectionErrors]!++;
+    this.#problem(`connection lost: ${reason}`);
+    for (let slot = 0; slot < SLOTS; slot++) {
+      if (slots.state[slot] !== SlotState.inFlight) continue;
+      this.#giveUp(slot, SlotState.lost);
+      this.#sets[slots.set[slot] as 0 | 1].numbers[Counter.lost]!++;
+    }
+  }
+
+  #rrn(slot: number): string {
+    return this.#prefix + String(this.slots.rrn[slot]).padStart(7, '0');
+  }
+
+  #problem(text: string): void {
+    if (this.#shared.problems.length < PROBLEMS_MAX) this.#shared.problems.push(text);
+  }
+}

@@ -1,0 +1,48 @@
+/**
+ * What to send next: kind, card and amount, drawn from the seed in a fixed order whatever becomes of the message, so that
+ * two runs with one seed ask for the same things even when one of them had to drop some.
+ */
+import { KindPicker, type Mix } from './kinds.js';
+import { type Picker, Random, UniformPicker, ZipfianPicker } from './random.js';
+
+export interface WorkloadPlan {
+  readonly mix: Mix;
+  readonly accounts: number;
+  readonly distribution: 'uniform' | 'zipfian';
+  readonly amount: { readonly low: number; readonly high: number };
+  readonly seed: number;
+  readonly worker: number;
+}
+
+export class Workload {
+  kind = 0;
+  card = 0;
+  amount = 0;
+  readonly #kinds: KindPicker;
+  readonly #kindRandom: Random;
+  readonly #amountRandom: Random;
+  readonly #cards: Picker;
+  readonly #low: number;
+  readonly #span: number;
+
+  constructor(plan: WorkloadPlan) {
+    const stream = plan.worker * 8;
+    this.#kinds = new KindPicker(plan.mix);
+    this.#kindRandom = new Random(plan.seed, stream + 1);
+    this.#amountRandom = new Random(plan.seed, stream + 2);
+    const cardRandom = new Random(plan.seed, stream + 3);
+    this.#cards =
+      plan.distribution === 'zipfian'
+        ? new ZipfianPicker(cardRandom, plan.accounts)
+        : new UniformPicker(cardRandom, plan.accounts);
+    this.#low = plan.amount.low;
+    this.#span = plan.amount.high - plan.amount.low + 1;
+  }
+
+  /** Draws the next message into `kind`, `card` and `amount`. */
+  draw(): void {
+    this.kind = this.#kinds.of(this.#kindRandom.unit());
+    this.card = this.#cards.next();
+    this.amount = this.#low + this.#amountRandom.below(this.#span);
+  }
+}
