@@ -240,7 +240,10 @@ function parseStages(text: string): Stage[] {
     if (!time || !rate || rest !== undefined) {
       throw new FlagError(`--stages: '${part}' is not time:rate; write for example 10s:10k,60s:80k`);
     }
-    return { durationUs: positive('--stages', parseDuration('--stages', time)) * 1000, rate: positive('--stages', parseScaled('--stages', rate)) };
+    return {
+      durationUs: positive('--stages', parseDuration('--stages', time)) * 1000,
+      rate: positive('--stages', parseScaled('--stages', rate)),
+    };
   });
 }
 
@@ -255,14 +258,19 @@ export function parseOptions(argv: readonly string[]): Options | 'help' {
   if (values.help) return 'help';
   const words = positionals[0] === 'run' ? positionals.slice(1) : positionals;
   if (words.length !== 1) {
-    throw new FlagError(words.length === 0 ? 'no target given; for example iso8583+tcp://127.0.0.1:8583' : `one target, not ${words.length}: ${words.join(' ')}`);
+    throw new FlagError(
+      words.length === 0
+        ? 'no target given; for example iso8583+tcp://127.0.0.1:8583'
+        : `one target, not ${words.length}: ${words.join(' ')}`,
+    );
   }
   const target = parseTarget(words[0]!);
   const mode = values.closed ? 'closed' : 'open';
   if (values.closed && (values.rate ?? values.stages) !== undefined) {
     throw new FlagError('--closed has no --rate or --stages: its rate is what the server answers');
   }
-  if (values.rate !== undefined && values.stages !== undefined) throw new FlagError('give --rate or --stages, not both');
+  if (values.rate !== undefined && values.stages !== undefined)
+    throw new FlagError('give --rate or --stages, not both');
   if (values.stages !== undefined && values.duration !== undefined) {
     throw new FlagError('--stages has its own times; leave --duration out');
   }
@@ -294,7 +302,12 @@ export function parseOptions(argv: readonly string[]): Options | 'help' {
     warmupUs: parseDuration('--warmup', values.warmup) * 1000,
     connections,
     workers,
-    inFlight: parseCount('--in-flight', values['in-flight'] ?? (values.closed ? '1' : String(IN_FLIGHT_MAX)), 1, IN_FLIGHT_MAX),
+    inFlight: parseCount(
+      '--in-flight',
+      values['in-flight'] ?? (values.closed ? '1' : String(IN_FLIGHT_MAX)),
+      1,
+      IN_FLIGHT_MAX,
+    ),
     seed: parseCount('--seed', values.seed, 0, 2 ** 48),
     mix: parseMix(values.mix),
     accounts: parseCount('--accounts', values.accounts, 1, OWN_CARDS_MAX),

@@ -5,13 +5,13 @@
 import { monotonicUs } from '#src/clock.js';
 import { Decoder } from '#src/iso8583/decoder.js';
 import { dialect } from '#src/iso8583/dialects.js';
-import { Block, Counter, type CounterSet, codeIndex, codeText, SHED } from './counters.js';
+import { type Block, Counter, type CounterSet, codeIndex, codeText, SHED } from './counters.js';
 import type { GeneratorConfig } from './generator.js';
 import { ADVICE, AUTH, INCREMENT, INQUIRY, REPEAT, REVERSAL } from './kinds.js';
 import { Link } from './link.js';
 import type { Model } from './model.js';
-import { Random } from './random.js';
-import { Originals, Slots, SLOTS, SlotState } from './slots.js';
+import type { Random } from './random.js';
+import { Originals, SLOTS, SlotState, Slots } from './slots.js';
 import {
   addsAmount,
   frameBytesMax,
@@ -211,7 +211,11 @@ export class Connection {
       this.#problem(`MTI ${decoder.mti} answers a request that wants ${replyMtis[kind]}`);
       return;
     }
-    const answer = echo ? CODE_APPROVED : decoder.has(39) ? codeIndex(decoder.byteAt(39, 0), decoder.byteAt(39, 1)) : -1;
+    const answer = echo
+      ? CODE_APPROVED
+      : decoder.has(39)
+        ? codeIndex(decoder.byteAt(39, 0), decoder.byteAt(39, 1))
+        : -1;
     if (answer < 0) {
       numbers[Counter.malformed]!++;
       this.#problem(`the answer to DE11 ${stan} has no DE39`);
@@ -238,7 +242,11 @@ export class Connection {
       if (approved) numbers[Counter.approved]!++;
       else if (!shedCodes.has(answer)) numbers[Counter.declined]!++;
     }
-    if (unexpectedCodes.has(answer) ? kind !== ADVICE && kind !== INCREMENT : kind === REVERSAL && !approved && !shedCodes.has(answer)) {
+    if (
+      unexpectedCodes.has(answer)
+        ? kind !== ADVICE && kind !== INCREMENT
+        : kind === REVERSAL && !approved && !shedCodes.has(answer)
+    ) {
       numbers[Counter.unexpected]!++;
       this.#problem(`DE39 ${codeText(answer)} to an MTI ${replyMtis[kind]! - 10} (${this.#rrn(slot)})`);
     }

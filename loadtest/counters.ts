@@ -96,9 +96,7 @@ export class CounterSet {
     const wordsAt = FLOATS * 8 + set * WORDS_PER_SET * 4;
     this.codes = new Uint32Array(buffer, wordsAt, CODES);
     const histogram = (number: number) =>
-      new LatencyHistogram(
-        new Uint32Array(buffer, wordsAt + (CODES + number * HISTOGRAM_CELLS) * 4, HISTOGRAM_CELLS),
-      );
+      new LatencyHistogram(new Uint32Array(buffer, wordsAt + (CODES + number * HISTOGRAM_CELLS) * 4, HISTOGRAM_CELLS));
     this.latency = Array.from({ length: HISTOGRAMS }, (_, number) => histogram(number));
     this.service = histogram(HISTOGRAMS);
     this.lag = histogram(HISTOGRAMS + 1);

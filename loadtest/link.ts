@@ -43,7 +43,7 @@ export interface LinkEvents {
 
 export class Link {
   /** Where the next message goes: `out[at...]`. Call `room` first. */
-  out = Buffer.allocUnsafeSlow(OUTBOX_BYTES);
+  out: Buffer = Buffer.allocUnsafeSlow(OUTBOX_BYTES);
   at = 0;
   readonly #options: LinkOptions;
   readonly #events: LinkEvents;

@@ -72,11 +72,19 @@ export function parseThreshold(text: string): Threshold {
   const bad = (why: string) =>
     new FlagError(`--threshold '${text}': ${why}; write for example auth_latency:p(99)<5ms or errors:count==0`);
   if (!match) throw bad('is not metric:measure<value');
-  const [, metric, name, argument, operator, value] = match as unknown as [string, string, string, string, Operator, string];
+  const [, metric, name, argument, operator, value] = match as unknown as [
+    string,
+    string,
+    string,
+    string,
+    Operator,
+    string,
+  ];
   if (isLatency(metric)) {
     return { text, metric, measure: latencyMeasure(name, argument, bad), operator, value: durationUs(value) };
   }
-  if (!isCount(metric)) throw bad(`unknown metric '${metric}', one of ${[...latencyMetrics, ...countMetrics].join(', ')}`);
+  if (!isCount(metric))
+    throw bad(`unknown metric '${metric}', one of ${[...latencyMetrics, ...countMetrics].join(', ')}`);
   if (argument !== undefined || (name !== 'count' && name !== 'rate' && name !== 'per_s')) {
     throw bad(`'${name}' does not fit ${metric}, one of count, rate, per_s`);
   }
@@ -125,7 +133,10 @@ export function evaluate(threshold: Threshold, measured: Measured): ThresholdOut
   const { metric, measure, text, operator, value } = threshold;
   let found: number;
   if (isLatency(metric)) {
-    found = measured.latencyUs(metric, measure.kind === 'percentile' ? measure.p : measure.kind === 'max' ? 'max' : 'mean');
+    found = measured.latencyUs(
+      metric,
+      measure.kind === 'percentile' ? measure.p : measure.kind === 'max' ? 'max' : 'mean',
+    );
   } else if (measure.kind === 'count') found = measured.count(metric);
   else if (measure.kind === 'rate') found = measured.rate(metric);
   else found = measured.perSecond(metric);

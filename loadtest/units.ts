@@ -43,7 +43,9 @@ export function parseRange(flag: string, text: string, max: number): { low: numb
   const low = Number(match?.[1]);
   const high = Number(match?.[2] ?? match?.[1]);
   if (!match || low < 1 || high < low || high > max) {
-    throw new FlagError(`${flag}: '${text}' is not a range of minor units from 1 to ${max}; write for example 100-5000`);
+    throw new FlagError(
+      `${flag}: '${text}' is not a range of minor units from 1 to ${max}; write for example 100-5000`,
+    );
   }
   return { low, high };
 }
