@@ -47,6 +47,7 @@ export const errorCodes = {
   digest_mismatch: ExitStatus.invariant,
   /** A checkpoint row fails its checksum: the state is rebuilt from the journal. */
   checkpoint_corrupt: ExitStatus.invariant,
+  segment_corrupt: ExitStatus.invariant,
   invariant_violated: ExitStatus.invariant,
   internal: ExitStatus.internal,
 } as const satisfies Record<string, ExitStatus>;

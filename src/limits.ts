@@ -151,3 +151,46 @@ export const READER_FRAMES_KEPT = 8;
 
 /** Address space of an environment that says nothing else (vault, system journal): 10 M rows x 200 bytes x 2, times four. */
 export const STORE_MAP_BYTES = 16 * 2 ** 30;
+
+/** The first generations of the recent index hold 2^17 - 1 entries each: 2.6 MB, and at 10 000 entries per second and shard
+ * 13 s. Later ones double up to 8 times that, so 2 million entries are 7 generations. */
+export const INDEX_GENERATION_BITS = 17;
+
+/** Entries of the recent index per shard before new work is refused: 2 million are 200 s of 2 500 messages per second and
+ * shard with 4 keys each, so the builder of segments may be down that long at full load; 60 MB per shard then. */
+export const INDEX_RECENT_ENTRIES_MAX = 2 ** 21;
+
+/** Sequences that one look-up returns at most, newest first: a chain of this many equal keys takes about 1 ms to walk. */
+export const INDEX_FIND_MAX = 16_384;
+
+/** Records (not entries) past the last segment that start a build, and the time after which fewer do, in ms. With 4 keys
+ * each a build of 16 384 records is 65 536 entries or 0.8 MB; a quiet shard costs one small commit per 10 s. */
+export const SEGMENT_BUILD_RECORDS = 16_384;
+export const SEGMENT_BUILD_MS = 10_000;
+
+/** Entries sorted at once: 2^18 x 6 words (keys, sequence and the sorter's copy) are 6.3 MB, one buffer for all shards. */
+export const SEGMENT_SORT_ENTRIES = 2 ** 18;
+
+/** A segment is of class c when it has fewer than 2^15 x 8^c entries. As soon as this many neighbours at the new end are of
+ * one class or below they become one, so a shard of 64 million entries has at most 5 x 7 segments and an entry is rewritten
+ * about 5 times in its life. */
+export const SEGMENT_FAN_IN = 8;
+export const SEGMENT_CLASS_0_ENTRIES = 2 ** 15;
+
+/** A merge that would exceed this many entries is not made: 2^26 entries are 0.8 GB, 4 days of 50 messages per second and
+ * shard with 4 keys each; it also bounds what must expire before a segment can be dropped. */
+export const SEGMENT_ENTRIES_MAX = 2 ** 26;
+
+/** Filter bits per key: 12 give about 1 in 150 false answers, each of which costs one block read of some 10 us. */
+export const SEGMENT_FILTER_BITS = 12;
+
+/** Filter bytes in memory per shard: 16 MB are 11 million keys, 2.5 days of 50 messages per second: more than the duplicate
+ * window. Segments beyond it (the oldest) are asked by reading a block. */
+export const SEGMENT_FILTER_BYTES_MAX = 16 * 1024 * 1024;
+
+/** A segment is dropped when its newest record is older than this, in ms: 30 days of the longest hold, 90 days during which
+ * an expired one stays matchable, and 2 days of margin. */
+export const SEGMENT_RETENTION_MS = 122 * 24 * 3_600_000;
+
+/** Merged or expired segments stay readable for this time after they were replaced, in ms; a reader refreshes every turn. */
+export const SEGMENT_GRACE_MS = 60_000;

@@ -30,8 +30,12 @@ export interface Found {
 }
 
 export interface History {
-  /** All sequences kept under the key. An empty answer is definite: the index is complete. */
-  find(high: number, low: number): Found;
+  /**
+   * All sequences kept under the key. An empty answer is definite: the index is complete.
+   * @param sinceMs records older than this (shard time, ms since 1970 UTC) may be left out, which spares reading old
+   * segments; the duplicate check passes the beginning of its window. Without it, all of them.
+   */
+  find(high: number, low: number, sinceMs?: number): Found;
   /** The message event at the sequence, decoded into a reused instance that the next `read` overwrites. */
   read(sequence: number): MessageEvent;
   /** True when the record at the sequence is a message event (an element may also be a roll-back). */
