@@ -8,6 +8,7 @@
  */
 import { type Logger, pino } from 'pino';
 import { prettyFactory } from 'pino-pretty';
+import { isPan, maskPan } from './vault/pan.js';
 
 export type Log = Logger;
 
@@ -58,18 +59,7 @@ export function maskPans(text: string): string {
 
 function maskRun(run: string): string {
   const digits = run.replace(/\D/g, '');
-  if (!luhnValid(digits)) return run;
-  return `${digits.slice(0, 6)}${'*'.repeat(digits.length - 10)}${digits.slice(-4)}`;
-}
-
-/** True when the digits satisfy ISO/IEC 7812 annex B (mod 10). */
-export function luhnValid(digits: string): boolean {
-  let sum = 0;
-  for (let i = digits.length - 1, double = false; i >= 0; i--, double = !double) {
-    const digit = digits.charCodeAt(i) - 48;
-    sum += double ? (digit > 4 ? digit * 2 - 9 : digit * 2) : digit;
-  }
-  return sum % 10 === 0;
+  return isPan(digits) ? maskPan(digits) : run;
 }
 
 /** Masks a finished JSON line and keeps it JSON: a masked number becomes a string. Lines without a suspect pass as they are. */

@@ -7,6 +7,7 @@ import { ExitStatus } from '../errors.js';
 import type { Run } from './command.js';
 import { addConfig } from './config-command.js';
 import { addDoctor } from './doctor.js';
+import { addIso } from './iso.js';
 import { addServe } from './serve.js';
 import { report, type Terminal } from './terminal.js';
 import { addVersion, versionLine } from './version.js';
@@ -29,7 +30,7 @@ export function buildProgram(run: Run): Command {
     })
     .showSuggestionAfterError(true)
     .addHelpText('after', '\nExamples:\n  $ holdfast serve --demo\n  $ holdfast doctor\n  $ holdfast help serve');
-  for (const add of [addServe, addConfig, addDoctor, addVersion]) add(program, run);
+  for (const add of [addServe, addIso, addConfig, addDoctor, addVersion]) add(program, run);
   return program;
 }
 
