@@ -32,8 +32,12 @@ export const errorCodes = {
   config_invalid: ExitStatus.usage,
   shards_mismatch: ExitStatus.usage,
   bad_input_file: ExitStatus.badInput,
+  /** The server has no such object. */
+  not_found: ExitStatus.badInput,
   port_in_use: ExitStatus.unavailable,
   server_unreachable: ExitStatus.unavailable,
+  /** The server answered a command with an error. */
+  api_refused: ExitStatus.unavailable,
   data_dir_unusable: ExitStatus.dataDirectory,
   data_dir_locked: ExitStatus.dataDirectory,
   data_dir_newer: ExitStatus.dataDirectory,

@@ -2,12 +2,13 @@
  * One client connection that carries ISO 8583 messages one at a time: TCP or TLS with a framing, or WebSocket. For the
  * command line only; the load test has its own links.
  */
+
+import { readFileSync } from 'node:fs';
 import { connect as connectTcp, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
-import { readFileSync } from 'node:fs';
 import { WebSocket } from 'ws';
 import { HoldfastError } from '../errors.js';
-import { frameOverhead, FrameReader, type FramingOptions, writeFrame } from '../iso8583/framing.js';
+import { FrameReader, type FramingOptions, frameOverhead, writeFrame } from '../iso8583/framing.js';
 import { MESSAGE_BYTES_MAX } from '../limits.js';
 import { systemError } from './terminal.js';
 
@@ -107,13 +108,25 @@ export interface TlsChoice {
 }
 
 /** @throws HoldfastError `server_unreachable` */
-export async function openLink(target: Target, framing: FramingOptions, timeoutMs: number, tls: TlsChoice): Promise<IsoLink> {
-  return target.transport === 'ws' ? openWebSocket(target, timeoutMs, tls) : openStream(target, framing, timeoutMs, tls);
+export async function openLink(
+  target: Target,
+  framing: FramingOptions,
+  timeoutMs: number,
+  tls: TlsChoice,
+): Promise<IsoLink> {
+  return target.transport === 'ws'
+    ? openWebSocket(target, timeoutMs, tls)
+    : openStream(target, framing, timeoutMs, tls);
 }
 
 function unreachable(target: Target, error: unknown): HoldfastError {
   const place = target.url === '' ? `${target.host}:${target.port}` : target.url;
-  return systemError('server_unreachable', `cannot talk to ${place}`, error, 'start one with `holdfast serve --demo`, or give --to');
+  return systemError(
+    'server_unreachable',
+    `cannot talk to ${place}`,
+    error,
+    'start one with `holdfast serve --demo`, or give --to',
+  );
 }
 
 function tlsOptions({ caFile, insecure }: TlsChoice): { ca?: Buffer; rejectUnauthorized: boolean } {
@@ -126,7 +139,12 @@ function tlsOptions({ caFile, insecure }: TlsChoice): { ca?: Buffer; rejectUnaut
   }
 }
 
-async function openStream(target: Target, framing: FramingOptions, timeoutMs: number, tls: TlsChoice): Promise<IsoLink> {
+async function openStream(
+  target: Target,
+  framing: FramingOptions,
+  timeoutMs: number,
+  tls: TlsChoice,
+): Promise<IsoLink> {
   const { host, port, transport } = target;
   const socket: Socket =
     transport === 'tls' ? connectTls({ host, port, servername: host, ...tlsOptions(tls) }) : connectTcp({ host, port });

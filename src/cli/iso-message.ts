@@ -2,8 +2,9 @@
  * Building ISO 8583 messages from options: what `iso build` and `iso send` share. Every element has a plausible default, so
  * that `iso send --demo-card 1` is a complete purchase; `--field N=V` has the last word.
  */
-import { type Command, InvalidArgumentError } from 'commander';
+
 import { randomInt } from 'node:crypto';
+import { type Command, InvalidArgumentError } from 'commander';
 import { HoldfastError } from '../errors.js';
 import { type DialectName, dialectNames } from '../iso8583/dialects.js';
 import { type Fields, IsoError, pack } from '../iso8583/message.js';
@@ -196,7 +197,11 @@ export function packOrExplain(name: DialectName, fields: Fields): Uint8Array {
 export function hexBytes(text: string): Uint8Array {
   const hex = text.replace(/\s+|0x/g, '');
   if (hex === '' || hex.length % 2 !== 0 || !/^[0-9A-Fa-f]+$/.test(hex)) {
-    throw new HoldfastError('usage', 'not an even number of hex digits', 'give the bytes as hex, or - to read them from stdin');
+    throw new HoldfastError(
+      'usage',
+      'not an even number of hex digits',
+      'give the bytes as hex, or - to read them from stdin',
+    );
   }
   return new Uint8Array(Buffer.from(hex, 'hex'));
 }

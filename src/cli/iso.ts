@@ -2,12 +2,13 @@
  * `holdfast iso describe|build|send`: the wire, for people. Everything printed is masked; only `build` prints a message as
  * it is, because that is its purpose.
  */
-import type { Command } from 'commander';
+
 import { text as readText } from 'node:stream/consumers';
+import type { Command } from 'commander';
 import { HoldfastError } from '../errors.js';
 import { type DialectName, dialectNames } from '../iso8583/dialects.js';
-import { FrameReader, framingNames, type FramingName, type FramingOptions } from '../iso8583/framing.js';
-import { describe, type DescribedMessage, describeText, type Fields, IsoError, unpack } from '../iso8583/message.js';
+import { FrameReader, type FramingName, type FramingOptions, framingNames } from '../iso8583/framing.js';
+import { type DescribedMessage, describe, describeText, type Fields, IsoError, unpack } from '../iso8583/message.js';
 import { FRAME_HEADER_BYTES_MAX, MESSAGE_BYTES_MAX } from '../limits.js';
 import { newCommand, type Run, setAction, wholeNumber } from './command.js';
 import { type IsoLink, openLink, parseTarget, type Target, type TlsChoice } from './iso-link.js';
@@ -39,7 +40,11 @@ export function addIso(program: Command, run: Run): void {
 
 function addFramingOptions(command: Command, standard: string): Command {
   return command
-    .option('--framing <name>', `length header: ${framingNames.join(', ')} (${standard})`, oneOf<FramingName>(framingNames))
+    .option(
+      '--framing <name>',
+      `length header: ${framingNames.join(', ')} (${standard})`,
+      oneOf<FramingName>(framingNames),
+    )
     .option('--header-bytes <n>', 'fixed header after the length (0)', wholeNumber(0, FRAME_HEADER_BYTES_MAX));
 }
 
@@ -61,7 +66,11 @@ function addDescribe(iso: Command, run: Run): void {
       run.terminal.out(options.json === true ? JSON.stringify(describe(name, message)) : describeText(name, message));
     }
     if (reports.some(({ name, message }) => describe(name, message).error !== undefined)) {
-      throw new HoldfastError('bad_input_file', 'the message is malformed', 'give its dialect with --dialect, or its framing');
+      throw new HoldfastError(
+        'bad_input_file',
+        'the message is malformed',
+        'give its dialect with --dialect, or its framing',
+      );
     }
     return undefined;
   });
@@ -78,10 +87,18 @@ function unframe(bytes: Uint8Array, framing: FramingOptions): Uint8Array[] {
   try {
     reader.push(bytes, (buf, start, end) => messages.push(buf.slice(start, end)));
   } catch (error) {
-    throw new HoldfastError('bad_input_file', `framing: ${(error as Error).message}`, 'check --framing and --header-bytes');
+    throw new HoldfastError(
+      'bad_input_file',
+      `framing: ${(error as Error).message}`,
+      'check --framing and --header-bytes',
+    );
   }
   if (reader.pendingBytes > 0) {
-    throw new HoldfastError('bad_input_file', `${reader.pendingBytes} bytes of an incomplete frame`, 'check --framing and --header-bytes');
+    throw new HoldfastError(
+      'bad_input_file',
+      `${reader.pendingBytes} bytes of an incomplete frame`,
+      'check --framing and --header-bytes',
+    );
   }
   return messages;
 }
@@ -147,7 +164,11 @@ function addSend(iso: Command, run: Run): void {
   setAction(command, run, async (options) => {
     const given = options as SendOptions;
     if (given.hex !== undefined && (given.repeat === true || given.reverse === true)) {
-      throw new HoldfastError('usage', '--hex cannot be repeated or reversed', 'build the message with options instead');
+      throw new HoldfastError(
+        'usage',
+        '--hex cannot be repeated or reversed',
+        'build the message with options instead',
+      );
     }
     await send(given, framingOf(options), run.terminal);
     return undefined;
@@ -165,7 +186,7 @@ async function send(options: SendOptions, framing: FramingOptions, terminal: Ter
   const timeoutMs = options.timeoutMs ?? 5000;
   const target = parseTarget(options.to ?? '127.0.0.1:8583');
   const name = dialectOf(target, options.dialect);
-  const fields = options.hex === undefined ? messageFields(await completed(options, terminal)) : undefined;
+  const fields = options.hex === undefined ? messageFields(await completed({ ...options }, terminal)) : undefined;
   const first = fields === undefined ? await rawBytes(options.hex!, terminal) : packOrExplain(name, fields);
   const link = await openLink(target, framing, timeoutMs, options);
   try {
@@ -210,7 +231,11 @@ async function exchange(link: IsoLink, name: DialectName, message: Uint8Array, t
     return { sent: describe(name, message), reply: describe(name, reply), fields: unpack(name, reply), ms };
   } catch (error) {
     if (!(error instanceof IsoError)) throw error;
-    throw new HoldfastError('server_unreachable', `the reply is no ${name}: ${error.message}`, 'check --dialect and --header-bytes');
+    throw new HoldfastError(
+      'server_unreachable',
+      `the reply is no ${name}: ${error.message}`,
+      'check --dialect and --header-bytes',
+    );
   }
 }
 

@@ -7,13 +7,20 @@ import { ExitStatus } from '../errors.js';
 import type { Run } from './command.js';
 import { addConfig } from './config-command.js';
 import { addDoctor } from './doctor.js';
+import { addExplain } from './explain.js';
+import { addImport } from './import.js';
 import { addIso } from './iso.js';
+import { addLoadtest } from './loadtest.js';
+import { addMetrics } from './metrics.js';
 import { addServe } from './serve.js';
 import { report, type Terminal } from './terminal.js';
 import { addVersion, versionLine } from './version.js';
 
 /** Width of help on anything but a terminal: wide enough that no line wraps. */
 const HELP_COLUMNS = 120;
+
+/** In the order of the help. */
+const commands = [addServe, addImport, addExplain, addIso, addLoadtest, addMetrics, addConfig, addDoctor, addVersion];
 
 export function buildProgram(run: Run): Command {
   const program = new Command('holdfast')
@@ -30,7 +37,7 @@ export function buildProgram(run: Run): Command {
     })
     .showSuggestionAfterError(true)
     .addHelpText('after', '\nExamples:\n  $ holdfast serve --demo\n  $ holdfast doctor\n  $ holdfast help serve');
-  for (const add of [addServe, addIso, addConfig, addDoctor, addVersion]) add(program, run);
+  for (const add of commands) add(program, run);
   return program;
 }
 
@@ -38,24 +45,38 @@ export function buildProgram(run: Run): Command {
 export async function execute(args: readonly string[], terminal: Terminal): Promise<number> {
   const run: Run = { terminal, status: ExitStatus.ok };
   const debug = args.includes('--debug') || terminal.environment.HOLDFAST_DEBUG === '1';
+  const program = buildProgram(run);
   try {
-    await buildProgram(run).parseAsync(args, { from: 'user' });
+    await program.parseAsync(args, { from: 'user' });
     return run.status;
   } catch (error) {
-    if (error instanceof CommanderError) return usageStatus(error, args, terminal);
+    if (error instanceof CommanderError) return usageStatus(error, program, args, terminal);
     return report(terminal, error, debug);
   }
 }
 
-function usageStatus(error: CommanderError, args: readonly string[], terminal: Terminal): number {
+function usageStatus(error: CommanderError, program: Command, args: readonly string[], terminal: Terminal): number {
   if (error.exitCode === 0) return ExitStatus.ok;
-  // `holdfast` alone: commander has printed the help.
+  // A command that only has subcommands, alone: commander has printed its help.
   if (error.code === 'commander.help') return ExitStatus.usage;
-  const [first, ...rest] = error.message.replace(/^error: /, '').split('\n');
-  const suggestion = rest.map((line) => line.trim()).filter((line) => line !== '');
-  const verbs = args.filter((word) => !word.startsWith('-')).slice(0, 1);
-  const help = error.code === 'commander.unknownCommand' || verbs.length === 0 ? '' : ` ${verbs[0]}`;
-  const tail = suggestion.length === 0 ? '' : ` ${suggestion.join(' ')}`;
-  terminal.err(`holdfast: ${first}${tail}. Next: holdfast${help} --help`);
+  const text = error.message
+    .replace(/^error: /, '')
+    .split('\n')
+    .map((line) => line.trim().replace(/\.+$/, ''))
+    .filter((line) => line !== '')
+    .join('; ');
+  terminal.err(`holdfast: ${text}. Next: ${commandPath(program, args)} --help`);
   return ExitStatus.usage;
+}
+
+/** `holdfast iso send` for arguments that begin so. */
+function commandPath(program: Command, args: readonly string[]): string {
+  const names = [program.name()];
+  let command: Command | undefined = program;
+  for (const word of args) {
+    command = command.commands.find((one) => one.name() === word);
+    if (command === undefined) break;
+    names.push(command.name());
+  }
+  return names.join(' ');
 }

@@ -1,0 +1,152 @@
+/**
+ * The HTTP API of a running server, as the commands use it: one base URL, one token, problems as errors.
+ */
+
+import { readFileSync } from 'node:fs';
+import { request as httpRequest, type IncomingMessage } from 'node:http';
+import { request as httpsRequest } from 'node:https';
+import type { Readable } from 'node:stream';
+import { json as readJson, text as readText } from 'node:stream/consumers';
+import { pipeline } from 'node:stream/promises';
+import type { Command } from 'commander';
+import { HoldfastError } from '../errors.js';
+import { systemError, type Terminal } from './terminal.js';
+
+const DEFAULT_ADMIN = 'http://127.0.0.1:8580';
+const DEFAULT_TOKEN_FILE = './data/admin.token';
+/** An answer to a question; uploads have no such limit. */
+const ANSWER_LIMIT_MS = 30_000;
+
+export function addApiOptions(command: Command): Command {
+  return command
+    .option('--admin <url>', `HTTP API of the server, also HOLDFAST_ADMIN (${DEFAULT_ADMIN})`)
+    .option(
+      '--token-file <path>',
+      `file with the bearer token; HOLDFAST_TOKEN holds one itself (${DEFAULT_TOKEN_FILE})`,
+    );
+}
+
+/** Problem document of the API (RFC 9457), as far as it is shown. */
+interface Problem {
+  title?: string;
+  detail?: string;
+  code?: string;
+  request_id?: string;
+}
+
+export type Json = Record<string, unknown>;
+
+export class ApiClient {
+  readonly #base: URL;
+  readonly #token: string | undefined;
+
+  constructor(base: URL, token: string | undefined) {
+    this.#base = base;
+    this.#token = token;
+  }
+
+  /** @throws HoldfastError `server_unreachable`, `api_refused`, `not_found` */
+  async get(path: string): Promise<Json> {
+    return (await this.#answer(path)).json() as Promise<Json>;
+  }
+
+  async getText(path: string): Promise<string> {
+    return (await this.#answer(path)).text();
+  }
+
+  async #answer(path: string): Promise<Response> {
+    let response: Response;
+    try {
+      const signal = AbortSignal.timeout(ANSWER_LIMIT_MS);
+      response = await fetch(new URL(path, this.#base), { headers: this.#headers(), signal });
+    } catch (error) {
+      throw this.#unreachable((error as Error).cause ?? error);
+    }
+    if (!response.ok) throw this.#refused(response.status, await problemOf(() => response.json()));
+    return response;
+  }
+
+  /** Streams a body of unknown length; resolves with the JSON answer. */
+  async upload(path: string, type: string, body: Readable): Promise<Json> {
+    const url = new URL(path, this.#base);
+    const headers = { ...this.#headers(), 'content-type': type };
+    const open = url.protocol === 'https:' ? httpsRequest : httpRequest;
+    const request = open(url, { method: 'POST', headers });
+    // A server may answer (and refuse) before it has read everything: the answer then counts, not the broken pipe.
+    const answered = new Promise<IncomingMessage>((resolve, reject) => {
+      request.once('response', resolve);
+      request.on('error', (error) => reject(this.#unreachable(error)));
+    });
+    const sent = pipeline(body, request).catch((error: unknown) => {
+      if (error instanceof HoldfastError) throw error;
+    });
+    const failedToRead = sent.then(() => answered);
+    const response = await Promise.race([answered, failedToRead]);
+    const status = response.statusCode ?? 0;
+    if (status < 200 || status > 299) throw this.#refused(status, await problemOf(() => readJson(response)));
+    const text = await readText(response);
+    try {
+      return JSON.parse(text) as Json;
+    } catch (error) {
+      throw this.#unreachable(new Error('the answer is not JSON', { cause: error }));
+    }
+  }
+
+  #headers(): Record<string, string> {
+    return this.#token === undefined ? {} : { authorization: `Bearer ${this.#token}` };
+  }
+
+  #unreachable(error: unknown): HoldfastError {
+    return systemError(
+      'server_unreachable',
+      `no answer from ${this.#base.origin}`,
+      error,
+      'start it with `holdfast serve`, or give --admin',
+    );
+  }
+
+  #refused(status: number, problem: Problem): HoldfastError {
+    const what = problem.detail ?? problem.title ?? 'no reason given';
+    const trace = problem.request_id === undefined ? '' : `, request ${problem.request_id}`;
+    const text = `the server refused: ${what} (${status}${problem.code === undefined ? '' : ` ${problem.code}`}${trace})`;
+    if (status === 404) return new HoldfastError('not_found', text, 'check the id');
+    const next =
+      status === 401 || status === 403
+        ? 'give --token-file <data-dir>/admin.token'
+        : 'correct the request, or try again later';
+    return new HoldfastError('api_refused', text, next);
+  }
+}
+
+async function problemOf(read: () => Promise<unknown>): Promise<Problem> {
+  try {
+    return ((await read()) ?? {}) as Problem;
+  } catch {
+    // A proxy's error page: the status says enough.
+    return {};
+  }
+}
+
+/** The client that the options and the environment describe. @throws HoldfastError `usage` */
+export function apiClient(options: Json, terminal: Terminal): ApiClient {
+  const text = (options.admin as string | undefined) ?? terminal.environment.HOLDFAST_ADMIN ?? DEFAULT_ADMIN;
+  const full = text.includes('://') ? text : `http://${text}`;
+  if (!URL.canParse(full) || !/^https?:$/.test(new URL(full).protocol)) {
+    throw new HoldfastError('usage', '--admin is no URL', 'give one such as http://127.0.0.1:8580');
+  }
+  return new ApiClient(new URL(full), token(options.tokenFile as string | undefined, terminal));
+}
+
+function token(file: string | undefined, terminal: Terminal): string | undefined {
+  if (file === undefined) {
+    const given = terminal.environment.HOLDFAST_TOKEN;
+    if (given !== undefined && given !== '') return given;
+  }
+  try {
+    return readFileSync(file ?? DEFAULT_TOKEN_FILE, 'utf8').trim();
+  } catch (error) {
+    // The standard file is optional: some calls need no token, and the server says so when one does.
+    if (file === undefined) return undefined;
+    throw systemError('usage', `--token-file ${file}`, error, 'give the admin.token of the data directory');
+  }
+}

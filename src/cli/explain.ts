@@ -1,0 +1,97 @@
+/**
+ * `holdfast explain <rrn or id>`: why a message was answered as it was: the ordered verdicts, the balances around the
+ * decision, the time of each stage, and where it stands in the journal.
+ */
+import type { Command } from 'commander';
+import { HoldfastError } from '../errors.js';
+import { maskPans } from '../log.js';
+import { type ApiClient, addApiOptions, apiClient, type Json } from './api-client.js';
+import { newCommand, type Run, setAction } from './command.js';
+import { paint, type Terminal } from './terminal.js';
+
+export function addExplain(program: Command, run: Run): void {
+  const command = newCommand(program, 'explain <rrn-or-id>', 'why an authorization was answered as it was', [
+    'explain 632602112345',
+    'explain auth_4w7k... --json',
+  ]).option('--json', 'one JSON object per authorization');
+  addApiOptions(command);
+  setAction(command, run, async (options, [word]) => {
+    const client = apiClient(options, run.terminal);
+    for (const id of await authorizationIds(client, word!)) {
+      const path = `/v1/authorizations/${encodeURIComponent(id)}`;
+      const [authorization, explanation] = await Promise.all([client.get(path), client.get(`${path}/explain`)]);
+      if (options.json === true) run.terminal.out(maskPans(JSON.stringify({ authorization, explanation })));
+      else tell(authorization, explanation, run.terminal);
+    }
+    return undefined;
+  });
+}
+
+/** The id itself, or those that carry the retrieval reference number, newest first. */
+async function authorizationIds(client: ApiClient, word: string): Promise<string[]> {
+  if (word.startsWith('auth_')) return [word];
+  if (!/^[\x21-\x7e]{1,12}$/.test(word)) {
+    throw new HoldfastError('usage', 'neither an RRN nor an id', 'give 12 characters of DE37, or auth_...');
+  }
+  const list = await client.get(`/v1/authorizations?rrn=${encodeURIComponent(word)}`);
+  const ids = (list.data as { id: string }[]).map(({ id }) => id);
+  if (ids.length === 0)
+    throw new HoldfastError('not_found', `no authorization with RRN ${word}`, 'check the number and the server');
+  return ids;
+}
+
+const titleKeys = [
+  'id',
+  'status',
+  'response_code',
+  'decline_reason',
+  'amount',
+  'currency',
+  'approval_code',
+  'card',
+  'account',
+];
+
+function tell(authorization: Json, explanation: Json, terminal: Terminal): void {
+  const title = titleKeys
+    .filter((key) => present(authorization[key]))
+    .map((key) => `${key}=${String(authorization[key])}`);
+  terminal.out(paint(terminal, 'bold', maskPans(title.join(' '))));
+  for (const [key, value] of Object.entries(explanation)) {
+    if (key === 'object' || key === 'id' || !present(value)) continue;
+    for (const line of lines(key, value, 1)) terminal.out(maskPans(line));
+  }
+}
+
+function present(value: unknown): boolean {
+  return value !== undefined && value !== null && value !== '';
+}
+
+/** Any JSON as indented lines: scalars after their name, flat objects on one line, lists as one line per item. */
+export function lines(name: string, value: unknown, depth: number): string[] {
+  const indent = '  '.repeat(depth);
+  if (Array.isArray(value)) {
+    const items = value.map((item) =>
+      isFlat(item) ? `${indent}  ${flat(item)}` : lines('-', item, depth + 1).join('\n'),
+    );
+    return [`${indent}${name}:${value.length === 0 ? ' none' : ''}`, ...items];
+  }
+  if (isFlat(value)) return [`${indent}${name}: ${flat(value)}`];
+  return [
+    `${indent}${name}:`,
+    ...Object.entries(value as Json).flatMap(([key, inner]) => lines(key, inner, depth + 1)),
+  ];
+}
+
+function isFlat(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return true;
+  return !Array.isArray(value) && Object.values(value).every((inner) => typeof inner !== 'object' || inner === null);
+}
+
+function flat(value: unknown): string {
+  if (typeof value !== 'object' || value === null) return String(value);
+  return Object.entries(value)
+    .filter(([, inner]) => present(inner))
+    .map(([key, inner]) => `${key}=${String(inner)}`)
+    .join(' ');
+}

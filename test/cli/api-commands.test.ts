@@ -1,0 +1,260 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { text as readText } from 'node:stream/consumers';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { lines } from '../../src/cli/explain.js';
+import { rowFault } from '../../src/cli/import.js';
+import { parseSample } from '../../src/cli/metrics.js';
+import { say } from './fake-terminal.js';
+
+let folder = '';
+let server: Server | undefined;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'holdfast-api-'));
+  writeFileSync(join(folder, 'token'), 'secret-token\n');
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+afterEach(() => {
+  server?.closeAllConnections();
+  server?.close();
+  server = undefined;
+});
+
+type Handler = (request: IncomingMessage, response: ServerResponse) => void | Promise<void>;
+
+/** A server with one behaviour; the flags that reach it. */
+async function api(handler: Handler): Promise<string[]> {
+  server = createServer((request, response) => void handler(request, response));
+  await new Promise<void>((resolve) => server!.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  return ['--admin', `http://127.0.0.1:${port}`, '--token-file', join(folder, 'token')];
+}
+
+function json(response: ServerResponse, status: number, body: unknown): void {
+  response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+}
+
+function file(name: string, text: string): string {
+  const path = join(folder, name);
+  writeFileSync(path, text);
+  return path;
+}
+
+const row = (n: number) => JSON.stringify({ account: { id: `a${n}` }, card: { pan: '9999990000000014' } });
+
+describe('import', () => {
+  test('streams the rows with the token and tells the counts', async () => {
+    let got = { path: '', token: '', type: '', body: '' };
+    const flags = await api(async (request, response) => {
+      const body = await readText(request);
+      got = { path: request.url!, token: request.headers.authorization!, type: request.headers['content-type']!, body };
+      json(response, 200, { object: 'bulk_result', accounts: 3, cards: 3, rejected: 0, rejects: [] });
+    });
+    const text = `${row(1)}\n\n${row(2)}\r\n${row(3)}`;
+    expect(await say(['import', file('good.ndjson', text), ...flags])).toEqual({
+      status: 0,
+      out: 'imported accounts=3 cards=3 rejected=0\n',
+      err: '',
+    });
+    expect(got).toEqual({
+      path: '/v1/bulk/accounts',
+      token: 'Bearer secret-token',
+      type: 'application/x-ndjson',
+      body: text,
+    });
+  });
+
+  test('rejected rows: 65, each told, no card number', async () => {
+    const flags = await api(async (request, response) => {
+      await readText(request);
+      const rejects = [{ row: 2, code: 'card_exists', detail: 'card 9999990000000014 exists' }];
+      json(response, 200, { accounts: 1, cards: 1, rejected: 1, rejects });
+    });
+    const path = file('rejected.ndjson', `${row(1)}\n${row(2)}\n`);
+    const { status, out, err } = await say(['import', path, ...flags]);
+    expect(status).toBe(65);
+    expect(out).toBe('imported accounts=1 cards=1 rejected=1\n');
+    expect(err).toBe('row 2: card_exists: card 999999******0014 exists\n');
+    const asJson = await say(['import', path, ...flags, '--json']);
+    expect(JSON.parse(asJson.out)).toMatchObject({ accounts: 1, rejected: 1 });
+    expect(asJson.out).not.toContain('9999990000000014');
+  });
+
+  test('a malformed line stops everything before anything is sent, without its content', async () => {
+    let requests = 0;
+    const flags = await api((_request, response) => {
+      requests++;
+      json(response, 200, {});
+    });
+    const path = file('bad.ndjson', `${row(1)}\n{"account":9999990000000014\n${row(3)}\n[]\n{}\n`);
+    const { status, out, err } = await say(['import', path, ...flags]);
+    expect(status).toBe(65);
+    expect(out).toBe('');
+    expect(err.trimEnd().split('\n')).toEqual([
+      `holdfast: ${path}:2: not JSON`,
+      `holdfast: ${path}:4: not an object`,
+      `holdfast: ${path}:5: no "account" object. Next: nothing was sent; correct the lines and repeat`,
+    ]);
+    expect(requests).toBe(0);
+  });
+
+  test('many malformed lines are counted, an empty, a missing file and a folder are refused', async () => {
+    const many = await say(['import', file('many.ndjson', 'x\n'.repeat(500))]);
+    expect(many.status).toBe(65);
+    expect(many.err.trimEnd().split('\n')).toHaveLength(21);
+    expect(many.err).toContain('500 malformed lines in all');
+    for (const path of [file('empty.ndjson', '\n'), join(folder, 'missing.ndjson'), folder]) {
+      expect((await say(['import', path])).status).toBe(65);
+    }
+  });
+
+  test('a server that refuses before it has read the body', async () => {
+    const flags = await api((_request, response) =>
+      json(response, 401, { title: 'A valid bearer token is required', code: 'unauthorized', request_id: 'req_1' }),
+    );
+    const path = file('large.ndjson', `${row(1)}\n`.repeat(200_000));
+    const { status, err } = await say(['import', path, ...flags]);
+    expect(status).toBe(69);
+    expect(err).toContain('A valid bearer token is required (401 unauthorized, request req_1)');
+    expect(err).toContain('Next: give --token-file');
+  });
+
+  test('nobody there: 69', async () => {
+    const flags = await api(() => undefined);
+    server!.closeAllConnections();
+    server!.close();
+    const { status, err } = await say(['import', file('one.ndjson', row(1)), ...flags]);
+    expect(status).toBe(69);
+    expect(err).toContain('ECONNREFUSED');
+  });
+
+  test.each([
+    ['{"account":{}}', undefined],
+    ['{"account":{},"card":{}}', undefined],
+    ['{"account":{},"card":1}', '"card" is not an object'],
+    ['null', 'not an object'],
+    ['{"card":{}}', 'no "account" object'],
+    ['{', 'not JSON'],
+  ])('row %s: %s', (text, fault) => {
+    expect(rowFault(text)).toBe(fault);
+  });
+});
+
+describe('explain', () => {
+  const authorization = {
+    object: 'authorization',
+    id: 'auth_x',
+    status: 'pending',
+    response_code: '00',
+    amount: 1234,
+    currency: 'BRL',
+  };
+  const explanation = {
+    object: 'explanation',
+    verdicts: [
+      { step: 'format', verdict: 'pass' },
+      { step: 'funds', verdict: 'pass' },
+    ],
+    balances: { before: { posted: 0, held: 0 }, after: { posted: 0, held: 1234 } },
+    journal: { shard: 3, sequence: 17 },
+  };
+
+  test('finds by RRN and shows everything the server tells', async () => {
+    const asked: string[] = [];
+    const flags = await api((request, response) => {
+      asked.push(request.url!);
+      if (request.url!.includes('?')) json(response, 200, { object: 'list', data: [authorization], has_more: false });
+      else json(response, 200, request.url!.endsWith('/explain') ? explanation : authorization);
+    });
+    const { status, out } = await say(['explain', '632600000042', ...flags]);
+    expect(status).toBe(0);
+    expect(asked.sort()).toEqual([
+      '/v1/authorizations/auth_x',
+      '/v1/authorizations/auth_x/explain',
+      '/v1/authorizations?rrn=632600000042',
+    ]);
+    expect(out).toBe(`id=auth_x status=pending response_code=00 amount=1234 currency=BRL
+  verdicts:
+    step=format verdict=pass
+    step=funds verdict=pass
+  balances:
+    before: posted=0 held=0
+    after: posted=0 held=1234
+  journal: shard=3 sequence=17
+`);
+    const asJson = await say(['explain', 'auth_x', '--json', ...flags]);
+    expect(JSON.parse(asJson.out)).toEqual({ authorization, explanation });
+  });
+
+  test('unknown: 65; no RRN at all: 64', async () => {
+    const flags = await api((request, response) => {
+      if (request.url!.includes('?')) json(response, 200, { object: 'list', data: [], has_more: false });
+      else json(response, 404, { detail: 'There is no such authorization.', code: 'not_found' });
+    });
+    expect((await say(['explain', '000000000000', ...flags])).status).toBe(65);
+    expect((await say(['explain', 'auth_unknown', ...flags])).status).toBe(65);
+    expect((await say(['explain', 'far too long for an RRN', ...flags])).status).toBe(64);
+  });
+
+  test('lists of nested objects stay readable', () => {
+    expect(lines('a', [], 1)).toEqual(['  a: none']);
+    expect(lines('a', [{ b: { c: 1 } }], 0)).toEqual(['a:', '  -:\n    b: c=1']);
+  });
+});
+
+describe('metrics', () => {
+  const text = `# HELP holdfast_holds_open Open holds.
+# TYPE holdfast_holds_open gauge
+holdfast_holds_open 12
+# HELP holdfast_declines_total Declines.
+# TYPE holdfast_declines_total counter
+holdfast_declines_total{reason="insufficient_funds"} 3
+`;
+
+  test('prints, filters and converts', async () => {
+    const flags = await api((_request, response) => void response.end(text));
+    expect((await say(['metrics', ...flags])).out).toBe(text);
+    expect((await say(['metrics', '--filter', 'holdfast_decl', ...flags])).out).toBe(
+      `${text.split('\n').slice(3).join('\n')}`,
+    );
+    const { out } = await say(['metrics', '--json', ...flags]);
+    expect(
+      out
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line)),
+    ).toEqual([
+      { name: 'holdfast_holds_open', labels: {}, value: 12 },
+      { name: 'holdfast_declines_total', labels: { reason: 'insufficient_funds' }, value: 3 },
+    ]);
+  });
+
+  test('samples', () => {
+    expect(parseSample('a_b{x="1\\"2",y="\\n"} +Inf')).toEqual({
+      name: 'a_b',
+      labels: { x: '1"2', y: '\n' },
+      value: '+Inf',
+    });
+    expect(parseSample('# comment')).toBeUndefined();
+  });
+});
+
+describe('token and address', () => {
+  test('from the environment', async () => {
+    let token: string | undefined;
+    const flags = await api((request, response) => {
+      token = request.headers.authorization;
+      response.end('');
+    });
+    await say(['metrics'], { HOLDFAST_ADMIN: flags[1]!, HOLDFAST_TOKEN: 'from-environment' });
+    expect(token).toBe('Bearer from-environment');
+  });
+
+  test('wrong ones', async () => {
+    expect((await say(['metrics', '--admin', 'ftp://x'])).status).toBe(64);
+    expect((await say(['metrics', '--token-file', join(folder, 'none')])).status).toBe(64);
+  });
+});

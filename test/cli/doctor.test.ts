@@ -1,0 +1,61 @@
+import { chmodSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { disk, nodeVersion } from '../../src/cli/doctor.js';
+import { say } from './fake-terminal.js';
+
+let folder = '';
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'holdfast-doctor-'));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+describe('doctor', () => {
+  test('examines everything and leaves nothing behind', async () => {
+    const { status, out } = await say(['doctor', '--data-dir', join(folder, 'not', 'yet'), '--json']);
+    const { ok, findings } = JSON.parse(out);
+    expect(status).toBe(ok ? 0 : 69);
+    expect(findings.map(({ check }: { check: string }) => check)).toEqual([
+      'node',
+      'libc',
+      'uws',
+      'ulimit',
+      'clock',
+      'clocksrc',
+      'space',
+      'disk',
+    ]);
+    const flush = findings.at(-1).values;
+    expect(flush.directory).toBe(folder);
+    expect(flush.samples).toBeGreaterThan(0);
+    expect(flush.samples).toBeLessThanOrEqual(200);
+    expect(flush.fdatasync_p50_us).toBeLessThanOrEqual(flush.fdatasync_p99_us);
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
+  test('one line per check as text', async () => {
+    const { out } = await say(['doctor', '--data-dir', folder]);
+    expect(out.trimEnd().split('\n')).toHaveLength(8);
+    expect(out).toMatch(/^(ok|warning) +disk +fdatasync p50 \d+ us, p99 \d+ us over \d+ blocks/m);
+  });
+
+  test.each([
+    ['18.20.0', 'fail'],
+    ['20.18.9', 'fail'],
+    ['20.19.0', 'ok'],
+    ['22.0.0', 'ok'],
+    ['24.1.0', 'ok'],
+  ])('Node %s: %s', (version, verdict) => {
+    expect(nodeVersion(version).verdict).toBe(verdict);
+  });
+
+  test.skipIf(process.getuid?.() === 0)(
+    'a directory that cannot be written (skipped for root, who may write anywhere)',
+    () => {
+      const closed = mkdtempSync(join(folder, 'closed-'));
+      chmodSync(closed, 0o500);
+      expect(disk(closed).verdict).toBe('fail');
+    },
+  );
+});
