@@ -38,6 +38,20 @@ export const REPEAT_WITHOUT_DE7_MS = 600_000;
 /** Tombstones of early reversals per shard: 1 in 1 000 of 24 h x 50 messages per second and shard is 4 320. */
 export const TOMBSTONES_MAX = 65_536;
 
+/** Largest amount of one message or command in minor units: DE4 has 12 digits. */
+export const AMOUNT_MAX = 999_999_999_999;
+
+/** Largest credit limit in minor units. With it, limit + posted + held of an account stay far below 2^53 (9e15): one limit
+ * of 1e14 leaves room for 8 900 maximal postings before a checked addition stops the shard. */
+export const CREDIT_LIMIT_MAX = 100_000_000_000_000;
+
+/** Accounts per shard: as many as cards, 24 bits. */
+export const ACCOUNTS_PER_SHARD_MAX = 2 ** 24 - 1;
+
+/** An authorization can be named by a reversal for the longest hold life (31 days) and 90 days more, in ms. Beyond it a
+ * DE7 without a year would begin to be ambiguous. */
+export const MATCHABLE_MS = (31 + 90) * 24 * 3_600_000;
+
 /** Largest fixed header between a frame's length and its message: a TPDU is 5 bytes, network headers reach 26. */
 export const FRAME_HEADER_BYTES_MAX = 64;
 

@@ -29,7 +29,7 @@ export const ElementKind = {
   verification: 2,
   balanceInquiry: 3,
   reversal: 4,
-  /** A message that could not be understood far enough to be one of the others (30, 12, 14). */
+  /** A message that could not be understood far enough to be one of the others (30, 12). */
   refused: 5,
 } as const;
 export type ElementKind = (typeof ElementKind)[keyof typeof ElementKind];

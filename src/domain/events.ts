@@ -30,7 +30,10 @@ export class MessageEvent {
   reason: Reason = 0;
   /** DE38 as a number 0-999999, -1 without. */
   approvalCode = -1;
-  /** What was approved, minor units of the account's currency; 0 for declines and inquiries. */
+  /**
+   * What was approved, minor units of the account's currency; 0 for declines and inquiries. Of a reversal: the authorized
+   * total of its original after it, 0 when nothing stays authorized.
+   */
   approvedAmount = 0;
   /** Change of the account's held amount, minor units: positive places, negative releases. */
   holdDelta = 0;

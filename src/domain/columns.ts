@@ -1,0 +1,99 @@
+/**
+ * Helpers of the column tables: growth by doubling, and the list of rows that a checkpoint has still to write.
+ */
+
+/** First capacity of a table, in rows. */
+export const FIRST_ROWS = 256;
+
+/** The next capacity that holds `rows`. */
+export function capacityFor(current: number, rows: number): number {
+  let capacity = Math.max(FIRST_ROWS, current);
+  while (capacity < rows) capacity *= 2;
+  return capacity;
+}
+
+type Column = Float64Array | Uint32Array | Int32Array | Uint16Array | Uint8Array;
+
+/** A copy of the column with more rows, the new ones zero. */
+export function grown<C extends Column>(column: C, rows: number): C {
+  const next = new (column.constructor as new (length: number) => C)(rows);
+  next.set(column as never);
+  return next;
+}
+
+/** Row keys whose latest value is not in the checkpoint yet; the owner keeps a mark per row so that a key enters once. */
+export class DirtyList {
+  #keys = new Float64Array(64);
+  #count = 0;
+
+  get count(): number {
+    return this.#count;
+  }
+
+  get bytes(): number {
+    return this.#keys.byteLength;
+  }
+
+  push(key: number): void {
+    if (this.#count === this.#keys.length) this.#keys = grown(this.#keys, this.#count * 2);
+    this.#keys[this.#count++] = key;
+  }
+
+  /** Hands out up to `limit` keys, oldest first, and forgets them. */
+  take(limit: number, visit: (key: number) => void): number {
+    const taken = Math.min(limit, this.#count);
+    for (let i = 0; i < taken; i++) visit(this.#keys[i]!);
+    this.#keys.copyWithin(0, taken, this.#count);
+    this.#count -= taken;
+    return taken;
+  }
+}
+
+/** Reads and writes little-endian values one behind the other; reused, so that a row costs no object. */
+export class RowCursor {
+  at = 0;
+  bytes: Uint8Array = new Uint8Array(0);
+  #view: DataView = new DataView(this.bytes.buffer);
+
+  attach(bytes: Uint8Array, at: number): this {
+    if (bytes !== this.bytes) {
+      this.bytes = bytes;
+      this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    }
+    this.at = at;
+    return this;
+  }
+
+  putU8(value: number): void {
+    this.#view.setUint8(this.at, value);
+    this.at += 1;
+  }
+  putU16(value: number): void {
+    this.#view.setUint16(this.at, value, true);
+    this.at += 2;
+  }
+  putU32(value: number): void {
+    this.#view.setUint32(this.at, value, true);
+    this.at += 4;
+  }
+  putF64(value: number): void {
+    this.#view.setFloat64(this.at, value, true);
+    this.at += 8;
+  }
+  u8(): number {
+    this.at += 1;
+    return this.#view.getUint8(this.at - 1);
+  }
+  u16(): number {
+    this.at += 2;
+    return this.#view.getUint16(this.at - 2, true);
+  }
+  u32(): number {
+    this.at += 4;
+    return this.#view.getUint32(this.at - 4, true);
+  }
+  f64(): number {
+    this.at += 8;
+    return this.#view.getFloat64(this.at - 8, true);
+  }
+}

@@ -1,0 +1,264 @@
+/**
+ * Writes of the control plane. A command is decided and committed step by step: each event it causes is handed to
+ * `commit`, which gives it its sequence, appends it to the journal and applies it, so that the next step (the next row of
+ * an import) sees its effect. A refusal is a value and has no event. All events of a command land in one frame.
+ */
+import { ACCOUNTS_PER_SHARD_MAX, CARDS_PER_SHARD_MAX, CREDIT_LIMIT_MAX } from '../limits.js';
+import { AccountStatus, CardStatus, EventKind } from './codes.js';
+import type {
+  Command,
+  CommandResult,
+  CreateAccount,
+  CreateCard,
+  ImportRows,
+  PostPayment,
+  Refusal,
+  UpdateAccount,
+  UpdateCard,
+} from './commands.js';
+import { currencyExponent } from './currencies.js';
+import type { PlainEvent, Posting } from './events.js';
+import { hash64 } from './key-hash.js';
+import { isAmount } from './money.js';
+import type { ShardState } from './shard-state.js';
+import { accountView, cardView } from './views.js';
+
+/** Sets `event.sequence`, appends the event to the journal and applies it before it returns. */
+export type Commit = (event: PlainEvent) => void;
+
+/** Decides and carries out one command. The idempotency tag is the shard's business: see `ShardState.idempotency`. */
+export function decideCommand(state: ShardState, command: Command, nowMs: number, commit: Commit): CommandResult {
+  switch (command.op) {
+    case 'create_account':
+      return createAccount(state, command, nowMs, commit);
+    case 'update_account':
+      return updateAccount(state, command, nowMs, commit);
+    case 'create_card':
+      return createCard(state, command, nowMs, commit);
+    case 'update_card':
+      return updateCard(state, command, nowMs, commit);
+    case 'import':
+      return importRows(state, command, nowMs, commit);
+    case 'payment':
+      return postPayment(state, command, nowMs, commit);
+  }
+}
+
+function refuse(code: Refusal, detail?: string): CommandResult {
+  return detail === undefined ? { ok: false, code } : { ok: false, code, detail };
+}
+
+const isCreditLimit = (value: number): boolean =>
+  Number.isSafeInteger(value) && value >= 0 && value <= CREDIT_LIMIT_MAX;
+
+function createAccount(
+  state: ShardState,
+  row: Omit<CreateAccount, 'op'>,
+  nowMs: number,
+  commit: Commit,
+): CommandResult {
+  const { accounts } = state;
+  if (accounts.find(row.id) >= 0) return refuse('account_exists', `account ${row.id} exists`);
+  if (currencyExponent(row.currency) < 0) {
+    return refuse('currency_mismatch', `${row.currency} is no ISO 4217 number of a currency`);
+  }
+  if (!isCreditLimit(row.creditLimit)) {
+    return refuse('amount_out_of_range', `credit limit ${row.creditLimit} is not within 0 and ${CREDIT_LIMIT_MAX}`);
+  }
+  if (accounts.count >= ACCOUNTS_PER_SHARD_MAX) return refuse('capacity_exceeded', 'the shard is full of accounts');
+  const accountSlot = accounts.count;
+  const { id, program, currency, creditLimit, type } = row;
+  const event: PlainEvent = {
+    kind: EventKind.accountCreated,
+    sequence: 0,
+    timeMs: nowMs,
+    accountSlot,
+    id,
+    program,
+    currency,
+    creditLimit,
+    type,
+  };
+  commit(event);
+  return { ok: true, sequence: event.sequence, account: accountView(state, accountSlot) };
+}
+
+function updateAccount(state: ShardState, command: UpdateAccount, nowMs: number, commit: Commit): CommandResult {
+  const { accounts } = state;
+  const accountSlot = accounts.find(command.id);
+  if (accountSlot < 0) return refuse('account_not_found', `there is no account ${command.id}`);
+  if (accounts.status[accountSlot] === AccountStatus.closed) {
+    return refuse('account_closed', `account ${command.id} is closed, which is final`);
+  }
+  const creditLimit = command.creditLimit ?? accounts.creditLimit[accountSlot]!;
+  if (!isCreditLimit(creditLimit)) {
+    return refuse('amount_out_of_range', `credit limit ${creditLimit} is not within 0 and ${CREDIT_LIMIT_MAX}`);
+  }
+  const event: PlainEvent = {
+    kind: EventKind.accountUpdated,
+    sequence: 0,
+    timeMs: nowMs,
+    accountSlot,
+    creditLimit,
+    status: command.status ?? (accounts.status[accountSlot] as AccountStatus),
+    previousOfAccount: accounts.newest[accountSlot]!,
+  };
+  commit(event);
+  return { ok: true, sequence: event.sequence, account: accountView(state, accountSlot) };
+}
+
+function createCard(state: ShardState, row: Omit<CreateCard, 'op'>, nowMs: number, commit: Commit): CommandResult {
+  const { accounts, cards } = state;
+  const accountSlot = accounts.find(row.account);
+  if (accountSlot < 0) return refuse('account_not_found', `there is no account ${row.account}`);
+  if (accounts.status[accountSlot] === AccountStatus.closed) {
+    return refuse('account_closed', `account ${row.account} is closed`);
+  }
+  const [f0, f1, f2] = row.fingerprint;
+  if (cards.find(f0, f1, f2) >= 0) return refuse('card_exists', 'a card with this number exists');
+  const { replacesSlot } = row;
+  if (replacesSlot >= 0 && !(cards.exists(replacesSlot) && cards.account[replacesSlot] === accountSlot)) {
+    return refuse('card_not_found', `the replaced card is no card of account ${row.account}`);
+  }
+  if (cards.count >= CARDS_PER_SHARD_MAX) return refuse('capacity_exceeded', 'the shard is full of cards');
+  const cardSlot = cards.count;
+  const { fingerprint, bin, last4, panLength, expiry, cardSequence, serviceCode, status } = row;
+  const event: PlainEvent = {
+    kind: EventKind.cardCreated,
+    sequence: 0,
+    timeMs: nowMs,
+    cardSlot,
+    accountSlot,
+    fingerprint,
+    bin,
+    last4,
+    panLength,
+    expiry,
+    cardSequence,
+    serviceCode,
+    status,
+    replacesSlot,
+    previousOfAccount: accounts.newest[accountSlot]!,
+  };
+  commit(event);
+  return {
+    ok: true,
+    sequence: event.sequence,
+    account: accountView(state, accountSlot),
+    card: cardView(state, cardSlot),
+  };
+}
+
+const isFinal = (status: number): boolean =>
+  status === CardStatus.closed || status === CardStatus.lost || status === CardStatus.stolen;
+
+function updateCard(state: ShardState, command: UpdateCard, nowMs: number, commit: Commit): CommandResult {
+  const { accounts, cards } = state;
+  const { cardSlot, status } = command;
+  if (!cards.exists(cardSlot)) return refuse('card_not_found', 'there is no such card');
+  if (isFinal(cards.status[cardSlot]!) && cards.status[cardSlot] !== status) {
+    return refuse('card_status_final', 'closed, lost and stolen are final');
+  }
+  const accountSlot = cards.account[cardSlot]!;
+  const event: PlainEvent = {
+    kind: EventKind.cardUpdated,
+    sequence: 0,
+    timeMs: nowMs,
+    cardSlot,
+    accountSlot,
+    status,
+    previousOfCard: cards.newest[cardSlot]!,
+    previousOfAccount: accounts.newest[accountSlot]!,
+  };
+  commit(event);
+  return {
+    ok: true,
+    sequence: event.sequence,
+    account: accountView(state, accountSlot),
+    card: cardView(state, cardSlot),
+  };
+}
+
+/** Each row is decided alone. A row whose account is new and whose card is refused keeps the account and is reported. */
+function importRows(state: ShardState, command: ImportRows, nowMs: number, commit: Commit): CommandResult {
+  const imported = { accounts: 0, cards: 0, refused: [] as { row: number; code: Refusal }[] };
+  let sequence = 0;
+  command.rows.forEach(({ account, card }, row) => {
+    const created = createAccount(state, account, nowMs, commit);
+    if (!created.ok) {
+      imported.refused.push({ row, code: created.code });
+      return;
+    }
+    imported.accounts++;
+    sequence = created.sequence;
+    if (card === undefined) return;
+    const issued = createCard(state, { ...card, account: account.id }, nowMs, commit);
+    if (!issued.ok) {
+      imported.refused.push({ row, code: issued.code });
+      return;
+    }
+    imported.cards++;
+    sequence = issued.sequence;
+  });
+  return { ok: true, sequence, imported };
+}
+
+/** Receivables in the order in which a payment settles them: interest, fees, cash, purchases. */
+const WATERFALL = [1130, 1120, 1110, 1100] as const;
+const COMPONENT_OF = { 1100: 0, 1110: 1, 1120: 2, 1130: 3 } as const;
+const PAYMENTS_BANK = 1310;
+const PAYMENTS_IN_TRANSIT = 2300;
+const CREDIT_BALANCES = 2200;
+
+/** A payment is taken whatever the account's status: a closed account may still owe. */
+function postPayment(state: ShardState, command: PostPayment, nowMs: number, commit: Commit): CommandResult {
+  const { accounts } = state;
+  const { account, amount, currency, reference } = command;
+  const accountSlot = accounts.find(account);
+  if (accountSlot < 0) return refuse('account_not_found', `there is no account ${account}`);
+  if (currency !== accounts.currency[accountSlot]) {
+    return refuse('currency_mismatch', `account ${account} is kept in currency ${accounts.currency[accountSlot]}`);
+  }
+  if (!isAmount(amount, 1)) return refuse('amount_out_of_range', `amount ${amount} is not within 1 and 12 digits`);
+  const hash = hash64(accountSlot, reference);
+  if (state.references.find(hash.high, hash.low) > 0) {
+    return refuse('reference_exists', `account ${account} has a payment with reference ${reference}`);
+  }
+  const event: PlainEvent = {
+    kind: EventKind.payment,
+    sequence: 0,
+    timeMs: nowMs,
+    accountSlot,
+    amount,
+    currency,
+    reference,
+    postings: paymentPostings(state, accountSlot, amount),
+    previousOfAccount: accounts.newest[accountSlot]!,
+  };
+  commit(event);
+  return {
+    ok: true,
+    sequence: event.sequence,
+    account: accountView(state, accountSlot),
+    balanceAfter: accounts.posted[accountSlot]!,
+  };
+}
+
+/** Received: D bank, C in transit. Applied: D in transit, C what is owed in waterfall order, the rest in credit. */
+function paymentPostings(state: ShardState, accountSlot: number, amount: number): Posting[] {
+  const postings: Posting[] = [
+    { glAccount: PAYMENTS_BANK, amount },
+    { glAccount: PAYMENTS_IN_TRANSIT, amount: -amount },
+    { glAccount: PAYMENTS_IN_TRANSIT, amount },
+  ];
+  let rest = amount;
+  for (const glAccount of WATERFALL) {
+    const owed = Math.max(0, state.accounts.component(accountSlot, COMPONENT_OF[glAccount]));
+    const part = Math.min(rest, owed);
+    if (part === 0) continue;
+    postings.push({ glAccount, amount: -part });
+    rest -= part;
+  }
+  if (rest > 0) postings.push({ glAccount: CREDIT_BALANCES, amount: -rest });
+  return postings;
+}

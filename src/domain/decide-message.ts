@@ -1,0 +1,227 @@
+/**
+ * The decision about one wire message: state + message + history -> an event with its results. Nothing is changed here
+ * and nothing is allocated; `apply.ts` does what the event says, live and in every replay.
+ *
+ * Order of an authorization request, first failure wins, each step leaving a verdict in the event:
+ *   format (30) -> message type and processing code (12) -> repeat -> tombstone of an early reversal (68)
+ *   -> card known (14), its status, its expiry, the account's status -> cryptography -> controls -> rules
+ *   -> funds (10, 51) -> approval: hold, approval code
+ * The steps of cryptography, controls and rules are there as verdicts ("not present", "not applicable").
+ *
+ * A currency that does not fit the account is a format error, so it is found at the first step when the card is known.
+ * What was answered 30 or 12 is recorded, but is no decision that a later message could repeat.
+ */
+
+import { ElementKind, Reason, Response, Step, Verdict } from './codes.js';
+import { decideAuthorization } from './decide-authorization.js';
+import { decideReversal } from './decide-reversal.js';
+import type { MessageEvent } from './events.js';
+import type { History } from './history.js';
+import type { IndexKeys } from './index-keys.js';
+import { classOf, findRepeated, isApproval, isUndone } from './lookups.js';
+import type { MessageInput } from './message.js';
+import { isAmount } from './money.js';
+import { decline } from './outcome.js';
+import type { ShardState } from './shard-state.js';
+import { copyInput } from './texts.js';
+
+/**
+ * What to do with the message. `DECIDED` (0): `out` is a new event: append it, apply it, answer from it. Positive: the
+ * message repeats the decision recorded at that sequence: answer from that record, append and apply nothing.
+ */
+export type Decision = number;
+export const DECIDED: Decision = 0;
+
+/**
+ * Decides a message and fills `out` (but for its sequence; after a repeat its contents mean nothing).
+ *
+ * @param cardSlot slot of the card, -1 when the directory does not know it; then the caller has put the PAN's fingerprint
+ *   into `out.fingerprint` (zeros when the message carries no PAN).
+ * @param nowMs shard time, ms since 1970 UTC.
+ * @param out the event to fill; `out.input` may be `input` itself, which saves a copy.
+ */
+export function decideMessage(
+  state: ShardState,
+  input: MessageInput,
+  cardSlot: number,
+  history: History,
+  keys: IndexKeys,
+  nowMs: number,
+  out: MessageEvent,
+): Decision {
+  begin(state, input, cardSlot, nowMs, out);
+  if (!checkFormat(state, out) || !checkMessageType(out)) return DECIDED;
+
+  const repeated = findRepeated(history, keys, out);
+  if (repeated < 0) {
+    out.verdict(Step.duplicate, Verdict.fail);
+    decline(out, Response.duplicate, Reason.duplicateOtherAmount);
+    return DECIDED;
+  }
+  if (repeated > 0) {
+    const past = history.read(repeated);
+    const undone =
+      past.element !== ElementKind.reversal && isApproval(past.response) && isUndone(history, keys, repeated);
+    if (!undone) return repeated;
+    out.verdict(Step.duplicate, Verdict.fail);
+    decline(out, Response.lateOrReversed, Reason.originalUndone);
+    return DECIDED;
+  }
+  out.verdict(Step.duplicate, Verdict.notFound);
+  if (out.element === ElementKind.reversal) decideReversal(state, history, keys, out);
+  else decideAuthorization(state, history, keys, out);
+  return DECIDED;
+}
+
+/** Takes the input over and everything that is known before the first step. */
+function begin(state: ShardState, input: MessageInput, cardSlot: number, nowMs: number, out: MessageEvent): void {
+  if (out.input !== input) copyInput(input, out.input);
+  out.sequence = 0;
+  out.timeMs = nowMs;
+  out.element = elementOf(input);
+  out.cardSlot = cardSlot;
+  out.response = 0;
+  out.reason = Reason.none;
+  out.approvalCode = -1;
+  out.approvedAmount = 0;
+  out.holdDelta = 0;
+  out.holdExpiresMs = 0;
+  out.originalSequence = 0;
+  out.tombstone = 0;
+  out.verdictCount = 0;
+  if (cardSlot < 0) {
+    out.accountSlot = -1;
+    out.creditLimitBefore = 0;
+    out.postedBefore = 0;
+    out.heldBefore = 0;
+    out.previousOfAccount = 0;
+    out.previousOfCard = 0;
+    return;
+  }
+  const { accounts, cards } = state;
+  const account = cards.account[cardSlot]!;
+  out.accountSlot = account;
+  out.fingerprint.fill(0);
+  out.creditLimitBefore = accounts.creditLimit[account]!;
+  out.postedBefore = accounts.posted[account]!;
+  out.heldBefore = accounts.held[account]!;
+  out.previousOfAccount = accounts.newest[account]!;
+  out.previousOfCard = cards.newest[cardSlot]!;
+}
+
+/** Transaction types: the first two digits of DE3. */
+const PURCHASE = 0;
+const CASH = 1;
+const CASH_DISBURSEMENT = 17;
+const INQUIRY = 30;
+const INQUIRY_AVAILABLE = 31;
+const VERIFICATION = 38;
+
+const transactionType = (processingCode: number): number => Math.floor(processingCode / 10_000);
+
+/** What the message asks for; `refused` for what this release does not serve. */
+function elementOf(input: MessageInput): ElementKind {
+  const { mti } = input;
+  if (mti === 400 || mti === 401 || mti === 420 || mti === 421) return ElementKind.reversal;
+  if (mti !== 100 && mti !== 101) return ElementKind.refused;
+  switch (transactionType(input.processingCode)) {
+    case PURCHASE:
+    case CASH:
+    case CASH_DISBURSEMENT:
+      return input.amount === 0 ? ElementKind.verification : ElementKind.authorization;
+    case INQUIRY:
+    case INQUIRY_AVAILABLE:
+      return ElementKind.balanceInquiry;
+    case VERIFICATION:
+      return ElementKind.verification;
+    default:
+      return ElementKind.refused;
+  }
+}
+
+/** Step 1: what every message must carry, and amounts that can be understood. False when answered 30. */
+function checkFormat(state: ShardState, out: MessageEvent): boolean {
+  const { input } = out;
+  let field = input.badField;
+  let missing = input.badFieldMissing;
+  let reason: Reason = Reason.none;
+  if (field === 0) {
+    missing = 1;
+    if (out.cardSlot < 0 && isZero(out.fingerprint)) field = 2;
+    else if (input.transmission < 0) field = 7;
+    else if (input.stan < 0) field = 11;
+    else if (classOf(input.mti) === 1 && input.processingCode < 0) field = 3;
+  }
+  if (field === 0) {
+    field = badAmountField(out);
+    missing = 0;
+    if (field === 0 && out.element === ElementKind.authorization && out.accountSlot >= 0) {
+      field = badCurrencyField(input, state.accounts.currency[out.accountSlot]!);
+      if (field !== 0) reason = Reason.currencyMismatch;
+    }
+    // An absent field (-1) is missing rather than malformed.
+    if (field !== 0) missing = isAbsent(input, field) ? 1 : 0;
+  }
+  if (field === 0) {
+    out.verdict(Step.format, Verdict.pass);
+    return true;
+  }
+  input.badField = field;
+  input.badFieldMissing = missing;
+  out.verdict(Step.format, Verdict.fail);
+  out.element = ElementKind.refused;
+  if (reason === Reason.none) reason = missing === 1 ? Reason.missingField : Reason.malformedField;
+  decline(out, Response.formatError, reason);
+  return false;
+}
+
+/** Number of the amount field that cannot be used, 0 when all is well. */
+function badAmountField(out: MessageEvent): number {
+  const { input } = out;
+  if (out.element === ElementKind.authorization) {
+    if (!isAmount(input.amount, 1)) return 4;
+    if (input.currency < 0) return 49;
+    return 0;
+  }
+  if (input.amount > 0 && !isAmount(input.amount, 0)) return 4;
+  if (input.replacementAmount > 0 && !isAmount(input.replacementAmount, 0)) return 95;
+  return 0;
+}
+
+/** An amount in another currency needs DE6 in the account's (DE51). */
+function badCurrencyField(input: MessageInput, accountCurrency: number): number {
+  if (input.currency === accountCurrency) return 0;
+  if (!isAmount(input.billingAmount, 1)) return 6;
+  return input.billingCurrency === accountCurrency ? 0 : 51;
+}
+
+function isAbsent(input: MessageInput, field: number): boolean {
+  switch (field) {
+    case 4:
+      return input.amount < 0;
+    case 6:
+      return input.billingAmount < 0;
+    case 49:
+      return input.currency < 0;
+    case 51:
+      return input.billingCurrency < 0;
+    default:
+      return false;
+  }
+}
+
+function isZero(fingerprint: Uint32Array): boolean {
+  return fingerprint[0] === 0 && fingerprint[1] === 0 && fingerprint[2] === 0;
+}
+
+/** Step 1, second half: message types and processing codes of this release. False when answered 12. */
+function checkMessageType(out: MessageEvent): boolean {
+  if (out.element !== ElementKind.refused) {
+    out.verdict(Step.messageType, Verdict.pass);
+    return true;
+  }
+  out.verdict(Step.messageType, Verdict.fail);
+  const served = out.input.mti === 100 || out.input.mti === 101;
+  decline(out, Response.invalidTransaction, served ? Reason.unsupportedProcessingCode : Reason.unsupportedMessage);
+  return false;
+}

@@ -1,0 +1,63 @@
+/**
+ * What a reply says beyond the echoed fields, derived from the recorded event alone: so the answer to a repeat is the
+ * answer that was given, whatever has happened since.
+ */
+import { ElementKind, Response } from './codes.js';
+import type { MessageEvent } from './events.js';
+import type { MessageInput } from './message.js';
+import { mulDivFloor } from './money.js';
+import type { ShardState } from './shard-state.js';
+
+export class ReplyFacts {
+  /** DE39 as two ASCII bytes. */
+  response = 0;
+  /** DE38 as a number, -1 without. */
+  approvalCode = -1;
+  /** True with 10: DE4 and DE6 carry what was approved, DE54 the original amount (type 57). */
+  partial = false;
+  /** DE4 of a partial approval, minor units of DE49. */
+  partialAmount = 0;
+  /** DE6 of a partial approval, minor units of DE51; -1 when the request had no DE6 to replace. */
+  partialBillingAmount = -1;
+  /** DE54 amount of type 57 with a partial approval: the requested DE4, in DE49. */
+  originalAmount = 0;
+  /** True for a balance inquiry: DE54 carries ledger (01) and available (02) in `currency`. */
+  balances = false;
+  /** Minor units; negative = D, what the cardholder owes. */
+  ledgerBalance = 0;
+  /** Minor units; negative = D, overdrawn. */
+  availableBalance = 0;
+  /** Currency of the account, 0 when the card is unknown. */
+  currency = 0;
+}
+
+/** DE4 of a partial approval in a foreign currency: floor(DE4 * approved / DE6). */
+function foreignPartial(input: MessageInput, approved: number): number {
+  return mulDivFloor(input.amount, approved, input.billingAmount);
+}
+
+/** True when the approved part of a foreign amount would not be one minor unit of the merchant's currency. */
+export function isWorthNothing(input: MessageInput, approved: number): boolean {
+  return foreignPartial(input, approved) === 0;
+}
+
+/** Fills `into` from an event, new or read back from the journal. */
+export function replyFacts(state: ShardState, event: MessageEvent, into: ReplyFacts): void {
+  const { input } = event;
+  const currency = event.accountSlot < 0 ? 0 : state.accounts.currency[event.accountSlot]!;
+  into.currency = currency;
+  into.response = event.response;
+  into.approvalCode = event.approvalCode;
+  into.partial = event.response === Response.partial;
+  if (into.partial) {
+    const foreign = input.currency !== currency;
+    into.partialAmount = foreign ? foreignPartial(input, event.approvedAmount) : event.approvedAmount;
+    into.partialBillingAmount = foreign || input.billingCurrency === currency ? event.approvedAmount : -1;
+    into.originalAmount = input.amount;
+  }
+  into.balances = event.element === ElementKind.balanceInquiry && event.response === Response.approved;
+  if (into.balances) {
+    into.ledgerBalance = 0 - event.postedBefore;
+    into.availableBalance = event.creditLimitBefore - event.postedBefore - event.heldBefore;
+  }
+}

@@ -1,0 +1,48 @@
+/** Rows of the state as the control plane sees them. */
+import type { AccountStatus, AccountType, CardStatus } from './codes.js';
+import type { AccountView, CardView, LedgerTotal } from './commands.js';
+import type { ShardState } from './shard-state.js';
+
+export function accountView(state: ShardState, slot: number): AccountView {
+  const { accounts } = state;
+  return {
+    slot,
+    id: accounts.id(slot),
+    program: accounts.program[slot]!,
+    currency: accounts.currency[slot]!,
+    creditLimit: accounts.creditLimit[slot]!,
+    type: accounts.type[slot] as AccountType,
+    status: accounts.status[slot] as AccountStatus,
+    posted: accounts.posted[slot]!,
+    held: accounts.held[slot]!,
+    createdMs: accounts.createdMs[slot]!,
+    newestSequence: accounts.newest[slot]!,
+  };
+}
+
+export function cardView(state: ShardState, slot: number): CardView {
+  const { accounts, cards } = state;
+  return {
+    slot,
+    account: accounts.id(cards.account[slot]!),
+    bin: cards.bin[slot]!,
+    last4: cards.last4[slot]!,
+    panLength: cards.panLength[slot]!,
+    expiry: cards.expiry[slot]!,
+    cardSequence: cards.cardSequence[slot]!,
+    serviceCode: cards.serviceCode[slot]!,
+    status: cards.status[slot] as CardStatus,
+    replacesSlot: cards.replaces[slot]!,
+    createdMs: cards.createdMs[slot]!,
+    newestSequence: cards.newest[slot]!,
+  };
+}
+
+/** Every ledger row of the shard that has moved. */
+export function ledgerTotals(state: ShardState): LedgerTotal[] {
+  const totals: LedgerTotal[] = [];
+  state.ledger.forEach((currency, glAccount, debit, credit) => {
+    totals.push({ currency, glAccount, debit, credit });
+  });
+  return totals;
+}

@@ -1,0 +1,159 @@
+/**
+ * A shard without threads, rings or disk: state, journal and index in memory, driven step by step by tests and
+ * benchmarks. The history hands out one reused event and one reused result, as the real one does, so that code which
+ * keeps either of them too long fails here too.
+ */
+import { applyEvent, applyMessage } from '#src/domain/apply.js';
+import { EventKind } from '#src/domain/codes.js';
+import type { Command, CommandResult } from '#src/domain/commands.js';
+import { decideCommand } from '#src/domain/decide-command.js';
+import { DECIDED, decideMessage } from '#src/domain/decide-message.js';
+import { decideNotDelivered } from '#src/domain/decide-reversal.js';
+import { MessageEvent, type PlainEvent } from '#src/domain/events.js';
+import type { Found, History } from '#src/domain/history.js';
+import { IndexKeys, keysOfEvent } from '#src/domain/index-keys.js';
+import type { MessageInput } from '#src/domain/message.js';
+import { ReplyFacts, replyFacts } from '#src/domain/reply-facts.js';
+import { ShardState } from '#src/domain/shard-state.js';
+import { copyInput } from '#src/domain/texts.js';
+
+export type Recorded = MessageEvent | PlainEvent;
+
+export function copyMessageEvent(from: MessageEvent, to: MessageEvent): MessageEvent {
+  copyInput(from.input, to.input);
+  to.sequence = from.sequence;
+  to.timeMs = from.timeMs;
+  to.element = from.element;
+  to.accountSlot = from.accountSlot;
+  to.cardSlot = from.cardSlot;
+  to.fingerprint.set(from.fingerprint);
+  to.response = from.response;
+  to.reason = from.reason;
+  to.approvalCode = from.approvalCode;
+  to.approvedAmount = from.approvedAmount;
+  to.holdDelta = from.holdDelta;
+  to.holdExpiresMs = from.holdExpiresMs;
+  to.originalSequence = from.originalSequence;
+  to.tombstone = from.tombstone;
+  to.creditLimitBefore = from.creditLimitBefore;
+  to.postedBefore = from.postedBefore;
+  to.heldBefore = from.heldBefore;
+  to.previousOfAccount = from.previousOfAccount;
+  to.previousOfCard = from.previousOfCard;
+  to.verdicts.set(from.verdicts);
+  to.verdictCount = from.verdictCount;
+  return to;
+}
+
+class ReusedFound implements Found {
+  count = 0;
+  sequences = new Float64Array(4096);
+}
+
+export class MemoryHistory implements History {
+  readonly events: Recorded[] = [];
+  readonly #index = new Map<string, number[]>();
+  readonly #found = new ReusedFound();
+  readonly #reused = new MessageEvent();
+
+  add(event: Recorded, keys: IndexKeys): void {
+    this.events.push(event);
+    keysOfEvent(event, keys, (high, low) => {
+      const key = `${high}:${low}`;
+      const list = this.#index.get(key);
+      // Two keys of one event may be the same key: an index keeps the sequence once or twice, both are allowed.
+      if (list === undefined) this.#index.set(key, [event.sequence]);
+      else list.push(event.sequence);
+    });
+  }
+
+  at(sequence: number): Recorded {
+    return this.events[sequence - 1]!;
+  }
+
+  find(high: number, low: number): Found {
+    const list = this.#index.get(`${high}:${low}`) ?? [];
+    this.#found.count = list.length;
+    this.#found.sequences.set(list);
+    return this.#found;
+  }
+
+  read(sequence: number): MessageEvent {
+    const event = this.at(sequence);
+    if (event.kind !== EventKind.message) throw new Error(`record ${sequence} is no message`);
+    return copyMessageEvent(event as MessageEvent, this.#reused);
+  }
+
+  isMessage(sequence: number): boolean {
+    return this.at(sequence).kind === EventKind.message;
+  }
+}
+
+/** What came out of one message. */
+export interface Outcome {
+  /** DE39. */
+  response: string;
+  /** Six digits, '' without. */
+  approvalCode: string;
+  /** Sequence of the record that answers: new, or the one that was repeated. */
+  sequence: number;
+  repeated: boolean;
+  facts: ReplyFacts;
+  event: MessageEvent;
+}
+
+export class Book {
+  readonly state = new ShardState(0);
+  readonly keys = new IndexKeys(0x12345678, 0x0badcafe);
+  readonly history = new MemoryHistory();
+  readonly #out = new MessageEvent();
+
+  /** Decides a message of a card; with slot -1, of the unknown card with this fingerprint. */
+  message(input: MessageInput, cardSlot: number, nowMs: number, fingerprint?: readonly number[]): Outcome {
+    if (cardSlot < 0) this.#out.fingerprint.set(fingerprint ?? [0, 0, 0]);
+    const decision = decideMessage(this.state, input, cardSlot, this.history, this.keys, nowMs, this.#out);
+    let event: MessageEvent;
+    if (decision === DECIDED) {
+      event = copyMessageEvent(this.#out, new MessageEvent());
+      event.sequence = this.history.events.length + 1;
+      this.history.add(event, this.keys);
+      applyMessage(this.state, event);
+    } else {
+      event = this.history.at(decision) as MessageEvent;
+    }
+    const facts = new ReplyFacts();
+    replyFacts(this.state, event, facts);
+    return {
+      response: String.fromCharCode(facts.response >> 8, facts.response & 0xff),
+      approvalCode: facts.approvalCode < 0 ? '' : String(facts.approvalCode).padStart(6, '0'),
+      sequence: event.sequence,
+      repeated: decision !== DECIDED,
+      facts,
+      event,
+    };
+  }
+
+  command(command: Command, nowMs: number): CommandResult {
+    return decideCommand(this.state, command, nowMs, (event) => this.#commit(event));
+  }
+
+  /** The reply of the approval at `sequence` was not delivered; false when there is nothing to roll back. */
+  notDelivered(sequence: number, nowMs: number): boolean {
+    const event = decideNotDelivered(this.state, this.history, this.keys, sequence, nowMs);
+    if (event === undefined) return false;
+    this.#commit(event);
+    return true;
+  }
+
+  #commit(event: PlainEvent): void {
+    event.sequence = this.history.events.length + 1;
+    this.history.add(event, this.keys);
+    applyEvent(this.state, event);
+  }
+}
+
+/** Applies one record of either kind. */
+export function applyRecorded(state: ShardState, event: Recorded): void {
+  if (event.kind === EventKind.message) applyMessage(state, event as MessageEvent);
+  else applyEvent(state, event as PlainEvent);
+}

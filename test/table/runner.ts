@@ -1,0 +1,250 @@
+/**
+ * Scenarios as tables: one line per thing that happens, then the expected response code and the balances of the account
+ * after it. Amounts are minor units. Anything after `#` is a comment.
+ *
+ *   account A limit=100000 cur=986           an account (default BRL)
+ *   card    a of=A expiry=2912               a card of it
+ *   0100 a purchase 30000 stan=1             | 00 |      0 | 30000 |  70000
+ *   0400 a stan=2 rrn=1                      | 00 |      0 |     0 | 100000
+ *
+ * Messages: MTI, card (`?` = a card we do not know), kind (purchase, cash, disbursement, inquiry, available, verify, or
+ * three letters of DE3 as `pc=200000`), amount, then `key=value`:
+ *   stan, rrn, de7, terminal, acquirer, forwarder, cur, bill=<DE6>/<DE51>, exp=YYMM, mcc, mode=<DE22>, cond=<DE25>, fn=<letter>,
+ *   net=<DE63>, orig=<DE48.63>, de38=<code or @line>, de95, de90=<mti>/<stan>/<de7>/<acquirer>/<forwarder> ('-' = absent),
+ *   partial, bad=<field>. Defaults: stan = number of the line, rrn = stan, de7 = the clock, terminal T1, acquirer 12345.
+ * Other lines: pay <account> <amount> ref=..; limit <account> <amount>; status <account|card> <word>; wait <n>h|m|s|d;
+ * undelivered <line>; expect codes `=` (the stored answer again: not recorded anew) may follow the response: `00=`.
+ */
+import { describe, expect, test } from 'vitest';
+import { AccountStatus, AccountType, CardStatus, EventKind } from '#src/domain/codes.js';
+import { ABSENT, MessageInput, Text } from '#src/domain/message.js';
+import { Book, type Outcome } from '../domain/book.js';
+
+const START_MS = Date.UTC(2026, 4, 20, 12, 0, 0);
+const UNKNOWN_CARD = [7, 7, 7] as const;
+
+const processingCodes: Record<string, number> = {
+  purchase: 0,
+  cash: 10_000,
+  disbursement: 170_000,
+  inquiry: 300_000,
+  available: 310_000,
+  verify: 380_000,
+};
+const units: Record<string, number> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+class Scenario {
+  readonly book = new Book();
+  readonly cards = new Map<string, number>();
+  readonly outcomes = new Map<number, Outcome>();
+  nowMs = START_MS;
+  #lastAccount = '';
+
+  /** Runs one line and returns the code to compare, or undefined for set-up lines. */
+  run(words: string[], line: number): string | undefined {
+    const [what = '', ...rest] = words;
+    if (/^\d{4}$/.test(what)) return this.#message(what, rest, line);
+    const options = optionsOf(rest);
+    const name = rest[0] ?? '';
+    switch (what) {
+      case 'account':
+        this.#lastAccount = name;
+        return this.#command({
+          op: 'create_account',
+          id: name,
+          program: 1,
+          currency: Number(options.get('cur') ?? 986),
+          creditLimit: Number(options.get('limit') ?? 0),
+          type: AccountType.credit,
+        });
+      case 'card':
+        return this.#card(name, options);
+      case 'pay':
+        this.#lastAccount = name;
+        return this.#command({
+          op: 'payment',
+          account: name,
+          amount: Number(rest[1]),
+          currency: Number(options.get('cur') ?? 986),
+          reference: options.get('ref') ?? `line ${line}`,
+        });
+      case 'limit':
+        this.#lastAccount = name;
+        return this.#command({ op: 'update_account', id: name, creditLimit: Number(rest[1]) });
+      case 'status':
+        return this.#status(name, rest[1] ?? '');
+      case 'wait':
+        this.nowMs += Number(name.slice(0, -1)) * units[name.slice(-1)]!;
+        return 'ok';
+      case 'undelivered':
+        return this.book.notDelivered(this.#outcome(name).sequence, this.nowMs) ? 'ok' : 'no';
+      default:
+        throw new Error(`line ${line}: what is "${what}"?`);
+    }
+  }
+
+  /** posted, held, available of the account that the last line spoke of. */
+  balances(): [number, number, number] {
+    const { accounts } = this.book.state;
+    const slot = accounts.find(this.#lastAccount);
+    return [accounts.posted[slot]!, accounts.held[slot]!, accounts.available(slot)];
+  }
+
+  #outcome(line: string): Outcome {
+    const outcome = this.outcomes.get(Number(line));
+    if (outcome === undefined) throw new Error(`no message on line ${line}`);
+    return outcome;
+  }
+
+  #command(command: Parameters<Book['command']>[0]): string {
+    const result = this.book.command(command, this.nowMs);
+    return result.ok ? 'ok' : result.code;
+  }
+
+  #card(name: string, options: Map<string, string>): string {
+    const account = options.get('of') ?? this.#lastAccount;
+    this.#lastAccount = account;
+    this.cards.set(name, this.book.state.cards.count);
+    return this.#command({
+      op: 'create_card',
+      account,
+      fingerprint: [name.charCodeAt(0), name.length, 99],
+      bin: 999999,
+      last4: 1234,
+      panLength: 16,
+      expiry: Number(options.get('expiry') ?? 2912),
+      cardSequence: 1,
+      serviceCode: 201,
+      status: CardStatus[(options.get('status') ?? 'active') as keyof typeof CardStatus],
+      replacesSlot: -1,
+    });
+  }
+
+  #status(name: string, word: string): string {
+    const card = this.cards.get(name);
+    if (card !== undefined) {
+      return this.#command({ op: 'update_card', cardSlot: card, status: CardStatus[word as keyof typeof CardStatus] });
+    }
+    this.#lastAccount = name;
+    const status = AccountStatus[word as keyof typeof AccountStatus];
+    return this.#command({ op: 'update_account', id: name, status });
+  }
+
+  #message(mti: string, words: string[], line: number): string {
+    const card = words[0] ?? '?';
+    const input = this.#input(Number(mti), words.slice(1), line);
+    const slot = card === '?' ? -1 : this.cards.get(card);
+    if (slot === undefined) throw new Error(`line ${line}: no card ${card}`);
+    const { state } = this.book;
+    if (slot >= 0) this.#lastAccount = state.accounts.id(state.cards.account[slot]!);
+    const outcome = this.book.message(input, slot, this.nowMs, UNKNOWN_CARD);
+    this.outcomes.set(line, outcome);
+    return outcome.response + (outcome.repeated ? '=' : '');
+  }
+
+  #input(mti: number, words: string[], line: number): MessageInput {
+    const input = new MessageInput();
+    const options = optionsOf(words);
+    const kind = words.find((word) => processingCodes[word] !== undefined);
+    const amount = words.find((word) => /^\d+$/.test(word));
+    const number = (key: string, otherwise: number): number => Number(options.get(key) ?? otherwise);
+    input.mti = mti;
+    input.processingCode = options.has('pc') ? number('pc', 0) : kind === undefined ? ABSENT : processingCodes[kind]!;
+    input.amount = amount === undefined ? ABSENT : Number(amount);
+    input.currency = number('cur', 986);
+    const [bill, billCurrency] = (options.get('bill') ?? '').split('/');
+    if (bill) input.billingAmount = Number(bill);
+    if (billCurrency) input.billingCurrency = Number(billCurrency);
+    input.stan = number('stan', line);
+    input.transmission = number('de7', transmissionOf(this.nowMs));
+    input.expiry = number('exp', ABSENT);
+    input.mcc = number('mcc', ABSENT);
+    input.entryMode = number('mode', ABSENT);
+    input.condition = number('cond', ABSENT);
+    input.functionCode = (options.get('fn') ?? '\0').charCodeAt(0);
+    input.partialSupported = words.includes('partial') ? 1 : 0;
+    input.replacementAmount = number('de95', ABSENT);
+    input.badField = number('bad', 0);
+    this.#texts(input, options);
+    return input;
+  }
+
+  #texts(input: MessageInput, options: Map<string, string>): void {
+    input.setText(Text.acquirer, options.get('acquirer') ?? '12345');
+    if (options.has('forwarder')) input.setText(Text.forwarder, options.get('forwarder')!);
+    const rrn = options.get('rrn') ?? String(input.stan);
+    if (rrn !== '-') input.setText(Text.rrn, rrn.padEnd(12));
+    input.setText(Text.terminal, (options.get('terminal') ?? 'T1').padEnd(8));
+    if (options.has('net')) input.setText(Text.networkId, options.get('net')!);
+    if (options.has('orig')) input.setText(Text.originalNetworkId, options.get('orig')!);
+    const code = options.get('de38');
+    if (code?.startsWith('@')) input.setText(Text.approval, this.#outcome(code.slice(1)).approvalCode);
+    else if (code) input.setText(Text.approval, code);
+    const [mti = '-', stan = '-', de7 = '-', acquirer = '-', forwarder = '-'] = (options.get('de90') ?? '').split('/');
+    if (!options.has('de90')) return;
+    if (mti !== '-') input.originalMti = Number(mti);
+    if (stan !== '-') input.originalStan = Number(stan);
+    if (de7 === 'now') input.originalTransmission = transmissionOf(this.nowMs);
+    else if (de7.startsWith('@')) input.originalTransmission = this.#outcome(de7.slice(1)).event.input.transmission;
+    else if (de7 !== '-') input.originalTransmission = Number(de7);
+    if (acquirer !== '-') input.setText(Text.originalAcquirer, acquirer);
+    if (forwarder !== '-') input.setText(Text.originalForwarder, forwarder);
+  }
+}
+
+function optionsOf(words: string[]): Map<string, string> {
+  const options = new Map<string, string>();
+  for (const word of words) {
+    const at = word.indexOf('=');
+    if (at > 0) options.set(word.slice(0, at), word.slice(at + 1));
+  }
+  return options;
+}
+
+/** DE7 of a time. */
+function transmissionOf(timeMs: number): number {
+  const at = new Date(timeMs);
+  const day = (at.getUTCMonth() + 1) * 100 + at.getUTCDate();
+  return day * 1_000_000 + at.getUTCHours() * 10_000 + at.getUTCMinutes() * 100 + at.getUTCSeconds();
+}
+
+/** One scenario: a test that names the line which went wrong. Lines are counted from 1, blank ones and comments too. */
+export function scenario(name: string, table: string, after?: (run: Scenario) => void): void {
+  test(name, () => {
+    const run = new Scenario();
+    const lines = table.replace(/^\n/, '').split('\n');
+    lines.forEach((raw, index) => {
+      const text = raw.replace(/#.*/, '').trim();
+      if (text === '') return;
+      const line = index + 1;
+      const [action = '', ...expected] = text.split('|').map((cell) => cell.trim());
+      const code = run.run(action.split(/\s+/), line);
+      const [wanted = 'ok', ...balances] = expected;
+      const actual = { line: `${line}: ${action}`, code, balances: balances.length === 0 ? [] : run.balances() };
+      expect(actual).toEqual({ line: `${line}: ${action}`, code: wanted, balances: balances.map(Number) });
+      checkBooks(run);
+    });
+    after?.(run);
+  });
+}
+
+/** After every line: held = open holds = memo balance, debits = credits, no message record without verdicts. */
+function checkBooks(run: Scenario): void {
+  const { state, history } = run.book;
+  let remaining = 0;
+  for (let slot = 0; slot < state.holds.slots; slot++) {
+    if (state.holds.sequence[slot] !== 0) remaining += state.holds.remaining[slot]!;
+  }
+  expect(remaining).toBe(state.heldTotal);
+  let difference = 0;
+  let memo = 0;
+  state.ledger.forEach((_currency, glAccount, debit, credit) => {
+    difference += debit - credit;
+    if (glAccount === 9100) memo += debit - credit;
+  });
+  expect({ difference, memo }).toEqual({ difference: 0, memo: remaining });
+  const last = history.events.at(-1);
+  if (last?.kind === EventKind.message && 'verdictCount' in last) expect(last.verdictCount).toBeGreaterThan(0);
+}
+
+export { describe, expect };
