@@ -25,6 +25,34 @@ export const RING_BYTES = 4 * 1024 * 1024;
 /** Requests in flight per link before new ones are answered 91. */
 export const LINK_IN_FLIGHT_MAX = 4096;
 
+/** Requests in flight over all links: the slot is 16 bits of a token, the generation the other 16. Per slot about 40 bytes. */
+export const IN_FLIGHT_MAX = 65_536;
+
+/** An entry whose shard never spoke (it was rebuilt) is given up after this time, in ms: 40 deadlines. */
+export const IN_FLIGHT_RECLAIM_MS = 60_000;
+
+/** Connections per link. A connection costs about 10 kB, so 10 000 are 100 MB. */
+export const LINK_CONNECTIONS_MAX = 10_000;
+
+/** A connection without a byte from its peer is closed after this time, in ms: networks echo every 1 to 5 minutes. */
+export const LINK_IDLE_MS = 900_000;
+
+/** A frame must be complete this long after its first byte, in ms; a slower sender is closed (slow-loris). */
+export const FRAME_COMPLETE_MS = 10_000;
+
+/** Unsent bytes of one connection above which nothing more is read from it: about 1 500 replies of 170 bytes. */
+export const SOCKET_HIGH_WATER_BYTES = 256 * 1024;
+
+/** Unsent bytes of one connection at which it is closed: 4 096 requests in flight answered with 256 bytes each. */
+export const SOCKET_UNSENT_BYTES_MAX = 1024 * 1024;
+
+/** A peer that takes none of its waiting replies for this time is closed, in ms. */
+export const WRITE_STALL_MS = 10_000;
+
+/** Largest WebSocket message the library may assemble. Above MESSAGE_BYTES_MAX so that 4 097 to 65 536 bytes are refused with
+ * close code 1009 instead of a cut connection. */
+export const WS_PAYLOAD_BYTES_MAX = 65_536;
+
 /** Messages that one turn takes from the rings before it commits: bounds a frame and the time to the next commit. At 4 us
  * each a full turn is 8 ms. */
 export const TURN_MESSAGES_MAX = 2048;

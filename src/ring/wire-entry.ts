@@ -1,5 +1,5 @@
 /**
- * Payload of a `RequestKind.wire` entry: what the ingress found out about a message, then the message itself.
+ * Payload of a `RequestKind.wire` entry: what the ingress found out about a message (words little-endian), then the message.
  *
  *   0  u32 directory value (shard << 24 | card slot), 0xFFFFFFFF when the card is unknown or the message has no PAN
  *   4  u32 x 3 keyed fingerprint of the PAN; zeros without a PAN

@@ -1,0 +1,99 @@
+/**
+ * One peer. The transport-independent half: session state, counters, and the outbox that collects the replies of a batch so
+ * that a batch costs one write per peer (TCP) or one corked burst (WebSocket).
+ *
+ *   queue() copies a reply into the outbox        flush() hands the outbox to the socket: from then on it counts as sent
+ *
+ * A queued reply is always flushed before control goes back to the event loop, so nothing can happen to the connection
+ * between the two: `queue` returning true is the moment an approval becomes delivered.
+ */
+import type { Dialect } from '../iso8583/dialects.js';
+import { SOCKET_UNSENT_BYTES_MAX } from '../limits.js';
+import type { Link } from './link.js';
+import type { ErrorKind } from './stats.js';
+
+const OUTBOX_KEEP_BYTES = 16_384;
+const NOTHING = new Uint8Array(0);
+
+export abstract class Connection {
+  readonly link: Link;
+  readonly dialect: Dialect;
+  /** Address of the peer, for logs and the allow-list. */
+  readonly remote: string;
+  /** False as soon as the peer is gone or given up: nothing is queued any more. */
+  open = true;
+  /** Financial traffic is served. */
+  signedOn: boolean;
+  /** Its outbox waits for a flush. */
+  dirty = false;
+  /** When the last byte came (us), and since when a frame is incomplete (us, 0 = none is). */
+  lastReadUs: number;
+  frameSinceUs = 0;
+  /** Since when its unsent bytes have not drained (us, 0 = they have). */
+  stalledSinceUs = 0;
+
+  protected outbox: Uint8Array = NOTHING;
+  protected outboxBytes = 0;
+
+  constructor(link: Link, dialect: Dialect, remote: string, nowUs: number) {
+    this.link = link;
+    this.dialect = dialect;
+    this.remote = remote;
+    this.signedOn = !link.profile.signOnRequired;
+    this.lastReadUs = nowUs;
+  }
+
+  /**
+   * Queues one reply (an ISO 8583 message without framing). False when the connection is gone, or when the peer reads too
+   * slowly, and then it is closed: no byte of this reply was or will be sent.
+   */
+  queue(header: Uint8Array | undefined, bytes: Uint8Array, at: number, length: number): boolean {
+    if (!this.open) return false;
+    if (this.unsentBytes + this.outboxBytes + length > SOCKET_UNSENT_BYTES_MAX) {
+      this.link.fail(this, 'slow_reader', `${this.unsentBytes} bytes of replies are not taken`);
+      return false;
+    }
+    this.append(header, bytes, at, length);
+    return true;
+  }
+
+  /** Answers a keep-alive in kind. */
+  abstract keepAlive(): void;
+
+  /** Hands the outbox to the socket. */
+  abstract flush(): void;
+
+  /**
+   * Closes at once; replies that are already with the socket are still sent if the peer takes them. `closed` of the link
+   * follows.
+   */
+  abstract close(kind: ErrorKind | 'stop'): void;
+
+  /** Bytes handed to the socket that the system has not taken yet. */
+  abstract get unsentBytes(): number;
+
+  /** Housekeeping of the transport, a few times per second. */
+  abstract tick(nowUs: number): void;
+
+  protected abstract append(header: Uint8Array | undefined, bytes: Uint8Array, at: number, length: number): void;
+
+  /** Makes room for `more` bytes behind the outbox's content. */
+  protected reserve(more: number): void {
+    const needed = this.outboxBytes + more;
+    if (needed <= this.outbox.length) return;
+    const grown = new Uint8Array(Math.max(needed, this.outbox.length * 2, 1024));
+    grown.set(this.outbox.subarray(0, this.outboxBytes));
+    this.outbox = grown;
+  }
+
+  /** After a flush: keeps a small buffer for the next batch. */
+  protected cleared(): void {
+    this.outboxBytes = 0;
+    if (this.outbox.length > OUTBOX_KEEP_BYTES) this.outbox = NOTHING;
+  }
+}
+
+/** Copies bytes; a loop beats `set(subarray)` for the sizes of replies because it makes no view. */
+export function copyBytes(source: Uint8Array, from: number, target: Uint8Array, to: number, count: number): void {
+  for (let i = 0; i < count; i++) target[to + i] = source[from + i]!;
+}

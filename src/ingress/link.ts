@@ -1,0 +1,116 @@
+/**
+ * A listener at work: its profile, its connections and its in-flight count. Transports call it; it calls the ingress.
+ */
+import { maskDigits } from '../vault/pan.js';
+import type { Connection } from './connection.js';
+import { allowList, type LinkProfile } from './links.js';
+import type { Counters, ErrorKind } from './stats.js';
+
+/** The part of pino's interface that is used here. Objects carry no message content. */
+export interface IngressLog {
+  debug(fields: object, text: string): void;
+  info(fields: object, text: string): void;
+  warn(fields: object, text: string): void;
+  error(fields: object, text: string): void;
+}
+
+/** What a transport hands to the ingress. */
+export interface MessageSink {
+  /** One message: `bytes[start, end)` and the header before it are valid during the call only. */
+  message(
+    connection: Connection,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    header: Uint8Array | undefined,
+    receivedUs: number,
+  ): void;
+  /** All messages of one read were handed over: wake the shards, flush what was answered here. */
+  endOfRead(): void;
+  /** The connection's outbox got its first reply since the last flush. */
+  dirty(connection: Connection): void;
+}
+
+/** A listening transport. */
+export interface Listener {
+  /** `host:port` it listens on. @throws HoldfastError `port_in_use`. */
+  listen(): Promise<string>;
+  /** Accepts nobody any more; open connections live on. */
+  stopAccepting(): void;
+  /** Resolves when the transport holds no handle any more. Every connection was closed before. */
+  close(): Promise<void>;
+}
+
+export class Link {
+  readonly profile: LinkProfile;
+  readonly sink: MessageSink;
+  readonly counters: Counters;
+  readonly connections = new Set<Connection>();
+  /** Requests of this link that wait for a shard. */
+  inFlight = 0;
+  readonly #log: IngressLog;
+  readonly #allows: (address: string) => boolean;
+
+  constructor(profile: LinkProfile, sink: MessageSink, counters: Counters, log: IngressLog) {
+    this.profile = profile;
+    this.sink = sink;
+    this.counters = counters;
+    this.#log = log;
+    this.#allows = allowList(profile);
+  }
+
+  /** Undefined when a peer at this address may connect now; else why not (counted and logged). */
+  refuses(remote: string): 'not_allowed' | 'too_many_connections' | undefined {
+    const why = !this.#allows(remote)
+      ? 'not_allowed'
+      : this.connections.size >= this.profile.connectionsMax
+        ? 'too_many_connections'
+        : undefined;
+    if (why !== undefined)
+      this.report(why, remote, why === 'not_allowed' ? 'address' : `${this.connections.size} open`);
+    return why;
+  }
+
+  opened(connection: Connection): void {
+    this.connections.add(connection);
+    this.counters.accepted[this.profile.transport]++;
+  }
+
+  /** The transport's last word on a connection; may be called more than once. */
+  closed(connection: Connection): void {
+    connection.open = false;
+    this.connections.delete(connection);
+  }
+
+  /** Closes one connection for a reason of its peer's making: one line, one count. */
+  fail(connection: Connection, kind: ErrorKind, detail: string): void {
+    if (!connection.open) return;
+    connection.open = false;
+    this.report(kind, connection.remote, detail);
+    connection.close(kind);
+  }
+
+  /** One log line and one count. `detail` never contains bytes of a message. */
+  report(kind: ErrorKind, remote: string, detail: string): void {
+    this.counters.errors[kind]++;
+    const fields = { link: this.profile.name, remote, kind, detail: maskDigits(detail) };
+    if (kind === 'idle') this.#log.info(fields, 'connection closed');
+    else if (kind === 'internal') this.#log.error(fields, 'connection closed by a defect of the ingress');
+    else this.#log.warn(fields, 'connection closed');
+  }
+
+  /** Closes connections that are idle, send a frame too slowly, or take no replies. */
+  tick(nowUs: number, writeStallMs: number): void {
+    const { idleMs, frameMs } = this.profile;
+    for (const connection of this.connections) {
+      connection.tick(nowUs);
+      if (connection.frameSinceUs !== 0 && nowUs - connection.frameSinceUs > frameMs * 1000) {
+        this.fail(connection, 'slow_frame', `a frame is incomplete after ${frameMs} ms`);
+      } else if (connection.stalledSinceUs !== 0 && nowUs - connection.stalledSinceUs > writeStallMs * 1000) {
+        this.fail(connection, 'slow_reader', `no reply was taken for ${writeStallMs} ms`);
+      } else if (nowUs - connection.lastReadUs > idleMs * 1000) {
+        this.fail(connection, 'idle', `nothing came for ${idleMs} ms`);
+      }
+    }
+  }
+}

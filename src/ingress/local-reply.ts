@@ -1,0 +1,100 @@
+/**
+ * Replies that need no shard: network management (0810) and refusals (91 and its like). One instance per dialect holds the
+ * decoder of the requests and an encoder; a reply is built from the decoded request into one scratch buffer.
+ *
+ * Fields that were not in the request, or were malformed, are simply not echoed.
+ */
+import { Decoder } from '../iso8583/decoder.js';
+import type { Dialect } from '../iso8583/dialects.js';
+import { Encoder } from '../iso8583/encoder.js';
+import { replyMti } from '../iso8583/mti.js';
+import { REPLY_BYTES_MAX } from '../limits.js';
+
+/** DE39 values that are answered here. */
+export const Answer = { approved: 0, invalidTransaction: 12, formatError: 30, unavailable: 91 } as const;
+export type Answer = (typeof Answer)[keyof typeof Answer];
+
+const ECHO_BEFORE_39 = [3, 4, 7, 11, 12, 13, 22, 25, 32, 33, 37] as const;
+const ECHO_BEHIND_39 = [41, 42, 49, 51, 63] as const;
+const NETWORK_BEFORE_39 = [7, 11, 12, 13, 32, 33, 37] as const;
+const NETWORK_BEHIND_39 = [41, 63, 70] as const;
+
+const AMOUNT = 4;
+const RESPONSE_CODE = 39;
+const ADDITIONAL_AMOUNTS = 54;
+const AMOUNT_GROUP = 20;
+/** DE54 amount type: the original amount of a partial approval. */
+const ORIGINAL_AMOUNT = 57;
+
+export class DialectCodec {
+  readonly dialect: Dialect;
+  /** Decoder of requests; valid until the next message of this dialect. */
+  readonly request: Decoder;
+  /** The reply that was built last: `bytes[0, length)`. */
+  readonly bytes = new Uint8Array(REPLY_BYTES_MAX);
+  readonly #reply: Decoder;
+  readonly #encoder: Encoder;
+
+  constructor(dialect: Dialect) {
+    this.dialect = dialect;
+    this.request = new Decoder(dialect);
+    this.#reply = new Decoder(dialect);
+    this.#encoder = new Encoder(dialect);
+  }
+
+  /** Builds the refusal of the decoded request; returns its length. */
+  refuse(answer: Answer): number {
+    const request = this.request;
+    const mti = replyMti(request.mti);
+    return this.#build(request, mti < 0 ? request.mti - (request.mti & 1) + 10 : mti, answer, request.digits(AMOUNT));
+  }
+
+  /** Builds the 0810 of the decoded request; returns its length. */
+  network(answer: Answer): number {
+    const request = this.request;
+    const encoder = this.#encoder;
+    encoder.begin(this.bytes, 0, replyMti(request.mti), true);
+    for (const field of NETWORK_BEFORE_39) encoder.copy(request, field);
+    encoder.putDigits(RESPONSE_CODE, answer);
+    for (const field of NETWORK_BEHIND_39) encoder.copy(request, field);
+    return encoder.finish();
+  }
+
+  /**
+   * Turns an approval that was rolled back into a refusal, with the fields that the approval had echoed. A partial approval
+   * carries the approved amount in DE4, and the requested one, which belongs into the refusal, in DE54. Returns its length,
+   * 0 when `approval` is not readable.
+   */
+  refuseAfter(approval: Uint8Array, answer: Answer): number {
+    const reply = this.#reply;
+    if (!reply.decode(approval, 0, approval.length)) return 0;
+    let amount = reply.digits(AMOUNT);
+    for (let at = 0; at + AMOUNT_GROUP <= reply.size(ADDITIONAL_AMOUNTS); at += AMOUNT_GROUP) {
+      if (reply.digitsAt(ADDITIONAL_AMOUNTS, at + 2, 2) === ORIGINAL_AMOUNT) {
+        amount = reply.digitsAt(ADDITIONAL_AMOUNTS, at + 8, 12);
+      }
+    }
+    return this.#build(reply, reply.mti, answer, amount);
+  }
+
+  /** True when these bytes are the approval (00, 10, 85) of an authorization or a financial request. */
+  isApproval(bytes: Uint8Array, at: number, length: number): boolean {
+    const reply = this.#reply;
+    if (!reply.decode(bytes, at, at + length)) return false;
+    if (reply.mti !== 110 && reply.mti !== 210) return false;
+    const code = reply.digits(RESPONSE_CODE);
+    return code === 0 || code === 10 || code === 85;
+  }
+
+  #build(source: Decoder, mti: number, answer: Answer, amount: number): number {
+    const encoder = this.#encoder;
+    encoder.begin(this.bytes, 0, mti, true);
+    for (const field of ECHO_BEFORE_39) {
+      if (field !== AMOUNT) encoder.copy(source, field);
+      else if (amount >= 0) encoder.putDigits(AMOUNT, amount);
+    }
+    encoder.putDigits(RESPONSE_CODE, answer);
+    for (const field of ECHO_BEHIND_39) encoder.copy(source, field);
+    return encoder.finish();
+  }
+}

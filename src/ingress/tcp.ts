@@ -1,0 +1,230 @@
+/**
+ * TCP links on node:net. One `data` event is one read: all frames in it are handed over, then the shards are woken once and
+ * what was answered here goes out in one write.
+ *
+ * A peer that does not read: above SOCKET_HIGH_WATER_BYTES nothing more is read from it, at SOCKET_UNSENT_BYTES_MAX or after
+ * WRITE_STALL_MS without progress it is closed. A peer's FIN counts as gone: hosts of this trade do not half-close, and an
+ * approval for somebody who left is better rolled back than sent into the void.
+ */
+import { createServer, type Server, type Socket } from 'node:net';
+import { monotonicUs } from '../clock.js';
+import { HoldfastError } from '../errors.js';
+import { dialect } from '../iso8583/dialects.js';
+import {
+  FrameReader,
+  FramingError,
+  type FramingOptions,
+  frameOverhead,
+  keepAliveFrame,
+  writeFrame,
+} from '../iso8583/framing.js';
+import { MESSAGE_BYTES_MAX, SOCKET_HIGH_WATER_BYTES } from '../limits.js';
+import { Connection, copyBytes } from './connection.js';
+import type { Link, Listener } from './link.js';
+import { plainAddress } from './links.js';
+import type { ErrorKind } from './stats.js';
+
+/** How long an ended connection may take to take its last replies before it is cut, ms. */
+const CLOSE_MS = 500;
+
+/** Probes of a silent peer by the system: a half-open connection is found after about 2 minutes. */
+const KEEP_ALIVE_PROBE_MS = 30_000;
+
+export class TcpListener implements Listener {
+  readonly #link: Link;
+  readonly #server: Server;
+  /** Every accepted socket until it is closed, also those whose connection is over already. */
+  readonly #sockets = new Set<Socket>();
+
+  constructor(link: Link) {
+    this.#link = link;
+    this.#server = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_PROBE_MS });
+    this.#server.on('connection', (socket) => this.#accept(socket));
+  }
+
+  listen(): Promise<string> {
+    const { host, port, name, portSetting } = this.#link.profile;
+    return new Promise((resolve, reject) => {
+      const failed = (error: NodeJS.ErrnoException): void => reject(listenError(error, name, host, port, portSetting));
+      this.#server.once('error', failed);
+      this.#server.listen({ host, port, backlog: 4096 }, () => {
+        this.#server.off('error', failed);
+        this.#server.on('error', (error) => this.#link.report('socket', 'listener', error.message));
+        const address = this.#server.address();
+        resolve(`${host}:${typeof address === 'object' && address !== null ? address.port : port}`);
+      });
+    });
+  }
+
+  stopAccepting(): void {
+    if (this.#server.listening) this.#server.close();
+  }
+
+  async close(): Promise<void> {
+    this.stopAccepting();
+    const until = monotonicUs() + CLOSE_MS * 1000;
+    while (this.#sockets.size > 0 && monotonicUs() < until) await new Promise((resolve) => setTimeout(resolve, 5));
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
+  #accept(socket: Socket): void {
+    const remote = plainAddress(socket.remoteAddress ?? '');
+    this.#sockets.add(socket);
+    socket.on('close', () => this.#sockets.delete(socket));
+    // Without a handler an error of a refused socket would end the process.
+    socket.on('error', () => socket.destroy());
+    if (this.#link.refuses(remote) !== undefined) {
+      socket.destroy();
+      return;
+    }
+    this.#link.opened(new TcpConnection(this.#link, socket, remote));
+  }
+}
+
+/** Translates the errors of listening into one that says what to change. */
+export function listenError(
+  error: NodeJS.ErrnoException,
+  name: string,
+  host: string,
+  port: number,
+  portSetting: string,
+): HoldfastError {
+  const why = error.code === 'EADDRINUSE' ? 'another process listens there' : (error.code ?? error.message);
+  return new HoldfastError(
+    'port_in_use',
+    `link ${name} cannot listen on ${host}:${port}: ${why}`,
+    `free the port or change ${portSetting} (0 picks a free one)`,
+    { cause: error },
+  );
+}
+
+export class TcpConnection extends Connection {
+  readonly #socket: Socket;
+  readonly #framing: FramingOptions;
+  readonly #overhead: number;
+  readonly #reader: FrameReader;
+  readonly #onFrame: (bytes: Uint8Array, start: number, end: number, header: Uint8Array | undefined) => void;
+  #receivedUs = 0;
+  /** A frame was completed in this read. */
+  #progress = false;
+  /** Bytes the system had taken at the last tick. */
+  #takenBytes = 0;
+
+  constructor(link: Link, socket: Socket, remote: string) {
+    super(link, dialect(link.profile.dialect), remote, monotonicUs());
+    const { framing, headerBytes } = link.profile;
+    this.#socket = socket;
+    this.#framing = { framing, headerBytes, maxBytes: MESSAGE_BYTES_MAX };
+    this.#overhead = frameOverhead(this.#framing);
+    this.#reader = new FrameReader(this.#framing);
+    this.#reader.onKeepAlive = () => this.keepAlive();
+    this.#onFrame = (bytes, start, end, header) => {
+      this.#progress = true;
+      link.sink.message(this, bytes, start, end, header, this.#receivedUs);
+      // The message may have ended the connection: what follows it in this read is not looked at.
+      if (!this.open) this.#reader.stop();
+    };
+    socket.on('data', (chunk: Buffer) => this.#read(chunk));
+    socket.on('end', () => this.#gone());
+    socket.on('close', () => this.#gone());
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      if (this.open && error.code !== 'ECONNRESET' && error.code !== 'EPIPE') {
+        link.report('socket', remote, error.code ?? error.message);
+      }
+      this.#gone();
+    });
+    socket.on('drain', () => {
+      this.stalledSinceUs = 0;
+      if (socket.isPaused()) socket.resume();
+    });
+  }
+
+  get unsentBytes(): number {
+    return this.#socket.writableLength;
+  }
+
+  keepAlive(): void {
+    this.#progress = true;
+    if (!this.open) return;
+    this.link.counters.keepAlives++;
+    const frame = keepAliveFrame(this.#framing);
+    this.reserve(frame.length);
+    this.outbox.set(frame, this.outboxBytes);
+    this.outboxBytes += frame.length;
+    this.#markDirty();
+  }
+
+  flush(): void {
+    this.dirty = false;
+    if (this.outboxBytes === 0) return;
+    if (this.#socket.writable) {
+      const bytes = Buffer.allocUnsafe(this.outboxBytes);
+      copyBytes(this.outbox, 0, bytes, 0, this.outboxBytes);
+      // False: the system took only a part. Below the high water that is no reason to stop reading.
+      if (!this.#socket.write(bytes) && this.#socket.writableLength > SOCKET_HIGH_WATER_BYTES) {
+        if (this.stalledSinceUs === 0) this.stalledSinceUs = monotonicUs();
+        this.#socket.pause();
+      }
+    }
+    this.cleared();
+  }
+
+  close(kind: ErrorKind | 'stop'): void {
+    this.open = false;
+    this.#reader.stop();
+    this.flush();
+    // A slow reader would keep the rest for ever; anybody else gets what was written, then the end.
+    if (kind === 'slow_reader') this.#socket.destroy();
+    else this.#socket.destroySoon();
+    this.link.closed(this);
+  }
+
+  tick(nowUs: number): void {
+    if (this.stalledSinceUs === 0) return;
+    const taken = this.#socket.bytesWritten - this.#socket.writableLength;
+    if (taken > this.#takenBytes) this.stalledSinceUs = nowUs; // slow, but moving
+    this.#takenBytes = taken;
+  }
+
+  protected append(header: Uint8Array | undefined, bytes: Uint8Array, at: number, length: number): void {
+    this.reserve(this.#overhead + length);
+    const to = this.outboxBytes + writeFrame(this.#framing, this.outbox, this.outboxBytes, length, header);
+    copyBytes(bytes, at, this.outbox, to, length);
+    this.outboxBytes = to + length;
+    this.#markDirty();
+  }
+
+  #markDirty(): void {
+    if (this.dirty) return;
+    this.dirty = true;
+    this.link.sink.dirty(this);
+  }
+
+  #read(chunk: Buffer): void {
+    if (!this.open) return;
+    const now = monotonicUs();
+    this.#receivedUs = now;
+    this.#progress = false;
+    this.lastReadUs = now;
+    try {
+      this.#reader.push(chunk, this.#onFrame);
+    } catch (error) {
+      if (error instanceof FramingError) {
+        if (error.reason !== 'closed') {
+          const kind = error.reason === 'too_long' ? 'too_long' : 'framing';
+          this.link.fail(this, kind, `${error.reason} at byte ${error.offset} of the stream`);
+        }
+      } else {
+        this.link.fail(this, 'internal', error instanceof Error ? (error.stack ?? error.message) : String(error));
+      }
+    }
+    if (this.#reader.pendingBytes === 0) this.frameSinceUs = 0;
+    else if (this.frameSinceUs === 0 || this.#progress) this.frameSinceUs = now;
+    this.link.sink.endOfRead();
+  }
+
+  #gone(): void {
+    this.open = false;
+    this.link.closed(this);
+  }
+}

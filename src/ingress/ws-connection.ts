@@ -1,0 +1,158 @@
+/**
+ * WebSocket links: ws://host:port/iso8583, binary messages, one ISO 8583 message each, `?dialect=` chooses the dialect. An empty
+ * binary message is a keep-alive and is answered in kind.
+ *
+ * Two adapters do the protocol, with the same behaviour and the same tests: uWebSockets.js where its binary loads, and ws
+ * everywhere else. They accept or refuse the upgrade by `WsGate`, wrap a socket in `WsSocket`, and speak to `WsConnection`.
+ */
+import { monotonicUs } from '../clock.js';
+import { type Dialect, dialect, dialectNames, isDialectName } from '../iso8583/dialects.js';
+import { MESSAGE_BYTES_MAX, SOCKET_HIGH_WATER_BYTES } from '../limits.js';
+import { Connection, copyBytes } from './connection.js';
+import type { Link } from './link.js';
+import type { ErrorKind } from './stats.js';
+
+export const WS_PATH = '/iso8583';
+
+/** What an adapter offers of one socket. Nothing is called after `close` or `terminate`. */
+export interface WsSocket {
+  /** Sends binary messages that lie behind each other in `bytes`, message i ending before `ends[i]`, as one burst. */
+  send(bytes: Uint8Array, ends: readonly number[]): void;
+  /** Bytes not yet taken by the system. */
+  readonly unsentBytes: number;
+  /** Close frame with code and reason, then the end. */
+  close(code: number, reason: string): void;
+  /** The end without a close frame. */
+  terminate(): void;
+  /** Stops reading while the peer takes no replies, where the adapter can. */
+  pause(): void;
+  resume(): void;
+  tick(nowUs: number): void;
+}
+
+/** Outcome of an upgrade request: the dialect, or an HTTP status with its text. */
+export type WsGate = { readonly dialect: Dialect } | { readonly status: 400 | 403 | 404 | 503; readonly text: string };
+
+/** Decides about an upgrade; refusals are counted by the link. */
+export function gate(link: Link, path: string, query: string, remote: string): WsGate {
+  if (path !== WS_PATH) {
+    link.report('bad_request', remote, 'wrong path');
+    return { status: 404, text: `ISO 8583 is served at ${WS_PATH}` };
+  }
+  const wanted = new URLSearchParams(query).get('dialect') ?? link.profile.dialect;
+  if (!isDialectName(wanted)) {
+    link.report('bad_request', remote, 'unknown dialect');
+    return { status: 400, text: `unknown dialect: use one of ${dialectNames.join(', ')}` };
+  }
+  const why = link.refuses(remote);
+  if (why === 'not_allowed') return { status: 403, text: 'this address may not connect' };
+  if (why === 'too_many_connections') return { status: 503, text: 'too many connections' };
+  return { dialect: dialect(wanted) };
+}
+
+/** HTTP status line of a refused upgrade. */
+export function statusLine(status: 400 | 403 | 404 | 503): string {
+  const texts = { 400: 'Bad Request', 403: 'Forbidden', 404: 'Not Found', 503: 'Service Unavailable' };
+  return `${status} ${texts[status]}`;
+}
+
+const closeCodes: Partial<Record<ErrorKind | 'stop', number>> = {
+  text_message: 1003,
+  not_iso8583: 1007,
+  too_long: 1009,
+  internal: 1011,
+  idle: 1001,
+  stop: 1001,
+};
+
+export class WsConnection extends Connection {
+  readonly #socket: WsSocket;
+  readonly #ends: number[] = [];
+  #ended = false;
+
+  constructor(link: Link, wanted: Dialect, remote: string, socket: WsSocket) {
+    super(link, wanted, remote, monotonicUs());
+    this.#socket = socket;
+    link.opened(this);
+  }
+
+  get unsentBytes(): number {
+    return this.#ended ? 0 : this.#socket.unsentBytes;
+  }
+
+  /** One message of the peer; its bytes are valid during the call only. */
+  received(bytes: Uint8Array, binary: boolean): void {
+    if (!this.open) return;
+    const now = monotonicUs();
+    this.lastReadUs = now;
+    const { link } = this;
+    if (!binary) link.fail(this, 'text_message', 'a text message');
+    else if (bytes.length > MESSAGE_BYTES_MAX) link.fail(this, 'too_long', `${bytes.length} bytes`);
+    else if (bytes.length === 0) this.keepAlive();
+    else {
+      try {
+        link.sink.message(this, bytes, 0, bytes.length, undefined, now);
+      } catch (error) {
+        link.fail(this, 'internal', error instanceof Error ? (error.stack ?? error.message) : String(error));
+      }
+    }
+    link.sink.endOfRead();
+  }
+
+  /** The peer takes bytes again. */
+  drained(): void {
+    if (this.stalledSinceUs === 0 || this.unsentBytes > SOCKET_HIGH_WATER_BYTES) return;
+    this.stalledSinceUs = 0;
+    if (!this.#ended) this.#socket.resume();
+  }
+
+  /** The socket is closed, by whomever. */
+  gone(): void {
+    this.#ended = true;
+    this.link.closed(this);
+  }
+
+  keepAlive(): void {
+    this.link.counters.keepAlives++;
+    this.append(undefined, this.outbox, 0, 0);
+  }
+
+  flush(): void {
+    this.dirty = false;
+    if (this.#ends.length > 0 && !this.#ended) {
+      this.#socket.send(this.outbox.subarray(0, this.outboxBytes), this.#ends);
+      if (!this.#ended && this.#socket.unsentBytes > SOCKET_HIGH_WATER_BYTES) {
+        if (this.stalledSinceUs === 0) this.stalledSinceUs = monotonicUs();
+        this.#socket.pause();
+      }
+    }
+    this.#ends.length = 0;
+    this.cleared();
+  }
+
+  close(kind: ErrorKind | 'stop'): void {
+    this.open = false;
+    if (this.#ended) return;
+    this.flush();
+    if (!this.#ended) {
+      this.#ended = true;
+      if (kind === 'slow_reader') this.#socket.terminate();
+      else this.#socket.close(closeCodes[kind] ?? 1008, kind);
+    }
+    this.link.closed(this);
+  }
+
+  tick(nowUs: number): void {
+    if (!this.#ended) this.#socket.tick(nowUs);
+  }
+
+  protected append(_header: Uint8Array | undefined, bytes: Uint8Array, at: number, length: number): void {
+    this.reserve(length);
+    copyBytes(bytes, at, this.outbox, this.outboxBytes, length);
+    this.outboxBytes += length;
+    this.#ends.push(this.outboxBytes);
+    if (this.dirty) return;
+    this.dirty = true;
+    this.link.sink.dirty(this);
+  }
+}

@@ -1,0 +1,260 @@
+import { createServer } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describe, expect, it } from 'vitest';
+import type { HoldfastError } from '../../src/errors.js';
+import { framingNames } from '../../src/iso8583/framing.js';
+import { pack } from '../../src/iso8583/message.js';
+import { PanFingerprinter } from '../../src/vault/fingerprint.js';
+import { FINGERPRINT_KEY, harness, PAN, request, tcpClient, tcpLink, until } from './support.js';
+
+describe('TCP link', () => {
+  it.each(framingNames.flatMap((framing) => [0, 5, 12].map((headerBytes) => ({ framing, headerBytes }))))(
+    'answers with framing $framing and $headerBytes header bytes',
+    async ({ framing, headerBytes }) => {
+      const test = await harness({ link: { framing, headerBytes } });
+      const client = await tcpClient(test, { framing, headerBytes });
+      const header = headerBytes === 0 ? undefined : Uint8Array.from({ length: headerBytes }, (_, i) => 0x60 + i);
+      client.send(request(1), header);
+      await until('a reply', () => client.replies.length === 1);
+      expect(client.fields(0)).toMatchObject({ '0': '0110', '11': '000001', '38': 'A00001', '39': '00' });
+      const swapped = [0x60, 0x63, 0x64, 0x61, 0x62];
+      if (headerBytes === 5) expect([...client.headers[0]!]).toEqual(swapped);
+      else if (headerBytes > 0) expect(client.headers[0]).toEqual(header);
+    },
+  );
+
+  it.each(['iso87-bcd', 'iso87-ascii', 'iso87-ascii-bin'] as const)('serves dialect %s', async (dialect) => {
+    const test = await harness({ link: { dialect } });
+    const client = await tcpClient(test, { dialect });
+    expect(await client.ask(request(7))).toMatchObject({ '0': '0110', '11': '000007', '39': '00' });
+  });
+
+  it('puts route, fingerprint, link, dialect and deadline into the ring entry', async () => {
+    const test = await harness({ link: { number: 513, deadlineMs: 700 } });
+    const print = new PanFingerprinter(FINGERPRINT_KEY).of(PAN);
+    test.directory.insert(print.f0, print.f1, print.f2, 3, 42);
+    const client = await tcpClient(test);
+    await client.ask(request(1));
+    await client.ask(request(2, { '2': '4000000000000002' }));
+    const track2 = request(3, { '35': `${PAN}=29121011234` });
+    delete track2['2'];
+    await client.ask(track2);
+    const noPan = request(4);
+    delete noPan['2'];
+    await client.ask(noPan);
+    await client.ask({ ...noPan, '0': '0101' });
+    const [known, unknown, track, none, repeat] = test.shards.wire;
+    expect(known).toMatchObject({ card: (3 << 24) | 42, shard: 3, dialect: 0, hasPan: 1, link: 513 });
+    expect(known!.fingerprint).toEqual([print.f0, print.f1, print.f2]);
+    expect(known!.b - known!.receivedUs).toBe(700_000);
+    expect(known!.message).toEqual(pack('iso87-bcd', request(1)));
+    const other = new PanFingerprinter(FINGERPRINT_KEY).of('4000000000000002');
+    expect(unknown).toMatchObject({ card: 0xffffffff, shard: other.f0 & 3, hasPan: 1 });
+    expect(track).toMatchObject({ card: (3 << 24) | 42, shard: 3, hasPan: 1 });
+    expect(none).toMatchObject({ card: 0xffffffff, hasPan: 0, fingerprint: [0, 0, 0] });
+    expect(repeat!.shard).toBe(none!.shard);
+  });
+
+  it('takes frames split at every byte and frames coalesced in one read', async () => {
+    const test = await harness();
+    const client = await tcpClient(test);
+    const bytes = client.framed(request(1));
+    for (const byte of bytes.subarray(0, 40)) {
+      client.socket.write(Buffer.of(byte));
+      await sleep(0);
+    }
+    client.socket.write(bytes.subarray(40));
+    await until('the reply', () => client.replies.length === 1);
+    const many = Buffer.concat(Array.from({ length: 500 }, (_, i) => client.framed(request(i + 10))));
+    client.socket.write(many.subarray(0, 12_345));
+    client.socket.write(many.subarray(12_345));
+    await until('500 replies', () => client.replies.length === 501);
+    const stans = client.replies.slice(1).map((_, i) => client.fields(i + 1)['11']);
+    expect(new Set(stans).size).toBe(500);
+    expect(test.ingress.stats()).toMatchObject({ messages: 501, replies: 501, inFlight: 0 });
+  });
+
+  it('answers keep-alives in kind, also between messages', async () => {
+    const test = await harness();
+    const client = await tcpClient(test);
+    client.socket.write(Buffer.concat([Buffer.alloc(2), client.framed(request(1)), Buffer.alloc(4)]));
+    await until('all', () => client.replies.length === 1 && client.keepAlives === 3);
+    expect(test.ingress.stats().keepAlives).toBe(3);
+  });
+
+  const garbage: [string, Buffer, string][] = [
+    ['an HTTP request', Buffer.from('GET / HTTP/1.1\r\nHost: x\r\n\r\n'), 'too_long'],
+    ['a length above the maximum', Buffer.from([0x10, 0x01]), 'too_long'],
+    ['a message without an MTI', Buffer.from([0, 6, 0xaa, 0xbb, 1, 2, 3, 4]), 'not_iso8583'],
+    ['an MTI of no class', Buffer.from([0, 3, 0x00, 0x00, 1]), 'not_iso8583'],
+    ['one byte', Buffer.from([0, 1, 0x01]), 'not_iso8583'],
+  ];
+  it.each(garbage)('%s closes that connection only, with one line', async (_name, bytes, kind) => {
+    const test = await harness();
+    const good = await tcpClient(test);
+    const bad = await tcpClient(test);
+    await good.ask(request(1));
+    bad.socket.write(bytes);
+    await until('the close', () => bad.closed);
+    expect(test.log).toHaveLength(1);
+    expect(test.log[0]).toContain(kind);
+    expect(test.ingress.stats().errors).toMatchObject({ [kind]: 1 });
+    expect(await good.ask(request(2))).toMatchObject({ '39': '00' });
+    expect(test.ingress.stats().connections.tcp.signed_on).toBe(1);
+  });
+
+  it('random bytes never stop the ingress', async () => {
+    const test = await harness({ link: { framing: 'ascii4', dialect: 'iso87-ascii' } });
+    const good = await tcpClient(test, { framing: 'ascii4', dialect: 'iso87-ascii' });
+    let seed = 12_345;
+    const random = (): number => {
+      seed = (Math.imul(seed, 1_103_515_245) + 12_345) & 0x7fffffff;
+      return seed >>> 8;
+    };
+    for (let i = 0; i < 60; i++) {
+      const bad = await tcpClient(test, { framing: 'ascii4', dialect: 'iso87-ascii' });
+      const body = bad.framed(request(i));
+      for (let flips = 0; flips < 1 + (i % 7); flips++) body[random() % body.length] = random() & 0xff;
+      bad.socket.end(body);
+    }
+    expect(await good.ask(request(999))).toMatchObject({ '39': '00', '11': '000999' });
+    expect(test.ingress.stats().errors.internal).toBe(0);
+  });
+
+  it('a message with a readable MTI that does not decode still reaches a shard', async () => {
+    const test = await harness();
+    test.shards.script = () => ({ fields: { '0': '0110', '39': '30' } });
+    const client = await tcpClient(test);
+    const bytes = client.framed(request(1));
+    client.socket.write(Buffer.concat([Buffer.from([0, bytes.length - 2 - 9]), bytes.subarray(2, bytes.length - 9)]));
+    await until('the reply', () => client.replies.length === 1);
+    expect(client.fields(0)).toMatchObject({ '39': '30' });
+    expect(test.shards.wire[0]).toMatchObject({ hasPan: 1 });
+  });
+
+  it('replies and notifications of the peer are counted and never answered', async () => {
+    const test = await harness();
+    const client = await tcpClient(test);
+    for (const mti of ['0110', '0130', '0210', '0810', '0140']) client.send(request(1, { '0': mti }));
+    expect(await client.ask(request(2))).toMatchObject({ '11': '000002' });
+    expect(client.replies).toHaveLength(1);
+    expect(test.shards.wire).toHaveLength(1);
+    expect(test.ingress.stats().errors.unmatched_request).toBe(5);
+  });
+
+  it('a frame that does not become complete closes the connection; a busy one is not mistaken for it', async () => {
+    const test = await harness({ link: { frameMs: 250 } });
+    const slow = await tcpClient(test);
+    const busy = await tcpClient(test);
+    slow.socket.write(slow.framed(request(1)).subarray(0, 30));
+    const tail = busy.framed(request(5));
+    busy.socket.write(tail.subarray(0, 50));
+    for (let i = 0; i < 12; i++) {
+      await sleep(40);
+      // Each write completes a frame and starts the next: there is always an incomplete one, but never an old one.
+      busy.socket.write(Buffer.concat([tail.subarray(50), tail.subarray(0, 50)]));
+    }
+    await until('the close', () => slow.closed);
+    expect(busy.closed).toBe(false);
+    expect(busy.replies.length).toBeGreaterThan(8);
+    expect(test.ingress.stats().errors.slow_frame).toBe(1);
+  });
+
+  it('an idle connection is closed', async () => {
+    const test = await harness({ link: { idleMs: 150 } });
+    const client = await tcpClient(test);
+    await until('the close', () => client.closed);
+    expect(test.ingress.stats().errors.idle).toBe(1);
+    expect(test.ingress.stats().connections.tcp.signed_on).toBe(0);
+  });
+
+  it('a peer that takes no replies is read no further, then closed, and the others go on', async () => {
+    const test = await harness({ ingress: { tuning: { writeStallMs: 300 } } });
+    const big = 'X'.repeat(900);
+    test.shards.script = (_seen, fields) => ({ fields: { '0': '0110', '11': fields['11']!, '39': '51', '63': big } });
+    const good = await tcpClient(test);
+    const slow = await tcpClient(test);
+    slow.socket.pause();
+    let written = 0;
+    for (let i = 0; i < 400 && !slow.closed && !slow.socket.destroyed; i++) {
+      const batch = Buffer.concat(Array.from({ length: 100 }, (_, k) => slow.framed(request(i * 100 + k))));
+      written += 100;
+      slow.socket.write(batch);
+      await sleep(1);
+    }
+    expect(await good.ask(request(1))).toMatchObject({ '39': '51' });
+    await until('the close', () => test.ingress.stats().errors.slow_reader === 1);
+    expect(test.ingress.stats().messages).toBeLessThan(written);
+    expect(await good.ask(request(2))).toMatchObject({ '39': '51' });
+    expect(test.log.filter((line) => line.includes('slow_reader'))).toHaveLength(1);
+  });
+
+  it('serves 1 000 connections', async () => {
+    const test = await harness();
+    const peers = [];
+    for (let i = 0; i < 1000; i += 100) {
+      peers.push(...(await Promise.all(Array.from({ length: 100 }, () => tcpClient(test)))));
+    }
+    await until('all accepted', () => test.ingress.stats().connections.tcp.signed_on === 1000);
+    peers.forEach((peer, i) => {
+      peer.send(request(i));
+    });
+    await until('a reply for each', () => peers.every((peer) => peer.replies.length === 1));
+    expect(peers.every((peer, i) => Number(peer.fields(0)['11']) === i)).toBe(true);
+    for (const peer of peers) peer.socket.destroy();
+    await until('all gone', () => test.ingress.stats().connections.tcp.signed_on === 0);
+  });
+
+  it('refuses the connection above the maximum and addresses off the list', async () => {
+    const test = await harness({ link: { connectionsMax: 2 } });
+    const first = await tcpClient(test);
+    await tcpClient(test);
+    const third = await tcpClient(test);
+    await until('the refusal', () => third.closed);
+    expect(test.ingress.stats().errors.too_many_connections).toBe(1);
+    first.socket.destroy();
+    await until('room', () => test.ingress.stats().connections.tcp.signed_on === 1);
+    const fourth = await tcpClient(test);
+    expect(await fourth.ask(request(4))).toMatchObject({ '39': '00' });
+
+    const walled = await harness({ link: { allow: ['10.0.0.0/8', '192.0.2.7'] } });
+    const outsider = await tcpClient(walled);
+    await until('the refusal', () => outsider.closed);
+    expect(walled.ingress.stats().errors.not_allowed).toBe(1);
+    const open = await harness({ link: { allow: ['127.0.0.0/8'] } });
+    expect(await (await tcpClient(open)).ask(request(1))).toMatchObject({ '39': '00' });
+  });
+
+  it('a busy port is an error that names address and setting, and nothing stays open', async () => {
+    const taken = createServer();
+    await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve));
+    const { port } = taken.address() as { port: number };
+    const links = [
+      tcpLink({ name: 'a', number: 1 }),
+      tcpLink({ name: 'b', number: 2, port, portSetting: '--tcp-port' }),
+    ];
+    const error = (await harness({ links }).catch((failure: unknown) => failure)) as HoldfastError;
+    taken.close();
+    expect(error.code).toBe('port_in_use');
+    expect(error.exitStatus).toBe(69);
+    expect(error.message).toContain(`127.0.0.1:${port}`);
+    expect(error.next).toContain('--tcp-port');
+  });
+
+  it('stop answers what is in flight, refuses what is new, and closes everything', async () => {
+    const test = await harness();
+    test.shards.script = () => undefined;
+    const client = await tcpClient(test);
+    client.send(request(1));
+    await until('the request at the shard', () => test.shards.wire.length === 1);
+    const stopping = test.ingress.stop(2000);
+    await sleep(20);
+    expect(await client.ask(request(2))).toMatchObject({ '11': '000002', '39': '91' });
+    await expect(tcpClient(test)).rejects.toThrow();
+    test.shards.reply(test.shards.wire[0]!, { fields: { '0': '0110', '11': '000001', '39': '00' }, flag: 1 });
+    await stopping;
+    await until('the close', () => client.closed);
+    expect(client.fields(1)).toMatchObject({ '11': '000001', '39': '00' });
+    expect(test.ingress.stats().shed.stopping).toBe(1);
+  });
+});
