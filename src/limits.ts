@@ -31,9 +31,6 @@ export const IN_FLIGHT_MAX = 65_536;
 /** An entry whose shard never spoke (it was rebuilt) is given up after this time, in ms: 40 deadlines. */
 export const IN_FLIGHT_RECLAIM_MS = 60_000;
 
-/** Connections per link. A connection costs about 10 kB, so 10 000 are 100 MB. */
-export const LINK_CONNECTIONS_MAX = 10_000;
-
 /** A connection without a byte from its peer is closed after this time, in ms: networks echo every 1 to 5 minutes. */
 export const LINK_IDLE_MS = 900_000;
 

@@ -10,6 +10,7 @@ import {
   DEADLINE_MS,
   FRAME_COMPLETE_MS,
   IN_FLIGHT_MAX,
+  LINK_CONNECTIONS_DEFAULT,
   LINK_CONNECTIONS_MAX,
   LINK_IDLE_MS,
   LINK_IN_FLIGHT_MAX,
@@ -67,7 +68,7 @@ export const linkDefaults = {
   inFlightMax: LINK_IN_FLIGHT_MAX,
   deadlineMs: DEADLINE_MS,
   allow: [],
-  connectionsMax: LINK_CONNECTIONS_MAX,
+  connectionsMax: LINK_CONNECTIONS_DEFAULT,
   idleMs: LINK_IDLE_MS,
   frameMs: FRAME_COMPLETE_MS,
   portSetting: 'its port in the links file',
@@ -101,7 +102,8 @@ export function checkLinks(links: readonly LinkProfile[]): void {
     if (!inRange(link.inFlightMax, 1, IN_FLIGHT_MAX))
       throw invalid(`in-flight limit ${link.inFlightMax}`, `use 1 to ${IN_FLIGHT_MAX}`);
     if (!inRange(link.deadlineMs, 1, 60_000)) throw invalid(`deadline ${link.deadlineMs} ms`, 'use 1 to 60000');
-    if (!inRange(link.connectionsMax, 1, 1_000_000)) throw invalid('maximum of connections', 'use 1 to 1000000');
+    if (!inRange(link.connectionsMax, 1, LINK_CONNECTIONS_MAX))
+      throw invalid(`maximum of ${link.connectionsMax} connections`, `use 1 to ${LINK_CONNECTIONS_MAX}`);
     if (!inRange(link.idleMs, 1, 2 ** 31) || !inRange(link.frameMs, 1, 2 ** 31))
       throw invalid('idle or frame time', 'use a time above 0 ms');
     try {

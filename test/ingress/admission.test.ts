@@ -1,0 +1,107 @@
+import { describe, expect, it } from 'vitest';
+import { ShardState } from '../../src/ring/control-block.js';
+import { ReplyKind } from '../../src/ring/kinds.js';
+import { harness, PAN, request, tcpClient, until } from './support.js';
+
+describe('admission', () => {
+  it('the refusal has the reply MTI, 39 = 91 and the echoed fields, and nothing secret', async () => {
+    const test = await harness();
+    test.control.refuse = true;
+    const client = await tcpClient(test);
+    const secrets = { '35': `${PAN}=29121011234`, '52': 'hex:1122334455667788', '48': '9203123', '55': 'hex:9f260801' };
+    const { '0': _mti, '2': _pan, '14': _expiry, ...echoed } = request(1);
+    expect(await client.ask(request(1, secrets))).toEqual({ '0': '0110', '39': '91', ...echoed });
+    for (const [mti, reply] of [
+      ['0101', '0110'],
+      ['0120', '0130'],
+      ['0121', '0130'],
+      ['0200', '0210'],
+      ['0220', '0230'],
+      ['0302', '0312'],
+      ['0400', '0410'],
+      ['0421', '0430'],
+      ['0500', '0510'],
+    ]) {
+      expect(await client.ask(request(2, { '0': mti! }))).toMatchObject({ '0': reply, '39': '91', '11': '000002' });
+    }
+    expect(test.ingress.stats().shed.disk).toBe(10);
+    expect(test.shards.seen).toHaveLength(0);
+    test.control.refuse = false;
+    expect(await client.ask(request(3))).toMatchObject({ '39': '00' });
+  });
+
+  it('above the in-flight limit of the link: 91 at once, over all its connections', async () => {
+    const test = await harness({ link: { inFlightMax: 3 } });
+    test.shards.script = () => undefined;
+    const [a, b] = [await tcpClient(test), await tcpClient(test)];
+    for (const stan of [1, 2]) a.send(request(stan));
+    b.send(request(3));
+    await until('three at the shard', () => test.shards.wire.length === 3);
+    expect(await b.ask(request(4))).toMatchObject({ '11': '000004', '39': '91' });
+    expect(test.ingress.stats()).toMatchObject({ inFlight: 3, shed: { in_flight: 1 } });
+    for (const seen of test.shards.wire) test.shards.reply(seen, { kind: ReplyKind.dropped });
+    await until('room again', () => test.ingress.stats().inFlight === 0);
+    b.send(request(5));
+    await until('served', () => test.shards.wire.length === 4);
+    expect(a.replies).toHaveLength(0);
+  });
+
+  it('a full table of requests in flight counts like the limit', async () => {
+    const test = await harness({ ingress: { tuning: { inFlight: 4 } } });
+    test.shards.script = () => undefined;
+    const client = await tcpClient(test);
+    for (let stan = 1; stan <= 4; stan++) client.send(request(stan));
+    expect(await client.ask(request(5))).toMatchObject({ '11': '000005', '39': '91' });
+  });
+
+  it('a full ring: 91 for what does not fit, an answer for what does, and service goes on', async () => {
+    const test = await harness({ ringBytes: 4096 });
+    test.shards.paused = true;
+    const client = await tcpClient(test);
+    client.socket.write(Buffer.concat(Array.from({ length: 60 }, (_, i) => client.framed(request(i)))));
+    await until('refusals', () => client.replies.length > 20);
+    const refused = client.replies.length;
+    expect(test.ingress.stats().shed.ring_full).toBe(refused);
+    expect(test.ingress.stats().inFlight).toBe(60 - refused);
+    test.shards.paused = false;
+    await until('all answered', () => client.replies.length === 60);
+    const codes = client.replies.map((_, i) => client.fields(i)['39']);
+    expect(codes.filter((code) => code === '91')).toHaveLength(refused);
+    expect(codes.filter((code) => code === '00')).toHaveLength(60 - refused);
+    expect(await client.ask(request(99))).toMatchObject({ '39': '00' });
+  });
+
+  it.each([ShardState.starting, ShardState.rebuilding, ShardState.down])(
+    'a shard in state %i: 91 for its cards, the others are served',
+    async (state) => {
+      const test = await harness();
+      const print = test.print.of(PAN);
+      test.directory.insert(print.f0, print.f1, print.f2, 2, 1);
+      const other = test.print.of('4000000000000002');
+      test.directory.insert(other.f0, other.f1, other.f2, 1, 1);
+      test.control.setShardState(2, state);
+      const client = await tcpClient(test);
+      expect(await client.ask(request(1))).toMatchObject({ '39': '91' });
+      expect(await client.ask(request(2, { '2': '4000000000000002' }))).toMatchObject({ '39': '00' });
+      expect(test.ingress.stats().shed.shard_down).toBe(1);
+      test.control.setShardState(2, ShardState.up);
+      expect(await client.ask(request(3))).toMatchObject({ '39': '00' });
+    },
+  );
+
+  it('a fatal stop of the process: 91', async () => {
+    const test = await harness();
+    const client = await tcpClient(test);
+    test.control.requestStop(74);
+    expect(await client.ask(request(1))).toMatchObject({ '39': '91' });
+    expect(test.ingress.stats().shed.stopping).toBe(1);
+  });
+
+  it('a message of a later version of the standard gets 12, its replies nothing', async () => {
+    const test = await harness();
+    const client = await tcpClient(test);
+    client.send(request(1, { '0': '1110' }));
+    expect(await client.ask(request(2, { '0': '1100' }))).toMatchObject({ '0': '1110', '11': '000002', '39': '12' });
+    expect(client.replies).toHaveLength(1);
+  });
+});

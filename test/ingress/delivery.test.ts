@@ -1,0 +1,192 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describe, expect, it } from 'vitest';
+import type { Fields } from '../../src/iso8583/message.js';
+import { ReplyKind } from '../../src/ring/kinds.js';
+import { echoReply, harness, request, type Seen, tcpClient, until } from './support.js';
+
+/** A shard that keeps its requests until the test answers them. */
+async function holding(deadlineMs: number, more: Parameters<typeof harness>[0] = {}) {
+  const test = await harness({ ...more, link: { deadlineMs, ...more.link } });
+  const fields = new Map<Seen, Fields>();
+  test.shards.script = (seen, decoded) => {
+    fields.set(seen, decoded);
+    return undefined;
+  };
+  const client = await tcpClient(test);
+  const arrived = async (count: number): Promise<Seen> => {
+    await until(`request ${count} at the shard`, () => test.shards.wire.length === count);
+    return test.shards.wire[count - 1]!;
+  };
+  const approval = (seen: Seen, extra: Fields = {}): Fields =>
+    echoReply(fields.get(seen)!, '00', { '38': 'A00001', ...extra });
+  return { test, client, arrived, approval };
+}
+
+describe('delivery', () => {
+  it('an approval after its deadline is never sent: rolled back first, then 91', async () => {
+    const { test, client, arrived, approval } = await holding(60);
+    test.shards.rollsBack = false;
+    client.send(request(1));
+    const seen = await arrived(1);
+    await sleep(250);
+    expect(test.ingress.stats().timeouts).toBe(1);
+    test.shards.reply(seen, { fields: approval(seen), flag: 1 });
+    const sequence = test.shards.sequence;
+    await until('the roll-back', () => test.shards.rollBacks.length === 1);
+    expect(test.shards.rollBacks[0]).toMatchObject({ shard: seen.shard, token: seen.token, b: sequence });
+    await sleep(30);
+    expect(client.replies).toHaveLength(0);
+    expect(test.ingress.stats()).toMatchObject({ notDelivered: 1, rolledBack: 0, inFlight: 1 });
+    test.shards.reply(test.shards.rollBacks[0]!, { kind: ReplyKind.rolledBack });
+    await until('the refusal', () => client.replies.length === 1);
+    const { '0': _mti, '2': _pan, '14': _expiry, '22': _entry, '25': _condition, ...echoed } = request(1);
+    expect(client.fields(0)).toEqual({ '0': '0110', '39': '91', ...echoed });
+    expect(test.ingress.stats()).toMatchObject({ rolledBack: 1, inFlight: 0, timeouts: 1, shed: { deadline: 1 } });
+  });
+
+  it('the refusal after a late partial approval carries the requested amount', async () => {
+    const { test, client, arrived, approval } = await holding(20);
+    client.send(request(1));
+    const seen = await arrived(1);
+    await sleep(60);
+    const partial = { '4': '000000004000', '39': '10', '54': '0057986C000000010000' };
+    test.shards.reply(seen, { fields: approval(seen, partial), flag: 1 });
+    await until('the refusal', () => client.replies.length === 1);
+    expect(client.fields(0)).toMatchObject({ '4': '000000010000', '39': '91' });
+    expect(client.fields(0)['54']).toBeUndefined();
+    expect(client.fields(0)['38']).toBeUndefined();
+  });
+
+  it('an approval in time is sent once and never rolled back', async () => {
+    const { test, client, arrived, approval } = await holding(5000);
+    client.send(request(1));
+    const seen = await arrived(1);
+    test.shards.reply(seen, { fields: approval(seen), flag: 1 });
+    await until('the approval', () => client.replies.length === 1);
+    client.socket.destroy();
+    await sleep(150);
+    expect(test.shards.rollBacks).toHaveLength(0);
+    expect(test.ingress.stats()).toMatchObject({ notDelivered: 0, timeouts: 0, replies: 1 });
+  });
+
+  it('a late decline may be sent', async () => {
+    const { test, client, arrived, approval } = await holding(20);
+    client.send(request(1));
+    const seen = await arrived(1);
+    await sleep(60);
+    test.shards.reply(seen, { fields: { ...approval(seen), '38': '      ', '39': '51' } });
+    await until('the decline', () => client.replies.length === 1);
+    expect(client.fields(0)).toMatchObject({ '39': '51' });
+    expect(test.shards.rollBacks).toHaveLength(0);
+  });
+
+  it('a late stored approval of a repeat is neither sent nor rolled back', async () => {
+    const { test, client, arrived, approval } = await holding(20);
+    client.send(request(1, { '0': '0101' }));
+    const seen = await arrived(1);
+    await sleep(60);
+    test.shards.reply(seen, { fields: approval(seen), flag: 0 });
+    await until('the drop', () => test.ingress.stats().errors.late_dropped === 1);
+    await sleep(20);
+    expect(client.replies).toHaveLength(0);
+    expect(test.shards.rollBacks).toHaveLength(0);
+    expect(test.ingress.stats().inFlight).toBe(0);
+  });
+
+  it('an approval for a connection that is gone is rolled back, a decline is counted', async () => {
+    const { test, client, arrived, approval } = await holding(5000);
+    client.send(request(1));
+    client.send(request(2));
+    await arrived(2);
+    client.socket.destroy();
+    await until('the close', () => test.ingress.stats().connections.tcp.signed_on === 0);
+    const [first, second] = test.shards.wire;
+    test.shards.reply(first!, { fields: approval(first!), flag: 1 });
+    const sequence = test.shards.sequence;
+    test.shards.reply(second!, { fields: { ...approval(second!), '39': '51' }, flag: 0 });
+    await until('the roll-back', () => test.ingress.stats().rolledBack === 1);
+    expect(test.shards.rollBacks).toHaveLength(1);
+    expect(test.shards.rollBacks[0]!.b).toBe(sequence);
+    expect(test.ingress.stats()).toMatchObject({ notDelivered: 1, inFlight: 0, errors: { undeliverable: 1 } });
+  });
+
+  it('a connection that dies while its roll-back is under way gets nothing, and the entry is freed', async () => {
+    const { test, client, arrived, approval } = await holding(20);
+    test.shards.rollsBack = false;
+    client.send(request(1));
+    const seen = await arrived(1);
+    await sleep(60);
+    test.shards.reply(seen, { fields: approval(seen), flag: 1 });
+    await until('the roll-back', () => test.shards.rollBacks.length === 1);
+    client.socket.destroy();
+    await until('the close', () => test.ingress.stats().connections.tcp.signed_on === 0);
+    test.shards.reply(test.shards.rollBacks[0]!, { kind: ReplyKind.rolledBack });
+    await until('freed', () => test.ingress.stats().inFlight === 0);
+  });
+
+  it('replies go to the connection that asked, in any order, and a second reply for a token goes nowhere', async () => {
+    const { test, client, arrived, approval } = await holding(5000);
+    const other = await tcpClient(test);
+    client.send(request(1));
+    await arrived(1);
+    other.send(request(2));
+    await arrived(2);
+    const [first, second] = test.shards.wire;
+    test.shards.reply(second!, { fields: approval(second!), flag: 1 });
+    test.shards.reply(first!, { fields: approval(first!), flag: 1 });
+    await until('both', () => client.replies.length === 1 && other.replies.length === 1);
+    expect(client.fields(0)['11']).toBe('000001');
+    expect(other.fields(0)['11']).toBe('000002');
+    test.shards.reply(first!, { fields: approval(first!), flag: 1 });
+    // Nobody waits for it: an approval that nobody saw is undone.
+    await until('the roll-back', () => test.shards.rollBacks.length === 1);
+    expect(client.replies).toHaveLength(1);
+    expect(test.ingress.stats().errors.unmatched_reply).toBe(1);
+  });
+
+  it('an entry whose shard never speaks is given up; its late approval is rolled back and the slot is not confused', async () => {
+    const { test, client, arrived, approval } = await holding(20, {
+      ingress: { tuning: { reclaimMs: 100, inFlight: 1 } },
+    });
+    client.send(request(1));
+    const seen = await arrived(1);
+    await until('given up', () => test.ingress.stats().errors.reclaimed === 1);
+    client.send(request(2));
+    const next = await arrived(2);
+    expect(next.token & 0xffff).toBe(seen.token & 0xffff);
+    expect(next.token).not.toBe(seen.token);
+    test.shards.reply(seen, { fields: approval(seen), flag: 1 });
+    await until('the roll-back', () => test.shards.rollBacks.length === 1);
+    expect(client.replies).toHaveLength(0);
+    test.shards.reply(next, { fields: { ...approval(next), '39': '51' } });
+    await until('the answer', () => client.replies.length === 1);
+    expect(client.fields(0)).toMatchObject({ '11': '000002', '39': '51' });
+  });
+
+  it('roll-backs that find the ring full are sent when there is room', async () => {
+    const { test, client, arrived, approval } = await holding(30, { ringBytes: 4096 });
+    for (let stan = 1; stan <= 8; stan++) client.send(request(stan));
+    await arrived(8);
+    await sleep(80);
+    test.shards.paused = true;
+    client.socket.write(Buffer.concat(Array.from({ length: 40 }, (_, i) => client.framed(request(100 + i)))));
+    await until('a full ring', () => test.ingress.stats().shed.ring_full > 0);
+    for (const seen of test.shards.wire) test.shards.reply(seen, { fields: approval(seen), flag: 1 });
+    await until('all late', () => test.ingress.stats().notDelivered === 8);
+    test.shards.script = () => ({ kind: ReplyKind.dropped });
+    test.shards.paused = false;
+    await until('all rolled back', () => test.ingress.stats().rolledBack === 8);
+    await until('all refused', () => client.replies.length === test.ingress.stats().shed.ring_full + 8);
+    expect(client.replies.every((_, i) => client.fields(i)['39'] === '91')).toBe(true);
+    expect(test.shards.rollBacks).toHaveLength(8);
+  });
+
+  it('measures route, write and the whole', async () => {
+    const test = await harness();
+    const client = await tcpClient(test);
+    for (let i = 0; i < 20; i++) await client.ask(request(i));
+    const { route, write, authorization } = test.ingress.instruments;
+    expect([route.count, write.count, authorization.count]).toEqual([20, 20, 20]);
+    expect(authorization.sumUs).toBeGreaterThanOrEqual(route.sumUs);
+  });
+});
