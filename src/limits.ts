@@ -233,3 +233,11 @@ export const SEGMENT_RETENTION_MS = 122 * 24 * 3_600_000;
 
 /** Merged or expired segments stay readable for this time after they were replaced, in ms; a reader refreshes every turn. */
 export const SEGMENT_GRACE_MS = 60_000;
+
+/** Time between two looks of the segment task at the journal's heads, in ms: with 2 500 messages per second and shard a
+ * build is due every 7 s. */
+export const SEGMENT_POLL_MS = 500;
+
+/** Address space of the segments: 122 days of 16 shards x 50 messages per second x 4 keys x 12 bytes are 0.4 TB. Address
+ * space costs nothing until it is used. */
+export const SEGMENT_MAP_BYTES = 512 * 2 ** 30;

@@ -104,7 +104,7 @@ describe('ShardIndex', () => {
       { weight: 1, arbitrary: fc.constantFrom('restart', 'builderCrash') },
     );
     fc.assert(
-      fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+      fc.property(fc.array(step, { minLength: 10, maxLength: 80 }), (steps) => {
         const world = new World();
         for (const action of steps) {
           if (typeof action === 'object' && 'records' in action)
