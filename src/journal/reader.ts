@@ -74,9 +74,9 @@ export class JournalReader {
     const found = this.#environments.last(shard);
     if (found === undefined) return emptyHead(shard);
     const cursor = this.#check(found, shard);
-    const { epoch, lastSequence, digestHigh, digestLow } = cursor.header;
+    const { epoch, lastSequence, digestHigh, digestLow, wallMs } = cursor.header;
     const hash = frameHash(cursor.bytes);
-    return { shard, epoch, sequence: lastSequence, hash, digest: { high: digestHigh, low: digestLow } };
+    return { shard, epoch, sequence: lastSequence, hash, digest: { high: digestHigh, low: digestLow }, wallMs };
   }
 
   #check(found: FoundFrame, shard: number): FrameCursor {

@@ -16,8 +16,8 @@ import {
   frameHash,
   RECORD_PREFIX_BYTES,
 } from './frame.js';
-import { MsgpackWriter } from './msgpack.js';
-import { writeMessage, writePlain } from './records.js';
+import { MsgpackReader, MsgpackWriter } from './msgpack.js';
+import { RecordReader, writeMessage, writePlain } from './records.js';
 import type { Digest, SealedFrame, ShardHead } from './types.js';
 
 const INITIAL_BYTES = 64 * 1024;
@@ -28,6 +28,7 @@ export class ShardJournal {
   sequence: number;
   readonly #out = new MsgpackWriter(INITIAL_BYTES);
   readonly #fields: FrameFields;
+  readonly #records = new RecordReader(new MsgpackReader());
   #count = 0;
   /** End of the last whole record. */
   #filled = FRAME_HEADER_BYTES;
@@ -92,6 +93,25 @@ export class ShardJournal {
     this.#out.at += record.length;
     this.#end(start);
     return ++this.sequence;
+  }
+
+  /** True while the record at the sequence is appended but not sealed. */
+  isPending(sequence: number): boolean {
+    return sequence > this.sequence - this.#count && sequence <= this.sequence;
+  }
+
+  /**
+   * Reads a pending record. A message event goes into `into`, whose texts point into the frame's buffer until the next
+   * append; anything else is returned.
+   */
+  readPending(sequence: number, into: MessageEvent): PlainEvent | undefined {
+    assert(this.isPending(sequence), `record ${sequence} of shard ${this.shard} is pending`);
+    const { bytes, view } = this.#out;
+    let at = FRAME_HEADER_BYTES;
+    for (let one = this.sequence - this.#count + 1; one < sequence; one++) at += RECORD_PREFIX_BYTES + view.getUint32(at);
+    const start = at + RECORD_PREFIX_BYTES;
+    this.#records.reader.point(bytes, start, start + view.getUint32(at));
+    return this.#records.read(sequence, into) ? undefined : this.#records.plain!;
   }
 
   /** Start of the record's length prefix. What a record that threw half-way left behind is overwritten from here. */

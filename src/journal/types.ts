@@ -40,4 +40,6 @@ export interface ShardHead {
   /** SHA-256 of the last frame, 32 bytes; zeros for an empty shard. */
   readonly hash: Uint8Array;
   readonly digest: Digest;
+  /** Wall time of the last frame, ms since 1970 UTC; 0 for an empty shard. */
+  readonly wallMs?: number;
 }

@@ -1,0 +1,189 @@
+/**
+ * The shard threads and their shared memory, seen from the main thread.
+ *
+ *   clients (ingress, control plane, supervisor)  --one ring pair each-->  shard thread 0 .. n-1 (piscina, one long task each)
+ *   shard thread  --checkpoint ring-->  checkpoint task      journal  --reads--  segment task   (piscina, batch pool)
+ *
+ * A thread that owns an LMDB environment is never terminated: it is asked to stop by a ring message, or by the stop word
+ * when something fatal happened, and main waits for it (engine.ts).
+ */
+import { MessageChannel, type MessagePort } from 'node:worker_threads';
+import { Piscina } from 'piscina';
+import { CHECKPOINT_RING_BYTES, RING_BYTES, SUPERVISOR_RING_BYTES } from '../limits.js';
+import type { Log } from '../log.js';
+import { type ClientRings, RingClient } from '../ring/client.js';
+import { ControlBlock, createControlBlock, ShardState } from '../ring/control-block.js';
+import { RequestKind } from '../ring/kinds.js';
+import { createRing } from '../ring/ring.js';
+import { createWake, Waker } from '../ring/wake.js';
+import type { FaultOptions } from '../shard/faults.js';
+import type { ShardThreadNote, ShardThreadResult, ShardThreadTask } from '../shard/shard-thread.js';
+import { createShardInstruments } from '../shard-instruments.js';
+import { workerFile } from '../worker-file.js';
+
+/** Clients of the shard threads, by their place in each thread's list. */
+export const CLIENTS = ['ingress', 'control', 'supervisor'] as const;
+export type ClientName = (typeof CLIENTS)[number];
+
+export interface ShardThreadsOptions {
+  readonly threads: number;
+  readonly shards: number;
+  readonly paths: { readonly journal: string; readonly state: string; readonly segments: string };
+  readonly directory: SharedArrayBuffer;
+  readonly board: SharedArrayBuffer;
+  readonly indexSeeds: readonly [number, number];
+  readonly keyCheck: number;
+  readonly faults: FaultOptions;
+  readonly log: Log;
+}
+
+export interface CheckpointChannel {
+  readonly rings: readonly SharedArrayBuffer[];
+  readonly wake: SharedArrayBuffer;
+}
+
+export class ShardThreads {
+  readonly control = createControlBlock();
+  readonly instruments: readonly SharedArrayBuffer[];
+  readonly threadOfShard: readonly number[];
+  readonly checkpoint: CheckpointChannel;
+  readonly #options: ShardThreadsOptions;
+  readonly #rings: Record<ClientName, ClientRings>;
+  readonly #wakes: SharedArrayBuffer[];
+  readonly #block: ControlBlock;
+  readonly #pool: Piscina;
+  readonly #running: Promise<ShardThreadResult>[] = [];
+  readonly #ports: MessagePort[] = [];
+  readonly #ready: Promise<number>[] = [];
+
+  constructor(options: ShardThreadsOptions) {
+    const { threads, shards } = options;
+    this.#options = options;
+    this.#block = new ControlBlock(this.control);
+    this.#wakes = range(threads, createWake);
+    this.instruments = range(threads, createShardInstruments);
+    this.threadOfShard = range(shards, (shard) => shard % threads);
+    this.checkpoint = { rings: range(threads, () => createRing(CHECKPOINT_RING_BYTES)), wake: createWake() };
+    const rings = (bytes: number): ClientRings => ({
+      pairs: range(threads, () => ({ requests: createRing(bytes), replies: createRing(bytes) })),
+      threadWakes: this.#wakes,
+      clientWake: createWake(),
+      threadOfShard: this.threadOfShard,
+    });
+    this.#rings = { ingress: rings(RING_BYTES), control: rings(RING_BYTES), supervisor: rings(SUPERVISOR_RING_BYTES) };
+    this.#pool = new Piscina({
+      filename: workerFile(import.meta.url, '../shard/shard-thread.js').href,
+      name: 'runShardThread',
+      minThreads: threads,
+      maxThreads: threads,
+      concurrentTasksPerWorker: 1,
+      idleTimeout: Number.POSITIVE_INFINITY,
+      atomics: 'disabled',
+    });
+  }
+
+  /** Rings of one client. Each client's rings have one owner. */
+  rings(client: ClientName): ClientRings {
+    return this.#rings[client];
+  }
+
+  /** Starts the threads; resolves with the records they read back once every shard is up. Rejects with the first failure. */
+  async start(): Promise<number> {
+    for (let thread = 0; thread < this.#options.threads; thread++) this.#startThread(thread);
+    const failed = Promise.race(
+      this.#running.map(async (running) => {
+        const result = await running;
+        throw new ShardThreadFailure(result);
+      }),
+    );
+    failed.catch(() => undefined);
+    const recovered = await Promise.race([Promise.all(this.#ready), failed]);
+    return recovered.reduce((sum, one) => sum + one, 0);
+  }
+
+  #startThread(thread: number): void {
+    const { shards, paths, directory, board, indexSeeds, keyCheck, faults, log } = this.#options;
+    const { port1, port2 } = new MessageChannel();
+    this.#ports.push(port1);
+    port1.unref();
+    this.#ready.push(
+      new Promise((resolve) => {
+        port1.on('message', (note: ShardThreadNote) => {
+          if (note.type === 'ready') resolve(note.recovered);
+          else log[note.level]({ thread, ...note.data }, note.message);
+        });
+      }),
+    );
+    const task: ShardThreadTask = {
+      thread,
+      shards: range(shards, (shard) => shard).filter((shard) => this.threadOfShard[shard] === thread),
+      shardCount: shards,
+      journalDir: paths.journal,
+      stateDir: paths.state,
+      segmentsDir: paths.segments,
+      clients: CLIENTS.map((name) => ({ ...this.#rings[name].pairs[thread]!, wake: this.#rings[name].clientWake })),
+      wake: this.#wakes[thread]!,
+      checkpointRing: this.checkpoint.rings[thread]!,
+      checkpointWake: this.checkpoint.wake,
+      control: this.control,
+      directory,
+      board,
+      instruments: this.instruments[thread]!,
+      indexSeeds,
+      keyCheck,
+      faults,
+      port: port2,
+    };
+    this.#running.push(this.#pool.run(task, { transferList: [port2] }) as Promise<ShardThreadResult>);
+  }
+
+  /** Resolves with the first result of any thread: after a stop all are 0, anything else is fatal. */
+  firstEnd(): Promise<ShardThreadResult> {
+    return Promise.race(this.#running);
+  }
+
+  /** Resolves when every thread has left its loop and closed its environments. */
+  async ended(): Promise<ShardThreadResult[]> {
+    return Promise.all(this.#running);
+  }
+
+  /** Asks every thread to finish what it has and leave. Only after the clients have stopped sending. */
+  requestStop(): void {
+    const client = new RingClient(this.#rings.supervisor);
+    for (let thread = 0; thread < this.#options.threads; thread++) {
+      const shard = this.threadOfShard.indexOf(thread);
+      client.producer(shard).push(RequestKind.stop, 0, shard, 0, 0, 0, 0, new Uint8Array(0));
+    }
+    client.signal();
+  }
+
+  /** Wakes every thread so that it sees the stop word. */
+  wakeAll(): void {
+    for (const wake of this.#wakes) new Waker(wake).signal();
+  }
+
+  allUp(): boolean {
+    return this.threadOfShard.every((_, shard) => this.#block.shardState(shard) === ShardState.up);
+  }
+
+  /** Ends the idle pool threads. Only after `ended`. */
+  async close(): Promise<void> {
+    for (const port of this.#ports) port.close();
+    await this.#pool.destroy();
+  }
+}
+
+/** A shard thread ended before it was asked to. */
+export class ShardThreadFailure extends Error {
+  readonly result: ShardThreadResult;
+
+  constructor(result: ShardThreadResult) {
+    super(result.error?.message ?? `a shard thread ended with status ${result.exitStatus}`);
+    this.name = 'ShardThreadFailure';
+    this.result = result;
+  }
+}
+
+function range<T>(count: number, make: (index: number) => T): T[] {
+  return Array.from({ length: count }, (_, index) => make(index));
+}

@@ -1,0 +1,93 @@
+/**
+ * Instruments of one shard thread in shared memory: stage histograms, counters by outcome. Written by the thread with
+ * plain stores, read by the control plane at scrape time.
+ */
+import { SharedHistogram } from './instruments.js';
+
+/** Histograms of a shard thread, in this order. */
+export const SHARD_HISTOGRAMS = ['decode', 'queue', 'decide', 'journal', 'encode', 'batch'] as const;
+
+/** Decisions are counted in a small open table of (MTI, DE39, reason): 9 MTIs x about 40 pairs fit with room. */
+const OUTCOME_SLOTS = 512;
+const OUTCOME_WORDS = 4;
+const COUNTERS = 16;
+
+export const ShardCounter = {
+  turns: 0,
+  commits: 1,
+  records: 2,
+  shedDeadline: 3,
+  shedFull: 4,
+  repeats: 5,
+  poisoned: 6,
+  rebuilds: 7,
+  outcomesLost: 8,
+} as const;
+
+const HISTOGRAM_BYTES = SHARD_HISTOGRAMS.length * SharedHistogram.bytes;
+
+export function createShardInstruments(): SharedArrayBuffer {
+  return new SharedArrayBuffer(HISTOGRAM_BYTES + (COUNTERS + OUTCOME_SLOTS * OUTCOME_WORDS) * 4);
+}
+
+export class ShardInstruments {
+  readonly decode: SharedHistogram;
+  readonly queue: SharedHistogram;
+  readonly decide: SharedHistogram;
+  readonly journal: SharedHistogram;
+  readonly encode: SharedHistogram;
+  /** Records per commit, not microseconds. */
+  readonly batch: SharedHistogram;
+  readonly #counters: Uint32Array;
+  readonly #outcomes: Uint32Array;
+
+  constructor(buffer: SharedArrayBuffer) {
+    const histogram = (index: number): SharedHistogram => new SharedHistogram(buffer, index * SharedHistogram.bytes);
+    this.decode = histogram(0);
+    this.queue = histogram(1);
+    this.decide = histogram(2);
+    this.journal = histogram(3);
+    this.encode = histogram(4);
+    this.batch = histogram(5);
+    this.#counters = new Uint32Array(buffer, HISTOGRAM_BYTES, COUNTERS);
+    this.#outcomes = new Uint32Array(buffer, HISTOGRAM_BYTES + COUNTERS * 4, OUTCOME_SLOTS * OUTCOME_WORDS);
+  }
+
+  count(counter: number, by = 1): void {
+    this.#counters[counter]! += by;
+  }
+
+  counter(counter: number): number {
+    return this.#counters[counter]!;
+  }
+
+  /** Counts a decision by MTI, DE39 (two ASCII bytes) and reason. */
+  outcome(mti: number, response: number, reason: number): void {
+    const table = this.#outcomes;
+    const high = ((mti << 16) | response) >>> 0;
+    let slot = Math.imul(high ^ (reason << 7), 0x9e3779b1) >>> 23;
+    for (let probe = 0; probe < OUTCOME_SLOTS; probe++) {
+      const at = slot * OUTCOME_WORDS;
+      if (table[at] === high && table[at + 1] === reason) {
+        table[at + 2]!++;
+        return;
+      }
+      if (table[at] === 0) {
+        table[at + 1] = reason;
+        table[at + 2] = 1;
+        table[at] = high;
+        return;
+      }
+      slot = (slot + 1) % OUTCOME_SLOTS;
+    }
+    this.count(ShardCounter.outcomesLost);
+  }
+
+  /** Visits every outcome counted so far. */
+  eachOutcome(visit: (mti: number, response: number, reason: number, count: number) => void): void {
+    for (let at = 0; at < this.#outcomes.length; at += OUTCOME_WORDS) {
+      const high = this.#outcomes[at]!;
+      if (high !== 0) visit(high >>> 16, high & 0xffff, this.#outcomes[at + 1]!, this.#outcomes[at + 2]!);
+    }
+  }
+}

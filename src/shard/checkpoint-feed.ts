@@ -1,0 +1,126 @@
+/**
+ * Writes changed rows behind: hands them to the checkpoint task through a ring, off the reply path and only when everything
+ * they include is durable.
+ *
+ * One shard after the other, in rounds. A round begins by noting the durable sequence S and the keys of all rows changed
+ * since the last round; then it sends those rows, a few per turn, each as it is at that moment; at the end it sends "replay
+ * from S + 1": every event up to S is in some row that was sent. Rows that change meanwhile enter the next round.
+ *
+ * The pace is bounded (limits.ts): a checkpoint shortens the next start, no authorization may wait for it.
+ */
+import type { ShardState } from '../domain/shard-state.js';
+import { ROW_BYTES_MAX } from '../domain/shard-state.js';
+import type { JournalLane } from '../journal/types.js';
+import { CHECKPOINT_ROUND_MS, CHECKPOINT_ROWS_PER_MS, CHECKPOINT_ROWS_PER_TURN } from '../limits.js';
+import type { RingProducer } from '../ring/ring.js';
+import type { Waker } from '../ring/wake.js';
+import type { LogicalShard } from './logical-shard.js';
+
+/** Kinds of entries in the checkpoint ring: `a` = table, `b` = key; for `meta` b = first sequence to replay. */
+export const CheckpointEntry = { row: 1, removed: 2, meta: 3 } as const;
+
+class Keys {
+  values = new Float64Array(1024);
+  count = 0;
+  sent = 0;
+
+  push(table: number, key: number): void {
+    if (this.count * 2 === this.values.length) {
+      const larger = new Float64Array(this.values.length * 2);
+      larger.set(this.values);
+      this.values = larger;
+    }
+    this.values[this.count * 2] = table;
+    this.values[this.count * 2 + 1] = key;
+    this.count++;
+  }
+}
+
+export class CheckpointFeed {
+  readonly #ring: RingProducer;
+  readonly #waker: Waker;
+  readonly #monotonicUs: () => number;
+  readonly #keys = new Keys();
+  /** Shard whose round is under way, -1 between rounds. */
+  #shard = -1;
+  #replayFrom = 0;
+  #next = 0;
+  #roundsBeganMs: number;
+  #budget = 0;
+  #lastMs: number;
+
+  constructor(ring: RingProducer, waker: Waker, monotonicUs: () => number) {
+    this.#ring = ring;
+    this.#waker = waker;
+    this.#monotonicUs = monotonicUs;
+    this.#lastMs = monotonicUs() / 1000;
+    this.#roundsBeganMs = this.#lastMs;
+  }
+
+  /** A rebuilt shard begins a new round: its old row keys mean nothing. */
+  restart(shard: number): void {
+    if (this.#shard === shard) this.#shard = -1;
+  }
+
+  /** Sends a few rows. `all` (a stop) ignores the pace and goes on until the ring is full. True when there is more to send. */
+  step(shards: readonly (LogicalShard | undefined)[], lane: JournalLane, all = false): boolean {
+    const nowMs = this.#monotonicUs() / 1000;
+    this.#budget = Math.min(CHECKPOINT_ROWS_PER_TURN, this.#budget + (nowMs - this.#lastMs) * CHECKPOINT_ROWS_PER_MS);
+    this.#lastMs = nowMs;
+    if (this.#shard < 0 && !this.#begin(shards, lane, nowMs, all)) return false;
+    const shard = shards[this.#shard];
+    if (shard === undefined) {
+      this.#shard = -1;
+      return false;
+    }
+    // A row may include events of this very turn: send it only while nothing waits for the lane.
+    if (lane.durable(shard.number) < shard.journal.sequence) return false;
+    const more = this.#send(shard.state, all);
+    this.#waker.signal();
+    return all && more;
+  }
+
+  #begin(shards: readonly (LogicalShard | undefined)[], lane: JournalLane, nowMs: number, all: boolean): boolean {
+    while (this.#next < shards.length) {
+      const shard = shards[this.#next++];
+      if (shard === undefined || shard.state.dirtyRows === 0 || lane.durable(shard.number) < shard.journal.sequence)
+        continue;
+      this.#shard = shard.number;
+      this.#replayFrom = shard.journal.sequence + 1;
+      this.#keys.count = 0;
+      this.#keys.sent = 0;
+      shard.state.takeDirty(Number.MAX_SAFE_INTEGER, (table, key) => this.#keys.push(table, key));
+      return true;
+    }
+    if (all) return false;
+    if (nowMs - this.#roundsBeganMs < CHECKPOINT_ROUND_MS) return false;
+    this.#roundsBeganMs = nowMs;
+    this.#next = 0;
+    return false;
+  }
+
+  /** Begins a last round over all shards, for a stop. */
+  beginFinalRound(): void {
+    this.#next = 0;
+  }
+
+  #send(state: ShardState, all: boolean): boolean {
+    const { values } = this.#keys;
+    while (this.#keys.sent < this.#keys.count) {
+      if (!all && this.#budget < 1) return true;
+      const table = values[this.#keys.sent * 2]!;
+      const key = values[this.#keys.sent * 2 + 1]!;
+      const at = this.#ring.reserve(ROW_BYTES_MAX);
+      if (at < 0) return true;
+      const length = state.writeRow(table as Parameters<ShardState['writeRow']>[0], key, this.#ring.bytes, at);
+      const kind = length === 0 ? CheckpointEntry.removed : CheckpointEntry.row;
+      this.#ring.commit(kind, 0, state.shard, 0, table, 0, key, length);
+      this.#keys.sent++;
+      this.#budget--;
+    }
+    if (this.#ring.reserve(0) < 0) return true;
+    this.#ring.commit(CheckpointEntry.meta, 0, state.shard, 0, 0, 0, this.#replayFrom, 0);
+    this.#shard = -1;
+    return true;
+  }
+}

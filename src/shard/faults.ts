@@ -1,0 +1,64 @@
+/**
+ * Faults that tests plant in a running engine. All are off unless the process was started with them in its environment;
+ * a release build carries the checks because a crash test must run the real program. One integer compare each.
+ */
+import { writeSync } from 'node:fs';
+
+/** Points in a turn at which a test may kill the process. */
+export const KillPoint = { none: 0, beforeAppend: 1, betweenAppendAndRelease: 2, afterRelease: 3 } as const;
+export type KillPoint = (typeof KillPoint)[keyof typeof KillPoint];
+
+export interface FaultOptions {
+  /** `HOLDFAST_FAULT_KILL=<point>:<n>`: SIGKILL the process at the n-th commit of a thread, at that point. */
+  killPoint: KillPoint;
+  killAtCommit: number;
+  /** `HOLDFAST_FAULT_THROW_RRN=<rrn>`: the shard throws while it decides a message with this DE37. */
+  throwRrn: string;
+  /** `HOLDFAST_FAULT_LANE_DELAY_MS=<n>`: acknowledgements of the journal lane arrive n ms late. */
+  laneDelayMs: number;
+}
+
+export const noFaults: FaultOptions = { killPoint: KillPoint.none, killAtCommit: 0, throwRrn: '', laneDelayMs: 0 };
+
+/** Reads the planted faults of a test from the environment. */
+export function faultsFromEnvironment(environment: Record<string, string | undefined>): FaultOptions {
+  const [point, count] = (environment.HOLDFAST_FAULT_KILL ?? '').split(':');
+  return {
+    killPoint:
+      point === 'before-append'
+        ? KillPoint.beforeAppend
+        : point === 'append-release'
+          ? KillPoint.betweenAppendAndRelease
+          : point === 'after-release'
+            ? KillPoint.afterRelease
+            : KillPoint.none,
+    killAtCommit: Number(count ?? 0),
+    throwRrn: environment.HOLDFAST_FAULT_THROW_RRN ?? '',
+    laneDelayMs: Number(environment.HOLDFAST_FAULT_LANE_DELAY_MS ?? 0),
+  };
+}
+
+export class Faults {
+  readonly #options: FaultOptions;
+  #commits = 0;
+
+  constructor(options: FaultOptions) {
+    this.#options = options;
+  }
+
+  get throwRrn(): string {
+    return this.#options.throwRrn;
+  }
+
+  /** Counts a commit that is about to begin. */
+  beginCommit(): void {
+    this.#commits++;
+  }
+
+  /** Kills the process when a test asked for it here. The trace line goes to stderr first, synchronously. */
+  reach(point: KillPoint): void {
+    if (this.#options.killPoint !== point || this.#commits !== this.#options.killAtCommit) return;
+    writeSync(2, `fault: kill point ${point} at commit ${this.#commits}\n`);
+    process.kill(process.pid, 'SIGKILL');
+  }
+}

@@ -1,0 +1,51 @@
+/**
+ * The past of one logical shard as the domain sees it: keys from the index, events from the frame that is still being
+ * filled or from the journal.
+ */
+import { MessageEvent, type PlainEvent } from '../domain/events.js';
+import type { Found, History } from '../domain/history.js';
+import { assert } from '../errors.js';
+import type { JournalReader } from '../journal/reader.js';
+import type { ShardIndex } from '../journal/shard-index.js';
+import type { ShardJournal } from '../journal/shard-journal.js';
+
+export class ShardHistory implements History {
+  readonly #shard: number;
+  readonly #index: ShardIndex;
+  readonly #journal: ShardJournal;
+  readonly #reader: JournalReader;
+  readonly #event = new MessageEvent();
+
+  constructor(shard: number, index: ShardIndex, journal: ShardJournal, reader: JournalReader) {
+    this.#shard = shard;
+    this.#index = index;
+    this.#journal = journal;
+    this.#reader = reader;
+  }
+
+  find(high: number, low: number): Found {
+    return this.#index.find(high, low);
+  }
+
+  read(sequence: number): MessageEvent {
+    const plain = this.#load(sequence);
+    assert(plain === undefined, `shard ${this.#shard}: record ${sequence} is a message event`);
+    return this.#event;
+  }
+
+  isMessage(sequence: number): boolean {
+    return this.#load(sequence) === undefined;
+  }
+
+  /** A plain event of the past; undefined when the record is a message event. */
+  readEvent(sequence: number): PlainEvent | undefined {
+    return this.#load(sequence);
+  }
+
+  /** A message event goes into `#event`, anything else is returned. */
+  #load(sequence: number): PlainEvent | undefined {
+    if (this.#journal.isPending(sequence)) return this.#journal.readPending(sequence, this.#event);
+    if (this.#reader.readMessage(this.#shard, sequence, this.#event)) return undefined;
+    return this.#reader.readEvent(this.#shard, sequence);
+  }
+}

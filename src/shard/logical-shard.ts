@@ -1,0 +1,291 @@
+/**
+ * One logical shard: a single writer of its accounts, cards and holds. It turns requests into events and replies and
+ * keeps the replies until the journal says that they are durable. The thread around it (shard-host.ts) drains rings,
+ * commits and releases; a shard never sees another one.
+ *
+ *   wire message -> decode -> normalize -> decide -> apply -> append -> reply held back
+ *                                           |
+ *                                           +- repeat: reply from the stored event, nothing applied
+ *
+ * The order matters. Decide changes nothing. Apply comes before append, so that an exception in either leaves no record of
+ * a half-applied event: what was appended before is complete, is committed as usual, and the shard is rebuilt from it.
+ */
+import { pack } from 'msgpackr';
+import { applyEvent, applyMessage } from '../domain/apply.js';
+import { EventKind, Response } from '../domain/codes.js';
+import { DECIDED, decideMessage } from '../domain/decide-message.js';
+import type { MessageEvent, PlainEvent } from '../domain/events.js';
+import { keysOfEvent } from '../domain/index-keys.js';
+import { Text } from '../domain/message.js';
+import { ShardState } from '../domain/shard-state.js';
+import { Table } from '../domain/tables.js';
+import type { Decoder } from '../iso8583/decoder.js';
+import { ShardIndex } from '../journal/shard-index.js';
+import { ShardJournal } from '../journal/shard-journal.js';
+import type { ShardHead } from '../journal/types.js';
+import { REPLY_BYTES_MAX } from '../limits.js';
+import { ReplyKind, RequestKind } from '../ring/kinds.js';
+import type { RingConsumer } from '../ring/ring.js';
+import { WIRE_HEADER_BYTES } from '../ring/wire-entry.js';
+import { ShardCounter } from '../shard-instruments.js';
+import { HeldReplies } from './held-replies.js';
+import { ShardHistory } from './history.js';
+import { normalize } from './normalize.js';
+import { messageHash, PoisonSet } from './poison.js';
+import { writeRefusal, writeReply } from './reply.js';
+import { STAGE_SAMPLE, type ThreadContext } from './thread-context.js';
+import { UnknownCardRate } from './unknown-card-rate.js';
+
+const CARD_SLOT_MASK = 0xffffff;
+
+export class LogicalShard {
+  readonly number: number;
+  readonly state: ShardState;
+  readonly journal: ShardJournal;
+  readonly index: ShardIndex;
+  readonly history: ShardHistory;
+  readonly held = new HeldReplies();
+  readonly poisons = new PoisonSet();
+  /** Digest of the state after the last whole record: an exception half-way through the next one does not change it. */
+  readonly digest = { high: 0, low: 0 };
+  readonly #context: ThreadContext;
+  readonly #unknownCards = new UnknownCardRate();
+  readonly #visitKey: (high: number, low: number) => void;
+
+  /** An empty shard that continues behind `head`; recovery.ts fills it. */
+  constructor(context: ThreadContext, head: ShardHead) {
+    this.#context = context;
+    this.number = head.shard;
+    this.state = new ShardState(head.shard);
+    this.journal = new ShardJournal(head.shard, head);
+    const { segments, board, keyCheck, reader } = context.ports;
+    this.index = ShardIndex.open(segments, head.shard, { board, keyCheck, headSequence: head.sequence });
+    this.history = new ShardHistory(head.shard, this.index, this.journal, reader);
+    this.#visitKey = (high, low) => this.index.add(high, low, this.#keySequence);
+  }
+
+  #keySequence = 0;
+
+  /** Takes in a durable event: recovery and rebuild. `apply` is false when every row includes it and only the index wants it. */
+  replayMessage(event: MessageEvent, apply: boolean): void {
+    if (apply) applyMessage(this.state, event);
+    if (event.sequence > this.index.completeThrough) this.#addKeys(event);
+  }
+
+  replayEvent(event: PlainEvent, apply: boolean): void {
+    if (apply) {
+      applyEvent(this.state, event);
+      this.#afterEvent(event);
+    }
+    if (event.sequence > this.index.completeThrough) this.#addKeys(event);
+  }
+
+  /** Takes one row of a checkpoint into the empty state. */
+  loadRow(table: number, key: number, row: Uint8Array): void {
+    this.state.readRow(table as Table, key, row, 0, row.length);
+    if (table === Table.card) {
+      const { cards } = this.state;
+      this.#enlist(cards.fingerprint(key, 0), cards.fingerprint(key, 1), cards.fingerprint(key, 2), key);
+    }
+  }
+
+  /** Puts a card into the directory that the ingress routes by. A rebuilt shard finds its cards there already. */
+  #enlist(f0: number, f1: number, f2: number, cardSlot: number): void {
+    const { directory } = this.#context.ports;
+    if (directory.find(f0, f1, f2) < 0) directory.insert(f0, f1, f2, this.number, cardSlot);
+  }
+
+  /** What lives outside the state: the directory of cards, messages set aside. */
+  #afterEvent(event: PlainEvent): void {
+    if (event.kind === EventKind.cardCreated) {
+      this.#enlist(event.fingerprint[0], event.fingerprint[1], event.fingerprint[2], event.cardSlot);
+    } else if (event.kind === EventKind.poison) {
+      this.poisons.add(event.hashHigh, event.hashLow);
+    }
+  }
+
+  #addKeys(event: MessageEvent | PlainEvent): void {
+    this.#keySequence = event.sequence;
+    keysOfEvent(event, this.#context.ports.keys, this.#visitKey);
+  }
+
+  /** Applies and appends one plain event of a command or of the shard itself. */
+  record(event: PlainEvent): void {
+    event.timeMs = this.#context.nowMs;
+    event.sequence = this.journal.sequence + 1;
+    applyEvent(this.state, event);
+    this.journal.appendEvent(event);
+    this.#afterEvent(event);
+    this.#settle(event);
+  }
+
+  /** After the record is whole: its keys, and the digest that the frame will carry. */
+  #settle(event: MessageEvent | PlainEvent): void {
+    this.#addKeys(event);
+    this.digest.high = this.state.digest.high;
+    this.digest.low = this.state.digest.low;
+    this.#context.ports.instruments.count(ShardCounter.records);
+  }
+
+  /** Decides the wire message of the current ring entry and queues its reply. */
+  handleWire(client: number, entry: RingConsumer): void {
+    const context = this.#context;
+    const { instruments, monotonicUs } = context.ports;
+    const at = entry.payloadAt;
+    const bytes = entry.bytes;
+    const decoder = context.decoders[bytes[at + 16]!]!;
+    const sampled = context.messages++ % STAGE_SAMPLE === 0;
+    const startUs = sampled ? monotonicUs() : 0;
+    const messageAt = at + WIRE_HEADER_BYTES;
+    const messageEnd = at + entry.payloadLength;
+    const decoded = decoder.decode(bytes, messageAt, messageEnd);
+    normalize(decoder, decoded, bytes[at + 16]!, bytes[at + 18]! | (bytes[at + 19]! << 8), context.event.input);
+    instruments.queue.record(context.nowUs - entry.timeUs);
+    if (this.poisons.has(bytes, messageAt, messageEnd - messageAt)) {
+      instruments.count(ShardCounter.poisoned);
+      this.refuse(client, entry, Response.systemError);
+      return;
+    }
+    if (context.nowUs > entry.b) {
+      instruments.count(ShardCounter.shedDeadline);
+      this.refuse(client, entry, Response.unavailable);
+      return;
+    }
+    if (this.index.full) {
+      instruments.count(ShardCounter.shedFull);
+      this.refuse(client, entry, Response.unavailable);
+      return;
+    }
+    const decodedUs = sampled ? monotonicUs() : 0;
+    this.#plantedFault();
+    this.#decide(client, entry, decoder, at);
+    if (sampled) {
+      instruments.decode.record(decodedUs - startUs);
+      instruments.decide.record(monotonicUs() - decodedUs);
+    }
+  }
+
+  #decide(client: number, entry: RingConsumer, decoder: Decoder, at: number): void {
+    const context = this.#context;
+    const event = context.event;
+    const word = (offset: number): number =>
+      (entry.bytes[at + offset]! |
+        (entry.bytes[at + offset + 1]! << 8) |
+        (entry.bytes[at + offset + 2]! << 16) |
+        (entry.bytes[at + offset + 3]! << 24)) >>>
+      0;
+    const route = word(0);
+    event.fingerprint[0] = word(4);
+    event.fingerprint[1] = word(8);
+    event.fingerprint[2] = word(12);
+    const cardSlot = route === 0xffffffff ? -1 : route & CARD_SLOT_MASK;
+    // The message was normalized into the event's own input: nothing is copied.
+    const { input } = event;
+    const decision = decideMessage(this.state, input, cardSlot, this.history, context.ports.keys, context.nowMs, event);
+    const mti = input.mti;
+    let answer = event;
+    if (decision === DECIDED) {
+      this.#keep(event);
+    } else {
+      answer = this.history.read(decision);
+      context.ports.instruments.count(ShardCounter.repeats);
+    }
+    this.#queueReply(client, entry, decoder, answer, decision === DECIDED);
+    context.ports.instruments.outcome(mti, answer.response, answer.reason);
+  }
+
+  #keep(event: MessageEvent): void {
+    if (event.cardSlot < 0 && !this.#unknownCards.take(this.#context.nowMs)) return;
+    event.sequence = this.journal.sequence + 1;
+    applyMessage(this.state, event);
+    this.journal.appendMessage(event);
+    this.#settle(event);
+  }
+
+  #queueReply(client: number, entry: RingConsumer, decoder: Decoder, event: MessageEvent, fresh: boolean): void {
+    const encoder = this.#context.encoders[decoder.dialect.index]!;
+    const currency = event.accountSlot < 0 ? 0 : this.state.accounts.currency[event.accountSlot]!;
+    const target = this.held.buffer();
+    const length = writeReply(encoder, decoder, event, currency, target, this.held.offset);
+    // Only a fresh approval with a hold can be rolled back when its reply cannot be sent in time.
+    const undoable = fresh && event.holdDelta > 0 ? 1 : 0;
+    this.held.push(this.journal.sequence, client, ReplyKind.wire, undoable, entry.token, event.sequence, length);
+  }
+
+  /** Answers 91 or 96 without a decision. The request must have been decoded by its dialect's decoder. */
+  refuse(client: number, entry: RingConsumer, response: number): void {
+    const dialect = entry.bytes[entry.payloadAt + 16]!;
+    const decoder = this.#context.decoders[dialect]!;
+    decoder.decode(entry.bytes, entry.payloadAt + WIRE_HEADER_BYTES, entry.payloadAt + entry.payloadLength);
+    const length = writeRefusal(
+      this.#context.encoders[dialect]!,
+      decoder,
+      response,
+      this.held.buffer(),
+      this.held.offset,
+    );
+    this.held.push(this.journal.sequence, client, ReplyKind.wire, 0, entry.token, 0, length);
+    this.#context.ports.instruments.outcome(decoder.mti, response, 0);
+  }
+
+  /** Rolls back an approval whose reply was not handed to its socket in time. */
+  handleNotDelivered(client: number, entry: RingConsumer): void {
+    const sequence = entry.b;
+    const hold = this.state.holds.find(sequence);
+    if (hold >= 0) {
+      const accountSlot = this.state.holds.account[hold]!;
+      const cardSlot = this.state.holds.card[hold]!;
+      this.record({
+        kind: EventKind.notDelivered,
+        sequence: 0,
+        timeMs: 0,
+        accountSlot,
+        cardSlot,
+        originalSequence: sequence,
+        holdDelta: -this.state.holds.remaining[hold]!,
+        previousOfAccount: this.state.accounts.newest[accountSlot]!,
+        previousOfCard: this.state.cards.newest[cardSlot]!,
+      });
+    }
+    this.held.push(this.journal.sequence, client, ReplyKind.rolledBack, hold >= 0 ? 1 : 0, entry.token, sequence, 0);
+  }
+
+  /** Queues a payload that is not an ISO message: the result of a command or a read. */
+  queueResult(client: number, token: number, payload: Uint8Array): void {
+    const target = this.held.buffer(Math.max(REPLY_BYTES_MAX, payload.length));
+    target.set(payload, this.held.offset);
+    this.held.push(this.journal.sequence, client, ReplyKind.result, 0, token, 0, payload.length);
+  }
+
+  /** Answers a command or a read while the shard is out of service. */
+  queueRefusal(client: number, entry: RingConsumer): void {
+    if (entry.kind === RequestKind.notDelivered) {
+      // Undone after all: the hold is still there when the shard is back, and the network's reversal releases it.
+      this.held.push(this.journal.sequence, client, ReplyKind.rolledBack, 0, entry.token, entry.b, 0);
+      return;
+    }
+    this.queueResult(client, entry.token, pack({ ok: false, code: 'shard_unavailable' }));
+  }
+
+  /** Sets the message of the entry aside after it stopped the shard; the shard has been rebuilt meanwhile. */
+  setAside(hashHigh: number, hashLow: number, error: string): void {
+    this.record({ kind: EventKind.poison, sequence: 0, timeMs: 0, hashHigh, hashLow, error });
+  }
+
+  /** Small work once per turn: counts of unknown cards, segments that were published. */
+  maintain(): void {
+    this.index.maintain();
+    const count = this.#unknownCards.due(this.#context.nowMs);
+    if (count > 0) this.record({ kind: EventKind.unknownCardCount, sequence: 0, timeMs: 0, count });
+  }
+
+  #plantedFault(): void {
+    const { throwRrn } = this.#context.ports.faults;
+    if (throwRrn !== '' && this.#context.event.input.textOf(Text.rrn) === throwRrn) throw new Error('planted fault');
+  }
+}
+
+/** Hash of the wire message in the current entry. */
+export function entryHash(entry: RingConsumer): Uint32Array {
+  return messageHash(entry.bytes, entry.payloadAt + WIRE_HEADER_BYTES, entry.payloadLength - WIRE_HEADER_BYTES);
+}

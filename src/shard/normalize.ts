@@ -1,0 +1,223 @@
+/**
+ * From the wire to the domain: fills a `MessageInput` from a decoded message. After this nothing depends on the dialect.
+ *
+ * Mandatory fields (a missing one is answered 30 and named in the trace): of an authorization the PAN (DE2, or DE35), 3,
+ * 4 (inquiries may leave it out), 7, 11 and 49; of a reversal the PAN, 3, 4, 7 and 11. The rest is optional, because
+ * real networks differ in what they send; a part of the duplicate key that is absent counts as empty.
+ */
+import { ABSENT, Carried, type MessageInput, Text } from '../domain/message.js';
+import type { Decoder } from '../iso8583/decoder.js';
+import { PrivateTag, TagWalker } from '../iso8583/private-data.js';
+
+const tags = new TagWalker();
+
+/** Texts copied from their own field, with that field's number and the characters kept. */
+const TEXT_FIELDS: readonly (readonly [Text, number, number])[] = [
+  [Text.acquirer, 32, 11],
+  [Text.forwarder, 33, 11],
+  [Text.rrn, 37, 12],
+  [Text.approval, 38, 6],
+  [Text.terminal, 41, 8],
+  [Text.acceptor, 42, 15],
+  [Text.acceptorName, 43, 40],
+];
+
+const NETWORK_ID_MAX = 15;
+
+/**
+ * @param decoded true when the decoder read the whole message; else its error becomes `badField`.
+ */
+export function normalize(
+  decoder: Decoder,
+  decoded: boolean,
+  dialect: number,
+  link: number,
+  input: MessageInput,
+): void {
+  input.clear();
+  input.dialect = dialect;
+  input.link = link;
+  input.mti = decoder.mti;
+  input.processingCode = decoder.digits(3);
+  input.amount = decoder.digits(4);
+  input.billingAmount = decoder.digits(6);
+  input.transmission = decoder.digits(7);
+  input.stan = decoder.digits(11);
+  input.localTime = decoder.digits(12);
+  input.localDate = decoder.digits(13);
+  input.expiry = decoder.digits(14);
+  input.settlementDate = decoder.digits(15);
+  input.mcc = decoder.digits(18);
+  input.country = decoder.digits(19);
+  input.entryMode = decoder.digits(22);
+  input.cardSequence = decoder.digits(23);
+  input.condition = decoder.digits(25);
+  input.currency = decoder.digitsAt(49, 0, 3);
+  input.billingCurrency = decoder.digitsAt(51, 0, 3);
+  copyTexts(decoder, input);
+  if (decoder.has(35)) input.carried |= Carried.track2;
+  if (decoder.has(45)) input.carried |= Carried.track1;
+  if (decoder.has(52)) input.carried |= Carried.pin;
+  if (decoder.has(55)) input.carried |= Carried.chip;
+  if (input.expiry === ABSENT && decoder.has(35)) input.expiry = expiryOfTrack2(decoder);
+  if (!decoded) {
+    input.badField = decoder.errorField > 0 ? decoder.errorField : 1;
+    return;
+  }
+  if (decoder.has(48)) readPrivateData(decoder, input);
+  if (decoder.has(90)) readOriginal(decoder, input);
+  if (decoder.has(95)) {
+    input.replacementAmount = decoder.digitsAt(95, 0, 12);
+    if (input.replacementAmount === ABSENT) input.badField = 95;
+  }
+  if (input.badField === 0) requireFields(decoder, input);
+}
+
+function copyTexts(decoder: Decoder, input: MessageInput): void {
+  let at = 0;
+  for (let i = 0; i < TEXT_FIELDS.length; i++) {
+    const row = TEXT_FIELDS[i]!;
+    if (!decoder.has(row[1])) continue;
+    const length = Math.min(row[2], decoder.copyText(row[1], input.text, at));
+    input.textAt[row[0]] = at;
+    input.textLength[row[0]] = length;
+    at += length;
+  }
+  // DE63 may be up to 999 long: its first 15 characters are the network id, the rest is private to the network.
+  const length = Math.min(NETWORK_ID_MAX, decoder.size(63));
+  if (length === 0) return;
+  for (let i = 0; i < length; i++) input.text[at + i] = decoder.byteAt(63, i);
+  input.textAt[Text.networkId] = at;
+  input.textLength[Text.networkId] = length;
+}
+
+/** The expiry behind the track's separator, YYMM, or ABSENT. */
+function expiryOfTrack2(decoder: Decoder): number {
+  const size = decoder.size(35);
+  for (let i = 12; i < size - 4; i++) {
+    const code = decoder.byteAt(35, i);
+    if (code === 0x3d || code === 0x44) return decoder.digitsAt(35, i + 1, 4);
+  }
+  return ABSENT;
+}
+
+/** Where the next text goes: behind the last one. */
+function textEnd(input: MessageInput): number {
+  let end = 0;
+  for (let i = 0; i < input.textAt.length; i++) {
+    if (input.textLength[i] !== 0) end = Math.max(end, input.textAt[i]! + input.textLength[i]!);
+  }
+  return end;
+}
+
+/** DE48 is tag(2) length(2) value; a DE48 of another layout is private to somebody else and ignored. */
+function readPrivateData(decoder: Decoder, input: MessageInput): void {
+  tags.reset(decoder.bytes, decoder.start(48), decoder.length(48));
+  while (tags.next()) {
+    const { length } = tags;
+    switch (tags.tag) {
+      case PrivateTag.function:
+        input.functionCode = length === 1 ? tags.bytes[tags.at]! : 0;
+        break;
+      case PrivateTag.threeDSecure:
+        input.threeDSecureLevel = length === 3 ? threeDigits() : ABSENT;
+        input.carried |= Carried.threeDSecure;
+        break;
+      case PrivateTag.terminal:
+        input.partialSupported = length > 0 && tags.bytes[tags.at]! === 0x31 ? 1 : 0;
+        break;
+      case PrivateTag.originalNetworkId:
+        if (length > 0 && length <= NETWORK_ID_MAX) {
+          const at = textEnd(input);
+          for (let i = 0; i < length; i++) input.text[at + i] = tags.bytes[tags.at + i]!;
+          input.textAt[Text.originalNetworkId] = at;
+          input.textLength[Text.originalNetworkId] = length;
+        }
+        break;
+      case PrivateTag.addressCheck:
+        input.carried |= Carried.addressCheck;
+        break;
+      case PrivateTag.cvv2:
+        input.carried |= Carried.cvv2;
+        break;
+      default:
+        break;
+    }
+  }
+}
+
+function threeDigits(): number {
+  let value = 0;
+  for (let i = 0; i < 3; i++) {
+    const digit = tags.bytes[tags.at + i]! - 0x30;
+    if (digit < 0 || digit > 9) return ABSENT;
+    value = value * 10 + digit;
+  }
+  return value;
+}
+
+/** DE90: MTI 4, STAN 6, DE7 10, DE32 11, DE33 11. A part of zeros is absent; institution ids lose leading zeros. */
+function readOriginal(decoder: Decoder, input: MessageInput): void {
+  const mti = decoder.digitsAt(90, 0, 4);
+  const stan = decoder.digitsAt(90, 4, 6);
+  const transmission = decoder.digitsAt(90, 10, 10);
+  if (mti === ABSENT || stan === ABSENT || transmission === ABSENT) {
+    input.badField = 90;
+    return;
+  }
+  input.originalMti = mti === 0 ? ABSENT : mti;
+  input.originalStan = stan === 0 && transmission === 0 ? ABSENT : stan;
+  input.originalTransmission = transmission === 0 ? ABSENT : transmission;
+  copyInstitution(decoder, input, 20, Text.originalAcquirer);
+  copyInstitution(decoder, input, 31, Text.originalForwarder);
+}
+
+function copyInstitution(decoder: Decoder, input: MessageInput, from: number, which: Text): void {
+  let first = from;
+  while (first < from + 11 && decoder.byteAt(90, first) === 0x30) first++;
+  const length = from + 11 - first;
+  if (length === 0) return;
+  const at = textEnd(input);
+  for (let i = 0; i < length; i++) input.text[at + i] = decoder.byteAt(90, first + i);
+  input.textAt[which] = at;
+  input.textLength[which] = length;
+}
+
+function requireFields(decoder: Decoder, input: MessageInput): void {
+  const messageClass = Math.floor(input.mti / 100) % 10;
+  if (!decoder.has(2) && !decoder.has(35)) {
+    missing(input, 2);
+    return;
+  }
+  if (input.processingCode === ABSENT) {
+    missing(input, 3);
+    return;
+  }
+  const type = Math.floor(input.processingCode / 10_000);
+  if (input.amount === ABSENT) {
+    if (type !== 30 && type !== 31) {
+      missing(input, 4);
+      return;
+    }
+    input.amount = 0;
+  }
+  if (input.transmission === ABSENT) {
+    missing(input, 7);
+    return;
+  }
+  if (input.stan === ABSENT) {
+    missing(input, 11);
+    return;
+  }
+  if (messageClass !== 1) return;
+  if (!decoder.has(49)) {
+    missing(input, 49);
+    return;
+  }
+  if (input.currency === ABSENT) input.badField = 49;
+}
+
+function missing(input: MessageInput, field: number): void {
+  input.badField = field;
+  input.badFieldMissing = 1;
+}

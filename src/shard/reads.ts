@@ -1,0 +1,101 @@
+/**
+ * Reads of the control plane. An answer waits for the durability of everything the shard had appended when it was made:
+ * `queueResult` queues it behind the shard's last sequence.
+ */
+import { pack, unpack } from 'msgpackr';
+import type { LedgerTotal, Read, ReadResult, ShardStats } from '../domain/commands.js';
+import { accountView, cardView } from '../domain/views.js';
+import type { RingConsumer } from '../ring/ring.js';
+import type { LogicalShard } from './logical-shard.js';
+
+/** Answers the read of the current ring entry. */
+export function handleRead(shard: LogicalShard, durable: number, client: number, entry: RingConsumer): void {
+  const payload = entry.bytes.slice(entry.payloadAt, entry.payloadAt + entry.payloadLength);
+  shard.queueResult(client, entry.token, pack(answer(shard, durable, unpack(payload) as Read)));
+}
+
+function answer(shard: LogicalShard, durable: number, read: Read): ReadResult {
+  const { accounts, cards, holds } = shard.state;
+  switch (read.op) {
+    case 'account': {
+      const slot = accounts.find(read.id);
+      return slot < 0
+        ? { ok: false, code: 'account_not_found' }
+        : { ok: true, account: accountView(shard.state, slot) };
+    }
+    case 'account_slot':
+      if (!accounts.exists(read.slot)) return { ok: false, code: 'account_not_found' };
+      return { ok: true, account: accountView(shard.state, read.slot) };
+    case 'card': {
+      if (!cards.exists(read.slot)) return { ok: false, code: 'card_not_found' };
+      const card = cardView(shard.state, read.slot);
+      return { ok: true, card, accountView: accountView(shard.state, cards.account[read.slot]!) };
+    }
+    case 'cards_of_account': {
+      const slot = accounts.find(read.id);
+      if (slot < 0) return { ok: false, code: 'account_not_found' };
+      return { ok: true, cards: shard.state.cardsOf(slot).map((card) => cardView(shard.state, card)) };
+    }
+    case 'accounts':
+      return { ok: true, accounts: slotsBelow(accounts.count, read).map((slot) => accountView(shard.state, slot)) };
+    case 'cards':
+      return { ok: true, cards: slotsBelow(cards.count, read).map((slot) => cardView(shard.state, slot)) };
+    case 'index':
+      return { ok: true, sequences: searchIndex(shard, read) };
+    case 'hold': {
+      const slot = holds.find(read.sequence);
+      if (slot < 0) return { ok: true, remaining: 0, original: 0, expiresMs: 0 };
+      return {
+        ok: true,
+        remaining: holds.remaining[slot]!,
+        original: holds.original[slot]!,
+        expiresMs: holds.expiresMs[slot]!,
+      };
+    }
+    case 'totals':
+      return { ok: true, totals: totals(shard) };
+    case 'stats':
+      return { ok: true, stats: stats(shard, durable) };
+  }
+}
+
+/** Slots below `before`, newest first. */
+function slotsBelow(count: number, read: { before: number; limit: number }): number[] {
+  const slots: number[] = [];
+  const from = read.before < 0 ? count : Math.min(count, read.before);
+  for (let slot = from - 1; slot >= 0 && slots.length < read.limit; slot--) slots.push(slot);
+  return slots;
+}
+
+function searchIndex(shard: LogicalShard, read: { high: number; low?: number; limit: number }): number[] {
+  if (read.low === undefined) {
+    const found = shard.index.findPrefix(read.high, read.limit);
+    return Array.from(found.sequences.subarray(0, found.count));
+  }
+  const found = shard.index.find(read.high, read.low);
+  return Array.from(found.sequences.subarray(0, found.count)).reverse().slice(0, read.limit);
+}
+
+function totals(shard: LogicalShard): LedgerTotal[] {
+  const rows: LedgerTotal[] = [];
+  shard.state.ledger.forEach((currency, glAccount, debit, credit) => {
+    rows.push({ currency, glAccount, debit, credit });
+  });
+  return rows;
+}
+
+function stats(shard: LogicalShard, durable: number): ShardStats {
+  const index = shard.index.stats();
+  return {
+    shard: shard.number,
+    sequence: shard.journal.sequence,
+    durable,
+    accounts: shard.state.accounts.count,
+    cards: shard.state.cards.count,
+    holdsOpen: shard.state.holdsOpen,
+    heldTotal: shard.state.heldTotal,
+    recentKeys: index.recentEntries,
+    tombstones: shard.state.tombstones,
+    memoryBytes: shard.state.memoryBytes + index.recentBytes + index.segmentBytes,
+  };
+}

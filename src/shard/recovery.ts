@@ -1,0 +1,103 @@
+/**
+ * Brings a logical shard to the end of its journal, in bounded steps: at the start in one go, after a fault a few records
+ * per turn while the other shards of the thread go on.
+ *
+ *   checkpoint rows (each with the sequence it includes)  ->  records after the oldest one  ->  digest = last frame's
+ *
+ * The scan starts at the older of two places: where the checkpoint's rows begin to need events, and where the fingerprint
+ * segments end. If the digest differs at the end the checkpoint is not believed and the shard is built once more from its
+ * first record; if it differs then as well, the books contradict each other and the process stops with 76.
+ */
+import { HoldfastError } from '../errors.js';
+import type { JournalScan } from '../journal/scan.js';
+import type { ShardHead } from '../journal/types.js';
+import { LogicalShard } from './logical-shard.js';
+import type { ThreadContext } from './thread-context.js';
+
+/** Rows of the last checkpoint (journal/checkpoint.ts). */
+export interface CheckpointSource {
+  /** Hands out every row of the shard; undefined when there is no whole checkpoint. */
+  load(shard: number, visit: (table: number, key: number, row: Uint8Array) => void): { replayFrom: number } | undefined;
+}
+
+export class ShardRecovery {
+  shard: LogicalShard;
+  /** Records read back so far. */
+  records = 0;
+  readonly #context: ThreadContext;
+  readonly #head: ShardHead;
+  #usedCheckpoint: boolean;
+  #scan: JournalScan;
+
+  constructor(context: ThreadContext, head: ShardHead, checkpoint: CheckpointSource | undefined) {
+    this.#context = context;
+    this.#head = head;
+    this.shard = new LogicalShard(context, head);
+    const replayFrom = this.#loadRows(checkpoint);
+    this.#usedCheckpoint = replayFrom > 1;
+    this.#scan = this.#startScan(replayFrom);
+  }
+
+  /**
+   * Replays up to about `maxRecords` records; true when the shard is complete.
+   * @throws HoldfastError `frame_corrupt`, `chain_broken`, `record_unreadable`, `digest_mismatch`
+   */
+  step(maxRecords: number): boolean {
+    const before = this.#scan.records;
+    const more = this.#scan.step(maxRecords);
+    this.records += this.#scan.records - before;
+    if (more) return false;
+    if (this.#digestAgrees()) {
+      this.shard.digest.high = this.shard.state.digest.high;
+      this.shard.digest.low = this.shard.state.digest.low;
+      return true;
+    }
+    if (!this.#usedCheckpoint) {
+      throw new HoldfastError(
+        'digest_mismatch',
+        `shard ${this.#head.shard}: the state after sequence ${this.#head.sequence} differs from the one its last frame was written with`,
+        'run `holdfast verify` on the data directory and restore the shard from a backup',
+      );
+    }
+    this.#context.ports.log(
+      'error',
+      'the checkpoint contradicts the journal; the shard is built from its first record',
+      { shard: this.#head.shard },
+    );
+    this.#usedCheckpoint = false;
+    this.shard = new LogicalShard(this.#context, this.#head);
+    this.#scan = this.#startScan(1);
+    return false;
+  }
+
+  /** Rows of the checkpoint into the empty state; answers the first sequence that must be replayed. */
+  #loadRows(checkpoint: CheckpointSource | undefined): number {
+    const { shard } = this;
+    const meta = checkpoint?.load(shard.number, (table, key, row) => shard.loadRow(table, key, row));
+    if (meta === undefined) return 1;
+    if (meta.replayFrom > this.#head.sequence + 1) {
+      throw new HoldfastError(
+        'invariant_violated',
+        `shard ${shard.number}: its checkpoint (sequence ${meta.replayFrom - 1}) is ahead of its journal (${this.#head.sequence})`,
+        'the journal lost frames or the state folder is of another directory; restore both from one backup',
+      );
+    }
+    return meta.replayFrom;
+  }
+
+  #startScan(replayFrom: number): JournalScan {
+    const { shard } = this;
+    const from = Math.max(1, Math.min(replayFrom, shard.index.completeThrough + 1));
+    const scan = this.#context.ports.reader.scan(shard.number, from);
+    scan.onMessage = (event) => shard.replayMessage(event, event.sequence >= replayFrom);
+    scan.onEvent = (event) => shard.replayEvent(event, event.sequence >= replayFrom);
+    return scan;
+  }
+
+  #digestAgrees(): boolean {
+    const { digest } = this.shard.state;
+    return (
+      this.#head.sequence === 0 || (digest.high === this.#head.digest.high && digest.low === this.#head.digest.low)
+    );
+  }
+}

@@ -1,0 +1,302 @@
+/**
+ * The loop of one shard thread: drain, decide, append, release, timers. `turn` does one round and says how long the thread
+ * may sleep; everything it touches (clocks, rings, lane, stores) is handed in, so a simulator can run the same code.
+ *
+ *   rings of requests --> logical shards --> frames of all shards --> lane.append: one commit
+ *                                                                         |
+ *   rings of replies  <-- replies whose sequence is durable  <------------+
+ *
+ * Group commit needs no timer: what arrives while a commit is under way waits in the rings and is the next batch.
+ *
+ * A shard that throws is taken out of service: what it had appended before is complete and is committed, its requests get
+ * 91, and it is rebuilt from the journal a few records per turn while the others go on. The message that stopped it is
+ * answered 96 and set aside.
+ */
+import { Response } from '../domain/codes.js';
+import { HoldfastError } from '../errors.js';
+import type { JournalReader } from '../journal/reader.js';
+import type { JournalLane, SealedFrame } from '../journal/types.js';
+import { REBUILD_RECORDS_PER_TURN, REBUILDS_MAX, REBUILDS_WITHIN_MS, TURN_MESSAGES_MAX } from '../limits.js';
+import { type ControlBlock, ShardState } from '../ring/control-block.js';
+import { RequestKind } from '../ring/kinds.js';
+import type { RingConsumer, RingProducer } from '../ring/ring.js';
+import type { Waker } from '../ring/wake.js';
+import { ShardCounter } from '../shard-instruments.js';
+import type { CheckpointFeed } from './checkpoint-feed.js';
+import { handleCommand } from './commands.js';
+import { KillPoint } from './faults.js';
+import { entryHash, type LogicalShard } from './logical-shard.js';
+import { handleRead } from './reads.js';
+import { type CheckpointSource, ShardRecovery } from './recovery.js';
+import type { ShardClock } from './shard-clock.js';
+import type { ThreadContext } from './thread-context.js';
+
+/** One client of this thread: the ingress, the control plane, the supervisor. */
+export interface HostClient {
+  readonly requests: RingConsumer;
+  readonly replies: RingProducer;
+  readonly waker: Waker;
+}
+
+export interface HostOptions {
+  readonly context: ThreadContext;
+  readonly clients: readonly HostClient[];
+  readonly shards: readonly LogicalShard[];
+  readonly lane: JournalLane;
+  readonly reader: JournalReader;
+  readonly control: ControlBlock;
+  readonly clock: ShardClock;
+  readonly wallMs: () => number;
+  readonly checkpoint: CheckpointSource | undefined;
+  readonly feed: CheckpointFeed | undefined;
+}
+
+/** A shard out of service. */
+interface Rebuild {
+  readonly shard: number;
+  /** Undefined until everything it appended before is durable, and for a shard that stays down. */
+  recovery: ShardRecovery | undefined;
+  readonly hashHigh: number;
+  readonly hashLow: number;
+  readonly error: string;
+}
+
+const IDLE_MS = 250;
+const SHARDS_NONE = -1;
+
+export class ShardHost {
+  readonly #o: HostOptions;
+  /** By shard number; undefined for shards of other threads and shards out of service. */
+  readonly #shards: (LogicalShard | undefined)[] = [];
+  /** Every shard of this thread whose replies wait, in service or not. */
+  readonly #all: LogicalShard[];
+  readonly #rebuilds: Rebuild[] = [];
+  readonly #failures: { shard: number; atMs: number }[] = [];
+  readonly #frames: SealedFrame[] = [];
+  readonly #signalled: Uint8Array;
+  readonly #deliver: Parameters<LogicalShard['held']['release']>[1];
+  #delivering = SHARDS_NONE;
+  #stopping = false;
+
+  constructor(options: HostOptions) {
+    this.#o = options;
+    this.#all = [...options.shards];
+    for (const shard of options.shards) this.#shards[shard.number] = shard;
+    this.#signalled = new Uint8Array(options.clients.length);
+    this.#deliver = (client, kind, flag, token, b, bytes, at, length) => {
+      const replies = options.clients[client]!.replies;
+      const payloadAt = replies.reserve(length);
+      if (payloadAt < 0) return false;
+      for (let i = 0; i < length; i++) replies.bytes[payloadAt + i] = bytes[at + i]!;
+      replies.commit(kind, flag, this.#delivering, token, 0, 0, b, length);
+      this.#signalled[client] = 1;
+      return true;
+    };
+  }
+
+  /** True once a stop was asked for and every reply is out. */
+  get finished(): boolean {
+    return this.#stopping && this.#all.every((shard) => shard.held.size === 0 && shard.journal.pending === 0);
+  }
+
+  /** True when a request waits: the last look before the thread sleeps. */
+  hasWork(): boolean {
+    for (const client of this.#o.clients) if (client.requests.pendingBytes > 0) return true;
+    return this.#o.control.stop !== 0;
+  }
+
+  /** One round; returns how long the thread may sleep when nothing arrives, in ms. */
+  turn(): number {
+    const { context, control, lane } = this.#o;
+    context.nowUs = context.ports.monotonicUs();
+    context.nowMs = this.#o.clock.now(this.#o.wallMs(), context.nowUs);
+    lane.poll();
+    const handled = this.#drain();
+    for (const client of this.#o.clients) client.requests.release();
+    if (control.stop !== 0) return 0;
+    this.#commit();
+    this.#release();
+    const busy = this.#afterRelease();
+    if (handled > 0 || busy) return 0;
+    return this.#waiting() ? 1 : IDLE_MS;
+  }
+
+  /** Replies that wait for an acknowledgement of the lane or for room in a ring. */
+  #waiting(): boolean {
+    for (const shard of this.#all) if (shard.held.size > 0) return true;
+    return false;
+  }
+
+  #drain(): number {
+    let handled = 0;
+    for (let client = 0; client < this.#o.clients.length; client++) {
+      const { requests } = this.#o.clients[client]!;
+      while (handled < TURN_MESSAGES_MAX && requests.next()) {
+        this.#dispatch(client, requests);
+        // Sensitive bytes of a message do not stay in shared memory.
+        if (requests.kind === RequestKind.wire) requests.wipe();
+        requests.consume();
+        handled++;
+      }
+    }
+    return handled;
+  }
+
+  #dispatch(client: number, entry: RingConsumer): void {
+    if (entry.kind === RequestKind.stop) {
+      this.#stopping = true;
+      return;
+    }
+    const shard = this.#shards[entry.shard];
+    if (shard === undefined) {
+      this.#refuse(client, entry);
+      return;
+    }
+    try {
+      this.#handle(shard, client, entry);
+      if (shard.journal.full) this.#commit();
+    } catch (error) {
+      if (error instanceof HoldfastError && error.code === 'commit_failed') throw error;
+      this.#takeDown(shard, client, entry, error);
+    }
+  }
+
+  #handle(shard: LogicalShard, client: number, entry: RingConsumer): void {
+    switch (entry.kind) {
+      case RequestKind.wire:
+        shard.handleWire(client, entry);
+        return;
+      case RequestKind.notDelivered:
+        shard.handleNotDelivered(client, entry);
+        return;
+      case RequestKind.command:
+        handleCommand(shard, client, entry, this.#o.context.nowMs);
+        return;
+      case RequestKind.read:
+        handleRead(shard, this.#o.lane.durable(shard.number), client, entry);
+        return;
+      default:
+        throw new HoldfastError('internal', `ring entry of unknown kind ${entry.kind}`);
+    }
+  }
+
+  /** The shard is being rebuilt or down. Its old instance still owns the queue of replies. */
+  #refuse(client: number, entry: RingConsumer): void {
+    const shard = this.#all.find((one) => one.number === entry.shard);
+    if (shard === undefined) throw new HoldfastError('internal', `shard ${entry.shard} is not hosted by this thread`);
+    if (entry.kind === RequestKind.wire) shard.refuse(client, entry, Response.unavailable);
+    else shard.queueRefusal(client, entry);
+  }
+
+  #takeDown(shard: LogicalShard, client: number, entry: RingConsumer, error: unknown): void {
+    const { context, control } = this.#o;
+    const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+    context.ports.log('error', 'a shard stopped; it is rebuilt from the journal', {
+      shard: shard.number,
+      sequence: shard.journal.sequence,
+      error: text,
+      stack: error instanceof Error ? (error.stack ?? '') : '',
+    });
+    this.#shards[shard.number] = undefined;
+    control.setShardState(shard.number, ShardState.rebuilding);
+    context.ports.instruments.count(ShardCounter.rebuilds);
+    this.#failures.push({ shard: shard.number, atMs: context.nowMs });
+    const hash = entry.kind === RequestKind.wire ? entryHash(entry) : new Uint32Array(2);
+    const recent = this.#failures.filter(
+      (one) => one.shard === shard.number && context.nowMs - one.atMs < REBUILDS_WITHIN_MS,
+    );
+    this.#rebuilds.push({
+      shard: shard.number,
+      recovery: undefined,
+      hashHigh: hash[0]!,
+      hashLow: hash[1]!,
+      error: text,
+    });
+    if (recent.length >= REBUILDS_MAX) {
+      control.setShardState(shard.number, ShardState.down);
+      context.ports.log(
+        'error',
+        'a shard stopped too often and stays down; restart after looking at its last messages',
+        { shard: shard.number },
+      );
+    }
+    if (entry.kind === RequestKind.wire) shard.refuse(client, entry, Response.systemError);
+    else shard.queueRefusal(client, entry);
+  }
+
+  /** Seals what was appended and makes it durable in one commit. */
+  #commit(): void {
+    const { context, lane } = this.#o;
+    const frames = this.#frames;
+    let records = 0;
+    for (const shard of this.#all) {
+      if (shard.journal.pending === 0) continue;
+      records += shard.journal.pending;
+      frames.push(shard.journal.seal(context.nowMs, shard.digest));
+    }
+    if (frames.length === 0) return;
+    const { faults, instruments, monotonicUs } = context.ports;
+    faults.beginCommit();
+    faults.reach(KillPoint.beforeAppend);
+    const start = monotonicUs();
+    lane.append(frames);
+    instruments.journal.record(monotonicUs() - start);
+    instruments.batch.record(records);
+    instruments.count(ShardCounter.commits);
+    frames.length = 0;
+    faults.reach(KillPoint.betweenAppendAndRelease);
+  }
+
+  #release(): void {
+    for (const shard of this.#all) {
+      if (shard.held.size === 0) continue;
+      this.#delivering = shard.number;
+      shard.held.release(this.#o.lane.durable(shard.number), this.#deliver);
+    }
+    for (let client = 0; client < this.#signalled.length; client++) {
+      if (this.#signalled[client] === 0) continue;
+      this.#signalled[client] = 0;
+      this.#o.clients[client]!.waker.signal();
+    }
+    this.#o.context.ports.faults.reach(KillPoint.afterRelease);
+  }
+
+  /** Begins the checkpoint of a stop. */
+  beginFinalCheckpoint(): void {
+    this.#o.feed?.beginFinalRound();
+  }
+
+  /** Sends rows of the last checkpoint; false when all are out. */
+  checkpointStep(): boolean {
+    return this.#o.feed?.step(this.#shards, this.#o.lane, true) ?? false;
+  }
+
+  /** Work that no reply waits for; true when there is more of it. */
+  #afterRelease(): boolean {
+    for (const shard of this.#shards) shard?.maintain();
+    const rebuilding = this.#rebuild();
+    const feeding = this.#o.feed?.step(this.#shards, this.#o.lane) ?? false;
+    return rebuilding || feeding;
+  }
+
+  #rebuild(): boolean {
+    const { context, control, reader, checkpoint, lane } = this.#o;
+    const job = this.#rebuilds.find((one) => control.shardState(one.shard) === ShardState.rebuilding);
+    if (job === undefined) return false;
+    const place = this.#all.findIndex((one) => one.number === job.shard);
+    const old = this.#all[place]!;
+    // The new shard continues behind everything the old one appended, and takes its place when its replies are out.
+    if (lane.durable(job.shard) < old.journal.sequence || old.held.size > 0) return true;
+    job.recovery ??= new ShardRecovery(context, reader.head(job.shard), checkpoint);
+    if (!job.recovery.step(REBUILD_RECORDS_PER_TURN)) return true;
+    const shard = job.recovery.shard;
+    this.#all[place] = shard;
+    this.#shards[job.shard] = shard;
+    this.#rebuilds.splice(this.#rebuilds.indexOf(job), 1);
+    if (job.hashHigh !== 0 || job.hashLow !== 0) shard.setAside(job.hashHigh, job.hashLow, job.error);
+    this.#o.feed?.restart(job.shard);
+    control.setShardState(job.shard, ShardState.up);
+    context.ports.log('info', 'a shard is back', { shard: job.shard, records: job.recovery.records });
+    return true;
+  }
+}

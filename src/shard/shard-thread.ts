@@ -1,0 +1,167 @@
+/**
+ * Entry of a shard thread: one long piscina task. It opens its lane, recovers its shards and runs turns until it is told to
+ * stop. It never yields to its event loop while it runs and is never terminated while it owns an LMDB environment: a stop is
+ * a ring message, a fatal stop the shared stop word.
+ */
+import type { MessagePort } from 'node:worker_threads';
+import { monotonicUs, wallMs } from '../clock.js';
+import { IndexKeys } from '../domain/index-keys.js';
+import { ExitStatus, HoldfastError } from '../errors.js';
+import { openLane } from '../journal/lane-directory.js';
+import { DelayedLane } from '../journal/lanes.js';
+import { JournalReader } from '../journal/reader.js';
+import { SegmentBoard } from '../journal/segment-board.js';
+import { openSideStore } from '../journal/side-stores.js';
+import type { JournalLane, ShardHead } from '../journal/types.js';
+import { ControlBlock, ShardState } from '../ring/control-block.js';
+import { CardDirectory } from '../ring/directory.js';
+import { RingConsumer, RingProducer } from '../ring/ring.js';
+import { Sleeper, Waker } from '../ring/wake.js';
+import { ShardInstruments } from '../shard-instruments.js';
+import { CheckpointFeed } from './checkpoint-feed.js';
+import { type FaultOptions, Faults } from './faults.js';
+import { ShardRecovery } from './recovery.js';
+import { ShardClock } from './shard-clock.js';
+import { ShardHost } from './shard-host.js';
+import { ThreadContext } from './thread-context.js';
+
+/** Rings of one client towards this thread. */
+export interface ClientChannel {
+  readonly requests: SharedArrayBuffer;
+  readonly replies: SharedArrayBuffer;
+  /** Wake words of the client. */
+  readonly wake: SharedArrayBuffer;
+}
+
+export interface ShardThreadTask {
+  readonly thread: number;
+  /** Numbers of the logical shards of this thread. */
+  readonly shards: readonly number[];
+  readonly shardCount: number;
+  readonly journalDir: string;
+  readonly stateDir: string;
+  readonly segmentsDir: string;
+  readonly clients: readonly ClientChannel[];
+  /** Wake words of this thread. */
+  readonly wake: SharedArrayBuffer;
+  readonly checkpointRing: SharedArrayBuffer;
+  readonly checkpointWake: SharedArrayBuffer;
+  readonly control: SharedArrayBuffer;
+  readonly directory: SharedArrayBuffer;
+  readonly board: SharedArrayBuffer;
+  readonly instruments: SharedArrayBuffer;
+  readonly indexSeeds: readonly [number, number];
+  readonly keyCheck: number;
+  readonly faults: FaultOptions;
+  readonly port: MessagePort;
+}
+
+/** What a shard thread tells the supervisor through its port. */
+export type ShardThreadNote =
+  | { type: 'log'; level: 'info' | 'warn' | 'error'; message: string; data: Record<string, string | number> }
+  | { type: 'ready'; thread: number; recovered: number };
+
+export interface ShardThreadResult {
+  readonly exitStatus: number;
+  readonly error?: { message: string; next: string };
+}
+
+const REPLAY_STEP = 50_000;
+
+/** Runs the thread until it stops. Never rejects: a failure is a result, and the stop word is set before it returns. */
+export async function runShardThread(task: ShardThreadTask): Promise<ShardThreadResult> {
+  const control = new ControlBlock(task.control);
+  const closers: (() => Promise<void>)[] = [];
+  let result: ShardThreadResult;
+  try {
+    result = run(task, control, closers);
+  } catch (error) {
+    const known = error instanceof HoldfastError;
+    control.requestStop(known ? error.exitStatus : ExitStatus.internal);
+    const message = known ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error);
+    result = {
+      exitStatus: known ? error.exitStatus : ExitStatus.internal,
+      error: { message, next: known ? error.next : '' },
+    };
+  }
+  // After a failed commit the environment is not touched again: the process is about to end.
+  if (result.exitStatus !== ExitStatus.journal) for (const close of closers.reverse()) await close();
+  return result;
+}
+
+function run(task: ShardThreadTask, control: ControlBlock, closers: (() => Promise<void>)[]): ShardThreadResult {
+  const say = (note: ShardThreadNote): void => task.port.postMessage(note);
+  const reader = JournalReader.open(task.journalDir);
+  closers.push(async () => reader.close());
+  const segments = openSideStore(task.segmentsDir);
+  closers.push(() => segments.close());
+  const checkpoint = undefined;
+  const context = new ThreadContext({
+    reader,
+    segments,
+    board: new SegmentBoard(task.board),
+    keys: new IndexKeys(task.indexSeeds[0], task.indexSeeds[1]),
+    keyCheck: task.keyCheck,
+    directory: new CardDirectory(task.directory),
+    faults: new Faults(task.faults),
+    instruments: new ShardInstruments(task.instruments),
+    monotonicUs,
+    log: (level, message, data = {}) => say({ type: 'log', level, message, data }),
+  });
+  const heads = task.shards.map((shard) => reader.head(shard));
+  const lastMs = Math.max(0, ...heads.map((head) => head.wallMs ?? 0));
+  const clock = new ShardClock(lastMs, wallMs(), monotonicUs());
+  context.nowMs = clock.now(wallMs(), monotonicUs());
+  let recovered = 0;
+  const shards = heads.map((head) => {
+    const recovery = new ShardRecovery(context, head, checkpoint);
+    while (!recovery.step(REPLAY_STEP)) if (control.stop !== 0) break;
+    recovered += recovery.records;
+    return recovery.shard;
+  });
+  if (control.stop !== 0) return { exitStatus: control.stop };
+  const lane = laneOf(task, heads);
+  closers.push(() => lane.close());
+  const feed = new CheckpointFeed(new RingProducer(task.checkpointRing), new Waker(task.checkpointWake), monotonicUs);
+  const host = new ShardHost({
+    context,
+    clients: task.clients.map((client) => ({
+      requests: new RingConsumer(client.requests),
+      replies: new RingProducer(client.replies),
+      waker: new Waker(client.wake),
+    })),
+    shards,
+    lane,
+    reader,
+    control,
+    clock,
+    wallMs,
+    checkpoint,
+    feed,
+  });
+  for (const shard of task.shards) control.setShardState(shard, ShardState.up);
+  say({ type: 'ready', thread: task.thread, recovered });
+  loop(host, new Sleeper(task.wake), control);
+  return { exitStatus: control.stop };
+}
+
+/** The host's whole loop: everything else is in `turn`. */
+function loop(host: ShardHost, sleeper: Sleeper, control: ControlBlock): void {
+  const hasWork = (): boolean => host.hasWork();
+  for (;;) {
+    const waitMs = host.turn();
+    if (control.stop !== 0) return;
+    if (host.finished) break;
+    if (waitMs > 0) sleeper.block(waitMs, hasWork);
+  }
+  // The last checkpoint: what it does not get out in time is replayed at the next start.
+  const deadline = monotonicUs() + 2_000_000;
+  host.beginFinalCheckpoint();
+  while (host.checkpointStep() && monotonicUs() < deadline && control.stop === 0) sleeper.block(1, () => false);
+}
+
+function laneOf(task: ShardThreadTask, heads: readonly ShardHead[]): JournalLane {
+  const lane = openLane(task.journalDir, task.thread, { heads });
+  if (task.faults.laneDelayMs === 0) return lane;
+  return new DelayedLane(lane, { now: () => monotonicUs() / 1000, delayMs: task.faults.laneDelayMs });
+}

@@ -1,0 +1,274 @@
+/**
+ * A shard thread without a thread: the real host, shards, journal and index over stores in memory, driven turn by turn.
+ * A client sends ISO messages and commands through real rings and collects the replies.
+ */
+import { pack as packMsg, unpack as unpackMsg } from 'msgpackr';
+import { AccountType, CardStatus } from '../../src/domain/codes.js';
+import type { Command, CommandResult, Read, ReadResult } from '../../src/domain/commands.js';
+import { IndexKeys } from '../../src/domain/index-keys.js';
+import { type DialectName, dialectNames } from '../../src/iso8583/dialects.js';
+import { type Fields, pack, unpack } from '../../src/iso8583/message.js';
+import { EmbeddedLane } from '../../src/journal/lanes.js';
+import { JournalReader } from '../../src/journal/reader.js';
+import { createSegmentBoard, SegmentBoard } from '../../src/journal/segment-board.js';
+import type { JournalLane } from '../../src/journal/types.js';
+import { ControlBlock, createControlBlock, ShardState } from '../../src/ring/control-block.js';
+import { CardDirectory, createDirectory } from '../../src/ring/directory.js';
+import { ReplyKind, RequestKind } from '../../src/ring/kinds.js';
+import { createRing, RingConsumer, RingProducer } from '../../src/ring/ring.js';
+import { createWake, Waker } from '../../src/ring/wake.js';
+import { WIRE_HEADER_BYTES, WIRE_NO_CARD } from '../../src/ring/wire-entry.js';
+import { type FaultOptions, Faults, noFaults } from '../../src/shard/faults.js';
+import { ShardRecovery } from '../../src/shard/recovery.js';
+import { ShardClock } from '../../src/shard/shard-clock.js';
+import { ShardHost } from '../../src/shard/shard-host.js';
+import { ThreadContext } from '../../src/shard/thread-context.js';
+import { createShardInstruments, ShardInstruments } from '../../src/shard-instruments.js';
+import { MemoryStore } from '../../src/store/memory-store.js';
+
+const START_MS = Date.UTC(2026, 5, 15, 12, 0, 0);
+
+export interface WireAnswer {
+  token: number;
+  kind: number;
+  flag: number;
+  sequence: number;
+  fields: Fields;
+}
+
+export interface HarnessOptions {
+  shards?: number;
+  journal?: MemoryStore;
+  faults?: Partial<FaultOptions>;
+  lane?: (inner: JournalLane) => JournalLane;
+}
+
+export class Harness {
+  readonly shards: number;
+  readonly journal: MemoryStore;
+  readonly control = new ControlBlock(createControlBlock());
+  readonly directory = new CardDirectory(createDirectory({ expected: 16, maximum: 1 << 16 }));
+  readonly logs: string[] = [];
+  readonly host: ShardHost;
+  readonly context: ThreadContext;
+  readonly lane: JournalLane;
+  readonly recovered: number;
+  wallMs: number;
+  us = 1_000_000;
+  readonly #requests: RingProducer;
+  readonly #replies: RingConsumer;
+  #token = 0;
+  readonly answers = new Map<number, WireAnswer>();
+  readonly results = new Map<number, CommandResult | ReadResult>();
+
+  constructor(options: HarnessOptions = {}) {
+    this.shards = options.shards ?? 2;
+    this.journal = options.journal ?? new MemoryStore();
+    const reader = JournalReader.ofStore(this.journal, 'memory');
+    this.context = new ThreadContext({
+      reader,
+      segments: new MemoryStore(),
+      board: new SegmentBoard(createSegmentBoard()),
+      keys: new IndexKeys(0x1234567, 0x89abcde),
+      keyCheck: 7,
+      directory: this.directory,
+      faults: new Faults({ ...noFaults, ...options.faults }),
+      instruments: new ShardInstruments(createShardInstruments()),
+      monotonicUs: () => this.us,
+      log: (level, message, data) => this.logs.push(`${level} ${message} ${JSON.stringify(data ?? {})}`),
+    });
+    const heads = Array.from({ length: this.shards }, (_, shard) => reader.head(shard));
+    const last = Math.max(0, ...heads.map((head) => head.wallMs ?? 0));
+    this.wallMs = Math.max(START_MS, last);
+    let recovered = 0;
+    const shards = heads.map((head) => {
+      const recovery = new ShardRecovery(this.context, head, undefined);
+      while (!recovery.step(1000));
+      recovered += recovery.records;
+      return recovery.shard;
+    });
+    this.recovered = recovered;
+    const embedded = new EmbeddedLane(this.journal, { heads });
+    this.lane = options.lane?.(embedded) ?? embedded;
+    const requests = createRing(1 << 20);
+    const replies = createRing(1 << 20);
+    this.#requests = new RingProducer(requests);
+    this.#replies = new RingConsumer(replies);
+    for (let shard = 0; shard < this.shards; shard++) this.control.setShardState(shard, ShardState.up);
+    this.host = new ShardHost({
+      context: this.context,
+      clients: [
+        { requests: new RingConsumer(requests), replies: new RingProducer(replies), waker: new Waker(createWake()) },
+      ],
+      shards,
+      lane: this.lane,
+      reader,
+      control: this.control,
+      clock: new ShardClock(last, this.wallMs, this.us),
+      wallMs: () => this.wallMs,
+      checkpoint: undefined,
+      feed: undefined,
+    });
+  }
+
+  /** Moves both clocks. */
+  advance(ms: number): void {
+    this.wallMs += ms;
+    this.us += ms * 1000;
+  }
+
+  /** Queues a wire message for the shard of a card, and returns its token. */
+  send(
+    card: { shard: number; slot: number } | undefined,
+    fields: Fields,
+    dialect: DialectName = 'iso87-bcd',
+    deadlineMs = 1500,
+  ): number {
+    return this.sendBytes(card, pack(dialect, fields), dialect, deadlineMs);
+  }
+
+  sendBytes(
+    card: { shard: number; slot: number } | undefined,
+    message: Uint8Array,
+    dialect: DialectName = 'iso87-bcd',
+    deadlineMs = 1500,
+  ): number {
+    const payload = new Uint8Array(WIRE_HEADER_BYTES + message.length);
+    const view = new DataView(payload.buffer);
+    view.setUint32(0, card === undefined ? WIRE_NO_CARD : ((card.shard << 24) | card.slot) >>> 0, true);
+    if (card === undefined) view.setUint32(4, 0xfeed, true);
+    payload[16] = dialectNames.indexOf(dialect);
+    payload[17] = 1;
+    payload.set(message, WIRE_HEADER_BYTES);
+    const token = ++this.#token;
+    const pushed = this.#requests.push(
+      RequestKind.wire,
+      0,
+      card?.shard ?? 0,
+      token,
+      0,
+      this.us,
+      this.us + deadlineMs * 1000,
+      payload,
+    );
+    if (!pushed) throw new Error('ring full');
+    return token;
+  }
+
+  notDelivered(shard: number, sequence: number): number {
+    const token = ++this.#token;
+    this.#requests.push(RequestKind.notDelivered, 0, shard, token, 0, this.us, sequence, new Uint8Array(0));
+    return token;
+  }
+
+  /** One turn, then everything that was released is collected. */
+  turn(): void {
+    this.us += 100;
+    this.host.turn();
+    while (this.#replies.next()) {
+      const entry = this.#replies;
+      const bytes = entry.bytes.slice(entry.payloadAt, entry.payloadAt + entry.payloadLength);
+      if (entry.kind === ReplyKind.result) this.results.set(entry.token, unpackMsg(bytes) as CommandResult);
+      else {
+        const fields = bytes.length === 0 ? {} : unpack('iso87-bcd', bytes);
+        this.answers.set(entry.token, {
+          token: entry.token,
+          kind: entry.kind,
+          flag: entry.flag,
+          sequence: entry.b,
+          fields,
+        });
+      }
+      entry.consume();
+    }
+    this.#replies.release();
+  }
+
+  /** Sends one message and answers its reply. */
+  ask(card: { shard: number; slot: number } | undefined, fields: Fields): Fields {
+    const token = this.send(card, fields);
+    this.turn();
+    const answer = this.answers.get(token);
+    if (answer === undefined) throw new Error('no reply was released');
+    return answer.fields;
+  }
+
+  #call(kind: number, shard: number, value: Command | Read): CommandResult | ReadResult {
+    const token = ++this.#token;
+    this.#requests.push(kind, 0, shard, token, 0, this.us, 0, packMsg(value));
+    this.turn();
+    const result = this.results.get(token);
+    if (result === undefined) throw new Error('no result was released');
+    return result;
+  }
+
+  command(shard: number, command: Command): CommandResult {
+    return this.#call(RequestKind.command, shard, command) as CommandResult;
+  }
+
+  read(shard: number, read: Read): ReadResult {
+    return this.#call(RequestKind.read, shard, read) as ReadResult;
+  }
+
+  /** An account with a card in the shard. */
+  open(shard: number, number: number, creditLimit = 500_000): { shard: number; slot: number; account: string } {
+    const account = `acct-${shard}-${number}`;
+    const made = this.command(shard, {
+      op: 'create_account',
+      id: account,
+      program: 0,
+      currency: 986,
+      creditLimit,
+      type: AccountType.credit,
+    });
+    if (!made.ok) throw new Error(made.code);
+    const card = this.command(shard, {
+      op: 'create_card',
+      account,
+      fingerprint: [shard * 1000 + number, 2, 3],
+      bin: 999999,
+      last4: 18,
+      panLength: 16,
+      expiry: 2912,
+      cardSequence: 1,
+      serviceCode: 201,
+      status: CardStatus.active,
+      replacesSlot: -1,
+    });
+    if (!card.ok || !('card' in card) || card.card === undefined) throw new Error(JSON.stringify(card));
+    return { shard, slot: card.card.slot, account };
+  }
+
+  balances(shard: number, account: string): { posted: number; held: number } {
+    const result = this.read(shard, { op: 'account', id: account });
+    if (!result.ok || !('account' in result)) throw new Error(JSON.stringify(result));
+    return { posted: result.account.posted, held: result.account.held };
+  }
+}
+
+/** A purchase of `amount` minor units; `over` replaces fields. */
+export function purchase(stan: number, amount: number, over: Fields = {}): Fields {
+  const six = String(stan).padStart(6, '0');
+  return {
+    0: '0100',
+    2: '9999990000000018',
+    3: '000000',
+    4: String(amount).padStart(12, '0'),
+    7: '0615120000',
+    11: six,
+    12: '120000',
+    13: '0615',
+    14: '2912',
+    18: '5411',
+    22: '051',
+    25: '00',
+    32: '123456',
+    37: `0000${six}00`,
+    41: 'TERM0001',
+    42: 'MERCHANT0000001',
+    43: 'CORNER SHOP            SAO PAULO     BR ',
+    49: '986',
+    63: `N${six}`,
+    ...over,
+  };
+}

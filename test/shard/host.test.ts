@@ -1,0 +1,112 @@
+import { describe, expect, it } from 'vitest';
+import { MemoryStore } from '../../src/store/memory-store.js';
+import { Harness, purchase } from './harness.js';
+
+describe('shard host: one message', () => {
+  it('approves, holds and echoes', () => {
+    const h = new Harness();
+    const card = h.open(1, 1);
+    const reply = h.ask(card, purchase(1, 1234));
+    expect(reply[39]).toBe('00');
+    expect(reply[0]).toBe('0110');
+    expect(reply[38]).toMatch(/^\d{6}$/);
+    for (const field of [3, 4, 7, 11, 12, 13, 32, 37, 41, 42, 49, 63])
+      expect(reply[field], `DE${field}`).toBe(purchase(1, 1234)[field]);
+    for (const field of [2, 14, 18, 22, 25, 43]) expect(reply[field], `DE${field}`).toBeUndefined();
+    expect(h.balances(1, card.account)).toEqual({ posted: 0, held: 1234 });
+  });
+
+  it('answers a repeat from the record, without a second effect', () => {
+    const h = new Harness();
+    const card = h.open(0, 1);
+    const first = h.ask(card, purchase(1, 1234));
+    const again = h.ask(card, purchase(1, 1234, { 0: '0101' }));
+    expect(again[38]).toBe(first[38]);
+    expect(again[0]).toBe('0110');
+    expect(h.balances(0, card.account).held).toBe(1234);
+    const other = h.ask(card, purchase(1, 9999));
+    expect(other[39]).toBe('94');
+  });
+
+  it('answers a repeat that arrives in the same turn as its original', () => {
+    const h = new Harness();
+    const card = h.open(0, 1);
+    const one = h.send(card, purchase(1, 100));
+    const two = h.send(card, purchase(1, 100, { 0: '0101' }));
+    h.turn();
+    expect(h.answers.get(two)?.fields[38]).toBe(h.answers.get(one)?.fields[38]);
+    expect(h.balances(0, card.account).held).toBe(100);
+  });
+
+  it('reverses by DE90 and answers the repeated approval 68', () => {
+    const h = new Harness();
+    const card = h.open(0, 1);
+    h.ask(card, purchase(7, 500));
+    const reversal = purchase(8, 500, {
+      0: '0400',
+      37: '000000000800',
+      90: `0100000007061512000000000123456${'0'.repeat(11)}`,
+    });
+    delete reversal[63];
+    expect(h.ask(card, reversal)[39]).toBe('00');
+    expect(h.ask(card, { ...reversal, 0: '0401' })[0]).toBe('0410');
+    expect(h.balances(0, card.account).held).toBe(0);
+    expect(h.ask(card, purchase(7, 500, { 0: '0101' }))[39]).toBe('68');
+  });
+
+  it('answers 14 for an unknown card and 30 naming nothing it does not know', () => {
+    const h = new Harness();
+    expect(h.ask(undefined, purchase(1, 100))[39]).toBe('14');
+    const card = h.open(0, 1);
+    const missing = purchase(2, 100);
+    delete missing[49];
+    expect(h.ask(card, missing)[39]).toBe('30');
+  });
+
+  it('answers a balance inquiry with ledger and available in DE54', () => {
+    const h = new Harness();
+    const card = h.open(0, 1, 10_000);
+    h.ask(card, purchase(1, 2500));
+    const reply = h.ask(card, purchase(2, 0, { 3: '310000' }));
+    expect(reply[39]).toBe('00');
+    expect(reply[54]).toBe('0001986C0000000000000002986C000000007500');
+  });
+
+  it('refuses what is past its deadline without deciding it', () => {
+    const h = new Harness();
+    const card = h.open(0, 1);
+    const token = h.send(card, purchase(1, 100), 'iso87-bcd', 1);
+    h.advance(5);
+    h.turn();
+    expect(h.answers.get(token)?.fields[39]).toBe('91');
+    expect(h.balances(0, card.account).held).toBe(0);
+  });
+
+  it('rolls back an approval that was not delivered, and answers its repeat 68', () => {
+    const h = new Harness();
+    const card = h.open(0, 1);
+    const token = h.send(card, purchase(1, 100));
+    h.turn();
+    const answer = h.answers.get(token)!;
+    expect(answer.flag).toBe(1);
+    h.notDelivered(card.shard, answer.sequence);
+    h.turn();
+    expect(h.balances(0, card.account).held).toBe(0);
+    expect(h.ask(card, purchase(1, 100, { 0: '0101' }))[39]).toBe('68');
+  });
+});
+
+describe('shard host: restart', () => {
+  it('has the same balances and the same answers after a recovery from the journal', () => {
+    const journal = new MemoryStore();
+    const before = new Harness({ journal });
+    const card = before.open(1, 1);
+    const first = before.ask(card, purchase(1, 700));
+    before.ask(card, purchase(2, 300));
+    const after = new Harness({ journal });
+    expect(after.recovered).toBe(4);
+    expect(after.balances(1, card.account)).toEqual({ posted: 0, held: 1000 });
+    expect(after.ask(card, purchase(1, 700, { 0: '0101' }))[38]).toBe(first[38]);
+    expect(after.directory.find(1001, 2, 3)).toBe((1 << 24) | card.slot);
+  });
+});
