@@ -12,6 +12,7 @@
 import { randomUUID } from 'node:crypto';
 import {
   closeSync,
+  type Dirent,
   existsSync,
   fsyncSync,
   mkdirSync,
@@ -194,15 +195,17 @@ function prepare(root: string, create: boolean): void {
   if (existsSync(join(root, DOCUMENT))) return;
   if (!create)
     throw unusable(`${root} is no Holdfast data directory (no ${DOCUMENT})`, 'start the server once to create it');
+  let entries: Dirent[];
   try {
     if (!existsSync(root)) {
       mkdirSync(root, { recursive: true, mode: 0o700 });
       syncDirectory(dirname(root));
     }
+    entries = readdirSync(root, { withFileTypes: true });
   } catch (error) {
-    throw unusable(`cannot create ${root}: ${(error as Error).message}`, 'choose a directory you may write', error);
+    throw unusable(`cannot use ${root}: ${(error as Error).message}`, 'choose a directory you may write', error);
   }
-  const folders = readdirSync(root, { withFileTypes: true }).filter((entry) => entry.isDirectory());
+  const folders = entries.filter((entry) => entry.isDirectory());
   const ours = folders.find((entry) => (FOLDERS as readonly string[]).includes(entry.name));
   if (ours) throw unusable(`${root} has data in ${ours.name}/ but no ${DOCUMENT}`, `restore ${DOCUMENT} from a backup`);
   const foreign = folders.find((entry) => entry.name !== 'lost+found' && !entry.name.startsWith('.'));

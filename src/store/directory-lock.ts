@@ -37,7 +37,12 @@ type Probe = { state: 'free' } | { state: 'stale' } | { state: 'held'; holder: s
 
 /** Takes the lock or throws `data_dir_locked` (another process has it) or `data_dir_unusable` (no sockets or links there). */
 export async function lockDirectory(directory: string): Promise<DirectoryLock> {
-  const handle = openSync(directory, 'r');
+  let handle: number;
+  try {
+    handle = openSync(directory, 'r');
+  } catch (error) {
+    throw cannotLock(directory, error);
+  }
   const base = process.platform === 'linux' ? `/proc/self/fd/${handle}` : shortest(directory);
   const own = `${NAME}.${process.pid}.${randomBytes(6).toString('hex')}`;
   const server = createServer((socket) => {
@@ -60,13 +65,17 @@ export async function lockDirectory(directory: string): Promise<DirectoryLock> {
   } catch (error) {
     await abandon();
     if (error instanceof HoldfastError) throw error;
-    throw new HoldfastError(
-      'data_dir_unusable',
-      `cannot lock ${directory}: ${(error as Error).message}`,
-      'the directory must be writable and on a local file system that has Unix sockets and hard links',
-      { cause: error },
-    );
+    throw cannotLock(directory, error);
   }
+}
+
+function cannotLock(directory: string, error: unknown): HoldfastError {
+  return new HoldfastError(
+    'data_dir_unusable',
+    `cannot lock ${directory}: ${(error as Error).message}`,
+    'the directory must be writable and on a local file system that has Unix sockets and hard links',
+    { cause: error },
+  );
 }
 
 async function take(directory: string, base: string, own: string, inode: number): Promise<void> {

@@ -1,0 +1,217 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { HoldfastError } from '../../src/errors.js';
+import { DataDirectory, DIRECTORY_FORMAT, readDirectoryDocument } from '../../src/store/data-directory.js';
+import { built } from '../support/built.js';
+
+let root: string;
+const children: ChildProcess[] = [];
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), 'holdfast-dir.'));
+});
+afterEach(() => {
+  for (const child of children.splice(0)) child.kill('SIGKILL');
+  rmSync(root, { recursive: true });
+});
+
+async function refusal(open: Promise<unknown>): Promise<string> {
+  try {
+    await open;
+  } catch (error) {
+    if (error instanceof HoldfastError) return `${error.code} ${error.exitStatus}: ${error.message}; ${error.next}`;
+    throw error;
+  }
+  return 'opened';
+}
+
+/** Opens the directory in a process of its own; resolves with its first line. */
+function openInChild(path: string): Promise<{ child: ChildProcess; said: string }> {
+  const script = `
+    import { DataDirectory } from ${JSON.stringify(built('store/data-directory.js'))};
+    try {
+      await DataDirectory.open(process.argv[1], { create: true });
+      console.log('open ' + process.pid);
+      setInterval(() => undefined, 1000);
+    } catch (error) {
+      console.log(error.code + ' ' + error.exitStatus + ' ' + error.message);
+    }`;
+  const child = spawn(process.execPath, ['--input-type=module', '-e', script, path], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  children.push(child);
+  return new Promise((resolve) =>
+    child.stdout!.once('data', (bytes: Buffer) => resolve({ child, said: bytes.toString() })),
+  );
+}
+
+const exited = (child: ChildProcess) => new Promise((resolve) => child.once('exit', resolve));
+
+describe('creation', () => {
+  it('writes the document and the folders, and opens again with what it has', async () => {
+    const path = join(root, 'data');
+    const made = await DataDirectory.open(path, { create: true, shards: 4, engine: '0.1.0' });
+    expect(made.created).toBe(true);
+    expect(readdirSync(path).sort()).toEqual([
+      'holdfast.json',
+      'journal',
+      'lock',
+      'segments',
+      'state',
+      'system',
+      'vault',
+    ]);
+    expect(statSync(path).mode & 0o777).toBe(0o700);
+    const document = JSON.parse(readFileSync(join(path, 'holdfast.json'), 'utf8')) as Record<string, unknown>;
+    expect(Object.keys(document)).toEqual(['format', 'id', 'shards', 'created', 'engine']);
+    expect(document).toMatchObject({ format: DIRECTORY_FORMAT, shards: 4, engine: '0.1.0' });
+    await made.close();
+    expect(existsSync(join(path, 'lock'))).toBe(false);
+    const again = await DataDirectory.open(path, { create: true });
+    expect(again.created).toBe(false);
+    expect(again.shards).toBe(4);
+    expect(again.document).toEqual(document);
+    expect(readDirectoryDocument(path)).toEqual(document);
+    await again.close();
+  });
+
+  it('takes a default number of shards', async () => {
+    const made = await DataDirectory.open(root, { create: true });
+    expect(made.shards).toBe(16);
+    await made.close();
+  });
+});
+
+describe('refusals', () => {
+  it.each([[0], [3], [512], [1.5]])('%d shards', async (shards) => {
+    expect(await refusal(DataDirectory.open(join(root, 'new'), { create: true, shards }))).toMatch(/^usage 64: /);
+    expect(existsSync(join(root, 'new'))).toBe(false);
+  });
+
+  it('another number of shards', async () => {
+    await (await DataDirectory.open(root, { create: true, shards: 8 })).close();
+    expect(await refusal(DataDirectory.open(root, { shards: 16 }))).toMatch(
+      /^shards_mismatch 64: .*8 shards, not 16.*--shards 8/,
+    );
+    await (await DataDirectory.open(root, { shards: 8 })).close();
+  });
+
+  it('a newer format', async () => {
+    await (await DataDirectory.open(root, { create: true })).close();
+    const document = JSON.parse(readFileSync(join(root, 'holdfast.json'), 'utf8')) as object;
+    writeFileSync(join(root, 'holdfast.json'), JSON.stringify({ ...document, format: 2, engine: '9.0.0' }));
+    expect(await refusal(DataDirectory.open(root))).toMatch(/^data_dir_newer 73: .*format 2.*9\.0\.0/);
+    expect(existsSync(join(root, 'lock'))).toBe(false);
+  });
+
+  it.each([
+    ['{', /is not JSON/],
+    ['{}', /no format version/],
+    ['{"format":1,"id":"x","shards":7}', /number of shards/],
+  ])('a damaged document: %s', async (text, why) => {
+    writeFileSync(join(root, 'holdfast.json'), text);
+    const said = await refusal(DataDirectory.open(root));
+    expect(said).toMatch(/^data_dir_unusable 73: /);
+    expect(said).toMatch(why);
+  });
+
+  it('a directory that is not there, without create', async () => {
+    expect(await refusal(DataDirectory.open(join(root, 'none')))).toMatch(
+      /^data_dir_unusable 73: .*no Holdfast data directory/,
+    );
+  });
+
+  it('a directory that is used for something else, or has lost its document', async () => {
+    mkdirSync(join(root, 'photos'));
+    expect(await refusal(DataDirectory.open(root, { create: true }))).toMatch(/^data_dir_unusable .*photos/);
+    mkdirSync(join(root, 'photos', 'journal'));
+    expect(await refusal(DataDirectory.open(join(root, 'photos'), { create: true }))).toMatch(
+      /^data_dir_unusable .*journal\/ but no/,
+    );
+  });
+
+  it('a path that is a file', async () => {
+    writeFileSync(join(root, 'file'), '');
+    expect(await refusal(DataDirectory.open(join(root, 'file'), { create: true }))).toMatch(/^data_dir_unusable 73/);
+    expect(await refusal(DataDirectory.open(join(root, 'file', 'below'), { create: true }))).toMatch(
+      /^data_dir_unusable 73/,
+    );
+  });
+
+  it.skipIf(process.getuid?.() === 0)('a directory one may not write (skipped for root)', async () => {
+    chmodSync(root, 0o500);
+    expect(await refusal(DataDirectory.open(root, { create: true }))).toMatch(/^data_dir_unusable 73/);
+    chmodSync(root, 0o700);
+  });
+});
+
+describe('the lock', () => {
+  it('refuses a second opener in this process and in another, and names the holder', async () => {
+    const held = await DataDirectory.open(root, { create: true });
+    expect(await refusal(DataDirectory.open(root))).toMatch(
+      new RegExp(`^data_dir_locked 73: .*${root}.*process ${process.pid}.*stop that server`),
+    );
+    const { said } = await openInChild(root);
+    expect(said).toMatch(/^data_dir_locked 73 /);
+    await held.close();
+    const next = await openInChild(root);
+    expect(next.said).toBe(`open ${next.child.pid}\n`);
+    expect(await refusal(DataDirectory.open(root))).toMatch(new RegExp(`data_dir_locked .*process ${next.child.pid}`));
+  });
+
+  it('takes over what a killed process left behind', async () => {
+    const { child, said } = await openInChild(root);
+    expect(said).toMatch(/^open/);
+    child.kill('SIGKILL');
+    await exited(child);
+    expect(existsSync(join(root, 'lock'))).toBe(true);
+    const next = await DataDirectory.open(root);
+    expect(readdirSync(root).filter((name) => name.startsWith('lock'))).toEqual(['lock']);
+    await next.close();
+  });
+
+  it('gives it to exactly one of many that start at once, over a stale lock too', async () => {
+    const { child } = await openInChild(root);
+    child.kill('SIGKILL');
+    await exited(child);
+    const results = await Promise.allSettled(Array.from({ length: 8 }, () => DataDirectory.open(root)));
+    const winners = results.filter((result) => result.status === 'fulfilled');
+    expect(winners.length).toBe(1);
+    for (const result of results)
+      if (result.status === 'rejected') expect((result.reason as HoldfastError).code).toBe('data_dir_locked');
+    await winners[0]!.value.close();
+  });
+
+  it('works below a path longer than a socket address', async () => {
+    const deep = join(root, 'd'.repeat(90), 'e'.repeat(90));
+    const held = await DataDirectory.open(deep, { create: true });
+    expect((await openInChild(deep)).said).toMatch(/^data_dir_locked/);
+    await held.close();
+  });
+
+  it('survives callers that hang up, and plain files in its place', async () => {
+    const held = await DataDirectory.open(root, { create: true });
+    for (let i = 0; i < 20; i++)
+      connect({ path: join(root, 'lock') })
+        .on('error', () => undefined)
+        .destroy();
+    expect(await refusal(DataDirectory.open(root))).toMatch(/^data_dir_locked/);
+    await held.close();
+    writeFileSync(join(root, 'lock'), '');
+    const next = await DataDirectory.open(root);
+    await next.close();
+  });
+});
