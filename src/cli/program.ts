@@ -9,18 +9,32 @@ import { addConfig } from './config-command.js';
 import { addDoctor } from './doctor.js';
 import { addExplain } from './explain.js';
 import { addImport } from './import.js';
+import { addInspect } from './inspect.js';
 import { addIso } from './iso.js';
 import { addLoadtest } from './loadtest.js';
 import { addMetrics } from './metrics.js';
 import { addServe } from './serve.js';
 import { report, type Terminal } from './terminal.js';
+import { addVerify } from './verify.js';
 import { addVersion, versionLine } from './version.js';
 
 /** Width of help on anything but a terminal: wide enough that no line wraps. */
 const HELP_COLUMNS = 120;
 
 /** In the order of the help. */
-const commands = [addServe, addImport, addExplain, addIso, addLoadtest, addMetrics, addConfig, addDoctor, addVersion];
+const commands = [
+  addServe,
+  addImport,
+  addVerify,
+  addInspect,
+  addExplain,
+  addIso,
+  addLoadtest,
+  addMetrics,
+  addConfig,
+  addDoctor,
+  addVersion,
+];
 
 export function buildProgram(run: Run): Command {
   const program = new Command('holdfast')

@@ -1,0 +1,193 @@
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { runTask } from '../../src/cli/verify.js';
+import { HoldfastError } from '../../src/errors.js';
+import { writeDirectory } from './directory.js';
+import { fakeTerminal, say } from './fake-terminal.js';
+
+let folder = '';
+let data = '';
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'holdfast-data-'));
+  data = join(folder, 'data');
+  await writeDirectory(data);
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+function jsonLines(text: string) {
+  return text
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+}
+
+/** The one data file of the journal. */
+function dataFile(dir: string): string {
+  const [lane] = readdirSync(join(dir, 'journal'));
+  return join(dir, 'journal', lane!, 'data.mdb');
+}
+
+describe('verify', () => {
+  test('a sound directory', async () => {
+    const { status, out, err } = await say(['verify', '--data-dir', data]);
+    expect(err).toBe('');
+    expect(status).toBe(0);
+    const heads = jsonLines((await say(['inspect', 'stats', '--data-dir', data])).out).slice(0, 4);
+    const head = createHash('sha256');
+    for (const { hash } of heads) head.update(Buffer.from(hash, 'hex'));
+    // Per shard: 1 250 held, 600 released, 500 paid; three shards.
+    expect(out).toBe(`verify ok records=21 head=${head.digest('hex')} debits=7050 credits=7050\n`);
+  });
+
+  test('--json tells every shard and currency', async () => {
+    const report = JSON.parse((await say(['verify', '--data-dir', data, '--json'])).out);
+    expect(report).toMatchObject({
+      ok: true,
+      records: 21,
+      accounts: 3,
+      cards: 3,
+      holds_open: 6,
+      currencies: [{ currency: 986, debits: '7050', credits: '7050' }],
+    });
+    expect(report.shards.map(({ sequence }: { sequence: number }) => sequence)).toEqual([0, 7, 7, 7]);
+    expect(report.shards[0].hash).toBe('0'.repeat(64));
+  });
+
+  test('a frame whose state differs: 76, naming shard and sequence', async () => {
+    const other = join(folder, 'digest');
+    await writeDirectory(other, { digest: 1 });
+    const { status, out, err } = await say(['verify', '--data-dir', other]);
+    expect(status).toBe(76);
+    expect(out).toBe('');
+    expect(err).toContain('shard 1: the state after sequence 7');
+  });
+
+  test('an entry out of balance cannot even be written by the fold', async () => {
+    await expect(writeDirectory(join(folder, 'credit'), { credit: 1 })).rejects.toThrow('out of balance');
+  });
+
+  test('flipped bytes in the journal: 76', async () => {
+    const other = join(folder, 'flipped');
+    await writeDirectory(other);
+    const path = dataFile(other);
+    const bytes = readFileSync(path);
+    const at = bytes.lastIndexOf('acct-2');
+    expect(at).toBeGreaterThan(0);
+    bytes[at + 5] = bytes[at + 5]! ^ 1;
+    writeFileSync(path, bytes);
+    const { status, err } = await say(['verify', '--data-dir', other]);
+    expect(status).toBe(76);
+    expect(err).toContain('shard 2');
+  });
+
+  test('a truncated data file is a diagnosis, not a crash', async () => {
+    const other = join(folder, 'truncated');
+    await writeDirectory(other);
+    truncateSync(dataFile(other), 4096 * 3);
+    const { status, err } = await say(['verify', '--data-dir', other]);
+    expect(status).toBe(73);
+    expect(err).toMatch(/^holdfast: .*\. Next: /);
+  });
+
+  test('no data directory: 73', async () => {
+    const { status, err } = await say(['verify', '--data-dir', join(folder, 'nowhere')]);
+    expect(status).toBe(73);
+    expect(err).toContain('no Holdfast data directory');
+  });
+
+  test.each([
+    ['SIGBUS', 'store_truncated', 'stopped by SIGBUS'],
+    ['SIGKILL', 'internal', 'ended with SIGKILL'],
+  ] as const)('a reader killed by %s is told as %s', async (signal, code, text) => {
+    const task = join(folder, `${signal}.mjs`);
+    writeFileSync(
+      task,
+      `process.send({ kind: 'progress', records: 5 }, () => process.kill(process.pid, '${signal}'));`,
+    );
+    const failure = await runTask(task, 'x', fakeTerminal()).catch((error: unknown) => error);
+    expect(failure).toBeInstanceOf(HoldfastError);
+    expect((failure as HoldfastError).code).toBe(code);
+    expect((failure as HoldfastError).message).toContain(text);
+    expect((failure as HoldfastError).message).toContain('after about 5 records');
+  });
+});
+
+describe('inspect', () => {
+  test('journal: records in words, masked, in order', async () => {
+    const { status, out } = await say(['inspect', 'journal', '--data-dir', data, '--shard', '2']);
+    expect(status).toBe(0);
+    const records = jsonLines(out);
+    expect(records.map(({ sequence, kind }) => [sequence, kind])).toEqual([
+      [1, 'account_created'],
+      [2, 'card_created'],
+      [3, 'message'],
+      [4, 'message'],
+      [5, 'payment'],
+      [6, 'message'],
+      [7, 'account_updated'],
+    ]);
+    expect(records[0]).toEqual({
+      shard: 2,
+      sequence: 1,
+      time: '2026-11-22T12:00:00.000Z',
+      kind: 'account_created',
+      account_slot: 0,
+      id: 'acct-2',
+      program: 0,
+      currency: 986,
+      credit_limit: 500000,
+      type: 'credit',
+    });
+    expect(records[1]).toMatchObject({ masked_pan: '999999******0014', status: 'active' });
+    expect(records[1]).not.toHaveProperty('fingerprint');
+    expect(records[1]).not.toHaveProperty('expiry');
+    expect(records[2]).toMatchObject({
+      element: 'authorization',
+      response_code: '00',
+      approval_code: '000017',
+      hold_delta: 1000,
+      verdicts: { format: 'pass', funds: 'pass' },
+      input: { mti: '0100', stan: '000042', rrn: '632600000001', amount: 1000, currency: '986' },
+    });
+    expect(records[2].input).not.toHaveProperty('expiry');
+    expect(records[4]).toMatchObject({
+      reference: 'pix-1',
+      postings: [
+        { gl_account: 1500, amount: 500 },
+        { gl_account: 1100, amount: -500 },
+      ],
+    });
+    expect(records[5]).toMatchObject({ element: 'reversal', original_sequence: 3, input: { replacement_amount: 400 } });
+    expect(records[6]).toMatchObject({ status: 'frozen' });
+  });
+
+  test('journal: where to begin, how much, which kind', async () => {
+    const some = ['inspect', 'journal', '--data-dir', data];
+    expect(
+      jsonLines((await say([...some, '--shard', '1', '--from', '5', '--limit', '2'])).out).map(
+        ({ sequence }) => sequence,
+      ),
+    ).toEqual([5, 6]);
+    expect(jsonLines((await say([...some, '--kind', 'payment'])).out).map(({ shard }) => shard)).toEqual([1, 2, 3]);
+    expect((await say([...some, '--shard', '4'])).status).toBe(64);
+    expect((await say([...some, '--shard', '0'])).out).toBe('');
+  });
+
+  test('stats: heads and totals', async () => {
+    const { out } = await say(['inspect', 'stats', '--data-dir', data]);
+    const rows = jsonLines(out);
+    expect(rows).toHaveLength(5);
+    expect(rows[1]).toMatchObject({ shard: 1, epoch: 1, sequence: 7 });
+    expect(rows[4]).toMatchObject({ directory: { shards: 4 }, records: 21 });
+  });
+
+  test('the built program works on a directory', () => {
+    const main = new URL('../../dist/cli/main.js', import.meta.url);
+    const out = execFileSync(process.execPath, [main.pathname, 'verify', '--data-dir', data], { encoding: 'utf8' });
+    expect(out).toMatch(/^verify ok records=21 /);
+  });
+});
