@@ -60,7 +60,7 @@ export function pack(name: DialectName, fields: Fields): Uint8Array {
         encoder.putText(field, bytes, 0, bytes.length);
       } else encoder.putString(field, value);
     } catch (error) {
-      if (error instanceof RangeError) throw new IsoError(field, -1, error.message);
+      if (error instanceof RangeError) throw new IsoError(field, -1, error.message.replace(/^field \d+:? /, ''));
       throw error;
     }
   }
