@@ -1,0 +1,124 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { maskPan } from '../../src/iso8583/describe.js';
+import { dialectNames } from '../../src/iso8583/dialects.js';
+import { describe as describeMessage, describeText, pack } from '../../src/iso8583/message.js';
+import { privateData } from '../../src/iso8583/private-data.js';
+import { purchase } from './arbitraries.js';
+
+const pan = '9999990000000007';
+
+describe.each(dialectNames)('a description in %s', (name) => {
+  const sensitive = {
+    ...purchase,
+    0: '0100',
+    34: `EXTENDED ${pan}`,
+    36: '017654321098765432',
+    45: `B${pan}^DOE/JANE^3012101`,
+    46: `card ${pan}!`,
+    48: privateData([
+      [20, 'E'],
+      [82, '01310-100AVENIDA 1000'],
+      [92, '737'],
+      [99, 'secret'],
+    ]),
+    62: 'note 9999 9900 0000 0007 end',
+    102: pan,
+    103: `${pan}=3012101`,
+  };
+  const text = describeText(name, pack(name, sensitive));
+
+  it('hides what must not be seen', () => {
+    const digits = text.replace(/[^0-9A-Za-z]/g, '');
+    for (const secret of [pan, '0000000', '3012101', '737', 'secret', 'AVENIDA', '01310', '0011223344556677', 'DOE']) {
+      // DE4 and DE43 legitimately hold zeros, so the account number's middle is looked for outside of them.
+      const haystack =
+        secret === '0000000'
+          ? text
+              .split('\n')
+              .filter((line) => /^DE(2|46|62|102) /.test(line))
+              .join()
+          : text;
+      expect(haystack).not.toContain(secret);
+    }
+    expect(digits).not.toContain(pan);
+    expect(text).not.toContain('9F26');
+    expect(text).not.toContain('017654321098765432');
+  });
+
+  it('shows what helps', () => {
+    const line = (field: string): string => text.split('\n').find((row) => row.startsWith(`${field} `)) ?? '';
+    expect(text.split('\n')[0]).toMatch(/^0100 authorization request \(iso87-/);
+    expect(line('DE2')).toContain('999999******0007');
+    expect(line('DE4')).toContain('Amount, transaction');
+    expect(line('DE4')).toContain('000000001000');
+    expect(line('DE35')).toContain('(hidden)');
+    expect(line('DE46')).toContain('card 999999******0007!');
+    expect(line('DE62')).toContain('note 999999******0007 end');
+    expect(line('DE63')).toContain('326514180507001');
+    expect(line('DE103')).toContain('(hidden)');
+    expect(text).toMatch(/tag 20 +function +E/);
+    expect(text).toMatch(/tag 92 +CVV2 +\(hidden\)/);
+    expect(text).toMatch(/tag 99 +unknown +\(hidden\)/);
+  });
+
+  it('hides DE48 that is not made of tags', () => {
+    const described = describeMessage(name, pack(name, { 0: '0100', 48: '2001E9203737x' }));
+    expect(described.fields).toEqual([
+      { field: 48, name: 'Additional data, private', format: 'ans...999', length: 13, value: '(hidden)' },
+    ]);
+  });
+
+  it('says what the parts of DE54 and DE90 are', () => {
+    const fields = {
+      0: '0110',
+      54: '0002986D000000000100',
+      90: `0100180507${'1122140300'}${'00000012345'}${'0'.repeat(11)}`,
+    };
+    const described = describeMessage(name, pack(name, fields));
+    expect(described.fields[0]?.parts).toEqual([
+      { part: 'amount 1', name: 'available', value: '-100 minor units of 986' },
+    ]);
+    expect(described.fields[1]?.parts?.map((part) => part.value)).toEqual([
+      '0100',
+      '180507',
+      '1122140300',
+      '00000012345',
+      '00000000000',
+    ]);
+  });
+
+  it('shows a broken message as far as it goes, and why it goes no further', () => {
+    const bytes = pack(name, purchase);
+    const described = describeMessage(name, bytes.subarray(0, bytes.length - 1));
+    expect(described.error).toEqual({ field: 63, offset: bytes.length - 1, reason: 'the message ends inside' });
+    expect(described.fields.length).toBe(22);
+    expect(describeText(name, bytes.subarray(0, 1))).toContain('error: MTI');
+  });
+
+  it('never throws and never prints a control character', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 200 }), fc.nat(), (noise, at) => {
+        const bytes = pack(name, purchase);
+        bytes.set(noise.subarray(0, bytes.length), at % Math.max(1, bytes.length - noise.length));
+        expect(describeText(name, bytes)).toMatch(/^[\x20-\x7e\n]*$/);
+        expect(describeText(name, noise)).toMatch(/^[\x20-\x7e\n]*$/);
+      }),
+      { numRuns: 200 },
+    );
+  });
+});
+
+describe('masking', () => {
+  it.each([
+    ['9999990000000007', '999999******0007'],
+    ['999999000000000', '999999*****0000'],
+    ['9999990000000000007', '999999*********0007'],
+    ['9999990000007', '999999***0007'],
+    ['999999000000', '**********00'],
+    ['12', '**'],
+    ['', ''],
+  ])('%s is %s', (digits, masked) => {
+    expect(maskPan(digits)).toBe(masked);
+  });
+});
