@@ -98,7 +98,11 @@ export class Decoder {
     this.errorField = 0;
     this.errorOffset = 0;
     this.errorReason = DecodeReason.none;
-    this.present.fill(0);
+    const present = this.present;
+    present[0] = 0;
+    present[1] = 0;
+    present[2] = 0;
+    present[3] = 0;
 
     let at = this.readMti(buf, start, end);
     if (at < 0) return false;
@@ -447,11 +451,24 @@ function nibble(buf: Uint8Array, at: number, index: number): number {
 
 /** `count` digits from nibble `from`; -1 when one is not a digit or the value is not a safe integer. */
 function bcdDigits(buf: Uint8Array, at: number, from: number, count: number): number {
+  const stop = from + count;
   let value = 0;
-  for (let i = from; i < from + count; i++) {
-    const digit = nibble(buf, at, i);
-    if (digit > 9) return -1;
-    value = value * 10 + digit;
+  let i = from;
+  if ((i & 1) === 1) {
+    value = nibble(buf, at, i);
+    if (value > 9) return -1;
+    i++;
+  }
+  for (; i + 1 < stop; i += 2) {
+    const byte = buf[at + (i >> 1)]!;
+    const low = byte & 0xf;
+    if (byte > 0x99 || low > 9) return -1;
+    value = value * 100 + (byte >> 4) * 10 + low;
+  }
+  if (i < stop) {
+    const last = nibble(buf, at, i);
+    if (last > 9) return -1;
+    value = value * 10 + last;
   }
   return value <= Number.MAX_SAFE_INTEGER ? value : -1;
 }

@@ -51,7 +51,11 @@ export class Encoder {
     this.limit = limit;
     this.secondary = secondaryBitmap;
     this.last = 0;
-    this.present.fill(0);
+    const present = this.present;
+    present[0] = 0;
+    present[1] = 0;
+    present[2] = 0;
+    present[3] = 0;
     if (this.dialect.bcd === 1) writeBcd(target, at, 4, mti);
     else writeAscii(target, at, 4, mti);
     this.bitmapAt = at + mtiBytes;
