@@ -152,31 +152,13 @@ export class Decoder {
 
   /** Value of a field that is all digits; -1 when absent, empty, not all digits, or beyond a safe integer. */
   digits(field: number): number {
-    if (!this.has(field)) return -1;
-    return this.digitsAt(field, 0, this.units[field]!);
+    return this.has(field) ? this.readDigits(field, 0, this.units[field]!) : -1;
   }
 
   /** Value of `count` digits from character `from` (0 = first); -1 when they are not there or not all digits. */
   digitsAt(field: number, from: number, count: number): number {
-    if (!this.has(field) || from < 0 || count <= 0 || from + count > this.units[field]!) return -1;
-    const buf = this.bytes;
-    const kind = this.dialect.kind[field]!;
-    const at = this.starts[field]!;
-    switch (kind) {
-      case Kind.digits:
-      case Kind.track:
-      case Kind.text:
-      case Kind.amount:
-        return asciiDigits(buf, at + from, count);
-      case Kind.bcd:
-        return bcdDigits(buf, at, from + this.dialect.leadNibble[field]!, count);
-      case Kind.trackBcd:
-        return bcdDigits(buf, at, from, count);
-      case Kind.amountBcd:
-        return from === 0 ? -1 : bcdDigits(buf, at + 1, from - 1, count);
-      default:
-        return -1;
-    }
+    if (!this.has(field) || from < 0 || from + count > this.units[field]!) return -1;
+    return this.readDigits(field, from, count);
   }
 
   /**
@@ -220,6 +202,11 @@ export class Decoder {
       const from = this.starts[field]!;
       const buf = this.bytes;
       for (let i = 0; i < count; i++) target[at + i] = buf[from + i]!;
+    } else if (kind === Kind.bcd) {
+      const from = this.starts[field]!;
+      const buf = this.bytes;
+      const lead = this.dialect.leadNibble[field]!;
+      for (let i = 0; i < count; i++) target[at + i] = ZERO + nibble(buf, from, i + lead);
     } else {
       for (let i = 0; i < count; i++) target[at + i] = this.byteAt(field, i);
     }
@@ -244,6 +231,29 @@ export class Decoder {
     if (this.errorReason === DecodeReason.none) return '';
     const where = this.errorField === 0 ? 'MTI' : this.errorField === 1 ? 'bitmap' : `DE${this.errorField}`;
     return `${where}, byte ${this.errorOffset}: ${decodeReasonText(this.errorReason)}`;
+  }
+
+  /** Digits of a field that is present. */
+  private readDigits(field: number, from: number, count: number): number {
+    if (count <= 0) return -1;
+    const buf = this.bytes;
+    const kind = this.dialect.kind[field]!;
+    const at = this.starts[field]!;
+    switch (kind) {
+      case Kind.digits:
+      case Kind.track:
+      case Kind.text:
+      case Kind.amount:
+        return asciiDigits(buf, at + from, count);
+      case Kind.bcd:
+        return bcdDigits(buf, at, from + this.dialect.leadNibble[field]!, count);
+      case Kind.trackBcd:
+        return bcdDigits(buf, at, from, count);
+      case Kind.amountBcd:
+        return from === 0 ? -1 : bcdDigits(buf, at + 1, from - 1, count);
+      default:
+        return -1;
+    }
   }
 
   /** Reads the fields of one bitmap word. Returns the offset behind them, or -1 when the structure is broken. */
