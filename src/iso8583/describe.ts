@@ -14,7 +14,7 @@ import { Decoder, decodeReasonText } from './decoder.js';
 import { type DialectName, dialect } from './dialects.js';
 import { fieldSpec } from './fields.js';
 import { mtiName, mtiText } from './mti.js';
-import { AmountWalker, PrivateTag, TagWalker } from './private-data.js';
+import { AmountType, AmountWalker, PrivateTag, TagWalker } from './private-data.js';
 
 export interface DescribedPart {
   /** Such as `tag 20` or `balance 1`. */
@@ -63,7 +63,12 @@ const tagNames: Record<number, string> = {
   [PrivateTag.cvv2]: 'CVV2',
 };
 
-const amountNames: Record<number, string> = { 1: 'ledger', 2: 'available', 40: 'cash back', 57: 'original amount' };
+const amountNames: Record<number, string> = {
+  [AmountType.ledger]: 'ledger',
+  [AmountType.available]: 'available',
+  [AmountType.cashBack]: 'cash back',
+  [AmountType.original]: 'original amount',
+};
 
 /** Describes the message that fills `bytes`, masked. Never throws for what `bytes` holds. */
 export function describe(name: DialectName, bytes: Uint8Array): DescribedMessage {

@@ -165,8 +165,9 @@ export class Encoder {
     scratch.fill(0, 0, value.length);
   }
 
-  /** Writes the bitmaps and returns the index behind the message. */
+  /** Writes the bitmaps and returns the index behind the message. Once per `begin`. */
   finish(): number {
+    if (this.limit === 0) throw new RangeError('finish without begin');
     const present = this.present;
     const { bitmapBytes } = this.dialect;
     const wanted = (present[2]! | present[3]!) !== 0;

@@ -9,7 +9,7 @@ import { type DialectName, dialect, hexValue } from './dialects.js';
 import { Encoder } from './encoder.js';
 import { fieldSpec } from './fields.js';
 
-export { type DescribedField, type DescribedMessage, type DescribedPart, describe, describeText } from './describe.js';
+export { type DescribedMessage, describe, describeText } from './describe.js';
 
 /**
  * A message by field number; '0' is the MTI. Text is one character per byte. A binary field is `hex:` and hex digits.
@@ -39,10 +39,13 @@ export class IsoError extends Error {
 export function pack(name: DialectName, fields: Fields): Uint8Array {
   const mti = fields['0'] ?? '';
   if (!/^\d{4}$/.test(mti)) throw new IsoError(0, -1, 'not four digits');
-  const numbers = Object.keys(fields)
-    .map(Number)
-    .filter((field) => field !== 0);
-  for (const field of numbers) if (fieldSpec(field) === undefined) throw new IsoError(field, -1, 'no such field');
+  const numbers: number[] = [];
+  for (const key of Object.keys(fields)) {
+    const field = Number(key);
+    if (field === 0) continue;
+    if (String(field) !== key || fieldSpec(field) === undefined) throw new IsoError(field, -1, 'no such field');
+    numbers.push(field);
+  }
   numbers.sort((a, b) => a - b);
   const encoder = new Encoder(dialect(name));
   const target = new Uint8Array(MESSAGE_BYTES_MAX);

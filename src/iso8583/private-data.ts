@@ -37,9 +37,8 @@ const ZERO = 0x30;
 const LETTER_C = 0x43;
 const LETTER_D = 0x44;
 
-/** Bytes of one group of DE54, and how many groups fit. */
+/** Bytes of one group of DE54. */
 export const AMOUNT_GROUP_BYTES = 20;
-export const AMOUNT_GROUPS_MAX = 6;
 
 function digitsAt(buf: Uint8Array, at: number, count: number): number {
   let value = 0;

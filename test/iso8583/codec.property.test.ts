@@ -31,7 +31,9 @@ describe.each(dialectNames)('%s', (name) => {
       fc.property(anyMessage, fc.nat({ max: 9 }), fc.boolean(), (fields, at, shared) => {
         const bytes = pack(name, fields);
         expect(unpack(name, bytes)).toEqual(fields);
-        const place = new Uint8Array(shared ? new SharedArrayBuffer(bytes.length + 20) : bytes.length + 20).fill(0x39);
+        const room = bytes.length + 20;
+        const place = shared ? new Uint8Array(new SharedArrayBuffer(room)) : new Uint8Array(room);
+        place.fill(0x39);
         place.set(bytes, at);
         expect(decoder.decode(place, at, at + bytes.length)).toBe(true);
         encoder.begin(target, at, decoder.mti, true);
@@ -166,6 +168,8 @@ describe('the encoder', () => {
     encoder.begin(target, 0, 110, false);
     encoder.finish();
     expect(() => encoder.putDigits(4, 1)).toThrow(RangeError);
+    expect(() => encoder.finish()).toThrow(RangeError);
+    expect(() => new Encoder(dialect('iso87-bcd')).finish()).toThrow(RangeError);
   });
 });
 

@@ -263,6 +263,14 @@ const refusals: readonly Refusal[] = [
     reason: 'the filling nibble is wrong',
   },
   {
+    what: 'filling of 1',
+    name: 'iso87-bcd',
+    bytes: '0100 0000040000000000 1301',
+    field: 22,
+    offset: 10,
+    reason: 'the filling nibble is wrong',
+  },
+  {
     what: 'wrong filling behind',
     name: 'iso87-bcd',
     bytes: '0100 4000000000000000 03 1234',
@@ -359,6 +367,7 @@ describe('writing refuses what a field cannot hold', () => {
     ['field 1', { 0: '0100', 1: 'x' }, 1],
     ['field 65', { 0: '0100', 65: '1' }, 65],
     ['field 129', { 0: '0100', 129: '1' }, 129],
+    ['a number with a leading zero', { 0: '0100', '02': '1' }, 2],
     ['a PAN of 20 digits', { 0: '0100', 2: '9'.repeat(20) }, 2],
     ['a letter in a number', { 0: '0100', 3: '00A000' }, 3],
     ['no sign', { 0: '0100', 28: '000000001' }, 28],
