@@ -151,7 +151,7 @@ export class RecentIndex {
    * @param high unsigned 32 bits @param low unsigned 32 bits @param sequence 1 to 2^48
    */
   add(high: number, low: number, sequence: number): void {
-    assert(sequence >= this.#last, `recent index: sequence ${sequence} after ${this.#last}`);
+    if (!(sequence >= this.#last)) assert(false, `recent index: sequence ${sequence} after ${this.#last}`);
     this.#last = sequence;
     let generation = this.#generations[this.#generations.length - 1];
     if (generation === undefined || generation.count === generation.mask || sequence - generation.base > 0xffffffff)

@@ -114,7 +114,8 @@ export class SegmentBuilder {
   add(high: number, low: number, sequence: number, timeMs: number): void {
     const columns = this.#columns;
     const first = this.#catalog.completeThrough + 1;
-    assert(sequence >= first && sequence >= this.#scannedThrough, `segment builder: sequence ${sequence} again`);
+    if (!(sequence >= first && sequence >= this.#scannedThrough))
+      assert(false, `segment builder: sequence ${sequence} again`);
     assert(sequence - first <= 0xffffffff, 'segment builder: more than 2^32 records in one segment');
     if (columns.count === 0) {
       this.#firstTimeMs = timeMs;
@@ -385,13 +386,14 @@ function mergeInto(
   for (let merged = 1; cursors.length > 0; merged++) {
     if (merged % STOP_CHECK_ENTRIES === 0 && stopping()) return false;
     let least = 0;
+    let cursor = cursors[0]!;
     for (let i = 1; i < cursors.length; i++) {
-      const a = cursors[i]!;
-      const b = cursors[least]!;
+      const other = cursors[i]!;
       // Equal keys: the older segment stays ahead, so their sequences keep their order.
-      if (a.high < b.high || (a.high === b.high && a.low < b.low)) least = i;
+      if (other.high > cursor.high || (other.high === cursor.high && other.low >= cursor.low)) continue;
+      least = i;
+      cursor = other;
     }
-    const cursor = cursors[least]!;
     writer.append(cursor.high, cursor.low, cursor.sequence - base);
     if (!cursor.next()) cursors.splice(least, 1);
   }

@@ -58,10 +58,8 @@ export class SegmentWriter {
 
   /** @param delta sequence minus the range's first */
   append(high: number, low: number, delta: number): void {
-    assert(
-      high > this.#lastHigh || (high === this.#lastHigh && low >= this.#lastLow),
-      `segment ${this.#range.segment} of shard ${this.#shard}: entries out of order`,
-    );
+    if (high < this.#lastHigh || (high === this.#lastHigh && low < this.#lastLow))
+      assert(false, `segment ${this.#range.segment} of shard ${this.#shard}: entries out of order`);
     this.#lastHigh = high;
     this.#lastLow = low;
     if (this.#count === BLOCK_ENTRIES) this.#endBlock();
