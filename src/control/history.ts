@@ -3,7 +3,9 @@
  * replicated journal may show it a little later, and then the reader waits, for a bounded time.
  */
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
+import { EventKind } from '../domain/codes.js';
 import { MessageEvent, type PlainEvent } from '../domain/events.js';
+import { TEXT_COUNT } from '../domain/message.js';
 import { LIST_SCAN_SLICE, READ_CATCH_UP_MS } from '../limits.js';
 import type { ControlContext } from './context.js';
 import { ApiError } from './problem.js';
@@ -13,7 +15,7 @@ export async function catchUp(context: ControlContext, shard: number, sequence: 
   const deadline = performance.now() + READ_CATCH_UP_MS;
   for (;;) {
     context.journal.refresh();
-    if ((context.journal.heads()[shard]?.sequence ?? 0) >= sequence) return;
+    if (headOf(context, shard) >= sequence) return;
     if (performance.now() > deadline)
       throw new ApiError('index_behind', 'The journal has not caught up within a second. Try again.', {
         retryAfterSeconds: 1,
@@ -22,20 +24,132 @@ export async function catchUp(context: ControlContext, shard: number, sequence: 
   }
 }
 
-/** One record: a message event, or any other event. */
-export type JournalRecord = { message: MessageEvent; event?: undefined } | { message?: undefined; event: PlainEvent };
+function headOf(context: ControlContext, shard: number): number {
+  return context.journal.heads()[shard]?.sequence ?? 0;
+}
 
-/** Reads a record into a fresh instance; undefined when there is none at the sequence (dropped by retention). */
+/** One record: a message event, or any other event. */
+export interface JournalRecord {
+  readonly shard: number;
+  readonly sequence: number;
+  readonly timeMs: number;
+  readonly message?: MessageEvent;
+  readonly event?: PlainEvent;
+}
+
+/** Reads a record into an instance of its own; undefined when there is none (dropped by retention, or never was). */
 export function readRecord(context: ControlContext, shard: number, sequence: number): JournalRecord | undefined {
+  if (sequence < 1) return undefined;
   const message = new MessageEvent();
-  if (context.journal.readMessage(shard, sequence, message)) return { message };
+  if (context.journal.readMessage(shard, sequence, message)) {
+    keepTexts(message);
+    return { shard, sequence, timeMs: message.timeMs, message };
+  }
   const event = context.journal.readEvent(shard, sequence);
-  return event === undefined ? undefined : { event };
+  return event === undefined ? undefined : { shard, sequence, timeMs: event.timeMs, event };
+}
+
+/** A record read back borrows its texts from the reader's buffer; copies them so that it survives the next read. */
+function keepTexts(message: MessageEvent): void {
+  const { input } = message;
+  const borrowed = input.text;
+  let total = 0;
+  for (let i = 0; i < TEXT_COUNT; i++) total += input.textLength[i]!;
+  const own = new Uint8Array(total);
+  let at = 0;
+  for (let i = 0; i < TEXT_COUNT; i++) {
+    const from = input.textAt[i]!;
+    const length = input.textLength[i]!;
+    own.set(borrowed.subarray(from, from + length), at);
+    input.textAt[i] = at;
+    at += length;
+  }
+  input.text = own;
+}
+
+/** Sequence of the previous record of the same account or card; 0 at the beginning of the chain. */
+export function previousOf(record: JournalRecord, chain: 'account' | 'card'): number {
+  if (record.message !== undefined)
+    return chain === 'account' ? record.message.previousOfAccount : record.message.previousOfCard;
+  const event = record.event!;
+  switch (event.kind) {
+    case EventKind.accountUpdated:
+    case EventKind.cardCreated:
+    case EventKind.payment:
+      return chain === 'account' ? event.previousOfAccount : 0;
+    case EventKind.cardUpdated:
+    case EventKind.notDelivered:
+      return chain === 'account' ? event.previousOfAccount : event.previousOfCard;
+    default:
+      return 0;
+  }
+}
+
+/** Newest first over all shards: (time, shard, sequence), descending. */
+export function newestFirst(a: Position, b: Position): number {
+  return b.timeMs - a.timeMs || b.shard - a.shard || b.sequence - a.sequence;
+}
+
+export interface Position {
+  readonly shard: number;
+  readonly sequence: number;
+  readonly timeMs: number;
+}
+
+/** Records of one account or card, newest first, from `sequence` on. */
+export function* walkChain(
+  context: ControlContext,
+  shard: number,
+  sequence: number,
+  chain: 'account' | 'card',
+): Generator<JournalRecord> {
+  for (let at = sequence; at > 0; ) {
+    const record = readRecord(context, shard, at);
+    if (record === undefined) return;
+    yield record;
+    const previous = previousOf(record, chain);
+    if (previous >= at) throw new RangeError(`record ${shard}/${at} points forward to ${previous}`);
+    at = previous;
+  }
+}
+
+/** Records of all shards, newest first, older than `after` when given: a merge over the shards. */
+export function* walkAll(context: ControlContext, after: Position | undefined): Generator<JournalRecord> {
+  const heads: (JournalRecord | undefined)[] = context.journal
+    .heads()
+    .map(({ shard, sequence }) =>
+      readRecord(context, shard, after === undefined ? sequence : lastOlder(context, shard, sequence, after)),
+    );
+  for (;;) {
+    let best: JournalRecord | undefined;
+    for (const head of heads) {
+      if (head !== undefined && (best === undefined || newestFirst(head, best) < 0)) best = head;
+    }
+    if (best === undefined) return;
+    heads[best.shard] = readRecord(context, best.shard, best.sequence - 1);
+    yield best;
+  }
+}
+
+/** Newest sequence of the shard that stands behind the position. Times do not fall within a shard, so halving finds it. */
+function lastOlder(context: ControlContext, shard: number, newest: number, after: Position): number {
+  if (shard === after.shard) return after.sequence - 1;
+  let low = 0;
+  let high = newest;
+  while (low < high) {
+    const middle = (low + high + 1) >> 1;
+    const record = readRecord(context, shard, middle);
+    // What is no longer there is older than everything that is.
+    if (record === undefined || newestFirst(record, after) > 0) low = middle;
+    else high = middle - 1;
+  }
+  return low;
 }
 
 /** Lets the event loop turn after every slice of journal reads, so that a long list does not stop other requests. */
 export class Slices {
   #left = LIST_SCAN_SLICE;
+  /** Steps so far. */
   total = 0;
 
   async step(): Promise<void> {

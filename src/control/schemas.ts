@@ -139,8 +139,6 @@ export const importResult = z
       .array(z.object({ line: z.int(), code: z.string(), detail: z.string() }))
       .describe('The first 1 000 refusals, by line.'),
     rejects_truncated: z.boolean(),
-    complete: z.boolean().describe('False when the import stopped early; `error` says why.'),
-    error: z.string().optional(),
   })
   .meta({ id: 'ImportResult' });
 

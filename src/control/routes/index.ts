@@ -2,8 +2,11 @@
 import type { ControlContext } from '../context.js';
 import type { Route } from '../route.js';
 import { accountRoutes } from './accounts.js';
+import { authorizationRoutes } from './authorizations.js';
+import { bulkRoutes } from './bulk.js';
 import { cardRoutes } from './cards.js';
 import { healthRoutes } from './health.js';
+import { ledgerRoutes } from './ledger.js';
 import { paymentRoutes } from './payments.js';
 import { programRoutes, tokenRoutes } from './programs.js';
 
@@ -12,7 +15,10 @@ export function allRoutes(context: ControlContext): Route[] {
     ...programRoutes(context),
     ...accountRoutes(context),
     ...cardRoutes(context),
+    ...bulkRoutes(context),
+    ...authorizationRoutes(context),
     ...paymentRoutes(context),
+    ...ledgerRoutes(context),
     ...tokenRoutes(context),
     ...healthRoutes(context),
   ];

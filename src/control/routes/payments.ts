@@ -4,25 +4,11 @@ import { EventKind } from '../../domain/codes.js';
 import type { ControlContext } from '../context.js';
 import { currencyCode, currencyOfCode } from '../currencies.js';
 import { catchUp } from '../history.js';
+import { eventId, eventPlace } from '../ids.js';
 import { ApiError } from '../problem.js';
 import { type Route, route } from '../route.js';
 import * as schemas from '../schemas.js';
 import { refused } from '../views.js';
-
-/** Payments and entries are found by their journal position; the id has a prefix of its own. */
-export function eventId(context: ControlContext, prefix: string, shard: number, sequence: number): string {
-  return prefix + context.ids.encode('evt', shard, sequence).slice('evt'.length);
-}
-
-export function eventPlace(
-  context: ControlContext,
-  prefix: string,
-  id: string,
-): { shard: number; number: number } | undefined {
-  if (!id.startsWith(`${prefix}_`)) return undefined;
-  const place = context.ids.decode('evt', `evt${id.slice(prefix.length)}`);
-  return place === undefined || place.shard >= context.shards.shards ? undefined : place;
-}
 
 export function paymentRoutes(context: ControlContext): Route[] {
   return [

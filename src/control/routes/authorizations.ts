@@ -1,0 +1,292 @@
+/** Authorizations: search, read, explain. */
+import { z } from 'zod';
+import type { MessageEvent } from '../../domain/events.js';
+import { Text } from '../../domain/message.js';
+import { LIST_SCAN_MAX, SEARCH_CANDIDATES_MAX } from '../../limits.js';
+import {
+  type AuthorizationDetails,
+  type AuthorizationStatus,
+  assemble,
+  authorizationObject,
+  authorizationStatuses,
+  explanation,
+  isApproved,
+  isAuthorization,
+  originalOf,
+} from '../authorizations.js';
+import type { ControlContext } from '../context.js';
+import {
+  catchUp,
+  type JournalRecord,
+  newestFirst,
+  type Position,
+  readRecord,
+  Slices,
+  walkAll,
+  walkChain,
+} from '../history.js';
+import { ApiError } from '../problem.js';
+import { type Route, route } from '../route.js';
+import * as schemas from '../schemas.js';
+import { authorization, authorizationList, explanationSchema } from '../schemas-authorizations.js';
+import { refused } from '../views.js';
+import { readAccount } from './accounts.js';
+import { readCard } from './cards.js';
+
+const instant = z
+  .string()
+  .refine((text) => /^\d{4}-\d{2}-\d{2}T/.test(text) && !Number.isNaN(Date.parse(text)), 'an RFC 3339 date and time')
+  .transform((text) => Date.parse(text));
+
+const listQuery = z
+  .strictObject({
+    ...schemas.cursors,
+    card: z.string().max(64).optional().describe('Id of the card.'),
+    account: schemas.chosenId.optional(),
+    rrn: z
+      .string()
+      .regex(/^[\x21-\x7e]{1,12}$/, '1 to 12 printable characters')
+      .optional()
+      .describe('Retrieval reference number (DE37).'),
+    stan: z
+      .string()
+      .regex(/^\d{1,6}$/, 'up to 6 digits')
+      .transform(Number)
+      .optional()
+      .describe('System trace audit number (DE11).'),
+    status: z.enum(authorizationStatuses).optional(),
+    since: instant.optional().describe('Inclusive, RFC 3339.'),
+    until: instant.optional().describe('Exclusive, RFC 3339.'),
+  })
+  .refine(schemas.oneCursor, schemas.ONE_CURSOR);
+type ListQuery = z.output<typeof listQuery>;
+
+const idParams = z.object({ id: z.string().max(64) });
+
+export function authorizationRoutes(context: ControlContext): Route[] {
+  return [
+    route({
+      id: 'listAuthorizations',
+      method: 'GET',
+      path: '/v1/authorizations',
+      tag: 'authorizations',
+      summary: 'Search authorizations, newest first',
+      description:
+        'Filters combine. A search looks at a bounded number of records; when it ends early, `has_more` is true and `next_cursor` goes on where it stopped.',
+      access: 'read',
+      idempotency: 'none',
+      query: listQuery,
+      answers: { 200: { description: 'A page of authorizations', schema: authorizationList } },
+      async handle({ query }) {
+        const page = await search(context, query);
+        return {
+          status: 200,
+          body: {
+            object: 'list',
+            data: page.found.map((details) => authorizationObject(context, details)),
+            has_more: page.hasMore,
+            next_cursor:
+              page.next === undefined ? null : context.ids.encode('auth', page.next.shard, page.next.sequence),
+          },
+        };
+      },
+    }),
+    route({
+      id: 'getAuthorization',
+      method: 'GET',
+      path: '/v1/authorizations/{id}',
+      tag: 'authorizations',
+      summary: 'Read an authorization with its elements and totals',
+      access: 'read',
+      idempotency: 'none',
+      params: idParams,
+      answers: { 200: { description: 'The authorization', schema: authorization } },
+      async handle({ params }) {
+        const details = await requireAuthorization(context, params.id);
+        return { status: 200, body: authorizationObject(context, details) };
+      },
+    }),
+    route({
+      id: 'explainAuthorization',
+      method: 'GET',
+      path: '/v1/authorizations/{id}/explain',
+      tag: 'authorizations',
+      summary: 'Why was it answered as it was?',
+      description: 'Read from the record of the decision: the verdict of every step in order, and the balances it saw.',
+      access: 'read',
+      idempotency: 'none',
+      params: idParams,
+      answers: { 200: { description: 'The explanation', schema: explanationSchema } },
+      async handle({ params }) {
+        return { status: 200, body: explanation(context, await requireAuthorization(context, params.id)) };
+      },
+    }),
+  ];
+}
+
+/** The authorization behind an id; undefined when there is none. */
+export async function findAuthorization(
+  context: ControlContext,
+  id: string,
+): Promise<AuthorizationDetails | undefined> {
+  const place = context.ids.decode('auth', id);
+  if (place === undefined || place.shard >= context.shards.shards || place.number < 1) return undefined;
+  await catchUp(context, place.shard, place.number);
+  const record = readRecord(context, place.shard, place.number);
+  if (record === undefined || !isAuthorization(record)) return undefined;
+  return assemble(context, record);
+}
+
+async function requireAuthorization(context: ControlContext, id: string): Promise<AuthorizationDetails> {
+  const details = await findAuthorization(context, id);
+  if (details === undefined) throw new ApiError('not_found', 'There is no such authorization.');
+  return details;
+}
+
+interface Found {
+  found: AuthorizationDetails[];
+  hasMore: boolean;
+  /** Where a search that ended early goes on. */
+  next?: Position;
+}
+
+type Filter = (record: JournalRecord & { message: MessageEvent }) => boolean;
+
+async function search(context: ControlContext, query: ListQuery): Promise<Found> {
+  const cursor = await cursorOf(context, query);
+  const { source, filter } = await sourceOf(context, query, query.starting_after === undefined ? undefined : cursor);
+  const until = query.until ?? Number.POSITIVE_INFINITY;
+  const since = query.since ?? Number.NEGATIVE_INFINITY;
+  const backwards = query.ending_before !== undefined;
+  const slices = new Slices();
+  const found: AuthorizationDetails[] = [];
+  let last: Position | undefined;
+  for (const record of source) {
+    if (slices.total >= LIST_SCAN_MAX) return tooFar(found, last, backwards);
+    await slices.step();
+    if (record.timeMs < since) break;
+    if (cursor !== undefined && backwards && newestFirst(record, cursor) >= 0) break;
+    last = record;
+    if (cursor !== undefined && !backwards && newestFirst(record, cursor) <= 0) continue;
+    if (record.timeMs >= until || !isAuthorization(record) || !filter(record)) continue;
+    if (query.status !== undefined && !couldBe(record.message, query.status)) continue;
+    const details = await assemble(context, record);
+    if (query.status !== undefined && details.status !== query.status) continue;
+    found.push(details);
+    if (!backwards && found.length > query.limit) break;
+  }
+  // The newer ones nearest to the cursor are the last ones found.
+  const data = backwards ? found.slice(-query.limit) : found.slice(0, query.limit);
+  return { found: data, hasMore: found.length > query.limit };
+}
+
+function tooFar(found: AuthorizationDetails[], last: Position | undefined, backwards: boolean): Found {
+  if (backwards || last === undefined)
+    throw new ApiError('invalid_query', 'Too many records between the newest and ending_before: use starting_after.', {
+      param: 'ending_before',
+    });
+  return { found, hasMore: true, next: last };
+}
+
+/** Cheap part of the status filter, before the elements are read. */
+function couldBe(message: MessageEvent, status: AuthorizationStatus): boolean {
+  return (status === 'declined') === !isApproved(message);
+}
+
+async function cursorOf(context: ControlContext, query: ListQuery): Promise<Position | undefined> {
+  const param = query.starting_after === undefined ? 'ending_before' : 'starting_after';
+  const id = query.starting_after ?? query.ending_before;
+  if (id === undefined) return undefined;
+  const place = context.ids.decode('auth', id);
+  const known = place !== undefined && place.shard < context.shards.shards && place.number > 0;
+  if (known) await catchUp(context, place.shard, place.number);
+  const record = known ? readRecord(context, place.shard, place.number) : undefined;
+  if (record === undefined)
+    throw new ApiError('invalid_query', 'The cursor is not the id of an authorization.', { param });
+  return record;
+}
+
+/** The narrowest source of candidates for the filters, newest first, and what it does not check by itself. */
+async function sourceOf(
+  context: ControlContext,
+  query: ListQuery,
+  after: Position | undefined,
+): Promise<{ source: Iterable<JournalRecord>; filter: Filter }> {
+  const filters: Filter[] = [];
+  const card = query.card === undefined ? undefined : await readCard(context, query.card);
+  if (query.card !== undefined && card === undefined) return { source: [], filter: () => false };
+  const account = query.account === undefined ? undefined : await readAccount(context, query.account);
+  if (query.account !== undefined && account === undefined) return { source: [], filter: () => false };
+  const home = account === undefined ? -1 : context.placement(account.id);
+  if (card !== undefined)
+    filters.push(({ shard, message }) => shard === card.shard && message.cardSlot === card.card.slot);
+  if (account !== undefined)
+    filters.push(({ shard, message }) => shard === home && message.accountSlot === account.slot);
+  const { rrn, stan } = query;
+  if (rrn !== undefined) filters.push(({ message }) => message.input.textOf(Text.rrn).trim() === rrn);
+  if (stan !== undefined) filters.push(({ message }) => message.input.stan === stan);
+  const filter: Filter = (record) => filters.every((one) => one(record));
+  if (rrn !== undefined || stan !== undefined) {
+    const high = rrn === undefined ? context.search.stanHigh(stan!) : context.search.rrnHigh(rrn);
+    const only = card?.shard ?? (account === undefined ? undefined : home);
+    return candidates(context, high, only, filter);
+  }
+  if (card !== undefined) {
+    const from = after !== undefined && after.shard === card.shard ? after.sequence : card.card.newestSequence;
+    return { source: await chain(context, card.shard, from, card.card.newestSequence, 'card'), filter };
+  }
+  if (account !== undefined) {
+    const from = after !== undefined && after.shard === home ? after.sequence : account.newestSequence;
+    return { source: await chain(context, home, from, account.newestSequence, 'account'), filter };
+  }
+  context.journal.refresh();
+  return { source: walkAll(context, after), filter };
+}
+
+async function chain(
+  context: ControlContext,
+  shard: number,
+  from: number,
+  newest: number,
+  kind: 'account' | 'card',
+): Promise<Iterable<JournalRecord>> {
+  await catchUp(context, shard, newest);
+  return walkChain(context, shard, from, kind);
+}
+
+/**
+ * Authorizations that have the RRN or STAN themselves, or an element that has it: a reversal found by its own STAN shows
+ * the authorization it belongs to.
+ */
+async function candidates(
+  context: ControlContext,
+  high: number,
+  only: number | undefined,
+  filter: Filter,
+): Promise<{ source: Iterable<JournalRecord>; filter: Filter }> {
+  const shards = only === undefined ? Array.from({ length: context.shards.shards }, (_, shard) => shard) : [only];
+  const lists = await Promise.all(
+    shards.map(async (shard) => {
+      const result = await context.shards.read(shard, { op: 'index', high, limit: SEARCH_CANDIDATES_MAX });
+      if (!result.ok) throw refused(result.code);
+      if (!('sequences' in result)) throw new TypeError('the shard answered no sequences');
+      const newest = Math.max(0, ...result.sequences);
+      if (newest > 0) await catchUp(context, shard, newest);
+      return { shard, sequences: result.sequences };
+    }),
+  );
+  const roots = new Map<string, JournalRecord>();
+  const slices = new Slices();
+  for (const { shard, sequences } of lists) {
+    for (const sequence of new Set(sequences)) {
+      await slices.step();
+      const record = readRecord(context, shard, sequence);
+      if (record?.message === undefined || !filter(record as JournalRecord & { message: MessageEvent })) continue;
+      const original = originalOf(record);
+      const root = original > 0 ? readRecord(context, shard, original) : record;
+      if (root !== undefined) roots.set(`${shard}/${root.sequence}`, root);
+    }
+  }
+  // The filters held for the message that was found; its authorization may carry another RRN.
+  return { source: [...roots.values()].sort(newestFirst), filter: () => true };
+}

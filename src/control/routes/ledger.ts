@@ -1,0 +1,201 @@
+/** The books: entries of an account with running balance, and the trial balance. */
+import { z } from 'zod';
+import { EventKind } from '../../domain/codes.js';
+import type { PaymentPosted } from '../../domain/events.js';
+import { assert } from '../../errors.js';
+import { LIST_SCAN_MAX } from '../../limits.js';
+import { glName, postedChange } from '../chart.js';
+import type { ControlContext } from '../context.js';
+import { currencyCode } from '../currencies.js';
+import { catchUp, type JournalRecord, Slices, walkChain } from '../history.js';
+import { eventId, eventPlace } from '../ids.js';
+import { ApiError } from '../problem.js';
+import { type Route, route } from '../route.js';
+import * as schemas from '../schemas.js';
+import { entryList, trialBalance } from '../schemas-authorizations.js';
+import { refused, time } from '../views.js';
+import { requireAccount } from './accounts.js';
+
+export function ledgerRoutes(context: ControlContext): Route[] {
+  return [
+    route({
+      id: 'listEntries',
+      method: 'GET',
+      path: '/v1/accounts/{id}/entries',
+      tag: 'ledger',
+      summary: 'Ledger entries of an account with running balance, newest first',
+      access: 'read',
+      idempotency: 'none',
+      params: z.object({ id: schemas.chosenId }),
+      query: z.strictObject({ limit: schemas.cursors.limit, starting_after: schemas.cursors.starting_after }),
+      answers: { 200: { description: 'A page of entries', schema: entryList } },
+      async handle({ params, query }) {
+        const page = await entries(context, params.id, query.limit, query.starting_after);
+        return { status: 200, body: { object: 'list', ...page } };
+      },
+    }),
+    route({
+      id: 'trialBalance',
+      method: 'GET',
+      path: '/v1/ledger/trial-balance',
+      tag: 'ledger',
+      summary: 'Sums of every account of the chart, per currency, over all shards',
+      access: 'read',
+      idempotency: 'none',
+      answers: { 200: { description: 'The trial balance', schema: trialBalance } },
+      async handle() {
+        return { status: 200, body: await trial(context) };
+      },
+    }),
+  ];
+}
+
+interface Booked {
+  record: JournalRecord;
+  event: PaymentPosted;
+  change: number;
+}
+
+/**
+ * A page of entries. The running balance comes from the account's row for the first page, and behind a cursor from below:
+ * every decision knows the posted balance it saw, so the page is folded upwards from the next one, or from the account's
+ * beginning.
+ */
+async function entries(
+  context: ControlContext,
+  id: string,
+  limit: number,
+  startingAfter: string | undefined,
+): Promise<{ data: unknown[]; has_more: boolean; next_cursor: string | null }> {
+  const account = await requireAccount(context, id);
+  const shard = context.placement(id);
+  const cursor = startingAfter === undefined ? undefined : eventPlace(context, 'entry', startingAfter);
+  if (startingAfter !== undefined && cursor?.shard !== shard) throw badCursor();
+  await catchUp(context, shard, account.newestSequence);
+  const page: Booked[] = [];
+  const slices = new Slices();
+  /** Posted balance under the page, once known, and the entries between the page and the record that knows it. */
+  let under: number | undefined;
+  let between = 0;
+  let hasMore = false;
+  let next: JournalRecord | undefined;
+  for (const record of walkChain(context, shard, cursor?.number ?? account.newestSequence, 'account')) {
+    if (accountSlotOf(record) !== account.slot) throw badCursor();
+    if (record.sequence === cursor?.number) continue;
+    if (slices.total >= LIST_SCAN_MAX) {
+      hasMore = true;
+      break;
+    }
+    await slices.step();
+    next = record;
+    const { event, message } = record;
+    if (event?.kind === EventKind.payment) {
+      const change = postedChange(event.postings);
+      if (page.length < limit) page.push({ record, event, change });
+      else {
+        hasMore = true;
+        between += change;
+      }
+    } else if (message !== undefined && page.length === limit) under ??= message.postedBefore + between;
+    if (hasMore && (under !== undefined || cursor === undefined)) break;
+  }
+  const scanned = slices.total >= LIST_SCAN_MAX;
+  if (!scanned && !hasMore) under ??= between;
+  const balances = fold(page, cursor === undefined ? account.posted : undefined, under);
+  const data = page.map((booked, index) => entryObject(context, shard, account.id, booked, balances[index]!));
+  const nextCursor = scanned && next !== undefined ? eventId(context, 'entry', shard, next.sequence) : null;
+  return { data, has_more: hasMore, next_cursor: nextCursor };
+}
+
+/** Balance after each entry of the page (newest first), from the balance above it or below it. */
+function fold(page: readonly Booked[], top: number | undefined, under: number | undefined): number[] {
+  const sum = page.reduce((total, { change }) => total + change, 0);
+  const newest = top ?? (under === undefined ? undefined : under + sum);
+  if (newest === undefined)
+    throw new ApiError('capacity_exceeded', 'Too many entries without a decision in between: start from the newest.');
+  let balance = newest;
+  return page.map(({ change }) => {
+    const after = balance;
+    balance -= change;
+    return after;
+  });
+}
+
+function entryObject(
+  context: ControlContext,
+  shard: number,
+  account: string,
+  { record, event, change }: Booked,
+  balanceAfter: number,
+): Record<string, unknown> {
+  return {
+    object: 'entry',
+    id: eventId(context, 'entry', shard, record.sequence),
+    account,
+    type: 'payment',
+    amount: change,
+    currency: currencyCode(event.currency),
+    balance_after: balanceAfter,
+    reference: event.reference,
+    postings: event.postings.map(({ glAccount, amount }) => ({
+      account: String(glAccount),
+      name: glName(glAccount),
+      debit: Math.max(0, amount),
+      credit: Math.max(0, -amount),
+    })),
+    created_at: time(record.timeMs),
+  };
+}
+
+function accountSlotOf(record: JournalRecord): number {
+  if (record.message !== undefined) return record.message.accountSlot;
+  const event = record.event!;
+  return 'accountSlot' in event ? event.accountSlot : -1;
+}
+
+function badCursor(): ApiError {
+  return new ApiError('invalid_query', 'The cursor is not the id of an entry of this account.', {
+    param: 'starting_after',
+  });
+}
+
+async function trial(context: ControlContext): Promise<Record<string, unknown>> {
+  const shards = Array.from({ length: context.shards.shards }, (_, shard) => shard);
+  const results = await Promise.all(shards.map((shard) => context.shards.read(shard, { op: 'totals' })));
+  const books = new Map<number, Map<number, { debit: number; credit: number }>>();
+  for (const result of results) {
+    if (!result.ok) throw refused(result.code);
+    if (!('totals' in result)) throw new TypeError('the shard answered no totals');
+    for (const { currency, glAccount, debit, credit } of result.totals) {
+      const book = books.get(currency) ?? new Map<number, { debit: number; credit: number }>();
+      books.set(currency, book);
+      const sum = book.get(glAccount) ?? { debit: 0, credit: 0 };
+      book.set(glAccount, { debit: safeSum(sum.debit, debit), credit: safeSum(sum.credit, credit) });
+    }
+  }
+  const currencies = [...books].sort(([a], [b]) => a - b).map(([currency, book]) => bookObject(currency, book));
+  return { object: 'trial_balance', balanced: currencies.every(({ difference }) => difference === 0), currencies };
+}
+
+function bookObject(
+  currency: number,
+  book: ReadonlyMap<number, { debit: number; credit: number }>,
+): { currency: string; debits: number; credits: number; difference: number; accounts: object[] } {
+  let debits = 0;
+  let credits = 0;
+  const accounts = [...book]
+    .sort(([a], [b]) => a - b)
+    .map(([account, { debit, credit }]) => {
+      debits = safeSum(debits, debit);
+      credits = safeSum(credits, credit);
+      return { account: String(account), name: glName(account), debit, credit, balance: debit - credit };
+    });
+  return { currency: currencyCode(currency), debits, credits, difference: debits - credits, accounts };
+}
+
+/** Money is a safe integer at every addition; a turnover beyond it must stop the answer, not round it. */
+function safeSum(a: number, b: number): number {
+  const sum = a + b;
+  assert(Number.isSafeInteger(sum), 'a turnover of the ledger leaves the safe integers');
+  return sum;
+}
