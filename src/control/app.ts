@@ -4,8 +4,9 @@
  * not in the list of routes does not exist, and a path below /v1 is not even denied to somebody without a token.
  */
 import { randomBytes } from 'node:crypto';
-import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest, LogController } from 'fastify';
 import type { Logger } from 'pino';
+import { HoldfastError } from '../errors.js';
 import { API_BODY_BYTES_MAX } from '../limits.js';
 import { maskDigits } from '../vault/pan.js';
 import type { ControlContext } from './context.js';
@@ -27,12 +28,16 @@ export interface AppOptions {
   context: ControlContext;
   routes: readonly Route[];
   logger: Logger;
+  /** Called when a store failed or an invariant broke: the process must end, nothing may be answered on a guess. */
+  onFatal?: (error: HoldfastError) => void;
 }
 
-export function buildApp({ context, routes, logger }: AppOptions): FastifyInstance {
+export function buildApp({ context, routes, logger, onFatal }: AppOptions): FastifyInstance {
   const app = Fastify({
     loggerInstance: logger,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
+    exposeHeadRoutes: false,
+    frameworkErrors: (error, request, reply) => void sendProblem(toApiError(error, request), request, reply),
     bodyLimit: API_BODY_BYTES_MAX,
     routerOptions: { ignoreTrailingSlash: false, maxParamLength: 200 },
     genReqId: () => `req_${randomBytes(10).toString('hex')}`,
@@ -60,7 +65,10 @@ export function buildApp({ context, routes, logger }: AppOptions): FastifyInstan
       'request',
     );
   });
-  app.setErrorHandler((error, request, reply) => sendProblem(toApiError(error, request), request, reply));
+  app.setErrorHandler((error, request, reply) => {
+    if (error instanceof HoldfastError) onFatal?.(error);
+    return sendProblem(toApiError(error, request), request, reply);
+  });
   const methods = methodsByPath(routes);
   app.setNotFoundHandler((request, reply) => {
     if (request.url.startsWith('/v1')) authorize(context, 'anybody', request);

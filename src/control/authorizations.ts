@@ -8,7 +8,7 @@ import { ABSENT, Carried, Text } from '../domain/message.js';
 import { ELEMENTS_SHOWN_MAX } from '../limits.js';
 import type { ControlContext } from './context.js';
 import { currencyCode } from './currencies.js';
-import { catchUp, type JournalRecord, readRecord } from './history.js';
+import { catchUp, headOf, type JournalRecord, readRecord } from './history.js';
 import { eventId } from './ids.js';
 import { codeName, refused, snakeCase, time } from './views.js';
 
@@ -281,7 +281,7 @@ export function explanation(context: ControlContext, details: AuthorizationDetai
 
 /** Position of a record: shard, epoch and sequence. Clients treat it as opaque; `holdfast inspect journal` reads it. */
 function positionOf(context: ControlContext, record: JournalRecord): string {
-  const epoch = context.journal.heads()[record.shard]?.epoch ?? 0;
+  const { epoch } = headOf(context, record.shard);
   return `${record.shard}-${epoch}-${record.sequence}`;
 }
 

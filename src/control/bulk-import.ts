@@ -29,7 +29,7 @@ export interface ImportCounts {
   accounts: number;
   cards: number;
   rejected: number;
-  rejects: { line: number; code: string; detail: string }[];
+  rejects: { row: number; line: number; code: string; detail: string }[];
 }
 
 type CommandRow = ImportRows['rows'][number];
@@ -228,6 +228,6 @@ export class BulkImport {
 
   #reject(line: number, code: string, detail: string): void {
     this.counts.rejected++;
-    if (this.counts.rejects.length < BULK_REJECTS_LISTED) this.counts.rejects.push({ line, code, detail });
+    if (this.counts.rejects.length < BULK_REJECTS_LISTED) this.counts.rejects.push({ row: line, line, code, detail });
   }
 }

@@ -10,22 +10,34 @@ import { LIST_SCAN_SLICE, READ_CATCH_UP_MS } from '../limits.js';
 import type { ControlContext } from './context.js';
 import { ApiError } from './problem.js';
 
+/** Newest sequence per shard that a head has shown: a journal does not move back, so what is below needs no look. */
+const known = new WeakMap<ControlContext, number[]>();
+
+function seen(context: ControlContext, shard: number): number {
+  return known.get(context)?.[shard] ?? 0;
+}
+
+/** Head of the shard's journal now. */
+export function headOf(context: ControlContext, shard: number): { sequence: number; epoch: number } {
+  const head = context.journal.head(shard);
+  const heads = known.get(context) ?? [];
+  known.set(context, heads);
+  heads[shard] = head.sequence;
+  return head;
+}
+
 /** Waits until the journal shows the sequence. @throws ApiError `index_behind` after a second. */
 export async function catchUp(context: ControlContext, shard: number, sequence: number): Promise<void> {
+  if (sequence <= seen(context, shard)) return;
   const deadline = performance.now() + READ_CATCH_UP_MS;
   for (;;) {
-    context.journal.refresh();
-    if (headOf(context, shard) >= sequence) return;
+    if (headOf(context, shard).sequence >= sequence) return;
     if (performance.now() > deadline)
       throw new ApiError('index_behind', 'The journal has not caught up within a second. Try again.', {
         retryAfterSeconds: 1,
       });
     await sleep(5);
   }
-}
-
-function headOf(context: ControlContext, shard: number): number {
-  return context.journal.heads()[shard]?.sequence ?? 0;
 }
 
 /** One record: a message event, or any other event. */
@@ -115,11 +127,11 @@ export function* walkChain(
 
 /** Records of all shards, newest first, older than `after` when given: a merge over the shards. */
 export function* walkAll(context: ControlContext, after: Position | undefined): Generator<JournalRecord> {
-  const heads: (JournalRecord | undefined)[] = context.journal
-    .heads()
-    .map(({ shard, sequence }) =>
-      readRecord(context, shard, after === undefined ? sequence : lastOlder(context, shard, sequence, after)),
-    );
+  const heads: (JournalRecord | undefined)[] = [];
+  for (let shard = 0; shard < context.shards.shards; shard++) {
+    const { sequence } = headOf(context, shard);
+    heads.push(readRecord(context, shard, after === undefined ? sequence : lastOlder(context, shard, sequence, after)));
+  }
   for (;;) {
     let best: JournalRecord | undefined;
     for (const head of heads) {

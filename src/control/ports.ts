@@ -49,10 +49,8 @@ export class ShardError extends Error {
 
 /** Read side of the shards' journals. Everything it shows is durable. */
 export interface JournalPort {
-  /** Makes the commits of other threads visible. */
-  refresh(): void;
-  /** Last sequence of each shard. */
-  heads(): readonly { shard: number; sequence: number; epoch: number }[];
+  /** Newest durable record of the shard; sequence 0 for an empty shard. Looks at the disk: ask only when it matters. */
+  head(shard: number): { sequence: number; epoch: number };
   /** Decodes the message event at the sequence; false when the record is of another kind or not there. */
   readMessage(shard: number, sequence: number, into: MessageEvent): boolean;
   /** Any other event, undefined when the record is a message event or not there. */

@@ -136,8 +136,8 @@ export const importResult = z
     cards: z.int().describe('Cards created.'),
     rejected: z.int().describe('Rows of which at least one part was refused.'),
     rejects: z
-      .array(z.object({ line: z.int(), code: z.string(), detail: z.string() }))
-      .describe('The first 1 000 refusals, by line.'),
+      .array(z.object({ row: z.int(), line: z.int(), code: z.string(), detail: z.string() }))
+      .describe('The first 1 000 refusals, by line (from 1). `row` is the same number.'),
     rejects_truncated: z.boolean(),
   })
   .meta({ id: 'ImportResult' });

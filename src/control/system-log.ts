@@ -21,12 +21,12 @@ export interface ProgramDefinition {
 
 export type SystemRecord =
   /** Also every later version: the newest of an index counts. */
-  | { kind: 'program'; index: number; version: number; atMs: number; createdMs: number; program: ProgramDefinition }
-  | { kind: 'token'; id: string; name: string; scopes: Scope[]; hash: Uint8Array; atMs: number }
-  | { kind: 'token_revoked'; id: string; atMs: number }
+  | { type: 'program'; index: number; version: number; atMs: number; createdMs: number; program: ProgramDefinition }
+  | { type: 'token'; id: string; name: string; scopes: Scope[]; hash: Uint8Array; atMs: number }
+  | { type: 'token_revoked'; id: string; atMs: number }
   /** An intent holds what a retry needs to send the very same message; the outcome replaces it. */
-  | { kind: 'intent'; key: string; body: string; memo: Record<string, string>; atMs: number }
-  | { kind: 'outcome'; key: string; body: string; status: number; answer: string; atMs: number };
+  | { type: 'intent'; key: string; body: string; memo: Record<string, string>; atMs: number }
+  | { type: 'outcome'; key: string; body: string; status: number; answer: string; atMs: number };
 
 export interface SystemLog {
   /** Appends all or nothing; durable when it returns. @throws HoldfastError `commit_failed` (fatal). */

@@ -94,7 +94,7 @@ export class SystemState {
     if (known === undefined && this.#programs.length >= PROGRAMS_MAX)
       throw new ApiError('capacity_exceeded', `There are ${PROGRAMS_MAX} programs already.`);
     return {
-      kind: 'program',
+      type: 'program',
       index: known?.index ?? this.#programs.length,
       version: (known?.version ?? 0) + 1,
       createdMs: known?.createdMs ?? nowMs,
@@ -122,7 +122,7 @@ export class SystemState {
   }
 
   #apply(record: SystemRecord): void {
-    switch (record.kind) {
+    switch (record.type) {
       case 'program':
         this.#programs[record.index] = {
           index: record.index,

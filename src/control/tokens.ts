@@ -42,7 +42,7 @@ export class Tokens {
     return {
       token,
       id,
-      record: { kind: 'token', id, name, scopes: [...granted], hash: this.#hash(token), atMs: nowMs },
+      record: { type: 'token', id, name, scopes: [...granted], hash: this.#hash(token), atMs: nowMs },
     };
   }
 

@@ -103,6 +103,8 @@ export interface AccountView {
 export interface CardView {
   slot: number;
   account: string;
+  /** Finds the card number in the vault. */
+  fingerprint: Fingerprint;
   bin: number;
   last4: number;
   panLength: number;

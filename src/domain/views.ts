@@ -25,6 +25,7 @@ export function cardView(state: ShardState, slot: number): CardView {
   return {
     slot,
     account: accounts.id(cards.account[slot]!),
+    fingerprint: [cards.fingerprint(slot, 0), cards.fingerprint(slot, 1), cards.fingerprint(slot, 2)],
     bin: cards.bin[slot]!,
     last4: cards.last4[slot]!,
     panLength: cards.panLength[slot]!,

@@ -12,9 +12,10 @@ import { allRoutes } from '../../src/control/routes/index.js';
 import type { SystemLog, SystemRecord } from '../../src/control/system-log.js';
 import { SystemState } from '../../src/control/system-state.js';
 import { type Scope, scopes, Tokens } from '../../src/control/tokens.js';
+import { pack, unpack } from '../../src/iso8583/message.js';
 import { type Fingerprint, PanFingerprinter } from '../../src/vault/fingerprint.js';
 import { PublicIds } from '../../src/vault/public-ids.js';
-import { FakeEngine, searchKeys } from './fake-engine.js';
+import { TestEngine } from './engine.js';
 
 export const START_MS = Date.UTC(2026, 10, 23, 12, 0, 0);
 
@@ -50,7 +51,7 @@ function key(name: string): Buffer {
 
 export interface Harness {
   app: FastifyInstance;
-  engine: FakeEngine;
+  engine: TestEngine;
   vault: MemoryVault;
   context: ControlContext;
   routes: Route[];
@@ -70,7 +71,7 @@ export interface Harness {
 }
 
 export function makeHarness(options: { shards?: number; log?: MemoryLog; profiles?: ProfilePort } = {}): Harness {
-  const engine = new FakeEngine(options.shards ?? 4, START_MS);
+  const engine = new TestEngine(options.shards ?? 4, START_MS);
   const vault = new MemoryVault();
   const log = options.log ?? new MemoryLog();
   const system = new SystemState(log);
@@ -84,8 +85,13 @@ export function makeHarness(options: { shards?: number; log?: MemoryLog; profile
     fingerprinter: new PanFingerprinter(key('fingerprint')),
     directory: engine,
     ids: new PublicIds(key('id')),
-    search: searchKeys,
-    iso: undefined as never,
+    search: engine.search,
+    iso: {
+      dialect: 'iso87-bcd',
+      dialectIndex: 0,
+      pack: (fields) => pack('iso87-bcd', fields),
+      unpack: (message) => unpack('iso87-bcd', message) as Record<string, string>,
+    },
     keys: { token: key('token'), id: key('id') },
     system,
     tokens,

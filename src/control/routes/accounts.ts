@@ -155,7 +155,7 @@ export function accountFields(
     });
   return {
     program,
-    currency: currencyOfCode(code)!.numeric,
+    currency: currencyOfCode(code)!,
     creditLimit: body.credit_limit,
     type: accountTypeOf(body.type ?? program.program.product),
   };

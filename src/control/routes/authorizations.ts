@@ -239,7 +239,6 @@ async function sourceOf(
     const from = after !== undefined && after.shard === home ? after.sequence : account.newestSequence;
     return { source: await chain(context, home, from, account.newestSequence, 'account'), filter };
   }
-  context.journal.refresh();
   return { source: walkAll(context, after), filter };
 }
 

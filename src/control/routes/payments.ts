@@ -29,7 +29,7 @@ export function paymentRoutes(context: ControlContext): Route[] {
           op: 'payment',
           account: body.account,
           amount: body.amount,
-          currency: currencyOfCode(body.currency)!.numeric,
+          currency: currencyOfCode(body.currency)!,
           reference: body.reference,
           ...(idempotency === undefined ? {} : { idempotency: idempotency.tag }),
         });

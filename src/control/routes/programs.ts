@@ -101,7 +101,7 @@ function writeProgram(
 ): { status: number; body: unknown } {
   const nowMs = context.nowMs();
   const record = context.system.programRecord(program, nowMs);
-  if (record.kind !== 'program') throw new TypeError('not a program record');
+  if (record.type !== 'program') throw new TypeError('not a program record');
   const { index, version, createdMs } = record;
   const body = programObject({ index, version, createdMs, updatedMs: nowMs, program });
   context.system.write([record, ...outcomeRecord(idempotency, status, body, nowMs)]);
@@ -117,7 +117,7 @@ export function outcomeRecord(
 ): SystemRecord[] {
   if (idempotency === undefined) return [];
   const { key, body: bodyHash } = idempotency;
-  return [{ kind: 'outcome', key, body: bodyHash, status, answer: JSON.stringify(body), atMs: nowMs }];
+  return [{ type: 'outcome', key, body: bodyHash, status, answer: JSON.stringify(body), atMs: nowMs }];
 }
 
 export function tokenRoutes(context: ControlContext): Route[] {
@@ -172,7 +172,7 @@ export function tokenRoutes(context: ControlContext): Route[] {
         const admins = context.system.tokens.filter((other) => other.scopes.includes('admin'));
         if (row.scopes.includes('admin') && admins.length === 1)
           throw new ApiError('last_admin_token', 'Create another token with the scope admin first.');
-        context.system.write([{ kind: 'token_revoked', id: params.id, atMs: context.nowMs() }]);
+        context.system.write([{ type: 'token_revoked', id: params.id, atMs: context.nowMs() }]);
         return { status: 204 };
       },
     }),

@@ -1,0 +1,325 @@
+/**
+ * Entry of the control thread: the HTTP API with an event loop of its own, so that an upload or a slow search never sits in
+ * front of an authorization. It owns the vault's and the system journal's stores, reads the shards' journals, and speaks
+ * to the shards by rings. It is asked to stop and never terminated: it owns LMDB environments.
+ */
+import { parentPort, workerData } from 'node:worker_threads';
+import type { ShardStats } from '../domain/commands.js';
+import { IndexKeys } from '../domain/index-keys.js';
+import { ExitStatus, HoldfastError } from '../errors.js';
+import { SharedHistogram } from '../instruments.js';
+import { dialectNames } from '../iso8583/dialects.js';
+import { pack, unpack } from '../iso8583/message.js';
+import { shardOfAccount } from '../journal/placement.js';
+import { JournalReader } from '../journal/reader.js';
+import { SystemJournal } from '../journal/system-journal.js';
+import { createLog, type Log, type LogFormat, type LogLevel } from '../log.js';
+import { type ClientRings, RingClient } from '../ring/client.js';
+import { ControlBlock, ShardState } from '../ring/control-block.js';
+import { CardDirectory } from '../ring/directory.js';
+import { ShardInstruments } from '../shard-instruments.js';
+import { directoryPaths } from '../store/data-directory.js';
+import { openLmdbStore } from '../store/lmdb-store.js';
+import { PanFingerprinter } from '../vault/fingerprint.js';
+import { loadKeys } from '../vault/keys.js';
+import { PanVault } from '../vault/pan-vault.js';
+import { PublicIds } from '../vault/public-ids.js';
+import { buildApp } from './app.js';
+import type { ControlContext } from './context.js';
+import { IdempotencyKeys } from './idempotency.js';
+import { type IngressSnapshot, Metrics } from './metrics.js';
+import type { HealthPort, IsoPort, JournalPort, SearchKeysPort, ShardPort } from './ports.js';
+import { profiles } from './profiles.js';
+import { RingShards } from './ring-shards.js';
+import { allRoutes } from './routes/index.js';
+import type { SystemRecord } from './system-log.js';
+import { SystemState } from './system-state.js';
+import { Tokens } from './tokens.js';
+
+/** What the composition hands over as workerData. */
+export interface ControlThreadData {
+  readonly dataDir: string;
+  readonly keyFile: string;
+  /** Id of the data directory, checked against the key file. */
+  readonly directoryId: string;
+  readonly host: string;
+  /** 0 = any free port. */
+  readonly port: number;
+  readonly rings: ClientRings;
+  /** Control block, card directory. */
+  readonly control: SharedArrayBuffer;
+  readonly directory: SharedArrayBuffer;
+  /** Seeds of the index keys, the same as the shard threads have. */
+  readonly indexSeeds: readonly [number, number];
+  /** Instruments of the shard threads, by thread index. */
+  readonly threadInstruments: readonly SharedArrayBuffer[];
+  /** Three histograms of the ingress: route, write, authorization. */
+  readonly ingressInstruments?: SharedArrayBuffer;
+  /** Request rings of every client by thread index, for the queue depth. */
+  readonly requestRings: readonly (readonly SharedArrayBuffer[])[];
+  readonly deadlineMs: number;
+  readonly logLevel: LogLevel;
+  readonly logFormat: LogFormat;
+  readonly version: string;
+}
+
+/** Messages to the control thread. */
+export type ToControl =
+  | { type: 'stop' }
+  | { type: 'answer'; id: number; ok: true; value: unknown }
+  | { type: 'answer'; id: number; ok: false; error: string };
+
+/** Messages from the control thread. Main answers `ask` with an `answer` of the same id. */
+export type FromControl =
+  | { type: 'ready'; address: string }
+  | { type: 'failed'; code: string; message: string; next: string; exitStatus: number }
+  /** `what` profile: CPU profile of the main thread (JSON text); ingress: an IngressSnapshot. */
+  | { type: 'ask'; id: number; what: 'profile'; seconds: number }
+  | { type: 'ask'; id: number; what: 'ingress' }
+  | { type: 'stopped' };
+
+const ASK_TIMEOUT_MS = 1000;
+const STOP_WAIT_MS = 5000;
+
+/** Questions to the main thread. */
+class Main {
+  readonly #waiting = new Map<number, { resolve: (value: unknown) => void; reject: (error: Error) => void }>();
+  #id = 0;
+
+  say(message: FromControl): void {
+    parentPort!.postMessage(message);
+  }
+
+  async ask<T>(question: { what: 'ingress' } | { what: 'profile'; seconds: number }, timeoutMs: number): Promise<T> {
+    const id = ++this.#id;
+    let timer: NodeJS.Timeout | undefined;
+    try {
+      return await new Promise<T>((resolve, reject) => {
+        this.#waiting.set(id, { resolve: resolve as (value: unknown) => void, reject });
+        timer = setTimeout(() => reject(new Error(`the main thread did not answer: ${question.what}`)), timeoutMs);
+        this.say({ type: 'ask', id, ...question });
+      });
+    } finally {
+      clearTimeout(timer);
+      this.#waiting.delete(id);
+    }
+  }
+
+  answer(message: Extract<ToControl, { type: 'answer' }>): void {
+    const waiting = this.#waiting.get(message.id);
+    if (message.ok) waiting?.resolve(message.value);
+    else waiting?.reject(new Error(message.error));
+  }
+}
+
+async function start(data: ControlThreadData, main: Main): Promise<() => Promise<void>> {
+  const log = createLog({ level: data.logLevel, format: data.logFormat }).child({ thread: 'control' });
+  const paths = directoryPaths(data.dataDir);
+  const keys = loadKeys(data.keyFile, { directory: data.directoryId, create: false });
+  const control = new ControlBlock(data.control);
+  const vaultStore = openLmdbStore(paths.vault);
+  const systemJournal = SystemJournal.open(paths.system);
+  const system = new SystemState({
+    append: (records) => void systemJournal.appendAll(records),
+    replay: (visit) => void systemJournal.replay((record) => visit(record as SystemRecord)),
+  });
+  const tokens = new Tokens(system, keys.tokenKey.bytes);
+  system.ensureSandboxProgram(Date.now());
+  tokens.ensureAdminToken(paths.root, Date.now());
+  const reader = JournalReader.open(paths.journal);
+  const shards = new RingShards(new RingClient(data.rings), { deadlineMs: data.deadlineMs });
+  const build = { version: data.version, node: process.version };
+  const metrics = new Metrics(metricsSources(data, shards, main, log));
+  const context: ControlContext = {
+    shards,
+    journal: journalPort(reader),
+    vault: new PanVault(vaultStore, keys),
+    fingerprinter: new PanFingerprinter(keys.fingerprintKey.bytes),
+    directory: new CardDirectory(data.directory),
+    ids: new PublicIds(keys.idKey.bytes),
+    search: searchKeys(new IndexKeys(data.indexSeeds[0], data.indexSeeds[1])),
+    iso,
+    keys: { token: keys.tokenKey.bytes, id: keys.idKey.bytes },
+    system,
+    tokens,
+    idempotency: new IdempotencyKeys(keys.tokenKey.bytes),
+    health: healthPort(control, shards.shards),
+    profiles: profiles({
+      shardThreads: data.rings.pairs.length,
+      main: (seconds) => main.ask<string>({ what: 'profile', seconds }, seconds * 1000 + 10_000),
+    }),
+    metrics: { contentType: metrics.contentType, render: () => metrics.render() },
+    placement: (id) => shardOfAccount(id, shards.shards),
+    nowMs: Date.now,
+    build,
+  };
+  const onFatal = (error: HoldfastError): void => {
+    log.fatal({ code: error.code }, error.message);
+    control.requestStop(error.exitStatus);
+  };
+  const app = buildApp({ context, routes: allRoutes(context), logger: log, onFatal });
+  main.say({ type: 'ready', address: await listen(app, data.host, data.port) });
+  return async () => {
+    // Requests in flight are finished; a connection that does not end in time is cut.
+    const cut = setTimeout(() => app.server.closeAllConnections(), STOP_WAIT_MS);
+    await app.close();
+    clearTimeout(cut);
+    shards.close();
+    await reader.close();
+    await systemJournal.close();
+    await vaultStore.close();
+  };
+}
+
+async function listen(app: ReturnType<typeof buildApp>, host: string, port: number): Promise<string> {
+  try {
+    await app.listen({ host, port });
+  } catch (error) {
+    if ((error as { code?: string }).code !== 'EADDRINUSE' && (error as { code?: string }).code !== 'EACCES')
+      throw error;
+    throw new HoldfastError(
+      'port_in_use',
+      `the admin port ${host}:${port} cannot be opened: ${(error as Error).message}`,
+      'choose another one with --admin-port',
+    );
+  }
+  const address = app.server.address();
+  if (address === null || typeof address === 'string') throw new TypeError('the admin server has no port');
+  return `${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}`;
+}
+
+function journalPort(reader: JournalReader): JournalPort {
+  return {
+    head(shard) {
+      const { sequence, epoch } = reader.head(shard);
+      return { sequence, epoch };
+    },
+    readMessage: (shard, sequence, into) => reader.readMessage(shard, sequence, into),
+    readEvent: (shard, sequence) => reader.readEvent(shard, sequence),
+  };
+}
+
+function searchKeys(keys: IndexKeys): SearchKeysPort {
+  return {
+    rrnHigh: (rrn) => keys.rrnHigh(rrn),
+    stanHigh: (stan) => keys.stanHigh(stan),
+    elements(sequence) {
+      keys.elementsKey(sequence);
+      return { high: keys.high, low: keys.low };
+    },
+  };
+}
+
+const DIALECT = 'iso87-bcd';
+const iso: IsoPort = {
+  dialect: DIALECT,
+  dialectIndex: dialectNames.indexOf(DIALECT),
+  pack: (fields) => pack(DIALECT, fields),
+  unpack: (message) => unpack(DIALECT, message) as Record<string, string>,
+};
+
+function healthPort(control: ControlBlock, shards: number): HealthPort {
+  const names = new Map<number, string>(Object.entries(ShardState).map(([name, state]) => [state, name]));
+  return {
+    notReady() {
+      const reasons: { check: string; detail: string }[] = [];
+      if (control.stop !== 0) reasons.push({ check: 'process', detail: `stopping with status ${control.stop}` });
+      if (control.refuse) reasons.push({ check: 'disk', detail: 'free space is below the reserve' });
+      for (let shard = 0; shard < shards; shard++) {
+        const state = control.shardState(shard);
+        if (state !== ShardState.up) reasons.push({ check: `shard-${shard}`, detail: names.get(state) ?? 'unknown' });
+      }
+      return reasons;
+    },
+  };
+}
+
+function metricsSources(data: ControlThreadData, shards: ShardPort, main: Main, log: Log) {
+  const { ingressInstruments: block } = data;
+  const queues = data.requestRings.map((rings) => rings.map((ring) => new Int32Array(ring, 0, 17)));
+  const all = Array.from({ length: shards.shards }, (_, shard) => shard);
+  return {
+    threads: data.threadInstruments.map((buffer) => new ShardInstruments(buffer)),
+    ingress:
+      block === undefined
+        ? undefined
+        : {
+            route: new SharedHistogram(block, 0),
+            write: new SharedHistogram(block, SharedHistogram.bytes),
+            authorization: new SharedHistogram(block, 2 * SharedHistogram.bytes),
+          },
+    async ingressSnapshot(): Promise<IngressSnapshot | undefined> {
+      try {
+        return await main.ask<IngressSnapshot>({ what: 'ingress' }, ASK_TIMEOUT_MS);
+      } catch (error) {
+        log.warn({ err: error }, 'metrics without the ingress');
+        return undefined;
+      }
+    },
+    async shardStats(): Promise<ShardStats[]> {
+      const results = await Promise.allSettled(all.map((shard) => shards.read(shard, { op: 'stats' })));
+      return results.flatMap((result) =>
+        result.status === 'fulfilled' && result.value.ok && 'stats' in result.value ? [result.value.stats] : [],
+      );
+    },
+    queueBytes(thread: number): number {
+      // Words 16 and 0 of a ring: bytes published and consumed, modulo 2^32.
+      return (queues[thread] ?? []).reduce(
+        (sum, words) => sum + ((Atomics.load(words, 16) - Atomics.load(words, 0)) >>> 0),
+        0,
+      );
+    },
+    async ledgerImbalance(): Promise<number> {
+      const difference = new Map<number, number>();
+      const results = await Promise.allSettled(all.map((shard) => shards.read(shard, { op: 'totals' })));
+      for (const result of results) {
+        if (result.status !== 'fulfilled' || !result.value.ok || !('totals' in result.value)) continue;
+        for (const { currency, debit, credit } of result.value.totals)
+          difference.set(currency, (difference.get(currency) ?? 0) + debit - credit);
+      }
+      return [...difference.values()].reduce((sum, one) => sum + Math.abs(one), 0);
+    },
+    build: { version: data.version, node: process.version },
+  };
+}
+
+/** Runs the thread. A failure is told to the main thread, which decides about the process. */
+async function run(data: ControlThreadData): Promise<void> {
+  const main = new Main();
+  let stop: Promise<() => Promise<void>> | undefined;
+  parentPort!.on('message', (message: ToControl) => {
+    if (message.type === 'answer') main.answer(message);
+    else void leave(main, stop);
+  });
+  try {
+    stop = start(data, main);
+    await stop;
+  } catch (error) {
+    main.say(failure(error));
+    parentPort!.close();
+  }
+}
+
+async function leave(main: Main, stop: Promise<() => Promise<void>> | undefined): Promise<void> {
+  try {
+    await (await stop)?.();
+    main.say({ type: 'stopped' });
+  } catch (error) {
+    main.say(failure(error));
+  }
+  // Nothing is left that keeps the event loop going: the thread ends by itself.
+  parentPort!.close();
+}
+
+function failure(error: unknown): FromControl {
+  const known = error instanceof HoldfastError;
+  return {
+    type: 'failed',
+    code: known ? error.code : 'internal',
+    message: error instanceof Error ? error.message : String(error),
+    next: known ? error.next : '',
+    exitStatus: known ? error.exitStatus : ExitStatus.internal,
+  };
+}
+
+if (parentPort !== null) await run(workerData as ControlThreadData);

@@ -1,0 +1,54 @@
+/**
+ * CPU profiles on demand. The control thread profiles itself by an inspector session, the main thread does so when asked
+ * by a message. A shard thread never returns to its event loop while it runs, so no session can be started in it: start
+ * the process with `node --cpu-prof` to profile shards.
+ */
+import { Session } from 'node:inspector/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { ProfilePort } from './ports.js';
+
+const SAMPLING_US = 200;
+
+/** Profiles the calling thread and returns the JSON of a .cpuprofile. One at a time per thread. */
+export async function profileThisThread(seconds: number): Promise<string> {
+  const session = new Session();
+  session.connect();
+  try {
+    await session.post('Profiler.enable');
+    await session.post('Profiler.setSamplingInterval', { interval: SAMPLING_US });
+    await session.post('Profiler.start');
+    await sleep(seconds * 1000);
+    const { profile } = await session.post('Profiler.stop');
+    return JSON.stringify(profile);
+  } finally {
+    session.disconnect();
+  }
+}
+
+export interface ProfilesOptions {
+  shardThreads: number;
+  /** Asks the main thread for its profile. */
+  main(seconds: number): Promise<string>;
+}
+
+export function profiles({ shardThreads, main }: ProfilesOptions): ProfilePort {
+  const shards = Array.from({ length: shardThreads }, (_, thread) => `shard-${thread}`);
+  const running = new Set<string>();
+  return {
+    threads: ['main', 'control', ...shards],
+    async profile(thread, seconds) {
+      if (thread.startsWith('shard-'))
+        return {
+          unsupported:
+            'A shard thread does not return to its event loop while it runs. Start the engine with node --cpu-prof --cpu-prof-dir=<dir> to get a profile of every thread at its end.',
+        };
+      if (running.has(thread)) return { unsupported: 'This thread is being profiled already: wait for that profile.' };
+      running.add(thread);
+      try {
+        return { profile: thread === 'main' ? await main(seconds) : await profileThisThread(seconds) };
+      } finally {
+        running.delete(thread);
+      }
+    },
+  };
+}

@@ -1,0 +1,167 @@
+/**
+ * Real shards without threads: host, domain, journal and index over stores in memory, behind the real rings and the real
+ * ring client. Whenever a call waits, turns are run on this event loop.
+ */
+
+import { monotonicUs } from '../../src/clock.js';
+import type { DirectoryPort, JournalPort, SearchKeysPort, ShardPort, WireReply } from '../../src/control/ports.js';
+import { RingShards } from '../../src/control/ring-shards.js';
+import type { Command, CommandResult, Read, ReadResult } from '../../src/domain/commands.js';
+import type { MessageEvent, PlainEvent } from '../../src/domain/events.js';
+import { IndexKeys } from '../../src/domain/index-keys.js';
+import { EmbeddedLane } from '../../src/journal/lanes.js';
+import { shardOfAccount } from '../../src/journal/placement.js';
+import { JournalReader } from '../../src/journal/reader.js';
+import { createSegmentBoard, SegmentBoard } from '../../src/journal/segment-board.js';
+import { RingClient } from '../../src/ring/client.js';
+import { ControlBlock, createControlBlock, ShardState } from '../../src/ring/control-block.js';
+import { CardDirectory, createDirectory } from '../../src/ring/directory.js';
+import { createRing, RingConsumer, RingProducer } from '../../src/ring/ring.js';
+import { createWake, Waker } from '../../src/ring/wake.js';
+import { Faults, noFaults } from '../../src/shard/faults.js';
+import { ShardRecovery } from '../../src/shard/recovery.js';
+import { ShardClock } from '../../src/shard/shard-clock.js';
+import { ShardHost } from '../../src/shard/shard-host.js';
+import { ThreadContext } from '../../src/shard/thread-context.js';
+import { createShardInstruments, ShardInstruments } from '../../src/shard-instruments.js';
+import { MemoryStore } from '../../src/store/memory-store.js';
+
+export class TestEngine implements ShardPort, JournalPort, DirectoryPort {
+  readonly shards: number;
+  readonly commands: Command[] = [];
+  readonly instruments = createShardInstruments();
+  nowMs: number;
+  /** Runs before each command: tests inject failures and delays. */
+  before: (command: Command) => Promise<void> | void = () => undefined;
+  /** Records that the journal does not show yet. */
+  lag = 0;
+  readonly #client: RingShards;
+  readonly #host: ShardHost;
+  readonly #reader: JournalReader;
+  readonly #directory = new CardDirectory(createDirectory({ expected: 16, maximum: 1 << 20 }));
+  readonly #keys = new IndexKeys(0x1234567, 0x89abcde);
+  #turning = false;
+  #stopped = false;
+
+  constructor(shards: number, nowMs: number) {
+    this.shards = shards;
+    this.nowMs = nowMs;
+    const store = new MemoryStore();
+    const reader = JournalReader.ofStore(store, 'memory');
+    const context = new ThreadContext({
+      reader,
+      segments: new MemoryStore(),
+      board: new SegmentBoard(createSegmentBoard()),
+      keys: new IndexKeys(0x1234567, 0x89abcde),
+      keyCheck: 7,
+      directory: this.#directory,
+      faults: new Faults(noFaults),
+      instruments: new ShardInstruments(this.instruments),
+      monotonicUs,
+      log: (level, message) => {
+        if (level === 'error') throw new Error(message);
+      },
+    });
+    this.#reader = JournalReader.ofStore(store, 'memory');
+    const heads = Array.from({ length: shards }, (_, shard) => reader.head(shard));
+    const logical = heads.map((head) => {
+      const recovery = new ShardRecovery(context, head, undefined);
+      while (!recovery.step(1000));
+      return recovery.shard;
+    });
+    const control = new ControlBlock(createControlBlock());
+    for (let shard = 0; shard < shards; shard++) control.setShardState(shard, ShardState.up);
+    const [requests, replies] = [createRing(1 << 22), createRing(1 << 22)];
+    const [threadWake, clientWake] = [createWake(), createWake()];
+    this.#host = new ShardHost({
+      context,
+      clients: [
+        { requests: new RingConsumer(requests), replies: new RingProducer(replies), waker: new Waker(clientWake) },
+      ],
+      shards: logical,
+      lane: new EmbeddedLane(store, { heads }),
+      reader,
+      control,
+      clock: new ShardClock(0, nowMs, monotonicUs()),
+      wallMs: () => this.nowMs,
+      checkpoint: undefined,
+      feed: undefined,
+    });
+    const threadOfShard = Array.from({ length: shards }, () => 0);
+    const rings = { pairs: [{ requests, replies }], threadWakes: [threadWake], clientWake, threadOfShard };
+    this.#client = new RingShards(new RingClient(rings), { deadlineMs: 1500 });
+  }
+
+  placement(id: string): number {
+    return shardOfAccount(id, this.shards);
+  }
+
+  get search(): SearchKeysPort {
+    const keys = this.#keys;
+    return {
+      rrnHigh: (rrn) => keys.rrnHigh(rrn),
+      stanHigh: (stan) => keys.stanHigh(stan),
+      elements(sequence) {
+        keys.elementsKey(sequence);
+        return { high: keys.high, low: keys.low };
+      },
+    };
+  }
+
+  find(f0: number, f1: number, f2: number): number {
+    return this.#directory.find(f0, f1, f2);
+  }
+
+  async command(shard: number, command: Command): Promise<CommandResult> {
+    this.commands.push(command);
+    await this.before(command);
+    this.nowMs += 1;
+    return this.#during(this.#client.command(shard, command));
+  }
+
+  read(shard: number, read: Read): Promise<ReadResult> {
+    return this.#during(this.#client.read(shard, read));
+  }
+
+  wire(shard: number, header: Uint8Array, message: Uint8Array): Promise<WireReply> {
+    this.nowMs += 1;
+    return this.#during(this.#client.wire(shard, header, message));
+  }
+
+  head(shard: number): { sequence: number; epoch: number } {
+    const { sequence, epoch } = this.#reader.head(shard);
+    if (this.lag === 0) return { sequence, epoch };
+    this.lag--;
+    return { sequence: 0, epoch };
+  }
+
+  readMessage(shard: number, sequence: number, into: MessageEvent): boolean {
+    return this.#reader.readMessage(shard, sequence, into);
+  }
+
+  readEvent(shard: number, sequence: number): PlainEvent | undefined {
+    return this.#reader.readEvent(shard, sequence);
+  }
+
+  close(): void {
+    this.#stopped = true;
+    this.#client.close();
+  }
+
+  /** Runs turns while the call waits. */
+  async #during<T>(call: Promise<T>): Promise<T> {
+    this.#turn();
+    return call;
+  }
+
+  #turn(): void {
+    if (this.#turning) return;
+    this.#turning = true;
+    const step = (): void => {
+      this.#host.turn();
+      if (this.#client.inFlight > 0 && !this.#stopped) setImmediate(step);
+      else this.#turning = false;
+    };
+    setImmediate(step);
+  }
+}
