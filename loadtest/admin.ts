@@ -60,7 +60,7 @@ export class AdminClient {
     let body = '';
     for (let card = from; card < to; card++) {
       const account = { id: cards.account(card), currency: 'BRL', credit_limit: CREDIT_LIMIT, type: 'credit' };
-      body += `${JSON.stringify({ account, card: { pan: cards.pan(card), expiry: '2912', status: 'active' } })}\n`;
+      body += `${JSON.stringify({ account, card: { pan: cards.pan(card), expiry: cards.expiry, status: 'active' } })}\n`;
     }
     const answer = (await this.#request('POST', '/v1/bulk/accounts', body)) as ImportAnswer;
     const bad = (answer.rejects ?? []).find((one) => one.code !== 'account_exists' && one.code !== 'card_exists');

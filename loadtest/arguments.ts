@@ -2,7 +2,7 @@
 import { parseArgs } from 'node:util';
 import { type DialectName, dialectNames } from '#src/iso8583/dialects.js';
 import { type FramingName, framingNames } from '#src/iso8583/framing.js';
-import { OWN_CARDS_MAX } from './cards.js';
+import { DEMO_CARDS, OWN_CARDS_MAX } from './cards.js';
 import { type Kind, kinds, type Mix } from './kinds.js';
 import type { Arrival, Stage } from './schedule.js';
 import { parseThreshold, type Threshold } from './thresholds.js';
@@ -310,7 +310,7 @@ export function parseOptions(argv: readonly string[]): Options | 'help' {
     ),
     seed: parseCount('--seed', values.seed, 0, 2 ** 48),
     mix: parseMix(values.mix),
-    accounts: parseCount('--accounts', values.accounts, 1, OWN_CARDS_MAX),
+    accounts: parseCount('--accounts', values.accounts, 1, values.cards === 'demo' ? DEMO_CARDS : OWN_CARDS_MAX),
     cards: oneOf('--cards', values.cards, ['own', 'demo']),
     distribution: oneOf('--distribution', values.distribution, ['uniform', 'zipfian']),
     amount: parseRange('--amount', values.amount, 999_999_999),

@@ -68,6 +68,7 @@ export class Connection {
   readonly #bytesMax: number;
   readonly #decoder: Decoder;
   readonly #prefix: string;
+  readonly #prefixBytes: Uint8Array;
   readonly #variables: Variables = { card: 0, amount: 0, stan: 0, rrn: 0, de7: 0, originalStan: 0, originalDe7: 0 };
   readonly #sets: readonly [CounterSet, CounterSet];
   #arrivedUs = 0;
@@ -77,10 +78,11 @@ export class Connection {
     this.#shared = shared;
     this.#sets = [shared.block.warm, shared.block.measured];
     this.#prefix = rrnPrefix(config.run, number);
+    this.#prefixBytes = Buffer.from(this.#prefix, 'latin1');
     const wire =
       config.target.transport === 'ws'
-        ? webSocketWire(config.dialect)
-        : streamWire(config.dialect, config.framing, config.headerBytes);
+        ? webSocketWire(config.dialect, config.expiry)
+        : streamWire(config.dialect, config.expiry, config.framing, config.headerBytes);
     this.#templates = templatesOf(wire, config.run, number);
     this.#repeats = this.#templates[REPEAT]!;
     this.#bytesMax = frameBytesMax(this.#templates);
@@ -194,7 +196,7 @@ export class Connection {
       this.#problem(`an answer fits no request: MTI ${decoder.mti}, DE11 ${stan}`);
       return;
     }
-    if (decoder.digitsAt(37, this.#prefix.length, 7) !== slots.rrn[slot]) {
+    if (!this.#carriesRrn(slots.rrn[slot]!)) {
       numbers[Counter.unmatched]!++;
       this.#problem(`the answer to DE11 ${stan} carries another DE37 than its request`);
       return;
@@ -222,6 +224,15 @@ export class Connection {
       return;
     }
     this.#settle(slot, state !== SlotState.inFlight, answer);
+  }
+
+  /** True when DE37 of the decoded answer is that of the request. */
+  #carriesRrn(rrn: number): boolean {
+    const decoder = this.#decoder;
+    const prefix = this.#prefixBytes;
+    if (decoder.digitsAt(37, prefix.length, 7) !== rrn) return false;
+    for (let i = 0; i < prefix.length; i++) if (decoder.byteAt(37, i) !== prefix[i]) return false;
+    return true;
   }
 
   /** Counts an answer and draws its consequences. */

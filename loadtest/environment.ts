@@ -47,14 +47,19 @@ function isLocal(host: string): boolean {
   return Object.values(networkInterfaces()).some((list) => list?.some((one) => one.address === host));
 }
 
-export function environment(target: Target, engine: Record<string, unknown> | undefined): Environment {
+type Client = Omit<Environment, 'same_host' | 'engine'>;
+let known: Client | undefined;
+
+/** What does not change while the process lives; asked for once, because git takes some 50 ms. */
+function client(): Client {
+  if (known !== undefined) return known;
   const root = packageRoot();
   const status = root === undefined ? undefined : git(root, 'status', '--porcelain');
   const own =
     root === undefined
       ? undefined
       : (JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version?: string });
-  return {
+  known = {
     git_sha: (root === undefined ? undefined : git(root, 'rev-parse', '--short=12', 'HEAD')) ?? null,
     git_dirty: status === undefined ? null : status !== '',
     version: own?.version ?? null,
@@ -63,7 +68,10 @@ export function environment(target: Target, engine: Record<string, unknown> | un
     cores: availableParallelism(),
     memory_mb: Math.round(totalmem() / 1_048_576),
     os: `${process.platform} ${release()}`,
-    same_host: isLocal(target.host),
-    engine: engine ?? null,
   };
+  return known;
+}
+
+export function environment(target: Target, engine: Record<string, unknown> | undefined): Environment {
+  return { ...client(), same_host: isLocal(target.host), engine: engine ?? null };
 }

@@ -49,6 +49,8 @@ export interface GeneratorConfig extends WorkloadPlan {
   readonly run: number;
   readonly block: SharedArrayBuffer;
   readonly pans: Uint8Array;
+  /** DE14 of all cards, YYMM. */
+  readonly expiry: string;
 }
 
 /** What a generator knows at its end beside its block. */

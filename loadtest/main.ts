@@ -166,6 +166,7 @@ class Session {
       options,
       stages,
       pans,
+      expiry: this.#cards.expiry,
       run: this.#run++,
       inline: this.#inline,
       onSecond: options.quiet ? undefined : (second) => this.#live(liveLine(second)),

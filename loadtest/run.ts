@@ -141,6 +141,8 @@ export interface RunOptions {
   readonly options: Options;
   readonly stages: readonly Stage[];
   readonly pans: Uint8Array;
+  /** DE14 of all cards, YYMM. */
+  readonly expiry: string;
   /** Number of this run: part of every RRN. */
   readonly run: number;
   /** Generators in this thread instead of their own. */
@@ -187,6 +189,7 @@ function configOf(run: RunOptions, worker: number, block: SharedArrayBuffer): Ge
     run: run.run,
     block,
     pans: run.pans,
+    expiry: run.expiry,
   };
 }
 

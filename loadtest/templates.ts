@@ -30,7 +30,7 @@ export function terminalOf(connection: number): string {
   return `LT${String(connection).padStart(6, '0')}`;
 }
 
-function fieldsOf(kind: number, terminal: string): Fields {
+function fieldsOf(kind: number, terminal: string, expiry: string): Fields {
   const fields: Fields = {
     0: requestMti[kind]!,
     2: '9999990000000000',
@@ -40,7 +40,7 @@ function fieldsOf(kind: number, terminal: string): Fields {
     11: '000000',
     12: '000000',
     13: '0101',
-    14: '2912',
+    14: expiry,
     18: '5411',
     22: '051',
     25: '00',
@@ -97,7 +97,7 @@ export class Template {
   constructor(kind: number, options: WireOptions, terminal: string, prefix: string) {
     this.kind = kind;
     this.#packed = options.dialect === 'iso87-bcd';
-    const fields = fieldsOf(kind, terminal);
+    const fields = fieldsOf(kind, terminal, options.expiry);
     fields[37] = `${prefix}0000000`;
     const body = pack(options.dialect, fields);
     this.frame = options.wrap(body);
@@ -179,14 +179,22 @@ function putDigits(out: Uint8Array, at: number, digits: number, value: number): 
 /** How messages travel: the dialect, and what stands in front of each. */
 export interface WireOptions {
   readonly dialect: DialectName;
+  /** DE14, YYMM. */
+  readonly expiry: string;
   wrap(body: Uint8Array): Uint8Array;
 }
 
 /** Frames of a stream transport: length, then a header of zeros when there is one. */
-export function streamWire(dialectName: DialectName, framing: FramingName, headerBytes: number): WireOptions {
+export function streamWire(
+  dialectName: DialectName,
+  expiry: string,
+  framing: FramingName,
+  headerBytes: number,
+): WireOptions {
   const options = { framing, headerBytes, maxBytes: 4096 };
   return {
     dialect: dialectName,
+    expiry,
     wrap(body) {
       const frame = new Uint8Array(frameOverhead(options) + body.length);
       const at = writeFrame(options, frame, 0, body.length, new Uint8Array(headerBytes));
@@ -200,8 +208,8 @@ export function streamWire(dialectName: DialectName, framing: FramingName, heade
  * Frames of a WebSocket client: final binary frame, masked with the key 0, which leaves the payload as it is. The server
  * unmasks it like any other (the key is the client's free choice), and templates stay patchable in place.
  */
-export function webSocketWire(dialectName: DialectName): WireOptions {
-  return { dialect: dialectName, wrap: (body) => webSocketFrame(0x82, body) };
+export function webSocketWire(dialectName: DialectName, expiry: string): WireOptions {
+  return { dialect: dialectName, expiry, wrap: (body) => webSocketFrame(0x82, body) };
 }
 
 /** One masked frame (key 0): `head` is FIN and opcode. */

@@ -7,7 +7,7 @@ import { HoldfastError } from '../errors.js';
 import { type Run, setAction } from './command.js';
 
 interface LoadTool {
-  main(argv: string[]): Promise<number>;
+  runLoadtest(argv: string[]): Promise<number>;
 }
 
 export function addLoadtest(program: Command, run: Run): void {
@@ -18,8 +18,8 @@ export function addLoadtest(program: Command, run: Run): void {
     .allowUnknownOption()
     .allowExcessArguments();
   setAction(command, run, async (_options, args) => {
-    const { main } = await loadTool(new URL('../tools/loadtest/main.js', import.meta.url));
-    return main(args);
+    const { runLoadtest } = await loadTool(new URL('../tools/loadtest/main.js', import.meta.url));
+    return runLoadtest(args);
   });
 }
 

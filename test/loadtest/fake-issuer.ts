@@ -139,7 +139,7 @@ export class FakeIssuer {
     const mti = request[0]!;
     const pan = request[2]!;
     const key = [pan, request[37], request[41]].join('|');
-    const reply: Fields = { 0: mti.slice(0, 2) + (mti[2] === '0' ? '1' : '3') + '0' };
+    const reply: Fields = { 0: `${mti.slice(0, 2)}${mti[2] === '0' ? '1' : '3'}0` };
     for (const field of [3, 4, 7, 11, 12, 13, 32, 37, 41, 42, 49]) {
       const value = request[field];
       if (value !== undefined) reply[field] = value;

@@ -2,13 +2,14 @@ import { describe, expect, it } from 'vitest';
 import { dialectNames } from '#src/iso8583/dialects.js';
 import { unpack } from '#src/iso8583/message.js';
 import { IN_FLIGHT_MAX } from '../../loadtest/arguments.js';
-import { demoCards, demoPan, panTable } from '../../loadtest/cards.js';
+import { demoCards, panTable } from '../../loadtest/cards.js';
 import { ADVICE, AUTH, INCREMENT, INQUIRY, REPEAT, REVERSAL } from '../../loadtest/kinds.js';
 import { Originals, SLOTS, SlotState, Slots } from '../../loadtest/slots.js';
 import { frameBytesMax, rrnPrefix, streamWire, templatesOf, webSocketWire } from '../../loadtest/templates.js';
 import { WebSocketReader } from '../../loadtest/websocket-reader.js';
 
-const pans = panTable(demoCards(1000));
+const cards = demoCards(1000);
+const pans = panTable(cards);
 const values = {
   card: 999,
   amount: 123_456,
@@ -20,7 +21,7 @@ const values = {
 };
 
 describe.each(dialectNames)('templates of %s', (dialect) => {
-  const templates = templatesOf(streamWire(dialect, 'len2', 0), 35, 71);
+  const templates = templatesOf(streamWire(dialect, '2912', 'len2', 0), 35, 71);
   const render = (kind: number, set = values) => {
     const out = new Uint8Array(600).fill(0xee);
     const end = templates[kind]!.write(out, 3, set, pans);
@@ -34,7 +35,7 @@ describe.each(dialectNames)('templates of %s', (dialect) => {
     expect((frame[0]! << 8) | frame[1]!).toBe(frame.length - 2);
     expect(fields(AUTH)).toMatchObject({
       0: '0100',
-      2: demoPan(999),
+      2: cards.pan(999),
       3: '000000',
       4: '000000123456',
       7: '1231235959',
@@ -69,7 +70,7 @@ describe.each(dialectNames)('templates of %s', (dialect) => {
 
   it('make a reversal name its original in DE90, DE37 and DE41', () => {
     const reversal = fields(REVERSAL);
-    expect(reversal).toMatchObject({ 0: '0400', 2: demoPan(999), 11: '987654', 37: '00Z1Z7654321', 41: 'LT000071' });
+    expect(reversal).toMatchObject({ 0: '0400', 2: cards.pan(999), 11: '987654', 37: '00Z1Z7654321', 41: 'LT000071' });
     expect(reversal[90]).toBe(`0100${'000045'}${'0101000001'}${'00099999900'}${'0'.repeat(11)}`);
   });
 
@@ -147,7 +148,7 @@ describe('slots', () => {
 
 describe('WebSocket frames', () => {
   it('are final, binary and masked with zeros', () => {
-    const frame = templatesOf(webSocketWire('iso87-bcd'), 0, 0)[AUTH]!.frame;
+    const frame = templatesOf(webSocketWire('iso87-bcd', '2912'), 0, 0)[AUTH]!.frame;
     expect([...frame.subarray(0, 2)]).toEqual([0x82, 0x80 | 126]);
     expect((frame[2]! << 8) | frame[3]!).toBe(frame.length - 8);
     expect([...frame.subarray(4, 8)]).toEqual([0, 0, 0, 0]);
