@@ -4,7 +4,7 @@ import { type DialectName, dialectNames } from '#src/iso8583/dialects.js';
 import { type FramingName, framingNames } from '#src/iso8583/framing.js';
 import { DEMO_CARDS, OWN_CARDS_MAX } from './cards.js';
 import { type Kind, kinds, type Mix } from './kinds.js';
-import type { Arrival, Stage } from './schedule.js';
+import { type Arrival, type Stage, totalUs } from './schedule.js';
 import { parseThreshold, type Threshold } from './thresholds.js';
 import { FlagError, parseCount, parseDuration, parseRange, parseScaled } from './units.js';
 
@@ -298,7 +298,7 @@ export function parseOptions(argv: readonly string[]): Options | 'help' {
     stages,
     arrival: oneOf('--arrival', values.arrival, ['constant', 'poisson']),
     requests,
-    durationUs: values.stages === undefined ? durationUs : stages.reduce((sum, stage) => sum + stage.durationUs, 0),
+    durationUs: values.stages === undefined ? durationUs : totalUs(stages),
     warmupUs: parseDuration('--warmup', values.warmup) * 1000,
     connections,
     workers,

@@ -86,6 +86,7 @@ export class LatencyHistogram {
     let sum = 0;
     for (let i = 0; i < HISTOGRAM_CELLS; i++) {
       const n = this.cells[i]!;
+      if (n === 0) continue;
       total += n;
       sum += n * ((cellLowerUs(i) + cellUpperUs(i)) / 2);
     }

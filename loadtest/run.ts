@@ -8,7 +8,7 @@ import { Generator, type GeneratorConfig, type GeneratorResult } from './generat
 import { LatencyHistogram } from './histogram.js';
 import { kinds, requestMti } from './kinds.js';
 import type { SampledAnswer } from './model.js';
-import type { Stage } from './schedule.js';
+import { type Stage, totalUs } from './schedule.js';
 import type { WorkerOrder, WorkerReport } from './worker-thread.js';
 
 /** The server could not be reached, or a generator failed. Ends with status 2. */
@@ -32,7 +32,10 @@ interface Host {
 }
 
 function threadHost(config: GeneratorConfig): Host {
-  const worker = new Worker(new URL('./worker-thread.js', import.meta.url), { workerData: config });
+  const worker = new Worker(new URL('./worker-thread.js', import.meta.url), {
+    workerData: config,
+    execArgv: [], // the thread's file is plain JavaScript whatever flags the process was started with
+  });
   let finished = false;
   const order = (message: WorkerOrder) => worker.postMessage(message);
   let connected: () => void;
@@ -165,8 +168,7 @@ function configOf(run: RunOptions, worker: number, block: SharedArrayBuffer): Ge
     stages: [...warmup, ...run.stages],
     arrival: options.arrival,
     warmupUs: options.warmupUs,
-    durationUs:
-      options.mode === 'closed' ? options.durationUs : run.stages.reduce((sum, one) => sum + one.durationUs, 0),
+    durationUs: options.mode === 'closed' ? options.durationUs : totalUs(run.stages),
     requests: Number.isFinite(options.requests) ? share(options.requests) : Number.POSITIVE_INFINITY,
     mix: options.mix,
     accounts: options.accounts,

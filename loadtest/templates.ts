@@ -237,11 +237,6 @@ export function frameBytesMax(templates: readonly Template[]): number {
   return templates.reduce((max, template) => Math.max(max, template.frame.length), 0);
 }
 
-/** Kinds that carry a new RRN of their own and can become an original later. */
-export function makesOriginal(kind: number): boolean {
-  return kind === AUTH;
-}
-
 /** Kinds whose effect on the hold is their amount. */
 export function addsAmount(kind: number): boolean {
   return kind === AUTH || kind === INCREMENT || kind === ADVICE || kind === REPEAT;
