@@ -38,7 +38,9 @@ export class SharedHistogram {
     const power = 31 - Math.clz32(whole);
     const step = Math.min(STEPS - 1, Math.floor((value / 2 ** power - 1) * STEPS));
     words[power * STEPS + step]!++;
-    if (++words[HISTOGRAM_BUCKETS]! === 0) words[HISTOGRAM_BUCKETS + 1]!++;
+    const count = words[HISTOGRAM_BUCKETS]! + 1;
+    words[HISTOGRAM_BUCKETS] = count;
+    if (count > 0xffffffff) words[HISTOGRAM_BUCKETS + 1]!++;
     const low = words[HISTOGRAM_BUCKETS + 2]! + whole;
     words[HISTOGRAM_BUCKETS + 2] = low;
     if (low > 0xffffffff) words[HISTOGRAM_BUCKETS + 3]!++;

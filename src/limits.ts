@@ -37,6 +37,9 @@ export const LINK_IDLE_MS = 900_000;
 /** A frame must be complete this long after its first byte, in ms; a slower sender is closed (slow-loris). */
 export const FRAME_COMPLETE_MS = 10_000;
 
+/** A TLS handshake must be finished in this time, in ms. */
+export const TLS_HANDSHAKE_MS = 10_000;
+
 /** Unsent bytes of one connection above which nothing more is read from it: about 1 500 replies of 170 bytes. */
 export const SOCKET_HIGH_WATER_BYTES = 256 * 1024;
 

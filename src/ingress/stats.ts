@@ -27,6 +27,7 @@ export const errorKinds = [
   'idle',
   'slow_reader',
   'socket',
+  'tls',
   'not_allowed',
   'too_many_connections',
   'bad_request',

@@ -7,6 +7,7 @@
  * approval for somebody who left is better rolled back than sent into the void.
  */
 import { createServer, type Server, type Socket } from 'node:net';
+import { createServer as createTlsServer, type TLSSocket } from 'node:tls';
 import { monotonicUs } from '../clock.js';
 import { HoldfastError } from '../errors.js';
 import { dialect } from '../iso8583/dialects.js';
@@ -21,7 +22,7 @@ import {
 import { MESSAGE_BYTES_MAX, SOCKET_HIGH_WATER_BYTES } from '../limits.js';
 import { Connection, copyBytes } from './connection.js';
 import type { Link, Listener } from './link.js';
-import { plainAddress } from './links.js';
+import { plainAddress, tlsOptions } from './links.js';
 import type { ErrorKind } from './stats.js';
 
 /** How long an ended connection may take to take its last replies before it is cut, ms. */
@@ -38,8 +39,23 @@ export class TcpListener implements Listener {
 
   constructor(link: Link) {
     this.#link = link;
-    this.#server = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_PROBE_MS });
-    this.#server.on('connection', (socket) => this.#accept(socket));
+    const options = { noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_PROBE_MS };
+    const { profile } = link;
+    if (profile.tls === undefined) {
+      this.#server = createServer(options);
+      this.#server.on('connection', (socket) => this.#accept(socket));
+    } else {
+      this.#server = createTlsServer({ ...options, ...tlsOptions(profile, profile.tls) });
+      this.#server.on('secureConnection', (socket: TLSSocket) => this.#accept(socket));
+      this.#server.on('tlsClientError', (error: NodeJS.ErrnoException, socket: TLSSocket) => {
+        link.report('tls', plainAddress(socket.remoteAddress ?? ''), error.code ?? 'handshake failed');
+        socket.destroy();
+      });
+    }
+    this.#server.on('connection', (socket) => {
+      this.#sockets.add(socket);
+      socket.on('close', () => this.#sockets.delete(socket));
+    });
   }
 
   listen(): Promise<string> {
@@ -69,8 +85,6 @@ export class TcpListener implements Listener {
 
   #accept(socket: Socket): void {
     const remote = plainAddress(socket.remoteAddress ?? '');
-    this.#sockets.add(socket);
-    socket.on('close', () => this.#sockets.delete(socket));
     // Without a handler an error of a refused socket would end the process.
     socket.on('error', () => socket.destroy());
     if (this.#link.refuses(remote) !== undefined) {

@@ -1,11 +1,12 @@
 /** The adapter on node:http and ws: works wherever Node does. */
-import { createServer, type IncomingMessage, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type RawData, type WebSocket, WebSocketServer } from 'ws';
 import { WS_PAYLOAD_BYTES_MAX } from '../limits.js';
 import type { Link, Listener } from './link.js';
-import { plainAddress } from './links.js';
+import { plainAddress, tlsOptions } from './links.js';
 import { listenError } from './tcp.js';
 import { gate, statusLine, WS_PATH, WsConnection, type WsSocket } from './ws-connection.js';
 
@@ -15,7 +16,7 @@ const CLOSE_MS = 300;
 
 export class WsListener implements Listener {
   readonly #link: Link;
-  readonly #server: Server;
+  readonly #server: Server | TlsServer;
   readonly #sockets: WebSocketServer;
   readonly #open = new Set<Socket>();
 
@@ -27,10 +28,19 @@ export class WsListener implements Listener {
       perMessageDeflate: false,
       maxPayload: WS_PAYLOAD_BYTES_MAX,
     });
-    this.#server = createServer({ noDelay: true }, (request, response) => {
+    const { profile } = link;
+    const refuse: RequestListener = (request, response) => {
       response.writeHead(request.url?.split('?')[0] === WS_PATH ? 426 : 404, { connection: 'close' });
       response.end('ISO 8583 over WebSocket is served at /iso8583');
-    });
+    };
+    if (profile.tls === undefined) this.#server = createServer({ noDelay: true }, refuse);
+    else {
+      this.#server = createTlsServer({ noDelay: true, ...tlsOptions(profile, profile.tls) }, refuse);
+      this.#server.on('tlsClientError', (error: NodeJS.ErrnoException, socket: Socket) => {
+        link.report('tls', plainAddress(socket.remoteAddress ?? ''), error.code ?? 'handshake failed');
+        socket.destroy();
+      });
+    }
     this.#server.on('connection', (socket: Socket) => {
       this.#open.add(socket);
       socket.on('close', () => this.#open.delete(socket));

@@ -13,7 +13,8 @@ export async function createWsListener(
   link: Link,
   setting: WsAdapterSetting,
 ): Promise<{ adapter: WsAdapterName; listener: Listener }> {
-  if (setting !== 'ws') {
+  // The uWebSockets.js build that installs from npm has no TLS.
+  if (setting !== 'ws' && link.profile.tls === undefined) {
     const uws = loadUws();
     if (typeof uws !== 'string') return { adapter: 'uws', listener: new UwsListener(link, uws) };
     if (setting === 'uws') {
