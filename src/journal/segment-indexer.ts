@@ -87,11 +87,16 @@ export class SegmentIndexer {
       if (this.#board.stopping) return false;
       const head = heads[followed.shard]!.sequence;
       this.#discardStrange(followed, head);
+      this.#setLag(followed, head); // now as well, because a build or a merge may take seconds
       if (this.#isDue(followed, head, nowMs, all)) this.#build(followed);
       if (this.#maintain(followed, nowMs)) more = true;
-      this.#board.setLag(followed.shard, Math.max(0, head - followed.builder.completeThrough));
+      this.#setLag(followed, head);
     }
     return more;
+  }
+
+  #setLag({ shard, builder }: Followed, head: number): void {
+    this.#board.setLag(shard, Math.max(0, head - builder.completeThrough));
   }
 
   /** Segments that reach past the journal, or that a shard has refused, belong to another journal: they are built anew. */

@@ -131,6 +131,7 @@ export class SegmentSet {
   /**
    * Takes in what was published since the last call. Costs one shared-memory read when that is nothing, else at most `steps`
    * values of up to 64 KB (some 50 us each). True when the set has changed.
+   * @throws HoldfastError `segment_corrupt`
    */
   refresh(steps = 4): boolean {
     // A snapshot that stays open keeps the builder from reusing the pages of what it removed.
@@ -151,7 +152,12 @@ export class SegmentSet {
       if (progress === 'more') continue;
       const { catalog, loaded } = this.#loading;
       this.#loading = undefined;
-      if (progress === 'replaced') return false; // published again meanwhile: the next call starts over
+      if (progress === 'replaced') {
+        // Published again meanwhile, and the next call starts over; else the catalog names what is not there.
+        this.#store.refresh();
+        if (this.#readCatalog().version === catalog.version) throw notStored(this.#shard);
+        return false;
+      }
       this.#adopt(catalog, loaded);
       return true;
     }
@@ -286,7 +292,7 @@ export class SegmentSet {
         return;
       }
     }
-    throw segmentCorrupt('the catalog names segments that are not stored', this.#shard, 0);
+    throw notStored(this.#shard);
   }
 
   #readCatalog(): Catalog {
@@ -306,6 +312,10 @@ export class SegmentSet {
     this.#segments = loaded;
     this.#blockSegment = -1;
   }
+}
+
+function notStored(shard: number): Error {
+  return segmentCorrupt('the catalog names segments that are not stored', shard, 0);
 }
 
 /** True when the segment must be asked for the key by reading a block. */

@@ -97,6 +97,9 @@ describe('the bytes of segments', () => {
       retired: [{ segment: 4, atMs: 1.7e12 }],
     };
     const bytes = encodeCatalog(catalog);
+    expect(hex(bytes)).toMatchInlineSnapshot(
+      `"01000000070000000c000000feca0000000000000000704203000000010000000200000003000000090000000b0000000400000000008056febc7842be42cdff"`,
+    );
     expect(decodeCatalog(bytes, 0)).toEqual(catalog);
     const meta = {
       segment: 9,
@@ -112,6 +115,9 @@ describe('the bytes of segments', () => {
       fenceLow: Uint32Array.of(2, 3),
     };
     const metaBytes = encodeMeta(meta);
+    expect(hex(metaBytes)).toMatchInlineSnapshot(
+      `"01000000090000000000000000007042005000000000704200008056febc784200108056febc784203000000020000000100000002000000060000000000000001000000ffffffff020000000300000068942e72"`,
+    );
     // Stored bytes need not be aligned, and a Buffer's slice is no copy.
     const shifted = Buffer.concat([Buffer.from([0]), metaBytes]).subarray(1);
     const decoded = decodeMeta(shifted, 0, 9);
@@ -169,6 +175,16 @@ describe('the filter', () => {
     }
     expect(admitted / keys).toBeLessThan(0.02); // about 0.006
     expect(filter.bytes.length / keys).toBeLessThan(1.6);
+  });
+
+  it('sets the bits that the stored filters of earlier builds have', () => {
+    // If this changes, stored filters deny keys that they hold. Raise SEGMENT_FORMAT instead of accepting the new bytes.
+    const filter = new SegmentFilter(2);
+    filter.add(0x20000001, 5);
+    filter.add(0x3fffffff, 0xffffffff);
+    expect(hex(filter.bytes)).toMatchInlineSnapshot(
+      `"0000000000000001000000400000000000000400000000000000000000800000000000200000000000000000000000040000000000020000000000000000100000000000020000000000000000000010000000000000000400800000000000000000000400000000000080000000000000000000000800000000001000000000"`,
+    );
   });
 
   it('holds its rate for keys that differ in few bits (one STAN, many cards and the reverse)', () => {
@@ -436,6 +452,15 @@ describe('crashes and damage', () => {
       store.commit((writer) => writer.remove(key));
       expect(() => found(SegmentSet.open(store, 0), STAN, 1)).toThrow(/not stored|missing/);
     }
+  });
+
+  it('a published segment that is not stored is an error of the refresh, not an endless wait', () => {
+    const store = new MemoryStore();
+    const builder = builderOf(store);
+    const set = SegmentSet.open(store, 0);
+    publish(builder, [{ high: STAN, low: 1, sequence: 1 }]);
+    store.commit((writer) => writer.remove(filterKey(0, 1, 0)));
+    expect(() => set.refresh(1000)).toThrow(/names segments that are not stored/);
   });
 
   it('a merge stops at a damaged block instead of passing it on', () => {
