@@ -25,6 +25,7 @@ export function grown<C extends Column>(column: C, rows: number): C {
 export class DirtyList {
   #keys = new Float64Array(64);
   #count = 0;
+  #passLeft = 0;
 
   get count(): number {
     return this.#count;
@@ -45,7 +46,18 @@ export class DirtyList {
     for (let i = 0; i < taken; i++) visit(this.#keys[i]!);
     this.#keys.copyWithin(0, taken, this.#count);
     this.#count -= taken;
+    this.#passLeft = Math.max(0, this.#passLeft - taken);
     return taken;
+  }
+
+  /** Begins a pass over the keys that are in the list now. */
+  startPass(): void {
+    this.#passLeft = this.#count;
+  }
+
+  /** True when every key of the pass has been taken: keys leave in the order in which they came. */
+  get passDone(): boolean {
+    return this.#passLeft === 0;
   }
 }
 

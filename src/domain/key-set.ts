@@ -19,6 +19,7 @@ export class KeySet {
   #count = 0;
   /** Places from here on are not in the checkpoint yet. */
   #dirtyFrom = 0;
+  #passEnd = 0;
   readonly #index = new SlotIndex((place) => this.#high[place]! ^ this.#low[place]!, 6);
   readonly #digest: StateDigest;
   readonly #table: number;
@@ -57,6 +58,15 @@ export class KeySet {
     const taken = end - this.#dirtyFrom;
     for (; this.#dirtyFrom < end; this.#dirtyFrom++) visit(this.#dirtyFrom);
     return taken;
+  }
+
+  /** Begins a pass over the places that are not in the checkpoint now. */
+  startPass(): void {
+    this.#passEnd = this.#count;
+  }
+
+  get passDone(): boolean {
+    return this.#dirtyFrom >= this.#passEnd;
   }
 
   writeRow(place: number, cursor: RowCursor): void {

@@ -36,6 +36,7 @@ export class ShardState {
   #tombstones = 0;
   #countersNewest = 0;
   #countersDirty = false;
+  #countersPass = false;
   readonly #cursor = new RowCursor();
 
   constructor(shard: number) {
@@ -87,13 +88,34 @@ export class ShardState {
   }
 
   /**
+   * Begins a pass of the checkpoint: every row that is dirty now. When `passDone`, the rows written so far include every
+   * event up to the sequence at which the pass began, so a recovery may replay from the one after it.
+   */
+  startPass(): void {
+    for (const table of this.#dirtyTables()) table.startPass();
+    this.#countersPass = this.#countersDirty;
+  }
+
+  /** True when every row of the pass has been taken (or changed and taken since). */
+  get passDone(): boolean {
+    return !this.#countersPass && this.#dirtyTables().every((table) => table.passDone);
+  }
+
+  #dirtyTables(): { startPass(): void; readonly passDone: boolean }[] {
+    const { accounts, cards, holds, ledger, references, idempotency } = this;
+    return [accounts.dirty, cards.dirty, holds.dirty, ledger.dirty, references, idempotency];
+  }
+
+  /**
    * Hands out up to `limit` changed rows and counts them as taken. The visitor calls `writeRow` for the value; a key that
-   * `writeRow` answers with 0 bytes is gone and its row must be removed.
+   * `writeRow` answers with 0 bytes is gone and its row must be removed. A row holds the newest value: write it only when
+   * everything decided so far is durable, or keep its bytes until that is so.
    */
   takeDirty(limit: number, visit: (table: Table, key: number) => void): number {
     let taken = 0;
     if (this.#countersDirty && taken < limit) {
       this.#countersDirty = false;
+      this.#countersPass = false;
       visit(Table.counters, 0);
       taken++;
     }

@@ -1,0 +1,81 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { EventKind, Response } from '#src/domain/codes.js';
+import type { MessageEvent } from '#src/domain/events.js';
+import { ShardState } from '#src/domain/shard-state.js';
+import { applyRecorded } from './book.js';
+import { operation, Player } from './histories.js';
+
+const history = fc.array(operation, { maxLength: 60, size: 'max' });
+
+/** What must hold of every history, whatever the model says. */
+function checkInvariants({ book }: Player): void {
+  const codes = new Set<string>();
+  const replayed = new ShardState(0);
+  for (const event of book.history.events) {
+    applyRecorded(replayed, event);
+    if (event.kind !== EventKind.message) continue;
+    const { creditLimitBefore, postedBefore, heldBefore, holdDelta, cardSlot, approvalCode } = event as MessageEvent;
+    if (holdDelta > 0) expect(creditLimitBefore - postedBefore - heldBefore).toBeGreaterThanOrEqual(holdDelta);
+    if (approvalCode < 0) continue;
+    expect(codes.has(`${cardSlot} ${approvalCode}`), `approval code ${approvalCode} given twice`).toBe(false);
+    codes.add(`${cardSlot} ${approvalCode}`);
+  }
+  const { state } = book;
+  expect(replayed.digest).toEqual(state.digest);
+  expect([replayed.heldTotal, replayed.holdsOpen, replayed.tombstones]).toEqual([
+    state.heldTotal,
+    state.holdsOpen,
+    state.tombstones,
+  ]);
+  const memo = new Map<number, number>();
+  let difference = 0;
+  state.ledger.forEach((currency, glAccount, debit, credit) => {
+    difference += debit - credit;
+    if (glAccount === 9100) memo.set(currency, debit - credit);
+  });
+  expect(difference).toBe(0);
+  for (let slot = 0; slot < state.accounts.count; slot++) {
+    expect(memo.get(state.accounts.currency[slot]!) ?? 0).toBe(state.accounts.held[slot]);
+  }
+}
+
+describe('engine and reference model', () => {
+  test('answer alike and keep the same balances over random histories; the records alone give the state again', () => {
+    fc.assert(
+      fc.property(history, (ops) => {
+        const player = new Player();
+        player.play(ops);
+        checkInvariants(player);
+      }),
+      { numRuns: 1200 },
+    );
+  });
+
+  test('histories reach what they are meant to reach', () => {
+    const seen = new Map<string, number>();
+    const count = (what: string): void => void seen.set(what, (seen.get(what) ?? 0) + 1);
+    for (const ops of fc.sample(history, { numRuns: 400, seed: 7 })) {
+      const player = new Player();
+      player.play(ops);
+      for (const entry of player.book.history.events) {
+        if (entry.kind !== EventKind.message) {
+          count(`event ${entry.kind}`);
+          continue;
+        }
+        const event = entry as MessageEvent;
+        count(`code ${event.response}`);
+        if (event.tombstone === 1) count('tombstone');
+        if (event.holdDelta < 0) count(event.approvedAmount > 0 ? 'partial reversal' : 'full reversal');
+      }
+    }
+    for (const response of Object.values(Response)) {
+      // 57, 91 and 96 are given elsewhere.
+      if ([Response.notPermitted, Response.unavailable, Response.systemError].includes(response as never)) continue;
+      expect(seen.get(`code ${response}`) ?? 0, `response ${response.toString(16)}`).toBeGreaterThan(5);
+    }
+    for (const what of ['tombstone', 'partial reversal', 'full reversal', `event ${EventKind.notDelivered}`]) {
+      expect(seen.get(what) ?? 0, what).toBeGreaterThan(20);
+    }
+  });
+});

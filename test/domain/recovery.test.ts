@@ -1,0 +1,112 @@
+/**
+ * Recovery from a checkpoint whose rows have different ages: whatever was written when, rows plus replay are the live
+ * state. The write-behind runs at random moments and takes a random number of rows each time; the crash comes anywhere.
+ */
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { ROW_BYTES_MAX, ShardState } from '#src/domain/shard-state.js';
+import { Table } from '#src/domain/tables.js';
+import { applyRecorded, type Recorded } from './book.js';
+import { operation, Player } from './histories.js';
+
+class WriteBehind {
+  readonly rows = new Map<string, { table: Table; key: number; bytes: Uint8Array }>();
+  /** First sequence that a recovery must replay. */
+  replayFrom = 1;
+  #passAt = 0;
+  readonly #target = new Uint8Array(ROW_BYTES_MAX + 7);
+
+  /** Takes up to `limit` rows; `sequence` is the newest applied event. */
+  run(state: ShardState, sequence: number, limit: number): void {
+    if (this.#passAt === 0) {
+      state.startPass();
+      this.#passAt = sequence;
+    }
+    state.takeDirty(limit, (table, key) => {
+      const length = state.writeRow(table, key, this.#target, 7);
+      if (length === 0) this.rows.delete(`${table} ${key}`);
+      else this.rows.set(`${table} ${key}`, { table, key, bytes: this.#target.slice(7, 7 + length) });
+    });
+    if (!state.passDone) return;
+    this.replayFrom = this.#passAt + 1;
+    this.#passAt = 0;
+  }
+
+  /** The process dies: the pass under way is forgotten, what was written stays. */
+  recover(events: readonly Recorded[], order: number): ShardState {
+    this.#passAt = 0;
+    const state = new ShardState(0);
+    const rows = [...this.rows.values()];
+    if (order === 1) rows.reverse();
+    for (const { table, key, bytes } of rows) state.readRow(table, key, bytes, 0, bytes.length);
+    for (const event of events) if (event.sequence >= this.replayFrom) applyRecorded(state, event);
+    return state;
+  }
+}
+
+const history = fc.array(operation, { minLength: 5, maxLength: 60, size: 'max' });
+/** After each event: how many rows the write-behind takes (0 = it does not run), and whether the process dies. */
+const turns = fc.array(fc.record({ rows: fc.integer({ min: 0, max: 12 }), crash: fc.integer({ min: 0, max: 9 }) }), {
+  minLength: 30,
+  maxLength: 30,
+});
+
+describe('recovery', () => {
+  test('from rows of any mix of ages gives the live state, crash after crash', () => {
+    let staleRecoveries = 0;
+    fc.assert(
+      fc.property(history, turns, fc.integer({ min: 0, max: 1 }), (ops, plan, order) => {
+        const player = new Player();
+        player.play(ops);
+        const { events } = player.book.history;
+        const live = new ShardState(0);
+        let worker = new ShardState(0);
+        const checkpoint = new WriteBehind();
+        events.forEach((event, index) => {
+          applyRecorded(live, event);
+          applyRecorded(worker, event);
+          const { rows, crash } = plan[index % plan.length]!;
+          if (rows > 0) checkpoint.run(worker, event.sequence, rows);
+          if (crash > 0) return;
+          if (checkpoint.replayFrom > 1 && checkpoint.replayFrom <= event.sequence) staleRecoveries++;
+          worker = checkpoint.recover(events.slice(0, index + 1), order);
+          expect(summary(worker)).toEqual(summary(live));
+        });
+        expect(summary(worker)).toEqual(summary(player.book.state));
+      }),
+      { numRuns: 400 },
+    );
+    expect(staleRecoveries).toBeGreaterThan(100);
+  });
+
+  test('refuses a row of another version or length', () => {
+    const player = new Player();
+    player.play([{ op: 'request', card: 0, pc: 0, amount: 5, currency: 0, flags: 1, merchant: 0 }]);
+    const { state } = player.book;
+    const target = new Uint8Array(ROW_BYTES_MAX);
+    const keys: [Table, number][] = [];
+    state.takeDirty(1000, (table, key) => void keys.push([table, key]));
+    expect(new Set(keys.map(([table]) => table))).toEqual(
+      new Set([Table.account, Table.card, Table.hold, Table.ledger]),
+    );
+    for (const [table, key] of keys) {
+      const length = state.writeRow(table, key, target, 0);
+      expect(length).toBeLessThanOrEqual(ROW_BYTES_MAX);
+      expect(() => new ShardState(0).readRow(table, key, target, 0, length - 1)).toThrow();
+      target[0] = 99;
+      expect(() => new ShardState(0).readRow(table, key, target, 0, length)).toThrow(/version/);
+    }
+    expect(state.dirtyRows).toBe(0);
+  });
+});
+
+function summary(state: ShardState): object {
+  return {
+    high: state.digest.high,
+    low: state.digest.low,
+    held: state.heldTotal,
+    holds: state.holdsOpen,
+    tombstones: state.tombstones,
+    cards: state.cardsOf(0),
+  };
+}
