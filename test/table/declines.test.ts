@@ -1,0 +1,147 @@
+import { Reason, Step, Verdict } from '#src/domain/codes.js';
+import { describe, expect, scenario } from './runner.js';
+
+describe('declines', () => {
+  scenario(
+    'the status of the card',
+    `
+    account A limit=1000
+    card a status=inactive
+    0100 a purchase 1              | 78 | 0 | 0 | 1000
+    status a active
+    0100 a purchase 1              | 00 | 0 | 1 | 999
+    status a paused
+    0100 a purchase 1              | 62 | 0 | 1 | 999
+    status a expired
+    0100 a purchase 1              | 54 | 0 | 1 | 999
+    status a active
+    status a lost
+    0100 a purchase 1              | 41 | 0 | 1 | 999
+    status a active                | card_status_final
+    status a stolen                | card_status_final
+    status a lost                  | ok                    # the same again is no change
+    card b of=A
+    status b stolen
+    0100 b purchase 1              | 43 | 0 | 1 | 999
+    card c of=A
+    status c closed
+    0100 c purchase 1              | 14 | 0 | 1 | 999
+  `,
+  );
+
+  scenario(
+    'the status of the account comes after that of the card',
+    `
+    account A limit=1000
+    card a
+    card b of=A status=paused
+    status A frozen
+    0100 a purchase 1              | 62 | 0 | 0 | 1000
+    status A open
+    0100 a purchase 1              | 00 | 0 | 1 | 999
+    status A closed
+    0100 a purchase 1              | 14 | 0 | 1 | 999
+    0100 b purchase 1              | 62 | 0 | 1 | 999
+    status A open                  | account_closed
+    limit A 5                      | account_closed
+    card z of=A                    | account_closed
+    pay A 1 ref=late               | ok | -1 | 1 | 1000    # money owed is taken all the same
+    0400 a rrn=7 stan=99           | 00 | -1 | 0 | 1001    # and a hold is released all the same
+  `,
+    (run) => {
+      const reasons = [5, 9, 10].map((line) => run.outcomes.get(line)!.event.reason);
+      expect(reasons).toEqual([Reason.accountFrozen, Reason.accountClosed, Reason.cardPaused]);
+    },
+  );
+
+  scenario(
+    'the expiry date: as the message says it, and by the calendar (May 2026)',
+    `
+    account A limit=1000
+    card a expiry=2605
+    0100 a purchase 1 exp=2605     | 00 | 0 | 1 | 999
+    0100 a purchase 1 exp=2705     | 54 | 0 | 1 | 999
+    wait 11d                                             # 31 May, noon
+    0100 a purchase 1              | 00 | 0 | 2 | 998
+    wait 12h                                             # 1 June, midnight
+    0100 a purchase 1              | 54 | 0 | 2 | 998
+    0100 a purchase 1 exp=2605     | 54 | 0 | 2 | 998
+  `,
+    (run) => {
+      const reasons = [4, 8, 9].map((line) => run.outcomes.get(line)!.event.reason);
+      expect(reasons).toEqual([Reason.expiryMismatch, Reason.cardExpired, Reason.cardExpired]);
+    },
+  );
+
+  scenario(
+    'an unknown card is answered 14, again when repeated',
+    `
+    0100 ? purchase 100 stan=5     | 14
+    0101 ? purchase 100 stan=5     | 14=
+    0100 ? purchase 200 stan=5     | 94
+  `,
+  );
+
+  scenario(
+    'what cannot be understood is answered 30 or 12 and is no decision to repeat',
+    `
+    account A limit=1000
+    card a
+    0100 a purchase 100 bad=18 stan=1   | 30 | 0 |   0 | 1000
+    0100 a purchase 100 stan=1          | 00 | 0 | 100 |  900   # sent again, corrected
+    0100 a purchase                     | 30 | 0 | 100 |  900   # no DE4
+    0100 a 100                          | 30 | 0 | 100 |  900   # no DE3
+    0100 a purchase 100 stan=-1         | 30 | 0 | 100 |  900
+    0100 a purchase 100 de7=-1          | 30 | 0 | 100 |  900
+    0100 a purchase 100 cur=-1          | 30 | 0 | 100 |  900
+    0100 a purchase 1000000000000       | 30 | 0 | 100 |  900   # 13 digits
+    0100 a 100 pc=200000                | 12 | 0 | 100 |  900   # refund: later
+    0100 a 100 pc=90000                 | 12 | 0 | 100 |  900
+    0100 a 100 pc=990000                | 12 | 0 | 100 |  900
+    0120 a purchase 100                 | 12 | 0 | 100 |  900
+    0200 a purchase 100                 | 12 | 0 | 100 |  900
+    0402 a stan=1                       | 12 | 0 | 100 |  900
+    0200 a purchase 100 bad=11          | 30 | 0 | 100 |  900   # format comes first
+  `,
+    (run) => {
+      const fields = [5, 6, 7, 8, 9, 10].map((line) => run.outcomes.get(line)!.event.input.badField);
+      expect(fields).toEqual([4, 3, 11, 7, 49, 4]);
+      expect(run.outcomes.get(11)!.event.reason).toBe(Reason.unsupportedProcessingCode);
+      expect(run.outcomes.get(14)!.event.reason).toBe(Reason.unsupportedMessage);
+    },
+  );
+
+  scenario(
+    'every decision keeps its verdicts in the order of the steps, up to the one that failed',
+    `
+    account A limit=1000
+    card a
+    0100 a purchase 1000           | 00
+    0100 a purchase 1 exp=2912     | 51
+    status a lost
+    0100 a purchase 1              | 41
+    0420 a stan=98 rrn=3           | 00
+    0420 a stan=99 rrn=99          | 00
+  `,
+    (run) => {
+      const names = Object.fromEntries(Object.entries(Step).map(([name, step]) => [step, name]));
+      const words = Object.fromEntries(Object.entries(Verdict).map(([name, verdict]) => [verdict, name]));
+      const verdictsOf = (line: number): string[] => {
+        const { verdicts, verdictCount } = run.outcomes.get(line)!.event;
+        return Array.from(
+          { length: verdictCount },
+          (_, i) => `${names[verdicts[i * 2]!]} ${words[verdicts[i * 2 + 1]!]}`,
+        );
+      };
+      const head = ['format pass', 'messageType pass', 'duplicate notFound'];
+      const checks = ['cryptography notPresent', 'controls notApplicable', 'rules notApplicable'];
+      const card = ['tombstone notFound', 'cardKnown pass', 'cardStatus pass'];
+      const before = [...head, ...card, 'expiryDate notPresent', 'accountStatus pass', ...checks];
+      expect(verdictsOf(3)).toEqual([...before, 'funds pass', 'approve pass']);
+      expect(verdictsOf(4)).toEqual([...before, 'funds fail'].map((v) => v.replace(/(expiryDate) .*/, '$1 pass')));
+      expect(verdictsOf(6)).toEqual([...head, 'tombstone notFound', 'cardKnown pass', 'cardStatus fail']);
+      expect(verdictsOf(7)).toEqual([...head, 'original matched']);
+      expect(verdictsOf(8)).toEqual([...head, 'original notFound']);
+    },
+  );
+});

@@ -1,0 +1,213 @@
+import { describe, expect, scenario } from './runner.js';
+
+describe('reversals find their original', () => {
+  scenario(
+    'by DE48.63, by complete DE90, by DE37 + DE41, by DE37 + DE41 + DE38, by DE11 + DE7',
+    `
+    account A limit=1000
+    card a
+    0100 a purchase 100 stan=1 net=NET1                             | 00 | 0 | 100 | 900
+    0400 a stan=901 orig=NET1                                       | 00 | 0 |   0 | 1000
+    0100 a purchase 100 stan=2 forwarder=77                         | 00 | 0 | 100 | 900
+    0400 a stan=902 de90=100/2/520120000/00000012345/00000000077    | 00 | 0 |   0 | 1000
+    0100 a purchase 100 stan=3                                      | 00 | 0 | 100 | 900
+    0400 a stan=903 rrn=3 terminal=T2                               | 00 | 0 | 100 | 900   # another terminal
+    0400 a stan=904 rrn=3                                           | 00 | 0 |   0 | 1000
+    0100 a purchase 100 stan=4                                      | 00 | 0 | 100 | 900
+    0400 a stan=905 rrn=4 de38=000000                               | 00 | 0 | 100 | 900   # another approval
+    0400 a stan=906 rrn=4 de38=@10                                  | 00 | 0 |   0 | 1000
+    0100 a purchase 100 stan=5                                      | 00 | 0 | 100 | 900
+    0400 a stan=5 rrn=- terminal=T9                                 | 00 | 0 |   0 | 1000
+  `,
+  );
+
+  scenario(
+    'DE90 with zero-filled parts falls back to DE37, then to its STAN and DE7',
+    `
+    account A limit=1000
+    card a
+    0100 a purchase 100 stan=1                       | 00 | 0 | 100 | 900
+    0420 a stan=901 rrn=1 de90=100/-/-/-/-           | 00 | 0 |   0 | 1000
+    0100 a purchase 100 stan=2                       | 00 | 0 | 100 | 900
+    0420 a stan=902 rrn=- de90=100/2/520120000/-/-   | 00 | 0 |   0 | 1000
+    0100 a purchase 100 stan=3                       | 00 | 0 | 100 | 900
+    0420 a stan=903 rrn=- de90=100/3/520120000/999/- | 00 | 0 | 100 | 900   # another acquirer's
+    0420 a stan=904 rrn=- de90=200/3/520120000/12345/- | 00 | 0 | 100 | 900   # another class
+  `,
+  );
+
+  scenario(
+    'of two with the same DE37 and DE41 the newest approval is meant',
+    `
+    account A limit=1000
+    card a
+    0100 a purchase 100 stan=1 rrn=R   | 00 | 0 | 100 | 900
+    0100 a purchase 200 stan=2 rrn=R   | 00 | 0 | 300 | 700
+    0100 a purchase 999 stan=3 rrn=R   | 51 | 0 | 300 | 700
+    0400 a stan=9 rrn=R                | 00 | 0 | 100 | 900
+    0400 a stan=10 rrn=R               | 00 | 0 | 100 | 900   # the same again: one effect
+  `,
+  );
+
+  scenario(
+    'only on the same card',
+    `
+    account A limit=1000
+    card a
+    card b of=A
+    0100 a purchase 100 stan=1 net=N   | 00 | 0 | 100 | 900
+    0400 b stan=9 rrn=1                | 00 | 0 | 100 | 900
+    0400 b stan=10 orig=N rrn=-        | 00 | 0 | 100 | 900
+    0400 ? stan=11 rrn=1               | 00 | 0 | 100 | 900
+  `,
+  );
+});
+
+describe('full reversals', () => {
+  scenario(
+    'each message type, once, repeats included',
+    `
+    account A limit=1000
+    card a
+    0100 a purchase 100 stan=1     | 00  | 0 | 100 | 900
+    0400 a 100 stan=1 rrn=1        | 00  | 0 |   0 | 1000
+    0401 a 100 stan=1 rrn=1        | 00= | 0 |   0 | 1000
+    0420 a 100 stan=1 rrn=1        | 00= | 0 |   0 | 1000
+    0421 a 100 stan=1 rrn=1        | 00= | 0 |   0 | 1000
+    0400 a  99 stan=1 rrn=1        | 94  | 0 |   0 | 1000
+    0421 a 100 stan=8 rrn=1        | 00  | 0 |   0 | 1000   # another reversal of the same: nothing left
+    0100 a purchase 100 stan=2     | 00  | 0 | 100 | 900
+    0421 a stan=99 rrn=2           | 00  | 0 |   0 | 1000   # a repeat whose first never came
+  `,
+    (run) => expect(run.outcomes.get(4)!.approvalCode).toBe(''),
+  );
+
+  scenario(
+    'of a declined or amountless original: accepted, nothing to release, no tombstone',
+    `
+    account A limit=100
+    card a
+    0100 a purchase 200 stan=1     | 51 | 0 | 0 | 100
+    0400 a stan=9 rrn=1            | 00 | 0 | 0 | 100
+    0100 a verify stan=2           | 85 | 0 | 0 | 100
+    0400 a stan=10 rrn=2           | 00 | 0 | 0 | 100
+    0101 a verify stan=2           | 68 | 0 | 0 | 100
+  `,
+    (run) => expect(run.book.state.tombstones).toBe(0),
+  );
+});
+
+describe('partial reversals', () => {
+  scenario(
+    'DE95 is what stays authorized, never more than before',
+    `
+    account A limit=1000
+    card a
+    0100 a purchase 500 stan=1        | 00 | 0 | 500 | 500
+    0400 a stan=2 rrn=1 de95=300      | 00 | 0 | 300 | 700
+    0401 a stan=2 rrn=1 de95=300      | 00= | 0 | 300 | 700
+    0400 a stan=2 rrn=1 de95=200      | 94 | 0 | 300 | 700   # the same key, another amount
+    0400 a stan=3 rrn=1 de95=400      | 00 | 0 | 300 | 700   # never upward
+    0400 a stan=4 rrn=1 de95=300      | 00 | 0 | 300 | 700
+    0400 a stan=5 rrn=1 de95=100      | 00 | 0 | 100 | 900
+    0400 a stan=6 rrn=1 de95=0        | 00 | 0 |   0 | 1000
+    0400 a stan=7 rrn=1 de95=50       | 00 | 0 |   0 | 1000
+  `,
+    (run) => {
+      const totals = [4, 7, 9, 10, 11].map((line) => run.outcomes.get(line)!.event.approvedAmount);
+      expect(totals).toEqual([300, 300, 100, 0, 0]);
+    },
+  );
+
+  scenario(
+    'in another currency DE95 x DE6 / DE4, half a cent up',
+    `
+    account A limit=10000
+    card a
+    0100 a purchase 1000 cur=840 bill=5005/986 stan=1   | 00 | 0 | 5005 | 4995
+    0400 a stan=2 rrn=1 de95=500 cur=840                | 00 | 0 | 2503 | 7497   # 2502.5
+    0400 a stan=3 rrn=1 de95=100 cur=840                | 00 | 0 |  501 | 9499   # 500.5
+    0400 a stan=4 rrn=1 de95=1 cur=840                  | 00 | 0 |    5 | 9995   # 5.005
+  `,
+  );
+
+  scenario(
+    'of a partial approval: at most what was approved',
+    `
+    account A limit=300
+    card a
+    0100 a purchase 500 partial stan=1   | 10 | 0 | 300 |   0
+    0400 a stan=2 rrn=1 de95=400         | 00 | 0 | 300 |   0
+    0400 a stan=3 rrn=1 de95=100         | 00 | 0 | 100 | 200
+  `,
+  );
+});
+
+describe('reversals that come first', () => {
+  scenario(
+    'a late original is declined with 68 and holds nothing; its repeats too',
+    `
+    account A limit=1000
+    card a
+    0420 a 100 stan=1 rrn=1            | 00  | 0 | 0 | 1000
+    0421 a 100 stan=1 rrn=1            | 00= | 0 | 0 | 1000
+    wait 2m
+    0100 a purchase 100 stan=1 de7=520120000   | 68  | 0 | 0 | 1000
+    0101 a purchase 100 stan=1 de7=520120000   | 68= | 0 | 0 | 1000
+    0100 a purchase 100 stan=2         | 00  | 0 | 100 | 900   # any other is not concerned
+  `,
+    (run) => expect(run.book.state.tombstones).toBe(1),
+  );
+
+  scenario(
+    'the late original is known by whatever the reversal named it by',
+    `
+    account A limit=1000
+    card a
+    0420 a stan=901 orig=NET1 rrn=-                          | 00 | 0 | 0 | 1000
+    0100 a purchase 100 stan=1 net=NET1                      | 68 | 0 | 0 | 1000
+    0420 a stan=902 rrn=- de90=100/2/520120000/0012345/-     | 00 | 0 | 0 | 1000
+    0100 a purchase 100 stan=2                               | 68 | 0 | 0 | 1000
+    0420 a stan=903 rrn=- de90=100/3/520120000/-/-           | 00 | 0 | 0 | 1000
+    0100 a purchase 100 stan=3                               | 68 | 0 | 0 | 1000
+    0420 a stan=904 rrn=4 de38=123456                        | 00 | 0 | 0 | 1000
+    0100 a purchase 100 stan=4                               | 68 | 0 | 0 | 1000
+    0420 a stan=5 rrn=- terminal=T9                          | 00 | 0 | 0 | 1000
+    0100 a purchase 100 stan=5                               | 68 | 0 | 0 | 1000
+    0420 a stan=906 rrn=- de90=100/6/520120000/999/-         | 00 | 0 | 0 | 1000
+    0100 a purchase 100 stan=6                               | 00 | 0 | 100 | 900   # not the one it named
+  `,
+  );
+
+  scenario(
+    'a partial reversal that comes first stands as a tombstone as well',
+    `
+    account A limit=1000
+    card a
+    0420 a 100 stan=1 rrn=1 de95=40            | 00 | 0 | 0 | 1000
+    0100 a purchase 100 stan=1                 | 68 | 0 | 0 | 1000
+  `,
+  );
+
+  scenario(
+    'a tombstone stands for the duplicate window',
+    `
+    account A limit=1000
+    card a
+    0420 a stan=901 rrn=1                      | 00 | 0 | 0 | 1000
+    wait 24h
+    0100 a purchase 100 stan=1                 | 68 | 0 | 0 | 1000
+    wait 1s
+    0100 a purchase 100 stan=2 rrn=1           | 00 | 0 | 100 | 900
+  `,
+  );
+
+  scenario(
+    'of an unknown card: accepted; the late original is declined as reversed',
+    `
+    0420 ? stan=901 rrn=1                      | 00
+    0100 ? purchase 100 stan=1                 | 68
+    0100 ? purchase 100 stan=2                 | 14
+  `,
+  );
+});
