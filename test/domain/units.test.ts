@@ -1,0 +1,176 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { approvalCodeOf } from '#src/domain/approval-code.js';
+import { daysFromCivil, isPastExpiry, monthNumber, transmissionMs } from '#src/domain/calendar.js';
+import { currencyExponent, currencyLetters, currencyNumber, currencyNumbers } from '#src/domain/currencies.js';
+import { addMoney, isAmount, mulDivFloor, mulDivHalfUp } from '#src/domain/money.js';
+import { SlotIndex } from '#src/domain/slot-index.js';
+
+describe('money', () => {
+  const amount = fc.integer({ min: 0, max: 999_999_999_999 });
+
+  test('sums are checked at both ends', () => {
+    expect(addMoney(2 ** 53 - 2, 1)).toBe(2 ** 53 - 1);
+    expect(() => addMoney(2 ** 53 - 1, 1)).toThrow(/money out of range/);
+    expect(() => addMoney(-(2 ** 53 - 1), -1)).toThrow(/money out of range/);
+    expect(() => addMoney(0.5, 1)).toThrow(/money out of range/);
+    expect([isAmount(0, 1), isAmount(1, 1), isAmount(999_999_999_999, 1), isAmount(1e12, 1), isAmount(1.5, 0)]).toEqual(
+      [false, true, true, false, false],
+    );
+  });
+
+  test('products and quotients are exact, rounded down and half up', () => {
+    fc.assert(
+      fc.property(amount, amount, fc.integer({ min: 1, max: 999_999_999_999 }), (a, b, c) => {
+        // Larger results are no money and are refused.
+        fc.pre((BigInt(a) * BigInt(b)) / BigInt(c) < 2n ** 52n);
+        expect(BigInt(mulDivFloor(a, b, c))).toBe((BigInt(a) * BigInt(b)) / BigInt(c));
+        expect(BigInt(mulDivHalfUp(a, b, c))).toBe((2n * BigInt(a) * BigInt(b) + BigInt(c)) / (2n * BigInt(c)));
+      }),
+      { numRuns: 2000 },
+    );
+    expect([mulDivHalfUp(1, 1, 2), mulDivHalfUp(1, 1, 3), mulDivHalfUp(2, 1, 3), mulDivFloor(2, 1, 3)]).toEqual([
+      1, 0, 1, 0,
+    ]);
+    expect(() => mulDivFloor(999_999_999_999, 999_999_999_999, 1)).toThrow(/money out of range/);
+  });
+});
+
+describe('calendar', () => {
+  test('agrees with Date over three centuries', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: Date.UTC(1970, 0, 1), max: Date.UTC(2260, 0, 1) }), (ms) => {
+        const date = new Date(ms);
+        expect(monthNumber(ms)).toBe(date.getUTCFullYear() * 12 + date.getUTCMonth());
+        expect(daysFromCivil(date.getUTCFullYear(), date.getUTCMonth() + 1, date.getUTCDate())).toBe(
+          Math.floor(ms / 86_400_000),
+        );
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  test.each([
+    // DE7, now, meant
+    [1231235959, '2027-01-01T00:00:30Z', '2026-12-31T23:59:59Z'],
+    [101000000, '2026-12-31T23:59:50Z', '2027-01-01T00:00:00Z'],
+    [520120000, '2026-05-20T12:00:01Z', '2026-05-20T12:00:00Z'],
+    [703000000, '2026-01-01T00:00:00Z', '2025-07-03T00:00:00Z'],
+    [702000000, '2026-01-01T00:00:00Z', '2026-07-02T00:00:00Z'],
+    [229120000, '2028-02-29T12:00:01Z', '2028-02-29T12:00:00Z'],
+    [229120000, '2026-03-02T00:00:00Z', '2028-02-29T12:00:00Z'],
+    [229120000, '2026-03-01T00:00:00Z', '2024-02-29T12:00:00Z'], // as far: the earlier one
+    [229120000, '2025-03-01T00:00:00Z', '2024-02-29T12:00:00Z'],
+    [229120000, '2101-03-01T00:00:00Z', '2104-02-29T12:00:00Z'],
+  ])('DE7 %d at %s is %s', (transmission, now, meant) => {
+    expect(new Date(transmissionMs(transmission, Date.parse(now))).toISOString()).toBe(new Date(meant).toISOString());
+  });
+
+  test.each([-1, 0, 1301000000, 132000000, 230000000, 431000000, 520240000, 520126000, 520120060])(
+    'DE7 %d is no date',
+    (transmission) => expect(transmissionMs(transmission, Date.UTC(2026, 4, 20))).toBe(-1),
+  );
+
+  test('a card is valid to the end of its month', () => {
+    expect(isPastExpiry(2605, Date.UTC(2026, 5, 1) - 1)).toBe(false);
+    expect(isPastExpiry(2605, Date.UTC(2026, 5, 1))).toBe(true);
+    expect(isPastExpiry(2612, Date.UTC(2027, 0, 1) - 1)).toBe(false);
+    expect(isPastExpiry(2612, Date.UTC(2027, 0, 1))).toBe(true);
+  });
+});
+
+describe('currencies', () => {
+  test.each([
+    [986, 'BRL', 2],
+    [840, 'USD', 2],
+    [978, 'EUR', 2],
+    [392, 'JPY', 0],
+    [410, 'KRW', 0],
+    [152, 'CLP', 0],
+    [414, 'KWD', 3],
+    [788, 'TND', 3],
+    [990, 'CLF', 4],
+    [8, 'ALL', 2],
+    [352, 'ISK', 0],
+    [348, 'HUF', 2],
+  ])('%d is %s with %d decimals', (numeric, letters, exponent) => {
+    expect([currencyLetters(numeric), currencyExponent(numeric), currencyNumber(letters)]).toEqual([
+      letters,
+      exponent,
+      numeric,
+    ]);
+  });
+
+  test('nothing else is a currency', () => {
+    expect([0, -1, 999, 1000, 963, 1.5, Number.NaN].map(currencyExponent)).toEqual([-1, -1, -1, -1, -1, -1, -1]);
+    expect(['XXX', 'XAU', 'brl', '', 'constructor'].map(currencyNumber)).toEqual([-1, -1, -1, -1, -1]);
+  });
+
+  test('the table agrees with the letters and decimals that the platform knows', () => {
+    // CLDR, which the platform follows, drops the decimals of currencies whose cents are out of use; ISO 4217 keeps them.
+    const inUse = new Intl.DisplayNames('en', { type: 'currency', fallback: 'none' });
+    const differing: string[] = [];
+    for (const numeric of currencyNumbers()) {
+      const letters = currencyLetters(numeric)!;
+      expect(letters).toMatch(/^[A-Z]{3}$/);
+      const { maximumFractionDigits } = new Intl.NumberFormat('en', {
+        style: 'currency',
+        currency: letters,
+      }).resolvedOptions();
+      if (inUse.of(letters) !== undefined && maximumFractionDigits !== currencyExponent(numeric))
+        differing.push(letters);
+    }
+    expect(currencyNumbers().length).toBeGreaterThan(150);
+    expect(differing.filter((letters) => !CENTS_OUT_OF_USE.includes(letters))).toEqual([]);
+  });
+});
+
+const CENTS_OUT_OF_USE = 'AFN ALL COP HUF IDR IQD IRR KPW LAK LBP MGA MMK PKR RSD SLE SOS SYP TZS UZS YER'.split(' ');
+
+describe('approval codes', () => {
+  test('a card gets each code once in a million approvals', () => {
+    const seen = new Uint8Array(1_000_000);
+    for (let count = 0; count < 1_000_000; count++) seen[approvalCodeOf(12_345, count)]!++;
+    expect(seen.every((times) => times === 1)).toBe(true);
+    expect(approvalCodeOf(12_345, 1_000_000)).toBe(approvalCodeOf(12_345, 0));
+  });
+
+  test('cards differ, and neighbours show no counter', () => {
+    const first = Array.from({ length: 100 }, (_, slot) => approvalCodeOf(slot, 0));
+    expect(new Set(first).size).toBeGreaterThan(95);
+    const steps = Array.from({ length: 100 }, (_, n) => approvalCodeOf(7, n + 1) - approvalCodeOf(7, n));
+    expect(new Set(steps).size).toBeGreaterThan(95);
+  });
+});
+
+describe('slot index', () => {
+  test('finds what was inserted and not removed, as a Map does', () => {
+    const step = fc.record({ remove: fc.boolean(), key: fc.integer({ min: 0, max: 40 }) });
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 200, size: 'max' }), (steps) => {
+        // Keys are their own slots; hashes collide on purpose and run over the end of the table.
+        const index = new SlotIndex((slot) => 60 + (slot % 5), 4);
+        const wanted = new Set<number>();
+        for (const { remove, key } of steps) {
+          if (remove !== wanted.has(key)) continue;
+          if (remove) index.remove(key);
+          else index.insert(key);
+          if (remove) wanted.delete(key);
+          else wanted.add(key);
+          for (let slot = 0; slot <= 40; slot++) expect(finds(index, slot, 60 + (slot % 5))).toBe(wanted.has(slot));
+          expect(index.count).toBe(wanted.size);
+        }
+      }),
+      { numRuns: 60 },
+    );
+    expect(() => new SlotIndex((slot) => slot, 4).remove(3)).toThrow(/not in the index/);
+  });
+});
+
+function finds(index: SlotIndex, wanted: number, hash: number): boolean {
+  for (let p = index.start(hash); ; p = index.next(p)) {
+    const slot = index.slotAt(p);
+    if (slot < 0) return false;
+    if (slot === wanted) return true;
+  }
+}
