@@ -48,7 +48,7 @@ export abstract class Connection {
    * slowly, and then it is closed: no byte of this reply was or will be sent.
    */
   queue(header: Uint8Array | undefined, bytes: Uint8Array, at: number, length: number): boolean {
-    if (!this.open) return false;
+    if (!this.open || !this.writable) return false;
     if (this.unsentBytes + this.outboxBytes + length > SOCKET_UNSENT_BYTES_MAX) {
       this.link.fail(this, 'slow_reader', `${this.unsentBytes} bytes of replies are not taken`);
       return false;
@@ -68,6 +68,12 @@ export abstract class Connection {
    * follows.
    */
   abstract close(kind: ErrorKind | 'stop'): void;
+
+  /**
+   * The socket still takes bytes. False already between a failed write (or the peer's close frame) and the event that ends
+   * the connection: what is written then is lost without a word.
+   */
+  protected abstract get writable(): boolean;
 
   /** Bytes handed to the socket that the system has not taken yet. */
   abstract get unsentBytes(): number;

@@ -34,7 +34,8 @@ import { TcpListener } from './tcp.js';
 import { createWsListener, type WsAdapterName, type WsAdapterSetting } from './ws.js';
 
 const SWEEP_MS = 100;
-/** Empty looks on the next turns of the loop before the wake-up is armed. */
+/** Empty looks on the next turns of the loop before the wake-up is armed. Measured with commits of 1 ms: 0, 3 and 50 looks give
+ * the same rate and latency within the noise, 50 cost half as much processor again at low load. */
 const LOOKS_BEFORE_ARMING = 3;
 /** Replies whose times are noted before a flush is forced. */
 const BATCH_REPLIES_MAX = 4096;

@@ -1,6 +1,8 @@
 /**
  * A listener at work: its profile, its connections and its in-flight count. Transports call it; it calls the ingress.
  */
+import { monotonicUs } from '../clock.js';
+import { LINK_LOG_LINES_PER_SECOND } from '../limits.js';
 import { maskDigits } from '../vault/pan.js';
 import type { Connection } from './connection.js';
 import { allowList, type LinkProfile } from './links.js';
@@ -50,6 +52,10 @@ export class Link {
   inFlight = 0;
   readonly #log: IngressLog;
   readonly #allows: (address: string) => boolean;
+  /** Second of the last log line, lines in it, and how many were left out. */
+  #second = 0;
+  #lines = 0;
+  #leftOut = 0;
 
   constructor(profile: LinkProfile, sink: MessageSink, counters: Counters, log: IngressLog) {
     this.profile = profile;
@@ -90,13 +96,32 @@ export class Link {
     connection.close(kind);
   }
 
-  /** One log line and one count. `detail` never contains bytes of a message. */
+  /**
+   * One count and one log line (in a flood the first LINK_LOG_LINES_PER_SECOND of each second, then how many were left out).
+   * `detail` never contains bytes of a message.
+   */
   report(kind: ErrorKind, remote: string, detail: string): void {
     this.counters.errors[kind]++;
+    if (!this.#mayLog()) return;
     const fields = { link: this.profile.name, remote, kind, detail: maskDigits(detail) };
     if (kind === 'idle') this.#log.info(fields, 'connection closed');
     else if (kind === 'internal') this.#log.error(fields, 'connection closed by a defect of the ingress');
     else this.#log.warn(fields, 'connection closed');
+  }
+
+  #mayLog(): boolean {
+    const second = Math.floor(monotonicUs() / 1_000_000);
+    if (second !== this.#second) {
+      if (this.#leftOut > 0) {
+        this.#log.warn({ link: this.profile.name, lines: this.#leftOut }, 'lines about closed connections left out');
+      }
+      this.#second = second;
+      this.#lines = 0;
+      this.#leftOut = 0;
+    }
+    if (++this.#lines <= LINK_LOG_LINES_PER_SECOND) return true;
+    this.#leftOut++;
+    return false;
   }
 
   /** Closes connections that are idle, send a frame too slowly, or take no replies. */

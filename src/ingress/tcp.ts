@@ -25,10 +25,13 @@ import type { Link, Listener } from './link.js';
 import { plainAddress, tlsOptions } from './links.js';
 import type { ErrorKind } from './stats.js';
 
-/** How long an ended connection may take to take its last replies before it is cut, ms. */
+/** How long ended connections may take to take their last replies at a stop before they are cut, ms. */
 const CLOSE_MS = 500;
 
-/** Probes of a silent peer by the system: a half-open connection is found after about 2 minutes. */
+/** The same outside of a stop. */
+const LINGER_MS = 5000;
+
+/** Probes of a silent peer by the system begin after this time: a half-open connection is found within about a minute. */
 const KEEP_ALIVE_PROBE_MS = 30_000;
 
 export class TcpListener implements Listener {
@@ -157,6 +160,10 @@ export class TcpConnection extends Connection {
     return this.#socket.writableLength;
   }
 
+  protected get writable(): boolean {
+    return this.#socket.writable;
+  }
+
   keepAlive(): void {
     this.#progress = true;
     if (!this.open) return;
@@ -189,7 +196,10 @@ export class TcpConnection extends Connection {
     this.flush();
     // A slow reader would keep the rest for ever; anybody else gets what was written, then the end.
     if (kind === 'slow_reader') this.#socket.destroy();
-    else this.#socket.destroySoon();
+    else {
+      this.#socket.destroySoon();
+      setTimeout(() => this.#socket.destroy(), LINGER_MS).unref();
+    }
     this.link.closed(this);
   }
 

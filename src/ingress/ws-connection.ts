@@ -18,6 +18,8 @@ export const WS_PATH = '/iso8583';
 export interface WsSocket {
   /** Sends binary messages that lie behind each other in `bytes`, message i ending before `ends[i]`, as one burst. */
   send(bytes: Uint8Array, ends: readonly number[]): void;
+  /** False once the peer's close frame came or the socket broke. */
+  readonly writable: boolean;
   /** Bytes not yet taken by the system. */
   readonly unsentBytes: number;
   /** Close frame with code and reason, then the end. */
@@ -80,6 +82,10 @@ export class WsConnection extends Connection {
     return this.#ended ? 0 : this.#socket.unsentBytes;
   }
 
+  protected get writable(): boolean {
+    return !this.#ended && this.#socket.writable;
+  }
+
   /** One message of the peer; its bytes are valid during the call only. */
   received(bytes: Uint8Array, binary: boolean): void {
     if (!this.open) return;
@@ -113,8 +119,7 @@ export class WsConnection extends Connection {
   }
 
   keepAlive(): void {
-    this.link.counters.keepAlives++;
-    this.append(undefined, this.outbox, 0, 0);
+    if (this.queue(undefined, this.outbox, 0, 0)) this.link.counters.keepAlives++;
   }
 
   flush(): void {

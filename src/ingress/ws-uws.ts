@@ -192,6 +192,11 @@ class UwsPeer implements WsSocket {
     return this.#socket.getBufferedAmount();
   }
 
+  /** The library calls the close event at once, so that an open connection is always writable. */
+  get writable(): boolean {
+    return true;
+  }
+
   send(bytes: Uint8Array, ends: readonly number[]): void {
     let dropped = 0;
     this.#socket.cork(() => {

@@ -115,6 +115,10 @@ class WsPeer implements WsSocket {
     return this.#socket.writableLength;
   }
 
+  get writable(): boolean {
+    return this.#webSocket.readyState === this.#webSocket.OPEN && this.#socket.writable;
+  }
+
   send(bytes: Uint8Array, ends: readonly number[]): void {
     // The library keeps a reference until the bytes are written: one copy for the burst.
     const copy = Buffer.from(bytes);

@@ -103,6 +103,28 @@ describe('TCP link', () => {
     expect(test.ingress.stats().connections.tcp.signed_on).toBe(1);
   });
 
+  it('a flood of bad peers is counted in full and logged in part', async () => {
+    const test = await harness();
+    for (let round = 0; round < 3; round++) {
+      const peers = await Promise.all(Array.from({ length: 60 }, () => tcpClient(test)));
+      for (const peer of peers) peer.socket.write(Buffer.from([0, 1, 0xff]));
+    }
+    await until('all counted', () => test.ingress.stats().errors.not_iso8583 === 180);
+    expect(test.log.length).toBeLessThanOrEqual(180);
+    const shown = test.log.filter((line) => line.includes('not_iso8583')).length;
+    // At most 100 in each second that the flood took.
+    expect(shown).toBeGreaterThanOrEqual(100);
+    await sleep(1000);
+    const last = await tcpClient(test);
+    last.socket.write(Buffer.from([0, 1, 0xff]));
+    await until('the close', () => last.closed);
+    const leftOut = test.log
+      .filter((line) => line.includes('left out'))
+      .map((line) => Number(/lines: (\d+)/.exec(line)?.[1]));
+    const total = test.log.filter((line) => line.includes('not_iso8583')).length;
+    expect(total + leftOut.reduce((sum, lines) => sum + lines, 0)).toBe(181);
+  });
+
   it('random bytes never stop the ingress', async () => {
     const test = await harness({ link: { framing: 'ascii4', dialect: 'iso87-ascii' } });
     const good = await tcpClient(test, { framing: 'ascii4', dialect: 'iso87-ascii' });

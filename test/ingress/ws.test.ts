@@ -151,6 +151,20 @@ describe.each(wsAdapterNames)('WebSocket link, adapter %s', (adapter) => {
     await until('the roll-back', () => engine.ingress.stats().rolledBack === 1);
   });
 
+  test('an approval for a connection in its closing handshake is rolled back', async () => {
+    const engine = await start();
+    engine.shards.script = () => undefined;
+    const client = await wsClient(engine);
+    client.socket.send(body(request(1)));
+    await until('the request', () => engine.shards.wire.length === 1);
+    client.socket.close(1000);
+    await until('the close', () => client.closeCode === 1000);
+    engine.shards.reply(engine.shards.wire[0]!, { fields: echoReply(request(1), '00'), flag: 1 });
+    await until('the roll-back', () => engine.ingress.stats().rolledBack === 1);
+    expect(client.replies).toHaveLength(0);
+    expect(engine.ingress.stats().connections.ws.signed_on).toBe(0);
+  });
+
   test('a peer that takes no replies is closed, the others go on', async () => {
     const engine = await start({}, { ingress: { tuning: { writeStallMs: 300 } } });
     const big = 'X'.repeat(900);
