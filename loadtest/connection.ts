@@ -303,8 +303,9 @@ export class Connection {
     if (change !== 0) {
       if (late) {
         // `maybe` left [0, change] open; a partial approval settles the part that was approved.
-        if (!approved) model.refute(card, change);
-        else if (answer !== CODE_PARTIAL) model.confirm(card, change);
+        if (!approved) {
+          if (kind !== REVERSAL) model.refute(card, change);
+        } else if (answer !== CODE_PARTIAL) model.confirm(card, change);
         else {
           model.refute(card, change);
           model.add(card, slots.amount[slot]!);
@@ -312,7 +313,7 @@ export class Connection {
       } else if (approved) {
         if (kind === ADVICE) model.maybe(card, change);
         else model.add(card, kind === REVERSAL ? change : slots.amount[slot]!);
-      }
+      } else if (kind === REVERSAL) model.maybe(card, change); // shed: it may have been done all the same
     }
     if (kind !== AUTH) return;
     if (answer === CODE_APPROVED) this.#originals.push(slot, slots.stan[slot]!);
