@@ -15,8 +15,9 @@ export const DEADLINE_MS = 1500;
 export const SHARDS_DEFAULT = 16;
 export const SHARDS_MAX = 256;
 
-/** Cards per shard: the card slot is 24 bits of a directory value. */
-export const CARDS_PER_SHARD_MAX = 2 ** 24 - 1;
+/** Cards per shard: the card slot is 24 bits of a directory value, and the two highest values of a slot mean "none" and
+ * "being written" there. */
+export const CARDS_PER_SHARD_MAX = 2 ** 24 - 2;
 
 /** Ring bytes per direction and (client, thread) pair: 4 MiB holds about 16 000 requests of 256 bytes, which is four
  * times what 16 connections x 1 024 in flight can have outstanding. A full ring is answered 91. */
@@ -274,10 +275,6 @@ export const CHECKPOINT_ROUND_MS = 10_000;
 export const CHECKPOINT_ROWS_PER_MS = 20;
 export const CHECKPOINT_ROWS_PER_TURN = 256;
 
-/** Address space of the checkpoint's and the segments' environments: 10 M accounts and cards x 3 rows x 150 bytes are 4.5 GB,
- * segments of 24 h at 1 000 authorizations/s x 4 keys x 16 bytes 5.5 GB. The files grow on demand. */
-export const SIDE_STORE_MAP_BYTES = 2 ** 36;
-
 /** Rings that carry little: stop and profiling commands of the supervisor; checkpoint rows (about 10 000 of 100 bytes). */
 export const SUPERVISOR_RING_BYTES = 64 * 1024;
 export const CHECKPOINT_RING_BYTES = 1024 * 1024;
@@ -291,3 +288,6 @@ export const DISK_POLL_MS = 1000;
 
 /** Ballast file in the data directory: room for what is in flight when the disk is full to the last block. */
 export const BALLAST_BYTES = 16 * 1024 * 1024;
+
+/** Checkpoint rows per commit of the background task: 2 048 rows are about 10 ms of B-tree work and one flush. */
+export const CHECKPOINT_COMMIT_ROWS = 2048;

@@ -32,7 +32,6 @@ export interface ShardThreadsOptions {
   readonly directory: SharedArrayBuffer;
   readonly board: SharedArrayBuffer;
   readonly indexSeeds: readonly [number, number];
-  readonly keyCheck: number;
   readonly faults: FaultOptions;
   readonly log: Log;
 }
@@ -102,7 +101,7 @@ export class ShardThreads {
   }
 
   #startThread(thread: number): void {
-    const { shards, paths, directory, board, indexSeeds, keyCheck, faults, log } = this.#options;
+    const { shards, paths, directory, board, indexSeeds, faults, log } = this.#options;
     const { port1, port2 } = new MessageChannel();
     this.#ports.push(port1);
     port1.unref();
@@ -130,7 +129,6 @@ export class ShardThreads {
       board,
       instruments: this.instruments[thread]!,
       indexSeeds,
-      keyCheck,
       faults,
       port: port2,
     };

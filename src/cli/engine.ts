@@ -1,11 +1,248 @@
-/** The composition of the engine: not joined yet. */
-import { HoldfastError } from '../errors.js';
-import type { StartEngine } from './engine-types.js';
+/**
+ * The composition of the engine: opens the data directory and the keys, starts the threads, joins them by rings, and ends
+ * them in the right order.
+ *
+ *   main thread      ingress (TCP, WebSocket), supervision, disk guard
+ *   control thread   HTTP API, vault, system journal
+ *   shard threads    decisions and the journal (piscina)
+ *   batch threads    fingerprint segments, checkpoint rows (piscina, a pool of its own)
+ *
+ * Start: directory and lock -> keys -> shared memory -> shard threads recover -> control plane -> ingress -> ready.
+ * Stop:  ingress (finishes what is in flight) -> control plane -> shard threads (last checkpoint) -> batch -> lock.
+ * A fatal stop (74 journal, 76 books, 70 defect) sets the stop word; the threads leave after their commit and the process
+ * ends within two seconds, or kills itself.
+ */
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
+import { ExitStatus, HoldfastError } from '../errors.js';
+import { Ingress } from '../ingress/ingress.js';
+import { type LinkProfile, linkDefaults } from '../ingress/links.js';
+import { shardOfFingerprint } from '../journal/placement.js';
+import { createSegmentBoard } from '../journal/segment-board.js';
+import { FATAL_STOP_MS } from '../limits.js';
+import type { Log } from '../log.js';
+import { ControlBlock } from '../ring/control-block.js';
+import { createDirectory } from '../ring/directory.js';
+import { faultsFromEnvironment } from '../shard/faults.js';
+import { DataDirectory } from '../store/data-directory.js';
+import { type Keys, loadKeys } from '../vault/keys.js';
+import { DiskGuard } from './disk-guard.js';
+import { BatchTasks } from './engine-batch.js';
+import { ControlPlane } from './engine-control.js';
+import { ShardThreadFailure, ShardThreads } from './engine-threads.js';
+import type { EngineConfig, LinkConfig, RunningEngine, StartEngine } from './engine-types.js';
 
-export const startEngine: StartEngine = async () => {
-  throw new HoldfastError(
-    'internal',
-    'engine not composed',
-    'build a version in which src/cli/engine.ts joins the rooms',
-  );
+/** Bytes of one card's row in the vault, at least: how many cards a directory may hold is estimated from the file's size. */
+const VAULT_ROW_BYTES = 100;
+
+export const startEngine: StartEngine = async (config, log) => {
+  const began = performance.now();
+  const data = await DataDirectory.open(config.dataDir, {
+    create: true,
+    ...(config.shardsGiven ? { shards: config.shards } : {}),
+  });
+  try {
+    const keys = loadKeys(config.keyFile, { directory: data.document.id, create: data.created });
+    return await new Engine(config, log, data, keys, began).start();
+  } catch (error) {
+    await data.close();
+    throw error;
+  }
 };
+
+class Engine {
+  readonly #config: EngineConfig;
+  readonly #log: Log;
+  readonly #data: DataDirectory;
+  readonly #threads: ShardThreads;
+  readonly #batch: BatchTasks;
+  readonly #plane: ControlPlane;
+  readonly #ingress: Ingress;
+  readonly #guard: DiskGuard;
+  readonly #block: ControlBlock;
+  readonly #began: number;
+  #stopping: Promise<void> | undefined;
+  #end: (status: ExitStatus) => void = () => undefined;
+  readonly #closed = new Promise<ExitStatus>((resolve) => {
+    this.#end = resolve;
+  });
+
+  constructor(config: EngineConfig, log: Log, data: DataDirectory, keys: Keys, began: number) {
+    this.#config = config;
+    this.#log = log;
+    this.#data = data;
+    this.#began = began;
+    const threads = Math.min(config.threads, data.shards);
+    const directory = createDirectory({ expected: expectedCards(data), maximum: config.cardsMax });
+    const board = createSegmentBoard();
+    const seeds = new DataView(keys.indexKey.bytes.buffer, keys.indexKey.bytes.byteOffset);
+    const indexSeeds = [seeds.getUint32(0), seeds.getUint32(4)] as const;
+    this.#threads = new ShardThreads({
+      threads,
+      shards: data.shards,
+      paths: data.paths,
+      directory,
+      board,
+      indexSeeds,
+      faults: faultsFromEnvironment(process.env),
+      log,
+    });
+    this.#block = new ControlBlock(this.#threads.control);
+    this.#batch = new BatchTasks({
+      paths: data.paths,
+      shards: data.shards,
+      board,
+      indexSeeds,
+      checkpoint: this.#threads.checkpoint,
+      log,
+    });
+    this.#guard = new DiskGuard(data.paths.root, config.diskReserveBytes, this.#block, log);
+    this.#ingress = new Ingress({
+      links: config.links.map((link, index) => linkProfile(link, index + 1, config.deadlineMs)),
+      rings: this.#threads.rings('ingress'),
+      directory,
+      control: this.#threads.control,
+      fingerprintKey: keys.fingerprintKey.bytes,
+      log,
+      shardOfFingerprint: (f0) => shardOfFingerprint(f0, data.shards),
+      wsAdapter: config.wsAdapter,
+    });
+    this.#plane = new ControlPlane({
+      config,
+      data,
+      threads: this.#threads,
+      directory,
+      indexSeeds,
+      ingress: this.#ingress,
+      log,
+    });
+  }
+
+  async start(): Promise<RunningEngine> {
+    this.#batch.start();
+    const recovered = await this.#recover();
+    this.#watch();
+    this.#guard.start();
+    let admin: string;
+    let addresses: Awaited<ReturnType<Ingress['start']>>;
+    try {
+      admin = await this.#plane.start();
+      addresses = await this.#ingress.start();
+    } catch (error) {
+      await this.#stopThreads();
+      throw error;
+    }
+    const inMs = performance.now() - this.#began;
+    this.#log.info({ recovered, in_ms: Math.round(inMs) }, 'ready');
+    return {
+      addresses: { tcp: addresses.tcp ?? '-', ws: addresses.ws ?? '-', admin },
+      threads: this.#threads.threadOfShard.length === 0 ? 0 : Math.max(...this.#threads.threadOfShard) + 1,
+      shards: this.#data.shards,
+      recovered,
+      inMs,
+      closed: this.#closed,
+      stop: () => this.#stop(),
+    };
+  }
+
+  async #recover(): Promise<number> {
+    try {
+      return await this.#threads.start();
+    } catch (error) {
+      await this.#batch.stop();
+      if (!(error instanceof ShardThreadFailure)) throw error;
+      const { result } = error;
+      throw new HoldfastError(codeOf(result.exitStatus), error.message, result.error?.next ?? '', { cause: error });
+    }
+  }
+
+  /** A shard thread that ends without having been asked to is fatal. */
+  #watch(): void {
+    void this.#threads.firstEnd().then((result) => {
+      if (this.#stopping === undefined)
+        void this.#fatal(result.exitStatus || ExitStatus.internal, result.error?.message ?? '');
+    });
+    this.#plane.onFailure((error) => {
+      if (this.#stopping === undefined) void this.#fatal(error.exitStatus, error.message);
+    });
+    this.#batch.onFailure((error) => {
+      // The journal is untouched: what the background tasks keep can be built again at the next start.
+      this.#log.error({ error: error.message }, 'a background task ended; restart the server to have it back');
+    });
+  }
+
+  async #fatal(status: number, message: string): Promise<void> {
+    this.#log.fatal({ exit_status: status, error: message }, 'fatal stop');
+    this.#block.requestStop(status);
+    this.#threads.wakeAll();
+    const forced = setTimeout(() => {
+      this.#log.fatal({ exit_status: ExitStatus.forced }, 'threads did not leave in time; the process kills itself');
+      process.kill(process.pid, 'SIGKILL');
+    }, FATAL_STOP_MS);
+    await this.#threads.ended();
+    clearTimeout(forced);
+    this.#end(status as ExitStatus);
+  }
+
+  #stop(): Promise<void> {
+    this.#stopping ??= this.#stopInOrder();
+    return this.#stopping;
+  }
+
+  async #stopInOrder(): Promise<void> {
+    this.#guard.stop();
+    await this.#ingress.stop(Math.floor(this.#config.stopLimitMs / 2));
+    await this.#plane.stop();
+    const status = await this.#stopThreads();
+    this.#log.info('stopped');
+    this.#end(status);
+  }
+
+  async #stopThreads(): Promise<ExitStatus> {
+    this.#stopping ??= Promise.resolve();
+    this.#threads.requestStop();
+    const results = await this.#threads.ended();
+    await this.#batch.stop();
+    await this.#threads.close();
+    await this.#data.close();
+    const failed = results.find((result) => result.exitStatus !== 0);
+    return (failed?.exitStatus ?? ExitStatus.ok) as ExitStatus;
+  }
+}
+
+function expectedCards(data: DataDirectory): number {
+  try {
+    return Math.ceil(statSync(join(data.paths.vault, 'data.mdb')).size / VAULT_ROW_BYTES);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return 0;
+    throw error;
+  }
+}
+
+/** Code under which a shard thread's exit status is reported at the start. */
+function codeOf(exitStatus: number): HoldfastError['code'] {
+  if (exitStatus === ExitStatus.journal) return 'commit_failed';
+  if (exitStatus === ExitStatus.invariant) return 'invariant_violated';
+  if (exitStatus === ExitStatus.dataDirectory) return 'data_dir_unusable';
+  return 'internal';
+}
+
+function linkProfile(link: LinkConfig, number: number, deadlineMs: number): LinkProfile {
+  return {
+    ...linkDefaults,
+    name: link.name,
+    number,
+    transport: link.transport,
+    host: link.host,
+    port: link.port,
+    framing: link.framing,
+    headerBytes: link.headerBytes,
+    dialect: link.dialect,
+    signOnRequired: link.signOnRequired,
+    inFlightMax: link.inFlightMax,
+    connectionsMax: link.connectionsMax,
+    allow: link.allow,
+    deadlineMs,
+    portSetting: link.name === 'tcp' ? '--tcp-port' : link.name === 'ws' ? '--ws-port' : linkDefaults.portSetting,
+  };
+}

@@ -42,6 +42,8 @@ export type ErrorKind = (typeof errorKinds)[number];
 
 /** Stages measured here, in microseconds; see `Ingress.instruments`. */
 export interface IngressInstruments {
+  /** The three histograms, end to end in this order. */
+  readonly buffer: SharedArrayBuffer;
   /** Last byte read to entry in the ring. */
   readonly route: SharedHistogram;
   /** Reply put into the ring by the shard to bytes handed to the socket. */
@@ -94,6 +96,7 @@ export class Counters {
 export function createInstruments(): IngressInstruments {
   const block = new SharedArrayBuffer(3 * SharedHistogram.bytes);
   return {
+    buffer: block,
     route: new SharedHistogram(block, 0),
     write: new SharedHistogram(block, SharedHistogram.bytes),
     authorization: new SharedHistogram(block, 2 * SharedHistogram.bytes),

@@ -172,11 +172,17 @@ export class CheckpointStore {
       rmSync(folder(this.#stateDir, shard), { recursive: true, force: true });
       return;
     }
+    this.clear(shard);
+  }
+
+  /** Removes every row and the meta in one commit, beside threads that have the environment open. */
+  clear(shard: number): void {
     const keys: Uint8Array[] = [];
     this.#store(shard).scan({}, (key) => {
       keys.push(key.slice());
       return true;
     });
+    if (keys.length === 0) return;
     this.#store(shard).commit((writer) => {
       for (const key of keys) writer.remove(key);
     });

@@ -17,6 +17,8 @@
  * answer leaves after the insert, so skipping a BUSY slot never hides a card that somebody may already use.
  */
 
+import { CARDS_PER_SHARD_MAX } from '../limits.js';
+
 const HEADER_WORDS = 64;
 const BUSY = 0xffffffff | 0;
 const LEVELS_MAX = 16;
@@ -77,6 +79,8 @@ export class CardDirectory {
 
   /** Inserts a fingerprint that is not there yet. Throws RangeError when the directory is full. */
   insert(f0: number, f1: number, f2: number, shard: number, cardSlot: number): void {
+    if (cardSlot < 0 || cardSlot >= CARDS_PER_SHARD_MAX)
+      throw new RangeError(`card slot ${cardSlot} does not fit the directory`);
     const words = this.#words;
     for (;;) {
       const levels = Atomics.load(words, 0);

@@ -16,8 +16,11 @@ import type { RingProducer } from '../ring/ring.js';
 import type { Waker } from '../ring/wake.js';
 import type { LogicalShard } from './logical-shard.js';
 
-/** Kinds of entries in the checkpoint ring: `a` = table, `b` = key; for `meta` b = first sequence to replay. */
-export const CheckpointEntry = { row: 1, removed: 2, meta: 3 } as const;
+/**
+ * Kinds of entries in the checkpoint ring: `a` = table, `b` = key, time = the sequence the row includes. `meta`: the round is
+ * whole, b = first sequence to replay. `clear`: what is stored of the shard is wrong and goes.
+ */
+export const CheckpointEntry = { row: 1, removed: 2, meta: 3, clear: 4 } as const;
 
 class Keys {
   values = new Float64Array(1024);
@@ -44,6 +47,7 @@ export class CheckpointFeed {
   /** Shard whose round is under way, -1 between rounds. */
   #shard = -1;
   #replayFrom = 0;
+  #sequence = 0;
   #next = 0;
   #roundsBeganMs: number;
   #budget = 0;
@@ -55,6 +59,11 @@ export class CheckpointFeed {
     this.#monotonicUs = monotonicUs;
     this.#lastMs = monotonicUs() / 1000;
     this.#roundsBeganMs = this.#lastMs;
+  }
+
+  /** The stored rows of the shard are not to be believed: they go before anything new is written. */
+  discard(shard: number): boolean {
+    return this.#ring.push(CheckpointEntry.clear, 0, shard, 0, 0, 0, 0, new Uint8Array(0));
   }
 
   /** A rebuilt shard begins a new round: its old row keys mean nothing. */
@@ -75,6 +84,7 @@ export class CheckpointFeed {
     }
     // A row may include events of this very turn: send it only while nothing waits for the lane.
     if (lane.durable(shard.number) < shard.journal.sequence) return false;
+    this.#sequence = shard.journal.sequence;
     const more = this.#send(shard.state, all);
     this.#waker.signal();
     return all && more;
@@ -114,7 +124,7 @@ export class CheckpointFeed {
       if (at < 0) return true;
       const length = state.writeRow(table as Parameters<ShardState['writeRow']>[0], key, this.#ring.bytes, at);
       const kind = length === 0 ? CheckpointEntry.removed : CheckpointEntry.row;
-      this.#ring.commit(kind, 0, state.shard, 0, table, 0, key, length);
+      this.#ring.commit(kind, 0, state.shard, 0, table, this.#sequence, key, length);
       this.#keys.sent++;
       this.#budget--;
     }

@@ -185,7 +185,8 @@ function copyInstitution(decoder: Decoder, input: MessageInput, from: number, wh
 
 function requireFields(decoder: Decoder, input: MessageInput): void {
   const messageClass = Math.floor(input.mti / 100) % 10;
-  if (!decoder.has(2) && !decoder.has(35)) {
+  // A variable field of length zero is on the wire and says nothing.
+  if (decoder.size(2) === 0 && decoder.size(35) === 0) {
     missing(input, 2);
     return;
   }
@@ -210,7 +211,7 @@ function requireFields(decoder: Decoder, input: MessageInput): void {
     return;
   }
   if (messageClass !== 1) return;
-  if (!decoder.has(49)) {
+  if (decoder.size(49) === 0) {
     missing(input, 49);
     return;
   }

@@ -24,6 +24,8 @@ export class ShardRecovery {
   shard: LogicalShard;
   /** Records read back so far. */
   records = 0;
+  /** True when the stored checkpoint must be thrown away. */
+  discardCheckpoint = false;
   readonly #context: ThreadContext;
   readonly #head: ShardHead;
   #usedCheckpoint: boolean;
@@ -73,8 +75,20 @@ export class ShardRecovery {
   /** Rows of the checkpoint into the empty state; answers the first sequence that must be replayed. */
   #loadRows(checkpoint: CheckpointSource | undefined): number {
     const { shard } = this;
-    const meta = checkpoint?.load(shard.number, (table, key, row) => shard.loadRow(table, key, row));
-    if (meta === undefined) return 1;
+    let meta: { replayFrom: number } | undefined;
+    try {
+      meta = checkpoint?.load(shard.number, (table, key, row) => shard.loadRow(table, key, row));
+    } catch (error) {
+      if (!(error instanceof HoldfastError) || error.code !== 'checkpoint_corrupt') throw error;
+      this.#distrust(error.message);
+      return 1;
+    }
+    if (meta === undefined) {
+      // Rows without a whole round behind them say nothing.
+      if (shard.state.dirtyRows > 0 || shard.state.accounts.count > 0)
+        this.shard = new LogicalShard(this.#context, this.#head);
+      return 1;
+    }
     if (meta.replayFrom > this.#head.sequence + 1) {
       throw new HoldfastError(
         'invariant_violated',
@@ -83,6 +97,16 @@ export class ShardRecovery {
       );
     }
     return meta.replayFrom;
+  }
+
+  /** Begins anew without the checkpoint, which is thrown away. */
+  #distrust(why: string): void {
+    this.#context.ports.log('error', 'the checkpoint is not used; the shard is built from its first record', {
+      shard: this.#head.shard,
+      why,
+    });
+    this.discardCheckpoint = true;
+    this.shard = new LogicalShard(this.#context, this.#head);
   }
 
   #startScan(replayFrom: number): JournalScan {

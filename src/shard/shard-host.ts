@@ -76,6 +76,8 @@ export class ShardHost {
   readonly #signalled: Uint8Array;
   readonly #deliver: Parameters<LogicalShard['held']['release']>[1];
   #delivering = SHARDS_NONE;
+  /** When the replies of this turn were released, us: the ingress measures its writes from here. */
+  #releaseUs = 0;
   #stopping = false;
 
   constructor(options: HostOptions) {
@@ -88,7 +90,7 @@ export class ShardHost {
       const payloadAt = replies.reserve(length);
       if (payloadAt < 0) return false;
       for (let i = 0; i < length; i++) replies.bytes[payloadAt + i] = bytes[at + i]!;
-      replies.commit(kind, flag, this.#delivering, token, 0, 0, b, length);
+      replies.commit(kind, flag, this.#delivering, token, 0, this.#releaseUs, b, length);
       this.#signalled[client] = 1;
       return true;
     };
@@ -248,6 +250,7 @@ export class ShardHost {
   }
 
   #release(): void {
+    this.#releaseUs = this.#o.context.ports.monotonicUs();
     for (const shard of this.#all) {
       if (shard.held.size === 0) continue;
       this.#delivering = shard.number;
@@ -295,6 +298,7 @@ export class ShardHost {
     this.#rebuilds.splice(this.#rebuilds.indexOf(job), 1);
     if (job.hashHigh !== 0 || job.hashLow !== 0) shard.setAside(job.hashHigh, job.hashLow, job.error);
     this.#o.feed?.restart(job.shard);
+    if (job.recovery.discardCheckpoint) this.#o.feed?.discard(job.shard);
     control.setShardState(job.shard, ShardState.up);
     context.ports.log('info', 'a shard is back', { shard: job.shard, records: job.recovery.records });
     return true;

@@ -7,11 +7,12 @@ import type { MessagePort } from 'node:worker_threads';
 import { monotonicUs, wallMs } from '../clock.js';
 import { IndexKeys } from '../domain/index-keys.js';
 import { ExitStatus, HoldfastError } from '../errors.js';
+import { CheckpointStore } from '../journal/checkpoint.js';
 import { openLane } from '../journal/lane-directory.js';
 import { DelayedLane } from '../journal/lanes.js';
 import { JournalReader } from '../journal/reader.js';
 import { SegmentBoard } from '../journal/segment-board.js';
-import { openSideStore } from '../journal/side-stores.js';
+import { openSegmentStore, segmentKeyCheck } from '../journal/segment-task.js';
 import type { JournalLane, ShardHead } from '../journal/types.js';
 import { ControlBlock, ShardState } from '../ring/control-block.js';
 import { CardDirectory } from '../ring/directory.js';
@@ -19,6 +20,7 @@ import { RingConsumer, RingProducer } from '../ring/ring.js';
 import { Sleeper, Waker } from '../ring/wake.js';
 import { ShardInstruments } from '../shard-instruments.js';
 import { CheckpointFeed } from './checkpoint-feed.js';
+import { checkpointSource } from './checkpoint-task.js';
 import { type FaultOptions, Faults } from './faults.js';
 import { ShardRecovery } from './recovery.js';
 import { ShardClock } from './shard-clock.js';
@@ -51,7 +53,6 @@ export interface ShardThreadTask {
   readonly board: SharedArrayBuffer;
   readonly instruments: SharedArrayBuffer;
   readonly indexSeeds: readonly [number, number];
-  readonly keyCheck: number;
   readonly faults: FaultOptions;
   readonly port: MessagePort;
 }
@@ -93,15 +94,17 @@ function run(task: ShardThreadTask, control: ControlBlock, closers: (() => Promi
   const say = (note: ShardThreadNote): void => task.port.postMessage(note);
   const reader = JournalReader.open(task.journalDir);
   closers.push(async () => reader.close());
-  const segments = openSideStore(task.segmentsDir);
+  const segments = openSegmentStore(task.segmentsDir);
   closers.push(() => segments.close());
-  const checkpoint = undefined;
+  const checkpoints = CheckpointStore.open(task.stateDir);
+  closers.push(() => checkpoints.close());
+  const checkpoint = checkpointSource(checkpoints);
   const context = new ThreadContext({
     reader,
     segments,
     board: new SegmentBoard(task.board),
     keys: new IndexKeys(task.indexSeeds[0], task.indexSeeds[1]),
-    keyCheck: task.keyCheck,
+    keyCheck: segmentKeyCheck(task.indexSeeds[0], task.indexSeeds[1]),
     directory: new CardDirectory(task.directory),
     faults: new Faults(task.faults),
     instruments: new ShardInstruments(task.instruments),
@@ -112,17 +115,18 @@ function run(task: ShardThreadTask, control: ControlBlock, closers: (() => Promi
   const lastMs = Math.max(0, ...heads.map((head) => head.wallMs ?? 0));
   const clock = new ShardClock(lastMs, wallMs(), monotonicUs());
   context.nowMs = clock.now(wallMs(), monotonicUs());
+  const feed = new CheckpointFeed(new RingProducer(task.checkpointRing), new Waker(task.checkpointWake), monotonicUs);
   let recovered = 0;
   const shards = heads.map((head) => {
     const recovery = new ShardRecovery(context, head, checkpoint);
     while (!recovery.step(REPLAY_STEP)) if (control.stop !== 0) break;
     recovered += recovery.records;
+    if (recovery.discardCheckpoint) feed.discard(head.shard);
     return recovery.shard;
   });
   if (control.stop !== 0) return { exitStatus: control.stop };
   const lane = laneOf(task, heads);
   closers.push(() => lane.close());
-  const feed = new CheckpointFeed(new RingProducer(task.checkpointRing), new Waker(task.checkpointWake), monotonicUs);
   const host = new ShardHost({
     context,
     clients: task.clients.map((client) => ({

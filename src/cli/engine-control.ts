@@ -1,0 +1,173 @@
+/**
+ * The control thread, seen from the main thread: start, questions, stop. The demo program is created through its own API,
+ * the same way as anybody else's accounts.
+ */
+import { readFileSync } from 'node:fs';
+import { Session } from 'node:inspector';
+import { join } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import type { ControlThreadData, FromControl, ToControl } from '../control/control-thread.js';
+import { type ErrorCode, errorCodes, HoldfastError } from '../errors.js';
+import type { Ingress } from '../ingress/ingress.js';
+import type { Log } from '../log.js';
+import type { DataDirectory } from '../store/data-directory.js';
+import { workerFile } from '../worker-file.js';
+import { DEMO_CARDS, DEMO_CREDIT_LIMIT, DEMO_EXPIRY, demoAccount, demoPan } from './demo-program.js';
+import { CLIENTS, type ShardThreads } from './engine-threads.js';
+import type { EngineConfig } from './engine-types.js';
+import { packageFile } from './version.js';
+
+export interface ControlPlaneOptions {
+  readonly config: EngineConfig;
+  readonly data: DataDirectory;
+  readonly threads: ShardThreads;
+  readonly directory: SharedArrayBuffer;
+  readonly indexSeeds: readonly [number, number];
+  readonly ingress: Ingress;
+  readonly log: Log;
+}
+
+export class ControlPlane {
+  readonly #o: ControlPlaneOptions;
+  #worker: Worker | undefined;
+  #stopped: Promise<void> = Promise.resolve();
+  #failed: (error: HoldfastError) => void = () => undefined;
+
+  constructor(options: ControlPlaneOptions) {
+    this.#o = options;
+  }
+
+  /** Called when the thread ends by itself after it was ready. */
+  onFailure(failed: (error: HoldfastError) => void): void {
+    this.#failed = failed;
+  }
+
+  /** Starts the thread; resolves with `host:port` once the API answers (and the demo program exists). */
+  async start(): Promise<string> {
+    const { threads, config, data, ingress, directory, indexSeeds } = this.#o;
+    const task: ControlThreadData = {
+      dataDir: data.paths.root,
+      keyFile: config.keyFile,
+      directoryId: data.document.id,
+      host: config.host,
+      port: config.adminPort,
+      rings: threads.rings('control'),
+      control: threads.control,
+      directory,
+      indexSeeds,
+      threadInstruments: threads.instruments,
+      ingressInstruments: ingress.instruments.buffer,
+      requestRings: threads
+        .rings('control')
+        .pairs.map((_, thread) => CLIENTS.map((name) => threads.rings(name).pairs[thread]!.requests)),
+      deadlineMs: config.deadlineMs,
+      logLevel: config.logLevel,
+      logFormat: config.logFormat,
+      version: packageFile().version,
+    };
+    const worker = new Worker(workerFile(import.meta.url, '../control/control-thread.js'), { workerData: task });
+    this.#worker = worker;
+    const address = await new Promise<string>((resolve, reject) => {
+      this.#stopped = new Promise((ended) => {
+        worker.on('message', (message: FromControl) => this.#hear(message, resolve, reject));
+        worker.once('error', (error) => {
+          const failure = new HoldfastError('internal', `the control thread failed: ${error.message}`, '', {
+            cause: error,
+          });
+          reject(failure);
+          this.#failed(failure);
+          ended();
+        });
+        worker.once('exit', () => ended());
+      });
+    });
+    if (config.demo) await this.#createDemo(`http://${address}`);
+    return address;
+  }
+
+  #hear(message: FromControl, ready: (address: string) => void, failed: (error: HoldfastError) => void): void {
+    switch (message.type) {
+      case 'ready':
+        ready(message.address);
+        return;
+      case 'failed': {
+        const code = message.code in errorCodes ? (message.code as ErrorCode) : 'internal';
+        const error = new HoldfastError(code, message.message, message.next);
+        failed(error);
+        this.#failed(error);
+        return;
+      }
+      case 'ask':
+        void this.#answer(message);
+        return;
+      case 'stopped':
+        return;
+    }
+  }
+
+  async #answer(question: Extract<FromControl, { type: 'ask' }>): Promise<void> {
+    const reply = (message: ToControl): void => this.#worker?.postMessage(message);
+    try {
+      const value = question.what === 'ingress' ? this.#o.ingress.stats() : await profileMain(question.seconds);
+      reply({ type: 'answer', id: question.id, ok: true, value });
+    } catch (error) {
+      reply({ type: 'answer', id: question.id, ok: false, error: (error as Error).message });
+    }
+  }
+
+  /** One thousand accounts and cards, once: a directory that has the first one has them all. */
+  async #createDemo(base: string): Promise<void> {
+    const token = readFileSync(join(this.#o.data.paths.root, 'admin.token'), 'utf8').trim();
+    const headers = { authorization: `Bearer ${token}` };
+    const there = await fetch(`${base}/v1/accounts/${demoAccount(DEMO_CARDS)}`, { headers });
+    if (there.ok) return;
+    let rows = '';
+    for (let n = 1; n <= DEMO_CARDS; n++) {
+      const account = { id: demoAccount(n), currency: 'BRL', credit_limit: DEMO_CREDIT_LIMIT, type: 'credit' };
+      rows += `${JSON.stringify({ account, card: { pan: demoPan(n), expiry: DEMO_EXPIRY, status: 'active' } })}\n`;
+    }
+    const answer = await fetch(`${base}/v1/bulk/accounts`, {
+      method: 'POST',
+      headers: { ...headers, 'content-type': 'application/x-ndjson' },
+      body: rows,
+    });
+    if (!answer.ok) {
+      throw new HoldfastError(
+        'internal',
+        `the demo program could not be created: ${answer.status} ${await answer.text()}`,
+        'start without --demo',
+      );
+    }
+    this.#o.log.info({ accounts: DEMO_CARDS }, 'demo program created');
+  }
+
+  /** Asks the thread to finish its requests and end, and waits for it. */
+  async stop(): Promise<void> {
+    const stop: ToControl = { type: 'stop' };
+    this.#failed = () => undefined;
+    this.#worker?.postMessage(stop);
+    await this.#stopped;
+  }
+}
+
+/** CPU profile of the main thread as JSON text. */
+async function profileMain(seconds: number): Promise<string> {
+  const session = new Session();
+  session.connect();
+  const post = (method: string, params?: object): Promise<unknown> =>
+    new Promise((resolve, reject) => {
+      session.post(method, params, (error: Error | null, result?: unknown) =>
+        error === null ? resolve(result) : reject(error),
+      );
+    });
+  try {
+    await post('Profiler.enable');
+    await post('Profiler.setSamplingInterval', { interval: 200 });
+    await post('Profiler.start');
+    await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
+    const { profile } = (await post('Profiler.stop')) as { profile: unknown };
+    return JSON.stringify(profile);
+  } finally {
+    session.disconnect();
+  }
+}
