@@ -18,6 +18,8 @@ export interface Environment {
   readonly os: string;
   /** Client and server share this machine, and so its cores. */
   readonly same_host: boolean;
+  /** The disk of the engine's data directory, when it is on this machine: what one flush costs there, whoever asks. */
+  readonly disk: Disk | null;
   /** What the server's /version says; null when it was not asked or did not answer. */
   readonly engine: Record<string, unknown> | null;
 }
@@ -47,7 +49,23 @@ function isLocal(host: string): boolean {
   return Object.values(networkInterfaces()).some((list) => list?.some((one) => one.address === host));
 }
 
-type Client = Omit<Environment, 'same_host' | 'engine'>;
+export interface Disk {
+  readonly directory: string;
+  readonly fdatasync_p50_us: number;
+  readonly fdatasync_p99_us: number;
+}
+
+/** Measures the disk under a data directory as `holdfast doctor` does; null when `directory` is not one of this machine. */
+export async function measureDisk(directory: string): Promise<Disk | null> {
+  if (!existsSync(join(directory, 'holdfast.json'))) return null;
+  const { disk } = await import('#src/cli/doctor.js');
+  const { fdatasync_p50_us: p50, fdatasync_p99_us: p99 } = disk(directory).values;
+  return typeof p50 === 'number' && typeof p99 === 'number'
+    ? { directory, fdatasync_p50_us: p50, fdatasync_p99_us: p99 }
+    : null;
+}
+
+type Client = Omit<Environment, 'same_host' | 'engine' | 'disk'>;
 let known: Client | undefined;
 
 /** What does not change while the process lives; asked for once, because git takes some 50 ms. */
@@ -72,6 +90,10 @@ function client(): Client {
   return known;
 }
 
-export function environment(target: Target, engine: Record<string, unknown> | undefined): Environment {
-  return { ...client(), same_host: isLocal(target.host), engine: engine ?? null };
+export function environment(
+  target: Target,
+  engine: Record<string, unknown> | undefined,
+  disk: Disk | null,
+): Environment {
+  return { ...client(), same_host: isLocal(target.host), disk, engine: engine ?? null };
 }

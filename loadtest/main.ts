@@ -3,10 +3,11 @@
  * the exit status. Results go to stdout, everything else to stderr.
  */
 import { writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { AdminClient, AdminError } from './admin.js';
 import { helpText, type Options, parseOptions } from './arguments.js';
 import { type CardSet, demoCards, ownCards, panTable } from './cards.js';
-import { environment } from './environment.js';
+import { environment, measureDisk } from './environment.js';
 import { findMax } from './find-max.js';
 import { histogramHgrm } from './histogram.js';
 import { htmlReport } from './report-html.js';
@@ -117,13 +118,15 @@ class Session {
     const after = echo ? undefined : await this.#admin.metrics();
     const verify: VerifyResult = verifier ? await verifier.check(this.#totals) : notVerified;
     const engine = echo ? undefined : await this.#admin.version();
+    // After the run, so that the probe disturbs nothing that is measured.
+    const disk = echo ? null : await measureDisk(dirname(options.tokenFile));
     const result = buildResult({
       options,
       argv: this.#argv,
       outcome,
       verify,
       stages: stageTimes(before, after),
-      env: environment(options.target, engine),
+      env: environment(options.target, engine, disk),
       findMax: found,
     });
     this.#report(result, outcome);

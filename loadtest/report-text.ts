@@ -52,6 +52,10 @@ export function textReport(result: LoadtestResult, options: Options): string {
   lines.push(
     `  ${sha} · node ${env.node} · ${env.cpu}, ${env.cores} cores · ${env.os}${env.same_host ? ' · same host' : ''}`,
   );
+  if (env.disk) {
+    const { directory, fdatasync_p50_us: p50, fdatasync_p99_us: p99 } = env.disk;
+    lines.push(`  disk of ${directory}: fdatasync p50 ${showUs(p50)}, p99 ${showUs(p99)} (4 KiB, after the run)`);
+  }
   if (env.engine) lines.push(`  engine ${JSON.stringify(env.engine)}`);
   lines.push(
     `  ${result.target} · ${result.dialect} · ${result.connections} connections · ${result.workers} workers · ${result.mode} loop, ${result.arrival}`,

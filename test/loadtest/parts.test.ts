@@ -1,9 +1,13 @@
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import fc from 'fast-check';
 import { build } from 'hdr-histogram-js';
 import { describe, expect, it } from 'vitest';
 import { DEMO_EXPIRY, demoAccount, demoPan } from '#src/cli/demo-program.js';
 import { demoCards, ownCards, panTable } from '../../loadtest/cards.js';
 import { codeIndex, codeText } from '../../loadtest/counters.js';
+import { measureDisk } from '../../loadtest/environment.js';
 import { cellOf, cellUpperUs, HISTOGRAM_CELLS, LatencyHistogram, MAX_US } from '../../loadtest/histogram.js';
 import { Model } from '../../loadtest/model.js';
 import { Schedule, type SchedulePlan } from '../../loadtest/schedule.js';
@@ -261,5 +265,21 @@ describe('small things', () => {
       decide: { count: 200, mean: 100, p50: 10, p99: 1000 },
     });
     expect(stageTimes(undefined, 'other_metric 1')).toEqual({});
+  });
+});
+
+describe('the disk', () => {
+  it('is measured where an engine keeps its data, and nowhere else', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'holdfast-loadtest-disk-'));
+    try {
+      expect(await measureDisk(folder)).toBeNull();
+      writeFileSync(join(folder, 'holdfast.json'), '{}');
+      const disk = await measureDisk(folder);
+      expect(disk!.fdatasync_p50_us).toBeGreaterThan(0);
+      expect(disk!.fdatasync_p99_us).toBeGreaterThanOrEqual(disk!.fdatasync_p50_us);
+      expect(readdirSync(folder)).toEqual(['holdfast.json']);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 });
