@@ -108,7 +108,8 @@ export class ShardJournal {
     assert(this.isPending(sequence), `record ${sequence} of shard ${this.shard} is pending`);
     const { bytes, view } = this.#out;
     let at = FRAME_HEADER_BYTES;
-    for (let one = this.sequence - this.#count + 1; one < sequence; one++) at += RECORD_PREFIX_BYTES + view.getUint32(at);
+    for (let one = this.sequence - this.#count + 1; one < sequence; one++)
+      at += RECORD_PREFIX_BYTES + view.getUint32(at);
     const start = at + RECORD_PREFIX_BYTES;
     this.#records.reader.point(bytes, start, start + view.getUint32(at));
     return this.#records.read(sequence, into) ? undefined : this.#records.plain!;
