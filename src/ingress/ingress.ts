@@ -90,8 +90,8 @@ export class Ingress implements MessageSink {
   readonly #dirty: Connection[] = [];
   /** Late approvals whose roll-back is under way, by token: the reply, to answer 91 from. */
   readonly #kept = new Map<number, Uint8Array>();
-  /** Roll-backs that found the ring full. */
-  readonly #waitingRollBacks: RollBack[] = [];
+  /** Roll-backs that found the ring full or their shard out of service. */
+  #waitingRollBacks: RollBack[] = [];
   /** Times of the replies since the last flush. */
   readonly #receivedUs = new Float64Array(BATCH_REPLIES_MAX);
   readonly #releasedUs = new Float64Array(BATCH_REPLIES_MAX);
@@ -421,7 +421,9 @@ export class Ingress implements MessageSink {
     if (!this.#sendRollBack(shard, token, sequence)) this.#waitingRollBacks.push({ shard, token, sequence });
   }
 
+  /** False when it must be tried again: the ring is full, or the shard is being rebuilt and would only refuse. */
   #sendRollBack(shard: number, token: number, sequence: number): boolean {
+    if (this.#control.shardState(shard) !== ShardState.up) return false;
     const producer = this.#rings.producer(shard);
     if (producer.reserve(0) < 0) return false;
     producer.commit(RequestKind.notDelivered, 0, shard, token, 0, monotonicUs(), sequence, 0);
@@ -429,12 +431,10 @@ export class Ingress implements MessageSink {
   }
 
   #retryRollBacks(): void {
-    const waiting = this.#waitingRollBacks;
-    while (waiting.length > 0) {
-      const { shard, token, sequence } = waiting[0]!;
-      if (!this.#sendRollBack(shard, token, sequence)) return;
-      waiting.shift();
-    }
+    if (this.#waitingRollBacks.length === 0) return;
+    this.#waitingRollBacks = this.#waitingRollBacks.filter(
+      ({ shard, token, sequence }) => !this.#sendRollBack(shard, token, sequence),
+    );
   }
 
   #noteReply(receivedUs: number, releasedUs: number): void {

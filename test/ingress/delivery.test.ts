@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import type { Fields } from '../../src/iso8583/message.js';
+import { ShardState } from '../../src/ring/control-block.js';
 import { ReplyKind } from '../../src/ring/kinds.js';
 import { echoReply, harness, request, type Seen, tcpClient, until } from './support.js';
 
@@ -179,6 +180,26 @@ describe('delivery', () => {
     await until('all refused', () => client.replies.length === test.ingress.stats().shed.ring_full + 8);
     expect(client.replies.every((_, i) => client.fields(i)['39'] === '91')).toBe(true);
     expect(test.shards.rollBacks).toHaveLength(8);
+  });
+
+  it('a roll-back waits for a shard that is out of service, and does not hold up those of other shards', async () => {
+    const { test, client, arrived, approval } = await holding(20);
+    const print = test.print.of('4000000000000002');
+    test.directory.insert(print.f0, print.f1, print.f2, 1, 7);
+    const known = test.print.of('9999990000000017');
+    test.directory.insert(known.f0, known.f1, known.f2, 2, 7);
+    client.send(request(1));
+    client.send(request(2, { '2': '4000000000000002' }));
+    await arrived(2);
+    await sleep(60);
+    test.control.setShardState(2, ShardState.rebuilding);
+    for (const seen of test.shards.wire) test.shards.reply(seen, { fields: approval(seen), flag: 1 });
+    await until('the other one', () => test.ingress.stats().rolledBack === 1);
+    await sleep(150);
+    expect(test.shards.rollBacks.map((seen) => seen.shard)).toEqual([1]);
+    test.control.setShardState(2, ShardState.up);
+    await until('both', () => test.ingress.stats().rolledBack === 2);
+    await until('both refused', () => client.replies.length === 2);
   });
 
   it('measures route, write and the whole', async () => {
