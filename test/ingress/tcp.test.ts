@@ -5,7 +5,7 @@ import type { HoldfastError } from '../../src/errors.js';
 import { framingNames } from '../../src/iso8583/framing.js';
 import { pack } from '../../src/iso8583/message.js';
 import { PanFingerprinter } from '../../src/vault/fingerprint.js';
-import { FINGERPRINT_KEY, harness, PAN, request, tcpClient, tcpLink, until } from './support.js';
+import { FINGERPRINT_KEY, harness, PAN, request, type TcpClient, tcpClient, tcpLink, until } from './support.js';
 
 describe('TCP link', () => {
   it.each(framingNames.flatMap((framing) => [0, 5, 12].map((headerBytes) => ({ framing, headerBytes }))))(
@@ -213,7 +213,7 @@ describe('TCP link', () => {
 
   it('serves 1 000 connections', async () => {
     const test = await harness();
-    const peers = [];
+    const peers: TcpClient[] = [];
     for (let i = 0; i < 1000; i += 100) {
       peers.push(...(await Promise.all(Array.from({ length: 100 }, () => tcpClient(test)))));
     }
