@@ -6,7 +6,6 @@ import type {
   ControlKeys,
   DirectoryPort,
   HealthPort,
-  IsoPort,
   JournalPort,
   ProfilePort,
   SearchKeysPort,
@@ -24,7 +23,6 @@ export interface ControlContext {
   readonly directory: DirectoryPort;
   readonly ids: PublicIds;
   readonly search: SearchKeysPort;
-  readonly iso: IsoPort;
   readonly keys: ControlKeys;
   readonly system: SystemState;
   readonly tokens: Tokens;

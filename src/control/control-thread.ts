@@ -8,8 +8,6 @@ import type { ShardStats } from '../domain/commands.js';
 import { IndexKeys } from '../domain/index-keys.js';
 import { ExitStatus, HoldfastError } from '../errors.js';
 import { SharedHistogram } from '../instruments.js';
-import { dialectNames } from '../iso8583/dialects.js';
-import { pack, unpack } from '../iso8583/message.js';
 import { shardOfAccount } from '../journal/placement.js';
 import { JournalReader } from '../journal/reader.js';
 import { SystemJournal } from '../journal/system-journal.js';
@@ -28,7 +26,7 @@ import { buildApp } from './app.js';
 import type { ControlContext } from './context.js';
 import { IdempotencyKeys } from './idempotency.js';
 import { type IngressSnapshot, Metrics } from './metrics.js';
-import type { HealthPort, IsoPort, JournalPort, SearchKeysPort, ShardPort } from './ports.js';
+import type { HealthPort, JournalPort, SearchKeysPort, ShardPort } from './ports.js';
 import { profiles } from './profiles.js';
 import { RingShards } from './ring-shards.js';
 import { allRoutes } from './routes/index.js';
@@ -138,7 +136,6 @@ async function start(data: ControlThreadData, main: Main): Promise<() => Promise
     directory: new CardDirectory(data.directory),
     ids: new PublicIds(keys.idKey.bytes),
     search: searchKeys(new IndexKeys(data.indexSeeds[0], data.indexSeeds[1])),
-    iso,
     keys: { token: keys.tokenKey.bytes, id: keys.idKey.bytes },
     system,
     tokens,
@@ -209,14 +206,6 @@ function searchKeys(keys: IndexKeys): SearchKeysPort {
     },
   };
 }
-
-const DIALECT = 'iso87-bcd';
-const iso: IsoPort = {
-  dialect: DIALECT,
-  dialectIndex: dialectNames.indexOf(DIALECT),
-  pack: (fields) => pack(DIALECT, fields),
-  unpack: (message) => unpack(DIALECT, message) as Record<string, string>,
-};
 
 function healthPort(control: ControlBlock, shards: number): HealthPort {
   const names = new Map<number, string>(Object.entries(ShardState).map(([name, state]) => [state, name]));

@@ -78,14 +78,6 @@ export interface SearchKeysPort {
   elements(sequence: number): { high: number; low: number };
 }
 
-/** ISO 8583 for the simulator: one fixed dialect. */
-export interface IsoPort {
-  readonly dialect: string;
-  readonly dialectIndex: number;
-  pack(fields: Record<string, string>): Uint8Array;
-  unpack(message: Uint8Array): Record<string, string>;
-}
-
 /** Secrets of the API: all are HMAC-SHA-256 keys of the key file. */
 export interface ControlKeys {
   /** Stored form of API tokens and idempotency keys. */

@@ -12,7 +12,6 @@ import { allRoutes } from '../../src/control/routes/index.js';
 import type { SystemLog, SystemRecord } from '../../src/control/system-log.js';
 import { SystemState } from '../../src/control/system-state.js';
 import { type Scope, scopes, Tokens } from '../../src/control/tokens.js';
-import { pack, unpack } from '../../src/iso8583/message.js';
 import { type Fingerprint, PanFingerprinter } from '../../src/vault/fingerprint.js';
 import { PublicIds } from '../../src/vault/public-ids.js';
 import { TestEngine } from './engine.js';
@@ -70,9 +69,18 @@ export interface Harness {
   notReady: { check: string; detail: string }[];
 }
 
-export function makeHarness(options: { shards?: number; log?: MemoryLog; profiles?: ProfilePort } = {}): Harness {
-  const engine = new TestEngine(options.shards ?? 4, START_MS);
-  const vault = new MemoryVault();
+export interface HarnessOptions {
+  shards?: number;
+  profiles?: ProfilePort;
+  /** What survives a restart of the control plane. */
+  log?: MemoryLog;
+  engine?: TestEngine;
+  vault?: MemoryVault;
+}
+
+export function makeHarness(options: HarnessOptions = {}): Harness {
+  const engine = options.engine ?? new TestEngine(options.shards ?? 4, START_MS);
+  const vault = options.vault ?? new MemoryVault();
   const log = options.log ?? new MemoryLog();
   const system = new SystemState(log);
   system.ensureSandboxProgram(START_MS);
@@ -86,12 +94,6 @@ export function makeHarness(options: { shards?: number; log?: MemoryLog; profile
     directory: engine,
     ids: new PublicIds(key('id')),
     search: engine.search,
-    iso: {
-      dialect: 'iso87-bcd',
-      dialectIndex: 0,
-      pack: (fields) => pack('iso87-bcd', fields),
-      unpack: (message) => unpack('iso87-bcd', message) as Record<string, string>,
-    },
     keys: { token: key('token'), id: key('id') },
     system,
     tokens,

@@ -5,13 +5,15 @@ import { accountRoutes } from './accounts.js';
 import { authorizationRoutes } from './authorizations.js';
 import { bulkRoutes } from './bulk.js';
 import { cardRoutes } from './cards.js';
+import { docRoutes } from './docs.js';
 import { healthRoutes } from './health.js';
 import { ledgerRoutes } from './ledger.js';
 import { paymentRoutes } from './payments.js';
 import { programRoutes, tokenRoutes } from './programs.js';
+import { simulateRoutes } from './simulate.js';
 
 export function allRoutes(context: ControlContext): Route[] {
-  return [
+  const routes = [
     ...programRoutes(context),
     ...accountRoutes(context),
     ...cardRoutes(context),
@@ -19,7 +21,9 @@ export function allRoutes(context: ControlContext): Route[] {
     ...authorizationRoutes(context),
     ...paymentRoutes(context),
     ...ledgerRoutes(context),
+    ...simulateRoutes(context),
     ...tokenRoutes(context),
     ...healthRoutes(context),
   ];
+  return [...routes, ...docRoutes(context, routes)];
 }

@@ -57,9 +57,9 @@ interface Booked {
 }
 
 /**
- * A page of entries. The running balance comes from the account's row for the first page, and behind a cursor from below:
- * every decision knows the posted balance it saw, so the page is folded upwards from the next one, or from the account's
- * beginning.
+ * A page of entries. The newest balance of the page is the account's posted balance on the first page. Behind a cursor it
+ * comes from below: every decision knows the posted balance it saw, so the first one that is met, plus the entries passed
+ * since, gives it; at the beginning of the account it was 0.
  */
 async function entries(
   context: ControlContext,
@@ -74,51 +74,41 @@ async function entries(
   await catchUp(context, shard, account.newestSequence);
   const page: Booked[] = [];
   const slices = new Slices();
-  /** Posted balance under the page, once known, and the entries between the page and the record that knows it. */
-  let under: number | undefined;
-  let between = 0;
+  let newest = cursor === undefined ? account.posted : undefined;
+  /** Changes of all entries met so far. */
+  let passed = 0;
   let hasMore = false;
-  let next: JournalRecord | undefined;
+  let stopped: JournalRecord | undefined;
   for (const record of walkChain(context, shard, cursor?.number ?? account.newestSequence, 'account')) {
     if (accountSlotOf(record) !== account.slot) throw badCursor();
     if (record.sequence === cursor?.number) continue;
-    if (slices.total >= LIST_SCAN_MAX) {
-      hasMore = true;
-      break;
-    }
     await slices.step();
-    next = record;
     const { event, message } = record;
+    if (message !== undefined) newest ??= message.postedBefore + passed;
     if (event?.kind === EventKind.payment) {
       const change = postedChange(event.postings);
+      passed += change;
       if (page.length < limit) page.push({ record, event, change });
-      else {
-        hasMore = true;
-        between += change;
-      }
-    } else if (message !== undefined && page.length === limit) under ??= message.postedBefore + between;
-    if (hasMore && (under !== undefined || cursor === undefined)) break;
+      else hasMore = true;
+    }
+    if (slices.total >= LIST_SCAN_MAX) stopped = record;
+    if (stopped !== undefined || (hasMore && newest !== undefined)) break;
   }
-  const scanned = slices.total >= LIST_SCAN_MAX;
-  if (!scanned && !hasMore) under ??= between;
-  const balances = fold(page, cursor === undefined ? account.posted : undefined, under);
-  const data = page.map((booked, index) => entryObject(context, shard, account.id, booked, balances[index]!));
-  const nextCursor = scanned && next !== undefined ? eventId(context, 'entry', shard, next.sequence) : null;
-  return { data, has_more: hasMore, next_cursor: nextCursor };
-}
-
-/** Balance after each entry of the page (newest first), from the balance above it or below it. */
-function fold(page: readonly Booked[], top: number | undefined, under: number | undefined): number[] {
-  const sum = page.reduce((total, { change }) => total + change, 0);
-  const newest = top ?? (under === undefined ? undefined : under + sum);
+  if (stopped === undefined) newest ??= passed;
   if (newest === undefined)
     throw new ApiError('capacity_exceeded', 'Too many entries without a decision in between: start from the newest.');
   let balance = newest;
-  return page.map(({ change }) => {
+  const data = page.map((booked) => {
     const after = balance;
-    balance -= change;
-    return after;
+    balance -= booked.change;
+    return entryObject(context, shard, account.id, booked, after);
   });
+  const early = stopped !== undefined && !hasMore;
+  return {
+    data,
+    has_more: hasMore || early,
+    next_cursor: early ? eventId(context, 'entry', shard, stopped!.sequence) : null,
+  };
 }
 
 function entryObject(

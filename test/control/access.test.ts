@@ -1,0 +1,145 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { isLoopback } from '../../src/control/app.js';
+import { SystemState } from '../../src/control/system-state.js';
+import { type Scope, scopes, Tokens } from '../../src/control/tokens.js';
+import { MemoryLog, makeHarness } from './harness.js';
+
+const h = makeHarness();
+const sample = (path: string): string => path.replace(/\{\w+\}/g, 'sample');
+
+describe('scope x endpoint', () => {
+  for (const route of h.routes) {
+    const name = `${route.method} ${route.path}`;
+    const ask = (authorization: string | undefined, remoteAddress = '127.0.0.1') =>
+      h.app.inject({
+        method: route.method,
+        url: sample(route.path),
+        remoteAddress,
+        headers: authorization === undefined ? {} : { authorization },
+        query: route.id === 'profile' ? { thread: 'shard-0' } : {},
+      });
+
+    if (route.access === 'open') {
+      it(`${name} is open`, async () => {
+        expect((await ask(undefined, '10.0.0.9')).statusCode).toBe(200);
+      });
+      continue;
+    }
+    const needed: Scope = route.access === 'loopback' ? 'read' : route.access;
+    it(`${name} needs ${needed}${route.access === 'loopback' ? ' from elsewhere' : ''}`, async () => {
+      for (const scope of scopes) {
+        const { statusCode } = await ask(`Bearer ${h.token(scope)}`, '10.0.0.9');
+        if (scope === needed) expect([401, 403]).not.toContain(statusCode);
+        else expect(statusCode).toBe(403);
+      }
+      const without = await ask(undefined, '10.0.0.9');
+      expect(without.statusCode).toBe(401);
+      expect(without.headers['www-authenticate']).toMatch(/^Bearer/);
+      expect(without.json().code).toBe('unauthorized');
+      const local = await ask(undefined, '127.0.0.1');
+      expect(local.statusCode === 401).toBe(route.access !== 'loopback');
+    });
+  }
+
+  it('denies what has no route to everybody without a token', async () => {
+    const { statusCode } = await h.app.inject({ method: 'GET', url: '/v1/secrets' });
+    expect(statusCode).toBe(401);
+  });
+});
+
+describe('tokens', () => {
+  it('are refused when altered, revoked, or malformed', async () => {
+    const good = h.token('read');
+    const status = async (authorization: string) =>
+      (await h.app.inject({ method: 'GET', url: '/v1/programs', headers: { authorization } })).statusCode;
+    expect(await status(`Bearer ${good}`)).toBe(200);
+    expect(await status(`bearer ${good}`)).toBe(200);
+    const flipped = good.slice(0, -2) + (good.at(-2) === 'A' ? 'B' : 'A') + good.at(-1);
+    for (const wrong of [`Bearer ${flipped}`, `Basic ${good}`, good, 'Bearer', `Bearer ${good} x`, 'Bearer hf_x_y'])
+      expect(await status(wrong)).toBe(401);
+    const id = good.split('_')[1]!;
+    expect((await h.call('DELETE', `/v1/tokens/${id}`)).status).toBe(204);
+    expect(await status(`Bearer ${good}`)).toBe(401);
+  });
+
+  it('are created with a secret that is shown once and kept nowhere', async () => {
+    const key = { 'idempotency-key': 'token-1' };
+    const created = await h.call('POST', '/v1/tokens', { name: 'ci', scopes: ['read'] }, key);
+    expect(created.status).toBe(201);
+    const secret: string = created.body.token;
+    const again = await h.call('POST', '/v1/tokens', { name: 'ci', scopes: ['read'] }, key);
+    expect(again.headers['idempotent-replayed']).toBe('true');
+    expect(again.body).not.toHaveProperty('token');
+    expect((await h.call('GET', '/v1/tokens')).text).not.toContain(secret);
+    expect(JSON.stringify(h.log.records)).not.toContain(secret);
+    expect(h.logged()).not.toContain(secret);
+  });
+
+  it('leave at least one admin', async () => {
+    const fresh = makeHarness();
+    const { data } = (await fresh.call('GET', '/v1/tokens')).body;
+    expect(data).toHaveLength(1);
+    const answer = await fresh.call('DELETE', `/v1/tokens/${data[0].id}`);
+    expect([answer.status, answer.body.code]).toEqual([409, 'last_admin_token']);
+  });
+
+  it('begin with a file that only its owner reads, once', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'holdfast-token-'));
+    try {
+      const log = new MemoryLog();
+      const state = new SystemState(log);
+      const tokens = new Tokens(state, Buffer.alloc(32, 7));
+      tokens.ensureAdminToken(folder, 0);
+      const path = join(folder, 'admin.token');
+      expect(statSync(path).mode & 0o777).toBe(0o600);
+      const token = readFileSync(path, 'utf8').trim();
+      expect(tokens.authenticate(`Bearer ${token}`)?.scopes).toEqual(scopes);
+      rmSync(path);
+      new Tokens(new SystemState(log), Buffer.alloc(32, 7)).ensureAdminToken(folder, 0);
+      expect(existsSync(path)).toBe(false);
+      expect(new Tokens(new SystemState(log), Buffer.alloc(32, 8)).authenticate(`Bearer ${token}`)).toBeUndefined();
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  it('know what this machine is', () => {
+    const table: [string | undefined, boolean][] = [
+      ['127.0.0.1', true],
+      ['127.9.9.9', true],
+      ['::1', true],
+      ['::ffff:127.0.0.1', true],
+      ['10.0.0.1', false],
+      ['::ffff:10.0.0.1', false],
+      ['127.0.0.1.example', false],
+      [undefined, false],
+    ];
+    for (const [address, local] of table) expect(isLoopback(address)).toBe(local);
+  });
+});
+
+describe('health', () => {
+  it('says why it is not ready', async () => {
+    const fresh = makeHarness();
+    expect((await fresh.call('GET', '/readyz')).body).toEqual({ status: 'ready', reasons: [] });
+    fresh.notReady.push({ check: 'shard-3', detail: 'rebuilding' });
+    const answer = await fresh.call('GET', '/readyz');
+    expect(answer.status).toBe(503);
+    expect(answer.body).toEqual({ status: 'not_ready', reasons: [{ check: 'shard-3', detail: 'rebuilding' }] });
+    expect((await fresh.call('GET', '/livez')).status).toBe(200);
+    expect((await fresh.call('GET', '/version')).body).toMatchObject({ name: 'holdfast' });
+  });
+
+  it('gives profiles where it can', async () => {
+    const control = await h.call('POST', '/v1/profile?thread=control&seconds=0.01');
+    expect([control.status, control.headers['content-disposition']]).toEqual([
+      200,
+      'attachment; filename="control.cpuprofile"',
+    ]);
+    expect((await h.call('POST', '/v1/profile?thread=shard-0')).status).toBe(501);
+    expect((await h.call('POST', '/v1/profile?thread=nobody')).status).toBe(400);
+  });
+});
