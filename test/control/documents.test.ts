@@ -1,0 +1,192 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { Metrics, type MetricsSources, metricNames } from '../../src/control/metrics.js';
+import { problems } from '../../src/control/problem.js';
+import { responseCode } from '../../src/domain/codes.js';
+import { createShardInstruments, ShardInstruments } from '../../src/shard-instruments.js';
+import { makeHarness } from './harness.js';
+
+const page = (name: string): string =>
+  readFileSync(new URL(`../../docs/reference/${name}.md`, import.meta.url), 'utf8');
+const firstCells = (text: string): string[] => [...text.matchAll(/^\| `([^`]+)` \|/gm)].map((match) => match[1]!);
+
+describe('docs/reference', () => {
+  const h = makeHarness();
+
+  it('lists every call with its token', () => {
+    const table = [...page('api').matchAll(/^\| `((?:GET|POST|PATCH|DELETE) [^`]+)` \| ([^|]+) \|/gm)];
+    const documented = table.map((match) => `${match[1]} ${match[2]}`).sort();
+    const token = (access: string): string =>
+      access === 'open' ? 'none' : access === 'loopback' ? 'none on loopback, else `read`' : `\`${access}\``;
+    expect(documented).toEqual(h.routes.map((one) => `${one.method} ${one.path} ${token(one.access)}`).sort());
+  });
+
+  it('lists every error with its status', () => {
+    const table = [...page('api').matchAll(/^\| `([a-z_]+)` \| (\d+) \|/gm)].map((match) => `${match[1]} ${match[2]}`);
+    expect(table.sort()).toEqual(
+      Object.entries(problems)
+        .map(([code, { status }]) => `${code} ${status}`)
+        .sort(),
+    );
+  });
+
+  it('lists every metric', () => {
+    expect(firstCells(page('metrics')).sort()).toEqual(Object.keys(metricNames).sort());
+  });
+});
+
+describe('OpenAPI', () => {
+  const h = makeHarness();
+
+  it('describes every route, with schemas that resolve', async () => {
+    const { body } = await h.call('GET', '/openapi.json');
+    expect(body.openapi).toBe('3.1.0');
+    const described = Object.entries(body.paths as Record<string, object>).flatMap(([path, methods]) =>
+      Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
+    );
+    expect(described.sort()).toEqual(h.routes.map((one) => `${one.method} ${one.path}`).sort());
+    const text = JSON.stringify(body);
+    for (const [, name] of text.matchAll(/"#\/components\/schemas\/([^"]+)"/g))
+      expect(body.components.schemas).toHaveProperty(name!);
+    expect(text).not.toContain('$defs');
+    const ids = Object.values(body.paths as Record<string, Record<string, { operationId: string }>>).flatMap((one) =>
+      Object.values(one).map((operation) => operation.operationId),
+    );
+    expect(new Set(ids).size).toBe(ids.length);
+    expect(body.paths['/v1/payments'].post.parameters).toContainEqual(
+      expect.objectContaining({ name: 'Idempotency-Key', required: true }),
+    );
+    expect(body.components.schemas.AccountCreate.additionalProperties).toBe(false);
+  });
+
+  it('is true: real answers fit the documented schemas', async () => {
+    await h.call('POST', '/v1/accounts', { id: 'acc', credit_limit: 1000 });
+    const card = await h.call('POST', '/v1/cards', { account: 'acc', expiry: '2912' });
+    const made = await h.call('POST', '/v1/simulate/authorization', { card: card.body.id, amount: 10 });
+    const id = made.body.authorization.id;
+    await h.call(
+      'POST',
+      '/v1/payments',
+      { account: 'acc', amount: 1, currency: 'BRL', reference: 'r' },
+      { 'idempotency-key': 'k' },
+    );
+    const urls: [string, string][] = [
+      ['listAccounts', '/v1/accounts'],
+      ['getAccount', '/v1/accounts/acc'],
+      ['listCards', '/v1/cards'],
+      ['getCard', `/v1/cards/${card.body.id}`],
+      ['listAuthorizations', '/v1/authorizations'],
+      ['getAuthorization', `/v1/authorizations/${id}`],
+      ['explainAuthorization', `/v1/authorizations/${id}/explain`],
+      ['listEntries', '/v1/accounts/acc/entries'],
+      ['trialBalance', '/v1/ledger/trial-balance'],
+      ['listPrograms', '/v1/programs'],
+      ['listTokens', '/v1/tokens'],
+      ['readyz', '/readyz'],
+      ['version', '/version'],
+    ];
+    for (const [operation, url] of urls) {
+      const { body, status } = await h.call('GET', url);
+      expect([operation, status]).toEqual([operation, 200]);
+      const schema = h.routes.find((one) => one.id === operation)!.answers[200]!.schema!;
+      expect(schema.safeParse(body).error, operation).toBeUndefined();
+    }
+    const simulated = h.routes.find((one) => one.id === 'simulateAuthorization')!.answers[201]!.schema!;
+    expect(simulated.safeParse(made.body).error).toBeUndefined();
+  });
+});
+
+describe('the pages', () => {
+  it('come from this server alone', async () => {
+    const h = makeHarness();
+    for (const url of ['/', '/docs', '/docs/errors']) {
+      const { status, text, headers } = await h.call('GET', url);
+      expect(status).toBe(200);
+      expect(headers['content-type']).toBe('text/html; charset=utf-8');
+      expect(text).not.toMatch(/https?:\/\//);
+      expect(text).not.toMatch(/<script>|style="/);
+      expect(String(headers['content-security-policy'])).not.toContain("script-src 'unsafe");
+      for (const [, link] of text.matchAll(/(?:src|href)="([^"#]+)"/g)) {
+        const answer = await h.call('GET', link!);
+        expect([link, answer.status]).toEqual([link, 200]);
+      }
+    }
+    expect((await h.call('GET', '/docs/../package.json')).status).toBe(404);
+  });
+});
+
+describe('metrics', () => {
+  const sources = (threads: ShardInstruments[]): MetricsSources => ({
+    threads,
+    ingress: undefined,
+    ingressSnapshot: async () => ({
+      connections: { tcp: { signed_on: 2, signed_off: 1 } },
+      shed: { ring_full: 3 },
+      errors: { framing: 1 },
+    }),
+    shardStats: async () => [
+      {
+        ...{ shard: 0, sequence: 12, durable: 10, accounts: 3, cards: 4, holdsOpen: 5 },
+        ...{ heldTotal: 9, recentKeys: 1, tombstones: 0, memoryBytes: 1 },
+      },
+    ],
+    queueBytes: () => 77,
+    ledgerImbalance: async () => 0,
+    build: { version: '1.2.3', node: 'v20' },
+  });
+
+  it('name every metric in every answer, even with nothing to say', async () => {
+    const text = await new Metrics(sources([])).render();
+    for (const [name, { type }] of Object.entries(metricNames)) {
+      expect(text).toContain(`# TYPE ${name} ${type}\n`);
+      expect(text).toMatch(new RegExp(`^${name}(_bucket)?(\\{[^}]*\\})? \\d`, 'm'));
+    }
+    expect(text).toContain('holdfast_recon_breaks{type="none",age="none"} 0');
+    expect(text).toContain('process_cpu_seconds_total');
+  });
+
+  it('add up what the threads counted', async () => {
+    const [one, two] = [new ShardInstruments(createShardInstruments()), new ShardInstruments(createShardInstruments())];
+    for (let i = 0; i < 3; i++) one.outcome(100, responseCode('00'), 0);
+    two.outcome(100, responseCode('00'), 0);
+    two.outcome(100, responseCode('51'), 19);
+    one.decide.record(40);
+    one.decide.record(400);
+    one.journal.record(1_000_000);
+    one.batch.record(1);
+    two.batch.record(100);
+    const text = await new Metrics(sources([one, two])).render();
+    for (const line of [
+      'holdfast_authorizations_total{mti="0100",result="approved"} 4',
+      'holdfast_authorizations_total{mti="0100",result="declined"} 1',
+      'holdfast_declines_total{reason="insufficient_funds"} 1',
+      'holdfast_responses_total{code="51"} 1',
+      'holdfast_stage_duration_seconds_bucket{stage="decide",shard="thread-0",le="0.000048"} 1',
+      'holdfast_stage_duration_seconds_bucket{stage="decide",shard="thread-0",le="0.000768"} 2',
+      'holdfast_stage_duration_seconds_bucket{stage="decide",shard="thread-0",le="+Inf"} 2',
+      'holdfast_stage_duration_seconds_sum{stage="decide",shard="thread-0"} 0.00044',
+      'holdfast_journal_commit_duration_seconds_count{shard="thread-0"} 1',
+      'holdfast_journal_batch_records_bucket{le="1"} 1',
+      'holdfast_journal_batch_records_bucket{le="127"} 2',
+      'holdfast_connections{transport="tcp",state="signed_on"} 2',
+      'holdfast_shed_total{cause="ring_full"} 3',
+      'holdfast_shard_queue_depth{shard="thread-1"} 77',
+      'holdfast_holds_open 5',
+      'holdfast_search_lag_records 2',
+      'holdfast_ledger_imbalance 0',
+      'holdfast_build_info{version="1.2.3",node="v20"} 1',
+    ])
+      expect(text).toContain(`${line}\n`);
+  });
+
+  it('never let +Inf fall below a bucket', async () => {
+    const one = new ShardInstruments(createShardInstruments());
+    for (let us = 1; us < 2_000_000; us *= 1.7) one.journal.record(us);
+    const text = await new Metrics(sources([one])).render();
+    const counts = [...text.matchAll(/^holdfast_journal_commit_duration_seconds_bucket\{.*\} (\d+)$/gm)].map((m) =>
+      Number(m[1]),
+    );
+    expect(counts.length).toBe(17);
+    expect(counts).toEqual([...counts].sort((a, b) => a - b));
+  });
+});
