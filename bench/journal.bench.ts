@@ -131,7 +131,7 @@ async function commits(folder: string, batch: number, limitMs: number): Promise<
 }
 
 /** Runs the room's benchmarks; about 8 s. Files go below the working directory and are removed. */
-export async function bench(): Promise<BenchRow[]> {
+export async function benchJournal(): Promise<BenchRow[]> {
   const folder = mkdtempSync(join(process.cwd(), '.bench-journal-'));
   try {
     const append = best(5, appendOnly);
