@@ -11,9 +11,14 @@ import { type FramingName, frameOverhead, writeFrame } from '#src/iso8583/framin
 import { type Fields, pack } from '#src/iso8583/message.js';
 import { ADVICE, AUTH, INCREMENT, INQUIRY, kinds, REPEAT, REVERSAL, requestMti } from './kinds.js';
 
-/** DE32 of a load test: an acquirer id nobody else uses. */
-export const ACQUIRER = '99999900';
-const ACQUIRER_ELEVEN = ACQUIRER.padStart(11, '0');
+/**
+ * DE32 of a connection: every connection is an acquirer of its own. STAN and DE7 are unique per acquirer only, and DE90 is
+ * made of the three: with one DE32 for all, a reversal would name two authorizations as soon as two connections sent the
+ * same STAN for one card in the same second.
+ */
+export function acquirerOf(connection: number): string {
+  return `9990${String(connection).padStart(4, '0')}`;
+}
 const CURRENCY = '986';
 /** The most RRN numbers of one connection and run: seven decimal digits of DE37. */
 export const RRN_NUMBERS = 10_000_000;
@@ -30,7 +35,7 @@ export function terminalOf(connection: number): string {
   return `LT${String(connection).padStart(6, '0')}`;
 }
 
-function fieldsOf(kind: number, terminal: string, expiry: string): Fields {
+function fieldsOf(kind: number, connection: number, expiry: string): Fields {
   const fields: Fields = {
     0: requestMti[kind]!,
     2: '9999990000000000',
@@ -44,9 +49,9 @@ function fieldsOf(kind: number, terminal: string, expiry: string): Fields {
     18: '5411',
     22: '051',
     25: '00',
-    32: ACQUIRER,
+    32: acquirerOf(connection),
     37: '000000000000',
-    41: terminal,
+    41: terminalOf(connection),
     42: 'HOLDFAST LOAD  ',
     43: 'HOLDFAST LOAD TEST     SAO PAULO     BR ',
     49: CURRENCY,
@@ -59,7 +64,7 @@ function fieldsOf(kind: number, terminal: string, expiry: string): Fields {
   if (kind === REVERSAL) {
     delete fields[14];
     delete fields[43];
-    fields[90] = `0100${'000000'}${'0101000000'}${ACQUIRER_ELEVEN}${'0'.repeat(11)}`;
+    fields[90] = `0100${'000000'}${'0101000000'}${acquirerOf(connection).padStart(11, '0')}${'0'.repeat(11)}`;
   }
   return fields;
 }
@@ -94,10 +99,10 @@ export class Template {
   readonly #rrn: number;
   readonly #original: number;
 
-  constructor(kind: number, options: WireOptions, terminal: string, prefix: string) {
+  constructor(kind: number, options: WireOptions, connection: number, prefix: string) {
     this.kind = kind;
     this.#packed = options.dialect === 'iso87-bcd';
-    const fields = fieldsOf(kind, terminal, options.expiry);
+    const fields = fieldsOf(kind, connection, options.expiry);
     fields[37] = `${prefix}0000000`;
     const body = pack(options.dialect, fields);
     this.frame = options.wrap(body);
@@ -229,7 +234,7 @@ export function webSocketFrame(head: number, body: Uint8Array): Uint8Array {
 /** The templates of one connection, by kind. */
 export function templatesOf(options: WireOptions, run: number, connection: number): readonly Template[] {
   const prefix = rrnPrefix(run, connection);
-  return kinds.map((_, kind) => new Template(kind, options, terminalOf(connection), prefix));
+  return kinds.map((_, kind) => new Template(kind, options, connection, prefix));
 }
 
 /** Largest frame of any template. */

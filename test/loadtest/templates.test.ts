@@ -43,7 +43,7 @@ describe.each(dialectNames)('templates of %s', (dialect) => {
       12: '235959',
       13: '1231',
       14: '2912',
-      32: '99999900',
+      32: '99900071',
       37: '00Z1Z7654321',
       41: 'LT000071',
       49: '986',
@@ -71,7 +71,7 @@ describe.each(dialectNames)('templates of %s', (dialect) => {
   it('make a reversal name its original in DE90, DE37 and DE41', () => {
     const reversal = fields(REVERSAL);
     expect(reversal).toMatchObject({ 0: '0400', 2: cards.pan(999), 11: '987654', 37: '00Z1Z7654321', 41: 'LT000071' });
-    expect(reversal[90]).toBe(`0100${'000045'}${'0101000001'}${'00099999900'}${'0'.repeat(11)}`);
+    expect(reversal[90]).toBe(`0100${'000045'}${'0101000001'}${'00099900071'}${'0'.repeat(11)}`);
   });
 
   it('mark increments, advices and inquiries', () => {
@@ -83,6 +83,16 @@ describe.each(dialectNames)('templates of %s', (dialect) => {
 });
 
 describe('identities', () => {
+  it('make what DE90 names unique over the connections', () => {
+    const wire = streamWire('iso87-ascii', '2912', 'ascii4', 0);
+    const named = [0, 1, 999].map((connection) => {
+      const out = new Uint8Array(600);
+      const end = templatesOf(wire, 0, connection)[REVERSAL]!.write(out, 0, values, pans);
+      return unpack('iso87-ascii', out.slice(4, end))[90];
+    });
+    expect(new Set(named).size).toBe(3);
+  });
+
   it('give every run and connection its own RRNs', () => {
     const prefixes = new Set<string>();
     for (let run = 0; run < 50; run++) for (let link = 0; link < 1000; link++) prefixes.add(rrnPrefix(run, link));
