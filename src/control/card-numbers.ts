@@ -20,11 +20,18 @@ const ISSUED_LENGTH = 16;
 /** A BIN with a million cards of its billion numbers collides once in a thousand; 16 in a row mean that it is full. */
 const ISSUE_ATTEMPTS = 16;
 
-/** Creations under way, per context. A creation whose outcome is unknown stays, open to its own shard only. */
-type Creations = Map<string, { shard: number; unknown: boolean }>;
-const underWay = new WeakMap<ControlContext, Creations>();
+/** A creation under way. One whose outcome is unknown stays, open to its own shard only. */
+interface Creation {
+  readonly f1: number;
+  readonly f2: number;
+  readonly shard: number;
+  unknown: boolean;
+}
 
-function creations(context: ControlContext): Creations {
+/** By the 53 leading bits of the fingerprint: a number is a cheaper key than a text, and imports make millions of them. */
+const underWay = new WeakMap<ControlContext, Map<number, Creation>>();
+
+function creations(context: ControlContext): Map<number, Creation> {
   let map = underWay.get(context);
   if (map === undefined) {
     map = new Map();
@@ -33,32 +40,40 @@ function creations(context: ControlContext): Creations {
   return map;
 }
 
-function nameOf({ f0, f1, f2 }: Fingerprint): string {
-  return `${f0}.${f1}.${f2}`;
+function keyOf({ f0, f1 }: Fingerprint): number {
+  return f0 * 2 ** 21 + (f1 >>> 11);
 }
 
 /**
  * Claims a number for a creation in the shard; false when another creation, or a card, has it. `again` lets a number pass
  * that a card of the same shard has: a repeated request finds its own card, and the shard knows by the idempotency tag.
+ * @throws ApiError `shard_unavailable` when two different numbers under way share 53 bits of their fingerprints: try again.
  */
 export function claim(context: ControlContext, fingerprint: Fingerprint, shard: number, again: boolean): boolean {
+  const { f0, f1, f2 } = fingerprint;
   const map = creations(context);
-  const name = nameOf(fingerprint);
-  const other = map.get(name);
-  if (other !== undefined && !(other.unknown && other.shard === shard)) return false;
-  const known = context.directory.find(fingerprint.f0, fingerprint.f1, fingerprint.f2);
+  const key = keyOf(fingerprint);
+  const other = map.get(key);
+  if (other !== undefined) {
+    if (other.f1 !== f1 || other.f2 !== f2)
+      throw new ApiError('shard_unavailable', 'Another card is being created at the moment.', { retryAfterSeconds: 1 });
+    if (!other.unknown || other.shard !== shard) return false;
+  }
+  const known = context.directory.find(f0, f1, f2);
   if (known >= 0 && !(again && known >>> 24 === shard)) return false;
-  map.set(name, { shard, unknown: false });
+  map.set(key, { f1, f2, shard, unknown: false });
   return true;
 }
 
 /** Ends a claim. After a time-out the outcome is unknown, and the number stays with its shard. */
 export function release(context: ControlContext, fingerprint: Fingerprint, outcomeKnown: boolean): void {
   const map = creations(context);
-  const name = nameOf(fingerprint);
-  const mine = map.get(name);
-  if (outcomeKnown) map.delete(name);
-  else if (mine !== undefined) mine.unknown = true;
+  const key = keyOf(fingerprint);
+  if (outcomeKnown) map.delete(key);
+  else {
+    const mine = map.get(key);
+    if (mine !== undefined) mine.unknown = true;
+  }
 }
 
 /** What a live program asks of a number that is brought along; a sandbox takes any 13 to 19 digits. */
