@@ -67,7 +67,9 @@ export class CardTable {
   #dirtyMark = new Uint8Array(0);
   #count = 0;
   #rows = 0;
-  readonly #index = new SlotIndex((slot) => this.#fingerprints[slot * 3]! ^ this.#fingerprints[slot * 3 + 1]!);
+  // The fingerprint is a keyed hash already; the card directory uses its first word, this index the second.
+  // The fingerprint is a keyed hash already: the card directory uses its first word, this index the second.
+  readonly #index = new SlotIndex((slot) => this.#fingerprints[slot * 3 + 1]!);
   readonly #digest: StateDigest;
   readonly dirty = new DirtyList();
 
@@ -96,7 +98,7 @@ export class CardTable {
   /** Slot of the card with this fingerprint in this shard, -1 when there is none. */
   find(f0: number, f1: number, f2: number): number {
     const index = this.#index;
-    for (let p = index.start(f0 ^ f1); ; p = index.next(p)) {
+    for (let p = index.start(f1); ; p = index.next(p)) {
       const slot = index.slotAt(p);
       if (slot < 0) return -1;
       const at = slot * 3;

@@ -11,7 +11,7 @@ import { addMoney } from './money.js';
 import { SlotIndex } from './slot-index.js';
 import { Table } from './tables.js';
 
-const Field = { account: 1, card: 2, original: 3, authorized: 4, remaining: 5, expires: 6, newest: 7 } as const;
+const Field = { place: 1, original: 2, authorized: 3, remaining: 4, expires: 5 } as const;
 
 const ROW_VERSION = 1;
 const ROW_BYTES = 1 + 4 * 2 + 8 * 5;
@@ -136,26 +136,24 @@ export class HoldTable {
     return this.sequence.length * (8 * 6 + 4 * 2 + 1) + this.#index.bytes + this.dirty.bytes;
   }
 
+  /** Takes a hold into the digest or out of it. The age of the row (`newest`) is no part of the state. */
   #sum(slot: number, sign: number): void {
     const key = this.sequence[slot]!;
-    const digest = this.#digest;
+    const place = this.account[slot]! * 2 ** 24 + this.card[slot]!;
+    const { original, authorized, remaining, expiresMs } = this;
     if (sign > 0) {
-      digest.add(Table.hold, key, Field.account, this.account[slot]!);
-      digest.add(Table.hold, key, Field.card, this.card[slot]!);
-      digest.add(Table.hold, key, Field.original, this.original[slot]!);
-      digest.add(Table.hold, key, Field.authorized, this.authorized[slot]!);
-      digest.add(Table.hold, key, Field.remaining, this.remaining[slot]!);
-      digest.add(Table.hold, key, Field.expires, this.expiresMs[slot]!);
-      digest.add(Table.hold, key, Field.newest, this.newest[slot]!);
+      this.#digest.add(Table.hold, key, Field.place, place);
+      this.#digest.add(Table.hold, key, Field.original, original[slot]!);
+      this.#digest.add(Table.hold, key, Field.authorized, authorized[slot]!);
+      this.#digest.add(Table.hold, key, Field.remaining, remaining[slot]!);
+      this.#digest.add(Table.hold, key, Field.expires, expiresMs[slot]!);
       return;
     }
-    digest.remove(Table.hold, key, Field.account, this.account[slot]!);
-    digest.remove(Table.hold, key, Field.card, this.card[slot]!);
-    digest.remove(Table.hold, key, Field.original, this.original[slot]!);
-    digest.remove(Table.hold, key, Field.authorized, this.authorized[slot]!);
-    digest.remove(Table.hold, key, Field.remaining, this.remaining[slot]!);
-    digest.remove(Table.hold, key, Field.expires, this.expiresMs[slot]!);
-    digest.remove(Table.hold, key, Field.newest, this.newest[slot]!);
+    this.#digest.remove(Table.hold, key, Field.place, place);
+    this.#digest.remove(Table.hold, key, Field.original, original[slot]!);
+    this.#digest.remove(Table.hold, key, Field.authorized, authorized[slot]!);
+    this.#digest.remove(Table.hold, key, Field.remaining, remaining[slot]!);
+    this.#digest.remove(Table.hold, key, Field.expires, expiresMs[slot]!);
   }
 
   /** Enters the hold's sequence once into the dirty list; a freed hold is found there as gone. */

@@ -19,7 +19,7 @@ export const MEMO_HOLDS = 9100;
 export const MEMO_HOLDS_CONTRA = 9199;
 
 const ACCOUNTS = CHART.length;
-const Field = { debit: 1, credit: 2, newest: 3 } as const;
+const Field = { debit: 1, credit: 2 } as const;
 const ROW_VERSION = 1;
 const ROW_BYTES = 1 + 8 * 3;
 
@@ -113,7 +113,6 @@ export class LedgerTotals {
     this.newest[row] = newest;
     this.#change(row, Field.debit, 0, debit);
     this.#change(row, Field.credit, 0, credit);
-    this.#change(row, Field.newest, 0, newest);
   }
 
   get memoryBytes(): number {
@@ -129,9 +128,7 @@ export class LedgerTotals {
   }
 
   #advance(row: number, sequence: number): void {
-    const before = this.newest[row]!;
     this.newest[row] = sequence;
-    this.#change(row, Field.newest, before, sequence);
     if (this.#dirtyMark[row] === 1) return;
     this.#dirtyMark[row] = 1;
     this.dirty.push(row);

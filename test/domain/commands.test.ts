@@ -74,7 +74,7 @@ describe('commands', () => {
     book.command(account('B'), NOW);
     book.command({ op: 'create_card', account: 'B', ...card(1) }, NOW);
     const { digest } = book.state;
-    const before = { ...digest };
+    const before = [digest.high, digest.low];
     const codes = [
       book.command(account('A'), NOW),
       book.command(account('C', { currency: 999 }), NOW),
@@ -104,7 +104,7 @@ describe('commands', () => {
       'amount_out_of_range',
     ]);
     expect(book.history.events).toHaveLength(3);
-    expect({ ...digest }).toEqual(before);
+    expect([digest.high, digest.low]).toEqual(before);
   });
 
   test('an import decides each row alone and sees the rows before it', () => {
