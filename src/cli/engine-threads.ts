@@ -9,6 +9,7 @@
  */
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { Piscina } from 'piscina';
+import { ExitStatus } from '../errors.js';
 import { CHECKPOINT_RING_BYTES, RING_BYTES, SUPERVISOR_RING_BYTES } from '../limits.js';
 import type { Log } from '../log.js';
 import { type ClientRings, RingClient } from '../ring/client.js';
@@ -132,7 +133,8 @@ export class ShardThreads {
       faults,
       port: port2,
     };
-    this.#running.push(this.#pool.run(task, { transferList: [port2] }) as Promise<ShardThreadResult>);
+    const running = this.#pool.run(task, { transferList: [port2] }) as Promise<ShardThreadResult>;
+    this.#running.push(running.catch(crashed));
   }
 
   /** Resolves with the first result of any thread: after a stop all are 0, anything else is fatal. */
@@ -169,6 +171,12 @@ export class ShardThreads {
     for (const port of this.#ports) port.close();
     await this.#pool.destroy();
   }
+}
+
+/** The result of a thread that could not even report one. */
+function crashed(error: unknown): ShardThreadResult {
+  const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  return { exitStatus: ExitStatus.internal, error: { message: `a shard thread crashed: ${message}`, next: '' } };
 }
 
 /** A shard thread ended before it was asked to. */

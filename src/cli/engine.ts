@@ -14,7 +14,7 @@
  */
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
-import { ExitStatus, HoldfastError } from '../errors.js';
+import { type ErrorCode, ExitStatus, HoldfastError } from '../errors.js';
 import { Ingress } from '../ingress/ingress.js';
 import { type LinkProfile, linkDefaults } from '../ingress/links.js';
 import { shardOfFingerprint } from '../journal/placement.js';
@@ -24,6 +24,7 @@ import type { Log } from '../log.js';
 import { ControlBlock } from '../ring/control-block.js';
 import { createDirectory } from '../ring/directory.js';
 import { faultsFromEnvironment } from '../shard/faults.js';
+import type { ShardThreadResult } from '../shard/shard-thread.js';
 import { DataDirectory } from '../store/data-directory.js';
 import { type Keys, loadKeys } from '../vault/keys.js';
 import { DiskGuard } from './disk-guard.js';
@@ -119,17 +120,21 @@ class Engine {
   }
 
   async start(): Promise<RunningEngine> {
-    this.#batch.start();
-    const recovered = await this.#recover();
-    this.#watch();
-    this.#guard.start();
     let admin: string;
+    let recovered: number;
     let addresses: Awaited<ReturnType<Ingress['start']>>;
+    this.#batch.start();
     try {
+      recovered = await this.#recover();
+      this.#watch();
+      this.#guard.start();
       admin = await this.#plane.start();
+      this.#plane.onFailure((error) => {
+        if (this.#stopping === undefined) void this.#fatal(error.exitStatus, error.message);
+      });
       addresses = await this.#ingress.start();
     } catch (error) {
-      await this.#stopThreads();
+      await this.#abandon();
       throw error;
     }
     const inMs = performance.now() - this.#began;
@@ -149,11 +154,22 @@ class Engine {
     try {
       return await this.#threads.start();
     } catch (error) {
-      await this.#batch.stop();
       if (!(error instanceof ShardThreadFailure)) throw error;
-      const { result } = error;
-      throw new HoldfastError(codeOf(result.exitStatus), error.message, result.error?.next ?? '', { cause: error });
+      // The first thread to end may be one that only saw the stop word of the thread that failed.
+      const results = await this.#threads.ended();
+      const result = results.find((one) => one.error !== undefined) ?? error.result;
+      const message = result.error?.message ?? error.message;
+      throw new HoldfastError(codeOf(result), message, result.error?.next ?? '', { cause: error });
     }
+  }
+
+  /** A start that failed half-way: ends whatever it had begun, or the process would never end. */
+  async #abandon(): Promise<void> {
+    this.#stopping ??= Promise.resolve();
+    this.#guard.stop();
+    await this.#ingress.stop(0);
+    await this.#plane.stop();
+    await this.#stopThreads();
   }
 
   /** A shard thread that ends without having been asked to is fatal. */
@@ -162,25 +178,32 @@ class Engine {
       if (this.#stopping === undefined)
         void this.#fatal(result.exitStatus || ExitStatus.internal, result.error?.message ?? '');
     });
-    this.#plane.onFailure((error) => {
-      if (this.#stopping === undefined) void this.#fatal(error.exitStatus, error.message);
-    });
     this.#batch.onFailure((error) => {
       // The journal is untouched: what the background tasks keep can be built again at the next start.
       this.#log.error({ error: error.message }, 'a background task ended; restart the server to have it back');
     });
   }
 
+  /**
+   * Ends the process with this status. The timer stays armed until the process has ended: whatever keeps it from ending is
+   * killed with it.
+   */
   async #fatal(status: number, message: string): Promise<void> {
-    this.#log.fatal({ exit_status: status, error: message }, 'fatal stop');
+    this.#stopping = Promise.resolve();
     this.#block.requestStop(status);
     this.#threads.wakeAll();
-    const forced = setTimeout(() => {
+    this.#log.fatal({ exit_status: status, error: message }, 'fatal stop');
+    setTimeout(() => {
       this.#log.fatal({ exit_status: ExitStatus.forced }, 'threads did not leave in time; the process kills itself');
       process.kill(process.pid, 'SIGKILL');
-    }, FATAL_STOP_MS);
-    await this.#threads.ended();
-    clearTimeout(forced);
+    }, FATAL_STOP_MS).unref();
+    this.#guard.stop();
+    const results = await this.#threads.ended();
+    const causes = results.flatMap((result) => (result.error === undefined ? [] : [result.error.message]));
+    if (message === '' && causes.length > 0) this.#log.fatal({ exit_status: status, error: causes[0] }, 'cause');
+    await Promise.all([this.#ingress.stop(0), this.#plane.stop(), this.#batch.stop()]);
+    await this.#threads.close();
+    await this.#data.close();
     this.#end(status as ExitStatus);
   }
 
@@ -194,17 +217,16 @@ class Engine {
     await this.#ingress.stop(Math.floor(this.#config.stopLimitMs / 2));
     await this.#plane.stop();
     const status = await this.#stopThreads();
+    await this.#data.close();
     this.#log.info('stopped');
     this.#end(status);
   }
 
   async #stopThreads(): Promise<ExitStatus> {
-    this.#stopping ??= Promise.resolve();
     this.#threads.requestStop();
     const results = await this.#threads.ended();
     await this.#batch.stop();
     await this.#threads.close();
-    await this.#data.close();
     const failed = results.find((result) => result.exitStatus !== 0);
     return (failed?.exitStatus ?? ExitStatus.ok) as ExitStatus;
   }
@@ -219,12 +241,10 @@ function expectedCards(data: DataDirectory): number {
   }
 }
 
-/** Code under which a shard thread's exit status is reported at the start. */
-function codeOf(exitStatus: number): HoldfastError['code'] {
-  if (exitStatus === ExitStatus.journal) return 'commit_failed';
-  if (exitStatus === ExitStatus.invariant) return 'invariant_violated';
-  if (exitStatus === ExitStatus.dataDirectory) return 'data_dir_unusable';
-  return 'internal';
+/** Code under which the failure of a shard thread is reported at the start. */
+function codeOf({ exitStatus, error }: ShardThreadResult): ErrorCode {
+  if (error?.code !== undefined) return error.code;
+  return exitStatus === ExitStatus.journal ? 'commit_failed' : 'internal';
 }
 
 function linkProfile(link: LinkConfig, number: number, deadlineMs: number): LinkProfile {

@@ -155,8 +155,9 @@ async function start(data: ControlThreadData, main: Main): Promise<() => Promise
     control.requestStop(error.exitStatus);
   };
   const app = buildApp({ context, routes: allRoutes(context), logger: log, onFatal });
-  main.say({ type: 'ready', address: await listen(app, data.host, data.port) });
-  return async () => {
+  const close = async (): Promise<void> => {
+    // After a fatal stop no shard answers any more: what waits for one fails now.
+    if (control.stop !== 0) shards.close();
     // Requests in flight are finished; a connection that does not end in time is cut.
     const cut = setTimeout(() => app.server.closeAllConnections(), STOP_WAIT_MS);
     await app.close();
@@ -166,18 +167,26 @@ async function start(data: ControlThreadData, main: Main): Promise<() => Promise
     await systemJournal.close();
     await vaultStore.close();
   };
+  try {
+    main.say({ type: 'ready', address: await listen(app, data.host, data.port) });
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return close;
 }
 
 async function listen(app: ReturnType<typeof buildApp>, host: string, port: number): Promise<string> {
   try {
     await app.listen({ host, port });
   } catch (error) {
-    if ((error as { code?: string }).code !== 'EADDRINUSE' && (error as { code?: string }).code !== 'EACCES')
-      throw error;
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === undefined) throw error;
+    const why = code === 'EADDRINUSE' ? 'another process listens there' : code;
     throw new HoldfastError(
       'port_in_use',
-      `the admin port ${host}:${port} cannot be opened: ${(error as Error).message}`,
-      'choose another one with --admin-port',
+      `the HTTP API cannot listen on ${host}:${port}: ${why}`,
+      'free the port or change --admin-port (0 picks a free one)',
     );
   }
   const address = app.server.address();

@@ -6,7 +6,7 @@
 import type { MessagePort } from 'node:worker_threads';
 import { monotonicUs, wallMs } from '../clock.js';
 import { IndexKeys } from '../domain/index-keys.js';
-import { ExitStatus, HoldfastError } from '../errors.js';
+import { type ErrorCode, ExitStatus, HoldfastError } from '../errors.js';
 import { CheckpointStore } from '../journal/checkpoint.js';
 import { openLane } from '../journal/lane-directory.js';
 import { DelayedLane } from '../journal/lanes.js';
@@ -64,7 +64,8 @@ export type ShardThreadNote =
 
 export interface ShardThreadResult {
   readonly exitStatus: number;
-  readonly error?: { message: string; next: string };
+  /** `code` when the failure was an expected one. */
+  readonly error?: { message: string; next: string; code?: ErrorCode };
 }
 
 const REPLAY_STEP = 50_000;
@@ -82,7 +83,7 @@ export async function runShardThread(task: ShardThreadTask): Promise<ShardThread
     const message = known ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error);
     result = {
       exitStatus: known ? error.exitStatus : ExitStatus.internal,
-      error: { message, next: known ? error.next : '' },
+      error: { message, ...(known ? { next: error.next, code: error.code } : { next: '' }) },
     };
   }
   // After a failed commit the environment is not touched again: the process is about to end.

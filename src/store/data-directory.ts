@@ -134,6 +134,7 @@ export class DataDirectory {
   /** True when this call created it. */
   readonly created: boolean;
   readonly #lock: DirectoryLock;
+  #closing: Promise<void> | undefined;
 
   private constructor(paths: DirectoryPaths, document: DirectoryDocument, created: boolean, lock: DirectoryLock) {
     this.paths = paths;
@@ -184,9 +185,10 @@ export class DataDirectory {
     }
   }
 
-  /** Releases the lock. Close every store first. */
-  async close(): Promise<void> {
-    await this.#lock.release();
+  /** Releases the lock, once. Close every store first. */
+  close(): Promise<void> {
+    this.#closing ??= this.#lock.release();
+    return this.#closing;
   }
 }
 
