@@ -5,8 +5,9 @@
 import { availableParallelism } from 'node:os';
 import { join, normalize, resolve } from 'node:path';
 import { HoldfastError } from '../errors.js';
+import { checkLinks, type LinkProfile, tlsOptions } from '../ingress/links.js';
 import { locate, type Problem, readDocument } from './config-file.js';
-import type { EngineConfig, LinkConfig } from './engine-types.js';
+import type { EngineConfig } from './engine-types.js';
 import { readLinks, standardLinks } from './links.js';
 import { canonicalKey, environmentName, parseBytes, type SettingName, settingNames, settingOf } from './settings.js';
 import { hint } from './suggest.js';
@@ -197,15 +198,16 @@ function allLinks(
   values: Record<SettingName, unknown>,
   entries: readonly ConfigEntry[],
   problems: Problem[],
-): LinkConfig[] {
+): LinkProfile[] {
   const defaults = {
     host: values.host as string,
     tcpPort: values['tcp-port'] as number,
     wsPort: values['ws-port'] as number,
-    framing: values.framing as LinkConfig['framing'],
+    framing: values.framing as LinkProfile['framing'],
     headerBytes: values['header-bytes'] as number,
-    dialect: values.dialect as LinkConfig['dialect'],
+    dialect: values.dialect as LinkProfile['dialect'],
     inFlightMax: values['link-in-flight-max'] as number,
+    deadlineMs: values['deadline-ms'] as number,
   };
   const path = values.links as string | undefined;
   const fromFile = path === undefined ? [] : readLinks(path, defaults, problems);
@@ -224,7 +226,19 @@ function allLinks(
     }
     bound.push(link);
   }
+  if (problems.length === 0) tryLinks(links, path ?? 'link', problems);
   return links;
+}
+
+/** The ingress's own check, which also opens the files of TLS. */
+function tryLinks(links: readonly LinkProfile[], where: string, problems: Problem[]): void {
+  try {
+    checkLinks(links);
+    for (const link of links) if (link.tls !== undefined) tlsOptions(link, link.tls);
+  } catch (error) {
+    if (!(error instanceof HoldfastError)) throw error;
+    problems.push({ what: error.message, where, allowed: error.next });
+  }
 }
 
 interface Address {
@@ -243,7 +257,7 @@ function placeOf(name: string, entries: readonly ConfigEntry[]): string {
 }
 
 /** The values passed the schemas of `settings`, so the casts only name what they checked. */
-function engineConfig(v: Record<SettingName, unknown>, shardsGiven: boolean, links: LinkConfig[]): EngineConfig {
+function engineConfig(v: Record<SettingName, unknown>, shardsGiven: boolean, links: LinkProfile[]): EngineConfig {
   return {
     dataDir: v['data-dir'] as string,
     keyFile: v['key-file'] as string,

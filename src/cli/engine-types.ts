@@ -4,42 +4,8 @@
  */
 
 import type { ExitStatus } from '../errors.js';
-import type { DialectName } from '../iso8583/dialects.js';
-import type { FramingName } from '../iso8583/framing.js';
+import type { LinkProfile } from '../ingress/links.js';
 import type { Log, LogFormat, LogLevel } from '../log.js';
-
-/** One listener for ISO 8583 traffic. */
-export interface LinkConfig {
-  /** Unique, for logs, metrics and the API. The two standard listeners are `tcp` and `ws`. */
-  readonly name: string;
-  readonly transport: 'tcp' | 'ws';
-  readonly host: string;
-  /** 0 = any free port. */
-  readonly port: number;
-  /** TCP only; a WebSocket message is one ISO message without a length. */
-  readonly framing: FramingName;
-  /** Bytes between length and message, counted in the length and echoed; 5 = TPDU with its addresses swapped. */
-  readonly headerBytes: number;
-  readonly dialect: DialectName;
-  /** True when financial traffic before an 0800 sign-on is answered 91. */
-  readonly signOnRequired: boolean;
-  /** Requests in flight per connection before new ones are answered 91. */
-  readonly inFlightMax: number;
-  /** Connections at a time; further ones are closed at once. */
-  readonly connectionsMax: number;
-  /** Peers that may connect: IP addresses and CIDR blocks; empty = everybody who reaches the port. */
-  readonly allow: readonly string[];
-  /** TLS server side; absent = plain. */
-  readonly tls?: LinkTls;
-}
-
-export interface LinkTls {
-  /** PEM files. */
-  readonly certFile: string;
-  readonly keyFile: string;
-  /** Given: clients must present a certificate signed by one of these authorities. */
-  readonly clientCaFile?: string;
-}
 
 /** The validated configuration of one `serve`. Paths are as given, relative to the working directory. */
 export interface EngineConfig {
@@ -54,7 +20,7 @@ export interface EngineConfig {
   readonly host: string;
   readonly adminPort: number;
   /** Every listener: `tcp` and `ws` first (unless a link file redefines them), then those of the link file. */
-  readonly links: readonly LinkConfig[];
+  readonly links: readonly LinkProfile[];
   readonly wsAdapter: 'auto' | 'uws' | 'ws';
   readonly deadlineMs: number;
   readonly duplicateWindowMs: number;

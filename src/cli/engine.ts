@@ -16,7 +16,6 @@ import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type ErrorCode, ExitStatus, HoldfastError } from '../errors.js';
 import { Ingress } from '../ingress/ingress.js';
-import { type LinkProfile, linkDefaults } from '../ingress/links.js';
 import { shardOfFingerprint } from '../journal/placement.js';
 import { createSegmentBoard } from '../journal/segment-board.js';
 import { FATAL_STOP_MS } from '../limits.js';
@@ -31,7 +30,7 @@ import { DiskGuard } from './disk-guard.js';
 import { BatchTasks } from './engine-batch.js';
 import { ControlPlane } from './engine-control.js';
 import { ShardThreadFailure, ShardThreads } from './engine-threads.js';
-import type { EngineConfig, LinkConfig, RunningEngine, StartEngine } from './engine-types.js';
+import type { EngineConfig, RunningEngine, StartEngine } from './engine-types.js';
 
 /** Bytes of one card's row in the vault, at least: how many cards a directory may hold is estimated from the file's size. */
 const VAULT_ROW_BYTES = 100;
@@ -99,7 +98,7 @@ class Engine {
     });
     this.#guard = new DiskGuard(data.paths.root, config.diskReserveBytes, this.#block, log);
     this.#ingress = new Ingress({
-      links: config.links.map((link, index) => linkProfile(link, index + 1, config.deadlineMs)),
+      links: config.links,
       rings: this.#threads.rings('ingress'),
       directory,
       control: this.#threads.control,
@@ -245,24 +244,4 @@ function expectedCards(data: DataDirectory): number {
 function codeOf({ exitStatus, error }: ShardThreadResult): ErrorCode {
   if (error?.code !== undefined) return error.code;
   return exitStatus === ExitStatus.journal ? 'commit_failed' : 'internal';
-}
-
-function linkProfile(link: LinkConfig, number: number, deadlineMs: number): LinkProfile {
-  return {
-    ...linkDefaults,
-    name: link.name,
-    number,
-    transport: link.transport,
-    host: link.host,
-    port: link.port,
-    framing: link.framing,
-    headerBytes: link.headerBytes,
-    dialect: link.dialect,
-    signOnRequired: link.signOnRequired,
-    inFlightMax: link.inFlightMax,
-    connectionsMax: link.connectionsMax,
-    allow: link.allow,
-    deadlineMs,
-    portSetting: link.name === 'tcp' ? '--tcp-port' : link.name === 'ws' ? '--ws-port' : linkDefaults.portSetting,
-  };
 }

@@ -1,12 +1,13 @@
 /**
- * The link file: listeners beside the two standard ones, each with its own port, framing, dialect, TLS, allow-list,
- * sign-on rule and limits. A link named `tcp` or `ws` takes the place of the standard listener of that name.
+ * The link file: listeners beside the two standard ones, each with its own port, framing, dialect, TLS, allow-list, sign-on
+ * rule and limits. A link named `tcp` or `ws` takes the place of the standard listener of that name. Links are numbered in the
+ * order of the file, from 3; the number is journaled with every message.
  */
 import { isIP } from 'node:net';
 import { z } from 'zod';
-import { LINK_CONNECTIONS_DEFAULT, LINK_CONNECTIONS_MAX, LINK_IN_FLIGHT_MAX, LINKS_MAX } from '../limits.js';
+import { type DefaultLinkFlags, defaultLinks, type LinkProfile, linkDefaults } from '../ingress/links.js';
+import { IN_FLIGHT_MAX, LINK_CONNECTIONS_DEFAULT, LINK_CONNECTIONS_MAX, LINK_IDLE_MS, LINKS_MAX } from '../limits.js';
 import { locate, type Problem, readDocument } from './config-file.js';
-import type { LinkConfig } from './engine-types.js';
 import {
   canonicalKey,
   dialectSchema,
@@ -30,15 +31,27 @@ export const linkKeys = {
   'sign-on-required': [z.boolean(), 'true or false', 'false', '91 for financial traffic before an 0800 sign-on'],
   'in-flight-max': [
     inFlightSchema,
-    `an integer from 1 to ${LINK_IN_FLIGHT_MAX}`,
+    `an integer from 1 to ${IN_FLIGHT_MAX}`,
     '--link-in-flight-max',
-    'requests in flight per connection before 91',
+    'requests in flight before new ones get 91',
   ],
   'connections-max': [
     z.int().min(1).max(LINK_CONNECTIONS_MAX),
     `an integer from 1 to ${LINK_CONNECTIONS_MAX}`,
     String(LINK_CONNECTIONS_DEFAULT),
     'connections at a time',
+  ],
+  'deadline-ms': [
+    z.int().min(10).max(60_000),
+    'an integer from 10 to 60000',
+    '--deadline-ms',
+    'time budget of a request, from its last byte read',
+  ],
+  'idle-ms': [
+    z.int().min(1000).max(2_147_483_647),
+    'an integer from 1000 to 2147483647',
+    String(LINK_IDLE_MS),
+    'a connection that sends nothing for this long is closed',
   ],
   allow: [
     z.array(z.string().refine(isAddressBlock)).max(1024),
@@ -54,20 +67,19 @@ export const linkKeys = {
     }),
     'cert-file, key-file and optionally client-ca-file (PEM)',
     'plain',
-    'TLS; with client-ca-file peers must present a certificate',
+    'TLS 1.2 or later; with client-ca-file peers must present a certificate of these authorities',
   ],
 } as const satisfies Record<string, readonly [z.ZodType, string, string, string]>;
 
 type LinkKey = keyof typeof linkKeys;
 
-export interface LinkDefaults {
-  host: string;
-  tcpPort: number;
-  wsPort: number;
-  framing: LinkConfig['framing'];
-  headerBytes: number;
-  dialect: LinkConfig['dialect'];
-  inFlightMax: number;
+/** 1 and 2 are the standard listeners. */
+const FIRST_FILE_LINK = 3;
+
+/** What a link takes from the settings when it does not say it itself. */
+export interface LinkDefaults extends DefaultLinkFlags {
+  readonly inFlightMax: number;
+  readonly deadlineMs: number;
 }
 
 /** `192.0.2.1`, `2001:db8::/32` and the like. */
@@ -79,25 +91,13 @@ export function isAddressBlock(text: string): boolean {
 }
 
 /** The two standard listeners. */
-export function standardLinks(defaults: LinkDefaults): LinkConfig[] {
-  const common = {
-    host: defaults.host,
-    framing: defaults.framing,
-    headerBytes: defaults.headerBytes,
-    dialect: defaults.dialect,
-    signOnRequired: false,
-    inFlightMax: defaults.inFlightMax,
-    connectionsMax: LINK_CONNECTIONS_DEFAULT,
-    allow: [],
-  };
-  return [
-    { name: 'tcp', transport: 'tcp', port: defaults.tcpPort, ...common },
-    { name: 'ws', transport: 'ws', port: defaults.wsPort, ...common },
-  ];
+export function standardLinks(defaults: LinkDefaults): LinkProfile[] {
+  const { inFlightMax, deadlineMs } = defaults;
+  return defaultLinks(defaults).map((link) => ({ ...link, inFlightMax, deadlineMs }));
 }
 
 /** Reads a link file (a list, or a mapping with the one key `links`). Problems are collected, not thrown. */
-export function readLinks(path: string, defaults: LinkDefaults, problems: Problem[]): LinkConfig[] {
+export function readLinks(path: string, defaults: LinkDefaults, problems: Problem[]): LinkProfile[] {
   const document = readDocument(path, problems);
   if (document === undefined) return [];
   const wrapped = typeof document.value === 'object' && document.value !== null && 'links' in document.value;
@@ -122,10 +122,10 @@ export function readLinks(path: string, defaults: LinkDefaults, problems: Proble
     });
     return [];
   }
-  const links: LinkConfig[] = [];
+  const links: LinkProfile[] = [];
   for (const [index, item] of list.entries()) {
     const at = [...base, index];
-    const link = readLink(item, (path) => locate(document, [...at, ...path]), defaults, problems);
+    const link = readLink(item, index, (path) => locate(document, [...at, ...path]), defaults, problems);
     if (link === undefined) continue;
     if (links.some((other) => other.name === link.name)) {
       problems.push({
@@ -141,10 +141,11 @@ export function readLinks(path: string, defaults: LinkDefaults, problems: Proble
 
 function readLink(
   item: unknown,
+  index: number,
   where: (path: (string | number)[]) => string,
   defaults: LinkDefaults,
   problems: Problem[],
-): LinkConfig | undefined {
+): LinkProfile | undefined {
   if (typeof item !== 'object' || item === null || Array.isArray(item)) {
     problems.push({
       what: 'link: not a mapping',
@@ -163,8 +164,7 @@ function readLink(
       continue;
     }
     const [schema, allowed] = linkKeys[key];
-    const normal = key === 'tls' && typeof value === 'object' && value !== null ? canonicalKeys(value) : value;
-    const result = schema.safeParse(normal);
+    const result = schema.safeParse(key === 'tls' ? canonicalKeys(value) : value);
     if (result.success) values[key] = result.data;
     else problems.push({ what: `link ${key}: got ${JSON.stringify(value)}`, where: where([rawKey]), allowed });
   }
@@ -174,36 +174,48 @@ function readLink(
     }
   }
   if (problems.length > before) return undefined;
-  return toLink(values, defaults);
+  return toLink(values, index, defaults);
 }
 
-function canonicalKeys(value: object): Record<string, unknown> {
+function canonicalKeys(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value;
   return Object.fromEntries(Object.entries(value).map(([key, inner]) => [canonicalKey(key), inner]));
 }
 
 /** `values` passed the schemas of `linkKeys`, so the casts only name what they checked. */
-function toLink(values: Record<string, unknown>, defaults: LinkDefaults): LinkConfig {
-  const tls = values.tls as { 'cert-file': string; 'key-file': string; 'client-ca-file'?: string } | undefined;
+function toLink(values: Record<string, unknown>, index: number, defaults: LinkDefaults): LinkProfile {
+  const value = <T>(key: LinkKey, standard: T): T => (values[key] as T | undefined) ?? standard;
+  const name = values.name as string;
   return {
-    name: values.name as string,
-    transport: (values.transport as 'tcp' | 'ws' | undefined) ?? 'tcp',
-    host: (values.host as string | undefined) ?? defaults.host,
+    ...linkDefaults,
+    name,
+    number: FIRST_FILE_LINK + index,
+    transport: value<LinkProfile['transport']>('transport', 'tcp'),
+    host: value('host', defaults.host),
     port: values.port as number,
-    framing: (values.framing as LinkConfig['framing'] | undefined) ?? defaults.framing,
-    headerBytes: (values['header-bytes'] as number | undefined) ?? defaults.headerBytes,
-    dialect: (values.dialect as LinkConfig['dialect'] | undefined) ?? defaults.dialect,
-    signOnRequired: (values['sign-on-required'] as boolean | undefined) ?? false,
-    inFlightMax: (values['in-flight-max'] as number | undefined) ?? defaults.inFlightMax,
-    connectionsMax: (values['connections-max'] as number | undefined) ?? LINK_CONNECTIONS_DEFAULT,
-    allow: (values.allow as string[] | undefined) ?? [],
-    ...(tls === undefined
-      ? {}
-      : {
-          tls: {
-            certFile: tls['cert-file'],
-            keyFile: tls['key-file'],
-            ...(tls['client-ca-file'] === undefined ? {} : { clientCaFile: tls['client-ca-file'] }),
-          },
-        }),
+    framing: value('framing', defaults.framing),
+    headerBytes: value('header-bytes', defaults.headerBytes),
+    dialect: value('dialect', defaults.dialect),
+    signOnRequired: value('sign-on-required', false),
+    inFlightMax: value('in-flight-max', defaults.inFlightMax),
+    connectionsMax: value('connections-max', linkDefaults.connectionsMax),
+    deadlineMs: value('deadline-ms', defaults.deadlineMs),
+    idleMs: value('idle-ms', linkDefaults.idleMs),
+    allow: value<readonly string[]>('allow', []),
+    portSetting: `the port of link ${name} in the link file`,
+    ...tlsOf(values.tls as TlsKeys | undefined),
   };
+}
+
+interface TlsKeys {
+  'cert-file': string;
+  'key-file': string;
+  'client-ca-file'?: string;
+}
+
+function tlsOf(tls: TlsKeys | undefined): Pick<LinkProfile, 'tls'> {
+  if (tls === undefined) return {};
+  const clientCaFile = tls['client-ca-file'];
+  const files = { certFile: tls['cert-file'], keyFile: tls['key-file'] };
+  return { tls: clientCaFile === undefined ? files : { ...files, clientCaFile } };
 }

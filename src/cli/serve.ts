@@ -22,9 +22,20 @@ export function addServe(program: Command, run: Run): void {
   setAction(command, run, async (options) => {
     const { config } = loadFromCommand(command, run.terminal);
     const { startEngine } = await import('./engine.js');
-    return serve(config, startEngine, run.terminal, options.json === true);
+    try {
+      return await serve(config, startEngine, run.terminal, options.json === true);
+    } finally {
+      // A start that failed half-way may leave a thread or a handle behind; the status must come out all the same.
+      setTimeout(() => process.exit(), LINGER_MS).unref();
+    }
   });
 }
+
+/** Time for what is left of an ended engine to go by itself, ms. */
+const LINGER_MS = 1000;
+
+/** A second signal within this time is the same key press: a terminal signals the whole group, and npm passes it on too. */
+const SAME_SIGNAL_MS = 300;
 
 /** Ends this process at once; replaced by tests. */
 export type ForceEnd = () => void;
@@ -101,6 +112,7 @@ interface SignalWatch {
 function watchSignals(stopLimitMs: number, log: Log, forceEnd: ForceEnd): SignalWatch {
   let running: RunningEngine | undefined;
   let first: NodeJS.Signals | undefined;
+  let firstAt = 0;
   let timer: NodeJS.Timeout | undefined;
 
   const stop = (engine: RunningEngine): void => {
@@ -111,11 +123,13 @@ function watchSignals(stopLimitMs: number, log: Log, forceEnd: ForceEnd): Signal
   };
   const onSignal = (signal: NodeJS.Signals): void => {
     if (first !== undefined) {
+      if (performance.now() - firstAt < SAME_SIGNAL_MS) return;
       log.fatal({ signal }, 'second signal: forcing the end');
       forceEnd();
       return;
     }
     first = signal;
+    firstAt = performance.now();
     log.info({ signal, limitMs: stopLimitMs }, 'stopping; a second signal forces it');
     timer = setTimeout(() => {
       log.fatal({ limitMs: stopLimitMs }, 'graceful stop took too long; forcing the end');

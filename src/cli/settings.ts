@@ -15,6 +15,7 @@ import {
   DISK_RESERVE_BYTES,
   DUPLICATE_WINDOW_MS,
   FRAME_HEADER_BYTES_MAX,
+  IN_FLIGHT_MAX,
   LINK_IN_FLIGHT_MAX,
   SHARDS_DEFAULT,
   SHARDS_MAX,
@@ -69,7 +70,7 @@ export const hostSchema = z.string().regex(/^[^\s/]+$/);
 export const headerBytesSchema = whole(0, FRAME_HEADER_BYTES_MAX);
 export const framingSchema = z.enum(framingNames);
 export const dialectSchema = z.enum(dialectNames);
-export const inFlightSchema = whole(1, LINK_IN_FLIGHT_MAX);
+export const inFlightSchema = whole(1, IN_FLIGHT_MAX);
 
 const bytesPattern = /^(\d+)\s*(|B|KiB|MiB|GiB|TiB|kB|MB|GB|TB)$/;
 const byteUnits: Record<string, number> = {
@@ -135,10 +136,10 @@ export const settings = {
   'ws-adapter': choice('WebSocket server; auto prefers uws and falls back to ws', 'auto', ['auto', 'uws', 'ws']),
   'deadline-ms': integer('time budget of a request; an approval is never sent later', DEADLINE_MS, 10, 60_000),
   'link-in-flight-max': integer(
-    'requests in flight per connection before 91',
+    'requests in flight per listener before new ones get 91',
     LINK_IN_FLIGHT_MAX,
     1,
-    LINK_IN_FLIGHT_MAX,
+    IN_FLIGHT_MAX,
   ),
   'duplicate-window-hours': integer(
     'how long a repeat finds its first answer',

@@ -3,7 +3,7 @@
  * Commands get a `Terminal` instead of `process`, so tests can run them in their own process and read what they said.
  */
 import { styleText } from 'node:util';
-import { type ErrorCode, ExitStatus, errorCodes, HoldfastError } from '../errors.js';
+import { type ErrorCode, ExitStatus, HoldfastError } from '../errors.js';
 
 export interface Terminal {
   readonly environment: Readonly<Record<string, string | undefined>>;
@@ -78,8 +78,4 @@ export function report(terminal: Terminal, error: unknown, debug: boolean): Exit
 export function systemError(code: ErrorCode, what: string, error: unknown, next: string): HoldfastError {
   const reason = (error as NodeJS.ErrnoException).code ?? (error as Error).message;
   return new HoldfastError(code, `${what}: ${reason}`, next, { cause: error });
-}
-
-export function isErrorCode(text: string): text is ErrorCode {
-  return Object.hasOwn(errorCodes, text);
 }

@@ -260,7 +260,7 @@ links:
     in-flight-max: 64
     connections_max: 4
     allow: [192.0.2.0/24, "2001:db8::1"]
-    tls: { cert-file: a.pem, keyFile: a.key }
+    idle_ms: 60000
   - { name: partner, transport: ws, port: 0 }
 `;
     const { config } = links(text, { 'header-bytes': '5', host: '127.0.0.9' });
@@ -277,8 +277,17 @@ links:
       inFlightMax: 64,
       connectionsMax: 4,
       allow: ['192.0.2.0/24', '2001:db8::1'],
-      tls: { certFile: 'a.pem', keyFile: 'a.key' },
+      deadlineMs: 1500,
+      idleMs: 60000,
+      frameMs: 10000,
+      number: 3,
+      portSetting: 'the port of link acquirer-a in the link file',
     });
+  });
+
+  test('the files of TLS are opened before anything listens', () => {
+    const text = `- { name: a, port: 1, tls: { cert-file: ${folder}/none.pem, keyFile: b.key, client_ca_file: c.pem } }`;
+    expect(() => links(text)).toThrow(/link a: cannot read .*none\.pem: ENOENT .*allowed: name readable PEM files/);
   });
 
   test('a link named tcp takes the place of the standard listener', () => {

@@ -119,7 +119,10 @@ describe('serve', () => {
     const served = serve(config(), fake.start, fakeTerminal(), false, force);
     await turn();
     signal('SIGTERM');
+    // The same key press, delivered twice.
+    signal('SIGINT');
     expect(force).not.toHaveBeenCalled();
+    await new Promise((resolve) => setTimeout(resolve, 350));
     signal('SIGINT');
     expect(force).toHaveBeenCalledTimes(1);
     await served;
