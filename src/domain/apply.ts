@@ -61,6 +61,8 @@ export function applyEvent(state: ShardState, event: PlainEvent): void {
       return;
     }
     case EventKind.poison:
+      state.poisons.add(event.hashHigh, event.hashLow, event.sequence);
+      return;
     case EventKind.unknownCardCount:
       return;
   }

@@ -32,6 +32,8 @@ export class ShardState {
   readonly references = new KeySet(this.digest, Table.reference);
   /** First 64 bits of the API's idempotency key hashes. */
   readonly idempotency = new KeySet(this.digest, Table.idempotency);
+  /** Hashes of messages that once stopped the shard: their resends are not decided. */
+  readonly poisons = new KeySet(this.digest, Table.poison);
 
   #tombstones = 0;
   #countersNewest = 0;
@@ -64,7 +66,8 @@ export class ShardState {
       this.holds.memoryBytes +
       this.ledger.memoryBytes +
       this.references.memoryBytes +
-      this.idempotency.memoryBytes
+      this.idempotency.memoryBytes +
+      this.poisons.memoryBytes
     );
   }
 
@@ -83,6 +86,7 @@ export class ShardState {
       this.ledger.dirty.count +
       this.references.dirtyCount +
       this.idempotency.dirtyCount +
+      this.poisons.dirtyCount +
       (this.#countersDirty ? 1 : 0)
     );
   }
@@ -102,8 +106,8 @@ export class ShardState {
   }
 
   #dirtyTables(): { startPass(): void; readonly passDone: boolean }[] {
-    const { accounts, cards, holds, ledger, references, idempotency } = this;
-    return [accounts.dirty, cards.dirty, holds.dirty, ledger.dirty, references, idempotency];
+    const { accounts, cards, holds, ledger, references, idempotency, poisons } = this;
+    return [accounts.dirty, cards.dirty, holds.dirty, ledger.dirty, references, idempotency, poisons];
   }
 
   /**
@@ -138,6 +142,7 @@ export class ShardState {
     });
     taken += this.references.takeDirty(limit - taken, (place) => visit(Table.reference, place));
     taken += this.idempotency.takeDirty(limit - taken, (place) => visit(Table.idempotency, place));
+    taken += this.poisons.takeDirty(limit - taken, (place) => visit(Table.poison, place));
     return taken;
   }
 
@@ -170,6 +175,10 @@ export class ShardState {
         if (!this.idempotency.has(key)) return 0;
         this.idempotency.writeRow(key, cursor);
         break;
+      case Table.poison:
+        if (!this.poisons.has(key)) return 0;
+        this.poisons.writeRow(key, cursor);
+        break;
       case Table.counters:
         cursor.putU8(COUNTERS_VERSION);
         cursor.putF64(this.#tombstones);
@@ -201,6 +210,9 @@ export class ShardState {
         break;
       case Table.idempotency:
         this.idempotency.readRow(key, cursor, length);
+        break;
+      case Table.poison:
+        this.poisons.readRow(key, cursor, length);
         break;
       case Table.counters:
         assert(

@@ -15,5 +15,7 @@ export const Table = {
   idempotency: 6,
   /** Counters of the shard: one row, key 0. */
   counters: 7,
+  /** Messages that stopped the shard, by their place in the set. */
+  poison: 8,
 } as const;
 export type Table = (typeof Table)[keyof typeof Table];

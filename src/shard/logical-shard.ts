@@ -31,7 +31,7 @@ import { ShardCounter } from '../shard-instruments.js';
 import { HeldReplies } from './held-replies.js';
 import { ShardHistory } from './history.js';
 import { normalize } from './normalize.js';
-import { messageHash, PoisonSet } from './poison.js';
+import { messageHash, Poisons } from './poison.js';
 import { writeRefusal, writeReply } from './reply.js';
 import { STAGE_SAMPLE, type ThreadContext } from './thread-context.js';
 import { UnknownCardRate } from './unknown-card-rate.js';
@@ -45,7 +45,7 @@ export class LogicalShard {
   readonly index: ShardIndex;
   readonly history: ShardHistory;
   readonly held = new HeldReplies();
-  readonly poisons = new PoisonSet();
+  readonly poisons: Poisons;
   /** Digest of the state after the last whole record: an exception half-way through the next one does not change it. */
   readonly digest = { high: 0, low: 0 };
   readonly #context: ThreadContext;
@@ -57,6 +57,7 @@ export class LogicalShard {
     this.#context = context;
     this.number = head.shard;
     this.state = new ShardState(head.shard);
+    this.poisons = new Poisons(this.state.poisons);
     this.journal = new ShardJournal(head.shard, head);
     const { segments, board, keyCheck, reader } = context.ports;
     this.index = ShardIndex.open(segments, head.shard, { board, keyCheck, headSequence: head.sequence });
@@ -95,12 +96,10 @@ export class LogicalShard {
     if (directory.find(f0, f1, f2) < 0) directory.insert(f0, f1, f2, this.number, cardSlot);
   }
 
-  /** What lives outside the state: the directory of cards, messages set aside. */
+  /** What lives outside the state: the directory of cards. */
   #afterEvent(event: PlainEvent): void {
     if (event.kind === EventKind.cardCreated) {
       this.#enlist(event.fingerprint[0], event.fingerprint[1], event.fingerprint[2], event.cardSlot);
-    } else if (event.kind === EventKind.poison) {
-      this.poisons.add(event.hashHigh, event.hashLow);
     }
   }
 
@@ -141,7 +140,8 @@ export class LogicalShard {
     const decoded = decoder.decode(bytes, messageAt, messageEnd);
     normalize(decoder, decoded, bytes[at + 16]!, bytes[at + 18]! | (bytes[at + 19]! << 8), context.event.input);
     instruments.queue.record(context.nowUs - entry.timeUs);
-    if (this.poisons.has(bytes, messageAt, messageEnd - messageAt)) {
+    const bodyAt = messageAt + decoder.dialect.mtiBytes;
+    if (this.poisons.has(bytes, bodyAt, messageEnd - bodyAt)) {
       instruments.count(ShardCounter.poisoned);
       this.refuse(client, entry, Response.systemError);
       return;
@@ -285,7 +285,9 @@ export class LogicalShard {
   }
 }
 
-/** Hash of the wire message in the current entry. */
-export function entryHash(entry: RingConsumer): Uint32Array {
-  return messageHash(entry.bytes, entry.payloadAt + WIRE_HEADER_BYTES, entry.payloadLength - WIRE_HEADER_BYTES);
+/** Hash of the wire message in the current entry, without its message type. */
+export function entryHash(entry: RingConsumer, context: ThreadContext): Uint32Array {
+  const { mtiBytes } = context.decoders[entry.bytes[entry.payloadAt + 16]!]!.dialect;
+  const skipped = WIRE_HEADER_BYTES + mtiBytes;
+  return messageHash(entry.bytes, entry.payloadAt + skipped, entry.payloadLength - skipped);
 }

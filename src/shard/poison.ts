@@ -1,8 +1,11 @@
 /**
  * Messages set aside because they once stopped a shard: their resends are answered 96 instead of stopping it again. A
- * message is known by a 64-bit hash of its bytes; the set is small (limits.ts) and empty in a healthy engine, so the hot
- * path pays one compare.
+ * message is known by a 64-bit hash of its bytes behind the message type, so that the repeat (xxx1) of a request is known
+ * too. The hashes are part of the shard's state (checkpoint and all): a restart does not forget them. The set is small
+ * (limits.ts) and empty in a healthy engine, so the hot path pays one compare.
  */
+
+import type { KeySet } from '../domain/key-set.js';
 import { POISONS_MAX } from '../limits.js';
 
 const hashWords = new Uint32Array(2);
@@ -21,23 +24,22 @@ export function messageHash(bytes: Uint8Array, at: number, length: number): Uint
   return hashWords;
 }
 
-export class PoisonSet {
-  readonly #keys = new Set<string>();
+/** The messages set aside, as the shard's state has them. */
+export class Poisons {
+  readonly #keys: KeySet;
 
-  get size(): number {
-    return this.#keys.size;
+  constructor(keys: KeySet) {
+    this.#keys = keys;
   }
 
-  /** False when the set is full: the shard must then stay down for an operator to look at. */
-  add(high: number, low: number): boolean {
-    if (this.#keys.size >= POISONS_MAX) return false;
-    this.#keys.add(`${high}:${low}`);
-    return true;
+  /** True when no more can be set aside: the shard must then stay down for an operator to look at. */
+  get full(): boolean {
+    return this.#keys.count >= POISONS_MAX;
   }
 
   has(bytes: Uint8Array, at: number, length: number): boolean {
-    if (this.#keys.size === 0) return false;
+    if (this.#keys.count === 0) return false;
     const hash = messageHash(bytes, at, length);
-    return this.#keys.has(`${hash[0]}:${hash[1]}`);
+    return this.#keys.find(hash[0]!, hash[1]!) > 0;
   }
 }

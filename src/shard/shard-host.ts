@@ -203,7 +203,7 @@ export class ShardHost {
     control.setShardState(shard.number, ShardState.rebuilding);
     context.ports.instruments.count(ShardCounter.rebuilds);
     this.#failures.push({ shard: shard.number, atMs: context.nowMs });
-    const hash = entry.kind === RequestKind.wire ? entryHash(entry) : new Uint32Array(2);
+    const hash = entry.kind === RequestKind.wire ? entryHash(entry, context) : new Uint32Array(2);
     const recent = this.#failures.filter(
       (one) => one.shard === shard.number && context.nowMs - one.atMs < REBUILDS_WITHIN_MS,
     );
@@ -214,7 +214,7 @@ export class ShardHost {
       hashLow: hash[1]!,
       error: text,
     });
-    if (recent.length >= REBUILDS_MAX) {
+    if (recent.length >= REBUILDS_MAX || shard.poisons.full) {
       control.setShardState(shard.number, ShardState.down);
       context.ports.log(
         'error',
