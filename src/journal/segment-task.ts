@@ -35,6 +35,9 @@ export interface SegmentTaskData {
   pollMs?: number;
 }
 
+/** Store of the segments, as `openSegmentStore` gives it. */
+export type SegmentStore = Store;
+
 export interface SegmentTaskResult {
   built: number;
   merged: number;

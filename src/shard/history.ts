@@ -23,8 +23,8 @@ export class ShardHistory implements History {
     this.#reader = reader;
   }
 
-  find(high: number, low: number): Found {
-    return this.#index.find(high, low);
+  find(high: number, low: number, sinceMs = 0): Found {
+    return this.#index.find(high, low, sinceMs);
   }
 
   read(sequence: number): MessageEvent {

@@ -14,6 +14,7 @@ import { pack } from 'msgpackr';
 import { applyEvent, applyMessage } from '../domain/apply.js';
 import { EventKind, Response } from '../domain/codes.js';
 import { DECIDED, decideMessage } from '../domain/decide-message.js';
+import { decideNotDelivered } from '../domain/decide-reversal.js';
 import type { MessageEvent, PlainEvent } from '../domain/events.js';
 import { keysOfEvent } from '../domain/index-keys.js';
 import { Text } from '../domain/message.js';
@@ -24,7 +25,7 @@ import { ShardIndex } from '../journal/shard-index.js';
 import { ShardJournal } from '../journal/shard-journal.js';
 import type { ShardHead } from '../journal/types.js';
 import { REPLY_BYTES_MAX } from '../limits.js';
-import { ReplyKind, RequestKind } from '../ring/kinds.js';
+import { ReplyKind } from '../ring/kinds.js';
 import type { RingConsumer } from '../ring/ring.js';
 import { WIRE_HEADER_BYTES } from '../ring/wire-entry.js';
 import { ShardCounter } from '../shard-instruments.js';
@@ -228,26 +229,19 @@ export class LogicalShard {
     this.#context.ports.instruments.outcome(decoder.mti, response, 0);
   }
 
-  /** Rolls back an approval whose reply was not handed to its socket in time. */
-  handleNotDelivered(client: number, entry: RingConsumer): void {
-    const sequence = entry.b;
-    const hold = this.state.holds.find(sequence);
-    if (hold >= 0) {
-      const accountSlot = this.state.holds.account[hold]!;
-      const cardSlot = this.state.holds.card[hold]!;
-      this.record({
-        kind: EventKind.notDelivered,
-        sequence: 0,
-        timeMs: 0,
-        accountSlot,
-        cardSlot,
-        originalSequence: sequence,
-        holdDelta: -this.state.holds.remaining[hold]!,
-        previousOfAccount: this.state.accounts.newest[accountSlot]!,
-        previousOfCard: this.state.cards.newest[cardSlot]!,
-      });
-    }
-    this.held.push(this.journal.sequence, client, ReplyKind.rolledBack, hold >= 0 ? 1 : 0, entry.token, sequence, 0);
+  /** Rolls back an approval whose reply was not handed to its socket in time, and says so when that is durable. */
+  rollBack(client: number, token: number, sequence: number): void {
+    const event = decideNotDelivered(this.state, this.history, this.#context.ports.keys, sequence, this.#context.nowMs);
+    if (event !== undefined) this.record(event);
+    this.held.push(
+      this.journal.sequence,
+      client,
+      ReplyKind.rolledBack,
+      event === undefined ? 0 : 1,
+      token,
+      sequence,
+      0,
+    );
   }
 
   /** Queues a payload that is not an ISO message: the result of a command or a read. */
@@ -258,13 +252,8 @@ export class LogicalShard {
   }
 
   /** Answers a command or a read while the shard is out of service. */
-  queueRefusal(client: number, entry: RingConsumer): void {
-    if (entry.kind === RequestKind.notDelivered) {
-      // Undone after all: the hold is still there when the shard is back, and the network's reversal releases it.
-      this.held.push(this.journal.sequence, client, ReplyKind.rolledBack, 0, entry.token, entry.b, 0);
-      return;
-    }
-    this.queueResult(client, entry.token, pack({ ok: false, code: 'shard_unavailable' }));
+  refuseCall(client: number, token: number): void {
+    this.queueResult(client, token, pack({ ok: false, code: 'shard_unavailable' }));
   }
 
   /** Sets the message of the entry aside after it stopped the shard; the shard has been rebuilt meanwhile. */

@@ -59,6 +59,8 @@ interface Rebuild {
   readonly hashHigh: number;
   readonly hashLow: number;
   readonly error: string;
+  /** Roll-backs that came meanwhile: answered when the shard is back, because until then nothing was undone. */
+  readonly rollBacks: { client: number; token: number; sequence: number }[];
 }
 
 const IDLE_MS = 250;
@@ -169,7 +171,7 @@ export class ShardHost {
         shard.handleWire(client, entry);
         return;
       case RequestKind.notDelivered:
-        shard.handleNotDelivered(client, entry);
+        shard.rollBack(client, entry.token, entry.b);
         return;
       case RequestKind.command:
         handleCommand(shard, client, entry, this.#o.context.nowMs);
@@ -186,8 +188,14 @@ export class ShardHost {
   #refuse(client: number, entry: RingConsumer): void {
     const shard = this.#all.find((one) => one.number === entry.shard);
     if (shard === undefined) throw new HoldfastError('internal', `shard ${entry.shard} is not hosted by this thread`);
-    if (entry.kind === RequestKind.wire) shard.refuse(client, entry, Response.unavailable);
-    else shard.queueRefusal(client, entry);
+    if (entry.kind === RequestKind.wire) {
+      shard.refuse(client, entry, Response.unavailable);
+    } else if (entry.kind === RequestKind.notDelivered) {
+      const job = this.#rebuilds.find((one) => one.shard === entry.shard);
+      job?.rollBacks.push({ client, token: entry.token, sequence: entry.b });
+    } else {
+      shard.refuseCall(client, entry.token);
+    }
   }
 
   #takeDown(shard: LogicalShard, client: number, entry: RingConsumer, error: unknown): void {
@@ -213,6 +221,7 @@ export class ShardHost {
       hashHigh: hash[0]!,
       hashLow: hash[1]!,
       error: text,
+      rollBacks: [],
     });
     if (recent.length >= REBUILDS_MAX || shard.poisons.full) {
       control.setShardState(shard.number, ShardState.down);
@@ -223,7 +232,7 @@ export class ShardHost {
       );
     }
     if (entry.kind === RequestKind.wire) shard.refuse(client, entry, Response.systemError);
-    else shard.queueRefusal(client, entry);
+    else this.#refuse(client, entry);
   }
 
   /** Seals what was appended and makes it durable in one commit. */
@@ -297,6 +306,7 @@ export class ShardHost {
     this.#shards[job.shard] = shard;
     this.#rebuilds.splice(this.#rebuilds.indexOf(job), 1);
     if (job.hashHigh !== 0 || job.hashLow !== 0) shard.setAside(job.hashHigh, job.hashLow, job.error);
+    for (const { client, token, sequence } of job.rollBacks) shard.rollBack(client, token, sequence);
     this.#o.feed?.restart(job.shard);
     if (job.recovery.discardCheckpoint) this.#o.feed?.discard(job.shard);
     control.setShardState(job.shard, ShardState.up);

@@ -9,9 +9,9 @@ import { dialect, dialectNames } from '../iso8583/dialects.js';
 import { Encoder } from '../iso8583/encoder.js';
 import type { JournalReader } from '../journal/reader.js';
 import type { SegmentBoard } from '../journal/segment-board.js';
+import type { SegmentStore } from '../journal/segment-task.js';
 import type { CardDirectory } from '../ring/directory.js';
 import type { ShardInstruments } from '../shard-instruments.js';
-import type { Store } from '../store/port.js';
 import type { Faults } from './faults.js';
 
 export type ShardLog = (
@@ -23,7 +23,7 @@ export type ShardLog = (
 export interface ThreadPorts {
   readonly reader: JournalReader;
   /** Store of the fingerprint segments. */
-  readonly segments: Store;
+  readonly segments: SegmentStore;
   readonly board: SegmentBoard;
   readonly keys: IndexKeys;
   /** Mark of the index keys' seeds. */

@@ -194,12 +194,27 @@ export class Harness {
   }
 
   #call(kind: number, shard: number, value: Command | Read): CommandResult | ReadResult {
-    const token = ++this.#token;
-    this.#requests.push(kind, 0, shard, token, 0, this.us, 0, packMsg(value));
+    const token = this.#push(kind, shard, value);
     this.turn();
     const result = this.results.get(token);
     if (result === undefined) throw new Error('no result was released');
     return result;
+  }
+
+  #push(kind: number, shard: number, value: Command | Read): number {
+    const token = ++this.#token;
+    this.#requests.push(kind, 0, shard, token, 0, this.us, 0, packMsg(value));
+    return token;
+  }
+
+  /** Queues a command without a turn. */
+  sendCommand(shard: number, command: Command): number {
+    return this.#push(RequestKind.command, shard, command);
+  }
+
+  /** Queues a read without a turn. */
+  sendRead(shard: number, read: Read): number {
+    return this.#push(RequestKind.read, shard, read);
   }
 
   command(shard: number, command: Command): CommandResult {

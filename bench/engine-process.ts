@@ -1,0 +1,113 @@
+/**
+ * A real server as a child process, for the benchmarks: start, CPU and memory from the operating system, stop. Linux only
+ * (/proc); elsewhere CPU and memory are left out.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+
+/** Clock ticks per second of /proc/<pid>/stat: 100 on every Linux that Node runs on. */
+const TICKS = 100;
+
+export const cliFile = fileURLToPath(new URL('../../cli/main.js', import.meta.url));
+
+export class EngineProcess {
+  readonly tcp: string;
+  readonly ws: string;
+  readonly admin: string;
+  readonly recovered: number;
+  readonly readyMs: number;
+  readonly #child: ChildProcess;
+
+  private constructor(child: ChildProcess, facts: Record<string, string>) {
+    this.#child = child;
+    this.tcp = facts.tcp ?? '';
+    this.ws = facts.ws ?? '';
+    this.admin = facts.admin ?? '';
+    this.recovered = Number(facts.recovered);
+    this.readyMs = Number(facts.in_ms);
+  }
+
+  static async start(dataDir: string, ...flags: string[]): Promise<EngineProcess> {
+    const args = [
+      cliFile,
+      'serve',
+      '--data-dir',
+      dataDir,
+      '--tcp-port',
+      '0',
+      '--ws-port',
+      '0',
+      '--admin-port',
+      '0',
+      '--log-level',
+      'warn',
+      ...flags,
+    ];
+    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+    const lines = createInterface({ input: child.stdout! });
+    const ready = new Promise<string>((resolve, reject) => {
+      lines.once('line', resolve);
+      child.once('exit', (code) => reject(new Error(`the server ended with status ${code} before it was ready`)));
+    });
+    const line = await ready;
+    const facts = Object.fromEntries(
+      line
+        .split(' ')
+        .filter((part) => part.includes('='))
+        .map((part) => part.split('=') as [string, string]),
+    );
+    return new EngineProcess(child, facts);
+  }
+
+  get pid(): number {
+    return this.#child.pid!;
+  }
+
+  /** User and system CPU of the whole process so far, seconds; undefined without /proc. */
+  cpuSeconds(): number | undefined {
+    try {
+      const stat = readFileSync(`/proc/${this.pid}/stat`, 'utf8');
+      const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+      return (Number(fields[11]) + Number(fields[12])) / TICKS;
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** Resident memory, bytes; undefined without /proc. */
+  residentBytes(): number | undefined {
+    try {
+      const kib = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${this.pid}/status`, 'utf8'))?.[1];
+      return kib === undefined ? undefined : Number(kib) * 1024;
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** SIGTERM and wait; resolves with the exit status. */
+  async stop(): Promise<number> {
+    const ended = new Promise<number>((resolve) => this.#child.once('exit', (code) => resolve(code ?? 137)));
+    this.#child.kill('SIGTERM');
+    return ended;
+  }
+
+  /** SIGKILL and wait. */
+  async kill(): Promise<void> {
+    const ended = new Promise((resolve) => this.#child.once('exit', resolve));
+    this.#child.kill('SIGKILL');
+    await ended;
+  }
+}
+
+/** Runs a command of the engine and returns what it prints on stdout. @throws Error when it fails */
+export async function runCommand(args: readonly string[]): Promise<string> {
+  const child = spawn(process.execPath, [cliFile, ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
+  let out = '';
+  for await (const chunk of child.stdout) out += String(chunk);
+  const status =
+    child.exitCode ?? (await new Promise<number>((resolve) => child.once('exit', (code) => resolve(code ?? 137))));
+  if (status !== 0 && status !== 99) throw new Error(`${args[0]} ended with status ${status}`);
+  return out;
+}

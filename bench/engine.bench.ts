@@ -1,0 +1,213 @@
+/**
+ * The engine as its users meet it: a real server process on a real directory, the load generator beside it on the same
+ * cores. Every answer counted here was on disk before it left; money is verified after each run, or the figure is void.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createWriteStream, mkdtempSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { panOfNumber } from '#src/vault/pan.js';
+import { EngineProcess, runCommand } from './engine-process.js';
+
+export interface EngineOptions {
+  /** Folder for the data directories: the disk that is measured. */
+  folder: string;
+  closedSeconds: number;
+  openSeconds: number;
+  openRate: number;
+  /** Accounts of the scale part. */
+  accounts: number;
+  say: (text: string) => void;
+}
+
+/** What one load run tells. */
+export interface RunFigures {
+  achievedPerS: number;
+  offered: number;
+  dropped: number;
+  errors: number;
+  latencyUs: Record<string, number>;
+  /** CPU of the engine process per answered message, microseconds, generator excluded. */
+  cpuUsPerMessage?: number;
+  verified: boolean | null;
+}
+
+export interface ScaleFigures {
+  accounts: number;
+  importSeconds: number;
+  bytesPerAccount: number;
+  restartMs: number;
+  restartRecords: number;
+  replayMs: number;
+  replayRecords: number;
+}
+
+export interface EngineFigures {
+  closed: RunFigures;
+  closedEcho: RunFigures;
+  closedWs: RunFigures;
+  mixed: RunFigures;
+  open: RunFigures;
+  scale: ScaleFigures;
+}
+
+export async function benchEngine(options: EngineOptions): Promise<EngineFigures> {
+  const load = await loadFigures(options);
+  return { ...load, scale: await scaleFigures(options) };
+}
+
+async function loadFigures(options: EngineOptions): Promise<Omit<EngineFigures, 'scale'>> {
+  const { say, closedSeconds, openSeconds, openRate } = options;
+  const folder = mkdtempSync(join(options.folder, 'holdfast-bench-'));
+  const dataDir = join(folder, 'data');
+  const engine = await EngineProcess.start(dataDir);
+  const own = ['--admin', `http://${engine.admin}`, '--token-file', join(dataDir, 'admin.token')];
+  const closedLoop = [
+    '--closed',
+    '-c',
+    '16',
+    '-p',
+    '128',
+    '-d',
+    `${closedSeconds}s`,
+    '--warmup',
+    '5s',
+    '--mix',
+    'auth:100',
+  ];
+  try {
+    const tcp = `iso8583+tcp://${engine.tcp}`;
+    say(`closed loop, 16 connections x 128 in flight, ${closedSeconds} s`);
+    const closed = await loadRun([tcp, ...closedLoop, '--accounts', '10000', '--verify', ...own], engine);
+    say('the same against the bare echo');
+    const closedEcho = await echoRun(closedLoop);
+    say('the same over WebSocket');
+    const closedWs = await loadRun(
+      [`ws://${engine.ws}/iso8583`, ...closedLoop, '--accounts', '10000', '--verify', ...own],
+      engine,
+    );
+    say('closed loop with reversals and repeats');
+    const mixedLoop = closedLoop.map((one) => (one === 'auth:100' ? 'auth:91,reversal:7,repeat:2' : one));
+    const mixed = await loadRun(
+      [tcp, ...mixedLoop, '--accounts', '10000', '--distribution', 'zipfian', '--verify', ...own],
+      engine,
+    );
+    say(`open loop, ${openRate}/s, ${openSeconds} s`);
+    const openLoop = [
+      '-R',
+      String(openRate),
+      '-c',
+      '16',
+      '-d',
+      `${openSeconds}s`,
+      '--warmup',
+      '5s',
+      '--mix',
+      'auth:100',
+      '--accounts',
+      '10000',
+    ];
+    const open = await loadRun([tcp, ...openLoop, '--verify', ...own], engine);
+    return { closed, closedEcho, closedWs, mixed, open };
+  } finally {
+    await engine.stop();
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** Result of `holdfast loadtest --json`, as far as it is used. */
+interface LoadResult {
+  offered: number;
+  achieved_per_s: number;
+  dropped: number;
+  errors: number;
+  latency_us: Record<string, number>;
+  by_mti: Record<string, number>;
+  verify: { ok: boolean } | null;
+}
+
+async function loadRun(args: readonly string[], engine: EngineProcess | undefined): Promise<RunFigures> {
+  const before = engine?.cpuSeconds();
+  const result = JSON.parse(await runCommand(['loadtest', ...args, '--json', '--quiet'])) as LoadResult;
+  const after = engine?.cpuSeconds();
+  const answered = Object.values(result.by_mti).reduce((sum, count) => sum + count, 0);
+  const seconds = Number(/^(\d+)s$/.exec(args[args.indexOf('-d') + 1]!)?.[1]);
+  const warmup = Number(/^(\d+)s$/.exec(args[args.indexOf('--warmup') + 1]!)?.[1]);
+  // The process's CPU covers warm-up and verification too; the messages of the warm-up are estimated at the same rate.
+  const messages = answered * ((seconds + warmup) / seconds);
+  return {
+    achievedPerS: result.achieved_per_s,
+    offered: result.offered,
+    dropped: result.dropped,
+    errors: result.errors,
+    latencyUs: result.latency_us,
+    ...(before === undefined || after === undefined || messages === 0
+      ? {}
+      : { cpuUsPerMessage: ((after - before) * 1e6) / messages }),
+    verified: result.verify?.ok ?? null,
+  };
+}
+
+async function echoRun(args: readonly string[]): Promise<RunFigures> {
+  const file = fileURLToPath(new URL('./echo-server.js', import.meta.url));
+  const child: ChildProcess = spawn(process.execPath, [file], { stdio: ['ignore', 'pipe', 'inherit'] });
+  try {
+    const [line] = (await once(createInterface({ input: child.stdout! }), 'line')) as [string];
+    const address = /tcp=(\S+)/.exec(line)![1]!;
+    return await loadRun([`iso8583+tcp://${address}`, ...args, '--echo'], undefined);
+  } finally {
+    child.kill('SIGTERM');
+  }
+}
+
+/** Import, memory, restart and replay with many accounts. */
+async function scaleFigures(options: EngineOptions): Promise<ScaleFigures> {
+  const { accounts, say } = options;
+  const folder = mkdtempSync(join(options.folder, 'holdfast-scale-'));
+  const dataDir = join(folder, 'data');
+  const rows = join(folder, 'accounts.ndjson');
+  try {
+    await writeRows(rows, accounts);
+    let engine = await EngineProcess.start(dataDir);
+    const empty = engine.residentBytes() ?? 0;
+    say(`import of ${accounts} accounts with cards`);
+    const began = performance.now();
+    await runCommand([
+      'import',
+      rows,
+      '--admin',
+      `http://${engine.admin}`,
+      '--token-file',
+      join(dataDir, 'admin.token'),
+      '--json',
+    ]);
+    const importSeconds = (performance.now() - began) / 1000;
+    await engine.stop();
+    say('restart from the checkpoint');
+    engine = await EngineProcess.start(dataDir);
+    const { readyMs: restartMs, recovered: restartRecords } = engine;
+    const bytesPerAccount = ((engine.residentBytes() ?? 0) - empty) / accounts;
+    await engine.stop();
+    say('restart from the journal alone');
+    rmSync(join(dataDir, 'state'), { recursive: true });
+    engine = await EngineProcess.start(dataDir);
+    const { readyMs: replayMs, recovered: replayRecords } = engine;
+    await engine.stop();
+    return { accounts, importSeconds, bytesPerAccount, restartMs, restartRecords, replayMs, replayRecords };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+async function writeRows(file: string, accounts: number): Promise<void> {
+  const out = createWriteStream(file);
+  for (let i = 0; i < accounts; i++) {
+    const account = { id: `acct-${i}`, currency: 'BRL', credit_limit: 500_000, type: 'credit' };
+    const card = { pan: panOfNumber('999999', i), expiry: '3512', status: 'active' };
+    if (!out.write(`${JSON.stringify({ account, card })}\n`)) await once(out, 'drain');
+  }
+  out.end();
+  await once(out, 'finish');
+}

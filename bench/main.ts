@@ -1,0 +1,109 @@
+/**
+ * `npm run bench`: micro-benchmarks of each room, then the engine as a whole; a table on the terminal and one JSON file in
+ * bench/results. docs/benchmarks.md is generated from those files (`npm run bench -- --report`).
+ *
+ *   --rooms   only the micro-benchmarks      --engine   only the whole engine
+ *   --quick   short runs and 100 000 accounts, to see that everything works: no figures to quote
+ *   --dir D   folder whose disk is measured (default: the working directory)
+ *   --report  only writes docs/benchmarks.md from the newest results
+ */
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { cpus, loadavg, release, totalmem } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { disk as examineDisk } from '#src/cli/doctor.js';
+import { benchDomain } from './domain.bench.js';
+import { benchEngine } from './engine.bench.js';
+import { benchIndex } from './index.bench.js';
+import { benchIngress } from './ingress.bench.js';
+import { benchIso8583 } from './iso8583.bench.js';
+import { benchJournal } from './journal.bench.js';
+import { type BenchResult, renderRows, writeReport } from './report.js';
+import { benchRing } from './ring.bench.js';
+import type { BenchRow } from './row.js';
+
+const root = fileURLToPath(new URL('../../../', import.meta.url));
+
+const { values } = parseArgs({
+  options: {
+    rooms: { type: 'boolean', default: false },
+    engine: { type: 'boolean', default: false },
+    quick: { type: 'boolean', default: false },
+    report: { type: 'boolean', default: false },
+    dir: { type: 'string', default: process.cwd() },
+  },
+});
+
+/** In the order a message meets them. */
+const rooms: readonly (readonly [string, () => Promise<BenchRow[]>])[] = [
+  ['ingress', benchIngress],
+  ['ring', benchRing],
+  ['iso8583', benchIso8583],
+  ['domain', benchDomain],
+  ['journal', benchJournal],
+  ['index', benchIndex],
+];
+
+const say = (text: string): void => console.error(`bench: ${text}`);
+
+async function run(): Promise<void> {
+  const began = new Date();
+  const disk = examineDisk(values.dir).values;
+  const rows: BenchRow[] = [];
+  if (!values.engine) {
+    for (const [name, bench] of rooms) {
+      say(name);
+      rows.push(...(await bench()));
+    }
+    console.log(renderRows(rows));
+  }
+  const quick = values.quick;
+  const engine = values.rooms
+    ? undefined
+    : await benchEngine({
+        folder: values.dir,
+        closedSeconds: quick ? 5 : 30,
+        openSeconds: quick ? 5 : 60,
+        openRate: quick ? 5_000 : 30_000,
+        accounts: quick ? 100_000 : 1_000_000,
+        say,
+      });
+  const result: BenchResult = {
+    schema_version: 1,
+    date: began.toISOString(),
+    commit: git('rev-parse', '--short', 'HEAD'),
+    dirty: git('status', '--porcelain') !== '',
+    quick,
+    command: `npm run bench${process.argv.length > 2 ? ` -- ${process.argv.slice(2).join(' ')}` : ''}`,
+    environment: {
+      node: process.version,
+      kernel: release(),
+      cpu: cpus()[0]?.model ?? 'unknown',
+      cores: cpus().length,
+      memoryBytes: totalmem(),
+      loadAverageAtStart: loadavg()[0] ?? 0,
+      disk,
+    },
+    rooms: rows,
+    ...(engine === undefined ? {} : { engine }),
+  };
+  const folder = join(root, 'bench', 'results', ...(quick ? ['tmp'] : []));
+  mkdirSync(folder, { recursive: true });
+  const file = join(folder, `${began.toISOString().slice(0, 10)}-${result.commit}.json`);
+  writeFileSync(file, `${JSON.stringify(result, null, 2)}\n`);
+  if (engine !== undefined) console.log(JSON.stringify(engine, null, 2));
+  say(`written to ${file}`);
+}
+
+function git(...args: string[]): string {
+  try {
+    return execFileSync('git', args, { cwd: root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
+  } catch {
+    return 'unknown';
+  }
+}
+
+if (values.report) say(`${writeReport(root)} written`);
+else await run();

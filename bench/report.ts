@@ -1,0 +1,127 @@
+/** docs/benchmarks.md, generated from the newest result in bench/results: never typed. */
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { EngineFigures, RunFigures } from './engine.bench.js';
+import type { BenchRow } from './row.js';
+
+export interface BenchResult {
+  schema_version: 1;
+  date: string;
+  commit: string;
+  /** True when the working tree had changes that are not in the commit. */
+  dirty: boolean;
+  quick: boolean;
+  command: string;
+  environment: {
+    node: string;
+    kernel: string;
+    cpu: string;
+    cores: number;
+    memoryBytes: number;
+    loadAverageAtStart: number;
+    /** fdatasync times of the measured folder's disk, as `holdfast doctor` takes them. */
+    disk: Record<string, unknown>;
+  };
+  rooms: BenchRow[];
+  engine?: EngineFigures;
+}
+
+export function renderRows(rows: readonly BenchRow[]): string {
+  const lines = ['| room | operation | per operation | per second | bytes allocated |', '|---|---|---:|---:|---:|'];
+  for (const { room, name, nsPerOp, opsPerSec, bytesPerOp } of rows) {
+    const bytes = bytesPerOp === undefined ? '' : bytesPerOp.toFixed(bytesPerOp < 10 ? 1 : 0);
+    lines.push(`| ${room} | ${name} | ${duration(nsPerOp)} | ${count(opsPerSec)} | ${bytes} |`);
+  }
+  return lines.join('\n');
+}
+
+/** The newest full result, and its file name. */
+export function newestResult(root: string): { file: string; result: BenchResult } | undefined {
+  const folder = join(root, 'bench', 'results');
+  const results = readdirSync(folder)
+    .filter((name) => name.endsWith('.json'))
+    .map((file) => ({ file, result: JSON.parse(readFileSync(join(folder, file), 'utf8')) as BenchResult }))
+    .filter(({ result }) => !result.quick)
+    .sort((a, b) => (a.result.date < b.result.date ? -1 : 1));
+  return results.at(-1);
+}
+
+export function writeReport(root: string): string {
+  const newest = newestResult(root);
+  if (newest === undefined) throw new Error('no result in bench/results: run `npm run bench` first');
+  const file = join(root, 'docs', 'benchmarks.md');
+  writeFileSync(file, renderReport(newest.file, newest.result));
+  return file;
+}
+
+export function renderReport(file: string, result: BenchResult): string {
+  const { environment: env } = result;
+  const disk =
+    env.disk === null
+      ? 'not measured'
+      : Object.entries(env.disk)
+          .map(([name, value]) => `${name} ${String(value)}`)
+          .join(', ');
+  return `# Benchmarks
+
+Generated from \`bench/results/${file}\` by \`npm run bench -- --report\`. Do not edit.
+
+- Run: \`${result.command}\`, ${result.date}, commit ${result.commit}${result.dirty ? ' with local changes' : ''}
+- Machine: ${env.cores} cores (${env.cpu}), ${Math.round(env.memoryBytes / 2 ** 30)} GiB, Linux ${env.kernel}, Node ${env.node}, load average ${env.loadAverageAtStart.toFixed(1)} at the start
+- Disk of the data directory: ${disk}
+- The load generator runs on the same cores. Shared virtual machine: read ratios rather than absolutes.
+- Every answer was durable (fdatasync and meta page) before it left. Latency counts from the scheduled send in the open loop.
+- Not in these figures: card cryptography, velocity windows, decision rules, clearing, TLS, a network between client and engine.
+${result.engine === undefined ? '' : renderEngine(result.engine)}
+## Rooms
+
+${renderRows(result.rooms)}
+`;
+}
+
+function renderEngine(engine: EngineFigures): string {
+  const { scale } = engine;
+  const share = (part: RunFigures): string =>
+    `${((part.achievedPerS / engine.closedEcho.achievedPerS) * 100).toFixed(0)} %`;
+  const rows: readonly (readonly [string, RunFigures])[] = [
+    ['closed loop, 16 x 128 in flight, TCP', engine.closed],
+    ['the same, WebSocket', engine.closedWs],
+    ['the same, TCP, 7 % reversals, 2 % repeats, Zipf', engine.mixed],
+    ['the same against the bare echo server', engine.closedEcho],
+    ['open loop', engine.open],
+  ];
+  return `
+## Engine
+
+| run | achieved/s | p50 | p99 | p99.9 | max | dropped | errors | engine CPU per message | money verified |
+|---|---:|---:|---:|---:|---:|---:|---:|---:|---|
+${rows.map(([name, run]) => runLine(name, run)).join('\n')}
+
+Share of the bare echo's rate with the same client: TCP ${share(engine.closed)}, WebSocket ${share(engine.closedWs)}.
+
+| ${count(scale.accounts)} accounts with a card each | |
+|---|---:|
+| import through the API | ${scale.importSeconds.toFixed(1)} s |
+| memory each (resident after a restart, less the empty engine) | ${scale.bytesPerAccount.toFixed(0)} bytes |
+| restart to ready from the checkpoint (${count(scale.restartRecords)} records replayed) | ${(scale.restartMs / 1000).toFixed(1)} s |
+| restart to ready from the journal alone (${count(scale.replayRecords)} records) | ${(scale.replayMs / 1000).toFixed(1)} s |
+`;
+}
+
+function runLine(name: string, run: RunFigures): string {
+  const us = (key: string): string => duration((run.latencyUs[key] ?? Number.NaN) * 1000);
+  const cpu = run.cpuUsPerMessage === undefined ? '' : `${run.cpuUsPerMessage.toFixed(1)} us`;
+  const verified = run.verified === null ? '' : run.verified ? 'yes' : 'NO: void';
+  return `| ${name} | ${count(run.achievedPerS)} | ${us('p50')} | ${us('p99')} | ${us('p999')} | ${us('max')} | ${count(run.dropped)} | ${count(run.errors)} | ${cpu} | ${verified} |`;
+}
+
+function count(value: number): string {
+  return Math.round(value).toLocaleString('en-US');
+}
+
+function duration(ns: number): string {
+  if (Number.isNaN(ns)) return '';
+  if (ns < 1000) return `${ns.toFixed(0)} ns`;
+  if (ns < 1e6) return `${(ns / 1000).toFixed(1)} us`;
+  return `${(ns / 1e6).toFixed(1)} ms`;
+}

@@ -1,0 +1,150 @@
+import { describe, expect, it } from 'vitest';
+import { DelayedLane } from '../../src/journal/lanes.js';
+import { ShardState } from '../../src/ring/control-block.js';
+import { MemoryStore } from '../../src/store/memory-store.js';
+import { Harness, purchase } from './harness.js';
+
+const POISON = '000000066600';
+
+function poison(stan: number): ReturnType<typeof purchase> {
+  return purchase(stan, 100, { 37: POISON });
+}
+
+describe('a shard that throws', () => {
+  it('answers 96, keeps what it had decided in the same turn, and comes back while others serve', () => {
+    const h = new Harness({ faults: { throwRrn: POISON } });
+    const bad = h.open(0, 1);
+    const good = h.open(1, 1);
+    const before = h.send(bad, purchase(1, 250));
+    const poisoned = h.send(bad, poison(2));
+    const after = h.send(bad, purchase(3, 100));
+    const elsewhere = h.send(good, purchase(4, 70));
+    h.turn();
+    expect(h.answers.get(before)?.fields[39]).toBe('00');
+    expect(h.answers.get(poisoned)?.fields[39]).toBe('96');
+    expect(h.answers.get(after)?.fields[39]).toBe('91');
+    expect(h.answers.get(elsewhere)?.fields[39]).toBe('00');
+    for (let i = 0; i < 5; i++) h.turn();
+    expect(h.control.shardState(0)).toBe(ShardState.up);
+    expect(h.balances(0, bad.account).held).toBe(250);
+    expect(h.ask(bad, purchase(3, 100))[39]).toBe('00');
+    expect(h.balances(0, bad.account).held).toBe(350);
+    expect(h.logs.join('\n')).toContain('a shard stopped');
+  });
+
+  it('answers the same message 96 from then on without stopping, also after a restart', () => {
+    const journal = new MemoryStore();
+    const h = new Harness({ journal, faults: { throwRrn: POISON } });
+    const card = h.open(0, 1);
+    h.ask(card, poison(2));
+    for (let i = 0; i < 5; i++) h.turn();
+    expect(h.ask(card, poison(2))[39]).toBe('96');
+    expect(h.control.shardState(0)).toBe(ShardState.up);
+    const again = new Harness({ journal, faults: { throwRrn: POISON } });
+    expect(again.ask(card, poison(2))[39]).toBe('96');
+    expect(again.control.shardState(0)).toBe(ShardState.up);
+    expect(again.ask(card, purchase(5, 10))[39]).toBe('00');
+  });
+
+  it('stays down after three stops within a minute; the others go on', () => {
+    const h = new Harness({ faults: { throwRrn: POISON } });
+    const bad = h.open(0, 1);
+    const good = h.open(1, 1);
+    for (let stan = 10; stan < 13; stan++) {
+      h.ask(bad, poison(stan));
+      for (let i = 0; i < 5; i++) h.turn();
+    }
+    expect(h.control.shardState(0)).toBe(ShardState.down);
+    expect(h.ask(bad, purchase(1, 10))[39]).toBe('91');
+    expect(h.ask(good, purchase(1, 10))[39]).toBe('00');
+  });
+
+  it('undoes an undelivered approval only when it is back', () => {
+    const h = new Harness({ faults: { throwRrn: POISON } });
+    const card = h.open(0, 1);
+    const token = h.send(card, purchase(1, 250));
+    h.turn();
+    const { sequence } = h.answers.get(token)!;
+    h.send(card, poison(2));
+    const rollBack = h.notDelivered(0, sequence);
+    h.turn();
+    expect(h.answers.has(rollBack)).toBe(false);
+    for (let i = 0; i < 5; i++) h.turn();
+    expect(h.answers.get(rollBack)?.flag).toBe(1);
+    expect(h.balances(0, card.account).held).toBe(0);
+  });
+});
+
+describe('a lane that acknowledges late', () => {
+  it('holds every reply, read and decline back until its sequence is durable', () => {
+    const clock = { ms: 0 };
+    const h = new Harness({ lane: (inner) => new DelayedLane(inner, { now: () => clock.ms, delayMs: 5 }) });
+    const settle = (): void => {
+      h.turn();
+      clock.ms += 5;
+      h.turn();
+    };
+    const openToken = h.sendCommand(0, {
+      op: 'create_account',
+      id: 'late',
+      program: 0,
+      currency: 986,
+      creditLimit: 100,
+      type: 1,
+    });
+    h.turn();
+    expect(h.results.has(openToken)).toBe(false);
+    clock.ms += 4;
+    h.turn();
+    expect(h.results.has(openToken)).toBe(false);
+    clock.ms += 1;
+    h.turn();
+    expect(h.results.get(openToken)?.ok).toBe(true);
+    const card = h.sendCommand(0, {
+      op: 'create_card',
+      account: 'late',
+      fingerprint: [1, 2, 3],
+      bin: 999999,
+      last4: 18,
+      panLength: 16,
+      expiry: 2912,
+      cardSequence: 1,
+      serviceCode: 201,
+      status: 2,
+      replacesSlot: -1,
+    });
+    settle();
+    expect(h.results.get(card)?.ok).toBe(true);
+    const slot = { shard: 0, slot: 0 };
+    const approved = h.send(slot, purchase(1, 60));
+    const declined = h.send(slot, purchase(2, 60));
+    const read = h.sendRead(0, { op: 'account', id: 'late' });
+    h.turn();
+    expect([approved, declined].some((token) => h.answers.has(token)) || h.results.has(read)).toBe(false);
+    clock.ms += 5;
+    h.turn();
+    expect(h.answers.get(approved)?.fields[39]).toBe('00');
+    expect(h.answers.get(declined)?.fields[39]).toBe('51');
+    expect(h.results.get(read)).toMatchObject({ ok: true, account: { held: 60 } });
+    // A repeat saw the original, so it too waits for what the shard had appended meanwhile.
+    const other = h.send(slot, purchase(3, 10));
+    const repeat = h.send(slot, purchase(1, 60, { 0: '0101' }));
+    h.turn();
+    expect(h.answers.has(repeat)).toBe(false);
+    settle();
+    expect(h.answers.get(repeat)?.fields[38]).toBe(h.answers.get(approved)?.fields[38]);
+    expect(h.answers.get(other)?.fields[39]).toBe('00');
+  });
+});
+
+describe('a commit that fails', () => {
+  it('ends the turn with the error and releases nothing', () => {
+    const journal = new MemoryStore();
+    const h = new Harness({ journal });
+    const card = h.open(0, 1);
+    journal.faults.failCommit = journal.commits + 1;
+    const token = h.send(card, purchase(1, 10));
+    expect(() => h.turn()).toThrow(/commit/);
+    expect(h.answers.has(token)).toBe(false);
+  });
+});
