@@ -23,6 +23,7 @@ import { benchJournal } from './journal.bench.js';
 import { type BenchResult, renderRows, writeReport } from './report.js';
 import { benchRing } from './ring.bench.js';
 import type { BenchRow } from './row.js';
+import { benchShard } from './shard.bench.js';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 
@@ -37,13 +38,14 @@ const { values } = parseArgs({
 });
 
 /** In the order a message meets them. */
-const rooms: readonly (readonly [string, () => Promise<BenchRow[]>])[] = [
+const rooms: readonly (readonly [string, () => Promise<BenchRow[]> | BenchRow[]])[] = [
   ['ingress', benchIngress],
   ['ring', benchRing],
   ['iso8583', benchIso8583],
   ['domain', benchDomain],
   ['journal', benchJournal],
   ['index', benchIndex],
+  ['shard', benchShard],
 ];
 
 const say = (text: string): void => console.error(`bench: ${text}`);

@@ -1,0 +1,225 @@
+/**
+ * One shard thread's work per message without its disk: ring entry in, decode, normalize, duplicate check, decide, apply,
+ * journal record, seal, reply, release. The lane takes the frames and does nothing, so this is the CPU that the shard adds
+ * to the commit.
+ */
+
+import { monotonicUs } from '#src/clock.js';
+import { IndexKeys } from '#src/domain/index-keys.js';
+import { pack } from '#src/iso8583/message.js';
+import { JournalReader } from '#src/journal/reader.js';
+import { createSegmentBoard, SegmentBoard } from '#src/journal/segment-board.js';
+import type { JournalLane } from '#src/journal/types.js';
+import { ControlBlock, createControlBlock, ShardState } from '#src/ring/control-block.js';
+import { CardDirectory, createDirectory } from '#src/ring/directory.js';
+import { RequestKind } from '#src/ring/kinds.js';
+import { createRing, RingConsumer, RingProducer } from '#src/ring/ring.js';
+import { createWake, Waker } from '#src/ring/wake.js';
+import { WIRE_HEADER_BYTES } from '#src/ring/wire-entry.js';
+import { Faults, noFaults } from '#src/shard/faults.js';
+import { LogicalShard } from '#src/shard/logical-shard.js';
+import { ShardClock } from '#src/shard/shard-clock.js';
+import { ShardHost } from '#src/shard/shard-host.js';
+import { ThreadContext } from '#src/shard/thread-context.js';
+import { createShardInstruments, ShardInstruments } from '#src/shard-instruments.js';
+import { MemoryStore } from '#src/store/memory-store.js';
+import type { BenchRow } from './row.js';
+
+const CARDS = 1000;
+const BATCH = 1024;
+const WARM_BATCHES = 60;
+const BATCHES = 200;
+const NOW_MS = Date.UTC(2026, 5, 15, 12);
+const STAN_AT_TEXT = '000000';
+
+/** Takes frames and forgets them. */
+class NullLane implements JournalLane {
+  readonly #durable = new Map<number, number>();
+  append(frames: Parameters<JournalLane['append']>[0]): void {
+    for (const frame of frames) this.#durable.set(frame.shard, frame.lastSequence);
+  }
+  durable(shard: number): number {
+    return this.#durable.get(shard) ?? 0;
+  }
+  poll(): void {
+    // Acknowledged inside append.
+  }
+  async close(): Promise<void> {
+    this.#durable.clear();
+  }
+}
+
+class ShardBench {
+  readonly #requests: RingProducer;
+  readonly #replies: RingConsumer;
+  readonly #host: ShardHost;
+  readonly #payload: Uint8Array;
+  readonly #stanAt: number;
+  readonly #rrnAt: number;
+  #stan = 0;
+
+  constructor() {
+    const memory = new MemoryStore();
+    const reader = JournalReader.ofStore(memory, 'memory');
+    const context = new ThreadContext({
+      reader,
+      segments: new MemoryStore(),
+      board: new SegmentBoard(createSegmentBoard()),
+      keys: new IndexKeys(1, 2),
+      keyCheck: 3,
+      directory: new CardDirectory(createDirectory({ expected: CARDS, maximum: CARDS })),
+      faults: new Faults(noFaults),
+      instruments: new ShardInstruments(createShardInstruments()),
+      monotonicUs,
+      log: () => undefined,
+    });
+    context.nowMs = NOW_MS;
+    const shard = new LogicalShard(context, reader.head(0));
+    const control = new ControlBlock(createControlBlock());
+    control.setShardState(0, ShardState.up);
+    const requests = createRing(1 << 20);
+    const replies = createRing(1 << 20);
+    this.#requests = new RingProducer(requests);
+    this.#replies = new RingConsumer(replies);
+    const lane = new NullLane();
+    this.#host = new ShardHost({
+      context,
+      clients: [
+        { requests: new RingConsumer(requests), replies: new RingProducer(replies), waker: new Waker(createWake()) },
+      ],
+      shards: [shard],
+      lane,
+      reader,
+      control,
+      clock: new ShardClock(0, NOW_MS, monotonicUs()),
+      wallMs: () => NOW_MS,
+      checkpoint: undefined,
+      feed: undefined,
+    });
+    openCards(shard);
+    this.#host.turn();
+    const message = pack('iso87-bcd', purchase());
+    this.#payload = new Uint8Array(WIRE_HEADER_BYTES + message.length);
+    this.#payload.set(message, WIRE_HEADER_BYTES);
+    this.#payload[17] = 1;
+    // DE11 stands behind MTI 2, bitmap 8, DE2 1 + 8, DE3 3, DE4 6, DE7 5.
+    this.#stanAt = WIRE_HEADER_BYTES + 2 + 8 + 9 + 3 + 6 + 5;
+    this.#rrnAt = indexOfText(this.#payload, '326514000000');
+  }
+
+  batch(): void {
+    const us = monotonicUs();
+    for (let i = 0; i < BATCH; i++) {
+      this.#stan = (this.#stan + 1) % 1_000_000;
+      const slot = (this.#stan * 7919) % CARDS;
+      this.#payload[0] = slot & 0xff;
+      this.#payload[1] = slot >> 8;
+      putBcd(this.#payload, this.#stanAt, this.#stan);
+      putAscii(this.#payload, this.#rrnAt + 6, this.#stan);
+      this.#requests.push(RequestKind.wire, 0, 0, i, 0, us, us + 1e9, this.#payload);
+    }
+    this.#host.turn();
+    let replies = 0;
+    while (this.#replies.next()) {
+      this.#replies.consume();
+      replies++;
+    }
+    this.#replies.release();
+    if (replies !== BATCH) throw new Error(`${replies} replies for ${BATCH} messages`);
+  }
+}
+
+function purchase(): Record<string, string> {
+  return {
+    0: '0100',
+    2: '9999990000000018',
+    3: '000000',
+    4: '000000000001',
+    7: '0615120000',
+    11: STAN_AT_TEXT,
+    12: '120000',
+    13: '0615',
+    14: '3512',
+    18: '5411',
+    22: '051',
+    25: '00',
+    32: '123456',
+    37: '326514000000',
+    41: 'TERM0001',
+    42: 'ACCEPTOR0000001',
+    43: 'CORNER SHOP            SAO PAULO     BRA',
+    49: '986',
+    63: 'N00000000000001',
+  };
+}
+
+function openCards(shard: LogicalShard): void {
+  for (let i = 0; i < CARDS; i++) {
+    shard.record({
+      kind: 1,
+      sequence: 0,
+      timeMs: NOW_MS,
+      accountSlot: i,
+      id: `acct-${i}`,
+      program: 0,
+      currency: 986,
+      creditLimit: 1e12,
+      type: 1,
+    });
+    shard.record({
+      kind: 3,
+      sequence: 0,
+      timeMs: NOW_MS,
+      cardSlot: i,
+      accountSlot: i,
+      fingerprint: [i + 1, 2, 3],
+      bin: 999_999,
+      last4: 18,
+      panLength: 16,
+      expiry: 3512,
+      cardSequence: 1,
+      serviceCode: 201,
+      status: 2,
+      replacesSlot: -1,
+      previousOfAccount: 0,
+    });
+  }
+}
+
+function indexOfText(bytes: Uint8Array, text: string): number {
+  return Buffer.from(bytes).indexOf(text, 0, 'latin1');
+}
+
+function putBcd(bytes: Uint8Array, at: number, value: number): void {
+  let rest = value;
+  for (let i = 2; i >= 0; i--) {
+    bytes[at + i] = (rest % 10) | ((Math.floor(rest / 10) % 10) << 4);
+    rest = Math.floor(rest / 100);
+  }
+}
+
+function putAscii(bytes: Uint8Array, at: number, value: number): void {
+  let rest = value;
+  for (let i = 5; i >= 0; i--) {
+    bytes[at + i] = 0x30 + (rest % 10);
+    rest = Math.floor(rest / 10);
+  }
+}
+
+export async function benchShard(): Promise<BenchRow[]> {
+  const bench = new ShardBench();
+  for (let i = 0; i < WARM_BATCHES; i++) bench.batch();
+  const heap = process.memoryUsage().heapUsed;
+  const cpu = process.cpuUsage();
+  const start = performance.now();
+  for (let i = 0; i < BATCHES; i++) bench.batch();
+  const wallNs = ((performance.now() - start) * 1e6) / (BATCHES * BATCH);
+  const used = process.cpuUsage(cpu);
+  const cpuNs = ((used.user + used.system) * 1000) / (BATCHES * BATCH);
+  const bytesPerOp = Math.max(0, process.memoryUsage().heapUsed - heap) / (BATCHES * BATCH);
+  const row = (name: string, nsPerOp: number): BenchRow => ({ room: 'shard', name, nsPerOp, opsPerSec: 1e9 / nsPerOp });
+  return [
+    { ...row('whole turn per authorization, no disk, wall', wallNs), bytesPerOp },
+    row('whole turn per authorization, no disk, CPU', cpuNs),
+  ];
+}
