@@ -95,6 +95,7 @@ class ShardBench {
       wallMs: () => NOW_MS,
       checkpoint: undefined,
       feed: undefined,
+      onProfile: () => undefined,
     });
     openCards(shard);
     this.#host.turn();

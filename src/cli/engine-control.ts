@@ -3,10 +3,10 @@
  * the same way as anybody else's accounts.
  */
 import { readFileSync } from 'node:fs';
-import { Session } from 'node:inspector';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import type { ControlThreadData, FromControl, ToControl } from '../control/control-thread.js';
+import { profileThisThread } from '../control/profiles.js';
 import { type ErrorCode, errorCodes, HoldfastError } from '../errors.js';
 import type { Ingress } from '../ingress/ingress.js';
 import type { Log } from '../log.js';
@@ -108,11 +108,18 @@ export class ControlPlane {
   async #answer(question: Extract<FromControl, { type: 'ask' }>): Promise<void> {
     const reply = (message: ToControl): void => this.#worker?.postMessage(message);
     try {
-      const value = question.what === 'ingress' ? this.#o.ingress.stats() : await profileMain(question.seconds);
+      const value = question.what === 'ingress' ? this.#o.ingress.stats() : await this.#profile(question);
       reply({ type: 'answer', id: question.id, ok: true, value });
     } catch (error) {
       reply({ type: 'answer', id: question.id, ok: false, error: (error as Error).message });
     }
+  }
+
+  async #profile({ thread, seconds }: { thread: string; seconds: number }): Promise<string> {
+    if (thread === 'main') return profileThisThread(seconds);
+    const profile = await this.#o.threads.profile(Number(thread.slice('shard-'.length)), seconds);
+    if (profile === '') throw new Error(`${thread} is being profiled already`);
+    return profile;
   }
 
   /** One thousand accounts and cards, once: a directory that has the first one has them all. */
@@ -147,27 +154,5 @@ export class ControlPlane {
     this.#failed = () => undefined;
     this.#worker?.postMessage(stop);
     await this.#stopped;
-  }
-}
-
-/** CPU profile of the main thread as JSON text. */
-async function profileMain(seconds: number): Promise<string> {
-  const session = new Session();
-  session.connect();
-  const post = (method: string, params?: object): Promise<unknown> =>
-    new Promise((resolve, reject) => {
-      session.post(method, params, (error: Error | null, result?: unknown) =>
-        error === null ? resolve(result) : reject(error),
-      );
-    });
-  try {
-    await post('Profiler.enable');
-    await post('Profiler.setSamplingInterval', { interval: 200 });
-    await post('Profiler.start');
-    await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
-    const { profile } = (await post('Profiler.stop')) as { profile: unknown };
-    return JSON.stringify(profile);
-  } finally {
-    session.disconnect();
   }
 }

@@ -26,6 +26,8 @@ import { workerFile } from '../worker-file.js';
 export const CLIENTS = ['ingress', 'control', 'supervisor'] as const;
 export type ClientName = (typeof CLIENTS)[number];
 
+const NOTHING = new Uint8Array(0);
+
 export interface ShardThreadsOptions {
   readonly threads: number;
   readonly shards: number;
@@ -55,6 +57,9 @@ export class ShardThreads {
   readonly #running: Promise<ShardThreadResult>[] = [];
   readonly #ports: MessagePort[] = [];
   readonly #ready: Promise<number>[] = [];
+  /** Who waits for the profile of a thread, by thread index. */
+  readonly #profiled: (((profile: string) => void) | undefined)[] = [];
+  #supervisor: RingClient | undefined;
 
   constructor(options: ShardThreadsOptions) {
     const { threads, shards } = options;
@@ -110,6 +115,7 @@ export class ShardThreads {
       new Promise((resolve) => {
         port1.on('message', (note: ShardThreadNote) => {
           if (note.type === 'ready') resolve(note.recovered);
+          else if (note.type === 'profile') this.#profiled[thread]?.(note.profile);
           else log[note.level]({ thread, ...note.data }, note.message);
         });
       }),
@@ -147,12 +153,30 @@ export class ShardThreads {
     return Promise.all(this.#running);
   }
 
+  /** JSON text of a .cpuprofile of the thread; empty when it was being profiled already. */
+  async profile(thread: number, seconds: number): Promise<string> {
+    const shard = this.threadOfShard.indexOf(thread);
+    const supervisor = this.#client;
+    if (!supervisor.producer(shard).push(RequestKind.profile, 0, shard, 0, 0, 0, seconds, NOTHING)) {
+      throw new Error(`thread ${thread} does not take commands: its ring is full`);
+    }
+    supervisor.signal();
+    return new Promise((resolve) => {
+      this.#profiled[thread] = resolve;
+    });
+  }
+
+  get #client(): RingClient {
+    this.#supervisor ??= new RingClient(this.#rings.supervisor);
+    return this.#supervisor;
+  }
+
   /** Asks every thread to finish what it has and leave. Only after the clients have stopped sending. */
   requestStop(): void {
-    const client = new RingClient(this.#rings.supervisor);
+    const client = this.#client;
     for (let thread = 0; thread < this.#options.threads; thread++) {
       const shard = this.threadOfShard.indexOf(thread);
-      client.producer(shard).push(RequestKind.stop, 0, shard, 0, 0, 0, 0, new Uint8Array(0));
+      client.producer(shard).push(RequestKind.stop, 0, shard, 0, 0, 0, 0, NOTHING);
     }
     client.signal();
   }

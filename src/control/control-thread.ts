@@ -72,7 +72,7 @@ export type FromControl =
   | { type: 'ready'; address: string }
   | { type: 'failed'; code: string; message: string; next: string; exitStatus: number }
   /** `what` profile: CPU profile of the main thread (JSON text); ingress: an IngressSnapshot. */
-  | { type: 'ask'; id: number; what: 'profile'; seconds: number }
+  | { type: 'ask'; id: number; what: 'profile'; thread: string; seconds: number }
   | { type: 'ask'; id: number; what: 'ingress' }
   | { type: 'stopped' };
 
@@ -88,7 +88,10 @@ class Main {
     parentPort!.postMessage(message);
   }
 
-  async ask<T>(question: { what: 'ingress' } | { what: 'profile'; seconds: number }, timeoutMs: number): Promise<T> {
+  async ask<T>(
+    question: { what: 'ingress' } | { what: 'profile'; thread: string; seconds: number },
+    timeoutMs: number,
+  ): Promise<T> {
     const id = ++this.#id;
     let timer: NodeJS.Timeout | undefined;
     try {
@@ -143,7 +146,7 @@ async function start(data: ControlThreadData, main: Main): Promise<() => Promise
     health: healthPort(control, shards.shards),
     profiles: profiles({
       shardThreads: data.rings.pairs.length,
-      main: (seconds) => main.ask<string>({ what: 'profile', seconds }, seconds * 1000 + 10_000),
+      ask: (thread, seconds) => main.ask<string>({ what: 'profile', thread, seconds }, seconds * 1000 + 10_000),
     }),
     metrics: { contentType: metrics.contentType, render: () => metrics.render() },
     placement: (id) => shardOfAccount(id, shards.shards),

@@ -1,7 +1,6 @@
 /**
- * CPU profiles on demand. The control thread profiles itself by an inspector session, the main thread does so when asked
- * by a message. A shard thread never returns to its event loop while it runs, so no session can be started in it: start
- * the process with `node --cpu-prof` to profile shards.
+ * CPU profiles on demand. The control thread profiles itself by an inspector session; the main thread is asked by a
+ * message for its own profile and for those of the shard threads, which it commands by ring (shard/thread-profiler.ts).
  */
 import { Session } from 'node:inspector/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -27,25 +26,20 @@ export async function profileThisThread(seconds: number): Promise<string> {
 
 export interface ProfilesOptions {
   shardThreads: number;
-  /** Asks the main thread for its profile. */
-  main(seconds: number): Promise<string>;
+  /** Asks the main thread for its profile or that of a shard thread. */
+  ask(thread: string, seconds: number): Promise<string>;
 }
 
-export function profiles({ shardThreads, main }: ProfilesOptions): ProfilePort {
+export function profiles({ shardThreads, ask }: ProfilesOptions): ProfilePort {
   const shards = Array.from({ length: shardThreads }, (_, thread) => `shard-${thread}`);
   const running = new Set<string>();
   return {
     threads: ['main', 'control', ...shards],
     async profile(thread, seconds) {
-      if (thread.startsWith('shard-'))
-        return {
-          unsupported:
-            'A shard thread does not return to its event loop while it runs. Start the engine with node --cpu-prof --cpu-prof-dir=<dir> to get a profile of every thread at its end.',
-        };
       if (running.has(thread)) return { unsupported: 'This thread is being profiled already: wait for that profile.' };
       running.add(thread);
       try {
-        return { profile: thread === 'main' ? await main(seconds) : await profileThisThread(seconds) };
+        return { profile: thread === 'control' ? await profileThisThread(seconds) : await ask(thread, seconds) };
       } finally {
         running.delete(thread);
       }

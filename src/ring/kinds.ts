@@ -15,8 +15,8 @@ export const RequestKind = {
   notDelivered: 5,
   /** Leave the loop after the commit and a final checkpoint. */
   stop: 6,
-  /** Fault injection and profiling, only when the process was started for tests. */
-  fault: 7,
+  /** Profile the thread's CPU for `b` seconds; the profile goes to the supervisor by message port. */
+  profile: 7,
 } as const;
 export type RequestKind = (typeof RequestKind)[keyof typeof RequestKind];
 

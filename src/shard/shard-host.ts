@@ -30,6 +30,7 @@ import { handleRead } from './reads.js';
 import { type CheckpointSource, ShardRecovery } from './recovery.js';
 import type { ShardClock } from './shard-clock.js';
 import type { ThreadContext } from './thread-context.js';
+import { ThreadProfiler } from './thread-profiler.js';
 
 /** One client of this thread: the ingress, the control plane, the supervisor. */
 export interface HostClient {
@@ -49,6 +50,8 @@ export interface HostOptions {
   readonly wallMs: () => number;
   readonly checkpoint: CheckpointSource | undefined;
   readonly feed: CheckpointFeed | undefined;
+  /** Takes the JSON text of a .cpuprofile; empty when there is none. */
+  readonly onProfile: (profile: string) => void;
 }
 
 /** A shard out of service. */
@@ -81,6 +84,7 @@ export class ShardHost {
   /** When the replies of this turn were released, us: the ingress measures its writes from here. */
   #releaseUs = 0;
   #stopping = false;
+  readonly #profiler = new ThreadProfiler();
 
   constructor(options: HostOptions) {
     this.#o = options;
@@ -149,6 +153,11 @@ export class ShardHost {
   #dispatch(client: number, entry: RingConsumer): void {
     if (entry.kind === RequestKind.stop) {
       this.#stopping = true;
+      return;
+    }
+    if (entry.kind === RequestKind.profile) {
+      const { context } = this.#o;
+      if (!this.#profiler.start(entry.b, context.nowUs)) this.#o.onProfile('');
       return;
     }
     const shard = this.#shards[entry.shard];
@@ -286,6 +295,8 @@ export class ShardHost {
   /** Work that no reply waits for; true when there is more of it. */
   #afterRelease(): boolean {
     for (const shard of this.#shards) shard?.maintain();
+    const profile = this.#profiler.take(this.#o.context.nowUs);
+    if (profile !== undefined) this.#o.onProfile(profile);
     const rebuilding = this.#rebuild();
     const feeding = this.#o.feed?.step(this.#shards, this.#o.lane) ?? false;
     return rebuilding || feeding;

@@ -60,7 +60,9 @@ export interface ShardThreadTask {
 /** What a shard thread tells the supervisor through its port. */
 export type ShardThreadNote =
   | { type: 'log'; level: 'info' | 'warn' | 'error'; message: string; data: Record<string, string | number> }
-  | { type: 'ready'; thread: number; recovered: number };
+  | { type: 'ready'; thread: number; recovered: number }
+  /** JSON text of a .cpuprofile; empty when the thread was being profiled already. */
+  | { type: 'profile'; profile: string };
 
 export interface ShardThreadResult {
   readonly exitStatus: number;
@@ -143,6 +145,7 @@ function run(task: ShardThreadTask, control: ControlBlock, closers: (() => Promi
     wallMs,
     checkpoint,
     feed,
+    onProfile: (profile) => say({ type: 'profile', profile }),
   });
   for (const shard of task.shards) control.setShardState(shard, ShardState.up);
   say({ type: 'ready', thread: task.thread, recovered });

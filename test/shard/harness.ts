@@ -49,6 +49,7 @@ export class Harness {
   readonly control = new ControlBlock(createControlBlock());
   readonly directory = new CardDirectory(createDirectory({ expected: 16, maximum: 1 << 16 }));
   readonly logs: string[] = [];
+  readonly profiles: string[] = [];
   readonly host: ShardHost;
   readonly context: ThreadContext;
   readonly lane: JournalLane;
@@ -108,6 +109,7 @@ export class Harness {
       wallMs: () => this.wallMs,
       checkpoint: undefined,
       feed: undefined,
+      onProfile: (profile) => this.profiles.push(profile),
     });
   }
 
@@ -153,6 +155,11 @@ export class Harness {
     );
     if (!pushed) throw new Error('ring full');
     return token;
+  }
+
+  /** Asks for a CPU profile of the thread. */
+  profile(seconds: number): void {
+    this.#requests.push(RequestKind.profile, 0, 0, 0, 0, this.us, seconds, new Uint8Array(0));
   }
 
   notDelivered(shard: number, sequence: number): number {

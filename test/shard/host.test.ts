@@ -110,3 +110,20 @@ describe('shard host: restart', () => {
     expect(after.directory.find(1001, 2, 3)).toBe((1 << 24) | card.slot);
   });
 });
+
+describe('shard host: profile', () => {
+  it('hands a CPU profile of its own thread over while it goes on working, one at a time', () => {
+    const h = new Harness();
+    const card = h.open(0, 1);
+    h.profile(1);
+    h.turn();
+    h.profile(1);
+    expect(h.ask(card, purchase(1, 100))[39]).toBe('00');
+    expect(h.profiles).toEqual(['']);
+    h.advance(1001);
+    h.turn();
+    const profile = JSON.parse(h.profiles[1]!) as { nodes: unknown[]; samples: number[] };
+    expect(profile.nodes.length).toBeGreaterThan(1);
+    expect(profile.samples.length).toBeGreaterThan(0);
+  });
+});
