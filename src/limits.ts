@@ -68,9 +68,6 @@ export const DUPLICATE_WINDOW_MS = 24 * 3_600_000;
 /** A repeat (xxx1) without a hit is tried again without DE7 within this time, in ms. */
 export const REPEAT_WITHOUT_DE7_MS = 600_000;
 
-/** Tombstones of early reversals per shard: 1 in 1 000 of 24 h x 50 messages per second and shard is 4 320. */
-export const TOMBSTONES_MAX = 65_536;
-
 /** Largest amount of one message or command in minor units: DE4 has 12 digits. */
 export const AMOUNT_MAX = 999_999_999_999;
 

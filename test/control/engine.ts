@@ -86,6 +86,7 @@ export class TestEngine implements ShardPort, JournalPort, DirectoryPort {
       wallMs: () => this.nowMs,
       checkpoint: undefined,
       feed: undefined,
+      onProfile: () => undefined,
     });
     const threadOfShard = Array.from({ length: shards }, () => 0);
     const rings = { pairs: [{ requests, replies }], threadWakes: [threadWake], clientWake, threadOfShard };

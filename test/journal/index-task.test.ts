@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { MessageEvent, type PlainEvent } from '../../src/domain/events.js';
+import { MessageEvent } from '../../src/domain/events.js';
 import { createSegmentBoard, SegmentBoard } from '../../src/journal/segment-board.js';
 import { type JournalFollower, type KeysOfEvent, SegmentIndexer } from '../../src/journal/segment-indexer.js';
 import { SegmentSet } from '../../src/journal/segments.js';
@@ -33,7 +33,7 @@ class FakeJournal {
         for (let left = Math.ceil(most / 7) * 7; left > 0; left--) {
           if (next > this.lengths[shard]!) return false;
           const sequence = next++;
-          if (sequence % 10 === 0) follower.onEvent({ kind: 8, sequence, timeMs: sequence, count: 1 } as PlainEvent);
+          if (sequence % 10 === 0) follower.onEvent({ kind: 9, sequence, timeMs: sequence, count: 1 });
           else {
             event.sequence = sequence;
             event.timeMs = sequence;
