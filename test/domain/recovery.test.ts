@@ -33,20 +33,20 @@ class WriteBehind {
   }
 
   /** The process dies: the pass under way is forgotten, what was written stays. */
-  recover(events: readonly Recorded[], order: number): ShardState {
+  recover(events: readonly Recorded[], order: number, replayFrom = this.replayFrom): ShardState {
     this.#passAt = 0;
     const state = new ShardState(0);
     const rows = [...this.rows.values()];
     if (order === 1) rows.reverse();
     for (const { table, key, bytes } of rows) state.readRow(table, key, bytes, 0, bytes.length);
-    for (const event of events) if (event.sequence >= this.replayFrom) applyRecorded(state, event);
+    for (const event of events) if (event.sequence >= replayFrom) applyRecorded(state, event);
     return state;
   }
 }
 
 const history = fc.array(operation, { minLength: 5, maxLength: 60, size: 'max' });
 /** After each event: how many rows the write-behind takes (0 = it does not run), and whether the process dies. */
-const turns = fc.array(fc.record({ rows: fc.integer({ min: 0, max: 12 }), crash: fc.integer({ min: 0, max: 9 }) }), {
+const turns = fc.array(fc.record({ rows: fc.integer({ min: 0, max: 5 }), crash: fc.integer({ min: 0, max: 9 }) }), {
   minLength: 30,
   maxLength: 30,
 });
@@ -69,12 +69,15 @@ describe('recovery', () => {
           if (rows > 0) checkpoint.run(worker, event.sequence, rows);
           if (crash > 0) return;
           if (checkpoint.replayFrom > 1 && checkpoint.replayFrom <= event.sequence) staleRecoveries++;
-          worker = checkpoint.recover(events.slice(0, index + 1), order);
+          const sofar = events.slice(0, index + 1);
+          // Replaying more than is needed changes nothing: every row knows what it includes.
+          expect(summary(checkpoint.recover(sofar, order, 1))).toEqual(summary(live));
+          worker = checkpoint.recover(sofar, order);
           expect(summary(worker)).toEqual(summary(live));
         });
         expect(summary(worker)).toEqual(summary(player.book.state));
       }),
-      { numRuns: 400 },
+      { numRuns: 300 },
     );
     expect(staleRecoveries).toBeGreaterThan(100);
   });
