@@ -6,6 +6,7 @@ import { availableParallelism } from 'node:os';
 import { join, normalize, resolve } from 'node:path';
 import { HoldfastError } from '../errors.js';
 import { checkLinks, type LinkProfile, tlsOptions } from '../ingress/links.js';
+import { faultVariables } from '../shard/faults.js';
 import { locate, type Problem, readDocument } from './config-file.js';
 import type { EngineConfig } from './engine-types.js';
 import { readLinks, standardLinks } from './links.js';
@@ -42,9 +43,7 @@ const otherEnvironment = [
   'HOLDFAST_TOKEN',
   'HOLDFAST_DEBUG',
   'HOLDFAST_SHARED',
-  'HOLDFAST_FAULT_KILL',
-  'HOLDFAST_FAULT_THROW_RRN',
-  'HOLDFAST_FAULT_LANE_DELAY_MS',
+  ...faultVariables,
 ];
 
 /** What Kubernetes and Docker links add to every container beside a service named holdfast; no setting of ours. */

@@ -22,7 +22,7 @@ import { FATAL_STOP_MS } from '../limits.js';
 import type { Log } from '../log.js';
 import { ControlBlock } from '../ring/control-block.js';
 import { createDirectory } from '../ring/directory.js';
-import { faultsFromEnvironment } from '../shard/faults.js';
+import { faultsFromEnvironment, plantedFaults } from '../shard/faults.js';
 import type { ShardThreadResult } from '../shard/shard-thread.js';
 import { DataDirectory } from '../store/data-directory.js';
 import { type Keys, loadKeys } from '../vault/keys.js';
@@ -37,6 +37,8 @@ const VAULT_ROW_BYTES = 100;
 
 export const startEngine: StartEngine = async (config, log) => {
   const began = performance.now();
+  const faults = plantedFaults(process.env);
+  if (faults.length > 0) log.warn({ faults }, 'faults are planted by the environment: never in production');
   const data = await DataDirectory.open(config.dataDir, {
     create: true,
     ...(config.shardsGiven ? { shards: config.shards } : {}),

@@ -8,6 +8,14 @@ import { writeSync } from 'node:fs';
 export const KillPoint = { none: 0, beforeAppend: 1, betweenAppendAndRelease: 2, afterRelease: 3 } as const;
 export type KillPoint = (typeof KillPoint)[keyof typeof KillPoint];
 
+/** The environment variables that plant faults. */
+export const faultVariables: readonly string[] = [
+  'HOLDFAST_FAULT_KILL',
+  'HOLDFAST_FAULT_THROW_RRN',
+  'HOLDFAST_FAULT_LANE_DELAY_MS',
+  'HOLDFAST_FAULT_NO_SYNC',
+];
+
 export interface FaultOptions {
   /** `HOLDFAST_FAULT_KILL=<point>:<n>`: SIGKILL the process at the n-th commit of a thread, at that point. */
   killPoint: KillPoint;
@@ -16,9 +24,17 @@ export interface FaultOptions {
   throwRrn: string;
   /** `HOLDFAST_FAULT_LANE_DELAY_MS=<n>`: acknowledgements of the journal lane arrive n ms late. */
   laneDelayMs: number;
+  /** `HOLDFAST_FAULT_NO_SYNC=1`: a lane that begins does not wait for the disk. Answers can be lost: crash tests must notice. */
+  laneNoSync: boolean;
 }
 
-export const noFaults: FaultOptions = { killPoint: KillPoint.none, killAtCommit: 0, throwRrn: '', laneDelayMs: 0 };
+export const noFaults: FaultOptions = {
+  killPoint: KillPoint.none,
+  killAtCommit: 0,
+  throwRrn: '',
+  laneDelayMs: 0,
+  laneNoSync: false,
+};
 
 /** Reads the planted faults of a test from the environment. */
 export function faultsFromEnvironment(environment: Record<string, string | undefined>): FaultOptions {
@@ -35,7 +51,13 @@ export function faultsFromEnvironment(environment: Record<string, string | undef
     killAtCommit: Number(count ?? 0),
     throwRrn: environment.HOLDFAST_FAULT_THROW_RRN ?? '',
     laneDelayMs: Number(environment.HOLDFAST_FAULT_LANE_DELAY_MS ?? 0),
+    laneNoSync: environment.HOLDFAST_FAULT_NO_SYNC === '1',
   };
+}
+
+/** Names of the fault variables that are set, for a line in the log that nobody overlooks. */
+export function plantedFaults(environment: Record<string, string | undefined>): string[] {
+  return faultVariables.filter((name) => (environment[name] ?? '') !== '');
 }
 
 export class Faults {

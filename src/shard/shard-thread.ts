@@ -169,7 +169,7 @@ function loop(host: ShardHost, sleeper: Sleeper, control: ControlBlock): void {
 }
 
 function laneOf(task: ShardThreadTask, heads: readonly ShardHead[]): JournalLane {
-  const lane = openLane(task.journalDir, task.thread, { heads });
+  const lane = openLane(task.journalDir, task.thread, { heads, noSync: task.faults.laneNoSync });
   if (task.faults.laneDelayMs === 0) return lane;
   return new DelayedLane(lane, { now: () => monotonicUs() / 1000, delayMs: task.faults.laneDelayMs });
 }

@@ -220,6 +220,13 @@ describe('problems: what, where, what is allowed', () => {
     ]);
   });
 
+  test('planted faults are known by name, a misspelt one is not', () => {
+    expect(problemsOf({}, { HOLDFAST_FAULT_KILL: 'append-release:3', HOLDFAST_FAULT_NO_SYNC: '1' })).toEqual([]);
+    expect(problemsOf({}, { HOLDFAST_FAULT_KIL: 'append-release:3' })).toEqual([
+      'unknown environment variable (did you mean HOLDFAST_FAULT_KILL?) [HOLDFAST_FAULT_KIL]',
+    ]);
+  });
+
   test('files that cannot be read, parsed or understood', () => {
     expect(problemsOf({ config: join(folder, 'none.yaml') })).toEqual([
       `file cannot be read: ENOENT [${join(folder, 'none.yaml')}]; allowed: a readable file`,
