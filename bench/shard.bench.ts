@@ -67,6 +67,7 @@ class ShardBench {
       board: new SegmentBoard(createSegmentBoard()),
       keys: new IndexKeys(1, 2),
       keyCheck: 3,
+      duplicateWindowMs: 86_400_000,
       directory: new CardDirectory(createDirectory({ expected: CARDS, maximum: CARDS })),
       faults: new Faults(noFaults),
       instruments: new ShardInstruments(createShardInstruments()),

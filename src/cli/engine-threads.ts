@@ -35,6 +35,7 @@ export interface ShardThreadsOptions {
   readonly directory: SharedArrayBuffer;
   readonly board: SharedArrayBuffer;
   readonly indexSeeds: readonly [number, number];
+  readonly duplicateWindowMs: number;
   readonly faults: FaultOptions;
   readonly log: Log;
 }
@@ -107,7 +108,7 @@ export class ShardThreads {
   }
 
   #startThread(thread: number): void {
-    const { shards, paths, directory, board, indexSeeds, faults, log } = this.#options;
+    const { shards, paths, directory, board, indexSeeds, duplicateWindowMs, faults, log } = this.#options;
     const { port1, port2 } = new MessageChannel();
     this.#ports.push(port1);
     port1.unref();
@@ -136,6 +137,7 @@ export class ShardThreads {
       board,
       instruments: this.instruments[thread]!,
       indexSeeds,
+      duplicateWindowMs,
       faults,
       port: port2,
     };

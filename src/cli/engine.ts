@@ -86,6 +86,7 @@ class Engine {
       directory,
       board,
       indexSeeds,
+      duplicateWindowMs: config.duplicateWindowMs,
       faults: faultsFromEnvironment(process.env),
       log,
     });

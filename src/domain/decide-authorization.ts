@@ -2,7 +2,6 @@
  * Authorization requests behind the duplicate check: purchases, cash, balance inquiries and account verifications.
  */
 
-import { DUPLICATE_WINDOW_MS } from '../limits.js';
 import { approvalCodeOf } from './approval-code.js';
 import { isPastExpiry } from './calendar.js';
 import { AccountStatus, CardStatus, ElementKind, Reason, Response, Step, Verdict } from './codes.js';
@@ -49,9 +48,9 @@ export function decideAuthorization(state: ShardState, history: History, keys: I
 function wasReversed(state: ShardState, history: History, keys: IndexKeys, out: MessageEvent): boolean {
   if (out.cardSlot >= 0) {
     const newestMs = state.cards.tombstoneS[out.cardSlot]! * 1000;
-    if (newestMs === 0 || out.timeMs - newestMs > DUPLICATE_WINDOW_MS) return false;
+    if (newestMs === 0 || out.timeMs - newestMs > state.duplicateWindowMs) return false;
   }
-  return findTombstone(history, keys, out) > 0;
+  return findTombstone(history, keys, out, state.duplicateWindowMs) > 0;
 }
 
 function checkCard(state: ShardState, out: MessageEvent): boolean {

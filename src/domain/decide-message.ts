@@ -52,7 +52,7 @@ export function decideMessage(
   begin(state, input, cardSlot, nowMs, out);
   if (!checkFormat(state, out) || !checkMessageType(out)) return DECIDED;
 
-  const repeated = findRepeated(history, keys, out);
+  const repeated = findRepeated(history, keys, out, state.duplicateWindowMs);
   if (repeated < 0) {
     out.verdict(Step.duplicate, Verdict.fail);
     decline(out, Response.duplicate, Reason.duplicateOtherAmount);

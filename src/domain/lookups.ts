@@ -3,7 +3,7 @@
  * authorization does this reversal name. Each takes candidates from the index, newest first, and confirms them on the
  * record. `History.read` hands out one reused event: nothing here holds two of them.
  */
-import { DUPLICATE_WINDOW_MS, MATCHABLE_MS, REPEAT_WITHOUT_DE7_MS } from '../limits.js';
+import { MATCHABLE_MS, REPEAT_WITHOUT_DE7_MS } from '../limits.js';
 import { ElementKind, Reason, Response } from './codes.js';
 import type { MessageEvent } from './events.js';
 import type { Found, History } from './history.js';
@@ -43,15 +43,17 @@ function sameCard(subject: Subject, event: MessageEvent): boolean {
 /**
  * Sequence of the decision that this message repeats: positive when the amounts are the same, negative when the key is
  * the same and an amount is not, 0 when the message is new. A repeat is told by class, card, DE11, DE7, DE32, DE37 and
- * DE41 within the duplicate window; one that says it is a repeat (xxx1) is tried again without DE7 within 10 minutes.
+ * DE41 within the duplicate window (`windowMs`); one that says it is a repeat (xxx1) is tried again without DE7 within 10 minutes.
  */
-export function findRepeated(history: History, keys: IndexKeys, subject: Subject): number {
-  const { input } = subject;
+export function findRepeated(history: History, keys: IndexKeys, subject: Subject, windowMs: number): number {
+  const { input, timeMs } = subject;
   keys.forCard(subject.cardSlot, subject.fingerprint).stanKey(input.stan, input.transmission);
-  const found = repeatedAmong(history, history.find(keys.high, keys.low), subject, true, DUPLICATE_WINDOW_MS);
+  const known = history.find(keys.high, keys.low, timeMs - windowMs);
+  const found = repeatedAmong(history, known, subject, true, windowMs);
   if (found !== 0 || !isMarkedRepeat(input.mti)) return found;
   keys.rrnKey(input);
-  return repeatedAmong(history, history.find(keys.high, keys.low), subject, false, REPEAT_WITHOUT_DE7_MS);
+  const near = history.find(keys.high, keys.low, timeMs - REPEAT_WITHOUT_DE7_MS);
+  return repeatedAmong(history, near, subject, false, REPEAT_WITHOUT_DE7_MS);
 }
 
 function repeatedAmong(
@@ -206,19 +208,25 @@ export function findOriginal(history: History, keys: IndexKeys, subject: Subject
   return originalAmong(history, history.find(keys.high, keys.low), subject, Rung.stan);
 }
 
-/** The newest approval among the candidates that the rung confirms, else the newest of them. */
+/**
+ * The best of the candidates that the rung confirms: an approval before a decline, then one whose DE37 and DE41 are the
+ * reversal's as well (acquirers do send one STAN twice within a second), then the newest.
+ */
 function originalAmong(history: History, found: Found, subject: Subject, rung: Rung): number {
-  let declined = 0;
+  let best = 0;
+  let bestRank = -1;
   for (let i = found.count - 1; i >= 0; i--) {
     const sequence = found.sequences[i]!;
     if (!history.isMessage(sequence)) continue;
     const event = history.read(sequence);
     if (subject.timeMs - event.timeMs > MATCHABLE_MS || !isOriginal(subject, event)) continue;
     if (!confirms(rung, subject.input, event)) continue;
-    if (isApproval(event.response)) return sequence;
-    if (declined === 0) declined = sequence;
+    const rank = (isApproval(event.response) ? 2 : 0) + (namedByRrn(subject.input, event.input) ? 1 : 0);
+    if (rank <= bestRank) continue;
+    best = sequence;
+    bestRank = rank;
   }
-  return declined;
+  return best;
 }
 
 /** A decision about a payment of this card; not a refusal, nor the answer to a repeat. */
@@ -242,27 +250,28 @@ function confirms(rung: Rung, reversal: MessageInput, original: MessageEvent): b
 }
 
 /** Sequence of a reversal within the duplicate window that came before its original and names this message, else 0. */
-export function findTombstone(history: History, keys: IndexKeys, subject: Subject): number {
-  const { input } = subject;
+export function findTombstone(history: History, keys: IndexKeys, subject: Subject, windowMs: number): number {
+  const { input, timeMs } = subject;
+  const sinceMs = timeMs - windowMs;
   keys.forCard(subject.cardSlot, subject.fingerprint).stanKey(input.stan, input.transmission);
-  let sequence = tombstoneAmong(history, history.find(keys.high, keys.low), subject);
+  let sequence = tombstoneAmong(history, history.find(keys.high, keys.low, sinceMs), subject, windowMs);
   if (sequence > 0) return sequence;
   if (textSize(input, Text.networkId) > 0) {
     keys.networkKey(input, Text.networkId);
-    sequence = tombstoneAmong(history, history.find(keys.high, keys.low), subject);
+    sequence = tombstoneAmong(history, history.find(keys.high, keys.low, sinceMs), subject, windowMs);
     if (sequence > 0) return sequence;
   }
   if (textSize(input, Text.rrn) === 0) return 0;
   keys.rrnKey(input);
-  return tombstoneAmong(history, history.find(keys.high, keys.low), subject);
+  return tombstoneAmong(history, history.find(keys.high, keys.low, sinceMs), subject, windowMs);
 }
 
-function tombstoneAmong(history: History, found: Found, subject: Subject): number {
+function tombstoneAmong(history: History, found: Found, subject: Subject, windowMs: number): number {
   for (let i = found.count - 1; i >= 0; i--) {
     const sequence = found.sequences[i]!;
     if (!history.isMessage(sequence)) continue;
     const event = history.read(sequence);
-    if (event.tombstone !== 1 || subject.timeMs - event.timeMs > DUPLICATE_WINDOW_MS) continue;
+    if (event.tombstone !== 1 || subject.timeMs - event.timeMs > windowMs) continue;
     if (!sameCard(subject, event)) continue;
     const { input } = event;
     // The late original has no approval code yet, so a DE38 of the reversal says nothing here.

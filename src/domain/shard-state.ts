@@ -7,6 +7,7 @@
  * digest proves it. A hold that was closed has no row; replaying its life opens and closes it again.
  */
 import { assert } from '../errors.js';
+import { DUPLICATE_WINDOW_MS } from '../limits.js';
 import { AccountTable } from './account-table.js';
 import { CardTable } from './card-table.js';
 import { RowCursor } from './columns.js';
@@ -23,6 +24,8 @@ const COUNTERS_VERSION = 1;
 
 export class ShardState {
   readonly shard: number;
+  /** How long repeats and early reversals are remembered, ms; at least 24 h (limits.ts). */
+  readonly duplicateWindowMs: number;
   readonly digest = new StateDigest();
   readonly accounts = new AccountTable(this.digest);
   readonly cards = new CardTable(this.digest);
@@ -41,8 +44,9 @@ export class ShardState {
   #countersPass = false;
   readonly #cursor = new RowCursor();
 
-  constructor(shard: number) {
+  constructor(shard: number, duplicateWindowMs = DUPLICATE_WINDOW_MS) {
     this.shard = shard;
+    this.duplicateWindowMs = duplicateWindowMs;
   }
 
   /** Tombstones of early reversals recorded since the shard began. */

@@ -57,7 +57,7 @@ export class LogicalShard {
   constructor(context: ThreadContext, head: ShardHead) {
     this.#context = context;
     this.number = head.shard;
-    this.state = new ShardState(head.shard);
+    this.state = new ShardState(head.shard, context.ports.duplicateWindowMs);
     this.poisons = new Poisons(this.state.poisons);
     this.journal = new ShardJournal(head.shard, head);
     const { segments, board, keyCheck, reader } = context.ports;
@@ -205,9 +205,8 @@ export class LogicalShard {
 
   #queueReply(client: number, entry: RingConsumer, decoder: Decoder, event: MessageEvent, fresh: boolean): void {
     const encoder = this.#context.encoders[decoder.dialect.index]!;
-    const currency = event.accountSlot < 0 ? 0 : this.state.accounts.currency[event.accountSlot]!;
     const target = this.held.buffer();
-    const length = writeReply(encoder, decoder, event, currency, target, this.held.offset);
+    const length = writeReply(encoder, decoder, event, this.state, target, this.held.offset);
     // Only a fresh approval with a hold can be rolled back when its reply cannot be sent in time.
     const undoable = fresh && event.holdDelta > 0 ? 1 : 0;
     this.held.push(this.journal.sequence, client, ReplyKind.wire, undoable, entry.token, event.sequence, length);

@@ -53,6 +53,7 @@ export interface ShardThreadTask {
   readonly board: SharedArrayBuffer;
   readonly instruments: SharedArrayBuffer;
   readonly indexSeeds: readonly [number, number];
+  readonly duplicateWindowMs: number;
   readonly faults: FaultOptions;
   readonly port: MessagePort;
 }
@@ -108,6 +109,7 @@ function run(task: ShardThreadTask, control: ControlBlock, closers: (() => Promi
     board: new SegmentBoard(task.board),
     keys: new IndexKeys(task.indexSeeds[0], task.indexSeeds[1]),
     keyCheck: segmentKeyCheck(task.indexSeeds[0], task.indexSeeds[1]),
+    duplicateWindowMs: task.duplicateWindowMs,
     directory: new CardDirectory(task.directory),
     faults: new Faults(task.faults),
     instruments: new ShardInstruments(task.instruments),

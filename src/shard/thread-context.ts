@@ -28,6 +28,8 @@ export interface ThreadPorts {
   readonly keys: IndexKeys;
   /** Mark of the index keys' seeds. */
   readonly keyCheck: number;
+  /** Duplicate window, ms. */
+  readonly duplicateWindowMs: number;
   readonly directory: CardDirectory;
   readonly faults: Faults;
   readonly instruments: ShardInstruments;

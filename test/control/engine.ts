@@ -54,6 +54,7 @@ export class TestEngine implements ShardPort, JournalPort, DirectoryPort {
       board: new SegmentBoard(createSegmentBoard()),
       keys: new IndexKeys(0x1234567, 0x89abcde),
       keyCheck: 7,
+      duplicateWindowMs: 86_400_000,
       directory: this.#directory,
       faults: new Faults(noFaults),
       instruments: new ShardInstruments(this.instruments),

@@ -71,8 +71,9 @@ export class MemoryHistory implements History {
     return this.events[sequence - 1]!;
   }
 
-  find(high: number, low: number): Found {
-    const list = this.#index.get(`${high}:${low}`) ?? [];
+  /** Leaves out what is older than `sinceMs`, as an index whose old segments are not asked. */
+  find(high: number, low: number, sinceMs = 0): Found {
+    const list = (this.#index.get(`${high}:${low}`) ?? []).filter((sequence) => this.at(sequence).timeMs >= sinceMs);
     this.#found.count = list.length;
     this.#found.sequences.set(list);
     return this.#found;

@@ -261,7 +261,9 @@ export class ReferenceModel {
     return this.#push({ ...base, response: '00', original, full: total === 0 });
   }
 
-  /** By DE48.63, then complete DE90, then card + DE37 + DE41 (+ DE38), then card + DE11 + DE7; approvals first, newest first. */
+  /**
+   * By DE48.63, then complete DE90, then card + DE37 + DE41 (+ DE38), then card + DE11 + DE7; approvals
+   * first, then those with the same DE37 and DE41, then the newest. */
   #originalOf(m: Message, cardName: string, atMs: number): Entry | undefined {
     const candidates = this.log.filter(
       (e) =>
@@ -273,7 +275,9 @@ export class ReferenceModel {
     const ways = [byNetworkId, byCompleteDe90, byRrn, byGivenStan, byOwnStan];
     for (const way of ways) {
       const named = candidates.filter((e) => way(m, e as Named));
-      const found = named.findLast((e) => approves(e.response)) ?? named.at(-1);
+      const approved = named.filter((e) => approves(e.response));
+      const best = approved.length > 0 ? approved : named;
+      const found = best.findLast((e) => sharesRrn(m, e as Named)) ?? best.at(-1);
       if (found !== undefined) return found;
     }
     return undefined;
@@ -375,8 +379,11 @@ function byCompleteDe90(r: Message, o: Named): boolean {
 
 const classOf = (mti: number): string => String(mti).padStart(4, '0')[1]!;
 
+const sharesRrn = (r: Message, o: Named): boolean =>
+  !!r.rrn && r.rrn === o.message.rrn && (r.terminal ?? '') === (o.message.terminal ?? '');
+
 function byRrn(r: Message, o: Named): boolean {
-  if (!r.rrn || r.rrn !== o.message.rrn || (r.terminal ?? '') !== (o.message.terminal ?? '')) return false;
+  if (!sharesRrn(r, o)) return false;
   return r.de38 === undefined || o.code === Number(r.de38);
 }
 

@@ -72,6 +72,7 @@ export class Harness {
       board: new SegmentBoard(createSegmentBoard()),
       keys: new IndexKeys(0x1234567, 0x89abcde),
       keyCheck: 7,
+      duplicateWindowMs: 86_400_000,
       directory: this.directory,
       faults: new Faults({ ...noFaults, ...options.faults }),
       instruments: new ShardInstruments(createShardInstruments()),

@@ -37,6 +37,18 @@ describe('reversals find their original', () => {
   );
 
   scenario(
+    'of two that DE90 fits the one with the same DE37 and DE41 is meant',
+    `
+    account A limit=1000
+    card a
+    0100 a purchase 100 stan=1 rrn=R1                             | 00 | 0 | 100 | 900
+    0100 a purchase 200 stan=1 rrn=R2                             | 00 | 0 | 300 | 700
+    0400 a stan=9 rrn=R1 de90=100/1/520120000/00000012345/-       | 00 | 0 | 200 | 800
+    0400 a stan=10 rrn=R3 de90=100/1/520120000/00000012345/-      | 00 | 0 |   0 | 1000   # no DE37 fits: the newest
+  `,
+  );
+
+  scenario(
     'of two with the same DE37 and DE41 the newest approval is meant',
     `
     account A limit=1000
