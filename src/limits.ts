@@ -283,6 +283,10 @@ export const FATAL_STOP_MS = 2000;
  * included) at most 80 MB are written, a third of the smallest reserve. */
 export const DISK_POLL_MS = 1000;
 
+/** Service comes back when this much more than the reserve is free (a tenth of the reserve, if that is less): four ballast
+ * files, so that writing the ballast again does not end it at once. */
+export const DISK_MARGIN_BYTES_MAX = 64 * 1024 * 1024;
+
 /** Ballast file in the data directory: room for what is in flight when the disk is full to the last block. */
 export const BALLAST_BYTES = 16 * 1024 * 1024;
 

@@ -7,7 +7,7 @@
  */
 import { closeSync, existsSync, openSync, statfsSync, unlinkSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { BALLAST_BYTES, DISK_POLL_MS } from '../limits.js';
+import { BALLAST_BYTES, DISK_MARGIN_BYTES_MAX, DISK_POLL_MS } from '../limits.js';
 import type { Log } from '../log.js';
 import type { ControlBlock } from '../ring/control-block.js';
 
@@ -39,6 +39,11 @@ export class DiskGuard {
     clearInterval(this.#timer);
   }
 
+  /** Free space above the reserve at which service goes on: enough not to flap. */
+  get #marginBytes(): number {
+    return Math.min(this.#reserveBytes / 10, DISK_MARGIN_BYTES_MAX);
+  }
+
   #freeBytes(): number {
     const stat = statfsSync(this.#root);
     return stat.bavail * stat.bsize;
@@ -55,7 +60,7 @@ export class DiskGuard {
       );
       // Nearly nothing left: the ballast makes room for what is in flight.
       if (free < BALLAST_BYTES) this.#dropBallast();
-    } else if (refuse && free >= this.#reserveBytes * 1.1) {
+    } else if (refuse && free >= this.#reserveBytes + this.#marginBytes) {
       this.#control.refuse = false;
       this.#log.info({ free_bytes: free }, 'disk space is back: service goes on');
       this.#writeBallast();

@@ -242,6 +242,10 @@ function ofShardError(error: ShardError): ApiError {
       );
     case 'stopped':
       return new ApiError('stopping', 'The engine is stopping; nothing was done.', { retryAfterSeconds: 5 });
+    case 'refused':
+      return new ApiError('disk_full', 'The disk is nearly full: no new work is taken; nothing was done.', {
+        retryAfterSeconds: 5,
+      });
     case 'dropped':
       return new ApiError('not_simulatable', 'The engine does not answer such a message.');
     default:

@@ -128,7 +128,10 @@ async function start(data: ControlThreadData, main: Main): Promise<() => Promise
   system.ensureSandboxProgram(Date.now());
   tokens.ensureAdminToken(paths.root, Date.now());
   const reader = JournalReader.open(paths.journal);
-  const shards = new RingShards(new RingClient(data.rings), { deadlineMs: data.deadlineMs });
+  const shards = new RingShards(new RingClient(data.rings), {
+    deadlineMs: data.deadlineMs,
+    refuses: () => control.refuse,
+  });
   const build = { version: data.version, node: process.version };
   const metrics = new Metrics(metricsSources(data, shards, main, log));
   const context: ControlContext = {

@@ -28,6 +28,8 @@ export interface ShardPort {
 export type ShardErrorKind =
   /** Nothing was handed over: safe to try again. */
   | 'busy'
+  /** No new work at the moment: the disk is nearly full. Nothing was handed over. */
+  | 'refused'
   /** Handed over, no answer in time: the effect may or may not have happened. */
   | 'timeout'
   /** The engine drops this message without an answer. */

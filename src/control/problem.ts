@@ -43,6 +43,7 @@ export const problems = {
   internal: { status: 500, title: 'The engine failed' },
   not_supported: { status: 501, title: 'This installation cannot do that' },
   capacity_exceeded: { status: 503, title: 'A table of the shard is full' },
+  disk_full: { status: 503, title: 'The disk is nearly full' },
   index_behind: { status: 503, title: 'The search has not caught up' },
   shard_unavailable: { status: 503, title: 'The shard is not available' },
   stopping: { status: 503, title: 'The engine is stopping' },

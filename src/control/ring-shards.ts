@@ -36,6 +36,8 @@ export interface RingShardsOptions {
   ringWaitMs?: number;
   /** Deadline that a simulated message gets, ms. */
   deadlineMs: number;
+  /** True while no new work is taken (the disk is nearly full); reads go on. */
+  refuses?: () => boolean;
 }
 
 const SWEEP_MS = 250;
@@ -53,7 +55,8 @@ export class RingShards implements ShardPort {
 
   constructor(client: RingClient, options: RingShardsOptions) {
     this.#client = client;
-    this.#options = { timeoutMs: CONTROL_TIMEOUT_MS, ringWaitMs: CONTROL_RING_WAIT_MS, ...options };
+    const standard = { timeoutMs: CONTROL_TIMEOUT_MS, ringWaitMs: CONTROL_RING_WAIT_MS, refuses: () => false };
+    this.#options = { ...standard, ...options };
     this.#sweep = setInterval(() => this.#expire(), SWEEP_MS);
     this.#sweep.unref();
     this.#pump();
@@ -95,7 +98,9 @@ export class RingShards implements ShardPort {
   close(): void {
     this.#closed = true;
     clearInterval(this.#sweep);
-    for (const { shard, reject } of this.#waiting.values()) reject(new ShardError('stopped', shard));
+    // A write that was handed over may have happened: only what had no effect may say "stopped, nothing was done".
+    for (const { shard, reject, onTimeout } of this.#waiting.values())
+      reject(new ShardError(onTimeout === 'timeout' ? 'timeout' : 'stopped', shard));
     this.#waiting.clear();
   }
 
@@ -121,6 +126,7 @@ export class RingShards implements ShardPort {
 
   async #call(shard: number, kind: number, payload: Uint8Array, onTimeout: ShardErrorKind): Promise<Reply> {
     if (payload.length > COMMAND_BYTES_MAX) throw new RangeError(`a request of ${payload.length} bytes fits no ring`);
+    if (kind !== RequestKind.read && this.#options.refuses()) throw new ShardError('refused', shard);
     const token = await this.#push(shard, kind, payload);
     return new Promise((resolve, reject) => {
       const deadlineUs = monotonicUs() + this.#options.timeoutMs * 1000;

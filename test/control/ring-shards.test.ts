@@ -78,7 +78,7 @@ describe('the ring port', () => {
     port.close();
     const outcomes = await Promise.all(stuck);
     expect(outcomes.filter((one) => one === 'busy').length).toBeGreaterThan(0);
-    expect(outcomes.every((one) => one === 'busy' || one === 'stopped')).toBe(true);
+    expect(outcomes.every((one) => one === 'busy' || one === 'timeout')).toBe(true);
   });
 
   it('says that the outcome of a write is unknown, and ignores what comes too late', async () => {

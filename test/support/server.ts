@@ -259,6 +259,7 @@ export class Server extends Program {
   logged(message: string): Record<string, Json>[] {
     return this.stderr
       .split('\n')
+      .map((line) => line.slice(Math.max(0, line.indexOf('{"level":'))))
       .filter((line) => line.startsWith('{'))
       .map((line) => JSON.parse(line) as Record<string, Json>)
       .filter((entry) => entry.msg === message);
