@@ -44,7 +44,7 @@ export const startEngine: StartEngine = async (config, log) => {
     ...(config.shardsGiven ? { shards: config.shards } : {}),
   });
   try {
-    const keys = loadKeys(config.keyFile, { directory: data.document.id, create: data.created });
+    const keys = loadKeys(config.keyFile, { directory: data.document.id, create: data.unused });
     return await new Engine(config, log, data, keys, began).start();
   } catch (error) {
     await data.close();

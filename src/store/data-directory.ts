@@ -133,6 +133,11 @@ export class DataDirectory {
   readonly document: DirectoryDocument;
   /** True when this call created it. */
   readonly created: boolean;
+  /**
+   * True while nothing was ever stored in it. A crash may part the making of the directory from that of its keys: what has
+   * no data yet needs no keys that are older than this start.
+   */
+  readonly unused: boolean;
   readonly #lock: DirectoryLock;
   #closing: Promise<void> | undefined;
 
@@ -140,6 +145,7 @@ export class DataDirectory {
     this.paths = paths;
     this.document = document;
     this.created = created;
+    this.unused = FOLDERS.every((folder) => readdirSync(paths[folder]).length === 0);
     this.#lock = lock;
   }
 

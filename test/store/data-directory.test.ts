@@ -65,6 +65,7 @@ describe('creation', () => {
     const path = join(root, 'data');
     const made = await DataDirectory.open(path, { create: true, shards: 4, engine: '0.1.0' });
     expect(made.created).toBe(true);
+    expect(made.unused).toBe(true);
     expect(readdirSync(path).sort()).toEqual([
       'holdfast.json',
       'journal',
@@ -82,10 +83,15 @@ describe('creation', () => {
     expect(existsSync(join(path, 'lock'))).toBe(false);
     const again = await DataDirectory.open(path, { create: true });
     expect(again.created).toBe(false);
+    expect(again.unused).toBe(true);
     expect(again.shards).toBe(4);
     expect(again.document).toEqual(document);
     expect(readDirectoryDocument(path)).toEqual(document);
     await again.close();
+    mkdirSync(join(path, 'journal', 'lane-0-000001'));
+    const used = await DataDirectory.open(path);
+    expect(used.unused).toBe(false);
+    await used.close();
   });
 
   it('takes a default number of shards', async () => {
