@@ -9,6 +9,7 @@ import type { ControlThreadData, FromControl, ToControl } from '../control/contr
 import { profileThisThread } from '../control/profiles.js';
 import { type ErrorCode, errorCodes, HoldfastError } from '../errors.js';
 import type { Ingress } from '../ingress/ingress.js';
+import { shardOfAccount } from '../journal/placement.js';
 import type { Log } from '../log.js';
 import type { DataDirectory } from '../store/data-directory.js';
 import { workerFile } from '../worker-file.js';
@@ -122,12 +123,19 @@ export class ControlPlane {
     return profile;
   }
 
-  /** One thousand accounts and cards, once: a directory that has the first one has them all. */
+  /**
+   * One thousand accounts and cards, once. A start that was cut short may have left some of them: each shard takes its rows
+   * in order, so it has them all when it has its last one. What is there already is refused row by row.
+   */
   async #createDemo(base: string): Promise<void> {
     const token = readFileSync(join(this.#o.data.paths.root, 'admin.token'), 'utf8').trim();
     const headers = { authorization: `Bearer ${token}` };
-    const there = await fetch(`${base}/v1/accounts/${demoAccount(DEMO_CARDS)}`, { headers });
-    if (there.ok) return;
+    const last = new Map<number, string>();
+    for (let n = 1; n <= DEMO_CARDS; n++) last.set(shardOfAccount(demoAccount(n), this.#o.data.shards), demoAccount(n));
+    const there = await Promise.all(
+      Array.from(last.values(), async (id) => (await fetch(`${base}/v1/accounts/${id}`, { headers })).ok),
+    );
+    if (there.every((one) => one)) return;
     let rows = '';
     for (let n = 1; n <= DEMO_CARDS; n++) {
       const account = { id: demoAccount(n), currency: 'BRL', credit_limit: DEMO_CREDIT_LIMIT, type: 'credit' };
