@@ -1,0 +1,123 @@
+/**
+ * No answer before the disk has said yes. A preloaded disk (shim.c) delays and fails the two calls of a commit, the data
+ * flush and the synchronous write of LMDB's meta page, in the real server.
+ */
+import { afterEach, describe, expect, test } from 'vitest';
+import { Book, type Operation } from './book.js';
+import { Client } from './client.js';
+import { Disk, DSYNC_LOST, DSYNC_WRITTEN, whyNoShim } from './disk.js';
+import { Random } from './random.js';
+import { Scene, verify } from './server.js';
+
+const skipped = whyNoShim();
+const DELAY_MS = 200;
+const EX_JOURNAL = 74;
+const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+let scene: Scene;
+afterEach(() => scene.close());
+
+interface Sent {
+  readonly sentNs: bigint;
+  arrivedNs: bigint;
+}
+
+/** A server whose journal is on a controlled disk, with the demo program and a few answers in it. */
+async function begin(name: string) {
+  scene = new Scene();
+  const random = new Random(7);
+  const book = new Book(random, 16);
+  const disk = new Disk(scene.folder, name, '/journal/');
+  const server = scene.start({ threads: 1, environment: { ...disk.environment } });
+  const client = await Client.connect(book, server, random);
+  await client.load(sleep(300));
+  expect(book.acknowledged.length).toBeGreaterThan(20);
+  return { random, book, disk, server, client };
+}
+
+describe.skipIf(skipped !== undefined)(`the flush of the journal${skipped ? ` (skipped: ${skipped})` : ''}`, () => {
+  test.each(['syncDelayMs', 'dsyncDelayMs'] as const)(
+    `no reply leaves before a commit that takes ${DELAY_MS} ms longer (%s)`,
+    async (word) => {
+      const { book, disk, server, client } = await begin('delay');
+      disk.set(word, DELAY_MS);
+      // A commit that is under way keeps its old delay.
+      await sleep(100);
+      const times = new Map<Operation, Sent>();
+      client.onArrival = (operation) => {
+        const time = times.get(operation);
+        if (time !== undefined) time.arrivedNs = process.hrtime.bigint();
+      };
+      for (let round = 0; round < 8; round++) {
+        const batch = book.cards.slice(0, 4).map((card) => book.purchase(card, 10 + round));
+        for (const [i, operation] of batch.entries()) {
+          times.set(operation, { sentNs: process.hrtime.bigint(), arrivedNs: 0n });
+          client.send(operation, i % 3);
+        }
+        await expect.poll(() => book.open().length, { timeout: 30_000, interval: 5 }).toBe(0);
+      }
+      expect(times.size).toBe(32);
+      const trace = disk.trace();
+      const commits = commitsOf(trace);
+      for (const [operation, { sentNs, arrivedNs }] of times) {
+        // A decline waits as long as an approval.
+        expect(operation.answer?.code).toMatch(/^(00|51)$/);
+        expect(Number(arrivedNs - sentNs) / 1e6).toBeGreaterThanOrEqual(DELAY_MS);
+        // A commit that began after the message was sent, and had ended when its reply came.
+        const own = commits.find(({ began, ended }) => began > sentNs && ended < arrivedNs);
+        expect(own, `operation ${operation.id} was answered without a commit of its own`).toBeDefined();
+      }
+      client.close();
+      disk.set(word, 0);
+      expect(await server.stop()).toEqual({ code: 0, signal: null });
+    },
+    180_000,
+  );
+
+  test.each([
+    ['fdatasync fails', 'syncFail', 1],
+    ['the meta page is not written', 'dsyncFail', DSYNC_LOST],
+    ['the meta page is written and reported as failed', 'dsyncFail', DSYNC_WRITTEN],
+  ] as const)(
+    '%s: no reply of that batch, exit 74, and the next start knows what is true',
+    async (_, word, value) => {
+      const { random, book, disk, server, client } = await begin('fail');
+      disk.set(word, value);
+      const batch = book.cards.map((card) => book.purchase(card, 4_321));
+      for (const [i, operation] of batch.entries()) client.send(operation, i % 3);
+      expect(await server.exit()).toEqual({ code: EX_JOURNAL, signal: null });
+      await sleep(50);
+      expect(disk.get(word === 'syncFail' ? 'syncsFailed' : 'dsyncsFailed')).toBeGreaterThanOrEqual(1);
+      for (const operation of batch) expect(operation.answer).toBeUndefined();
+      const fatal = server.logLines('fatal stop').map((line) => JSON.parse(line) as Record<string, unknown>);
+      expect(fatal).toHaveLength(1);
+      expect(fatal[0]).toMatchObject({ exit_status: EX_JOURNAL, error: expect.stringContaining('commit to ') });
+      client.close();
+      book.disconnected();
+
+      expect(await verify(scene.dataDir)).toMatchObject({ code: 0 });
+      const again = scene.start({ threads: 2 });
+      const after = await Client.connect(book, again, random);
+      expect(await after.settle()).toBe(batch.length);
+      expect(await after.differences()).toEqual([]);
+      await after.repeat(book.acknowledged);
+      expect(book.contradictions).toEqual([]);
+      expect(await after.differences()).toEqual([]);
+      after.close();
+      expect(await again.stop()).toEqual({ code: 0, signal: null });
+      expect(await verify(scene.dataDir)).toMatchObject({ code: 0 });
+    },
+    180_000,
+  );
+});
+
+/** Data flush and the meta page behind it, of the journal's only lane. */
+function commitsOf(trace: ReturnType<Disk['trace']>): { began: bigint; ended: bigint }[] {
+  const commits: { began: bigint; ended: bigint }[] = [];
+  for (const [i, line] of trace.entries()) {
+    const next = trace[i + 1];
+    if (line.kind === 'sync' && line.path.endsWith('/data.mdb') && line.result === 0 && next?.kind === 'dsync')
+      commits.push({ began: line.began, ended: next.ended });
+  }
+  return commits;
+}
