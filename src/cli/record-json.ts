@@ -15,6 +15,7 @@ import {
 } from '../domain/codes.js';
 import type { MessageEvent, PlainEvent } from '../domain/events.js';
 import { ABSENT, Carried, type MessageInput, Text } from '../domain/message.js';
+import { dialectNames } from '../iso8583/dialects.js';
 
 export type JsonObject = Record<string, unknown>;
 
@@ -28,6 +29,12 @@ export function snakeCase(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }
 
+/** RFC 3339, UTC; a number that is no time stays a number. */
+function timeText(timeMs: number): string {
+  const date = new Date(timeMs);
+  return Number.isNaN(date.getTime()) ? String(timeMs) : date.toISOString();
+}
+
 function digits(value: number, width: number): string {
   return String(value).padStart(width, '0');
 }
@@ -36,7 +43,7 @@ export function messageObject(shard: number, event: MessageEvent): JsonObject {
   return {
     shard,
     sequence: event.sequence,
-    time: new Date(event.timeMs).toISOString(),
+    time: timeText(event.timeMs),
     kind: 'message',
     element: codeName(ElementKind, event.element),
     ...(event.accountSlot < 0 ? {} : { account_slot: event.accountSlot }),
@@ -46,9 +53,11 @@ export function messageObject(shard: number, event: MessageEvent): JsonObject {
     ...(event.approvalCode < 0 ? {} : { approval_code: digits(event.approvalCode, 6) }),
     approved_amount: event.approvedAmount,
     hold_delta: event.holdDelta,
-    ...(event.holdExpiresMs === 0 ? {} : { hold_expires: new Date(event.holdExpiresMs).toISOString() }),
+    ...(event.holdExpiresMs === 0 ? {} : { hold_expires: timeText(event.holdExpiresMs) }),
     ...(event.originalSequence === 0 ? {} : { original_sequence: event.originalSequence }),
     ...(event.tombstone === 0 ? {} : { tombstone: true }),
+    ...(event.previousOfAccount === 0 ? {} : { previous_of_account: event.previousOfAccount }),
+    ...(event.previousOfCard === 0 ? {} : { previous_of_card: event.previousOfCard }),
     before: { credit_limit: event.creditLimitBefore, posted: event.postedBefore, held: event.heldBefore },
     verdicts: verdicts(event),
     input: inputObject(event.input),
@@ -88,7 +97,7 @@ const widths: Partial<Record<keyof MessageInput, number>> = {
 const amounts = ['amount', 'billingAmount', 'replacementAmount', 'threeDSecureLevel'] as const;
 
 function inputObject(input: MessageInput): JsonObject {
-  const object: JsonObject = { link: input.link };
+  const object: JsonObject = { dialect: dialectNames[input.dialect] ?? input.dialect, link: input.link };
   for (const [name, width] of Object.entries(widths)) {
     const value = input[name as keyof MessageInput] as number;
     // The expiry date belongs to the card data that is not shown.
@@ -114,7 +123,7 @@ export function eventObject(shard: number, event: PlainEvent): JsonObject {
   const object: JsonObject = {
     shard,
     sequence,
-    time: new Date(timeMs).toISOString(),
+    time: timeText(timeMs),
     kind: codeName(EventKind, kind),
   };
   const statuses = kind === EventKind.cardCreated || kind === EventKind.cardUpdated ? CardStatus : AccountStatus;

@@ -4,7 +4,7 @@
  */
 import { HoldfastError } from '../errors.js';
 import type { TaskMessage } from './verify.js';
-import { verifyDirectory } from './verify-data.js';
+import { verifyData } from './verify-data.js';
 
 /** Sends and waits until the parent has it. */
 function tell(message: TaskMessage): Promise<void> {
@@ -17,7 +17,7 @@ process.on('disconnect', () => process.exit());
 
 try {
   let told = 0;
-  const report = await verifyDirectory(process.argv[2]!, (records) => {
+  const report = await verifyData(process.argv[2]!, (records) => {
     const now = performance.now();
     if (now - told < 250) return;
     told = now;

@@ -1,27 +1,42 @@
 /**
  * Verification: replays the journal of every shard from the beginning, beside a running server or on a stopped one, and
- * holds every frame's digest against the state that its records fold to. The fold is handed in: the journal knows frames
- * and records, the domain knows what they mean.
+ * holds every frame's digest against the state that its records fold to; then the system journal, whose chain stands by
+ * itself. The fold is handed in: the journal knows frames and records, the domain knows what they mean.
  *
- * Found on the way: a bad checksum, a broken chain, a missing sequence, a record nobody can read, a digest that differs.
- * Each is an error that names shard and sequence. Run it in a process of its own: a disk that loses pages under a mapped
- * file kills the process that looks at them.
+ *   per frame    checksum, shard, continuity of sequences, hash of the frame before, epoch   (scan.ts)
+ *   per record   it is readable and the fold takes it
+ *   per frame    digest of the folded state = the one it was written with
+ *   per shard    what the fold says must hold at the end (`finish`)
+ *   over all     debits = credits
+ *
+ * Each defect is an error that names shard and sequence. Run it in a process of its own: a disk that loses pages under a
+ * mapped file kills the process that looks at them.
+ *
+ * What a chain cannot show is a tail that was cut off cleanly: keep the `head` of an earlier run elsewhere, a later journal
+ * must contain it.
  */
 import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import type { MessageEvent, PlainEvent } from '../domain/events.js';
 import { HoldfastError } from '../errors.js';
 import { directoryPaths, readDirectoryDocument } from '../store/data-directory.js';
 import { JournalReader } from './reader.js';
+import type { JournalScan } from './scan.js';
+import { SystemJournal } from './system-journal.js';
 import type { Digest } from './types.js';
 
-/** The state that records fold to. */
+/** The state that records fold to. Shards come one after the other. */
 export interface VerifyFold {
   applyMessage(shard: number, event: MessageEvent): void;
   applyEvent(shard: number, event: PlainEvent): void;
   /** Digest of the shard's state now. */
   digest(shard: number): Digest;
-  /** Called when a shard has been replayed to its end: checks what must hold then, and may free its memory. */
-  finish?(shard: number): void;
+  /**
+   * Called when a shard has been replayed to its end, `sequence`: checks what must hold then, and may free its memory.
+   * @throws HoldfastError `invariant_violated`
+   */
+  finish?(shard: number, sequence: number): void;
   /** Sums over all shards of the ledger's debits and credits, minor units. */
   totals(): { debits: number | bigint; credits: number | bigint };
 }
@@ -32,23 +47,31 @@ export interface VerifyProgress {
   records: number;
 }
 
+/** Where a verified chain ends. */
+export interface VerifiedHead {
+  /** Last sequence, which is also the number of records; 0 for an empty chain. */
+  sequence: number;
+  /** SHA-256 of the last frame, hex; zeros for an empty chain. */
+  hash: string;
+}
+
 export interface VerifyResult {
-  shards: number;
+  /** Of all shards, without the system journal. */
   records: number;
   frames: number;
   /** SHA-256, hex, over the hashes of the shards' last frames in order (32 zero bytes for an empty shard). */
   head: string;
   debits: number | bigint;
   credits: number | bigint;
-  /** Last sequence of every shard: the position up to which this result speaks. */
-  position: number[];
+  /** By shard number: the position up to which this result speaks. */
+  shards: VerifiedHead[];
 }
 
 /** Records between two calls of `onProgress`: about 0.1 s. */
 const STEP_RECORDS = 20_000;
 
 /**
- * Verifies the data directory.
+ * Verifies the journals of a data directory.
  * @throws HoldfastError `frame_corrupt`, `chain_broken`, `record_unreadable`, `digest_mismatch`, `invariant_violated`
  * (all exit 76), `data_dir_unusable`, `data_dir_newer`, `store_truncated` (73).
  */
@@ -56,47 +79,37 @@ export async function verifyDirectory(
   directory: string,
   onProgress: (progress: VerifyProgress) => void,
   foldFactory: (shards: number) => VerifyFold,
-): Promise<VerifyResult> {
+): Promise<VerifyResult & { system: VerifiedHead }> {
   const { shards } = readDirectoryDocument(directory);
-  const reader = JournalReader.open(directoryPaths(directory).journal, { readOnly: true });
+  const paths = directoryPaths(directory);
+  const reader = JournalReader.open(paths.journal, { readOnly: true });
+  let result: VerifyResult;
   try {
-    return verifyJournal(reader, shards, onProgress, foldFactory(shards));
+    result = verifyJournal(reader, shards, onProgress, foldFactory(shards));
   } finally {
     await reader.close();
   }
+  return { ...result, system: await verifySystemJournal(paths.system, result.records > 0) };
 }
 
-/** The same over an open reader. */
+/** The shards' part over an open reader. */
 export function verifyJournal(
   reader: JournalReader,
   shards: number,
   onProgress: (progress: VerifyProgress) => void,
   fold: VerifyFold,
 ): VerifyResult {
-  const head = createHash('sha256');
-  const position: number[] = [];
+  const heads: { sequence: number; hash: Uint8Array }[] = [];
   let records = 0;
   let frames = 0;
   for (let shard = 0; shard < shards; shard++) {
-    const scan = reader.scan(shard, 1);
-    scan.onMessage = (event) => fold.applyMessage(shard, event);
-    scan.onEvent = (event) => fold.applyEvent(shard, event);
-    scan.onFrame = (frame) => {
-      frames++;
-      const digest = fold.digest(shard);
-      if (digest.high >>> 0 !== frame.digestHigh || digest.low >>> 0 !== frame.digestLow)
-        throw digestMismatch(shard, frame.firstSequence, frame.lastSequence);
-    };
-    const before = records;
-    while (scan.step(STEP_RECORDS)) {
-      records = before + scan.records;
-      onProgress({ shard, shards, records });
-    }
-    records = before + scan.records;
-    fold.finish?.(shard);
-    const end = scan.head();
-    head.update(end.hash);
-    position.push(end.sequence);
+    const pass = new ShardPass(reader, shard, fold);
+    while (pass.step()) onProgress({ shard, shards, records: records + pass.scan.records });
+    records += pass.scan.records;
+    frames += pass.frames;
+    const end = pass.scan.head();
+    fold.finish?.(shard, end.sequence);
+    heads.push(end);
     onProgress({ shard, shards, records });
   }
   const { debits, credits } = fold.totals();
@@ -106,15 +119,100 @@ export function verifyJournal(
       `the ledger does not balance: debits ${debits}, credits ${credits}`,
       'stop posting and compare with the last backup that verified',
     );
-  return { shards, records, frames, head: head.digest('hex'), debits, credits, position };
+  return { records, frames, head: headOf(heads), debits, credits, shards: heads.map(verifiedHead) };
+}
+
+/** One shard: scan and fold, with every failure placed. */
+class ShardPass {
+  readonly scan: JournalScan;
+  frames = 0;
+  readonly #shard: number;
+  /** Sequence of the record that was handed out last. */
+  #sequence = 0;
+  /** True while that record is being folded. */
+  #folding = false;
+
+  constructor(reader: JournalReader, shard: number, fold: VerifyFold) {
+    this.#shard = shard;
+    this.scan = reader.scan(shard, 1);
+    this.scan.onMessage = (event) => {
+      this.#begin(event.sequence);
+      fold.applyMessage(shard, event);
+      this.#folding = false;
+    };
+    this.scan.onEvent = (event) => {
+      this.#begin(event.sequence);
+      fold.applyEvent(shard, event);
+      this.#folding = false;
+    };
+    this.scan.onFrame = (frame) => {
+      this.frames++;
+      const { high, low } = fold.digest(shard);
+      if (high >>> 0 !== frame.digestHigh || low >>> 0 !== frame.digestLow)
+        throw digestMismatch(shard, frame.firstSequence, frame.lastSequence);
+    };
+  }
+
+  #begin(sequence: number): void {
+    this.#sequence = sequence;
+    this.#folding = true;
+  }
+
+  /** Some more records; false at the end. */
+  step(): boolean {
+    try {
+      return this.scan.step(STEP_RECORDS);
+    } catch (error) {
+      // What the journal found names its place already.
+      if (error instanceof HoldfastError && !this.#folding) throw error;
+      throw this.#placed(error);
+    }
+  }
+
+  #placed(error: unknown): HoldfastError {
+    const what = error instanceof Error ? error.message : String(error);
+    const where = `shard ${this.#shard}, sequence ${this.#sequence}`;
+    return new HoldfastError(
+      error instanceof HoldfastError ? error.code : 'record_unreadable',
+      this.#folding ? `${where}: the record contradicts the state: ${what}` : `behind ${where} reading failed: ${what}`,
+      'keep the directory as it is and restore a backup elsewhere',
+      { cause: error },
+    );
+  }
 }
 
 function digestMismatch(shard: number, first: number, last: number): HoldfastError {
   return new HoldfastError(
     'digest_mismatch',
     `shard ${shard}: the state after the frame of sequences ${first} to ${last} has another digest than the frame says`,
-    'the engine that wrote it folded these records to another state: keep the directory and report this',
+    'a record was changed, or the engine that wrote it folded it to another state: keep the directory and report this',
   );
+}
+
+/**
+ * Verifies the system journal: checksums, chain, continuity, readable records. The server creates it before it takes the
+ * first record of a shard, so with `expected` a missing one is a loss.
+ * @throws HoldfastError as `verifyDirectory`
+ */
+export async function verifySystemJournal(systemDir: string, expected: boolean): Promise<VerifiedHead> {
+  if (!existsSync(join(systemDir, 'data.mdb'))) {
+    if (!expected) return verifiedHead({ sequence: 0, hash: new Uint8Array(32) });
+    throw new HoldfastError(
+      'chain_broken',
+      `the system journal is missing in ${systemDir}, although shards have records`,
+      'restore the whole directory from a backup',
+    );
+  }
+  const journal = SystemJournal.open(systemDir, { readOnly: true });
+  try {
+    return verifiedHead(journal.replay(() => undefined));
+  } finally {
+    await journal.close();
+  }
+}
+
+function verifiedHead({ sequence, hash }: { sequence: number; hash: Uint8Array }): VerifiedHead {
+  return { sequence, hash: Buffer.from(hash).toString('hex') };
 }
 
 /** SHA-256, hex, over the shards' chain hashes in order: one line that stands for the whole journal. */

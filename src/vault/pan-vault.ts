@@ -135,7 +135,7 @@ export class PanVault {
         'restore the vault from a backup',
         { cause },
       );
-    if (bytes.length !== ROW_BYTES || bytes[0] !== FORMAT) throw unreadable('has an unknown format');
+    if (!wellFormed(bytes)) throw unreadable('has an unknown format');
     const keyId = bytes.toString('hex', KEY_ID_AT, NONCE_AT);
     const secret = this.#keys.get(keyId);
     if (secret === undefined) throw unreadable(`needs PAN key ${keyId}, which is not in the key file`);
@@ -169,6 +169,20 @@ export class PanVault {
       'point --key-file at the key file that was created together with this data directory',
     );
   }
+}
+
+/**
+ * Whether a card's row is in a vault, for who has no keys (verification): undefined when it is there and has the shape of a
+ * row, else what is wrong with it. Nothing is decrypted.
+ */
+export function panRowDefect(store: Store, fingerprint: Fingerprint): string | undefined {
+  const row = store.get(rowKey(fingerprint));
+  if (row === undefined) return 'is missing';
+  return wellFormed(row) ? undefined : 'has an unknown format';
+}
+
+function wellFormed(row: Uint8Array): boolean {
+  return row.length === ROW_BYTES && row[0] === FORMAT;
 }
 
 function rowKey(fingerprint: Fingerprint): Buffer {

@@ -6,7 +6,9 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { runTask } from '../../src/cli/verify.js';
 import { HoldfastError } from '../../src/errors.js';
-import { writeDirectory } from './directory.js';
+import { directoryPaths } from '../../src/store/data-directory.js';
+import { built } from '../support/built.js';
+import { type Tamper, writeDirectory } from './directory.js';
 import { fakeTerminal, say } from './fake-terminal.js';
 
 let folder = '';
@@ -55,16 +57,28 @@ describe('verify', () => {
     });
     expect(report.shards.map(({ sequence }: { sequence: number }) => sequence)).toEqual([0, 7, 7, 7]);
     expect(report.shards[0].hash).toBe('0'.repeat(64));
+    expect(report.system).toEqual({ sequence: 2, hash: expect.stringMatching(/^[0-9a-f]{64}$/) });
   });
 
-  test('a frame whose state differs: 76, naming shard and sequence', async () => {
-    const other = join(folder, 'digest');
-    await writeDirectory(other, { digest: 1 });
-    const { status, out, err } = await say(['verify', '--data-dir', other]);
-    expect(status).toBe(76);
-    expect(out).toBe('');
-    expect(err).toContain('shard 1: the state after sequence 7');
-  });
+  test.each([
+    ['digest', { digest: 1 }, 'shard 1: the state after the frame of sequences 3 to 7 has another digest'],
+    ['limit', { limit: 1 }, 'shard 1: the state after the frame of sequences 1 to 2 has another digest'],
+    ['orphan', { orphan: true }, 'shard 1, after sequence 7: account acct-1 holds 650, its open holds 1250'],
+    ['currency', { currency: 840 }, 'shard 1, after sequence 7: the accounts have -500, the ledger 0 (currency and'],
+    ['pan', { unknownPan: 2 }, 'shard 2, after sequence 7: the vault row of card slot 0 (newest record 6) is missing'],
+    ['row', { brokenPan: 3, unknownPan: 3 }, 'shard 3, after sequence 7: the vault row of card slot 0'],
+    ['system', { noSystem: true }, 'the system journal is missing'],
+  ] as [string, Tamper, string][])(
+    '%s tampered with: 76 and one line that names the place',
+    async (name, tamper, text) => {
+      const other = join(folder, `tampered-${name}`);
+      await writeDirectory(other, tamper);
+      const { status, out, err } = await say(['verify', '--data-dir', other]);
+      expect([status, out]).toEqual([76, '']);
+      expect(err).toContain(text);
+      expect(err.trimEnd().split('\n')).toHaveLength(1);
+    },
+  );
 
   test('an entry out of balance cannot even be written by the fold', async () => {
     await expect(writeDirectory(join(folder, 'credit'), { credit: 1 })).rejects.toThrow('out of balance');
@@ -84,6 +98,28 @@ describe('verify', () => {
     expect(err).toContain('shard 2');
   });
 
+  test('a flipped byte in the system journal: 76, although no shard is touched', async () => {
+    const other = join(folder, 'system');
+    await writeDirectory(other);
+    const path = join(directoryPaths(other).system, 'data.mdb');
+    const bytes = readFileSync(path);
+    const at = bytes.lastIndexOf('two');
+    bytes[at] = bytes[at]! ^ 1;
+    writeFileSync(path, bytes);
+    const { status, err } = await say(['verify', '--data-dir', other]);
+    expect(status).toBe(76);
+    expect(err).toMatch(/^holdfast: the frame at shard 65535 sequence 2 in .*system is damaged/);
+  });
+
+  test('a vault that is gone: 76', async () => {
+    const other = join(folder, 'vault');
+    await writeDirectory(other);
+    rmSync(directoryPaths(other).vault, { recursive: true });
+    const { status, err } = await say(['verify', '--data-dir', other]);
+    expect(status).toBe(76);
+    expect(err).toContain('there is no vault in');
+  });
+
   test('a truncated data file is a diagnosis, not a crash', async () => {
     const other = join(folder, 'truncated');
     await writeDirectory(other);
@@ -99,8 +135,27 @@ describe('verify', () => {
     expect(err).toContain('no Holdfast data directory');
   });
 
+  test('a data file that is cut under the reader kills the child, not the command', async () => {
+    const other = join(folder, 'cut');
+    await writeDirectory(other);
+    // The real verification; after the first shard only the meta pages are left of the journal's file.
+    const task = join(folder, 'cut.mjs');
+    writeFileSync(
+      task,
+      `import { truncateSync } from 'node:fs';
+       import { verifyData } from ${JSON.stringify(built('cli/verify-data.js'))};
+       await verifyData(process.argv[2], () => truncateSync(${JSON.stringify(dataFile(other))}, 8192));
+       process.disconnect();`,
+    );
+    const failure = await runTask(task, other, fakeTerminal()).catch((error: unknown) => error);
+    expect(failure).toBeInstanceOf(HoldfastError);
+    expect((failure as HoldfastError).code).toBe('store_truncated');
+    expect((failure as HoldfastError).message).toContain('stopped by SIGBUS');
+  });
+
   test.each([
     ['SIGBUS', 'store_truncated', 'stopped by SIGBUS'],
+    ['SIGSEGV', 'store_truncated', 'stopped by SIGSEGV'],
     ['SIGKILL', 'internal', 'ended with SIGKILL'],
   ] as const)('a reader killed by %s is told as %s', async (signal, code, text) => {
     const task = join(folder, `${signal}.mjs`);
@@ -151,7 +206,7 @@ describe('inspect', () => {
       approval_code: '000017',
       hold_delta: 1000,
       verdicts: { format: 'pass', funds: 'pass' },
-      input: { mti: '0100', stan: '000042', rrn: '632600000001', amount: 1000, currency: '986' },
+      input: { dialect: 'iso87-bcd', mti: '0100', stan: '000042', rrn: '632600000001', amount: 1000, currency: '986' },
     });
     expect(records[2].input).not.toHaveProperty('expiry');
     expect(records[4]).toMatchObject({

@@ -1,4 +1,5 @@
 /** A small data directory, written with the engine's own journal and fold, for the commands that read one. */
+import { join } from 'node:path';
 
 import { applyEvent, applyMessage } from '../../src/domain/apply.js';
 import {
@@ -17,20 +18,48 @@ import { ShardState } from '../../src/domain/shard-state.js';
 import { openLane } from '../../src/journal/lane-directory.js';
 import { emptyHead } from '../../src/journal/reader.js';
 import { ShardJournal } from '../../src/journal/shard-journal.js';
+import { SystemJournal } from '../../src/journal/system-journal.js';
 import { DataDirectory } from '../../src/store/data-directory.js';
+import { openLmdbStore } from '../../src/store/lmdb-store.js';
+import { loadKeys } from '../../src/vault/keys.js';
+import { PanVault } from '../../src/vault/pan-vault.js';
 
 const T0 = Date.UTC(2026, 10, 22, 12);
 
+/** What is wrong with the directory; nothing by default. */
 export interface Tamper {
   /** Added to the digest of the second frame of shard 1. */
   digest?: number;
   /** Added to the hold that the first approval of shard 1 places, after its digest was taken. */
   credit?: number;
+  /** Added to the credit limit in the record of shard 1's account, behind the back of its digest. */
+  limit?: number;
+  /** A defect of the engine, which its digest repeats: shard 1's reversal releases money without touching a hold. */
+  orphan?: boolean;
+  /** As before: currency of shard 1's payment, another one than its account's. */
+  currency?: number;
+  /** Shard whose card has no row in the vault, or one that is no row. */
+  unknownPan?: number;
+  brokenPan?: number;
+  /** Leaves the system journal out. */
+  noSystem?: boolean;
 }
 
-/** Per shard: an account, a card, two approvals, a payment, a partial reversal; shard 0 stays empty. Two frames each. */
+/**
+ * Per shard: an account, a card with its number, two approvals, a payment, a partial reversal; shard 0 stays empty. Two frames
+ * each. The system journal has two records.
+ */
 export async function writeDirectory(path: string, tamper: Tamper = {}): Promise<void> {
   const directory = await DataDirectory.open(path, { shards: 4, create: true });
+  if (tamper.noSystem !== true) {
+    const system = SystemJournal.open(directory.paths.system, { now: () => T0 });
+    system.append({ type: 'program', id: 'one' });
+    system.append({ type: 'program', id: 'two' });
+    await system.close();
+  }
+  const vaultStore = openLmdbStore(directory.paths.vault);
+  const keys = loadKeys(join(path, 'keys.json'), { create: true, directory: directory.document.id });
+  const vault = new PanVault(vaultStore, keys);
   const lane = openLane(directory.paths.journal, 0);
   for (let shard = 1; shard < 4; shard++) {
     const journal = new ShardJournal(shard, emptyHead(shard));
@@ -39,11 +68,18 @@ export async function writeDirectory(path: string, tamper: Tamper = {}): Promise
       const { high, low } = state.digest;
       lane.append([journal.seal(T0 + journal.sequence, { high, low: (low + extra) >>> 0 })]);
     };
-    const put = (event: PlainEvent): void => {
-      journal.appendEvent(event);
+    const put = (event: PlainEvent, forged: object = {}): void => {
+      event.sequence = journal.appendEvent({ ...event, ...forged });
       applyEvent(state, event);
     };
-    put({
+    const fingerprint = { f0: 1, f1: 2, f2: shard };
+    if (tamper.unknownPan !== shard) vault.put([{ fingerprint, pan: `99999900000000${shard}4` }]);
+    if (tamper.brokenPan === shard) {
+      const key = Buffer.from('70000000010000000200000000', 'hex');
+      key[12] = shard;
+      vaultStore.commit((writer) => writer.put(key, Uint8Array.of(9)));
+    }
+    const account: PlainEvent = {
       kind: EventKind.accountCreated,
       sequence: 0,
       timeMs: T0,
@@ -53,7 +89,8 @@ export async function writeDirectory(path: string, tamper: Tamper = {}): Promise
       currency: 986,
       creditLimit: 500_000,
       type: AccountType.credit,
-    });
+    };
+    put(account, shard === 1 ? { creditLimit: account.creditLimit + (tamper.limit ?? 0) } : {});
     put({
       kind: EventKind.cardCreated,
       sequence: 0,
@@ -104,7 +141,7 @@ export async function writeDirectory(path: string, tamper: Tamper = {}): Promise
       timeMs: T0 + 2000,
       accountSlot: 0,
       amount: 500,
-      currency: 986,
+      currency: shard === 1 ? (tamper.currency ?? 986) : 986,
       reference: 'pix-1',
       postings: [
         { glAccount: 1500, amount: 500 + (shard === 1 ? (tamper.credit ?? 0) : 0) },
@@ -120,7 +157,7 @@ export async function writeDirectory(path: string, tamper: Tamper = {}): Promise
     reversal.accountSlot = 0;
     reversal.cardSlot = 0;
     reversal.response = Response.approved;
-    reversal.originalSequence = first;
+    reversal.originalSequence = shard === 1 && tamper.orphan === true ? 0 : first;
     reversal.approvedAmount = 400;
     reversal.holdDelta = -600;
     journal.appendMessage(reversal);
@@ -137,5 +174,6 @@ export async function writeDirectory(path: string, tamper: Tamper = {}): Promise
     seal(shard === 1 ? (tamper.digest ?? 0) : 0);
   }
   await lane.close();
+  await vaultStore.close();
   await directory.close();
 }

@@ -4,13 +4,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { MessageEvent, PlainEvent } from '../../src/domain/events.js';
-import type { HoldfastError } from '../../src/errors.js';
-import { type InspectedRecord, inspectJournal } from '../../src/journal/inspect.js';
+import { HoldfastError } from '../../src/errors.js';
+import { frameKey } from '../../src/journal/frame.js';
 import { openLane } from '../../src/journal/lane-directory.js';
 import { EmbeddedLane } from '../../src/journal/lanes.js';
 import { shardOfAccount, shardOfFingerprint } from '../../src/journal/placement.js';
 import { JournalReader } from '../../src/journal/reader.js';
 import { ShardJournal } from '../../src/journal/shard-journal.js';
+import { SystemJournal } from '../../src/journal/system-journal.js';
 import { headOf, type VerifyFold, verifyDirectory, verifyJournal } from '../../src/journal/verify.js';
 import { DataDirectory } from '../../src/store/data-directory.js';
 import { MemoryStore } from '../../src/store/memory-store.js';
@@ -19,7 +20,7 @@ import { empty, sampleMessage, samplePlain } from './samples.js';
 /** A stand-in for the domain: the state is the sum of what was approved, the digest is that sum. */
 class SumFold implements VerifyFold {
   readonly sums: number[];
-  finished: number[] = [];
+  finished: [number, number][] = [];
   skew = 0;
 
   constructor(shards: number) {
@@ -38,8 +39,8 @@ class SumFold implements VerifyFold {
     return { high: Math.floor(this.sums[shard]! / 2 ** 32), low: this.sums[shard]! >>> 0 };
   }
 
-  finish(shard: number): void {
-    this.finished.push(shard);
+  finish(shard: number, sequence: number): void {
+    this.finished.push([shard, sequence]);
   }
 
   totals() {
@@ -79,6 +80,10 @@ describe('verify', () => {
     const lane = openLane(directory.paths.journal, 0);
     fill(lane, journals, live);
     await lane.close();
+    const system = SystemJournal.open(directory.paths.system);
+    system.append({ type: 'one' });
+    system.appendAll([{ type: 'two' }, { type: 'three' }]);
+    await system.close();
     const progress: number[] = [];
     const fold = new SumFold(4);
     const result = await verifyDirectory(
@@ -90,16 +95,24 @@ describe('verify', () => {
     const hashes = [journals[0]!.hash, journals[1]!.hash, zeros, journals[2]!.hash];
     const head = createHash('sha256').update(Buffer.concat(hashes)).digest('hex');
     expect(result).toEqual({
-      shards: 4,
       records: 108,
       frames: 18,
       head,
       debits: live.totals().debits,
       credits: live.totals().debits,
-      position: [36, 36, 0, 36],
+      shards: hashes.map((hash, shard) => ({
+        sequence: shard === 2 ? 0 : 36,
+        hash: Buffer.from(hash).toString('hex'),
+      })),
+      system: { sequence: 3, hash: expect.stringMatching(/^[0-9a-f]{64}$/) },
     });
     expect(progress).toEqual([0, 1, 2, 3]);
-    expect(fold.finished).toEqual([0, 1, 2, 3]);
+    expect(fold.finished).toEqual([
+      [0, 36],
+      [1, 36],
+      [2, 0],
+      [3, 36],
+    ]);
     const reader = JournalReader.open(directory.paths.journal);
     expect(headOf(reader.heads(4))).toBe(head);
     await reader.close();
@@ -126,76 +139,54 @@ describe('verify', () => {
     expect(verifyCode(store, wrong)).toMatch(/^digest_mismatch 76: shard 0: .*sequences 13 to 18/);
   });
 
+  it('a record that the fold refuses, by its sequence', () => {
+    const refusing = (error: Error): SumFold => {
+      const fold = new SumFold(1);
+      fold.applyMessage = (_shard, event) => {
+        if (event.sequence === 14) throw error;
+      };
+      return fold;
+    };
+    const single = new MemoryStore();
+    const journal = new ShardJournal(0, empty(0));
+    for (let n = 1; n <= 20; n++) journal.appendMessage(sampleMessage(n));
+    new EmbeddedLane(single).append([journal.seal(1, { high: 0, low: 0 })]);
+    expect(verifyCode(single, refusing(new RangeError('no such slot')))).toBe(
+      'record_unreadable 76: shard 0, sequence 14: the record contradicts the state: no such slot',
+    );
+    const broken = new HoldfastError('invariant_violated', 'slot 3 is taken');
+    expect(verifyCode(single, refusing(broken))).toBe(
+      'invariant_violated 76: shard 0, sequence 14: the record contradicts the state: slot 3 is taken',
+    );
+  });
+
+  it('a store that fails while it is read, by the last good sequence', () => {
+    const store = new MemoryStore();
+    fill(new EmbeddedLane(store), [new ShardJournal(0, empty(0))], new SumFold(1));
+    const { get } = store;
+    let reads = 0;
+    store.get = function (key) {
+      if (++reads === 4) throw new Error('MDB_CORRUPTED');
+      return get.call(this, key);
+    };
+    expect(verifyCode(store, new SumFold(1))).toBe(
+      'record_unreadable 76: behind shard 0, sequence 18 reading failed: MDB_CORRUPTED',
+    );
+  });
+
+  it('a frame that is missing in the middle', () => {
+    const store = new MemoryStore();
+    fill(new EmbeddedLane(store), [new ShardJournal(0, empty(0))], new SumFold(1));
+    store.commit((writer) => writer.remove(frameKey(0, 13)));
+    expect(verifyCode(store, new SumFold(1))).toMatch(/^chain_broken 76: the chain of shard 0 breaks at sequence 13 /);
+  });
+
   it('books that do not balance', () => {
     const store = new MemoryStore();
     fill(new EmbeddedLane(store), [new ShardJournal(0, empty(0))], new SumFold(1));
     const skewed = new SumFold(1);
     skewed.skew = 1;
     expect(verifyCode(store, skewed)).toMatch(/^invariant_violated 76: the ledger does not balance/);
-  });
-});
-
-describe('inspect', () => {
-  const store = new MemoryStore();
-  const journal = new ShardJournal(0, empty(0));
-  for (const event of samplePlain()) journal.appendEvent(event);
-  const message = sampleMessage(7);
-  journal.appendMessage(message);
-  new EmbeddedLane(store).append([journal.seal(1, { high: 0, low: 0 })]);
-  const records: InspectedRecord[] = [];
-  inspectJournal(JournalReader.ofStore(store, 'memory'), 0, 1, (record) => {
-    records.push(record);
-    return true;
-  });
-
-  it('says every record in words', () => {
-    expect(records.map((record) => `${record.sequence} ${record.kind}`)).toEqual([
-      '1 account_created',
-      '2 account_updated',
-      '3 card_created',
-      '4 card_updated',
-      '5 not_delivered',
-      '6 payment',
-      '7 poison',
-      '8 unknown_card_count',
-      '9 idempotency',
-      '10 message',
-    ]);
-    expect(records[0]).toMatchObject({
-      id: 'acc_1.A-z',
-      type: 'credit',
-      credit_limit: 500_000,
-      time: '2026-09-21T14:13:20.123Z',
-    });
-    expect(records[1]).toMatchObject({ status: 'frozen' });
-    expect(records[3]).toMatchObject({ status: 'lost', previous_of_card: 3 });
-    expect(records[9]).toMatchObject({
-      element: 'authorization',
-      response_code: '00',
-      reason: 'none',
-      approval_code: '000007',
-      hold_expires: '2026-09-28T14:13:20.000Z',
-      before: { credit_limit: 500_000, posted: -70_000, held: 33_000 },
-      input: { mti: '0100', amount: 12_345, rrn: '000000000007', terminal: 'TERM0001', carried: ['track2', 'chip'] },
-    });
-    expect((records[9]!.verdicts as object[])[1]).toEqual({ step: 'message_type', verdict: 'pass' });
-    expect(records[9]!.input).not.toHaveProperty('billing_amount');
-  });
-
-  it('is JSON and holds no fingerprint', () => {
-    const text = JSON.stringify(records);
-    expect(text).not.toContain('fingerprint');
-    expect(JSON.parse(text)).toHaveLength(10);
-  });
-
-  it('ends when the visitor says so', () => {
-    let visits = 0;
-    inspectJournal(JournalReader.ofStore(store, 'memory'), 0, 3, (record) => {
-      visits++;
-      expect(record.sequence).toBe(2 + visits);
-      return visits < 3;
-    });
-    expect(visits).toBe(3);
   });
 });
 

@@ -1,0 +1,159 @@
+/**
+ * The domain's part of a verification: rebuilds one shard after the other by the fold that the engine itself uses, and
+ * checks at the end of each what must hold between its tables.
+ *
+ *   per entry     its legs sum to zero (the fold asserts it)
+ *   per account   held = what remains on its open holds
+ *   per currency  debits = credits; memo 9100 = held amounts; receivables and credit balances = posted balances
+ *   per card      its number is in the vault (presence and shape of the row: no key is needed, nothing is decrypted)
+ */
+import { postedComponent } from '../domain/account-table.js';
+import { applyEvent, applyMessage } from '../domain/apply.js';
+import type { MessageEvent, PlainEvent } from '../domain/events.js';
+import { CHART, MEMO_HOLDS } from '../domain/ledger-totals.js';
+import { ShardState } from '../domain/shard-state.js';
+import { HoldfastError } from '../errors.js';
+import type { Digest } from '../journal/types.js';
+import type { VerifyFold } from '../journal/verify.js';
+import type { Fingerprint } from '../vault/fingerprint.js';
+
+/** Looks a card's number up in the vault: what is wrong with its row, undefined when it is there and whole. */
+export type PanDefect = (fingerprint: Fingerprint) => string | undefined;
+
+/** Turnovers, minor units. */
+export interface Turnover {
+  debits: bigint;
+  credits: bigint;
+}
+
+export class DomainFold implements VerifyFold {
+  /** Over all finished shards, by ISO 4217 numeric. Every account of the chart takes part, the memo pair too. */
+  readonly currencies = new Map<number, Turnover>();
+  accounts = 0;
+  cards = 0;
+  holdsOpen = 0;
+  readonly #panDefect: PanDefect;
+  #state = new ShardState(0);
+
+  constructor(panDefect: PanDefect) {
+    this.#panDefect = panDefect;
+  }
+
+  applyMessage(shard: number, event: MessageEvent): void {
+    applyMessage(this.#of(shard), event);
+  }
+
+  applyEvent(shard: number, event: PlainEvent): void {
+    applyEvent(this.#of(shard), event);
+  }
+
+  digest(shard: number): Digest {
+    return this.#of(shard).digest;
+  }
+
+  finish(shard: number, sequence: number): void {
+    const state = this.#of(shard);
+    const violated = (what: string): HoldfastError =>
+      new HoldfastError(
+        'invariant_violated',
+        `shard ${shard}, after sequence ${sequence}: ${what}`,
+        'keep the directory as it is and report it',
+      );
+    checkHolds(state, violated);
+    checkLedger(state, violated);
+    this.#checkCards(state, violated);
+    this.#add(state);
+    this.#state = new ShardState(shard + 1);
+  }
+
+  totals(): Turnover {
+    const sum: Turnover = { debits: 0n, credits: 0n };
+    for (const { debits, credits } of this.currencies.values()) {
+      sum.debits += debits;
+      sum.credits += credits;
+    }
+    return sum;
+  }
+
+  /** The state of the shard under way: one at a time, so that a verification needs the memory of one shard. */
+  #of(shard: number): ShardState {
+    if (this.#state.shard !== shard) this.#state = new ShardState(shard);
+    return this.#state;
+  }
+
+  #checkCards({ cards }: ShardState, violated: Violated): void {
+    for (let slot = 0; slot < cards.count; slot++) {
+      if (!cards.exists(slot)) continue;
+      const [f0, f1, f2] = [cards.fingerprint(slot, 0), cards.fingerprint(slot, 1), cards.fingerprint(slot, 2)];
+      const defect = this.#panDefect({ f0, f1, f2 });
+      if (defect !== undefined) {
+        const place = `card slot ${slot} (newest record ${cards.newest[slot]})`;
+        throw violated(`the vault row of ${place} ${defect}`);
+      }
+    }
+  }
+
+  #add(state: ShardState): void {
+    this.accounts += state.accounts.rows;
+    this.cards += state.cards.rows;
+    this.holdsOpen += state.holdsOpen;
+    state.ledger.forEach((currency, _glAccount, debit, credit) => {
+      const sums = this.currencies.get(currency) ?? { debits: 0n, credits: 0n };
+      sums.debits += BigInt(debit);
+      sums.credits += BigInt(credit);
+      this.currencies.set(currency, sums);
+    });
+  }
+}
+
+type Violated = (what: string) => HoldfastError;
+
+function checkHolds({ accounts, holds }: ShardState, violated: Violated): void {
+  const remaining = new Float64Array(accounts.count);
+  for (let slot = 0; slot < holds.slots; slot++) {
+    if (holds.sequence[slot] === 0) continue;
+    if (holds.remaining[slot]! <= 0) throw violated(`the open hold of sequence ${holds.sequence[slot]} holds nothing`);
+    remaining[holds.account[slot]!]! += holds.remaining[slot]!;
+  }
+  for (let slot = 0; slot < accounts.count; slot++) {
+    if (!accounts.exists(slot) || accounts.held[slot] === remaining[slot]) continue;
+    throw violated(`account ${accounts.id(slot)} holds ${accounts.held[slot]}, its open holds ${remaining[slot]}`);
+  }
+}
+
+/** Every balance of the ledger that the accounts know as well, per currency. */
+function checkLedger(state: ShardState, violated: Violated): void {
+  const fromAccounts = accountBalances(state);
+  const fromLedger = new Map<string, number>();
+  const difference = new Map<number, number>();
+  state.ledger.forEach((currency, glAccount, debit, credit) => {
+    difference.set(currency, (difference.get(currency) ?? 0) + debit - credit);
+    if (glAccount === MEMO_HOLDS || postedComponent(glAccount) >= 0)
+      fromLedger.set(`${currency} ${glAccount}`, debit - credit);
+  });
+  for (const [currency, amount] of difference) {
+    if (amount !== 0) throw violated(`debits and credits of currency ${currency} differ by ${amount}`);
+  }
+  for (const place of new Set([...fromAccounts.keys(), ...fromLedger.keys()])) {
+    const accounts = fromAccounts.get(place) ?? 0;
+    const ledger = fromLedger.get(place) ?? 0;
+    if (accounts !== ledger)
+      throw violated(`the accounts have ${accounts}, the ledger ${ledger} (currency and chart account ${place})`);
+  }
+}
+
+function accountBalances({ accounts }: ShardState): Map<string, number> {
+  const sums = new Map<string, number>();
+  const add = (place: string, amount: number): void => {
+    if (amount !== 0) sums.set(place, (sums.get(place) ?? 0) + amount);
+  };
+  const components = CHART.filter((glAccount) => postedComponent(glAccount) >= 0);
+  for (let slot = 0; slot < accounts.count; slot++) {
+    if (!accounts.exists(slot)) continue;
+    const currency = accounts.currency[slot]!;
+    add(`${currency} ${MEMO_HOLDS}`, accounts.held[slot]!);
+    for (const glAccount of components)
+      add(`${currency} ${glAccount}`, accounts.component(slot, postedComponent(glAccount)));
+  }
+  return sums;
+}
