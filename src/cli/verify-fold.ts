@@ -4,13 +4,13 @@
  *
  *   per entry     its legs sum to zero (the fold asserts it)
  *   per account   held = what remains on its open holds
- *   per currency  debits = credits; memo 9100 = held amounts; receivables and credit balances = posted balances
+ *   per currency  debits = credits; memo 9100 = held amounts, 9199 = their contra; receivables and credit balances = posted balances
  *   per card      its number is in the vault (presence and shape of the row: no key is needed, nothing is decrypted)
  */
 import { postedComponent } from '../domain/account-table.js';
 import { applyEvent, applyMessage } from '../domain/apply.js';
 import type { MessageEvent, PlainEvent } from '../domain/events.js';
-import { CHART, MEMO_HOLDS } from '../domain/ledger-totals.js';
+import { CHART, MEMO_HOLDS, MEMO_HOLDS_CONTRA } from '../domain/ledger-totals.js';
 import { ShardState } from '../domain/shard-state.js';
 import { HoldfastError } from '../errors.js';
 import type { Digest } from '../journal/types.js';
@@ -128,7 +128,7 @@ function checkLedger(state: ShardState, violated: Violated): void {
   const difference = new Map<number, number>();
   state.ledger.forEach((currency, glAccount, debit, credit) => {
     difference.set(currency, (difference.get(currency) ?? 0) + debit - credit);
-    if (glAccount === MEMO_HOLDS || postedComponent(glAccount) >= 0)
+    if (glAccount === MEMO_HOLDS || glAccount === MEMO_HOLDS_CONTRA || postedComponent(glAccount) >= 0)
       fromLedger.set(`${currency} ${glAccount}`, debit - credit);
   });
   for (const [currency, amount] of difference) {
@@ -152,6 +152,7 @@ function accountBalances({ accounts }: ShardState): Map<string, number> {
     if (!accounts.exists(slot)) continue;
     const currency = accounts.currency[slot]!;
     add(`${currency} ${MEMO_HOLDS}`, accounts.held[slot]!);
+    add(`${currency} ${MEMO_HOLDS_CONTRA}`, -accounts.held[slot]!);
     for (const glAccount of components)
       add(`${currency} ${glAccount}`, accounts.component(slot, postedComponent(glAccount)));
   }
