@@ -18,8 +18,9 @@ import { ReplyKind, RequestKind } from '../../src/ring/kinds.js';
 import { createRing, RingConsumer, RingProducer } from '../../src/ring/ring.js';
 import { createWake, Waker } from '../../src/ring/wake.js';
 import { WIRE_HEADER_BYTES, WIRE_NO_CARD } from '../../src/ring/wire-entry.js';
+import { CheckpointFeed } from '../../src/shard/checkpoint-feed.js';
 import { type FaultOptions, Faults, noFaults } from '../../src/shard/faults.js';
-import { ShardRecovery } from '../../src/shard/recovery.js';
+import { type CheckpointSource, ShardRecovery } from '../../src/shard/recovery.js';
 import { ShardClock } from '../../src/shard/shard-clock.js';
 import { ShardHost } from '../../src/shard/shard-host.js';
 import { ThreadContext } from '../../src/shard/thread-context.js';
@@ -41,6 +42,10 @@ export interface HarnessOptions {
   journal?: MemoryStore;
   faults?: Partial<FaultOptions>;
   lane?: (inner: JournalLane) => JournalLane;
+  /** Rows to recover from. */
+  checkpoint?: CheckpointSource;
+  /** Changed rows are written behind into this ring (checkpoint-feed.ts). */
+  checkpointRing?: SharedArrayBuffer;
 }
 
 export class Harness {
@@ -84,7 +89,7 @@ export class Harness {
     this.wallMs = Math.max(START_MS, last);
     let recovered = 0;
     const shards = heads.map((head) => {
-      const recovery = new ShardRecovery(this.context, head, undefined);
+      const recovery = new ShardRecovery(this.context, head, options.checkpoint);
       while (!recovery.step(1000));
       recovered += recovery.records;
       return recovery.shard;
@@ -108,8 +113,11 @@ export class Harness {
       control: this.control,
       clock: new ShardClock(last, this.wallMs, this.us),
       wallMs: () => this.wallMs,
-      checkpoint: undefined,
-      feed: undefined,
+      checkpoint: options.checkpoint,
+      feed:
+        options.checkpointRing === undefined
+          ? undefined
+          : new CheckpointFeed(new RingProducer(options.checkpointRing), new Waker(createWake()), () => this.us),
       onProfile: (profile) => this.profiles.push(profile),
     });
   }

@@ -1,0 +1,98 @@
+/**
+ * A restart from checkpoint rows, through the real feed and the real writing task: what a shard knows beside its money must
+ * be in the rows too.
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { CheckpointStore } from '../../src/journal/checkpoint.js';
+import { JournalReader } from '../../src/journal/reader.js';
+import { ShardState } from '../../src/ring/control-block.js';
+import { createRing } from '../../src/ring/ring.js';
+import { createWake } from '../../src/ring/wake.js';
+import { checkpointSource, checkpointTask } from '../../src/shard/checkpoint-task.js';
+import { MemoryStore } from '../../src/store/memory-store.js';
+import { Harness, purchase } from './harness.js';
+
+const POISON = '000000066600';
+const poison = (stan: number): ReturnType<typeof purchase> => purchase(stan, 100, { 37: POISON });
+const faults = { throwRrn: POISON };
+
+let stateDir = '';
+beforeEach(() => {
+  stateDir = mkdtempSync(join(tmpdir(), 'holdfast-rows-'));
+});
+afterEach(() => rmSync(stateDir, { recursive: true }));
+
+/** Writes all changed rows, as a stop does. */
+async function checkpoint(h: Harness, ring: SharedArrayBuffer): Promise<void> {
+  h.host.beginFinalCheckpoint();
+  while (h.host.checkpointStep());
+  const stop = new SharedArrayBuffer(4);
+  new Int32Array(stop)[0] = 1;
+  const { rounds } = await checkpointTask({ stateDir, rings: [ring], wake: createWake(), stop });
+  expect(rounds).toBeGreaterThan(0);
+}
+
+/** A new engine on what the old one left: journal and rows. The stores are closed after it has recovered. */
+async function restart(journal: MemoryStore): Promise<{ h: Harness; replayFrom: number }> {
+  const store = CheckpointStore.open(stateDir);
+  const { replayFrom } = store.meta(0)!;
+  const h = new Harness({ journal, faults, checkpoint: checkpointSource(store) });
+  await store.close();
+  expect(h.logs).toEqual([]);
+  return { h, replayFrom };
+}
+
+function settle(h: Harness): void {
+  for (let i = 0; i < 5; i++) h.turn();
+  expect(h.control.shardState(0)).toBe(ShardState.up);
+}
+
+const stops = (h: Harness): number => h.logs.filter((line) => line.includes('a shard stopped')).length;
+
+describe('a message that stopped a shard, after a restart that replays nothing', () => {
+  it('is known from its row: 96 at once, for the repeat as well, and the shard stays up', async () => {
+    const journal = new MemoryStore();
+    const ring = createRing(1 << 20);
+    const h = new Harness({ journal, faults, checkpointRing: ring });
+    const card = h.open(0, 1);
+    expect(h.ask(card, purchase(1, 250))[39]).toBe('00');
+    expect(h.ask(card, poison(2))[39]).toBe('96');
+    settle(h);
+    expect(stops(h)).toBe(1);
+    await checkpoint(h, ring);
+
+    const { h: again, replayFrom } = await restart(journal);
+    // The record that set it aside lies before the replay.
+    expect(replayFrom).toBe(JournalReader.ofStore(journal, 'memory').head(0).sequence + 1);
+    expect(again.ask(card, poison(2))[39]).toBe('96');
+    expect(again.ask(card, { ...poison(2), 0: '0101' })[39]).toBe('96');
+    expect(stops(again)).toBe(0);
+    expect(again.control.shardState(0)).toBe(ShardState.up);
+    expect(again.balances(0, card.account).held).toBe(250);
+    expect(again.ask(card, purchase(3, 50))[39]).toBe('00');
+  });
+
+  it('is known beside one that was set aside after the checkpoint', async () => {
+    const journal = new MemoryStore();
+    const ring = createRing(1 << 20);
+    const h = new Harness({ journal, faults, checkpointRing: ring });
+    const card = h.open(0, 1);
+    h.ask(card, poison(2));
+    settle(h);
+    await checkpoint(h, ring);
+    h.ask(card, poison(3));
+    settle(h);
+    expect(stops(h)).toBe(2);
+
+    const { h: again } = await restart(journal);
+    for (const stan of [2, 3]) expect(again.ask(card, poison(stan))[39]).toBe('96');
+    expect(stops(again)).toBe(0);
+    // One that was never seen still stops the shard: the planted fault is there.
+    again.ask(card, poison(4));
+    settle(again);
+    expect(stops(again)).toBe(1);
+  });
+});
