@@ -76,10 +76,10 @@ export class EngineProcess {
     }
   }
 
-  /** Resident memory, bytes; undefined without /proc. */
+  /** Memory of its own, bytes: resident without mapped files (those are the page cache's); undefined without /proc. */
   residentBytes(): number | undefined {
     try {
-      const kib = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${this.pid}/status`, 'utf8'))?.[1];
+      const kib = /RssAnon:\s+(\d+)/.exec(readFileSync(`/proc/${this.pid}/status`, 'utf8'))?.[1];
       return kib === undefined ? undefined : Number(kib) * 1024;
     } catch {
       return undefined;

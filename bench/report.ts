@@ -102,7 +102,7 @@ Share of the bare echo's rate with the same client: TCP ${share(engine.closed)},
 | ${count(scale.accounts)} accounts with a card each | |
 |---|---:|
 | import through the API | ${scale.importSeconds.toFixed(1)} s |
-| memory each (resident after a restart, less the empty engine) | ${scale.bytesPerAccount.toFixed(0)} bytes |
+| memory each (anonymous resident memory after a restart, less the empty engine) | ${scale.bytesPerAccount.toFixed(0)} bytes |
 | restart to ready from the checkpoint (${count(scale.restartRecords)} records replayed) | ${(scale.restartMs / 1000).toFixed(1)} s |
 | restart to ready from the journal alone (${count(scale.replayRecords)} records) | ${(scale.replayMs / 1000).toFixed(1)} s |
 `;

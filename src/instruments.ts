@@ -7,9 +7,6 @@
  * relative error is at most 12.5 %. Exact percentiles are the load test's business.
  */
 
-export const STAGES = ['decode', 'route', 'queue', 'decide', 'journal', 'encode', 'write'] as const;
-export type Stage = (typeof STAGES)[number];
-
 const STEPS = 8;
 const POWERS = 27;
 export const HISTOGRAM_BUCKETS = POWERS * STEPS;
