@@ -25,7 +25,8 @@ export class BatchTasks {
   readonly #pool: Piscina;
   readonly #running: Promise<unknown>[] = [];
   readonly #stop = new SharedArrayBuffer(4);
-  #failed: (error: Error) => void = () => undefined;
+  readonly #failures: Error[] = [];
+  #failed: (error: Error) => void = (error) => void this.#failures.push(error);
 
   constructor(options: BatchTasksOptions) {
     this.#options = options;
@@ -53,9 +54,10 @@ export class BatchTasks {
     this.#run('../journal/segment-task.js', 'segmentTask', segments);
   }
 
-  /** Called when a task ends with an error. */
+  /** Called when a task ends with an error, and at once for those that did before. */
   onFailure(failed: (error: Error) => void): void {
     this.#failed = failed;
+    for (const error of this.#failures.splice(0)) failed(error);
   }
 
   #run(file: string, name: string, data: unknown): void {
