@@ -163,6 +163,21 @@ export class Client {
     return JSON.parse(text) as T;
   }
 
+  /** POST of the API; status 0 when the server went away before it answered. */
+  async post(path: string, body: object): Promise<{ status: number; text: string }> {
+    try {
+      const response = await fetch(`http://${this.#addresses.admin}${path}`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${this.#server.token()}`, 'content-type': 'application/json' },
+        body: JSON.stringify(body),
+      });
+      return { status: response.status, text: await response.text() };
+    } catch (error) {
+      if (!(error instanceof TypeError)) throw error;
+      return { status: 0, text: error.message };
+    }
+  }
+
   /** What the accounts show that differs from the book; empty when all is well. Only while nothing is open. */
   async differences(): Promise<string[]> {
     const found: string[] = [];

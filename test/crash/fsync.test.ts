@@ -6,6 +6,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { Book, type Operation } from './book.js';
 import { Client } from './client.js';
 import { Disk, DSYNC_LOST, DSYNC_WRITTEN, whyNoShim } from './disk.js';
+import { findings } from './questions.js';
 import { Random } from './random.js';
 import { Scene, verify } from './server.js';
 
@@ -23,12 +24,12 @@ interface Sent {
 }
 
 /** A server whose journal is on a controlled disk, with the demo program and a few answers in it. */
-async function begin(name: string) {
+async function begin(name: string, folder = '/journal/', environment: Record<string, string> = {}) {
   scene = new Scene();
   const random = new Random(7);
   const book = new Book(random, 16);
-  const disk = new Disk(scene.folder, name, '/journal/');
-  const server = scene.start({ threads: 1, environment: { ...disk.environment } });
+  const disk = new Disk(scene.folder, name, folder);
+  const server = scene.start({ threads: 1, environment: { ...disk.environment, ...environment } });
   const client = await Client.connect(book, server, random);
   await client.load(sleep(300));
   expect(book.acknowledged.length).toBeGreaterThan(20);
@@ -109,6 +110,72 @@ describe.skipIf(skipped !== undefined)(`the flush of the journal${skipped ? ` (s
     },
     180_000,
   );
+
+  test('canary: without the flush the same comparison finds replies that no commit came before', async () => {
+    const { book, disk, client } = await begin('canary', '/journal/', { HOLDFAST_FAULT_NO_SYNC: '1' });
+    const sentNs = process.hrtime.bigint();
+    const operation = book.purchase(book.cards[0]!, 10);
+    client.send(operation);
+    await expect.poll(() => operation.answer, { timeout: 30_000, interval: 5 }).toBeDefined();
+    const arrivedNs = process.hrtime.bigint();
+    const own = commitsOf(disk.trace()).find(({ began, ended }) => began > sentNs && ended < arrivedNs);
+    expect(own).toBeUndefined();
+    client.close();
+  }, 180_000);
+
+  test.each([
+    ['vault', '/v1/cards', { account: 'demo-0001', expiry: '2912', status: 'active' }],
+    [
+      'system',
+      '/v1/programs',
+      { id: 'prog_crash', currency: 'BRL', product: 'credit', bins: ['99999912'], sandbox: true },
+    ],
+  ] as const)(
+    'a failed flush of the %s folder: no success is told, exit 74',
+    async (folder, path, body) => {
+      const { random, book, disk, server, client } = await begin(folder, `/${folder}/`);
+      disk.set('syncFail', 1);
+      const { status } = await client.post(path, body);
+      expect(status).not.toBe(200);
+      expect(status).not.toBe(201);
+      expect(await server.exit()).toEqual({ code: EX_JOURNAL, signal: null });
+      expect(disk.get('syncsFailed')).toBeGreaterThanOrEqual(1);
+      client.close();
+      book.disconnected();
+      const again = scene.start();
+      const after = await Client.connect(book, again, random);
+      expect(await findings(book, after, random)).toEqual([]);
+      const retried = await after.post(path, body);
+      expect(retried.status).toBe(201);
+      after.close();
+      expect(await again.stop()).toEqual({ code: 0, signal: null });
+      expect(await verify(scene.dataDir)).toMatchObject({ code: 0 });
+    },
+    180_000,
+  );
+
+  test('a failed flush of the checkpoint costs no answer: it is rebuildable, and the next start does without', async () => {
+    const { random, book, server, client } = await begin('before', '/state/');
+    client.close();
+    await server.kill();
+    book.disconnected();
+    // A start has rows to write at once: those it has just replayed.
+    const disk = new Disk(scene.folder, 'during', '/state/');
+    disk.set('syncFail', 1);
+    const crippled = scene.start({ threads: 2, environment: { ...disk.environment } });
+    const during = await Client.connect(book, crippled, random);
+    await during.load(sleep(1000));
+    expect(await findings(book, during, random)).toEqual([]);
+    during.close();
+    await crippled.kill();
+    book.disconnected();
+    const again = scene.start();
+    const after = await Client.connect(book, again, random);
+    expect(await findings(book, after, random)).toEqual([]);
+    after.close();
+    expect(await again.stop()).toEqual({ code: 0, signal: null });
+    expect(await verify(scene.dataDir)).toMatchObject({ code: 0 });
+  }, 180_000);
 });
 
 /** Data flush and the meta page behind it, of the journal's only lane. */
