@@ -165,6 +165,8 @@ describe.skipIf(skipped !== undefined)(`the flush of the journal${skipped ? ` (s
     const crippled = scene.start({ threads: 2, environment: { ...disk.environment } });
     const during = await Client.connect(book, crippled, random);
     await during.load(sleep(1000));
+    const lost = (): number => crippled.logLines('a background task ended').length;
+    await expect.poll(lost, { timeout: 60_000 }).toBe(1);
     expect(await findings(book, during, random)).toEqual([]);
     during.close();
     await crippled.kill();
