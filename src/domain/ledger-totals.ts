@@ -14,8 +14,9 @@ export const CHART = [
   5300, 5400, 5900, 9100, 9199,
 ] as const;
 
-/** Memo account of the holds, debit, with 9199 as its contra account. Not part of the balance sheet. */
+/** Memo accounts of the holds: 9100 debit per account, 9199 contra. Not part of the balance sheet. */
 export const MEMO_HOLDS = 9100;
+export const MEMO_HOLDS_CONTRA = 9199;
 
 const ACCOUNTS = CHART.length;
 const Field = { debit: 1, credit: 2 } as const;
