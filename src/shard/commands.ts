@@ -23,6 +23,7 @@ function runCommand(shard: LogicalShard, command: Command, nowMs: number): Comma
     const earlier = earlierOutcome(shard, tag);
     if (earlier !== undefined) return earlier;
   }
+  if (command.op === 'payment') shard.plantedCommandFault(command.reference);
   const result = decideCommand(shard.state, command, nowMs, (event) => shard.record(event));
   if (tag !== undefined && result.ok) {
     shard.record({

@@ -20,7 +20,7 @@ export interface FaultOptions {
   /** `HOLDFAST_FAULT_KILL=<point>:<n>`: SIGKILL the process at the n-th commit of a thread, at that point. */
   killPoint: KillPoint;
   killAtCommit: number;
-  /** `HOLDFAST_FAULT_THROW_RRN=<rrn>`: the shard throws while it decides a message with this DE37. */
+  /** `HOLDFAST_FAULT_THROW_RRN=<rrn>`: the shard throws while it decides a message with this DE37, or a payment with this reference. */
   throwRrn: string;
   /** `HOLDFAST_FAULT_LANE_DELAY_MS=<n>`: acknowledgements of the journal lane arrive n ms late. */
   laneDelayMs: number;

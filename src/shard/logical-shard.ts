@@ -25,7 +25,7 @@ import { ShardIndex } from '../journal/shard-index.js';
 import { ShardJournal } from '../journal/shard-journal.js';
 import type { ShardHead } from '../journal/types.js';
 import { REPLY_BYTES_MAX } from '../limits.js';
-import { ReplyKind } from '../ring/kinds.js';
+import { ReplyKind, RequestKind } from '../ring/kinds.js';
 import type { RingConsumer } from '../ring/ring.js';
 import { WIRE_HEADER_BYTES } from '../ring/wire-entry.js';
 import { ShardCounter } from '../shard-instruments.js';
@@ -255,6 +255,20 @@ export class LogicalShard {
     this.queueResult(client, token, pack({ ok: false, code: 'shard_unavailable' }));
   }
 
+  /** True for a command or a read that once stopped the shard; it has been refused then. */
+  refusesAgain(client: number, entry: RingConsumer): boolean {
+    if (!this.poisons.has(entry.bytes, entry.payloadAt, entry.payloadLength)) return false;
+    this.#context.ports.instruments.count(ShardCounter.poisoned);
+    this.refuseCall(client, entry.token);
+    return true;
+  }
+
+  /** The planted fault of a test, in a command. */
+  plantedCommandFault(reference: string): void {
+    const { throwRrn } = this.#context.ports.faults;
+    if (throwRrn !== '' && reference === throwRrn) throw new Error('planted fault');
+  }
+
   /** Sets the message of the entry aside after it stopped the shard; the shard has been rebuilt meanwhile. */
   setAside(hashHigh: number, hashLow: number, error: string): void {
     this.record({ kind: EventKind.poison, sequence: 0, timeMs: 0, hashHigh, hashLow, error });
@@ -273,8 +287,9 @@ export class LogicalShard {
   }
 }
 
-/** Hash of the wire message in the current entry, without its message type. */
+/** What a request is set aside by: of a wire message everything but its type, of a command or a read everything. */
 export function entryHash(entry: RingConsumer, context: ThreadContext): Uint32Array {
+  if (entry.kind !== RequestKind.wire) return messageHash(entry.bytes, entry.payloadAt, entry.payloadLength);
   const { mtiBytes } = context.decoders[entry.bytes[entry.payloadAt + 16]!]!.dialect;
   const skipped = WIRE_HEADER_BYTES + mtiBytes;
   return messageHash(entry.bytes, entry.payloadAt + skipped, entry.payloadLength - skipped);

@@ -183,9 +183,11 @@ export class ShardHost {
         shard.rollBack(client, entry.token, entry.b);
         return;
       case RequestKind.command:
+        if (shard.refusesAgain(client, entry)) return;
         handleCommand(shard, client, entry, this.#o.context.nowMs);
         return;
       case RequestKind.read:
+        if (shard.refusesAgain(client, entry)) return;
         handleRead(shard, this.#o.lane.durable(shard.number), client, entry);
         return;
       default:
@@ -220,7 +222,8 @@ export class ShardHost {
     control.setShardState(shard.number, ShardState.rebuilding);
     context.ports.instruments.count(ShardCounter.rebuilds);
     this.#failures.push({ shard: shard.number, atMs: context.nowMs });
-    const hash = entry.kind === RequestKind.wire ? entryHash(entry, context) : new Uint32Array(2);
+    // A roll-back is not set aside: it is no more than a row that is looked up, and must not be forgotten.
+    const hash = entry.kind === RequestKind.notDelivered ? new Uint32Array(2) : entryHash(entry, context);
     const recent = this.#failures.filter(
       (one) => one.shard === shard.number && context.nowMs - one.atMs < REBUILDS_WITHIN_MS,
     );

@@ -101,6 +101,27 @@ describe('a message that stops its shard', () => {
     }
   });
 
+  test('a command that stops its shard is refused, and its retries do not stop it again', async () => {
+    const server = await Server.start({ environment });
+    const client = await server.connect();
+    expect(code(await client.request(purchase({ card: struck, amount: 80 })))).toBe('00');
+    const pay = (reference: string): ReturnType<Server['api']> => {
+      const payment = { account: demoAccount(struck), amount: 5, currency: 'BRL', reference };
+      return server.api('POST', '/v1/payments', payment, { 'idempotency-key': `pay ${reference}` });
+    };
+    // A client does what Retry-After says.
+    for (let n = 0; n < 5; n++) {
+      const { status, body } = await pay(BOOM);
+      expect([status, body.code]).toEqual([503, 'shard_unavailable']);
+      await until('the shard is back', () => ready(server));
+    }
+    expect(server.logged('a shard stopped; it is rebuilt from the journal')).toHaveLength(1);
+    expect((await pay('fine')).status).toBe(201);
+    const { body } = await server.get(`/v1/accounts/${demoAccount(struck)}`);
+    expect(body.balances).toEqual({ posted: -5, held: 80, available: 500_000 + 5 - 80 });
+    expect(await server.stop()).toEqual({ status: 0, signal: null });
+  });
+
   test('three stops within a minute keep the shard down and readiness red, the others serve', async () => {
     const server = await Server.start({ environment });
     const client = await server.connect();

@@ -119,7 +119,10 @@ test('no card number is in a file, the log or an answer of the API', async () =>
   ]) {
     const reply = client.expect(request);
     client.raw(client.frame(request));
-    const answered = await Promise.race([reply, new Promise<undefined>((resolve) => setTimeout(resolve, 1500))]);
+    const answered = await Promise.race([
+      reply,
+      new Promise<undefined>((resolve) => setTimeout(() => resolve(undefined), 1500)),
+    ]);
     codes.push(answered?.[39] ?? '-');
   }
   expect(codes.slice(0, 4)).toEqual(['00', '00', '00', '51']);

@@ -120,5 +120,5 @@ describe('threads', () => {
       expect(other.balances).toEqual(one.balances);
       expect(other.trial).toEqual(one.trial);
     }
-  }, 60_000);
+  });
 });

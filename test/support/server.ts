@@ -8,12 +8,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { afterAll } from 'vitest';
+import { afterAll, vi } from 'vitest';
 import { built } from './built.js';
 import { IsoClient, type IsoClientOptions } from './iso-client.js';
 
 /** A start or an end that takes longer is a failure of the test; generous, because the machine may be busy. */
 const LIMIT_MS = 60_000;
+
+// Several starts make a test, and a busy machine must not fail one.
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 });
 
 const children = new Set<ChildProcess>();
 const folders: string[] = [];
