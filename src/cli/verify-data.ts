@@ -96,9 +96,13 @@ class VaultRows {
       this.#store = openLmdbStore(this.#folder, { readOnly: true });
     }
     if (++this.#looks % LOOKS_PER_SNAPSHOT === 0) this.#store.refresh();
-    if (panRowDefect(this.#store, fingerprint) === undefined) return undefined;
-    this.#store.refresh();
-    return panRowDefect(this.#store, fingerprint);
+    try {
+      if (panRowDefect(this.#store, fingerprint) === undefined) return undefined;
+      this.#store.refresh();
+      return panRowDefect(this.#store, fingerprint);
+    } catch (error) {
+      return `cannot be read: ${error instanceof Error ? error.message : error}`;
+    }
   };
 
   async close(): Promise<void> {

@@ -203,9 +203,25 @@ export async function verifySystemJournal(systemDir: string, expected: boolean):
       'restore the whole directory from a backup',
     );
   }
-  const journal = SystemJournal.open(systemDir, { readOnly: true });
+  const unreadable = (error: unknown): HoldfastError =>
+    error instanceof HoldfastError
+      ? error
+      : new HoldfastError(
+          'record_unreadable',
+          `reading the system journal in ${systemDir} failed: ${error instanceof Error ? error.message : error}`,
+          'keep the directory as it is and restore a backup elsewhere',
+          { cause: error },
+        );
+  let journal: SystemJournal;
+  try {
+    journal = SystemJournal.open(systemDir, { readOnly: true });
+  } catch (error) {
+    throw unreadable(error);
+  }
   try {
     return verifiedHead(journal.replay(() => undefined));
+  } catch (error) {
+    throw unreadable(error);
   } finally {
     await journal.close();
   }

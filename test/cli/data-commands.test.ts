@@ -120,6 +120,27 @@ describe('verify', () => {
     expect(err).toContain('there is no vault in');
   });
 
+  test.each([
+    ['vault', /^holdfast: shard 1, after sequence 7: the vault row of card slot 0 .* cannot be read: MDB_/],
+    ['system', /^holdfast: reading the system journal in .* failed: MDB_/],
+    ['journal', /^holdfast: .*MDB_/],
+  ] as const)(
+    'pages of the %s that LMDB cannot make sense of: a status of its own, no internal error',
+    async (name, line) => {
+      const other = join(folder, `pages-${name}`);
+      await writeDirectory(other);
+      const path = name === 'journal' ? dataFile(other) : join(directoryPaths(other)[name], 'data.mdb');
+      const bytes = readFileSync(path);
+      // The kind of every page behind the two meta pages becomes "overflow": no tree begins with one.
+      for (let page = 2 * 4096; page < bytes.length; page += 4096) bytes.writeUInt16LE(4, page + 18);
+      writeFileSync(path, bytes);
+      const { status, err } = await say(['verify', '--data-dir', other]);
+      expect([76, 73]).toContain(status);
+      expect(err).toMatch(line);
+      expect(err.trimEnd().split('\n')).toHaveLength(1);
+    },
+  );
+
   test('a truncated data file is a diagnosis, not a crash', async () => {
     const other = join(folder, 'truncated');
     await writeDirectory(other);
