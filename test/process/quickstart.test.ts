@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { luhnCheckDigit } from '../../src/vault/pan.js';
-import { type Ran, run, Server, temporaryFolder } from '../support/server.js';
+import { type Ran, run, Server, temporaryFolder, until } from '../support/server.js';
 
 let server: Server;
 const folder = temporaryFolder('quickstart');
@@ -28,6 +28,7 @@ function send(...args: string[]): Promise<Ran> {
 
 describe('quick start', () => {
   test('the server says what to type next, and it works as it is', async () => {
+    await until('the hint', () => /^next: .*\n/m.test(server.stderr));
     const next = /^next: (.*)$/m.exec(server.stderr)?.[1];
     expect(next).toMatch(/ iso send --demo-card 1 --amount 1234 --to 127\.0\.0\.1:\d+$/);
     const ran = await run(next!.slice(next!.indexOf('iso send')).split(' '));
