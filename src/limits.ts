@@ -58,9 +58,10 @@ export const WRITE_STALL_MS = 10_000;
  * close code 1009 instead of a cut connection. */
 export const WS_PAYLOAD_BYTES_MAX = 65_536;
 
-/** Messages that one turn takes from the rings before it commits: bounds a frame and the time to the next commit. At 4 us
- * each a full turn is 8 ms. */
-export const TURN_MESSAGES_MAX = 2048;
+/** Messages that one turn takes from the rings before it commits: bounds a frame and the time to the next commit. At 8 us
+ * each a full turn is 8 ms. Measured with 2 048 in flight: 1 024 carries 10-20 % more than 2 048 (nothing leaves while a turn
+ * runs, so clients idle) and than 256 (more commits than the disk likes). */
+export const TURN_MESSAGES_MAX = 1024;
 
 /** Duplicate window in ms: 24 h. */
 export const DUPLICATE_WINDOW_MS = 24 * 3_600_000;

@@ -116,6 +116,8 @@ const CASH_DISBURSEMENT = 17;
 const INQUIRY = 30;
 const INQUIRY_AVAILABLE = 31;
 const VERIFICATION = 38;
+/** DE48 tag 20: the amount is the new total of an earlier authorization. Not served by this release. */
+const REPLACEMENT = 'R'.charCodeAt(0);
 
 const transactionType = (processingCode: number): number => Math.floor(processingCode / 10_000);
 
@@ -128,6 +130,8 @@ function elementOf(input: MessageInput): ElementKind {
     case PURCHASE:
     case CASH:
     case CASH_DISBURSEMENT:
+      // A replacement names a new total of an earlier hold. Taken for a purchase it would hold the money twice.
+      if (input.functionCode === REPLACEMENT) return ElementKind.refused;
       return input.amount === 0 ? ElementKind.verification : ElementKind.authorization;
     case INQUIRY:
     case INQUIRY_AVAILABLE:

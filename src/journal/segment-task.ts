@@ -13,6 +13,7 @@ import { IndexKeys, keysOfEvent } from '../domain/index-keys.js';
 import { SEGMENT_MAP_BYTES, SEGMENT_POLL_MS } from '../limits.js';
 import { openLmdbStore } from '../store/lmdb-store.js';
 import type { Store } from '../store/port.js';
+import { BATCH_NICE, lowerThreadPriority } from '../thread-priority.js';
 import { JournalReader } from './reader.js';
 import { SegmentBoard } from './segment-board.js';
 import { SegmentIndexer } from './segment-indexer.js';
@@ -59,6 +60,7 @@ export function segmentKeyCheck(seedHigh: number, seedLow: number): number {
  * @throws HoldfastError `segment_corrupt`, `commit_failed` and the errors of the journal's reader
  */
 export async function segmentTask(data: SegmentTaskData): Promise<SegmentTaskResult> {
+  lowerThreadPriority(BATCH_NICE);
   const board = new SegmentBoard(data.board);
   const keys = new IndexKeys(data.seedHigh, data.seedLow);
   const store = openSegmentStore(data.segmentsDir);

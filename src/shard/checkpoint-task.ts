@@ -9,6 +9,7 @@ import { type CheckpointRow, CheckpointStore } from '../journal/checkpoint.js';
 import { CHECKPOINT_COMMIT_ROWS } from '../limits.js';
 import { RingConsumer } from '../ring/ring.js';
 import { Sleeper } from '../ring/wake.js';
+import { BATCH_NICE, lowerThreadPriority } from '../thread-priority.js';
 import { CheckpointEntry } from './checkpoint-feed.js';
 import type { CheckpointSource } from './recovery.js';
 
@@ -37,6 +38,7 @@ export function checkpointSource(store: CheckpointStore): CheckpointSource {
 
 /** Runs until told to stop; the shard threads have ended by then. @throws HoldfastError `commit_failed` */
 export async function checkpointTask(data: CheckpointTaskData): Promise<{ rows: number; rounds: number }> {
+  lowerThreadPriority(BATCH_NICE);
   const store = CheckpointStore.open(data.stateDir);
   const stop = new Int32Array(data.stop);
   const sleeper = new Sleeper(data.wake);

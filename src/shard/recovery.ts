@@ -28,6 +28,8 @@ export class ShardRecovery {
   discardCheckpoint = false;
   readonly #context: ThreadContext;
   readonly #head: ShardHead;
+  /** Rows that the checkpoint put into the state. */
+  #rows = 0;
   #usedCheckpoint: boolean;
   #scan: JournalScan;
 
@@ -36,7 +38,7 @@ export class ShardRecovery {
     this.#head = head;
     this.shard = new LogicalShard(context, head);
     const replayFrom = this.#loadRows(checkpoint);
-    this.#usedCheckpoint = replayFrom > 1;
+    this.#usedCheckpoint = this.#rows > 0;
     this.#scan = this.#startScan(replayFrom);
   }
 
@@ -61,13 +63,8 @@ export class ShardRecovery {
         'run `holdfast verify` on the data directory and restore the shard from a backup',
       );
     }
-    this.#context.ports.log(
-      'error',
-      'the checkpoint contradicts the journal; the shard is built from its first record',
-      { shard: this.#head.shard },
-    );
     this.#usedCheckpoint = false;
-    this.shard = new LogicalShard(this.#context, this.#head);
+    this.#distrust('its state differs from the one the last frame was written with');
     this.#scan = this.#startScan(1);
     return false;
   }
@@ -77,16 +74,20 @@ export class ShardRecovery {
     const { shard } = this;
     let meta: { replayFrom: number } | undefined;
     try {
-      meta = checkpoint?.load(shard.number, (table, key, row) => shard.loadRow(table, key, row));
+      meta = checkpoint?.load(shard.number, (table, key, row) => {
+        this.#rows++;
+        shard.loadRow(table, key, row);
+      });
     } catch (error) {
       if (!(error instanceof HoldfastError) || error.code !== 'checkpoint_corrupt') throw error;
+      this.#rows = 0;
       this.#distrust(error.message);
       return 1;
     }
     if (meta === undefined) {
       // Rows without a whole round behind them say nothing.
-      if (shard.state.dirtyRows > 0 || shard.state.accounts.count > 0)
-        this.shard = new LogicalShard(this.#context, this.#head);
+      if (this.#rows > 0) this.shard = new LogicalShard(this.#context, this.#head);
+      this.#rows = 0;
       return 1;
     }
     if (meta.replayFrom > this.#head.sequence + 1) {

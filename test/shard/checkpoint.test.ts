@@ -6,12 +6,15 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { ShardState as DomainState, ROW_BYTES_MAX } from '../../src/domain/shard-state.js';
+import { Table } from '../../src/domain/tables.js';
 import { CheckpointStore } from '../../src/journal/checkpoint.js';
 import { JournalReader } from '../../src/journal/reader.js';
 import { ShardState } from '../../src/ring/control-block.js';
 import { createRing } from '../../src/ring/ring.js';
 import { createWake } from '../../src/ring/wake.js';
 import { checkpointSource, checkpointTask } from '../../src/shard/checkpoint-task.js';
+import type { CheckpointSource } from '../../src/shard/recovery.js';
 import { MemoryStore } from '../../src/store/memory-store.js';
 import { Harness, purchase } from './harness.js';
 
@@ -94,5 +97,32 @@ describe('a message that stopped a shard, after a restart that replays nothing',
     again.ask(card, poison(4));
     settle(again);
     expect(stops(again)).toBe(1);
+  });
+});
+
+describe('a checkpoint that contradicts the journal', () => {
+  it('is thrown away, and the shard is built from its first record', () => {
+    const journal = new MemoryStore();
+    const before = new Harness({ journal });
+    const card = before.open(0, 1);
+    before.ask(card, purchase(1, 700));
+    // A row of an account that the journal never created, under a promise that nothing needs to be replayed.
+    const foreign = new DomainState(0);
+    foreign.accounts.create(
+      { slot: 0, id: 'stranger', program: 0, currency: 986, creditLimit: 1, type: 1, createdMs: 1 },
+      1,
+    );
+    const row = new Uint8Array(ROW_BYTES_MAX);
+    const length = foreign.writeRow(Table.account, 0, row, 0);
+    const source: CheckpointSource = {
+      load: (shard, visit) => {
+        if (shard === 0) visit(Table.account, 0, row.subarray(0, length));
+        return { replayFrom: shard === 0 ? 4 : 1 };
+      },
+    };
+    const after = new Harness({ journal, checkpoint: source });
+    expect(after.balances(0, card.account)).toEqual({ posted: 0, held: 700 });
+    expect(after.logs.join('\n')).toContain('the checkpoint is not used');
+    expect(after.discarded).toEqual([0]);
   });
 });

@@ -54,6 +54,8 @@ export class Harness {
   readonly control = new ControlBlock(createControlBlock());
   readonly directory = new CardDirectory(createDirectory({ expected: 16, maximum: 1 << 16 }));
   readonly logs: string[] = [];
+  /** Shards whose checkpoint was found wrong. */
+  readonly discarded: number[] = [];
   readonly profiles: string[] = [];
   readonly host: ShardHost;
   readonly context: ThreadContext;
@@ -91,6 +93,7 @@ export class Harness {
     const shards = heads.map((head) => {
       const recovery = new ShardRecovery(this.context, head, options.checkpoint);
       while (!recovery.step(1000));
+      if (recovery.discardCheckpoint) this.discarded.push(head.shard);
       recovered += recovery.records;
       return recovery.shard;
     });

@@ -1,6 +1,18 @@
 import { Reason, Step, Verdict } from '#src/domain/codes.js';
 import { describe, expect, scenario } from './runner.js';
 
+describe('what this release does not serve', () => {
+  scenario(
+    'a replacement authorization is no purchase: it would hold the money twice',
+    `
+    account A limit=1000
+    card a
+    0100 a purchase 300 stan=1        | 00 | 0 | 300 | 700
+    0100 a purchase 400 stan=2 fn=R   | 12 | 0 | 300 | 700
+  `,
+  );
+});
+
 describe('declines', () => {
   scenario(
     'the status of the card',
