@@ -6,7 +6,7 @@
  * and makes at most one step of upkeep per shard. Whatever a crash cuts off is done again by the next start.
  */
 import type { DomainEvent, MessageEvent, PlainEvent } from '../domain/events.js';
-import { SEGMENT_BUILD_MS, SEGMENT_BUILD_RECORDS, SEGMENT_SORT_ENTRIES } from '../limits.js';
+import { SEGMENT_BACKLOG_BUILDS, SEGMENT_BUILD_MS, SEGMENT_BUILD_RECORDS, SEGMENT_SORT_ENTRIES } from '../limits.js';
 import type { Store } from '../store/port.js';
 import type { SegmentBoard } from './segment-board.js';
 import { SegmentBuilder, type SegmentBuilderOptions } from './segment-builder.js';
@@ -19,7 +19,7 @@ export type KeysOfEvent = (event: DomainEvent, visit: (high: number, low: number
 const KEYS_PER_RECORD_MAX = 32;
 
 /** Records per step of a scan; it hands out whole frames, so this only spaces the looks at the stop word. */
-const STEP_RECORDS = 4096;
+const STEP_RECORDS = 2048;
 
 /** What the indexer needs of the journal's reader. */
 export interface JournalSource {
@@ -40,6 +40,8 @@ export interface SegmentIndexerOptions extends SegmentBuilderOptions {
   buildMs?: number;
   /** Entries per build at most; more than KEYS_PER_RECORD_MAX. */
   sortEntries?: number;
+  /** Lets other threads work; called between the steps of a build. */
+  rest?: () => void;
 }
 
 interface Followed {
@@ -59,6 +61,7 @@ export class SegmentIndexer {
   readonly #board: SegmentBoard;
   readonly #buildRecords: number;
   readonly #buildMs: number;
+  readonly #rest: () => void;
   readonly #followed: Followed[] = [];
 
   constructor(source: JournalSource, store: Store, keysOf: KeysOfEvent, options: SegmentIndexerOptions) {
@@ -67,6 +70,7 @@ export class SegmentIndexer {
     this.#board = options.board;
     this.#buildRecords = options.buildRecords ?? SEGMENT_BUILD_RECORDS;
     this.#buildMs = options.buildMs ?? SEGMENT_BUILD_MS;
+    this.#rest = options.rest ?? (() => undefined);
     const columns = new EntryColumns(options.sortEntries ?? SEGMENT_SORT_ENTRIES);
     for (let shard = 0; shard < options.shards; shard++) {
       const builder = new SegmentBuilder(store, shard, columns, options);
@@ -121,8 +125,14 @@ export class SegmentIndexer {
   #build(followed: Followed): void {
     followed.waitingSinceMs = undefined;
     followed.scan ??= this.#follow(followed);
-    while (followed.scan.step(STEP_RECORDS)) if (this.#board.stopping) break;
+    // A backlog is worked off without rests; what comes in day by day must not take a core from those that answer.
+    const behind = this.#board.lag(followed.shard) > SEGMENT_BACKLOG_BUILDS * this.#buildRecords;
+    while (followed.scan.step(STEP_RECORDS)) {
+      if (this.#board.stopping) break;
+      if (!behind) this.#rest();
+    }
     this.#publish(followed);
+    if (!behind) this.#rest();
   }
 
   #follow(followed: Followed): JournalFollower {

@@ -10,7 +10,7 @@
 import { createHash } from 'node:crypto';
 import { wallMs } from '../clock.js';
 import { IndexKeys, keysOfEvent } from '../domain/index-keys.js';
-import { SEGMENT_MAP_BYTES, SEGMENT_POLL_MS } from '../limits.js';
+import { SEGMENT_MAP_BYTES, SEGMENT_POLL_MS, SEGMENT_REST_RATIO } from '../limits.js';
 import { openLmdbStore } from '../store/lmdb-store.js';
 import type { Store } from '../store/port.js';
 import { BATCH_NICE, lowerThreadPriority } from '../thread-priority.js';
@@ -55,6 +55,15 @@ export function segmentKeyCheck(seedHigh: number, seedLow: number): number {
   return createHash('sha256').update(text).digest().readUInt32LE(0);
 }
 
+/** Sleeps for a multiple of the time worked since the last rest. */
+function resting(board: SegmentBoard): () => void {
+  let woke = performance.now();
+  return () => {
+    board.sleep((performance.now() - woke) * SEGMENT_REST_RATIO);
+    woke = performance.now();
+  };
+}
+
 /**
  * Runs until the board says stop. Named export for piscina: `pool.run(data, { name: 'segmentTask' })`.
  * @throws HoldfastError `segment_corrupt`, `commit_failed` and the errors of the journal's reader
@@ -72,7 +81,7 @@ export async function segmentTask(data: SegmentTaskData): Promise<SegmentTaskRes
       (event, visit) => {
         keysOfEvent(event, keys, visit);
       },
-      { shards: data.shards, board, keyCheck: segmentKeyCheck(data.seedHigh, data.seedLow) },
+      { shards: data.shards, board, keyCheck: segmentKeyCheck(data.seedHigh, data.seedLow), rest: resting(board) },
     );
     // What the last run left is built at once, whatever its size: the shards' memory gets it all at their start.
     for (let first = true; !board.stopping; first = false)
