@@ -66,7 +66,7 @@ async function run(): Promise<void> {
     ? undefined
     : await benchEngine({
         folder: values.dir,
-        closedSeconds: quick ? 5 : 30,
+        closedSeconds: quick ? 5 : 20,
         openSeconds: quick ? 5 : 60,
         openRate: quick ? 5_000 : 30_000,
         accounts: quick ? 100_000 : 1_000_000,

@@ -51,7 +51,34 @@ export function writeReport(root: string): string {
   if (newest === undefined) throw new Error('no result in bench/results: run `npm run bench` first');
   const file = join(root, 'docs', 'benchmarks.md');
   writeFileSync(file, renderReport(newest.file, newest.result));
+  const readme = join(root, 'README.md');
+  writeFileSync(readme, withFigure(readFileSync(readme, 'utf8'), newest.result));
   return file;
+}
+
+const FIGURE_START = '<!-- figure:start -->';
+const FIGURE_END = '<!-- figure:end -->';
+
+/** The README with its one figure, generated. @throws Error when the place for it is missing */
+export function withFigure(readme: string, result: BenchResult): string {
+  const start = readme.indexOf(FIGURE_START);
+  const end = readme.indexOf(FIGURE_END);
+  if (start < 0 || end < start) throw new Error(`README.md has no ${FIGURE_START} ... ${FIGURE_END}`);
+  return `${readme.slice(0, start + FIGURE_START.length)}\n${figure(result)}\n${readme.slice(end)}`;
+}
+
+/** The first number a reader sees, with its conditions. */
+function figure(result: BenchResult): string {
+  if (result.engine === undefined) return 'See [docs/benchmarks.md](docs/benchmarks.md).';
+  const { closed, open } = result.engine;
+  const disk = result.environment.disk;
+  return [
+    `**${count(closed.achievedPerS)} durable authorizations per second** (closed loop, 2 048 in flight), and at`,
+    `${count(open.achievedPerS)}/s open loop p50 ${duration((open.latencyUs.p50 ?? Number.NaN) * 1000)}, p99`,
+    `${duration((open.latencyUs.p99 ?? Number.NaN) * 1000)}: on ${result.environment.cores} shared virtual cores with the load generator on them, every answer`,
+    `on disk before it left (fdatasync p50 ${String(disk.fdatasync_p50_us)} us, p99 ${String(disk.fdatasync_p99_us)} us), money verified after the run. No card`,
+    'cryptography, no TLS. Conditions and raw figures: [docs/benchmarks.md](docs/benchmarks.md).',
+  ].join('\n');
 }
 
 export function renderReport(file: string, result: BenchResult): string {

@@ -1,0 +1,33 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { newestResult, renderReport, renderRows, withFigure } from '../../bench/report.js';
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
+
+describe('benchmark report', () => {
+  const newest = newestResult(root);
+
+  it('docs/benchmarks.md is what the newest result generates', () => {
+    expect(newest).toBeDefined();
+    expect(readFileSync(join(root, 'docs', 'benchmarks.md'), 'utf8')).toBe(renderReport(newest!.file, newest!.result));
+  });
+
+  it('the figure of the README is what the newest result generates', () => {
+    const readme = readFileSync(join(root, 'README.md'), 'utf8');
+    expect(withFigure(readme, newest!.result)).toBe(readme);
+  });
+
+  it('names a void figure as void', () => {
+    const { file, result } = newest!;
+    const engine = result.engine!;
+    const wrong = { ...result, engine: { ...engine, closed: { ...engine.closed, verified: false } } };
+    expect(renderReport(file, wrong)).toContain('NO: void');
+  });
+
+  it('renders rows with a readable unit', () => {
+    const rows = renderRows([{ room: 'ring', name: 'push', nsPerOp: 1234, opsPerSec: 810_372, bytesPerOp: 0 }]);
+    expect(rows).toContain('| ring | push | 1.2 us | 810,372 | 0.0 |');
+  });
+});
