@@ -298,3 +298,7 @@ export const CHECKPOINT_COMMIT_ROWS = 2048;
  * per authorization enough for 65 k/s. A shard with more than eight builds waiting is worked off without rests. */
 export const SEGMENT_REST_RATIO = 4;
 export const SEGMENT_BACKLOG_BUILDS = 8;
+
+/** Cards whose creation may be under way at once: two bulk commands of 256 rows for each of 16 shards, a chunk of 1 024 rows and
+ * single requests, with room; on 256 shards 131 072 rows. */
+export const CARDS_IN_FLIGHT_MAX = 2 ** 17;

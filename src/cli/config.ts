@@ -37,14 +37,7 @@ export interface LoadedConfig {
 }
 
 /** Names of the environment that are no settings of `serve`: other commands and the tests read them. */
-const otherEnvironment = [
-  'HOLDFAST_CONFIG',
-  'HOLDFAST_ADMIN',
-  'HOLDFAST_TOKEN',
-  'HOLDFAST_DEBUG',
-  'HOLDFAST_SHARED',
-  ...faultVariables,
-];
+const otherEnvironment = ['HOLDFAST_CONFIG', 'HOLDFAST_ADMIN', 'HOLDFAST_TOKEN', 'HOLDFAST_DEBUG', ...faultVariables];
 
 /** What Kubernetes and Docker links add to every container beside a service named holdfast; no setting of ours. */
 function isInjected(variable: string, text: string): boolean {

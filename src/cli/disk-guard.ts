@@ -50,16 +50,24 @@ export class DiskGuard {
   }
 
   #look(): void {
-    const free = this.#freeBytes();
+    try {
+      this.#decide(this.#freeBytes());
+    } catch (error) {
+      // A disk that cannot be asked or written does not end the process here: a commit that fails does.
+      this.#log.error({ error: (error as Error).message }, 'the free space of the data directory cannot be watched');
+    }
+  }
+
+  #decide(free: number): void {
     const refuse = this.#control.refuse;
+    // Nearly nothing left: the ballast makes room for what is in flight.
+    if (free < BALLAST_BYTES) this.#dropBallast();
     if (!refuse && free < this.#reserveBytes) {
       this.#control.refuse = true;
       this.#log.error(
         { free_bytes: free, reserve_bytes: this.#reserveBytes },
         'disk space below the reserve: new work is answered 91; free space or enlarge the volume',
       );
-      // Nearly nothing left: the ballast makes room for what is in flight.
-      if (free < BALLAST_BYTES) this.#dropBallast();
     } else if (refuse && free >= this.#reserveBytes + this.#marginBytes) {
       this.#control.refuse = false;
       this.#log.info({ free_bytes: free }, 'disk space is back: service goes on');

@@ -125,6 +125,8 @@ class Engine {
     let admin: string;
     let recovered: number;
     let addresses: Awaited<ReturnType<Ingress['start']>>;
+    // A throw on the main loop must not end the process beside threads that commit: it leaves in order, with 70.
+    process.once('uncaughtException', (error) => void this.#fatal(ExitStatus.internal, error.stack ?? error.message));
     this.#batch.start();
     try {
       recovered = await this.#recover();

@@ -66,7 +66,8 @@ export function buildApp({ context, routes, logger, onFatal }: AppOptions): Fast
     );
   });
   app.setErrorHandler((error, request, reply) => {
-    if (error instanceof HoldfastError) onFatal?.(error);
+    // Only a write whose outcome is unknown ends the process; a row that cannot be read costs its own answer.
+    if (error instanceof HoldfastError && error.code === 'commit_failed') onFatal?.(error);
     return sendProblem(toApiError(error, request), request, reply);
   });
   const methods = methodsByPath(routes);

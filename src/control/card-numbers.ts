@@ -61,6 +61,8 @@ export function claim(context: ControlContext, fingerprint: Fingerprint, shard: 
   }
   const known = context.directory.find(f0, f1, f2);
   if (known >= 0 && !(again && known >>> 24 === shard)) return false;
+  if (known < 0 && context.directory.full)
+    throw new ApiError('capacity_exceeded', 'The card directory is full: start the engine with a larger --cards-max.');
   map.set(key, { f1, f2, shard, unknown: false });
   return true;
 }

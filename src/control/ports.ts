@@ -69,6 +69,8 @@ export interface VaultPort {
 
 /** Cards of all shards by fingerprint: shard << 24 | slot, or -1 (ring/directory.ts). */
 export interface DirectoryPort {
+  /** True when no more cards may be created (--cards-max). */
+  readonly full: boolean;
   find(f0: number, f1: number, f2: number): number;
 }
 

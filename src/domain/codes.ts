@@ -43,7 +43,7 @@ export type AccountType = (typeof AccountType)[keyof typeof AccountType];
 export const CardStatus = { inactive: 1, active: 2, paused: 3, lost: 4, stolen: 5, closed: 6, expired: 7 } as const;
 export type CardStatus = (typeof CardStatus)[keyof typeof CardStatus];
 
-/** Steps of the decision order (domain section 3), in their order. */
+/** Steps of the decision order, in their order. */
 export const Step = {
   format: 1,
   messageType: 2,

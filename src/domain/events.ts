@@ -1,6 +1,6 @@
 /**
  * Events: what the journal keeps, each with its *results*, so that replay is a fold and never depends on today's rules,
- * clock or keys (design section 3). The hot one, `MessageEvent`, is a reused object; the others are rare and plain.
+ * clock or keys. The hot one, `MessageEvent`, is a reused object; the others are rare and plain.
  */
 import type { AccountStatus, AccountType, CardStatus, ElementKind, EventKind, Reason } from './codes.js';
 import { MessageInput } from './message.js';

@@ -1,5 +1,5 @@
 /**
- * The normalized input of a decision: what a wire message says, freed of its dialect (domain section 7). One instance is
+ * The normalized input of a decision: what a wire message says, freed of its dialect. One instance is
  * reused for every message of a shard; nothing here is allocated per message.
  *
  * Numbers are integers; `ABSENT` (-1) means the field was not in the message. Texts (identifiers whose characters matter)

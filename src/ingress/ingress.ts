@@ -16,7 +16,7 @@
 import { monotonicUs } from '../clock.js';
 import { type Dialect, dialectNames } from '../iso8583/dialects.js';
 import { classOf, isReply, MessageClass, replyMti } from '../iso8583/mti.js';
-import { IN_FLIGHT_MAX, IN_FLIGHT_RECLAIM_MS, WRITE_STALL_MS } from '../limits.js';
+import { IN_FLIGHT_MAX, IN_FLIGHT_RECLAIM_MS, SHARDS_MAX, WRITE_STALL_MS } from '../limits.js';
 import { type ClientRings, RingClient } from '../ring/client.js';
 import { ControlBlock, ShardState } from '../ring/control-block.js';
 import { CardDirectory } from '../ring/directory.js';
@@ -70,6 +70,11 @@ export interface IngressAddresses {
   readonly wsAdapter?: WsAdapterName;
 }
 
+/** One number per (shard, sequence): sequences stay below 2^45. */
+function undoingKey(shard: number, sequence: number): number {
+  return sequence * SHARDS_MAX + shard;
+}
+
 interface RollBack {
   readonly shard: number;
   readonly token: number;
@@ -90,6 +95,8 @@ export class Ingress implements MessageSink {
   readonly #dirty: Connection[] = [];
   /** Late approvals whose roll-back is under way, by token: the reply, to answer 91 from. */
   readonly #kept = new Map<number, Uint8Array>();
+  /** Authorizations whose roll-back has begun and is not durable yet, by `undoingKey`. */
+  readonly #undoing = new Set<number>();
   /** Roll-backs that found the ring full or their shard out of service. */
   #waitingRollBacks: RollBack[] = [];
   /** Times of the replies since the last flush. */
@@ -344,6 +351,7 @@ export class Ingress implements MessageSink {
         this.#onWireReply(reply, slot, token);
         break;
       case ReplyKind.rolledBack:
+        this.#undoing.delete(undoingKey(reply.shard, reply.b));
         this.#onRolledBack(slot, token);
         break;
       case ReplyKind.dropped:
@@ -356,8 +364,10 @@ export class Ingress implements MessageSink {
 
   /** The entry was given up (or never was ours): an approval among them is undone, because nobody got it. */
   #onUnmatched(reply: RingConsumer): void {
-    if (reply.kind === ReplyKind.rolledBack) this.#counters.rolledBack++;
-    else this.#counters.errors.unmatched_reply++;
+    if (reply.kind === ReplyKind.rolledBack) {
+      this.#undoing.delete(undoingKey(reply.shard, reply.b));
+      this.#counters.rolledBack++;
+    } else this.#counters.errors.unmatched_reply++;
     if (reply.kind === ReplyKind.wire && reply.flag === 1) this.#rollBack(reply.shard, NO_TOKEN, reply.b);
   }
 
@@ -367,6 +377,7 @@ export class Ingress implements MessageSink {
     const late = monotonicUs() > this.#table.deadlineUs[slot]!;
     if (late && this.#table.state[slot] === InFlightState.waiting) counters.timeouts++;
     const { payloadAt, payloadLength } = reply;
+    if (reply.flag === 0 && this.#undoing.size > 0 && this.#refuseUndone(reply, slot)) return;
     if (connection.open && !late) {
       const header = this.#table.headerOf(slot, headerBytesOf(connection));
       if (connection.queue(header, reply.bytes, payloadAt, payloadLength)) {
@@ -394,6 +405,28 @@ export class Ingress implements MessageSink {
     this.#release(slot);
   }
 
+  /**
+   * The stored approval of a repeat whose original is being rolled back right now: it was decided before the shard heard of
+   * the roll-back, and sending it would approve what is about to be undone. Answered 91; true when it was one.
+   */
+  #refuseUndone(reply: RingConsumer, slot: number): boolean {
+    if (!this.#undoing.has(undoingKey(reply.shard, reply.b))) return false;
+    const connection = this.#table.connection[slot]!;
+    const codec = this.#codecOf(connection.dialect);
+    const { payloadAt, payloadLength } = reply;
+    if (!codec.isApproval(reply.bytes, payloadAt, payloadLength)) return false;
+    if (connection.open) {
+      const length = codec.refuseAfter(reply.bytes.slice(payloadAt, payloadAt + payloadLength), Answer.unavailable);
+      const header = this.#table.headerOf(slot, headerBytesOf(connection));
+      if (length > 0 && connection.queue(header, codec.bytes, 0, length)) {
+        this.#counters.shed.deadline++;
+        this.#counters.replies++;
+      } else this.#counters.errors.undeliverable++;
+    }
+    this.#release(slot);
+    return true;
+  }
+
   #onRolledBack(slot: number, token: number): void {
     this.#counters.rolledBack++;
     const connection = this.#table.connection[slot]!;
@@ -418,6 +451,7 @@ export class Ingress implements MessageSink {
 
   #rollBack(shard: number, token: number, sequence: number): void {
     this.#counters.notDelivered++;
+    this.#undoing.add(undoingKey(shard, sequence));
     if (!this.#sendRollBack(shard, token, sequence)) this.#waitingRollBacks.push({ shard, token, sequence });
   }
 

@@ -17,7 +17,7 @@
  * answer leaves after the insert, so skipping a BUSY slot never hides a card that somebody may already use.
  */
 
-import { CARDS_PER_SHARD_MAX } from '../limits.js';
+import { CARDS_IN_FLIGHT_MAX, CARDS_PER_SHARD_MAX } from '../limits.js';
 
 const HEADER_WORDS = 64;
 const BUSY = 0xffffffff | 0;
@@ -88,7 +88,7 @@ export class CardDirectory {
       const slots = 2 ** (this.#firstBits + level);
       if (Atomics.add(words, 16 + level, 1) >= slots / 2) {
         Atomics.sub(words, 16 + level, 1);
-        if (levels >= this.#levelsMax) throw new RangeError('card directory is full: raise max-cards');
+        if (levels >= this.#levelsMax) throw new RangeError('card directory is full: start with a larger --cards-max');
         // Only one inserter's exchange succeeds; the others see the new level on their next round.
         Atomics.compareExchange(words, 0, levels, levels + 1);
         continue;
@@ -107,6 +107,15 @@ export class CardDirectory {
         slot = (slot + 1) & (slots - 1);
       }
     }
+  }
+
+  /**
+   * True when no more cards should be created: what is in flight (a bulk import has some ten thousand rows) still fits.
+   * An insertion behind a journaled record must not fail.
+   */
+  get full(): boolean {
+    const capacity = (2 ** this.#firstBits * (2 ** this.#levelsMax - 1)) / 2;
+    return this.size >= capacity - Math.min(CARDS_IN_FLIGHT_MAX, capacity / 16);
   }
 
   /** Entries over all levels. */

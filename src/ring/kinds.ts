@@ -1,5 +1,5 @@
 /**
- * Kinds of ring messages (design section 1). The kind is the first byte of an entry's header; see `ring.ts` for the
+ * Kinds of ring messages. The kind is the first byte of an entry's header; see `ring.ts` for the
  * layout of an entry.
  */
 export const RequestKind = {

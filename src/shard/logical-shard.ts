@@ -115,13 +115,16 @@ export class LogicalShard {
     event.sequence = this.journal.sequence + 1;
     applyEvent(this.state, event);
     this.journal.appendEvent(event);
+    this.#settle();
     this.#afterEvent(event);
-    this.#settle(event);
+    this.#addKeys(event);
   }
 
-  /** After the record is whole: its keys, and the digest that the frame will carry. */
-  #settle(event: MessageEvent | PlainEvent): void {
-    this.#addKeys(event);
+  /**
+   * The record is whole: from here on the frame carries the digest of the state with it. First of all, because what
+   * follows (index, directory) may throw, and the record would be committed with the digest of the one before.
+   */
+  #settle(): void {
     this.digest.high = this.state.digest.high;
     this.digest.low = this.state.digest.low;
     this.#context.ports.instruments.count(ShardCounter.records);
@@ -184,14 +187,16 @@ export class LogicalShard {
     const { input } = event;
     const decision = decideMessage(this.state, input, cardSlot, this.history, context.ports.keys, context.nowMs, event);
     const mti = input.mti;
-    let answer = event;
-    if (decision === DECIDED) {
-      this.#keep(event);
-    } else {
-      answer = this.history.read(decision);
-      context.ports.instruments.count(ShardCounter.repeats);
-    }
-    this.#queueReply(client, entry, decoder, answer, decision === DECIDED);
+    const fresh = decision === DECIDED;
+    const answer = fresh ? event : this.history.read(decision);
+    // Encoded before anything is kept: a reply that cannot be written must not leave a hold behind.
+    const encoder = context.encoders[decoder.dialect.index]!;
+    const length = writeReply(encoder, decoder, answer, this.state, this.held.buffer(), this.held.offset);
+    if (fresh) this.#keep(event);
+    else context.ports.instruments.count(ShardCounter.repeats);
+    // Only a fresh approval with a hold can be rolled back when its reply cannot be sent in time.
+    const undoable = fresh && event.holdDelta > 0 ? 1 : 0;
+    this.held.push(this.journal.sequence, client, ReplyKind.wire, undoable, entry.token, answer.sequence, length);
     context.ports.instruments.outcome(mti, answer.response, answer.reason);
   }
 
@@ -200,16 +205,8 @@ export class LogicalShard {
     event.sequence = this.journal.sequence + 1;
     applyMessage(this.state, event);
     this.journal.appendMessage(event);
-    this.#settle(event);
-  }
-
-  #queueReply(client: number, entry: RingConsumer, decoder: Decoder, event: MessageEvent, fresh: boolean): void {
-    const encoder = this.#context.encoders[decoder.dialect.index]!;
-    const target = this.held.buffer();
-    const length = writeReply(encoder, decoder, event, this.state, target, this.held.offset);
-    // Only a fresh approval with a hold can be rolled back when its reply cannot be sent in time.
-    const undoable = fresh && event.holdDelta > 0 ? 1 : 0;
-    this.held.push(this.journal.sequence, client, ReplyKind.wire, undoable, entry.token, event.sequence, length);
+    this.#settle();
+    this.#addKeys(event);
   }
 
   /** Answers 91 or 96 without a decision. The request must have been decoded by its dialect's decoder. */
@@ -267,6 +264,11 @@ export class LogicalShard {
   plantedCommandFault(reference: string): void {
     const { throwRrn } = this.#context.ports.faults;
     if (throwRrn !== '' && reference === throwRrn) throw new Error('planted fault');
+  }
+
+  /** Gives a request back without an answer: even a refusal of it cannot be written. */
+  drop(client: number, token: number): void {
+    this.held.push(this.journal.sequence, client, ReplyKind.dropped, 0, token, 0, 0);
   }
 
   /** Sets the message of the entry aside after it stopped the shard; the shard has been rebuilt meanwhile. */

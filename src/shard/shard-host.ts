@@ -68,6 +68,7 @@ interface Rebuild {
 
 const IDLE_MS = 250;
 const SHARDS_NONE = -1;
+const NO_HASH = new Uint32Array(2);
 
 export class ShardHost {
   readonly #o: HostOptions;
@@ -170,7 +171,24 @@ export class ShardHost {
       if (shard.journal.full) this.#commit();
     } catch (error) {
       if (error instanceof HoldfastError && error.code === 'commit_failed') throw error;
-      this.#takeDown(shard, client, entry, error);
+      // A roll-back is not set aside: it is no more than a row that is looked up, and must not be forgotten.
+      const hash = entry.kind === RequestKind.notDelivered ? NO_HASH : entryHash(entry, this.#o.context);
+      this.#takeDown(shard, hash, error);
+      this.#refuseAfterStop(shard, client, entry);
+    }
+  }
+
+  /** Answers the request that stopped the shard, even when it is one whose refusal cannot be written. */
+  #refuseAfterStop(shard: LogicalShard, client: number, entry: RingConsumer): void {
+    try {
+      if (entry.kind === RequestKind.wire) shard.refuse(client, entry, Response.systemError);
+      else this.#refuse(client, entry);
+    } catch (error) {
+      this.#o.context.ports.log('error', 'a request that stopped a shard cannot be answered', {
+        shard: shard.number,
+        error: String(error),
+      });
+      shard.drop(client, entry.token);
     }
   }
 
@@ -209,7 +227,8 @@ export class ShardHost {
     }
   }
 
-  #takeDown(shard: LogicalShard, client: number, entry: RingConsumer, error: unknown): void {
+  /** Takes the shard out of service. `hash`: of the message that stopped it, zeros for none. */
+  #takeDown(shard: LogicalShard, hash: Uint32Array, error: unknown): void {
     const { context, control } = this.#o;
     const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
     context.ports.log('error', 'a shard stopped; it is rebuilt from the journal', {
@@ -222,8 +241,6 @@ export class ShardHost {
     control.setShardState(shard.number, ShardState.rebuilding);
     context.ports.instruments.count(ShardCounter.rebuilds);
     this.#failures.push({ shard: shard.number, atMs: context.nowMs });
-    // A roll-back is not set aside: it is no more than a row that is looked up, and must not be forgotten.
-    const hash = entry.kind === RequestKind.notDelivered ? new Uint32Array(2) : entryHash(entry, context);
     const recent = this.#failures.filter(
       (one) => one.shard === shard.number && context.nowMs - one.atMs < REBUILDS_WITHIN_MS,
     );
@@ -243,8 +260,6 @@ export class ShardHost {
         { shard: shard.number },
       );
     }
-    if (entry.kind === RequestKind.wire) shard.refuse(client, entry, Response.systemError);
-    else this.#refuse(client, entry);
   }
 
   /** Seals what was appended and makes it durable in one commit. */
@@ -297,12 +312,37 @@ export class ShardHost {
 
   /** Work that no reply waits for; true when there is more of it. */
   #afterRelease(): boolean {
-    for (const shard of this.#shards) shard?.maintain();
+    for (const shard of this.#shards) {
+      if (shard === undefined) continue;
+      try {
+        shard.maintain();
+      } catch (error) {
+        this.#takeDown(shard, NO_HASH, error);
+      }
+    }
     const profile = this.#profiler.take(this.#o.context.nowUs);
     if (profile !== undefined) this.#o.onProfile(profile);
     const rebuilding = this.#rebuild();
     const feeding = this.#o.feed?.step(this.#shards, this.#o.lane) ?? false;
     return rebuilding || feeding;
+  }
+
+  /** A roll-back that waited for the rebuild. One that throws again is given up: the network's reversal releases the hold. */
+  #rollBackAgain(shard: LogicalShard, client: number, token: number, sequence: number): void {
+    try {
+      shard.rollBack(client, token, sequence);
+    } catch (error) {
+      this.#o.context.ports.log(
+        'error',
+        'a roll-back failed twice and is given up; its hold stays until it is reversed',
+        {
+          shard: shard.number,
+          sequence,
+          error: String(error),
+        },
+      );
+      shard.drop(client, token);
+    }
   }
 
   #rebuild(): boolean {
@@ -312,7 +352,8 @@ export class ShardHost {
     const place = this.#all.findIndex((one) => one.number === job.shard);
     const old = this.#all[place]!;
     // The new shard continues behind everything the old one appended, and takes its place when its replies are out.
-    if (lane.durable(job.shard) < old.journal.sequence || old.held.size > 0) return true;
+    // Until then there is nothing to do: `turn` looks again after a millisecond.
+    if (lane.durable(job.shard) < old.journal.sequence || old.held.size > 0) return false;
     job.recovery ??= new ShardRecovery(context, reader.head(job.shard), checkpoint);
     if (!job.recovery.step(REBUILD_RECORDS_PER_TURN)) return true;
     const shard = job.recovery.shard;
@@ -320,7 +361,7 @@ export class ShardHost {
     this.#shards[job.shard] = shard;
     this.#rebuilds.splice(this.#rebuilds.indexOf(job), 1);
     if (job.hashHigh !== 0 || job.hashLow !== 0) shard.setAside(job.hashHigh, job.hashLow, job.error);
-    for (const { client, token, sequence } of job.rollBacks) shard.rollBack(client, token, sequence);
+    for (const { client, token, sequence } of job.rollBacks) this.#rollBackAgain(shard, client, token, sequence);
     this.#o.feed?.restart(job.shard);
     if (job.recovery.discardCheckpoint) this.#o.feed?.discard(job.shard);
     control.setShardState(job.shard, ShardState.up);

@@ -110,6 +110,9 @@ export class TestEngine implements ShardPort, JournalPort, DirectoryPort {
     };
   }
 
+  /** Set by a test: no more cards. */
+  full = false;
+
   find(f0: number, f1: number, f2: number): number {
     return this.#directory.find(f0, f1, f2);
   }

@@ -85,6 +85,16 @@ describe('accounts', () => {
 });
 
 describe('cards', () => {
+  it('are refused while the directory of cards is full, before anything is journaled', async () => {
+    const id = await account();
+    h.engine.full = true;
+    const refused = await h.call('POST', '/v1/cards', { account: id, expiry: '2912' });
+    expect(refused.status).toBe(503);
+    expect(refused.body).toMatchObject({ code: 'capacity_exceeded' });
+    h.engine.full = false;
+    expect((await h.call('POST', '/v1/cards', { account: id, expiry: '2912' })).status).toBe(201);
+  });
+
   it('are issued from the BIN of the program, with a check digit, and shown once', async () => {
     const id = await account();
     const created = await h.call('POST', '/v1/cards', { account: id, expiry: '2912' });

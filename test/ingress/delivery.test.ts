@@ -58,6 +58,28 @@ describe('delivery', () => {
     expect(client.fields(0)['38']).toBeUndefined();
   });
 
+  it('the repeat of an approval whose roll-back is under way is not told the approval', async () => {
+    const { test, client, arrived, approval } = await holding(100);
+    test.shards.rollsBack = false;
+    client.send(request(1));
+    const original = await arrived(1);
+    await sleep(150);
+    // Both are in the shard before it hears of the roll-back: it answers the repeat from the record of the first.
+    client.send({ ...request(1), '0': '0101' });
+    const repeat = await arrived(2);
+    test.shards.reply(original, { fields: approval(original), flag: 1 });
+    const sequence = test.shards.sequence;
+    await until('the roll-back', () => test.shards.rollBacks.length === 1);
+    test.shards.reply(repeat, { fields: approval(repeat), flag: 0, b: sequence });
+    await until('the refusal of the repeat', () => client.replies.length === 1);
+    expect(client.fields(0)).toMatchObject({ '39': '91' });
+    expect(client.fields(0)['38']).toBeUndefined();
+    test.shards.reply(test.shards.rollBacks[0]!, { kind: ReplyKind.rolledBack, b: sequence });
+    await until('the refusal of the original', () => client.replies.length === 2);
+    expect(client.fields(1)).toMatchObject({ '39': '91' });
+    expect(test.ingress.stats()).toMatchObject({ inFlight: 0 });
+  });
+
   it('an approval in time is sent once and never rolled back', async () => {
     const { test, client, arrived, approval } = await holding(5000);
     client.send(request(1));

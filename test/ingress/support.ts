@@ -69,6 +69,8 @@ export interface Answered {
   readonly flag?: number;
   readonly kind?: number;
   readonly token?: number;
+  /** Sequence behind the reply; the next one when left out. */
+  b?: number;
 }
 
 /** What the shard does with a wire request: an answer, or nothing (answer later by `reply`). */
@@ -180,7 +182,8 @@ export class FakeShards {
       token,
       0,
       monotonicUs(),
-      ++this.sequence,
+      // A roll-back is confirmed with the sequence it undid; a decision has one of its own.
+      answer.b ?? (answer.kind === ReplyKind.rolledBack ? seen.b : ++this.sequence),
       bytes,
     );
     if (!ok) throw new Error('reply ring is full');

@@ -50,11 +50,19 @@ describe('card directory', () => {
     expect(() => directory.insert(1, 2, 3, 255, 0xfffffe)).toThrow(RangeError);
   });
 
+  it('calls itself full before an insertion fails', () => {
+    const directory = new CardDirectory(createDirectory({ expected: 0, maximum: 10 }));
+    let inserted = 0;
+    while (!directory.full) directory.insert(Math.imul(++inserted, 0x9e3779b1) >>> 0, inserted, 1, 0, inserted);
+    for (let i = 0; i < 2000; i++) directory.insert(i, 7, 7, 0, i);
+    expect(inserted).toBeGreaterThan(30_000);
+  });
+
   it('says so when it is full', () => {
     const directory = new CardDirectory(createDirectory({ expected: 0, maximum: 10 }));
     expect(() => {
       for (let i = 0; i < 1 << 17; i++) directory.insert(Math.imul(i, 0x9e3779b1) >>> 0, i, 1, 0, i);
-    }).toThrow(/full: raise max-cards/);
+    }).toThrow(/full: start with a larger --cards-max/);
   });
 
   it('takes insertions of two threads at once without losing one', async () => {

@@ -75,6 +75,41 @@ describe('a shard that throws', () => {
   });
 });
 
+describe('what throws behind a record', () => {
+  it('leaves a whole record with its own digest: the shard comes back, and so does the next start', () => {
+    const journal = new MemoryStore();
+    const h = new Harness({ journal });
+    const before = h.open(0, 1);
+    const insert = h.directory.insert.bind(h.directory);
+    let failures = 1;
+    h.directory.insert = (...card) => {
+      if (failures-- > 0) throw new Error('planted: the directory is full');
+      insert(...card);
+    };
+    expect(() => h.open(0, 2)).toThrow('shard_unavailable');
+    for (let i = 0; i < 5; i++) h.turn();
+    expect(h.control.shardState(0)).toBe(ShardState.up);
+    expect(h.ask(before, purchase(1, 100))[39]).toBe('00');
+    const after = new Harness({ journal });
+    expect(after.balances(0, before.account).held).toBe(100);
+    expect(after.directory.find(2, 2, 3)).toBe(1);
+  });
+
+  it('of the upkeep between two turns stops that shard only, and it is rebuilt', () => {
+    const h = new Harness();
+    const bad = h.open(0, 1);
+    const good = h.open(1, 1);
+    const shard = h.shard(0);
+    shard.maintain = () => {
+      throw new Error('planted: a damaged segment');
+    };
+    expect(h.ask(good, purchase(1, 100))[39]).toBe('00');
+    for (let i = 0; i < 5; i++) h.turn();
+    expect(h.control.shardState(0)).toBe(ShardState.up);
+    expect(h.ask(bad, purchase(1, 100))[39]).toBe('00');
+  });
+});
+
 describe('a lane that acknowledges late', () => {
   it('holds every reply, read and decline back until its sequence is durable', () => {
     const clock = { ms: 0 };

@@ -20,6 +20,7 @@ import { createWake, Waker } from '../../src/ring/wake.js';
 import { WIRE_HEADER_BYTES, WIRE_NO_CARD } from '../../src/ring/wire-entry.js';
 import { CheckpointFeed } from '../../src/shard/checkpoint-feed.js';
 import { type FaultOptions, Faults, noFaults } from '../../src/shard/faults.js';
+import type { LogicalShard } from '../../src/shard/logical-shard.js';
 import { type CheckpointSource, ShardRecovery } from '../../src/shard/recovery.js';
 import { ShardClock } from '../../src/shard/shard-clock.js';
 import { ShardHost } from '../../src/shard/shard-host.js';
@@ -63,6 +64,7 @@ export class Harness {
   readonly recovered: number;
   wallMs: number;
   us = 1_000_000;
+  readonly #shards: LogicalShard[];
   readonly #requests: RingProducer;
   readonly #replies: RingConsumer;
   #token = 0;
@@ -97,6 +99,7 @@ export class Harness {
       recovered += recovery.records;
       return recovery.shard;
     });
+    this.#shards = shards;
     this.recovered = recovered;
     const embedded = new EmbeddedLane(this.journal, { heads });
     this.lane = options.lane?.(embedded) ?? embedded;
@@ -123,6 +126,11 @@ export class Harness {
           : new CheckpointFeed(new RingProducer(options.checkpointRing), new Waker(createWake()), () => this.us),
       onProfile: (profile) => this.profiles.push(profile),
     });
+  }
+
+  /** The shard as it was at the start. */
+  shard(number: number): LogicalShard {
+    return this.#shards[number]!;
   }
 
   /** Moves both clocks. */
