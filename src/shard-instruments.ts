@@ -13,7 +13,6 @@ const OUTCOME_WORDS = 4;
 const COUNTERS = 16;
 
 export const ShardCounter = {
-  turns: 0,
   commits: 1,
   records: 2,
   shedDeadline: 3,

@@ -3,11 +3,11 @@
  * keeps the replies until the journal says that they are durable. The thread around it (shard-host.ts) drains rings,
  * commits and releases; a shard never sees another one.
  *
- *   wire message -> decode -> normalize -> decide -> apply -> append -> reply held back
+ *   wire message -> decode -> normalize -> decide -> encode the reply -> apply -> append -> reply held back
  *                                           |
  *                                           +- repeat: reply from the stored event, nothing applied
  *
- * The order matters. Decide changes nothing. Apply comes before append, so that an exception in either leaves no record of
+ * The order matters. Decide changes nothing, and a reply that cannot be written stops there. Apply comes before append, so that an exception in either leaves no record of
  * a half-applied event: what was appended before is complete, is committed as usual, and the shard is rebuilt from it.
  */
 import { pack } from 'msgpackr';
@@ -162,14 +162,16 @@ export class LogicalShard {
     }
     const decodedUs = sampled ? monotonicUs() : 0;
     this.#plantedFault();
-    this.#decide(client, entry, decoder, at);
+    const encodeUs = this.#decide(client, entry, decoder, at, sampled);
     if (sampled) {
       instruments.decode.record(decodedUs - startUs);
-      instruments.decide.record(monotonicUs() - decodedUs);
+      instruments.encode.record(encodeUs);
+      instruments.decide.record(monotonicUs() - decodedUs - encodeUs);
     }
   }
 
-  #decide(client: number, entry: RingConsumer, decoder: Decoder, at: number): void {
+  /** Returns the time the reply's encoding took, us; 0 when the message is not sampled. */
+  #decide(client: number, entry: RingConsumer, decoder: Decoder, at: number, sampled: boolean): number {
     const context = this.#context;
     const event = context.event;
     const word = (offset: number): number =>
@@ -191,13 +193,16 @@ export class LogicalShard {
     const answer = fresh ? event : this.history.read(decision);
     // Encoded before anything is kept: a reply that cannot be written must not leave a hold behind.
     const encoder = context.encoders[decoder.dialect.index]!;
+    const startUs = sampled ? context.ports.monotonicUs() : 0;
     const length = writeReply(encoder, decoder, answer, this.state, this.held.buffer(), this.held.offset);
+    const encodeUs = sampled ? context.ports.monotonicUs() - startUs : 0;
     if (fresh) this.#keep(event);
     else context.ports.instruments.count(ShardCounter.repeats);
     // Only a fresh approval with a hold can be rolled back when its reply cannot be sent in time.
     const undoable = fresh && event.holdDelta > 0 ? 1 : 0;
     this.held.push(this.journal.sequence, client, ReplyKind.wire, undoable, entry.token, answer.sequence, length);
     context.ports.instruments.outcome(mti, answer.response, answer.reason);
+    return encodeUs;
   }
 
   #keep(event: MessageEvent): void {

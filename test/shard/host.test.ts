@@ -127,3 +127,13 @@ describe('shard host: profile', () => {
     expect(profile.samples.length).toBeGreaterThan(0);
   });
 });
+
+describe('shard host: stage times', () => {
+  it('are taken of the first message: queue, decode, decide and encode', () => {
+    const h = new Harness();
+    const card = h.open(0, 1);
+    const { queue, decode, decide, encode } = h.context.ports.instruments;
+    h.ask(card, purchase(1, 100));
+    expect([queue, decode, decide, encode].map((histogram) => histogram.count)).toEqual([1, 1, 1, 1]);
+  });
+});
