@@ -6,8 +6,8 @@
  * WRITE_STALL_MS without progress it is closed. A peer's FIN counts as gone: hosts of this trade do not half-close, and an
  * approval for somebody who left is better rolled back than sent into the void.
  */
-import { createServer, type Server, type Socket } from 'node:net';
-import { createServer as createTlsServer, type TLSSocket } from 'node:tls';
+import { createServer, type Server, Socket } from 'node:net';
+import { createServer as createTlsServer, TLSSocket } from 'node:tls';
 import { monotonicUs } from '../clock.js';
 import { HoldfastError } from '../errors.js';
 import { dialect } from '../iso8583/dialects.js';
@@ -31,6 +31,9 @@ const CLOSE_MS = 500;
 /** The same outside of a stop. */
 const LINGER_MS = 5000;
 
+/** Lengths of reads whose views are kept: 4096 views of some 100 bytes each. */
+const READ_VIEWS_MAX = 4096;
+
 /** Probes of a silent peer by the system begin after this time: a half-open connection is found within about a minute. */
 const KEEP_ALIVE_PROBE_MS = 30_000;
 
@@ -45,7 +48,7 @@ export class TcpListener implements Listener {
     const options = { noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_PROBE_MS };
     const { profile } = link;
     if (profile.tls === undefined) {
-      this.#server = createServer(options);
+      this.#server = createServer({ ...options, pauseOnConnect: true });
       this.#server.on('connection', (socket) => this.#accept(socket));
     } else {
       this.#server = createTlsServer({ ...options, ...tlsOptions(profile, profile.tls) });
@@ -98,6 +101,49 @@ export class TcpListener implements Listener {
   }
 }
 
+/** Where plain sockets read into: a chunk is used up before the next one is read, whichever connection it is from. */
+const readBuffer = Buffer.allocUnsafeSlow(64 * 1024);
+/** Views of its first bytes by length: most reads are a few messages long, and a view is an allocation. */
+const readViews: Buffer[] = [];
+
+function readView(length: number): Buffer {
+  if (length > READ_VIEWS_MAX) return readBuffer.subarray(0, length);
+  let view = readViews[length];
+  if (view === undefined) {
+    view = readBuffer.subarray(0, length);
+    readViews[length] = view;
+  }
+  return view;
+}
+
+/**
+ * The socket that hands what it reads to `onRead`, in a buffer that is overwritten by the next read.
+ *
+ * A socket that emits `data` allocates 64 KiB for every read and gives back what it did not need; reading into one buffer
+ * (the public option `onread`) takes a quarter off the cost of a read and nearly all of its garbage. The option exists for
+ * sockets that one makes oneself, so the accepted connection's handle moves over to such a socket. The two are destroyed
+ * together: the first owner is what the server counts. TLS sockets have no such handle.
+ */
+function readingIntoBuffer(accepted: Socket, onRead: (chunk: Buffer) => void): Socket {
+  const owner = accepted as Socket & { _handle?: unknown };
+  const handle = owner._handle;
+  if (accepted instanceof TLSSocket || handle === undefined || handle === null) {
+    accepted.on('data', onRead);
+    accepted.resume();
+    return accepted;
+  }
+  owner._handle = null;
+  const callback = (length: number): boolean => {
+    onRead(readView(length));
+    return true;
+  };
+  const options = { handle, onread: { buffer: readBuffer, callback } };
+  const socket = new Socket(options as ConstructorParameters<typeof Socket>[0]);
+  socket.once('close', () => accepted.destroy());
+  accepted.once('close', () => socket.destroy());
+  return socket;
+}
+
 /** Translates the errors of listening into one that says what to change. */
 export function listenError(
   error: NodeJS.ErrnoException,
@@ -130,7 +176,7 @@ export class TcpConnection extends Connection {
   constructor(link: Link, socket: Socket, remote: string) {
     super(link, dialect(link.profile.dialect), remote, monotonicUs());
     const { framing, headerBytes } = link.profile;
-    this.#socket = socket;
+    this.#socket = readingIntoBuffer(socket, (chunk) => this.#read(chunk));
     this.#framing = { framing, headerBytes, maxBytes: MESSAGE_BYTES_MAX };
     this.#overhead = frameOverhead(this.#framing);
     this.#reader = new FrameReader(this.#framing);
@@ -141,18 +187,17 @@ export class TcpConnection extends Connection {
       // The message may have ended the connection: what follows it in this read is not looked at.
       if (!this.open) this.#reader.stop();
     };
-    socket.on('data', (chunk: Buffer) => this.#read(chunk));
-    socket.on('end', () => this.#gone());
-    socket.on('close', () => this.#gone());
-    socket.on('error', (error: NodeJS.ErrnoException) => {
+    this.#socket.on('end', () => this.#gone());
+    this.#socket.on('close', () => this.#gone());
+    this.#socket.on('error', (error: NodeJS.ErrnoException) => {
       if (this.open && error.code !== 'ECONNRESET' && error.code !== 'EPIPE') {
         link.report('socket', remote, error.code ?? error.message);
       }
       this.#gone();
     });
-    socket.on('drain', () => {
+    this.#socket.on('drain', () => {
       this.stalledSinceUs = 0;
-      if (socket.isPaused()) socket.resume();
+      if (this.#socket.isPaused()) this.#socket.resume();
     });
   }
 
