@@ -264,18 +264,24 @@ export const REBUILD_RECORDS_PER_TURN = 500;
 /** Messages set aside after they stopped a shard; beyond it the shard stays down for an operator to look at. */
 export const POISONS_MAX = 1024;
 
-/** Time between the begins of two checkpoint rounds of a thread, in ms: with 50 k records/s at most 500 k records, one
- * second of replay, are added to the next start, plus what the round itself takes. */
-export const CHECKPOINT_ROUND_MS = 10_000;
+/** Time between the begins of two checkpoint rounds of a thread, in ms: with 50 k records/s at most 1.5 M records, three
+ * seconds of replay, are added to the next start, plus what the round itself takes. A hot row is written once per round, so a
+ * shorter one costs more for a faster restart. */
+export const CHECKPOINT_ROUND_MS = 30_000;
 
-/** Pace of the checkpoint, rows per ms and thread, and at most per turn: 20 k rows/s x 1 us are 2 % of the shard's thread,
- * and a burst of 256 rows is a quarter of a millisecond. */
-export const CHECKPOINT_ROWS_PER_MS = 20;
-export const CHECKPOINT_ROWS_PER_TURN = 256;
+/** Pace of the checkpoint, entries (blocks of 64 rows, 4 to 11 kB) per ms and thread, and at most per turn: 2 000 entries/s
+ * are 12 MB/s of writing and less than 1 % of the shard's thread; a burst of 16 is 50 us. */
+export const CHECKPOINT_ENTRIES_PER_MS = 2;
+export const CHECKPOINT_ENTRIES_PER_TURN = 16;
 
-/** Rings that carry little: stop and profiling commands of the supervisor; checkpoint rows (about 10 000 of 100 bytes). */
+/** Waiting bytes at which the checkpoint task is woken: 1 MiB are some 150 entries for one flush, and a quarter of the ring. */
+export const CHECKPOINT_WRITE_BYTES = 1024 * 1024;
+
+/** Ring of the supervisor: stop and profiling commands. */
 export const SUPERVISOR_RING_BYTES = 64 * 1024;
-export const CHECKPOINT_RING_BYTES = 1024 * 1024;
+
+/** Ring of the checkpoint: four of the task's writes. */
+export const CHECKPOINT_RING_BYTES = 4 * CHECKPOINT_WRITE_BYTES;
 
 /** A fatal stop: how long the other threads may take to leave after their commit before the process kills itself, in ms. */
 export const FATAL_STOP_MS = 2000;
@@ -291,8 +297,8 @@ export const DISK_MARGIN_BYTES_MAX = 64 * 1024 * 1024;
 /** Ballast file in the data directory: room for what is in flight when the disk is full to the last block. */
 export const BALLAST_BYTES = 16 * 1024 * 1024;
 
-/** Checkpoint rows per commit of the background task: 2 048 rows are about 10 ms of B-tree work and one flush. */
-export const CHECKPOINT_COMMIT_ROWS = 2048;
+/** Checkpoint entries per commit of the background task: 512 entries are 2 to 5 MB for one flush. */
+export const CHECKPOINT_COMMIT_ENTRIES = 512;
 
 /** Rest of the segments' builder as a multiple of its work: one part work and four parts rest are a fifth of a core, at 3 us
  * per authorization enough for 65 k/s. A shard with more than eight builds waiting is worked off without rests. */
