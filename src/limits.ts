@@ -205,6 +205,10 @@ export const INDEX_GENERATION_BITS = 17;
  * shard with 4 keys each, so the builder of segments may be down that long at full load; 60 MB per shard then. */
 export const INDEX_RECENT_ENTRIES_MAX = 2 ** 21;
 
+/** Keys that wait for their place in the recent index until the replies are out: 256 messages of a shard in one turn with 3
+ * such keys each, and a third more. 16 kB per shard. */
+export const INDEX_ENTRIES_WAITING_MAX = 1024;
+
 /** Sequences that one look-up returns at most, newest first: a chain of this many equal keys takes about 1 ms to walk. */
 export const INDEX_FIND_MAX = 16_384;
 

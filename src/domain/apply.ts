@@ -77,7 +77,7 @@ function createCard(state: ShardState, event: CardCreated): void {
 }
 
 function placeHold(state: ShardState, event: MessageEvent): void {
-  if (state.holds.find(event.sequence) >= 0) return;
+  if (state.holds.mayHave(event.sequence) && state.holds.find(event.sequence) >= 0) return;
   state.holds.place(event.sequence, event.accountSlot, event.cardSlot, event.holdDelta, event.holdExpiresMs);
 }
 

@@ -37,6 +37,8 @@ export class HoldTable {
   /** Head of the free list, slot + 1; the list runs through the rows. */
   #free = 0;
   #slots = 0;
+  /** Largest sequence that was ever in the table. */
+  #last = 0;
   /** Slots came from a checkpoint: those between them that are empty are not in the free list yet. */
   #loaded = false;
   readonly #index = new SlotIndex((slot) => hashOf(this.sequence(slot)));
@@ -98,6 +100,11 @@ export class HoldTable {
     return this.#data.u32(slot, CARD);
   }
 
+  /** False when no hold of this sequence or a later one was ever placed: live traffic needs no search before `place`. */
+  mayHave(sequence: number): boolean {
+    return sequence <= this.#last;
+  }
+
   /** Slot of the hold of the authorization at `sequence`, -1 when none is open. */
   find(sequence: number): number {
     const index = this.#index;
@@ -109,6 +116,7 @@ export class HoldTable {
 
   place(sequence: number, accountSlot: number, cardSlot: number, amount: number, expiresMs: number): void {
     const slot = this.#take();
+    this.#last = Math.max(this.#last, sequence);
     const data = this.#data;
     data.setF64(slot, SEQUENCE, sequence);
     data.setF64(slot, ORIGINAL, amount);
@@ -166,6 +174,7 @@ export class HoldTable {
       assert(slot >= this.#slots || this.sequence(slot) === 0, `hold slot ${slot} is taken`);
       this.#data.copyIn(slot, cursor.bytes, rowsAt + (slot - first) * ROW_BYTES);
       if (this.sequence(slot) === 0) continue;
+      this.#last = Math.max(this.#last, this.sequence(slot));
       this.#index.insert(slot);
       this.#sum(slot, 1);
     }

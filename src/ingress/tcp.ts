@@ -8,6 +8,7 @@
  */
 import { createServer, type Server, Socket } from 'node:net';
 import { createServer as createTlsServer, TLSSocket } from 'node:tls';
+import { copyBytes } from '../bytes.js';
 import { monotonicUs } from '../clock.js';
 import { HoldfastError } from '../errors.js';
 import { dialect } from '../iso8583/dialects.js';
@@ -20,7 +21,7 @@ import {
   writeFrame,
 } from '../iso8583/framing.js';
 import { MESSAGE_BYTES_MAX, SOCKET_HIGH_WATER_BYTES } from '../limits.js';
-import { Connection, copyBytes } from './connection.js';
+import { Connection } from './connection.js';
 import type { Link, Listener } from './link.js';
 import { plainAddress, tlsOptions } from './links.js';
 import type { ErrorKind } from './stats.js';
@@ -30,9 +31,6 @@ const CLOSE_MS = 500;
 
 /** The same outside of a stop. */
 const LINGER_MS = 5000;
-
-/** Lengths of reads whose views are kept: 4096 views of some 100 bytes each. */
-const READ_VIEWS_MAX = 4096;
 
 /** Probes of a silent peer by the system begin after this time: a half-open connection is found within about a minute. */
 const KEEP_ALIVE_PROBE_MS = 30_000;
@@ -103,19 +101,6 @@ export class TcpListener implements Listener {
 
 /** Where plain sockets read into: a chunk is used up before the next one is read, whichever connection it is from. */
 const readBuffer = Buffer.allocUnsafeSlow(64 * 1024);
-/** Views of its first bytes by length: most reads are a few messages long, and a view is an allocation. */
-const readViews: Buffer[] = [];
-
-function readView(length: number): Buffer {
-  if (length > READ_VIEWS_MAX) return readBuffer.subarray(0, length);
-  let view = readViews[length];
-  if (view === undefined) {
-    view = readBuffer.subarray(0, length);
-    readViews[length] = view;
-  }
-  return view;
-}
-
 /**
  * The socket that hands what it reads to `onRead`, in a buffer that is overwritten by the next read.
  *
@@ -124,17 +109,17 @@ function readView(length: number): Buffer {
  * sockets that one makes oneself, so the accepted connection's handle moves over to such a socket. The two are destroyed
  * together: the first owner is what the server counts. TLS sockets have no such handle.
  */
-function readingIntoBuffer(accepted: Socket, onRead: (chunk: Buffer) => void): Socket {
+function readingIntoBuffer(accepted: Socket, onRead: (chunk: Buffer, length: number) => void): Socket {
   const owner = accepted as Socket & { _handle?: unknown };
   const handle = owner._handle;
   if (accepted instanceof TLSSocket || handle === undefined || handle === null) {
-    accepted.on('data', onRead);
+    accepted.on('data', (chunk: Buffer) => onRead(chunk, chunk.length));
     accepted.resume();
     return accepted;
   }
   owner._handle = null;
   const callback = (length: number): boolean => {
-    onRead(readView(length));
+    onRead(readBuffer, length);
     return true;
   };
   const options = { handle, onread: { buffer: readBuffer, callback } };
@@ -176,7 +161,7 @@ export class TcpConnection extends Connection {
   constructor(link: Link, socket: Socket, remote: string) {
     super(link, dialect(link.profile.dialect), remote, monotonicUs());
     const { framing, headerBytes } = link.profile;
-    this.#socket = readingIntoBuffer(socket, (chunk) => this.#read(chunk));
+    this.#socket = readingIntoBuffer(socket, (chunk, length) => this.#read(chunk, length));
     this.#framing = { framing, headerBytes, maxBytes: MESSAGE_BYTES_MAX };
     this.#overhead = frameOverhead(this.#framing);
     this.#reader = new FrameReader(this.#framing);
@@ -224,8 +209,7 @@ export class TcpConnection extends Connection {
     this.dirty = false;
     if (this.outboxBytes === 0) return;
     if (this.#socket.writable) {
-      const bytes = Buffer.allocUnsafe(this.outboxBytes);
-      copyBytes(this.outbox, 0, bytes, 0, this.outboxBytes);
+      const bytes = Buffer.from(this.outbox.subarray(0, this.outboxBytes));
       // False: the system took only a part. Below the high water that is no reason to stop reading.
       if (!this.#socket.write(bytes) && this.#socket.writableLength > SOCKET_HIGH_WATER_BYTES) {
         if (this.stalledSinceUs === 0) this.stalledSinceUs = monotonicUs();
@@ -269,14 +253,15 @@ export class TcpConnection extends Connection {
     this.link.sink.dirty(this);
   }
 
-  #read(chunk: Buffer): void {
+  /** Takes the first `length` bytes of the chunk. */
+  #read(chunk: Buffer, length: number): void {
     if (!this.open) return;
     const now = monotonicUs();
     this.#receivedUs = now;
     this.#progress = false;
     this.lastReadUs = now;
     try {
-      this.#reader.push(chunk, this.#onFrame);
+      this.#reader.push(chunk, this.#onFrame, length);
     } catch (error) {
       if (error instanceof FramingError) {
         if (error.reason !== 'closed') {

@@ -37,7 +37,7 @@ import { writeRefusal, writeReply } from './reply.js';
 import { STAGE_SAMPLE, type ThreadContext } from './thread-context.js';
 import { UnknownCardRate } from './unknown-card-rate.js';
 
-const CARD_SLOT_MASK = 0xffffff;
+export const CARD_SLOT_MASK = 0xffffff;
 
 export class LogicalShard {
   readonly number: number;
