@@ -205,6 +205,13 @@ export const INDEX_GENERATION_BITS = 17;
  * shard with 4 keys each, so the builder of segments may be down that long at full load; 60 MB per shard then. */
 export const INDEX_RECENT_ENTRIES_MAX = 2 ** 21;
 
+/** Newest records of a shard kept in memory for repeats and reversals: 8 MiB are 30 000 records of 270 bytes, 15 s at 2 000
+ * messages per second and shard, hours at a usual load. 16 shards take 128 MB when filled. */
+export const JOURNAL_TAIL_BYTES = 8 * 1024 * 1024;
+
+/** Frames of them: at a few records per frame the number of frames is what ends first; 20 bytes each. */
+export const JOURNAL_TAIL_FRAMES = 2 ** 14;
+
 /** Keys that wait for their place in the recent index until the replies are out: 256 messages of a shard in one turn with 3
  * such keys each, and a third more. 16 kB per shard. */
 export const INDEX_ENTRIES_WAITING_MAX = 1024;
