@@ -280,19 +280,21 @@ export const POISONS_MAX = 1024;
  * shorter one costs more for a faster restart. */
 export const CHECKPOINT_ROUND_MS = 30_000;
 
-/** Pace of the checkpoint, entries (blocks of 64 rows, 4 to 11 kB) per ms and thread, and at most per turn: 2 000 entries/s
- * are 12 MB/s of writing and less than 1 % of the shard's thread; a burst of 16 is 50 us. */
-export const CHECKPOINT_ENTRIES_PER_MS = 2;
+/** Pace of the checkpoint, entries (blocks of 64 rows, 4 to 11 kB) per ms and thread, and at most per turn: 500 entries/s
+ * are 3 MB/s of writing, a few per cent of a slow disk; a burst of 16 is 50 us. A round that touches every row of a million
+ * accounts takes a minute. */
+export const CHECKPOINT_ENTRIES_PER_MS = 0.5;
 export const CHECKPOINT_ENTRIES_PER_TURN = 16;
 
-/** Waiting bytes at which the checkpoint task is woken: 1 MiB are some 150 entries for one flush, and a quarter of the ring. */
-export const CHECKPOINT_WRITE_BYTES = 1024 * 1024;
+/** Waiting bytes at which the checkpoint task is woken: 128 kB are some 25 entries. A flush holds up the journal's next one
+ * for as long as the disk writes it, 1 to 2 ms for this much. */
+export const CHECKPOINT_WRITE_BYTES = 128 * 1024;
 
 /** Ring of the supervisor: stop and profiling commands. */
 export const SUPERVISOR_RING_BYTES = 64 * 1024;
 
-/** Ring of the checkpoint: four of the task's writes. */
-export const CHECKPOINT_RING_BYTES = 4 * CHECKPOINT_WRITE_BYTES;
+/** Ring of the checkpoint: 32 of the task's writes, so that the last round of a stop flows. */
+export const CHECKPOINT_RING_BYTES = 32 * CHECKPOINT_WRITE_BYTES;
 
 /** A fatal stop: how long the other threads may take to leave after their commit before the process kills itself, in ms. */
 export const FATAL_STOP_MS = 2000;
@@ -308,8 +310,8 @@ export const DISK_MARGIN_BYTES_MAX = 64 * 1024 * 1024;
 /** Ballast file in the data directory: room for what is in flight when the disk is full to the last block. */
 export const BALLAST_BYTES = 16 * 1024 * 1024;
 
-/** Checkpoint entries per commit of the background task: 512 entries are 2 to 5 MB for one flush. */
-export const CHECKPOINT_COMMIT_ENTRIES = 512;
+/** Checkpoint entries per commit of the background task; at a stop, when nobody waits, they come as fast as they can. */
+export const CHECKPOINT_COMMIT_ENTRIES = 32;
 
 /** Rest of the segments' builder as a multiple of its work: one part work and four parts rest are a fifth of a core, at 3 us
  * per authorization enough for 65 k/s. A shard with more than eight builds waiting is worked off without rests. */
