@@ -19,7 +19,7 @@ describe('FrameTail', () => {
   it('gives back the newest records as they were, without a gap, and nothing that was overwritten', () => {
     const frames = fc.array(fc.array(fc.nat(60), { minLength: 1, maxLength: 6 }), { maxLength: 60 });
     fc.assert(
-      fc.property(frames, fc.integer({ min: 300, max: 2000 }), (lists, capacity) => {
+      fc.property(frames, fc.integer({ min: 400, max: 2000 }), (lists, capacity) => {
         const tail = new FrameTail(capacity);
         const lengths: number[] = [0];
         for (const list of lists) {
