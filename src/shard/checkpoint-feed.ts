@@ -125,6 +125,11 @@ export class CheckpointFeed {
     return false;
   }
 
+  /** How long a thread without other work may sleep, ms: while a round is under way, until a turn's share is due. */
+  get waitMs(): number {
+    return this.#shard < 0 ? Number.POSITIVE_INFINITY : CHECKPOINT_ENTRIES_PER_TURN / CHECKPOINT_ENTRIES_PER_MS;
+  }
+
   /** Begins a last round over all shards, for a stop. */
   beginFinalRound(): void {
     this.#next = 0;

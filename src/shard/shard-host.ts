@@ -133,7 +133,7 @@ export class ShardHost {
     this.#release();
     const busy = this.#afterRelease();
     if (handled > 0 || busy) return 0;
-    return this.#waiting() ? 1 : IDLE_MS;
+    return this.#waiting() ? 1 : Math.min(IDLE_MS, this.#o.feed?.waitMs ?? IDLE_MS);
   }
 
   /** Replies that wait for an acknowledgement of the lane or for room in a ring. */
