@@ -5,7 +5,7 @@
  * Fields that were not in the request, or were malformed, are simply not echoed.
  */
 import { Decoder } from '../iso8583/decoder.js';
-import type { Dialect } from '../iso8583/dialects.js';
+import { type Dialect, dialectNames } from '../iso8583/dialects.js';
 import { Encoder } from '../iso8583/encoder.js';
 import { replyMti } from '../iso8583/mti.js';
 import { REPLY_BYTES_MAX } from '../limits.js';
@@ -96,5 +96,19 @@ export class DialectCodec {
     encoder.putDigits(RESPONSE_CODE, answer);
     for (const field of ECHO_BEHIND_39) encoder.copy(source, field);
     return encoder.finish();
+  }
+}
+
+/** The codecs of one ingress by dialect, each made when its dialect is first spoken. */
+export class Codecs {
+  readonly #byIndex: (DialectCodec | undefined)[] = dialectNames.map(() => undefined);
+
+  of(dialect: Dialect): DialectCodec {
+    let codec = this.#byIndex[dialect.index];
+    if (codec === undefined) {
+      codec = new DialectCodec(dialect);
+      this.#byIndex[dialect.index] = codec;
+    }
+    return codec;
   }
 }
