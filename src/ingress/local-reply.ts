@@ -61,17 +61,17 @@ export class DialectCodec {
   }
 
   /**
-   * Turns an approval that was rolled back into a refusal, with the fields that the approval had echoed. A partial approval
-   * carries the approved amount in DE4, and the requested one, which belongs into the refusal, in DE54. Returns its length,
-   * 0 when `approval` is not readable.
+   * Turns an approval that is not sent any more into a refusal, with the fields that the approval had echoed. A partial
+   * approval carries the approved amount in DE4, and the requested one, which belongs into the refusal, in DE54. Returns its
+   * length, 0 when the approval is not readable.
    */
-  refuseAfter(approval: Uint8Array, answer: Answer): number {
+  refuseAfter(approval: Uint8Array, at: number, length: number, answer: Answer): number {
     const reply = this.#reply;
-    if (!reply.decode(approval, 0, approval.length)) return 0;
+    if (!reply.decode(approval, at, at + length)) return 0;
     let amount = reply.digits(AMOUNT);
-    for (let at = 0; at + AMOUNT_GROUP <= reply.size(ADDITIONAL_AMOUNTS); at += AMOUNT_GROUP) {
-      if (reply.digitsAt(ADDITIONAL_AMOUNTS, at + 2, 2) === ORIGINAL_AMOUNT) {
-        amount = reply.digitsAt(ADDITIONAL_AMOUNTS, at + 8, 12);
+    for (let group = 0; group + AMOUNT_GROUP <= reply.size(ADDITIONAL_AMOUNTS); group += AMOUNT_GROUP) {
+      if (reply.digitsAt(ADDITIONAL_AMOUNTS, group + 2, 2) === ORIGINAL_AMOUNT) {
+        amount = reply.digitsAt(ADDITIONAL_AMOUNTS, group + 8, 12);
       }
     }
     return this.#build(reply, reply.mti, answer, amount);

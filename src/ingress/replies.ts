@@ -4,6 +4,7 @@
  *
  *   ring reply -> entry by token -> in time, peer there: outbox
  *                                -> else, and it can be undone (flag 1): roll-back first, then 91
+ *                                -> else an approval without a hold of its own: 91 at once
  *                                -> no entry: nobody saw it; an approval is rolled back
  *
  * Once a reply is in the outbox it counts as delivered (connection.ts) and nothing here takes it back.
@@ -102,12 +103,23 @@ export class Replies {
       this.#rollBacks.begin(reply.shard, token, reply.b);
       return;
     }
-    if (!connection.open) counters.errors.undeliverable++;
-    else if (this.#codecs.of(connection.dialect).isApproval(reply.bytes, payloadAt, payloadLength)) {
-      // The stored approval of a repeat: too late to be an answer, and not ours to undo.
-      counters.errors.late_dropped++;
+    if (connection.open && this.#codecs.of(connection.dialect).isApproval(reply.bytes, payloadAt, payloadLength)) {
+      // It placed no hold (verification, balance inquiry, the stored approval of a repeat): nothing is there to undo first.
+      this.#refuse(slot, reply.bytes, payloadAt, payloadLength);
     } else if (!this.#queue(slot, reply)) counters.errors.undeliverable++;
     this.#release(slot);
+  }
+
+  /** Answers 91 in place of an approval that must not be sent any more: `bytes[at, at + length)`. */
+  #refuse(slot: number, bytes: Uint8Array, at: number, length: number): void {
+    const connection = this.#table.connection[slot]!;
+    const codec = this.#codecs.of(connection.dialect);
+    const refusal = codec.refuseAfter(bytes, at, length, Answer.unavailable);
+    const header = this.#table.headerOf(slot, headerBytesOf(connection));
+    if (refusal > 0 && connection.queue(header, codec.bytes, 0, refusal)) {
+      this.#counters.shed.deadline++;
+      this.#counters.replies++;
+    } else this.#counters.errors.undeliverable++;
   }
 
   /** Queues the shard's reply as it is; false when the connection takes nothing any more. */
@@ -127,35 +139,18 @@ export class Replies {
    */
   #refuseUndone(reply: RingConsumer, slot: number): boolean {
     if (!this.#rollBacks.isUndoing(reply.shard, reply.b)) return false;
-    const connection = this.#table.connection[slot]!;
-    const codec = this.#codecs.of(connection.dialect);
     const { payloadAt, payloadLength } = reply;
+    const codec = this.#codecs.of(this.#table.connection[slot]!.dialect);
     if (!codec.isApproval(reply.bytes, payloadAt, payloadLength)) return false;
-    if (connection.open) {
-      const length = codec.refuseAfter(reply.bytes.slice(payloadAt, payloadAt + payloadLength), Answer.unavailable);
-      const header = this.#table.headerOf(slot, headerBytesOf(connection));
-      if (length > 0 && connection.queue(header, codec.bytes, 0, length)) {
-        this.#counters.shed.deadline++;
-        this.#counters.replies++;
-      } else this.#counters.errors.undeliverable++;
-    }
+    this.#refuse(slot, reply.bytes, payloadAt, payloadLength);
     this.#release(slot);
     return true;
   }
 
   #onRolledBack(slot: number, token: number): void {
-    const connection = this.#table.connection[slot]!;
     const approval = this.#kept.get(token);
     this.#kept.delete(token);
-    if (connection.open && approval !== undefined) {
-      const codec = this.#codecs.of(connection.dialect);
-      const length = codec.refuseAfter(approval, Answer.unavailable);
-      const header = this.#table.headerOf(slot, headerBytesOf(connection));
-      if (length > 0 && connection.queue(header, codec.bytes, 0, length)) {
-        this.#counters.shed.deadline++;
-        this.#counters.replies++;
-      }
-    }
+    if (approval !== undefined) this.#refuse(slot, approval, 0, approval.length);
     this.#release(slot);
   }
 

@@ -35,7 +35,6 @@ export const errorKinds = [
   'unmatched_request',
   'unmatched_reply',
   'undeliverable',
-  'late_dropped',
   'reclaimed',
 ] as const;
 export type ErrorKind = (typeof errorKinds)[number];

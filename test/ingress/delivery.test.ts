@@ -103,17 +103,48 @@ describe('delivery', () => {
     expect(test.shards.rollBacks).toHaveLength(0);
   });
 
-  it('a late stored approval of a repeat is neither sent nor rolled back', async () => {
+  const withoutHold: [name: string, more: Fields, reply: Fields][] = [
+    ['the stored approval of a repeat', { '0': '0101' }, { '38': 'A00001' }],
+    [
+      'the stored partial approval of a repeat',
+      { '0': '0101' },
+      {
+        '4': '000000004000',
+        '38': 'A00001',
+        '39': '10',
+        '54': '0057986C000000010000',
+      },
+    ],
+    ['an account verification', { '3': '380000', '4': '000000000000' }, { '39': '85' }],
+    ['a balance inquiry', { '3': '310000', '4': '000000000000' }, { '38': 'A00001', '54': '0001986D000000000100' }],
+  ];
+  it.each(withoutHold)(
+    '%s that comes too late is answered 91 at once; nothing is rolled back',
+    async (_name, more, reply) => {
+      const { test, client, arrived, approval } = await holding(20);
+      client.send(request(1, more));
+      const seen = await arrived(1);
+      await sleep(60);
+      test.shards.reply(seen, { fields: { ...approval(seen), '38': '', ...reply }, flag: 0 });
+      await until('the refusal', () => client.replies.length === 1);
+      const { '2': _pan, '14': _expiry, '22': _entry, '25': _condition, ...echoed } = request(1, more);
+      expect(client.fields(0)).toEqual({ ...echoed, '0': '0110', '39': '91' });
+      expect(test.shards.rollBacks).toHaveLength(0);
+      expect(test.ingress.stats()).toMatchObject({ inFlight: 0, timeouts: 1, shed: { deadline: 1 }, replies: 1 });
+    },
+  );
+
+  it('a late approval without a hold for a connection that is gone is counted, not rolled back', async () => {
     const { test, client, arrived, approval } = await holding(20);
     client.send(request(1, { '0': '0101' }));
     const seen = await arrived(1);
+    client.socket.destroy();
+    await until('the close', () => test.ingress.stats().connections.tcp.signed_on === 0);
     await sleep(60);
     test.shards.reply(seen, { fields: approval(seen), flag: 0 });
-    await until('the drop', () => test.ingress.stats().errors.late_dropped === 1);
-    await sleep(20);
-    expect(client.replies).toHaveLength(0);
+    await until('the count', () => test.ingress.stats().errors.undeliverable === 1);
     expect(test.shards.rollBacks).toHaveLength(0);
-    expect(test.ingress.stats().inFlight).toBe(0);
+    expect(test.ingress.stats()).toMatchObject({ inFlight: 0, shed: { deadline: 0 } });
   });
 
   it('an approval for a connection that is gone is rolled back, a decline is counted', async () => {
