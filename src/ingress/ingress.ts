@@ -42,6 +42,8 @@ const SWEEP_MS = 100;
 const LOOKS_BEFORE_ARMING = 3;
 const SIGN_ON = 1;
 const SIGN_OFF = 2;
+const KEY_EXCHANGE = 161;
+const CUTOVER = 201;
 const ECHO_TEST = 301;
 const NETWORK_CODE = 70;
 
@@ -274,7 +276,10 @@ export class Ingress implements MessageSink {
     if (connection.queue(header, codec.bytes, 0, codec.refuse(answer))) this.#counters.replies++;
   }
 
-  /** Sign-on, sign-off and echo test; anything else of class 8 is refused. */
+  /**
+   * Sign-on, sign-off and echo test. Key exchange and cutover are functions of the network that this release does not have
+   * (40); any other code of class 8 means nothing here (12).
+   */
   #network(connection: Connection, header: Uint8Array | undefined, codec: DialectCodec, wellFormed: boolean): void {
     const { request } = codec;
     const code = request.digits(NETWORK_CODE);
@@ -283,6 +288,7 @@ export class Ingress implements MessageSink {
     else if (request.mti > 801) answer = Answer.invalidTransaction;
     else if (code === SIGN_ON) connection.signedOn = true;
     else if (code === SIGN_OFF) connection.signedOn = false;
+    else if (code === KEY_EXCHANGE || code === CUTOVER) answer = Answer.functionNotSupported;
     else if (code !== ECHO_TEST) answer = Answer.invalidTransaction;
     this.#counters.network++;
     if (connection.queue(header, codec.bytes, 0, codec.network(answer))) this.#counters.replies++;

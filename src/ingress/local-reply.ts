@@ -10,8 +10,14 @@ import { Encoder } from '../iso8583/encoder.js';
 import { replyMti } from '../iso8583/mti.js';
 import { REPLY_BYTES_MAX } from '../limits.js';
 
-/** DE39 values that are answered here. */
-export const Answer = { approved: 0, invalidTransaction: 12, formatError: 30, unavailable: 91 } as const;
+/** DE39 values that are answered here. 40 is "requested function not supported" of the 1987 standard. */
+export const Answer = {
+  approved: 0,
+  invalidTransaction: 12,
+  formatError: 30,
+  functionNotSupported: 40,
+  unavailable: 91,
+} as const;
 export type Answer = (typeof Answer)[keyof typeof Answer];
 
 const ECHO_BEFORE_39 = [3, 4, 7, 11, 12, 13, 22, 25, 32, 33, 37] as const;

@@ -308,6 +308,7 @@ describe('message fields', () => {
     [{ 0: '0130', 39: '00' }, '0130 accepted 00'],
     [{ 0: '0430', 39: '30' }, '0430 refused 30 (format error)'],
     [{ 0: '0810', 39: '00' }, '0810 accepted 00'],
+    [{ 0: '0810', 39: '40' }, '0810 refused 40 (function not supported)'],
     [{ 0: '0110', 39: 'ZZ' }, '0110 declined ZZ (unnamed code)'],
     [{ 0: '0110' }, '0110 without a response code'],
   ])('%j', (fields, line) => {
