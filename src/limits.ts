@@ -100,6 +100,10 @@ export const STOP_LIMIT_MS = 10_000;
 /** Listeners in a link file: each has its own port, and the link number is one byte of a ring entry. */
 export const LINKS_MAX = 64;
 
+/** Sockets that a listener accepts beside its connections: those in a TLS handshake or before their WebSocket upgrade (10 s at
+ * most each), and those that are ending. 1 024 in 10 s are 100 new connections per second. */
+export const LINK_SOCKETS_SPARE = 1024;
+
 /** Connections of one listener at a time; each may cost a 64 KiB receive buffer. */
 export const LINK_CONNECTIONS_DEFAULT = 1024;
 export const LINK_CONNECTIONS_MAX = 65_536;

@@ -25,14 +25,14 @@ import { CardDirectory } from '../ring/directory.js';
 import { PanFingerprinter } from '../vault/fingerprint.js';
 import type { Connection } from './connection.js';
 import { InFlightTable } from './in-flight.js';
-import { type IngressLog, Link, type Listener, type MessageSink } from './link.js';
+import { type IngressLog, Link, type Listener, type MessageSink, SocketBudget } from './link.js';
 import { checkLinks, type LinkProfile } from './links.js';
 import { Answer, Codecs, type DialectCodec } from './local-reply.js';
 import { Replies } from './replies.js';
 import { RollBacks } from './roll-backs.js';
 import { Router, type ShardOfFingerprint } from './router.js';
 import { Counters, createInstruments, type IngressInstruments, type IngressStats, type ShedCause } from './stats.js';
-import { TcpListener } from './tcp.js';
+import { tcpListener } from './tcp.js';
 import { Writes } from './writes.js';
 import { createWsListener, type WsAdapterName, type WsAdapterSetting } from './ws.js';
 
@@ -60,6 +60,8 @@ export interface IngressOptions {
   readonly shardOfFingerprint: ShardOfFingerprint;
   /** `auto` (default) takes uWebSockets.js when its binary loads here, else ws. */
   readonly wsAdapter?: WsAdapterSetting;
+  /** Most sockets of all links together; none by default. */
+  readonly socketsMax?: number;
   /** For tests: times in ms and sizes that production takes from limits.ts. */
   readonly tuning?: { readonly writeStallMs?: number; readonly reclaimMs?: number; readonly inFlight?: number };
 }
@@ -105,11 +107,12 @@ export class Ingress implements MessageSink {
       new PanFingerprinter(options.fingerprintKey),
       options.shardOfFingerprint,
     );
-    this.#rollBacks = new RollBacks(this.#rings, this.#control, this.#counters);
+    this.#rollBacks = new RollBacks(this.#rings, this.#control, this.#counters, options.log);
     const headerBytes = Math.max(0, ...options.links.map((link) => link.headerBytes));
     this.#table = new InFlightTable(options.tuning?.inFlight ?? IN_FLIGHT_MAX, headerBytes);
     this.#replies = new Replies(this.#table, this.#rollBacks, this.#codecs, this.#writes, this.#counters);
-    this.#links = options.links.map((profile) => new Link(profile, this, this.#counters, options.log));
+    const sockets = new SocketBudget(options.socketsMax ?? Number.POSITIVE_INFINITY);
+    this.#links = options.links.map((profile) => new Link(profile, this, this.#counters, sockets, options.log));
   }
 
   /**
@@ -124,7 +127,7 @@ export class Ingress implements MessageSink {
       for (const link of this.#links) {
         const { transport, name } = link.profile;
         let listener: Listener;
-        if (transport === 'tcp') listener = new TcpListener(link);
+        if (transport === 'tcp') listener = tcpListener(link);
         else {
           const ws = await createWsListener(link, this.#options.wsAdapter ?? 'auto');
           addresses.wsAdapter = ws.adapter;
@@ -154,7 +157,7 @@ export class Ingress implements MessageSink {
     this.#stopping = true;
     for (const listener of this.#listeners) listener.stopAccepting();
     const until = monotonicUs() + graceMs * 1000;
-    while ((this.#table.used > 0 || this.#rollBacks.waiting > 0) && monotonicUs() < until) await pause(2);
+    while ((this.#table.used > 0 || this.#rollBacks.pending > 0) && monotonicUs() < until) await pause(2);
     if (this.#table.used > 0) {
       this.#options.log.warn({ inFlight: this.#table.used }, 'stopped with requests in flight: they stay unanswered');
     }
@@ -261,13 +264,15 @@ export class Ingress implements MessageSink {
     const table = this.#table;
     const slot = table.take(connection, receivedUs, deadlineUs, header);
     if (slot < 0) return 'in_flight';
+    // Counted before anything can throw: whoever frees the entry counts it back.
+    link.inFlight++;
     const token = table.tokenOf(slot);
     const { index } = connection.dialect;
     if (!router.send(bytes, start, end, index, link.profile.number, token, receivedUs, deadlineUs)) {
+      link.inFlight--;
       table.free(slot);
       return 'ring_full';
     }
-    link.inFlight++;
     this.instruments.route.record(monotonicUs() - receivedUs);
     return undefined;
   }
@@ -314,7 +319,7 @@ export class Ingress implements MessageSink {
 
   #drain(): number {
     const count = this.#rings.drain(this.#replies.take);
-    this.#rollBacks.retry();
+    this.#replies.retryRollBacks();
     this.#rings.signal();
     this.#writes.flush();
     return count;
@@ -327,7 +332,7 @@ export class Ingress implements MessageSink {
     const { tuning } = this.#options;
     for (const link of this.#links) link.tick(now, tuning?.writeStallMs ?? WRITE_STALL_MS);
     this.#replies.sweep(now, (tuning?.reclaimMs ?? IN_FLIGHT_RECLAIM_MS) * 1000);
-    this.#rollBacks.retry();
+    this.#replies.retryRollBacks();
     this.#rings.signal();
     this.#writes.flush();
     this.#schedule();

@@ -53,11 +53,23 @@ export class Replies {
         this.#onRolledBack(slot, token);
         break;
       case ReplyKind.dropped:
-        this.#release(slot);
+        // The peer of a roll-back that was given up hears nothing: 91 would promise that no hold is left.
+        this.#rollBacks.refused(reply.shard, reply.b);
+        this.#forget(slot, token);
         break;
       default:
         this.#counters.errors.unmatched_reply++;
     }
+  };
+
+  /** Sends roll-backs that had to wait; the caller signals. */
+  retryRollBacks(): void {
+    this.#rollBacks.retry(this.#onGivenUp);
+  }
+
+  readonly #onGivenUp = (token: number): void => {
+    const slot = this.#table.slotOf(token);
+    if (slot >= 0) this.#forget(slot, token);
   };
 
   /** Counts what is overdue; gives up, after `reclaimUs`, what no shard will ever answer. */
@@ -72,17 +84,20 @@ export class Replies {
         this.#counters.timeouts++;
       }
       if (nowUs - table.deadlineUs[slot]! > reclaimUs) {
-        this.#kept.delete(table.tokenOf(slot));
         this.#counters.errors.reclaimed++;
-        this.#release(slot);
+        this.#forget(slot, table.tokenOf(slot));
       }
     }
   }
 
   /** The entry was given up (or never was ours): an approval among them is undone, because nobody got it. */
   #onUnmatched(reply: RingConsumer): void {
-    if (reply.kind === ReplyKind.rolledBack) this.#rollBacks.confirmed(reply.shard, reply.b);
-    else this.#counters.errors.unmatched_reply++;
+    if (reply.kind === ReplyKind.rolledBack) {
+      this.#rollBacks.confirmed(reply.shard, reply.b);
+      return;
+    }
+    if (reply.kind === ReplyKind.dropped && this.#rollBacks.refused(reply.shard, reply.b)) return;
+    this.#counters.errors.unmatched_reply++;
     if (reply.kind === ReplyKind.wire && reply.flag === 1) this.#rollBacks.begin(reply.shard, NO_TOKEN, reply.b);
   }
 
@@ -151,6 +166,12 @@ export class Replies {
     const approval = this.#kept.get(token);
     this.#kept.delete(token);
     if (approval !== undefined) this.#refuse(slot, approval, 0, approval.length);
+    this.#release(slot);
+  }
+
+  /** Frees an entry that stays unanswered. */
+  #forget(slot: number, token: number): void {
+    this.#kept.delete(token);
     this.#release(slot);
   }
 

@@ -35,6 +35,7 @@ export const errorKinds = [
   'unmatched_request',
   'unmatched_reply',
   'undeliverable',
+  'not_rolled_back',
   'reclaimed',
 ] as const;
 export type ErrorKind = (typeof errorKinds)[number];

@@ -3,7 +3,7 @@
  * flush hands every outbox over, then notes how long each reply took: one look at the clock for all of them.
  */
 import { monotonicUs } from '../clock.js';
-import type { Connection } from './connection.js';
+import { type Connection, errorText } from './connection.js';
 import type { IngressInstruments } from './stats.js';
 
 /** Replies whose times are noted before a flush is forced. */
@@ -36,7 +36,7 @@ export class Writes {
   /** Hands every outbox to its socket, then notes how long the replies took. */
   flush(): void {
     const dirty = this.#dirty;
-    for (let i = 0; i < dirty.length; i++) dirty[i]!.flush();
+    for (let i = 0; i < dirty.length; i++) this.#hand(dirty[i]!);
     dirty.length = 0;
     if (this.#batch === 0) return;
     const now = monotonicUs();
@@ -46,5 +46,14 @@ export class Writes {
       authorization.record(now - this.#receivedUs[i]!);
     }
     this.#batch = 0;
+  }
+
+  /** One outbox. A socket that throws costs its connection; its replies count as sent, since part of them may have been. */
+  #hand(connection: Connection): void {
+    try {
+      connection.flush();
+    } catch (error) {
+      connection.link.fail(connection, 'internal', errorText(error));
+    }
   }
 }
