@@ -97,6 +97,13 @@ export const DISK_RESERVE_BYTES = 256 * 1024 * 1024;
 /** Time a graceful stop may take, in ms: the largest deadline in flight (1.5 s), a final commit and checkpoint, with room. */
 export const STOP_LIMIT_MS = 10_000;
 
+/** Time that peers have to answer a sign-off at a stop, in ms, within the time of the stop: a round trip to another continent
+ * is 0.3 s. */
+export const SIGN_OFF_WAIT_MS = 1000;
+
+/** Largest system trace audit number: DE11 has 6 digits. */
+export const STAN_MAX = 999_999;
+
 /** Listeners in a link file: each has its own port, and the link number is one byte of a ring entry. */
 export const LINKS_MAX = 64;
 

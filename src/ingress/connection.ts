@@ -24,6 +24,9 @@ export abstract class Connection {
   open = true;
   /** Financial traffic is served. */
   signedOn: boolean;
+  /** It signed on by a message (0800, DE70 001), and the frame header of that message, where its link has one. */
+  saidSignOn = false;
+  signOnHeader: Uint8Array | undefined = undefined;
   /** Its outbox waits for a flush. */
   dirty = false;
   /** When the last byte came (us), and since when a frame is incomplete (us, 0 = none is). */

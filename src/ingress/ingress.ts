@@ -16,9 +16,9 @@
  * Waking: the shards' replies wake this loop by Atomics.waitAsync (70-90 us). While replies keep coming it looks again on the
  * next turns of the loop (setImmediate) before it arms the wake-up, and every read from a socket looks too.
  */
-import { monotonicUs } from '../clock.js';
+import { monotonicUs, wallMs } from '../clock.js';
 import { classOf, isReply, MessageClass, replyMti } from '../iso8583/mti.js';
-import { IN_FLIGHT_MAX, IN_FLIGHT_RECLAIM_MS, WRITE_STALL_MS } from '../limits.js';
+import { IN_FLIGHT_MAX, IN_FLIGHT_RECLAIM_MS, SIGN_OFF_WAIT_MS, WRITE_STALL_MS } from '../limits.js';
 import { type ClientRings, RingClient } from '../ring/client.js';
 import { ControlBlock, ShardState } from '../ring/control-block.js';
 import { CardDirectory } from '../ring/directory.js';
@@ -27,10 +27,11 @@ import type { Connection } from './connection.js';
 import { InFlightTable } from './in-flight.js';
 import { type IngressLog, Link, type Listener, type MessageSink, SocketBudget } from './link.js';
 import { checkLinks, type LinkProfile } from './links.js';
-import { Answer, Codecs, type DialectCodec } from './local-reply.js';
+import { Answer, Codecs, type DialectCodec, SIGN_OFF } from './local-reply.js';
 import { Replies } from './replies.js';
 import { RollBacks } from './roll-backs.js';
 import { Router, type ShardOfFingerprint } from './router.js';
+import { SignOffs } from './sign-off.js';
 import { Counters, createInstruments, type IngressInstruments, type IngressStats, type ShedCause } from './stats.js';
 import { tcpListener } from './tcp.js';
 import { Writes } from './writes.js';
@@ -41,7 +42,6 @@ const SWEEP_MS = 100;
  * the same rate and latency within the noise, 50 cost half as much processor again at low load. */
 const LOOKS_BEFORE_ARMING = 3;
 const SIGN_ON = 1;
-const SIGN_OFF = 2;
 const KEY_EXCHANGE = 161;
 const CUTOVER = 201;
 const ECHO_TEST = 301;
@@ -63,7 +63,12 @@ export interface IngressOptions {
   /** Most sockets of all links together; none by default. */
   readonly socketsMax?: number;
   /** For tests: times in ms and sizes that production takes from limits.ts. */
-  readonly tuning?: { readonly writeStallMs?: number; readonly reclaimMs?: number; readonly inFlight?: number };
+  readonly tuning?: {
+    readonly writeStallMs?: number;
+    readonly reclaimMs?: number;
+    readonly inFlight?: number;
+    readonly signOffWaitMs?: number;
+  };
 }
 
 export interface IngressAddresses {
@@ -89,6 +94,7 @@ export class Ingress implements MessageSink {
   readonly #writes = new Writes(this.instruments);
   readonly #rollBacks: RollBacks;
   readonly #replies: Replies;
+  readonly #signOffs = new SignOffs(this.#codecs, this.#counters);
   #looks = 0;
   #scheduled = false;
   #stopping = false;
@@ -149,23 +155,38 @@ export class Ingress implements MessageSink {
   }
 
   /**
-   * Stops accepting, answers new requests 91, waits up to `graceMs` for what is in flight, then closes every connection.
-   * Must have resolved before the process ends.
+   * Stops accepting, answers new requests 91, waits for what is in flight, signs the links off, then closes every connection.
+   * What is in flight and the answers to the sign-offs get `graceMs` together. Must have resolved before the process ends.
    */
   async stop(graceMs: number): Promise<void> {
     if (this.#stopped) return;
     this.#stopping = true;
     for (const listener of this.#listeners) listener.stopAccepting();
-    const until = monotonicUs() + graceMs * 1000;
-    while ((this.#table.used > 0 || this.#rollBacks.pending > 0) && monotonicUs() < until) await pause(2);
+    const untilUs = monotonicUs() + graceMs * 1000;
+    while ((this.#table.used > 0 || this.#rollBacks.pending > 0) && monotonicUs() < untilUs) await pause(2);
     if (this.#table.used > 0) {
       this.#options.log.warn({ inFlight: this.#table.used }, 'stopped with requests in flight: they stay unanswered');
     }
+    await this.#signOff(untilUs);
+    // A fatal stop may have overtaken this one.
+    if (this.#stopped) return;
     this.#writes.flush();
     for (const link of this.#links) for (const connection of [...link.connections]) connection.close('stop');
     this.#stopped = true;
     clearInterval(this.#sweep);
     await Promise.all(this.#listeners.map((listener) => listener.close()));
+  }
+
+  /** Tells the peers, and waits for their answers: SIGN_OFF_WAIT_MS at most, and not beyond `untilUs`. */
+  async #signOff(untilUs: number): Promise<void> {
+    this.#signOffs.begin(this.#links, wallMs());
+    this.#writes.flush();
+    const { signOffs: peers } = this.#counters;
+    if (peers === 0) return;
+    const waitMs = this.#options.tuning?.signOffWaitMs ?? SIGN_OFF_WAIT_MS;
+    const endUs = Math.min(untilUs, monotonicUs() + waitMs * 1000);
+    while (this.#signOffs.open > 0 && monotonicUs() < endUs) await pause(5);
+    this.#options.log.info({ peers, answered: this.#counters.signOffsAnswered }, 'links signed off');
   }
 
   stats(): IngressStats {
@@ -182,6 +203,8 @@ export class Ingress implements MessageSink {
       replies: counters.replies,
       network: counters.network,
       keepAlives: counters.keepAlives,
+      signOffs: counters.signOffs,
+      signOffsAnswered: counters.signOffsAnswered,
       inFlight: this.#table.used,
       timeouts: counters.timeouts,
       notDelivered: counters.notDelivered,
@@ -214,6 +237,7 @@ export class Ingress implements MessageSink {
       return;
     }
     if (isReply(mti) || replyMti(mti) < 0) {
+      if (this.#stopping && this.#signOffs.takes(connection, codec.request)) return;
       counters.errors.unmatched_request++;
       return;
     }
@@ -291,7 +315,8 @@ export class Ingress implements MessageSink {
     let answer: Answer = Answer.approved;
     if (!wellFormed || code < 0) answer = Answer.formatError;
     else if (request.mti > 801) answer = Answer.invalidTransaction;
-    else if (code === SIGN_ON) connection.signedOn = true;
+    else if (code === SIGN_ON && this.#stopping) answer = Answer.unavailable;
+    else if (code === SIGN_ON) signOn(connection, header);
     else if (code === SIGN_OFF) connection.signedOn = false;
     else if (code === KEY_EXCHANGE || code === CUTOVER) answer = Answer.functionNotSupported;
     else if (code !== ECHO_TEST) answer = Answer.invalidTransaction;
@@ -337,6 +362,13 @@ export class Ingress implements MessageSink {
     this.#writes.flush();
     this.#schedule();
   }
+}
+
+function signOn(connection: Connection, header: Uint8Array | undefined): void {
+  connection.signedOn = true;
+  connection.saidSignOn = true;
+  // The header of a frame dies with its read; the one of a sign-on addresses what we send of our own.
+  connection.signOnHeader = header?.slice();
 }
 
 /** 1110, 2130 and the like: replies of the later versions of the standard. */

@@ -26,8 +26,13 @@ const NETWORK_BEFORE_39 = [7, 11, 12, 13, 32, 33, 37] as const;
 const NETWORK_BEHIND_39 = [41, 63, 70] as const;
 
 const AMOUNT = 4;
+const TRANSMISSION = 7;
+const STAN = 11;
 const RESPONSE_CODE = 39;
 const ADDITIONAL_AMOUNTS = 54;
+const NETWORK_CODE = 70;
+/** DE70 of a sign-off. */
+export const SIGN_OFF = 2;
 const AMOUNT_GROUP = 20;
 /** DE54 amount type: the original amount of a partial approval. */
 const ORIGINAL_AMOUNT = 57;
@@ -63,6 +68,19 @@ export class DialectCodec {
     for (const field of NETWORK_BEFORE_39) encoder.copy(request, field);
     encoder.putDigits(RESPONSE_CODE, answer);
     for (const field of NETWORK_BEHIND_39) encoder.copy(request, field);
+    return encoder.finish();
+  }
+
+  /** Builds an 0800 of our own that signs this link off: DE7 (UTC), DE11, DE70; returns its length. */
+  signOff(stan: number, nowMs: number): number {
+    const encoder = this.#encoder;
+    const now = new Date(nowMs);
+    const date = (now.getUTCMonth() + 1) * 100 + now.getUTCDate();
+    const time = now.getUTCHours() * 10_000 + now.getUTCMinutes() * 100 + now.getUTCSeconds();
+    encoder.begin(this.bytes, 0, 800, true);
+    encoder.putDigits(TRANSMISSION, date * 1_000_000 + time);
+    encoder.putDigits(STAN, stan);
+    encoder.putDigits(NETWORK_CODE, SIGN_OFF);
     return encoder.finish();
   }
 
