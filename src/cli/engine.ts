@@ -141,10 +141,11 @@ class Engine {
       await this.#abandon();
       throw error;
     }
+    this.#logListeners(addresses.links);
     const inMs = performance.now() - this.#began;
     this.#log.info({ recovered, in_ms: Math.round(inMs) }, 'ready');
     return {
-      addresses: { tcp: addresses.tcp ?? '-', ws: addresses.ws ?? '-', admin },
+      addresses: { tcp: addresses.tcp ?? '-', ws: addresses.ws ?? '-', admin, links: addresses.links },
       threads: this.#threads.threadOfShard.length === 0 ? 0 : Math.max(...this.#threads.threadOfShard) + 1,
       shards: this.#data.shards,
       recovered,
@@ -152,6 +153,15 @@ class Engine {
       closed: this.#closed,
       stop: () => this.#stop(),
     };
+  }
+
+  /** One line per listener: what it speaks is what a peer that cannot talk to it must know. */
+  #logListeners(addresses: Readonly<Record<string, string>>): void {
+    for (const { name, transport, framing, headerBytes, dialect, tls, signOnRequired } of this.#config.links) {
+      const frames = transport === 'tcp' ? { framing, header_bytes: headerBytes } : {};
+      const speaks = { transport, ...frames, dialect, tls: tls !== undefined, sign_on_required: signOnRequired };
+      this.#log.info({ link: name, address: addresses[name], ...speaks }, 'listening');
+    }
   }
 
   async #recover(): Promise<number> {

@@ -82,6 +82,11 @@ type LinkKey = keyof typeof linkKeys;
 /** 1 and 2 are the standard listeners. */
 const FIRST_FILE_LINK = 3;
 
+/** The link comes from a link file. */
+export function isFileLink(link: LinkProfile): boolean {
+  return link.number >= FIRST_FILE_LINK;
+}
+
 /** What a link takes from the settings when it does not say it itself. */
 export interface LinkDefaults extends DefaultLinkFlags {
   readonly inFlightMax: number;
