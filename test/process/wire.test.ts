@@ -14,7 +14,7 @@ import { type DialectName, dialectNames } from '../../src/iso8583/dialects.js';
 import { type FramingName, framingNames } from '../../src/iso8583/framing.js';
 import { type Fields, pack, unpack } from '../../src/iso8583/message.js';
 import { IsoClient, nextStan, purchase, repeat, reversal, transmission } from '../support/iso-client.js';
-import { Server, temporaryFolder } from '../support/server.js';
+import { run, Server, temporaryFolder } from '../support/server.js';
 
 interface Peer {
   getBufferMessage(): Buffer | { error: string };
@@ -49,7 +49,8 @@ beforeAll(async () => {
         ({ name, dialect, framing, header }) =>
           `- { name: ${name}, port: 0, dialect: ${dialect}, framing: ${framing}, header-bytes: ${header?.length ?? 0} }\n`,
       )
-      .join(''),
+      .join('')
+      .concat('- { name: strict, port: 0, dialect: iso87-bcd, sign-on-required: true }\n'),
   );
   server = await Server.start({ flags: ['--links', links, '--dialect', 'iso87-ascii-bin', '--ws-adapter', 'uws'] });
   addresses = new Map(server.ready.links!.split(',').map((pair) => splitAtFirst(pair)));
@@ -138,7 +139,7 @@ describe('the npm codec iso_8583 over TCP', () => {
 
 describe('a server with a link file', () => {
   test('names every listener on the ready line, the standard ones first, and in the log', () => {
-    const names = ['tcp', 'ws', ...combinations.map(({ name }) => name)];
+    const names = ['tcp', 'ws', ...combinations.map(({ name }) => name), 'strict'];
     expect([...addresses.keys()]).toEqual(names);
     expect([addresses.get('tcp'), addresses.get('ws')]).toEqual([server.ready.tcp, server.ready.ws]);
     for (const address of addresses.values()) expect(address).toMatch(/^127\.0\.0\.1:[1-9]\d*$/);
@@ -146,6 +147,17 @@ describe('a server with a link file', () => {
     expect(lines.map(({ link, address }) => [link, address])).toEqual([...addresses]);
     const { framing, header_bytes, dialect, transport } = lines[names.indexOf('header-12')]!;
     expect([transport, framing, header_bytes, dialect]).toEqual(['tcp', 'ascii4', 12, 'iso87-ascii']);
+  });
+});
+
+describe('a link that requires sign-on', () => {
+  test('can be tried from the terminal', async () => {
+    const send = ['iso', 'send', '--to', addresses.get('strict')!, '--demo-card', '900', '--quiet'];
+    const refused = await run(send);
+    expect([refused.status, refused.out.split(' in ')[0]]).toEqual([0, '0110 declined 91 (issuer unavailable)']);
+    const served = await run([...send, '--sign-on', '--timeout', '20s']);
+    expect(served.status).toBe(0);
+    expect(served.out).toMatch(/^0810 accepted 00 in .*\n0110 approved 00 code \w{6} in .*\n$/);
   });
 });
 
