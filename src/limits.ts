@@ -111,8 +111,14 @@ export const LINKS_MAX = 64;
  * most each), and those that are ending. 1 024 in 10 s are 100 new connections per second. */
 export const LINK_SOCKETS_SPARE = 1024;
 
-/** Connections of one listener at a time; each may cost a 64 KiB receive buffer. */
-export const LINK_CONNECTIONS_DEFAULT = 1024;
+/** Open files that connections leave to the engine: it has some 100 with one shard thread, a few more per thread, per 8 GiB of
+ * journal and per API client. */
+export const FILES_RESERVED_MIN = 256;
+export const FILES_RESERVED_MAX = 1024;
+
+/** Connections of one listener at a time. An idle one costs 5 KiB (measured with 10 000), one that has spoken 7, so this many
+ * are 110 MiB; a peer that takes no replies costs up to SOCKET_UNSENT_BYTES_MAX until WRITE_STALL_MS. */
+export const LINK_CONNECTIONS_DEFAULT = 16_384;
 export const LINK_CONNECTIONS_MAX = 65_536;
 
 /** Largest configuration or link file in bytes: 64 links of 1 KiB each, with room for comments. */

@@ -31,12 +31,15 @@ import { BatchTasks } from './engine-batch.js';
 import { ControlPlane } from './engine-control.js';
 import { ShardThreadFailure, ShardThreads } from './engine-threads.js';
 import type { EngineConfig, RunningEngine, StartEngine } from './engine-types.js';
+import { openFilesLimit, socketsAllowed } from './open-files.js';
 
 /** Bytes of one card's row in the vault, at least: how many cards a directory may hold is estimated from the file's size. */
 const VAULT_ROW_BYTES = 100;
 
 export const startEngine: StartEngine = async (config, log) => {
   const began = performance.now();
+  // Asked before there are threads: the report would ask each of them as well.
+  const socketsMax = socketsAllowed(openFilesLimit());
   const faults = plantedFaults(process.env);
   if (faults.length > 0) log.warn({ faults }, 'faults are planted by the environment: never in production');
   const data = await DataDirectory.open(config.dataDir, {
@@ -45,7 +48,7 @@ export const startEngine: StartEngine = async (config, log) => {
   });
   try {
     const keys = loadKeys(config.keyFile, { directory: data.document.id, create: data.unused });
-    return await new Engine(config, log, data, keys, began).start();
+    return await new Engine(config, log, data, keys, socketsMax, began).start();
   } catch (error) {
     await data.close();
     throw error;
@@ -69,7 +72,7 @@ class Engine {
     this.#end = resolve;
   });
 
-  constructor(config: EngineConfig, log: Log, data: DataDirectory, keys: Keys, began: number) {
+  constructor(config: EngineConfig, log: Log, data: DataDirectory, keys: Keys, socketsMax: number, began: number) {
     this.#config = config;
     this.#log = log;
     this.#data = data;
@@ -109,6 +112,7 @@ class Engine {
       log,
       shardOfFingerprint: (f0) => shardOfFingerprint(f0, data.shards),
       wsAdapter: config.wsAdapter,
+      socketsMax,
     });
     this.#plane = new ControlPlane({
       config,
