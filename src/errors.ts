@@ -36,6 +36,8 @@ export const errorCodes = {
   not_found: ExitStatus.badInput,
   port_in_use: ExitStatus.unavailable,
   server_unreachable: ExitStatus.unavailable,
+  /** The peer did not answer a sign-on with 00. */
+  sign_on_refused: ExitStatus.unavailable,
   /** The server answered a command with an error. */
   api_refused: ExitStatus.unavailable,
   data_dir_unusable: ExitStatus.dataDirectory,

@@ -97,11 +97,28 @@ export const DISK_RESERVE_BYTES = 256 * 1024 * 1024;
 /** Time a graceful stop may take, in ms: the largest deadline in flight (1.5 s), a final commit and checkpoint, with room. */
 export const STOP_LIMIT_MS = 10_000;
 
+/** Time that peers have to answer a sign-off at a stop, in ms, within the time of the stop: a round trip to another continent
+ * is 0.3 s. */
+export const SIGN_OFF_WAIT_MS = 1000;
+
+/** Largest system trace audit number: DE11 has 6 digits. */
+export const STAN_MAX = 999_999;
+
 /** Listeners in a link file: each has its own port, and the link number is one byte of a ring entry. */
 export const LINKS_MAX = 64;
 
-/** Connections of one listener at a time; each may cost a 64 KiB receive buffer. */
-export const LINK_CONNECTIONS_DEFAULT = 1024;
+/** Sockets that a listener accepts beside its connections: those in a TLS handshake or before their WebSocket upgrade (10 s at
+ * most each), and those that are ending. 1 024 in 10 s are 100 new connections per second. */
+export const LINK_SOCKETS_SPARE = 1024;
+
+/** Open files that connections leave to the engine: it has some 100 with one shard thread, a few more per thread, per 8 GiB of
+ * journal and per API client. */
+export const FILES_RESERVED_MIN = 256;
+export const FILES_RESERVED_MAX = 1024;
+
+/** Connections of one listener at a time. An idle one costs 5 KiB (measured with 10 000), one that has spoken 7, so this many
+ * are 110 MiB; a peer that takes no replies costs up to SOCKET_UNSENT_BYTES_MAX until WRITE_STALL_MS. */
+export const LINK_CONNECTIONS_DEFAULT = 16_384;
 export const LINK_CONNECTIONS_MAX = 65_536;
 
 /** Largest configuration or link file in bytes: 64 links of 1 KiB each, with room for comments. */

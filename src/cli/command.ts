@@ -45,6 +45,20 @@ export function wholeNumber(min: number, max: number): (text: string) => number 
   };
 }
 
+const timeUnits: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000 };
+
+/** An option value that is a time, in ms: `500ms`, `5s`, `1m`; a bare number counts seconds, as for the load test. */
+export function milliseconds(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const match = /^(\d{1,9}(?:\.\d{1,3})?)(ms|s|m)?$/.exec(text);
+    const value = match === null ? Number.NaN : Math.round(Number(match[1]) * timeUnits[match[2] ?? 's']!);
+    if (!(value >= min && value <= max)) {
+      throw new InvalidArgumentError(`Allowed: a time such as 500ms or 5s, from ${min} ms to ${max / 1000} s.`);
+    }
+    return value;
+  };
+}
+
 /** How a user calls this program from where they are: `holdfast`, or `node dist/cli/main.js`. */
 export function programName(argv: readonly string[] = process.argv, cwd: string = process.cwd()): string {
   const script = argv[1] ?? 'holdfast';

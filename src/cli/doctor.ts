@@ -22,7 +22,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { monotonicUs } from '../clock.js';
 import { ExitStatus } from '../errors.js';
+import { FILES_RESERVED_MAX, LINK_CONNECTIONS_DEFAULT } from '../limits.js';
 import { newCommand, type Run, setAction } from './command.js';
+import { openFilesLimit, reportFacts, socketsAllowed } from './open-files.js';
 import { paint, type Terminal } from './terminal.js';
 
 export interface Finding {
@@ -34,8 +36,8 @@ export interface Finding {
 }
 
 const NODE_MIN: readonly [number, number] = [20, 19];
-/** 1 024 connections on each of three listeners, with room for files. */
-const OPEN_FILES_WANTED = 4096;
+/** The connections of one listener, and what the engine needs itself. */
+const OPEN_FILES_WANTED = LINK_CONNECTIONS_DEFAULT + FILES_RESERVED_MAX;
 /** A commit waits for two flushes; at 5 ms each an answer needs more than 10 ms. */
 const FLUSH_P99_WANTED_US = 5000;
 const DISK_SAMPLES = 200;
@@ -88,17 +90,6 @@ export function nodeVersion(version: string): Finding {
   return { check: 'node', verdict: fits ? 'ok' : 'fail', text, values: { version, abi: Number(abi) } };
 }
 
-interface ReportFacts {
-  header: { glibcVersionRuntime?: string };
-  userLimits?: { open_files?: { soft: number | string; hard: number | string } };
-}
-
-function reportFacts(): ReportFacts {
-  // Without this the report resolves the name of every connection.
-  Object.assign(process.report, { excludeNetwork: true });
-  return process.report.getReport() as unknown as ReportFacts;
-}
-
 function cLibrary(): Finding {
   const glibc = reportFacts().header.glibcVersionRuntime ?? null;
   const text = glibc === null ? 'not glibc: prebuilt add-ons may be missing' : `glibc ${glibc}`;
@@ -122,11 +113,15 @@ function webSocketAdapter(): Finding {
 }
 
 function openFiles(): Finding {
-  const soft = reportFacts().userLimits?.open_files?.soft ?? null;
-  const limit = soft === null ? null : soft === 'unlimited' ? Number.MAX_SAFE_INTEGER : Number(soft);
-  const enough = limit !== null && limit >= OPEN_FILES_WANTED;
-  const text = `${soft ?? 'unknown'} open files${enough ? '' : `; want ${OPEN_FILES_WANTED}: ulimit -n ${OPEN_FILES_WANTED}`}`;
-  return { check: 'ulimit', verdict: enough ? 'ok' : 'warning', text, values: { open_files: limit } };
+  const open = openFilesLimit();
+  const enough = open !== undefined && open >= OPEN_FILES_WANTED;
+  const sockets = socketsAllowed(open);
+  const has = `${open ?? 'unknown'} open files, ${sockets} of them for connections`;
+  const text = enough ? has : `${has}; want ${OPEN_FILES_WANTED}: raise the hard limit (ulimit -Hn, LimitNOFILE)`;
+  const value = (count: number | undefined): number | null =>
+    count === undefined ? null : Math.min(count, Number.MAX_SAFE_INTEGER);
+  const values = { open_files: value(open), connections: value(open === undefined ? undefined : sockets) };
+  return { check: 'ulimit', verdict: enough ? 'ok' : 'warning', text, values };
 }
 
 /** Wall and monotonic clock side by side for a quarter of a second. */

@@ -33,8 +33,13 @@ export interface EngineConfig {
 
 /** A started engine: everything accepts traffic. */
 export interface RunningEngine {
-  /** `host:port` as bound; `tcp` and `ws` are the listeners of these names. */
-  readonly addresses: { readonly tcp: string; readonly ws: string; readonly admin: string };
+  /** `host:port` as bound: the first listener of each transport, the admin port, and every listener by its link's name. */
+  readonly addresses: {
+    readonly tcp: string;
+    readonly ws: string;
+    readonly admin: string;
+    readonly links: Readonly<Record<string, string>>;
+  };
   readonly threads: number;
   readonly shards: number;
   /** Records read back from the journal at this start. */

@@ -31,12 +31,15 @@ import { BatchTasks } from './engine-batch.js';
 import { ControlPlane } from './engine-control.js';
 import { ShardThreadFailure, ShardThreads } from './engine-threads.js';
 import type { EngineConfig, RunningEngine, StartEngine } from './engine-types.js';
+import { openFilesLimit, socketsAllowed } from './open-files.js';
 
 /** Bytes of one card's row in the vault, at least: how many cards a directory may hold is estimated from the file's size. */
 const VAULT_ROW_BYTES = 100;
 
 export const startEngine: StartEngine = async (config, log) => {
   const began = performance.now();
+  // Asked before there are threads: the report would ask each of them as well.
+  const socketsMax = socketsAllowed(openFilesLimit());
   const faults = plantedFaults(process.env);
   if (faults.length > 0) log.warn({ faults }, 'faults are planted by the environment: never in production');
   const data = await DataDirectory.open(config.dataDir, {
@@ -45,7 +48,7 @@ export const startEngine: StartEngine = async (config, log) => {
   });
   try {
     const keys = loadKeys(config.keyFile, { directory: data.document.id, create: data.unused });
-    return await new Engine(config, log, data, keys, began).start();
+    return await new Engine(config, log, data, keys, socketsMax, began).start();
   } catch (error) {
     await data.close();
     throw error;
@@ -69,7 +72,7 @@ class Engine {
     this.#end = resolve;
   });
 
-  constructor(config: EngineConfig, log: Log, data: DataDirectory, keys: Keys, began: number) {
+  constructor(config: EngineConfig, log: Log, data: DataDirectory, keys: Keys, socketsMax: number, began: number) {
     this.#config = config;
     this.#log = log;
     this.#data = data;
@@ -109,6 +112,7 @@ class Engine {
       log,
       shardOfFingerprint: (f0) => shardOfFingerprint(f0, data.shards),
       wsAdapter: config.wsAdapter,
+      socketsMax,
     });
     this.#plane = new ControlPlane({
       config,
@@ -141,10 +145,11 @@ class Engine {
       await this.#abandon();
       throw error;
     }
+    this.#logListeners(addresses.links);
     const inMs = performance.now() - this.#began;
     this.#log.info({ recovered, in_ms: Math.round(inMs) }, 'ready');
     return {
-      addresses: { tcp: addresses.tcp ?? '-', ws: addresses.ws ?? '-', admin },
+      addresses: { tcp: addresses.tcp ?? '-', ws: addresses.ws ?? '-', admin, links: addresses.links },
       threads: this.#threads.threadOfShard.length === 0 ? 0 : Math.max(...this.#threads.threadOfShard) + 1,
       shards: this.#data.shards,
       recovered,
@@ -152,6 +157,15 @@ class Engine {
       closed: this.#closed,
       stop: () => this.#stop(),
     };
+  }
+
+  /** One line per listener: what it speaks is what a peer that cannot talk to it must know. */
+  #logListeners(addresses: Readonly<Record<string, string>>): void {
+    for (const { name, transport, framing, headerBytes, dialect, tls, signOnRequired } of this.#config.links) {
+      const frames = transport === 'tcp' ? { framing, header_bytes: headerBytes } : {};
+      const speaks = { transport, ...frames, dialect, tls: tls !== undefined, sign_on_required: signOnRequired };
+      this.#log.info({ link: name, address: addresses[name], ...speaks }, 'listening');
+    }
   }
 
   async #recover(): Promise<number> {

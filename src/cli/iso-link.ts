@@ -21,10 +21,15 @@ export interface Target {
 }
 
 export interface IsoLink {
-  /** Sends a message and resolves with the next one that arrives. @throws HoldfastError `server_unreachable` */
-  exchange(message: Uint8Array, timeoutMs: number): Promise<Uint8Array>;
+  /**
+   * Sends a message and resolves with the next one that arrives and is a reply; the peer's own requests are not taken for
+   * one. @throws HoldfastError `server_unreachable`
+   */
+  exchange(message: Uint8Array, timeoutMs: number, isReply: IsReply): Promise<Uint8Array>;
   close(): void;
 }
+
+export type IsReply = (message: Uint8Array) => boolean;
 
 /** `host:port`, `iso8583+tcp://host:port`, `iso8583+tls://host:port` or `ws(s)://host:port/path`. */
 export function parseTarget(text: string): Target {
@@ -73,7 +78,16 @@ class Inbox {
     this.#waiter = undefined;
   }
 
-  next(timeoutMs: number): Promise<Uint8Array> {
+  /** The next message that passes; the others before it are dropped. */
+  async next(timeoutMs: number, passes: IsReply): Promise<Uint8Array> {
+    const end = performance.now() + timeoutMs;
+    for (;;) {
+      const message = await this.#any(Math.max(0, end - performance.now()), timeoutMs);
+      if (passes(message)) return message;
+    }
+  }
+
+  #any(waitMs: number, timeoutMs: number): Promise<Uint8Array> {
     const ready = this.#messages.shift();
     if (ready !== undefined) return Promise.resolve(ready);
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
@@ -84,10 +98,10 @@ class Inbox {
           new HoldfastError(
             'server_unreachable',
             `no reply within ${timeoutMs} ms`,
-            'check dialect and framing of the listener, or give --timeout-ms',
+            'check dialect and framing of the listener, or give --timeout',
           ),
         );
-      }, timeoutMs);
+      }, waitMs);
       this.#waiter = {
         resolve: (message) => {
           clearTimeout(timer);
@@ -176,12 +190,12 @@ async function openStream(
   });
   const overhead = frameOverhead(framing);
   return {
-    exchange: (message, limitMs) => {
+    exchange: (message, limitMs, isReply) => {
       const frame = new Uint8Array(overhead + message.length);
       writeFrame(framing, frame, 0, message.length);
       frame.set(message, overhead);
       socket.write(frame);
-      return inbox.next(limitMs);
+      return inbox.next(limitMs, isReply);
     },
     close: () => socket.destroy(),
   };
@@ -204,9 +218,9 @@ async function openWebSocket(target: Target, timeoutMs: number, tls: TlsChoice):
   socket.on('close', () => inbox.fail(unreachable(target, new Error('the server closed the connection'))));
   socket.on('message', (data) => inbox.deliver(new Uint8Array(data as Buffer)));
   return {
-    exchange: (message, limitMs) => {
+    exchange: (message, limitMs, isReply) => {
       socket.send(message);
-      return inbox.next(limitMs);
+      return inbox.next(limitMs, isReply);
     },
     close: () => socket.terminate(),
   };

@@ -10,7 +10,7 @@ import { type DialectName, dialectNames } from '../iso8583/dialects.js';
 import { FrameReader, type FramingName, type FramingOptions, framingNames } from '../iso8583/framing.js';
 import { type DescribedMessage, describe, describeText, type Fields, IsoError, unpack } from '../iso8583/message.js';
 import { FRAME_HEADER_BYTES_MAX, MESSAGE_BYTES_MAX } from '../limits.js';
-import { newCommand, type Run, setAction, wholeNumber } from './command.js';
+import { milliseconds, newCommand, type Run, setAction, wholeNumber } from './command.js';
 import { type IsoLink, openLink, parseTarget, type Target, type TlsChoice } from './iso-link.js';
 import {
   addDialectOption,
@@ -136,8 +136,10 @@ interface SendOptions extends MessageOptions, TlsChoice {
   to?: string;
   dialect?: DialectName;
   hex?: string;
+  signOn?: boolean;
   repeat?: boolean;
   reverse?: boolean;
+  timeout?: number;
   timeoutMs?: number;
   json?: boolean;
   quiet?: boolean;
@@ -147,15 +149,22 @@ function addSend(iso: Command, run: Run): void {
   const command = newCommand(iso, 'send', 'send a message and explain the reply; status 0 when it was answered', [
     'iso send --demo-card 1 --amount 1234 --repeat --reverse',
     'iso send --to ws://127.0.0.1:8582/iso8583 --demo-card 2 --mcc 5812',
+    'iso send --sign-on --demo-card 1 --timeout 500ms',
     'iso send --network echo',
     'iso send --to 127.0.0.1:9000 --framing ascii4 --dialect iso87-ascii --hex -',
   ]);
   addMessageOptions(command)
     .option('--to <target>', 'host:port, iso8583+tcp://, iso8583+tls://, ws://host:port/iso8583 (127.0.0.1:8583)')
     .option('--hex <bytes>', 'send these bytes as the message; - reads them from stdin')
+    .option('--sign-on', 'sign on first (0800, DE70 001), for listeners that require it; 00 must come back')
     .option('--repeat', 'then send the repeat (xxx1): the same answer must come back')
     .option('--reverse', 'then send the full reversal (0400)')
-    .option('--timeout-ms <n>', 'longest wait for a connection or a reply (5000)', wholeNumber(1, 600_000))
+    .option(
+      '--timeout <time>',
+      'longest wait for a connection or a reply, such as 500ms (5s)',
+      milliseconds(1, 600_000),
+    )
+    .option('--timeout-ms <n>', 'the same in milliseconds', wholeNumber(1, 600_000))
     .option('--ca-file <path>', 'PEM of the authority that signed the server (TLS)')
     .option('--insecure', 'accept any certificate (TLS)')
     .option('--quiet', 'the first line of each reply only')
@@ -170,6 +179,9 @@ function addSend(iso: Command, run: Run): void {
         'build the message with options instead',
       );
     }
+    if (given.timeout !== undefined && given.timeoutMs !== undefined) {
+      throw new HoldfastError('usage', '--timeout and --timeout-ms are the same', 'give one of them');
+    }
     await send(given, framingOf(options), run.terminal);
     return undefined;
   });
@@ -183,13 +195,14 @@ interface Exchange {
 }
 
 async function send(options: SendOptions, framing: FramingOptions, terminal: Terminal): Promise<void> {
-  const timeoutMs = options.timeoutMs ?? 5000;
+  const timeoutMs = options.timeout ?? options.timeoutMs ?? 5000;
   const target = parseTarget(options.to ?? '127.0.0.1:8583');
   const name = dialectOf(target, options.dialect);
   const fields = options.hex === undefined ? messageFields(await completed({ ...options }, terminal)) : undefined;
   const first = fields === undefined ? await rawBytes(options.hex!, terminal) : packOrExplain(name, fields);
   const link = await openLink(target, framing, timeoutMs, options);
   try {
+    if (options.signOn === true) await signOn(link, name, timeoutMs, options, terminal);
     const original = await exchange(link, name, first, timeoutMs);
     tell(original, options, terminal);
     if (fields === undefined) return;
@@ -203,6 +216,25 @@ async function send(options: SendOptions, framing: FramingOptions, terminal: Ter
   } finally {
     link.close();
   }
+}
+
+/** @throws HoldfastError `sign_on_refused` */
+async function signOn(
+  link: IsoLink,
+  name: DialectName,
+  timeoutMs: number,
+  options: SendOptions,
+  terminal: Terminal,
+): Promise<void> {
+  const message = packOrExplain(name, messageFields({ network: 'sign-on' }));
+  const answer = await exchange(link, name, message, timeoutMs);
+  tell(answer, options, terminal);
+  if (answer.fields['39'] === '00') return;
+  throw new HoldfastError(
+    'sign_on_refused',
+    `the sign-on was not accepted: ${headline(answer.fields)}`,
+    'try again later, or leave --sign-on out',
+  );
 }
 
 /** The dialect of the option, else the one the WebSocket's URL names; the two must not contradict each other. */
@@ -225,7 +257,7 @@ async function rawBytes(hex: string, terminal: Terminal): Promise<Uint8Array> {
 
 async function exchange(link: IsoLink, name: DialectName, message: Uint8Array, timeoutMs: number): Promise<Exchange> {
   const start = performance.now();
-  const reply = await link.exchange(message, timeoutMs);
+  const reply = await link.exchange(message, timeoutMs, (bytes) => !isRequest(name, bytes));
   const ms = performance.now() - start;
   try {
     return { sent: describe(name, message), reply: describe(name, reply), fields: unpack(name, reply), ms };
@@ -237,6 +269,12 @@ async function exchange(link: IsoLink, name: DialectName, message: Uint8Array, t
       'check --dialect and --header-bytes',
     );
   }
+}
+
+/** True for what a peer sends of its own, such as the sign-off of a server that stops; unreadable bytes are an answer. */
+function isRequest(name: DialectName, message: Uint8Array): boolean {
+  const { mti, error } = describe(name, message);
+  return error === undefined && Number(mti[2]) % 2 === 0;
 }
 
 function tell({ sent, reply, fields, ms }: Exchange, options: SendOptions, terminal: Terminal): void {

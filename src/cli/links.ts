@@ -5,7 +5,7 @@
  */
 import { isIP } from 'node:net';
 import { z } from 'zod';
-import { type DefaultLinkFlags, defaultLinks, type LinkProfile, linkDefaults } from '../ingress/links.js';
+import { type DefaultLinkFlags, defaultLinks, type LinkProfile, linkDefaults, signOffRules } from '../ingress/links.js';
 import { IN_FLIGHT_MAX, LINK_CONNECTIONS_DEFAULT, LINK_CONNECTIONS_MAX, LINK_IDLE_MS, LINKS_MAX } from '../limits.js';
 import { locate, type Problem, readDocument } from './config-file.js';
 import {
@@ -29,6 +29,12 @@ export const linkKeys = {
   'header-bytes': [headerBytesSchema, 'an integer from 0 to 64', '--header-bytes', 'fixed header, echoed (TCP only)'],
   dialect: [dialectSchema, `one of ${dialectSchema.options.join(', ')}`, '--dialect', 'dialect of ISO 8583'],
   'sign-on-required': [z.boolean(), 'true or false', 'false', '91 for financial traffic before an 0800 sign-on'],
+  'sign-off': [
+    z.enum(signOffRules),
+    `one of ${signOffRules.join(', ')}`,
+    'auto',
+    'who is sent an 0800 sign-off at a stop: peers that signed on by an 0800, every peer, nobody',
+  ],
   'in-flight-max': [
     inFlightSchema,
     `an integer from 1 to ${IN_FLIGHT_MAX}`,
@@ -75,6 +81,11 @@ type LinkKey = keyof typeof linkKeys;
 
 /** 1 and 2 are the standard listeners. */
 const FIRST_FILE_LINK = 3;
+
+/** The link comes from a link file. */
+export function isFileLink(link: LinkProfile): boolean {
+  return link.number >= FIRST_FILE_LINK;
+}
 
 /** What a link takes from the settings when it does not say it itself. */
 export interface LinkDefaults extends DefaultLinkFlags {
@@ -197,6 +208,7 @@ function toLink(values: Record<string, unknown>, index: number, defaults: LinkDe
     headerBytes: value('header-bytes', defaults.headerBytes),
     dialect: value('dialect', defaults.dialect),
     signOnRequired: value('sign-on-required', false),
+    signOff: value('sign-off', linkDefaults.signOff),
     inFlightMax: value('in-flight-max', defaults.inFlightMax),
     connectionsMax: value('connections-max', linkDefaults.connectionsMax),
     deadlineMs: value('deadline-ms', defaults.deadlineMs),

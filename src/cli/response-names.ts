@@ -8,6 +8,7 @@ const names: Readonly<Record<string, string>> = {
   '12': 'invalid transaction',
   '14': 'unknown card',
   '30': 'format error',
+  '40': 'function not supported',
   '41': 'lost card',
   '43': 'stolen card',
   '46': 'closed account',

@@ -10,6 +10,7 @@ import { createLog, type Log } from '../log.js';
 import { newCommand, programName, type Run, setAction } from './command.js';
 import { addSettingOptions, loadFromCommand } from './config-options.js';
 import type { EngineConfig, RunningEngine, StartEngine } from './engine-types.js';
+import { isFileLink } from './links.js';
 import { type Terminal, wantsColour } from './terminal.js';
 
 export function addServe(program: Command, run: Run): void {
@@ -61,13 +62,20 @@ export async function serve(
     signals.started(engine);
     // A signal that came during the start has begun the stop: nothing is ready any more.
     if (!signals.stopping()) {
-      terminal.out(json ? JSON.stringify(readyFacts(config, engine)) : readyLine(config, engine));
+      const links = linksOf(config, engine);
+      const facts = { ...readyFacts(config, engine), ...(links === undefined ? {} : { links }) };
+      terminal.out(json ? JSON.stringify(facts) : readyLine(config, engine));
       if (config.demo) terminal.err(`next: ${nextCommand(config, engine)}`);
     }
     return await engine.closed;
   } finally {
     signals.release();
   }
+}
+
+/** With a link file every listener is named: scripts that look for one address find it where it always was. */
+function linksOf(config: EngineConfig, engine: RunningEngine): Readonly<Record<string, string>> | undefined {
+  return config.links.some(isFileLink) ? engine.addresses.links : undefined;
 }
 
 function readyFacts(config: EngineConfig, engine: RunningEngine): Record<string, string | number> {
@@ -83,9 +91,14 @@ function readyFacts(config: EngineConfig, engine: RunningEngine): Record<string,
   };
 }
 
-/** The line that scripts wait for: `holdfast ready key=value ...`; a value with blanks is a JSON string. */
+/**
+ * The line that scripts wait for: `holdfast ready key=value ...`; a value with blanks is a JSON string. With a link file
+ * `links=<name>:<host>:<port>,...` comes last.
+ */
 export function readyLine(config: EngineConfig, engine: RunningEngine): string {
-  const pairs = Object.entries(readyFacts(config, engine)).map(([key, value]) => {
+  const links = Object.entries(linksOf(config, engine) ?? {}).map(([name, address]) => `${name}:${address}`);
+  const facts = { ...readyFacts(config, engine), ...(links.length === 0 ? {} : { links: links.join(',') }) };
+  const pairs = Object.entries(facts).map(([key, value]) => {
     const text = String(value);
     return `${key}=${/[\s"]/.test(text) ? JSON.stringify(text) : text}`;
   });

@@ -80,7 +80,7 @@ export const metricNames: Readonly<Record<string, { type: MetricType; labels: re
   },
   holdfast_journal_batch_records: { type: 'histogram', labels: [], help: 'Records per commit.' },
   holdfast_connections: { type: 'gauge', labels: ['transport', 'state'], help: 'Connections of the listeners.' },
-  holdfast_shed_total: { type: 'counter', labels: ['cause'], help: 'Requests answered 91 without a decision.' },
+  holdfast_shed_total: { type: 'counter', labels: ['cause'], help: 'Requests answered 91 by the listeners.' },
   holdfast_link_errors_total: { type: 'counter', labels: ['kind'], help: 'Errors of peers and of replies.' },
   holdfast_accounts: { type: 'gauge', labels: [], help: 'Accounts of all shards.' },
   holdfast_cards: { type: 'gauge', labels: [], help: 'Cards of all shards.' },

@@ -24,13 +24,18 @@ export abstract class Connection {
   open = true;
   /** Financial traffic is served. */
   signedOn: boolean;
+  /** It signed on by a message (0800, DE70 001), and the frame header of that message, where its link has one. */
+  saidSignOn = false;
+  signOnHeader: Uint8Array | undefined = undefined;
   /** Its outbox waits for a flush. */
   dirty = false;
   /** When the last byte came (us), and since when a frame is incomplete (us, 0 = none is). */
   lastReadUs: number;
   frameSinceUs = 0;
-  /** Since when its unsent bytes have not drained (us, 0 = they have). */
+  /** Since when its unsent bytes have not drained (us, 0 = they have); begins anew whenever the peer takes some. */
   stalledSinceUs = 0;
+  /** `takenBytes` at the last tick. */
+  #takenBytes = 0;
 
   protected outbox: Uint8Array = NOTHING;
   protected outboxBytes = 0;
@@ -53,7 +58,13 @@ export abstract class Connection {
       this.link.fail(this, 'slow_reader', `${this.unsentBytes} bytes of replies are not taken`);
       return false;
     }
-    this.append(header, bytes, at, length);
+    try {
+      this.append(header, bytes, at, length);
+    } catch (error) {
+      // A message that cannot be framed must not cost more than its connection.
+      this.link.fail(this, 'internal', errorText(error));
+      return false;
+    }
     return true;
   }
 
@@ -78,8 +89,16 @@ export abstract class Connection {
   /** Bytes handed to the socket that the system has not taken yet. */
   abstract get unsentBytes(): number;
 
-  /** Housekeeping of the transport, a few times per second. */
-  abstract tick(nowUs: number): void;
+  /** Bytes that the system has taken of everything handed to the socket; only its growth is looked at. */
+  protected abstract get takenBytes(): number;
+
+  /** Housekeeping, a few times per second. */
+  tick(nowUs: number): void {
+    if (this.stalledSinceUs === 0) return;
+    const taken = this.takenBytes;
+    if (taken > this.#takenBytes) this.stalledSinceUs = nowUs; // slow, but moving
+    this.#takenBytes = taken;
+  }
 
   protected abstract append(header: Uint8Array | undefined, bytes: Uint8Array, at: number, length: number): void;
 
@@ -97,4 +116,9 @@ export abstract class Connection {
     this.outboxBytes = 0;
     if (this.outbox.length > OUTBOX_KEEP_BYTES) this.outbox = NOTHING;
   }
+}
+
+/** Stack of a defect for the log. */
+export function errorText(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }

@@ -4,7 +4,7 @@
 import { monotonicUs } from '../clock.js';
 import { LINK_LOG_LINES_PER_SECOND } from '../limits.js';
 import { maskDigits } from '../vault/pan.js';
-import type { Connection } from './connection.js';
+import { type Connection, errorText } from './connection.js';
 import { allowList, type LinkProfile } from './links.js';
 import type { Counters, ErrorKind } from './stats.js';
 
@@ -43,8 +43,19 @@ export interface Listener {
   close(): Promise<void>;
 }
 
+/** Sockets of all listeners together. Beyond `max` none is accepted: files of the journal need descriptors too. */
+export class SocketBudget {
+  readonly max: number;
+  open = 0;
+
+  constructor(max: number) {
+    this.max = max;
+  }
+}
+
 export class Link {
   readonly profile: LinkProfile;
+  readonly sockets: SocketBudget;
   readonly sink: MessageSink;
   readonly counters: Counters;
   readonly connections = new Set<Connection>();
@@ -57,8 +68,9 @@ export class Link {
   #lines = 0;
   #leftOut = 0;
 
-  constructor(profile: LinkProfile, sink: MessageSink, counters: Counters, log: IngressLog) {
+  constructor(profile: LinkProfile, sink: MessageSink, counters: Counters, sockets: SocketBudget, log: IngressLog) {
     this.profile = profile;
+    this.sockets = sockets;
     this.sink = sink;
     this.counters = counters;
     this.#log = log;
@@ -67,14 +79,22 @@ export class Link {
 
   /** Undefined when a peer at this address may connect now; else why not (counted and logged). */
   refuses(remote: string): 'not_allowed' | 'too_many_connections' | undefined {
-    const why = !this.#allows(remote)
-      ? 'not_allowed'
-      : this.connections.size >= this.profile.connectionsMax
-        ? 'too_many_connections'
-        : undefined;
-    if (why !== undefined)
-      this.report(why, remote, why === 'not_allowed' ? 'address' : `${this.connections.size} open`);
-    return why;
+    if (!this.#allows(remote)) {
+      this.report('not_allowed', remote, 'the address is not on the allow list of the link');
+      return 'not_allowed';
+    }
+    const { connectionsMax } = this.profile;
+    if (this.connections.size < connectionsMax) return undefined;
+    this.report('too_many_connections', remote, `${connectionsMax} are open, the most that connections-max allows`);
+    return 'too_many_connections';
+  }
+
+  /** True when the process has no socket left for a peer (counted and logged). */
+  outOfSockets(remote: string): boolean {
+    const { open, max } = this.sockets;
+    if (open < max) return false;
+    this.report('too_many_connections', remote, `${open} sockets are open, the most that the open-files limit allows`);
+    return true;
   }
 
   opened(connection: Connection): void {
@@ -93,7 +113,11 @@ export class Link {
     if (!connection.open) return;
     connection.open = false;
     this.report(kind, connection.remote, detail);
-    connection.close(kind);
+    try {
+      connection.close(kind);
+    } catch (error) {
+      this.report('internal', connection.remote, errorText(error));
+    }
   }
 
   /**

@@ -22,6 +22,9 @@ import {
 
 export type Transport = 'tcp' | 'ws';
 
+export const signOffRules = ['auto', 'always', 'never'] as const;
+export type SignOffRule = (typeof signOffRules)[number];
+
 export interface LinkProfile {
   /** Unique; shown in logs and errors. */
   readonly name: string;
@@ -38,6 +41,8 @@ export interface LinkProfile {
   readonly dialect: DialectName;
   /** True: financial traffic is answered 91 until the connection has signed on (0800, DE70 001). */
   readonly signOnRequired: boolean;
+  /** Who is sent an 0800 sign-off at a stop: peers that signed on by an 0800, all that are signed on, or nobody. */
+  readonly signOff: SignOffRule;
   /** Requests of this link that may wait for a shard at one time; beyond it 91. */
   readonly inFlightMax: number;
   /** Time budget of a request from its last byte read, ms. */
@@ -78,6 +83,7 @@ export const linkDefaults = {
   headerBytes: 0,
   dialect: 'iso87-bcd',
   signOnRequired: false,
+  signOff: 'auto',
   inFlightMax: LINK_IN_FLIGHT_MAX,
   deadlineMs: DEADLINE_MS,
   allow: [],

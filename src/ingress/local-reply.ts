@@ -5,13 +5,19 @@
  * Fields that were not in the request, or were malformed, are simply not echoed.
  */
 import { Decoder } from '../iso8583/decoder.js';
-import type { Dialect } from '../iso8583/dialects.js';
+import { type Dialect, dialectNames } from '../iso8583/dialects.js';
 import { Encoder } from '../iso8583/encoder.js';
 import { replyMti } from '../iso8583/mti.js';
 import { REPLY_BYTES_MAX } from '../limits.js';
 
-/** DE39 values that are answered here. */
-export const Answer = { approved: 0, invalidTransaction: 12, formatError: 30, unavailable: 91 } as const;
+/** DE39 values that are answered here. 40 is "requested function not supported" of the 1987 standard. */
+export const Answer = {
+  approved: 0,
+  invalidTransaction: 12,
+  formatError: 30,
+  functionNotSupported: 40,
+  unavailable: 91,
+} as const;
 export type Answer = (typeof Answer)[keyof typeof Answer];
 
 const ECHO_BEFORE_39 = [3, 4, 7, 11, 12, 13, 22, 25, 32, 33, 37] as const;
@@ -20,8 +26,13 @@ const NETWORK_BEFORE_39 = [7, 11, 12, 13, 32, 33, 37] as const;
 const NETWORK_BEHIND_39 = [41, 63, 70] as const;
 
 const AMOUNT = 4;
+const TRANSMISSION = 7;
+const STAN = 11;
 const RESPONSE_CODE = 39;
 const ADDITIONAL_AMOUNTS = 54;
+const NETWORK_CODE = 70;
+/** DE70 of a sign-off. */
+export const SIGN_OFF = 2;
 const AMOUNT_GROUP = 20;
 /** DE54 amount type: the original amount of a partial approval. */
 const ORIGINAL_AMOUNT = 57;
@@ -60,18 +71,31 @@ export class DialectCodec {
     return encoder.finish();
   }
 
+  /** Builds an 0800 of our own that signs this link off: DE7 (UTC), DE11, DE70; returns its length. */
+  signOff(stan: number, nowMs: number): number {
+    const encoder = this.#encoder;
+    const now = new Date(nowMs);
+    const date = (now.getUTCMonth() + 1) * 100 + now.getUTCDate();
+    const time = now.getUTCHours() * 10_000 + now.getUTCMinutes() * 100 + now.getUTCSeconds();
+    encoder.begin(this.bytes, 0, 800, true);
+    encoder.putDigits(TRANSMISSION, date * 1_000_000 + time);
+    encoder.putDigits(STAN, stan);
+    encoder.putDigits(NETWORK_CODE, SIGN_OFF);
+    return encoder.finish();
+  }
+
   /**
-   * Turns an approval that was rolled back into a refusal, with the fields that the approval had echoed. A partial approval
-   * carries the approved amount in DE4, and the requested one, which belongs into the refusal, in DE54. Returns its length,
-   * 0 when `approval` is not readable.
+   * Turns an approval that is not sent any more into a refusal, with the fields that the approval had echoed. A partial
+   * approval carries the approved amount in DE4, and the requested one, which belongs into the refusal, in DE54. Returns its
+   * length, 0 when the approval is not readable.
    */
-  refuseAfter(approval: Uint8Array, answer: Answer): number {
+  refuseAfter(approval: Uint8Array, at: number, length: number, answer: Answer): number {
     const reply = this.#reply;
-    if (!reply.decode(approval, 0, approval.length)) return 0;
+    if (!reply.decode(approval, at, at + length)) return 0;
     let amount = reply.digits(AMOUNT);
-    for (let at = 0; at + AMOUNT_GROUP <= reply.size(ADDITIONAL_AMOUNTS); at += AMOUNT_GROUP) {
-      if (reply.digitsAt(ADDITIONAL_AMOUNTS, at + 2, 2) === ORIGINAL_AMOUNT) {
-        amount = reply.digitsAt(ADDITIONAL_AMOUNTS, at + 8, 12);
+    for (let group = 0; group + AMOUNT_GROUP <= reply.size(ADDITIONAL_AMOUNTS); group += AMOUNT_GROUP) {
+      if (reply.digitsAt(ADDITIONAL_AMOUNTS, group + 2, 2) === ORIGINAL_AMOUNT) {
+        amount = reply.digitsAt(ADDITIONAL_AMOUNTS, group + 8, 12);
       }
     }
     return this.#build(reply, reply.mti, answer, amount);
@@ -96,5 +120,19 @@ export class DialectCodec {
     encoder.putDigits(RESPONSE_CODE, answer);
     for (const field of ECHO_BEHIND_39) encoder.copy(source, field);
     return encoder.finish();
+  }
+}
+
+/** The codecs of one ingress by dialect, each made when its dialect is first spoken. */
+export class Codecs {
+  readonly #byIndex: (DialectCodec | undefined)[] = dialectNames.map(() => undefined);
+
+  of(dialect: Dialect): DialectCodec {
+    let codec = this.#byIndex[dialect.index];
+    if (codec === undefined) {
+      codec = new DialectCodec(dialect);
+      this.#byIndex[dialect.index] = codec;
+    }
+    return codec;
   }
 }

@@ -35,7 +35,7 @@ export const errorKinds = [
   'unmatched_request',
   'unmatched_reply',
   'undeliverable',
-  'late_dropped',
+  'not_rolled_back',
   'reclaimed',
 ] as const;
 export type ErrorKind = (typeof errorKinds)[number];
@@ -62,6 +62,9 @@ export interface IngressStats {
   readonly replies: number;
   readonly network: number;
   readonly keepAlives: number;
+  /** Peers that were sent a sign-off at the stop, and how many answered it. */
+  readonly signOffs: number;
+  readonly signOffsAnswered: number;
   /** Requests that wait for a shard now. */
   readonly inFlight: number;
   /** Requests whose deadline passed before their shard spoke. */
@@ -84,6 +87,8 @@ export class Counters {
   replies = 0;
   network = 0;
   keepAlives = 0;
+  signOffs = 0;
+  signOffsAnswered = 0;
   timeouts = 0;
   notDelivered = 0;
   rolledBack = 0;

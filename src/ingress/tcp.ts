@@ -6,11 +6,10 @@
  * WRITE_STALL_MS without progress it is closed. A peer's FIN counts as gone: hosts of this trade do not half-close, and an
  * approval for somebody who left is better rolled back than sent into the void.
  */
-import { createServer, type Server, Socket } from 'node:net';
-import { createServer as createTlsServer, TLSSocket } from 'node:tls';
+import { Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
 import { copyBytes } from '../bytes.js';
 import { monotonicUs } from '../clock.js';
-import { HoldfastError } from '../errors.js';
 import { dialect } from '../iso8583/dialects.js';
 import {
   FrameReader,
@@ -21,86 +20,19 @@ import {
   writeFrame,
 } from '../iso8583/framing.js';
 import { MESSAGE_BYTES_MAX, SOCKET_HIGH_WATER_BYTES } from '../limits.js';
-import { Connection } from './connection.js';
+import { Connection, errorText } from './connection.js';
 import type { Link, Listener } from './link.js';
-import { plainAddress, tlsOptions } from './links.js';
 import type { ErrorKind } from './stats.js';
+import { endSoon, StreamListener } from './stream-listener.js';
 
-/** How long ended connections may take to take their last replies at a stop before they are cut, ms. */
-const CLOSE_MS = 500;
-
-/** The same outside of a stop. */
-const LINGER_MS = 5000;
-
-/** Probes of a silent peer by the system begin after this time: a half-open connection is found within about a minute. */
-const KEEP_ALIVE_PROBE_MS = 30_000;
-
-export class TcpListener implements Listener {
-  readonly #link: Link;
-  readonly #server: Server;
-  /** Every accepted socket until it is closed, also those whose connection is over already. */
-  readonly #sockets = new Set<Socket>();
-
-  constructor(link: Link) {
-    this.#link = link;
-    const options = { noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_PROBE_MS };
-    const { profile } = link;
-    if (profile.tls === undefined) {
-      this.#server = createServer({ ...options, pauseOnConnect: true });
-      this.#server.on('connection', (socket) => this.#accept(socket));
-    } else {
-      this.#server = createTlsServer({ ...options, ...tlsOptions(profile, profile.tls) });
-      this.#server.on('secureConnection', (socket: TLSSocket) => this.#accept(socket));
-      this.#server.on('tlsClientError', (error: NodeJS.ErrnoException, socket: TLSSocket) => {
-        link.report('tls', plainAddress(socket.remoteAddress ?? ''), error.code ?? 'handshake failed');
-        socket.destroy();
-      });
-    }
-    this.#server.on('connection', (socket) => {
-      this.#sockets.add(socket);
-      socket.on('close', () => this.#sockets.delete(socket));
-    });
-  }
-
-  listen(): Promise<string> {
-    const { host, port, name, portSetting } = this.#link.profile;
-    return new Promise((resolve, reject) => {
-      const failed = (error: NodeJS.ErrnoException): void => reject(listenError(error, name, host, port, portSetting));
-      this.#server.once('error', failed);
-      this.#server.listen({ host, port, backlog: 4096 }, () => {
-        this.#server.off('error', failed);
-        this.#server.on('error', (error) => this.#link.report('socket', 'listener', error.message));
-        const address = this.#server.address();
-        resolve(`${host}:${typeof address === 'object' && address !== null ? address.port : port}`);
-      });
-    });
-  }
-
-  stopAccepting(): void {
-    if (this.#server.listening) this.#server.close();
-  }
-
-  async close(): Promise<void> {
-    this.stopAccepting();
-    const until = monotonicUs() + CLOSE_MS * 1000;
-    while (this.#sockets.size > 0 && monotonicUs() < until) await new Promise((resolve) => setTimeout(resolve, 5));
-    for (const socket of this.#sockets) socket.destroy();
-  }
-
-  #accept(socket: Socket): void {
-    const remote = plainAddress(socket.remoteAddress ?? '');
-    // Without a handler an error of a refused socket would end the process.
-    socket.on('error', () => socket.destroy());
-    if (this.#link.refuses(remote) !== undefined) {
-      socket.destroy();
-      return;
-    }
-    this.#link.opened(new TcpConnection(this.#link, socket, remote));
-  }
+/** A listener whose sockets are connections from their first byte on. */
+export function tcpListener(link: Link): Listener {
+  return new StreamListener(link, (socket, remote) => link.opened(new TcpConnection(link, socket, remote)));
 }
 
 /** Where plain sockets read into: a chunk is used up before the next one is read, whichever connection it is from. */
 const readBuffer = Buffer.allocUnsafeSlow(64 * 1024);
+
 /**
  * The socket that hands what it reads to `onRead`, in a buffer that is overwritten by the next read.
  *
@@ -129,24 +61,7 @@ function readingIntoBuffer(accepted: Socket, onRead: (chunk: Buffer, length: num
   return socket;
 }
 
-/** Translates the errors of listening into one that says what to change. */
-export function listenError(
-  error: NodeJS.ErrnoException,
-  name: string,
-  host: string,
-  port: number,
-  portSetting: string,
-): HoldfastError {
-  const why = error.code === 'EADDRINUSE' ? 'another process listens there' : (error.code ?? error.message);
-  return new HoldfastError(
-    'port_in_use',
-    `link ${name} cannot listen on ${host}:${port}: ${why}`,
-    `free the port or change ${portSetting} (0 picks a free one)`,
-    { cause: error },
-  );
-}
-
-export class TcpConnection extends Connection {
+class TcpConnection extends Connection {
   readonly #socket: Socket;
   readonly #framing: FramingOptions;
   readonly #overhead: number;
@@ -155,8 +70,6 @@ export class TcpConnection extends Connection {
   #receivedUs = 0;
   /** A frame was completed in this read. */
   #progress = false;
-  /** Bytes the system had taken at the last tick. */
-  #takenBytes = 0;
 
   constructor(link: Link, socket: Socket, remote: string) {
     super(link, dialect(link.profile.dialect), remote, monotonicUs());
@@ -172,7 +85,11 @@ export class TcpConnection extends Connection {
       // The message may have ended the connection: what follows it in this read is not looked at.
       if (!this.open) this.#reader.stop();
     };
-    this.#socket.on('end', () => this.#gone());
+    this.#socket.on('end', () => {
+      this.#gone();
+      // Replies that the peer never takes would keep the socket for ever, and no limit counts it any more.
+      endSoon(this.#socket);
+    });
     this.#socket.on('close', () => this.#gone());
     this.#socket.on('error', (error: NodeJS.ErrnoException) => {
       if (this.open && error.code !== 'ECONNRESET' && error.code !== 'EPIPE') {
@@ -188,6 +105,10 @@ export class TcpConnection extends Connection {
 
   get unsentBytes(): number {
     return this.#socket.writableLength;
+  }
+
+  protected get takenBytes(): number {
+    return this.#socket.bytesWritten - this.#socket.writableLength;
   }
 
   protected get writable(): boolean {
@@ -222,21 +143,14 @@ export class TcpConnection extends Connection {
   close(kind: ErrorKind | 'stop'): void {
     this.open = false;
     this.#reader.stop();
-    this.flush();
-    // A slow reader would keep the rest for ever; anybody else gets what was written, then the end.
-    if (kind === 'slow_reader') this.#socket.destroy();
-    else {
-      this.#socket.destroySoon();
-      setTimeout(() => this.#socket.destroy(), LINGER_MS).unref();
+    try {
+      this.flush();
+    } finally {
+      // A slow reader would keep the rest for ever; anybody else gets what was written, then the end.
+      if (kind === 'slow_reader') this.#socket.destroy();
+      else endSoon(this.#socket);
+      this.link.closed(this);
     }
-    this.link.closed(this);
-  }
-
-  tick(nowUs: number): void {
-    if (this.stalledSinceUs === 0) return;
-    const taken = this.#socket.bytesWritten - this.#socket.writableLength;
-    if (taken > this.#takenBytes) this.stalledSinceUs = nowUs; // slow, but moving
-    this.#takenBytes = taken;
   }
 
   protected append(header: Uint8Array | undefined, bytes: Uint8Array, at: number, length: number): void {
@@ -269,7 +183,7 @@ export class TcpConnection extends Connection {
           this.link.fail(this, kind, `${error.reason} at byte ${error.offset} of the stream`);
         }
       } else {
-        this.link.fail(this, 'internal', error instanceof Error ? (error.stack ?? error.message) : String(error));
+        this.link.fail(this, 'internal', errorText(error));
       }
     }
     if (this.#reader.pendingBytes === 0) this.frameSinceUs = 0;

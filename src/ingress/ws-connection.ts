@@ -9,7 +9,7 @@ import { copyBytes } from '../bytes.js';
 import { monotonicUs } from '../clock.js';
 import { type Dialect, dialect, dialectNames, isDialectName } from '../iso8583/dialects.js';
 import { MESSAGE_BYTES_MAX, SOCKET_HIGH_WATER_BYTES } from '../limits.js';
-import { Connection } from './connection.js';
+import { Connection, errorText } from './connection.js';
 import type { Link } from './link.js';
 import type { ErrorKind } from './stats.js';
 
@@ -21,8 +21,9 @@ export interface WsSocket {
   send(bytes: Uint8Array, ends: readonly number[]): void;
   /** False once the peer's close frame came or the socket broke. */
   readonly writable: boolean;
-  /** Bytes not yet taken by the system. */
+  /** Bytes not yet taken by the system, and those it has taken (only the growth of the latter counts). */
   readonly unsentBytes: number;
+  readonly takenBytes: number;
   /** Close frame with code and reason, then the end. */
   close(code: number, reason: string): void;
   /** The end without a close frame. */
@@ -83,6 +84,10 @@ export class WsConnection extends Connection {
     return this.#ended ? 0 : this.#socket.unsentBytes;
   }
 
+  protected get takenBytes(): number {
+    return this.#ended ? 0 : this.#socket.takenBytes;
+  }
+
   protected get writable(): boolean {
     return !this.#ended && this.#socket.writable;
   }
@@ -100,7 +105,7 @@ export class WsConnection extends Connection {
       try {
         link.sink.message(this, bytes, 0, bytes.length, undefined, now);
       } catch (error) {
-        link.fail(this, 'internal', error instanceof Error ? (error.stack ?? error.message) : String(error));
+        link.fail(this, 'internal', errorText(error));
       }
     }
     link.sink.endOfRead();
@@ -139,7 +144,14 @@ export class WsConnection extends Connection {
   close(kind: ErrorKind | 'stop'): void {
     this.open = false;
     if (this.#ended) return;
-    this.flush();
+    try {
+      this.flush();
+    } finally {
+      this.#end(kind);
+    }
+  }
+
+  #end(kind: ErrorKind | 'stop'): void {
     if (!this.#ended) {
       this.#ended = true;
       if (kind === 'slow_reader') this.#socket.terminate();
@@ -148,7 +160,8 @@ export class WsConnection extends Connection {
     this.link.closed(this);
   }
 
-  tick(nowUs: number): void {
+  override tick(nowUs: number): void {
+    super.tick(nowUs);
     if (!this.#ended) this.#socket.tick(nowUs);
   }
 

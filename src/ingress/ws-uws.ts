@@ -14,8 +14,8 @@ import type { Dialect } from '../iso8583/dialects.js';
 import { SOCKET_UNSENT_BYTES_MAX, WS_PAYLOAD_BYTES_MAX } from '../limits.js';
 import type { Link, Listener } from './link.js';
 import { plainAddress } from './links.js';
-import { listenError } from './tcp.js';
-import { gate, statusLine, WsConnection, type WsSocket } from './ws-connection.js';
+import { listenError } from './stream-listener.js';
+import { gate, statusLine, WsConnection, type WsGate, type WsSocket } from './ws-connection.js';
 
 /** Seconds without traffic after which the library, having pinged in vain, ends a connection: finds half-open ones. */
 const HALF_OPEN_S = 120;
@@ -116,11 +116,15 @@ export class UwsListener implements Listener {
       upgrade: (response, request, context) => this.#upgrade(response, request, context),
       open: (socket) => {
         const data = socket.getUserData();
+        link.sockets.open++;
         data.connection = new WsConnection(link, data.dialect, data.remote, new UwsPeer(socket, link, data.remote));
       },
       message: (socket, message, binary) => socket.getUserData().connection?.received(new Uint8Array(message), binary),
       drain: (socket) => socket.getUserData().connection?.drained(),
-      close: (socket) => socket.getUserData().connection?.gone(),
+      close: (socket) => {
+        link.sockets.open--;
+        socket.getUserData().connection?.gone();
+      },
     });
     this.#app.any('/*', (response, request) => {
       const known = request.getUrl() === '/iso8583';
@@ -162,7 +166,9 @@ export class UwsListener implements Listener {
 
   #upgrade(response: UwsResponse, request: UwsRequest, context: unknown): void {
     const remote = plainAddress(Buffer.from(response.getRemoteAddressAsText()).toString('latin1'));
-    const verdict = gate(this.#link, request.getUrl(), request.getQuery(), remote);
+    const verdict: WsGate = this.#link.outOfSockets(remote)
+      ? { status: 503, text: 'too many connections' }
+      : gate(this.#link, request.getUrl(), request.getQuery(), remote);
     if ('status' in verdict) {
       response.writeStatus(statusLine(verdict.status)).end(verdict.text, true);
       return;
@@ -181,6 +187,7 @@ class UwsPeer implements WsSocket {
   readonly #socket: UwsSocket;
   readonly #link: Link;
   readonly #remote: string;
+  #sentBytes = 0;
 
   constructor(socket: UwsSocket, link: Link, remote: string) {
     this.#socket = socket;
@@ -192,6 +199,10 @@ class UwsPeer implements WsSocket {
     return this.#socket.getBufferedAmount();
   }
 
+  get takenBytes(): number {
+    return this.#sentBytes - this.#socket.getBufferedAmount();
+  }
+
   /** The library calls the close event at once, so that an open connection is always writable. */
   get writable(): boolean {
     return true;
@@ -199,6 +210,7 @@ class UwsPeer implements WsSocket {
 
   send(bytes: Uint8Array, ends: readonly number[]): void {
     let dropped = 0;
+    this.#sentBytes += bytes.length;
     this.#socket.cork(() => {
       let from = 0;
       for (let i = 0; i < ends.length; i++) {

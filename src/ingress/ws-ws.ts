@@ -1,91 +1,80 @@
-/** The adapter on node:http and ws: works wherever Node does. */
-import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
-import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
+/**
+ * The adapter on node:http and ws: works wherever Node does. The HTTP server does not listen: it is given the sockets that
+ * passed the listener's checks, decrypted already where the link has TLS.
+ */
+import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type RawData, type WebSocket, WebSocketServer } from 'ws';
 import { WS_PAYLOAD_BYTES_MAX } from '../limits.js';
 import type { Link, Listener } from './link.js';
-import { plainAddress, tlsOptions } from './links.js';
-import { listenError } from './tcp.js';
+import { plainAddress } from './links.js';
+import { cutLater, endSoon, StreamListener } from './stream-listener.js';
 import { gate, statusLine, WS_PATH, WsConnection, type WsSocket } from './ws-connection.js';
 
 const PING_US = 60_000_000;
-/** How long a closing handshake may take at the stop, ms. */
-const CLOSE_MS = 300;
 
-export class WsListener implements Listener {
+export function wsListener(link: Link): Listener {
+  const upgrades = new Upgrades(link);
+  return new StreamListener(link, (socket, remote) => upgrades.take(socket, remote));
+}
+
+/** Sockets on their way from HTTP to WebSocket. */
+class Upgrades {
   readonly #link: Link;
-  readonly #server: Server | TlsServer;
-  readonly #sockets: WebSocketServer;
-  readonly #open = new Set<Socket>();
+  readonly #http: Server;
+  readonly #webSockets: WebSocketServer;
+  /** Time limits of the sockets that are not upgraded yet. */
+  readonly #limits = new WeakMap<Duplex, NodeJS.Timeout>();
 
   constructor(link: Link) {
     this.#link = link;
-    this.#sockets = new WebSocketServer({
+    this.#webSockets = new WebSocketServer({
       noServer: true,
       clientTracking: false,
       perMessageDeflate: false,
       maxPayload: WS_PAYLOAD_BYTES_MAX,
     });
-    const { profile } = link;
-    const refuse: RequestListener = (request, response) => {
+    this.#webSockets.on('wsClientError', (error, socket, request) => {
+      link.report('bad_request', plainAddress(request.socket.remoteAddress ?? ''), error.message);
+      refuse(socket, 400, error.message);
+    });
+    this.#http = createServer((request, response) => {
       response.writeHead(request.url?.split('?')[0] === WS_PATH ? 426 : 404, { connection: 'close' });
       response.end('ISO 8583 over WebSocket is served at /iso8583');
-    };
-    if (profile.tls === undefined) this.#server = createServer({ noDelay: true }, refuse);
-    else {
-      this.#server = createTlsServer({ noDelay: true, ...tlsOptions(profile, profile.tls) }, refuse);
-      this.#server.on('tlsClientError', (error: NodeJS.ErrnoException, socket: Socket) => {
-        link.report('tls', plainAddress(socket.remoteAddress ?? ''), error.code ?? 'handshake failed');
-        socket.destroy();
-      });
-    }
-    this.#server.on('connection', (socket: Socket) => {
-      this.#open.add(socket);
-      socket.on('close', () => this.#open.delete(socket));
     });
-    this.#server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head));
-  }
-
-  listen(): Promise<string> {
-    const { host, port, name, portSetting } = this.#link.profile;
-    return new Promise((resolve, reject) => {
-      const failed = (error: NodeJS.ErrnoException): void => reject(listenError(error, name, host, port, portSetting));
-      this.#server.once('error', failed);
-      this.#server.listen({ host, port, backlog: 4096 }, () => {
-        this.#server.off('error', failed);
-        this.#server.on('error', (error) => this.#link.report('socket', 'listener', error.message));
-        const address = this.#server.address();
-        resolve(`${host}:${typeof address === 'object' && address !== null ? address.port : port}`);
-      });
+    this.#http.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head));
+    this.#http.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) => {
+      // A reset is no request. Anything else is somebody who does not speak HTTP, such as a peer of a TCP link.
+      if (error.code !== 'ECONNRESET') {
+        link.report('bad_request', plainAddress((socket as Socket).remoteAddress ?? ''), error.code ?? 'no HTTP');
+      }
+      refuse(socket, 400, 'no HTTP request');
     });
   }
 
-  stopAccepting(): void {
-    if (this.#server.listening) this.#server.close();
-  }
-
-  async close(): Promise<void> {
-    this.stopAccepting();
-    const until = Date.now() + CLOSE_MS;
-    while (this.#open.size > 0 && Date.now() < until) await new Promise((resolve) => setTimeout(resolve, 5));
-    for (const socket of this.#open) socket.destroy();
+  /** Waits for the upgrade request, as long as a frame may take (`frameMs` of the link). */
+  take(socket: Socket, remote: string): void {
+    const { frameMs } = this.#link.profile;
+    const limit = setTimeout(() => {
+      this.#link.report('slow_frame', remote, `no upgrade within ${frameMs} ms`);
+      socket.destroy();
+    }, frameMs).unref();
+    this.#limits.set(socket, limit);
+    socket.on('close', () => clearTimeout(limit));
+    this.#http.emit('connection', socket);
   }
 
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    socket.on('error', () => socket.destroy());
+    clearTimeout(this.#limits.get(socket));
     const [path = '', query = ''] = (request.url ?? '').split('?');
     const remote = plainAddress(request.socket.remoteAddress ?? '');
     const verdict = gate(this.#link, path, query, remote);
     if ('status' in verdict) {
-      const { text } = verdict;
-      socket.end(
-        `HTTP/1.1 ${statusLine(verdict.status)}\r\nconnection: close\r\ncontent-length: ${text.length}\r\n\r\n${text}`,
-      );
+      refuse(socket, verdict.status, verdict.text);
       return;
     }
-    this.#sockets.handleUpgrade(request, socket, head, (webSocket) => {
+    this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => {
       const peer = new WsPeer(webSocket, request.socket);
       const connection = new WsConnection(this.#link, verdict.dialect, remote, peer);
       webSocket.on('message', (data: RawData, binary: boolean) => connection.received(data as Buffer, binary));
@@ -98,6 +87,16 @@ export class WsListener implements Listener {
       request.socket.on('drain', () => connection.drained());
     });
   }
+}
+
+/** Says why over HTTP and ends the socket: after an upgrade request no timer of the HTTP server looks after it. */
+function refuse(socket: Duplex, status: Parameters<typeof statusLine>[0], text: string): void {
+  if (socket.writable) {
+    socket.write(
+      `HTTP/1.1 ${statusLine(status)}\r\nconnection: close\r\ncontent-length: ${text.length}\r\n\r\n${text}`,
+    );
+  }
+  endSoon(socket as Socket);
 }
 
 class WsPeer implements WsSocket {
@@ -113,6 +112,10 @@ class WsPeer implements WsSocket {
 
   get unsentBytes(): number {
     return this.#socket.writableLength;
+  }
+
+  get takenBytes(): number {
+    return this.#socket.bytesWritten - this.#socket.writableLength;
   }
 
   get writable(): boolean {
@@ -134,6 +137,7 @@ class WsPeer implements WsSocket {
   close(code: number, reason: string): void {
     this.#webSocket.resume();
     this.#webSocket.close(code, reason);
+    cutLater(this.#socket);
   }
 
   terminate(): void {

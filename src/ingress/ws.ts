@@ -2,7 +2,7 @@
 import { HoldfastError } from '../errors.js';
 import type { Link, Listener } from './link.js';
 import { loadUws, UwsListener } from './ws-uws.js';
-import { WsListener } from './ws-ws.js';
+import { wsListener } from './ws-ws.js';
 
 export const wsAdapterNames = ['uws', 'ws'] as const;
 export type WsAdapterName = (typeof wsAdapterNames)[number];
@@ -25,5 +25,5 @@ export async function createWsListener(
       );
     }
   }
-  return { adapter: 'ws', listener: new WsListener(link) };
+  return { adapter: 'ws', listener: wsListener(link) };
 }

@@ -25,7 +25,7 @@ export const ReplyKind = {
   wire: 1,
   /** msgpack of a `CommandResult` or `ReadResult`. */
   result: 2,
-  /** The request was dropped without an answer (a message that is itself a reply). */
+  /** The request was dropped without an answer (a message that is itself a reply); `b` > 0: a roll-back was given up. */
   dropped: 3,
   /** A not-delivered roll-back is durable. */
   rolledBack: 4,

@@ -270,9 +270,12 @@ export class LogicalShard {
     if (throwRrn !== '' && reference === throwRrn) throw new Error('planted fault');
   }
 
-  /** Gives a request back without an answer: even a refusal of it cannot be written. */
-  drop(client: number, token: number): void {
-    this.held.push(this.journal.sequence, client, ReplyKind.dropped, 0, token, 0, 0);
+  /**
+   * Gives a request back without an answer: even a refusal of it cannot be written. `sequence`: of the approval whose
+   * roll-back is given up.
+   */
+  drop(client: number, token: number, sequence = 0): void {
+    this.held.push(this.journal.sequence, client, ReplyKind.dropped, 0, token, sequence, 0);
   }
 
   /** Sets the message of the entry aside after it stopped the shard; the shard has been rebuilt meanwhile. */

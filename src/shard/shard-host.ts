@@ -248,6 +248,11 @@ export class ShardHost {
     if (entry.kind === RequestKind.wire) {
       shard.refuse(client, entry, Response.unavailable);
     } else if (entry.kind === RequestKind.notDelivered) {
+      if (this.#o.control.shardState(entry.shard) === ShardState.down) {
+        // It will not come back in this process: the hold stays until it is reversed, and the client must know.
+        shard.drop(client, entry.token, entry.b);
+        return;
+      }
       const job = this.#rebuilds.find((one) => one.shard === entry.shard);
       job?.rollBacks.push({ client, token: entry.token, sequence: entry.b });
     } else {
@@ -369,7 +374,7 @@ export class ShardHost {
           error: String(error),
         },
       );
-      shard.drop(client, token);
+      shard.drop(client, token, sequence);
     }
   }
 

@@ -264,6 +264,7 @@ links:
     framing: ascii4
     dialect: iso87-ascii
     sign-on-required: true
+    sign_off: never
     in-flight-max: 64
     connections_max: 4
     allow: [192.0.2.0/24, "2001:db8::1"]
@@ -281,6 +282,7 @@ links:
       headerBytes: 5,
       dialect: 'iso87-ascii',
       signOnRequired: true,
+      signOff: 'never',
       inFlightMax: 64,
       connectionsMax: 4,
       allow: ['192.0.2.0/24', '2001:db8::1'],
@@ -290,6 +292,7 @@ links:
       number: 3,
       portSetting: 'the port of link acquirer-a in the link file',
     });
+    expect(config.links[3]).toMatchObject({ signOnRequired: false, signOff: 'auto' });
   });
 
   test('the files of TLS are opened before anything listens', () => {
@@ -324,6 +327,7 @@ links:
       'link tls: got {"cert-file":"x"}',
       'cert-file, key-file and optionally client-ca-file (PEM)',
     ],
+    ['- { name: a, port: 1, sign-off: on }', 'link sign-off: got "on"', 'one of auto, always, never'],
     ['- { name: a, port: 1 }\n- { name: a, port: 2 }', 'link "a": name used twice', 'unique names'],
     ['- { name: a, port: 8583 }', 'link a: port 8583 is that of tcp', 'a port of its own'],
     ['- 7', 'link: not a mapping', 'keys name, transport'],

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { disk, nodeVersion } from '../../src/cli/doctor.js';
+import { openFilesLimit, socketsAllowed } from '../../src/cli/open-files.js';
 import { say } from './fake-terminal.js';
 
 let folder = '';
@@ -48,6 +49,23 @@ describe('doctor', () => {
     ['24.1.0', 'ok'],
   ])('Node %s: %s', (version, verdict) => {
     expect(nodeVersion(version).verdict).toBe(verdict);
+  });
+
+  test('connections get what the engine leaves of the open files', () => {
+    const rows: [openFiles: number | undefined, sockets: number][] = [
+      [undefined, Number.POSITIVE_INFINITY],
+      [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY],
+      [1_048_576, 1_047_552],
+      [20_000, 18_976],
+      [4096, 3072],
+      [2048, 1536],
+      [1024, 768],
+      [600, 344],
+      [256, 0],
+      [64, 0],
+    ];
+    expect(rows.map(([openFiles]) => socketsAllowed(openFiles))).toEqual(rows.map(([, sockets]) => sockets));
+    expect(openFilesLimit()).toBeGreaterThan(0);
   });
 
   test.skipIf(process.getuid?.() === 0)(

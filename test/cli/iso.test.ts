@@ -150,11 +150,20 @@ afterEach(() => {
   for (const close of closers.splice(0)) close();
 });
 
+/** How the issuer of a test behaves. */
+let refuseSignOn = false;
+let talkative = false;
+afterEach(() => {
+  refuseSignOn = false;
+  talkative = false;
+});
+
 /** An issuer that answers from a function; `undefined` stays silent. */
 function answer(dialect: DialectName, message: Uint8Array, seen: Fields[]): Uint8Array | undefined {
   const fields = unpack(dialect, message);
   seen.push(fields);
   if (fields['4'] === '000000009999') return undefined;
+  if (refuseSignOn && fields['70'] === '001') return pack(dialect, { ...fields, 0: '0810', 39: '91' });
   const mti = `0${fields['0']![1]}${Number(fields['0']![2]) + 1}0`;
   const code = fields['4'] === '000000005100' ? '51' : '00';
   const { 2: _pan, 14: _expiry, 22: _mode, 38: _approval, 90: _original, 70: _network, ...echoed } = fields;
@@ -171,9 +180,13 @@ async function issuer(framing: FramingOptions, dialect: DialectName): Promise<{ 
       reader.push(chunk, (buf, start, end, header) => {
         const reply = answer(dialect, buf.slice(start, end), seen);
         if (reply === undefined) return;
-        const frame = new Uint8Array(frameOverhead(framing) + reply.length);
-        frame.set(reply, writeFrame(framing, frame, 0, reply.length, header));
-        socket.write(frame);
+        const send = (message: Uint8Array): void => {
+          const frame = new Uint8Array(frameOverhead(framing) + message.length);
+          frame.set(message, writeFrame(framing, frame, 0, message.length, header));
+          socket.write(frame);
+        };
+        if (talkative) send(pack(dialect, { 0: '0800', 7: '0101000000', 11: '000001', 70: '002' }));
+        send(reply);
       }),
     );
   });
@@ -221,6 +234,46 @@ describe('iso send', () => {
     expect(reversal!['38']).toBe('123456');
     expect(reversal!['37']).toBe('632600000042');
     expect(reversal!['11']).toBe('000043');
+  });
+
+  test('--sign-on signs on first, whatever is sent then, and fails when it is refused', async () => {
+    const { port, seen } = await issuer({ framing: 'len2', headerBytes: 0, maxBytes: 4096 }, 'iso87-bcd');
+    const args = ['iso', 'send', '--to', `127.0.0.1:${port}`, '--sign-on', '--quiet'];
+    const { status, out } = await say([...args, '--demo-card', '1']);
+    expect(status).toBe(0);
+    const words = (text: string) =>
+      text
+        .trimEnd()
+        .split('\n')
+        .map((line) => line.split(' in ')[0]);
+    expect(words(out)).toEqual(['0810 accepted 00', '0110 approved 00 code 123456']);
+    expect(seen.map((fields) => [fields['0'], fields['70']])).toEqual([
+      ['0800', '001'],
+      ['0100', undefined],
+    ]);
+    const hex = (await say(['iso', 'build', '--demo-card', '2'])).out.trim();
+    const json = await say(['iso', 'send', '--to', `127.0.0.1:${port}`, '--sign-on', '--json', '--hex', hex]);
+    expect(
+      json.out
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line).mti),
+    ).toEqual(['0810', '0110']);
+
+    refuseSignOn = true;
+    const refused = await say([...args, '--demo-card', '1']);
+    expect(refused.status).toBe(69);
+    expect(words(refused.out)).toEqual(['0810 refused 91 (issuer unavailable)']);
+    expect(refused.err).toContain('the sign-on was not accepted: 0810 refused 91');
+    expect(seen).toHaveLength(5);
+  });
+
+  test('a request of the peer is not taken for the reply', async () => {
+    const { port } = await issuer({ framing: 'len2', headerBytes: 0, maxBytes: 4096 }, 'iso87-bcd');
+    talkative = true;
+    const { status, out } = await say(['iso', 'send', '--to', `127.0.0.1:${port}`, '--demo-card', '1', '--quiet']);
+    expect(status).toBe(0);
+    expect(out).toMatch(/^0110 approved 00 code 123456 in /);
   });
 
   test('raw bytes and JSON', async () => {
@@ -279,6 +332,21 @@ describe('iso send', () => {
     ]);
     expect(silent.status).toBe(69);
     expect(silent.err).toContain('no reply within 50 ms');
+    const wait = ['iso', 'send', '--to', `127.0.0.1:${port}`, '--demo-card', '1', '--amount', '9999'];
+    for (const [time, words] of [
+      ['60ms', 'no reply within 60 ms'],
+      ['0.07s', 'no reply within 70 ms'],
+      ['0.08', 'no reply within 80 ms'],
+    ] as const) {
+      const { status, err } = await say([...wait, '--timeout', time]);
+      expect(status).toBe(69);
+      expect(err).toContain(words);
+    }
+    for (const time of ['', '0', '5 s', '1h', '-1', '601s', '1e3']) {
+      const { status, err } = await say([...wait, '--timeout', time]);
+      expect([status, err]).toEqual([64, expect.stringContaining('Allowed: a time such as 500ms or 5s')]);
+    }
+    expect((await say([...wait, '--timeout', '1s', '--timeout-ms', '50'])).status).toBe(64);
     closers.splice(0)[0]!();
     const nobody = await say(['iso', 'send', '--to', `127.0.0.1:${port}`, '--demo-card', '1']);
     expect(nobody.status).toBe(69);
@@ -308,6 +376,7 @@ describe('message fields', () => {
     [{ 0: '0130', 39: '00' }, '0130 accepted 00'],
     [{ 0: '0430', 39: '30' }, '0430 refused 30 (format error)'],
     [{ 0: '0810', 39: '00' }, '0810 accepted 00'],
+    [{ 0: '0810', 39: '40' }, '0810 refused 40 (function not supported)'],
     [{ 0: '0110', 39: 'ZZ' }, '0110 declined ZZ (unnamed code)'],
     [{ 0: '0110' }, '0110 without a response code'],
   ])('%j', (fields, line) => {

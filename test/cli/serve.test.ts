@@ -1,4 +1,7 @@
-import { describe, expect, test, vi } from 'vitest';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, test, vi } from 'vitest';
 import { loadConfig } from '../../src/cli/config.js';
 import type { EngineConfig, RunningEngine, StartEngine } from '../../src/cli/engine-types.js';
 import { nextCommand, readyLine, serve } from '../../src/cli/serve.js';
@@ -8,6 +11,18 @@ import { fakeTerminal } from './fake-terminal.js';
 function config(flags: Record<string, string | boolean> = {}): EngineConfig {
   return loadConfig({ flags: { 'log-level': 'silent', ...flags }, environment: {}, terminal: false }).config;
 }
+
+const folders: string[] = [];
+
+function temporary(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'holdfast-serve-'));
+  folders.push(folder);
+  return folder;
+}
+
+afterAll(() => {
+  for (const folder of folders) rmSync(folder, { recursive: true });
+});
 
 interface FakeEngine {
   start: StartEngine;
@@ -26,7 +41,12 @@ function fakeEngine(stop: (fake: FakeEngine) => Promise<void> = async (fake) => 
     end: (status) => end(status),
     start: async () => fake.engine,
     engine: {
-      addresses: { tcp: '127.0.0.1:8583', ws: '127.0.0.1:8582', admin: '127.0.0.1:8580' },
+      addresses: {
+        tcp: '127.0.0.1:8583',
+        ws: '127.0.0.1:8582',
+        admin: '127.0.0.1:8580',
+        links: { tcp: '127.0.0.1:8583', ws: '127.0.0.1:8582' },
+      },
       threads: 1,
       shards: 16,
       recovered: 4711,
@@ -84,6 +104,33 @@ describe('serve', () => {
 
   test('a path with blanks stays one value of the ready line', () => {
     expect(readyLine(config({ 'data-dir': '/srv/a b' }), fakeEngine().engine)).toContain(' data="/srv/a b" ');
+  });
+
+  test('with a link file every listener is on the line, behind what was always there', async () => {
+    const file = join(temporary(), 'links.yaml');
+    writeFileSync(
+      file,
+      '- { name: acquirer-a, port: 9001 }\n- { name: partner, transport: ws, host: "::1", port: 0 }\n',
+    );
+    const settings = config({ links: file });
+    const fake = fakeEngine();
+    const links = {
+      tcp: '127.0.0.1:8583',
+      ws: '127.0.0.1:8582',
+      'acquirer-a': '127.0.0.1:9001',
+      partner: '::1:40002',
+    };
+    const addresses = { ...fake.engine.addresses, links };
+    expect(readyLine(settings, { ...fake.engine, addresses })).toBe(
+      `${readyLine(config(), fake.engine)} links=tcp:127.0.0.1:8583,ws:127.0.0.1:8582,acquirer-a:127.0.0.1:9001,partner:::1:40002`,
+    );
+    const terminal = fakeTerminal();
+    const start: StartEngine = async () => ({ ...fake.engine, addresses });
+    const served = serve(settings, start, terminal, true);
+    await turn();
+    expect(JSON.parse(terminal.said.out)).toMatchObject({ tcp: '127.0.0.1:8583', in_ms: 82, links });
+    fake.end(ExitStatus.ok);
+    await served;
   });
 
   test('--demo tells the next command on stderr, with the flags that reach this server', async () => {

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { Fields } from '../../src/iso8583/message.js';
 import { ShardState } from '../../src/ring/control-block.js';
 import { ReplyKind } from '../../src/ring/kinds.js';
-import { echoReply, harness, request, type Seen, tcpClient, until } from './support.js';
+import { echoReply, harness, request, type Seen, tcpClient, tcpLink, until } from './support.js';
 
 /** A shard that keeps its requests until the test answers them. */
 async function holding(deadlineMs: number, more: Parameters<typeof harness>[0] = {}) {
@@ -103,17 +103,48 @@ describe('delivery', () => {
     expect(test.shards.rollBacks).toHaveLength(0);
   });
 
-  it('a late stored approval of a repeat is neither sent nor rolled back', async () => {
+  const withoutHold: [name: string, more: Fields, reply: Fields][] = [
+    ['the stored approval of a repeat', { '0': '0101' }, { '38': 'A00001' }],
+    [
+      'the stored partial approval of a repeat',
+      { '0': '0101' },
+      {
+        '4': '000000004000',
+        '38': 'A00001',
+        '39': '10',
+        '54': '0057986C000000010000',
+      },
+    ],
+    ['an account verification', { '3': '380000', '4': '000000000000' }, { '39': '85' }],
+    ['a balance inquiry', { '3': '310000', '4': '000000000000' }, { '38': 'A00001', '54': '0001986D000000000100' }],
+  ];
+  it.each(withoutHold)(
+    '%s that comes too late is answered 91 at once; nothing is rolled back',
+    async (_name, more, reply) => {
+      const { test, client, arrived, approval } = await holding(20);
+      client.send(request(1, more));
+      const seen = await arrived(1);
+      await sleep(60);
+      test.shards.reply(seen, { fields: { ...approval(seen), '38': '', ...reply }, flag: 0 });
+      await until('the refusal', () => client.replies.length === 1);
+      const { '2': _pan, '14': _expiry, '22': _entry, '25': _condition, ...echoed } = request(1, more);
+      expect(client.fields(0)).toEqual({ ...echoed, '0': '0110', '39': '91' });
+      expect(test.shards.rollBacks).toHaveLength(0);
+      expect(test.ingress.stats()).toMatchObject({ inFlight: 0, timeouts: 1, shed: { deadline: 1 }, replies: 1 });
+    },
+  );
+
+  it('a late approval without a hold for a connection that is gone is counted, not rolled back', async () => {
     const { test, client, arrived, approval } = await holding(20);
     client.send(request(1, { '0': '0101' }));
     const seen = await arrived(1);
+    client.socket.destroy();
+    await until('the close', () => test.ingress.stats().connections.tcp.signed_on === 0);
     await sleep(60);
     test.shards.reply(seen, { fields: approval(seen), flag: 0 });
-    await until('the drop', () => test.ingress.stats().errors.late_dropped === 1);
-    await sleep(20);
-    expect(client.replies).toHaveLength(0);
+    await until('the count', () => test.ingress.stats().errors.undeliverable === 1);
     expect(test.shards.rollBacks).toHaveLength(0);
-    expect(test.ingress.stats().inFlight).toBe(0);
+    expect(test.ingress.stats()).toMatchObject({ inFlight: 0, shed: { deadline: 0 } });
   });
 
   it('an approval for a connection that is gone is rolled back, a decline is counted', async () => {
@@ -222,6 +253,70 @@ describe('delivery', () => {
     test.control.setShardState(2, ShardState.up);
     await until('both', () => test.ingress.stats().rolledBack === 2);
     await until('both refused', () => client.replies.length === 2);
+  });
+
+  it('roll-backs of a shard that stays down are given up, their peers hear nothing, and the stop does not wait', async () => {
+    const { test, client, arrived, approval } = await holding(20);
+    client.send(request(1));
+    const seen = await arrived(1);
+    await sleep(60);
+    test.control.setShardState(seen.shard, ShardState.rebuilding);
+    test.shards.reply(seen, { fields: approval(seen), flag: 1 });
+    await until('the roll-back waits', () => test.ingress.stats().notDelivered === 1);
+    expect(test.ingress.stats()).toMatchObject({ inFlight: 1, errors: { not_rolled_back: 0 } });
+    test.control.setShardState(seen.shard, ShardState.down);
+    await until('it is given up', () => test.ingress.stats().errors.not_rolled_back === 1);
+    expect(test.ingress.stats()).toMatchObject({ inFlight: 0, rolledBack: 0 });
+    expect(test.log.filter((line) => line.includes('roll-backs given up'))).toHaveLength(1);
+    expect(client.replies).toHaveLength(0);
+    expect(test.shards.rollBacks).toHaveLength(0);
+    const began = performance.now();
+    await test.ingress.stop(20_000);
+    expect(performance.now() - began).toBeLessThan(10_000);
+  });
+
+  it('a roll-back that the shard gives up ends its entry; the stored approval is the truth then', async () => {
+    const patient = tcpLink({ name: 'patient', number: 2, deadlineMs: 60_000 });
+    const { test, client, arrived, approval } = await holding(20, { links: [tcpLink({ deadlineMs: 20 }), patient] });
+    test.shards.rollsBack = false;
+    client.send(request(1));
+    const seen = await arrived(1);
+    await sleep(60);
+    test.shards.reply(seen, { fields: approval(seen), flag: 1 });
+    const sequence = test.shards.sequence;
+    await until('the roll-back', () => test.shards.rollBacks.length === 1);
+    test.shards.reply(test.shards.rollBacks[0]!, { kind: ReplyKind.dropped, b: sequence });
+    await until('the end of its entry', () => test.ingress.stats().inFlight === 0);
+    expect(test.ingress.stats()).toMatchObject({ rolledBack: 0, errors: { not_rolled_back: 1, unmatched_reply: 0 } });
+    expect(client.replies).toHaveLength(0);
+    const other = await tcpClient(test, { link: 'patient' });
+    other.send({ ...request(1), '0': '0101' });
+    const repeat = await arrived(2);
+    test.shards.reply(repeat, { fields: approval(repeat), flag: 0, b: sequence });
+    await until('an answer', () => other.replies.length === 1);
+    expect(other.fields(0)).toMatchObject({ '38': 'A00001', '39': '00' });
+  });
+
+  it('a stop waits for roll-backs that nobody else waits for', async () => {
+    const { test, client, arrived, approval } = await holding(5000);
+    test.shards.rollsBack = false;
+    client.send(request(1));
+    const seen = await arrived(1);
+    test.shards.reply(seen, { fields: approval(seen), flag: 1 });
+    await until('the approval', () => client.replies.length === 1);
+    // A second copy, for which there is no entry any more: undone, and only the shard knows when.
+    test.shards.reply(seen, { fields: approval(seen), flag: 1 });
+    const sequence = test.shards.sequence;
+    await until('the roll-back', () => test.shards.rollBacks.length === 1);
+    let stopped = false;
+    const stopping = test.ingress.stop(20_000).then(() => {
+      stopped = true;
+    });
+    await sleep(100);
+    expect(stopped).toBe(false);
+    test.shards.reply(test.shards.rollBacks[0]!, { kind: ReplyKind.rolledBack, b: sequence });
+    await stopping;
+    expect(test.ingress.stats().rolledBack).toBe(1);
   });
 
   it('measures route, write and the whole', async () => {

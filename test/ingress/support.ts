@@ -1,5 +1,5 @@
 /** A harness around one ingress: a scripted shard on the other side of the rings, clients, and captured log lines. */
-import { connect, type Socket } from 'node:net';
+import { connect, Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { inspect } from 'node:util';
 import { afterEach } from 'vitest';
@@ -274,6 +274,14 @@ function portOf(address: string | undefined): number {
   return Number(address?.split(':')[1]);
 }
 
+/** The server's ends of the open sockets of a listener (node:net only), as the process has them. */
+export function serverSockets(address: string | undefined): Socket[] {
+  const { _getActiveHandles: handles } = process as unknown as { _getActiveHandles(): unknown[] };
+  return handles
+    .call(process)
+    .filter((handle): handle is Socket => handle instanceof Socket && handle.localPort === portOf(address));
+}
+
 /** A plain TCP peer that frames and unframes. */
 export class TcpClient {
   readonly replies: Uint8Array[] = [];
@@ -333,9 +341,10 @@ export class TcpClient {
 
 export async function tcpClient(
   test: Harness,
-  options: { framing?: FramingName; headerBytes?: number; dialect?: DialectName } = {},
+  options: { framing?: FramingName; headerBytes?: number; dialect?: DialectName; link?: string } = {},
 ): Promise<TcpClient> {
-  const socket = connect({ host: '127.0.0.1', port: portOf(test.addresses.tcp), noDelay: true });
+  const address = options.link === undefined ? test.addresses.tcp : test.addresses.links[options.link];
+  const socket = connect({ host: '127.0.0.1', port: portOf(address), noDelay: true });
   const { framing = 'len2', headerBytes = 0, dialect = 'iso87-bcd' } = options;
   const client = new TcpClient(socket, framing, headerBytes, dialect);
   await new Promise<void>((resolve, reject) => {

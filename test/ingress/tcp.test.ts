@@ -5,7 +5,18 @@ import type { HoldfastError } from '../../src/errors.js';
 import { framingNames } from '../../src/iso8583/framing.js';
 import { pack } from '../../src/iso8583/message.js';
 import { PanFingerprinter } from '../../src/vault/fingerprint.js';
-import { FINGERPRINT_KEY, harness, PAN, request, type TcpClient, tcpClient, tcpLink, until } from './support.js';
+import {
+  echoReply,
+  FINGERPRINT_KEY,
+  harness,
+  PAN,
+  request,
+  serverSockets,
+  type TcpClient,
+  tcpClient,
+  tcpLink,
+  until,
+} from './support.js';
 
 describe('TCP link', () => {
   it.each(framingNames.flatMap((framing) => [0, 5, 12].map((headerBytes) => ({ framing, headerBytes }))))(
@@ -245,6 +256,79 @@ describe('TCP link', () => {
     expect(walled.ingress.stats().errors.not_allowed).toBe(1);
     const open = await harness({ link: { allow: ['127.0.0.0/8'] } });
     expect(await (await tcpClient(open)).ask(request(1))).toMatchObject({ '39': '00' });
+  });
+
+  it('sockets of all links together have a bound of their own', async () => {
+    const test = await harness({
+      links: [tcpLink(), tcpLink({ name: 'other', number: 2 })],
+      ingress: { socketsMax: 2 },
+    });
+    const other = await tcpClient(test, { link: 'other' });
+    const first = await tcpClient(test);
+    await until('both', () => test.ingress.stats().connections.tcp.signed_on === 2);
+    const third = await tcpClient(test);
+    await until('the refusal', () => third.closed);
+    expect(test.ingress.stats().errors.too_many_connections).toBe(1);
+    expect(test.log.at(-1)).toContain('2 sockets are open, the most that the open-files limit allows');
+    other.socket.destroy();
+    await until('room', () => test.ingress.stats().connections.tcp.signed_on === 1);
+    const fourth = await tcpClient(test);
+    expect(await fourth.ask(request(4))).toMatchObject({ '39': '00' });
+    expect(await first.ask(request(5))).toMatchObject({ '39': '00' });
+  });
+
+  it('a peer that half-closes and takes no replies does not keep its socket', async () => {
+    const test = await harness();
+    const big = 'X'.repeat(900);
+    test.shards.script = (_seen, fields) => ({ fields: echoReply(fields, '51', { '63': big }) });
+    const client = await tcpClient(test);
+    client.socket.pause();
+    await until('the connection', () => serverSockets(test.addresses.tcp).length === 1);
+    const server = serverSockets(test.addresses.tcp)[0]!;
+    // Until the system takes no more for it: a little waits in the process then, too little to stop reading.
+    for (let sent = 0; server.writableLength === 0; sent += 20) {
+      expect(sent).toBeLessThan(100_000);
+      client.socket.write(Buffer.concat(Array.from({ length: 20 }, (_, i) => client.framed(request(i)))));
+      await until('the replies', () => test.ingress.stats().replies === sent + 20);
+    }
+    expect(server.isPaused()).toBe(false);
+    client.socket.end();
+    await until('the end', () => test.ingress.stats().connections.tcp.signed_on === 0);
+    await until('the socket is cut', () => serverSockets(test.addresses.tcp).length === 0, 15_000);
+    expect(test.ingress.stats().errors.slow_reader).toBe(0);
+  });
+
+  it('a reply that cannot be framed costs its connection only; an approval among them is rolled back', async () => {
+    const test = await harness();
+    const tooLong = new Uint8Array(5000);
+    test.shards.script = (_seen, fields) =>
+      fields['11'] === '000001' ? { bytes: tooLong, flag: 1 } : { fields: echoReply(fields, '00', { '38': 'A00001' }) };
+    const [bad, good] = [await tcpClient(test), await tcpClient(test)];
+    bad.send(request(1));
+    await until('the close', () => bad.closed);
+    await until('the roll-back', () => test.ingress.stats().rolledBack === 1);
+    expect(bad.replies).toHaveLength(0);
+    expect(await good.ask(request(2))).toMatchObject({ '39': '00' });
+    expect(test.ingress.stats()).toMatchObject({ inFlight: 0, errors: { internal: 1 } });
+    expect(test.log.filter((line) => line.includes('a defect of the ingress'))).toHaveLength(1);
+  });
+
+  it('a socket that throws costs its connection only', async () => {
+    const test = await harness();
+    const bad = await tcpClient(test);
+    await bad.ask(request(1));
+    serverSockets(test.addresses.tcp)[0]!.write = () => {
+      throw new Error('planted');
+    };
+    const good = await tcpClient(test);
+    bad.send(request(2));
+    good.send(request(3));
+    await until('the reply', () => good.replies.length === 1);
+    await until('the end', () => test.ingress.stats().connections.tcp.signed_on === 1);
+    expect(await good.ask(request(4))).toMatchObject({ '39': '00' });
+    expect(test.ingress.stats().errors.internal).toBeGreaterThanOrEqual(1);
+    expect(test.ingress.stats().inFlight).toBe(0);
+    await until('its socket is closed', () => serverSockets(test.addresses.tcp).length === 1);
   });
 
   it('a busy port is an error that names address and setting, and nothing stays open', async () => {

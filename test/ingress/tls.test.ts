@@ -9,6 +9,7 @@ import { WebSocket } from 'ws';
 import type { HoldfastError } from '../../src/errors.js';
 import { linkDefaults } from '../../src/ingress/links.js';
 import { pack, unpack } from '../../src/iso8583/message.js';
+import { LINK_SOCKETS_SPARE } from '../../src/limits.js';
 import { harness, portOf, request, TcpClient, until, WsClient } from './support.js';
 
 // Keys are made for the run and never kept in the repository.
@@ -74,6 +75,42 @@ describe.skipIf(!hasOpenssl)('TLS links (needs the openssl command)', () => {
       if (outcome !== undefined) await until('the refusal', () => outcome.closed);
     }
     expect(test.ingress.stats().messages).toBe(1);
+  });
+
+  it('who may not connect is cut off before the handshake, and whoever never shakes hands takes no place', async () => {
+    const plain = async (address: string | undefined): Promise<TcpClient> => {
+      const socket = connectPlain({ host: '127.0.0.1', port: portOf(address) });
+      await new Promise((resolve) => socket.once('connect', resolve));
+      return new TcpClient(socket, 'len2', 0, 'iso87-bcd');
+    };
+    const walled = await harness({ link: { tls: tls(), allow: ['192.0.2.0/24'] } });
+    const stranger = await plain(walled.addresses.tcp);
+    await until('the refusal', () => stranger.closed);
+    expect(walled.ingress.stats().errors).toMatchObject({ not_allowed: 1, tls: 0 });
+
+    const test = await harness({ link: { tls: tls(), connectionsMax: 1 } });
+    const silent = await plain(test.addresses.tcp);
+    const client = new TcpClient(await secure(portOf(test.addresses.tcp)), 'len2', 0, 'iso87-bcd');
+    expect(await client.ask(request(1))).toMatchObject({ '39': '00' });
+    const second = await plain(test.addresses.tcp);
+    await until('the refusal of the second', () => second.closed);
+    expect(silent.closed).toBe(false);
+    expect(test.ingress.stats().errors).toMatchObject({ too_many_connections: 1, tls: 0 });
+  });
+
+  it('sockets in their handshake are bounded', async () => {
+    const test = await harness({ link: { tls: tls(), connectionsMax: 1 } });
+    const port = portOf(test.addresses.tcp);
+    const silent = Array.from(
+      { length: LINK_SOCKETS_SPARE + 2 },
+      () => new TcpClient(connectPlain({ host: '127.0.0.1', port }), 'len2', 0, 'iso87-bcd'),
+    );
+    await until('a refusal', () => test.ingress.stats().errors.too_many_connections === 1);
+    await until('the close', () => silent.filter((one) => one.closed).length === 1);
+    for (const one of silent) one.socket.destroy();
+    await until('room', () => test.ingress.stats().errors.tls === LINK_SOCKETS_SPARE + 1);
+    const client = new TcpClient(await secure(port), 'len2', 0, 'iso87-bcd');
+    expect(await client.ask(request(1))).toMatchObject({ '39': '00' });
   });
 
   it('serves wss on the adapter ws', async () => {

@@ -1,5 +1,5 @@
 import { request as httpRequest } from 'node:http';
-import { createServer } from 'node:net';
+import { connect, createServer, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
@@ -139,6 +139,32 @@ describe.each(wsAdapterNames)('WebSocket link, adapter %s', (adapter) => {
     expect(await get('/')).toBe(404);
   });
 
+  /** An upgrade request by hand, on a socket that its client never ends. */
+  const byHand = async (engine: Awaited<ReturnType<typeof start>>, path: string, key = 'dGhlIHNhbXBsZSBub25jZQ==') => {
+    const socket = connect({ host: '127.0.0.1', port: portOf(engine.addresses.ws), allowHalfOpen: true });
+    socket.on('error', () => undefined);
+    let text = '';
+    socket.on('data', (chunk: Buffer) => {
+      text += chunk.toString('latin1');
+    });
+    await new Promise((resolve) => socket.once('connect', resolve));
+    const headers = ['host: x', 'connection: upgrade', 'upgrade: websocket', 'sec-websocket-version: 13'];
+    socket.write([`GET ${path} HTTP/1.1`, ...headers, `sec-websocket-key: ${key}`, '', ''].join('\r\n'));
+    return { socket, text: () => text };
+  };
+
+  test('a refused peer that never closes does not keep its socket', async () => {
+    const engine = await start();
+    const { socket, text } = await byHand(engine, '/other');
+    await until('the refusal', () => text().startsWith('HTTP/1.1 404'));
+    // Writing to a socket that nobody has any more is answered by a reset.
+    await until('the end of the socket', () => {
+      if (!socket.destroyed) socket.write('x');
+      return socket.destroyed;
+    });
+    expect(engine.ingress.stats().connections.ws.signed_on).toBe(0);
+  });
+
   test('an approval for a closed connection is rolled back', async () => {
     const engine = await start();
     engine.shards.script = () => undefined;
@@ -214,6 +240,40 @@ describe.each(wsAdapterNames)('WebSocket link, adapter %s', (adapter) => {
     expect(client.closeCode).toBe(1001);
     expect(unpack('iso87-bcd', client.replies[0]!)).toMatchObject({ '39': '00' });
     await expect(wsClient(engine)).rejects.toThrow();
+  });
+});
+
+describe('the adapter ws', () => {
+  const start = (link: Partial<LinkProfile> = {}) => harness({ links: [wsLink(link)], ingress: { wsAdapter: 'ws' } });
+  const plain = async (engine: Awaited<ReturnType<typeof start>>): Promise<Socket> => {
+    const socket = connect({ host: '127.0.0.1', port: portOf(engine.addresses.ws) });
+    socket.on('error', () => undefined);
+    socket.resume();
+    await new Promise((resolve) => socket.once('connect', resolve));
+    return socket;
+  };
+
+  it('a peer that sends no upgrade, or a slow one, is closed; one that came in time is not', async () => {
+    const engine = await start({ frameMs: 300 });
+    const [silent, slow] = [await plain(engine), await plain(engine)];
+    slow.write('GET /iso8583 HTTP/1.1\r\nhost: x\r\n');
+    const client = await wsClient(engine);
+    await until('the close of both', () => silent.destroyed && slow.destroyed);
+    expect(engine.ingress.stats().errors.slow_frame).toBe(2);
+    client.socket.send(pack('iso87-bcd', request(1)));
+    await until('the reply', () => client.replies.length === 1);
+  });
+
+  it('a peer that speaks no HTTP, or no WebSocket, is told so, closed and counted', async () => {
+    const engine = await start();
+    const iso = await plain(engine);
+    iso.write(Buffer.concat([Buffer.from([0, 90]), pack('iso87-bcd', request(1))]));
+    await until('the close', () => iso.destroyed);
+    const http = await plain(engine);
+    http.write('GET /iso8583 HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n');
+    await until('the close', () => http.destroyed);
+    expect(engine.ingress.stats().errors.bad_request).toBe(2);
+    expect(engine.ingress.stats().errors.internal).toBe(0);
   });
 });
 

@@ -212,4 +212,27 @@ describe('a journal that acknowledges late', () => {
     expect(await held(server, 30)).toBe(1000);
     expect(await server.stop()).toEqual({ status: 0, signal: null });
   });
+
+  test('what becomes durable after its deadline is answered 91, with and without a hold, never silence', async () => {
+    const server = await Server.start({
+      flags: ['--deadline-ms', '500'],
+      environment: { HOLDFAST_FAULT_LANE_DELAY_MS: '1500' },
+    });
+    const client = await server.connect();
+    const verification = purchase({ card: 40, fields: { 3: '380000', 4: '000000000000' } });
+    const inquiry = purchase({ card: 40, fields: { 3: '310000', 4: '000000000000' } });
+    const bought = purchase({ card: 41, amount: 1000 });
+    const again = client.batch([verification, inquiry, bought]);
+    client.raw(Buffer.concat([verification, inquiry, bought].map((fields) => client.frame(repeat(fields)))));
+    expect((await again).map(code)).toEqual(['91', '91', '91']);
+    await until('the repeats are answered', () => client.unexpected.length === 3);
+    expect(client.unexpected.map(code)).toEqual(['91', '91', '91']);
+    for (const refusal of client.unexpected) expect([refusal[38], refusal[54]]).toEqual([undefined, undefined]);
+    expect((await server.get('/metrics')).text).toContain('holdfast_shed_total{cause="deadline"} 6\n');
+    expect(await held(server, 41)).toBe(0);
+    // What needed no new record is in time: the repeat of a verification gets its first answer, that of the purchase 68.
+    expect(code(await client.request(repeat(verification)))).toBe('85');
+    expect(code(await client.request(repeat(bought)))).toBe('68');
+    expect(await server.stop()).toEqual({ status: 0, signal: null });
+  });
 });

@@ -2,12 +2,13 @@
  * Bad peers against the real server, while a good client is served on another connection all the time: only the bad
  * connection suffers, with one log line, and memory is bounded. The good client's answers are the proof.
  */
-import { writeFileSync } from 'node:fs';
+import { readdirSync, writeFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { demoAccount } from '../../src/cli/demo-program.js';
+import { socketsAllowed } from '../../src/cli/open-files.js';
 import { pack } from '../../src/iso8583/message.js';
 import { type IsoClient, purchase } from '../support/iso-client.js';
 import { Server, temporaryFolder, until } from '../support/server.js';
@@ -83,6 +84,16 @@ function len2(length: number, ...rest: number[]): Buffer {
 }
 
 const refusals = (): number => server.logged('connection closed').length;
+
+/** What was in flight is answered or given up; from then on nobody is shed any more. */
+async function floodIsOver(): Promise<void> {
+  await until('the flood is over', async () => {
+    const [shedBefore, servedBefore] = [shed, served];
+    await sleep(300);
+    return shed === shedBefore && served > servedBefore;
+  });
+  shedAllowed = false;
+}
 
 function random(count: number, seed: number): Buffer {
   const bytes = Buffer.alloc(count);
@@ -225,13 +236,7 @@ describe('peers that speak but do not behave', () => {
     for (const { socket } of slow) socket.destroy();
     await until('they are gone', async () => (await connections()) <= 2);
     expect(gone).toBe(slow.length);
-    // What was in flight is answered or given up; from then on nobody is shed any more.
-    await until('the flood is over', async () => {
-      const from = shed;
-      await sleep(300);
-      return shed === from;
-    });
-    shedAllowed = false;
+    await floodIsOver();
   });
 
   test('one connection more than the link allows is refused, the others stay', async () => {
@@ -258,7 +263,7 @@ async function connections(): Promise<number> {
 }
 
 describe('many connections', () => {
-  test(`${IDLE_CONNECTIONS} idle ones cost little and hold nobody up`, async () => {
+  test(`${IDLE_CONNECTIONS} connections, idle and then all active at once, cost little and hold nobody up`, async () => {
     const before = server.residentBytes();
     const idle: Peer[] = [];
     try {
@@ -275,10 +280,51 @@ describe('many connections', () => {
       const last = idle.at(-1)!;
       last.socket.write(len2(0));
       await until('a keep-alive', () => last.received.length > 0);
+      last.received.length = 0;
+      // And all of them at once: each is answered, if only with 91 where the link has too much in flight.
+      shedAllowed = true;
+      for (const { socket } of idle) {
+        socket.write(frame(Buffer.from(pack('iso87-bcd', purchase({ card: 1 + (served % 500), amount: 1 })))));
+      }
+      await until('all are answered', () => idle.every(({ received }) => received.length > 0), 60_000);
+      await floodIsOver();
+      for (const { received } of idle) expect(Buffer.concat(received).readUInt16BE()).toBe(received[0]!.length - 2);
+      expect((server.residentBytes() - before) / IDLE_CONNECTIONS).toBeLessThan(64 * 1024);
     } finally {
       for (const { socket } of idle) socket.destroy();
     }
     await until('they are gone', async () => (await connections()) <= 2);
+  });
+
+  test('they leave the open files that the engine needs, and the log says why one is refused', async () => {
+    const OPEN_FILES = 600;
+    const small = await Server.start({ openFiles: OPEN_FILES });
+    const [host, port] = small.tcp.split(':');
+    const client = await small.connect();
+    let ended = 0;
+    const many = Array.from({ length: OPEN_FILES }, () => {
+      const socket = connect({ host: host!, port: Number(port) });
+      socket.on('error', () => undefined);
+      socket.on('close', () => ended++);
+      return socket.resume();
+    });
+    const allowed = socketsAllowed(OPEN_FILES);
+    await until('the others are refused', () => ended >= OPEN_FILES + 1 - allowed);
+    expect(ended).toBe(OPEN_FILES + 1 - allowed);
+    expect(readdirSync(`/proc/${small.pid}/fd`).length).toBeLessThan(OPEN_FILES);
+    const [line] = small.logged('connection closed');
+    expect(line).toMatchObject({ link: 'tcp', kind: 'too_many_connections' });
+    expect(line!.detail).toBe(`${allowed} sockets are open, the most that the open-files limit allows`);
+    expect((await client.request(purchase({ card: 1 })))[39]).toBe('00');
+    expect((await small.get('/readyz')).status).toBe(200);
+    for (const socket of many) socket.destroy();
+    await until('there is room', async () => {
+      const next = await small.connect();
+      const reply = await next.request(purchase({ card: 2 })).catch(() => undefined);
+      next.close();
+      return reply?.[39] === '00';
+    });
+    expect(await small.stop()).toEqual({ status: 0, signal: null });
   });
 
   test('connections that come and go leave nothing behind', async () => {

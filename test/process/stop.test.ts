@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { demoAccount } from '../../src/cli/demo-program.js';
-import { purchase, repeat } from '../support/iso-client.js';
+import { purchase, repeat, transmission } from '../support/iso-client.js';
 import { Program, Server, serveArguments, temporaryFolder, until } from '../support/server.js';
 
 /** A journal this slow keeps requests in flight for as long as a test needs. */
@@ -68,6 +68,28 @@ describe('SIGTERM', () => {
     expect((await link.request(repeat(requests[0]!)))[38]).toBe(first[38]);
     expect(await held(next, 1)).toBe(100);
     expect(await next.stop()).toEqual({ status: 0, signal: null });
+  });
+
+  test('links are signed off: a peer that signed on is told, its 0810 is taken, the others just see the end', async () => {
+    const server = await Server.start({ dataDir: demoData() });
+    const [signedOn, plain] = [await server.connect(), await server.connect()];
+    const message = { 0: '0800', 7: transmission(), 11: '000001', 70: '001' };
+    expect((await signedOn.request(message))[39]).toBe('00');
+    expect((await plain.request(purchase({ card: 1 })))[39]).toBe('00');
+    server.child.kill('SIGTERM');
+    await until('the sign-off', () => signedOn.unexpected.length === 1);
+    const [signOff] = signedOn.unexpected;
+    expect(signOff).toEqual({
+      0: '0800',
+      7: expect.stringMatching(/^\d{10}$/),
+      11: expect.stringMatching(/^\d{6}$/),
+      70: '002',
+    });
+    signedOn.raw(signedOn.frame({ ...signOff!, 0: '0810', 39: '00' }));
+    expect(await server.end()).toEqual({ status: 0, signal: null });
+    await Promise.all([signedOn.ended, plain.ended]);
+    expect([signedOn.unexpected.length, plain.unexpected.length]).toEqual([1, 0]);
+    expect(server.logged('links signed off')).toMatchObject([{ peers: 1, answered: 1 }]);
   });
 
   test('the restart begins at the checkpoint and behind the segments: next to nothing is replayed', async () => {

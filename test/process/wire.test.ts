@@ -14,7 +14,7 @@ import { type DialectName, dialectNames } from '../../src/iso8583/dialects.js';
 import { type FramingName, framingNames } from '../../src/iso8583/framing.js';
 import { type Fields, pack, unpack } from '../../src/iso8583/message.js';
 import { IsoClient, nextStan, purchase, repeat, reversal, transmission } from '../support/iso-client.js';
-import { Server, temporaryFolder } from '../support/server.js';
+import { run, Server, temporaryFolder } from '../support/server.js';
 
 interface Peer {
   getBufferMessage(): Buffer | { error: string };
@@ -36,38 +36,30 @@ const combinations: Combination[] = [
   { name: 'tpdu', dialect: 'iso87-bcd', framing: 'len2', header: Buffer.from('6001230456', 'hex') },
   { name: 'header-12', dialect: 'iso87-ascii', framing: 'ascii4', header: Buffer.from('ISO026000077') },
 ];
-/** A port that nobody listens on: the ready line names only the standard links, so ours get numbers we know. */
-async function freePorts(count: number): Promise<number[]> {
-  const { createServer } = await import('node:net');
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createServer();
-      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-      return server;
-    }),
-  );
-  const ports = servers.map((server) => (server.address() as { port: number }).port);
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
-}
-
 let server: Server;
-let ports: number[];
+/** Addresses of all links by name, as the ready line gives them. */
+let addresses: Map<string, string>;
 
 beforeAll(async () => {
-  ports = await freePorts(combinations.length);
   const links = join(temporaryFolder('links'), 'links.yaml');
   writeFileSync(
     links,
     combinations
       .map(
-        ({ name, dialect, framing, header }, index) =>
-          `- { name: ${name}, port: ${ports[index]}, dialect: ${dialect}, framing: ${framing}, header-bytes: ${header?.length ?? 0} }\n`,
+        ({ name, dialect, framing, header }) =>
+          `- { name: ${name}, port: 0, dialect: ${dialect}, framing: ${framing}, header-bytes: ${header?.length ?? 0} }\n`,
       )
-      .join(''),
+      .join('')
+      .concat('- { name: strict, port: 0, dialect: iso87-bcd, sign-on-required: true }\n'),
   );
   server = await Server.start({ flags: ['--links', links, '--dialect', 'iso87-ascii-bin', '--ws-adapter', 'uws'] });
+  addresses = new Map(server.ready.links!.split(',').map((pair) => splitAtFirst(pair)));
 });
+
+function splitAtFirst(pair: string): [name: string, address: string] {
+  const at = pair.indexOf(':');
+  return [pair.slice(0, at), pair.slice(at + 1)];
+}
 
 afterAll(async () => {
   expect(await server.stop()).toEqual({ status: 0, signal: null });
@@ -145,12 +137,36 @@ describe('the npm codec iso_8583 over TCP', () => {
   });
 });
 
+describe('a server with a link file', () => {
+  test('names every listener on the ready line, the standard ones first, and in the log', () => {
+    const names = ['tcp', 'ws', ...combinations.map(({ name }) => name), 'strict'];
+    expect([...addresses.keys()]).toEqual(names);
+    expect([addresses.get('tcp'), addresses.get('ws')]).toEqual([server.ready.tcp, server.ready.ws]);
+    for (const address of addresses.values()) expect(address).toMatch(/^127\.0\.0\.1:[1-9]\d*$/);
+    const lines = server.logged('listening');
+    expect(lines.map(({ link, address }) => [link, address])).toEqual([...addresses]);
+    const { framing, header_bytes, dialect, transport } = lines[names.indexOf('header-12')]!;
+    expect([transport, framing, header_bytes, dialect]).toEqual(['tcp', 'ascii4', 12, 'iso87-ascii']);
+  });
+});
+
+describe('a link that requires sign-on', () => {
+  test('can be tried from the terminal', async () => {
+    const send = ['iso', 'send', '--to', addresses.get('strict')!, '--demo-card', '900', '--quiet'];
+    const refused = await run(send);
+    expect([refused.status, refused.out.split(' in ')[0]]).toEqual([0, '0110 declined 91 (issuer unavailable)']);
+    const served = await run([...send, '--sign-on', '--timeout', '20s']);
+    expect(served.status).toBe(0);
+    expect(served.out).toMatch(/^0810 accepted 00 in .*\n0110 approved 00 code \w{6} in .*\n$/);
+  });
+});
+
 describe('dialects, framings and headers', () => {
-  test.each(combinations.map((one, index) => [one.name, one, index] as const))('%s', async (_name, one, index) => {
+  test.each(combinations.map((one, index) => [one.name, one, index] as const))('%s', async (name, one, index) => {
     const card = 100 + index;
     const { dialect, framing, header } = one;
     const options = { dialect, framing, ...(header === undefined ? {} : { header }) };
-    const client = await IsoClient.connect('127.0.0.1', ports[index]!, options);
+    const client = await IsoClient.connect('127.0.0.1', Number(addresses.get(name)!.split(':')[1]), options);
     try {
       client.keepAlive();
       const request = purchase({ card, amount: 900 });

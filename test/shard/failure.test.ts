@@ -1,6 +1,8 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { DelayedLane } from '../../src/journal/lanes.js';
 import { ShardState } from '../../src/ring/control-block.js';
+import { ReplyKind } from '../../src/ring/kinds.js';
+import { LogicalShard } from '../../src/shard/logical-shard.js';
 import { MemoryStore } from '../../src/store/memory-store.js';
 import { Harness, purchase } from './harness.js';
 
@@ -72,6 +74,44 @@ describe('a shard that throws', () => {
     for (let i = 0; i < 5; i++) h.turn();
     expect(h.answers.get(rollBack)?.flag).toBe(1);
     expect(h.balances(0, card.account).held).toBe(0);
+  });
+});
+
+describe('a roll-back that is given up', () => {
+  it('goes back with the sequence of its approval when the shard is down for good', () => {
+    const h = new Harness({ faults: { throwRrn: POISON } });
+    const card = h.open(0, 1);
+    const token = h.send(card, purchase(1, 250));
+    h.turn();
+    const { sequence } = h.answers.get(token)!;
+    for (let stan = 10; stan < 13; stan++) {
+      h.ask(card, poison(stan));
+      for (let i = 0; i < 5; i++) h.turn();
+    }
+    const rollBack = h.notDelivered(0, sequence);
+    h.turn();
+    expect(h.answers.get(rollBack)).toMatchObject({ kind: ReplyKind.dropped, sequence });
+  });
+
+  it('goes back with the sequence of its approval when it threw again after the rebuild', () => {
+    const h = new Harness();
+    const card = h.open(0, 1);
+    const token = h.send(card, purchase(1, 250));
+    h.turn();
+    const { sequence } = h.answers.get(token)!;
+    const throws = vi.spyOn(LogicalShard.prototype, 'rollBack').mockImplementation(() => {
+      throw new Error('planted');
+    });
+    try {
+      const rollBack = h.notDelivered(0, sequence);
+      for (let i = 0; i < 6; i++) h.turn();
+      expect(h.answers.get(rollBack)).toMatchObject({ kind: ReplyKind.dropped, sequence });
+    } finally {
+      throws.mockRestore();
+    }
+    expect(h.control.shardState(0)).toBe(ShardState.up);
+    expect(h.logs.join('\n')).toContain('a roll-back failed twice');
+    expect(h.balances(0, card.account).held).toBe(250);
   });
 });
 

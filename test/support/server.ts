@@ -48,12 +48,23 @@ export class Program {
   stdout = '';
   stderr = '';
 
-  /** `environment` is added to a bare one: settings of the shell that runs the tests do not leak in. */
-  constructor(args: readonly string[], environment: Record<string, string> = {}, cwd?: string, userId?: number) {
+  /**
+   * `environment` is added to a bare one: settings of the shell that runs the tests do not leak in. `openFiles` is the limit of
+   * open files it starts with.
+   */
+  constructor(
+    args: readonly string[],
+    environment: Record<string, string> = {},
+    cwd?: string,
+    userId?: number,
+    openFiles?: number,
+  ) {
     const { PATH = '', HOME = '', TMPDIR } = process.env;
     const env = { PATH, HOME, ...(TMPDIR === undefined ? {} : { TMPDIR }), NO_COLOR: '1', ...environment };
     const main = fileURLToPath(built('cli/main.js'));
-    this.child = spawn(process.execPath, [main, ...args], {
+    const command = [process.execPath, main, ...args];
+    if (openFiles !== undefined) command.unshift('sh', '-c', `ulimit -n ${openFiles}; exec "$@"`, 'sh');
+    this.child = spawn(command[0]!, command.slice(1), {
       env,
       stdio: ['ignore', 'pipe', 'pipe'],
       ...(cwd === undefined ? {} : { cwd }),
@@ -124,6 +135,8 @@ export interface ServerOptions {
   /** Further flags; a port given here replaces the free one. */
   readonly flags?: readonly string[];
   readonly environment?: Record<string, string>;
+  /** Limit of open files (default: that of the tests). */
+  readonly openFiles?: number;
 }
 
 /** The arguments that start a server on free ports. */
@@ -160,7 +173,7 @@ export class Server extends Program {
   #token = '';
 
   private constructor(options: ServerOptions & { dataDir: string }) {
-    super(serveArguments(options), options.environment);
+    super(serveArguments(options), options.environment, undefined, undefined, options.openFiles);
     this.dataDir = options.dataDir;
   }
 
