@@ -1,6 +1,6 @@
 /**
- * ISO 3166-1: two letters and numeric code of every officially assigned country. DE19 carries the numeric code; people write
- * the letters.
+ * ISO 3166-1: two letters and numeric code of every officially assigned country. DE19 carries the numeric code, the end of
+ * DE43 the letters; people write the letters.
  */
 const codes =
   'AD020 AE784 AF004 AG028 AI660 AL008 AM051 AO024 AQ010 AR032 AS016 AT040 AU036 AW533 AX248 AZ031 BA070 ' +
@@ -19,17 +19,27 @@ const codes =
   'TM795 TN788 TO776 TR792 TT780 TV798 TW158 TZ834 UA804 UG800 UM581 US840 UY858 UZ860 VA336 VC670 VE862 ' +
   'VG092 VI850 VN704 VU548 WF876 WS882 YE887 YT175 ZA710 ZM894 ZW716';
 
+const A = 'A'.charCodeAt(0);
 const letters: string[] = [];
-const numbers: Record<string, number> = {};
+/** Numeric code by two letters; 0 where there is no country. */
+const numbers = new Uint16Array(26 * 26);
 for (const code of codes.split(' ')) {
   const numeric = Number(code.slice(2));
   letters[numeric] = code.slice(0, 2);
-  numbers[code.slice(0, 2)] = numeric;
+  numbers[(code.charCodeAt(0) - A) * 26 + code.charCodeAt(1) - A] = numeric;
+}
+
+/** Numeric code by the character codes of two upper-case letters; -1 when there is no such country. For the hot path. */
+export function countryOfLetters(first: number, second: number): number {
+  const a = first - A;
+  const b = second - A;
+  if (a < 0 || a > 25 || b < 0 || b > 25) return -1;
+  return numbers[a * 26 + b]! || -1;
 }
 
 /** Numeric code of two upper-case letters, e.g. BR -> 76; -1 when there is no such country. */
 export function countryNumber(alpha: string): number {
-  return Object.hasOwn(numbers, alpha) ? numbers[alpha]! : -1;
+  return alpha.length === 2 ? countryOfLetters(alpha.charCodeAt(0), alpha.charCodeAt(1)) : -1;
 }
 
 /** Two letters of a numeric code, e.g. 76 -> BR. */
@@ -39,5 +49,5 @@ export function countryLetters(numeric: number): string | undefined {
 
 /** Two letters of all countries, ascending. */
 export function countryCodes(): string[] {
-  return Object.keys(numbers);
+  return letters.filter((code) => code !== undefined).sort();
 }

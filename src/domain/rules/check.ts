@@ -20,7 +20,7 @@ import type {
   TextLiteral,
   Value,
 } from './ast.js';
-import { costs, listCost } from './cost.js';
+import { costOf } from './cost.js';
 import { type Field, fields } from './fields.js';
 import { checkNumberLiteral, checkTextLiteral } from './literals.js';
 import { checkOutcome } from './outcome-check.js';
@@ -68,7 +68,7 @@ class Check {
     this.#deep(node, depth);
     switch (node.kind) {
       case 'constant':
-        this.#spend(node, costs.constant);
+        this.#spend(node);
         break;
       case 'and':
       case 'or':
@@ -103,7 +103,7 @@ class Check {
 
   #flag(node: FieldRef): void {
     const field = this.#field(node);
-    this.#spend(node, costs.compare);
+    this.#spend(node);
     if (field.type === 'flag') return;
     const instead = field.type === 'data' ? `write present(${field.name})` : 'compare it with something';
     throw new Refusal('wrong_type', { node }, `${field.name} is ${kinds[field.type]}, no condition: ${instead}`);
@@ -115,8 +115,7 @@ class Check {
     this.#comparable(left, node.left);
     this.#comparable(right, node.right);
     const isEquality = node.op === '==' || node.op === '!=';
-    if (left.type === 'text') this.#spend(node, costs.text);
-    else this.#spend(node, costs.compare);
+    this.#spend(node);
     if (numeric.has(left.type) && numeric.has(right.type)) {
       this.#numbers(node, left, right);
       return;
@@ -173,7 +172,7 @@ class Check {
       throw new Refusal('wrong_type', { node: node.value }, 'expected a field in front of "in"');
     }
     this.#list(node, node.items);
-    this.#spend(node, listCost(left.field, node.items.length));
+    this.#spend(node);
     for (const item of node.items) {
       if (item.kind !== 'range') this.#item(left, item);
       else this.#range(left, item.from, item.to);
@@ -206,14 +205,12 @@ class Check {
       throw new Refusal('wrong_type', { node: node.value }, what);
     }
     this.#list(node, node.texts);
-    for (const text of node.texts) {
-      this.#spend(text, node.kind === 'contains' ? costs.contains : costs.text);
-      checkTextLiteral(left.field!, text, false);
-    }
+    this.#spend(node);
+    for (const text of node.texts) checkTextLiteral(left.field!, text, false);
   }
 
   #presence(node: Presence): void {
-    this.#spend(node, costs.compare);
+    this.#spend(node);
     if (node.value.kind !== 'field') {
       this.#window(node.value);
       return;
@@ -243,12 +240,10 @@ class Check {
         this.#window(node);
         return { type: node.kind === 'count' ? 'number' : 'money' };
       case 'negate': {
-        this.#spend(node, costs.arithmetic);
         const inner = this.#quantity(node.operand, depth);
         return inner.constant === undefined ? { type: inner.type } : { ...inner, constant: 0 - inner.constant };
       }
       case 'arithmetic':
-        this.#spend(node, costs.arithmetic);
         return this.#arithmetic(node, depth);
     }
   }
@@ -330,8 +325,9 @@ class Check {
     throw new Refusal('too_deep', { node }, `a rule nests at most ${RULE_DEPTH_MAX} levels deep`);
   }
 
-  #spend(node: object, units: number): void {
-    this.cost += units;
+  /** Adds a condition that has no conditions in it. */
+  #spend(node: Condition): void {
+    this.cost += costOf(node);
     if (this.cost <= RULE_COST_MAX) return;
     const what = `up to here the rule costs ${this.cost} units of at most ${RULE_COST_MAX}: make it two rules`;
     throw new Refusal('too_costly', { node }, what);

@@ -17,6 +17,7 @@ import type {
   Presence,
   Value,
 } from './ast.js';
+import { costOf } from './cost.js';
 import { FIRST_TEMPORARY, NEVER_FILLED } from './facts.js';
 import { type Field, fields, hasBitMap, isInstitution, Slot } from './fields.js';
 import { textValue } from './literals.js';
@@ -105,11 +106,14 @@ class Emitter {
     }
   }
 
-  /** All of the terms, or any: the last one first, each leading to the one behind it. */
+  /**
+   * All of the terms, or any: the last one first, each leading to the one behind it. The cheap ones are asked first; the
+   * order of the terms means nothing, and most messages are done after one.
+   */
   #junction(terms: readonly Condition[], all: boolean, wanted: boolean, yes: number, no: number): number {
     let entry = all ? yes : no;
-    for (let i = terms.length - 1; i >= 0; i--) {
-      entry = all ? this.condition(terms[i]!, wanted, entry, no) : this.condition(terms[i]!, wanted, yes, entry);
+    for (const term of terms.toSorted((a, b) => costOf(a) - costOf(b)).reverse()) {
+      entry = all ? this.condition(term, wanted, entry, no) : this.condition(term, wanted, yes, entry);
     }
     return entry;
   }

@@ -10,7 +10,8 @@
  * value takes and returns small integers.
  */
 import { RULE_DEPTH_MAX, RULE_WINDOWS_MAX } from '../../limits.js';
-import { MessageInput } from '../message.js';
+import { countryOfLetters } from '../countries.js';
+import { MessageInput, Text } from '../message.js';
 import { channels, messageFunctions, Slot, transactionTypes, weekdays } from './fields.js';
 
 const NONE = Number.NaN;
@@ -31,9 +32,6 @@ const channelNumber = (word: Channel): number => channels.indexOf(word);
 const VERIFICATION = typeNumber('verification');
 const CASH = typeNumber('cash');
 const CASH_DISBURSEMENT = typeNumber('cash_disbursement');
-const ATM = channelNumber('atm');
-/** Merchant category of cash dispensers. */
-const MCC_ATM = 6011;
 
 function table(size: number, rows: readonly (readonly [code: number, value: number])[]): Int8Array {
   const values = new Int8Array(size).fill(-1);
@@ -63,9 +61,15 @@ const channelOfEntryMode = table(100, [
   [2, channelNumber('magstripe')],
   [5, channelNumber('chip')],
   [7, channelNumber('contactless')],
-  [10, channelNumber('credential_on_file')],
+  // Credential on file: the cardholder bought at a shop that keeps the card.
+  [10, channelNumber('ecommerce')],
+  // A chip card that fell back to its stripe.
+  [80, channelNumber('magstripe')],
   [81, channelNumber('ecommerce')],
   [90, channelNumber('magstripe')],
+  // Contactless in magnetic stripe mode; a chip whose data may be unreliable.
+  [91, channelNumber('contactless')],
+  [95, channelNumber('chip')],
 ]);
 
 /** By the letters of DE48 tag 20: N, E, F, I, R. */
@@ -124,10 +128,11 @@ export class RuleFacts {
     const type = typeOf(input);
     numbers[Slot.type] = known(type);
     numbers[Slot.mcc] = known(input.mcc);
-    numbers[Slot.country] = known(input.country);
+    numbers[Slot.country] = known(input.country >= 0 ? input.country : countryOfName(input));
     const entryMode = input.entryMode < 0 ? -1 : (input.entryMode / 10) | 0;
     numbers[Slot.entryMode] = known(entryMode);
-    numbers[Slot.channel] = known(channelOf(type, entryMode, input.mcc));
+    numbers[Slot.channel] = known(channelOfEntryMode[entryMode] ?? -1);
+    numbers[Slot.atm] = type === CASH || type === CASH_DISBURSEMENT ? 1 : 0;
     numbers[Slot.condition] = known(input.condition);
     numbers[Slot.function] = known(input.functionCode < 128 ? functionOfCode[input.functionCode]! : -1);
     numbers[Slot.threeDSecure] = known(input.threeDSecureLevel);
@@ -230,7 +235,11 @@ function typeOf(input: MessageInput): number {
   return isSpending && input.amount === 0 ? VERIFICATION : (typeOfCode[code] ?? -1);
 }
 
-function channelOf(type: number, entryMode: number, mcc: number): number {
-  if (mcc === MCC_ATM && (type === CASH || type === CASH_DISBURSEMENT)) return ATM;
-  return channelOfEntryMode[entryMode] ?? -1;
+const NAME_LENGTH = 40;
+
+/** The country in the last two of the 40 characters of DE43. */
+function countryOfName(input: MessageInput): number {
+  if (input.textLength[Text.acceptorName] !== NAME_LENGTH) return -1;
+  const end = input.textAt[Text.acceptorName]! + NAME_LENGTH;
+  return countryOfLetters(input.text[end - 2]!, input.text[end - 1]!);
 }

@@ -72,10 +72,11 @@ export const Slot = {
   accountType: 25,
   accountCurrency: 26,
   accountAge: 27,
+  atm: 28,
   /** Time of the message in ms since 1970; no field, what ages are counted to. */
-  now: 28,
+  now: 29,
   /** Counters: count and amount of each window, one behind the other. */
-  counters: 29,
+  counters: 30,
 } as const;
 
 /** Kinds of transactions by the first two digits of DE3 (section 2 of the domain rules). */
@@ -92,16 +93,8 @@ export const transactionTypes = [
   'verification',
 ] as const;
 
-/** Ways a card is used: the channels of the card's controls, and credentials on file. */
-export const channels = [
-  'manual',
-  'magstripe',
-  'chip',
-  'contactless',
-  'ecommerce',
-  'credential_on_file',
-  'atm',
-] as const;
+/** How the card was read: the channels of a card's controls. Their `atm` is a flag here, because cash has one of these too. */
+export const channels = ['manual', 'magstripe', 'chip', 'contactless', 'ecommerce'] as const;
 
 /** Meanings of DE48 tag 20. */
 export const messageFunctions = ['normal', 'estimated', 'final', 'increment', 'replacement'] as const;
@@ -129,6 +122,7 @@ const data = (bit: number): Row => row('data', bit, 0, 0);
 const always: Readonly<Record<string, Row>> = {
   mti: code(Slot.mti, 4),
   partial_allowed: row('flag', Slot.partialAllowed, 0, 1),
+  atm: row('flag', Slot.atm, 0, 1),
   hour: row('number', Slot.hour, 0, 23),
   weekday: word(Slot.weekday, weekdays),
   'card.age_days': row('number', Slot.cardAge, 0, DAYS_MAX),

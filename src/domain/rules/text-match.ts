@@ -89,7 +89,9 @@ export function containsText(input: MessageInput, field: number, pool: TextPool,
   const end = endOf(input, field);
   const start = startOf(input, field, end);
   if (start === end) return UNKNOWN;
-  for (let at = start; at < end; at++) if (agrees(input.text, at, end, pool, which)) return HOLDS;
+  const { text } = input;
+  const first = pool.bytes[pool.starts[which]!]!;
+  for (let at = start; at < end; at++) if (text[at] === first && agrees(text, at, end, pool, which)) return HOLDS;
   return FAILS;
 }
 

@@ -3,6 +3,7 @@
  * as JavaScript values, absent as undefined, three-valued logic written out, arithmetic in BigInt. It shares no code with
  * the compiler, nor with what fills the facts: it reads a situation, from which `factsOf` fills them.
  */
+import { countryCodes } from '#src/domain/countries.js';
 import type { Condition, Item, Value } from '#src/domain/rules/ast.js';
 
 /** A message with its surroundings, in the words of people. Undefined = absent. */
@@ -181,11 +182,14 @@ const types: Readonly<Record<number, string>> = {
 const channels: Readonly<Record<number, string>> = {
   1: 'manual',
   2: 'magstripe',
+  80: 'magstripe',
   90: 'magstripe',
   5: 'chip',
+  95: 'chip',
   7: 'contactless',
+  91: 'contactless',
   81: 'ecommerce',
-  10: 'credential_on_file',
+  10: 'ecommerce',
 };
 
 function typeOf({ processing, amount }: Situation): string | undefined {
@@ -194,10 +198,11 @@ function typeOf({ processing, amount }: Situation): string | undefined {
   return types[processing];
 }
 
-function channelOf(s: Situation): string | undefined {
-  const type = typeOf(s);
-  if (s.mcc === 6011 && (type === 'cash' || type === 'cash_disbursement')) return 'atm';
-  return s.entryMode === undefined ? undefined : channels[Math.trunc(s.entryMode / 10)];
+/** DE19, else the letters at the end of a complete DE43. */
+function countryOf({ country, texts }: Situation): string | undefined {
+  const name = texts.merchant_name ?? '';
+  const letters = name.length === 40 ? name.slice(38) : '';
+  return country ?? (countryCodes().includes(letters) ? letters : undefined);
 }
 
 function fieldOf(name: string, s: Situation): number | string | boolean | undefined {
@@ -221,9 +226,11 @@ function fieldOf(name: string, s: Situation): number | string | boolean | undefi
     case 'mcc':
       return s.mcc;
     case 'country':
-      return s.country;
+      return countryOf(s);
     case 'channel':
-      return channelOf(s);
+      return s.entryMode === undefined ? undefined : channels[Math.trunc(s.entryMode / 10)];
+    case 'atm':
+      return ['cash', 'cash_disbursement'].includes(typeOf(s) ?? '');
     case 'entry_mode':
       return s.entryMode === undefined ? undefined : Math.trunc(s.entryMode / 10);
     case 'condition':

@@ -220,18 +220,22 @@ describe('each field says what the message, the card or the account says', () =>
     ['mcc == 0742', { mcc: 742 }, 'yes'],
     ['mcc in [3000..3299, 5411]', {}, 'yes'],
     ['country not in ["BR"]', { country: 'US' }, 'yes'],
+    ['country == "BR"', { country: 'BR', texts: { merchant_name: `${'SHOP'.padEnd(38)}US` } }, 'yes'],
     ['channel == "manual"', { entryMode: 11 }, 'yes'],
     ['channel == "magstripe"', { entryMode: 21 }, 'yes'],
     ['channel == "magstripe"', { entryMode: 902 }, 'yes'],
     ['channel == "chip"', {}, 'yes'],
     ['channel == "contactless"', { entryMode: 71 }, 'yes'],
     ['channel == "ecommerce"', { entryMode: 812 }, 'yes'],
-    ['channel == "credential_on_file"', { entryMode: 102 }, 'yes'],
-    ['channel == "atm"', { mcc: 6011, processing: 1 }, 'yes'],
-    ['channel == "atm"', { mcc: 6011, processing: 17 }, 'yes'],
-    ['channel == "atm"', { mcc: 6011, processing: 0 }, 'no'],
-    ['channel == "atm"', { mcc: 6010, processing: 1 }, 'no'],
+    ['channel == "ecommerce"', { entryMode: 102 }, 'yes'],
+    ['channel == "magstripe"', { entryMode: 800 }, 'yes'],
+    ['channel == "contactless"', { entryMode: 910 }, 'yes'],
+    ['channel == "chip"', { entryMode: 950 }, 'yes'],
     ['absent(channel)', { entryMode: 991 }, 'yes'],
+    ['atm and channel == "chip"', { processing: 1 }, 'yes'],
+    ['atm', { processing: 17 }, 'yes'],
+    ['atm', {}, 'no'],
+    ['atm', { processing: 1, amount: 0 }, 'no'],
     ['entry_mode == 05', {}, 'yes'],
     ['condition in [00, 59]', { condition: 59 }, 'yes'],
     ['function == "estimated"', { function: 'estimated' }, 'yes'],
@@ -284,6 +288,15 @@ describe('each field says what the message, the card or the account says', () =>
     ['account.age_days == 900', {}, 'yes'],
   ];
   table(rows);
+
+  test('the country is at the end of DE43 when DE19 is missing, and the name is complete', () => {
+    const { country: _, ...nowhere } = usual;
+    const named = (merchant_name: string): Situation => ({ ...nowhere, texts: { merchant_name } });
+    expect(truths('country == "US"', named(`${'SHOP'.padEnd(38)}US`))).toEqual(['yes', 'yes']);
+    expect(truths('present(country)', named(`${'SHOP'.padEnd(38)}ZZ`))).toEqual(['no', 'no']);
+    expect(truths('present(country)', named(`${'SHOP'.padEnd(37)}US`))).toEqual(['no', 'no']);
+    expect(truths('present(country)', named('US'))).toEqual(['no', 'no']);
+  });
 
   test('no field is without a row', () => {
     const read = new Set(rows.flatMap(([condition]) => checked(condition).fields));

@@ -126,7 +126,14 @@ const maybe = <T>(of: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> => fc.option
 export const texts = {
   terminal: ['TERM0001', 'TERM0002', 'T', 'TERM', ' TERM'],
   merchant: ['MERCHANT0000001', 'MERCHANT1', 'MERCHANT', 'SHOP "A"', 'SHOP \\ B', 'M'],
-  merchant_name: ['CORNER SHOP   SAO PAULO  BR', 'SHOP', 'CORNER', 'GIFT CARDS'],
+  merchant_name: [
+    'CORNER SHOP   SAO PAULO  BR',
+    'SHOP',
+    'CORNER',
+    'GIFT CARDS',
+    `${'SHOP'.padEnd(38)}US`,
+    `${'SHOP'.padEnd(38)}ZZ`,
+  ],
   acquirer: ['12345', '1234', '5', '99999999999'],
   forwarder: ['12345', '67', '6'],
 } as const;
@@ -166,7 +173,7 @@ export const situation: fc.Arbitrary<Situation> = fc
     billingCurrency: maybe(fc.constantFrom(...currencies)),
     mcc: maybe(fc.constantFrom(...mccs)),
     country: maybe(fc.constantFrom(...countries)),
-    entryMode: maybe(fc.constantFrom(0, 11, 21, 51, 71, 102, 812, 902, 999)),
+    entryMode: maybe(fc.constantFrom(0, 11, 21, 51, 71, 102, 800, 812, 902, 910, 950, 999)),
     condition: maybe(fc.constantFrom(0, 2, 59, 99)),
     function: maybe(fc.constantFrom('normal', 'estimated', 'final', 'increment', 'replacement')),
     threeDSecure: maybe(fc.constantFrom(0, 210, 211, 999)),
