@@ -9,7 +9,7 @@
  * it exchanges the branches. A comparison with an absent number (NaN) is neither true nor false; it takes the branch of
  * `fails`, and the compiler turns the operator round under a `not`, so that the branch is the right one there too.
  *
- * Why this form and no closures: docs/decisions/0011-rules-as-a-branch-graph.md.
+ * Why this form and no closures: docs/decisions/0014-rules-as-a-branch-graph.md.
  */
 import type { RuleFacts } from './facts.js';
 import {
@@ -218,6 +218,9 @@ function compute(code: Int32Array, pc: number, numbers: Float64Array, constants:
       numbers[to] = value < 0 ? by - 1 - rest : rest;
       break;
     }
+    default:
+      // The compiler emits nothing else; address 0 is the end of every program.
+      return 0;
   }
   const result = numbers[to]!;
   // What has left the safe range is absent.

@@ -360,6 +360,13 @@ describe('the schema', () => {
     expect(refusal(text)).toMatch(/ unknown_window: /);
   });
 
+  test('an amount that is multiplied is one of the account as well', () => {
+    expect(refusal(`when 5_00 * count("day") > spent("day")${outcome}`)).toBe('accepted');
+    expect(refusal(`when 5_00 * count("day") > hour${outcome}`)).toMatch(/ do not mix$/);
+    expect(refusal(`when 5_00 * count("day") > transaction_amount${outcome}`)).toMatch(/ do not mix$/);
+    expect(refusal(`when 5_000 * count("day") > spent("day")${outcome}`)).toMatch(/ has 2 decimals, not 3/);
+  });
+
   test('decimals of the account: yen have none, so no underscore fits', () => {
     const read = parseRule(`when amount > 5_00${outcome}`, { decimals: 0 });
     expect(!read.ok && read.error.message).toBe(

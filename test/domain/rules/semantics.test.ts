@@ -139,6 +139,12 @@ describe('counters hold what was approved before this message', () => {
     expect(set.evaluate(facts)).toBe(0);
     facts.message(facts.input, 986, NOW_MS);
     expect(set.evaluate(facts)).toBe(-1);
+    // In whatever order they were filled.
+    facts.counter(2, 1, Float64Array.of(1), 0);
+    facts.counter(0, 1, Float64Array.of(1), 0);
+    expect(set.evaluate(facts)).toBe(0);
+    facts.message(facts.input, 986, NOW_MS);
+    expect(set.evaluate(facts)).toBe(-1);
   });
 
   test('a window that the set does not know is absent', () => {
