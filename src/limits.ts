@@ -339,3 +339,28 @@ export const SEGMENT_BACKLOG_BUILDS = 8;
 /** Cards whose creation may be under way at once: two bulk commands of 256 rows for each of 16 shards, a chunk of 1 024 rows and
  * single requests, with room; on 256 shards 131 072 rows. */
 export const CARDS_IN_FLIGHT_MAX = 2 ** 17;
+
+/** Text of a decision rule in characters: 500 merchants of 15 characters in quotes are 9 500; a rule for people is below 500. */
+export const RULE_TEXT_LENGTH_MAX = 16_384;
+
+/** Levels of brackets, operators and negations in a rule: a hand-written one has 5; every recursion over rules is this deep. */
+export const RULE_DEPTH_MAX = 24;
+
+/** Items of one list of a rule: a look-up among 500 sorted texts compares 10 of them. Longer lists belong into a control. */
+export const RULE_LIST_MAX = 500;
+
+/** Cost of one rule, in units of one comparison of two numbers, 2 to 5 ns: 256 are about 1 us in the worst case, and room
+ * for 40 comparisons of texts or 250 of numbers. */
+export const RULE_COST_MAX = 256;
+
+/** Rules evaluated for one message, shadow rules included, and their cost together: 128 rules of 32 units are 4 096 units or
+ * some 15 us per message in the worst case, more than the rest of the engine spends on it. 25 usual rules (bench/rules.bench.ts) cost 119. */
+export const RULES_PER_SET_MAX = 128;
+export const RULE_SET_COST_MAX = 4096;
+
+/** Velocity windows that the rules of one message can read: 64 windows x 2 counters x 8 bytes, one buffer per shard. */
+export const RULE_WINDOWS_MAX = 64;
+
+/** Name of a velocity window in a rule, and name of a reason, in characters: both stand in lists and traces. */
+export const RULE_WINDOW_NAME_MAX = 40;
+export const RULE_REASON_LENGTH_MAX = 40;
