@@ -155,13 +155,6 @@ export const ELEMENTS_SHOWN_MAX = 256;
 /** Candidates of a search by RRN or STAN per shard; a STAN alone is not selective. */
 export const SEARCH_CANDIDATES_MAX = 1000;
 
-/** Idempotency keys remembered in memory to refuse another body at another shard: 100 000 x 150 bytes = 15 MB. */
-export const IDEMPOTENCY_RECENT_MAX = 100_000;
-
-/** Outcomes of system-level writes kept for replay, at least 24 h: 50 000 x 2 kB = 100 MB at worst. */
-export const SYSTEM_OUTCOMES_MAX = 50_000;
-export const SYSTEM_OUTCOMES_WINDOW_MS = 24 * 3_600_000;
-
 /** API tokens and programs: small numbers chosen by operators; both are kept in memory and listed in one answer. */
 export const TOKENS_MAX = 1000;
 export const PROGRAMS_MAX = 1000;

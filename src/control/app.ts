@@ -10,9 +10,9 @@ import { HoldfastError } from '../errors.js';
 import { API_BODY_BYTES_MAX } from '../limits.js';
 import { maskDigits } from '../vault/pan.js';
 import type { ControlContext } from './context.js';
-import { type Idempotency, mismatch } from './idempotency.js';
+import { once } from './once.js';
 import { ShardError } from './ports.js';
-import { ApiError, problemDocument } from './problem.js';
+import { ApiError, PROBLEM_TYPE, problemDocument } from './problem.js';
 import type { Answer, Route, RouteInput } from './route.js';
 import { validate } from './validate.js';
 
@@ -151,34 +151,9 @@ async function execute(context: ControlContext, route: Route, request: FastifyRe
     return route.handle({ ...input, idempotency: undefined });
   }
   const idempotency = context.idempotency.of(idempotencyKey, route.method, path, request.rawBody ?? Buffer.alloc(0));
-  return once(context, route, idempotency, () => route.handle({ ...input, idempotency }));
-}
-
-/** Runs a write that has a key: one at a time, and for system-level writes only if the journal knows no outcome. */
-async function once(
-  context: ControlContext,
-  route: Route,
-  idempotency: Idempotency,
-  handle: () => Promise<Answer> | Answer,
-): Promise<Answer> {
-  const known = context.system.outcome(idempotency.key);
-  if (known !== undefined && known.body !== idempotency.body) throw mismatch();
-  context.idempotency.begin(idempotency.key, idempotency.body);
-  let happened = false;
-  try {
-    if (route.idempotency === 'system' && known?.answer !== undefined) {
-      return { status: known.status ?? 200, body: JSON.parse(known.answer), replayed: true };
-    }
-    const answer = await handle();
-    happened = true;
-    return answer;
-  } catch (error) {
-    // An effect that may have happened binds the key to its body as well.
-    happened = error instanceof ShardError && error.kind === 'timeout';
-    throw error;
-  } finally {
-    context.idempotency.end(idempotency.key, happened ? idempotency.body : undefined);
-  }
+  return once(context, { route, idempotency, path, requestId: request.id }, (key) =>
+    route.handle({ ...input, idempotency: key }),
+  );
 }
 
 function noQuery(request: FastifyRequest): Record<string, never> {
@@ -201,7 +176,7 @@ function sendProblem(error: ApiError, request: FastifyRequest, reply: FastifyRep
   if (error.status === 401) reply.header('www-authenticate', 'Bearer realm="holdfast"');
   if (error.retryAfterSeconds !== undefined) reply.header('retry-after', String(error.retryAfterSeconds));
   const document = problemDocument(error, pathOf(request), request.id);
-  return reply.code(error.status).type('application/problem+json; charset=utf-8').send(JSON.stringify(document));
+  return reply.code(error.status).type(PROBLEM_TYPE).send(JSON.stringify(document));
 }
 
 /** Expected failures pass; Fastify's own become problems of ours; anything else is a defect: logged, and told as 500. */

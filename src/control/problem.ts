@@ -50,6 +50,8 @@ export const problems = {
   outcome_unknown: { status: 504, title: 'The shard did not answer in time' },
 } as const satisfies Record<string, { status: number; title: string }>;
 
+export const PROBLEM_TYPE = 'application/problem+json; charset=utf-8';
+
 export type ProblemCode = keyof typeof problems;
 
 export interface ProblemError {

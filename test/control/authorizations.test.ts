@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { type Harness, makeHarness } from './harness.js';
+import { type Harness, makeHarness, restart } from './harness.js';
 
 let h: Harness;
 let account: string;
@@ -121,17 +121,21 @@ describe('the simulator', () => {
     expect((await authorize({ amount: 1 }, key)).body.code).toBe('idempotency_mismatch');
   });
 
-  it('sends the very same message again when only the intent survived', async () => {
+  it('sends the very same message again when the process died before the answer was kept', async () => {
     const key = { 'idempotency-key': 'sim-2' };
-    const first = await authorize({}, key);
-    // As after a crash between effect and outcome: the shard has the authorization, the journal only the intent.
-    const index = h.log.records.findIndex((record) => record.type === 'outcome');
-    h.log.records.splice(index, 1);
-    const restarted = makeHarness({ log: h.log, engine: h.engine, vault: h.vault });
+    h.engine.before = (command) => {
+      if (command.op === 'keep_answer') throw new Error('the process died');
+    };
+    expect((await authorize({}, key)).status).toBe(500);
+    const [first] = (await h.call('GET', '/v1/authorizations')).body.data;
+    h.engine.nowMs += 60_000;
+    const restarted = restart(h);
     const again = await restarted.call('POST', '/v1/simulate/authorization', { card, amount: 2500 }, key);
     expect(again.status).toBe(201);
-    expect(again.body.authorization.id).toBe(first.body.authorization.id);
-    expect((await h.call('GET', `/v1/accounts/${account}`)).body.balances.held).toBe(2500);
+    expect(again.body.authorization).toEqual(first);
+    expect((await restarted.call('GET', `/v1/accounts/${account}`)).body.balances.held).toBe(2500);
+    const third = await restarted.call('POST', '/v1/simulate/authorization', { card, amount: 2500 }, key);
+    expect([third.headers['idempotent-replayed'], third.text]).toEqual(['true', again.text]);
   });
 });
 

@@ -20,11 +20,14 @@ export const START_MS = Date.UTC(2026, 10, 23, 12, 0, 0);
 
 export class MemoryLog implements SystemLog {
   readonly records: SystemRecord[] = [];
-  append(records: readonly SystemRecord[]): void {
-    this.records.push(...structuredClone(records));
+  append(records: readonly SystemRecord[]): number {
+    return this.records.push(...structuredClone(records));
   }
-  replay(visit: (record: SystemRecord) => void): void {
-    for (const record of this.records) visit(record);
+  replay(visit: (record: SystemRecord, sequence: number) => void): void {
+    for (const [index, record] of this.records.entries()) visit(record, index + 1);
+  }
+  read(sequence: number): SystemRecord {
+    return structuredClone(this.records[sequence - 1]!);
   }
 }
 
@@ -76,6 +79,11 @@ export interface HarnessOptions {
   log?: MemoryLog;
   engine?: TestEngine;
   vault?: MemoryVault;
+}
+
+/** The next process: control plane and shards anew, over what is durable. */
+export function restart(h: Harness): Harness {
+  return makeHarness({ log: h.log, vault: h.vault, engine: h.engine.restarted() });
 }
 
 export function makeHarness(options: HarnessOptions = {}): Harness {

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
 import type { AccountView, CardView } from '../../domain/commands.js';
-import { type CardDraft, issue, register } from '../card-numbers.js';
+import { type CardDraft, earlier, issue, register } from '../card-numbers.js';
 import type { ControlContext } from '../context.js';
 import { listRows } from '../list-rows.js';
 import { ApiError } from '../problem.js';
@@ -46,9 +46,10 @@ export function cardRoutes(context: ControlContext): Route[] {
           ...(idempotency === undefined ? {} : { idempotency: idempotency.tag }),
         };
         const issued =
-          body.pan === undefined
+          (idempotency?.known === true ? await earlier(context, shard, idempotency.tag) : undefined) ??
+          (body.pan === undefined
             ? await issue(context, shard, program.program, draft, idempotency?.tag.keyHash ?? randomBytes(32))
-            : await register(context, shard, program.program, draft, body.pan);
+            : await register(context, shard, program.program, draft, body.pan));
         const { result } = issued;
         if (!result.ok) throw refused(result.code, { param: result.code === 'card_exists' ? '/pan' : '/account' });
         if (!('card' in result) || result.card === undefined) throw new TypeError('the shard answered no card');
@@ -117,14 +118,10 @@ export function cardRoutes(context: ControlContext): Route[] {
         const place = context.ids.decode('card', params.id);
         if (place === undefined || place.shard >= context.shards.shards)
           throw new ApiError('not_found', 'There is no such card.');
-        if (body.status === undefined) {
-          const found = await requireCard(context, params.id);
-          return { status: 200, body: cardObject(context, found.shard, found.card) };
-        }
         const result = await context.shards.command(place.shard, {
           op: 'update_card',
           cardSlot: place.number,
-          status: cardStatusOf(body.status),
+          ...(body.status === undefined ? {} : { status: cardStatusOf(body.status) }),
           ...(idempotency === undefined ? {} : { idempotency: idempotency.tag }),
         });
         if (!result.ok) throw refused(result.code, { path: true, param: '/status' });
