@@ -169,6 +169,8 @@ export type Read =
   | { op: 'index'; high: number; low?: number; limit: number }
   /** Remaining hold of the authorization at the sequence; 0 when none is open. */
   | { op: 'hold'; sequence: number }
+  /** How long the stages of the message at the sequence took. */
+  | { op: 'stage_times'; sequence: number }
   /** Outcome that stands beside the effect of a keyed write; none when there was no effect. */
   | { op: 'outcome'; idempotency: IdempotencyTag }
   | { op: 'totals' }
@@ -181,10 +183,20 @@ export type ReadResult =
   | { ok: true; cards: CardView[] }
   | { ok: true; sequences: number[] }
   | { ok: true; remaining: number; original: number; expiresMs: number }
+  | { ok: true; stageTimes: StageTimesView }
   | { ok: true; outcome: CommandResult | null }
   | { ok: true; totals: LedgerTotal[] }
   | { ok: true; stats: ShardStats }
   | { ok: false; code: Refusal };
+
+/**
+ * Times of one sampled message, microseconds: waiting in the ring, decoding, deciding, writing the reply, and the commit that it
+ * shared with its batch. Without them: it was no sample, or its times are not in memory (any more).
+ */
+export type StageTimesView =
+  | { queue: number; decode: number; decide: number; encode: number; journal: number }
+  | 'not_sampled'
+  | 'not_kept';
 
 /** Sums of one chart account in one currency over a shard; debit and credit are non-negative turnovers. */
 export interface LedgerTotal {

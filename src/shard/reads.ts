@@ -53,6 +53,8 @@ function answer(shard: LogicalShard, durable: number, read: Read): ReadResult {
         expiresMs: holds.expiresMs[slot]!,
       };
     }
+    case 'stage_times':
+      return { ok: true, stageTimes: shard.stageTimes.of(read.sequence) };
     case 'outcome':
       return { ok: true, outcome: earlierOutcome(shard, read.idempotency) ?? null };
     case 'totals':

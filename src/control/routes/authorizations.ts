@@ -13,6 +13,7 @@ import {
   isApproved,
   isAuthorization,
   originalOf,
+  stageTimes,
 } from '../authorizations.js';
 import type { ControlContext } from '../context.js';
 import {
@@ -112,13 +113,15 @@ export function authorizationRoutes(context: ControlContext): Route[] {
       path: '/v1/authorizations/{id}/explain',
       tag: 'authorizations',
       summary: 'Why was it answered as it was?',
-      description: 'Read from the record of the decision: the verdict of every step in order, and the balances it saw.',
+      description:
+        'Read from the record of the decision: the verdict of every step in order, and the balances it saw. Stage times are taken of one message in 16 and kept in memory for the most recent of them.',
       access: 'read',
       idempotency: 'none',
       params: idParams,
       answers: { 200: { description: 'The explanation', schema: explanationSchema } },
       async handle({ params }) {
-        return { status: 200, body: explanation(context, await requireAuthorization(context, params.id)) };
+        const details = await requireAuthorization(context, params.id);
+        return { status: 200, body: explanation(context, details, await stageTimes(context, details.record)) };
       },
     }),
   ];
