@@ -241,11 +241,6 @@ export const cursors = {
   starting_after: z.string().max(100).optional().describe('Go on behind this object (older).'),
   ending_before: z.string().max(100).optional().describe('Objects newer than this one.'),
 };
-export function oneCursor(query: { starting_after?: string | undefined; ending_before?: string | undefined }): boolean {
-  return query.starting_after === undefined || query.ending_before === undefined;
-}
-export const ONE_CURSOR = 'starting_after and ending_before exclude each other';
-
 export function listOf<S extends z.ZodType>(item: S, id: string) {
   return z
     .object({

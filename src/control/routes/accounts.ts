@@ -5,7 +5,8 @@ import type { AccountView, CommandResult, UpdateAccount } from '../../domain/com
 import type { ControlContext } from '../context.js';
 import { currencyOfCode } from '../currencies.js';
 import { base32of, derive, type Idempotency } from '../idempotency.js';
-import { listRows } from '../list-rows.js';
+import { listAnswer, listQuery } from '../list.js';
+import { listRows, wholeTable } from '../list-rows.js';
 import { ApiError } from '../problem.js';
 import { type Answer, type Route, route } from '../route.js';
 import * as schemas from '../schemas.js';
@@ -47,28 +48,24 @@ export function accountRoutes(context: ControlContext): Route[] {
       summary: 'List accounts, newest first',
       access: 'read',
       idempotency: 'none',
-      query: z.strictObject(schemas.cursors).refine(schemas.oneCursor, schemas.ONE_CURSOR),
+      query: listQuery({}),
       answers: { 200: { description: 'A page of accounts', schema: schemas.listOf(schemas.account, 'AccountList') } },
       async handle({ query }) {
         const page = await listRows<AccountView>(context.shards, query, {
-          read: async (shard, before, limit) => {
+          ...wholeTable(async (shard, before, limit) => {
             const result = await context.shards.read(shard, { op: 'accounts', before, limit });
             if (!result.ok) throw refused(result.code);
             return 'accounts' in result ? result.accounts : [];
-          },
+          }),
           locate: async (id) => {
             const view = await readAccount(context, id);
             return view === undefined ? undefined : { shard: context.placement(id), row: view };
           },
         });
-        return {
-          status: 200,
-          body: {
-            object: 'list',
-            data: page.rows.map(({ row }) => accountObject(context, row)),
-            has_more: page.hasMore,
-          },
-        };
+        return listAnswer(
+          page.items.map(({ row }) => accountObject(context, row)),
+          page.hasMore,
+        );
       },
     }),
     route({

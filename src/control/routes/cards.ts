@@ -4,7 +4,8 @@ import { z } from 'zod';
 import type { AccountView, CardView } from '../../domain/commands.js';
 import { type CardDraft, earlier, issue, register } from '../card-numbers.js';
 import type { ControlContext } from '../context.js';
-import { listRows } from '../list-rows.js';
+import { listAnswer, listQuery } from '../list.js';
+import { listRows, type RowSource, wholeTable } from '../list-rows.js';
 import { ApiError } from '../problem.js';
 import { type Route, route } from '../route.js';
 import * as schemas from '../schemas.js';
@@ -68,23 +69,23 @@ export function cardRoutes(context: ControlContext): Route[] {
       summary: 'List cards, newest first',
       access: 'read',
       idempotency: 'none',
-      query: z
-        .strictObject({ ...schemas.cursors, account: schemas.chosenId.optional().describe('Cards of one account.') })
-        .refine(schemas.oneCursor, schemas.ONE_CURSOR),
+      query: listQuery({ account: schemas.chosenId.optional().describe('Cards of one account.') }),
       answers: { 200: { description: 'A page of cards', schema: schemas.listOf(schemas.card, 'CardList') } },
       async handle({ query }) {
         const page = await listRows<CardView>(context.shards, query, {
-          read:
-            query.account === undefined
-              ? (shard, before, limit) => readCards(context, shard, before, limit)
-              : cardsOfAccount(context, query.account),
+          ...(query.account === undefined
+            ? wholeTable<CardView>((shard, before, limit) => readCards(context, shard, before, limit))
+            : cardsOfAccount(context, query.account)),
           locate: async (id) => {
             const found = await readCard(context, id);
-            return found === undefined ? undefined : { shard: found.shard, row: found.card };
+            if (found === undefined || (query.account ?? found.account.id) !== found.account.id) return undefined;
+            return { shard: found.shard, row: found.card };
           },
         });
-        const data = page.rows.map(({ shard, row }) => cardObject(context, shard, row));
-        return { status: 200, body: { object: 'list', data, has_more: page.hasMore } };
+        return listAnswer(
+          page.items.map(({ shard, row }) => cardObject(context, shard, row)),
+          page.hasMore,
+        );
       },
     }),
     route({
@@ -168,13 +169,11 @@ async function readCards(context: ControlContext, shard: number, before: number,
 }
 
 /** Reads all cards of the account once: an account has a handful. */
-function cardsOfAccount(
-  context: ControlContext,
-  account: string,
-): (shard: number, before: number, limit: number) => Promise<CardView[]> {
+function cardsOfAccount(context: ControlContext, account: string): Pick<RowSource<CardView>, 'read' | 'readNewer'> {
   const home = context.placement(account);
   let cards: Promise<CardView[]> | undefined;
-  return async (shard, before, limit) => {
+  /** Newest first. */
+  const all = (shard: number): Promise<CardView[]> | CardView[] => {
     if (shard !== home) return [];
     cards ??= context.shards.read(home, { op: 'cards_of_account', id: account }).then((result) => {
       if (!result.ok) {
@@ -183,7 +182,12 @@ function cardsOfAccount(
       }
       return 'cards' in result ? [...result.cards].sort((a, b) => b.slot - a.slot) : [];
     });
-    return (await cards).filter((card) => before < 0 || card.slot < before).slice(0, limit);
+    return cards;
+  };
+  return {
+    read: async (shard, before, limit) =>
+      (await all(shard)).filter((card) => before < 0 || card.slot < before).slice(0, limit),
+    readNewer: async (shard, from, limit) => (await all(shard)).filter((card) => card.slot >= from).slice(-limit),
   };
 }
 

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
 import type { ControlContext } from '../context.js';
 import { base32of, derive, type Idempotency } from '../idempotency.js';
+import { listAnswer, listQuery, pageOf } from '../list.js';
 import { ApiError } from '../problem.js';
 import { type Route, route } from '../route.js';
 import * as schemas from '../schemas.js';
@@ -36,13 +37,18 @@ export function programRoutes(context: ControlContext): Route[] {
       method: 'GET',
       path: '/v1/programs',
       tag: 'programs',
-      summary: 'List all programs, newest first',
+      summary: 'List programs, newest first',
       access: 'read',
       idempotency: 'none',
-      answers: { 200: { description: 'The programs', schema: schemas.listOf(schemas.program, 'ProgramList') } },
-      handle() {
-        const data = [...context.system.programs].reverse().map(programObject);
-        return { status: 200, body: { object: 'list', data, has_more: false } };
+      query: listQuery({}),
+      answers: { 200: { description: 'A page of programs', schema: schemas.listOf(schemas.program, 'ProgramList') } },
+      handle({ query }) {
+        const rows = context.system.programs.map((row) => ({ id: row.program.id, row }));
+        const page = pageOf(rows, query);
+        return listAnswer(
+          page.items.map(({ row }) => programObject(row)),
+          page.hasMore,
+        );
       },
     }),
     route({
@@ -150,10 +156,11 @@ export function tokenRoutes(context: ControlContext): Route[] {
       summary: 'List the valid tokens, newest first',
       access: 'admin',
       idempotency: 'none',
-      answers: { 200: { description: 'The tokens', schema: schemas.listOf(schemas.token, 'TokenList') } },
-      handle() {
-        const data = [...context.system.tokens].reverse().map(tokenObject);
-        return { status: 200, body: { object: 'list', data, has_more: false } };
+      query: listQuery({}),
+      answers: { 200: { description: 'A page of tokens', schema: schemas.listOf(schemas.token, 'TokenList') } },
+      handle({ query }) {
+        const page = pageOf(context.system.tokens, query);
+        return listAnswer(page.items.map(tokenObject), page.hasMore);
       },
     }),
     route({
