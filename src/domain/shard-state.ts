@@ -9,6 +9,7 @@
 import { assert } from '../errors.js';
 import { DUPLICATE_WINDOW_MS } from '../limits.js';
 import { AccountTable } from './account-table.js';
+import { ApprovalCodes, NO_APPROVAL_KEY } from './approval-code.js';
 import { CardTable } from './card-table.js';
 import { RowCursor } from './columns.js';
 import { StateDigest } from './digest.js';
@@ -26,6 +27,7 @@ export class ShardState {
   readonly shard: number;
   /** How long repeats and early reversals are remembered, ms; at least 24 h (limits.ts). */
   readonly duplicateWindowMs: number;
+  readonly approvalCodes: ApprovalCodes;
   readonly digest = new StateDigest();
   readonly accounts = new AccountTable(this.digest);
   readonly cards = new CardTable(this.digest);
@@ -44,9 +46,11 @@ export class ShardState {
   #countersPass = false;
   readonly #cursor = new RowCursor();
 
-  constructor(shard: number, duplicateWindowMs = DUPLICATE_WINDOW_MS) {
+  /** The key is needed only by a state that decides. */
+  constructor(shard: number, duplicateWindowMs = DUPLICATE_WINDOW_MS, approvalKey = NO_APPROVAL_KEY) {
     this.shard = shard;
     this.duplicateWindowMs = duplicateWindowMs;
+    this.approvalCodes = new ApprovalCodes(approvalKey, shard);
   }
 
   /** Tombstones of early reversals recorded since the shard began. */

@@ -59,7 +59,7 @@ export class LogicalShard {
   constructor(context: ThreadContext, head: ShardHead) {
     this.#context = context;
     this.number = head.shard;
-    this.state = new ShardState(head.shard, context.ports.duplicateWindowMs);
+    this.state = new ShardState(head.shard, context.ports.duplicateWindowMs, context.ports.approvalKey);
     this.poisons = new Poisons(this.state.poisons);
     this.journal = new ShardJournal(head.shard, head);
     this.stageTimes = new StageTimes(head.sequence);

@@ -57,6 +57,7 @@ export class TestEngine implements ShardPort, JournalPort, DirectoryPort {
       keys: new IndexKeys(0x1234567, 0x89abcde),
       keyCheck: 7,
       duplicateWindowMs: 86_400_000,
+      approvalKey: [1, 2, 3, 4],
       directory: this.#directory,
       faults: new Faults(noFaults),
       instruments: new ShardInstruments(this.instruments),
