@@ -54,7 +54,7 @@ export async function listRows<R extends Row>(
   const rows = await Promise.all(
     shards.map((shard) => {
       const bound = bounds[shard]!;
-      if (cursor.param === 'starting_after') return bound === 0 ? [] : tagged(shard, source.read(shard, bound, least));
+      if (cursor.param === 'starting_after') return tagged(shard, source.read(shard, bound, least));
       return tagged(shard, source.readNewer(shard, shard === place.shard ? bound + 1 : bound, least));
     }),
   );
