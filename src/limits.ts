@@ -110,6 +110,10 @@ export const CONFIG_FILE_BYTES_MAX = 1024 * 1024;
 /** JSON body of an API request in bytes: the largest legitimate one is a program with its tables, some 50 kB. */
 export const API_BODY_BYTES_MAX = 1024 * 1024;
 
+/** Objects and arrays of a JSON body within each other: a program's tables are some 6 deep, and a walk by recursion of 64 steps
+ * needs a few kB of stack. */
+export const API_BODY_DEPTH_MAX = 64;
+
 /** One line of a bulk import in bytes: an account and a card with every property are below 1 kB. */
 export const BULK_LINE_BYTES_MAX = 8192;
 

@@ -6,6 +6,7 @@
 import type { Readable } from 'node:stream';
 import type { z } from 'zod';
 import type { ClaimedKey } from './idempotency.js';
+import type { ProblemCode } from './problem.js';
 import type { Scope } from './tokens.js';
 
 /**
@@ -51,6 +52,8 @@ export interface AnswerDoc {
   readonly description: string;
   readonly schema?: z.ZodType;
   readonly contentType?: string;
+  /** Headers of this answer beside those that every answer has. */
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 interface RouteBase {
@@ -67,6 +70,8 @@ interface RouteBase {
   /** Content types of a streamed body; such a route gets no parsed body. */
   readonly streamTypes?: readonly string[];
   readonly answers: Readonly<Record<number, AnswerDoc>>;
+  /** Problems that do not follow from the kind of the route (route-errors.ts). */
+  readonly errors?: readonly ProblemCode[];
 }
 
 /** A route as its author writes it, with types from its schemas. */

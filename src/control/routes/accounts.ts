@@ -9,6 +9,7 @@ import { listAnswer, listQuery } from '../list.js';
 import { listRows, wholeTable } from '../list-rows.js';
 import { ApiError } from '../problem.js';
 import { type Answer, type Route, route } from '../route.js';
+import { shardRead, shardWrite } from '../route-errors.js';
 import * as schemas from '../schemas.js';
 import { type ProgramRow, SANDBOX_PROGRAM } from '../system-state.js';
 import { accountObject, accountStatusOf, accountTypeOf, refused } from '../views.js';
@@ -26,6 +27,7 @@ export function accountRoutes(context: ControlContext): Route[] {
       access: 'write',
       idempotency: 'shard',
       body: schemas.accountCreate,
+      errors: [...shardWrite, 'program_not_found', 'currency_mismatch', 'account_exists', 'amount_out_of_range'],
       answers: { 201: { description: 'The account', schema: schemas.account } },
       async handle({ body, idempotency }) {
         const { program, ...fields } = accountFields(context, body);
@@ -49,6 +51,7 @@ export function accountRoutes(context: ControlContext): Route[] {
       access: 'read',
       idempotency: 'none',
       query: listQuery({}),
+      errors: [...shardRead],
       answers: { 200: { description: 'A page of accounts', schema: schemas.listOf(schemas.account, 'AccountList') } },
       async handle({ query }) {
         const page = await listRows<AccountView>(context.shards, query, {
@@ -77,6 +80,7 @@ export function accountRoutes(context: ControlContext): Route[] {
       access: 'read',
       idempotency: 'none',
       params: idParams,
+      errors: [...shardRead],
       answers: { 200: { description: 'The account', schema: schemas.account } },
       async handle({ params }) {
         return { status: 200, body: accountObject(context, await requireAccount(context, params.id)) };
@@ -92,6 +96,7 @@ export function accountRoutes(context: ControlContext): Route[] {
       idempotency: 'shard',
       params: idParams,
       body: schemas.accountUpdate,
+      errors: [...shardWrite, 'account_closed', 'amount_out_of_range'],
       answers: { 200: { description: 'The account after the change', schema: schemas.account } },
       async handle({ params, body, idempotency }) {
         const command: UpdateAccount = {

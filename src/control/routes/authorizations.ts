@@ -29,16 +29,17 @@ import {
 import { badCursor, type Cursor, cursorOf, listAnswer, listQuery, Page } from '../list.js';
 import { ApiError } from '../problem.js';
 import { type Route, route } from '../route.js';
+import { journalRead } from '../route-errors.js';
 import * as schemas from '../schemas.js';
 import { authorization, authorizationList, explanationSchema } from '../schemas-authorizations.js';
 import { refused } from '../views.js';
 import { readAccount } from './accounts.js';
 import { readCard } from './cards.js';
 
-const instant = z
-  .string()
-  .refine((text) => /^\d{4}-\d{2}-\d{2}T/.test(text) && !Number.isNaN(Date.parse(text)), 'an RFC 3339 date and time')
-  .transform((text) => Date.parse(text));
+const instant = z.iso
+  .datetime({ offset: true, error: 'an RFC 3339 date and time, such as 2026-01-31T12:00:00Z' })
+  .transform((text) => Date.parse(text))
+  .meta({ type: 'string', format: 'date-time', pattern: undefined });
 
 const searchQuery = listQuery({
   card: z.string().max(64).optional().describe('Id of the card.'),
@@ -75,6 +76,7 @@ export function authorizationRoutes(context: ControlContext): Route[] {
       access: 'read',
       idempotency: 'none',
       query: searchQuery,
+      errors: [...journalRead],
       answers: { 200: { description: 'A page of authorizations', schema: authorizationList } },
       async handle({ query }) {
         const { page, stopped } = await search(context, query);
@@ -94,6 +96,7 @@ export function authorizationRoutes(context: ControlContext): Route[] {
       access: 'read',
       idempotency: 'none',
       params: idParams,
+      errors: [...journalRead],
       answers: { 200: { description: 'The authorization', schema: authorization } },
       async handle({ params }) {
         const details = await requireAuthorization(context, params.id);
@@ -111,6 +114,7 @@ export function authorizationRoutes(context: ControlContext): Route[] {
       access: 'read',
       idempotency: 'none',
       params: idParams,
+      errors: [...journalRead],
       answers: { 200: { description: 'The explanation', schema: explanationSchema } },
       async handle({ params }) {
         const details = await requireAuthorization(context, params.id);

@@ -5,6 +5,7 @@ import type { ControlContext } from '../context.js';
 import { mismatch } from '../idempotency.js';
 import { claimKey } from '../once.js';
 import { type Answer, type Route, route } from '../route.js';
+import { shardWrite } from '../route-errors.js';
 import * as schemas from '../schemas.js';
 import { outcomeRecord } from './programs.js';
 
@@ -24,6 +25,7 @@ export function bulkRoutes(context: ControlContext): Route[] {
       idempotency: 'own',
       body: schemas.importRow,
       streamTypes: ['application/x-ndjson', 'application/ndjson', 'application/jsonl'],
+      errors: [...shardWrite],
       answers: { 200: { description: 'Counts and refused rows', schema: schemas.importResult } },
       handle({ stream, idempotencyKey }) {
         return idempotencyKey === undefined ? importAll(context, stream) : importOnce(context, stream, idempotencyKey);

@@ -8,6 +8,7 @@ import { listAnswer, listQuery } from '../list.js';
 import { listRows, type RowSource, wholeTable } from '../list-rows.js';
 import { ApiError } from '../problem.js';
 import { type Route, route } from '../route.js';
+import { shardRead, shardWrite } from '../route-errors.js';
 import * as schemas from '../schemas.js';
 import { cardObject, cardStatusOf, refused } from '../views.js';
 import { readAccount } from './accounts.js';
@@ -27,6 +28,14 @@ export function cardRoutes(context: ControlContext): Route[] {
       access: 'write',
       idempotency: 'shard',
       body: schemas.cardCreate,
+      errors: [
+        ...shardWrite,
+        'account_not_found',
+        'account_closed',
+        'card_not_found',
+        'card_exists',
+        'controls_not_enforced',
+      ],
       answers: { 201: { description: 'The card', schema: schemas.card } },
       async handle({ body, idempotency }) {
         assertNoControls(body.controls);
@@ -70,6 +79,7 @@ export function cardRoutes(context: ControlContext): Route[] {
       access: 'read',
       idempotency: 'none',
       query: listQuery({ account: schemas.chosenId.optional().describe('Cards of one account.') }),
+      errors: [...shardRead],
       answers: { 200: { description: 'A page of cards', schema: schemas.listOf(schemas.card, 'CardList') } },
       async handle({ query }) {
         const page = await listRows<CardView>(context.shards, query, {
@@ -97,6 +107,7 @@ export function cardRoutes(context: ControlContext): Route[] {
       access: 'read',
       idempotency: 'none',
       params: idParams,
+      errors: [...shardRead],
       answers: { 200: { description: 'The card', schema: schemas.card } },
       async handle({ params }) {
         const found = await requireCard(context, params.id);
@@ -113,6 +124,7 @@ export function cardRoutes(context: ControlContext): Route[] {
       idempotency: 'shard',
       params: idParams,
       body: schemas.cardUpdate,
+      errors: [...shardWrite, 'card_status_final', 'controls_not_enforced'],
       answers: { 200: { description: 'The card after the change', schema: schemas.card } },
       async handle({ params, body, idempotency }) {
         assertNoControls(body.controls);

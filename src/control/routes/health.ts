@@ -106,9 +106,13 @@ export function healthRoutes(context: ControlContext): Route[] {
         thread: z.string().max(40).default('control').describe('main, control, shard-0 ...'),
         seconds: z.coerce.number().min(0.01).max(PROFILE_SECONDS_MAX).default(5),
       }),
+      errors: ['not_supported'],
       answers: {
-        200: { description: 'A .cpuprofile for Chrome DevTools or speedscope', contentType: 'application/json' },
-        501: { description: 'This thread cannot be profiled while it runs' },
+        200: {
+          description: 'A .cpuprofile for Chrome DevTools or speedscope',
+          contentType: 'application/json',
+          headers: { 'Content-Disposition': 'A name for the file.' },
+        },
       },
       handle: ({ query, idempotencyKey }) => {
         if (!context.profiles.threads.includes(query.thread))

@@ -12,6 +12,7 @@ import { eventId, eventPlace } from '../ids.js';
 import { badCursor, type Cursor, cursorOf, listAnswer, listQuery, Page, type PageQuery } from '../list.js';
 import { ApiError } from '../problem.js';
 import { type Answer, type Route, route } from '../route.js';
+import { journalRead, shardRead } from '../route-errors.js';
 import * as schemas from '../schemas.js';
 import { entryList, trialBalance } from '../schemas-authorizations.js';
 import { refused, time } from '../views.js';
@@ -29,6 +30,7 @@ export function ledgerRoutes(context: ControlContext): Route[] {
       idempotency: 'none',
       params: z.object({ id: schemas.chosenId }),
       query: listQuery({}),
+      errors: [...journalRead, 'capacity_exceeded'],
       answers: { 200: { description: 'A page of entries', schema: entryList } },
       async handle({ params, query }) {
         return entries(context, params.id, query);
@@ -42,6 +44,7 @@ export function ledgerRoutes(context: ControlContext): Route[] {
       summary: 'Sums of every account of the chart, per currency, over all shards',
       access: 'read',
       idempotency: 'none',
+      errors: [...shardRead],
       answers: { 200: { description: 'The trial balance', schema: trialBalance } },
       async handle() {
         return { status: 200, body: await trial(context) };

@@ -20,6 +20,7 @@ import { catchUp, readRecord } from '../history.js';
 import { type ClaimedKey, derive } from '../idempotency.js';
 import { ApiError } from '../problem.js';
 import { type Answer, type Route, route } from '../route.js';
+import { journalRead, shardWrite } from '../route-errors.js';
 import * as schemas from '../schemas.js';
 import { authorization } from '../schemas-authorizations.js';
 import { findAuthorization } from './authorizations.js';
@@ -108,6 +109,7 @@ export function simulateRoutes(context: ControlContext): Route[] {
       access: 'simulate',
       idempotency: 'answer',
       body: simulateAuthorization,
+      errors: [...shardWrite, ...journalRead, 'not_sandbox', 'card_not_found', 'currency_mismatch', 'not_simulatable'],
       answers: { 201: { description: 'The authorization and the two messages', schema: simulation } },
       async handle({ body, idempotency }) {
         const found = await readCard(context, body.card);
@@ -127,6 +129,7 @@ export function simulateRoutes(context: ControlContext): Route[] {
       access: 'simulate',
       idempotency: 'answer',
       body: simulateReversal,
+      errors: [...shardWrite, ...journalRead, 'not_sandbox', 'authorization_not_found', 'not_simulatable'],
       answers: { 201: { description: 'The authorization after the reversal', schema: simulation } },
       async handle({ body, idempotency }) {
         const original = await findAuthorization(context, body.authorization);
