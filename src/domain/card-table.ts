@@ -67,7 +67,6 @@ export class CardTable {
   #dirtyMark = new Uint8Array(0);
   #count = 0;
   #rows = 0;
-  // The fingerprint is a keyed hash already; the card directory uses its first word, this index the second.
   // The fingerprint is a keyed hash already: the card directory uses its first word, this index the second.
   readonly #index = new SlotIndex((slot) => this.#fingerprints[slot * 3 + 1]!);
   readonly #digest: StateDigest;
