@@ -127,6 +127,10 @@ export const CONFIG_FILE_BYTES_MAX = 1024 * 1024;
 /** JSON body of an API request in bytes: the largest legitimate one is a program with its tables, some 50 kB. */
 export const API_BODY_BYTES_MAX = 1024 * 1024;
 
+/** Objects and arrays of a JSON body within each other: a program's tables are some 6 deep, and a walk by recursion of 64 steps
+ * needs a few kB of stack. */
+export const API_BODY_DEPTH_MAX = 64;
+
 /** One line of a bulk import in bytes: an account and a card with every property are below 1 kB. */
 export const BULK_LINE_BYTES_MAX = 8192;
 
@@ -166,18 +170,15 @@ export const LIST_SCAN_MAX = 20_000;
 /** Journal records read between two turns of the control thread's event loop: 256 x 5 us = 1.3 ms. */
 export const LIST_SCAN_SLICE = 256;
 
+/** Sampled messages per shard whose stage times `explain` can show: one message in 16 is sampled, so these cover the last
+ * 32 768 messages of a shard; 28 bytes each are 57 kB per shard. */
+export const STAGE_TIMES_KEPT = 2048;
+
 /** Elements (reversals, roll-backs) shown of one authorization. */
 export const ELEMENTS_SHOWN_MAX = 256;
 
 /** Candidates of a search by RRN or STAN per shard; a STAN alone is not selective. */
 export const SEARCH_CANDIDATES_MAX = 1000;
-
-/** Idempotency keys remembered in memory to refuse another body at another shard: 100 000 x 150 bytes = 15 MB. */
-export const IDEMPOTENCY_RECENT_MAX = 100_000;
-
-/** Outcomes of system-level writes kept for replay, at least 24 h: 50 000 x 2 kB = 100 MB at worst. */
-export const SYSTEM_OUTCOMES_MAX = 50_000;
-export const SYSTEM_OUTCOMES_WINDOW_MS = 24 * 3_600_000;
 
 /** API tokens and programs: small numbers chosen by operators; both are kept in memory and listed in one answer. */
 export const TOKENS_MAX = 1000;

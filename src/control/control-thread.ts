@@ -121,8 +121,9 @@ async function start(data: ControlThreadData, main: Main): Promise<() => Promise
   const vaultStore = openLmdbStore(paths.vault);
   const systemJournal = SystemJournal.open(paths.system);
   const system = new SystemState({
-    append: (records) => void systemJournal.appendAll(records),
-    replay: (visit) => void systemJournal.replay((record) => visit(record as SystemRecord)),
+    append: (records) => systemJournal.appendAll(records),
+    replay: (visit) => void systemJournal.replay((record, sequence) => visit(record as SystemRecord, sequence)),
+    read: (sequence) => systemJournal.read(sequence) as SystemRecord,
   });
   const tokens = new Tokens(system, keys.tokenKey.bytes);
   system.ensureSandboxProgram(Date.now());

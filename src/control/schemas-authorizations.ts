@@ -85,7 +85,19 @@ export const explanationSchema = z
     carried: z.array(z.string()).describe('Sensitive data that the message carried; never stored.'),
     journal: z.object({ position: z.string().describe('Opaque.'), recorded_at: timestamp }),
     linked: z.array(element),
-    stage_times_us: z.record(z.string(), z.number()).nullable().describe('Null when this message was not sampled.'),
+    stage_times_us: z
+      .object({
+        queue: z.int().describe('Waiting for the shard.'),
+        decode: z.int(),
+        decide: z.int(),
+        encode: z.int().describe('Writing the reply.'),
+        journal: z.int().describe('The commit, which its whole batch shares.'),
+      })
+      .nullable(),
+    stage_times_missing: z
+      .enum(['not_sampled', 'not_kept'])
+      .nullable()
+      .describe('Why there are no stage times: no sample, or too old (also: before the last start of the shard).'),
   })
   .meta({ id: 'Explanation' });
 

@@ -6,6 +6,7 @@ import { pack, unpack } from 'msgpackr';
 import type { LedgerTotal, Read, ReadResult, ShardStats } from '../domain/commands.js';
 import { accountView, cardView } from '../domain/views.js';
 import type { RingConsumer } from '../ring/ring.js';
+import { earlierOutcome } from './idempotency.js';
 import type { LogicalShard } from './logical-shard.js';
 
 /** Answers the read of the current ring entry. */
@@ -52,6 +53,10 @@ function answer(shard: LogicalShard, durable: number, read: Read): ReadResult {
         expiresMs: holds.expiresMs(slot),
       };
     }
+    case 'stage_times':
+      return { ok: true, stageTimes: shard.stageTimes.of(read.sequence) };
+    case 'outcome':
+      return { ok: true, outcome: earlierOutcome(shard, read.idempotency) ?? null };
     case 'totals':
       return { ok: true, totals: totals(shard) };
     case 'stats':

@@ -11,7 +11,7 @@ import { applyRecorded, type Recorded } from './book.js';
 import { operation, Player } from './histories.js';
 
 /** Blocks of two rows, so that small histories have many of them, of many ages. */
-const smallBlocks = (): ShardState => new ShardState(0, DUPLICATE_WINDOW_MS, 1);
+const smallBlocks = (): ShardState => new ShardState(0, DUPLICATE_WINDOW_MS, undefined, 1);
 
 class WriteBehind {
   readonly rows = new Map<string, { table: Table; key: number; bytes: Uint8Array }>();

@@ -3,6 +3,7 @@
  * A client sends ISO messages and commands through real rings and collects the replies.
  */
 import { pack as packMsg, unpack as unpackMsg } from 'msgpackr';
+import type { ApprovalKey } from '../../src/domain/approval-code.js';
 import { AccountType, CardStatus } from '../../src/domain/codes.js';
 import type { Command, CommandResult, Read, ReadResult } from '../../src/domain/commands.js';
 import { IndexKeys } from '../../src/domain/index-keys.js';
@@ -41,6 +42,7 @@ export interface WireAnswer {
 export interface HarnessOptions {
   shards?: number;
   journal?: MemoryStore;
+  approvalKey?: ApprovalKey;
   faults?: Partial<FaultOptions>;
   lane?: (inner: JournalLane) => JournalLane;
   /** Rows to recover from. */
@@ -82,6 +84,7 @@ export class Harness {
       keys: new IndexKeys(0x1234567, 0x89abcde),
       keyCheck: 7,
       duplicateWindowMs: 86_400_000,
+      approvalKey: options.approvalKey ?? [1, 2, 3, 4],
       directory: this.directory,
       faults: new Faults({ ...noFaults, ...options.faults }),
       instruments: new ShardInstruments(createShardInstruments()),

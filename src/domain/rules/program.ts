@@ -9,7 +9,7 @@
  * it exchanges the branches. A comparison with an absent number (NaN) is neither true nor false; it takes the branch of
  * `fails`, and the compiler turns the operator round under a `not`, so that the branch is the right one there too.
  *
- * Why this form and no closures: docs/decisions/0014-rules-as-a-branch-graph.md.
+ * Why this form and no closures: docs/decisions/0013-rules-as-a-branch-graph.md.
  */
 import type { RuleFacts } from './facts.js';
 import {
