@@ -5,6 +5,10 @@
 /** Largest ISO 8583 message in bytes, framing excluded. Beyond it the connection is closed. */
 export const MESSAGE_BYTES_MAX = 4096;
 
+/** Bytes for the texts of one normalized message: 11 + 11 + 12 + 6 + 8 + 15 + 40 + 15 + 15 + 11 + 11 = 155 at most, with room
+ * to grow. Each text has one place, however often the message repeats it. */
+export const MESSAGE_TEXT_BYTES = 512;
+
 /** Largest reply in bytes: the echoed fields of a maximal request plus 38, 39, 54 (120) and 44 fit well below it. */
 export const REPLY_BYTES_MAX = 4096;
 
