@@ -2,7 +2,7 @@
  * Builds the reply of a decision from the request and the event alone, so that a repeat gets the same answer: what was
  * decided (38, 39, 54, approved amounts) comes from the event, what is echoed from the request at hand.
  *
- * Echoed: 3, 4, 6 (with 10), 7, 11, 12, 13, 32, 33, 37, 41, 42, 49, 51, 63. Never echoed: 2, 35, 45, 52, 55. The wire wants
+ * Echoed: 3, 4, 6 (with 10, in the account's currency), 7, 11, 12, 13, 32, 33, 37, 41, 42, 49, 51, 63. Never echoed: 2, 35, 45, 52, 55. The wire wants
  * fields in ascending order, so the code is one straight line in that order.
  */
 import type { MessageEvent } from '../domain/events.js';
@@ -30,7 +30,7 @@ export function writeReply(
   encoder.copy(request, 3);
   if (facts.partial) encoder.putDigits(4, facts.partialAmount);
   else encoder.copy(request, 4);
-  if (facts.partial && request.has(6)) encoder.putDigits(6, facts.partialBillingAmount);
+  if (facts.partialBillingAmount >= 0 && request.has(6)) encoder.putDigits(6, facts.partialBillingAmount);
   encoder.copy(request, 7);
   encoder.copy(request, 11);
   encoder.copy(request, 12);
