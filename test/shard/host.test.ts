@@ -73,6 +73,21 @@ describe('shard host: one message', () => {
     expect(reply[54]).toBe('0001986C0000000000000002986C000000007500');
   });
 
+  it('leaves a balance of more than twelve digits out of DE54', () => {
+    const h = new Harness();
+    const inquiry = (card: Parameters<typeof h.ask>[0], stan: number): Fields =>
+      h.ask(card, purchase(stan, 0, { 3: '310000' }));
+    const most = h.open(0, 1, 999_999_999_999);
+    expect(inquiry(most, 1)[54]).toBe('0001986C0000000000000002986C999999999999');
+    h.command(0, { op: 'payment', account: most.account, amount: 1, currency: 986, reference: 'one more' });
+    const available = inquiry(most, 2);
+    expect([available[39], available[54]]).toEqual(['00', '0001986C000000000001']);
+    h.command(0, { op: 'payment', account: most.account, amount: 999_999_999_999, currency: 986, reference: 'more' });
+    const nothing = inquiry(most, 3);
+    expect([nothing[39], nothing[54]]).toEqual(['00', undefined]);
+    expect(h.logs).toEqual([]);
+  });
+
   it('gives the approved amount in DE6 of a partial approval only where DE6 is in the account currency', () => {
     const h = new Harness();
     const partial = (stan: number, over: Fields): Fields =>
