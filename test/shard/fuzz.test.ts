@@ -80,7 +80,7 @@ interface Step {
   card: number;
   dialect: DialectName;
   /** Bits that flip on the wire behind the message type: a place in the message and a bit. */
-  flips: [number, number][];
+  flips: readonly (readonly [number, number])[];
   /** Reverses the message before it: which names of the original it carries. */
   names: number;
   gone: number;
@@ -116,7 +116,7 @@ const step: fc.Arbitrary<Step> = fc
     card: fc.integer({ min: -1, max: 2 }),
     dialect: fc.constantFrom(...dialectNames),
     flips: fc.oneof(
-      { weight: 8, arbitrary: fc.constant([]) },
+      { weight: 8, arbitrary: fc.constant([] as [number, number][]) },
       fc.array(fc.tuple(fc.nat(4000), fc.nat(7)), { maxLength: 4 }),
     ),
     names: fc.nat(15),
