@@ -5,6 +5,10 @@
 /** Largest ISO 8583 message in bytes, framing excluded. Beyond it the connection is closed. */
 export const MESSAGE_BYTES_MAX = 4096;
 
+/** Bytes for the texts of one normalized message: 11 + 11 + 12 + 6 + 8 + 15 + 40 + 15 + 15 + 11 + 11 = 155 at most, with room
+ * to grow. Each text has one place, however often the message repeats it. */
+export const MESSAGE_TEXT_BYTES = 512;
+
 /** Largest reply in bytes: the echoed fields of a maximal request plus 38, 39, 54 (120) and 44 fit well below it. */
 export const REPLY_BYTES_MAX = 4096;
 
@@ -72,9 +76,11 @@ export const REPEAT_WITHOUT_DE7_MS = 600_000;
 /** Largest amount of one message or command in minor units: DE4 has 12 digits. */
 export const AMOUNT_MAX = 999_999_999_999;
 
-/** Largest credit limit in minor units. With it, limit + posted + held of an account stay far below 2^53 (9e15): one limit
- * of 1e14 leaves room for 8 900 maximal postings before a checked addition stops the shard. */
+/** Largest credit limit in minor units, and the largest credit balance that a payment may leave. Together they keep an account
+ * far below 2^53 (9e15): what is available is at most 1e14 + 1e15, and so is what can be held. A payment beyond it is refused,
+ * because a checked addition that fails would stop the shard. */
 export const CREDIT_LIMIT_MAX = 100_000_000_000_000;
+export const CREDIT_BALANCE_MAX = 1_000_000_000_000_000;
 
 /** Accounts per shard: as many as cards, 24 bits. */
 export const ACCOUNTS_PER_SHARD_MAX = 2 ** 24 - 1;

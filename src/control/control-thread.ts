@@ -275,14 +275,14 @@ function metricsSources(data: ControlThreadData, shards: ShardPort, main: Main, 
       );
     },
     async ledgerImbalance(): Promise<number> {
-      const difference = new Map<number, number>();
+      const difference = new Map<number, bigint>();
       const results = await Promise.allSettled(all.map((shard) => shards.read(shard, { op: 'totals' })));
       for (const result of results) {
         if (result.status !== 'fulfilled' || !result.value.ok || !('totals' in result.value)) continue;
         for (const { currency, debit, credit } of result.value.totals)
-          difference.set(currency, (difference.get(currency) ?? 0) + debit - credit);
+          difference.set(currency, (difference.get(currency) ?? 0n) + BigInt(debit) - BigInt(credit));
       }
-      return [...difference.values()].reduce((sum, one) => sum + Math.abs(one), 0);
+      return Number([...difference.values()].reduce((sum, one) => sum + (one < 0n ? -one : one), 0n));
     },
     build: { version: data.version, node: process.version },
   };

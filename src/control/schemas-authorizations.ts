@@ -118,6 +118,11 @@ export const entry = z
 
 export const entryList = listOf(entry, 'EntryList');
 
+/** An integer of any size: zod's own ends at 2^53. */
+const turnover = z
+  .any()
+  .meta({ type: 'integer', description: 'Minor units; may exceed 2^53, so read it as a big integer or as text.' });
+
 export const trialBalance = z
   .object({
     object: z.literal('trial_balance'),
@@ -125,16 +130,16 @@ export const trialBalance = z
     currencies: z.array(
       z.object({
         currency: z.string(),
-        debits: minor,
-        credits: minor,
+        debits: turnover,
+        credits: turnover,
         difference: minor.describe('Always 0.'),
         accounts: z.array(
           z.object({
             account: z.string(),
             name: z.string(),
-            debit: minor,
-            credit: minor,
-            balance: minor.describe('debit - credit.'),
+            debit: turnover,
+            credit: turnover,
+            balance: turnover.describe('debit - credit.'),
           }),
         ),
       }),

@@ -198,12 +198,15 @@ export type StageTimesView =
   | 'not_sampled'
   | 'not_kept';
 
-/** Sums of one chart account in one currency over a shard; debit and credit are non-negative turnovers. */
+/**
+ * Sums of one chart account in one currency over a shard. Debit and credit are non-negative turnovers in minor units, as
+ * decimal text: they may exceed 2^53 and 2^64.
+ */
 export interface LedgerTotal {
   currency: number;
   glAccount: number;
-  debit: number;
-  credit: number;
+  debit: string;
+  credit: string;
 }
 
 export interface ShardStats {
@@ -213,7 +216,6 @@ export interface ShardStats {
   accounts: number;
   cards: number;
   holdsOpen: number;
-  heldTotal: number;
   recentKeys: number;
   tombstones: number;
   memoryBytes: number;

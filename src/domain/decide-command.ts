@@ -3,7 +3,7 @@
  * `commit`, which gives it its sequence, appends it to the journal and applies it, so that the next step (the next row of
  * an import) sees its effect. A refusal is a value and has no event. All events of a command land in one frame.
  */
-import { ACCOUNTS_PER_SHARD_MAX, CARDS_PER_SHARD_MAX, CREDIT_LIMIT_MAX } from '../limits.js';
+import { ACCOUNTS_PER_SHARD_MAX, CARDS_PER_SHARD_MAX, CREDIT_BALANCE_MAX, CREDIT_LIMIT_MAX } from '../limits.js';
 import { AccountStatus, CardStatus, EventKind } from './codes.js';
 import type {
   Change,
@@ -224,6 +224,9 @@ function postPayment(state: ShardState, command: PostPayment, nowMs: number, com
     return refuse('currency_mismatch', `account ${account} is kept in currency ${accounts.currency(accountSlot)}`);
   }
   if (!isAmount(amount, 1)) return refuse('amount_out_of_range', `amount ${amount} is not within 1 and 12 digits`);
+  if (accounts.posted(accountSlot) - amount < -CREDIT_BALANCE_MAX) {
+    return refuse('amount_out_of_range', `account ${account} would be more than ${CREDIT_BALANCE_MAX} in credit`);
+  }
   const hash = hash64(accountSlot, reference);
   if (state.references.find(hash.high, hash.low) > 0) {
     return refuse('reference_exists', `account ${account} has a payment with reference ${reference}`);

@@ -73,11 +73,6 @@ export class ShardState {
     return this.#tombstones;
   }
 
-  /** Sum of held amounts over all accounts, whatever their currency. */
-  get heldTotal(): number {
-    return this.accounts.heldTotal;
-  }
-
   get holdsOpen(): number {
     return this.holds.count;
   }

@@ -3,8 +3,8 @@
  * `queueResult` queues it behind the shard's last sequence.
  */
 import { pack, unpack } from 'msgpackr';
-import type { LedgerTotal, Read, ReadResult, ShardStats } from '../domain/commands.js';
-import { accountView, cardView } from '../domain/views.js';
+import type { Read, ReadResult, ShardStats } from '../domain/commands.js';
+import { accountView, cardView, ledgerTotals } from '../domain/views.js';
 import type { RingConsumer } from '../ring/ring.js';
 import { earlierOutcome } from './idempotency.js';
 import type { LogicalShard } from './logical-shard.js';
@@ -58,7 +58,7 @@ function answer(shard: LogicalShard, durable: number, read: Read): ReadResult {
     case 'outcome':
       return { ok: true, outcome: earlierOutcome(shard, read.idempotency) ?? null };
     case 'totals':
-      return { ok: true, totals: totals(shard) };
+      return { ok: true, totals: ledgerTotals(shard.state) };
     case 'stats':
       return { ok: true, stats: stats(shard, durable) };
   }
@@ -81,14 +81,6 @@ function searchIndex(shard: LogicalShard, read: { high: number; low?: number; li
   return Array.from(found.sequences.subarray(0, found.count)).reverse().slice(0, read.limit);
 }
 
-function totals(shard: LogicalShard): LedgerTotal[] {
-  const rows: LedgerTotal[] = [];
-  shard.state.ledger.forEach((currency, glAccount, debit, credit) => {
-    rows.push({ currency, glAccount, debit, credit });
-  });
-  return rows;
-}
-
 function stats(shard: LogicalShard, durable: number): ShardStats {
   const index = shard.index.stats();
   return {
@@ -98,7 +90,6 @@ function stats(shard: LogicalShard, durable: number): ShardStats {
     accounts: shard.state.accounts.count,
     cards: shard.state.cards.count,
     holdsOpen: shard.state.holdsOpen,
-    heldTotal: shard.state.heldTotal,
     recentKeys: index.recentEntries,
     tombstones: shard.state.tombstones,
     memoryBytes: shard.state.memoryBytes + index.recentBytes + index.segmentBytes,

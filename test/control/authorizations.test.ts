@@ -291,4 +291,30 @@ describe('the ledger', () => {
       expect.objectContaining({ account: '2200', debit: 0, credit: 1500, balance: -1500 }),
     );
   });
+
+  it('writes turnovers beyond 2^53 to the last digit', async () => {
+    const { engine } = h;
+    const turnover = { debit: '9007199254740993', credit: '30000000000000000001' };
+    engine.read = async (shard) => ({
+      ok: true,
+      totals: [
+        { currency: 360, glAccount: 9100, ...turnover },
+        ...(shard === 0 ? [{ currency: 360, glAccount: 9199, debit: turnover.credit, credit: turnover.debit }] : []),
+      ],
+    });
+    const answer = await h.app.inject({
+      method: 'GET',
+      url: '/v1/ledger/trial-balance',
+      headers: { authorization: `Bearer ${h.token('read')}` },
+    });
+    const shards = BigInt(engine.shards);
+    expect(answer.headers['content-type']).toBe('application/json; charset=utf-8');
+    expect(answer.payload).toContain(`"debits":${shards * 9007199254740993n + 30000000000000000001n},`);
+    expect(answer.payload).toContain(
+      `"debit":${shards * 9007199254740993n},"credit":${shards * 30000000000000000001n}`,
+    );
+    const difference = (shards - 1n) * (9007199254740993n - 30000000000000000001n);
+    expect(answer.payload).toContain(`"difference":${difference},`);
+    expect(JSON.parse(answer.payload).balanced).toBe(shards === 1n);
+  });
 });

@@ -153,6 +153,13 @@ export class Book {
   }
 }
 
+/** Sum of held amounts over all accounts, whatever their currency. */
+export function heldTotal({ accounts }: ShardState): number {
+  let sum = 0;
+  for (let slot = 0; slot < accounts.count; slot++) sum += accounts.held(slot);
+  return sum;
+}
+
 /** Applies one record of either kind. */
 export function applyRecorded(state: ShardState, event: Recorded): void {
   if (event.kind === EventKind.message) applyMessage(state, event as MessageEvent);

@@ -70,6 +70,7 @@ export class Harness {
   readonly #requests: RingProducer;
   readonly #replies: RingConsumer;
   #token = 0;
+  readonly #dialects = new Map<number, DialectName>();
   readonly answers = new Map<number, WireAnswer>();
   readonly results = new Map<number, CommandResult | ReadResult>();
 
@@ -166,6 +167,7 @@ export class Harness {
     payload[17] = 1;
     payload.set(message, WIRE_HEADER_BYTES);
     const token = ++this.#token;
+    this.#dialects.set(token, dialect);
     const pushed = this.#requests.push(
       RequestKind.wire,
       0,
@@ -200,7 +202,7 @@ export class Harness {
       const bytes = entry.bytes.slice(entry.payloadAt, entry.payloadAt + entry.payloadLength);
       if (entry.kind === ReplyKind.result) this.results.set(entry.token, unpackMsg(bytes) as CommandResult);
       else {
-        const fields = bytes.length === 0 ? {} : unpack('iso87-bcd', bytes);
+        const fields = bytes.length === 0 ? {} : unpack(this.#dialects.get(entry.token) ?? 'iso87-bcd', bytes);
         this.answers.set(entry.token, {
           token: entry.token,
           kind: entry.kind,

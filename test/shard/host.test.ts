@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { Fields } from '../../src/iso8583/message.js';
 import { MemoryStore } from '../../src/store/memory-store.js';
 import { Harness, purchase } from './harness.js';
 
@@ -83,6 +84,40 @@ describe('shard host: one message', () => {
     const reply = h.ask(card, purchase(2, 0, { 3: '310000' }));
     expect(reply[39]).toBe('00');
     expect(reply[54]).toBe('0001986C0000000000000002986C000000007500');
+  });
+
+  it('leaves a balance of more than twelve digits out of DE54', () => {
+    const h = new Harness();
+    const inquiry = (card: Parameters<typeof h.ask>[0], stan: number): Fields =>
+      h.ask(card, purchase(stan, 0, { 3: '310000' }));
+    const most = h.open(0, 1, 999_999_999_999);
+    expect(inquiry(most, 1)[54]).toBe('0001986C0000000000000002986C999999999999');
+    h.command(0, { op: 'payment', account: most.account, amount: 1, currency: 986, reference: 'one more' });
+    const available = inquiry(most, 2);
+    expect([available[39], available[54]]).toEqual(['00', '0001986C000000000001']);
+    h.command(0, { op: 'payment', account: most.account, amount: 999_999_999_999, currency: 986, reference: 'more' });
+    const nothing = inquiry(most, 3);
+    expect([nothing[39], nothing[54]]).toEqual(['00', undefined]);
+    expect(h.logs).toEqual([]);
+  });
+
+  it('gives the approved amount in DE6 of a partial approval only where DE6 is in the account currency', () => {
+    const h = new Harness();
+    const partial = (stan: number, over: Fields): Fields =>
+      h.ask(h.open(0, stan, 700), purchase(stan, 1000, { 48: '61011', 6: '000000005000', ...over }));
+    const replies = [
+      partial(1, { 51: '986' }),
+      partial(2, { 51: '840' }),
+      partial(3, {}),
+      partial(4, { 49: '840', 51: '986', 6: '000000001400' }),
+    ];
+    expect(replies.map((reply) => [reply[39], reply[4], reply[6], reply[51]])).toEqual([
+      ['10', '000000000700', '000000000700', '986'],
+      ['10', '000000000700', undefined, '840'],
+      ['10', '000000000700', undefined, undefined],
+      ['10', '000000000500', '000000000700', '986'],
+    ]);
+    expect(h.logs).toEqual([]);
   });
 
   it('refuses what is past its deadline without deciding it', () => {

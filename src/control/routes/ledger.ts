@@ -2,11 +2,11 @@
 import { z } from 'zod';
 import { EventKind } from '../../domain/codes.js';
 import type { PaymentPosted } from '../../domain/events.js';
-import { assert } from '../../errors.js';
 import { LIST_SCAN_MAX } from '../../limits.js';
 import { glName, postedChange } from '../chart.js';
 import type { ControlContext } from '../context.js';
 import { currencyCode } from '../currencies.js';
+import { exactJson } from '../exact-json.js';
 import { catchUp, type JournalRecord, readRecord, Slices, walkChain } from '../history.js';
 import { eventId, eventPlace } from '../ids.js';
 import { badCursor, type Cursor, cursorOf, listAnswer, listQuery, Page, type PageQuery } from '../list.js';
@@ -47,7 +47,8 @@ export function ledgerRoutes(context: ControlContext): Route[] {
       errors: [...shardRead],
       answers: { 200: { description: 'The trial balance', schema: trialBalance } },
       async handle() {
-        return { status: 200, body: await trial(context) };
+        const body = exactJson(await trial(context));
+        return { status: 200, body, contentType: 'application/json; charset=utf-8' };
       },
     }),
   ];
@@ -150,43 +151,42 @@ function accountSlotOf(record: JournalRecord): number {
   return 'accountSlot' in event ? event.accountSlot : -1;
 }
 
+interface Turnover {
+  debit: bigint;
+  credit: bigint;
+}
+
+/** Turnovers only grow and may exceed 2^53: they are summed and written as the integers they are. */
 async function trial(context: ControlContext): Promise<Record<string, unknown>> {
   const shards = Array.from({ length: context.shards.shards }, (_, shard) => shard);
   const results = await Promise.all(shards.map((shard) => context.shards.read(shard, { op: 'totals' })));
-  const books = new Map<number, Map<number, { debit: number; credit: number }>>();
+  const books = new Map<number, Map<number, Turnover>>();
   for (const result of results) {
     if (!result.ok) throw refused(result.code);
     if (!('totals' in result)) throw new TypeError('the shard answered no totals');
     for (const { currency, glAccount, debit, credit } of result.totals) {
-      const book = books.get(currency) ?? new Map<number, { debit: number; credit: number }>();
+      const book = books.get(currency) ?? new Map<number, Turnover>();
       books.set(currency, book);
-      const sum = book.get(glAccount) ?? { debit: 0, credit: 0 };
-      book.set(glAccount, { debit: safeSum(sum.debit, debit), credit: safeSum(sum.credit, credit) });
+      const sum = book.get(glAccount) ?? { debit: 0n, credit: 0n };
+      book.set(glAccount, { debit: sum.debit + BigInt(debit), credit: sum.credit + BigInt(credit) });
     }
   }
   const currencies = [...books].sort(([a], [b]) => a - b).map(([currency, book]) => bookObject(currency, book));
-  return { object: 'trial_balance', balanced: currencies.every(({ difference }) => difference === 0), currencies };
+  return { object: 'trial_balance', balanced: currencies.every(({ difference }) => difference === 0n), currencies };
 }
 
 function bookObject(
   currency: number,
-  book: ReadonlyMap<number, { debit: number; credit: number }>,
-): { currency: string; debits: number; credits: number; difference: number; accounts: object[] } {
-  let debits = 0;
-  let credits = 0;
+  book: ReadonlyMap<number, Turnover>,
+): { currency: string; debits: bigint; credits: bigint; difference: bigint; accounts: object[] } {
+  let debits = 0n;
+  let credits = 0n;
   const accounts = [...book]
     .sort(([a], [b]) => a - b)
     .map(([account, { debit, credit }]) => {
-      debits = safeSum(debits, debit);
-      credits = safeSum(credits, credit);
+      debits += debit;
+      credits += credit;
       return { account: String(account), name: glName(account), debit, credit, balance: debit - credit };
     });
   return { currency: currencyCode(currency), debits, credits, difference: debits - credits, accounts };
-}
-
-/** Money is a safe integer at every addition; a turnover beyond it must stop the answer, not round it. */
-function safeSum(a: number, b: number): number {
-  const sum = a + b;
-  assert(Number.isSafeInteger(sum), 'a turnover of the ledger leaves the safe integers');
-  return sum;
 }
