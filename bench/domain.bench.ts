@@ -123,10 +123,10 @@ function benchDecisions(cards: number, operations: number): BenchRow[] {
   event.input.mti = 400;
   const reverse = (i: number): void => {
     const hold = first + i;
-    const card = state.holds.card[state.holds.find(hold)]!;
+    const card = state.holds.card(state.holds.find(hold));
     history.tell(hold);
     original.cardSlot = card;
-    original.accountSlot = state.cards.account[card]!;
+    original.accountSlot = state.cards.account(card);
     // The reversal has a key of its own, so that it is no repeat, and names its original by DE37 and DE41.
     event.input.stan = (i + 1) % 1_000_000;
     original.input.stan = -2;

@@ -222,6 +222,17 @@ export const INDEX_GENERATION_BITS = 17;
  * shard with 4 keys each, so the builder of segments may be down that long at full load; 60 MB per shard then. */
 export const INDEX_RECENT_ENTRIES_MAX = 2 ** 21;
 
+/** Newest records of a shard kept in memory for repeats and reversals: 8 MiB are 30 000 records of 270 bytes, 15 s at 2 000
+ * messages per second and shard, hours at a usual load. 16 shards take 128 MB when filled. */
+export const JOURNAL_TAIL_BYTES = 8 * 1024 * 1024;
+
+/** Frames of them: at a few records per frame the number of frames is what ends first; 20 bytes each. */
+export const JOURNAL_TAIL_FRAMES = 2 ** 14;
+
+/** Keys that wait for their place in the recent index until the replies are out: 256 messages of a shard in one turn with 3
+ * such keys each, and a third more. 16 kB per shard. */
+export const INDEX_ENTRIES_WAITING_MAX = 1024;
+
 /** Sequences that one look-up returns at most, newest first: a chain of this many equal keys takes about 1 ms to walk. */
 export const INDEX_FIND_MAX = 16_384;
 
@@ -281,18 +292,26 @@ export const REBUILD_RECORDS_PER_TURN = 500;
 /** Messages set aside after they stopped a shard; beyond it the shard stays down for an operator to look at. */
 export const POISONS_MAX = 1024;
 
-/** Time between the begins of two checkpoint rounds of a thread, in ms: with 50 k records/s at most 500 k records, one
- * second of replay, are added to the next start, plus what the round itself takes. */
-export const CHECKPOINT_ROUND_MS = 10_000;
+/** Time between the begins of two checkpoint rounds of a thread, in ms: with 50 k records/s at most 1.5 M records, three
+ * seconds of replay, are added to the next start, plus what the round itself takes. A hot row is written once per round, so a
+ * shorter one costs more for a faster restart. */
+export const CHECKPOINT_ROUND_MS = 30_000;
 
-/** Pace of the checkpoint, rows per ms and thread, and at most per turn: 20 k rows/s x 1 us are 2 % of the shard's thread,
- * and a burst of 256 rows is a quarter of a millisecond. */
-export const CHECKPOINT_ROWS_PER_MS = 20;
-export const CHECKPOINT_ROWS_PER_TURN = 256;
+/** Pace of the checkpoint, entries (blocks of 64 rows, 4 to 11 kB) per ms and thread, and at most per turn: 500 entries/s
+ * are 3 MB/s of writing, a few per cent of a slow disk; a burst of 16 is 50 us. A round that touches every row of a million
+ * accounts takes a minute. */
+export const CHECKPOINT_ENTRIES_PER_MS = 0.5;
+export const CHECKPOINT_ENTRIES_PER_TURN = 16;
 
-/** Rings that carry little: stop and profiling commands of the supervisor; checkpoint rows (about 10 000 of 100 bytes). */
+/** Waiting bytes at which the checkpoint task is woken: 128 kB are some 25 entries. A flush holds up the journal's next one
+ * for as long as the disk writes it, 1 to 2 ms for this much. */
+export const CHECKPOINT_WRITE_BYTES = 128 * 1024;
+
+/** Ring of the supervisor: stop and profiling commands. */
 export const SUPERVISOR_RING_BYTES = 64 * 1024;
-export const CHECKPOINT_RING_BYTES = 1024 * 1024;
+
+/** Ring of the checkpoint: 32 of the task's writes, so that the last round of a stop flows. */
+export const CHECKPOINT_RING_BYTES = 32 * CHECKPOINT_WRITE_BYTES;
 
 /** A fatal stop: how long the other threads may take to leave after their commit before the process kills itself, in ms. */
 export const FATAL_STOP_MS = 2000;
@@ -308,8 +327,9 @@ export const DISK_MARGIN_BYTES_MAX = 64 * 1024 * 1024;
 /** Ballast file in the data directory: room for what is in flight when the disk is full to the last block. */
 export const BALLAST_BYTES = 16 * 1024 * 1024;
 
-/** Checkpoint rows per commit of the background task: 2 048 rows are about 10 ms of B-tree work and one flush. */
-export const CHECKPOINT_COMMIT_ROWS = 2048;
+/** Checkpoint entries per commit of the background task, 3 MB. It is woken for far fewer; only at a stop, when entries come as
+ * fast as they can and nobody waits for the disk, are there as many. */
+export const CHECKPOINT_COMMIT_ENTRIES = 512;
 
 /** Rest of the segments' builder as a multiple of its work: one part work and four parts rest are a fifth of a core, at 3 us
  * per authorization enough for 65 k/s. A shard with more than eight builds waiting is worked off without rests. */

@@ -87,7 +87,7 @@ export class DomainFold implements VerifyFold {
       const [f0, f1, f2] = [cards.fingerprint(slot, 0), cards.fingerprint(slot, 1), cards.fingerprint(slot, 2)];
       const defect = this.#panDefect({ f0, f1, f2 });
       if (defect !== undefined) {
-        const place = `card slot ${slot} (newest record ${cards.newest[slot]})`;
+        const place = `card slot ${slot} (newest record ${cards.newest(slot)})`;
         throw violated(`the vault row of ${place} ${defect}`);
       }
     }
@@ -111,13 +111,13 @@ type Violated = (what: string) => HoldfastError;
 function checkHolds({ accounts, holds }: ShardState, violated: Violated): void {
   const remaining = new Float64Array(accounts.count);
   for (let slot = 0; slot < holds.slots; slot++) {
-    if (holds.sequence[slot] === 0) continue;
-    if (holds.remaining[slot]! <= 0) throw violated(`the open hold of sequence ${holds.sequence[slot]} holds nothing`);
-    remaining[holds.account[slot]!]! += holds.remaining[slot]!;
+    if (holds.sequence(slot) === 0) continue;
+    if (holds.remaining(slot) <= 0) throw violated(`the open hold of sequence ${holds.sequence(slot)} holds nothing`);
+    remaining[holds.account(slot)]! += holds.remaining(slot);
   }
   for (let slot = 0; slot < accounts.count; slot++) {
-    if (!accounts.exists(slot) || accounts.held[slot] === remaining[slot]) continue;
-    throw violated(`account ${accounts.id(slot)} holds ${accounts.held[slot]}, its open holds ${remaining[slot]}`);
+    if (!accounts.exists(slot) || accounts.held(slot) === remaining[slot]) continue;
+    throw violated(`account ${accounts.id(slot)} holds ${accounts.held(slot)}, its open holds ${remaining[slot]}`);
   }
 }
 
@@ -150,9 +150,9 @@ function accountBalances({ accounts }: ShardState): Map<string, number> {
   const components = CHART.filter((glAccount) => postedComponent(glAccount) >= 0);
   for (let slot = 0; slot < accounts.count; slot++) {
     if (!accounts.exists(slot)) continue;
-    const currency = accounts.currency[slot]!;
-    add(`${currency} ${MEMO_HOLDS}`, accounts.held[slot]!);
-    add(`${currency} ${MEMO_HOLDS_CONTRA}`, -accounts.held[slot]!);
+    const currency = accounts.currency(slot);
+    add(`${currency} ${MEMO_HOLDS}`, accounts.held(slot));
+    add(`${currency} ${MEMO_HOLDS_CONTRA}`, -accounts.held(slot));
     for (const glAccount of components)
       add(`${currency} ${glAccount}`, accounts.component(slot, postedComponent(glAccount)));
   }

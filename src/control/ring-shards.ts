@@ -185,7 +185,6 @@ export class RingShards implements ShardPort {
     this.#waiting.delete(entry.token);
     const { payloadAt, payloadLength, kind, b } = entry;
     waiting.resolve({ kind, payload: entry.bytes.slice(payloadAt, payloadAt + payloadLength), b });
-    if (kind === ReplyKind.wire) entry.wipe();
   };
 
   #expire(): void {

@@ -1,9 +1,13 @@
 /**
- * Accounts of a shard as columns: one typed array per value, one slot per account, no object per row. Slots are given by
- * AccountCreated events, so they are the same in every replay. Ids lie behind each other in one byte arena.
+ * Accounts of a shard: a row of 64 bytes each (rows.ts), one slot per account, no object per row. Slots are given by
+ * AccountCreated events, so they are the same in every replay. Ids lie behind each other in one byte arena; the posted
+ * components, which only postings touch, lie apart from the row that every authorization reads.
  *
- * If you add a column here, also: grow it in `#ensure`, write and read it in `writeRow` / `readRow` (a new row version),
- * take it into the digest in `create` and `readRow`, and count it in `memoryBytes`.
+ *   f64  0 credit limit · 1 posted · 2 held · 3 newest record · 4 created, ms
+ *   u32  10 currency | program << 16 · 11 status | type << 8 | length of the id << 16 · 12 place of the id in the arena
+ *        13 newest linked card's slot + 1 (derived) · 14-15 free
+ *
+ * If you add a value here, also: take it into the digest in `#enter` and where it changes, and raise BLOCK_VERSION.
  */
 import { assert } from '../errors.js';
 import { AccountStatus } from './codes.js';
@@ -11,6 +15,7 @@ import { capacityFor, DirtyList, grown, type RowCursor } from './columns.js';
 import type { StateDigest } from './digest.js';
 import { finishHash, mixBytes } from './hash.js';
 import { addMoney } from './money.js';
+import { BLOCK_BITS, BLOCK_ROWS, ROW_BYTES, Rows } from './rows.js';
 import { SlotIndex } from './slot-index.js';
 import { Table } from './tables.js';
 
@@ -25,11 +30,24 @@ export function postedComponent(glAccount: number): number {
 
 const Field = { id: 1, idLength: 2, creditLimit: 3, held: 4, facts: 5, created: 6, newest: 7, component: 16 } as const;
 
-const ROW_VERSION = 1;
+/** 8-byte words of a row. */
+const LIMIT = 0;
+const POSTED = 1;
+const HELD = 2;
+const NEWEST = 3;
+const CREATED = 4;
+/** 4-byte words of a row. */
+const KIND = 10;
+const STATUS = 11;
+const ID_AT = 12;
+const FIRST_CARD = 13;
+
+const ID_CHARACTERS_MAX = 64;
+const BLOCK_VERSION = 2;
+/** Most bytes of a block: version, and per row the row, its components, its id with a length. */
+export const ACCOUNT_BLOCK_BYTES_MAX = 1 + BLOCK_ROWS * (ROW_BYTES + 8 * COMPONENTS + 1 + ID_CHARACTERS_MAX);
 const ID_SEED = 0x1b56c4e9;
 const DIGEST_ID_SEED = 0x7feb352d;
-/** Bytes of a row without its id. */
-const ROW_BYTES = 1 + 1 + 1 + 2 + 2 + 8 * (5 + COMPONENTS) + 1;
 
 export interface NewAccount {
   slot: number;
@@ -42,26 +60,8 @@ export interface NewAccount {
 }
 
 export class AccountTable {
-  creditLimit = new Float64Array(0);
-  /** What the cardholder owes, minor units; negative = in credit. The sum of the components. */
-  posted = new Float64Array(0);
-  held = new Float64Array(0);
-  /** AccountStatus; 0 = the slot has no row. */
-  status = new Uint8Array(0);
-  type = new Uint8Array(0);
-  /** ISO 4217 numeric. */
-  currency = new Uint16Array(0);
-  program = new Uint16Array(0);
-  /** Newest record that names the account; the row includes every event up to it. */
-  newest = new Float64Array(0);
-  createdMs = new Float64Array(0);
-  /** Newest linked card's slot + 1; derived, in no row. */
-  firstCard = new Uint32Array(0);
-
+  readonly #data = new Rows();
   #components = new Float64Array(0);
-  #idAt = new Uint32Array(0);
-  #idLength = new Uint8Array(0);
-  #dirtyMark = new Uint8Array(0);
   #arena = new Uint8Array(4096);
   #arenaEnd = 0;
   #count = 0;
@@ -69,10 +69,14 @@ export class AccountTable {
   #heldTotal = 0;
   readonly #index = new SlotIndex((slot) => this.#hashOfSlot(slot));
   readonly #digest: StateDigest;
-  readonly dirty = new DirtyList();
+  readonly dirty: DirtyList;
+  readonly #blockBits: number;
 
-  constructor(digest: StateDigest) {
+  /** `blockBits`: a checkpoint block has 2 to that power rows, at most BLOCK_ROWS. */
+  constructor(digest: StateDigest, blockBits = BLOCK_BITS) {
     this.#digest = digest;
+    this.#blockBits = blockBits;
+    this.dirty = new DirtyList(blockBits);
   }
 
   /** Slots given out: the slot of the next account. */
@@ -91,23 +95,71 @@ export class AccountTable {
   }
 
   exists(slot: number): boolean {
-    return slot >= 0 && slot < this.#count && this.status[slot] !== 0;
+    return slot >= 0 && slot < this.#count && this.status(slot) !== 0;
+  }
+
+  creditLimit(slot: number): number {
+    return this.#data.f64(slot, LIMIT);
+  }
+
+  /** What the cardholder owes, minor units; negative = in credit. The sum of the components. */
+  posted(slot: number): number {
+    return this.#data.f64(slot, POSTED);
+  }
+
+  held(slot: number): number {
+    return this.#data.f64(slot, HELD);
+  }
+
+  /** Newest record that names the account; the row includes every event up to it. */
+  newest(slot: number): number {
+    return this.#data.f64(slot, NEWEST);
+  }
+
+  createdMs(slot: number): number {
+    return this.#data.f64(slot, CREATED);
+  }
+
+  /** AccountStatus; 0 = the slot has no row. */
+  status(slot: number): number {
+    return this.#data.u32(slot, STATUS) & 0xff;
+  }
+
+  type(slot: number): number {
+    return (this.#data.u32(slot, STATUS) >>> 8) & 0xff;
+  }
+
+  /** ISO 4217 numeric. */
+  currency(slot: number): number {
+    return this.#data.u32(slot, KIND) & 0xffff;
+  }
+
+  program(slot: number): number {
+    return this.#data.u32(slot, KIND) >>> 16;
+  }
+
+  /** Newest linked card's slot + 1, 0 without; derived, not part of the row's content. */
+  firstCard(slot: number): number {
+    return slot < this.#count ? this.#data.u32(slot, FIRST_CARD) : 0;
+  }
+
+  setFirstCard(slot: number, link: number): void {
+    this.#data.setU32(slot, FIRST_CARD, link);
   }
 
   /** Slot of the account with this id, -1 when there is none. */
   find(id: string): number {
     const index = this.#index;
-    for (let p = index.start(hashOfId(id)); ; p = index.next(p)) {
-      const slot = index.slotAt(p);
-      if (slot < 0) return -1;
+    for (let slot = index.first(hashOfId(id)); slot >= 0; slot = index.next()) {
       if (this.#idEquals(slot, id)) return slot;
     }
+    return -1;
   }
 
   id(slot: number): string {
-    const at = this.#idAt[slot]!;
+    const at = this.#idAt(slot);
     let out = '';
-    for (let i = 0; i < this.#idLength[slot]!; i++) out += String.fromCharCode(this.#arena[at + i]!);
+    for (let i = 0; i < this.#idLength(slot); i++) out += String.fromCharCode(this.#arena[at + i]!);
     return out;
   }
 
@@ -118,52 +170,51 @@ export class AccountTable {
 
   /** credit limit - posted - held: what may still be spent, minor units; may be negative. */
   available(slot: number): number {
-    return this.creditLimit[slot]! - this.posted[slot]! - this.held[slot]!;
+    return this.creditLimit(slot) - this.posted(slot) - this.held(slot);
   }
 
   create(row: NewAccount, sequence: number): void {
     const { slot } = row;
     this.reserve(slot);
-    assert(this.status[slot] === 0, `account slot ${slot} is taken`);
+    assert(this.status(slot) === 0, `account slot ${slot} is taken`);
+    const data = this.#data;
+    data.setF64(slot, LIMIT, row.creditLimit);
+    data.setF64(slot, CREATED, row.createdMs);
+    data.setF64(slot, NEWEST, sequence);
+    data.setU32(slot, KIND, row.currency | (row.program << 16));
+    data.setU32(slot, STATUS, AccountStatus.open | (row.type << 8));
     this.#setId(slot, row.id);
-    this.creditLimit[slot] = row.creditLimit;
-    this.type[slot] = row.type;
-    this.status[slot] = AccountStatus.open;
-    this.currency[slot] = row.currency;
-    this.program[slot] = row.program;
-    this.createdMs[slot] = row.createdMs;
-    this.newest[slot] = sequence;
     this.#enter(slot);
-    this.#touch(slot);
+    this.dirty.pushRow(slot);
   }
 
   update(slot: number, creditLimit: number, status: number): void {
-    this.#digest.change(Table.account, slot, Field.creditLimit, this.creditLimit[slot]!, creditLimit);
+    this.#digest.change(Table.account, slot, Field.creditLimit, this.creditLimit(slot), creditLimit);
     const before = this.#facts(slot);
-    this.creditLimit[slot] = creditLimit;
-    this.status[slot] = status;
+    this.#data.setF64(slot, LIMIT, creditLimit);
+    this.#data.setU32(slot, STATUS, (this.#data.u32(slot, STATUS) & ~0xff) | status);
     this.#digest.change(Table.account, slot, Field.facts, before, this.#facts(slot));
-    this.#touch(slot);
+    this.dirty.pushRow(slot);
   }
 
   /** Marks the row as including the event at `sequence`; false when it did already, and then nothing may be applied. */
   advance(slot: number, sequence: number): boolean {
-    const before = this.newest[slot]!;
+    const before = this.newest(slot);
     if (sequence <= before) return false;
     this.#digest.change(Table.account, slot, Field.newest, before, sequence);
-    this.newest[slot] = sequence;
-    this.#touch(slot);
+    this.#data.setF64(slot, NEWEST, sequence);
+    this.dirty.pushRow(slot);
     return true;
   }
 
   addHeld(slot: number, delta: number): void {
-    const before = this.held[slot]!;
+    const before = this.held(slot);
     const after = addMoney(before, delta);
-    assert(after >= 0, `held amount of account slot ${slot} would become ${after}`);
-    this.held[slot] = after;
+    if (after < 0) assert(false, `held amount of account slot ${slot} would become ${after}`);
+    this.#data.setF64(slot, HELD, after);
     this.#heldTotal = addMoney(this.#heldTotal, delta);
     this.#digest.change(Table.account, slot, Field.held, before, after);
-    this.#touch(slot);
+    this.dirty.pushRow(slot);
   }
 
   /** Adds to a posted component (D positive) and so to the posted balance. */
@@ -172,54 +223,59 @@ export class AccountTable {
     const before = this.#components[at]!;
     const after = addMoney(before, amount);
     this.#components[at] = after;
-    this.posted[slot] = addMoney(this.posted[slot]!, amount);
+    this.#data.setF64(slot, POSTED, addMoney(this.posted(slot), amount));
     this.#digest.change(Table.account, slot, Field.component + which, before, after);
-    this.#touch(slot);
+    this.dirty.pushRow(slot);
   }
 
   /** Makes room for a slot. */
   reserve(slot: number): void {
-    if (slot >= this.status.length) this.#ensure(capacityFor(this.status.length, slot + 1));
+    this.#data.reserve(slot);
+    const needed = (slot + 1) * COMPONENTS;
+    if (needed > this.#components.length)
+      this.#components = grown(this.#components, capacityFor(this.#components.length, needed));
     if (slot >= this.#count) this.#count = slot + 1;
   }
 
-  clearDirty(slot: number): void {
-    this.#dirtyMark[slot] = 0;
+  /** Writes a block of rows at the cursor; false when it has none. */
+  writeBlock(block: number, cursor: RowCursor): boolean {
+    const first = block << this.#blockBits;
+    const rows = 1 << this.#blockBits;
+    if (first >= this.#count) return false;
+    const end = Math.min(first + rows, this.#count);
+    cursor.putU8(BLOCK_VERSION);
+    this.#data.copyOut(first, rows, cursor.bytes, cursor.at);
+    cursor.at += rows * ROW_BYTES;
+    for (let slot = first; slot < end; slot++) {
+      if (this.status(slot) === 0) continue;
+      for (let i = 0; i < COMPONENTS; i++) cursor.putF64(this.component(slot, i));
+      const length = this.#idLength(slot);
+      const at = this.#idAt(slot);
+      cursor.putU8(length);
+      for (let i = 0; i < length; i++) cursor.putU8(this.#arena[at + i]!);
+    }
+    return true;
   }
 
-  /** Writes the row at the cursor. */
-  writeRow(slot: number, cursor: RowCursor): void {
-    cursor.putU8(ROW_VERSION);
-    cursor.putU8(this.status[slot]!);
-    cursor.putU8(this.type[slot]!);
-    cursor.putU16(this.currency[slot]!);
-    cursor.putU16(this.program[slot]!);
-    cursor.putF64(this.newest[slot]!);
-    cursor.putF64(this.createdMs[slot]!);
-    cursor.putF64(this.creditLimit[slot]!);
-    cursor.putF64(this.held[slot]!);
-    cursor.putF64(this.posted[slot]!);
-    for (let i = 0; i < COMPONENTS; i++) cursor.putF64(this.component(slot, i));
-    const length = this.#idLength[slot]!;
-    const at = this.#idAt[slot]!;
-    cursor.putU8(length);
-    for (let i = 0; i < length; i++) cursor.putU8(this.#arena[at + i]!);
+  /** Takes a block of a checkpoint into empty slots. */
+  readBlock(block: number, cursor: RowCursor): void {
+    assert(cursor.u8() === BLOCK_VERSION, `account block ${block} has a version this release does not know`);
+    const rows = 1 << this.#blockBits;
+    const rowsAt = cursor.at;
+    cursor.at += rows * ROW_BYTES;
+    assert(cursor.at <= cursor.bytes.length, `account block ${block} is too short`);
+    for (let i = 0; i < rows; i++) {
+      const slot = (block << this.#blockBits) + i;
+      if (cursor.bytes[rowsAt + i * ROW_BYTES + STATUS * 4] !== 0) this.#readRow(slot, cursor, rowsAt + i * ROW_BYTES);
+    }
   }
 
-  /** Takes a row of a checkpoint into an empty slot. */
-  readRow(slot: number, cursor: RowCursor, length: number): void {
-    assert(cursor.u8() === ROW_VERSION, `account row ${slot} has a version this release does not know`);
+  #readRow(slot: number, cursor: RowCursor, rowAt: number): void {
     this.reserve(slot);
-    assert(this.status[slot] === 0, `account slot ${slot} is taken`);
-    this.status[slot] = cursor.u8();
-    this.type[slot] = cursor.u8();
-    this.currency[slot] = cursor.u16();
-    this.program[slot] = cursor.u16();
-    this.newest[slot] = cursor.f64();
-    this.createdMs[slot] = cursor.f64();
-    this.creditLimit[slot] = cursor.f64();
-    this.held[slot] = cursor.f64();
-    this.posted[slot] = cursor.f64();
+    assert(this.status(slot) === 0, `account slot ${slot} is taken`);
+    const firstCard = this.firstCard(slot);
+    this.#data.copyIn(slot, cursor.bytes, rowAt);
+    this.setFirstCard(slot, firstCard);
     let sum = 0;
     for (let i = 0; i < COMPONENTS; i++) {
       const value = cursor.f64();
@@ -227,25 +283,20 @@ export class AccountTable {
       sum += value;
     }
     assert(
-      sum === this.posted[slot],
+      sum === this.posted(slot),
       `account row ${slot}: the components sum up to ${sum}, not to the posted balance`,
     );
     const idLength = cursor.u8();
-    assert(length === ROW_BYTES + idLength, `account row ${slot} has ${length} bytes`);
+    assert(idLength === this.#idLength(slot), `account row ${slot}: its id has ${idLength} characters`);
     let id = '';
     for (let i = 0; i < idLength; i++) id += String.fromCharCode(cursor.u8());
     this.#setId(slot, id);
-    this.#heldTotal = addMoney(this.#heldTotal, this.held[slot]!);
+    this.#heldTotal = addMoney(this.#heldTotal, this.held(slot));
     this.#enter(slot);
   }
 
   get memoryBytes(): number {
-    return (
-      this.status.length * (8 * 5 + 8 * COMPONENTS + 4 * 2 + 2 * 2 + 4) +
-      this.#arena.length +
-      this.#index.bytes +
-      this.dirty.bytes
-    );
+    return this.#data.bytes + this.#components.byteLength + this.#arena.length + this.#index.bytes + this.dirty.bytes;
   }
 
   /** Indexes a filled row and takes it into the digest. */
@@ -253,8 +304,8 @@ export class AccountTable {
     this.#index.insert(slot);
     this.#rows++;
     const digest = this.#digest;
-    const at = this.#idAt[slot]!;
-    const length = this.#idLength[slot]!;
+    const at = this.#idAt(slot);
+    const length = this.#idLength(slot);
     digest.add(Table.account, slot, Field.id, this.#hashOfSlot(slot));
     digest.add(
       Table.account,
@@ -262,67 +313,50 @@ export class AccountTable {
       Field.idLength,
       finishHash(mixBytes(DIGEST_ID_SEED, this.#arena, at, length)) + length * 2 ** 32,
     );
-    digest.add(Table.account, slot, Field.creditLimit, this.creditLimit[slot]!);
-    digest.add(Table.account, slot, Field.held, this.held[slot]!);
+    digest.add(Table.account, slot, Field.creditLimit, this.creditLimit(slot));
+    digest.add(Table.account, slot, Field.held, this.held(slot));
     digest.add(Table.account, slot, Field.facts, this.#facts(slot));
-    digest.add(Table.account, slot, Field.created, this.createdMs[slot]!);
-    digest.add(Table.account, slot, Field.newest, this.newest[slot]!);
+    digest.add(Table.account, slot, Field.created, this.createdMs(slot));
+    digest.add(Table.account, slot, Field.newest, this.newest(slot));
     for (let i = 0; i < COMPONENTS; i++) digest.add(Table.account, slot, Field.component + i, this.component(slot, i));
   }
 
-  /** The small columns as one number for the digest. */
+  /** The small values as one number for the digest. */
   #facts(slot: number): number {
-    return (
-      (this.status[slot]! * 256 + this.type[slot]!) * 2 ** 32 + this.currency[slot]! * 65_536 + this.program[slot]!
-    );
-  }
-
-  #touch(slot: number): void {
-    if (this.#dirtyMark[slot] === 1) return;
-    this.#dirtyMark[slot] = 1;
-    this.dirty.push(slot);
+    return (this.status(slot) * 256 + this.type(slot)) * 2 ** 32 + this.currency(slot) * 65_536 + this.program(slot);
   }
 
   #setId(slot: number, id: string): void {
     if (this.#arenaEnd + id.length > this.#arena.length) {
       this.#arena = grown(this.#arena, Math.max(this.#arena.length * 2, this.#arenaEnd + id.length));
     }
-    this.#idAt[slot] = this.#arenaEnd;
-    this.#idLength[slot] = id.length;
+    this.#data.setU32(slot, ID_AT, this.#arenaEnd);
+    this.#data.setU32(slot, STATUS, (this.#data.u32(slot, STATUS) & 0xffff) | (id.length << 16));
     for (let i = 0; i < id.length; i++) this.#arena[this.#arenaEnd + i] = id.charCodeAt(i);
     this.#arenaEnd += id.length;
   }
 
   #idEquals(slot: number, id: string): boolean {
-    if (this.#idLength[slot] !== id.length) return false;
-    const at = this.#idAt[slot]!;
+    if (this.#idLength(slot) !== id.length) return false;
+    const at = this.#idAt(slot);
     for (let i = 0; i < id.length; i++) if (this.#arena[at + i] !== id.charCodeAt(i)) return false;
     return true;
   }
 
   #hashOfSlot(slot: number): number {
     let h = ID_SEED;
-    const at = this.#idAt[slot]!;
-    const length = this.#idLength[slot]!;
+    const at = this.#idAt(slot);
+    const length = this.#idLength(slot);
     for (let i = 0; i < length; i++) h = stepOfId(h, this.#arena[at + i]!);
     return finishHash(h ^ length);
   }
 
-  #ensure(rows: number): void {
-    this.creditLimit = grown(this.creditLimit, rows);
-    this.posted = grown(this.posted, rows);
-    this.held = grown(this.held, rows);
-    this.status = grown(this.status, rows);
-    this.type = grown(this.type, rows);
-    this.currency = grown(this.currency, rows);
-    this.program = grown(this.program, rows);
-    this.newest = grown(this.newest, rows);
-    this.createdMs = grown(this.createdMs, rows);
-    this.firstCard = grown(this.firstCard, rows);
-    this.#components = grown(this.#components, rows * COMPONENTS);
-    this.#idAt = grown(this.#idAt, rows);
-    this.#idLength = grown(this.#idLength, rows);
-    this.#dirtyMark = grown(this.#dirtyMark, rows);
+  #idAt(slot: number): number {
+    return this.#data.u32(slot, ID_AT);
+  }
+
+  #idLength(slot: number): number {
+    return this.#data.u32(slot, STATUS) >>> 16;
   }
 }
 

@@ -26,7 +26,7 @@ export function applyMessage(state: ShardState, event: MessageEvent): void {
   } else if (holdDelta > 0) {
     placeHold(state, event);
   }
-  if (holdDelta !== 0) state.ledger.moveHolds(state.accounts.currency[accountSlot]!, holdDelta, sequence);
+  if (holdDelta !== 0) state.ledger.moveHolds(state.accounts.currency(accountSlot), holdDelta, sequence);
 }
 
 /** Applies any other event. */
@@ -77,7 +77,7 @@ function createCard(state: ShardState, event: CardCreated): void {
 }
 
 function placeHold(state: ShardState, event: MessageEvent): void {
-  if (state.holds.find(event.sequence) >= 0) return;
+  if (state.holds.mayHave(event.sequence) && state.holds.find(event.sequence) >= 0) return;
   state.holds.place(event.sequence, event.accountSlot, event.cardSlot, event.holdDelta, event.holdExpiresMs);
 }
 
@@ -85,7 +85,7 @@ function placeHold(state: ShardState, event: MessageEvent): void {
 function changeHold(state: ShardState, original: number, authorized: number, delta: number, sequence: number): void {
   if (delta === 0) return;
   const slot = state.holds.find(original);
-  if (slot >= 0 && sequence > state.holds.newest[slot]!) state.holds.change(slot, authorized, delta, sequence);
+  if (slot >= 0 && sequence > state.holds.newest(slot)) state.holds.change(slot, authorized, delta, sequence);
 }
 
 function rollBack(state: ShardState, event: NotDelivered): void {
@@ -95,7 +95,7 @@ function rollBack(state: ShardState, event: NotDelivered): void {
   }
   changeHold(state, event.originalSequence, 0, event.holdDelta, event.sequence);
   if (event.holdDelta !== 0) {
-    state.ledger.moveHolds(state.accounts.currency[event.accountSlot]!, event.holdDelta, event.sequence);
+    state.ledger.moveHolds(state.accounts.currency(event.accountSlot), event.holdDelta, event.sequence);
   }
 }
 

@@ -1,11 +1,17 @@
 /**
- * Cards of a shard as columns; see account-table.ts for the manner and for what to do when a column is added. A card is
- * found by the keyed fingerprint of its PAN (create: is it there already?) or, on the hot path, by the slot that the
- * card directory gave.
+ * Cards of a shard: a row of 64 bytes each; see account-table.ts for the manner and for what to do when a value is added.
+ * A card is found by the keyed fingerprint of its PAN (create: is it there already?) or, on the hot path, by the slot that
+ * the card directory gave.
+ *
+ *   f64  0 newest record · 1 created, ms
+ *   u32  4 account's slot · 5 BIN · 6 slot of the replaced card + 1, 0 = none · 7 approval codes given · 8 newest tombstone, s
+ *        9 next older card of the account, slot + 1 (derived) · 10-12 fingerprint
+ *        13 status | length of the PAN << 8 | last four << 16 · 14 expiry | sequence number << 16 · 15 service code
  */
 import { assert } from '../errors.js';
-import { capacityFor, DirtyList, grown, type RowCursor } from './columns.js';
+import { DirtyList, type RowCursor } from './columns.js';
 import type { StateDigest } from './digest.js';
+import { BLOCK_BITS, ROW_BYTES, Rows } from './rows.js';
 import { SlotIndex } from './slot-index.js';
 import { Table } from './tables.js';
 
@@ -23,8 +29,22 @@ const Field = {
   tombstone: 11,
 } as const;
 
-const ROW_VERSION = 1;
-const ROW_BYTES = 1 + 1 + 1 + 2 * 4 + 4 * 8 + 8 * 2;
+/** 8-byte words of a row. */
+const NEWEST = 0;
+const CREATED = 1;
+/** 4-byte words of a row. */
+const ACCOUNT = 4;
+const BIN = 5;
+const REPLACES = 6;
+const APPROVALS = 7;
+const TOMBSTONE = 8;
+const NEXT_OF_ACCOUNT = 9;
+const FINGERPRINT = 10;
+const STATUS = 13;
+const EXPIRY = 14;
+const SERVICE = 15;
+
+const BLOCK_VERSION = 2;
 
 export interface NewCard {
   cardSlot: number;
@@ -41,40 +61,20 @@ export interface NewCard {
 }
 
 export class CardTable {
-  account = new Uint32Array(0);
-  bin = new Uint32Array(0);
-  last4 = new Uint16Array(0);
-  panLength = new Uint8Array(0);
-  /** YYMM. */
-  expiry = new Uint16Array(0);
-  cardSequence = new Uint16Array(0);
-  serviceCode = new Uint16Array(0);
-  /** CardStatus; 0 = the slot has no row. */
-  status = new Uint8Array(0);
-  /** Slot of the replaced card, -1 for none. */
-  replaces = new Int32Array(0);
-  /** Approval codes given so far. */
-  approvals = new Uint32Array(0);
-  /** Newest record that names the card; the row includes every event up to it. */
-  newest = new Float64Array(0);
-  createdMs = new Float64Array(0);
-  /** When the card's newest tombstone (early reversal) was recorded, seconds since 1970; 0 for never. */
-  tombstoneS = new Uint32Array(0);
-  /** Next older linked card of the same account, slot + 1; derived, in no row. */
-  nextOfAccount = new Uint32Array(0);
-
-  #fingerprints = new Uint32Array(0);
-  #dirtyMark = new Uint8Array(0);
+  readonly #data = new Rows();
   #count = 0;
   #rows = 0;
-  // The fingerprint is a keyed hash already; the card directory uses its first word, this index the second.
   // The fingerprint is a keyed hash already: the card directory uses its first word, this index the second.
-  readonly #index = new SlotIndex((slot) => this.#fingerprints[slot * 3 + 1]!);
+  readonly #index = new SlotIndex((slot) => this.fingerprint(slot, 1));
   readonly #digest: StateDigest;
-  readonly dirty = new DirtyList();
+  readonly dirty: DirtyList;
+  readonly #blockBits: number;
 
-  constructor(digest: StateDigest) {
+  /** `blockBits`: a checkpoint block has 2 to that power rows, at most BLOCK_ROWS. */
+  constructor(digest: StateDigest, blockBits = BLOCK_BITS) {
     this.#digest = digest;
+    this.#blockBits = blockBits;
+    this.dirty = new DirtyList(blockBits);
   }
 
   /** Slots given out: the slot of the next card. */
@@ -87,130 +87,180 @@ export class CardTable {
   }
 
   exists(slot: number): boolean {
-    return slot >= 0 && slot < this.#count && this.status[slot] !== 0;
+    return slot >= 0 && slot < this.#count && this.status(slot) !== 0;
+  }
+
+  /** Newest record that names the card; the row includes every event up to it. */
+  newest(slot: number): number {
+    return this.#data.f64(slot, NEWEST);
+  }
+
+  createdMs(slot: number): number {
+    return this.#data.f64(slot, CREATED);
+  }
+
+  account(slot: number): number {
+    return this.#data.u32(slot, ACCOUNT);
+  }
+
+  bin(slot: number): number {
+    return this.#data.u32(slot, BIN);
+  }
+
+  /** Slot of the replaced card, -1 for none. */
+  replaces(slot: number): number {
+    return this.#data.u32(slot, REPLACES) - 1;
+  }
+
+  /** Approval codes given so far. */
+  approvals(slot: number): number {
+    return this.#data.u32(slot, APPROVALS);
+  }
+
+  /** When the card's newest tombstone (early reversal) was recorded, seconds since 1970; 0 for never. */
+  tombstoneS(slot: number): number {
+    return this.#data.u32(slot, TOMBSTONE);
+  }
+
+  /** Next older linked card of the same account, slot + 1; derived, not part of the row's content. */
+  nextOfAccount(slot: number): number {
+    return this.#data.u32(slot, NEXT_OF_ACCOUNT);
+  }
+
+  setNextOfAccount(slot: number, link: number): void {
+    this.#data.setU32(slot, NEXT_OF_ACCOUNT, link);
   }
 
   /** Word 0-2 of the card's fingerprint. */
   fingerprint(slot: number, word: number): number {
-    return this.#fingerprints[slot * 3 + word]!;
+    return this.#data.u32(slot, FINGERPRINT + word);
+  }
+
+  /** CardStatus; 0 = the slot has no row. */
+  status(slot: number): number {
+    return this.#data.u32(slot, STATUS) & 0xff;
+  }
+
+  panLength(slot: number): number {
+    return (this.#data.u32(slot, STATUS) >>> 8) & 0xff;
+  }
+
+  last4(slot: number): number {
+    return this.#data.u32(slot, STATUS) >>> 16;
+  }
+
+  /** YYMM. */
+  expiry(slot: number): number {
+    return this.#data.u32(slot, EXPIRY) & 0xffff;
+  }
+
+  cardSequence(slot: number): number {
+    return this.#data.u32(slot, EXPIRY) >>> 16;
+  }
+
+  serviceCode(slot: number): number {
+    return this.#data.u32(slot, SERVICE);
   }
 
   /** Slot of the card with this fingerprint in this shard, -1 when there is none. */
   find(f0: number, f1: number, f2: number): number {
     const index = this.#index;
-    for (let p = index.start(f1); ; p = index.next(p)) {
-      const slot = index.slotAt(p);
-      if (slot < 0) return -1;
-      const at = slot * 3;
-      const words = this.#fingerprints;
-      if (words[at] === f0 && words[at + 1] === f1 && words[at + 2] === f2) return slot;
+    for (let slot = index.first(f1); slot >= 0; slot = index.next()) {
+      if (this.fingerprint(slot, 0) === f0 && this.fingerprint(slot, 1) === f1 && this.fingerprint(slot, 2) === f2)
+        return slot;
     }
+    return -1;
   }
 
   create(row: NewCard, createdMs: number, sequence: number): void {
     const slot = row.cardSlot;
     this.#reserve(slot);
-    assert(this.status[slot] === 0, `card slot ${slot} is taken`);
-    this.account[slot] = row.accountSlot;
-    this.#fingerprints.set(row.fingerprint, slot * 3);
-    this.bin[slot] = row.bin;
-    this.last4[slot] = row.last4;
-    this.panLength[slot] = row.panLength;
-    this.expiry[slot] = row.expiry;
-    this.cardSequence[slot] = row.cardSequence;
-    this.serviceCode[slot] = row.serviceCode;
-    this.status[slot] = row.status;
-    this.replaces[slot] = row.replacesSlot;
-    this.createdMs[slot] = createdMs;
-    this.newest[slot] = sequence;
+    assert(this.status(slot) === 0, `card slot ${slot} is taken`);
+    const data = this.#data;
+    data.setF64(slot, NEWEST, sequence);
+    data.setF64(slot, CREATED, createdMs);
+    data.setU32(slot, ACCOUNT, row.accountSlot);
+    data.setU32(slot, BIN, row.bin);
+    data.setU32(slot, REPLACES, row.replacesSlot + 1);
+    for (let i = 0; i < 3; i++) data.setU32(slot, FINGERPRINT + i, row.fingerprint[i]!);
+    data.setU32(slot, STATUS, row.status | (row.panLength << 8) | (row.last4 << 16));
+    data.setU32(slot, EXPIRY, row.expiry | (row.cardSequence << 16));
+    data.setU32(slot, SERVICE, row.serviceCode);
     this.#enter(slot);
-    this.#touch(slot);
+    this.dirty.pushRow(slot);
   }
 
   setStatus(slot: number, status: number): void {
     const before = this.#facts(slot);
-    this.status[slot] = status;
+    this.#data.setU32(slot, STATUS, (this.#data.u32(slot, STATUS) & ~0xff) | status);
     this.#digest.change(Table.card, slot, Field.facts, before, this.#facts(slot));
-    this.#touch(slot);
+    this.dirty.pushRow(slot);
   }
 
   /** Marks the row as including the event at `sequence`; false when it did already, and then nothing may be applied. */
   advance(slot: number, sequence: number): boolean {
-    const before = this.newest[slot]!;
+    const before = this.newest(slot);
     if (sequence <= before) return false;
     this.#digest.change(Table.card, slot, Field.newest, before, sequence);
-    this.newest[slot] = sequence;
-    this.#touch(slot);
+    this.#data.setF64(slot, NEWEST, sequence);
+    this.dirty.pushRow(slot);
     return true;
   }
 
   countApproval(slot: number): void {
-    const before = this.approvals[slot]!;
-    this.approvals[slot] = before + 1;
-    this.#digest.change(Table.card, slot, Field.approvals, before, this.approvals[slot]!);
-    this.#touch(slot);
+    const before = this.approvals(slot);
+    this.#data.setU32(slot, APPROVALS, before + 1);
+    this.#digest.change(Table.card, slot, Field.approvals, before, before + 1);
+    this.dirty.pushRow(slot);
   }
 
   setTombstone(slot: number, timeMs: number): void {
-    const before = this.tombstoneS[slot]!;
-    this.tombstoneS[slot] = Math.ceil(timeMs / 1000);
-    this.#digest.change(Table.card, slot, Field.tombstone, before, this.tombstoneS[slot]!);
-    this.#touch(slot);
+    const before = this.tombstoneS(slot);
+    const after = Math.ceil(timeMs / 1000);
+    this.#data.setU32(slot, TOMBSTONE, after);
+    this.#digest.change(Table.card, slot, Field.tombstone, before, after);
+    this.dirty.pushRow(slot);
   }
 
-  clearDirty(slot: number): void {
-    this.#dirtyMark[slot] = 0;
+  /** Writes a block of rows at the cursor; false when it has none. */
+  writeBlock(block: number, cursor: RowCursor): boolean {
+    const first = block << this.#blockBits;
+    const rows = 1 << this.#blockBits;
+    if (first >= this.#count) return false;
+    cursor.putU8(BLOCK_VERSION);
+    this.#data.copyOut(first, rows, cursor.bytes, cursor.at);
+    cursor.at += rows * ROW_BYTES;
+    return true;
   }
 
-  writeRow(slot: number, cursor: RowCursor): void {
-    cursor.putU8(ROW_VERSION);
-    cursor.putU8(this.status[slot]!);
-    cursor.putU8(this.panLength[slot]!);
-    cursor.putU16(this.last4[slot]!);
-    cursor.putU16(this.expiry[slot]!);
-    cursor.putU16(this.cardSequence[slot]!);
-    cursor.putU16(this.serviceCode[slot]!);
-    cursor.putU32(this.account[slot]!);
-    cursor.putU32(this.bin[slot]!);
-    for (let i = 0; i < 3; i++) cursor.putU32(this.fingerprint(slot, i));
-    cursor.putU32(this.replaces[slot]! >>> 0);
-    cursor.putU32(this.approvals[slot]!);
-    cursor.putU32(this.tombstoneS[slot]!);
-    cursor.putF64(this.newest[slot]!);
-    cursor.putF64(this.createdMs[slot]!);
-  }
-
-  readRow(slot: number, cursor: RowCursor, length: number): void {
-    assert(cursor.u8() === ROW_VERSION, `card row ${slot} has a version this release does not know`);
-    assert(length === ROW_BYTES, `card row ${slot} has ${length} bytes`);
-    this.#reserve(slot);
-    assert(this.status[slot] === 0, `card slot ${slot} is taken`);
-    this.status[slot] = cursor.u8();
-    this.panLength[slot] = cursor.u8();
-    this.last4[slot] = cursor.u16();
-    this.expiry[slot] = cursor.u16();
-    this.cardSequence[slot] = cursor.u16();
-    this.serviceCode[slot] = cursor.u16();
-    this.account[slot] = cursor.u32();
-    this.bin[slot] = cursor.u32();
-    for (let i = 0; i < 3; i++) this.#fingerprints[slot * 3 + i] = cursor.u32();
-    this.replaces[slot] = cursor.u32() | 0;
-    this.approvals[slot] = cursor.u32();
-    this.tombstoneS[slot] = cursor.u32();
-    this.newest[slot] = cursor.f64();
-    this.createdMs[slot] = cursor.f64();
-    this.#enter(slot);
+  /** Takes a block of a checkpoint into empty slots and calls `entered` for each row. */
+  readBlock(block: number, cursor: RowCursor, entered: (slot: number) => void): void {
+    assert(cursor.u8() === BLOCK_VERSION, `card block ${block} has a version this release does not know`);
+    const rows = 1 << this.#blockBits;
+    const rowsAt = cursor.at;
+    cursor.at += rows * ROW_BYTES;
+    assert(cursor.at <= cursor.bytes.length, `card block ${block} is too short`);
+    for (let i = 0; i < rows; i++) {
+      const slot = (block << this.#blockBits) + i;
+      const rowAt = rowsAt + i * ROW_BYTES;
+      if (cursor.bytes[rowAt + STATUS * 4] === 0) continue;
+      this.#reserve(slot);
+      assert(this.status(slot) === 0, `card slot ${slot} is taken`);
+      this.#data.copyIn(slot, cursor.bytes, rowAt);
+      this.#enter(slot);
+      entered(slot);
+    }
   }
 
   get memoryBytes(): number {
-    return this.status.length * (4 * 6 + 12 + 2 * 4 + 3 + 8 * 2) + this.#index.bytes + this.dirty.bytes;
+    return this.#data.bytes + this.#index.bytes + this.dirty.bytes;
   }
 
   #enter(slot: number): void {
     this.#index.insert(slot);
     this.#rows++;
     const digest = this.#digest;
-    digest.add(Table.card, slot, Field.account, this.account[slot]!);
+    digest.add(Table.card, slot, Field.account, this.account(slot));
     digest.add(Table.card, slot, Field.f0, this.fingerprint(slot, 0));
     digest.add(Table.card, slot, Field.f1, this.fingerprint(slot, 1));
     digest.add(Table.card, slot, Field.f2, this.fingerprint(slot, 2));
@@ -218,51 +268,26 @@ export class CardTable {
       Table.card,
       slot,
       Field.number,
-      (this.bin[slot]! * 10_000 + this.last4[slot]!) * 256 + this.panLength[slot]!,
+      (this.bin(slot) * 10_000 + this.last4(slot)) * 256 + this.panLength(slot),
     );
     digest.add(Table.card, slot, Field.facts, this.#facts(slot));
-    digest.add(Table.card, slot, Field.replaces, this.replaces[slot]!);
-    digest.add(Table.card, slot, Field.approvals, this.approvals[slot]!);
-    digest.add(Table.card, slot, Field.newest, this.newest[slot]!);
-    digest.add(Table.card, slot, Field.created, this.createdMs[slot]!);
-    digest.add(Table.card, slot, Field.tombstone, this.tombstoneS[slot]!);
+    digest.add(Table.card, slot, Field.replaces, this.replaces(slot));
+    digest.add(Table.card, slot, Field.approvals, this.approvals(slot));
+    digest.add(Table.card, slot, Field.newest, this.newest(slot));
+    digest.add(Table.card, slot, Field.created, this.createdMs(slot));
+    digest.add(Table.card, slot, Field.tombstone, this.tombstoneS(slot));
   }
 
   /** Status, expiry, sequence number and service code as one number for the digest: 8 + 14 + 10 + 10 bits at most. */
   #facts(slot: number): number {
     return (
-      ((this.status[slot]! * 16_384 + this.expiry[slot]!) * 1024 + this.cardSequence[slot]!) * 1024 +
-      this.serviceCode[slot]!
+      ((this.status(slot) * 16_384 + this.expiry(slot)) * 1024 + this.cardSequence(slot)) * 1024 +
+      this.serviceCode(slot)
     );
   }
 
-  #touch(slot: number): void {
-    if (this.#dirtyMark[slot] === 1) return;
-    this.#dirtyMark[slot] = 1;
-    this.dirty.push(slot);
-  }
-
   #reserve(slot: number): void {
-    if (slot >= this.status.length) this.#ensure(capacityFor(this.status.length, slot + 1));
+    this.#data.reserve(slot);
     if (slot >= this.#count) this.#count = slot + 1;
-  }
-
-  #ensure(rows: number): void {
-    this.account = grown(this.account, rows);
-    this.bin = grown(this.bin, rows);
-    this.last4 = grown(this.last4, rows);
-    this.panLength = grown(this.panLength, rows);
-    this.expiry = grown(this.expiry, rows);
-    this.cardSequence = grown(this.cardSequence, rows);
-    this.serviceCode = grown(this.serviceCode, rows);
-    this.status = grown(this.status, rows);
-    this.replaces = grown(this.replaces, rows);
-    this.approvals = grown(this.approvals, rows);
-    this.newest = grown(this.newest, rows);
-    this.createdMs = grown(this.createdMs, rows);
-    this.tombstoneS = grown(this.tombstoneS, rows);
-    this.nextOfAccount = grown(this.nextOfAccount, rows);
-    this.#fingerprints = grown(this.#fingerprints, rows * 3);
-    this.#dirtyMark = grown(this.#dirtyMark, rows);
   }
 }

@@ -1,9 +1,8 @@
 /**
- * Helpers of the column tables: growth by doubling, and the list of rows that a checkpoint has still to write.
+ * Helpers of the tables: growth by doubling for the small ones, and the lists of what a checkpoint has still to write.
  */
-
 /** First capacity of a table, in rows. */
-export const FIRST_ROWS = 256;
+const FIRST_ROWS = 256;
 
 /** The next capacity that holds `rows`. */
 export function capacityFor(current: number, rows: number): number {
@@ -21,29 +20,47 @@ export function grown<C extends Column>(column: C, rows: number): C {
   return next;
 }
 
-/** Row keys whose latest value is not in the checkpoint yet; the owner keeps a mark per row so that a key enters once. */
+/** Numbers (rows, blocks) whose latest content is not in the checkpoint yet; each stands in the list once. */
 export class DirtyList {
   #keys = new Float64Array(64);
+  #marks = new Uint8Array(64);
   #count = 0;
   #passLeft = 0;
+  readonly #blockBits: number;
+
+  /** `blockBits`: of the owner's blocks, for `pushRow`. */
+  constructor(blockBits = 0) {
+    this.#blockBits = blockBits;
+  }
 
   get count(): number {
     return this.#count;
   }
 
   get bytes(): number {
-    return this.#keys.byteLength;
+    return this.#keys.byteLength + this.#marks.byteLength;
   }
 
   push(key: number): void {
+    if (key >= this.#marks.length) this.#marks = grown(this.#marks, capacityFor(this.#marks.length, key + 1));
+    if (this.#marks[key] === 1) return;
+    this.#marks[key] = 1;
     if (this.#count === this.#keys.length) this.#keys = grown(this.#keys, this.#count * 2);
     this.#keys[this.#count++] = key;
+  }
+
+  /** Marks the block of a row. */
+  pushRow(slot: number): void {
+    this.push(slot >> this.#blockBits);
   }
 
   /** Hands out up to `limit` keys, oldest first, and forgets them. */
   take(limit: number, visit: (key: number) => void): number {
     const taken = Math.min(limit, this.#count);
-    for (let i = 0; i < taken; i++) visit(this.#keys[i]!);
+    for (let i = 0; i < taken; i++) {
+      this.#marks[this.#keys[i]!] = 0;
+      visit(this.#keys[i]!);
+    }
     this.#keys.copyWithin(0, taken, this.#count);
     this.#count -= taken;
     this.#passLeft = Math.max(0, this.#passLeft - taken);
@@ -80,10 +97,6 @@ export class RowCursor {
     this.#view.setUint8(this.at, value);
     this.at += 1;
   }
-  putU16(value: number): void {
-    this.#view.setUint16(this.at, value, true);
-    this.at += 2;
-  }
   putU32(value: number): void {
     this.#view.setUint32(this.at, value, true);
     this.at += 4;
@@ -95,10 +108,6 @@ export class RowCursor {
   u8(): number {
     this.at += 1;
     return this.#view.getUint8(this.at - 1);
-  }
-  u16(): number {
-    this.at += 2;
-    return this.#view.getUint16(this.at - 2, true);
   }
   u32(): number {
     this.at += 4;

@@ -40,14 +40,14 @@ export function decideAuthorization(state: ShardState, history: History, keys: I
     out.verdict(Step.funds, Verdict.notApplicable);
     out.response = out.element === ElementKind.verification ? Response.verified : Response.approved;
   }
-  out.approvalCode = approvalCodeOf(out.cardSlot, state.cards.approvals[out.cardSlot]!);
+  out.approvalCode = approvalCodeOf(out.cardSlot, state.cards.approvals(out.cardSlot));
   out.verdict(Step.approve, Verdict.pass);
 }
 
 /** A known card remembers when its newest tombstone was laid: most cards never had one, and then nothing is searched. */
 function wasReversed(state: ShardState, history: History, keys: IndexKeys, out: MessageEvent): boolean {
   if (out.cardSlot >= 0) {
-    const newestMs = state.cards.tombstoneS[out.cardSlot]! * 1000;
+    const newestMs = state.cards.tombstoneS(out.cardSlot) * 1000;
     if (newestMs === 0 || out.timeMs - newestMs > state.duplicateWindowMs) return false;
   }
   return findTombstone(history, keys, out, state.duplicateWindowMs) > 0;
@@ -60,8 +60,8 @@ function checkCard(state: ShardState, out: MessageEvent): boolean {
     return false;
   }
   out.verdict(Step.cardKnown, Verdict.pass);
-  if (!checkCardStatus(state.cards.status[out.cardSlot]!, out)) return false;
-  const expiry = state.cards.expiry[out.cardSlot]!;
+  if (!checkCardStatus(state.cards.status(out.cardSlot), out)) return false;
+  const expiry = state.cards.expiry(out.cardSlot);
   const given = out.input.expiry;
   const mismatch = given >= 0 && given !== expiry;
   if (mismatch || isPastExpiry(expiry, out.timeMs)) {
@@ -102,7 +102,7 @@ function checkCardStatus(status: number, out: MessageEvent): boolean {
 }
 
 function checkAccount(state: ShardState, out: MessageEvent): boolean {
-  const status = state.accounts.status[out.accountSlot]!;
+  const status = state.accounts.status(out.accountSlot);
   if (status === AccountStatus.open) {
     out.verdict(Step.accountStatus, Verdict.pass);
     return true;
@@ -116,7 +116,7 @@ function checkAccount(state: ShardState, out: MessageEvent): boolean {
 /** Approves the amount, or what is left of it where the terminal can take less (purchases only, never cash). */
 function checkFunds(state: ShardState, out: MessageEvent): boolean {
   const { input } = out;
-  const foreign = input.currency !== state.accounts.currency[out.accountSlot]!;
+  const foreign = input.currency !== state.accounts.currency(out.accountSlot);
   const amount = foreign ? input.billingAmount : input.amount;
   const available = state.accounts.available(out.accountSlot);
   if (available >= amount) {

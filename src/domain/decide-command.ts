@@ -87,10 +87,10 @@ function updateAccount(state: ShardState, command: UpdateAccount, nowMs: number,
   const { accounts } = state;
   const accountSlot = accounts.find(command.id);
   if (accountSlot < 0) return refuse('account_not_found', `there is no account ${command.id}`);
-  if (accounts.status[accountSlot] === AccountStatus.closed) {
+  if (accounts.status(accountSlot) === AccountStatus.closed) {
     return refuse('account_closed', `account ${command.id} is closed, which is final`);
   }
-  const creditLimit = command.creditLimit ?? accounts.creditLimit[accountSlot]!;
+  const creditLimit = command.creditLimit ?? accounts.creditLimit(accountSlot);
   if (!isCreditLimit(creditLimit)) {
     return refuse('amount_out_of_range', `credit limit ${creditLimit} is not within 0 and ${CREDIT_LIMIT_MAX}`);
   }
@@ -100,8 +100,8 @@ function updateAccount(state: ShardState, command: UpdateAccount, nowMs: number,
     timeMs: nowMs,
     accountSlot,
     creditLimit,
-    status: command.status ?? (accounts.status[accountSlot] as AccountStatus),
-    previousOfAccount: accounts.newest[accountSlot]!,
+    status: command.status ?? (accounts.status(accountSlot) as AccountStatus),
+    previousOfAccount: accounts.newest(accountSlot),
   };
   commit(event);
   return { ok: true, sequence: event.sequence, account: accountView(state, accountSlot) };
@@ -111,13 +111,13 @@ function createCard(state: ShardState, row: Omit<CreateCard, 'op'>, nowMs: numbe
   const { accounts, cards } = state;
   const accountSlot = accounts.find(row.account);
   if (accountSlot < 0) return refuse('account_not_found', `there is no account ${row.account}`);
-  if (accounts.status[accountSlot] === AccountStatus.closed) {
+  if (accounts.status(accountSlot) === AccountStatus.closed) {
     return refuse('account_closed', `account ${row.account} is closed`);
   }
   const [f0, f1, f2] = row.fingerprint;
   if (cards.find(f0, f1, f2) >= 0) return refuse('card_exists', 'a card with this number exists');
   const { replacesSlot } = row;
-  if (replacesSlot >= 0 && !(cards.exists(replacesSlot) && cards.account[replacesSlot] === accountSlot)) {
+  if (replacesSlot >= 0 && !(cards.exists(replacesSlot) && cards.account(replacesSlot) === accountSlot)) {
     return refuse('card_not_found', `the replaced card is no card of account ${row.account}`);
   }
   if (cards.count >= CARDS_PER_SHARD_MAX) return refuse('capacity_exceeded', 'the shard is full of cards');
@@ -138,7 +138,7 @@ function createCard(state: ShardState, row: Omit<CreateCard, 'op'>, nowMs: numbe
     serviceCode,
     status,
     replacesSlot,
-    previousOfAccount: accounts.newest[accountSlot]!,
+    previousOfAccount: accounts.newest(accountSlot),
   };
   commit(event);
   return {
@@ -156,10 +156,10 @@ function updateCard(state: ShardState, command: UpdateCard, nowMs: number, commi
   const { accounts, cards } = state;
   const { cardSlot, status } = command;
   if (!cards.exists(cardSlot)) return refuse('card_not_found', 'there is no such card');
-  if (isFinal(cards.status[cardSlot]!) && cards.status[cardSlot] !== status) {
+  if (isFinal(cards.status(cardSlot)) && cards.status(cardSlot) !== status) {
     return refuse('card_status_final', 'closed, lost and stolen are final');
   }
-  const accountSlot = cards.account[cardSlot]!;
+  const accountSlot = cards.account(cardSlot);
   const event: PlainEvent = {
     kind: EventKind.cardUpdated,
     sequence: 0,
@@ -167,8 +167,8 @@ function updateCard(state: ShardState, command: UpdateCard, nowMs: number, commi
     cardSlot,
     accountSlot,
     status,
-    previousOfCard: cards.newest[cardSlot]!,
-    previousOfAccount: accounts.newest[accountSlot]!,
+    previousOfCard: cards.newest(cardSlot),
+    previousOfAccount: accounts.newest(accountSlot),
   };
   commit(event);
   return {
@@ -216,8 +216,8 @@ function postPayment(state: ShardState, command: PostPayment, nowMs: number, com
   const { account, amount, currency, reference } = command;
   const accountSlot = accounts.find(account);
   if (accountSlot < 0) return refuse('account_not_found', `there is no account ${account}`);
-  if (currency !== accounts.currency[accountSlot]) {
-    return refuse('currency_mismatch', `account ${account} is kept in currency ${accounts.currency[accountSlot]}`);
+  if (currency !== accounts.currency(accountSlot)) {
+    return refuse('currency_mismatch', `account ${account} is kept in currency ${accounts.currency(accountSlot)}`);
   }
   if (!isAmount(amount, 1)) return refuse('amount_out_of_range', `amount ${amount} is not within 1 and 12 digits`);
   const hash = hash64(accountSlot, reference);
@@ -233,14 +233,14 @@ function postPayment(state: ShardState, command: PostPayment, nowMs: number, com
     currency,
     reference,
     postings: paymentPostings(state, accountSlot, amount),
-    previousOfAccount: accounts.newest[accountSlot]!,
+    previousOfAccount: accounts.newest(accountSlot),
   };
   commit(event);
   return {
     ok: true,
     sequence: event.sequence,
     account: accountView(state, accountSlot),
-    balanceAfter: accounts.posted[accountSlot]!,
+    balanceAfter: accounts.posted(accountSlot),
   };
 }
 

@@ -99,14 +99,14 @@ function begin(state: ShardState, input: MessageInput, cardSlot: number, nowMs: 
     return;
   }
   const { accounts, cards } = state;
-  const account = cards.account[cardSlot]!;
+  const account = cards.account(cardSlot);
   out.accountSlot = account;
   out.fingerprint.fill(0);
-  out.creditLimitBefore = accounts.creditLimit[account]!;
-  out.postedBefore = accounts.posted[account]!;
-  out.heldBefore = accounts.held[account]!;
-  out.previousOfAccount = accounts.newest[account]!;
-  out.previousOfCard = cards.newest[cardSlot]!;
+  out.creditLimitBefore = accounts.creditLimit(account);
+  out.postedBefore = accounts.posted(account);
+  out.heldBefore = accounts.held(account);
+  out.previousOfAccount = accounts.newest(account);
+  out.previousOfCard = cards.newest(cardSlot);
 }
 
 /** Transaction types: the first two digits of DE3. */
@@ -160,7 +160,7 @@ function checkFormat(state: ShardState, out: MessageEvent): boolean {
     field = badAmountField(out);
     missing = 0;
     if (field === 0 && out.element === ElementKind.authorization && out.accountSlot >= 0) {
-      field = badCurrencyField(input, state.accounts.currency[out.accountSlot]!);
+      field = badCurrencyField(input, state.accounts.currency(out.accountSlot));
       if (field !== 0) reason = Reason.currencyMismatch;
     }
     // An absent field (-1) is missing rather than malformed.

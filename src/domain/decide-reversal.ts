@@ -31,8 +31,8 @@ export function decideReversal(state: ShardState, history: History, keys: IndexK
   out.originalSequence = sequence;
   const slot = state.holds.find(sequence);
   if (slot < 0) return;
-  const authorized = state.holds.authorized[slot]!;
-  const remaining = state.holds.remaining[slot]!;
+  const authorized = state.holds.authorized(slot);
+  const remaining = state.holds.remaining(slot);
   const total = out.input.replacementAmount > 0 ? Math.min(authorized, stays(state, history.read(sequence), out)) : 0;
   const cleared = authorized - remaining;
   const kept = Math.max(0, total - cleared);
@@ -44,7 +44,7 @@ export function decideReversal(state: ShardState, history: History, keys: IndexK
 function stays(state: ShardState, original: MessageEvent, out: MessageEvent): number {
   const { replacementAmount } = out.input;
   const { amount, billingAmount, currency } = original.input;
-  if (currency === state.accounts.currency[original.accountSlot]!) return replacementAmount;
+  if (currency === state.accounts.currency(original.accountSlot)) return replacementAmount;
   // More than was asked for never raises anything, and its product could leave the range of money.
   if (replacementAmount >= amount) return AMOUNT_MAX;
   return mulDivHalfUp(replacementAmount, billingAmount, amount);
@@ -72,8 +72,8 @@ export function decideNotDelivered(
     accountSlot,
     cardSlot,
     originalSequence: sequence,
-    holdDelta: hold < 0 ? 0 : 0 - state.holds.remaining[hold]!,
-    previousOfAccount: state.accounts.newest[accountSlot]!,
-    previousOfCard: state.cards.newest[cardSlot]!,
+    holdDelta: hold < 0 ? 0 : 0 - state.holds.remaining(hold),
+    previousOfAccount: state.accounts.newest(accountSlot),
+    previousOfCard: state.cards.newest(cardSlot),
   };
 }

@@ -19,21 +19,22 @@ export class StateDigest {
 
   /** Takes a field in. The value is a safe integer. */
   add(table: number, key: number, field: number, value: number): void {
-    this.#sum(table, key, field, value, 1);
+    this.sum(table, key, field, value, 1);
   }
 
   /** Takes a field out, with the value it had. */
   remove(table: number, key: number, field: number, value: number): void {
-    this.#sum(table, key, field, value, -1);
+    this.sum(table, key, field, value, -1);
   }
 
   change(table: number, key: number, field: number, before: number, after: number): void {
     if (before === after) return;
-    this.#sum(table, key, field, before, -1);
-    this.#sum(table, key, field, after, 1);
+    this.sum(table, key, field, before, -1);
+    this.sum(table, key, field, after, 1);
   }
 
-  #sum(table: number, key: number, field: number, value: number, sign: number): void {
+  /** Takes a field in (`sign` 1) or out (-1). */
+  sum(table: number, key: number, field: number, value: number, sign: number): void {
     const place = (table << 8) | field;
     // Both lanes mix the same four words with other constants, in another order and with other shifts.
     const keyLow = key | 0;

@@ -1,48 +1,56 @@
 /**
- * Open holds of a shard as columns, found by the journal sequence of their authorization. A hold whose remaining amount
- * has become zero leaves the table: the authorization stays matchable by its record. Freed slots are reused, so slots
- * mean nothing outside, and nothing of them enters the digest.
+ * Open holds of a shard: a row of 64 bytes each (rows.ts), found by the journal sequence of their authorization. A hold
+ * whose remaining amount has become zero leaves the table: the authorization stays matchable by its record. Freed slots
+ * are reused, so slots mean nothing outside, and nothing of them enters the digest.
+ *
+ *   f64  0 sequence of the authorization, 0 = free slot · 1 original · 2 authorized · 3 remaining · 4 expiry, ms · 5 newest
+ *   u32  12 account's slot (of a free slot: the next free one + 1) · 13 card's slot · 14-15 free
  */
 import { assert } from '../errors.js';
-import { capacityFor, DirtyList, grown, type RowCursor } from './columns.js';
+import { DirtyList, type RowCursor } from './columns.js';
 import type { StateDigest } from './digest.js';
 import { finishHash, mixInteger } from './hash.js';
 import { addMoney } from './money.js';
+import { BLOCK_BITS, ROW_BYTES, Rows } from './rows.js';
 import { SlotIndex } from './slot-index.js';
 import { Table } from './tables.js';
 
 const Field = { place: 1, original: 2, authorized: 3, remaining: 4, expires: 5 } as const;
 
-const ROW_VERSION = 1;
-const ROW_BYTES = 1 + 4 * 2 + 8 * 5;
+/** 8-byte words of a row. */
+const SEQUENCE = 0;
+const ORIGINAL = 1;
+const AUTHORIZED = 2;
+const REMAINING = 3;
+const EXPIRES = 4;
+const NEWEST = 5;
+/** 4-byte words of a row. */
+const ACCOUNT = 12;
+const CARD = 13;
+
+const BLOCK_VERSION = 2;
 
 const hashOf = (sequence: number): number => finishHash(mixInteger(0x3c6ef372, sequence));
 
 export class HoldTable {
-  /** Sequence of the authorization; 0 = free slot. */
-  sequence = new Float64Array(0);
-  account = new Uint32Array(0);
-  card = new Uint32Array(0);
-  /** What was approved first, minor units of the account's currency. */
-  original = new Float64Array(0);
-  /** The authorized total now: after partial reversals (and, later, increments). */
-  authorized = new Float64Array(0);
-  /** What is still held. */
-  remaining = new Float64Array(0);
-  expiresMs = new Float64Array(0);
-  /** The row includes every event up to this sequence. */
-  newest = new Float64Array(0);
-
-  #dirtyMark = new Uint8Array(0);
-  /** Head of the free list, slot + 1; the list runs through `account`. */
+  readonly #data = new Rows();
+  /** Head of the free list, slot + 1; the list runs through the rows. */
   #free = 0;
   #slots = 0;
-  readonly #index = new SlotIndex((slot) => hashOf(this.sequence[slot]!));
+  /** Largest sequence that was ever in the table. */
+  #last = 0;
+  /** Slots came from a checkpoint: those between them that are empty are not in the free list yet. */
+  #loaded = false;
+  readonly #index = new SlotIndex((slot) => hashOf(this.sequence(slot)));
   readonly #digest: StateDigest;
-  readonly dirty = new DirtyList();
+  readonly dirty: DirtyList;
+  readonly #blockBits: number;
 
-  constructor(digest: StateDigest) {
+  /** `blockBits`: a checkpoint block has 2 to that power rows, at most BLOCK_ROWS. */
+  constructor(digest: StateDigest, blockBits = BLOCK_BITS) {
     this.#digest = digest;
+    this.#blockBits = blockBits;
+    this.dirty = new DirtyList(blockBits);
   }
 
   /** Open holds. */
@@ -55,135 +63,161 @@ export class HoldTable {
     return this.#slots;
   }
 
+  /** Sequence of the authorization; 0 = free slot. */
+  sequence(slot: number): number {
+    return this.#data.f64(slot, SEQUENCE);
+  }
+
+  /** What was approved first, minor units of the account's currency. */
+  original(slot: number): number {
+    return this.#data.f64(slot, ORIGINAL);
+  }
+
+  /** The authorized total now: after partial reversals (and, later, increments). */
+  authorized(slot: number): number {
+    return this.#data.f64(slot, AUTHORIZED);
+  }
+
+  /** What is still held. */
+  remaining(slot: number): number {
+    return this.#data.f64(slot, REMAINING);
+  }
+
+  expiresMs(slot: number): number {
+    return this.#data.f64(slot, EXPIRES);
+  }
+
+  /** The row includes every event up to this sequence. */
+  newest(slot: number): number {
+    return this.#data.f64(slot, NEWEST);
+  }
+
+  account(slot: number): number {
+    return this.#data.u32(slot, ACCOUNT);
+  }
+
+  card(slot: number): number {
+    return this.#data.u32(slot, CARD);
+  }
+
+  /** False when no hold of this sequence or a later one was ever placed: live traffic needs no search before `place`. */
+  mayHave(sequence: number): boolean {
+    return sequence <= this.#last;
+  }
+
   /** Slot of the hold of the authorization at `sequence`, -1 when none is open. */
   find(sequence: number): number {
     const index = this.#index;
-    for (let p = index.start(hashOf(sequence)); ; p = index.next(p)) {
-      const slot = index.slotAt(p);
-      if (slot < 0) return -1;
-      if (this.sequence[slot] === sequence) return slot;
+    for (let slot = index.first(hashOf(sequence)); slot >= 0; slot = index.next()) {
+      if (this.sequence(slot) === sequence) return slot;
     }
+    return -1;
   }
 
   place(sequence: number, accountSlot: number, cardSlot: number, amount: number, expiresMs: number): void {
     const slot = this.#take();
-    this.sequence[slot] = sequence;
-    this.account[slot] = accountSlot;
-    this.card[slot] = cardSlot;
-    this.original[slot] = amount;
-    this.authorized[slot] = amount;
-    this.remaining[slot] = amount;
-    this.expiresMs[slot] = expiresMs;
-    this.newest[slot] = sequence;
+    this.#last = Math.max(this.#last, sequence);
+    const data = this.#data;
+    data.setF64(slot, SEQUENCE, sequence);
+    data.setF64(slot, ORIGINAL, amount);
+    data.setF64(slot, AUTHORIZED, amount);
+    data.setF64(slot, REMAINING, amount);
+    data.setF64(slot, EXPIRES, expiresMs);
+    data.setF64(slot, NEWEST, sequence);
+    data.setU32(slot, ACCOUNT, accountSlot);
+    data.setU32(slot, CARD, cardSlot);
     this.#index.insert(slot);
     this.#sum(slot, 1);
-    this.#touch(slot);
+    this.dirty.pushRow(slot);
   }
 
   /** Sets the authorized total and moves the remaining amount by `delta`; the hold leaves the table at zero. */
   change(slot: number, authorized: number, delta: number, sequence: number): void {
-    const remaining = addMoney(this.remaining[slot]!, delta);
-    assert(remaining >= 0, `hold ${this.sequence[slot]} would keep ${remaining}`);
-    this.#touch(slot);
+    const remaining = addMoney(this.remaining(slot), delta);
+    if (remaining < 0) assert(false, `hold ${this.sequence(slot)} would keep ${remaining}`);
+    this.dirty.pushRow(slot);
     this.#sum(slot, -1);
     if (remaining === 0) {
       this.#index.remove(slot);
-      this.sequence[slot] = 0;
-      this.account[slot] = this.#free;
-      this.#free = slot + 1;
-      this.#dirtyMark[slot] = 0;
+      this.#data.setF64(slot, SEQUENCE, 0);
+      this.#setFree(slot);
       return;
     }
-    this.authorized[slot] = authorized;
-    this.remaining[slot] = remaining;
-    this.newest[slot] = sequence;
+    this.#data.setF64(slot, AUTHORIZED, authorized);
+    this.#data.setF64(slot, REMAINING, remaining);
+    this.#data.setF64(slot, NEWEST, sequence);
     this.#sum(slot, 1);
   }
 
-  clearDirty(slot: number): void {
-    this.#dirtyMark[slot] = 0;
+  /** Writes a block of rows at the cursor; false when it has none. */
+  writeBlock(block: number, cursor: RowCursor): boolean {
+    const first = block << this.#blockBits;
+    const rows = 1 << this.#blockBits;
+    if (first >= this.#slots) return false;
+    cursor.putU8(BLOCK_VERSION);
+    this.#data.copyOut(first, rows, cursor.bytes, cursor.at);
+    cursor.at += rows * ROW_BYTES;
+    return true;
   }
 
-  writeRow(slot: number, cursor: RowCursor): void {
-    cursor.putU8(ROW_VERSION);
-    cursor.putU32(this.account[slot]!);
-    cursor.putU32(this.card[slot]!);
-    cursor.putF64(this.original[slot]!);
-    cursor.putF64(this.authorized[slot]!);
-    cursor.putF64(this.remaining[slot]!);
-    cursor.putF64(this.expiresMs[slot]!);
-    cursor.putF64(this.newest[slot]!);
-  }
-
-  readRow(sequence: number, cursor: RowCursor, length: number): void {
-    assert(cursor.u8() === ROW_VERSION, `hold row ${sequence} has a version this release does not know`);
-    assert(length === ROW_BYTES, `hold row ${sequence} has ${length} bytes`);
-    assert(this.find(sequence) < 0, `hold ${sequence} is there already`);
-    const slot = this.#take();
-    this.sequence[slot] = sequence;
-    this.account[slot] = cursor.u32();
-    this.card[slot] = cursor.u32();
-    this.original[slot] = cursor.f64();
-    this.authorized[slot] = cursor.f64();
-    this.remaining[slot] = cursor.f64();
-    this.expiresMs[slot] = cursor.f64();
-    this.newest[slot] = cursor.f64();
-    this.#index.insert(slot);
-    this.#sum(slot, 1);
+  /** Takes a block of a checkpoint into empty slots. */
+  readBlock(block: number, cursor: RowCursor): void {
+    assert(cursor.u8() === BLOCK_VERSION, `hold block ${block} has a version this release does not know`);
+    const first = block << this.#blockBits;
+    const rows = 1 << this.#blockBits;
+    const rowsAt = cursor.at;
+    cursor.at += rows * ROW_BYTES;
+    assert(cursor.at <= cursor.bytes.length, `hold block ${block} is too short`);
+    this.#data.reserve(first + rows - 1);
+    this.#loaded = true;
+    for (let slot = first; slot < first + rows; slot++) {
+      assert(slot >= this.#slots || this.sequence(slot) === 0, `hold slot ${slot} is taken`);
+      this.#data.copyIn(slot, cursor.bytes, rowsAt + (slot - first) * ROW_BYTES);
+      if (this.sequence(slot) === 0) continue;
+      this.#last = Math.max(this.#last, this.sequence(slot));
+      this.#index.insert(slot);
+      this.#sum(slot, 1);
+    }
+    this.#slots = Math.max(this.#slots, first + rows);
   }
 
   get memoryBytes(): number {
-    return this.sequence.length * (8 * 6 + 4 * 2 + 1) + this.#index.bytes + this.dirty.bytes;
+    return this.#data.bytes + this.#index.bytes + this.dirty.bytes;
   }
 
   /** Takes a hold into the digest or out of it. The age of the row (`newest`) is no part of the state. */
   #sum(slot: number, sign: number): void {
-    const key = this.sequence[slot]!;
-    const place = this.account[slot]! * 2 ** 24 + this.card[slot]!;
-    const { original, authorized, remaining, expiresMs } = this;
-    if (sign > 0) {
-      this.#digest.add(Table.hold, key, Field.place, place);
-      this.#digest.add(Table.hold, key, Field.original, original[slot]!);
-      this.#digest.add(Table.hold, key, Field.authorized, authorized[slot]!);
-      this.#digest.add(Table.hold, key, Field.remaining, remaining[slot]!);
-      this.#digest.add(Table.hold, key, Field.expires, expiresMs[slot]!);
-      return;
-    }
-    this.#digest.remove(Table.hold, key, Field.place, place);
-    this.#digest.remove(Table.hold, key, Field.original, original[slot]!);
-    this.#digest.remove(Table.hold, key, Field.authorized, authorized[slot]!);
-    this.#digest.remove(Table.hold, key, Field.remaining, remaining[slot]!);
-    this.#digest.remove(Table.hold, key, Field.expires, expiresMs[slot]!);
-  }
-
-  /** Enters the hold's sequence once into the dirty list; a freed hold is found there as gone. */
-  #touch(slot: number): void {
-    if (this.#dirtyMark[slot] === 1) return;
-    this.#dirtyMark[slot] = 1;
-    this.dirty.push(this.sequence[slot]!);
+    const key = this.sequence(slot);
+    const digest = this.#digest;
+    digest.sum(Table.hold, key, Field.place, this.account(slot) * 2 ** 24 + this.card(slot), sign);
+    digest.sum(Table.hold, key, Field.original, this.original(slot), sign);
+    digest.sum(Table.hold, key, Field.authorized, this.authorized(slot), sign);
+    digest.sum(Table.hold, key, Field.remaining, this.remaining(slot), sign);
+    digest.sum(Table.hold, key, Field.expires, this.expiresMs(slot), sign);
   }
 
   #take(): number {
+    if (this.#loaded) this.#listFree();
     if (this.#free > 0) {
       const slot = this.#free - 1;
-      this.#free = this.account[slot]!;
+      this.#free = this.account(slot);
       return slot;
     }
     const slot = this.#slots;
-    if (slot >= this.sequence.length) this.#ensure(capacityFor(this.sequence.length, slot + 1));
+    this.#data.reserve(slot);
     this.#slots = slot + 1;
     return slot;
   }
 
-  #ensure(rows: number): void {
-    this.sequence = grown(this.sequence, rows);
-    this.account = grown(this.account, rows);
-    this.card = grown(this.card, rows);
-    this.original = grown(this.original, rows);
-    this.authorized = grown(this.authorized, rows);
-    this.remaining = grown(this.remaining, rows);
-    this.expiresMs = grown(this.expiresMs, rows);
-    this.newest = grown(this.newest, rows);
-    this.#dirtyMark = grown(this.#dirtyMark, rows);
+  #setFree(slot: number): void {
+    this.#data.setU32(slot, ACCOUNT, this.#free);
+    this.#free = slot + 1;
+  }
+
+  /** After a load: every empty slot is free, also those of blocks that the checkpoint does not have. */
+  #listFree(): void {
+    this.#loaded = false;
+    this.#free = 0;
+    for (let slot = this.#slots - 1; slot >= 0; slot--) if (this.sequence(slot) === 0) this.#setFree(slot);
   }
 }

@@ -6,10 +6,10 @@
 import { assert } from '../errors.js';
 import { capacityFor, grown, type RowCursor } from './columns.js';
 import type { StateDigest } from './digest.js';
+import { BLOCK_BITS } from './rows.js';
 import { SlotIndex } from './slot-index.js';
 
-const ROW_VERSION = 1;
-const ROW_BYTES = 1 + 4 * 2 + 8;
+const BLOCK_VERSION = 2;
 
 export class KeySet {
   #high = new Uint32Array(0);
@@ -23,10 +23,13 @@ export class KeySet {
   readonly #index = new SlotIndex((place) => this.#high[place]! ^ this.#low[place]!, 6);
   readonly #digest: StateDigest;
   readonly #table: number;
+  readonly #blockBits: number;
 
-  constructor(digest: StateDigest, table: number) {
+  /** `blockBits`: a checkpoint block has 2 to that power places, at most BLOCK_ROWS. */
+  constructor(digest: StateDigest, table: number, blockBits = BLOCK_BITS) {
     this.#digest = digest;
     this.#table = table;
+    this.#blockBits = blockBits;
   }
 
   get count(): number {
@@ -36,11 +39,10 @@ export class KeySet {
   /** Sequence of the event that brought the key, 0 when it is not in the set. */
   find(high: number, low: number): number {
     const index = this.#index;
-    for (let p = index.start(high ^ low); ; p = index.next(p)) {
-      const place = index.slotAt(p);
-      if (place < 0) return 0;
+    for (let place = index.first(high ^ low); place >= 0; place = index.next()) {
       if (this.#high[place] === high && this.#low[place] === low) return this.#sequence[place]!;
     }
+    return 0;
   }
 
   /** Adds a key; nothing happens when it is there already. */
@@ -48,15 +50,20 @@ export class KeySet {
     if (this.find(high, low) === 0) this.#put(this.#count, high, low, sequence);
   }
 
+  /** Blocks with places that are not in the checkpoint yet. */
   get dirtyCount(): number {
-    return this.#count - this.#dirtyFrom;
+    if (this.#dirtyFrom >= this.#count) return 0;
+    return ((this.#count - 1) >> this.#blockBits) - (this.#dirtyFrom >> this.#blockBits) + 1;
   }
 
-  /** Hands out up to `limit` places that are not in the checkpoint yet and forgets them. */
-  takeDirty(limit: number, visit: (place: number) => void): number {
-    const end = Math.min(this.#count, this.#dirtyFrom + limit);
-    const taken = end - this.#dirtyFrom;
-    for (; this.#dirtyFrom < end; this.#dirtyFrom++) visit(this.#dirtyFrom);
+  /** Hands out up to `limit` blocks with places that are not in the checkpoint yet, and forgets them. */
+  takeDirty(limit: number, visit: (block: number) => void): number {
+    let taken = 0;
+    for (; taken < limit && this.#dirtyFrom < this.#count; taken++) {
+      const block = this.#dirtyFrom >> this.#blockBits;
+      this.#dirtyFrom = Math.min(this.#count, (block + 1) << this.#blockBits);
+      visit(block);
+    }
     return taken;
   }
 
@@ -69,25 +76,30 @@ export class KeySet {
     return this.#dirtyFrom >= this.#passEnd;
   }
 
-  writeRow(place: number, cursor: RowCursor): void {
-    cursor.putU8(ROW_VERSION);
-    cursor.putU32(this.#high[place]!);
-    cursor.putU32(this.#low[place]!);
-    cursor.putF64(this.#sequence[place]!);
+  /** Writes a block of places at the cursor; false when it has none. */
+  writeBlock(block: number, cursor: RowCursor): boolean {
+    const first = block << this.#blockBits;
+    if (first >= this.#count) return false;
+    cursor.putU8(BLOCK_VERSION);
+    for (let place = first; place < Math.min(first + (1 << this.#blockBits), this.#count); place++) {
+      cursor.putU32(this.#high[place]!);
+      cursor.putU32(this.#low[place]!);
+      cursor.putF64(this.#sequence[place]!);
+    }
+    return true;
   }
 
-  readRow(place: number, cursor: RowCursor, length: number): void {
-    assert(cursor.u8() === ROW_VERSION, `key row ${place} has a version this release does not know`);
-    assert(length === ROW_BYTES, `key row ${place} has ${length} bytes`);
-    const high = cursor.u32();
-    const low = cursor.u32();
-    // A gap before this place was not in the checkpoint; the replay brings its key again, behind the others.
-    this.#put(place, high, low, cursor.f64());
+  /** Takes a block of a checkpoint in. A place that is empty in it was not known then; the replay brings its key again. */
+  readBlock(block: number, cursor: RowCursor, length: number): void {
+    const end = cursor.at + length;
+    assert(cursor.u8() === BLOCK_VERSION, `key block ${block} has a version this release does not know`);
+    for (let place = block << this.#blockBits; cursor.at < end; place++) {
+      const high = cursor.u32();
+      const low = cursor.u32();
+      const sequence = cursor.f64();
+      if (sequence !== 0) this.#put(place, high, low, sequence);
+    }
     this.#dirtyFrom = Math.max(this.#dirtyFrom, this.#count);
-  }
-
-  has(place: number): boolean {
-    return place < this.#count && this.#sequence[place] !== 0;
   }
 
   get memoryBytes(): number {

@@ -31,7 +31,6 @@ export class LedgerTotals {
   /** First row of a currency + 1, by numeric code. */
   readonly #block = new Uint16Array(1000);
   readonly #currencies: number[] = [];
-  #dirtyMark = new Uint8Array(0);
   readonly #digest: StateDigest;
   readonly dirty = new DirtyList();
 
@@ -80,10 +79,6 @@ export class LedgerTotals {
     });
   }
 
-  clearDirty(row: number): void {
-    this.#dirtyMark[row] = 0;
-  }
-
   /** Checkpoint key of a row. */
   keyOf(row: number): number {
     return this.#currencies[Math.floor(row / ACCOUNTS)]! * 10_000 + CHART[row % ACCOUNTS]!;
@@ -116,7 +111,7 @@ export class LedgerTotals {
   }
 
   get memoryBytes(): number {
-    return this.debit.length * 25 + this.#block.byteLength + this.dirty.bytes;
+    return this.debit.length * 24 + this.#block.byteLength + this.dirty.bytes;
   }
 
   #add(row: number, amount: number): void {
@@ -129,8 +124,6 @@ export class LedgerTotals {
 
   #advance(row: number, sequence: number): void {
     this.newest[row] = sequence;
-    if (this.#dirtyMark[row] === 1) return;
-    this.#dirtyMark[row] = 1;
     this.dirty.push(row);
   }
 
@@ -153,7 +146,6 @@ export class LedgerTotals {
       this.debit = grown(this.debit, rows);
       this.credit = grown(this.credit, rows);
       this.newest = grown(this.newest, rows);
-      this.#dirtyMark = grown(this.#dirtyMark, rows);
     }
     return block;
   }

@@ -44,7 +44,7 @@ export function isWorthNothing(input: MessageInput, approved: number): boolean {
 /** Fills `into` from an event, new or read back from the journal. */
 export function replyFacts(state: ShardState, event: MessageEvent, into: ReplyFacts): void {
   const { input } = event;
-  const currency = event.accountSlot < 0 ? 0 : state.accounts.currency[event.accountSlot]!;
+  const currency = event.accountSlot < 0 ? 0 : state.accounts.currency(event.accountSlot);
   into.currency = currency;
   into.response = event.response;
   into.approvalCode = event.approvalCode;

@@ -1,6 +1,7 @@
 /**
  * Everything a shard knows in memory: the fold over its journal. Only `apply.ts` changes it on behalf of events; a
- * checkpoint reads rows out (`takeDirty`, `writeRow`) and a recovery puts them back (`readRow`) before it replays.
+ * checkpoint reads entries out (`takeDirty`, `writeEntry`) and a recovery puts them back (`readEntry`) before it replays.
+ * An entry is a block of 64 rows of a table, one ledger row, or the shard's counters.
  *
  * Rows of a checkpoint may be of different ages: each carries the sequence it includes, and applying an event skips every
  * row that has it already. So any mix of row ages plus the events from the oldest one on gives the same state, and the
@@ -8,17 +9,18 @@
  */
 import { assert } from '../errors.js';
 import { DUPLICATE_WINDOW_MS } from '../limits.js';
-import { AccountTable } from './account-table.js';
+import { ACCOUNT_BLOCK_BYTES_MAX, AccountTable } from './account-table.js';
 import { CardTable } from './card-table.js';
 import { RowCursor } from './columns.js';
 import { StateDigest } from './digest.js';
 import { HoldTable } from './hold-table.js';
 import { KeySet } from './key-set.js';
 import { LedgerTotals } from './ledger-totals.js';
+import { BLOCK_BITS } from './rows.js';
 import { Table } from './tables.js';
 
-/** Most bytes of one checkpoint row: an account with an id of 64 characters. */
-export const ROW_BYTES_MAX = 256;
+/** Most bytes of one checkpoint entry: a block of accounts with ids of 64 characters. */
+export const ENTRY_BYTES_MAX = ACCOUNT_BLOCK_BYTES_MAX;
 
 const COUNTERS_VERSION = 1;
 
@@ -27,16 +29,16 @@ export class ShardState {
   /** How long repeats and early reversals are remembered, ms; at least 24 h (limits.ts). */
   readonly duplicateWindowMs: number;
   readonly digest = new StateDigest();
-  readonly accounts = new AccountTable(this.digest);
-  readonly cards = new CardTable(this.digest);
-  readonly holds = new HoldTable(this.digest);
+  readonly accounts: AccountTable;
+  readonly cards: CardTable;
+  readonly holds: HoldTable;
   readonly ledger = new LedgerTotals(this.digest);
   /** Payment references, hashed with their account. */
-  readonly references = new KeySet(this.digest, Table.reference);
+  readonly references: KeySet;
   /** First 64 bits of the API's idempotency key hashes. */
-  readonly idempotency = new KeySet(this.digest, Table.idempotency);
+  readonly idempotency: KeySet;
   /** Hashes of messages that once stopped the shard: their resends are not decided. */
-  readonly poisons = new KeySet(this.digest, Table.poison);
+  readonly poisons: KeySet;
 
   #tombstones = 0;
   #countersNewest = 0;
@@ -44,9 +46,16 @@ export class ShardState {
   #countersPass = false;
   readonly #cursor = new RowCursor();
 
-  constructor(shard: number, duplicateWindowMs = DUPLICATE_WINDOW_MS) {
+  /** `blockBits`: rows of a checkpoint block as a power of two; part of the checkpoint's format, smaller ones are for tests. */
+  constructor(shard: number, duplicateWindowMs = DUPLICATE_WINDOW_MS, blockBits = BLOCK_BITS) {
     this.shard = shard;
     this.duplicateWindowMs = duplicateWindowMs;
+    this.accounts = new AccountTable(this.digest, blockBits);
+    this.cards = new CardTable(this.digest, blockBits);
+    this.holds = new HoldTable(this.digest, blockBits);
+    this.references = new KeySet(this.digest, Table.reference, blockBits);
+    this.idempotency = new KeySet(this.digest, Table.idempotency, blockBits);
+    this.poisons = new KeySet(this.digest, Table.poison, blockBits);
   }
 
   /** Tombstones of early reversals recorded since the shard began. */
@@ -81,8 +90,8 @@ export class ShardState {
     this.#countersDirty = true;
   }
 
-  /** Rows whose latest value has not been taken by a checkpoint. */
-  get dirtyRows(): number {
+  /** Entries whose latest content has not been taken by a checkpoint. */
+  get dirtyEntries(): number {
     return (
       this.accounts.dirty.count +
       this.cards.dirty.count +
@@ -115,9 +124,9 @@ export class ShardState {
   }
 
   /**
-   * Hands out up to `limit` changed rows and counts them as taken. The visitor calls `writeRow` for the value; a key that
-   * `writeRow` answers with 0 bytes is gone and its row must be removed. A row holds the newest value: write it only when
-   * everything decided so far is durable, or keep its bytes until that is so.
+   * Hands out up to `limit` changed entries and counts them as taken; the visitor calls `writeEntry` for the content. An
+   * entry holds the newest values: write it only when everything decided so far is durable, or keep its bytes until that
+   * is so.
    */
   takeDirty(limit: number, visit: (table: Table, key: number) => void): number {
     let taken = 0;
@@ -127,96 +136,80 @@ export class ShardState {
       visit(Table.counters, 0);
       taken++;
     }
-    taken += this.accounts.dirty.take(limit - taken, (slot) => {
-      this.accounts.clearDirty(slot);
-      visit(Table.account, slot);
-    });
-    taken += this.cards.dirty.take(limit - taken, (slot) => {
-      this.cards.clearDirty(slot);
-      visit(Table.card, slot);
-    });
-    taken += this.holds.dirty.take(limit - taken, (sequence) => {
-      const slot = this.holds.find(sequence);
-      if (slot >= 0) this.holds.clearDirty(slot);
-      visit(Table.hold, sequence);
-    });
-    taken += this.ledger.dirty.take(limit - taken, (row) => {
-      this.ledger.clearDirty(row);
-      visit(Table.ledger, this.ledger.keyOf(row));
-    });
-    taken += this.references.takeDirty(limit - taken, (place) => visit(Table.reference, place));
-    taken += this.idempotency.takeDirty(limit - taken, (place) => visit(Table.idempotency, place));
-    taken += this.poisons.takeDirty(limit - taken, (place) => visit(Table.poison, place));
+    taken += this.accounts.dirty.take(limit - taken, (block) => visit(Table.account, block));
+    taken += this.cards.dirty.take(limit - taken, (block) => visit(Table.card, block));
+    taken += this.holds.dirty.take(limit - taken, (block) => visit(Table.hold, block));
+    taken += this.ledger.dirty.take(limit - taken, (row) => visit(Table.ledger, this.ledger.keyOf(row)));
+    taken += this.references.takeDirty(limit - taken, (block) => visit(Table.reference, block));
+    taken += this.idempotency.takeDirty(limit - taken, (block) => visit(Table.idempotency, block));
+    taken += this.poisons.takeDirty(limit - taken, (block) => visit(Table.poison, block));
     return taken;
   }
 
-  /** Writes a row at `at` (room for `ROW_BYTES_MAX`) and returns its length, 0 when there is no such row (any more). */
-  writeRow(table: Table, key: number, target: Uint8Array, at: number): number {
+  /** Writes an entry at `at` (room for `ENTRY_BYTES_MAX`) and returns its length, 0 when there is no such entry. */
+  writeEntry(table: Table, key: number, target: Uint8Array, at: number): number {
     const cursor = this.#cursor.attach(target, at);
     switch (table) {
       case Table.account:
-        if (!this.accounts.exists(key)) return 0;
-        this.accounts.writeRow(key, cursor);
-        break;
+        return this.accounts.writeBlock(key, cursor) ? cursor.at - at : 0;
       case Table.card:
-        if (!this.cards.exists(key)) return 0;
-        this.cards.writeRow(key, cursor);
-        break;
-      case Table.hold: {
-        const slot = this.holds.find(key);
-        if (slot < 0) return 0;
-        this.holds.writeRow(slot, cursor);
-        break;
-      }
+        return this.cards.writeBlock(key, cursor) ? cursor.at - at : 0;
+      case Table.hold:
+        return this.holds.writeBlock(key, cursor) ? cursor.at - at : 0;
       case Table.ledger:
         this.ledger.writeRow(this.ledger.rowOfKey(key), cursor);
-        break;
+        return cursor.at - at;
       case Table.reference:
-        if (!this.references.has(key)) return 0;
-        this.references.writeRow(key, cursor);
-        break;
+        return this.references.writeBlock(key, cursor) ? cursor.at - at : 0;
       case Table.idempotency:
-        if (!this.idempotency.has(key)) return 0;
-        this.idempotency.writeRow(key, cursor);
-        break;
+        return this.idempotency.writeBlock(key, cursor) ? cursor.at - at : 0;
       case Table.poison:
-        if (!this.poisons.has(key)) return 0;
-        this.poisons.writeRow(key, cursor);
-        break;
+        return this.poisons.writeBlock(key, cursor) ? cursor.at - at : 0;
       case Table.counters:
         cursor.putU8(COUNTERS_VERSION);
         cursor.putF64(this.#tombstones);
         cursor.putF64(this.#countersNewest);
-        break;
+        return cursor.at - at;
     }
-    return cursor.at - at;
   }
 
-  /** Takes one row of a checkpoint into a state that does not have it. Rows may come in any order. */
-  readRow(table: Table, key: number, source: Uint8Array, at: number, length: number): void {
+  /**
+   * Takes one entry of a checkpoint into a state that does not have it. Entries may come in any order.
+   * @param enteredCard told of each card's slot
+   */
+  readEntry(
+    table: Table,
+    key: number,
+    source: Uint8Array,
+    at: number,
+    length: number,
+    enteredCard: (slot: number) => void = () => undefined,
+  ): void {
     const cursor = this.#cursor.attach(source, at);
     switch (table) {
       case Table.account:
-        this.accounts.readRow(key, cursor, length);
+        this.accounts.readBlock(key, cursor);
         break;
       case Table.card:
-        this.cards.readRow(key, cursor, length);
-        this.linkCard(key);
+        this.cards.readBlock(key, cursor, (slot) => {
+          this.linkCard(slot);
+          enteredCard(slot);
+        });
         break;
       case Table.hold:
-        this.holds.readRow(key, cursor, length);
+        this.holds.readBlock(key, cursor);
         break;
       case Table.ledger:
         this.ledger.readRow(key, cursor, length);
         break;
       case Table.reference:
-        this.references.readRow(key, cursor, length);
+        this.references.readBlock(key, cursor, length);
         break;
       case Table.idempotency:
-        this.idempotency.readRow(key, cursor, length);
+        this.idempotency.readBlock(key, cursor, length);
         break;
       case Table.poison:
-        this.poisons.readRow(key, cursor, length);
+        this.poisons.readBlock(key, cursor, length);
         break;
       case Table.counters:
         assert(
@@ -226,21 +219,21 @@ export class ShardState {
         this.#setCounters(cursor.f64(), cursor.f64());
         break;
     }
-    assert(cursor.at - at === length, `row ${key} of table ${table} has ${length} bytes, read ${cursor.at - at}`);
+    assert(cursor.at - at === length, `entry ${key} of table ${table} has ${length} bytes, read ${cursor.at - at}`);
   }
 
   /** Puts a card into its account's list. The list is derived: it is in no row and not in the digest. */
   linkCard(cardSlot: number): void {
-    const account = this.cards.account[cardSlot]!;
+    const account = this.cards.account(cardSlot);
     this.accounts.reserve(account);
-    this.cards.nextOfAccount[cardSlot] = this.accounts.firstCard[account]!;
-    this.accounts.firstCard[account] = cardSlot + 1;
+    this.cards.setNextOfAccount(cardSlot, this.accounts.firstCard(account));
+    this.accounts.setFirstCard(account, cardSlot + 1);
   }
 
   /** Slots of an account's cards, ascending. */
   cardsOf(accountSlot: number): number[] {
     const slots: number[] = [];
-    for (let link = this.accounts.firstCard[accountSlot] ?? 0; link > 0; link = this.cards.nextOfAccount[link - 1]!) {
+    for (let link = this.accounts.firstCard(accountSlot); link > 0; link = this.cards.nextOfAccount(link - 1)) {
       slots.push(link - 1);
     }
     return slots.sort((a, b) => a - b);

@@ -8,15 +8,15 @@ export function accountView(state: ShardState, slot: number): AccountView {
   return {
     slot,
     id: accounts.id(slot),
-    program: accounts.program[slot]!,
-    currency: accounts.currency[slot]!,
-    creditLimit: accounts.creditLimit[slot]!,
-    type: accounts.type[slot] as AccountType,
-    status: accounts.status[slot] as AccountStatus,
-    posted: accounts.posted[slot]!,
-    held: accounts.held[slot]!,
-    createdMs: accounts.createdMs[slot]!,
-    newestSequence: accounts.newest[slot]!,
+    program: accounts.program(slot),
+    currency: accounts.currency(slot),
+    creditLimit: accounts.creditLimit(slot),
+    type: accounts.type(slot) as AccountType,
+    status: accounts.status(slot) as AccountStatus,
+    posted: accounts.posted(slot),
+    held: accounts.held(slot),
+    createdMs: accounts.createdMs(slot),
+    newestSequence: accounts.newest(slot),
   };
 }
 
@@ -24,18 +24,18 @@ export function cardView(state: ShardState, slot: number): CardView {
   const { accounts, cards } = state;
   return {
     slot,
-    account: accounts.id(cards.account[slot]!),
+    account: accounts.id(cards.account(slot)),
     fingerprint: [cards.fingerprint(slot, 0), cards.fingerprint(slot, 1), cards.fingerprint(slot, 2)],
-    bin: cards.bin[slot]!,
-    last4: cards.last4[slot]!,
-    panLength: cards.panLength[slot]!,
-    expiry: cards.expiry[slot]!,
-    cardSequence: cards.cardSequence[slot]!,
-    serviceCode: cards.serviceCode[slot]!,
-    status: cards.status[slot] as CardStatus,
-    replacesSlot: cards.replaces[slot]!,
-    createdMs: cards.createdMs[slot]!,
-    newestSequence: cards.newest[slot]!,
+    bin: cards.bin(slot),
+    last4: cards.last4(slot),
+    panLength: cards.panLength(slot),
+    expiry: cards.expiry(slot),
+    cardSequence: cards.cardSequence(slot),
+    serviceCode: cards.serviceCode(slot),
+    status: cards.status(slot) as CardStatus,
+    replacesSlot: cards.replaces(slot),
+    createdMs: cards.createdMs(slot),
+    newestSequence: cards.newest(slot),
   };
 }
 

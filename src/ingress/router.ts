@@ -7,13 +7,13 @@
  * of what repeats of a message share (DE7, 11, 32, 37, 41), so that a repeat finds its first transmission.
  */
 
+import { copyBytes } from '../bytes.js';
 import type { Decoder } from '../iso8583/decoder.js';
 import type { RingClient } from '../ring/client.js';
 import { type CardDirectory, UNKNOWN_CARD } from '../ring/directory.js';
 import { RequestKind } from '../ring/kinds.js';
 import { WIRE_HEADER_BYTES, WIRE_NO_CARD } from '../ring/wire-entry.js';
 import { PAN_DIGITS_MAX, type PanFingerprinter } from '../vault/fingerprint.js';
-import { copyBytes } from './connection.js';
 
 const PAN = 2;
 const TRACK2 = 35;

@@ -6,7 +6,9 @@
  * WRITE_STALL_MS without progress it is closed. A peer's FIN counts as gone: hosts of this trade do not half-close, and an
  * approval for somebody who left is better rolled back than sent into the void.
  */
-import type { Socket } from 'node:net';
+import { Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
+import { copyBytes } from '../bytes.js';
 import { monotonicUs } from '../clock.js';
 import { dialect } from '../iso8583/dialects.js';
 import {
@@ -18,7 +20,7 @@ import {
   writeFrame,
 } from '../iso8583/framing.js';
 import { MESSAGE_BYTES_MAX, SOCKET_HIGH_WATER_BYTES } from '../limits.js';
-import { Connection, copyBytes, errorText } from './connection.js';
+import { Connection, errorText } from './connection.js';
 import type { Link, Listener } from './link.js';
 import type { ErrorKind } from './stats.js';
 import { endSoon, StreamListener } from './stream-listener.js';
@@ -26,6 +28,37 @@ import { endSoon, StreamListener } from './stream-listener.js';
 /** A listener whose sockets are connections from their first byte on. */
 export function tcpListener(link: Link): Listener {
   return new StreamListener(link, (socket, remote) => link.opened(new TcpConnection(link, socket, remote)));
+}
+
+/** Where plain sockets read into: a chunk is used up before the next one is read, whichever connection it is from. */
+const readBuffer = Buffer.allocUnsafeSlow(64 * 1024);
+
+/**
+ * The socket that hands what it reads to `onRead`, in a buffer that is overwritten by the next read.
+ *
+ * A socket that emits `data` allocates 64 KiB for every read and gives back what it did not need; reading into one buffer
+ * (the public option `onread`) takes a quarter off the cost of a read and nearly all of its garbage. The option exists for
+ * sockets that one makes oneself, so the accepted connection's handle moves over to such a socket. The two are destroyed
+ * together: the first owner is what the server counts. TLS sockets have no such handle.
+ */
+function readingIntoBuffer(accepted: Socket, onRead: (chunk: Buffer, length: number) => void): Socket {
+  const owner = accepted as Socket & { _handle?: unknown };
+  const handle = owner._handle;
+  if (accepted instanceof TLSSocket || handle === undefined || handle === null) {
+    accepted.on('data', (chunk: Buffer) => onRead(chunk, chunk.length));
+    accepted.resume();
+    return accepted;
+  }
+  owner._handle = null;
+  const callback = (length: number): boolean => {
+    onRead(readBuffer, length);
+    return true;
+  };
+  const options = { handle, onread: { buffer: readBuffer, callback } };
+  const socket = new Socket(options as ConstructorParameters<typeof Socket>[0]);
+  socket.once('close', () => accepted.destroy());
+  accepted.once('close', () => socket.destroy());
+  return socket;
 }
 
 class TcpConnection extends Connection {
@@ -41,7 +74,7 @@ class TcpConnection extends Connection {
   constructor(link: Link, socket: Socket, remote: string) {
     super(link, dialect(link.profile.dialect), remote, monotonicUs());
     const { framing, headerBytes } = link.profile;
-    this.#socket = socket;
+    this.#socket = readingIntoBuffer(socket, (chunk, length) => this.#read(chunk, length));
     this.#framing = { framing, headerBytes, maxBytes: MESSAGE_BYTES_MAX };
     this.#overhead = frameOverhead(this.#framing);
     this.#reader = new FrameReader(this.#framing);
@@ -52,22 +85,21 @@ class TcpConnection extends Connection {
       // The message may have ended the connection: what follows it in this read is not looked at.
       if (!this.open) this.#reader.stop();
     };
-    socket.on('data', (chunk: Buffer) => this.#read(chunk));
-    socket.on('end', () => {
+    this.#socket.on('end', () => {
       this.#gone();
       // Replies that the peer never takes would keep the socket for ever, and no limit counts it any more.
-      endSoon(socket);
+      endSoon(this.#socket);
     });
-    socket.on('close', () => this.#gone());
-    socket.on('error', (error: NodeJS.ErrnoException) => {
+    this.#socket.on('close', () => this.#gone());
+    this.#socket.on('error', (error: NodeJS.ErrnoException) => {
       if (this.open && error.code !== 'ECONNRESET' && error.code !== 'EPIPE') {
         link.report('socket', remote, error.code ?? error.message);
       }
       this.#gone();
     });
-    socket.on('drain', () => {
+    this.#socket.on('drain', () => {
       this.stalledSinceUs = 0;
-      if (socket.isPaused()) socket.resume();
+      if (this.#socket.isPaused()) this.#socket.resume();
     });
   }
 
@@ -98,8 +130,7 @@ class TcpConnection extends Connection {
     this.dirty = false;
     if (this.outboxBytes === 0) return;
     if (this.#socket.writable) {
-      const bytes = Buffer.allocUnsafe(this.outboxBytes);
-      copyBytes(this.outbox, 0, bytes, 0, this.outboxBytes);
+      const bytes = Buffer.from(this.outbox.subarray(0, this.outboxBytes));
       // False: the system took only a part. Below the high water that is no reason to stop reading.
       if (!this.#socket.write(bytes) && this.#socket.writableLength > SOCKET_HIGH_WATER_BYTES) {
         if (this.stalledSinceUs === 0) this.stalledSinceUs = monotonicUs();
@@ -136,14 +167,15 @@ class TcpConnection extends Connection {
     this.link.sink.dirty(this);
   }
 
-  #read(chunk: Buffer): void {
+  /** Takes the first `length` bytes of the chunk. */
+  #read(chunk: Buffer, length: number): void {
     if (!this.open) return;
     const now = monotonicUs();
     this.#receivedUs = now;
     this.#progress = false;
     this.lastReadUs = now;
     try {
-      this.#reader.push(chunk, this.#onFrame);
+      this.#reader.push(chunk, this.#onFrame, length);
     } catch (error) {
       if (error instanceof FramingError) {
         if (error.reason !== 'closed') {

@@ -5,10 +5,11 @@
  * Two adapters do the protocol, with the same behaviour and the same tests: uWebSockets.js where its binary loads, and ws
  * everywhere else. They accept or refuse the upgrade by `WsGate`, wrap a socket in `WsSocket`, and speak to `WsConnection`.
  */
+import { copyBytes } from '../bytes.js';
 import { monotonicUs } from '../clock.js';
 import { type Dialect, dialect, dialectNames, isDialectName } from '../iso8583/dialects.js';
 import { MESSAGE_BYTES_MAX, SOCKET_HIGH_WATER_BYTES } from '../limits.js';
-import { Connection, copyBytes, errorText } from './connection.js';
+import { Connection, errorText } from './connection.js';
 import type { Link } from './link.js';
 import type { ErrorKind } from './stats.js';
 

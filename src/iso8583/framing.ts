@@ -226,13 +226,14 @@ export class FrameReader {
   /**
    * Takes the next bytes of the stream and calls `onFrame` for each frame they complete, in order. Throws FramingError
    * when the stream is beyond repair, or was stopped. An exception of a callback passes through and closes the reader.
+   * @param length bytes of the chunk that count; the chunk may be overwritten when `push` has returned
    */
-  push(chunk: Uint8Array, onFrame: OnFrame): void {
+  push(chunk: Uint8Array, onFrame: OnFrame, length: number = chunk.length): void {
     if (this.state !== 'open') throw new FramingError('closed', this.consumed, 'the stream is closed, or being read');
     this.state = 'reading';
     let whole = false;
     try {
-      this.read(chunk, onFrame);
+      this.read(chunk, length, onFrame);
       whole = true;
     } finally {
       if (!whole) this.stop();
@@ -247,31 +248,31 @@ export class FrameReader {
     this.partial = new Uint8Array(0);
   }
 
-  private read(chunk: Uint8Array, onFrame: OnFrame): void {
+  private read(chunk: Uint8Array, end: number, onFrame: OnFrame): void {
     let at = 0;
-    while (this.partialBytes > 0 && at < chunk.length) at = this.complete(chunk, at, onFrame);
-    while (this.state === 'reading' && at < chunk.length) {
-      const left = chunk.length - at;
+    while (this.partialBytes > 0 && at < end) at = this.complete(chunk, at, end, onFrame);
+    while (this.state === 'reading' && at < end) {
+      const left = end - at;
       if (left < this.lengthBytes) break;
       const size = this.lengthBytes + this.length(chunk, at);
       if (left < size) break;
       this.deliver(chunk, at, size, onFrame);
       at += size;
     }
-    if (this.state === 'reading' && at < chunk.length) this.hold(chunk, at, chunk.length);
+    if (this.state === 'reading' && at < end) this.hold(chunk, at, end);
   }
 
   /** Adds to the straddling frame what it lacks, first of its length, then of its body. Returns the offset in `chunk`. */
-  private complete(chunk: Uint8Array, from: number, onFrame: OnFrame): number {
+  private complete(chunk: Uint8Array, from: number, end: number, onFrame: OnFrame): number {
     let at = from;
     if (this.partialBytes < this.lengthBytes) {
-      const stop = Math.min(chunk.length, at + this.lengthBytes - this.partialBytes);
+      const stop = Math.min(end, at + this.lengthBytes - this.partialBytes);
       this.hold(chunk, at, stop);
       at = stop;
       if (this.partialBytes < this.lengthBytes) return at;
     }
     const size = this.lengthBytes + this.length(this.partial, 0);
-    const stop = Math.min(chunk.length, at + size - this.partialBytes);
+    const stop = Math.min(end, at + size - this.partialBytes);
     this.hold(chunk, at, stop);
     if (this.partialBytes === size) {
       this.partialBytes = 0;

@@ -28,7 +28,7 @@ import type { Store } from '../store/port.js';
 const META_TABLE = 0xff;
 const KEY_PREFIX = 3;
 const VALUE_PREFIX = 12;
-export const CHECKPOINT_FORMAT = 1;
+export const CHECKPOINT_FORMAT = 2;
 
 export interface CheckpointRow {
   /** Number of the table, 0 to 254. */

@@ -7,19 +7,16 @@ import { HoldfastError } from '../errors.js';
 import { LANE_MAP_BYTES } from '../limits.js';
 import { openLmdbStore } from '../store/lmdb-store.js';
 import type { Store } from '../store/port.js';
-import { frameKey, frameLastSequence, sequenceOfKey, shardOfKey } from './frame.js';
+import { commitKey, frameSequences, INDEX_SHARD } from './frame.js';
 import { listLaneFolders } from './lane-directory.js';
-
-interface Extent {
-  first: number;
-  last: number;
-}
+import { INDEX_COMMITS, indexEntry, type LaneEntry, lastCommitOf, readLaneTable } from './lane-index.js';
 
 /** A frame found in an environment. `bytes` belong to the store: valid until its next read. */
 export interface FoundFrame {
   readonly environment: Environment;
-  readonly firstSequence: number;
+  readonly commit: number;
   /** As its header says, unchecked. */
+  readonly firstSequence: number;
   readonly lastSequence: number;
   readonly bytes: Uint8Array;
 }
@@ -27,10 +24,11 @@ export interface FoundFrame {
 export class Environment {
   readonly path: string;
   readonly store: Store;
-  /** Extents of the shards in it, once nothing is added any more. */
-  #extents: Map<number, Extent> | undefined;
+  /** Where the shards stand, once nothing is added any more. */
+  #extents: ReadonlyMap<number, LaneEntry> | undefined;
+  /** Commit of the frame that was found last, by shard: the next one is mostly right behind it. */
+  readonly #found = new Map<number, number>();
   readonly #key = new Uint8Array(10);
-  readonly #keyEnd = new Uint8Array(10);
 
   constructor(path: string, store: Store) {
     this.path = path;
@@ -41,39 +39,8 @@ export class Environment {
   freeze(): void {
     if (this.#extents !== undefined) return;
     this.store.refresh();
-    const extents = new Map<number, Extent>();
-    for (const shard of this.shards()) {
-      const last = this.last(shard)!;
-      extents.set(shard, { first: this.firstSequence(shard), last: last.lastSequence });
-    }
-    this.#extents = extents;
+    this.#extents = this.#checked(() => readLaneTable(this.store).table.entries);
     this.store.refresh();
-  }
-
-  /** Shards that have frames here. One seek each. */
-  shards(): number[] {
-    const shards: number[] = [];
-    for (let from = 0; from <= 0xffff; ) {
-      let found = 0x10000;
-      this.store.scan({ start: frameKey(from, 0), limit: 1 }, (key) => {
-        found = shardOfKey(key);
-        return false;
-      });
-      if (found > 0xffff) break;
-      shards.push(found);
-      from = found + 1;
-    }
-    return shards;
-  }
-
-  /** First sequence of the shard here; 0 when it has none. */
-  firstSequence(shard: number): number {
-    let first = 0;
-    this.store.scan({ start: frameKey(shard, 0, this.#key), limit: 1 }, (key) => {
-      if (shardOfKey(key) === shard) first = sequenceOfKey(key);
-      return false;
-    });
-    return first;
   }
 
   /** False only when the sequence certainly is not here. */
@@ -85,28 +52,84 @@ export class Environment {
 
   /** The frame that begins at the sequence. */
   exact(shard: number, firstSequence: number): FoundFrame | undefined {
-    const bytes = this.store.get(frameKey(shard, firstSequence, this.#key));
-    return bytes === undefined ? undefined : this.#found(firstSequence, bytes);
+    const hint = this.#found.get(shard);
+    if (hint !== undefined) {
+      for (let commit = hint + 1; commit <= hint + INDEX_COMMITS; commit++) {
+        const next = this.#frame(commit, shard);
+        if (next === undefined) continue;
+        if (next.firstSequence === firstSequence) return this.#remember(shard, next);
+        break;
+      }
+    }
+    const found = this.floor(shard, firstSequence);
+    return found?.firstSequence === firstSequence ? this.#remember(shard, found) : undefined;
   }
 
   /** The last frame that begins at or before the sequence. */
   floor(shard: number, sequence: number): FoundFrame | undefined {
-    let found: FoundFrame | undefined;
-    const range = { start: frameKey(shard, 0, this.#key), end: frameKey(shard, sequence + 1, this.#keyEnd) };
-    this.store.scan({ ...range, reverse: true, limit: 1 }, (key, bytes) => {
-      found = this.#found(sequenceOfKey(key), bytes);
-      return false;
-    });
+    const lastCommit = lastCommitOf(this.store);
+    // Index rows 1 to `below` speak of sequences before the one that is looked for, rows from `above` on of it or later ones.
+    let below = 0;
+    let above = Math.floor(lastCommit / INDEX_COMMITS) + 1;
+    while (above - below > 1) {
+      const middle = (below + above) >> 1;
+      const entry = this.#entry(middle, shard);
+      if (entry === undefined || entry.last < sequence) below = middle;
+      else above = middle;
+    }
+    const end = above * INDEX_COMMITS;
+    const newest = end <= lastCommit ? this.#entry(above, shard)!.commit : lastCommit;
+    for (let commit = newest; commit > below * INDEX_COMMITS; commit--) {
+      const found = this.#frame(commit, shard);
+      if (found !== undefined && found.firstSequence <= sequence) return found;
+    }
+    const before = below === 0 ? undefined : this.#entry(below, shard);
+    if (before === undefined) return undefined;
+    const found = this.#frame(before.commit, shard);
+    if (found === undefined)
+      throw this.#damaged(`the frame that ends at sequence ${before.last} of shard ${shard} is missing`);
     return found;
-  }
-
-  #found(firstSequence: number, bytes: Uint8Array): FoundFrame {
-    return { environment: this, firstSequence, lastSequence: frameLastSequence(bytes), bytes };
   }
 
   /** The shard's last frame here. */
   last(shard: number): FoundFrame | undefined {
-    return this.floor(shard, Number.MAX_SAFE_INTEGER - 1);
+    return this.floor(shard, Number.MAX_SAFE_INTEGER);
+  }
+
+  #frame(commit: number, shard: number): FoundFrame | undefined {
+    const bytes = this.store.get(commitKey(commit, shard, this.#key));
+    if (bytes === undefined) return undefined;
+    const { first, last } = frameSequences(bytes);
+    return { environment: this, commit, firstSequence: first, lastSequence: last, bytes };
+  }
+
+  /** Entry of the shard in the index row with this number (1 is that of commit INDEX_COMMITS). */
+  #entry(number: number, shard: number): LaneEntry | undefined {
+    const commit = number * INDEX_COMMITS;
+    const bytes = this.store.get(commitKey(commit, INDEX_SHARD, this.#key));
+    if (bytes === undefined) throw this.#damaged(`the index row of commit ${commit} is missing`);
+    return this.#checked(() => indexEntry(bytes, commit, shard), `the index row of commit ${commit}: `);
+  }
+
+  #remember(shard: number, found: FoundFrame): FoundFrame {
+    this.#found.set(shard, found.commit);
+    return found;
+  }
+
+  #checked<T>(read: () => T, what = ''): T {
+    try {
+      return read();
+    } catch (error) {
+      throw this.#damaged(what + (error as Error).message);
+    }
+  }
+
+  #damaged(what: string): HoldfastError {
+    return new HoldfastError(
+      'frame_corrupt',
+      `${this.path}: ${what}`,
+      'run `holdfast verify` on the data directory and restore it from a backup',
+    );
   }
 }
 

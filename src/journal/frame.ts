@@ -18,8 +18,9 @@
  *       88     n  body: per record its length (4 bytes) and the record
  *     88+n     4  CRC-32 (as in zlib) of everything before
  *
- * The chain hash of a frame is SHA-256 over all of it, checksum included. Its key in the store is the shard (2 bytes) and
- * the sequence of the first record (8 bytes), so frames of a shard lie in order.
+ * The chain hash of a frame is SHA-256 over all of it, checksum included. Its key in the store is the number of the commit
+ * (8 bytes) and the shard (2 bytes): what a commit adds lies together, behind everything before (lane-index.ts says why,
+ * and how a frame is found by its sequence).
  */
 import { hash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
@@ -32,6 +33,8 @@ export const FRAME_CHECKSUM_BYTES = 4;
 export const RECORD_PREFIX_BYTES = 4;
 /** Shard number of the system journal. */
 export const SYSTEM_SHARD = 0xffff;
+/** Stands in a key for the index row of the commit. */
+export const INDEX_SHARD = 0xfffe;
 
 const TWO_32 = 2 ** 32;
 const KEY_BYTES = 10;
@@ -110,10 +113,11 @@ export function parseFrame(bytes: Uint8Array, into: FrameHeader): string | undef
   return undefined;
 }
 
-/** Last sequence that an unchecked frame says it holds; 0 when it is too short to say. */
-export function frameLastSequence(bytes: Uint8Array): number {
-  if (bytes.length < FRAME_HEADER_BYTES) return 0;
-  return getSafe(new DataView(bytes.buffer, bytes.byteOffset, bytes.length), 24);
+/** First and last sequence that an unchecked frame says it holds; zeros when it is too short to say. */
+export function frameSequences(bytes: Uint8Array): { first: number; last: number } {
+  if (bytes.length < FRAME_HEADER_BYTES) return { first: 0, last: 0 };
+  const view = new DataView(bytes.buffer, bytes.byteOffset, FRAME_HEADER_BYTES);
+  return { first: getSafe(view, 16), last: getSafe(view, 24) };
 }
 
 /** Chain hash of a frame, 32 bytes. */
@@ -121,30 +125,25 @@ export function frameHash(bytes: Uint8Array): Uint8Array {
   return hash('sha256', bytes, 'buffer');
 }
 
-/** Store key of the frame that begins at `firstSequence`. */
-export function frameKey(
-  shard: number,
-  firstSequence: number,
-  into: Uint8Array = new Uint8Array(KEY_BYTES),
-): Uint8Array {
-  into[0] = shard >> 8;
-  into[1] = shard;
-  const high = Math.floor(firstSequence / TWO_32);
-  const low = firstSequence >>> 0;
+/** Store key of a shard's frame in a commit. */
+export function commitKey(commit: number, shard: number, into: Uint8Array = new Uint8Array(KEY_BYTES)): Uint8Array {
+  const high = Math.floor(commit / TWO_32);
+  const low = commit >>> 0;
   for (let i = 0; i < 4; i++) {
-    into[2 + i] = high >>> (24 - i * 8);
-    into[6 + i] = low >>> (24 - i * 8);
+    into[i] = high >>> (24 - i * 8);
+    into[4 + i] = low >>> (24 - i * 8);
   }
+  into[8] = shard >> 8;
+  into[9] = shard;
   return into;
 }
 
-export function shardOfKey(key: Uint8Array): number {
-  return (key[0]! << 8) | key[1]!;
+export function commitOfKey(key: Uint8Array): number {
+  return getSafe(new DataView(key.buffer, key.byteOffset, key.length), 0);
 }
 
-export function sequenceOfKey(key: Uint8Array): number {
-  const view = new DataView(key.buffer, key.byteOffset, key.length);
-  return getSafe(view, 2);
+export function shardOfKey(key: Uint8Array): number {
+  return (key[8]! << 8) | key[9]!;
 }
 
 function setSafe(view: DataView, at: number, value: number): void {

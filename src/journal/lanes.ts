@@ -9,10 +9,11 @@
  * watermark stays where it was, so nothing that waits for it is ever answered. The process must end; what the disk holds
  * decides at the next start.
  */
-import { assert } from '../errors.js';
+import { assert, HoldfastError } from '../errors.js';
 import { LANE_ENVIRONMENT_BYTES } from '../limits.js';
 import type { Store } from '../store/port.js';
-import { frameKey } from './frame.js';
+import { commitKey, INDEX_SHARD } from './frame.js';
+import { INDEX_COMMITS, type LaneTable, readLaneTable } from './lane-index.js';
 import type { JournalLane, SealedFrame, ShardHead } from './types.js';
 
 export interface EmbeddedLaneOptions {
@@ -31,10 +32,18 @@ export class EmbeddedLane implements JournalLane {
   readonly #options: EmbeddedLaneOptions;
   readonly #durable = new Map<number, number>();
   readonly #closing: Promise<void>[] = [];
+  readonly #key = new Uint8Array(10);
   #bytes: number;
+  /** Where the shards stand in the environment, and its last commit. */
+  #table: LaneTable;
+  #commit: number;
 
+  /** @throws HoldfastError `frame_corrupt` when the last index row of the environment is damaged. */
   constructor(store: Store, options: EmbeddedLaneOptions = {}) {
     this.#store = store;
+    const { table, commit } = openTable(store);
+    this.#table = table;
+    this.#commit = commit;
     this.#options = options;
     this.#bytes = options.bytesAtStart ?? 0;
     for (const head of options.heads ?? []) this.#durable.set(head.shard, head.sequence);
@@ -51,9 +60,20 @@ export class EmbeddedLane implements JournalLane {
       );
       bytes += frame.bytes.length;
     }
+    const commit = this.#commit + 1;
+    for (const frame of frames) this.#table.note(frame.shard, frame.firstSequence, frame.lastSequence, commit);
     this.#store.commit((writer) => {
-      for (const frame of frames) writer.put(frameKey(frame.shard, frame.firstSequence), frame.bytes);
+      let before = -1;
+      for (const frame of frames) {
+        const key = commitKey(commit, frame.shard, this.#key);
+        if (frame.shard > before) writer.append(key, frame.bytes);
+        else writer.put(key, frame.bytes);
+        before = Math.max(before, frame.shard);
+      }
+      if (commit % INDEX_COMMITS === 0)
+        writer.put(commitKey(commit, INDEX_SHARD, this.#key), this.#table.encode(commit));
     });
+    this.#commit = commit;
     for (const frame of frames) this.#durable.set(frame.shard, frame.lastSequence);
     this.#bytes += bytes;
     if (this.#options.next && this.#bytes >= (this.#options.environmentBytes ?? LANE_ENVIRONMENT_BYTES)) this.#roll();
@@ -63,6 +83,9 @@ export class EmbeddedLane implements JournalLane {
     const next = this.#options.next!();
     this.#closing.push(this.#store.close());
     this.#store = next;
+    const { table, commit } = openTable(next);
+    this.#table = table;
+    this.#commit = commit;
     this.#bytes = 0;
   }
 
@@ -76,6 +99,21 @@ export class EmbeddedLane implements JournalLane {
 
   async close(): Promise<void> {
     await Promise.all([...this.#closing, this.#store.close()]);
+  }
+}
+
+function openTable(store: Store): ReturnType<typeof readLaneTable> {
+  try {
+    return readLaneTable(store);
+  } catch (error) {
+    throw new HoldfastError(
+      'frame_corrupt',
+      `the journal's newest environment cannot be continued: ${(error as Error).message}`,
+      'run `holdfast verify`, then restore the directory from a backup',
+      { cause: error },
+    );
+  } finally {
+    store.refresh();
   }
 }
 

@@ -8,6 +8,7 @@
  * If you add a field to MessageEvent or MessageInput: raise MESSAGE_VERSION, add it at the end of its group here, keep the
  * old reader in the table of records.ts, extend the page. A test fails as long as a field does not survive.
  */
+import { Views } from '../bytes.js';
 import { EventKind } from '../domain/codes.js';
 import { type MessageEvent, VERDICTS_MAX } from '../domain/events.js';
 import { type MessageInput, TEXT_COUNT } from '../domain/message.js';
@@ -19,7 +20,6 @@ import {
   putInteger,
   putShortBytes,
   takeIntegers,
-  Views,
 } from './msgpack.js';
 
 export const MESSAGE_VERSION = 1;

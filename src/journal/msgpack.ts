@@ -91,28 +91,6 @@ export function putShortBytes(view: DataView, at: number, source: DataView, from
   return start + length;
 }
 
-const views = new WeakMap<Uint8Array, DataView>();
-/** The DataView of an array, made once per array; the one asked for last is at hand. */
-export class Views {
-  #array = new Uint8Array(0) as Uint8Array;
-  #view = new DataView(this.#array.buffer);
-
-  of(array: Uint8Array): DataView {
-    return array === this.#array ? this.#view : this.#other(array);
-  }
-
-  #other(array: Uint8Array): DataView {
-    let view = views.get(array);
-    if (view === undefined) {
-      view = new DataView(array.buffer, array.byteOffset, array.length);
-      views.set(array, view);
-    }
-    this.#array = array;
-    this.#view = view;
-    return view;
-  }
-}
-
 /** Appends to a growing buffer. `at` is the end of what is written; assign it to take something back. */
 export class MsgpackWriter {
   bytes: Uint8Array;

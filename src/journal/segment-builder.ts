@@ -48,6 +48,8 @@ export interface SegmentBuilderOptions {
   entriesMax?: number;
   graceMs?: number;
   retentionMs?: number;
+  /** Called between the commits of one segment, so that they do not follow each other at once. */
+  pause?: () => void;
 }
 
 export class SegmentBuilder {
@@ -75,6 +77,7 @@ export class SegmentBuilder {
       entriesMax: SEGMENT_ENTRIES_MAX,
       graceMs: SEGMENT_GRACE_MS,
       retentionMs: SEGMENT_RETENTION_MS,
+      pause: () => undefined,
       ...options,
     };
     store.refresh();
@@ -145,14 +148,19 @@ export class SegmentBuilder {
     const metas = [...this.#metas];
     if (columns.count > 0) {
       columns.sort();
-      writer = new SegmentWriter(this.#store, this.#shard, {
-        segment: catalog.nextSegment++,
-        firstSequence: this.#catalog.completeThrough + 1,
-        lastSequence: through,
-        firstTimeMs: this.#firstTimeMs,
-        lastTimeMs: this.#lastTimeMs,
-        filterKeys: this.#filterKeys,
-      });
+      writer = new SegmentWriter(
+        this.#store,
+        this.#shard,
+        {
+          segment: catalog.nextSegment++,
+          firstSequence: this.#catalog.completeThrough + 1,
+          lastSequence: through,
+          firstTimeMs: this.#firstTimeMs,
+          lastTimeMs: this.#lastTimeMs,
+          filterKeys: this.#filterKeys,
+        },
+        this.#options.pause,
+      );
       const { high, low, delta, count } = columns;
       for (let i = 0; i < count; i++) writer.append(high[i]!, low[i]!, delta[i]!);
       columns.count = 0;
@@ -221,14 +229,19 @@ export class SegmentBuilder {
     const inputs = this.#metas.slice(from, to);
     const catalog = this.#nextCatalog();
     const first = inputs[0]!;
-    const writer = new SegmentWriter(this.#store, this.#shard, {
-      segment: catalog.nextSegment++,
-      firstSequence: first.firstSequence,
-      lastSequence: inputs[inputs.length - 1]!.lastSequence,
-      firstTimeMs: first.firstTimeMs,
-      lastTimeMs: Math.max(...inputs.map((meta) => meta.lastTimeMs)),
-      filterKeys: inputs.reduce((sum, meta) => sum + meta.filterKeys, 0),
-    });
+    const writer = new SegmentWriter(
+      this.#store,
+      this.#shard,
+      {
+        segment: catalog.nextSegment++,
+        firstSequence: first.firstSequence,
+        lastSequence: inputs[inputs.length - 1]!.lastSequence,
+        firstTimeMs: first.firstTimeMs,
+        lastTimeMs: Math.max(...inputs.map((meta) => meta.lastTimeMs)),
+        filterKeys: inputs.reduce((sum, meta) => sum + meta.filterKeys, 0),
+      },
+      this.#options.pause,
+    );
     if (!mergeInto(writer, this.#store, this.#shard, inputs, stopping)) {
       this.#catalog.nextSegment = catalog.nextSegment; // what was written of it must not be taken for another segment
       return false;

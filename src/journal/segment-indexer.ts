@@ -63,6 +63,7 @@ export class SegmentIndexer {
   readonly #buildMs: number;
   readonly #rest: () => void;
   readonly #followed: Followed[] = [];
+  #behind = false;
 
   constructor(source: JournalSource, store: Store, keysOf: KeysOfEvent, options: SegmentIndexerOptions) {
     this.#source = source;
@@ -71,9 +72,12 @@ export class SegmentIndexer {
     this.#buildRecords = options.buildRecords ?? SEGMENT_BUILD_RECORDS;
     this.#buildMs = options.buildMs ?? SEGMENT_BUILD_MS;
     this.#rest = options.rest ?? (() => undefined);
+    const pause = (): void => {
+      if (!this.#behind) this.#rest();
+    };
     const columns = new EntryColumns(options.sortEntries ?? SEGMENT_SORT_ENTRIES);
     for (let shard = 0; shard < options.shards; shard++) {
-      const builder = new SegmentBuilder(store, shard, columns, options);
+      const builder = new SegmentBuilder(store, shard, columns, { ...options, pause });
       this.#followed.push({ shard, builder, scan: undefined, scanned: 0, waitingSinceMs: undefined });
       this.#board.setVersion(shard, builder.version);
     }
@@ -126,13 +130,13 @@ export class SegmentIndexer {
     followed.waitingSinceMs = undefined;
     followed.scan ??= this.#follow(followed);
     // A backlog is worked off without rests; what comes in day by day must not take a core from those that answer.
-    const behind = this.#board.lag(followed.shard) > SEGMENT_BACKLOG_BUILDS * this.#buildRecords;
+    this.#behind = this.#board.lag(followed.shard) > SEGMENT_BACKLOG_BUILDS * this.#buildRecords;
     while (followed.scan.step(STEP_RECORDS)) {
       if (this.#board.stopping) break;
-      if (!behind) this.#rest();
+      if (!this.#behind) this.#rest();
     }
     this.#publish(followed);
-    if (!behind) this.#rest();
+    if (!this.#behind) this.#rest();
   }
 
   #follow(followed: Followed): JournalFollower {

@@ -6,11 +6,22 @@
  *   segments    |================|
  *   recent                  |=============================================|
  *
+ * The recent part is two tables. Every message asks for its own key (card, DE11, DE7), so those keys go into a small table at
+ * once. All other keys are asked for by reversals and searches only: they wait in a list until the turn's replies are out, or
+ * until somebody asks, and then go into their table in one tight loop. Each insertion touches a random place in megabytes of
+ * memory; in a loop of their own the processor fetches several such places at a time, between two decisions it waits for each.
+ *
  * A miss is definite because the two overlap or touch: the recent part drops only what the segments hold, and after a start
  * the shard adds the keys of every record after `completeThrough` again.
  */
+import { KeyKind } from '../domain/history.js';
 import { assert } from '../errors.js';
-import { INDEX_FIND_MAX } from '../limits.js';
+import {
+  INDEX_ENTRIES_WAITING_MAX,
+  INDEX_FIND_MAX,
+  INDEX_GENERATION_BITS,
+  INDEX_RECENT_ENTRIES_MAX,
+} from '../limits.js';
 import type { Store } from '../store/port.js';
 import { RecentIndex, type RecentIndexOptions } from './recent-index.js';
 import type { SegmentBoard } from './segment-board.js';
@@ -43,14 +54,30 @@ export interface ShardIndexStats {
   completeThrough: number;
 }
 
+/** The kind of a key stands in the upper three bits of its high word (domain/index-keys.ts). */
+const isOwnKey = (high: number): boolean => high >>> 29 === KeyKind.stan;
+
 export class ShardIndex {
-  readonly #recent: RecentIndex;
+  /** Keys that messages are looked up by to find that they repeat. */
+  readonly #own: RecentIndex;
+  readonly #others: RecentIndex;
+  readonly #entriesMax: number;
   readonly #segments: SegmentSet;
   readonly #answer: IndexAnswer = { count: 0, sequences: new Float64Array(64), truncated: false };
+  /** Keys that are not in `#others` yet, in order. */
+  readonly #waitingKeys = new Uint32Array(2 * INDEX_ENTRIES_WAITING_MAX);
+  readonly #waitingSequences = new Float64Array(INDEX_ENTRIES_WAITING_MAX);
+  #waiting = 0;
 
-  constructor(recent: RecentIndex, segments: SegmentSet) {
-    this.#recent = recent;
+  private constructor(segments: SegmentSet, options: RecentIndexOptions) {
+    const bits = options.generationBits ?? INDEX_GENERATION_BITS;
+    this.#entriesMax = options.entriesMax ?? INDEX_RECENT_ENTRIES_MAX;
+    // A message has one key of its own and three others.
+    this.#own = new RecentIndex({ ...options, generationBits: Math.max(4, bits - 2) });
+    this.#others = new RecentIndex(options);
     this.#segments = segments;
+    this.#own.restart(segments.completeThrough);
+    this.#others.restart(segments.completeThrough);
   }
 
   /**
@@ -65,9 +92,7 @@ export class ShardIndex {
       ...(board === undefined ? {} : { publishedVersion: () => board.version(shard) }),
     });
     if (segments.ignored) board?.requestDiscard(shard, segments.generation);
-    const recent = new RecentIndex(options);
-    recent.restart(segments.completeThrough);
-    return new ShardIndex(recent, segments);
+    return new ShardIndex(segments, options);
   }
 
   /** The segments hold every record up to here; recovery adds the keys of the later ones. */
@@ -77,12 +102,35 @@ export class ShardIndex {
 
   /** True while new work must be answered 91, because the segments have fallen too far behind to forget anything. */
   get full(): boolean {
-    return this.#recent.full;
+    return this.#own.size + this.#others.size + this.#waiting >= this.#entriesMax;
   }
 
   /** Keeps a key of the record at `sequence`; sequences do not go back. Kept even when `full`. */
   add(high: number, low: number, sequence: number): void {
-    this.#recent.add(high, low, sequence);
+    if (isOwnKey(high)) {
+      this.#own.add(high, low, sequence);
+      return;
+    }
+    if (this.#waiting === INDEX_ENTRIES_WAITING_MAX) this.#settle();
+    const at = this.#waiting++;
+    this.#waitingKeys[2 * at] = high;
+    this.#waitingKeys[2 * at + 1] = low;
+    this.#waitingSequences[at] = sequence;
+  }
+
+  /** Puts the waiting keys into their table. */
+  #settle(): void {
+    const keys = this.#waitingKeys;
+    for (let i = 0; i < this.#waiting; i++)
+      this.#others.add(keys[2 * i]!, keys[2 * i + 1]!, this.#waitingSequences[i]!);
+    this.#waiting = 0;
+  }
+
+  /** The table that a key belongs to, with all its entries in it. */
+  #recentOf(high: number): RecentIndex {
+    if (isOwnKey(high)) return this.#own;
+    if (this.#waiting > 0) this.#settle();
+    return this.#others;
   }
 
   /**
@@ -93,10 +141,11 @@ export class ShardIndex {
    */
   find(high: number, low: number, sinceMs = 0): IndexAnswer {
     const answer = this.#answer;
+    const recent = this.#recentOf(high);
     for (;;) {
       const out = answer.sequences;
-      let count = this.#recent.find(high, low, out);
-      answer.truncated = this.#recent.truncated;
+      let count = recent.find(high, low, out);
+      answer.truncated = recent.truncated;
       if (!answer.truncated) {
         count = this.#newerThanSegments(out, count);
         count += this.#segments.find(high, low, out, count, sinceMs);
@@ -114,8 +163,9 @@ export class ShardIndex {
     const answer = this.#answer;
     if (answer.sequences.length < limit) answer.sequences = new Float64Array(limit);
     const out = answer.sequences.subarray(0, limit);
-    let count = this.#recent.findPrefix(high, out);
-    answer.truncated = this.#recent.truncated;
+    const recent = this.#recentOf(high);
+    let count = recent.findPrefix(high, out);
+    answer.truncated = recent.truncated;
     if (!answer.truncated) {
       count = this.#newerThanSegments(out, count);
       count += this.#segments.findPrefix(high, out, count);
@@ -125,20 +175,22 @@ export class ShardIndex {
     return answer;
   }
 
-  /** Once per turn: takes in new segments in bounded steps, and forgets what they hold. */
+  /** Once per turn, behind its replies: settles, takes in new segments in bounded steps, and forgets what they hold. */
   maintain(): void {
+    if (this.#waiting > 0) this.#settle();
     if (!this.#segments.refresh()) return;
     assert(
-      this.#segments.completeThrough >= this.#recent.coveredAfter,
-      `segments go back from ${this.#recent.coveredAfter} to ${this.#segments.completeThrough}`,
+      this.#segments.completeThrough >= Math.max(this.#own.coveredAfter, this.#others.coveredAfter),
+      `segments go back from ${this.#own.coveredAfter} to ${this.#segments.completeThrough}`,
     );
-    this.#recent.dropThrough(this.#segments.completeThrough);
+    this.#own.dropThrough(this.#segments.completeThrough);
+    this.#others.dropThrough(this.#segments.completeThrough);
   }
 
   stats(): ShardIndexStats {
     return {
-      recentEntries: this.#recent.size,
-      recentBytes: this.#recent.memoryBytes,
+      recentEntries: this.#own.size + this.#others.size + this.#waiting,
+      recentBytes: this.#own.memoryBytes + this.#others.memoryBytes,
       segmentEntries: this.#segments.size,
       segmentBytes: this.#segments.memoryBytes,
       segments: this.#segments.segmentCount,

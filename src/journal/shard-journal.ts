@@ -16,6 +16,7 @@ import {
   frameHash,
   RECORD_PREFIX_BYTES,
 } from './frame.js';
+import { FrameTail } from './frame-tail.js';
 import { MsgpackReader, MsgpackWriter } from './msgpack.js';
 import { RecordReader, writeMessage, writePlain } from './records.js';
 import type { Digest, SealedFrame, ShardHead } from './types.js';
@@ -26,9 +27,12 @@ export class ShardJournal {
   readonly shard: number;
   /** Last assigned sequence; 0 for an empty shard. */
   sequence: number;
+  /** Plain event that `readRecent` found; undefined after a message event. */
+  recent: PlainEvent | undefined;
   readonly #out = new MsgpackWriter(INITIAL_BYTES);
   readonly #fields: FrameFields;
   readonly #records = new RecordReader(new MsgpackReader());
+  readonly #tail = new FrameTail();
   #count = 0;
   /** End of the last whole record. */
   #filled = FRAME_HEADER_BYTES;
@@ -115,6 +119,18 @@ export class ShardJournal {
     return this.#records.read(sequence, into) ? undefined : this.#records.plain!;
   }
 
+  /**
+   * Reads a record that was sealed a short while ago, as `readPending` does; false when it is not in memory any more.
+   * Then `recent` is the plain event, undefined for a message event.
+   */
+  readRecent(sequence: number, into: MessageEvent): boolean {
+    const tail = this.#tail;
+    if (!tail.locate(sequence)) return false;
+    this.#records.reader.point(tail.bytes, tail.start, tail.end);
+    this.recent = this.#records.read(sequence, into) ? undefined : this.#records.plain!;
+    return true;
+  }
+
   /** Start of the record's length prefix. What a record that threw half-way left behind is overwritten from here. */
   #begin(): number {
     const out = this.#out;
@@ -150,6 +166,7 @@ export class ShardJournal {
     const length = finishFrame(out.bytes, out.view, this.#filled - FRAME_HEADER_BYTES, fields);
     const bytes = out.bytes.subarray(0, length);
     fields.previousHash = frameHash(bytes);
+    this.#tail.add(fields.firstSequence, fields.lastSequence, out.bytes, FRAME_HEADER_BYTES, this.#filled);
     this.#count = 0;
     this.#filled = FRAME_HEADER_BYTES;
     out.at = FRAME_HEADER_BYTES;

@@ -83,6 +83,13 @@ export class RingClient {
     return false;
   }
 
+  /** Blocks this thread until a reply arrives, at most `ms`. Not while a wake-up is armed. */
+  rest(ms: number): void {
+    this.#sleeper.block(ms, this.#hasReplies);
+  }
+
+  readonly #hasReplies = (): boolean => this.hasReplies();
+
   /** Arranges one call of `onWake` when a reply arrives; false when one is there already (see wake.ts). */
   arm(onWake: () => void): boolean {
     return this.#sleeper.arm(() => this.hasReplies(), onWake);

@@ -49,11 +49,19 @@ export class CardDirectory {
   readonly #words: Int32Array;
   readonly #firstBits: number;
   readonly #levelsMax: number;
+  /** By level: slots - 1, and the index of its first word. */
+  readonly #masks: number[] = [];
+  readonly #bases: number[] = [];
 
   constructor(buffer: SharedArrayBuffer) {
     this.#words = new Int32Array(buffer);
     this.#firstBits = this.#words[1]!;
     this.#levelsMax = this.#words[2]!;
+    for (let level = 0; level < this.#levelsMax; level++) {
+      this.#masks.push(2 ** (this.#firstBits + level) - 1);
+      // Levels lie behind each other: 2^b + 2^(b+1) + ... = 2^b * (2^level - 1) slots before this one.
+      this.#bases.push(HEADER_WORDS + 2 ** this.#firstBits * (2 ** level - 1) * 4);
+    }
   }
 
   /** Shard << 24 | card slot, as an unsigned integer, or UNKNOWN_CARD. */
@@ -61,9 +69,9 @@ export class CardDirectory {
     const words = this.#words;
     // Newest level first: with doubling levels half of all cards are there.
     for (let level = Atomics.load(words, 0) - 1; level >= 0; level--) {
-      const slots = 2 ** (this.#firstBits + level);
-      const base = this.#base(level);
-      let slot = f0 & (slots - 1);
+      const mask = this.#masks[level]!;
+      const base = this.#bases[level]!;
+      let slot = f0 & mask;
       for (;;) {
         const at = base + slot * 4;
         const value = Atomics.load(words, at);
@@ -71,7 +79,7 @@ export class CardDirectory {
         if (value !== BUSY && words[at + 1] === (f0 | 0) && words[at + 2] === (f1 | 0) && words[at + 3] === (f2 | 0)) {
           return (value >>> 0) - 1;
         }
-        slot = (slot + 1) & (slots - 1);
+        slot = (slot + 1) & mask;
       }
     }
     return UNKNOWN_CARD;
@@ -85,16 +93,16 @@ export class CardDirectory {
     for (;;) {
       const levels = Atomics.load(words, 0);
       const level = levels - 1;
-      const slots = 2 ** (this.#firstBits + level);
-      if (Atomics.add(words, 16 + level, 1) >= slots / 2) {
+      const mask = this.#masks[level]!;
+      if (Atomics.add(words, 16 + level, 1) >= (mask + 1) / 2) {
         Atomics.sub(words, 16 + level, 1);
         if (levels >= this.#levelsMax) throw new RangeError('card directory is full: start with a larger --cards-max');
         // Only one inserter's exchange succeeds; the others see the new level on their next round.
         Atomics.compareExchange(words, 0, levels, levels + 1);
         continue;
       }
-      const base = this.#base(level);
-      let slot = f0 & (slots - 1);
+      const base = this.#bases[level]!;
+      let slot = f0 & mask;
       for (;;) {
         const at = base + slot * 4;
         if (Atomics.compareExchange(words, at, 0, BUSY) === 0) {
@@ -104,7 +112,7 @@ export class CardDirectory {
           Atomics.store(words, at, (((shard << 24) | cardSlot) + 1) | 0);
           return;
         }
-        slot = (slot + 1) & (slots - 1);
+        slot = (slot + 1) & mask;
       }
     }
   }
@@ -123,10 +131,5 @@ export class CardDirectory {
     let total = 0;
     for (let level = 0; level < Atomics.load(this.#words, 0); level++) total += Atomics.load(this.#words, 16 + level);
     return total;
-  }
-
-  #base(level: number): number {
-    // Levels lie behind each other: 2^b + 2^(b+1) + ... = 2^b * (2^level - 1) slots before this one.
-    return HEADER_WORDS + 2 ** this.#firstBits * (2 ** level - 1) * 4;
   }
 }

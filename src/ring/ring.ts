@@ -138,6 +138,9 @@ export class RingConsumer {
   #head: number;
   #cachedTail: number;
   #at = 0;
+  #scout = 0;
+  /** What the producer knows as consumed. */
+  #released: number;
 
   constructor(buffer: SharedArrayBuffer) {
     this.#words = new Int32Array(buffer, 0, RING_HEADER_BYTES / 4);
@@ -145,6 +148,7 @@ export class RingConsumer {
     this.bytes = new Uint8Array(buffer, RING_HEADER_BYTES);
     this.#view = new DataView(buffer, RING_HEADER_BYTES);
     this.#head = Atomics.load(this.#words, HEAD) >>> 0;
+    this.#released = this.#head;
     this.#cachedTail = Atomics.load(this.#words, TAIL) >>> 0;
   }
 
@@ -189,10 +193,32 @@ export class RingConsumer {
     return this.#view.getUint32(this.#at + 32, true);
   }
 
-  /** Overwrites the current payload with zeros: sensitive bytes do not stay in shared memory. */
-  wipe(): void {
-    const at = this.payloadAt;
-    this.bytes.fill(0, at, at + this.payloadLength);
+  /** Begins a look at the entries behind the current place, which changes nothing; see `scout`. */
+  beginScouting(): void {
+    this.#scout = this.#head;
+  }
+
+  /** Offset of the payload of the next entry of the look; -1 when no more is known to be there. */
+  scout(): number {
+    while (this.#scout !== this.#cachedTail) {
+      const at = this.#scout & (this.#capacity - 1);
+      this.#scout = (this.#scout + this.#view.getUint32(at, true)) >>> 0;
+      if (this.bytes[at + 4] !== 0) return at + ENTRY_HEADER_BYTES;
+    }
+    return -1;
+  }
+
+  /** Kind of the entry whose payload is at this offset. */
+  kindAt(payloadAt: number): number {
+    return this.bytes[payloadAt - ENTRY_HEADER_BYTES + 4]!;
+  }
+
+  /** Overwrites everything consumed since the last release with zeros: sensitive bytes do not stay in shared memory. */
+  wipeConsumed(): void {
+    const from = this.#released & (this.#capacity - 1);
+    const count = (this.#head - this.#released) >>> 0;
+    this.bytes.fill(0, from, Math.min(from + count, this.#capacity));
+    if (from + count > this.#capacity) this.bytes.fill(0, 0, from + count - this.#capacity);
   }
 
   /** Steps over the current entry. Its bytes stay the consumer's until `release`. */
@@ -203,6 +229,7 @@ export class RingConsumer {
   /** Gives everything consumed so far back to the producer. */
   release(): void {
     Atomics.store(this.#words, HEAD, this.#head | 0);
+    this.#released = this.#head;
   }
 
   /** Bytes published and not yet consumed: the queue's depth. */

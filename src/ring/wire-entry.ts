@@ -13,3 +13,8 @@
  */
 export const WIRE_HEADER_BYTES = 20;
 export const WIRE_NO_CARD = 0xffffffff;
+
+/** Directory value of the wire entry whose payload is at `at`: shard << 24 | card slot, or WIRE_NO_CARD. */
+export function cardOfWireEntry(bytes: Uint8Array, at: number): number {
+  return (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)) >>> 0;
+}

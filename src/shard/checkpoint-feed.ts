@@ -1,26 +1,35 @@
 /**
- * Writes changed rows behind: hands them to the checkpoint task through a ring, off the reply path and only when everything
- * they include is durable.
+ * Writes changes behind: hands entries (blocks of rows mostly, see domain/shard-state.ts) to the checkpoint task through a
+ * ring, off the reply path and only when everything they include is durable.
  *
- * One shard after the other, in rounds. A round begins by noting the durable sequence S and the keys of all rows changed
- * since the last round; then it sends those rows, a few per turn, each as it is at that moment; at the end it sends "replay
- * from S + 1": every event up to S is in some row that was sent. Rows that change meanwhile enter the next round.
+ * One shard after the other, in rounds. A round begins by noting the durable sequence S and the keys of all entries changed
+ * since the last round; then it sends those, a few per turn, each as it is at that moment; at the end it sends "replay
+ * from S + 1": every event up to S is in some entry that was sent. What changes meanwhile enters the next round.
+ *
+ * The task is woken when the ring is well filled, not for each entry: it commits what it finds, and every commit is a flush
+ * beside those of the journal.
  *
  * The pace is bounded (limits.ts): a checkpoint shortens the next start, no authorization may wait for it.
  */
 import type { ShardState } from '../domain/shard-state.js';
-import { ROW_BYTES_MAX } from '../domain/shard-state.js';
+import { ENTRY_BYTES_MAX } from '../domain/shard-state.js';
+import { assert } from '../errors.js';
 import type { JournalLane } from '../journal/types.js';
-import { CHECKPOINT_ROUND_MS, CHECKPOINT_ROWS_PER_MS, CHECKPOINT_ROWS_PER_TURN } from '../limits.js';
+import {
+  CHECKPOINT_ENTRIES_PER_MS,
+  CHECKPOINT_ENTRIES_PER_TURN,
+  CHECKPOINT_ROUND_MS,
+  CHECKPOINT_WRITE_BYTES,
+} from '../limits.js';
 import type { RingProducer } from '../ring/ring.js';
 import type { Waker } from '../ring/wake.js';
 import type { LogicalShard } from './logical-shard.js';
 
 /**
- * Kinds of entries in the checkpoint ring: `a` = table, `b` = key, time = the sequence the row includes. `meta`: the round is
+ * Kinds of messages in the checkpoint ring: `a` = table, `b` = key, time = the sequence the entry includes. `meta`: the round is
  * whole, b = first sequence to replay. `clear`: what is stored of the shard is wrong and goes.
  */
-export const CheckpointEntry = { row: 1, removed: 2, meta: 3, clear: 4 } as const;
+export const CheckpointEntry = { entry: 1, meta: 3, clear: 4 } as const;
 
 class Keys {
   values = new Float64Array(1024);
@@ -51,6 +60,7 @@ export class CheckpointFeed {
   #next = 0;
   #roundsBeganMs: number;
   #budget = 0;
+  #unsignalledBytes = 0;
   #lastMs: number;
 
   constructor(ring: RingProducer, waker: Waker, monotonicUs: () => number) {
@@ -61,20 +71,23 @@ export class CheckpointFeed {
     this.#roundsBeganMs = this.#lastMs;
   }
 
-  /** The stored rows of the shard are not to be believed: they go before anything new is written. */
+  /** What is stored of the shard is not to be believed: it goes before anything new is written. */
   discard(shard: number): boolean {
     return this.#ring.push(CheckpointEntry.clear, 0, shard, 0, 0, 0, 0, new Uint8Array(0));
   }
 
-  /** A rebuilt shard begins a new round: its old row keys mean nothing. */
+  /** A rebuilt shard begins a new round: its old keys mean nothing. */
   restart(shard: number): void {
     if (this.#shard === shard) this.#shard = -1;
   }
 
-  /** Sends a few rows. `all` (a stop) ignores the pace and goes on until the ring is full. True when there is more to send. */
+  /** Sends a few entries. `all` (a stop) ignores the pace and goes on until the ring is full. True when there is more to send. */
   step(shards: readonly (LogicalShard | undefined)[], lane: JournalLane, all = false): boolean {
     const nowMs = this.#monotonicUs() / 1000;
-    this.#budget = Math.min(CHECKPOINT_ROWS_PER_TURN, this.#budget + (nowMs - this.#lastMs) * CHECKPOINT_ROWS_PER_MS);
+    this.#budget = Math.min(
+      CHECKPOINT_ENTRIES_PER_TURN,
+      this.#budget + (nowMs - this.#lastMs) * CHECKPOINT_ENTRIES_PER_MS,
+    );
     this.#lastMs = nowMs;
     if (this.#shard < 0 && !this.#begin(shards, lane, nowMs, all)) return false;
     const shard = shards[this.#shard];
@@ -82,18 +95,21 @@ export class CheckpointFeed {
       this.#shard = -1;
       return false;
     }
-    // A row may include events of this very turn: send it only while nothing waits for the lane.
+    // An entry may include events of this very turn: send it only while nothing waits for the lane.
     if (lane.durable(shard.number) < shard.journal.sequence) return false;
     this.#sequence = shard.journal.sequence;
     const more = this.#send(shard.state, all);
-    this.#waker.signal();
+    if (all || this.#unsignalledBytes >= CHECKPOINT_WRITE_BYTES) {
+      this.#unsignalledBytes = 0;
+      this.#waker.signal();
+    }
     return all && more;
   }
 
   #begin(shards: readonly (LogicalShard | undefined)[], lane: JournalLane, nowMs: number, all: boolean): boolean {
     while (this.#next < shards.length) {
       const shard = shards[this.#next++];
-      if (shard === undefined || shard.state.dirtyRows === 0 || lane.durable(shard.number) < shard.journal.sequence)
+      if (shard === undefined || shard.state.dirtyEntries === 0 || lane.durable(shard.number) < shard.journal.sequence)
         continue;
       this.#shard = shard.number;
       this.#replayFrom = shard.journal.sequence + 1;
@@ -109,6 +125,11 @@ export class CheckpointFeed {
     return false;
   }
 
+  /** How long a thread without other work may sleep, ms: while a round is under way, until a turn's share is due. */
+  get waitMs(): number {
+    return this.#shard < 0 ? Number.POSITIVE_INFINITY : CHECKPOINT_ENTRIES_PER_TURN / CHECKPOINT_ENTRIES_PER_MS;
+  }
+
   /** Begins a last round over all shards, for a stop. */
   beginFinalRound(): void {
     this.#next = 0;
@@ -120,11 +141,12 @@ export class CheckpointFeed {
       if (!all && this.#budget < 1) return true;
       const table = values[this.#keys.sent * 2]!;
       const key = values[this.#keys.sent * 2 + 1]!;
-      const at = this.#ring.reserve(ROW_BYTES_MAX);
+      const at = this.#ring.reserve(ENTRY_BYTES_MAX);
       if (at < 0) return true;
-      const length = state.writeRow(table as Parameters<ShardState['writeRow']>[0], key, this.#ring.bytes, at);
-      const kind = length === 0 ? CheckpointEntry.removed : CheckpointEntry.row;
-      this.#ring.commit(kind, 0, state.shard, 0, table, this.#sequence, key, length);
+      const length = state.writeEntry(table as Parameters<ShardState['writeEntry']>[0], key, this.#ring.bytes, at);
+      assert(length > 0, `checkpoint: table ${table} has an entry ${key}`);
+      this.#ring.commit(CheckpointEntry.entry, 0, state.shard, 0, table, this.#sequence, key, length);
+      this.#unsignalledBytes += length;
       this.#keys.sent++;
       this.#budget--;
     }

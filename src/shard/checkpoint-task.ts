@@ -1,12 +1,12 @@
 /**
- * The background task that writes checkpoint rows: one long task of the batch pool. It drains the rings of the shard
+ * The background task that writes the checkpoint: one long task of the batch pool. It drains the rings of the shard
  * threads and commits what belongs together; a flush here holds up nobody's reply.
  *
- * Rows of an unfinished round are committed under the `replayFrom` of the last whole one: newer rows than it promises are
+ * Entries of an unfinished round are committed under the `replayFrom` of the last whole one: newer rows than it promises are
  * harmless, because replay skips what a row includes.
  */
 import { type CheckpointRow, CheckpointStore } from '../journal/checkpoint.js';
-import { CHECKPOINT_COMMIT_ROWS } from '../limits.js';
+import { CHECKPOINT_COMMIT_ENTRIES, CHECKPOINT_WRITE_BYTES } from '../limits.js';
 import { RingConsumer } from '../ring/ring.js';
 import { Sleeper } from '../ring/wake.js';
 import { BATCH_NICE, lowerThreadPriority } from '../thread-priority.js';
@@ -24,9 +24,11 @@ export interface CheckpointTaskData {
 }
 
 const KEY_BYTES = 8;
+/** How long a few waiting entries may wait for company, ms. */
 const SLEEP_MS = 500;
+const NOTHING: Uint8Array = new Uint8Array(0);
 
-/** Rows by table and numeric key, as the shards know them. */
+/** Entries by table and numeric key, as the shards know them. */
 export function checkpointSource(store: CheckpointStore): CheckpointSource {
   return {
     load: (shard, visit) =>
@@ -37,23 +39,23 @@ export function checkpointSource(store: CheckpointStore): CheckpointSource {
 }
 
 /** Runs until told to stop; the shard threads have ended by then. @throws HoldfastError `commit_failed` */
-export async function checkpointTask(data: CheckpointTaskData): Promise<{ rows: number; rounds: number }> {
+export async function checkpointTask(data: CheckpointTaskData): Promise<{ entries: number; rounds: number }> {
   lowerThreadPriority(BATCH_NICE);
   const store = CheckpointStore.open(data.stateDir);
   const stop = new Int32Array(data.stop);
   const sleeper = new Sleeper(data.wake);
   const writers = data.rings.map((ring) => new RingWriter(store, new RingConsumer(ring)));
-  const hasWork = (): boolean => Atomics.load(stop, 0) !== 0 || writers.some((writer) => writer.pending);
+  const hasWork = (): boolean =>
+    Atomics.load(stop, 0) !== 0 || writers.some((writer) => writer.pendingBytes >= CHECKPOINT_WRITE_BYTES);
   try {
     for (;;) {
       const last = Atomics.load(stop, 0) !== 0;
-      let wrote = false;
-      for (const writer of writers) wrote = writer.write() || wrote;
-      if (!wrote && last) break;
-      if (!wrote) sleeper.block(SLEEP_MS, hasWork);
+      for (const writer of writers) while (writer.write());
+      if (last) break;
+      sleeper.block(SLEEP_MS, hasWork);
     }
     return {
-      rows: writers.reduce((sum, writer) => sum + writer.rows, 0),
+      entries: writers.reduce((sum, writer) => sum + writer.entries, 0),
       rounds: writers.reduce((sum, writer) => sum + writer.rounds, 0),
     };
   } finally {
@@ -62,22 +64,25 @@ export async function checkpointTask(data: CheckpointTaskData): Promise<{ rows: 
 }
 
 class RingWriter {
-  rows = 0;
+  entries = 0;
   rounds = 0;
   readonly #store: CheckpointStore;
   readonly #ring: RingConsumer;
   readonly #replayFrom = new Map<number, number>();
+  readonly #key = new Uint8Array(KEY_BYTES);
+  readonly #keyView = new DataView(this.#key.buffer);
+  readonly #row = { table: 0, key: this.#key, row: NOTHING, sequence: 0 };
 
   constructor(store: CheckpointStore, ring: RingConsumer) {
     this.#store = store;
     this.#ring = ring;
   }
 
-  get pending(): boolean {
-    return this.#ring.pendingBytes > 0;
+  get pendingBytes(): number {
+    return this.#ring.pendingBytes;
   }
 
-  /** Commits up to CHECKPOINT_COMMIT_ROWS rows of one shard; false when there was nothing. */
+  /** Commits up to CHECKPOINT_COMMIT_ENTRIES entries of one shard; false when there was nothing. */
   write(): boolean {
     if (!this.#ring.next()) return false;
     const { shard } = this.#ring;
@@ -86,33 +91,35 @@ class RingWriter {
       this.#replayFrom.set(shard, 1);
       this.#ring.consume();
     } else {
-      const rows = this.#take(shard);
-      this.#store.write(shard, rows, { replayFrom: this.#replayFromOf(shard) });
-      this.rows += rows.length;
+      // The entries are read from the ring inside the commit, and a round that ends among them moves `replayFrom` with it.
+      const meta = { replayFrom: this.#replayFromOf(shard) };
+      this.#store.write(shard, this.#take(shard, meta), meta);
+      this.#replayFrom.set(shard, meta.replayFrom);
     }
     this.#ring.release();
     return true;
   }
 
-  #take(shard: number): CheckpointRow[] {
+  /** The shard's entries that wait, one object for all of them; `meta` gets the end of a round. */
+  *#take(shard: number, meta: { replayFrom: number }): Iterable<CheckpointRow> {
     const ring = this.#ring;
-    const rows: CheckpointRow[] = [];
-    while (rows.length < CHECKPOINT_COMMIT_ROWS && ring.next() && ring.shard === shard) {
-      if (ring.kind === CheckpointEntry.clear) break;
+    const row = this.#row;
+    for (let count = 0; count < CHECKPOINT_COMMIT_ENTRIES && ring.next() && ring.shard === shard; count++) {
+      if (ring.kind === CheckpointEntry.clear) return;
       if (ring.kind === CheckpointEntry.meta) {
-        this.#replayFrom.set(shard, ring.b);
+        meta.replayFrom = ring.b;
         this.rounds++;
         ring.consume();
-        break;
+        return;
       }
-      const key = new Uint8Array(KEY_BYTES);
-      new DataView(key.buffer).setFloat64(0, ring.b);
-      const at = ring.payloadAt;
-      const row = ring.kind === CheckpointEntry.removed ? undefined : ring.bytes.slice(at, at + ring.payloadLength);
-      rows.push({ table: ring.a, key, row, sequence: ring.timeUs });
+      this.#keyView.setFloat64(0, ring.b);
+      row.table = ring.a;
+      row.row = ring.bytes.subarray(ring.payloadAt, ring.payloadAt + ring.payloadLength);
+      row.sequence = ring.timeUs;
+      yield row;
+      this.entries++;
       ring.consume();
     }
-    return rows;
   }
 
   #replayFromOf(shard: number): number {

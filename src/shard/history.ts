@@ -1,6 +1,6 @@
 /**
  * The past of one logical shard as the domain sees it: keys from the index, events from the frame that is still being
- * filled or from the journal.
+ * filled, from the newest frames in memory, or from the journal.
  */
 import { MessageEvent, type PlainEvent } from '../domain/events.js';
 import type { Found, History } from '../domain/history.js';
@@ -45,6 +45,7 @@ export class ShardHistory implements History {
   /** A message event goes into `#event`, anything else is returned. */
   #load(sequence: number): PlainEvent | undefined {
     if (this.#journal.isPending(sequence)) return this.#journal.readPending(sequence, this.#event);
+    if (this.#journal.readRecent(sequence, this.#event)) return this.#journal.recent;
     if (this.#reader.readMessage(this.#shard, sequence, this.#event)) return undefined;
     return this.#reader.readEvent(this.#shard, sequence);
   }

@@ -19,7 +19,7 @@ import type { MessageEvent, PlainEvent } from '../domain/events.js';
 import { keysOfEvent } from '../domain/index-keys.js';
 import { Text } from '../domain/message.js';
 import { ShardState } from '../domain/shard-state.js';
-import { Table } from '../domain/tables.js';
+import type { Table } from '../domain/tables.js';
 import type { Decoder } from '../iso8583/decoder.js';
 import { ShardIndex } from '../journal/shard-index.js';
 import { ShardJournal } from '../journal/shard-journal.js';
@@ -37,7 +37,7 @@ import { writeRefusal, writeReply } from './reply.js';
 import { STAGE_SAMPLE, type ThreadContext } from './thread-context.js';
 import { UnknownCardRate } from './unknown-card-rate.js';
 
-const CARD_SLOT_MASK = 0xffffff;
+export const CARD_SLOT_MASK = 0xffffff;
 
 export class LogicalShard {
   readonly number: number;
@@ -82,13 +82,12 @@ export class LogicalShard {
     if (event.sequence > this.index.completeThrough) this.#addKeys(event);
   }
 
-  /** Takes one row of a checkpoint into the empty state. */
-  loadRow(table: number, key: number, row: Uint8Array): void {
-    this.state.readRow(table as Table, key, row, 0, row.length);
-    if (table === Table.card) {
-      const { cards } = this.state;
-      this.#enlist(cards.fingerprint(key, 0), cards.fingerprint(key, 1), cards.fingerprint(key, 2), key);
-    }
+  /** Takes one entry of a checkpoint into the empty state. */
+  loadEntry(table: number, key: number, entry: Uint8Array): void {
+    const { cards } = this.state;
+    this.state.readEntry(table as Table, key, entry, 0, entry.length, (slot) =>
+      this.#enlist(cards.fingerprint(slot, 0), cards.fingerprint(slot, 1), cards.fingerprint(slot, 2), slot),
+    );
   }
 
   /** Puts a card into the directory that the ingress routes by. A rebuilt shard finds its cards there already. */

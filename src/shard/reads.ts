@@ -29,7 +29,7 @@ function answer(shard: LogicalShard, durable: number, read: Read): ReadResult {
     case 'card': {
       if (!cards.exists(read.slot)) return { ok: false, code: 'card_not_found' };
       const card = cardView(shard.state, read.slot);
-      return { ok: true, card, accountView: accountView(shard.state, cards.account[read.slot]!) };
+      return { ok: true, card, accountView: accountView(shard.state, cards.account(read.slot)) };
     }
     case 'cards_of_account': {
       const slot = accounts.find(read.id);
@@ -47,9 +47,9 @@ function answer(shard: LogicalShard, durable: number, read: Read): ReadResult {
       if (slot < 0) return { ok: true, remaining: 0, original: 0, expiresMs: 0 };
       return {
         ok: true,
-        remaining: holds.remaining[slot]!,
-        original: holds.original[slot]!,
-        expiresMs: holds.expiresMs[slot]!,
+        remaining: holds.remaining(slot),
+        original: holds.original(slot),
+        expiresMs: holds.expiresMs(slot),
       };
     }
     case 'totals':

@@ -2,7 +2,7 @@
  * Brings a logical shard to the end of its journal, in bounded steps: at the start in one go, after a fault a few records
  * per turn while the other shards of the thread go on.
  *
- *   checkpoint rows (each with the sequence it includes)  ->  records after the oldest one  ->  digest = last frame's
+ *   checkpoint entries (rows, each with the sequence it includes)  ->  records after the oldest one  ->  digest = last frame's
  *
  * The scan starts at the older of two places: where the checkpoint's rows begin to need events, and where the fingerprint
  * segments end. If the digest differs at the end the checkpoint is not believed and the shard is built once more from its
@@ -14,10 +14,13 @@ import type { ShardHead } from '../journal/types.js';
 import { LogicalShard } from './logical-shard.js';
 import type { ThreadContext } from './thread-context.js';
 
-/** Rows of the last checkpoint (journal/checkpoint.ts). */
+/** Entries of the last checkpoint (journal/checkpoint.ts). */
 export interface CheckpointSource {
-  /** Hands out every row of the shard; undefined when there is no whole checkpoint. */
-  load(shard: number, visit: (table: number, key: number, row: Uint8Array) => void): { replayFrom: number } | undefined;
+  /** Hands out every entry of the shard; undefined when there is no whole checkpoint. */
+  load(
+    shard: number,
+    visit: (table: number, key: number, entry: Uint8Array) => void,
+  ): { replayFrom: number } | undefined;
 }
 
 export class ShardRecovery {
@@ -28,8 +31,8 @@ export class ShardRecovery {
   discardCheckpoint = false;
   readonly #context: ThreadContext;
   readonly #head: ShardHead;
-  /** Rows that the checkpoint put into the state. */
-  #rows = 0;
+  /** Entries that the checkpoint put into the state. */
+  #entries = 0;
   #usedCheckpoint: boolean;
   #scan: JournalScan;
 
@@ -37,8 +40,8 @@ export class ShardRecovery {
     this.#context = context;
     this.#head = head;
     this.shard = new LogicalShard(context, head);
-    const replayFrom = this.#loadRows(checkpoint);
-    this.#usedCheckpoint = this.#rows > 0;
+    const replayFrom = this.#loadEntries(checkpoint);
+    this.#usedCheckpoint = this.#entries > 0;
     this.#scan = this.#startScan(replayFrom);
   }
 
@@ -69,25 +72,25 @@ export class ShardRecovery {
     return false;
   }
 
-  /** Rows of the checkpoint into the empty state; answers the first sequence that must be replayed. */
-  #loadRows(checkpoint: CheckpointSource | undefined): number {
+  /** Entries of the checkpoint into the empty state; answers the first sequence that must be replayed. */
+  #loadEntries(checkpoint: CheckpointSource | undefined): number {
     const { shard } = this;
     let meta: { replayFrom: number } | undefined;
     try {
-      meta = checkpoint?.load(shard.number, (table, key, row) => {
-        this.#rows++;
-        shard.loadRow(table, key, row);
+      meta = checkpoint?.load(shard.number, (table, key, entry) => {
+        this.#entries++;
+        shard.loadEntry(table, key, entry);
       });
     } catch (error) {
       if (!(error instanceof HoldfastError) || error.code !== 'checkpoint_corrupt') throw error;
-      this.#rows = 0;
+      this.#entries = 0;
       this.#distrust(error.message);
       return 1;
     }
     if (meta === undefined) {
       // Rows without a whole round behind them say nothing.
-      if (this.#rows > 0) this.shard = new LogicalShard(this.#context, this.#head);
-      this.#rows = 0;
+      if (this.#entries > 0) this.shard = new LogicalShard(this.#context, this.#head);
+      this.#entries = 0;
       return 1;
     }
     if (meta.replayFrom > this.#head.sequence + 1) {

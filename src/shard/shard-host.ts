@@ -12,7 +12,9 @@
  * 91, and it is rebuilt from the journal a few records per turn while the others go on. The message that stopped it is
  * answered 96 and set aside.
  */
+import { copyBytes } from '../bytes.js';
 import { Response } from '../domain/codes.js';
+import type { ShardState as DomainState } from '../domain/shard-state.js';
 import { HoldfastError } from '../errors.js';
 import type { JournalReader } from '../journal/reader.js';
 import type { JournalLane, SealedFrame } from '../journal/types.js';
@@ -21,11 +23,12 @@ import { type ControlBlock, ShardState } from '../ring/control-block.js';
 import { RequestKind } from '../ring/kinds.js';
 import type { RingConsumer, RingProducer } from '../ring/ring.js';
 import type { Waker } from '../ring/wake.js';
+import { cardOfWireEntry } from '../ring/wire-entry.js';
 import { ShardCounter } from '../shard-instruments.js';
 import type { CheckpointFeed } from './checkpoint-feed.js';
 import { handleCommand } from './commands.js';
 import { KillPoint } from './faults.js';
-import { entryHash, type LogicalShard } from './logical-shard.js';
+import { CARD_SLOT_MASK, entryHash, type LogicalShard } from './logical-shard.js';
 import { handleRead } from './reads.js';
 import { type CheckpointSource, ShardRecovery } from './recovery.js';
 import type { ShardClock } from './shard-clock.js';
@@ -67,6 +70,8 @@ interface Rebuild {
 }
 
 const IDLE_MS = 250;
+/** Messages whose rows are fetched together: more would not be fetched side by side (some ten cache lines are in flight). */
+const FETCH_AHEAD = 16;
 const SHARDS_NONE = -1;
 const NO_HASH = new Uint32Array(2);
 
@@ -81,6 +86,7 @@ export class ShardHost {
   readonly #frames: SealedFrame[] = [];
   readonly #signalled: Uint8Array;
   readonly #deliver: Parameters<LogicalShard['held']['release']>[1];
+  readonly #fetched = { accountSlots: new Uint32Array(FETCH_AHEAD), states: [] as DomainState[], sum: 0 };
   #delivering = SHARDS_NONE;
   /** When the replies of this turn were released, us: the ingress measures its writes from here. */
   #releaseUs = 0;
@@ -96,7 +102,7 @@ export class ShardHost {
       const replies = options.clients[client]!.replies;
       const payloadAt = replies.reserve(length);
       if (payloadAt < 0) return false;
-      for (let i = 0; i < length; i++) replies.bytes[payloadAt + i] = bytes[at + i]!;
+      copyBytes(bytes, at, replies.bytes, payloadAt, length);
       replies.commit(kind, flag, this.#delivering, token, 0, this.#releaseUs, b, length);
       this.#signalled[client] = 1;
       return true;
@@ -127,7 +133,7 @@ export class ShardHost {
     this.#release();
     const busy = this.#afterRelease();
     if (handled > 0 || busy) return 0;
-    return this.#waiting() ? 1 : IDLE_MS;
+    return this.#waiting() ? 1 : Math.min(IDLE_MS, this.#o.feed?.waitMs ?? IDLE_MS);
   }
 
   /** Replies that wait for an acknowledgement of the lane or for room in a ring. */
@@ -141,14 +147,36 @@ export class ShardHost {
     for (let client = 0; client < this.#o.clients.length; client++) {
       const { requests } = this.#o.clients[client]!;
       while (handled < TURN_MESSAGES_MAX && requests.next()) {
+        if (handled % FETCH_AHEAD === 0) this.#fetch(requests);
         this.#dispatch(client, requests);
-        // Sensitive bytes of a message do not stay in shared memory.
-        if (requests.kind === RequestKind.wire) requests.wipe();
         requests.consume();
         handled++;
       }
+      requests.wipeConsumed();
     }
     return handled;
+  }
+
+  /**
+   * Reads a word of the rows that the next messages will need. Between two decisions the processor waits for each of them,
+   * a tenth of a microsecond or more; asked for one behind the other they come side by side.
+   */
+  #fetch(requests: RingConsumer): void {
+    const { accountSlots, states } = this.#fetched;
+    requests.beginScouting();
+    let count = 0;
+    for (let looks = 0; looks < FETCH_AHEAD; looks++) {
+      const at = requests.scout();
+      if (at < 0) break;
+      const card = cardOfWireEntry(requests.bytes, at);
+      const shard = this.#shards[card >>> 24];
+      if (requests.kindAt(at) === RequestKind.wire && shard?.state.cards.exists(card & CARD_SLOT_MASK)) {
+        states[count] = shard.state;
+        accountSlots[count] = shard.state.cards.account(card & CARD_SLOT_MASK);
+        count++;
+      }
+    }
+    for (let i = 0; i < count; i++) this.#fetched.sum += states[i]!.accounts.held(accountSlots[i]!);
   }
 
   #dispatch(client: number, entry: RingConsumer): void {

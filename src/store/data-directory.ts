@@ -30,7 +30,7 @@ import { type DirectoryLock, lockDirectory } from './directory-lock.js';
 import { syncDirectory } from './lmdb-store.js';
 
 /** Format of the directory that this engine writes; it reads every older one. */
-export const DIRECTORY_FORMAT = 1;
+export const DIRECTORY_FORMAT = 2;
 
 const DOCUMENT = 'holdfast.json';
 const FOLDERS = ['journal', 'state', 'segments', 'vault', 'system'] as const;
@@ -108,6 +108,11 @@ function parseDocument(path: string, text: string): DirectoryDocument {
   }
   if (typeof found !== 'object' || found === null || !Number.isInteger(found.format))
     throw unusable(`${path} has no format version`, 'restore it from a backup');
+  if (found.format! < DIRECTORY_FORMAT)
+    throw unusable(
+      `${path} has format ${found.format} of a development version, this engine reads ${DIRECTORY_FORMAT}`,
+      'start with a new directory: no release ever wrote this format',
+    );
   if (found.format! > DIRECTORY_FORMAT)
     throw new HoldfastError(
       'data_dir_newer',

@@ -387,8 +387,8 @@ export class Player {
       this.#same(
         `balances of ${account.id}`,
         {
-          posted: state.accounts.posted[slot],
-          held: state.accounts.held[slot],
+          posted: state.accounts.posted(slot),
+          held: state.accounts.held(slot),
           available: state.accounts.available(slot),
         },
         this.#balances(account),
@@ -397,10 +397,10 @@ export class Player {
     this.#same('open holds', state.holds.count, this.model.holds.size);
     for (const [sequence, hold] of this.model.holds) {
       const slot = state.holds.find(sequence);
-      const { original, authorized, remaining, expiresMs } = state.holds;
+      const { holds } = state;
       this.#same(
         `hold ${sequence}`,
-        [original[slot], authorized[slot], remaining[slot], expiresMs[slot]],
+        [holds.original(slot), holds.authorized(slot), holds.remaining(slot), holds.expiresMs(slot)],
         [hold.first, hold.authorized, hold.remaining, hold.expiresMs],
       );
     }

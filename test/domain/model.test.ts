@@ -37,7 +37,7 @@ function checkInvariants({ book }: Player): void {
   });
   expect(difference).toBe(0);
   for (let slot = 0; slot < state.accounts.count; slot++) {
-    expect(memo.get(state.accounts.currency[slot]!) ?? 0).toBe(state.accounts.held[slot]);
+    expect(memo.get(state.accounts.currency(slot)) ?? 0).toBe(state.accounts.held(slot));
   }
 }
 

@@ -4,17 +4,21 @@
  */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { ROW_BYTES_MAX, ShardState } from '#src/domain/shard-state.js';
+import { ENTRY_BYTES_MAX, ShardState } from '#src/domain/shard-state.js';
 import { Table } from '#src/domain/tables.js';
+import { DUPLICATE_WINDOW_MS } from '#src/limits.js';
 import { applyRecorded, type Recorded } from './book.js';
 import { operation, Player } from './histories.js';
+
+/** Blocks of two rows, so that small histories have many of them, of many ages. */
+const smallBlocks = (): ShardState => new ShardState(0, DUPLICATE_WINDOW_MS, 1);
 
 class WriteBehind {
   readonly rows = new Map<string, { table: Table; key: number; bytes: Uint8Array }>();
   /** First sequence that a recovery must replay. */
   replayFrom = 1;
   #passAt = 0;
-  readonly #target = new Uint8Array(ROW_BYTES_MAX + 7);
+  readonly #target = new Uint8Array(ENTRY_BYTES_MAX + 7);
 
   /** Takes up to `limit` rows; `sequence` is the newest applied event. */
   run(state: ShardState, sequence: number, limit: number): void {
@@ -23,9 +27,9 @@ class WriteBehind {
       this.#passAt = sequence;
     }
     state.takeDirty(limit, (table, key) => {
-      const length = state.writeRow(table, key, this.#target, 7);
-      if (length === 0) this.rows.delete(`${table} ${key}`);
-      else this.rows.set(`${table} ${key}`, { table, key, bytes: this.#target.slice(7, 7 + length) });
+      const length = state.writeEntry(table, key, this.#target, 7);
+      expect(length).toBeGreaterThan(0);
+      this.rows.set(`${table} ${key}`, { table, key, bytes: this.#target.slice(7, 7 + length) });
     });
     if (!state.passDone) return;
     this.replayFrom = this.#passAt + 1;
@@ -35,10 +39,10 @@ class WriteBehind {
   /** The process dies: the pass under way is forgotten, what was written stays. */
   recover(events: readonly Recorded[], order: number, replayFrom = this.replayFrom): ShardState {
     this.#passAt = 0;
-    const state = new ShardState(0);
+    const state = smallBlocks();
     const rows = [...this.rows.values()];
     if (order === 1) rows.reverse();
-    for (const { table, key, bytes } of rows) state.readRow(table, key, bytes, 0, bytes.length);
+    for (const { table, key, bytes } of rows) state.readEntry(table, key, bytes, 0, bytes.length);
     for (const event of events) if (event.sequence >= replayFrom) applyRecorded(state, event);
     return state;
   }
@@ -60,7 +64,7 @@ describe('recovery', () => {
         player.play(ops);
         const { events } = player.book.history;
         const live = new ShardState(0);
-        let worker = new ShardState(0);
+        let worker = smallBlocks();
         const checkpoint = new WriteBehind();
         events.forEach((event, index) => {
           applyRecorded(live, event);
@@ -82,24 +86,24 @@ describe('recovery', () => {
     expect(staleRecoveries).toBeGreaterThan(100);
   });
 
-  test('refuses a row of another version or length', () => {
+  test('refuses an entry of another version or length', () => {
     const player = new Player();
     player.play([{ op: 'request', card: 0, pc: 0, amount: 5, currency: 0, flags: 1, merchant: 0 }]);
     const { state } = player.book;
-    const target = new Uint8Array(ROW_BYTES_MAX);
+    const target = new Uint8Array(ENTRY_BYTES_MAX);
     const keys: [Table, number][] = [];
     state.takeDirty(1000, (table, key) => void keys.push([table, key]));
     expect(new Set(keys.map(([table]) => table))).toEqual(
       new Set([Table.account, Table.card, Table.hold, Table.ledger]),
     );
     for (const [table, key] of keys) {
-      const length = state.writeRow(table, key, target, 0);
-      expect(length).toBeLessThanOrEqual(ROW_BYTES_MAX);
-      expect(() => new ShardState(0).readRow(table, key, target, 0, length - 1)).toThrow();
+      const length = state.writeEntry(table, key, target, 0);
+      expect(length).toBeLessThanOrEqual(ENTRY_BYTES_MAX);
+      expect(() => new ShardState(0).readEntry(table, key, target, 0, length - 1)).toThrow();
       target[0] = 99;
-      expect(() => new ShardState(0).readRow(table, key, target, 0, length)).toThrow(/version/);
+      expect(() => new ShardState(0).readEntry(table, key, target, 0, length)).toThrow(/version/);
     }
-    expect(state.dirtyRows).toBe(0);
+    expect(state.dirtyEntries).toBe(0);
   });
 });
 

@@ -168,9 +168,6 @@ describe('slot index', () => {
 });
 
 function finds(index: SlotIndex, wanted: number, hash: number): boolean {
-  for (let p = index.start(hash); ; p = index.next(p)) {
-    const slot = index.slotAt(p);
-    if (slot < 0) return false;
-    if (slot === wanted) return true;
-  }
+  for (let slot = index.first(hash); slot >= 0; slot = index.next()) if (slot === wanted) return true;
+  return false;
 }

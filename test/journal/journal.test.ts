@@ -4,30 +4,19 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { MessageEvent, type PlainEvent } from '../../src/domain/events.js';
-import type { HoldfastError } from '../../src/errors.js';
-import { FrameHeader, frameHash, frameKey, parseFrame } from '../../src/journal/frame.js';
+import { commitKey, FrameHeader, frameHash, parseFrame } from '../../src/journal/frame.js';
 import { openLane } from '../../src/journal/lane-directory.js';
 import { DelayedLane, EmbeddedLane } from '../../src/journal/lanes.js';
 import { JournalReader } from '../../src/journal/reader.js';
 import { ShardJournal } from '../../src/journal/shard-journal.js';
 import type { SealedFrame } from '../../src/journal/types.js';
 import { MemoryStore } from '../../src/store/memory-store.js';
-import { contentOf, empty, sampleMessage, samplePlain } from './samples.js';
-
-const digestAt = (sequence: number) => ({ high: sequence * 3, low: 0xffffffff - sequence });
+import { keyOfFrame, removeFrame } from './frames.js';
+import { codeOf, contentOf, digestAt, empty, sampleMessage, samplePlain } from './samples.js';
 
 function frameOf(journal: ShardJournal, records: number): SealedFrame {
   for (let i = 0; i < records; i++) journal.appendMessage(sampleMessage(journal.sequence + 1));
   return journal.seal(1_790_000_000_000, digestAt(journal.sequence));
-}
-
-function codeOf(run: () => unknown): string {
-  try {
-    run();
-  } catch (error) {
-    return `${(error as HoldfastError).code}: ${(error as Error).message}`;
-  }
-  return 'no error';
 }
 
 function replay(reader: JournalReader, shard: number, from = 1, step = 100): { sequences: number[]; end: boolean } {
@@ -65,7 +54,7 @@ describe('a frame', () => {
     expect(Buffer.from(journal.hash).toString('hex')).toMatchInlineSnapshot(
       `"72f2b959c168777d70f8d6862777acd8af220e4be478a348f67f9875fc846308"`,
     );
-    expect(Buffer.from(frameKey(3, 2 ** 40 + 7)).toString('hex')).toBe('000300000100000000' + '07');
+    expect(Buffer.from(commitKey(2 ** 40 + 7, 3)).toString('hex')).toBe('0000010000000007' + '0003');
   });
 
   it('every flipped bit is detected', () => {
@@ -177,9 +166,11 @@ describe('reading', () => {
 });
 
 describe('damage is found and named', () => {
-  const frameAt = (store: MemoryStore, first: number) => store.get(frameKey(2, first))!;
-  const put = (store: MemoryStore, shard: number, first: number, bytes: Uint8Array) =>
-    store.commit((writer) => writer.put(frameKey(shard, first), bytes));
+  const frameAt = (store: MemoryStore, first: number) => store.get(keyOfFrame(store, 2, first))!;
+  const put = (store: MemoryStore, shard: number, first: number, bytes: Uint8Array) => {
+    const key = keyOfFrame(store, shard, first);
+    store.commit((writer) => writer.put(key, bytes));
+  };
   const replayCode = (store: MemoryStore, from = 1) =>
     codeOf(() => replay(JournalReader.ofStore(store, 'the/folder'), 2, from));
 
@@ -204,7 +195,7 @@ describe('damage is found and named', () => {
 
   it('a missing frame', () => {
     const { store } = filled();
-    store.commit((writer) => writer.remove(frameKey(2, 9)));
+    removeFrame(store, 2, 9);
     expect(replayCode(store)).toMatch(/chain_broken: .*shard 2 breaks at sequence 9 .*missing.*last one there is 20/);
     expect(replayCode(store, 9)).toMatch(/chain_broken: .*sequence 9/);
     expect(replayCode(store, 13)).toMatch(/chain_broken: .*sequence 12/);
@@ -213,7 +204,7 @@ describe('damage is found and named', () => {
   it('a missing beginning, and a scan that begins beyond the end', () => {
     const { store } = filled();
     expect(replayCode(store, 22)).toMatch(/chain_broken: .*sequence 22 .*last one there is 20/);
-    store.commit((writer) => writer.remove(frameKey(2, 1)));
+    removeFrame(store, 2, 1);
     expect(replayCode(store)).toMatch(/chain_broken: .*sequence 1 /);
   });
 
@@ -233,7 +224,7 @@ describe('damage is found and named', () => {
     expect(replayCode(store)).toMatch(/frame_corrupt: .*sequence 9.*belongs to shard 1/);
     const { store: second } = filled();
     put(second, 2, 9, frameAt(second, 5).slice());
-    expect(replayCode(second)).toMatch(/frame_corrupt: .*sequence 9.*begins at sequence 5/);
+    expect(replayCode(second)).toMatch(/chain_broken: .*shard 2 breaks at sequence 9 .*missing/);
   });
 
   it('an epoch that goes back', () => {

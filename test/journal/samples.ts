@@ -11,6 +11,7 @@ import {
 } from '../../src/domain/codes.js';
 import { MessageEvent, type PlainEvent } from '../../src/domain/events.js';
 import { TEXT_COUNT, Text } from '../../src/domain/message.js';
+import type { HoldfastError } from '../../src/errors.js';
 import type { ShardHead } from '../../src/journal/types.js';
 
 export const noDigest = { high: 0, low: 0 };
@@ -208,4 +209,17 @@ export function contentOf(event: MessageEvent): Record<string, unknown> {
       Buffer.from(input.text.subarray(input.textAt[i]!, input.textAt[i]! + input.textLength[i]!)).toString('hex'),
     ),
   };
+}
+
+/** A digest that the sequence decides. */
+export const digestAt = (sequence: number) => ({ high: sequence * 3, low: 0xffffffff - sequence });
+
+/** Code and message of the HoldfastError that `run` throws, `no error` when it does not. */
+export function codeOf(run: () => unknown): string {
+  try {
+    run();
+  } catch (error) {
+    return `${(error as HoldfastError).code}: ${(error as Error).message}`;
+  }
+  return 'no error';
 }

@@ -2,9 +2,10 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { frameKey, SYSTEM_SHARD } from '../../src/journal/frame.js';
+import { SYSTEM_SHARD } from '../../src/journal/frame.js';
 import { SystemJournal, type SystemRecord } from '../../src/journal/system-journal.js';
 import { MemoryStore } from '../../src/store/memory-store.js';
+import { keyOfFrame } from './frames.js';
 
 let root: string;
 beforeEach(() => {
@@ -69,7 +70,7 @@ describe('system journal', () => {
     const store = new MemoryStore();
     const journal = SystemJournal.over(store);
     for (let i = 0; i < 4; i++) journal.append({ type: 'record', i });
-    const key = frameKey(SYSTEM_SHARD, 2);
+    const key = keyOfFrame(store, SYSTEM_SHARD, 2);
     const bytes = store.get(key)!.slice();
     store.commit((writer) => writer.remove(key));
     expect(() => all(journal)).toThrow(/shard 65535 breaks at sequence 2 in the system journal/);

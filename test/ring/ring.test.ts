@@ -104,15 +104,44 @@ describe('ring', () => {
     }
   });
 
-  it('wipes sensitive bytes', () => {
+  it('wipes what was consumed, also over the end of the buffer, and nothing else', () => {
     const buffer = createRing(CAPACITY);
     const producer = new RingProducer(buffer);
     const consumer = new RingConsumer(buffer);
-    producer.push(1, 0, 0, 1, 0, 0, 0, payloadOf(5, 64));
-    consumer.next();
-    const at = consumer.payloadAt;
-    consumer.wipe();
-    expect(consumer.bytes.slice(at, at + 64)).toEqual(new Uint8Array(64));
+    for (let round = 0; round < 50; round++) {
+      for (let i = 0; i < 3; i++) producer.push(1, 0, 0, i, 0, 0, 0, new Uint8Array(700).fill(0xee));
+      for (let i = 0; i < 2; i++) {
+        consumer.next();
+        consumer.consume();
+      }
+      consumer.wipeConsumed();
+      consumer.next();
+      const left = consumer.bytes.slice(consumer.payloadAt, consumer.payloadAt + 700);
+      expect(left).toEqual(new Uint8Array(700).fill(0xee));
+      const sensitive = consumer.bytes.reduce((sum, byte) => sum + (byte === 0xee ? 1 : 0), 0);
+      expect(sensitive).toBe(700);
+      consumer.consume();
+      consumer.wipeConsumed();
+      consumer.release();
+    }
+  });
+
+  it('looks at waiting entries without consuming them', () => {
+    const buffer = createRing(CAPACITY);
+    const producer = new RingProducer(buffer);
+    const consumer = new RingConsumer(buffer);
+    for (let i = 0; i < 3; i++) producer.push(1 + i, 0, 0, i, 0, 0, 0, Uint8Array.of(i));
+    expect(consumer.next()).toBe(true);
+    consumer.beginScouting();
+    const seen: number[][] = [];
+    for (let at = consumer.scout(); at >= 0; at = consumer.scout())
+      seen.push([consumer.kindAt(at), consumer.bytes[at]!]);
+    expect(seen).toEqual([
+      [1, 0],
+      [2, 1],
+      [3, 2],
+    ]);
+    expect(consumer.token).toBe(0);
   });
 
   it.each([0, 1000, 4095, 6000])('refuses a capacity of %i', (capacity) => {

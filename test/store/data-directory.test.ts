@@ -118,15 +118,16 @@ describe('refusals', () => {
   it('a newer format', async () => {
     await (await DataDirectory.open(root, { create: true })).close();
     const document = JSON.parse(readFileSync(join(root, 'holdfast.json'), 'utf8')) as object;
-    writeFileSync(join(root, 'holdfast.json'), JSON.stringify({ ...document, format: 2, engine: '9.0.0' }));
-    expect(await refusal(DataDirectory.open(root))).toMatch(/^data_dir_newer 73: .*format 2.*9\.0\.0/);
+    writeFileSync(join(root, 'holdfast.json'), JSON.stringify({ ...document, format: 3, engine: '9.0.0' }));
+    expect(await refusal(DataDirectory.open(root))).toMatch(/^data_dir_newer 73: .*format 3.*9\.0\.0/);
     expect(existsSync(join(root, 'lock'))).toBe(false);
   });
 
   it.each([
     ['{', /is not JSON/],
     ['{}', /no format version/],
-    ['{"format":1,"id":"x","shards":7}', /number of shards/],
+    ['{"format":2,"id":"x","shards":7}', /number of shards/],
+    ['{"format":1,"id":"x","shards":16}', /format 1 of a development version/],
   ])('a damaged document: %s', async (text, why) => {
     writeFileSync(join(root, 'holdfast.json'), text);
     const said = await refusal(DataDirectory.open(root));

@@ -87,7 +87,7 @@ class Scenario {
   balances(): [number, number, number] {
     const { accounts } = this.book.state;
     const slot = accounts.find(this.#lastAccount);
-    return [accounts.posted[slot]!, accounts.held[slot]!, accounts.available(slot)];
+    return [accounts.posted(slot), accounts.held(slot), accounts.available(slot)];
   }
 
   #outcome(line: string): Outcome {
@@ -136,7 +136,7 @@ class Scenario {
     const slot = card === '?' ? -1 : this.cards.get(card);
     if (slot === undefined) throw new Error(`line ${line}: no card ${card}`);
     const { state } = this.book;
-    if (slot >= 0) this.#lastAccount = state.accounts.id(state.cards.account[slot]!);
+    if (slot >= 0) this.#lastAccount = state.accounts.id(state.cards.account(slot));
     const outcome = this.book.message(input, slot, this.nowMs, UNKNOWN_CARD);
     this.outcomes.set(line, outcome);
     return outcome.response + (outcome.repeated ? '=' : '');
@@ -233,7 +233,7 @@ function checkBooks(run: Scenario): void {
   const { state, history } = run.book;
   let remaining = 0;
   for (let slot = 0; slot < state.holds.slots; slot++) {
-    if (state.holds.sequence[slot] !== 0) remaining += state.holds.remaining[slot]!;
+    if (state.holds.sequence(slot) !== 0) remaining += state.holds.remaining(slot);
   }
   expect(remaining).toBe(state.heldTotal);
   let difference = 0;
