@@ -134,32 +134,45 @@ export class Link {
   }
 
   #mayLog(): boolean {
-    const second = Math.floor(monotonicUs() / 1_000_000);
-    if (second !== this.#second) {
-      if (this.#leftOut > 0) {
-        this.#log.warn({ link: this.profile.name, lines: this.#leftOut }, 'lines about closed connections left out');
-      }
-      this.#second = second;
-      this.#lines = 0;
-      this.#leftOut = 0;
-    }
+    this.#countLines(monotonicUs());
     if (++this.#lines <= LINK_LOG_LINES_PER_SECOND) return true;
     this.#leftOut++;
     return false;
   }
 
+  /** Begins a new second of the log; says how many lines of the last one were left out. */
+  #countLines(nowUs: number): void {
+    const second = Math.floor(nowUs / 1_000_000);
+    if (second === this.#second) return;
+    if (this.#leftOut > 0) {
+      this.#log.warn({ link: this.profile.name, lines: this.#leftOut }, 'lines about closed connections left out');
+    }
+    this.#second = second;
+    this.#lines = 0;
+    this.#leftOut = 0;
+  }
+
   /** Closes connections that are idle, send a frame too slowly, or take no replies. */
   tick(nowUs: number, writeStallMs: number): void {
-    const { idleMs, frameMs } = this.profile;
+    if (this.#leftOut > 0) this.#countLines(nowUs);
     for (const connection of this.connections) {
-      connection.tick(nowUs);
-      if (connection.frameSinceUs !== 0 && nowUs - connection.frameSinceUs > frameMs * 1000) {
-        this.fail(connection, 'slow_frame', `a frame is incomplete after ${frameMs} ms`);
-      } else if (connection.stalledSinceUs !== 0 && nowUs - connection.stalledSinceUs > writeStallMs * 1000) {
-        this.fail(connection, 'slow_reader', `no reply was taken for ${writeStallMs} ms`);
-      } else if (nowUs - connection.lastReadUs > idleMs * 1000) {
-        this.fail(connection, 'idle', `nothing came for ${idleMs} ms`);
+      try {
+        this.#lookAt(connection, nowUs, writeStallMs);
+      } catch (error) {
+        this.fail(connection, 'internal', errorText(error));
       }
+    }
+  }
+
+  #lookAt(connection: Connection, nowUs: number, writeStallMs: number): void {
+    const { idleMs, frameMs } = this.profile;
+    connection.tick(nowUs);
+    if (connection.frameSinceUs !== 0 && nowUs - connection.frameSinceUs > frameMs * 1000) {
+      this.fail(connection, 'slow_frame', `a frame is incomplete after ${frameMs} ms`);
+    } else if (connection.stalledSinceUs !== 0 && nowUs - connection.stalledSinceUs > writeStallMs * 1000) {
+      this.fail(connection, 'slow_reader', `no reply was taken for ${writeStallMs} ms`);
+    } else if (nowUs - connection.lastReadUs > idleMs * 1000) {
+      this.fail(connection, 'idle', `nothing came for ${idleMs} ms`);
     }
   }
 }

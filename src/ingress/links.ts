@@ -123,7 +123,8 @@ export function checkLinks(links: readonly LinkProfile[]): void {
     if (!inRange(link.deadlineMs, 1, 60_000)) throw invalid(`deadline ${link.deadlineMs} ms`, 'use 1 to 60000');
     if (!inRange(link.connectionsMax, 1, LINK_CONNECTIONS_MAX))
       throw invalid(`maximum of ${link.connectionsMax} connections`, `use 1 to ${LINK_CONNECTIONS_MAX}`);
-    if (!inRange(link.idleMs, 1, 2 ** 31) || !inRange(link.frameMs, 1, 2 ** 31))
+    // A longer timer of Node would fire at once.
+    if (!inRange(link.idleMs, 1, 2 ** 31 - 1) || !inRange(link.frameMs, 1, 2 ** 31 - 1))
       throw invalid('idle or frame time', 'use a time above 0 ms');
     try {
       checkFraming({ framing: link.framing, headerBytes: link.headerBytes, maxBytes: MESSAGE_BYTES_MAX });

@@ -37,6 +37,7 @@ describe('link profiles', () => {
     ['a limit of none', { inFlightMax: 0 }, /in-flight limit 0/],
     ['a deadline of none', { deadlineMs: 0 }, /deadline 0/],
     ['no connections', { connectionsMax: 0 }, /connections/],
+    ['a time that no timer can hold', { frameMs: 2 ** 31 }, /idle or frame time/],
     ['a host name in the allow-list', { allow: ['example.com'] }, /example\.com/],
     ['a prefix that is too long', { allow: ['10.0.0.0/33'] }, /10\.0\.0\.0\/33/],
     ['a number that does not fit', { number: 65_536 }, /number 65536/],

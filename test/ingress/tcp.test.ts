@@ -136,6 +136,17 @@ describe('TCP link', () => {
     expect(total + leftOut.reduce((sum, lines) => sum + lines, 0)).toBe(181);
   });
 
+  it('what a flood left out of the log is told when it is over, without another bad peer', async () => {
+    const test = await harness();
+    const peers = await Promise.all(Array.from({ length: 250 }, () => tcpClient(test)));
+    for (const peer of peers) peer.socket.write(Buffer.from([0, 1, 0xff]));
+    await until('all counted', () => test.ingress.stats().errors.not_iso8583 === 250);
+    const shown = (): number => test.log.filter((line) => line.includes('not_iso8583')).length;
+    const leftOut = (): number =>
+      test.log.reduce((sum, line) => sum + Number(/^lines about .* lines: (\d+)/.exec(line)?.[1] ?? 0), 0);
+    await until('the rest is told', () => shown() + leftOut() === 250);
+  });
+
   it('random bytes never stop the ingress', async () => {
     const test = await harness({ link: { framing: 'ascii4', dialect: 'iso87-ascii' } });
     const good = await tcpClient(test, { framing: 'ascii4', dialect: 'iso87-ascii' });

@@ -87,6 +87,18 @@ describe('a WebSocket peer that takes its replies slowly', () => {
 });
 
 describe('a WebSocket that throws', () => {
+  it('while it is looked at, ends alone', () => {
+    const { counters, link, socket, connection } = connected();
+    const other = new PlayedSocket();
+    const good = new WsConnection(link, dialect('iso87-bcd'), '192.0.2.2', other);
+    socket.tick = () => {
+      throw new Error('planted');
+    };
+    link.tick(monotonicUs(), STALL_MS);
+    expect([connection.open, good.open]).toEqual([false, true]);
+    expect(counters.errors.internal).toBe(1);
+  });
+
   it('ends with its error counted, whatever it was doing', () => {
     const { counters, link, socket, connection } = connected();
     connection.queue(undefined, new Uint8Array(10), 0, 10);
