@@ -11,6 +11,7 @@ import { API_BODY_BYTES_MAX, API_BODY_DEPTH_MAX } from '../limits.js';
 import { maskDigits } from '../vault/pan.js';
 import type { ControlContext } from './context.js';
 import { answerClientError, toApiError } from './failures.js';
+import { parseJson } from './json-body.js';
 import { once } from './once.js';
 import { ApiError, PROBLEM_TYPE, problemDocument } from './problem.js';
 import type { Answer, Route, RouteInput } from './route.js';
@@ -34,6 +35,29 @@ export interface AppOptions {
 }
 
 export function buildApp({ context, routes, logger, onFatal }: AppOptions): FastifyInstance {
+  const app = bareServer(logger);
+  addParsers(app, routes);
+  addHooks(app);
+  app.setErrorHandler((error, request, reply) => {
+    // Only a write whose outcome is unknown ends the process; a row that cannot be read costs its own answer.
+    if (error instanceof HoldfastError && error.code === 'commit_failed') onFatal?.(error);
+    return sendProblem(toApiError(error, request), request, reply);
+  });
+  const methods = methodsByPath(routes);
+  app.setNotFoundHandler((request, reply) => {
+    if (request.url.startsWith('/v1')) authorize(context, 'anybody', request);
+    const allowed = methods.find((entry) => entry.pattern.test(pathOf(request)))?.methods;
+    if (allowed === undefined)
+      throw new ApiError('route_not_found', 'See /docs for the endpoints of this server.', { param: 'path' });
+    reply.header('allow', allowed.join(', '));
+    throw new ApiError('method_not_allowed', `This endpoint takes ${allowed.join(', ')}.`);
+  });
+  for (const route of routes) addRoute(app, context, route);
+  return app;
+}
+
+/** A server without routes, which answers what never becomes a request of a route with problems of ours as well. */
+function bareServer(logger: Logger): FastifyInstance {
   const app = Fastify({
     loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true }),
@@ -49,7 +73,7 @@ export function buildApp({ context, routes, logger, onFatal }: AppOptions): Fast
     forceCloseConnections: 'idle',
     requestTimeout: 0,
     return503OnClosing: false,
-    // A request without a Host is refused below, with a problem.
+    // A request without a Host is refused by a hook, with a problem.
     http: { requireHostHeader: false },
     clientErrorHandler: (error, socket) => {
       const requestId = newRequestId();
@@ -57,13 +81,17 @@ export function buildApp({ context, routes, logger, onFatal }: AppOptions): Fast
       answerClientError(error, socket, requestId);
     },
   }) as unknown as FastifyInstance;
+  // An expectation that nobody knows may be ignored; Node would answer it without a problem.
+  app.server.on('checkExpectation', (request, response) => void app.server.emit('request', request, response));
+  return app;
+}
+
+/** What is done for every request, whatever its route. */
+function addHooks(app: FastifyInstance): void {
   let closing = false;
   app.addHook('preClose', async () => {
     closing = true;
   });
-  // An expectation that nobody knows may be ignored; Node would answer it without a problem.
-  app.server.on('checkExpectation', (request, response) => void app.server.emit('request', request, response));
-  addParsers(app, routes);
   app.addHook('onRequest', async (request, reply) => {
     setHeaders(request, reply);
     if (closing) throw new ApiError('stopping', 'The engine is stopping; nothing was done.', { retryAfterSeconds: 5 });
@@ -84,22 +112,6 @@ export function buildApp({ context, routes, logger, onFatal }: AppOptions): Fast
       'request',
     );
   });
-  app.setErrorHandler((error, request, reply) => {
-    // Only a write whose outcome is unknown ends the process; a row that cannot be read costs its own answer.
-    if (error instanceof HoldfastError && error.code === 'commit_failed') onFatal?.(error);
-    return sendProblem(toApiError(error, request), request, reply);
-  });
-  const methods = methodsByPath(routes);
-  app.setNotFoundHandler((request, reply) => {
-    if (request.url.startsWith('/v1')) authorize(context, 'anybody', request);
-    const allowed = methods.find((entry) => entry.pattern.test(pathOf(request)))?.methods;
-    if (allowed === undefined)
-      throw new ApiError('route_not_found', 'See /docs for the endpoints of this server.', { param: 'path' });
-    reply.header('allow', allowed.join(', '));
-    throw new ApiError('method_not_allowed', `This endpoint takes ${allowed.join(', ')}.`);
-  });
-  for (const route of routes) addRoute(app, context, route);
-  return app;
 }
 
 function addRoute(app: FastifyInstance, context: ControlContext, route: Route): void {
@@ -225,7 +237,6 @@ function sendProblem(error: ApiError, request: FastifyRequest, reply: FastifyRep
 
 function addParsers(app: FastifyInstance, routes: readonly Route[]): void {
   app.removeAllContentTypeParsers();
-  const strict = new TextDecoder('utf-8', { fatal: true });
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body, done) => {
     request.rawBody = body as Buffer;
     if (body.length === 0) {
@@ -233,9 +244,7 @@ function addParsers(app: FastifyInstance, routes: readonly Route[]): void {
       return;
     }
     try {
-      const text = strict.decode(body as Buffer);
-      if (isTooDeep(text)) throw new RangeError('nested too deep');
-      done(null, JSON.parse(text));
+      done(null, parseJson(body as Buffer));
     } catch {
       // The parser's message quotes the input: say only that it failed.
       const detail = `The body must be one JSON value in UTF-8, nested at most ${API_BODY_DEPTH_MAX} deep.`;
@@ -245,29 +254,6 @@ function addParsers(app: FastifyInstance, routes: readonly Route[]): void {
   const streamTypes = new Set(routes.flatMap((route) => route.streamTypes ?? []));
   for (const type of streamTypes) app.addContentTypeParser(type, (_request, payload, done) => done(null, payload));
 }
-
-/** True when objects and arrays nest deeper than they may: whatever walks such a value by recursion would end the stack. */
-function isTooDeep(text: string): boolean {
-  let depth = 0;
-  let inText = false;
-  for (let i = 0; i < text.length; i++) {
-    const character = text.charCodeAt(i);
-    if (inText) {
-      if (character === BACKSLASH) i++;
-      else if (character === QUOTE) inText = false;
-    } else if (character === QUOTE) inText = true;
-    else if (character === BRACE || character === BRACKET) {
-      if (++depth > API_BODY_DEPTH_MAX) return true;
-    } else if (character === BRACE + 2 || character === BRACKET + 2) depth--;
-  }
-  return false;
-}
-
-const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
-/** The closing one is two further on. */
-const BRACKET = 0x5b;
-const BRACE = 0x7b;
 
 function methodsByPath(routes: readonly Route[]): { pattern: RegExp; methods: string[] }[] {
   const byPath = new Map<string, string[]>();
