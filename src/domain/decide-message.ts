@@ -19,7 +19,7 @@ import type { MessageEvent } from './events.js';
 import type { History } from './history.js';
 import type { IndexKeys } from './index-keys.js';
 import { classOf, findRepeated, isApproval, isUndone } from './lookups.js';
-import type { MessageInput } from './message.js';
+import { isServed, type MessageInput } from './message.js';
 import { isAmount } from './money.js';
 import { decline } from './outcome.js';
 import type { ShardState } from './shard-state.js';
@@ -125,7 +125,7 @@ const transactionType = (processingCode: number): number => Math.floor(processin
 function elementOf(input: MessageInput): ElementKind {
   const { mti } = input;
   if (mti === 400 || mti === 401 || mti === 420 || mti === 421) return ElementKind.reversal;
-  if (mti !== 100 && mti !== 101) return ElementKind.refused;
+  if (!isServed(mti)) return ElementKind.refused;
   switch (transactionType(input.processingCode)) {
     case PURCHASE:
     case CASH:
@@ -143,20 +143,19 @@ function elementOf(input: MessageInput): ElementKind {
   }
 }
 
-/** Step 1: what every message must carry, and amounts that can be understood. False when answered 30. */
+/** Step 1: what a served message must carry, and amounts that can be understood. False when answered 30. */
 function checkFormat(state: ShardState, out: MessageEvent): boolean {
   const { input } = out;
   let field = input.badField;
   let missing = input.badFieldMissing;
   let reason: Reason = Reason.none;
-  if (field === 0) {
+  // What another type of message must carry is not for this release to say: it is answered 12.
+  const served = isServed(input.mti);
+  if (field === 0 && served) {
+    field = missingField(out);
     missing = 1;
-    if (out.cardSlot < 0 && isZero(out.fingerprint)) field = 2;
-    else if (input.transmission < 0) field = 7;
-    else if (input.stan < 0) field = 11;
-    else if (classOf(input.mti) === 1 && input.processingCode < 0) field = 3;
   }
-  if (field === 0) {
+  if (field === 0 && served) {
     field = badAmountField(out);
     missing = 0;
     if (field === 0 && out.element === ElementKind.authorization && out.accountSlot >= 0) {
@@ -177,6 +176,15 @@ function checkFormat(state: ShardState, out: MessageEvent): boolean {
   if (reason === Reason.none) reason = missing === 1 ? Reason.missingField : Reason.malformedField;
   decline(out, Response.formatError, reason);
   return false;
+}
+
+/** Number of the first field that every served message must have and this one has not, 0 when all are there. */
+function missingField(out: MessageEvent): number {
+  const { input } = out;
+  if (out.cardSlot < 0 && isZero(out.fingerprint)) return 2;
+  if (input.transmission < 0) return 7;
+  if (input.stan < 0) return 11;
+  return classOf(input.mti) === 1 && input.processingCode < 0 ? 3 : 0;
 }
 
 /** Number of the amount field that cannot be used, 0 when all is well. */
@@ -225,7 +233,7 @@ function checkMessageType(out: MessageEvent): boolean {
     return true;
   }
   out.verdict(Step.messageType, Verdict.fail);
-  const served = out.input.mti === 100 || out.input.mti === 101;
-  decline(out, Response.invalidTransaction, served ? Reason.unsupportedProcessingCode : Reason.unsupportedMessage);
+  const reason = isServed(out.input.mti) ? Reason.unsupportedProcessingCode : Reason.unsupportedMessage;
+  decline(out, Response.invalidTransaction, reason);
   return false;
 }

@@ -92,11 +92,18 @@ function isSameMessage(subject: Subject, event: MessageEvent): boolean {
   );
 }
 
-/** DE4 with its currency, and DE95: an absent amount is as good as zero. */
+/** DE4 and DE6, each with its currency, and DE95: an absent amount is as good as zero. */
 function sameAmounts(a: MessageInput, b: MessageInput): boolean {
-  const amount = Math.max(a.amount, 0);
-  if (amount !== Math.max(b.amount, 0) || a.replacementAmount !== b.replacementAmount) return false;
-  return amount === 0 || a.currency === b.currency;
+  if (a.replacementAmount !== b.replacementAmount) return false;
+  return (
+    sameMoney(a.amount, a.currency, b.amount, b.currency) &&
+    sameMoney(a.billingAmount, a.billingCurrency, b.billingAmount, b.billingCurrency)
+  );
+}
+
+function sameMoney(a: number, currencyOfA: number, b: number, currencyOfB: number): boolean {
+  if (Math.max(a, 0) !== Math.max(b, 0)) return false;
+  return a <= 0 || currencyOfA === currencyOfB;
 }
 
 /** True when the approval at `sequence` was rolled back as not delivered or fully reversed. */

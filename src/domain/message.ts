@@ -41,6 +41,11 @@ export const TEXT_COUNT = 11;
 /** Sensitive data the message carried, as bits: recorded as present, never stored. */
 export const Carried = { track2: 1, track1: 2, pin: 4, chip: 8, cvv2: 16, addressCheck: 32, threeDSecure: 64 } as const;
 
+/** True for the message types that this release decides (DE0 as an integer): 0100, 0400, 0420 and their repeats. */
+export function isServed(mti: number): boolean {
+  return mti === 100 || mti === 101 || mti === 400 || mti === 401 || mti === 420 || mti === 421;
+}
+
 export class MessageInput {
   /** Index of the dialect in `dialectNames` (iso8583). */
   dialect = 0;

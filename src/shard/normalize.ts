@@ -3,9 +3,10 @@
  *
  * Mandatory fields (a missing one is answered 30 and named in the trace): of an authorization the PAN (DE2, or DE35), 3,
  * 4 (inquiries may leave it out), 7, 11 and 49; of a reversal the PAN, 3, 4, 7 and 11. The rest is optional, because
- * real networks differ in what they send; a part of the duplicate key that is absent counts as empty.
+ * real networks differ in what they send; a part of the duplicate key that is absent counts as empty. A type of message that
+ * is not served need not carry anything: it is answered 12.
  */
-import { ABSENT, Carried, type MessageInput, Text } from '../domain/message.js';
+import { ABSENT, Carried, isServed, type MessageInput, Text } from '../domain/message.js';
 import type { Decoder } from '../iso8583/decoder.js';
 import { PrivateTag, TagWalker } from '../iso8583/private-data.js';
 
@@ -70,7 +71,7 @@ export function normalize(
     input.replacementAmount = decoder.digitsAt(95, 0, 12);
     if (input.replacementAmount === ABSENT) input.badField = 95;
   }
-  if (input.badField === 0) requireFields(decoder, input);
+  if (input.badField === 0 && isServed(input.mti)) requireFields(decoder, input);
 }
 
 function copyTexts(decoder: Decoder, input: MessageInput): void {

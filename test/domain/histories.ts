@@ -24,7 +24,7 @@ type Way = 'network' | 'de90' | 'de90 padded' | 'de90 without acquirer' | 'rrn' 
 
 export type Op =
   | { op: 'request'; card: number; pc: number; amount: number; currency: number; flags: number; merchant: number }
-  | { op: 'again'; back: number; marked: boolean; change: 'no' | 'amount' | 'de7' | 'terminal' }
+  | { op: 'again'; back: number; marked: boolean; change: 'no' | 'amount' | 'bill' | 'de7' | 'terminal' }
   | { op: 'reverse'; back: number; mti: number; way: Way; stays: number }
   | { op: 'reverse early'; card: number; amount: number; way: Way; stays: number }
   | { op: 'late original'; back: number }
@@ -73,7 +73,7 @@ export const operation: fc.Arbitrary<Op> = fc.oneof(
       op: fc.constant('again'),
       back,
       marked: fc.boolean(),
-      change: fc.constantFrom('no', 'no', 'amount', 'de7', 'terminal'),
+      change: fc.constantFrom('no', 'no', 'amount', 'bill', 'de7', 'terminal'),
     }),
   },
   {
@@ -290,6 +290,7 @@ export class Player {
     const message = { ...sent.message };
     if (marked) message.mti = message.mti - (message.mti % 10 === 1 ? 1 : 0) + 1;
     if (change === 'amount') message.amount = (message.amount ?? 0) + 1;
+    if (change === 'bill') message.bill = message.bill === 1 ? 2 : (message.bill || 2) - 1;
     if (change === 'de7') message.de7 = transmissionOf(this.nowMs);
     if (change === 'terminal') message.terminal = 'OTHER';
     this.#send(sent.card, message);

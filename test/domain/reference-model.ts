@@ -353,9 +353,12 @@ function sameKey(a: Message, b: Message): boolean {
 }
 
 function sameMoney(a: Message, b: Message): boolean {
-  const amount = a.amount ?? 0;
-  if (amount !== (b.amount ?? 0) || a.de95 !== b.de95) return false;
-  return amount === 0 || a.currency === b.currency;
+  if (a.de95 !== b.de95) return false;
+  const money = (m: Message): string[] => [
+    m.amount ? `${m.amount} ${m.currency}` : 'none',
+    m.bill ? `${m.bill} ${m.billCurrency}` : 'none',
+  ];
+  return money(a).join() === money(b).join();
 }
 
 const bare = (institution: string | undefined): string => (institution ?? '').replace(/^0+/, '');

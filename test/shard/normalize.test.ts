@@ -16,3 +16,15 @@ describe('a tag of DE48 that is repeated', () => {
     expect(h.logs).toEqual([]);
   });
 });
+
+describe('message types that are not served', () => {
+  it.each(['0120', '0200', '0302', '0402', '0500', '0520', '0600', '0620', '0700'])(
+    'are answered 12 whatever they carry: %s without DE2, 3, 4 and 7',
+    (mti) => {
+      const h = new Harness({ shards: 1 });
+      const reply = h.ask(undefined, { 0: mti, 11: '000001', 41: 'TERM0001' });
+      expect([reply[0], reply[39], reply[11]]).toEqual([String(Number(mti) + 10).padStart(4, '0'), '12', '000001']);
+      expect(h.ask(undefined, { 0: mti, 15: '1231', 66: '1' })[39]).toBe('12');
+    },
+  );
+});

@@ -113,6 +113,9 @@ describe('declines', () => {
     0120 a purchase 100                 | 12 | 0 | 100 |  900
     0200 a purchase 100                 | 12 | 0 | 100 |  900
     0402 a stan=1                       | 12 | 0 | 100 |  900
+    0302 a                              | 12 | 0 | 100 |  900   # another type need not carry what ours must
+    0620 ? stan=-1 de7=-1               | 12
+    0200 a 5000000000000                | 12 | 0 | 100 |  900
     0200 a purchase 100 bad=11          | 30 | 0 | 100 |  900   # format comes first
   `,
     (run) => {

@@ -49,6 +49,24 @@ describe('repeats', () => {
   );
 
   scenario(
+    'so is the same key with another billing amount or its currency; an absent one is as good as zero',
+    `
+    account A limit=1000
+    card a
+    0100 a purchase 100 cur=840 bill=500/986 stan=1    | 00  | 0 | 500 | 500
+    0100 a purchase 100 cur=840 bill=501/986 stan=1    | 94  | 0 | 500 | 500
+    0101 a purchase 100 cur=840 bill=499/986 stan=1    | 94  | 0 | 500 | 500
+    0101 a purchase 100 cur=840 bill=500/986 stan=1    | 00= | 0 | 500 | 500
+    0100 a purchase 200 bill=40/840 stan=2             | 00  | 0 | 700 | 300
+    0100 a purchase 200 bill=41/840 stan=2             | 94  | 0 | 700 | 300
+    0100 a purchase 200 bill=40/392 stan=2             | 94  | 0 | 700 | 300
+    0100 a purchase 200 stan=2                         | 94  | 0 | 700 | 300
+    0100 a purchase 300 stan=3                         | 00  | 0 | 1000 | 0
+    0101 a purchase 300 bill=0/986 stan=3              | 00= | 0 | 1000 | 0
+  `,
+  );
+
+  scenario(
     'STAN alone is no key: time, terminal, RRN, acquirer, card and class each make another message',
     `
     account A limit=1000
