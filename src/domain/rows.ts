@@ -1,5 +1,5 @@
 /**
- * Memory of the row tables (accounts, cards, open holds): rows of 64 bytes behind each other, in chunks of a mebibyte.
+ * Memory of the row tables (accounts, cards, open holds): rows of 64 bytes behind each other, in chunks of 256 KiB.
  *
  *   chunk 0            chunk 1                 one row: 8 words of 8 bytes, or 16 words of 4
  *   [row|row|row|...]  [row|row|row|...]       +--------+--------+-----+----+----+----+
@@ -20,7 +20,7 @@ export const ROW_BYTES = 64;
 /** Shift from a slot in its chunk to the index of its first 8-byte word, and of its first 4-byte word. */
 const WORD_8 = 3;
 const WORD_4 = 4;
-const CHUNK_BITS = 14;
+const CHUNK_BITS = 12;
 const CHUNK_ROWS = 2 ** CHUNK_BITS;
 const CHUNK_MASK = CHUNK_ROWS - 1;
 
