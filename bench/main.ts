@@ -23,6 +23,7 @@ import { benchJournal } from './journal.bench.js';
 import { type BenchResult, renderRows, writeReport } from './report.js';
 import { benchRing } from './ring.bench.js';
 import type { BenchRow } from './row.js';
+import { benchRules } from './rules.bench.js';
 import { benchShard } from './shard.bench.js';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
@@ -43,6 +44,7 @@ const rooms: readonly (readonly [string, () => Promise<BenchRow[]> | BenchRow[]]
   ['ring', benchRing],
   ['iso8583', benchIso8583],
   ['domain', benchDomain],
+  ['rules', benchRules],
   ['journal', benchJournal],
   ['index', benchIndex],
   ['shard', benchShard],

@@ -68,6 +68,7 @@ class ShardBench {
       keys: new IndexKeys(1, 2),
       keyCheck: 3,
       duplicateWindowMs: 86_400_000,
+      approvalKey: [1, 2, 3, 4],
       directory: new CardDirectory(createDirectory({ expected: CARDS, maximum: CARDS })),
       faults: new Faults(noFaults),
       instruments: new ShardInstruments(createShardInstruments()),

@@ -5,6 +5,10 @@
 /** Largest ISO 8583 message in bytes, framing excluded. Beyond it the connection is closed. */
 export const MESSAGE_BYTES_MAX = 4096;
 
+/** Bytes for the texts of one normalized message: 11 + 11 + 12 + 6 + 8 + 15 + 40 + 15 + 15 + 11 + 11 = 155 at most, with room
+ * to grow. Each text has one place, however often the message repeats it. */
+export const MESSAGE_TEXT_BYTES = 512;
+
 /** Largest reply in bytes: the echoed fields of a maximal request plus 38, 39, 54 (120) and 44 fit well below it. */
 export const REPLY_BYTES_MAX = 4096;
 
@@ -72,9 +76,11 @@ export const REPEAT_WITHOUT_DE7_MS = 600_000;
 /** Largest amount of one message or command in minor units: DE4 has 12 digits. */
 export const AMOUNT_MAX = 999_999_999_999;
 
-/** Largest credit limit in minor units. With it, limit + posted + held of an account stay far below 2^53 (9e15): one limit
- * of 1e14 leaves room for 8 900 maximal postings before a checked addition stops the shard. */
+/** Largest credit limit in minor units, and the largest credit balance that a payment may leave. Together they keep an account
+ * far below 2^53 (9e15): what is available is at most 1e14 + 1e15, and so is what can be held. A payment beyond it is refused,
+ * because a checked addition that fails would stop the shard. */
 export const CREDIT_LIMIT_MAX = 100_000_000_000_000;
+export const CREDIT_BALANCE_MAX = 1_000_000_000_000_000;
 
 /** Accounts per shard: as many as cards, 24 bits. */
 export const ACCOUNTS_PER_SHARD_MAX = 2 ** 24 - 1;
@@ -127,6 +133,10 @@ export const CONFIG_FILE_BYTES_MAX = 1024 * 1024;
 /** JSON body of an API request in bytes: the largest legitimate one is a program with its tables, some 50 kB. */
 export const API_BODY_BYTES_MAX = 1024 * 1024;
 
+/** Objects and arrays of a JSON body within each other: a program's tables are some 6 deep, and a walk by recursion of 64 steps
+ * needs a few kB of stack. */
+export const API_BODY_DEPTH_MAX = 64;
+
 /** One line of a bulk import in bytes: an account and a card with every property are below 1 kB. */
 export const BULK_LINE_BYTES_MAX = 8192;
 
@@ -166,18 +176,15 @@ export const LIST_SCAN_MAX = 20_000;
 /** Journal records read between two turns of the control thread's event loop: 256 x 5 us = 1.3 ms. */
 export const LIST_SCAN_SLICE = 256;
 
+/** Sampled messages per shard whose stage times `explain` can show: one message in 16 is sampled, so these cover the last
+ * 32 768 messages of a shard; 28 bytes each are 57 kB per shard. */
+export const STAGE_TIMES_KEPT = 2048;
+
 /** Elements (reversals, roll-backs) shown of one authorization. */
 export const ELEMENTS_SHOWN_MAX = 256;
 
 /** Candidates of a search by RRN or STAN per shard; a STAN alone is not selective. */
 export const SEARCH_CANDIDATES_MAX = 1000;
-
-/** Idempotency keys remembered in memory to refuse another body at another shard: 100 000 x 150 bytes = 15 MB. */
-export const IDEMPOTENCY_RECENT_MAX = 100_000;
-
-/** Outcomes of system-level writes kept for replay, at least 24 h: 50 000 x 2 kB = 100 MB at worst. */
-export const SYSTEM_OUTCOMES_MAX = 50_000;
-export const SYSTEM_OUTCOMES_WINDOW_MS = 24 * 3_600_000;
 
 /** API tokens and programs: small numbers chosen by operators; both are kept in memory and listed in one answer. */
 export const TOKENS_MAX = 1000;
@@ -339,3 +346,28 @@ export const SEGMENT_BACKLOG_BUILDS = 8;
 /** Cards whose creation may be under way at once: two bulk commands of 256 rows for each of 16 shards, a chunk of 1 024 rows and
  * single requests, with room; on 256 shards 131 072 rows. */
 export const CARDS_IN_FLIGHT_MAX = 2 ** 17;
+
+/** Text of a decision rule in characters: 500 merchants of 15 characters in quotes are 9 500; a rule for people is below 500. */
+export const RULE_TEXT_LENGTH_MAX = 16_384;
+
+/** Levels of brackets, operators and negations in a rule: a hand-written one has 5; every recursion over rules is this deep. */
+export const RULE_DEPTH_MAX = 24;
+
+/** Items of one list of a rule: a look-up among 500 sorted texts compares 10 of them. Longer lists belong into a control. */
+export const RULE_LIST_MAX = 500;
+
+/** Cost of one rule, in units of one comparison of two numbers, 2 to 5 ns: 256 are about 1 us in the worst case, and room
+ * for 40 comparisons of texts or 250 of numbers. */
+export const RULE_COST_MAX = 256;
+
+/** Rules evaluated for one message, shadow rules included, and their cost together: 128 rules of 32 units are 4 096 units or
+ * some 15 us per message in the worst case, more than the rest of the engine spends on it. 25 usual rules (bench/rules.bench.ts) cost 119. */
+export const RULES_PER_SET_MAX = 128;
+export const RULE_SET_COST_MAX = 4096;
+
+/** Velocity windows that the rules of one message can read: 64 windows x 2 counters x 8 bytes, one buffer per shard. */
+export const RULE_WINDOWS_MAX = 64;
+
+/** Name of a velocity window in a rule, and name of a reason, in characters: both stand in lists and traces. */
+export const RULE_WINDOW_NAME_MAX = 40;
+export const RULE_REASON_LENGTH_MAX = 40;

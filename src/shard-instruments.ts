@@ -9,6 +9,7 @@ export const SHARD_HISTOGRAMS = ['decode', 'queue', 'decide', 'journal', 'encode
 
 /** Decisions are counted in a small open table of (MTI, DE39, reason): 9 MTIs x about 40 pairs fit with room. */
 const OUTCOME_SLOTS = 512;
+/** 32-bit words of a slot: MTI and DE39, reason, and a count of 64 bits. */
 const OUTCOME_WORDS = 4;
 const COUNTERS = 16;
 
@@ -26,7 +27,7 @@ export const ShardCounter = {
 const HISTOGRAM_BYTES = SHARD_HISTOGRAMS.length * SharedHistogram.bytes;
 
 export function createShardInstruments(): SharedArrayBuffer {
-  return new SharedArrayBuffer(HISTOGRAM_BYTES + (COUNTERS + OUTCOME_SLOTS * OUTCOME_WORDS) * 4);
+  return new SharedArrayBuffer(HISTOGRAM_BYTES + COUNTERS * 8 + OUTCOME_SLOTS * OUTCOME_WORDS * 4);
 }
 
 export class ShardInstruments {
@@ -37,8 +38,10 @@ export class ShardInstruments {
   readonly encode: SharedHistogram;
   /** Records per commit, not microseconds. */
   readonly batch: SharedHistogram;
-  readonly #counters: Uint32Array;
+  readonly #counters: Float64Array;
   readonly #outcomes: Uint32Array;
+  /** The same slots as 64-bit cells: the second of each is its count. */
+  readonly #outcomeCells: Float64Array;
 
   constructor(buffer: SharedArrayBuffer) {
     const histogram = (index: number): SharedHistogram => new SharedHistogram(buffer, index * SharedHistogram.bytes);
@@ -48,8 +51,10 @@ export class ShardInstruments {
     this.journal = histogram(3);
     this.encode = histogram(4);
     this.batch = histogram(5);
-    this.#counters = new Uint32Array(buffer, HISTOGRAM_BYTES, COUNTERS);
-    this.#outcomes = new Uint32Array(buffer, HISTOGRAM_BYTES + COUNTERS * 4, OUTCOME_SLOTS * OUTCOME_WORDS);
+    this.#counters = new Float64Array(buffer, HISTOGRAM_BYTES, COUNTERS);
+    const outcomesAt = HISTOGRAM_BYTES + COUNTERS * 8;
+    this.#outcomes = new Uint32Array(buffer, outcomesAt, OUTCOME_SLOTS * OUTCOME_WORDS);
+    this.#outcomeCells = new Float64Array(buffer, outcomesAt, (OUTCOME_SLOTS * OUTCOME_WORDS) / 2);
   }
 
   count(counter: number, by = 1): void {
@@ -63,17 +68,18 @@ export class ShardInstruments {
   /** Counts a decision by MTI, DE39 (two ASCII bytes) and reason. */
   outcome(mti: number, response: number, reason: number): void {
     const table = this.#outcomes;
+    const cells = this.#outcomeCells;
     const high = ((mti << 16) | response) >>> 0;
     let slot = Math.imul(high ^ (reason << 7), 0x9e3779b1) >>> 23;
     for (let probe = 0; probe < OUTCOME_SLOTS; probe++) {
       const at = slot * OUTCOME_WORDS;
       if (table[at] === high && table[at + 1] === reason) {
-        table[at + 2]!++;
+        cells[at / 2 + 1]! += 1;
         return;
       }
       if (table[at] === 0) {
         table[at + 1] = reason;
-        table[at + 2] = 1;
+        cells[at / 2 + 1] = 1;
         table[at] = high;
         return;
       }
@@ -86,7 +92,7 @@ export class ShardInstruments {
   eachOutcome(visit: (mti: number, response: number, reason: number, count: number) => void): void {
     for (let at = 0; at < this.#outcomes.length; at += OUTCOME_WORDS) {
       const high = this.#outcomes[at]!;
-      if (high !== 0) visit(high >>> 16, high & 0xffff, this.#outcomes[at + 1]!, this.#outcomes[at + 2]!);
+      if (high !== 0) visit(high >>> 16, high & 0xffff, this.#outcomes[at + 1]!, this.#outcomeCells[at / 2 + 1]!);
     }
   }
 }

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { Response } from '../src/domain/codes.js';
 import { bucketUpperUs, HISTOGRAM_BUCKETS, SharedHistogram } from '../src/instruments.js';
+import { createShardInstruments, ShardCounter, ShardInstruments } from '../src/shard-instruments.js';
 
 describe('shared histogram', () => {
   it('puts a value into the bucket whose bounds hold it', () => {
@@ -17,11 +19,35 @@ describe('shared histogram', () => {
   it('counts and sums beyond 32 bits', () => {
     const buffer = new SharedArrayBuffer(SharedHistogram.bytes);
     const histogram = new SharedHistogram(buffer, 0);
-    const words = new Uint32Array(buffer);
-    words[HISTOGRAM_BUCKETS] = 0xffffffff;
-    words[HISTOGRAM_BUCKETS + 2] = 0xfffffff0;
+    const cells = new Float64Array(buffer);
+    cells.fill(0xffffffff, 0, HISTOGRAM_BUCKETS + 1);
+    cells[HISTOGRAM_BUCKETS + 1] = 0xfffffff0;
     histogram.record(100);
     expect(histogram.count).toBe(2 ** 32);
     expect(histogram.sumUs).toBe(0xfffffff0 + 100);
+    const buckets = Array.from({ length: HISTOGRAM_BUCKETS }, (_, i) => histogram.bucket(i));
+    expect(Math.max(...buckets)).toBe(2 ** 32);
+    expect(Math.min(...buckets)).toBe(2 ** 32 - 1);
+  });
+});
+
+describe('shard instruments', () => {
+  it('count outcomes beyond 32 bits, each apart', () => {
+    const buffer = createShardInstruments();
+    const instruments = new ShardInstruments(buffer);
+    const seen = (): string[] => {
+      const lines: string[] = [];
+      instruments.eachOutcome((...outcome) => lines.push(outcome.join(' ')));
+      return lines.sort();
+    };
+    instruments.outcome(100, Response.approved, 0);
+    const cells = new Float64Array(buffer);
+    cells[cells.indexOf(1)] = 2 ** 32 - 1;
+    for (let i = 0; i < 2; i++) instruments.outcome(100, Response.approved, 0);
+    instruments.outcome(101, Response.formatError, 2);
+    expect(seen()).toEqual([`100 ${Response.approved} 0 ${2 ** 32 + 1}`, `101 ${Response.formatError} 2 1`]);
+    instruments.count(ShardCounter.records, 2 ** 32);
+    instruments.count(ShardCounter.records);
+    expect(instruments.counter(ShardCounter.records)).toBe(2 ** 32 + 1);
   });
 });

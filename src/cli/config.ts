@@ -7,11 +7,11 @@ import { join, normalize, resolve } from 'node:path';
 import { HoldfastError } from '../errors.js';
 import { checkLinks, type LinkProfile, tlsOptions } from '../ingress/links.js';
 import { faultVariables } from '../shard/faults.js';
+import { hint } from '../suggest.js';
 import { locate, type Problem, readDocument } from './config-file.js';
 import type { EngineConfig } from './engine-types.js';
 import { readLinks, standardLinks } from './links.js';
 import { canonicalKey, environmentName, parseBytes, type SettingName, settingNames, settingOf } from './settings.js';
-import { hint } from './suggest.js';
 
 export type Source = 'flag' | 'environment' | 'file' | 'default';
 

@@ -9,6 +9,7 @@
  */
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { Piscina } from 'piscina';
+import type { ApprovalKey } from '../domain/approval-code.js';
 import { ExitStatus } from '../errors.js';
 import { CHECKPOINT_RING_BYTES, RING_BYTES, SUPERVISOR_RING_BYTES } from '../limits.js';
 import type { Log } from '../log.js';
@@ -36,6 +37,7 @@ export interface ShardThreadsOptions {
   readonly board: SharedArrayBuffer;
   readonly indexSeeds: readonly [number, number];
   readonly duplicateWindowMs: number;
+  readonly approvalKey: ApprovalKey;
   readonly faults: FaultOptions;
   readonly log: Log;
 }
@@ -108,7 +110,7 @@ export class ShardThreads {
   }
 
   #startThread(thread: number): void {
-    const { shards, paths, directory, board, indexSeeds, duplicateWindowMs, faults, log } = this.#options;
+    const { shards, paths, directory, board, indexSeeds, faults, log } = this.#options;
     const { port1, port2 } = new MessageChannel();
     this.#ports.push(port1);
     port1.unref();
@@ -137,7 +139,8 @@ export class ShardThreads {
       board,
       instruments: this.instruments[thread]!,
       indexSeeds,
-      duplicateWindowMs,
+      duplicateWindowMs: this.#options.duplicateWindowMs,
+      approvalKey: this.#options.approvalKey,
       faults,
       port: port2,
     };

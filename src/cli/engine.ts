@@ -25,6 +25,7 @@ import { createDirectory } from '../ring/directory.js';
 import { faultsFromEnvironment, plantedFaults } from '../shard/faults.js';
 import type { ShardThreadResult } from '../shard/shard-thread.js';
 import { DataDirectory } from '../store/data-directory.js';
+import { approvalKeyOf } from '../vault/approval-key.js';
 import { type Keys, loadKeys } from '../vault/keys.js';
 import { DiskGuard } from './disk-guard.js';
 import { BatchTasks } from './engine-batch.js';
@@ -90,6 +91,7 @@ class Engine {
       board,
       indexSeeds,
       duplicateWindowMs: config.duplicateWindowMs,
+      approvalKey: approvalKeyOf(keys.indexKey),
       faults: faultsFromEnvironment(process.env),
       log,
     });

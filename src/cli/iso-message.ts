@@ -8,10 +8,10 @@ import { type Command, InvalidArgumentError } from 'commander';
 import { HoldfastError } from '../errors.js';
 import { type DialectName, dialectNames } from '../iso8583/dialects.js';
 import { type Fields, IsoError, pack } from '../iso8583/message.js';
+import { hint } from '../suggest.js';
 import { isPan } from '../vault/pan.js';
 import { wholeNumber } from './command.js';
 import { DEMO_CARDS, DEMO_CURRENCY, DEMO_EXPIRY, demoPan } from './demo-program.js';
-import { hint } from './suggest.js';
 
 /** DE70 of network management messages. */
 const networkCodes = { 'sign-on': '001', 'sign-off': '002', cutover: '201', echo: '301' } as const;

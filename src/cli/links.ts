@@ -7,6 +7,7 @@ import { isIP } from 'node:net';
 import { z } from 'zod';
 import { type DefaultLinkFlags, defaultLinks, type LinkProfile, linkDefaults, signOffRules } from '../ingress/links.js';
 import { IN_FLIGHT_MAX, LINK_CONNECTIONS_DEFAULT, LINK_CONNECTIONS_MAX, LINK_IDLE_MS, LINKS_MAX } from '../limits.js';
+import { hint } from '../suggest.js';
 import { locate, type Problem, readDocument } from './config-file.js';
 import {
   canonicalKey,
@@ -17,7 +18,6 @@ import {
   inFlightSchema,
   portSchema,
 } from './settings.js';
-import { hint } from './suggest.js';
 
 /** Key -> schema, allowed values in words, default in words, meaning: the reference table is made from this. */
 export const linkKeys = {

@@ -99,8 +99,8 @@ export class DomainFold implements VerifyFold {
     this.holdsOpen += state.holdsOpen;
     state.ledger.forEach((currency, _glAccount, debit, credit) => {
       const sums = this.currencies.get(currency) ?? { debits: 0n, credits: 0n };
-      sums.debits += BigInt(debit);
-      sums.credits += BigInt(credit);
+      sums.debits += debit;
+      sums.credits += credit;
       this.currencies.set(currency, sums);
     });
   }
@@ -121,31 +121,31 @@ function checkHolds({ accounts, holds }: ShardState, violated: Violated): void {
   }
 }
 
-/** Every balance of the ledger that the accounts know as well, per currency. */
+/** Every balance of the ledger that the accounts know as well, per currency. Sums over accounts may exceed 2^53. */
 function checkLedger(state: ShardState, violated: Violated): void {
   const fromAccounts = accountBalances(state);
-  const fromLedger = new Map<string, number>();
-  const difference = new Map<number, number>();
+  const fromLedger = new Map<string, bigint>();
+  const difference = new Map<number, bigint>();
   state.ledger.forEach((currency, glAccount, debit, credit) => {
-    difference.set(currency, (difference.get(currency) ?? 0) + debit - credit);
+    difference.set(currency, (difference.get(currency) ?? 0n) + debit - credit);
     if (glAccount === MEMO_HOLDS || glAccount === MEMO_HOLDS_CONTRA || postedComponent(glAccount) >= 0)
       fromLedger.set(`${currency} ${glAccount}`, debit - credit);
   });
   for (const [currency, amount] of difference) {
-    if (amount !== 0) throw violated(`debits and credits of currency ${currency} differ by ${amount}`);
+    if (amount !== 0n) throw violated(`debits and credits of currency ${currency} differ by ${amount}`);
   }
   for (const place of new Set([...fromAccounts.keys(), ...fromLedger.keys()])) {
-    const accounts = fromAccounts.get(place) ?? 0;
-    const ledger = fromLedger.get(place) ?? 0;
+    const accounts = fromAccounts.get(place) ?? 0n;
+    const ledger = fromLedger.get(place) ?? 0n;
     if (accounts !== ledger)
       throw violated(`the accounts have ${accounts}, the ledger ${ledger} (currency and chart account ${place})`);
   }
 }
 
-function accountBalances({ accounts }: ShardState): Map<string, number> {
-  const sums = new Map<string, number>();
+function accountBalances({ accounts }: ShardState): Map<string, bigint> {
+  const sums = new Map<string, bigint>();
   const add = (place: string, amount: number): void => {
-    if (amount !== 0) sums.set(place, (sums.get(place) ?? 0) + amount);
+    if (amount !== 0) sums.set(place, (sums.get(place) ?? 0n) + BigInt(amount));
   };
   const components = CHART.filter((glAccount) => postedComponent(glAccount) >= 0);
   for (let slot = 0; slot < accounts.count; slot++) {

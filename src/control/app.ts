@@ -7,13 +7,15 @@ import { randomBytes } from 'node:crypto';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest, LogController } from 'fastify';
 import type { Logger } from 'pino';
 import { HoldfastError } from '../errors.js';
-import { API_BODY_BYTES_MAX } from '../limits.js';
+import { API_BODY_BYTES_MAX, API_BODY_DEPTH_MAX } from '../limits.js';
 import { maskDigits } from '../vault/pan.js';
 import type { ControlContext } from './context.js';
-import { type Idempotency, mismatch } from './idempotency.js';
-import { ShardError } from './ports.js';
-import { ApiError, problemDocument } from './problem.js';
+import { answerClientError, toApiError } from './failures.js';
+import { parseJson } from './json-body.js';
+import { once } from './once.js';
+import { ApiError, PROBLEM_TYPE, problemDocument } from './problem.js';
 import type { Answer, Route, RouteInput } from './route.js';
+import { publicTokenId } from './tokens.js';
 import { validate } from './validate.js';
 
 declare module 'fastify' {
@@ -33,38 +35,9 @@ export interface AppOptions {
 }
 
 export function buildApp({ context, routes, logger, onFatal }: AppOptions): FastifyInstance {
-  const app = Fastify({
-    loggerInstance: logger,
-    logController: new LogController({ disableRequestLogging: true }),
-    exposeHeadRoutes: false,
-    frameworkErrors: (error, request, reply) => void sendProblem(toApiError(error, request), request, reply),
-    bodyLimit: API_BODY_BYTES_MAX,
-    routerOptions: { ignoreTrailingSlash: false, maxParamLength: 200 },
-    genReqId: () => `req_${randomBytes(10).toString('hex')}`,
-    forceCloseConnections: 'idle',
-    requestTimeout: 0,
-  }) as unknown as FastifyInstance;
+  const app = bareServer(logger);
   addParsers(app, routes);
-  app.addHook('onRequest', async (request, reply) => {
-    reply.header('x-request-id', request.id);
-    reply.header('cache-control', 'no-store');
-    reply.header('x-content-type-options', 'nosniff');
-    reply.header('content-security-policy', "default-src 'none'; frame-ancestors 'none'");
-  });
-  app.addHook('onResponse', async (request, reply) => {
-    const routine = request.routeOptions.url === undefined || !request.routeOptions.url.startsWith('/v1');
-    // The route's pattern, never the URL: a query may hold what must not be logged.
-    request.log[routine ? 'debug' : 'info'](
-      {
-        method: request.method,
-        route: request.routeOptions.url ?? 'unknown',
-        status: reply.statusCode,
-        ms: Math.round(reply.elapsedTime * 10) / 10,
-        token: request.tokenId,
-      },
-      'request',
-    );
-  });
+  addHooks(app);
   app.setErrorHandler((error, request, reply) => {
     // Only a write whose outcome is unknown ends the process; a row that cannot be read costs its own answer.
     if (error instanceof HoldfastError && error.code === 'commit_failed') onFatal?.(error);
@@ -83,13 +56,75 @@ export function buildApp({ context, routes, logger, onFatal }: AppOptions): Fast
   return app;
 }
 
+/** A server without routes, which answers what never becomes a request of a route with problems of ours as well. */
+function bareServer(logger: Logger): FastifyInstance {
+  const app = Fastify({
+    loggerInstance: logger,
+    logController: new LogController({ disableRequestLogging: true }),
+    exposeHeadRoutes: false,
+    frameworkErrors: (error, request, reply) => {
+      // No hook ran: the URL could not be routed.
+      setHeaders(request, reply);
+      void sendProblem(toApiError(error, request), request, reply);
+    },
+    bodyLimit: API_BODY_BYTES_MAX,
+    routerOptions: { ignoreTrailingSlash: false, maxParamLength: 200 },
+    genReqId: newRequestId,
+    forceCloseConnections: 'idle',
+    requestTimeout: 0,
+    return503OnClosing: false,
+    // A request without a Host is refused by a hook, with a problem.
+    http: { requireHostHeader: false },
+    clientErrorHandler: (error, socket) => {
+      const requestId = newRequestId();
+      logger.debug({ code: (error as { code?: string }).code, reqId: requestId }, 'no request');
+      answerClientError(error, socket, requestId);
+    },
+  }) as unknown as FastifyInstance;
+  // An expectation that nobody knows may be ignored; Node would answer it without a problem.
+  app.server.on('checkExpectation', (request, response) => void app.server.emit('request', request, response));
+  return app;
+}
+
+/** What is done for every request, whatever its route. */
+function addHooks(app: FastifyInstance): void {
+  let closing = false;
+  app.addHook('preClose', async () => {
+    closing = true;
+  });
+  app.addHook('onRequest', async (request, reply) => {
+    setHeaders(request, reply);
+    if (closing) throw new ApiError('stopping', 'The engine is stopping; nothing was done.', { retryAfterSeconds: 5 });
+    if (request.headers.host === undefined && request.raw.httpVersion === '1.1')
+      throw new ApiError('bad_request', 'Send a Host header.', { param: 'Host' });
+  });
+  app.addHook('onResponse', async (request, reply) => {
+    const routine = request.routeOptions.url === undefined || !request.routeOptions.url.startsWith('/v1');
+    // The route's pattern, never the URL: a query may hold what must not be logged.
+    request.log[routine ? 'debug' : 'info'](
+      {
+        method: request.method,
+        route: request.routeOptions.url ?? 'unknown',
+        status: reply.statusCode,
+        ms: Math.round(reply.elapsedTime * 10) / 10,
+        token: request.tokenId,
+      },
+      'request',
+    );
+  });
+}
+
 function addRoute(app: FastifyInstance, context: ControlContext, route: Route): void {
   app.route({
     method: route.method,
     url: route.path.replace(/\{(\w+)\}/g, ':$1'),
     onRequest: async (request) => authorize(context, route.access, request),
+    preParsing: async (request, _reply, payload) => {
+      assertPlain(request);
+      return payload;
+    },
     preValidation: async (request) => {
-      if (request.body === undefined) return;
+      if (request.body === undefined && route.streamTypes === undefined) return;
       const type = (request.headers['content-type'] ?? '').split(';')[0]!.trim().toLowerCase();
       const accepted = route.streamTypes ?? ['application/json'];
       if (!accepted.includes(type))
@@ -102,6 +137,27 @@ function addRoute(app: FastifyInstance, context: ControlContext, route: Route): 
   });
 }
 
+/** Headers of every answer. */
+function setHeaders(request: FastifyRequest, reply: FastifyReply): void {
+  reply.header('x-request-id', request.id);
+  reply.header('cache-control', 'no-store');
+  reply.header('x-content-type-options', 'nosniff');
+  reply.header('content-security-policy', "default-src 'none'; frame-ancestors 'none'");
+}
+
+function newRequestId(): string {
+  return `req_${randomBytes(10).toString('hex')}`;
+}
+
+/** A compressed body is refused and not taken for what it is not. */
+function assertPlain(request: FastifyRequest): void {
+  const encoding = request.headers['content-encoding'];
+  if (encoding !== undefined && encoding.trim().toLowerCase() !== 'identity')
+    throw new ApiError('unsupported_media_type', 'Send the body without a Content-Encoding.', {
+      param: 'Content-Encoding',
+    });
+}
+
 /** 401 without a valid token, 403 without the scope. 'anybody' asks for any valid token. */
 function authorize(context: ControlContext, access: Route['access'] | 'anybody', request: FastifyRequest): void {
   if (access === 'open') return;
@@ -112,7 +168,7 @@ function authorize(context: ControlContext, access: Route['access'] | 'anybody',
       'unauthorized',
       'Send Authorization: Bearer <token>. The first token is in <data-dir>/admin.token.',
     );
-  request.tokenId = token.id;
+  request.tokenId = publicTokenId(token.id);
   if (access === 'anybody') return;
   const needed = access === 'loopback' ? 'read' : access;
   if (!token.scopes.includes(needed))
@@ -151,34 +207,9 @@ async function execute(context: ControlContext, route: Route, request: FastifyRe
     return route.handle({ ...input, idempotency: undefined });
   }
   const idempotency = context.idempotency.of(idempotencyKey, route.method, path, request.rawBody ?? Buffer.alloc(0));
-  return once(context, route, idempotency, () => route.handle({ ...input, idempotency }));
-}
-
-/** Runs a write that has a key: one at a time, and for system-level writes only if the journal knows no outcome. */
-async function once(
-  context: ControlContext,
-  route: Route,
-  idempotency: Idempotency,
-  handle: () => Promise<Answer> | Answer,
-): Promise<Answer> {
-  const known = context.system.outcome(idempotency.key);
-  if (known !== undefined && known.body !== idempotency.body) throw mismatch();
-  context.idempotency.begin(idempotency.key, idempotency.body);
-  let happened = false;
-  try {
-    if (route.idempotency === 'system' && known?.answer !== undefined) {
-      return { status: known.status ?? 200, body: JSON.parse(known.answer), replayed: true };
-    }
-    const answer = await handle();
-    happened = true;
-    return answer;
-  } catch (error) {
-    // An effect that may have happened binds the key to its body as well.
-    happened = error instanceof ShardError && error.kind === 'timeout';
-    throw error;
-  } finally {
-    context.idempotency.end(idempotency.key, happened ? idempotency.body : undefined);
-  }
+  return once(context, { route, idempotency, path, requestId: request.id }, (key) =>
+    route.handle({ ...input, idempotency: key }),
+  );
 }
 
 function noQuery(request: FastifyRequest): Record<string, never> {
@@ -201,64 +232,11 @@ function sendProblem(error: ApiError, request: FastifyRequest, reply: FastifyRep
   if (error.status === 401) reply.header('www-authenticate', 'Bearer realm="holdfast"');
   if (error.retryAfterSeconds !== undefined) reply.header('retry-after', String(error.retryAfterSeconds));
   const document = problemDocument(error, pathOf(request), request.id);
-  return reply.code(error.status).type('application/problem+json; charset=utf-8').send(JSON.stringify(document));
-}
-
-/** Expected failures pass; Fastify's own become problems of ours; anything else is a defect: logged, and told as 500. */
-function toApiError(error: unknown, request: FastifyRequest): ApiError {
-  if (error instanceof ApiError) return error;
-  if (error instanceof ShardError) return ofShardError(error);
-  const code = (error as { code?: string }).code;
-  switch (code) {
-    case 'FST_ERR_CTP_BODY_TOO_LARGE':
-      return new ApiError('payload_too_large', `The body may have ${API_BODY_BYTES_MAX} bytes.`);
-    case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
-    case 'FST_ERR_CTP_EMPTY_TYPE':
-      return new ApiError(
-        'unsupported_media_type',
-        'Send Content-Type: application/json (imports: application/x-ndjson).',
-      );
-    case 'FST_ERR_CTP_INVALID_CONTENT_LENGTH':
-      return new ApiError('bad_request', 'Content-Length differs from the length of the body.');
-    case 'FST_ERR_BAD_URL':
-      return new ApiError('bad_request', 'The URL is not well-formed.');
-    case 'FST_ERR_MAX_PARAM_LENGTH':
-      return new ApiError('not_found', 'There is no object with such a long id.');
-    default:
-  }
-  request.log.error({ err: error, route: request.routeOptions.url }, 'request failed');
-  return new ApiError(
-    'internal',
-    'The failure is in the log under this request id. Whether the write happened is not known.',
-  );
-}
-
-function ofShardError(error: ShardError): ApiError {
-  switch (error.kind) {
-    case 'timeout':
-      return new ApiError(
-        'outcome_unknown',
-        'The write was handed over and not answered in time. Send it again with the same Idempotency-Key to learn its outcome.',
-        { retryAfterSeconds: 1 },
-      );
-    case 'stopped':
-      return new ApiError('stopping', 'The engine is stopping; nothing was done.', { retryAfterSeconds: 5 });
-    case 'refused':
-      return new ApiError('disk_full', 'The disk is nearly full: no new work is taken; nothing was done.', {
-        retryAfterSeconds: 5,
-      });
-    case 'dropped':
-      return new ApiError('not_simulatable', 'The engine does not answer such a message.');
-    default:
-      return new ApiError('shard_unavailable', 'The shard takes no new work at the moment; nothing was done.', {
-        retryAfterSeconds: 1,
-      });
-  }
+  return reply.code(error.status).type(PROBLEM_TYPE).send(JSON.stringify(document));
 }
 
 function addParsers(app: FastifyInstance, routes: readonly Route[]): void {
   app.removeAllContentTypeParsers();
-  const strict = new TextDecoder('utf-8', { fatal: true });
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body, done) => {
     request.rawBody = body as Buffer;
     if (body.length === 0) {
@@ -266,10 +244,11 @@ function addParsers(app: FastifyInstance, routes: readonly Route[]): void {
       return;
     }
     try {
-      done(null, JSON.parse(strict.decode(body as Buffer)));
+      done(null, parseJson(body as Buffer));
     } catch {
       // The parser's message quotes the input: say only that it failed.
-      done(new ApiError('invalid_json', 'The body must be one JSON value in UTF-8.'), undefined);
+      const detail = `The body must be one JSON value in UTF-8, nested at most ${API_BODY_DEPTH_MAX} deep.`;
+      done(new ApiError('invalid_json', detail), undefined);
     }
   });
   const streamTypes = new Set(routes.flatMap((route) => route.streamTypes ?? []));

@@ -3,6 +3,7 @@
  * and totals and status *derived* from them. Nothing here is stored: the journal is the only source.
  */
 import { ElementKind, EventKind, Reason, Response, responseText, Step, Verdict } from '../domain/codes.js';
+import type { StageTimesView } from '../domain/commands.js';
 import type { MessageEvent } from '../domain/events.js';
 import { ABSENT, Carried, Text } from '../domain/message.js';
 import { ELEMENTS_SHOWN_MAX } from '../limits.js';
@@ -241,8 +242,20 @@ function digits(value: number, width: number): string | null {
   return value === ABSENT ? null : String(value).padStart(width, '0');
 }
 
+/** Times of the stages, of which only recent samples are known, and only while the process lives. */
+export async function stageTimes(context: ControlContext, { shard, sequence }: JournalRecord): Promise<StageTimesView> {
+  const result = await context.shards.read(shard, { op: 'stage_times', sequence });
+  if (!result.ok) throw refused(result.code);
+  if (!('stageTimes' in result)) throw new TypeError('the shard answered no stage times');
+  return result.stageTimes;
+}
+
 /** Why the decision came out as it did, from the record alone: today's rules and balances play no part. */
-export function explanation(context: ControlContext, details: AuthorizationDetails): Record<string, unknown> {
+export function explanation(
+  context: ControlContext,
+  details: AuthorizationDetails,
+  times: StageTimesView,
+): Record<string, unknown> {
   const { record, owner } = details;
   const { message } = record;
   const verdicts: Record<string, unknown>[] = [];
@@ -275,7 +288,8 @@ export function explanation(context: ControlContext, details: AuthorizationDetai
     carried: carriedNames(message),
     journal: { position: positionOf(context, record), recorded_at: time(message.timeMs) },
     linked: details.elements.map((element) => elementObject(context, element)),
-    stage_times_us: null,
+    stage_times_us: typeof times === 'string' ? null : times,
+    stage_times_missing: typeof times === 'string' ? times : null,
   };
 }
 

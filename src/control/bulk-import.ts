@@ -166,14 +166,14 @@ export class BulkImport {
       const problem = panProblem(program, brought);
       if (problem !== undefined) throw new ApiError('validation_failed', `/card/pan: ${problem}`);
       const fingerprint = context.fingerprinter.of(brought);
-      if (!claim(context, fingerprint, shard, false)) throw new ApiError('card_exists', refusalDetail('card_exists'));
+      if (!claim(context, fingerprint, shard)) throw new ApiError('card_exists', refusalDetail('card_exists'));
       return { fingerprint, pan: brought };
     }
     const seed = derive(context.keys.id, 'bulk card', this.#seed, line);
     for (let round = 0; round < ISSUE_ATTEMPTS; round++) {
       const pan = panOfSeed(context, program.bins[0]!, seed, round);
       const fingerprint = context.fingerprinter.of(pan);
-      if (claim(context, fingerprint, shard, false)) return { fingerprint, pan };
+      if (claim(context, fingerprint, shard)) return { fingerprint, pan };
     }
     throw new ApiError('capacity_exceeded', 'No free number was found: the BIN of the program is nearly full.');
   }

@@ -5,7 +5,7 @@
  * That one number has one card in the whole installation is decided here: every card is created through the control
  * thread, so a look into the directory of all shards plus the set of creations under way is complete.
  */
-import type { CommandResult, CreateCard } from '../domain/commands.js';
+import type { CommandResult, CreateCard, IdempotencyTag } from '../domain/commands.js';
 import type { Fingerprint } from '../vault/fingerprint.js';
 import { isPan, luhnCheckDigit } from '../vault/pan.js';
 import type { ControlContext } from './context.js';
@@ -13,6 +13,7 @@ import { derive } from './idempotency.js';
 import { ShardError } from './ports.js';
 import { ApiError } from './problem.js';
 import type { ProgramDefinition } from './system-log.js';
+import { refused } from './views.js';
 
 export type CardDraft = Omit<CreateCard, 'fingerprint' | 'bin' | 'last4' | 'panLength'>;
 
@@ -45,11 +46,10 @@ function keyOf({ f0, f1 }: Fingerprint): number {
 }
 
 /**
- * Claims a number for a creation in the shard; false when another creation, or a card, has it. `again` lets a number pass
- * that a card of the same shard has: a repeated request finds its own card, and the shard knows by the idempotency tag.
+ * Claims a number for a creation in the shard; false when another creation, or a card, has it.
  * @throws ApiError `shard_unavailable` when two different numbers under way share 53 bits of their fingerprints: try again.
  */
-export function claim(context: ControlContext, fingerprint: Fingerprint, shard: number, again: boolean): boolean {
+export function claim(context: ControlContext, fingerprint: Fingerprint, shard: number): boolean {
   const { f0, f1, f2 } = fingerprint;
   const map = creations(context);
   const key = keyOf(fingerprint);
@@ -60,8 +60,8 @@ export function claim(context: ControlContext, fingerprint: Fingerprint, shard: 
     if (!other.unknown || other.shard !== shard) return false;
   }
   const known = context.directory.find(f0, f1, f2);
-  if (known >= 0 && !(again && known >>> 24 === shard)) return false;
-  if (known < 0 && context.directory.full)
+  if (known >= 0) return false;
+  if (context.directory.full)
     throw new ApiError('capacity_exceeded', 'The card directory is full: start the engine with a larger --cards-max.');
   map.set(key, { f1, f2, shard, unknown: false });
   return true;
@@ -102,7 +102,29 @@ export function panFields(pan: string): { bin: number; last4: number; panLength:
 
 interface Issued {
   result: CommandResult;
-  pan: string;
+  /** Absent when an earlier request created the card. */
+  pan?: string;
+}
+
+/**
+ * What an earlier request with this key did; undefined when it created no card. Asked before a repeat is decided again: the
+ * rules for card numbers may have changed since, and the first answer stays the answer.
+ */
+export async function earlier(
+  context: ControlContext,
+  shard: number,
+  tag: IdempotencyTag,
+): Promise<Issued | undefined> {
+  const read = await context.shards.read(shard, { op: 'outcome', idempotency: tag });
+  if (!read.ok) throw refused(read.code);
+  if (!('outcome' in read)) throw new TypeError('the shard answered no outcome');
+  const result = read.outcome;
+  if (result === null) return undefined;
+  if (result.ok && 'card' in result && result.card !== undefined) {
+    const [f0, f1, f2] = result.card.fingerprint;
+    release(context, { f0, f1, f2 }, true);
+  }
+  return { result };
 }
 
 /** Registers a card under a number that the caller brought. */
@@ -141,7 +163,7 @@ export async function issue(
 
 async function create(context: ControlContext, shard: number, draft: CardDraft, pan: string): Promise<CommandResult> {
   const fingerprint = context.fingerprinter.of(pan);
-  if (!claim(context, fingerprint, shard, draft.idempotency !== undefined)) return { ok: false, code: 'card_exists' };
+  if (!claim(context, fingerprint, shard)) return { ok: false, code: 'card_exists' };
   let outcomeKnown = true;
   try {
     if (!context.vault.has(fingerprint)) context.vault.put([{ fingerprint, pan }]);

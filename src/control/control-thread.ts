@@ -121,8 +121,9 @@ async function start(data: ControlThreadData, main: Main): Promise<() => Promise
   const vaultStore = openLmdbStore(paths.vault);
   const systemJournal = SystemJournal.open(paths.system);
   const system = new SystemState({
-    append: (records) => void systemJournal.appendAll(records),
-    replay: (visit) => void systemJournal.replay((record) => visit(record as SystemRecord)),
+    append: (records) => systemJournal.appendAll(records),
+    replay: (visit) => void systemJournal.replay((record, sequence) => visit(record as SystemRecord, sequence)),
+    read: (sequence) => systemJournal.read(sequence) as SystemRecord,
   });
   const tokens = new Tokens(system, keys.tokenKey.bytes);
   system.ensureSandboxProgram(Date.now());
@@ -274,14 +275,14 @@ function metricsSources(data: ControlThreadData, shards: ShardPort, main: Main, 
       );
     },
     async ledgerImbalance(): Promise<number> {
-      const difference = new Map<number, number>();
+      const difference = new Map<number, bigint>();
       const results = await Promise.allSettled(all.map((shard) => shards.read(shard, { op: 'totals' })));
       for (const result of results) {
         if (result.status !== 'fulfilled' || !result.value.ok || !('totals' in result.value)) continue;
         for (const { currency, debit, credit } of result.value.totals)
-          difference.set(currency, (difference.get(currency) ?? 0) + debit - credit);
+          difference.set(currency, (difference.get(currency) ?? 0n) + BigInt(debit) - BigInt(credit));
       }
-      return [...difference.values()].reduce((sum, one) => sum + Math.abs(one), 0);
+      return Number([...difference.values()].reduce((sum, one) => sum + (one < 0n ? -one : one), 0n));
     },
     build: { version: data.version, node: process.version },
   };

@@ -1,13 +1,16 @@
 /**
- * Idempotency-Key: a write with a key happens once, however often it is sent.
+ * Idempotency-Key: a write with a key happens once, however often it is sent, and a key belongs to one request: method,
+ * path and body. Keys are shared by all tokens of an installation.
  *
- * The durable part stands beside the effect: in the shard's frame (the tag of the command) or in the system journal. Here
- * are the hashes, the keys under way (409), and the recently used keys with their bodies, so that a key which meets
- * another body at *another* shard is refused too. Keys are shared by all tokens of an installation.
+ *   claim            the key's shard binds key to body, durably, before anything is done (shard/idempotency.ts)
+ *   effect           its outcome is kept beside it: in the frame of the shard, or with the record of the system journal
+ *   answer           what has no effect of its own (a refusal, a simulation) is kept as an answer in the key's shard
+ *
+ * A repeat meets its claim first, so another body is refused wherever its effect would be, also after a restart. Here are the
+ * hashes and the keys under way (409); once.ts does the steps.
  */
 import { createHmac } from 'node:crypto';
 import type { IdempotencyTag } from '../domain/commands.js';
-import { IDEMPOTENCY_RECENT_MAX } from '../limits.js';
 import { ApiError } from './problem.js';
 
 /** 1 to 255 visible ASCII characters and blanks. */
@@ -20,20 +23,30 @@ export interface Idempotency {
   readonly body: string;
 }
 
+/** A key whose claim is durable. */
+export interface ClaimedKey extends Idempotency {
+  /** True when an earlier request claimed it: its effect may have happened. */
+  readonly known: boolean;
+  /** Time of the claim, ms since 1970 UTC: the same in every repeat. */
+  readonly claimedMs: number;
+}
+
 export class IdempotencyKeys {
   readonly #secret: Uint8Array;
   readonly #underWay = new Set<string>();
-  /** Key to body, oldest first. */
-  readonly #recent = new Map<string, string>();
 
   constructor(secret: Uint8Array) {
     this.#secret = secret;
   }
 
-  /** Hashes of a request. The body's hash covers method and path: a key belongs to one request. */
+  /**
+   * Hashes of a request. The body's hash covers method and path: a key belongs to one request.
+   * @throws ApiError `idempotency_key_invalid`.
+   */
   of(header: string, method: string, path: string, body: Uint8Array): Idempotency {
-    const bodyHash = createHmac('sha256', this.#secret).update(`body\0${method} ${path}\0`).update(body).digest();
-    return this.ofHashes(header, bodyHash);
+    const hasher = this.bodyHasher(method, path);
+    hasher.update(body);
+    return this.ofHashes(header, hasher.digest());
   }
 
   ofHashes(header: string, bodyHash: Uint8Array): Idempotency {
@@ -58,32 +71,19 @@ export class IdempotencyKeys {
     };
   }
 
-  /** Refuses a key with another body, and one whose first request is still under way. */
-  begin(key: string, body: string | undefined): void {
+  /** Runs the request unless one with the same key is under way. @throws ApiError `idempotency_in_progress`. */
+  async exclusively<T>({ key }: Idempotency, run: () => Promise<T>): Promise<T> {
     if (this.#underWay.has(key))
       throw new ApiError('idempotency_in_progress', 'The first request with this key has not been answered yet.', {
         param: 'Idempotency-Key',
         retryAfterSeconds: 1,
       });
-    if (body !== undefined) this.check(key, body);
     this.#underWay.add(key);
-  }
-
-  /** Refuses a key that is known to belong to another body. */
-  check(key: string, body: string): void {
-    const known = this.#recent.get(key);
-    if (known !== undefined && known !== body) throw mismatch();
-  }
-
-  /** The request has been answered; `body` is remembered when it had an effect. */
-  end(key: string, body: string | undefined): void {
-    this.#underWay.delete(key);
-    if (body === undefined) return;
-    this.#recent.delete(key);
-    this.#recent.set(key, body);
-    if (this.#recent.size <= IDEMPOTENCY_RECENT_MAX) return;
-    const oldest = this.#recent.keys().next();
-    if (!oldest.done) this.#recent.delete(oldest.value);
+    try {
+      return await run();
+    } finally {
+      this.#underWay.delete(key);
+    }
   }
 }
 

@@ -3,8 +3,8 @@
  * and never move, so a page is a merge of the shards' newest rows, and the place of a cursor in another shard is found by
  * halving over its slots. The order is (creation time, shard, slot), descending.
  */
+import { badCursor, cursorOf, Page, type PageQuery } from './list.js';
 import type { ShardPort } from './ports.js';
-import { ApiError } from './problem.js';
 
 interface Row {
   readonly slot: number;
@@ -12,73 +12,61 @@ interface Row {
 }
 
 export interface RowSource<R extends Row> {
-  /** Newest rows first, with slots below `before` (-1: no bound). */
+  /** Up to `limit` rows with slots below `before` (-1: no bound), the newest of them, newest first. */
   read(shard: number, before: number, limit: number): Promise<R[]>;
+  /** Up to `limit` rows with slots from `from` on, the oldest of them, newest first. */
+  readNewer(shard: number, from: number, limit: number): Promise<R[]>;
   /** Where the object with this id lives. */
-  locate(id: string): Promise<{ shard: number; row: R } | undefined>;
+  locate(id: string): Promise<Placed<R> | undefined>;
 }
 
-export interface Page<R> {
-  rows: { shard: number; row: R }[];
-  hasMore: boolean;
+/** A source of all rows of a table: their slots have no gaps, so the next ones are found by counting. */
+export function wholeTable<R extends Row>(read: RowSource<R>['read']): Pick<RowSource<R>, 'read' | 'readNewer'> {
+  return {
+    read,
+    readNewer: async (shard, from, limit) =>
+      (await read(shard, from + limit, limit)).filter(({ slot }) => slot >= from),
+  };
 }
 
-export interface PageQuery {
-  limit: number;
-  starting_after?: string | undefined;
-  ending_before?: string | undefined;
+/** A row and its shard. */
+export interface Placed<R> {
+  shard: number;
+  row: R;
 }
 
 export async function listRows<R extends Row>(
   port: ShardPort,
   query: PageQuery,
   source: RowSource<R>,
-): Promise<Page<R>> {
-  const cursorId = query.starting_after ?? query.ending_before;
+): Promise<Page<Placed<R>>> {
+  const page = new Page<Placed<R>>(query);
   const shards = Array.from({ length: port.shards }, (_, shard) => shard);
-  if (cursorId === undefined) {
-    const rows = await Promise.all(shards.map((shard) => tagged(source, shard, -1, query.limit + 1)));
-    return page(rows.flat().sort(newestFirst), query.limit);
+  const cursor = cursorOf(query);
+  const least = query.limit + 1;
+  if (cursor === undefined) {
+    const rows = await Promise.all(shards.map((shard) => tagged(shard, source.read(shard, -1, least))));
+    return page.addAll(rows.flat().sort(newestFirst));
   }
-  const cursor = await source.locate(cursorId);
-  if (cursor === undefined)
-    throw new ApiError('invalid_query', 'The cursor is not the id of an object of this list.', {
-      param: query.starting_after === undefined ? 'ending_before' : 'starting_after',
-    });
-  const bounds = await Promise.all(shards.map((shard) => firstNotOlder(source, shard, cursor)));
-  if (query.ending_before === undefined) {
-    const rows = await Promise.all(shards.map((shard) => tagged(source, shard, bounds[shard]!, query.limit + 1)));
-    return page(rows.flat().sort(newestFirst), query.limit);
-  }
-  const newer = await Promise.all(
+  const place = await source.locate(cursor.id);
+  if (place === undefined) throw badCursor(cursor);
+  const bounds = await Promise.all(shards.map((shard) => firstNotOlder(source, shard, place)));
+  const rows = await Promise.all(
     shards.map((shard) => {
-      const from = shard === cursor.shard ? cursor.row.slot + 1 : bounds[shard]!;
-      return tagged(source, shard, from + query.limit + 1, query.limit + 1).then((rows) =>
-        rows.filter(({ row }) => row.slot >= from),
-      );
+      const bound = bounds[shard]!;
+      if (cursor.param === 'starting_after') return tagged(shard, source.read(shard, bound, least));
+      return tagged(shard, source.readNewer(shard, shard === place.shard ? bound + 1 : bound, least));
     }),
   );
-  // The newer rows nearest to the cursor are the last ones of the order.
-  const all = newer.flat().sort(newestFirst);
-  return { rows: all.slice(-query.limit), hasMore: all.length > query.limit };
+  return page.addAll(rows.flat().sort(newestFirst));
 }
 
-async function tagged<R extends Row>(
-  source: RowSource<R>,
-  shard: number,
-  before: number,
-  limit: number,
-): Promise<{ shard: number; row: R }[]> {
-  if (before === 0) return [];
-  return (await source.read(shard, before, limit)).map((row) => ({ shard, row }));
+async function tagged<R extends Row>(shard: number, rows: Promise<R[]>): Promise<Placed<R>[]> {
+  return (await rows).map((row) => ({ shard, row }));
 }
 
 /** Smallest slot of the shard that is not older than the cursor: everything below it stands behind the cursor. */
-async function firstNotOlder<R extends Row>(
-  source: RowSource<R>,
-  shard: number,
-  cursor: { shard: number; row: R },
-): Promise<number> {
+async function firstNotOlder<R extends Row>(source: RowSource<R>, shard: number, cursor: Placed<R>): Promise<number> {
   if (shard === cursor.shard) return cursor.row.slot;
   const [newest] = await source.read(shard, -1, 1);
   let low = 0;
@@ -92,10 +80,6 @@ async function firstNotOlder<R extends Row>(
   return low;
 }
 
-function newestFirst(a: { shard: number; row: Row }, b: { shard: number; row: Row }): number {
+function newestFirst(a: Placed<Row>, b: Placed<Row>): number {
   return b.row.createdMs - a.row.createdMs || b.shard - a.shard || b.row.slot - a.row.slot;
-}
-
-function page<R>(rows: { shard: number; row: R }[], limit: number): Page<R> {
-  return { rows: rows.slice(0, limit), hasMore: rows.length > limit };
 }

@@ -1,16 +1,24 @@
 /** The OpenAPI 3.1 document, generated from the routes and their schemas: what is validated is what is documented. */
 import { z } from 'zod';
+import { type ProblemCode, problems } from './problem.js';
 import type { AnswerDoc, Route } from './route.js';
+import { errorsOf, retried } from './route-errors.js';
 import { problem } from './schemas.js';
 
 type Json = Record<string, unknown>;
+
+/** Keeps the default that a schema states in its metadata: of one that transforms its input, it would be left out. */
+function override({ zodSchema, jsonSchema }: { zodSchema: z.core.$ZodTypes; jsonSchema: Json }): void {
+  const stated = z.globalRegistry.get(zodSchema)?.default;
+  if (stated !== undefined) jsonSchema.default = stated;
+}
 
 class Components {
   readonly schemas: Json = {};
 
   /** The schema as JSON Schema; named parts become components. */
   of(schema: z.ZodType, io: 'input' | 'output'): Json {
-    const json = z.toJSONSchema(schema, { target: 'draft-2020-12', io, unrepresentable: 'any' }) as Json;
+    const json = z.toJSONSchema(schema, { target: 'draft-2020-12', io, unrepresentable: 'any', override }) as Json;
     const { $schema: _schema, $defs, ...rest } = json;
     for (const [name, definition] of Object.entries(($defs ?? {}) as Json))
       this.schemas[name] = refs(withoutId(definition));
@@ -52,7 +60,7 @@ export function openApi(routes: readonly Route[], version: string): Json {
     info: {
       title: 'Holdfast',
       version,
-      description: 'Card-issuing authorization engine. Amounts are integers in minor units; times are RFC 3339 in UTC.',
+      description: DESCRIPTION,
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
     servers: [{ url: '/' }],
@@ -60,6 +68,7 @@ export function openApi(routes: readonly Route[], version: string): Json {
     paths,
     components: {
       securitySchemes: { bearer: { type: 'http', scheme: 'bearer' } },
+      headers,
       schemas: components.schemas,
     },
   };
@@ -75,28 +84,89 @@ function operation(route: Route, components: Components, problemRef: Json): Json
       name: 'Idempotency-Key',
       in: 'header',
       required: route.idempotency === 'shard_required',
-      description: 'The same key and body: the first answer again. Another body: 422.',
+      description: 'The same request: the first answer again, with Idempotent-Replayed. Another one: 422.',
       schema: { type: 'string', minLength: 1, maxLength: 255 },
     });
-  const responses: Json = {};
-  for (const [status, answer] of Object.entries(route.answers)) responses[status] = response(answer, components);
-  responses.default = {
-    description: 'A problem',
-    content: { 'application/problem+json': { schema: problemRef } },
-  };
-  const scope = { admin: 'admin', read: 'read', write: 'write', simulate: 'simulate' }[route.access as string];
-  const access = scope === undefined ? '' : `Needs a token with the scope \`${scope}\`.`;
   return {
     operationId: route.id,
     tags: [route.tag],
     summary: route.summary,
-    description: [route.description ?? '', access].filter((text) => text !== '').join('\n\n'),
-    ...(scope === undefined ? { security: [] } : {}),
+    description: [route.description ?? '', accessText(route)].filter((text) => text !== '').join('\n\n'),
+    security: securityOf(route),
     ...(parameters.length === 0 ? {} : { parameters }),
     ...(route.body === undefined ? {} : { requestBody: requestBody(route, route.body, components) }),
-    responses,
+    responses: responsesOf(route, components, problemRef),
   };
 }
+
+function accessText({ access }: Route): string {
+  if (access === 'open') return '';
+  if (access === 'loopback')
+    return 'Needs no token from the same machine, and one with the scope `read` from elsewhere.';
+  return `Needs a token with the scope \`${access}\`.`;
+}
+
+function securityOf({ access }: Route): Json[] {
+  if (access === 'open') return [];
+  return access === 'loopback' ? [{}, { bearer: ['read'] }] : [{ bearer: [access] }];
+}
+
+/** Answers of the route, and its problems by status. */
+function responsesOf(route: Route, components: Components, problemRef: Json): Json {
+  const responses: Json = {};
+  const repeatable = route.idempotency === 'none' ? [] : ['Idempotent-Replayed'];
+  for (const [status, answer] of Object.entries(route.answers)) {
+    const own = Object.entries(answer.headers ?? {}).map(([name, description]) => [
+      name,
+      { description, schema: { type: 'string' } },
+    ]);
+    const described = { ...headerRefs(['X-Request-Id', ...repeatable]), ...Object.fromEntries(own) };
+    responses[status] = { ...response(answer, components), headers: described };
+  }
+  const byStatus = new Map<number, ProblemCode[]>();
+  for (const code of errorsOf(route)) {
+    const { status } = problems[code];
+    byStatus.set(status, [...(byStatus.get(status) ?? []), code]);
+  }
+  for (const [status, codes] of byStatus) {
+    const known = responses[status] as { description: string; content: Json; headers: Json } | undefined;
+    const names = ['X-Request-Id'];
+    if (status === 401) names.push('WWW-Authenticate');
+    if (status < 500) names.push(...repeatable);
+    if (codes.some((code) => retried.has(code))) names.push('Retry-After');
+    const schema = { allOf: [problemRef, { type: 'object', properties: { code: { enum: codes } } }] };
+    const text = codes.map((code) => `\`${code}\`: ${problems[code].title}`).join('. ');
+    responses[status] = {
+      description: known === undefined ? text : `${known.description}. ${text}`,
+      headers: { ...known?.headers, ...headerRefs(names) },
+      content: { ...known?.content, 'application/problem+json': { schema } },
+    };
+  }
+  return responses;
+}
+
+function headerRefs(names: readonly string[]): Json {
+  return Object.fromEntries(names.map((name) => [name, { $ref: `#/components/headers/${name}` }]));
+}
+
+const DESCRIPTION = `Card-issuing authorization engine. Amounts are integers in minor units; times are RFC 3339 in UTC.
+
+Every answer has X-Request-Id, and tells caches and browsers to be careful with it (Cache-Control, X-Content-Type-Options,
+Content-Security-Policy). Paths and methods that are not listed here are answered 404 \`route_not_found\`, 405
+\`method_not_allowed\` with Allow, or, below /v1 and without a token, 401.`;
+
+const headers: Json = {
+  'X-Request-Id': {
+    description: 'Id of this request in the log, and `request_id` of a problem.',
+    schema: { type: 'string' },
+  },
+  'Idempotent-Replayed': {
+    description: 'Only with the value `true`: this is the first answer to the Idempotency-Key again.',
+    schema: { type: 'string', const: 'true' },
+  },
+  'Retry-After': { description: 'Seconds after which to try again.', schema: { type: 'integer', minimum: 1 } },
+  'WWW-Authenticate': { description: 'Bearer.', schema: { type: 'string' } },
+};
 
 function requestBody(route: Route, schema: z.ZodType, components: Components): Json {
   const json = components.of(schema, 'input');
@@ -107,8 +177,9 @@ function requestBody(route: Route, schema: z.ZodType, components: Components): J
 
 function response({ description, schema, contentType }: AnswerDoc, components: Components): Json {
   if (schema === undefined && contentType === undefined) return { description };
-  const json = schema === undefined ? {} : components.of(schema, 'output');
-  return { description, content: { [contentType ?? 'application/json']: { schema: json } } };
+  const type = contentType ?? 'application/json';
+  const json = schema === undefined ? { type: type === 'application/json' ? 'object' : 'string' } : undefined;
+  return { description, content: { [type]: { schema: json ?? components.of(schema!, 'output') } } };
 }
 
 function parametersOf(schema: z.ZodType | undefined, where: 'path' | 'query', components: Components): Json[] {

@@ -19,6 +19,7 @@ export const problems = {
   not_found: { status: 404, title: 'There is no such object' },
   route_not_found: { status: 404, title: 'There is no such endpoint' },
   method_not_allowed: { status: 405, title: 'The endpoint does not have this method' },
+  request_timeout: { status: 408, title: 'The request did not arrive in time' },
   account_exists: { status: 409, title: 'The account exists already' },
   card_exists: { status: 409, title: 'The card number is in use already' },
   program_exists: { status: 409, title: 'The program exists already' },
@@ -49,6 +50,8 @@ export const problems = {
   stopping: { status: 503, title: 'The engine is stopping' },
   outcome_unknown: { status: 504, title: 'The shard did not answer in time' },
 } as const satisfies Record<string, { status: number; title: string }>;
+
+export const PROBLEM_TYPE = 'application/problem+json; charset=utf-8';
 
 export type ProblemCode = keyof typeof problems;
 
@@ -102,12 +105,19 @@ export function problemDocument(error: ApiError, path: string, requestId: string
     title,
     status,
     detail: error.message,
-    instance: maskDigits(path),
+    instance: shownPath(path),
     code: error.code,
     request_id: requestId,
     ...(error.param === undefined ? {} : { param: error.param }),
     ...(error.errors.length === 0 ? {} : { errors: error.errors }),
   };
+}
+
+/** The path without anything that could be a card number, however it is encoded or grouped. */
+function shownPath(path: string): string {
+  const plain = path.replace(/%([2-7][0-9a-f])/gi, (_, code: string) => String.fromCharCode(Number.parseInt(code, 16)));
+  const shown = maskDigits(plain);
+  return shown === plain ? path : encodeURI(shown);
 }
 
 /** RFC 6901 pointer of a path of keys. */

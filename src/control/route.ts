@@ -5,7 +5,8 @@
  */
 import type { Readable } from 'node:stream';
 import type { z } from 'zod';
-import type { Idempotency } from './idempotency.js';
+import type { ClaimedKey } from './idempotency.js';
+import type { ProblemCode } from './problem.js';
 import type { Scope } from './tokens.js';
 
 /**
@@ -15,11 +16,12 @@ import type { Scope } from './tokens.js';
 export type Access = Scope | 'open' | 'loopback';
 
 /**
- * What an Idempotency-Key does here. `shard`: its tag travels with the command and is kept beside the effect;
- * `shard_required`: the same, and 400 without a key; `system`: outcome in the system journal; `own`: the handler does it
- * (a streamed body); `none`: reads.
+ * Where the outcome of a request with an Idempotency-Key is kept (once.ts). `shard`: beside the effect, the tag travels with
+ * the command; `shard_required`: the same, and 400 without a key; `system`: in the system journal, beside the effect;
+ * `answer`: the whole answer, in the key's shard; `own`: the handler does it (a streamed body); `none`: reads, and deletions,
+ * which can be repeated anyway.
  */
-export type IdempotencyMode = 'none' | 'shard' | 'shard_required' | 'system' | 'own';
+export type IdempotencyMode = 'none' | 'shard' | 'shard_required' | 'system' | 'answer' | 'own';
 
 export interface Answer {
   readonly status: number;
@@ -37,7 +39,7 @@ export interface RouteInput<P, Q, B> {
   readonly query: Q;
   readonly body: B;
   /** Set when the request came with an Idempotency-Key and the mode is not `none` or `own`. */
-  readonly idempotency: Idempotency | undefined;
+  readonly idempotency: ClaimedKey | undefined;
   /** Raw header, for mode `own`. */
   readonly idempotencyKey: string | undefined;
   /** The body of a streamed route. */
@@ -50,6 +52,8 @@ export interface AnswerDoc {
   readonly description: string;
   readonly schema?: z.ZodType;
   readonly contentType?: string;
+  /** Headers of this answer beside those that every answer has. */
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 interface RouteBase {
@@ -66,6 +70,8 @@ interface RouteBase {
   /** Content types of a streamed body; such a route gets no parsed body. */
   readonly streamTypes?: readonly string[];
   readonly answers: Readonly<Record<number, AnswerDoc>>;
+  /** Problems that do not follow from the kind of the route (route-errors.ts). */
+  readonly errors?: readonly ProblemCode[];
 }
 
 /** A route as its author writes it, with types from its schemas. */

@@ -85,7 +85,19 @@ export const explanationSchema = z
     carried: z.array(z.string()).describe('Sensitive data that the message carried; never stored.'),
     journal: z.object({ position: z.string().describe('Opaque.'), recorded_at: timestamp }),
     linked: z.array(element),
-    stage_times_us: z.record(z.string(), z.number()).nullable().describe('Null when this message was not sampled.'),
+    stage_times_us: z
+      .object({
+        queue: z.int().describe('Waiting for the shard.'),
+        decode: z.int(),
+        decide: z.int(),
+        encode: z.int().describe('Writing the reply.'),
+        journal: z.int().describe('The commit, which its whole batch shares.'),
+      })
+      .nullable(),
+    stage_times_missing: z
+      .enum(['not_sampled', 'not_kept'])
+      .nullable()
+      .describe('Why there are no stage times: no sample, or too old (also: before the last start of the shard).'),
   })
   .meta({ id: 'Explanation' });
 
@@ -106,6 +118,11 @@ export const entry = z
 
 export const entryList = listOf(entry, 'EntryList');
 
+/** An integer of any size: zod's own ends at 2^53. */
+const turnover = z
+  .any()
+  .meta({ type: 'integer', description: 'Minor units; may exceed 2^53, so read it as a big integer or as text.' });
+
 export const trialBalance = z
   .object({
     object: z.literal('trial_balance'),
@@ -113,16 +130,16 @@ export const trialBalance = z
     currencies: z.array(
       z.object({
         currency: z.string(),
-        debits: minor,
-        credits: minor,
+        debits: turnover,
+        credits: turnover,
         difference: minor.describe('Always 0.'),
         accounts: z.array(
           z.object({
             account: z.string(),
             name: z.string(),
-            debit: minor,
-            credit: minor,
-            balance: minor.describe('debit - credit.'),
+            debit: turnover,
+            credit: turnover,
+            balance: turnover.describe('debit - credit.'),
           }),
         ),
       }),

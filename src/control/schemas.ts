@@ -3,7 +3,9 @@
  * schema with `meta({ id })` becomes a named component. Unknown properties of requests are refused.
  */
 import { z } from 'zod';
+import { maskPans } from '../log.js';
 import { currencyOfCode } from './currencies.js';
+import { type ProblemCode, problems } from './problem.js';
 import { scopes } from './tokens.js';
 
 /** Largest amount of one movement: 12 digits, as DE4 has. */
@@ -16,11 +18,17 @@ export const currency = z
   .refine((code) => currencyOfCode(code) !== undefined, 'no circulating ISO 4217 currency')
   .describe('ISO 4217 alphabetic code.')
   .meta({ examples: ['BRL'] });
+/** Free text that is shown again must not become a place for card numbers. */
+function hasNoLongRun(text: string): boolean {
+  return !/\d{13,}/.test(text) && maskPans(text) === text;
+}
+const LONG_RUN = 'must not contain a run of 13 or more digits, which could be a card number';
+
 /** Ids that a caller may choose; they stand in URLs, so they must not look like card numbers. */
 export const chosenId = z
   .string()
   .regex(/^[A-Za-z0-9_.-]{1,64}$/, '1 to 64 characters of A-Z a-z 0-9 _ . -')
-  .refine((id) => !/\d{13,}/.test(id), 'must not contain a run of 13 or more digits, which could be a card number');
+  .refine(hasNoLongRun, LONG_RUN);
 export const timestamp = z.string().describe('RFC 3339, UTC.').meta({ format: 'date-time' });
 const minor = z.int().describe('Minor units; may be negative.');
 
@@ -143,9 +151,11 @@ export const importResult = z
   .meta({ id: 'ImportResult' });
 
 const bin = z.string().regex(/^\d{6,8}$/, '6 to 8 digits');
-const table = z.record(z.string(), z.unknown());
+const table = z
+  .record(z.string(), z.unknown())
+  .refine((value) => maskPans(JSON.stringify(value)) === JSON.stringify(value), 'must not contain a card number');
 const programFields = {
-  name: z.string().min(1).max(100),
+  name: z.string().min(1).max(100).refine(hasNoLongRun, LONG_RUN),
   currency,
   product: z.enum(accountTypes),
   bins: z.array(bin).min(1).max(50),
@@ -190,11 +200,7 @@ export const program = z
 
 export const tokenCreate = z
   .strictObject({
-    name: z
-      .string()
-      .min(1)
-      .max(100)
-      .refine((name) => !/\d{13,}/.test(name), 'must not contain a run of 13 or more digits'),
+    name: z.string().min(1).max(100).refine(hasNoLongRun, LONG_RUN),
     scopes: z
       .array(z.enum(scopes))
       .min(1)
@@ -235,17 +241,20 @@ export const payment = z
   })
   .meta({ id: 'Payment' });
 
-export const limit = z.coerce.number().int().min(1).max(100).default(10);
+const LIMIT_DEFAULT = 10;
+/** In a URL everything is text; the document says what it means. */
+export const limit = z
+  .string()
+  .regex(/^\d{1,3}$/, 'a whole number from 1 to 100')
+  .optional()
+  .transform((text) => (text === undefined ? LIMIT_DEFAULT : Number(text)))
+  .refine((value) => value >= 1 && value <= 100, 'a whole number from 1 to 100')
+  .meta({ type: 'integer', minimum: 1, maximum: 100, default: LIMIT_DEFAULT, pattern: undefined });
 export const cursors = {
   limit,
   starting_after: z.string().max(100).optional().describe('Go on behind this object (older).'),
   ending_before: z.string().max(100).optional().describe('Objects newer than this one.'),
 };
-export function oneCursor(query: { starting_after?: string | undefined; ending_before?: string | undefined }): boolean {
-  return query.starting_after === undefined || query.ending_before === undefined;
-}
-export const ONE_CURSOR = 'starting_after and ending_before exclude each other';
-
 export function listOf<S extends z.ZodType>(item: S, id: string) {
   return z
     .object({
@@ -264,9 +273,9 @@ export const problem = z
     status: z.int(),
     detail: z.string(),
     instance: z.string(),
-    code: z.string(),
+    code: z.enum(Object.keys(problems) as [ProblemCode, ...ProblemCode[]]).describe('Stable: for programs.'),
     request_id: z.string(),
-    param: z.string().optional(),
+    param: z.string().optional().describe('JSON pointer into the body, or the name of a parameter or header.'),
     errors: z.array(z.object({ detail: z.string(), pointer: z.string() })).optional(),
   })
   .meta({ id: 'Problem' });

@@ -24,13 +24,27 @@ export type SystemRecord =
   | { type: 'program'; index: number; version: number; atMs: number; createdMs: number; program: ProgramDefinition }
   | { type: 'token'; id: string; name: string; scopes: Scope[]; hash: Uint8Array; atMs: number }
   | { type: 'token_revoked'; id: string; atMs: number }
-  /** An intent holds what a retry needs to send the very same message; the outcome replaces it. */
-  | { type: 'intent'; key: string; body: string; memo: Record<string, string>; atMs: number }
-  | { type: 'outcome'; key: string; body: string; status: number; answer: string; atMs: number };
+  | SystemOutcome;
+
+/** First answer to a write with an Idempotency-Key; key and body are HMACs in hexadecimal. */
+export type SystemOutcome = {
+  type: 'outcome';
+  key: string;
+  body: string;
+  status: number;
+  /** JSON text. */
+  answer: string;
+  atMs: number;
+};
 
 export interface SystemLog {
-  /** Appends all or nothing; durable when it returns. @throws HoldfastError `commit_failed` (fatal). */
-  append(records: readonly SystemRecord[]): void;
+  /**
+   * Appends all or nothing, durable when it returns; gives the sequence of the last record.
+   * @throws HoldfastError `commit_failed` (fatal).
+   */
+  append(records: readonly SystemRecord[]): number;
   /** Visits everything from the oldest on. */
-  replay(visit: (record: SystemRecord) => void): void;
+  replay(visit: (record: SystemRecord, sequence: number) => void): void;
+  /** The record at a sequence that `append` or `replay` gave. @throws HoldfastError `record_unreadable`. */
+  read(sequence: number): SystemRecord;
 }

@@ -2,9 +2,9 @@
  * State of the system journal in memory: a fold over its records. Writes append first and apply after, so that nothing is
  * visible that is not durable.
  */
-import { PROGRAMS_MAX, SYSTEM_OUTCOMES_MAX, SYSTEM_OUTCOMES_WINDOW_MS, TOKENS_MAX } from '../limits.js';
+import { PROGRAMS_MAX, TOKENS_MAX } from '../limits.js';
 import { ApiError } from './problem.js';
-import type { ProgramDefinition, SystemLog, SystemRecord } from './system-log.js';
+import type { ProgramDefinition, SystemLog, SystemOutcome, SystemRecord } from './system-log.js';
 import type { Scope } from './tokens.js';
 
 export interface ProgramRow {
@@ -24,16 +24,6 @@ export interface TokenRow {
   readonly createdMs: number;
 }
 
-export interface Outcome {
-  readonly key: string;
-  readonly body: string;
-  readonly atMs: number;
-  /** Set while only the intent is known. */
-  readonly memo?: Record<string, string>;
-  readonly status?: number;
-  readonly answer?: string;
-}
-
 export const SANDBOX_PROGRAM = 'prog_sandbox';
 
 export class SystemState {
@@ -41,12 +31,15 @@ export class SystemState {
   readonly #programs: ProgramRow[] = [];
   readonly #programOfId = new Map<string, number>();
   readonly #tokens = new Map<string, TokenRow>();
-  /** In the order of their time: the oldest is first. */
-  readonly #outcomes = new Map<string, Outcome>();
+  /**
+   * Where the outcome of a key stands in the journal: about 150 bytes each, for a write that an operator makes. The answer
+   * itself, which may be large, stays on the disk.
+   */
+  readonly #outcomes = new Map<string, number>();
 
   constructor(log: SystemLog) {
     this.#log = log;
-    log.replay((record) => this.#apply(record));
+    log.replay((record, sequence) => this.#apply(record, sequence));
   }
 
   /** Creates the sandbox program at the first start. */
@@ -70,8 +63,9 @@ export class SystemState {
   }
 
   write(records: readonly SystemRecord[]): void {
-    this.#log.append(records);
-    for (const record of records) this.#apply(record);
+    if (records.length === 0) return;
+    const first = this.#log.append(records) - records.length + 1;
+    for (const [index, record] of records.entries()) this.#apply(record, first + index);
   }
 
   program(id: string): ProgramRow | undefined {
@@ -117,11 +111,17 @@ export class SystemState {
       throw new ApiError('capacity_exceeded', `There are ${TOKENS_MAX} tokens already: revoke some.`);
   }
 
-  outcome(key: string): Outcome | undefined {
-    return this.#outcomes.get(key);
+  /** The first answer under an idempotency key (HMAC in hexadecimal), read back from the journal. */
+  outcome(key: string): SystemOutcome | undefined {
+    const sequence = this.#outcomes.get(key);
+    if (sequence === undefined) return undefined;
+    const record = this.#log.read(sequence);
+    if (record.type !== 'outcome' || record.key !== key)
+      throw new TypeError(`system record ${sequence} is not the outcome of its key`);
+    return record;
   }
 
-  #apply(record: SystemRecord): void {
+  #apply(record: SystemRecord, sequence: number): void {
     switch (record.type) {
       case 'program':
         this.#programs[record.index] = {
@@ -145,27 +145,8 @@ export class SystemState {
       case 'token_revoked':
         this.#tokens.delete(record.id);
         return;
-      case 'intent':
-        this.#remember({ key: record.key, body: record.body, memo: record.memo, atMs: record.atMs });
-        return;
       case 'outcome':
-        this.#remember({
-          key: record.key,
-          body: record.body,
-          status: record.status,
-          answer: record.answer,
-          atMs: record.atMs,
-        });
-    }
-  }
-
-  #remember(outcome: Outcome): void {
-    this.#outcomes.delete(outcome.key);
-    this.#outcomes.set(outcome.key, outcome);
-    for (const [key, oldest] of this.#outcomes) {
-      const expired = outcome.atMs - oldest.atMs > SYSTEM_OUTCOMES_WINDOW_MS;
-      if (!expired && this.#outcomes.size <= SYSTEM_OUTCOMES_MAX) break;
-      this.#outcomes.delete(key);
+        this.#outcomes.set(record.key, sequence);
     }
   }
 }

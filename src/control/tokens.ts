@@ -13,6 +13,11 @@ export const scopes = ['read', 'write', 'simulate', 'admin'] as const;
  * tokens, profiles. No scope includes another. */
 export type Scope = (typeof scopes)[number];
 
+/** Id of a token as objects and the log show it. */
+export function publicTokenId(id: string): string {
+  return `tok_${id}`;
+}
+
 const NOBODY = Buffer.alloc(32);
 const TOKEN_PATTERN = /^hf_([0-9a-f]{12})_[A-Za-z0-9_-]{43}$/;
 

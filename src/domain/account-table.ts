@@ -66,7 +66,6 @@ export class AccountTable {
   #arenaEnd = 0;
   #count = 0;
   #rows = 0;
-  #heldTotal = 0;
   readonly #index = new SlotIndex((slot) => this.#hashOfSlot(slot));
   readonly #digest: StateDigest;
   readonly dirty: DirtyList;
@@ -87,11 +86,6 @@ export class AccountTable {
   /** Accounts that have a row. */
   get rows(): number {
     return this.#rows;
-  }
-
-  /** Sum of `held` over all accounts, whatever their currency. */
-  get heldTotal(): number {
-    return this.#heldTotal;
   }
 
   exists(slot: number): boolean {
@@ -212,7 +206,6 @@ export class AccountTable {
     const after = addMoney(before, delta);
     if (after < 0) assert(false, `held amount of account slot ${slot} would become ${after}`);
     this.#data.setF64(slot, HELD, after);
-    this.#heldTotal = addMoney(this.#heldTotal, delta);
     this.#digest.change(Table.account, slot, Field.held, before, after);
     this.dirty.pushRow(slot);
   }
@@ -291,7 +284,6 @@ export class AccountTable {
     let id = '';
     for (let i = 0; i < idLength; i++) id += String.fromCharCode(cursor.u8());
     this.#setId(slot, id);
-    this.#heldTotal = addMoney(this.#heldTotal, this.held(slot));
     this.#enter(slot);
   }
 

@@ -1,27 +1,90 @@
 /**
- * Approval codes (DE38): unique per card, six digits, not a visible counter. The card's count of approvals is permuted
- * within 0-999999, so a code comes back only after a million approvals of that card, long after the authorization has
- * left the matchable window. The permutation is a four-round Feistel network over 20 bits keyed by the card's slot,
- * walked until it falls below a million (2^20 is 5 % more, so nearly always at once).
+ * Approval codes (DE38): six digits, unique per card among the authorizations that can still be matched, and telling nobody
+ * which card or which of its approvals they stand for.
+ *
+ *   key of the installation, shard, card slot -> secret of the card  (one block of Even and Mansour over Chaskey's permutation)
+ *   secret of the card, count of its approvals -> code               (a Feistel network over 20 bits, walked below a million)
+ *
+ * For one card the count is permuted within 0-999999, so a code comes back only after a million approvals, long after the
+ * authorization has left the matchable window. Without the key the codes of one card say nothing about those of another: the
+ * step that takes in the card is a keyed block of 128 bits. The rounds of the network are cheap mixing, so somebody who
+ * collects many codes of one card may learn to foresee that card's next ones, as its holder can by using it.
+ *
+ * Only a decision makes codes. The event carries its code as a result, so a replay needs no key, and another key only means
+ * other codes from then on.
  */
-import { finishHash, mixWord } from './hash.js';
+import { finishHash } from './hash.js';
 
 const CODES = 1_000_000;
-const HALF = 0x3ff;
+const HALF_BITS = 10;
+const HALF = 2 ** HALF_BITS - 1;
+/** One round for each word of the card's secret. */
+const FEISTEL_ROUNDS = 4;
+/** As in Chaskey (Mouha et al., 2014). */
+const PERMUTATION_ROUNDS = 8;
 
-/** The code of a card's approval number `count` (0 for its first), 0-999999. */
-export function approvalCodeOf(cardSlot: number, count: number): number {
-  let value = count % CODES;
-  do {
-    let left = value >>> 10;
-    let right = value & HALF;
-    for (let round = 0; round < 4; round++) {
-      const mixed = finishHash(mixWord(mixWord(0x5bd1e995 + round, cardSlot), right)) & HALF;
-      const next = left ^ mixed;
-      left = right;
-      right = next;
+/** 128 secret bits as four 32-bit words, fixed for the life of the data directory. */
+export type ApprovalKey = readonly [number, number, number, number];
+
+/** Of a state that only replays, and of tests. */
+export const NO_APPROVAL_KEY: ApprovalKey = [0, 0, 0, 0];
+
+/** The codes of one shard's cards. */
+export class ApprovalCodes {
+  readonly #shard: number;
+  readonly #k0: number;
+  readonly #k1: number;
+  readonly #k2: number;
+  readonly #k3: number;
+  /** Secret of the card that was asked for last, four words. */
+  readonly #card = new Int32Array(4);
+
+  constructor(key: ApprovalKey, shard: number) {
+    this.#shard = shard;
+    [this.#k0, this.#k1, this.#k2, this.#k3] = key;
+  }
+
+  /** The code of a card's approval number `count` (0 for its first), 0-999999. */
+  of(cardSlot: number, count: number): number {
+    this.#forCard(cardSlot);
+    const card = this.#card;
+    let value = count % CODES;
+    // 2^20 is 5 % more than a million: nearly always once.
+    do {
+      let left = value >>> HALF_BITS;
+      let right = value & HALF;
+      for (let round = 0; round < FEISTEL_ROUNDS; round++) {
+        const next = left ^ (finishHash(card[round]! ^ right) & HALF);
+        left = right;
+        right = next;
+      }
+      value = (left << HALF_BITS) | right;
+    } while (value >= CODES);
+    return value;
+  }
+
+  /** permute(block ^ key) ^ key, with the block (shard, slot, 0, 0). */
+  #forCard(cardSlot: number): void {
+    let v0 = this.#k0 ^ this.#shard;
+    let v1 = this.#k1 ^ cardSlot;
+    let v2 = this.#k2 | 0;
+    let v3 = this.#k3 | 0;
+    for (let round = 0; round < PERMUTATION_ROUNDS; round++) {
+      v0 = (v0 + v1) | 0;
+      v1 = ((v1 << 5) | (v1 >>> 27)) ^ v0;
+      v0 = (v0 << 16) | (v0 >>> 16);
+      v2 = (v2 + v3) | 0;
+      v3 = ((v3 << 8) | (v3 >>> 24)) ^ v2;
+      v0 = (v0 + v3) | 0;
+      v3 = ((v3 << 13) | (v3 >>> 19)) ^ v0;
+      v2 = (v2 + v1) | 0;
+      v1 = ((v1 << 7) | (v1 >>> 25)) ^ v2;
+      v2 = (v2 << 16) | (v2 >>> 16);
     }
-    value = (left << 10) | right;
-  } while (value >= CODES);
-  return value;
+    const card = this.#card;
+    card[0] = v0 ^ this.#k0;
+    card[1] = v1 ^ this.#k1;
+    card[2] = v2 ^ this.#k2;
+    card[3] = v3 ^ this.#k3;
+  }
 }

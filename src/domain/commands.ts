@@ -5,7 +5,7 @@
 import type { AccountStatus, AccountType, CardStatus } from './codes.js';
 import type { Fingerprint } from './events.js';
 
-/** Idempotency of one API write: HMAC-SHA-256 of key and body. Both are kept in the same frame as the effect. */
+/** Idempotency of one API write: HMAC-SHA-256 of key and body, 32 bytes each. Both are kept in the same frame as the effect. */
 export interface IdempotencyTag {
   keyHash: Uint8Array;
   bodyHash: Uint8Array;
@@ -50,7 +50,8 @@ export interface CreateCard {
 export interface UpdateCard {
   op: 'update_card';
   cardSlot: number;
-  status: CardStatus;
+  /** Absent: nothing changes, and the card is answered as it is. */
+  status?: CardStatus;
   idempotency?: IdempotencyTag;
 }
 
@@ -69,7 +70,26 @@ export interface PostPayment {
   idempotency?: IdempotencyTag;
 }
 
-export type Command = CreateAccount | UpdateAccount | CreateCard | UpdateCard | ImportRows | PostPayment;
+/**
+ * Binds an idempotency key to one body, in the shard that owns the key, before anything is done under it. A key that is
+ * bound to another body is refused as `idempotency_mismatch`.
+ */
+export interface ClaimKey {
+  op: 'claim_key';
+  idempotency: IdempotencyTag;
+}
+
+/** Keeps the answer to a request that left no outcome beside an effect (a refusal, a simulation) in the key's shard. */
+export interface KeepAnswer {
+  op: 'keep_answer';
+  idempotency: IdempotencyTag;
+  answer: Uint8Array;
+}
+
+/** What decide-command.ts decides. */
+export type Change = CreateAccount | UpdateAccount | CreateCard | UpdateCard | ImportRows | PostPayment;
+
+export type Command = Change | ClaimKey | KeepAnswer;
 
 export type Refusal =
   | 'account_exists'
@@ -124,7 +144,18 @@ export type CommandResult =
       sequence: number;
       imported: { accounts: number; cards: number; refused: { row: number; code: Refusal }[] };
     }
+  | { ok: true; sequence: number; claim: KeyClaim }
   | { ok: false; code: Refusal; detail?: string };
+
+/** A claimed idempotency key. */
+export interface KeyClaim {
+  /** True when an earlier request claimed it: its effect may have happened. */
+  known: boolean;
+  /** Shard time of the claim, ms since 1970 UTC: the same in every repeat. */
+  claimedMs: number;
+  /** What `keep_answer` kept. */
+  answer?: Uint8Array;
+}
 
 export type Read =
   | { op: 'account'; id: string }
@@ -138,6 +169,10 @@ export type Read =
   | { op: 'index'; high: number; low?: number; limit: number }
   /** Remaining hold of the authorization at the sequence; 0 when none is open. */
   | { op: 'hold'; sequence: number }
+  /** How long the stages of the message at the sequence took. */
+  | { op: 'stage_times'; sequence: number }
+  /** Outcome that stands beside the effect of a keyed write; none when there was no effect. */
+  | { op: 'outcome'; idempotency: IdempotencyTag }
   | { op: 'totals' }
   | { op: 'stats' };
 
@@ -148,16 +183,30 @@ export type ReadResult =
   | { ok: true; cards: CardView[] }
   | { ok: true; sequences: number[] }
   | { ok: true; remaining: number; original: number; expiresMs: number }
+  | { ok: true; stageTimes: StageTimesView }
+  | { ok: true; outcome: CommandResult | null }
   | { ok: true; totals: LedgerTotal[] }
   | { ok: true; stats: ShardStats }
   | { ok: false; code: Refusal };
 
-/** Sums of one chart account in one currency over a shard; debit and credit are non-negative turnovers. */
+/**
+ * Times of one sampled message, microseconds: waiting in the ring, decoding, deciding, writing the reply, and the commit that it
+ * shared with its batch. Without them: it was no sample, or its times are not in memory (any more).
+ */
+export type StageTimesView =
+  | { queue: number; decode: number; decide: number; encode: number; journal: number }
+  | 'not_sampled'
+  | 'not_kept';
+
+/**
+ * Sums of one chart account in one currency over a shard. Debit and credit are non-negative turnovers in minor units, as
+ * decimal text: they may exceed 2^53 and 2^64.
+ */
 export interface LedgerTotal {
   currency: number;
   glAccount: number;
-  debit: number;
-  credit: number;
+  debit: string;
+  credit: string;
 }
 
 export interface ShardStats {
@@ -167,7 +216,6 @@ export interface ShardStats {
   accounts: number;
   cards: number;
   holdsOpen: number;
-  heldTotal: number;
   recentKeys: number;
   tombstones: number;
   memoryBytes: number;

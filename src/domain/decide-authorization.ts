@@ -2,7 +2,6 @@
  * Authorization requests behind the duplicate check: purchases, cash, balance inquiries and account verifications.
  */
 
-import { approvalCodeOf } from './approval-code.js';
 import { isPastExpiry } from './calendar.js';
 import { AccountStatus, CardStatus, ElementKind, Reason, Response, Step, Verdict } from './codes.js';
 import type { MessageEvent } from './events.js';
@@ -40,7 +39,7 @@ export function decideAuthorization(state: ShardState, history: History, keys: I
     out.verdict(Step.funds, Verdict.notApplicable);
     out.response = out.element === ElementKind.verification ? Response.verified : Response.approved;
   }
-  out.approvalCode = approvalCodeOf(out.cardSlot, state.cards.approvals(out.cardSlot));
+  out.approvalCode = state.approvalCodes.of(out.cardSlot, state.cards.approvals(out.cardSlot));
   out.verdict(Step.approve, Verdict.pass);
 }
 

@@ -3,10 +3,10 @@
  * `commit`, which gives it its sequence, appends it to the journal and applies it, so that the next step (the next row of
  * an import) sees its effect. A refusal is a value and has no event. All events of a command land in one frame.
  */
-import { ACCOUNTS_PER_SHARD_MAX, CARDS_PER_SHARD_MAX, CREDIT_LIMIT_MAX } from '../limits.js';
+import { ACCOUNTS_PER_SHARD_MAX, CARDS_PER_SHARD_MAX, CREDIT_BALANCE_MAX, CREDIT_LIMIT_MAX } from '../limits.js';
 import { AccountStatus, CardStatus, EventKind } from './codes.js';
 import type {
-  Command,
+  Change,
   CommandResult,
   CreateAccount,
   CreateCard,
@@ -27,7 +27,7 @@ import { accountView, cardView } from './views.js';
 export type Commit = (event: PlainEvent) => void;
 
 /** Decides and carries out one command. The idempotency tag is the shard's business: see `ShardState.idempotency`. */
-export function decideCommand(state: ShardState, command: Command, nowMs: number, commit: Commit): CommandResult {
+export function decideCommand(state: ShardState, command: Change, nowMs: number, commit: Commit): CommandResult {
   switch (command.op) {
     case 'create_account':
       return createAccount(state, command, nowMs, commit);
@@ -156,10 +156,14 @@ function updateCard(state: ShardState, command: UpdateCard, nowMs: number, commi
   const { accounts, cards } = state;
   const { cardSlot, status } = command;
   if (!cards.exists(cardSlot)) return refuse('card_not_found', 'there is no such card');
+  const accountSlot = cards.account(cardSlot);
+  if (status === undefined) {
+    const views = { account: accountView(state, accountSlot), card: cardView(state, cardSlot) };
+    return { ok: true, sequence: cards.newest(cardSlot), ...views };
+  }
   if (isFinal(cards.status(cardSlot)) && cards.status(cardSlot) !== status) {
     return refuse('card_status_final', 'closed, lost and stolen are final');
   }
-  const accountSlot = cards.account(cardSlot);
   const event: PlainEvent = {
     kind: EventKind.cardUpdated,
     sequence: 0,
@@ -220,6 +224,9 @@ function postPayment(state: ShardState, command: PostPayment, nowMs: number, com
     return refuse('currency_mismatch', `account ${account} is kept in currency ${accounts.currency(accountSlot)}`);
   }
   if (!isAmount(amount, 1)) return refuse('amount_out_of_range', `amount ${amount} is not within 1 and 12 digits`);
+  if (accounts.posted(accountSlot) - amount < -CREDIT_BALANCE_MAX) {
+    return refuse('amount_out_of_range', `account ${account} would be more than ${CREDIT_BALANCE_MAX} in credit`);
+  }
   const hash = hash64(accountSlot, reference);
   if (state.references.find(hash.high, hash.low) > 0) {
     return refuse('reference_exists', `account ${account} has a payment with reference ${reference}`);

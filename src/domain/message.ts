@@ -6,6 +6,7 @@
  * live as ASCII bytes in `text`; `textAt[i]` and `textLength[i]` bound text `i` of `Text`. Fixed-width texts keep their
  * padding. A length of 0 means absent.
  */
+import { MESSAGE_TEXT_BYTES } from '../limits.js';
 
 export const ABSENT = -1;
 
@@ -98,7 +99,7 @@ export class MessageInput {
   badFieldMissing = 0;
 
   /** Source of the texts: a scratch buffer on the live path, the frame's body when read back from the journal. */
-  text: Uint8Array = new Uint8Array(512);
+  text: Uint8Array = new Uint8Array(MESSAGE_TEXT_BYTES);
   readonly textAt = new Uint32Array(TEXT_COUNT);
   readonly textLength = new Uint8Array(TEXT_COUNT);
 

@@ -17,7 +17,11 @@ export class ReplyFacts {
   partial = false;
   /** DE4 of a partial approval, minor units of DE49. */
   partialAmount = 0;
-  /** DE6 of a partial approval, minor units of DE51; -1 when the request had no DE6 to replace. */
+  /**
+   * DE6 of a partial approval, minor units of DE51. -1 when there is nothing to say: no partial approval, or DE49 is the
+   * account's currency and DE51 is not, so that DE6 had no part in the decision. Then the reply has no DE6: the one of the
+   * request would contradict the approved DE4.
+   */
   partialBillingAmount = -1;
   /** DE54 amount of type 57 with a partial approval: the requested DE4, in DE49. */
   originalAmount = 0;
@@ -49,6 +53,7 @@ export function replyFacts(state: ShardState, event: MessageEvent, into: ReplyFa
   into.response = event.response;
   into.approvalCode = event.approvalCode;
   into.partial = event.response === Response.partial;
+  into.partialBillingAmount = -1;
   if (into.partial) {
     const foreign = input.currency !== currency;
     into.partialAmount = foreign ? foreignPartial(input, event.approvedAmount) : event.approvedAmount;

@@ -10,6 +10,7 @@
 import { assert } from '../errors.js';
 import { DUPLICATE_WINDOW_MS } from '../limits.js';
 import { ACCOUNT_BLOCK_BYTES_MAX, AccountTable } from './account-table.js';
+import { ApprovalCodes, NO_APPROVAL_KEY } from './approval-code.js';
 import { CardTable } from './card-table.js';
 import { RowCursor } from './columns.js';
 import { StateDigest } from './digest.js';
@@ -28,6 +29,7 @@ export class ShardState {
   readonly shard: number;
   /** How long repeats and early reversals are remembered, ms; at least 24 h (limits.ts). */
   readonly duplicateWindowMs: number;
+  readonly approvalCodes: ApprovalCodes;
   readonly digest = new StateDigest();
   readonly accounts: AccountTable;
   readonly cards: CardTable;
@@ -46,10 +48,18 @@ export class ShardState {
   #countersPass = false;
   readonly #cursor = new RowCursor();
 
-  /** `blockBits`: rows of a checkpoint block as a power of two; part of the checkpoint's format, smaller ones are for tests. */
-  constructor(shard: number, duplicateWindowMs = DUPLICATE_WINDOW_MS, blockBits = BLOCK_BITS) {
+  /**
+   * @param approvalKey needed only by a state that decides @param blockBits rows of a checkpoint block as a power of two; part of the checkpoint's format, smaller ones are for tests
+   */
+  constructor(
+    shard: number,
+    duplicateWindowMs = DUPLICATE_WINDOW_MS,
+    approvalKey = NO_APPROVAL_KEY,
+    blockBits = BLOCK_BITS,
+  ) {
     this.shard = shard;
     this.duplicateWindowMs = duplicateWindowMs;
+    this.approvalCodes = new ApprovalCodes(approvalKey, shard);
     this.accounts = new AccountTable(this.digest, blockBits);
     this.cards = new CardTable(this.digest, blockBits);
     this.holds = new HoldTable(this.digest, blockBits);
@@ -61,11 +71,6 @@ export class ShardState {
   /** Tombstones of early reversals recorded since the shard began. */
   get tombstones(): number {
     return this.#tombstones;
-  }
-
-  /** Sum of held amounts over all accounts, whatever their currency. */
-  get heldTotal(): number {
-    return this.accounts.heldTotal;
   }
 
   get holdsOpen(): number {

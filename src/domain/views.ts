@@ -43,7 +43,7 @@ export function cardView(state: ShardState, slot: number): CardView {
 export function ledgerTotals(state: ShardState): LedgerTotal[] {
   const totals: LedgerTotal[] = [];
   state.ledger.forEach((currency, glAccount, debit, credit) => {
-    totals.push({ currency, glAccount, debit, credit });
+    totals.push({ currency, glAccount, debit: String(debit), credit: String(credit) });
   });
   return totals;
 }

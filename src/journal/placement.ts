@@ -18,6 +18,14 @@ export function shardOfFingerprint(f0: number, shards: number): number {
   return f0 & (shards - 1);
 }
 
+/**
+ * Shard of an idempotency key, which is the one place that knows whether the key was used: the lowest bits of the third
+ * word of its HMAC. (The first two words find it within the shard.)
+ */
+export function shardOfKey(keyHash: Uint8Array, shards: number): number {
+  return keyHash[11]! & (shards - 1);
+}
+
 function mix(value: number): number {
   let hash = value ^ (value >>> 16);
   hash = Math.imul(hash, 0x85ebca6b);

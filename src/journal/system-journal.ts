@@ -105,6 +105,19 @@ export class SystemJournal {
     return scan.head();
   }
 
+  /**
+   * The record at a sequence. Checks the frame that holds it and its link to the one before, no more.
+   * @throws HoldfastError `record_unreadable`, `frame_corrupt`, `chain_broken`.
+   */
+  read(sequence: number): SystemRecord {
+    const scan = new JournalScan(Environments.ofStore(this.#store, this.#path), SYSTEM_SHARD, sequence);
+    if (!scan.nextFrame()) {
+      throw new HoldfastError('record_unreadable', `system record ${sequence} is not in ${this.#path}`, 'run verify');
+    }
+    scan.cursor.seek(sequence);
+    return this.#decode(scan.cursor.raw(), sequence).record;
+  }
+
   #decode(bytes: Uint8Array, sequence: number): { record: SystemRecord; timeMs: number } {
     let wrong: string;
     try {

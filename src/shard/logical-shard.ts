@@ -34,6 +34,7 @@ import { ShardHistory } from './history.js';
 import { normalize } from './normalize.js';
 import { messageHash, Poisons } from './poison.js';
 import { writeRefusal, writeReply } from './reply.js';
+import { StageTimes } from './stage-times.js';
 import { STAGE_SAMPLE, type ThreadContext } from './thread-context.js';
 import { UnknownCardRate } from './unknown-card-rate.js';
 
@@ -47,6 +48,7 @@ export class LogicalShard {
   readonly history: ShardHistory;
   readonly held = new HeldReplies();
   readonly poisons: Poisons;
+  readonly stageTimes: StageTimes;
   /** Digest of the state after the last whole record: an exception half-way through the next one does not change it. */
   readonly digest = { high: 0, low: 0 };
   readonly #context: ThreadContext;
@@ -57,9 +59,10 @@ export class LogicalShard {
   constructor(context: ThreadContext, head: ShardHead) {
     this.#context = context;
     this.number = head.shard;
-    this.state = new ShardState(head.shard, context.ports.duplicateWindowMs);
+    this.state = new ShardState(head.shard, context.ports.duplicateWindowMs, context.ports.approvalKey);
     this.poisons = new Poisons(this.state.poisons);
     this.journal = new ShardJournal(head.shard, head);
+    this.stageTimes = new StageTimes(head.sequence);
     const { segments, board, keyCheck, reader } = context.ports;
     this.index = ShardIndex.open(segments, head.shard, { board, keyCheck, headSequence: head.sequence });
     this.history = new ShardHistory(head.shard, this.index, this.journal, reader);
@@ -161,11 +164,19 @@ export class LogicalShard {
     }
     const decodedUs = sampled ? monotonicUs() : 0;
     this.#plantedFault();
+    const before = sampled ? this.journal.sequence : 0;
     const encodeUs = this.#decide(client, entry, decoder, at, sampled);
     if (sampled) {
-      instruments.decode.record(decodedUs - startUs);
+      const decodeUs = decodedUs - startUs;
+      const decideUs = monotonicUs() - decodedUs - encodeUs;
+      instruments.decode.record(decodeUs);
       instruments.encode.record(encodeUs);
-      instruments.decide.record(monotonicUs() - decodedUs - encodeUs);
+      instruments.decide.record(decideUs);
+      const { sequence } = this.journal;
+      // A repeat left no record that anybody could ask about.
+      if (sequence > before) {
+        this.stageTimes.add(sequence, context.nowUs - entry.timeUs, decodeUs, decideUs, encodeUs);
+      }
     }
   }
 

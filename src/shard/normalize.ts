@@ -110,9 +110,14 @@ function textEnd(input: MessageInput): number {
   return end;
 }
 
-/** DE48 is tag(2) length(2) value; a DE48 of another layout is private to somebody else and ignored. */
+/**
+ * DE48 is tag(2) length(2) value; a DE48 of another layout is private to somebody else and ignored. Of a repeated tag the
+ * last one counts, so that what a message puts into the buffers does not grow with their number.
+ */
 function readPrivateData(decoder: Decoder, input: MessageInput): void {
   tags.reset(decoder.bytes, decoder.start(48), decoder.length(48));
+  let networkIdAt = 0;
+  let networkIdLength = 0;
   while (tags.next()) {
     const { length } = tags;
     switch (tags.tag) {
@@ -127,12 +132,8 @@ function readPrivateData(decoder: Decoder, input: MessageInput): void {
         input.partialSupported = length > 0 && tags.bytes[tags.at]! === 0x31 ? 1 : 0;
         break;
       case PrivateTag.originalNetworkId:
-        if (length > 0 && length <= NETWORK_ID_MAX) {
-          const at = textEnd(input);
-          for (let i = 0; i < length; i++) input.text[at + i] = tags.bytes[tags.at + i]!;
-          input.textAt[Text.originalNetworkId] = at;
-          input.textLength[Text.originalNetworkId] = length;
-        }
+        networkIdAt = tags.at;
+        networkIdLength = length <= NETWORK_ID_MAX ? length : 0;
         break;
       case PrivateTag.addressCheck:
         input.carried |= Carried.addressCheck;
@@ -144,6 +145,11 @@ function readPrivateData(decoder: Decoder, input: MessageInput): void {
         break;
     }
   }
+  if (networkIdLength === 0) return;
+  const at = textEnd(input);
+  for (let i = 0; i < networkIdLength; i++) input.text[at + i] = tags.bytes[networkIdAt + i]!;
+  input.textAt[Text.originalNetworkId] = at;
+  input.textLength[Text.originalNetworkId] = networkIdLength;
 }
 
 function threeDigits(): number {

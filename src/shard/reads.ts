@@ -3,9 +3,10 @@
  * `queueResult` queues it behind the shard's last sequence.
  */
 import { pack, unpack } from 'msgpackr';
-import type { LedgerTotal, Read, ReadResult, ShardStats } from '../domain/commands.js';
-import { accountView, cardView } from '../domain/views.js';
+import type { Read, ReadResult, ShardStats } from '../domain/commands.js';
+import { accountView, cardView, ledgerTotals } from '../domain/views.js';
 import type { RingConsumer } from '../ring/ring.js';
+import { earlierOutcome } from './idempotency.js';
 import type { LogicalShard } from './logical-shard.js';
 
 /** Answers the read of the current ring entry. */
@@ -52,8 +53,12 @@ function answer(shard: LogicalShard, durable: number, read: Read): ReadResult {
         expiresMs: holds.expiresMs(slot),
       };
     }
+    case 'stage_times':
+      return { ok: true, stageTimes: shard.stageTimes.of(read.sequence) };
+    case 'outcome':
+      return { ok: true, outcome: earlierOutcome(shard, read.idempotency) ?? null };
     case 'totals':
-      return { ok: true, totals: totals(shard) };
+      return { ok: true, totals: ledgerTotals(shard.state) };
     case 'stats':
       return { ok: true, stats: stats(shard, durable) };
   }
@@ -76,14 +81,6 @@ function searchIndex(shard: LogicalShard, read: { high: number; low?: number; li
   return Array.from(found.sequences.subarray(0, found.count)).reverse().slice(0, read.limit);
 }
 
-function totals(shard: LogicalShard): LedgerTotal[] {
-  const rows: LedgerTotal[] = [];
-  shard.state.ledger.forEach((currency, glAccount, debit, credit) => {
-    rows.push({ currency, glAccount, debit, credit });
-  });
-  return rows;
-}
-
 function stats(shard: LogicalShard, durable: number): ShardStats {
   const index = shard.index.stats();
   return {
@@ -93,7 +90,6 @@ function stats(shard: LogicalShard, durable: number): ShardStats {
     accounts: shard.state.accounts.count,
     cards: shard.state.cards.count,
     holdsOpen: shard.state.holdsOpen,
-    heldTotal: shard.state.heldTotal,
     recentKeys: index.recentEntries,
     tombstones: shard.state.tombstones,
     memoryBytes: shard.state.memoryBytes + index.recentBytes + index.segmentBytes,

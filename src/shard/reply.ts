@@ -2,7 +2,7 @@
  * Builds the reply of a decision from the request and the event alone, so that a repeat gets the same answer: what was
  * decided (38, 39, 54, approved amounts) comes from the event, what is echoed from the request at hand.
  *
- * Echoed: 3, 4, 6 (with 10), 7, 11, 12, 13, 32, 33, 37, 41, 42, 49, 51, 63. Never echoed: 2, 35, 45, 52, 55. The wire wants
+ * Echoed: 3, 4, 6 (with 10, in the account's currency), 7, 11, 12, 13, 32, 33, 37, 41, 42, 49, 51, 63. Never echoed: 2, 35, 45, 52, 55. The wire wants
  * fields in ascending order, so the code is one straight line in that order.
  */
 import type { MessageEvent } from '../domain/events.js';
@@ -11,7 +11,8 @@ import type { ShardState } from '../domain/shard-state.js';
 import type { Decoder } from '../iso8583/decoder.js';
 import type { Encoder } from '../iso8583/encoder.js';
 import { replyMti } from '../iso8583/mti.js';
-import { AMOUNT_GROUP_BYTES, AmountType, writeAmountGroup } from '../iso8583/private-data.js';
+import { AmountType, writeAmountGroup } from '../iso8583/private-data.js';
+import { AMOUNT_MAX } from '../limits.js';
 
 const scratch = new Uint8Array(64);
 const facts = new ReplyFacts();
@@ -30,7 +31,7 @@ export function writeReply(
   encoder.copy(request, 3);
   if (facts.partial) encoder.putDigits(4, facts.partialAmount);
   else encoder.copy(request, 4);
-  if (facts.partial && request.has(6)) encoder.putDigits(6, facts.partialBillingAmount);
+  if (facts.partialBillingAmount >= 0 && request.has(6)) encoder.putDigits(6, facts.partialBillingAmount);
   encoder.copy(request, 7);
   encoder.copy(request, 11);
   encoder.copy(request, 12);
@@ -79,20 +80,20 @@ const ECHOED_AFTER_39 = [41, 42, 49, 51, 63];
 function writeAmounts(event: MessageEvent): number {
   const accountType = Math.floor(event.input.processingCode / 100) % 100;
   if (facts.balances) {
-    writeAmountGroup(scratch, 0, accountType, AmountType.ledger, facts.currency, facts.ledgerBalance);
-    writeAmountGroup(
-      scratch,
-      AMOUNT_GROUP_BYTES,
-      accountType,
-      AmountType.available,
-      facts.currency,
-      facts.availableBalance,
-    );
-    return 2 * AMOUNT_GROUP_BYTES;
+    const end = writeBalance(0, accountType, AmountType.ledger, facts.ledgerBalance);
+    return writeBalance(end, accountType, AmountType.available, facts.availableBalance);
   }
   if (!facts.partial) return 0;
-  writeAmountGroup(scratch, 0, accountType, AmountType.original, event.input.currency, facts.originalAmount);
-  return AMOUNT_GROUP_BYTES;
+  return writeAmountGroup(scratch, 0, accountType, AmountType.original, event.input.currency, facts.originalAmount);
+}
+
+/**
+ * One balance in the account's currency; returns the end. DE54 has twelve digits, an account may have more: such a balance
+ * is left out, because a smaller number in its place would be a wrong one.
+ */
+function writeBalance(at: number, accountType: number, amountType: number, balance: number): number {
+  if (Math.abs(balance) > AMOUNT_MAX) return at;
+  return writeAmountGroup(scratch, at, accountType, amountType, facts.currency, balance);
 }
 
 function putDecimal(target: Uint8Array, at: number, width: number, value: number): void {

@@ -311,7 +311,9 @@ export class ShardHost {
     faults.reach(KillPoint.beforeAppend);
     const start = monotonicUs();
     lane.append(frames);
-    instruments.journal.record(monotonicUs() - start);
+    const journalUs = monotonicUs() - start;
+    instruments.journal.record(journalUs);
+    for (const shard of this.#all) shard.stageTimes.commit(journalUs);
     instruments.batch.record(records);
     instruments.count(ShardCounter.commits);
     frames.length = 0;

@@ -5,6 +5,7 @@
  */
 import type { MessagePort } from 'node:worker_threads';
 import { monotonicUs, wallMs } from '../clock.js';
+import type { ApprovalKey } from '../domain/approval-code.js';
 import { IndexKeys } from '../domain/index-keys.js';
 import { type ErrorCode, ExitStatus, HoldfastError } from '../errors.js';
 import { CheckpointStore } from '../journal/checkpoint.js';
@@ -54,6 +55,7 @@ export interface ShardThreadTask {
   readonly instruments: SharedArrayBuffer;
   readonly indexSeeds: readonly [number, number];
   readonly duplicateWindowMs: number;
+  readonly approvalKey: ApprovalKey;
   readonly faults: FaultOptions;
   readonly port: MessagePort;
 }
@@ -110,6 +112,7 @@ function run(task: ShardThreadTask, control: ControlBlock, closers: (() => Promi
     keys: new IndexKeys(task.indexSeeds[0], task.indexSeeds[1]),
     keyCheck: segmentKeyCheck(task.indexSeeds[0], task.indexSeeds[1]),
     duplicateWindowMs: task.duplicateWindowMs,
+    approvalKey: task.approvalKey,
     directory: new CardDirectory(task.directory),
     faults: new Faults(task.faults),
     instruments: new ShardInstruments(task.instruments),

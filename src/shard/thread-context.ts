@@ -2,6 +2,7 @@
  * What the logical shards of one thread share: codecs, the scratch event, the journal's reader, clocks. One instance per
  * thread; shards of a thread run one after the other, so a single scratch event serves them all.
  */
+import type { ApprovalKey } from '../domain/approval-code.js';
 import { MessageEvent } from '../domain/events.js';
 import type { IndexKeys } from '../domain/index-keys.js';
 import { Decoder } from '../iso8583/decoder.js';
@@ -30,6 +31,7 @@ export interface ThreadPorts {
   readonly keyCheck: number;
   /** Duplicate window, ms. */
   readonly duplicateWindowMs: number;
+  readonly approvalKey: ApprovalKey;
   readonly directory: CardDirectory;
   readonly faults: Faults;
   readonly instruments: ShardInstruments;

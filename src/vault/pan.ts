@@ -14,10 +14,15 @@ export function maskPan(pan: string): string {
   return pan.slice(0, 6) + '*'.repeat(pan.length - 10) + pan.slice(-4);
 }
 
-/** Hides every run of 13 to 19 digits in a text (for messages of errors that may quote input); longer runs vanish whole. */
+/**
+ * Hides every run of 13 to 19 digits in a text (for messages of errors that may quote input), also in the groups in which cards
+ * show them; longer runs vanish whole.
+ */
 export function maskDigits(text: string): string {
-  return text.replace(/\d{13,}/g, maskPan);
+  return text.replace(/\d{13,}/g, maskPan).replace(GROUPED, (run) => maskPan(run.replace(/\D/g, '')));
 }
+
+const GROUPED = /(?<!\d)\d{4}([ +._-])(?:\d{4}\1\d{4}\1\d{1,7}|\d{6}\1\d{5})(?!\d)/g;
 
 /** Check digit that makes `digits` + check digit pass the Luhn formula. */
 export function luhnCheckDigit(digits: string): number {

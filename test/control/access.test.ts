@@ -60,7 +60,7 @@ describe('tokens', () => {
     const flipped = good.slice(0, -2) + (good.at(-2) === 'A' ? 'B' : 'A') + good.at(-1);
     for (const wrong of [`Bearer ${flipped}`, `Basic ${good}`, good, 'Bearer', `Bearer ${good} x`, 'Bearer hf_x_y'])
       expect(await status(wrong)).toBe(401);
-    const id = good.split('_')[1]!;
+    const id = `tok_${good.split('_')[1]!}`;
     expect((await h.call('DELETE', `/v1/tokens/${id}`)).status).toBe(204);
     expect(await status(`Bearer ${good}`)).toBe(401);
   });

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { type Harness, makeHarness } from './harness.js';
+import { STAGE_SAMPLE } from '../../src/shard/thread-context.js';
+import { type Harness, makeHarness, restart } from './harness.js';
 
 let h: Harness;
 let account: string;
@@ -121,17 +122,21 @@ describe('the simulator', () => {
     expect((await authorize({ amount: 1 }, key)).body.code).toBe('idempotency_mismatch');
   });
 
-  it('sends the very same message again when only the intent survived', async () => {
+  it('sends the very same message again when the process died before the answer was kept', async () => {
     const key = { 'idempotency-key': 'sim-2' };
-    const first = await authorize({}, key);
-    // As after a crash between effect and outcome: the shard has the authorization, the journal only the intent.
-    const index = h.log.records.findIndex((record) => record.type === 'outcome');
-    h.log.records.splice(index, 1);
-    const restarted = makeHarness({ log: h.log, engine: h.engine, vault: h.vault });
+    h.engine.before = (command) => {
+      if (command.op === 'keep_answer') throw new Error('the process died');
+    };
+    expect((await authorize({}, key)).status).toBe(500);
+    const [first] = (await h.call('GET', '/v1/authorizations')).body.data;
+    h.engine.nowMs += 60_000;
+    const restarted = restart(h);
     const again = await restarted.call('POST', '/v1/simulate/authorization', { card, amount: 2500 }, key);
     expect(again.status).toBe(201);
-    expect(again.body.authorization.id).toBe(first.body.authorization.id);
-    expect((await h.call('GET', `/v1/accounts/${account}`)).body.balances.held).toBe(2500);
+    expect(again.body.authorization).toEqual(first);
+    expect((await restarted.call('GET', `/v1/accounts/${account}`)).body.balances.held).toBe(2500);
+    const third = await restarted.call('POST', '/v1/simulate/authorization', { card, amount: 2500 }, key);
+    expect([third.headers['idempotent-replayed'], third.text]).toEqual(['true', again.text]);
   });
 });
 
@@ -153,6 +158,22 @@ describe('explain', () => {
     const why = (await h.call('GET', `/v1/authorizations/${declined}/explain`)).body;
     expect(why).toMatchObject({ response_code: '51', decline_reason: 'insufficient_funds' });
     expect(why.verdicts.at(-1)).toMatchObject({ step: 'funds', verdict: 'fail' });
+  });
+
+  it('shows the stage times of sampled messages, and says why there are none', async () => {
+    const ids: string[] = [];
+    for (let i = 0; i <= STAGE_SAMPLE; i++) ids.push((await authorize({ amount: 1 })).body.authorization.id);
+    const times = async (harness: Harness, id: string) => {
+      const { body } = await harness.call('GET', `/v1/authorizations/${id}/explain`);
+      return [body.stage_times_us, body.stage_times_missing];
+    };
+    const taken = { queue: expect.any(Number), decode: expect.any(Number), decide: expect.any(Number) };
+    const whole = { ...taken, encode: expect.any(Number), journal: expect.any(Number) };
+    expect(await times(h, ids[0]!)).toEqual([whole, null]);
+    expect(await times(h, ids[1]!)).toEqual([null, 'not_sampled']);
+    expect(await times(h, ids[STAGE_SAMPLE - 1]!)).toEqual([null, 'not_sampled']);
+    expect(await times(h, ids[STAGE_SAMPLE]!)).toEqual([whole, null]);
+    expect(await times(restart(h), ids[0]!)).toEqual([null, 'not_kept']);
   });
 
   it('links the reversal', async () => {
@@ -269,5 +290,31 @@ describe('the ledger', () => {
     expect(book.accounts).toContainEqual(
       expect.objectContaining({ account: '2200', debit: 0, credit: 1500, balance: -1500 }),
     );
+  });
+
+  it('writes turnovers beyond 2^53 to the last digit', async () => {
+    const { engine } = h;
+    const turnover = { debit: '9007199254740993', credit: '30000000000000000001' };
+    engine.read = async (shard) => ({
+      ok: true,
+      totals: [
+        { currency: 360, glAccount: 9100, ...turnover },
+        ...(shard === 0 ? [{ currency: 360, glAccount: 9199, debit: turnover.credit, credit: turnover.debit }] : []),
+      ],
+    });
+    const answer = await h.app.inject({
+      method: 'GET',
+      url: '/v1/ledger/trial-balance',
+      headers: { authorization: `Bearer ${h.token('read')}` },
+    });
+    const shards = BigInt(engine.shards);
+    expect(answer.headers['content-type']).toBe('application/json; charset=utf-8');
+    expect(answer.payload).toContain(`"debits":${shards * 9007199254740993n + 30000000000000000001n},`);
+    expect(answer.payload).toContain(
+      `"debit":${shards * 9007199254740993n},"credit":${shards * 30000000000000000001n}`,
+    );
+    const difference = (shards - 1n) * (9007199254740993n - 30000000000000000001n);
+    expect(answer.payload).toContain(`"difference":${difference},`);
+    expect(JSON.parse(answer.payload).balanced).toBe(shards === 1n);
   });
 });

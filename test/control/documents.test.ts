@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { Metrics, type MetricsSources, metricNames } from '../../src/control/metrics.js';
 import { problems } from '../../src/control/problem.js';
+import { errorsOf } from '../../src/control/route-errors.js';
 import { responseCode } from '../../src/domain/codes.js';
 import { createShardInstruments, ShardInstruments } from '../../src/shard-instruments.js';
 import { makeHarness } from './harness.js';
@@ -57,6 +58,62 @@ describe('OpenAPI', () => {
       expect.objectContaining({ name: 'Idempotency-Key', required: true }),
     );
     expect(body.components.schemas.AccountCreate.additionalProperties).toBe(false);
+  });
+
+  it('describes every parameter, error and header', async () => {
+    const { body } = await h.call('GET', '/openapi.json');
+    const { schemas, headers } = body.components;
+    expect(schemas.Problem.properties.code.enum.sort()).toEqual(Object.keys(problems).sort());
+    for (const [, name] of JSON.stringify(body).matchAll(/"#\/components\/headers\/([^"]+)"/g))
+      expect(headers).toHaveProperty(name!);
+    const described = new Set<string>();
+    for (const route of h.routes) {
+      const operation = body.paths[route.path][route.method.toLowerCase()];
+      const parameters: { name: string; in: string; required: boolean; schema: object }[] = operation.parameters ?? [];
+      const inPath = [...route.path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name);
+      expect(parameters.filter((one) => one.in === 'path').map(({ name }) => name)).toEqual(inPath);
+      for (const { name, schema } of parameters) {
+        expect([route.id, name, Object.keys(schema)]).toEqual([route.id, name, expect.arrayContaining(['type'])]);
+      }
+      const takesKey = route.method === 'POST' || route.method === 'PATCH';
+      expect(parameters.some(({ name }) => name === 'Idempotency-Key')).toBe(takesKey);
+      for (const [status, response] of Object.entries<{ headers: object; content?: Record<string, never> }>(
+        operation.responses,
+      )) {
+        expect(response.headers).toHaveProperty('X-Request-Id');
+        const replayed = takesKey && Number(status) < 500;
+        expect([route.id, status, 'Idempotent-Replayed' in response.headers]).toEqual([route.id, status, replayed]);
+      }
+      for (const code of errorsOf(route)) {
+        const { status } = problems[code];
+        const { schema } = operation.responses[status].content['application/problem+json'];
+        expect(schema.allOf[1].properties.code.enum).toContain(code);
+        described.add(code);
+      }
+      const scopes = { open: [], loopback: [{}, { bearer: ['read'] }] }[route.access as string];
+      expect(operation.security).toEqual(scopes ?? [{ bearer: [route.access] }]);
+    }
+    // What is answered where there is no operation.
+    const others = ['route_not_found', 'method_not_allowed'];
+    expect([...described, ...others].sort()).toEqual(Object.keys(problems).sort());
+    for (const code of others) expect(body.info.description).toContain(code);
+  });
+
+  it('has every list with the same parameters', async () => {
+    const { body } = await h.call('GET', '/openapi.json');
+    for (const route of h.routes.filter(({ id }) => id.startsWith('list'))) {
+      const { parameters } = body.paths[route.path].get;
+      const [limit, after, before] = ['limit', 'starting_after', 'ending_before'].map((name) =>
+        parameters.find((one: { name: string }) => one.name === name),
+      );
+      expect(limit.schema).toEqual({ type: 'integer', minimum: 1, maximum: 100, default: 10 });
+      expect([after.schema.type, before.schema.type]).toEqual(['string', 'string']);
+    }
+    const search = body.paths['/v1/authorizations'].get.parameters;
+    expect(search.map((one: { name: string }) => one.name)).toEqual(
+      'limit starting_after ending_before card account rrn stan status since until'.split(' '),
+    );
+    expect(search.at(-1).schema).toEqual({ type: 'string', format: 'date-time' });
   });
 
   it('is true: real answers fit the documented schemas', async () => {
@@ -127,7 +184,7 @@ describe('metrics', () => {
     shardStats: async () => [
       {
         ...{ shard: 0, sequence: 12, durable: 10, accounts: 3, cards: 4, holdsOpen: 5 },
-        ...{ heldTotal: 9, recentKeys: 1, tombstones: 0, memoryBytes: 1 },
+        ...{ recentKeys: 1, tombstones: 0, memoryBytes: 1 },
       },
     ],
     queueBytes: () => 77,

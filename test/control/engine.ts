@@ -40,13 +40,15 @@ export class TestEngine implements ShardPort, JournalPort, DirectoryPort {
   readonly #reader: JournalReader;
   readonly #directory = new CardDirectory(createDirectory({ expected: 16, maximum: 1 << 20 }));
   readonly #keys = new IndexKeys(0x1234567, 0x89abcde);
+  /** The journal: what survives a restart. */
+  readonly #store: MemoryStore;
   #turning = false;
   #stopped = false;
 
-  constructor(shards: number, nowMs: number) {
+  constructor(shards: number, nowMs: number, store = new MemoryStore()) {
     this.shards = shards;
     this.nowMs = nowMs;
-    const store = new MemoryStore();
+    this.#store = store;
     const reader = JournalReader.ofStore(store, 'memory');
     const context = new ThreadContext({
       reader,
@@ -55,6 +57,7 @@ export class TestEngine implements ShardPort, JournalPort, DirectoryPort {
       keys: new IndexKeys(0x1234567, 0x89abcde),
       keyCheck: 7,
       duplicateWindowMs: 86_400_000,
+      approvalKey: [1, 2, 3, 4],
       directory: this.#directory,
       faults: new Faults(noFaults),
       instruments: new ShardInstruments(this.instruments),
@@ -151,6 +154,12 @@ export class TestEngine implements ShardPort, JournalPort, DirectoryPort {
   close(): void {
     this.#stopped = true;
     this.#client.close();
+  }
+
+  /** The shards of the next process, rebuilt from the journal. */
+  restarted(): TestEngine {
+    this.close();
+    return new TestEngine(this.shards, this.nowMs, this.#store);
   }
 
   /** Runs turns while the call waits. */

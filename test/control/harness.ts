@@ -1,13 +1,16 @@
 /** A control plane on fakes, with every log line kept for inspection. */
+import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { Writable } from 'node:stream';
-import type { FastifyInstance, InjectOptions } from 'fastify';
+import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from 'fastify';
 import { pino } from 'pino';
 import { buildApp } from '../../src/control/app.js';
 import type { ControlContext } from '../../src/control/context.js';
 import { IdempotencyKeys } from '../../src/control/idempotency.js';
+import { openApi } from '../../src/control/openapi.js';
 import type { ProfilePort, VaultPort } from '../../src/control/ports.js';
 import type { Route } from '../../src/control/route.js';
+import { retried } from '../../src/control/route-errors.js';
 import { allRoutes } from '../../src/control/routes/index.js';
 import type { SystemLog, SystemRecord } from '../../src/control/system-log.js';
 import { SystemState } from '../../src/control/system-state.js';
@@ -20,11 +23,14 @@ export const START_MS = Date.UTC(2026, 10, 23, 12, 0, 0);
 
 export class MemoryLog implements SystemLog {
   readonly records: SystemRecord[] = [];
-  append(records: readonly SystemRecord[]): void {
-    this.records.push(...structuredClone(records));
+  append(records: readonly SystemRecord[]): number {
+    return this.records.push(...structuredClone(records));
   }
-  replay(visit: (record: SystemRecord) => void): void {
-    for (const record of this.records) visit(record);
+  replay(visit: (record: SystemRecord, sequence: number) => void): void {
+    for (const [index, record] of this.records.entries()) visit(record, index + 1);
+  }
+  read(sequence: number): SystemRecord {
+    return structuredClone(this.records[sequence - 1]!);
   }
 }
 
@@ -78,6 +84,43 @@ export interface HarnessOptions {
   vault?: MemoryVault;
 }
 
+/** The next process: control plane and shards anew, over what is durable. */
+export function restart(h: Harness): Harness {
+  return makeHarness({ log: h.log, vault: h.vault, engine: h.engine.restarted() });
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: a document
+let documentPaths: any;
+
+/** Holds every answer of every test against the OpenAPI document: status, code, content type and headers. */
+function documentedAnswers(routes: readonly Route[]) {
+  documentPaths ??= openApi(routes, 'test').paths;
+  return (method: string, url: string, { statusCode, headers, body }: LightMyRequestResponse): void => {
+    const path = url.split('?')[0]!;
+    const known = routes.find(
+      (one) => one.method === method && new RegExp(`^${one.path.replace(/\{\w+\}/g, '[^/]*')}$`).test(path),
+    );
+    if (known === undefined) return;
+    const where = `${method} ${known.path} ${statusCode}`;
+    const response = documentPaths[known.path][method.toLowerCase()].responses[statusCode];
+    assert(response !== undefined, `${where} is not documented: ${body.slice(0, 200)}`);
+    for (const name of [
+      'Idempotent-Replayed',
+      'Retry-After',
+      'WWW-Authenticate',
+      'Content-Disposition',
+      'X-Request-Id',
+    ])
+      if (headers[name.toLowerCase()] !== undefined) assert(name in response.headers, `${where} ${name}`);
+    const type = String(headers['content-type'] ?? '').split(';')[0]!;
+    if (type !== '') assert(type in response.content, `${where} ${type}`);
+    if (type !== 'application/problem+json') return;
+    const { code } = JSON.parse(body);
+    assert(response.content[type].schema.allOf[1].properties.code.enum.includes(code), `${where} ${code}`);
+    assert.equal('retry-after' in headers, retried.has(code), `${where} ${code}: Retry-After`);
+  };
+}
+
 export function makeHarness(options: HarnessOptions = {}): Harness {
   const engine = options.engine ?? new TestEngine(options.shards ?? 4, START_MS);
   const vault = options.vault ?? new MemoryVault();
@@ -123,6 +166,7 @@ export function makeHarness(options: HarnessOptions = {}): Harness {
     return minted.token;
   };
   const everything = token(...scopes);
+  const documented = documentedAnswers(routes);
   return {
     ...{ app, engine, vault, context, routes, log, token, notReady },
     logged: () => lines.join(''),
@@ -131,6 +175,7 @@ export function makeHarness(options: HarnessOptions = {}): Harness {
       if (typeof body === 'string') request.payload = body;
       else if (body !== undefined) request.payload = body as object;
       const answer = await app.inject(request);
+      documented(method, url, answer);
       const json = String(answer.headers['content-type'] ?? '').includes('json');
       return {
         status: answer.statusCode,

@@ -11,6 +11,7 @@ import { describe, expect, test } from 'vitest';
 import { buildProgram } from '../../src/cli/program.js';
 import { metricNames } from '../../src/control/metrics.js';
 import { problems } from '../../src/control/problem.js';
+import { ruleErrorCodes } from '../../src/domain/rules/rule-error.js';
 import { ExitStatus, errorCodes } from '../../src/errors.js';
 import * as limits from '../../src/limits.js';
 import { fakeTerminal } from '../cli/fake-terminal.js';
@@ -74,7 +75,7 @@ describe.each(pages)('$path', (page) => {
   });
 
   test('tables of codes hold codes of the program', () => {
-    const known = new Set([...Object.keys(errorCodes), ...Object.keys(problems)]);
+    const known = new Set<string>([...Object.keys(errorCodes), ...Object.keys(problems), ...ruleErrorCodes]);
     const wrong = [...page.prose.matchAll(/^\| code \|.*\n\|[-| ]+\|\n((?:\|.*\n)*)/gm)].flatMap((table) =>
       [...table[1]!.matchAll(/^\| `([a-z_]+)` /gm)].map((row) => row[1]!).filter((code) => !known.has(code)),
     );

@@ -5,7 +5,7 @@
  */
 import { applyEvent, applyMessage } from '#src/domain/apply.js';
 import { EventKind } from '#src/domain/codes.js';
-import type { Command, CommandResult } from '#src/domain/commands.js';
+import type { Change, CommandResult } from '#src/domain/commands.js';
 import { decideCommand } from '#src/domain/decide-command.js';
 import { DECIDED, decideMessage } from '#src/domain/decide-message.js';
 import { decideNotDelivered } from '#src/domain/decide-reversal.js';
@@ -134,7 +134,7 @@ export class Book {
     };
   }
 
-  command(command: Command, nowMs: number): CommandResult {
+  command(command: Change, nowMs: number): CommandResult {
     return decideCommand(this.state, command, nowMs, (event) => this.#commit(event));
   }
 
@@ -151,6 +151,13 @@ export class Book {
     this.history.add(event, this.keys);
     applyEvent(this.state, event);
   }
+}
+
+/** Sum of held amounts over all accounts, whatever their currency. */
+export function heldTotal({ accounts }: ShardState): number {
+  let sum = 0;
+  for (let slot = 0; slot < accounts.count; slot++) sum += accounts.held(slot);
+  return sum;
 }
 
 /** Applies one record of either kind. */

@@ -176,10 +176,22 @@ describe('commands', () => {
     expect(totals.find(({ glAccount }) => glAccount === 2300)).toEqual({
       currency: 986,
       glAccount: 2300,
-      debit: 1435,
-      credit: 1435,
+      debit: '1435',
+      credit: '1435',
     });
-    expect(totals.reduce((sum, { debit, credit }) => sum + debit - credit, 0)).toBe(0);
+    expect(totals.reduce((sum, { debit, credit }) => sum + BigInt(debit) - BigInt(credit), 0n)).toBe(0n);
+  });
+
+  test('a payment that would leave an account with more credit than money can say is refused', () => {
+    const book = new Book();
+    book.command(account('A'), NOW);
+    const pay = (n: number): CommandResult =>
+      book.command({ op: 'payment', account: 'A', amount: 999_999_999_999, currency: 986, reference: `${n}` }, NOW);
+    let paid = 0;
+    while (paid < 1100 && pay(paid).ok) paid++;
+    expect(paid).toBe(1000);
+    expect(pay(paid)).toMatchObject({ ok: false, code: 'amount_out_of_range' });
+    expect(accountView(book.state, 0).posted).toBe(-1000 * 999_999_999_999);
   });
 
   test('an entry out of balance stops the shard', () => {

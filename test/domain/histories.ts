@@ -4,7 +4,7 @@
  */
 import fc from 'fast-check';
 import { AccountStatus, AccountType, CardStatus } from '#src/domain/codes.js';
-import type { Command } from '#src/domain/commands.js';
+import type { Change } from '#src/domain/commands.js';
 import { MessageInput, Text } from '#src/domain/message.js';
 import { Book, type Outcome } from './book.js';
 import { type Answer, type Message, type ModelAccount, type ModelCard, ReferenceModel } from './reference-model.js';
@@ -376,7 +376,7 @@ export class Player {
     return this.#sent.at(-1 - count);
   }
 
-  #command(command: Command): boolean {
+  #command(command: Change): boolean {
     return this.book.command(command, this.nowMs).ok;
   }
 

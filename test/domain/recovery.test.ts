@@ -7,11 +7,11 @@ import { describe, expect, test } from 'vitest';
 import { ENTRY_BYTES_MAX, ShardState } from '#src/domain/shard-state.js';
 import { Table } from '#src/domain/tables.js';
 import { DUPLICATE_WINDOW_MS } from '#src/limits.js';
-import { applyRecorded, type Recorded } from './book.js';
+import { applyRecorded, heldTotal, type Recorded } from './book.js';
 import { operation, Player } from './histories.js';
 
 /** Blocks of two rows, so that small histories have many of them, of many ages. */
-const smallBlocks = (): ShardState => new ShardState(0, DUPLICATE_WINDOW_MS, 1);
+const smallBlocks = (): ShardState => new ShardState(0, DUPLICATE_WINDOW_MS, undefined, 1);
 
 class WriteBehind {
   readonly rows = new Map<string, { table: Table; key: number; bytes: Uint8Array }>();
@@ -111,7 +111,7 @@ function summary(state: ShardState): object {
   return {
     high: state.digest.high,
     low: state.digest.low,
-    held: state.heldTotal,
+    held: heldTotal(state),
     holds: state.holdsOpen,
     tombstones: state.tombstones,
     cards: state.cardsOf(0),

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { approvalCodeOf } from '#src/domain/approval-code.js';
+import { ApprovalCodes } from '#src/domain/approval-code.js';
 import { daysFromCivil, isPastExpiry, monthNumber, transmissionMs } from '#src/domain/calendar.js';
 import { currencyExponent, currencyLetters, currencyNumber, currencyNumbers } from '#src/domain/currencies.js';
 import { addMoney, isAmount, mulDivFloor, mulDivHalfUp } from '#src/domain/money.js';
@@ -128,19 +128,81 @@ describe('currencies', () => {
 const CENTS_OUT_OF_USE = 'AFN ALL COP HUF IDR IQD IRR KPW LAK LBP MGA MMK PKR RSD SLE SOS SYP TZS UZS YER'.split(' ');
 
 describe('approval codes', () => {
-  test('a card gets each code once in a million approvals', () => {
+  const KEY = [0x9e3779b9, 0x7f4a7c15, 0xf39cc060, 0x5cedc834] as const;
+  const codes = new ApprovalCodes(KEY, 3);
+  const CARDS = 10_000;
+
+  /** Largest departure of a table of counts from an even one, as chi-square; for 9 degrees of freedom 40 is one in 10^5. */
+  const unevenness = (counts: readonly number[]): number => {
+    const even = counts.reduce((sum, count) => sum + count, 0) / counts.length;
+    return counts.reduce((sum, count) => sum + (count - even) ** 2 / even, 0);
+  };
+
+  /** No digit of the codes, and no digit of the steps between neighbours, is likelier than another. */
+  function looksRandom(list: readonly number[]): void {
+    const steps = list.slice(1).map((code, i) => (code - list[i]! + 1_000_000) % 1_000_000);
+    for (const values of [list, steps]) {
+      for (let place = 1; place < 1_000_000; place *= 10) {
+        const counts = new Array<number>(10).fill(0);
+        for (const value of values) counts[Math.floor(value / place) % 10]!++;
+        expect(unevenness(counts)).toBeLessThan(40);
+      }
+    }
+    // Of n values out of a million, n^2 / 2 million meet another one by chance: 50 of 10 000.
+    expect(new Set(steps).size).toBeGreaterThan(list.length * 0.98);
+    const bits = list.slice(1).reduce((sum, code, i) => sum + bitsOf(code ^ list[i]!), 0) / (list.length - 1);
+    expect(bits).toBeGreaterThan(9.5);
+    expect(bits).toBeLessThan(10.5);
+  }
+
+  function bitsOf(value: number): number {
+    let count = 0;
+    for (let rest = value; rest !== 0; rest &= rest - 1) count++;
+    return count;
+  }
+
+  test.each([0, 12_345, 2 ** 24 - 1])('card %i gets each code once in a million approvals', (slot) => {
     const seen = new Uint8Array(1_000_000);
-    for (let count = 0; count < 1_000_000; count++) seen[approvalCodeOf(12_345, count)]!++;
+    for (let count = 0; count < 1_000_000; count++) seen[codes.of(slot, count)]!++;
     expect(seen.every((times) => times === 1)).toBe(true);
-    expect(approvalCodeOf(12_345, 1_000_000)).toBe(approvalCodeOf(12_345, 0));
+    expect(codes.of(slot, 1_000_000)).toBe(codes.of(slot, 0));
   });
 
-  test('cards differ, and neighbours show no counter', () => {
-    const first = Array.from({ length: 100 }, (_, slot) => approvalCodeOf(slot, 0));
-    expect(new Set(first).size).toBeGreaterThan(95);
-    const steps = Array.from({ length: 100 }, (_, n) => approvalCodeOf(7, n + 1) - approvalCodeOf(7, n));
-    expect(new Set(steps).size).toBeGreaterThan(95);
+  test('are those of the description at the top of the file, and stay them: a given code must not come back', () => {
+    const known: [slot: number, count: number, code: number][] = [
+      [0, 0, 986_258],
+      [0, 1, 920_581],
+      [1, 0, 221_456],
+      [12_345, 999_999, 484_218],
+      [2 ** 24 - 1, 7, 652_117],
+    ];
+    for (const [slot, count, code] of known) expect(codes.of(slot, count)).toBe(code);
   });
+
+  test('neighbouring cards, approvals and shards look unrelated', () => {
+    const numbers = Array.from({ length: CARDS }, (_, n) => n);
+    looksRandom(numbers.map((slot) => codes.of(slot, 0)));
+    looksRandom(numbers.map((slot) => codes.of(slot, 1)));
+    looksRandom(numbers.map((count) => codes.of(7, count)));
+    looksRandom(numbers.map((n) => codes.of(n, n)));
+    looksRandom(numbers.map((n) => new ApprovalCodes(KEY, n & 255).of(n >> 8, 0)));
+  });
+
+  test('another key, or another shard, makes other codes', () => {
+    const numbers = Array.from({ length: CARDS }, (_, n) => n);
+    const others = [new ApprovalCodes(KEY, 2), ...KEY.map((_, word) => new ApprovalCodes(flipped(word), 3))];
+    for (const other of others) {
+      // By chance one code in a million is the same.
+      expect(numbers.filter((slot) => codes.of(slot, 0) === other.of(slot, 0)).length).toBeLessThan(3);
+      expect(numbers.filter((count) => codes.of(7, count) === other.of(7, count)).length).toBeLessThan(3);
+    }
+  });
+
+  function flipped(word: number): [number, number, number, number] {
+    const key: [number, number, number, number] = [...KEY];
+    key[word] = (key[word]! ^ 1) >>> 0;
+    return key;
+  }
 });
 
 describe('slot index', () => {

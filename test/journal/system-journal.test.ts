@@ -66,6 +66,19 @@ describe('system journal', () => {
     expect(all(again).map(([, , record]) => record.type)).toEqual(['one']);
   });
 
+  it('gives one record by its sequence, wherever it stands in its frame', () => {
+    const journal = SystemJournal.over(new MemoryStore());
+    journal.append({ type: 'one' });
+    journal.appendAll([{ type: 'two' }, { type: 'three', answer: 'x'.repeat(5000) }, { type: 'four' }]);
+    journal.append({ type: 'five' });
+    expect([1, 2, 3, 4, 5].map((sequence) => journal.read(sequence).type)).toEqual([
+      ...['one', 'two', 'three', 'four', 'five'],
+    ]);
+    expect(journal.read(3)).toEqual({ type: 'three', answer: 'x'.repeat(5000) });
+    expect(() => journal.read(6)).toThrow(/system record 6 is not in/);
+    expect(() => journal.read(9)).toThrow(/sequence 9/);
+  });
+
   it('damage is found and named', () => {
     const store = new MemoryStore();
     const journal = SystemJournal.over(store);

@@ -8,7 +8,7 @@ import { HoldfastError } from '../../src/errors.js';
 import { commitOfKey } from '../../src/journal/frame.js';
 import { openLane } from '../../src/journal/lane-directory.js';
 import { EmbeddedLane } from '../../src/journal/lanes.js';
-import { shardOfAccount, shardOfFingerprint } from '../../src/journal/placement.js';
+import { shardOfAccount, shardOfFingerprint, shardOfKey } from '../../src/journal/placement.js';
 import { JournalReader } from '../../src/journal/reader.js';
 import { ShardJournal } from '../../src/journal/shard-journal.js';
 import { SystemJournal } from '../../src/journal/system-journal.js';
@@ -213,5 +213,7 @@ describe('placement is part of the format', () => {
     expect(Math.max(...counts)).toBeLessThan(1150);
     expect(shardOfFingerprint(0xfffffff7, 16)).toBe(7);
     expect(shardOfAccount('x', 1)).toBe(0);
+    const key = Uint8Array.from({ length: 32 }, (_, i) => 0xf0 + i);
+    expect([1, 16, 256].map((shards) => shardOfKey(key, shards))).toEqual([0, 0xb, 0xfb]);
   });
 });

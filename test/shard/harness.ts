@@ -3,6 +3,7 @@
  * A client sends ISO messages and commands through real rings and collects the replies.
  */
 import { pack as packMsg, unpack as unpackMsg } from 'msgpackr';
+import type { ApprovalKey } from '../../src/domain/approval-code.js';
 import { AccountType, CardStatus } from '../../src/domain/codes.js';
 import type { Command, CommandResult, Read, ReadResult } from '../../src/domain/commands.js';
 import { IndexKeys } from '../../src/domain/index-keys.js';
@@ -41,6 +42,7 @@ export interface WireAnswer {
 export interface HarnessOptions {
   shards?: number;
   journal?: MemoryStore;
+  approvalKey?: ApprovalKey;
   faults?: Partial<FaultOptions>;
   lane?: (inner: JournalLane) => JournalLane;
   /** Rows to recover from. */
@@ -68,6 +70,7 @@ export class Harness {
   readonly #requests: RingProducer;
   readonly #replies: RingConsumer;
   #token = 0;
+  readonly #dialects = new Map<number, DialectName>();
   readonly answers = new Map<number, WireAnswer>();
   readonly results = new Map<number, CommandResult | ReadResult>();
 
@@ -82,6 +85,7 @@ export class Harness {
       keys: new IndexKeys(0x1234567, 0x89abcde),
       keyCheck: 7,
       duplicateWindowMs: 86_400_000,
+      approvalKey: options.approvalKey ?? [1, 2, 3, 4],
       directory: this.directory,
       faults: new Faults({ ...noFaults, ...options.faults }),
       instruments: new ShardInstruments(createShardInstruments()),
@@ -163,6 +167,7 @@ export class Harness {
     payload[17] = 1;
     payload.set(message, WIRE_HEADER_BYTES);
     const token = ++this.#token;
+    this.#dialects.set(token, dialect);
     const pushed = this.#requests.push(
       RequestKind.wire,
       0,
@@ -197,7 +202,7 @@ export class Harness {
       const bytes = entry.bytes.slice(entry.payloadAt, entry.payloadAt + entry.payloadLength);
       if (entry.kind === ReplyKind.result) this.results.set(entry.token, unpackMsg(bytes) as CommandResult);
       else {
-        const fields = bytes.length === 0 ? {} : unpack('iso87-bcd', bytes);
+        const fields = bytes.length === 0 ? {} : unpack(this.#dialects.get(entry.token) ?? 'iso87-bcd', bytes);
         this.answers.set(entry.token, {
           token: entry.token,
           kind: entry.kind,

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { Fields } from '../../src/iso8583/message.js';
 import { MemoryStore } from '../../src/store/memory-store.js';
 import { Harness, purchase } from './harness.js';
 
@@ -26,6 +27,19 @@ describe('shard host: one message', () => {
     expect(h.balances(0, card.account).held).toBe(1234);
     const other = h.ask(card, purchase(1, 9999));
     expect(other[39]).toBe('94');
+  });
+
+  it('gives codes by its key, and needs none to replay them', () => {
+    const codes = (h: Harness, card: { shard: number; slot: number }, from: number): (string | undefined)[] =>
+      Array.from({ length: 20 }, (_, n) => h.ask(card, purchase(from + n, 1))[38]);
+    const [one, other] = [new Harness({ approvalKey: [1, 2, 3, 4] }), new Harness({ approvalKey: [1, 2, 3, 5] })];
+    const given = codes(one, one.open(0, 1), 1);
+    const card = other.open(0, 1);
+    expect(codes(other, card, 1).filter((code, n) => code === given[n]).length).toBeLessThan(3);
+    const next = new Harness({ journal: one.journal, approvalKey: [9, 9, 9, 9] });
+    expect(next.shard(0).digest).toEqual(one.shard(0).digest);
+    expect(codes(next, card, 1)).toEqual(given);
+    expect(codes(next, card, 100)).not.toEqual(given);
   });
 
   it('answers a repeat that arrives in the same turn as its original', () => {
@@ -70,6 +84,40 @@ describe('shard host: one message', () => {
     const reply = h.ask(card, purchase(2, 0, { 3: '310000' }));
     expect(reply[39]).toBe('00');
     expect(reply[54]).toBe('0001986C0000000000000002986C000000007500');
+  });
+
+  it('leaves a balance of more than twelve digits out of DE54', () => {
+    const h = new Harness();
+    const inquiry = (card: Parameters<typeof h.ask>[0], stan: number): Fields =>
+      h.ask(card, purchase(stan, 0, { 3: '310000' }));
+    const most = h.open(0, 1, 999_999_999_999);
+    expect(inquiry(most, 1)[54]).toBe('0001986C0000000000000002986C999999999999');
+    h.command(0, { op: 'payment', account: most.account, amount: 1, currency: 986, reference: 'one more' });
+    const available = inquiry(most, 2);
+    expect([available[39], available[54]]).toEqual(['00', '0001986C000000000001']);
+    h.command(0, { op: 'payment', account: most.account, amount: 999_999_999_999, currency: 986, reference: 'more' });
+    const nothing = inquiry(most, 3);
+    expect([nothing[39], nothing[54]]).toEqual(['00', undefined]);
+    expect(h.logs).toEqual([]);
+  });
+
+  it('gives the approved amount in DE6 of a partial approval only where DE6 is in the account currency', () => {
+    const h = new Harness();
+    const partial = (stan: number, over: Fields): Fields =>
+      h.ask(h.open(0, stan, 700), purchase(stan, 1000, { 48: '61011', 6: '000000005000', ...over }));
+    const replies = [
+      partial(1, { 51: '986' }),
+      partial(2, { 51: '840' }),
+      partial(3, {}),
+      partial(4, { 49: '840', 51: '986', 6: '000000001400' }),
+    ];
+    expect(replies.map((reply) => [reply[39], reply[4], reply[6], reply[51]])).toEqual([
+      ['10', '000000000700', '000000000700', '986'],
+      ['10', '000000000700', undefined, '840'],
+      ['10', '000000000700', undefined, undefined],
+      ['10', '000000000500', '000000000700', '986'],
+    ]);
+    expect(h.logs).toEqual([]);
   });
 
   it('refuses what is past its deadline without deciding it', () => {

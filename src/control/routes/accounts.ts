@@ -5,9 +5,11 @@ import type { AccountView, CommandResult, UpdateAccount } from '../../domain/com
 import type { ControlContext } from '../context.js';
 import { currencyOfCode } from '../currencies.js';
 import { base32of, derive, type Idempotency } from '../idempotency.js';
-import { listRows } from '../list-rows.js';
+import { listAnswer, listQuery } from '../list.js';
+import { listRows, wholeTable } from '../list-rows.js';
 import { ApiError } from '../problem.js';
 import { type Answer, type Route, route } from '../route.js';
+import { shardRead, shardWrite } from '../route-errors.js';
 import * as schemas from '../schemas.js';
 import { type ProgramRow, SANDBOX_PROGRAM } from '../system-state.js';
 import { accountObject, accountStatusOf, accountTypeOf, refused } from '../views.js';
@@ -25,6 +27,7 @@ export function accountRoutes(context: ControlContext): Route[] {
       access: 'write',
       idempotency: 'shard',
       body: schemas.accountCreate,
+      errors: [...shardWrite, 'program_not_found', 'currency_mismatch', 'account_exists', 'amount_out_of_range'],
       answers: { 201: { description: 'The account', schema: schemas.account } },
       async handle({ body, idempotency }) {
         const { program, ...fields } = accountFields(context, body);
@@ -47,28 +50,25 @@ export function accountRoutes(context: ControlContext): Route[] {
       summary: 'List accounts, newest first',
       access: 'read',
       idempotency: 'none',
-      query: z.strictObject(schemas.cursors).refine(schemas.oneCursor, schemas.ONE_CURSOR),
+      query: listQuery({}),
+      errors: [...shardRead],
       answers: { 200: { description: 'A page of accounts', schema: schemas.listOf(schemas.account, 'AccountList') } },
       async handle({ query }) {
         const page = await listRows<AccountView>(context.shards, query, {
-          read: async (shard, before, limit) => {
+          ...wholeTable(async (shard, before, limit) => {
             const result = await context.shards.read(shard, { op: 'accounts', before, limit });
             if (!result.ok) throw refused(result.code);
             return 'accounts' in result ? result.accounts : [];
-          },
+          }),
           locate: async (id) => {
             const view = await readAccount(context, id);
             return view === undefined ? undefined : { shard: context.placement(id), row: view };
           },
         });
-        return {
-          status: 200,
-          body: {
-            object: 'list',
-            data: page.rows.map(({ row }) => accountObject(context, row)),
-            has_more: page.hasMore,
-          },
-        };
+        return listAnswer(
+          page.items.map(({ row }) => accountObject(context, row)),
+          page.hasMore,
+        );
       },
     }),
     route({
@@ -80,6 +80,7 @@ export function accountRoutes(context: ControlContext): Route[] {
       access: 'read',
       idempotency: 'none',
       params: idParams,
+      errors: [...shardRead],
       answers: { 200: { description: 'The account', schema: schemas.account } },
       async handle({ params }) {
         return { status: 200, body: accountObject(context, await requireAccount(context, params.id)) };
@@ -95,6 +96,7 @@ export function accountRoutes(context: ControlContext): Route[] {
       idempotency: 'shard',
       params: idParams,
       body: schemas.accountUpdate,
+      errors: [...shardWrite, 'account_closed', 'amount_out_of_range'],
       answers: { 200: { description: 'The account after the change', schema: schemas.account } },
       async handle({ params, body, idempotency }) {
         const command: UpdateAccount = {

@@ -13,6 +13,7 @@ import {
   isApproved,
   isAuthorization,
   originalOf,
+  stageTimes,
 } from '../authorizations.js';
 import type { ControlContext } from '../context.js';
 import {
@@ -25,41 +26,40 @@ import {
   walkAll,
   walkChain,
 } from '../history.js';
+import { badCursor, type Cursor, cursorOf, listAnswer, listQuery, Page } from '../list.js';
 import { ApiError } from '../problem.js';
 import { type Route, route } from '../route.js';
+import { journalRead } from '../route-errors.js';
 import * as schemas from '../schemas.js';
 import { authorization, authorizationList, explanationSchema } from '../schemas-authorizations.js';
 import { refused } from '../views.js';
 import { readAccount } from './accounts.js';
 import { readCard } from './cards.js';
 
-const instant = z
-  .string()
-  .refine((text) => /^\d{4}-\d{2}-\d{2}T/.test(text) && !Number.isNaN(Date.parse(text)), 'an RFC 3339 date and time')
-  .transform((text) => Date.parse(text));
+const instant = z.iso
+  .datetime({ offset: true, error: 'an RFC 3339 date and time, such as 2026-01-31T12:00:00Z' })
+  .transform((text) => Date.parse(text))
+  .meta({ type: 'string', format: 'date-time', pattern: undefined });
 
-const listQuery = z
-  .strictObject({
-    ...schemas.cursors,
-    card: z.string().max(64).optional().describe('Id of the card.'),
-    account: schemas.chosenId.optional(),
-    rrn: z
-      .string()
-      .regex(/^[\x21-\x7e]{1,12}$/, '1 to 12 printable characters')
-      .optional()
-      .describe('Retrieval reference number (DE37).'),
-    stan: z
-      .string()
-      .regex(/^\d{1,6}$/, 'up to 6 digits')
-      .transform(Number)
-      .optional()
-      .describe('System trace audit number (DE11).'),
-    status: z.enum(authorizationStatuses).optional(),
-    since: instant.optional().describe('Inclusive, RFC 3339.'),
-    until: instant.optional().describe('Exclusive, RFC 3339.'),
-  })
-  .refine(schemas.oneCursor, schemas.ONE_CURSOR);
-type ListQuery = z.output<typeof listQuery>;
+const searchQuery = listQuery({
+  card: z.string().max(64).optional().describe('Id of the card.'),
+  account: schemas.chosenId.optional(),
+  rrn: z
+    .string()
+    .regex(/^[\x21-\x7e]{1,12}$/, '1 to 12 printable characters')
+    .optional()
+    .describe('Retrieval reference number (DE37).'),
+  stan: z
+    .string()
+    .regex(/^\d{1,6}$/, 'up to 6 digits')
+    .transform(Number)
+    .optional()
+    .describe('System trace audit number (DE11).'),
+  status: z.enum(authorizationStatuses).optional(),
+  since: instant.optional().describe('Inclusive, RFC 3339.'),
+  until: instant.optional().describe('Exclusive, RFC 3339.'),
+});
+type SearchQuery = z.output<typeof searchQuery>;
 
 const idParams = z.object({ id: z.string().max(64) });
 
@@ -75,20 +75,16 @@ export function authorizationRoutes(context: ControlContext): Route[] {
         'Filters combine. A search looks at a bounded number of records; when it ends early, `has_more` is true and `next_cursor` goes on where it stopped.',
       access: 'read',
       idempotency: 'none',
-      query: listQuery,
+      query: searchQuery,
+      errors: [...journalRead],
       answers: { 200: { description: 'A page of authorizations', schema: authorizationList } },
       async handle({ query }) {
-        const page = await search(context, query);
-        return {
-          status: 200,
-          body: {
-            object: 'list',
-            data: page.found.map((details) => authorizationObject(context, details)),
-            has_more: page.hasMore,
-            next_cursor:
-              page.next === undefined ? null : context.ids.encode('auth', page.next.shard, page.next.sequence),
-          },
-        };
+        const { page, stopped } = await search(context, query);
+        const data: object[] = [];
+        for (const { record, details } of page.items)
+          data.push(authorizationObject(context, details ?? (await assemble(context, record))));
+        const next = stopped === undefined ? null : context.ids.encode('auth', stopped.shard, stopped.sequence);
+        return listAnswer(data, page.hasMore || stopped !== undefined, next);
       },
     }),
     route({
@@ -100,6 +96,7 @@ export function authorizationRoutes(context: ControlContext): Route[] {
       access: 'read',
       idempotency: 'none',
       params: idParams,
+      errors: [...journalRead],
       answers: { 200: { description: 'The authorization', schema: authorization } },
       async handle({ params }) {
         const details = await requireAuthorization(context, params.id);
@@ -112,13 +109,16 @@ export function authorizationRoutes(context: ControlContext): Route[] {
       path: '/v1/authorizations/{id}/explain',
       tag: 'authorizations',
       summary: 'Why was it answered as it was?',
-      description: 'Read from the record of the decision: the verdict of every step in order, and the balances it saw.',
+      description:
+        'Read from the record of the decision: the verdict of every step in order, and the balances it saw. Stage times are taken of one message in 16 and kept in memory for the most recent of them.',
       access: 'read',
       idempotency: 'none',
       params: idParams,
+      errors: [...journalRead],
       answers: { 200: { description: 'The explanation', schema: explanationSchema } },
       async handle({ params }) {
-        return { status: 200, body: explanation(context, await requireAuthorization(context, params.id)) };
+        const details = await requireAuthorization(context, params.id);
+        return { status: 200, body: explanation(context, details, await stageTimes(context, details.record)) };
       },
     }),
   ];
@@ -143,49 +143,52 @@ async function requireAuthorization(context: ControlContext, id: string): Promis
   return details;
 }
 
+type Authorization = JournalRecord & { message: MessageEvent };
+type Filter = (record: Authorization) => boolean;
+
 interface Found {
-  found: AuthorizationDetails[];
-  hasMore: boolean;
-  /** Where a search that ended early goes on. */
-  next?: Position;
+  record: Authorization;
+  /** Set when the filter had to know them. */
+  details: AuthorizationDetails | undefined;
 }
 
-type Filter = (record: JournalRecord & { message: MessageEvent }) => boolean;
-
-async function search(context: ControlContext, query: ListQuery): Promise<Found> {
-  const cursor = await cursorOf(context, query);
-  const { source, filter } = await sourceOf(context, query, query.starting_after === undefined ? undefined : cursor);
+/** `stopped`: where a search that ended early goes on. */
+async function search(context: ControlContext, query: SearchQuery): Promise<{ page: Page<Found>; stopped?: Position }> {
+  const cursor = cursorOf(query);
+  const place = cursor === undefined ? undefined : await placeOf(context, cursor);
+  const after = cursor?.param === 'starting_after' ? place : undefined;
+  const { source, filter } = await sourceOf(context, query, after);
   const until = query.until ?? Number.POSITIVE_INFINITY;
   const since = query.since ?? Number.NEGATIVE_INFINITY;
-  const backwards = query.ending_before !== undefined;
   const slices = new Slices();
-  const found: AuthorizationDetails[] = [];
+  const page = new Page<Found>(query);
   let last: Position | undefined;
   for (const record of source) {
-    if (slices.total >= LIST_SCAN_MAX) return tooFar(found, last, backwards);
+    if (slices.total >= LIST_SCAN_MAX) return { page, stopped: tooFar(cursor, last) };
     await slices.step();
     if (record.timeMs < since) break;
-    if (cursor !== undefined && backwards && newestFirst(record, cursor) >= 0) break;
+    const order = place === undefined ? 1 : newestFirst(record, place);
+    if (cursor?.param === 'ending_before' && order >= 0) break;
     last = record;
-    if (cursor !== undefined && !backwards && newestFirst(record, cursor) <= 0) continue;
+    if (order <= 0 && cursor?.param === 'starting_after') continue;
     if (record.timeMs >= until || !isAuthorization(record) || !filter(record)) continue;
-    if (query.status !== undefined && !couldBe(record.message, query.status)) continue;
-    const details = await assemble(context, record);
-    if (query.status !== undefined && details.status !== query.status) continue;
-    found.push(details);
-    if (!backwards && found.length > query.limit) break;
+    let details: AuthorizationDetails | undefined;
+    if (query.status !== undefined) {
+      if (!couldBe(record.message, query.status)) continue;
+      details = await assemble(context, record);
+      if (details.status !== query.status) continue;
+    }
+    if (!page.add({ record, details })) break;
   }
-  // The newer ones nearest to the cursor are the last ones found.
-  const data = backwards ? found.slice(-query.limit) : found.slice(0, query.limit);
-  return { found: data, hasMore: found.length > query.limit };
+  return { page };
 }
 
-function tooFar(found: AuthorizationDetails[], last: Position | undefined, backwards: boolean): Found {
-  if (backwards || last === undefined)
+function tooFar(cursor: Cursor | undefined, last: Position | undefined): Position {
+  if (cursor?.param === 'ending_before' || last === undefined)
     throw new ApiError('invalid_query', 'Too many records between the newest and ending_before: use starting_after.', {
       param: 'ending_before',
     });
-  return { found, hasMore: true, next: last };
+  return last;
 }
 
 /** Cheap part of the status filter, before the elements are read. */
@@ -193,23 +196,20 @@ function couldBe(message: MessageEvent, status: AuthorizationStatus): boolean {
   return (status === 'declined') === !isApproved(message);
 }
 
-async function cursorOf(context: ControlContext, query: ListQuery): Promise<Position | undefined> {
-  const param = query.starting_after === undefined ? 'ending_before' : 'starting_after';
-  const id = query.starting_after ?? query.ending_before;
-  if (id === undefined) return undefined;
-  const place = context.ids.decode('auth', id);
-  const known = place !== undefined && place.shard < context.shards.shards && place.number > 0;
-  if (known) await catchUp(context, place.shard, place.number);
-  const record = known ? readRecord(context, place.shard, place.number) : undefined;
-  if (record === undefined)
-    throw new ApiError('invalid_query', 'The cursor is not the id of an authorization.', { param });
+/** Where the cursor stands. An early end of a search gives the id of any record, so every message is accepted. */
+async function placeOf(context: ControlContext, cursor: Cursor): Promise<Position> {
+  const place = context.ids.decode('auth', cursor.id);
+  if (place === undefined || place.shard >= context.shards.shards || place.number < 1) throw badCursor(cursor);
+  await catchUp(context, place.shard, place.number);
+  const record = readRecord(context, place.shard, place.number);
+  if (record === undefined) throw badCursor(cursor);
   return record;
 }
 
 /** The narrowest source of candidates for the filters, newest first, and what it does not check by itself. */
 async function sourceOf(
   context: ControlContext,
-  query: ListQuery,
+  query: SearchQuery,
   after: Position | undefined,
 ): Promise<{ source: Iterable<JournalRecord>; filter: Filter }> {
   const filters: Filter[] = [];
@@ -280,7 +280,7 @@ async function candidates(
     for (const sequence of new Set(sequences)) {
       await slices.step();
       const record = readRecord(context, shard, sequence);
-      if (record?.message === undefined || !filter(record as JournalRecord & { message: MessageEvent })) continue;
+      if (record?.message === undefined || !filter(record as Authorization)) continue;
       const original = originalOf(record);
       const root = original > 0 ? readRecord(context, shard, original) : record;
       if (root !== undefined) roots.set(`${shard}/${root.sequence}`, root);

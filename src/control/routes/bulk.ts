@@ -2,8 +2,10 @@
 import type { Readable } from 'node:stream';
 import { BulkImport, type ImportCounts } from '../bulk-import.js';
 import type { ControlContext } from '../context.js';
-import { type Idempotency, mismatch } from '../idempotency.js';
+import { mismatch } from '../idempotency.js';
+import { claimKey } from '../once.js';
 import { type Answer, type Route, route } from '../route.js';
+import { shardWrite } from '../route-errors.js';
 import * as schemas from '../schemas.js';
 import { outcomeRecord } from './programs.js';
 
@@ -23,6 +25,7 @@ export function bulkRoutes(context: ControlContext): Route[] {
       idempotency: 'own',
       body: schemas.importRow,
       streamTypes: ['application/x-ndjson', 'application/ndjson', 'application/jsonl'],
+      errors: [...shardWrite],
       answers: { 200: { description: 'Counts and refused rows', schema: schemas.importResult } },
       handle({ stream, idempotencyKey }) {
         return idempotencyKey === undefined ? importAll(context, stream) : importOnce(context, stream, idempotencyKey);
@@ -35,29 +38,27 @@ async function importAll(context: ControlContext, stream: Readable): Promise<Ans
   return { status: 200, body: importObject(await new BulkImport(context).run(stream)) };
 }
 
-/** The body's hash is known only behind the stream, so a key that has an outcome reads the stream and compares. */
+/**
+ * The body's hash is known only behind the stream: the key is claimed for this call, and the body is compared with that of a
+ * finished import, which is read for it.
+ */
 async function importOnce(context: ControlContext, stream: Readable, header: string): Promise<Answer> {
   const hasher = context.idempotency.bodyHasher('POST', PATH);
-  const { key, tag } = context.idempotency.ofHashes(header, new Uint8Array(32));
-  context.idempotency.begin(key, undefined);
-  let body: string | undefined;
-  try {
-    const known = context.system.outcome(key);
+  const call = context.idempotency.of(header, 'POST', PATH, new Uint8Array(0));
+  return context.idempotency.exclusively(call, async () => {
+    await claimKey(context.shards, call);
+    const known = context.system.outcome(call.key);
     if (known !== undefined) {
       for await (const chunk of stream) hasher.update(chunk as Uint8Array);
       if (known.body !== Buffer.from(hasher.digest()).toString('hex')) throw mismatch();
-      return { status: known.status ?? 200, body: JSON.parse(known.answer ?? '{}'), replayed: true };
+      return { status: known.status, body: JSON.parse(known.answer), replayed: true };
     }
-    const counts = await new BulkImport(context, tag.keyHash).run(stream, (chunk) => hasher.update(chunk));
-    const idempotency: Idempotency = context.idempotency.ofHashes(header, hasher.digest());
-    context.idempotency.check(key, idempotency.body);
+    const counts = await new BulkImport(context, call.tag.keyHash).run(stream, (chunk) => hasher.update(chunk));
+    const idempotency = context.idempotency.ofHashes(header, hasher.digest());
     const object = importObject(counts);
     context.system.write(outcomeRecord(idempotency, 200, object, context.nowMs()));
-    body = idempotency.body;
     return { status: 200, body: object };
-  } finally {
-    context.idempotency.end(key, body);
-  }
+  });
 }
 
 function importObject(counts: ImportCounts): Record<string, unknown> {

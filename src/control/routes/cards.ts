@@ -2,11 +2,13 @@
 import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
 import type { AccountView, CardView } from '../../domain/commands.js';
-import { type CardDraft, issue, register } from '../card-numbers.js';
+import { type CardDraft, earlier, issue, register } from '../card-numbers.js';
 import type { ControlContext } from '../context.js';
-import { listRows } from '../list-rows.js';
+import { listAnswer, listQuery } from '../list.js';
+import { listRows, type RowSource, wholeTable } from '../list-rows.js';
 import { ApiError } from '../problem.js';
 import { type Route, route } from '../route.js';
+import { shardRead, shardWrite } from '../route-errors.js';
 import * as schemas from '../schemas.js';
 import { cardObject, cardStatusOf, refused } from '../views.js';
 import { readAccount } from './accounts.js';
@@ -26,6 +28,14 @@ export function cardRoutes(context: ControlContext): Route[] {
       access: 'write',
       idempotency: 'shard',
       body: schemas.cardCreate,
+      errors: [
+        ...shardWrite,
+        'account_not_found',
+        'account_closed',
+        'card_not_found',
+        'card_exists',
+        'controls_not_enforced',
+      ],
       answers: { 201: { description: 'The card', schema: schemas.card } },
       async handle({ body, idempotency }) {
         assertNoControls(body.controls);
@@ -46,9 +56,10 @@ export function cardRoutes(context: ControlContext): Route[] {
           ...(idempotency === undefined ? {} : { idempotency: idempotency.tag }),
         };
         const issued =
-          body.pan === undefined
+          (idempotency?.known === true ? await earlier(context, shard, idempotency.tag) : undefined) ??
+          (body.pan === undefined
             ? await issue(context, shard, program.program, draft, idempotency?.tag.keyHash ?? randomBytes(32))
-            : await register(context, shard, program.program, draft, body.pan);
+            : await register(context, shard, program.program, draft, body.pan));
         const { result } = issued;
         if (!result.ok) throw refused(result.code, { param: result.code === 'card_exists' ? '/pan' : '/account' });
         if (!('card' in result) || result.card === undefined) throw new TypeError('the shard answered no card');
@@ -67,23 +78,24 @@ export function cardRoutes(context: ControlContext): Route[] {
       summary: 'List cards, newest first',
       access: 'read',
       idempotency: 'none',
-      query: z
-        .strictObject({ ...schemas.cursors, account: schemas.chosenId.optional().describe('Cards of one account.') })
-        .refine(schemas.oneCursor, schemas.ONE_CURSOR),
+      query: listQuery({ account: schemas.chosenId.optional().describe('Cards of one account.') }),
+      errors: [...shardRead],
       answers: { 200: { description: 'A page of cards', schema: schemas.listOf(schemas.card, 'CardList') } },
       async handle({ query }) {
         const page = await listRows<CardView>(context.shards, query, {
-          read:
-            query.account === undefined
-              ? (shard, before, limit) => readCards(context, shard, before, limit)
-              : cardsOfAccount(context, query.account),
+          ...(query.account === undefined
+            ? wholeTable<CardView>((shard, before, limit) => readCards(context, shard, before, limit))
+            : cardsOfAccount(context, query.account)),
           locate: async (id) => {
             const found = await readCard(context, id);
-            return found === undefined ? undefined : { shard: found.shard, row: found.card };
+            if (found === undefined || (query.account ?? found.account.id) !== found.account.id) return undefined;
+            return { shard: found.shard, row: found.card };
           },
         });
-        const data = page.rows.map(({ shard, row }) => cardObject(context, shard, row));
-        return { status: 200, body: { object: 'list', data, has_more: page.hasMore } };
+        return listAnswer(
+          page.items.map(({ shard, row }) => cardObject(context, shard, row)),
+          page.hasMore,
+        );
       },
     }),
     route({
@@ -95,6 +107,7 @@ export function cardRoutes(context: ControlContext): Route[] {
       access: 'read',
       idempotency: 'none',
       params: idParams,
+      errors: [...shardRead],
       answers: { 200: { description: 'The card', schema: schemas.card } },
       async handle({ params }) {
         const found = await requireCard(context, params.id);
@@ -111,20 +124,17 @@ export function cardRoutes(context: ControlContext): Route[] {
       idempotency: 'shard',
       params: idParams,
       body: schemas.cardUpdate,
+      errors: [...shardWrite, 'card_status_final', 'controls_not_enforced'],
       answers: { 200: { description: 'The card after the change', schema: schemas.card } },
       async handle({ params, body, idempotency }) {
         assertNoControls(body.controls);
         const place = context.ids.decode('card', params.id);
         if (place === undefined || place.shard >= context.shards.shards)
           throw new ApiError('not_found', 'There is no such card.');
-        if (body.status === undefined) {
-          const found = await requireCard(context, params.id);
-          return { status: 200, body: cardObject(context, found.shard, found.card) };
-        }
         const result = await context.shards.command(place.shard, {
           op: 'update_card',
           cardSlot: place.number,
-          status: cardStatusOf(body.status),
+          ...(body.status === undefined ? {} : { status: cardStatusOf(body.status) }),
           ...(idempotency === undefined ? {} : { idempotency: idempotency.tag }),
         });
         if (!result.ok) throw refused(result.code, { path: true, param: '/status' });
@@ -171,13 +181,11 @@ async function readCards(context: ControlContext, shard: number, before: number,
 }
 
 /** Reads all cards of the account once: an account has a handful. */
-function cardsOfAccount(
-  context: ControlContext,
-  account: string,
-): (shard: number, before: number, limit: number) => Promise<CardView[]> {
+function cardsOfAccount(context: ControlContext, account: string): Pick<RowSource<CardView>, 'read' | 'readNewer'> {
   const home = context.placement(account);
   let cards: Promise<CardView[]> | undefined;
-  return async (shard, before, limit) => {
+  /** Newest first. */
+  const all = (shard: number): Promise<CardView[]> | CardView[] => {
     if (shard !== home) return [];
     cards ??= context.shards.read(home, { op: 'cards_of_account', id: account }).then((result) => {
       if (!result.ok) {
@@ -186,7 +194,12 @@ function cardsOfAccount(
       }
       return 'cards' in result ? [...result.cards].sort((a, b) => b.slot - a.slot) : [];
     });
-    return (await cards).filter((card) => before < 0 || card.slot < before).slice(0, limit);
+    return cards;
+  };
+  return {
+    read: async (shard, before, limit) =>
+      (await all(shard)).filter((card) => before < 0 || card.slot < before).slice(0, limit),
+    readNewer: async (shard, from, limit) => (await all(shard)).filter((card) => card.slot >= from).slice(-limit),
   };
 }
 

@@ -2,8 +2,9 @@
 import { z } from 'zod';
 import { PROFILE_SECONDS_MAX } from '../../limits.js';
 import type { ControlContext } from '../context.js';
+import { claimKey } from '../once.js';
 import { ApiError } from '../problem.js';
-import { type Route, route } from '../route.js';
+import { type Answer, type Route, route } from '../route.js';
 
 const live = z.object({ status: z.literal('ok') }).meta({ id: 'Liveness' });
 const ready = z
@@ -14,7 +15,28 @@ const ready = z
   .meta({ id: 'Readiness' });
 const version = z.object({ name: z.string(), version: z.string(), node: z.string() }).meta({ id: 'Version' });
 
+interface ProfileQuery {
+  thread: string;
+  seconds: number;
+}
+
 export function healthRoutes(context: ControlContext): Route[] {
+  /** The last profile that was asked for with a key. A profile changes nothing and may be large, so no other is kept. */
+  let last: { key: string; answer: Answer } | undefined;
+
+  async function repeatable(header: string, query: ProfileQuery): Promise<Answer> {
+    // What is asked for stands in the query, so the query belongs to what the key is bound to.
+    const asked = `/v1/profile?thread=${query.thread}&seconds=${query.seconds}`;
+    const idempotency = context.idempotency.of(header, 'POST', asked, new Uint8Array(0));
+    return context.idempotency.exclusively(idempotency, async () => {
+      await claimKey(context.shards, idempotency);
+      if (last?.key === idempotency.key) return { ...last.answer, replayed: true };
+      const answer = await profile(context, query);
+      last = { key: idempotency.key, answer };
+      return answer;
+    });
+  }
+
   return [
     route({
       id: 'livez',
@@ -76,28 +98,38 @@ export function healthRoutes(context: ControlContext): Route[] {
       path: '/v1/profile',
       tag: 'operations',
       summary: 'Record a CPU profile of one thread',
+      description:
+        'Of requests with an Idempotency-Key, the last profile is kept for its repeats while the server runs.',
       access: 'admin',
       idempotency: 'own',
       query: z.strictObject({
         thread: z.string().max(40).default('control').describe('main, control, shard-0 ...'),
         seconds: z.coerce.number().min(0.01).max(PROFILE_SECONDS_MAX).default(5),
       }),
+      errors: ['not_supported'],
       answers: {
-        200: { description: 'A .cpuprofile for Chrome DevTools or speedscope', contentType: 'application/json' },
-        501: { description: 'This thread cannot be profiled while it runs' },
+        200: {
+          description: 'A .cpuprofile for Chrome DevTools or speedscope',
+          contentType: 'application/json',
+          headers: { 'Content-Disposition': 'A name for the file.' },
+        },
       },
-      async handle({ query }) {
+      handle: ({ query, idempotencyKey }) => {
         if (!context.profiles.threads.includes(query.thread))
           throw new ApiError('invalid_query', `Threads: ${context.profiles.threads.join(', ')}.`, { param: 'thread' });
-        const outcome = await context.profiles.profile(query.thread, query.seconds);
-        if ('unsupported' in outcome) throw new ApiError('not_supported', outcome.unsupported, { param: 'thread' });
-        return {
-          status: 200,
-          body: outcome.profile,
-          contentType: 'application/json; charset=utf-8',
-          headers: { 'content-disposition': `attachment; filename="${query.thread}.cpuprofile"` },
-        };
+        return idempotencyKey === undefined ? profile(context, query) : repeatable(idempotencyKey, query);
       },
     }),
   ];
+}
+
+async function profile(context: ControlContext, { thread, seconds }: ProfileQuery): Promise<Answer> {
+  const outcome = await context.profiles.profile(thread, seconds);
+  if ('unsupported' in outcome) throw new ApiError('not_supported', outcome.unsupported, { param: 'thread' });
+  return {
+    status: 200,
+    body: outcome.profile,
+    contentType: 'application/json; charset=utf-8',
+    headers: { 'content-disposition': `attachment; filename="${thread}.cpuprofile"` },
+  };
 }

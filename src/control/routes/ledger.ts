@@ -2,15 +2,17 @@
 import { z } from 'zod';
 import { EventKind } from '../../domain/codes.js';
 import type { PaymentPosted } from '../../domain/events.js';
-import { assert } from '../../errors.js';
 import { LIST_SCAN_MAX } from '../../limits.js';
 import { glName, postedChange } from '../chart.js';
 import type { ControlContext } from '../context.js';
 import { currencyCode } from '../currencies.js';
-import { catchUp, type JournalRecord, Slices, walkChain } from '../history.js';
+import { exactJson } from '../exact-json.js';
+import { catchUp, type JournalRecord, readRecord, Slices, walkChain } from '../history.js';
 import { eventId, eventPlace } from '../ids.js';
+import { badCursor, type Cursor, cursorOf, listAnswer, listQuery, Page, type PageQuery } from '../list.js';
 import { ApiError } from '../problem.js';
-import { type Route, route } from '../route.js';
+import { type Answer, type Route, route } from '../route.js';
+import { journalRead, shardRead } from '../route-errors.js';
 import * as schemas from '../schemas.js';
 import { entryList, trialBalance } from '../schemas-authorizations.js';
 import { refused, time } from '../views.js';
@@ -27,11 +29,11 @@ export function ledgerRoutes(context: ControlContext): Route[] {
       access: 'read',
       idempotency: 'none',
       params: z.object({ id: schemas.chosenId }),
-      query: z.strictObject({ limit: schemas.cursors.limit, starting_after: schemas.cursors.starting_after }),
+      query: listQuery({}),
+      errors: [...journalRead, 'capacity_exceeded'],
       answers: { 200: { description: 'A page of entries', schema: entryList } },
       async handle({ params, query }) {
-        const page = await entries(context, params.id, query.limit, query.starting_after);
-        return { status: 200, body: { object: 'list', ...page } };
+        return entries(context, params.id, query);
       },
     }),
     route({
@@ -42,9 +44,11 @@ export function ledgerRoutes(context: ControlContext): Route[] {
       summary: 'Sums of every account of the chart, per currency, over all shards',
       access: 'read',
       idempotency: 'none',
+      errors: [...shardRead],
       answers: { 200: { description: 'The trial balance', schema: trialBalance } },
       async handle() {
-        return { status: 200, body: await trial(context) };
+        const body = exactJson(await trial(context));
+        return { status: 200, body, contentType: 'application/json; charset=utf-8' };
       },
     }),
   ];
@@ -54,61 +58,65 @@ interface Booked {
   record: JournalRecord;
   event: PaymentPosted;
   change: number;
+  /** Sum of the changes by the newer entries that were met before it. */
+  passed: number;
 }
 
 /**
- * A page of entries. The newest balance of the page is the account's posted balance on the first page. Behind a cursor it
- * comes from below: every decision knows the posted balance it saw, so the first one that is met, plus the entries passed
- * since, gives it; at the beginning of the account it was 0.
+ * A page of entries with the balance after each: the newest balance met, less what was passed since. From the newest entry on
+ * that is the account's posted balance. Behind `starting_after` it comes from below: every decision knows the posted balance
+ * it saw, so the first one that is met gives it; at the beginning of the account it was 0.
  */
-async function entries(
-  context: ControlContext,
-  id: string,
-  limit: number,
-  startingAfter: string | undefined,
-): Promise<{ data: unknown[]; has_more: boolean; next_cursor: string | null }> {
+async function entries(context: ControlContext, id: string, query: PageQuery): Promise<Answer> {
   const account = await requireAccount(context, id);
   const shard = context.placement(id);
-  const cursor = startingAfter === undefined ? undefined : eventPlace(context, 'entry', startingAfter);
-  if (startingAfter !== undefined && cursor?.shard !== shard) throw badCursor();
   await catchUp(context, shard, account.newestSequence);
-  const page: Booked[] = [];
+  const cursor = cursorOf(query);
+  const place = cursor === undefined ? 0 : placeOf(context, shard, account.slot, cursor);
+  const behind = cursor?.param === 'starting_after';
+  const page = new Page<Booked>(query);
   const slices = new Slices();
-  let newest = cursor === undefined ? account.posted : undefined;
-  /** Changes of all entries met so far. */
+  let newest = behind ? undefined : account.posted;
   let passed = 0;
-  let hasMore = false;
   let stopped: JournalRecord | undefined;
-  for (const record of walkChain(context, shard, cursor?.number ?? account.newestSequence, 'account')) {
-    if (accountSlotOf(record) !== account.slot) throw badCursor();
-    if (record.sequence === cursor?.number) continue;
+  for (const record of walkChain(context, shard, behind ? place : account.newestSequence, 'account')) {
+    if (record.sequence === place) {
+      if (behind) continue;
+      break;
+    }
     await slices.step();
     const { event, message } = record;
     if (message !== undefined) newest ??= message.postedBefore + passed;
     if (event?.kind === EventKind.payment) {
       const change = postedChange(event.postings);
+      page.add({ record, event, change, passed });
       passed += change;
-      if (page.length < limit) page.push({ record, event, change });
-      else hasMore = true;
     }
     if (slices.total >= LIST_SCAN_MAX) stopped = record;
-    if (stopped !== undefined || (hasMore && newest !== undefined)) break;
+    if (stopped !== undefined || (page.hasMore && cursor?.param !== 'ending_before' && newest !== undefined)) break;
   }
   if (stopped === undefined) newest ??= passed;
-  if (newest === undefined)
-    throw new ApiError('capacity_exceeded', 'Too many entries without a decision in between: start from the newest.');
-  let balance = newest;
-  const data = page.map((booked) => {
-    const after = balance;
-    balance -= booked.change;
-    return entryObject(context, shard, account.id, booked, after);
-  });
-  const early = stopped !== undefined && !hasMore;
-  return {
-    data,
-    has_more: hasMore || early,
-    next_cursor: early ? eventId(context, 'entry', shard, stopped!.sequence) : null,
-  };
+  if (newest === undefined || (stopped !== undefined && cursor?.param === 'ending_before')) throw tooFar(cursor);
+  const balance = newest;
+  const data = page.items.map((booked) => entryObject(context, shard, id, booked, balance - booked.passed));
+  const early = stopped !== undefined && !page.hasMore;
+  return listAnswer(data, page.hasMore || early, early ? eventId(context, 'entry', shard, stopped!.sequence) : null);
+}
+
+/** Sequence of the cursor in the account's chain. An early end gives the id of any record, so it need not be an entry. */
+function placeOf(context: ControlContext, shard: number, accountSlot: number, cursor: Cursor): number {
+  const place = eventPlace(context, 'entry', cursor.id);
+  const record = place?.shard === shard ? readRecord(context, shard, place.number) : undefined;
+  if (record === undefined || accountSlotOf(record) !== accountSlot) throw badCursor(cursor);
+  return record.sequence;
+}
+
+function tooFar(cursor: Cursor | undefined): ApiError {
+  if (cursor?.param === 'ending_before')
+    return new ApiError('invalid_query', 'Too many records between the newest and ending_before: use starting_after.', {
+      param: 'ending_before',
+    });
+  return new ApiError('capacity_exceeded', 'Too many entries without a decision in between: start from the newest.');
 }
 
 function entryObject(
@@ -143,49 +151,42 @@ function accountSlotOf(record: JournalRecord): number {
   return 'accountSlot' in event ? event.accountSlot : -1;
 }
 
-function badCursor(): ApiError {
-  return new ApiError('invalid_query', 'The cursor is not the id of an entry of this account.', {
-    param: 'starting_after',
-  });
+interface Turnover {
+  debit: bigint;
+  credit: bigint;
 }
 
+/** Turnovers only grow and may exceed 2^53: they are summed and written as the integers they are. */
 async function trial(context: ControlContext): Promise<Record<string, unknown>> {
   const shards = Array.from({ length: context.shards.shards }, (_, shard) => shard);
   const results = await Promise.all(shards.map((shard) => context.shards.read(shard, { op: 'totals' })));
-  const books = new Map<number, Map<number, { debit: number; credit: number }>>();
+  const books = new Map<number, Map<number, Turnover>>();
   for (const result of results) {
     if (!result.ok) throw refused(result.code);
     if (!('totals' in result)) throw new TypeError('the shard answered no totals');
     for (const { currency, glAccount, debit, credit } of result.totals) {
-      const book = books.get(currency) ?? new Map<number, { debit: number; credit: number }>();
+      const book = books.get(currency) ?? new Map<number, Turnover>();
       books.set(currency, book);
-      const sum = book.get(glAccount) ?? { debit: 0, credit: 0 };
-      book.set(glAccount, { debit: safeSum(sum.debit, debit), credit: safeSum(sum.credit, credit) });
+      const sum = book.get(glAccount) ?? { debit: 0n, credit: 0n };
+      book.set(glAccount, { debit: sum.debit + BigInt(debit), credit: sum.credit + BigInt(credit) });
     }
   }
   const currencies = [...books].sort(([a], [b]) => a - b).map(([currency, book]) => bookObject(currency, book));
-  return { object: 'trial_balance', balanced: currencies.every(({ difference }) => difference === 0), currencies };
+  return { object: 'trial_balance', balanced: currencies.every(({ difference }) => difference === 0n), currencies };
 }
 
 function bookObject(
   currency: number,
-  book: ReadonlyMap<number, { debit: number; credit: number }>,
-): { currency: string; debits: number; credits: number; difference: number; accounts: object[] } {
-  let debits = 0;
-  let credits = 0;
+  book: ReadonlyMap<number, Turnover>,
+): { currency: string; debits: bigint; credits: bigint; difference: bigint; accounts: object[] } {
+  let debits = 0n;
+  let credits = 0n;
   const accounts = [...book]
     .sort(([a], [b]) => a - b)
     .map(([account, { debit, credit }]) => {
-      debits = safeSum(debits, debit);
-      credits = safeSum(credits, credit);
+      debits += debit;
+      credits += credit;
       return { account: String(account), name: glName(account), debit, credit, balance: debit - credit };
     });
   return { currency: currencyCode(currency), debits, credits, difference: debits - credits, accounts };
-}
-
-/** Money is a safe integer at every addition; a turnover beyond it must stop the answer, not round it. */
-function safeSum(a: number, b: number): number {
-  const sum = a + b;
-  assert(Number.isSafeInteger(sum), 'a turnover of the ledger leaves the safe integers');
-  return sum;
 }

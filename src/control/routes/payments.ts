@@ -7,6 +7,7 @@ import { catchUp } from '../history.js';
 import { eventId, eventPlace } from '../ids.js';
 import { ApiError } from '../problem.js';
 import { type Route, route } from '../route.js';
+import { journalRead, shardWrite } from '../route-errors.js';
 import * as schemas from '../schemas.js';
 import { refused } from '../views.js';
 
@@ -22,6 +23,7 @@ export function paymentRoutes(context: ControlContext): Route[] {
       access: 'write',
       idempotency: 'shard_required',
       body: schemas.paymentCreate,
+      errors: [...shardWrite, 'account_not_found', 'currency_mismatch', 'reference_exists', 'amount_out_of_range'],
       answers: { 201: { description: 'The payment', schema: schemas.payment } },
       async handle({ body, idempotency }) {
         const shard = context.placement(body.account);
@@ -51,6 +53,7 @@ export function paymentRoutes(context: ControlContext): Route[] {
       access: 'read',
       idempotency: 'none',
       params: z.object({ id: z.string().max(64) }),
+      errors: [...journalRead],
       answers: { 200: { description: 'The payment', schema: schemas.payment } },
       async handle({ params }) {
         const place = eventPlace(context, 'pay', params.id);

@@ -3,10 +3,12 @@ import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
 import type { ControlContext } from '../context.js';
 import { base32of, derive, type Idempotency } from '../idempotency.js';
+import { listAnswer, listQuery, pageOf } from '../list.js';
 import { ApiError } from '../problem.js';
 import { type Route, route } from '../route.js';
 import * as schemas from '../schemas.js';
 import type { ProgramDefinition, SystemRecord } from '../system-log.js';
+import { publicTokenId } from '../tokens.js';
 import { programObject, time } from '../views.js';
 
 const idParams = z.object({ id: schemas.chosenId });
@@ -22,6 +24,7 @@ export function programRoutes(context: ControlContext): Route[] {
       access: 'admin',
       idempotency: 'system',
       body: schemas.programCreate,
+      errors: ['program_exists', 'capacity_exceeded'],
       answers: { 201: { description: 'The program', schema: schemas.program } },
       handle({ body, idempotency }) {
         const id = body.id ?? newProgramId(context, idempotency);
@@ -36,13 +39,18 @@ export function programRoutes(context: ControlContext): Route[] {
       method: 'GET',
       path: '/v1/programs',
       tag: 'programs',
-      summary: 'List all programs, newest first',
+      summary: 'List programs, newest first',
       access: 'read',
       idempotency: 'none',
-      answers: { 200: { description: 'The programs', schema: schemas.listOf(schemas.program, 'ProgramList') } },
-      handle() {
-        const data = [...context.system.programs].reverse().map(programObject);
-        return { status: 200, body: { object: 'list', data, has_more: false } };
+      query: listQuery({}),
+      answers: { 200: { description: 'A page of programs', schema: schemas.listOf(schemas.program, 'ProgramList') } },
+      handle({ query }) {
+        const rows = context.system.programs.map((row) => ({ id: row.program.id, row }));
+        const page = pageOf(rows, query);
+        return listAnswer(
+          page.items.map(({ row }) => programObject(row)),
+          page.hasMore,
+        );
       },
     }),
     route({
@@ -132,6 +140,7 @@ export function tokenRoutes(context: ControlContext): Route[] {
       access: 'admin',
       idempotency: 'system',
       body: schemas.tokenCreate,
+      errors: ['capacity_exceeded'],
       answers: { 201: { description: 'The token', schema: schemas.token } },
       handle({ body, idempotency }) {
         context.system.assertTokenRoom();
@@ -150,10 +159,17 @@ export function tokenRoutes(context: ControlContext): Route[] {
       summary: 'List the valid tokens, newest first',
       access: 'admin',
       idempotency: 'none',
-      answers: { 200: { description: 'The tokens', schema: schemas.listOf(schemas.token, 'TokenList') } },
-      handle() {
-        const data = [...context.system.tokens].reverse().map(tokenObject);
-        return { status: 200, body: { object: 'list', data, has_more: false } };
+      query: listQuery({}),
+      answers: { 200: { description: 'A page of tokens', schema: schemas.listOf(schemas.token, 'TokenList') } },
+      handle({ query }) {
+        const page = pageOf(
+          context.system.tokens.map((row) => ({ id: publicTokenId(row.id), row })),
+          query,
+        );
+        return listAnswer(
+          page.items.map(({ row }) => tokenObject(row)),
+          page.hasMore,
+        );
       },
     }),
     route({
@@ -165,14 +181,15 @@ export function tokenRoutes(context: ControlContext): Route[] {
       access: 'admin',
       idempotency: 'none',
       params: idParams,
+      errors: ['last_admin_token'],
       answers: { 204: { description: 'Revoked' } },
       handle({ params }) {
-        const row = context.system.token(params.id);
+        const row = context.system.tokens.find(({ id }) => publicTokenId(id) === params.id);
         if (row === undefined) throw new ApiError('not_found', 'There is no token with this id.');
         const admins = context.system.tokens.filter((other) => other.scopes.includes('admin'));
         if (row.scopes.includes('admin') && admins.length === 1)
           throw new ApiError('last_admin_token', 'Create another token with the scope admin first.');
-        context.system.write([{ type: 'token_revoked', id: params.id, atMs: context.nowMs() }]);
+        context.system.write([{ type: 'token_revoked', id: row.id, atMs: context.nowMs() }]);
         return { status: 204 };
       },
     }),
@@ -180,5 +197,11 @@ export function tokenRoutes(context: ControlContext): Route[] {
 }
 
 function tokenObject(row: { id: string; name: string; scopes: readonly string[]; createdMs: number }): object {
-  return { object: 'token', id: row.id, name: row.name, scopes: row.scopes, created_at: time(row.createdMs) };
+  return {
+    object: 'token',
+    id: publicTokenId(row.id),
+    name: row.name,
+    scopes: row.scopes,
+    created_at: time(row.createdMs),
+  };
 }

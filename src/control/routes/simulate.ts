@@ -2,8 +2,8 @@
  * The simulator: builds a real ISO 8583 message for a card of a sandbox program and sends it the way the ingress would, so
  * that the decision is the same code on the same path. The card number comes from the vault and stays in this function.
  *
- * With an Idempotency-Key the references of the message (STAN, RRN, time) are journaled before it is sent. A retry after a
- * crash sends the very same message, and the shard answers it as the repeat that it is.
+ * With an Idempotency-Key the references of the message (STAN, RRN, time) follow from the key and the time of its claim. A
+ * retry after a crash sends the very same message, and the shard answers it as the repeat that it is.
  */
 import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
@@ -17,14 +17,14 @@ import { type AuthorizationDetails, assemble, authorizationObject, isAuthorizati
 import type { ControlContext } from '../context.js';
 import { currencyCode, currencyOfCode } from '../currencies.js';
 import { catchUp, readRecord } from '../history.js';
-import { derive, type Idempotency } from '../idempotency.js';
+import { type ClaimedKey, derive } from '../idempotency.js';
 import { ApiError } from '../problem.js';
 import { type Answer, type Route, route } from '../route.js';
+import { journalRead, shardWrite } from '../route-errors.js';
 import * as schemas from '../schemas.js';
 import { authorization } from '../schemas-authorizations.js';
 import { findAuthorization } from './authorizations.js';
 import { type FoundCard, readCard } from './cards.js';
-import { outcomeRecord } from './programs.js';
 
 const DIALECT = 'iso87-bcd';
 
@@ -107,18 +107,17 @@ export function simulateRoutes(context: ControlContext): Route[] {
       tag: 'simulator',
       summary: 'Send an authorization request as a merchant would',
       access: 'simulate',
-      idempotency: 'system',
+      idempotency: 'answer',
       body: simulateAuthorization,
+      errors: [...shardWrite, ...journalRead, 'not_sandbox', 'card_not_found', 'currency_mismatch', 'not_simulatable'],
       answers: { 201: { description: 'The authorization and the two messages', schema: simulation } },
       async handle({ body, idempotency }) {
         const found = await readCard(context, body.card);
         if (found === undefined) throw new ApiError('card_not_found', 'There is no such card.', { param: '/card' });
         assertSandbox(context, found.account);
-        const memo = remember(context, idempotency, body);
-        const fields = authorizationFields(body, found, memo);
+        const fields = authorizationFields(body, found, referencesOf(context, idempotency, body));
         const sent = await send(context, found, fields);
-        const details = await recorded(context, found.shard, sent.sequence);
-        return answer(context, sent, details, idempotency);
+        return answer(context, sent, await recorded(context, found.shard, sent.sequence));
       },
     }),
     route({
@@ -128,8 +127,9 @@ export function simulateRoutes(context: ControlContext): Route[] {
       tag: 'simulator',
       summary: 'Reverse an authorization, in full or down to an amount',
       access: 'simulate',
-      idempotency: 'system',
+      idempotency: 'answer',
       body: simulateReversal,
+      errors: [...shardWrite, ...journalRead, 'not_sandbox', 'authorization_not_found', 'not_simulatable'],
       answers: { 201: { description: 'The authorization after the reversal', schema: simulation } },
       async handle({ body, idempotency }) {
         const original = await findAuthorization(context, body.authorization);
@@ -143,9 +143,9 @@ export function simulateRoutes(context: ControlContext): Route[] {
             param: '/authorization',
           });
         assertSandbox(context, found.account);
-        const memo = remember(context, idempotency, body);
-        const sent = await send(context, found, reversalFields(body, original, memo));
-        return answer(context, sent, await findAuthorization(context, body.authorization), idempotency);
+        const fields = reversalFields(body, original, referencesOf(context, idempotency, body));
+        const sent = await send(context, found, fields);
+        return answer(context, sent, await findAuthorization(context, body.authorization));
       },
     }),
   ];
@@ -156,40 +156,32 @@ function assertSandbox(context: ControlContext, account: AccountView): void {
     throw new ApiError('not_sandbox', 'The program of this card is live.');
 }
 
-interface Memo {
+interface References {
   stan: string;
   rrn: string;
   /** DE7, DE12 and DE13. */
   transmission: string;
 }
 
-/** References of the message: those of an earlier attempt with the same key, or new ones, journaled before use. */
-function remember(
+/** References of the message: made from the key and the time of its claim, so that a repeat has the same; else random. */
+function referencesOf(
   context: ControlContext,
-  idempotency: Idempotency | undefined,
+  key: ClaimedKey | undefined,
   body: { stan?: string | undefined; rrn?: string | undefined },
-): Memo {
-  const earlier = idempotency === undefined ? undefined : context.system.outcome(idempotency.key)?.memo;
-  if (earlier !== undefined) return earlier as unknown as Memo;
-  const seed = idempotency?.tag.keyHash ?? randomBytes(32);
-  const bytes = derive(context.keys.id, 'simulate', seed);
-  const nowMs = context.nowMs();
-  const memo = {
+): References {
+  const bytes = derive(context.keys.id, 'simulate', key?.tag.keyHash ?? randomBytes(32));
+  const timeMs = key?.claimedMs ?? context.nowMs();
+  return {
     stan: body.stan ?? String(bytes.readUInt32BE(0) % 1_000_000).padStart(6, '0'),
     rrn: body.rrn ?? String(bytes.readUIntBE(4, 6) % 1e12).padStart(12, '0'),
-    transmission: new Date(nowMs).toISOString().replace(/\D/g, '').slice(4, 14),
+    transmission: new Date(timeMs).toISOString().replace(/\D/g, '').slice(4, 14),
   };
-  if (idempotency !== undefined)
-    context.system.write([
-      { type: 'intent', key: idempotency.key, body: idempotency.body, memo: { ...memo }, atMs: nowMs },
-    ]);
-  return memo;
 }
 
 function authorizationFields(
   body: z.output<typeof simulateAuthorization>,
   { card, account }: FoundCard,
-  memo: Memo,
+  refs: References,
 ): Fields {
   const currency = body.currency === undefined ? account.currency : currencyOfCode(body.currency)!;
   const foreign = currency !== account.currency;
@@ -204,17 +196,17 @@ function authorizationFields(
     ...(foreign && body.billing_amount !== undefined
       ? { 6: amount12(body.billing_amount), 51: number3(account.currency) }
       : {}),
-    7: memo.transmission,
-    11: memo.stan,
-    12: memo.transmission.slice(4),
-    13: memo.transmission.slice(0, 4),
+    7: refs.transmission,
+    11: refs.stan,
+    12: refs.transmission.slice(4),
+    13: refs.transmission.slice(0, 4),
     14: body.expiry ?? String(card.expiry).padStart(4, '0'),
     18: body.mcc,
     19: body.country,
     22: body.entry_mode,
     25: '00',
     32: body.acquirer,
-    37: memo.rrn,
+    37: refs.rrn,
     41: (body.merchant.terminal ?? 'SIM00001').padEnd(8),
     42: (body.merchant.id ?? 'SIMULATOR').padEnd(15),
     43: (body.merchant.name ?? 'HOLDFAST SIMULATOR').padEnd(40),
@@ -224,7 +216,11 @@ function authorizationFields(
   };
 }
 
-function reversalFields(body: z.output<typeof simulateReversal>, { record }: AuthorizationDetails, memo: Memo): Fields {
+function reversalFields(
+  body: z.output<typeof simulateReversal>,
+  { record }: AuthorizationDetails,
+  refs: References,
+): Fields {
   const { input, approvalCode } = record.message;
   const acquirer = input.textOf(Text.acquirer);
   const networkId = input.textOf(Text.networkId);
@@ -236,10 +232,10 @@ function reversalFields(body: z.output<typeof simulateReversal>, { record }: Aut
     ...digitsOf(3, input.processingCode, 6),
     ...digitsOf(4, input.amount, 12),
     ...digitsOf(6, input.billingAmount, 12),
-    7: memo.transmission,
-    11: memo.stan,
-    12: memo.transmission.slice(4),
-    13: memo.transmission.slice(0, 4),
+    7: refs.transmission,
+    11: refs.stan,
+    12: refs.transmission.slice(4),
+    13: refs.transmission.slice(0, 4),
     ...digitsOf(22, input.entryMode, 3),
     ...digitsOf(25, input.condition, 2),
     ...optional(32, acquirer),
@@ -329,17 +325,11 @@ async function recorded(
   return record !== undefined && isAuthorization(record) ? assemble(context, record) : undefined;
 }
 
-function answer(
-  context: ControlContext,
-  sent: Sent,
-  details: AuthorizationDetails | undefined,
-  idempotency: Idempotency | undefined,
-): Answer {
+function answer(context: ControlContext, sent: Sent, details: AuthorizationDetails | undefined): Answer {
   const body = {
     object: 'simulation',
     authorization: details === undefined ? null : authorizationObject(context, details),
     iso: { request: sent.request, reply: sent.reply },
   };
-  context.system.write(outcomeRecord(idempotency, 201, body, context.nowMs()));
   return { status: 201, body };
 }

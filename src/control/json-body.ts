@@ -1,0 +1,33 @@
+/** JSON bodies: UTF-8, and not nested deeper than the code that walks them by recursion can bear. */
+import { API_BODY_DEPTH_MAX } from '../limits.js';
+
+const strict = new TextDecoder('utf-8', { fatal: true });
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+/** Opening characters; the closing one is two further on. */
+const BRACKET = 0x5b;
+const BRACE = 0x7b;
+
+/** @throws SyntaxError, TypeError or RangeError when the bytes are no JSON, no UTF-8, or nested too deep. */
+export function parseJson(bytes: Uint8Array): unknown {
+  const text = strict.decode(bytes);
+  if (isTooDeep(text)) throw new RangeError(`nested deeper than ${API_BODY_DEPTH_MAX}`);
+  return JSON.parse(text);
+}
+
+function isTooDeep(text: string): boolean {
+  let depth = 0;
+  let inText = false;
+  for (let i = 0; i < text.length; i++) {
+    const character = text.charCodeAt(i);
+    if (inText) {
+      if (character === BACKSLASH) i++;
+      else if (character === QUOTE) inText = false;
+    } else if (character === QUOTE) inText = true;
+    else if (character === BRACE || character === BRACKET) {
+      if (++depth > API_BODY_DEPTH_MAX) return true;
+    } else if (character === BRACE + 2 || character === BRACKET + 2) depth--;
+  }
+  return false;
+}
