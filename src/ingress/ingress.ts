@@ -397,8 +397,9 @@ export class Ingress implements MessageSink {
 function signOn(connection: Connection, header: Uint8Array | undefined): void {
   connection.signedOn = true;
   connection.saidSignOn = true;
-  // The header of a frame dies with its read; the one of a sign-on addresses what we send of our own.
-  connection.signOnHeader = header?.slice();
+  // The header of a frame dies with its read; the one of a sign-on addresses what we send of our own. (`slice` of a Buffer,
+  // which a header may be, would be a view.)
+  connection.signOnHeader = header === undefined ? undefined : Uint8Array.from(header);
 }
 
 /** 1110, 2130 and the like: replies of the later versions of the standard. */

@@ -38,8 +38,14 @@ export class StreamListener implements Listener {
   constructor(link: Link, onSocket: OnSocket) {
     this.#link = link;
     this.#onSocket = onSocket;
-    const { tls } = link.profile;
-    this.#server = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_PROBE_MS });
+    const { tls, transport } = link.profile;
+    this.#server = createServer({
+      noDelay: true,
+      keepAlive: true,
+      keepAliveInitialDelay: KEEP_ALIVE_PROBE_MS,
+      // A plain TCP connection begins to read by itself, into a buffer of its own (tcp.ts).
+      pauseOnConnect: transport === 'tcp' && tls === undefined,
+    });
     this.#server.on('connection', (socket) => this.#accept(socket));
     if (tls !== undefined) this.#tls = this.#createTls(tlsOptions(link.profile, tls));
   }
