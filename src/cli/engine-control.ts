@@ -79,7 +79,13 @@ export class ControlPlane {
           this.#failed(failure);
           ended();
         });
-        worker.once('exit', () => ended());
+        worker.once('exit', () => {
+          // It says so before it leaves in order: nothing is left to be told then.
+          const gone = new HoldfastError('internal', 'the control thread ended without having been asked to');
+          reject(gone);
+          this.#failed(gone);
+          ended();
+        });
       });
     });
     if (config.demo) await this.#createDemo(`http://${address}`);
