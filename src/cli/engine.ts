@@ -110,7 +110,13 @@ class Engine {
       fault: taskFaultFromEnvironment(process.env),
       log,
     });
-    this.#guard = new DiskGuard(data.paths.root, config.diskReserveBytes, this.#block, log);
+    this.#guard = new DiskGuard({
+      root: data.paths.root,
+      journalDir: data.paths.journal,
+      reserveBytes: config.diskReserveBytes,
+      control: this.#block,
+      log,
+    });
     this.#ingress = new Ingress({
       links: config.links,
       rings: this.#threads.rings('ingress'),
