@@ -133,8 +133,10 @@ class Engine {
       data,
       threads: this.#threads,
       directory,
+      board,
       indexSeeds,
       ingress: this.#ingress,
+      guard: this.#guard,
       log,
     });
   }

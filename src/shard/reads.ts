@@ -93,6 +93,7 @@ function stats(shard: LogicalShard, durable: number): ShardStats {
     cards: shard.state.cards.count,
     holdsOpen: shard.state.holdsOpen,
     recentKeys: index.recentEntries,
+    indexedThrough: index.completeThrough,
     tombstones: shard.state.tombstones,
     memoryBytes: shard.state.memoryBytes + index.recentBytes + index.segmentBytes,
   };
