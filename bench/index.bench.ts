@@ -16,7 +16,7 @@ import { createSegmentBoard, SegmentBoard } from '#src/journal/segment-board.js'
 import { SegmentBuilder } from '#src/journal/segment-builder.js';
 import { SegmentIndexer } from '#src/journal/segment-indexer.js';
 import { EntryColumns } from '#src/journal/segment-sort.js';
-import { openSegmentStore } from '#src/journal/segment-task.js';
+import { openSegmentStore } from '#src/journal/segment-store.js';
 import { SegmentSet } from '#src/journal/segments.js';
 import { ShardJournal } from '#src/journal/shard-journal.js';
 import type { BenchRow } from './row.js';

@@ -97,8 +97,16 @@ export const FRAME_HEADER_BYTES_MAX = 64;
 export const CARDS_DEFAULT = 10_000_000;
 export const CARDS_MAX = 100_000_000;
 
-/** Free disk space in bytes below which new work is answered 91: 60 s at 10 000 records per second of 400 bytes is 240 MB. */
+/** Free disk space in bytes below which new work is answered 91, at least: 60 s at 10 000 records per second of 400 bytes are
+ * 240 MB. */
 export const DISK_RESERVE_BYTES = 256 * 1024 * 1024;
+
+/** The reserve follows what the journal grew in this time, in ms: at the same pace the disk lasts as long again. */
+export const DISK_RATE_WINDOW_MS = 60_000;
+
+/** Most that the pace of the journal may ask for: 8 GiB are a minute at 140 MB/s, 350 000 records per second. What grows
+ * faster (a restore, a copy) is not traffic. */
+export const DISK_RESERVE_RATE_BYTES_MAX = 8 * 2 ** 30;
 
 /** Time a graceful stop may take, in ms: the largest deadline in flight (1.5 s), a final commit and checkpoint, with room. */
 export const STOP_LIMIT_MS = 10_000;
@@ -240,6 +248,10 @@ export const JOURNAL_TAIL_FRAMES = 2 ** 14;
  * such keys each, and a third more. 16 kB per shard. */
 export const INDEX_ENTRIES_WAITING_MAX = 1024;
 
+/** Records past the segments whose keys a start takes into memory: with 4 keys each as many entries as the recent index may
+ * hold, 0.5 s of reading. When more are missing (segments were lost) new work waits until they are built. */
+export const INDEX_REPLAY_RECORDS_MAX = INDEX_RECENT_ENTRIES_MAX / 4;
+
 /** Sequences that one look-up returns at most, newest first: a chain of this many equal keys takes about 1 ms to walk. */
 export const INDEX_FIND_MAX = 16_384;
 
@@ -319,6 +331,16 @@ export const SUPERVISOR_RING_BYTES = 64 * 1024;
 
 /** Ring of the checkpoint: 32 of the task's writes, so that the last round of a stop flows. */
 export const CHECKPOINT_RING_BYTES = 32 * CHECKPOINT_WRITE_BYTES;
+
+/** A background task that fails is started again this often within the time, after a pause, in ms: a passing cause (a value
+ * that was damaged and is discarded, a moment without memory) is over by then, a lasting one is an operator's. */
+export const TASK_RESTARTS_MAX = 3;
+export const TASK_RESTARTS_WITHIN_MS = 600_000;
+export const TASK_RESTART_DELAY_MS = 1000;
+
+/** The end of a graceful stop that its work must leave free, in ms: closing the stores and the lock takes some 50 ms. (A
+ * quarter of the limit, if that is less.) */
+export const STOP_MARGIN_MS = 500;
 
 /** A fatal stop: how long the other threads may take to leave after their commit before the process kills itself, in ms. */
 export const FATAL_STOP_MS = 2000;

@@ -18,6 +18,13 @@ export type LogLevel = (typeof logLevels)[number];
 export const logFormats = ['json', 'pretty'] as const;
 export type LogFormat = (typeof logFormats)[number];
 
+/** A line that a thread without a log of its own asks the main thread to log, through a message port. */
+export interface LogNote {
+  level: 'info' | 'warn' | 'error';
+  message: string;
+  data: Record<string, string | number>;
+}
+
 /** Where finished lines go; stderr unless a test says otherwise. */
 interface LineSink {
   write(line: string): unknown;

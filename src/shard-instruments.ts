@@ -22,6 +22,8 @@ export const ShardCounter = {
   poisoned: 6,
   rebuilds: 7,
   outcomesLost: 8,
+  shedIncomplete: 9,
+  shedDown: 10,
 } as const;
 
 const HISTOGRAM_BYTES = SHARD_HISTOGRAMS.length * SharedHistogram.bytes;

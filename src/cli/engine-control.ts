@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import type { ControlThreadData, FromControl, ToControl } from '../control/control-thread.js';
+import type { IngressSnapshot } from '../control/metrics.js';
 import { profileThisThread } from '../control/profiles.js';
 import { type ErrorCode, errorCodes, HoldfastError } from '../errors.js';
 import type { Ingress } from '../ingress/ingress.js';
@@ -14,6 +15,7 @@ import type { Log } from '../log.js';
 import type { DataDirectory } from '../store/data-directory.js';
 import { workerFile } from '../worker-file.js';
 import { DEMO_CARDS, DEMO_CREDIT_LIMIT, DEMO_EXPIRY, demoAccount, demoPan } from './demo-program.js';
+import type { DiskGuard } from './disk-guard.js';
 import { CLIENTS, type ShardThreads } from './engine-threads.js';
 import type { EngineConfig } from './engine-types.js';
 import { packageFile } from './version.js';
@@ -23,8 +25,10 @@ export interface ControlPlaneOptions {
   readonly data: DataDirectory;
   readonly threads: ShardThreads;
   readonly directory: SharedArrayBuffer;
+  readonly board: SharedArrayBuffer;
   readonly indexSeeds: readonly [number, number];
   readonly ingress: Ingress;
+  readonly guard: DiskGuard;
   readonly log: Log;
 }
 
@@ -45,7 +49,7 @@ export class ControlPlane {
 
   /** Starts the thread; resolves with `host:port` once the API answers (and the demo program exists). */
   async start(): Promise<string> {
-    const { threads, config, data, ingress, directory, indexSeeds } = this.#o;
+    const { threads, config, data, ingress, directory, board, indexSeeds } = this.#o;
     const task: ControlThreadData = {
       dataDir: data.paths.root,
       keyFile: config.keyFile,
@@ -55,6 +59,7 @@ export class ControlPlane {
       rings: threads.rings('control'),
       control: threads.control,
       directory,
+      board,
       indexSeeds,
       threadInstruments: threads.instruments,
       ingressInstruments: ingress.instruments.buffer,
@@ -79,7 +84,13 @@ export class ControlPlane {
           this.#failed(failure);
           ended();
         });
-        worker.once('exit', () => ended());
+        worker.once('exit', () => {
+          // It says so before it leaves in order: nothing is left to be told then.
+          const gone = new HoldfastError('internal', 'the control thread ended without having been asked to');
+          reject(gone);
+          this.#failed(gone);
+          ended();
+        });
       });
     });
     if (config.demo) await this.#createDemo(`http://${address}`);
@@ -109,11 +120,15 @@ export class ControlPlane {
   async #answer(question: Extract<FromControl, { type: 'ask' }>): Promise<void> {
     const reply = (message: ToControl): void => this.#worker?.postMessage(message);
     try {
-      const value = question.what === 'ingress' ? this.#o.ingress.stats() : await this.#profile(question);
+      const value = question.what === 'ingress' ? this.#snapshot() : await this.#profile(question);
       reply({ type: 'answer', id: question.id, ok: true, value });
     } catch (error) {
       reply({ type: 'answer', id: question.id, ok: false, error: (error as Error).message });
     }
+  }
+
+  #snapshot(): IngressSnapshot {
+    return { ...this.#o.ingress.stats(), disk: this.#o.guard.state };
   }
 
   async #profile({ thread, seconds }: { thread: string; seconds: number }): Promise<string> {

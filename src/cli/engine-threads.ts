@@ -7,6 +7,7 @@
  * A thread that owns an LMDB environment is never terminated: it is asked to stop by a ring message, or by the stop word
  * when something fatal happened, and main waits for it (engine.ts).
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import type { ApprovalKey } from '../domain/approval-code.js';
@@ -28,6 +29,7 @@ export const CLIENTS = ['ingress', 'control', 'supervisor'] as const;
 export type ClientName = (typeof CLIENTS)[number];
 
 const NOTHING = new Uint8Array(0);
+const STOP_RETRY_MS = 5;
 
 export interface ShardThreadsOptions {
   readonly threads: number;
@@ -118,7 +120,7 @@ export class ShardThreads {
       new Promise((resolve) => {
         port1.on('message', (note: ShardThreadNote) => {
           if (note.type === 'ready') resolve(note.recovered);
-          else if (note.type === 'profile') this.#profiled[thread]?.(note.profile);
+          else if (note.type === 'profile') this.#onProfile(thread, note.profile);
           else log[note.level]({ thread, ...note.data }, note.message);
         });
       }),
@@ -160,6 +162,7 @@ export class ShardThreads {
 
   /** JSON text of a .cpuprofile of the thread; empty when it was being profiled already. */
   async profile(thread: number, seconds: number): Promise<string> {
+    if (this.#profiled[thread] !== undefined) return '';
     const shard = this.threadOfShard.indexOf(thread);
     const supervisor = this.#client;
     if (!supervisor.producer(shard).push(RequestKind.profile, 0, shard, 0, 0, 0, seconds, NOTHING)) {
@@ -171,17 +174,31 @@ export class ShardThreads {
     });
   }
 
+  #onProfile(thread: number, profile: string): void {
+    const waiting = this.#profiled[thread];
+    this.#profiled[thread] = undefined;
+    waiting?.(profile);
+  }
+
   get #client(): RingClient {
     this.#supervisor ??= new RingClient(this.#rings.supervisor);
     return this.#supervisor;
   }
 
-  /** Asks every thread to finish what it has and leave. Only after the clients have stopped sending. */
-  requestStop(): void {
+  /**
+   * Asks every thread to finish what it has and leave. Only after the clients have stopped sending.
+   * @param checkpointUntilUs until when the threads may write their last checkpoint, us of the monotonic clock
+   */
+  async requestStop(checkpointUntilUs: number): Promise<void> {
     const client = this.#client;
     for (let thread = 0; thread < this.#options.threads; thread++) {
       const shard = this.threadOfShard.indexOf(thread);
-      client.producer(shard).push(RequestKind.stop, 0, shard, 0, 0, 0, 0, NOTHING);
+      // A full ring is emptied by the thread's next turn.
+      while (!client.producer(shard).push(RequestKind.stop, 0, shard, 0, 0, 0, checkpointUntilUs, NOTHING)) {
+        client.signal();
+        if (this.#block.stop !== 0) return;
+        await sleep(STOP_RETRY_MS);
+      }
     }
     client.signal();
   }

@@ -8,21 +8,23 @@
  *   batch threads    fingerprint segments, checkpoint rows (piscina, a pool of its own)
  *
  * Start: directory and lock -> keys -> shared memory -> shard threads recover -> control plane -> ingress -> ready.
- * Stop:  ingress (finishes what is in flight) -> control plane -> shard threads (last checkpoint) -> batch -> lock.
+ * Stop:  ingress (finishes what is in flight) -> control plane -> shard threads (last checkpoint) -> batch (last segments) -> lock.
  * A fatal stop (74 journal, 76 books, 70 defect) sets the stop word; the threads leave after their commit and the process
  * ends within two seconds, or kills itself.
  */
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
+import { monotonicUs } from '../clock.js';
 import { type ErrorCode, ExitStatus, HoldfastError } from '../errors.js';
 import { Ingress } from '../ingress/ingress.js';
 import { shardOfFingerprint } from '../journal/placement.js';
 import { createSegmentBoard } from '../journal/segment-board.js';
-import { FATAL_STOP_MS } from '../limits.js';
+import { removeUnusableSegments } from '../journal/segment-store.js';
+import { FATAL_STOP_MS, STOP_MARGIN_MS } from '../limits.js';
 import type { Log } from '../log.js';
 import { ControlBlock } from '../ring/control-block.js';
 import { createDirectory } from '../ring/directory.js';
-import { faultsFromEnvironment, plantedFaults } from '../shard/faults.js';
+import { faultsFromEnvironment, plantedFaults, taskFaultFromEnvironment } from '../shard/faults.js';
 import type { ShardThreadResult } from '../shard/shard-thread.js';
 import { DataDirectory } from '../store/data-directory.js';
 import { approvalKeyOf } from '../vault/approval-key.js';
@@ -51,7 +53,8 @@ export const startEngine: StartEngine = async (config, log) => {
     const keys = loadKeys(config.keyFile, { directory: data.document.id, create: data.unused });
     return await new Engine(config, log, data, keys, socketsMax, began).start();
   } catch (error) {
-    await data.close();
+    // The cause of the failed start is what is told, whatever else fails on the way out.
+    await data.close().catch((later: unknown) => log.error({ err: later }, 'the data directory cannot be closed'));
     throw error;
   }
 };
@@ -68,6 +71,7 @@ class Engine {
   readonly #block: ControlBlock;
   readonly #began: number;
   #stopping: Promise<void> | undefined;
+  #fatalStop = false;
   #end: (status: ExitStatus) => void = () => undefined;
   readonly #closed = new Promise<ExitStatus>((resolve) => {
     this.#end = resolve;
@@ -102,9 +106,17 @@ class Engine {
       board,
       indexSeeds,
       checkpoint: this.#threads.checkpoint,
+      control: this.#block,
+      fault: taskFaultFromEnvironment(process.env),
       log,
     });
-    this.#guard = new DiskGuard(data.paths.root, config.diskReserveBytes, this.#block, log);
+    this.#guard = new DiskGuard({
+      root: data.paths.root,
+      journalDir: data.paths.journal,
+      reserveBytes: config.diskReserveBytes,
+      control: this.#block,
+      log,
+    });
     this.#ingress = new Ingress({
       links: config.links,
       rings: this.#threads.rings('ingress'),
@@ -121,8 +133,10 @@ class Engine {
       data,
       threads: this.#threads,
       directory,
+      board,
       indexSeeds,
       ingress: this.#ingress,
+      guard: this.#guard,
       log,
     });
   }
@@ -132,15 +146,16 @@ class Engine {
     let recovered: number;
     let addresses: Awaited<ReturnType<Ingress['start']>>;
     // A throw on the main loop must not end the process beside threads that commit: it leaves in order, with 70.
-    process.once('uncaughtException', (error) => void this.#fatal(ExitStatus.internal, error.stack ?? error.message));
-    this.#batch.start();
+    process.on('uncaughtException', this.#onUncaught);
     try {
+      this.#dropUnusableSegments();
+      this.#batch.start();
       recovered = await this.#recover();
       this.#watch();
       this.#guard.start();
       admin = await this.#plane.start();
       this.#plane.onFailure((error) => {
-        if (this.#stopping === undefined) void this.#fatal(error.exitStatus, error.message);
+        if (this.#stopping === undefined) this.#fatal(error.exitStatus, error.message);
       });
       addresses = await this.#ingress.start();
     } catch (error) {
@@ -183,32 +198,47 @@ class Engine {
     }
   }
 
+  /** Segments that nobody could read are worth less than none: these are built again from the journal. */
+  #dropUnusableSegments(): void {
+    const why = removeUnusableSegments(this.#data.paths.segments);
+    if (why !== undefined)
+      this.#log.error({ why }, 'the fingerprint segments were removed; they are built anew from the journal');
+  }
+
   /** A start that failed half-way: ends whatever it had begun, or the process would never end. */
   async #abandon(): Promise<void> {
     this.#stopping ??= Promise.resolve();
     this.#guard.stop();
-    await this.#ingress.stop(0);
-    await this.#plane.stop();
-    await this.#stopThreads();
+    try {
+      await this.#ingress.stop(0);
+      await this.#plane.stop();
+      await this.#stopThreads(() => 0);
+    } catch (error) {
+      // The cause of the failed start is what is told.
+      this.#log.error({ err: error }, 'the failed start cannot be taken back in order');
+    }
+    process.off('uncaughtException', this.#onUncaught);
   }
 
   /** A shard thread that ends without having been asked to is fatal. */
   #watch(): void {
     void this.#threads.firstEnd().then((result) => {
       if (this.#stopping === undefined)
-        void this.#fatal(result.exitStatus || ExitStatus.internal, result.error?.message ?? '');
-    });
-    this.#batch.onFailure((error) => {
-      // The journal is untouched: what the background tasks keep can be built again at the next start.
-      this.#log.error({ error: error.message }, 'a background task ended; restart the server to have it back');
+        this.#fatal(result.exitStatus || ExitStatus.internal, result.error?.message ?? '');
     });
   }
+
+  readonly #onUncaught = (error: Error): void => {
+    if (this.#fatalStop) this.#log.fatal({ err: error }, 'one more failure in the fatal stop');
+    else this.#fatal(ExitStatus.internal, error.stack ?? error.message);
+  };
 
   /**
    * Ends the process with this status. The timer stays armed until the process has ended: whatever keeps it from ending is
    * killed with it.
    */
-  async #fatal(status: number, message: string): Promise<void> {
+  #fatal(status: number, message: string): void {
+    this.#fatalStop = true;
     this.#stopping = Promise.resolve();
     this.#block.requestStop(status);
     this.#threads.wakeAll();
@@ -218,13 +248,19 @@ class Engine {
       process.kill(process.pid, 'SIGKILL');
     }, FATAL_STOP_MS).unref();
     this.#guard.stop();
+    this.#leave(status, message)
+      .catch((error: unknown) => this.#log.fatal({ err: error }, 'the fatal stop is not in order'))
+      .finally(() => this.#end(status as ExitStatus));
+  }
+
+  /** The rest of a fatal stop: waits for the threads and closes what they leave. */
+  async #leave(status: number, message: string): Promise<void> {
     const results = await this.#threads.ended();
     const causes = results.flatMap((result) => (result.error === undefined ? [] : [result.error.message]));
     if (message === '' && causes.length > 0) this.#log.fatal({ exit_status: status, error: causes[0] }, 'cause');
     await Promise.all([this.#ingress.stop(0), this.#plane.stop(), this.#batch.stop()]);
     await this.#threads.close();
     await this.#data.close();
-    this.#end(status as ExitStatus);
   }
 
   #stop(): Promise<void> {
@@ -233,21 +269,30 @@ class Engine {
   }
 
   async #stopInOrder(): Promise<void> {
+    const { stopLimitMs } = this.#config;
+    const end = performance.now() + stopLimitMs - Math.min(STOP_MARGIN_MS, stopLimitMs / 4);
     this.#guard.stop();
-    await this.#ingress.stop(Math.floor(this.#config.stopLimitMs / 2));
+    await this.#ingress.stop(Math.floor(stopLimitMs / 2));
     await this.#plane.stop();
-    const status = await this.#stopThreads();
+    const status = await this.#stopThreads(() => Math.max(0, end - performance.now()));
     await this.#data.close();
     this.#log.info('stopped');
+    process.off('uncaughtException', this.#onUncaught);
     this.#end(status);
   }
 
-  async #stopThreads(): Promise<ExitStatus> {
-    this.#threads.requestStop();
+  /** The last checkpoint may take half of the time that is left, the last segments what is left then. */
+  async #stopThreads(leftMs: () => number): Promise<ExitStatus> {
+    await this.#threads.requestStop(monotonicUs() + (leftMs() / 2) * 1000);
     const results = await this.#threads.ended();
-    await this.#batch.stop();
-    await this.#threads.close();
     const failed = results.find((result) => result.exitStatus !== 0);
+    if (failed !== undefined)
+      this.#log.error(
+        { exit_status: failed.exitStatus, error: failed.error?.message },
+        'a shard thread did not end in order',
+      );
+    await this.#batch.stop(failed === undefined ? leftMs() : 0);
+    await this.#threads.close();
     return (failed?.exitStatus ?? ExitStatus.ok) as ExitStatus;
   }
 }

@@ -147,7 +147,12 @@ export const settings = {
     24,
     168,
   ),
-  'disk-reserve-bytes': bytes('free disk space below which new work gets 91', DISK_RESERVE_BYTES, 2 ** 24, 2 ** 46),
+  'disk-reserve-bytes': bytes(
+    'least disk reserve: with less free, new work gets 91',
+    DISK_RESERVE_BYTES,
+    2 ** 24,
+    2 ** 46,
+  ),
   'stop-limit-ms': integer('time a graceful stop may take before it is forced', STOP_LIMIT_MS, 100, 600_000),
   demo: {
     kind: 'boolean',

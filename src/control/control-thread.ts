@@ -4,18 +4,16 @@
  * to the shards by rings. It is asked to stop and never terminated: it owns LMDB environments.
  */
 import { parentPort, workerData } from 'node:worker_threads';
-import type { ShardStats } from '../domain/commands.js';
 import { IndexKeys } from '../domain/index-keys.js';
 import { ExitStatus, HoldfastError } from '../errors.js';
-import { SharedHistogram } from '../instruments.js';
 import { shardOfAccount } from '../journal/placement.js';
 import { JournalReader } from '../journal/reader.js';
+import { SegmentBoard } from '../journal/segment-board.js';
 import { SystemJournal } from '../journal/system-journal.js';
-import { createLog, type Log, type LogFormat, type LogLevel } from '../log.js';
+import { createLog, type LogFormat, type LogLevel } from '../log.js';
 import { type ClientRings, RingClient } from '../ring/client.js';
-import { ControlBlock, ShardState } from '../ring/control-block.js';
+import { ControlBlock } from '../ring/control-block.js';
 import { CardDirectory } from '../ring/directory.js';
-import { ShardInstruments } from '../shard-instruments.js';
 import { directoryPaths } from '../store/data-directory.js';
 import { openLmdbStore } from '../store/lmdb-store.js';
 import { PanFingerprinter } from '../vault/fingerprint.js';
@@ -24,9 +22,10 @@ import { PanVault } from '../vault/pan-vault.js';
 import { PublicIds } from '../vault/public-ids.js';
 import { buildApp } from './app.js';
 import type { ControlContext } from './context.js';
+import { healthPort, metricsSources } from './engine-view.js';
 import { IdempotencyKeys } from './idempotency.js';
 import { type IngressSnapshot, Metrics } from './metrics.js';
-import type { HealthPort, JournalPort, SearchKeysPort, ShardPort } from './ports.js';
+import type { JournalPort, SearchKeysPort } from './ports.js';
 import { profiles } from './profiles.js';
 import { RingShards } from './ring-shards.js';
 import { allRoutes } from './routes/index.js';
@@ -44,9 +43,10 @@ export interface ControlThreadData {
   /** 0 = any free port. */
   readonly port: number;
   readonly rings: ClientRings;
-  /** Control block, card directory. */
+  /** Control block, card directory, board of the segments. */
   readonly control: SharedArrayBuffer;
   readonly directory: SharedArrayBuffer;
+  readonly board: SharedArrayBuffer;
   /** Seeds of the index keys, the same as the shard threads have. */
   readonly indexSeeds: readonly [number, number];
   /** Instruments of the shard threads, by thread index. */
@@ -134,7 +134,16 @@ async function start(data: ControlThreadData, main: Main): Promise<() => Promise
     refuses: () => control.refuse,
   });
   const build = { version: data.version, node: process.version };
-  const metrics = new Metrics(metricsSources(data, shards, main, log));
+  const board = new SegmentBoard(data.board);
+  const ingressSnapshot = async (): Promise<IngressSnapshot | undefined> => {
+    try {
+      return await main.ask<IngressSnapshot>({ what: 'ingress' }, ASK_TIMEOUT_MS);
+    } catch (error) {
+      log.warn({ err: error }, 'metrics without the ingress');
+      return undefined;
+    }
+  };
+  const metrics = new Metrics(metricsSources({ ...data, build }, { shards, control, board, ingressSnapshot }));
   const context: ControlContext = {
     shards,
     journal: journalPort(reader),
@@ -147,7 +156,7 @@ async function start(data: ControlThreadData, main: Main): Promise<() => Promise
     system,
     tokens,
     idempotency: new IdempotencyKeys(keys.tokenKey.bytes),
-    health: healthPort(control, shards.shards),
+    health: healthPort(control, board, shards.shards),
     profiles: profiles({
       shardThreads: data.rings.pairs.length,
       ask: (thread, seconds) => main.ask<string>({ what: 'profile', thread, seconds }, seconds * 1000 + 10_000),
@@ -220,71 +229,6 @@ function searchKeys(keys: IndexKeys): SearchKeysPort {
       keys.elementsKey(sequence);
       return { high: keys.high, low: keys.low };
     },
-  };
-}
-
-function healthPort(control: ControlBlock, shards: number): HealthPort {
-  const names = new Map<number, string>(Object.entries(ShardState).map(([name, state]) => [state, name]));
-  return {
-    notReady() {
-      const reasons: { check: string; detail: string }[] = [];
-      if (control.stop !== 0) reasons.push({ check: 'process', detail: `stopping with status ${control.stop}` });
-      if (control.refuse) reasons.push({ check: 'disk', detail: 'free space is below the reserve' });
-      for (let shard = 0; shard < shards; shard++) {
-        const state = control.shardState(shard);
-        if (state !== ShardState.up) reasons.push({ check: `shard-${shard}`, detail: names.get(state) ?? 'unknown' });
-      }
-      return reasons;
-    },
-  };
-}
-
-function metricsSources(data: ControlThreadData, shards: ShardPort, main: Main, log: Log) {
-  const { ingressInstruments: block } = data;
-  const queues = data.requestRings.map((rings) => rings.map((ring) => new Int32Array(ring, 0, 17)));
-  const all = Array.from({ length: shards.shards }, (_, shard) => shard);
-  return {
-    threads: data.threadInstruments.map((buffer) => new ShardInstruments(buffer)),
-    ingress:
-      block === undefined
-        ? undefined
-        : {
-            route: new SharedHistogram(block, 0),
-            write: new SharedHistogram(block, SharedHistogram.bytes),
-            authorization: new SharedHistogram(block, 2 * SharedHistogram.bytes),
-          },
-    async ingressSnapshot(): Promise<IngressSnapshot | undefined> {
-      try {
-        return await main.ask<IngressSnapshot>({ what: 'ingress' }, ASK_TIMEOUT_MS);
-      } catch (error) {
-        log.warn({ err: error }, 'metrics without the ingress');
-        return undefined;
-      }
-    },
-    async shardStats(): Promise<ShardStats[]> {
-      const results = await Promise.allSettled(all.map((shard) => shards.read(shard, { op: 'stats' })));
-      return results.flatMap((result) =>
-        result.status === 'fulfilled' && result.value.ok && 'stats' in result.value ? [result.value.stats] : [],
-      );
-    },
-    queueBytes(thread: number): number {
-      // Words 16 and 0 of a ring: bytes published and consumed, modulo 2^32.
-      return (queues[thread] ?? []).reduce(
-        (sum, words) => sum + ((Atomics.load(words, 16) - Atomics.load(words, 0)) >>> 0),
-        0,
-      );
-    },
-    async ledgerImbalance(): Promise<number> {
-      const difference = new Map<number, bigint>();
-      const results = await Promise.allSettled(all.map((shard) => shards.read(shard, { op: 'totals' })));
-      for (const result of results) {
-        if (result.status !== 'fulfilled' || !result.value.ok || !('totals' in result.value)) continue;
-        for (const { currency, debit, credit } of result.value.totals)
-          difference.set(currency, (difference.get(currency) ?? 0n) + BigInt(debit) - BigInt(credit));
-      }
-      return Number([...difference.values()].reduce((sum, one) => sum + (one < 0n ? -one : one), 0n));
-    },
-    build: { version: data.version, node: process.version },
   };
 }
 

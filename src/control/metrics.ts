@@ -8,7 +8,10 @@
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import { Reason, Response, responseText } from '../domain/codes.js';
 import type { ShardStats } from '../domain/commands.js';
-import { bucketUpperUs, HISTOGRAM_BUCKETS, type SharedHistogram } from '../instruments.js';
+import type { SharedHistogram } from '../instruments.js';
+import { ShardCounter } from '../shard-instruments.js';
+import { type MetricTable, Page } from './metrics-page.js';
+import { shardThreadName } from './profiles.js';
 import { codeName } from './views.js';
 
 /** What a shard thread counts (shard-instruments.ts). */
@@ -20,6 +23,8 @@ export interface ThreadInstruments {
   readonly encode: SharedHistogram;
   /** Records per commit. */
   readonly batch: SharedHistogram;
+  /** A counter of `ShardCounter`. */
+  counter(counter: number): number;
   eachOutcome(visit: (mti: number, response: number, reason: number, count: number) => void): void;
 }
 
@@ -28,6 +33,23 @@ export interface IngressSnapshot {
   readonly connections: Readonly<Record<string, Readonly<Record<string, number>>>>;
   readonly shed: Readonly<Record<string, number>>;
   readonly errors: Readonly<Record<string, number>>;
+  /** Free space of the data directory and the reserve, as the disk guard last saw them. */
+  readonly disk?: { readonly freeBytes: number; readonly reserveBytes: number };
+}
+
+/** The shards' indexes, from the board of the segments. */
+export interface IndexStates {
+  /** Shards whose index is full, and shards whose segments are being built anew. */
+  readonly full: number;
+  readonly rebuilding: number;
+  /** Times that the segments of a shard were discarded since the start. */
+  readonly discarded: number;
+}
+
+export interface TaskState {
+  readonly name: string;
+  readonly runs: boolean;
+  readonly restarts: number;
 }
 
 export interface MetricsSources {
@@ -44,13 +66,14 @@ export interface MetricsSources {
   queueBytes(thread: number): number;
   /** Debits minus credits over all currencies, as a sum of absolute differences. */
   ledgerImbalance(): Promise<number>;
+  indexes(): IndexStates;
+  /** The background tasks. */
+  tasks(): readonly TaskState[];
   readonly build: { readonly version: string; readonly node: string };
 }
 
-type MetricType = 'counter' | 'gauge' | 'histogram';
-
 /** Every metric of the engine, with its labels; docs/reference/metrics.md lists the same. */
-export const metricNames: Readonly<Record<string, { type: MetricType; labels: readonly string[]; help: string }>> = {
+export const metricNames: MetricTable = {
   holdfast_authorizations_total: {
     type: 'counter',
     labels: ['mti', 'result'],
@@ -80,12 +103,58 @@ export const metricNames: Readonly<Record<string, { type: MetricType; labels: re
   },
   holdfast_journal_batch_records: { type: 'histogram', labels: [], help: 'Records per commit.' },
   holdfast_connections: { type: 'gauge', labels: ['transport', 'state'], help: 'Connections of the listeners.' },
-  holdfast_shed_total: { type: 'counter', labels: ['cause'], help: 'Requests answered 91 by the listeners.' },
+  holdfast_shed_total: {
+    type: 'counter',
+    labels: ['cause'],
+    help: 'Requests answered 91 by the listeners and by the shards.',
+  },
+  holdfast_repeats_total: { type: 'counter', labels: [], help: 'Repeats answered from the first decision.' },
+  holdfast_set_aside_total: {
+    type: 'counter',
+    labels: [],
+    help: 'Requests refused (96) because they once stopped their shard.',
+  },
+  holdfast_outcomes_uncounted_total: {
+    type: 'counter',
+    labels: [],
+    help: 'Answers that the counters by type, result and reason left out, because their table was full.',
+  },
   holdfast_link_errors_total: { type: 'counter', labels: ['kind'], help: 'Errors of peers and of replies.' },
   holdfast_accounts: { type: 'gauge', labels: [], help: 'Accounts of all shards.' },
   holdfast_cards: { type: 'gauge', labels: [], help: 'Cards of all shards.' },
   holdfast_holds_open: { type: 'gauge', labels: [], help: 'Open holds of all shards.' },
   holdfast_shards_answering: { type: 'gauge', labels: [], help: 'Shards that answered this scrape.' },
+  holdfast_shard_rebuilds_total: {
+    type: 'counter',
+    labels: [],
+    help: 'Times that a shard stopped and was rebuilt from the journal.',
+  },
+  holdfast_shards_refusing: {
+    type: 'gauge',
+    labels: ['cause'],
+    help: 'Shards that answer new work 91 because of their index.',
+  },
+  holdfast_segment_discards_total: {
+    type: 'counter',
+    labels: [],
+    help: 'Times that the fingerprint segments of a shard were discarded, to be built anew.',
+  },
+  holdfast_background_task_up: {
+    type: 'gauge',
+    labels: ['task'],
+    help: '1 while the background task runs, 0 when it has ended for good.',
+  },
+  holdfast_background_task_restarts_total: {
+    type: 'counter',
+    labels: ['task'],
+    help: 'Times that the background task failed and was started again.',
+  },
+  holdfast_disk_free_bytes: { type: 'gauge', labels: [], help: 'Free space of the data directory.' },
+  holdfast_disk_reserve_bytes: {
+    type: 'gauge',
+    labels: [],
+    help: 'Free space below which new work is answered 91.',
+  },
   holdfast_ledger_imbalance: {
     type: 'gauge',
     labels: [],
@@ -99,7 +168,7 @@ export const metricNames: Readonly<Record<string, { type: MetricType; labels: re
   holdfast_search_lag_records: {
     type: 'gauge',
     labels: [],
-    help: 'Records that the search cannot show yet, worst shard.',
+    help: 'Durable records that the fingerprint segments do not hold yet, worst shard.',
   },
   holdfast_build_info: { type: 'gauge', labels: ['version', 'node'], help: 'Always 1.' },
 };
@@ -108,6 +177,22 @@ export const metricNames: Readonly<Record<string, { type: MetricType; labels: re
 const boundsUs = Array.from({ length: 16 }, (_, n) => 48 * 2 ** n);
 /** Records per commit: 2^n - 1 is the largest whole number of a cell. */
 const batchBounds = [1, 2, 3, 7, 15, 31, 63, 127, 255, 511, 1023, 2047, 4095];
+
+/** Counters of the shard threads that are a metric of their own. */
+const counters = {
+  holdfast_repeats_total: ShardCounter.repeats,
+  holdfast_set_aside_total: ShardCounter.poisoned,
+  holdfast_shard_rebuilds_total: ShardCounter.rebuilds,
+  holdfast_outcomes_uncounted_total: ShardCounter.outcomesLost,
+} as const;
+
+/** Causes for which a shard answers 91 without a decision. `shard_down` is one of the listeners, too. */
+const shardSheds = {
+  queue_deadline: ShardCounter.shedDeadline,
+  index_full: ShardCounter.shedFull,
+  index_rebuilding: ShardCounter.shedIncomplete,
+  shard_down: ShardCounter.shedDown,
+} as const;
 
 export class Metrics {
   readonly #sources: MetricsSources;
@@ -123,60 +208,95 @@ export class Metrics {
   }
 
   async render(): Promise<string> {
-    const { threads, ingress, build } = this.#sources;
+    const { ingress, build } = this.#sources;
     const [process, snapshot, stats, imbalance] = await Promise.all([
       this.#registry.metrics(),
       this.#sources.ingressSnapshot(),
       this.#sources.shardStats(),
       this.#sources.ledgerImbalance(),
     ]);
-    const page = new Page();
+    const page = new Page(metricNames);
     this.#outcomes(page);
-    for (const [thread, instruments] of threads.entries()) {
-      const shard = `thread-${thread}`;
-      for (const stage of ['decode', 'queue', 'decide', 'journal', 'encode'] as const)
-        page.histogram('holdfast_stage_duration_seconds', { stage, shard }, instruments[stage], boundsUs, 1e6);
-      page.histogram('holdfast_journal_commit_duration_seconds', { shard }, instruments.journal, boundsUs, 1e6);
-      page.sample('holdfast_shard_queue_depth', { shard }, this.#sources.queueBytes(thread));
-    }
+    this.#threads(page);
     if (ingress !== undefined) {
       for (const stage of ['route', 'write'] as const)
         page.histogram('holdfast_stage_duration_seconds', { stage, shard: 'ingress' }, ingress[stage], boundsUs, 1e6);
       page.histogram('holdfast_authorization_duration_seconds', {}, ingress.authorization, boundsUs, 1e6);
     }
-    page.mergedHistogram(
-      'holdfast_journal_batch_records',
-      threads.map(({ batch }) => batch),
-      batchBounds,
-    );
+    this.#ingress(page, snapshot);
+    this.#shards(page, stats);
+    this.#background(page);
+    page.sample('holdfast_ledger_imbalance', {}, imbalance);
+    page.sample('holdfast_build_info', { version: build.version, node: build.node }, 1);
+    return `${page.text()}${process}`;
+  }
+
+  /** What lies in the cells of the shard threads. `shard` is the thread: it queues and commits for all its shards at once. */
+  #threads(page: Page): void {
+    const { threads } = this.#sources;
+    for (const [thread, instruments] of threads.entries()) {
+      const shard = shardThreadName(thread);
+      for (const stage of ['decode', 'queue', 'decide', 'journal', 'encode'] as const)
+        page.histogram('holdfast_stage_duration_seconds', { stage, shard }, instruments[stage], boundsUs, 1e6);
+      page.histogram('holdfast_journal_commit_duration_seconds', { shard }, instruments.journal, boundsUs, 1e6);
+      page.sample('holdfast_shard_queue_depth', { shard }, this.#sources.queueBytes(thread));
+    }
+    const batches = threads.map(({ batch }) => batch);
+    page.mergedHistogram('holdfast_journal_batch_records', batches, batchBounds);
+    for (const [name, counter] of Object.entries(counters)) page.sample(name, {}, this.#counted(counter));
+  }
+
+  #counted(counter: number): number {
+    return this.#sources.threads.reduce((sum, thread) => sum + thread.counter(counter), 0);
+  }
+
+  /** What the listeners count, and what the shards refuse. */
+  #ingress(page: Page, snapshot: IngressSnapshot | undefined): void {
     for (const [transport, states] of Object.entries(snapshot?.connections ?? {}))
       for (const [state, count] of Object.entries(states))
         page.sample('holdfast_connections', { transport, state }, count);
-    for (const [cause, count] of Object.entries(snapshot?.shed ?? {}))
-      page.sample('holdfast_shed_total', { cause }, count);
+    const shed = new Map(Object.entries(snapshot?.shed ?? {}));
+    for (const [cause, counter] of Object.entries(shardSheds))
+      shed.set(cause, (shed.get(cause) ?? 0) + this.#counted(counter));
+    for (const [cause, count] of shed) page.sample('holdfast_shed_total', { cause }, count);
     for (const [kind, count] of Object.entries(snapshot?.errors ?? {}))
       page.sample('holdfast_link_errors_total', { kind }, count);
+    if (snapshot?.disk === undefined) return;
+    page.sample('holdfast_disk_free_bytes', {}, snapshot.disk.freeBytes);
+    page.sample('holdfast_disk_reserve_bytes', {}, snapshot.disk.reserveBytes);
+  }
+
+  #shards(page: Page, stats: readonly ShardStats[]): void {
     const sum = (pick: (one: ShardStats) => number): number => stats.reduce((total, one) => total + pick(one), 0);
+    const lag = Math.max(0, ...stats.map(({ durable, indexedThrough }) => durable - indexedThrough));
     page.sample(
       'holdfast_accounts',
       {},
-      sum((one) => one.accounts),
+      sum(({ accounts }) => accounts),
     );
     page.sample(
       'holdfast_cards',
       {},
-      sum((one) => one.cards),
+      sum(({ cards }) => cards),
     );
     page.sample(
       'holdfast_holds_open',
       {},
-      sum((one) => one.holdsOpen),
+      sum(({ holdsOpen }) => holdsOpen),
     );
     page.sample('holdfast_shards_answering', {}, stats.length);
-    page.sample('holdfast_ledger_imbalance', {}, imbalance);
-    page.sample('holdfast_search_lag_records', {}, Math.max(0, ...stats.map((one) => one.sequence - one.durable)));
-    page.sample('holdfast_build_info', { version: build.version, node: build.node }, 1);
-    return `${page.text()}${process}`;
+    page.sample('holdfast_search_lag_records', {}, lag);
+  }
+
+  #background(page: Page): void {
+    const { full, rebuilding, discarded } = this.#sources.indexes();
+    page.sample('holdfast_shards_refusing', { cause: 'index_full' }, full);
+    page.sample('holdfast_shards_refusing', { cause: 'index_rebuilding' }, rebuilding);
+    page.sample('holdfast_segment_discards_total', {}, discarded);
+    for (const { name: task, runs, restarts } of this.#sources.tasks()) {
+      page.sample('holdfast_background_task_up', { task }, runs ? 1 : 0);
+      page.sample('holdfast_background_task_restarts_total', { task }, restarts);
+    }
   }
 
   #outcomes(page: Page): void {
@@ -205,88 +325,4 @@ export class Metrics {
 function resultOf(response: number): string {
   if (response === Response.approved || response === Response.verified) return 'approved';
   return response === Response.partial ? 'partial' : 'declined';
-}
-
-/** Collects samples by name and writes them in the order of `metricNames`. */
-class Page {
-  readonly #lines = new Map<string, string[]>();
-
-  sample(name: string, labels: Record<string, string>, value: number): void {
-    this.#push(name, `${name}${labelText(labels)} ${value}`);
-  }
-
-  /** A histogram in seconds (or units, with `scale` 1) with the given upper bounds. */
-  histogram(
-    name: string,
-    labels: Record<string, string>,
-    histogram: SharedHistogram,
-    bounds: readonly number[],
-    scale: number,
-  ): void {
-    this.#cumulative(name, labels, [histogram], bounds, scale);
-  }
-
-  mergedHistogram(name: string, histograms: readonly SharedHistogram[], bounds: readonly number[]): void {
-    this.#cumulative(name, {}, histograms, bounds, 1);
-  }
-
-  #cumulative(
-    name: string,
-    labels: Record<string, string>,
-    histograms: readonly SharedHistogram[],
-    bounds: readonly number[],
-    scale: number,
-  ): void {
-    const counts = new Array<number>(bounds.length).fill(0);
-    let total = 0;
-    let sum = 0;
-    for (const histogram of histograms) {
-      sum += histogram.sumUs;
-      for (let bucket = 0; bucket < HISTOGRAM_BUCKETS; bucket++) {
-        const count = histogram.bucket(bucket);
-        if (count === 0) continue;
-        // The total is the sum of the cells, so that +Inf never lies below a bucket while a thread counts on.
-        total += count;
-        // Units are whole numbers: the largest one in the cell counts.
-        const upper = scale === 1 ? Math.ceil(bucketUpperUs(bucket)) - 1 : bucketUpperUs(bucket);
-        for (let i = 0; i < bounds.length; i++) if (upper <= bounds[i]!) counts[i]! += count;
-      }
-    }
-    for (let i = 0; i < bounds.length; i++)
-      this.#push(name, `${name}_bucket${labelText({ ...labels, le: String(bounds[i]! / scale) })} ${counts[i]}`);
-    this.#push(name, `${name}_bucket${labelText({ ...labels, le: '+Inf' })} ${total}`);
-    this.#push(name, `${name}_sum${labelText(labels)} ${sum / scale}`);
-    this.#push(name, `${name}_count${labelText(labels)} ${total}`);
-  }
-
-  #push(name: string, line: string): void {
-    const lines = this.#lines.get(name) ?? [];
-    this.#lines.set(name, lines);
-    lines.push(line);
-  }
-
-  text(): string {
-    let out = '';
-    for (const [name, { type, help, labels }] of Object.entries(metricNames)) {
-      out += `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n`;
-      const lines = this.#lines.get(name) ?? emptySeries(name, type, labels);
-      out += `${lines.join('\n')}\n`;
-    }
-    return out;
-  }
-}
-
-/** A series at zero for a metric that has nothing to say yet. */
-function emptySeries(name: string, type: MetricType, labels: readonly string[]): string[] {
-  const none = labelText(Object.fromEntries(labels.map((label) => [label, 'none'])));
-  if (type !== 'histogram') return [`${name}${none} 0`];
-  const le = labelText({ ...Object.fromEntries(labels.map((label) => [label, 'none'])), le: '+Inf' });
-  return [`${name}_bucket${le} 0`, `${name}_sum${none} 0`, `${name}_count${none} 0`];
-}
-
-function labelText(labels: Record<string, string>): string {
-  const entries = Object.entries(labels);
-  if (entries.length === 0) return '';
-  const escaped = (value: string): string => value.replace(/\\/g, '\\\\').replace(/"/g, '\\"').replace(/\n/g, '\\n');
-  return `{${entries.map(([name, value]) => `${name}="${escaped(value)}"`).join(',')}}`;
 }

@@ -24,6 +24,11 @@ export async function profileThisThread(seconds: number): Promise<string> {
   }
 }
 
+/** Name of a shard thread on the outside: here and in the label `shard` of the metrics. */
+export function shardThreadName(thread: number): string {
+  return `shard-${thread}`;
+}
+
 export interface ProfilesOptions {
   shardThreads: number;
   /** Asks the main thread for its profile or that of a shard thread. */
@@ -31,7 +36,7 @@ export interface ProfilesOptions {
 }
 
 export function profiles({ shardThreads, ask }: ProfilesOptions): ProfilePort {
-  const shards = Array.from({ length: shardThreads }, (_, thread) => `shard-${thread}`);
+  const shards = Array.from({ length: shardThreads }, (_, thread) => shardThreadName(thread));
   const running = new Set<string>();
   return {
     threads: ['main', 'control', ...shards],

@@ -124,35 +124,39 @@ export class RingShards implements ShardPort {
     };
   }
 
+  /** Puts the entry into the shard's ring, waiting for room for a bounded time, and then waits for its answer. */
   async #call(shard: number, kind: number, payload: Uint8Array, onTimeout: ShardErrorKind): Promise<Reply> {
     if (payload.length > COMMAND_BYTES_MAX) throw new RangeError(`a request of ${payload.length} bytes fits no ring`);
     if (kind !== RequestKind.read && this.#options.refuses()) throw new ShardError('refused', shard);
-    const token = await this.#push(shard, kind, payload);
-    return new Promise((resolve, reject) => {
-      const deadlineUs = monotonicUs() + this.#options.timeoutMs * 1000;
-      this.#waiting.set(token, { shard, resolve, reject, deadlineUs, onTimeout });
-    });
-  }
-
-  /** Puts the entry into the shard's ring; waits for room, for a bounded time. */
-  async #push(shard: number, kind: number, payload: Uint8Array): Promise<number> {
     const giveUpUs = monotonicUs() + this.#options.ringWaitMs * 1000;
     for (;;) {
       if (this.#closed) throw new ShardError('stopped', shard);
-      if (this.#waiting.size < CONTROL_IN_FLIGHT_MAX) {
-        const token = this.#nextToken();
-        const nowUs = monotonicUs();
-        const deadlineUs = nowUs + this.#options.deadlineMs * 1000;
-        if (this.#client.producer(shard).push(kind, 0, shard, token, 0, nowUs, deadlineUs, payload)) {
-          this.#signalSoon();
-          return token;
-        }
-        // The ring may be full of what a sleeping thread has not been told about yet.
-        this.#client.signal();
-      }
+      const answer = this.#waiting.size < CONTROL_IN_FLIGHT_MAX && this.#offer(shard, kind, payload, onTimeout);
+      if (answer !== false) return answer;
+      // The ring may be full of what a sleeping thread has not been told about yet.
+      this.#client.signal();
       if (monotonicUs() > giveUpUs) throw new ShardError('busy', shard);
       await sleep(RETRY_MS);
     }
+  }
+
+  /** Hands the entry over if there is room. Who waits is registered first: no answer can come before. */
+  #offer(shard: number, kind: number, payload: Uint8Array, onTimeout: ShardErrorKind): Promise<Reply> | false {
+    const token = this.#nextToken();
+    const nowUs = monotonicUs();
+    const answer = new Promise<Reply>((resolve, reject) => {
+      this.#waiting.set(token, {
+        ...{ shard, resolve, reject, onTimeout },
+        deadlineUs: nowUs + this.#options.timeoutMs * 1000,
+      });
+    });
+    const deadlineUs = nowUs + this.#options.deadlineMs * 1000;
+    if (!this.#client.producer(shard).push(kind, 0, shard, token, 0, nowUs, deadlineUs, payload)) {
+      this.#waiting.delete(token);
+      return false;
+    }
+    this.#signalSoon();
+    return answer;
   }
 
   #nextToken(): number {

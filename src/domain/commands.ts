@@ -217,6 +217,8 @@ export interface ShardStats {
   cards: number;
   holdsOpen: number;
   recentKeys: number;
+  /** The fingerprint segments hold every record up to here. */
+  indexedThrough: number;
   tombstones: number;
   memoryBytes: number;
 }

@@ -33,6 +33,14 @@ export function listLaneFolders(journalDir: string): LaneFolder[] {
   return folders.sort((a, b) => a.thread - b.thread || a.number - b.number);
 }
 
+/** Bytes of all lanes' data files: what the journal takes on the disk. */
+export function laneBytes(journalDir: string): number {
+  let bytes = 0;
+  for (const { path } of listLaneFolders(journalDir))
+    bytes += statSync(join(path, 'data.mdb'), { throwIfNoEntry: false })?.size ?? 0;
+  return bytes;
+}
+
 export interface OpenLaneOptions extends Pick<EmbeddedLaneOptions, 'heads' | 'environmentBytes'> {
   /** Commits do not wait for the disk: a fault that tests plant. Holds for folders that this process is the first to open. */
   noSync?: boolean;

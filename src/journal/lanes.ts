@@ -81,7 +81,10 @@ export class EmbeddedLane implements JournalLane {
 
   #roll(): void {
     const next = this.#options.next!();
-    this.#closing.push(this.#store.close());
+    const closing = this.#store.close();
+    // Told by `close`, which waits for it; until then nobody listens.
+    closing.catch(() => undefined);
+    this.#closing.push(closing);
     this.#store = next;
     const { table, commit } = openTable(next);
     this.#table = table;

@@ -8,8 +8,11 @@
  *
  * The catalog changes in one commit, so a reader sees the old segments or the new ones. Segments that a merge replaced stay
  * stored for a grace time, because a reader that has not refreshed yet still asks them.
+ *
+ * Damage (`segment_corrupt`) has one answer: `discardAll`, and everything is built from the journal again.
  */
-import { assert } from '../errors.js';
+import { randomInt } from 'node:crypto';
+import { assert, type HoldfastError } from '../errors.js';
 import {
   SEGMENT_CLASS_0_ENTRIES,
   SEGMENT_ENTRIES_MAX,
@@ -27,6 +30,7 @@ import {
   decodeMeta,
   emptyCatalog,
   encodeCatalog,
+  isSegmentDamage,
   metaKey,
   SegmentBlock,
   type SegmentMeta,
@@ -53,6 +57,8 @@ export interface SegmentBuilderOptions {
 }
 
 export class SegmentBuilder {
+  /** What was found damaged when the shard was opened; everything was discarded then. */
+  readonly damage: HoldfastError | undefined;
   readonly #store: Store;
   readonly #shard: number;
   /** Shared by the builders of a thread: only one of them may hold unpublished entries at a time. */
@@ -65,7 +71,10 @@ export class SegmentBuilder {
   #lastTimeMs = 0;
   #filterKeys = 0;
 
-  /** Opens the shard's catalog and sweeps away what a crash left behind. */
+  /**
+   * Opens the shard's catalog and sweeps away what a crash left behind, or all of it when it is damaged.
+   * @throws HoldfastError `segment_corrupt` when not even that is possible
+   */
   constructor(store: Store, shard: number, columns: EntryColumns, options: SegmentBuilderOptions = {}) {
     this.#store = store;
     this.#shard = shard;
@@ -81,12 +90,40 @@ export class SegmentBuilder {
       ...options,
     };
     store.refresh();
-    const stored = store.get(catalogKey(shard));
-    this.#catalog = stored === undefined ? emptyCatalog(this.#options.keyCheck) : decodeCatalog(stored, shard);
+    this.#catalog = emptyCatalog(this.#options.keyCheck);
+    this.#metas = [];
+    this.#scannedThrough = 0;
+    try {
+      this.#open();
+    } catch (error) {
+      if (!isSegmentDamage(error)) throw error;
+      this.damage = error;
+      this.discardAll();
+    }
+  }
+
+  #open(): void {
+    this.#catalog = this.#readCatalog();
     this.#metas = this.#catalog.live.map((segment) => this.#readMeta(segment));
     this.#scannedThrough = this.#catalog.completeThrough;
     if (this.#catalog.keyCheck !== this.#options.keyCheck) this.discardAll();
     this.#sweep();
+  }
+
+  #readCatalog(): Catalog {
+    try {
+      const stored = this.#store.get(catalogKey(this.#shard));
+      return stored === undefined ? emptyCatalog(this.#options.keyCheck) : decodeCatalog(stored, this.#shard);
+    } catch (error) {
+      // What follows an unreadable catalog has a version and a generation that no reader has seen, and segment numbers
+      // behind all that are stored.
+      if (isSegmentDamage(error)) {
+        const nextSegment = Math.max(0, ...this.#stored()) + 1;
+        const [version, generation] = [randomInt(1, 2 ** 31), randomInt(1, 2 ** 31)];
+        this.#catalog = { ...this.#catalog, version, generation, nextSegment };
+      }
+      throw error;
+    }
   }
 
   /** Every record up to here is in the published segments. */
@@ -275,9 +312,14 @@ export class SegmentBuilder {
     return decodeMeta(stored, this.#shard, segment);
   }
 
-  /** Removes every segment that the catalog does not name; jumps from segment to segment, reading one value of each. */
+  /** Removes every segment that the catalog does not name. */
   #sweep(): void {
     const known = new Set([...this.#catalog.live, ...this.#catalog.retired.map(({ segment }) => segment)]);
+    for (const segment of this.#stored()) if (!known.has(segment)) this.#removeSegment(segment);
+  }
+
+  /** Numbers of all segments of which something is stored, by a jump from one to the next. */
+  #stored(): Set<number> {
     const found = new Set<number>();
     for (const { start, end } of shardRanges(this.#shard)) {
       let from = start;
@@ -291,7 +333,7 @@ export class SegmentBuilder {
         });
       }
     }
-    for (const segment of found) if (!known.has(segment)) this.#removeSegment(segment);
+    return found;
   }
 
   #removeSegment(segment: number): void {

@@ -60,6 +60,11 @@ export function shardRanges(shard: number): { start: Uint8Array; end: Uint8Array
   return [META, FILTER, BLOCK].map((kind) => ({ start: key(kind, shard), end: key(kind, shard + 1) }));
 }
 
+/** Shard number in any key. */
+export function shardOfKey(bytes: Uint8Array): number {
+  return (bytes[1]! << 8) | bytes[2]!;
+}
+
 /** Segment number in a key of one of the shard's ranges. */
 export function segmentOfKey(bytes: Uint8Array): number {
   return ((bytes[3]! << 24) | (bytes[4]! << 16) | (bytes[5]! << 8) | bytes[6]!) >>> 0;
@@ -71,6 +76,11 @@ export function segmentCorrupt(what: string, shard: number, segment: number): Ho
     `fingerprint segment ${segment} of shard ${shard}: ${what}`,
     'the folder segments/ is derived data: stop the engine, delete it, and it is rebuilt from the journal at the next start',
   );
+}
+
+/** True for an error that is answered by discarding the segments of the shard and building them anew. */
+export function isSegmentDamage(error: unknown): error is HoldfastError {
+  return error instanceof HoldfastError && error.code === 'segment_corrupt';
 }
 
 /** Segments of a shard that count, and how far they reach. */

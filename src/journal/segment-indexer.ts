@@ -3,13 +3,15 @@
  * a time, without threads or clocks, so that tests step it by hand.
  *
  * A round asks where each shard's journal ends, builds a segment where enough records wait (or have waited long enough),
- * and makes at most one step of upkeep per shard. Whatever a crash cuts off is done again by the next start.
+ * and makes at most one step of upkeep per shard. Whatever a crash cuts off is done again by the next start. Damaged segments
+ * of a shard are discarded, and building begins at its first record again; the other shards do not notice.
  */
 import type { DomainEvent, MessageEvent, PlainEvent } from '../domain/events.js';
 import { SEGMENT_BACKLOG_BUILDS, SEGMENT_BUILD_MS, SEGMENT_BUILD_RECORDS, SEGMENT_SORT_ENTRIES } from '../limits.js';
 import type { Store } from '../store/port.js';
-import type { SegmentBoard } from './segment-board.js';
+import { ANY_GENERATION, IndexState, type SegmentBoard } from './segment-board.js';
 import { SegmentBuilder, type SegmentBuilderOptions } from './segment-builder.js';
+import { isSegmentDamage } from './segment-format.js';
 import { EntryColumns } from './segment-sort.js';
 
 /** Visits the keys of an event; at most KEYS_PER_RECORD_MAX of them. */
@@ -20,6 +22,9 @@ const KEYS_PER_RECORD_MAX = 32;
 
 /** Records per step of a scan; it hands out whole frames, so this only spaces the looks at the stop word. */
 const STEP_RECORDS = 2048;
+
+/** `waitingSinceMs` of a shard whose segments were discarded: it may be refusing messages until they are built anew. */
+const DUE_AT_ONCE = Number.NEGATIVE_INFINITY;
 
 /** What the indexer needs of the journal's reader. */
 export interface JournalSource {
@@ -42,6 +47,8 @@ export interface SegmentIndexerOptions extends SegmentBuilderOptions {
   sortEntries?: number;
   /** Lets other threads work; called between the steps of a build. */
   rest?: () => void;
+  /** Told when the segments of a shard were discarded, and why. */
+  onDiscard?: (shard: number, why: string) => void;
 }
 
 interface Followed {
@@ -62,8 +69,10 @@ export class SegmentIndexer {
   readonly #buildRecords: number;
   readonly #buildMs: number;
   readonly #rest: () => void;
+  readonly #onDiscard: (shard: number, why: string) => void;
   readonly #followed: Followed[] = [];
-  #behind = false;
+  /** False while what is under way must be done soon. */
+  #rests = true;
 
   constructor(source: JournalSource, store: Store, keysOf: KeysOfEvent, options: SegmentIndexerOptions) {
     this.#source = source;
@@ -72,21 +81,23 @@ export class SegmentIndexer {
     this.#buildRecords = options.buildRecords ?? SEGMENT_BUILD_RECORDS;
     this.#buildMs = options.buildMs ?? SEGMENT_BUILD_MS;
     this.#rest = options.rest ?? (() => undefined);
+    this.#onDiscard = options.onDiscard ?? (() => undefined);
     const pause = (): void => {
-      if (!this.#behind) this.#rest();
+      if (this.#rests) this.#rest();
     };
     const columns = new EntryColumns(options.sortEntries ?? SEGMENT_SORT_ENTRIES);
     for (let shard = 0; shard < options.shards; shard++) {
       const builder = new SegmentBuilder(store, shard, columns, { ...options, pause });
       this.#followed.push({ shard, builder, scan: undefined, scanned: 0, waitingSinceMs: undefined });
       this.#board.setVersion(shard, builder.version);
+      if (builder.damage !== undefined) this.#tellDiscard(shard, builder.damage.message);
     }
   }
 
   /**
    * Builds what is due and does one step of upkeep per shard. True when there is more upkeep to do at once.
    * @param all builds every waiting record, however few
-   * @throws HoldfastError of the journal's reader, of the store, or `segment_corrupt`
+   * @throws HoldfastError of the journal's reader or of the store; `segment_corrupt` when damage cannot even be discarded
    */
   round(nowMs: number, all = false): boolean {
     const heads = this.#source.heads(this.#followed.length);
@@ -94,26 +105,84 @@ export class SegmentIndexer {
     for (const followed of this.#followed) {
       if (this.#board.stopping) return false;
       const head = heads[followed.shard]!.sequence;
-      this.#discardStrange(followed, head);
-      this.#setLag(followed, head); // now as well, because a build or a merge may take seconds
-      if (this.#isDue(followed, head, nowMs, all)) this.#build(followed);
-      if (this.#maintain(followed, nowMs)) more = true;
+      try {
+        if (this.#serve(followed, head, nowMs, all)) more = true;
+      } catch (error) {
+        if (!isSegmentDamage(error)) throw error;
+        this.#discard(followed, error.message);
+        more = true;
+      }
       this.#setLag(followed, head);
     }
     return more;
+  }
+
+  /**
+   * The last building before a stop: every waiting record, without rests and without upkeep, until `over` says that the time
+   * is up. What is left then is read by the next start. Errors as `round`.
+   */
+  finish(over: () => boolean): void {
+    const heads = this.#source.heads(this.#followed.length);
+    this.#rests = false;
+    for (const followed of this.#followed) {
+      if (over()) return;
+      const head = heads[followed.shard]!.sequence;
+      this.#discardStrange(followed, head);
+      if (head > followed.builder.completeThrough) this.#build(followed, over);
+      this.#setLag(followed, head);
+    }
+  }
+
+  /** The part of one shard in a round. */
+  #serve(followed: Followed, head: number, nowMs: number, all: boolean): boolean {
+    this.#discardStrange(followed, head);
+    this.#setLag(followed, head); // now as well, because a build or a merge may take seconds
+    this.#rests = !this.#isUrgent(followed.shard);
+    if (this.#isDue(followed, head, nowMs, all)) this.#build(followed, () => this.#board.stopping);
+    return this.#maintain(followed, nowMs);
   }
 
   #setLag({ shard, builder }: Followed, head: number): void {
     this.#board.setLag(shard, Math.max(0, head - builder.completeThrough));
   }
 
-  /** Segments that reach past the journal, or that a shard has refused, belong to another journal: they are built anew. */
+  /** Segments that reach past the journal, or that a shard has refused, belong to another journal or are damaged. */
   #discardStrange(followed: Followed, head: number): void {
     const { builder, shard } = followed;
-    if (builder.completeThrough <= head && this.#board.discardWanted(shard) !== builder.generation) return;
+    const wanted = this.#board.discardWanted(shard);
+    // Taken back first: a request that comes from now on is about what is stored then.
+    if (wanted >= 0) this.#board.clearDiscard(shard, wanted);
+    try {
+      if (builder.completeThrough > head) this.#discard(followed, 'they reach past the journal');
+      else if (wanted === builder.generation || wanted === ANY_GENERATION)
+        this.#discard(followed, 'the shard refused them');
+    } catch (error) {
+      if (wanted >= 0) this.#board.requestDiscard(shard, wanted);
+      throw error;
+    }
+  }
+
+  #discard(followed: Followed, why: string): void {
+    const { builder, shard } = followed;
     builder.discardAll();
     followed.scan = undefined;
+    followed.waitingSinceMs = DUE_AT_ONCE;
     this.#board.setVersion(shard, builder.version);
+    this.#tellDiscard(shard, why);
+  }
+
+  #tellDiscard(shard: number, why: string): void {
+    this.#board.countDiscarded();
+    this.#onDiscard(shard, why);
+  }
+
+  /**
+   * A backlog is worked off without rests, and so is what a shard waits for that refuses messages meanwhile. What comes in
+   * day by day must not take a core from those that answer.
+   */
+  #isUrgent(shard: number): boolean {
+    const behind = this.#board.lag(shard) > SEGMENT_BACKLOG_BUILDS * this.#buildRecords;
+    return behind || this.#board.indexState(shard) !== IndexState.usable;
   }
 
   #isDue(followed: Followed, head: number, nowMs: number, all: boolean): boolean {
@@ -126,17 +195,15 @@ export class SegmentIndexer {
     return all || waiting >= this.#buildRecords || nowMs - followed.waitingSinceMs >= this.#buildMs;
   }
 
-  #build(followed: Followed): void {
+  #build(followed: Followed, over: () => boolean): void {
     followed.waitingSinceMs = undefined;
     followed.scan ??= this.#follow(followed);
-    // A backlog is worked off without rests; what comes in day by day must not take a core from those that answer.
-    this.#behind = this.#board.lag(followed.shard) > SEGMENT_BACKLOG_BUILDS * this.#buildRecords;
     while (followed.scan.step(STEP_RECORDS)) {
-      if (this.#board.stopping) break;
-      if (!this.#behind) this.#rest();
+      if (over()) break;
+      if (this.#rests) this.#rest();
     }
     this.#publish(followed);
-    if (!this.#behind) this.#rest();
+    if (this.#rests) this.#rest();
   }
 
   #follow(followed: Followed): JournalFollower {

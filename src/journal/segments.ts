@@ -20,6 +20,7 @@ import {
   decodeMeta,
   emptyCatalog,
   filterKey,
+  isSegmentDamage,
   metaKey,
   SegmentBlock,
   type SegmentMeta,
@@ -95,6 +96,30 @@ export class SegmentSet {
     if (catalog.completeThrough > set.#options.headSequence) set.#strangeGeneration = catalog.generation;
     set.#reload();
     return set;
+  }
+
+  /** A set that believes nothing of what is stored now, because opening it met damage. It waits for another generation. */
+  static distrusted(store: Store, shard: number, options: SegmentSetOptions = {}): SegmentSet {
+    const set = new SegmentSet(store, shard, options);
+    try {
+      store.refresh();
+      set.#storedGeneration = set.#readCatalog().generation;
+    } catch (error) {
+      // The catalog itself: the builder gives the next one a generation that nobody has seen.
+      if (!isSegmentDamage(error)) throw error;
+    }
+    set.distrust();
+    return set;
+  }
+
+  /** Forgets every segment, because one is damaged: `completeThrough` is 0 until another generation is published. */
+  distrust(): void {
+    this.#strangeGeneration = this.#storedGeneration;
+    this.#ignored = true;
+    this.#loading = undefined;
+    // What is published now has been looked at; the builder's answer to the damage will be of another version.
+    const version = this.#publishedVersion?.() ?? this.#catalog.version;
+    this.#adopt({ ...emptyCatalog(this.#options.keyCheck), version }, []);
   }
 
   /** Every record up to this sequence is in the segments, the expired ones apart. */

@@ -12,19 +12,25 @@
  * memory; in a loop of their own the processor fetches several such places at a time, between two decisions it waits for each.
  *
  * A miss is definite because the two overlap or touch: the recent part drops only what the segments hold, and after a start
- * the shard adds the keys of every record after `completeThrough` again.
+ * the shard adds the keys of every record after `coveredAfter` again.
+ *
+ * Segments can be lost: a damaged one is never a miss but an error, upon which the shard discards them all and the builder
+ * begins anew. Until they reach `coveredAfter` again there is a gap between the two, the index is `incomplete`, and no
+ * decision may be made from it: the shard answers new work 91, as it does when the recent part is `full`.
  */
 import { KeyKind } from '../domain/history.js';
-import { assert } from '../errors.js';
+import type { HoldfastError } from '../errors.js';
 import {
   INDEX_ENTRIES_WAITING_MAX,
   INDEX_FIND_MAX,
   INDEX_GENERATION_BITS,
   INDEX_RECENT_ENTRIES_MAX,
+  INDEX_REPLAY_RECORDS_MAX,
 } from '../limits.js';
 import type { Store } from '../store/port.js';
 import { RecentIndex, type RecentIndexOptions } from './recent-index.js';
-import type { SegmentBoard } from './segment-board.js';
+import { ANY_GENERATION, IndexState, type SegmentBoard } from './segment-board.js';
+import { isSegmentDamage, segmentCorrupt } from './segment-format.js';
 import { SegmentSet } from './segments.js';
 
 /** An answer; its array is reused by the next question. */
@@ -42,7 +48,13 @@ export interface ShardIndexOptions extends RecentIndexOptions {
   headSequence: number;
   /** Words shared with the building task; without it each `maintain` asks the store for a new catalog. */
   board?: SegmentBoard;
+  /** Records past the segments whose keys a start may take into memory. Default INDEX_REPLAY_RECORDS_MAX. */
+  replayRecordsMax?: number;
+  /** Told when segments turn out to be damaged, and when the index becomes incomplete or complete again. */
+  onChange?: (change: IndexChange, detail: string) => void;
 }
+
+export type IndexChange = 'damaged' | 'incomplete' | 'complete';
 
 export interface ShardIndexStats {
   recentEntries: number;
@@ -58,51 +70,95 @@ export interface ShardIndexStats {
 const isOwnKey = (high: number): boolean => high >>> 29 === KeyKind.stan;
 
 export class ShardIndex {
+  readonly #shard: number;
   /** Keys that messages are looked up by to find that they repeat. */
   readonly #own: RecentIndex;
   readonly #others: RecentIndex;
   readonly #entriesMax: number;
   readonly #segments: SegmentSet;
+  readonly #board: SegmentBoard | undefined;
+  readonly #onChange: (change: IndexChange, detail: string) => void;
   readonly #answer: IndexAnswer = { count: 0, sequences: new Float64Array(64), truncated: false };
   /** Keys that are not in `#others` yet, in order. */
   readonly #waitingKeys = new Uint32Array(2 * INDEX_ENTRIES_WAITING_MAX);
   readonly #waitingSequences = new Float64Array(INDEX_ENTRIES_WAITING_MAX);
   #waiting = 0;
+  #incomplete = false;
+  #told: IndexState | undefined;
 
-  private constructor(segments: SegmentSet, options: RecentIndexOptions) {
+  private constructor(shard: number, segments: SegmentSet, options: ShardIndexOptions) {
+    this.#shard = shard;
     const bits = options.generationBits ?? INDEX_GENERATION_BITS;
     this.#entriesMax = options.entriesMax ?? INDEX_RECENT_ENTRIES_MAX;
     // A message has one key of its own and three others.
     this.#own = new RecentIndex({ ...options, generationBits: Math.max(4, bits - 2) });
     this.#others = new RecentIndex(options);
     this.#segments = segments;
-    this.#own.restart(segments.completeThrough);
-    this.#others.restart(segments.completeThrough);
+    this.#board = options.board;
+    this.#onChange = options.onChange ?? (() => undefined);
+    const behind = options.headSequence - segments.completeThrough;
+    // Keys of so many records are not taken into memory: the segments have to be built first.
+    this.#incomplete = behind > (options.replayRecordsMax ?? INDEX_REPLAY_RECORDS_MAX);
+    const after = this.#incomplete ? options.headSequence : segments.completeThrough;
+    this.#own.restart(after);
+    this.#others.restart(after);
   }
 
   /**
-   * Opens the segments of the shard. The caller then adds the keys of all records after `completeThrough`, in order, before
-   * it asks anything.
+   * Opens the segments of the shard. The caller then adds the keys of all records after `coveredAfter`, in order, before it
+   * asks anything. Damaged segments are as good as none, and are discarded.
    */
   static open(store: Store, shard: number, options: ShardIndexOptions): ShardIndex {
     const { board } = options;
-    const segments = SegmentSet.open(store, shard, {
+    const setOptions = {
       headSequence: options.headSequence,
       ...(options.keyCheck === undefined ? {} : { keyCheck: options.keyCheck }),
       ...(board === undefined ? {} : { publishedVersion: () => board.version(shard) }),
-    });
-    if (segments.ignored) board?.requestDiscard(shard, segments.generation);
-    return new ShardIndex(segments, options);
+    };
+    let segments: SegmentSet;
+    try {
+      segments = SegmentSet.open(store, shard, setOptions);
+      if (segments.ignored) board?.requestDiscard(shard, segments.generation);
+    } catch (error) {
+      if (!isSegmentDamage(error)) throw error;
+      segments = SegmentSet.distrusted(store, shard, setOptions);
+      board?.requestDiscard(shard, ANY_GENERATION);
+      options.onChange?.('damaged', error.message);
+    }
+    const index = new ShardIndex(shard, segments, options);
+    if (index.#incomplete) index.#tellIncomplete();
+    index.#tellState();
+    return index;
   }
 
-  /** The segments hold every record up to here; recovery adds the keys of the later ones. */
+  /** The segments hold every record up to here. */
   get completeThrough(): number {
     return this.#segments.completeThrough;
   }
 
-  /** True while new work must be answered 91, because the segments have fallen too far behind to forget anything. */
+  /** The recent part holds every record after this one; recovery adds the keys of those. */
+  get coveredAfter(): number {
+    return Math.max(this.#own.coveredAfter, this.#others.coveredAfter);
+  }
+
+  /** True while the segments have fallen too far behind to forget anything. */
   get full(): boolean {
     return this.#own.size + this.#others.size + this.#waiting >= this.#entriesMax;
+  }
+
+  /** True while there are records that neither part knows, because segments were lost: a miss would not count. */
+  get incomplete(): boolean {
+    return this.#incomplete;
+  }
+
+  /** True while new work must be answered 91. */
+  get refusing(): boolean {
+    return this.#incomplete || this.full;
+  }
+
+  /** True when everything recorded after `sequence` is sure to be found, even while the index is incomplete. */
+  covers(sequence: number): boolean {
+    return !this.#incomplete || sequence >= this.coveredAfter;
   }
 
   /** Keeps a key of the record at `sequence`; sequences do not go back. Kept even when `full`. */
@@ -137,7 +193,7 @@ export class ShardIndex {
    * All sequences kept under the key, oldest first, each once. Sequences of a key with more than INDEX_FIND_MAX of them are
    * the newest ones, and `truncated` says so.
    * @param sinceMs lets segments be skipped whose newest record is older (shard time, ms since 1970 UTC); 0 asks them all
-   * @throws HoldfastError `segment_corrupt`
+   * @throws HoldfastError `segment_corrupt`: the index is incomplete from then on, unless the recent part holds everything
    */
   find(high: number, low: number, sinceMs = 0): IndexAnswer {
     const answer = this.#answer;
@@ -148,7 +204,12 @@ export class ShardIndex {
       answer.truncated = recent.truncated;
       if (!answer.truncated) {
         count = this.#newerThanSegments(out, count);
-        count += this.#segments.find(high, low, out, count, sinceMs);
+        try {
+          count += this.#segments.find(high, low, out, count, sinceMs);
+        } catch (error) {
+          throw this.#afterDamage(error);
+        }
+        this.#checkCovered();
         answer.truncated = this.#segments.truncated;
       }
       answer.count = count;
@@ -168,7 +229,12 @@ export class ShardIndex {
     answer.truncated = recent.truncated;
     if (!answer.truncated) {
       count = this.#newerThanSegments(out, count);
-      count += this.#segments.findPrefix(high, out, count);
+      try {
+        count += this.#segments.findPrefix(high, out, count);
+      } catch (error) {
+        throw this.#afterDamage(error);
+      }
+      this.#checkCovered();
       answer.truncated = this.#segments.truncated;
     }
     answer.count = count;
@@ -178,13 +244,65 @@ export class ShardIndex {
   /** Once per turn, behind its replies: settles, takes in new segments in bounded steps, and forgets what they hold. */
   maintain(): void {
     if (this.#waiting > 0) this.#settle();
-    if (!this.#segments.refresh()) return;
-    assert(
-      this.#segments.completeThrough >= Math.max(this.#own.coveredAfter, this.#others.coveredAfter),
-      `segments go back from ${this.#own.coveredAfter} to ${this.#segments.completeThrough}`,
-    );
-    this.#own.dropThrough(this.#segments.completeThrough);
-    this.#others.dropThrough(this.#segments.completeThrough);
+    try {
+      if (this.#segments.refresh()) this.#compare();
+    } catch (error) {
+      if (!isSegmentDamage(error)) throw error;
+      this.#afterDamage(error);
+    }
+    this.#tellState();
+  }
+
+  /** Compares the two parts after the segments have changed. */
+  #compare(): void {
+    const { completeThrough } = this.#segments;
+    const gap = completeThrough < this.coveredAfter;
+    if (gap && !this.#incomplete) {
+      this.#incomplete = true;
+      this.#tellIncomplete();
+    }
+    if (gap) return;
+    if (this.#incomplete) {
+      this.#incomplete = false;
+      this.#onChange('complete', `the segments hold every record up to ${completeThrough}`);
+    }
+    this.#own.dropThrough(completeThrough);
+    this.#others.dropThrough(completeThrough);
+  }
+
+  /** The look-up itself may have met segments that the builder had discarded: then its miss does not count. */
+  #checkCovered(): void {
+    if (this.#incomplete || this.#segments.completeThrough >= this.coveredAfter) return;
+    this.#compare();
+    throw segmentCorrupt('discarded while it was asked', this.#shard, 0);
+  }
+
+  /** Upon damage every segment of the shard is discarded. Answers the error, for the caller to throw. */
+  #afterDamage(error: unknown): unknown {
+    if (!isSegmentDamage(error)) return error;
+    this.#segments.distrust();
+    this.#board?.requestDiscard(this.#shard, ANY_GENERATION);
+    this.#tellDamage(error);
+    this.#compare();
+    return error;
+  }
+
+  /** Once per loss: what fails while the index is incomplete already is the same damage. */
+  #tellDamage(error: HoldfastError): void {
+    if (!this.#incomplete) this.#onChange('damaged', error.message);
+  }
+
+  #tellIncomplete(): void {
+    const { completeThrough } = this.#segments;
+    this.#onChange('incomplete', `records ${completeThrough + 1} to ${this.coveredAfter} have to be read again`);
+  }
+
+  /** Readiness and metrics see the state on the board. */
+  #tellState(): void {
+    const state = this.#incomplete ? IndexState.incomplete : this.full ? IndexState.full : IndexState.usable;
+    if (state === this.#told) return;
+    this.#told = state;
+    this.#board?.setIndexState(this.#shard, state);
   }
 
   stats(): ShardIndexStats {

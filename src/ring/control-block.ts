@@ -2,6 +2,7 @@
  * A few words of shared memory that every thread looks at: the stop word, the shed flag and the state of each shard.
  *
  *   [0] stop word: 0 run, else the exit status of a fatal stop   [1] 1 while new work must be refused (no disk space)
+ *   [2 + task] 1 when the background task has ended and is not started again   [4 + task] how often it was started again
  *   [16 + shard] ShardState
  *
  * All accesses are Atomics loads and stores: single words, each with one writer at a time, no order between them needed.
@@ -11,8 +12,14 @@ import { SHARDS_MAX } from '../limits.js';
 export const ShardState = { starting: 0, up: 1, rebuilding: 2, down: 3 } as const;
 export type ShardState = (typeof ShardState)[keyof typeof ShardState];
 
+/** The background tasks, by their number. */
+export const BackgroundTask = { segments: 0, checkpoint: 1 } as const;
+export type BackgroundTask = (typeof BackgroundTask)[keyof typeof BackgroundTask];
+
 const STOP = 0;
 const REFUSE = 1;
+const TASK_ENDED = 2;
+const TASK_RESTARTS = 4;
 const STATES = 16;
 
 export function createControlBlock(): SharedArrayBuffer {
@@ -43,6 +50,23 @@ export class ControlBlock {
 
   set refuse(value: boolean) {
     Atomics.store(this.#words, REFUSE, value ? 1 : 0);
+  }
+
+  /** False once the task has ended for good: what it keeps falls behind until the next start. */
+  taskRuns(task: BackgroundTask): boolean {
+    return Atomics.load(this.#words, TASK_ENDED + task) === 0;
+  }
+
+  setTaskEnded(task: BackgroundTask): void {
+    Atomics.store(this.#words, TASK_ENDED + task, 1);
+  }
+
+  taskRestarts(task: BackgroundTask): number {
+    return Atomics.load(this.#words, TASK_RESTARTS + task);
+  }
+
+  countTaskRestart(task: BackgroundTask): void {
+    Atomics.add(this.#words, TASK_RESTARTS + task, 1);
   }
 
   shardState(shard: number): ShardState {

@@ -56,6 +56,10 @@ export class CheckpointFeed {
   /** Shard whose round is under way, -1 between rounds. */
   #shard = -1;
   #replayFrom = 0;
+  /** What was promised last, by shard: `replayFrom` of its last whole round. */
+  readonly #promised: number[] = [];
+  /** Shards whose stored rows must go before anything new is written, in the order in which that was found out. */
+  readonly #discards: number[] = [];
   #sequence = 0;
   #next = 0;
   #roundsBeganMs: number;
@@ -72,8 +76,21 @@ export class CheckpointFeed {
   }
 
   /** What is stored of the shard is not to be believed: it goes before anything new is written. */
-  discard(shard: number): boolean {
-    return this.#ring.push(CheckpointEntry.clear, 0, shard, 0, 0, 0, 0, new Uint8Array(0));
+  discard(shard: number): void {
+    this.#discards.push(shard);
+    this.#sendDiscards();
+  }
+
+  /** False while the ring has no room: they are tried again with every step, ahead of all entries. */
+  #sendDiscards(): boolean {
+    while (this.#discards.length > 0) {
+      if (this.#ring.reserve(0) < 0) return false;
+      const shard = this.#discards.shift()!;
+      this.#ring.commit(CheckpointEntry.clear, 0, shard, 0, 0, 0, 0, 0);
+      this.#promised[shard] = 1;
+      this.#waker.signal();
+    }
+    return true;
   }
 
   /** A rebuilt shard begins a new round: its old keys mean nothing. */
@@ -89,11 +106,13 @@ export class CheckpointFeed {
       this.#budget + (nowMs - this.#lastMs) * CHECKPOINT_ENTRIES_PER_MS,
     );
     this.#lastMs = nowMs;
+    if (!this.#sendDiscards()) return all;
     if (this.#shard < 0 && !this.#begin(shards, lane, nowMs, all)) return false;
     const shard = shards[this.#shard];
     if (shard === undefined) {
+      // It was taken out of service in its round: on with the next one.
       this.#shard = -1;
-      return false;
+      return all;
     }
     // An entry may include events of this very turn: send it only while nothing waits for the lane.
     if (lane.durable(shard.number) < shard.journal.sequence) return false;
@@ -109,8 +128,10 @@ export class CheckpointFeed {
   #begin(shards: readonly (LogicalShard | undefined)[], lane: JournalLane, nowMs: number, all: boolean): boolean {
     while (this.#next < shards.length) {
       const shard = shards[this.#next++];
-      if (shard === undefined || shard.state.dirtyEntries === 0 || lane.durable(shard.number) < shard.journal.sequence)
-        continue;
+      if (shard === undefined || lane.durable(shard.number) < shard.journal.sequence) continue;
+      // Records that change no row (unknown cards) are replayed all the same: a stop ends with a promise that covers them.
+      const behind = all && this.#promised[shard.number] !== shard.journal.sequence + 1 && shard.journal.sequence > 0;
+      if (shard.state.dirtyEntries === 0 && !behind) continue;
       this.#shard = shard.number;
       this.#replayFrom = shard.journal.sequence + 1;
       this.#keys.count = 0;
@@ -152,6 +173,7 @@ export class CheckpointFeed {
     }
     if (this.#ring.reserve(0) < 0) return true;
     this.#ring.commit(CheckpointEntry.meta, 0, state.shard, 0, 0, 0, this.#replayFrom, 0);
+    this.#promised[state.shard] = this.#replayFrom;
     this.#shard = -1;
     return true;
   }

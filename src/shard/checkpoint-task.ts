@@ -5,8 +5,11 @@
  * Entries of an unfinished round are committed under the `replayFrom` of the last whole one: newer rows than it promises are
  * harmless, because replay skips what a row includes.
  */
+import type { MessagePort } from 'node:worker_threads';
+import { HoldfastError } from '../errors.js';
 import { type CheckpointRow, CheckpointStore } from '../journal/checkpoint.js';
 import { CHECKPOINT_COMMIT_ENTRIES, CHECKPOINT_WRITE_BYTES } from '../limits.js';
+import type { LogNote } from '../log.js';
 import { RingConsumer } from '../ring/ring.js';
 import { Sleeper } from '../ring/wake.js';
 import { BATCH_NICE, lowerThreadPriority } from '../thread-priority.js';
@@ -21,6 +24,8 @@ export interface CheckpointTaskData {
   readonly wake: SharedArrayBuffer;
   /** One word: 1 asks the task to write what is left and end. */
   readonly stop: SharedArrayBuffer;
+  /** Takes `LogNote`s. */
+  readonly port?: MessagePort;
 }
 
 const KEY_BYTES = 8;
@@ -44,7 +49,9 @@ export async function checkpointTask(data: CheckpointTaskData): Promise<{ entrie
   const store = CheckpointStore.open(data.stateDir);
   const stop = new Int32Array(data.stop);
   const sleeper = new Sleeper(data.wake);
-  const writers = data.rings.map((ring) => new RingWriter(store, new RingConsumer(ring)));
+  const say = (message: string, shard: number, why: string): void =>
+    data.port?.postMessage({ level: 'error', message, data: { shard, why } } satisfies LogNote);
+  const writers = data.rings.map((ring) => new RingWriter(store, new RingConsumer(ring), say));
   const hasWork = (): boolean =>
     Atomics.load(stop, 0) !== 0 || writers.some((writer) => writer.pendingBytes >= CHECKPOINT_WRITE_BYTES);
   try {
@@ -68,14 +75,16 @@ class RingWriter {
   rounds = 0;
   readonly #store: CheckpointStore;
   readonly #ring: RingConsumer;
+  readonly #say: (message: string, shard: number, why: string) => void;
   readonly #replayFrom = new Map<number, number>();
   readonly #key = new Uint8Array(KEY_BYTES);
   readonly #keyView = new DataView(this.#key.buffer);
   readonly #row = { table: 0, key: this.#key, row: NOTHING, sequence: 0 };
 
-  constructor(store: CheckpointStore, ring: RingConsumer) {
+  constructor(store: CheckpointStore, ring: RingConsumer, say: (message: string, shard: number, why: string) => void) {
     this.#store = store;
     this.#ring = ring;
+    this.#say = say;
   }
 
   get pendingBytes(): number {
@@ -125,9 +134,21 @@ class RingWriter {
   #replayFromOf(shard: number): number {
     let from = this.#replayFrom.get(shard);
     if (from === undefined) {
-      from = this.#store.meta(shard)?.replayFrom ?? 1;
+      from = this.#storedReplayFrom(shard);
       this.#replayFrom.set(shard, from);
     }
     return from;
+  }
+
+  /** A promise that cannot be read is worth nothing, and the rows under it go with it: the next start replays from 1. */
+  #storedReplayFrom(shard: number): number {
+    try {
+      return this.#store.meta(shard)?.replayFrom ?? 1;
+    } catch (error) {
+      if (!(error instanceof HoldfastError) || error.code !== 'checkpoint_corrupt') throw error;
+      this.#say('the checkpoint of a shard is damaged and begins anew', shard, error.message);
+      this.#store.clear(shard);
+      return 1;
+    }
   }
 }

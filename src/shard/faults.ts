@@ -14,6 +14,7 @@ export const faultVariables: readonly string[] = [
   'HOLDFAST_FAULT_THROW_RRN',
   'HOLDFAST_FAULT_LANE_DELAY_MS',
   'HOLDFAST_FAULT_NO_SYNC',
+  'HOLDFAST_FAULT_TASK',
 ];
 
 export interface FaultOptions {
@@ -58,6 +59,19 @@ export function faultsFromEnvironment(environment: Record<string, string | undef
 /** Names of the fault variables that are set, for a line in the log that nobody overlooks. */
 export function plantedFaults(environment: Record<string, string | undefined>): string[] {
   return faultVariables.filter((name) => (environment[name] ?? '') !== '');
+}
+
+/** A background task that fails at its first starts: `HOLDFAST_FAULT_TASK=<segments or checkpoint>:<n>`. */
+export interface TaskFault {
+  readonly task: string;
+  /** How many starts fail. */
+  readonly starts: number;
+}
+
+/** Reads the planted fault of the background tasks from the environment. */
+export function taskFaultFromEnvironment(environment: Record<string, string | undefined>): TaskFault {
+  const [task, starts] = (environment.HOLDFAST_FAULT_TASK ?? '').split(':');
+  return { task: task ?? '', starts: Number(starts ?? 0) };
 }
 
 export class Faults {

@@ -21,7 +21,7 @@ import { Text } from '../domain/message.js';
 import { ShardState } from '../domain/shard-state.js';
 import type { Table } from '../domain/tables.js';
 import type { Decoder } from '../iso8583/decoder.js';
-import { ShardIndex } from '../journal/shard-index.js';
+import { type IndexChange, ShardIndex } from '../journal/shard-index.js';
 import { ShardJournal } from '../journal/shard-journal.js';
 import type { ShardHead } from '../journal/types.js';
 import { REPLY_BYTES_MAX } from '../limits.js';
@@ -40,6 +40,14 @@ import { UnknownCardRate } from './unknown-card-rate.js';
 
 export const CARD_SLOT_MASK = 0xffffff;
 
+/** A roll-back that waits. */
+export interface RollBack {
+  readonly client: number;
+  readonly token: number;
+  /** Of the approval. */
+  readonly sequence: number;
+}
+
 export class LogicalShard {
   readonly number: number;
   readonly state: ShardState;
@@ -53,6 +61,8 @@ export class LogicalShard {
   readonly digest = { high: 0, low: 0 };
   readonly #context: ThreadContext;
   readonly #unknownCards = new UnknownCardRate();
+  /** Roll-backs that came while the index was incomplete. */
+  readonly #postponed: RollBack[] = [];
   readonly #visitKey: (high: number, low: number) => void;
 
   /** An empty shard that continues behind `head`; recovery.ts fills it. */
@@ -64,7 +74,12 @@ export class LogicalShard {
     this.journal = new ShardJournal(head.shard, head);
     this.stageTimes = new StageTimes(head.sequence);
     const { segments, board, keyCheck, reader } = context.ports;
-    this.index = ShardIndex.open(segments, head.shard, { board, keyCheck, headSequence: head.sequence });
+    this.index = ShardIndex.open(segments, head.shard, {
+      board,
+      keyCheck,
+      headSequence: head.sequence,
+      onChange: (change, detail) => this.#logIndex(change, detail),
+    });
     this.history = new ShardHistory(head.shard, this.index, this.journal, reader);
     this.#visitKey = (high, low) => this.index.add(high, low, this.#keySequence);
   }
@@ -74,7 +89,7 @@ export class LogicalShard {
   /** Takes in a durable event: recovery and rebuild. `apply` is false when every row includes it and only the index wants it. */
   replayMessage(event: MessageEvent, apply: boolean): void {
     if (apply) applyMessage(this.state, event);
-    if (event.sequence > this.index.completeThrough) this.#addKeys(event);
+    if (event.sequence > this.index.coveredAfter) this.#addKeys(event);
   }
 
   replayEvent(event: PlainEvent, apply: boolean): void {
@@ -82,7 +97,7 @@ export class LogicalShard {
       applyEvent(this.state, event);
       this.#afterEvent(event);
     }
-    if (event.sequence > this.index.completeThrough) this.#addKeys(event);
+    if (event.sequence > this.index.coveredAfter) this.#addKeys(event);
   }
 
   /** Takes one entry of a checkpoint into the empty state. */
@@ -157,8 +172,8 @@ export class LogicalShard {
       this.refuse(client, entry, Response.unavailable);
       return;
     }
-    if (this.index.full) {
-      instruments.count(ShardCounter.shedFull);
+    if (this.index.refusing) {
+      instruments.count(this.index.incomplete ? ShardCounter.shedIncomplete : ShardCounter.shedFull);
       this.refuse(client, entry, Response.unavailable);
       return;
     }
@@ -240,8 +255,15 @@ export class LogicalShard {
     this.#context.ports.instruments.outcome(decoder.mti, response, 0);
   }
 
-  /** Rolls back an approval whose reply was not handed to its socket in time, and says so when that is durable. */
+  /**
+   * Rolls back an approval whose reply was not handed to its socket in time, and says so when that is durable. It waits while
+   * the index cannot tell whether that was done before.
+   */
   rollBack(client: number, token: number, sequence: number): void {
+    if (!this.index.covers(sequence)) {
+      this.postpone({ client, token, sequence });
+      return;
+    }
     const event = decideNotDelivered(this.state, this.history, this.#context.ports.keys, sequence, this.#context.nowMs);
     if (event !== undefined) this.record(event);
     this.held.push(
@@ -294,11 +316,57 @@ export class LogicalShard {
     this.record({ kind: EventKind.poison, sequence: 0, timeMs: 0, hashHigh, hashLow, error });
   }
 
+  /** Keeps a roll-back for a later turn. */
+  postpone(rollBack: RollBack): void {
+    this.#postponed.push(rollBack);
+  }
+
+  /** The roll-backs that wait; they are the caller's from here on. */
+  takePostponed(): RollBack[] {
+    return this.#postponed.splice(0);
+  }
+
   /** Small work once per turn: counts of unknown cards, segments that were published. */
   maintain(): void {
     this.index.maintain();
-    const count = this.#unknownCards.due(this.#context.nowMs);
+    if (this.#postponed.length > 0) this.#rollBackPostponed();
+    this.recordUnknownCards(this.#unknownCards.due(this.#context.nowMs));
+  }
+
+  /** Unknown cards that are counted and in no record yet; the caller records them, here or in the shard that follows. */
+  takeUnknownCards(): number {
+    return this.#unknownCards.takeAll();
+  }
+
+  /** Records a count of unknown cards, if there are any. */
+  recordUnknownCards(count: number): void {
     if (count > 0) this.record({ kind: EventKind.unknownCardCount, sequence: 0, timeMs: 0, count });
+  }
+
+  /** One that throws stays in the list: whoever takes the shard down takes it over. */
+  #rollBackPostponed(): void {
+    for (let left = this.#postponed.length; left > 0; left--) {
+      const [first] = this.#postponed;
+      const { client, token, sequence } = first!;
+      this.rollBack(client, token, sequence);
+      this.#postponed.shift();
+    }
+  }
+
+  #logIndex(change: IndexChange, detail: string): void {
+    const { log } = this.#context.ports;
+    const data = { shard: this.number, detail };
+    switch (change) {
+      case 'damaged':
+        log('error', 'the fingerprint segments of a shard are damaged; they are built anew from the journal', data);
+        return;
+      case 'incomplete':
+        log('warn', 'the index of a shard is incomplete: new work is answered 91 until its segments are built', data);
+        return;
+      case 'complete':
+        log('info', 'the index of a shard is complete again', data);
+        return;
+    }
   }
 
   #plantedFault(): void {

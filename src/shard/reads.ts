@@ -42,6 +42,8 @@ function answer(shard: LogicalShard, durable: number, read: Read): ReadResult {
     case 'cards':
       return { ok: true, cards: slotsBelow(cards.count, read).map((slot) => cardView(shard.state, slot)) };
     case 'index':
+      // An incomplete index would leave out what it does not know.
+      if (shard.index.incomplete) return { ok: false, code: 'shard_unavailable' };
       return { ok: true, sequences: searchIndex(shard, read) };
     case 'hold': {
       const slot = holds.find(read.sequence);
@@ -91,6 +93,7 @@ function stats(shard: LogicalShard, durable: number): ShardStats {
     cards: shard.state.cards.count,
     holdsOpen: shard.state.holdsOpen,
     recentKeys: index.recentEntries,
+    indexedThrough: index.completeThrough,
     tombstones: shard.state.tombstones,
     memoryBytes: shard.state.memoryBytes + index.recentBytes + index.segmentBytes,
   };

@@ -4,8 +4,8 @@
  *
  *   checkpoint entries (rows, each with the sequence it includes)  ->  records after the oldest one  ->  digest = last frame's
  *
- * The scan starts at the older of two places: where the checkpoint's rows begin to need events, and where the fingerprint
- * segments end. If the digest differs at the end the checkpoint is not believed and the shard is built once more from its
+ * The scan starts at the older of two places: where the checkpoint's rows begin to need events, and where the index in memory
+ * has to begin (the end of the fingerprint segments, when they are whole). If the digest differs at the end the checkpoint is not believed and the shard is built once more from its
  * first record; if it differs then as well, the books contradict each other and the process stops with 76.
  */
 import { HoldfastError } from '../errors.js';
@@ -115,7 +115,7 @@ export class ShardRecovery {
 
   #startScan(replayFrom: number): JournalScan {
     const { shard } = this;
-    const from = Math.max(1, Math.min(replayFrom, shard.index.completeThrough + 1));
+    const from = Math.max(1, Math.min(replayFrom, shard.index.coveredAfter + 1));
     const scan = this.#context.ports.reader.scan(shard.number, from);
     scan.onMessage = (event) => shard.replayMessage(event, event.sequence >= replayFrom);
     scan.onEvent = (event) => shard.replayEvent(event, event.sequence >= replayFrom);

@@ -17,9 +17,10 @@ import { Response } from '../domain/codes.js';
 import type { ShardState as DomainState } from '../domain/shard-state.js';
 import { HoldfastError } from '../errors.js';
 import type { JournalReader } from '../journal/reader.js';
+import { isSegmentDamage } from '../journal/segment-format.js';
 import type { JournalLane, SealedFrame } from '../journal/types.js';
 import { REBUILD_RECORDS_PER_TURN, REBUILDS_MAX, REBUILDS_WITHIN_MS, TURN_MESSAGES_MAX } from '../limits.js';
-import { type ControlBlock, ShardState } from '../ring/control-block.js';
+import { BackgroundTask, type ControlBlock, ShardState } from '../ring/control-block.js';
 import { RequestKind } from '../ring/kinds.js';
 import type { RingConsumer, RingProducer } from '../ring/ring.js';
 import type { Waker } from '../ring/wake.js';
@@ -28,7 +29,7 @@ import { ShardCounter } from '../shard-instruments.js';
 import type { CheckpointFeed } from './checkpoint-feed.js';
 import { handleCommand } from './commands.js';
 import { KillPoint } from './faults.js';
-import { CARD_SLOT_MASK, entryHash, type LogicalShard } from './logical-shard.js';
+import { CARD_SLOT_MASK, entryHash, type LogicalShard, type RollBack } from './logical-shard.js';
 import { handleRead } from './reads.js';
 import { type CheckpointSource, ShardRecovery } from './recovery.js';
 import type { ShardClock } from './shard-clock.js';
@@ -66,7 +67,7 @@ interface Rebuild {
   readonly hashLow: number;
   readonly error: string;
   /** Roll-backs that came meanwhile: answered when the shard is back, because until then nothing was undone. */
-  readonly rollBacks: { client: number; token: number; sequence: number }[];
+  readonly rollBacks: RollBack[];
 }
 
 const IDLE_MS = 250;
@@ -91,6 +92,7 @@ export class ShardHost {
   /** When the replies of this turn were released, us: the ingress measures its writes from here. */
   #releaseUs = 0;
   #stopping = false;
+  #checkpointUntilUs = 0;
   readonly #profiler = new ThreadProfiler();
 
   constructor(options: HostOptions) {
@@ -109,9 +111,13 @@ export class ShardHost {
     };
   }
 
-  /** True once a stop was asked for and every reply is out. */
+  /** True once a stop was asked for, every reply is out and every record is durable. */
   get finished(): boolean {
-    return this.#stopping && this.#all.every((shard) => shard.held.size === 0 && shard.journal.pending === 0);
+    return this.#stopping && this.#all.every((shard) => this.#isSettled(shard));
+  }
+
+  #isSettled({ held, journal, number }: LogicalShard): boolean {
+    return held.size === 0 && journal.pending === 0 && this.#o.lane.durable(number) >= journal.sequence;
   }
 
   /** True when a request waits: the last look before the thread sleeps. */
@@ -129,6 +135,7 @@ export class ShardHost {
     const handled = this.#drain();
     for (const client of this.#o.clients) client.requests.release();
     if (control.stop !== 0) return 0;
+    if (this.#stopping) this.#recordCounts();
     this.#commit();
     this.#release();
     const busy = this.#afterRelease();
@@ -136,10 +143,22 @@ export class ShardHost {
     return this.#waiting() ? 1 : Math.min(IDLE_MS, this.#o.feed?.waitMs ?? IDLE_MS);
   }
 
-  /** Replies that wait for an acknowledgement of the lane or for room in a ring. */
+  /** Replies that wait for an acknowledgement of the lane or for room in a ring; in a stop records, too. */
   #waiting(): boolean {
-    for (const shard of this.#all) if (shard.held.size > 0) return true;
+    for (const shard of this.#all) if (shard.held.size > 0 || (this.#stopping && !this.#isSettled(shard))) return true;
     return false;
+  }
+
+  /** In a stop: what the shards only count so far goes into their last frames. */
+  #recordCounts(): void {
+    for (const shard of this.#shards) {
+      if (shard === undefined) continue;
+      try {
+        shard.recordUnknownCards(shard.takeUnknownCards());
+      } catch (error) {
+        this.#takeDown(shard, NO_HASH, error);
+      }
+    }
   }
 
   #drain(): number {
@@ -182,6 +201,7 @@ export class ShardHost {
   #dispatch(client: number, entry: RingConsumer): void {
     if (entry.kind === RequestKind.stop) {
       this.#stopping = true;
+      this.#checkpointUntilUs = entry.b;
       return;
     }
     if (entry.kind === RequestKind.profile) {
@@ -191,7 +211,7 @@ export class ShardHost {
     }
     const shard = this.#shards[entry.shard];
     if (shard === undefined) {
-      this.#refuse(client, entry);
+      this.#refuse(this.#outOfService(entry.shard), client, entry, Response.unavailable, ShardCounter.shedDown);
       return;
     }
     try {
@@ -199,25 +219,63 @@ export class ShardHost {
       if (shard.journal.full) this.#commit();
     } catch (error) {
       if (error instanceof HoldfastError && error.code === 'commit_failed') throw error;
+      // A look-up changes nothing: the shard is whole, and takes no new work until its index is.
+      if (isSegmentDamage(error)) {
+        this.#refuse(shard, client, entry, Response.unavailable, ShardCounter.shedIncomplete);
+        return;
+      }
       // A roll-back is not set aside: it is no more than a row that is looked up, and must not be forgotten.
       const hash = entry.kind === RequestKind.notDelivered ? NO_HASH : entryHash(entry, this.#o.context);
       this.#takeDown(shard, hash, error);
-      this.#refuseAfterStop(shard, client, entry);
+      this.#refuse(shard, client, entry, Response.systemError);
     }
   }
 
-  /** Answers the request that stopped the shard, even when it is one whose refusal cannot be written. */
-  #refuseAfterStop(shard: LogicalShard, client: number, entry: RingConsumer): void {
+  /** The old instance of a shard that is being rebuilt or down: it still owns the queue of replies. */
+  #outOfService(number: number): LogicalShard {
+    const shard = this.#all.find((one) => one.number === number);
+    if (shard === undefined) throw new HoldfastError('internal', `shard ${number} is not hosted by this thread`);
+    return shard;
+  }
+
+  /** Answers a request that is not taken, even one whose refusal cannot be written. `counter`: of messages shed for this. */
+  #refuse(shard: LogicalShard, client: number, entry: RingConsumer, response: number, counter?: number): void {
+    const { instruments, log } = this.#o.context.ports;
     try {
-      if (entry.kind === RequestKind.wire) shard.refuse(client, entry, Response.systemError);
-      else this.#refuse(client, entry);
+      if (entry.kind === RequestKind.wire) {
+        if (counter !== undefined) instruments.count(counter);
+        shard.refuse(client, entry, response);
+      } else if (entry.kind === RequestKind.notDelivered) {
+        this.#postpone(shard, { client, token: entry.token, sequence: entry.b });
+      } else {
+        shard.refuseCall(client, entry.token);
+      }
     } catch (error) {
-      this.#o.context.ports.log('error', 'a request that stopped a shard cannot be answered', {
-        shard: shard.number,
-        error: String(error),
-      });
+      log('error', 'a request that is refused cannot be answered', { shard: shard.number, error: String(error) });
       shard.drop(client, entry.token);
     }
+  }
+
+  /** Keeps a roll-back until the shard can do it; a shard that stays down never will, and says so. */
+  #postpone(shard: LogicalShard, rollBack: RollBack): void {
+    if (this.#shards[shard.number] !== undefined) {
+      shard.postpone(rollBack);
+      return;
+    }
+    const down = this.#o.control.shardState(shard.number) === ShardState.down;
+    const job = down ? undefined : this.#rebuilds.find((one) => one.shard === shard.number);
+    if (job === undefined) this.#giveUp(shard, rollBack);
+    else job.rollBacks.push(rollBack);
+  }
+
+  /** The hold stays, and nobody got the approval: the network's reversal after its time-out releases it. */
+  #giveUp(shard: LogicalShard, rollBack: RollBack): void {
+    this.#o.context.ports.log(
+      'error',
+      'an approval that was not delivered cannot be rolled back; its hold stays until it is reversed',
+      { shard: shard.number, sequence: rollBack.sequence },
+    );
+    shard.drop(rollBack.client, rollBack.token, rollBack.sequence);
   }
 
   #handle(shard: LogicalShard, client: number, entry: RingConsumer): void {
@@ -241,25 +299,6 @@ export class ShardHost {
     }
   }
 
-  /** The shard is being rebuilt or down. Its old instance still owns the queue of replies. */
-  #refuse(client: number, entry: RingConsumer): void {
-    const shard = this.#all.find((one) => one.number === entry.shard);
-    if (shard === undefined) throw new HoldfastError('internal', `shard ${entry.shard} is not hosted by this thread`);
-    if (entry.kind === RequestKind.wire) {
-      shard.refuse(client, entry, Response.unavailable);
-    } else if (entry.kind === RequestKind.notDelivered) {
-      if (this.#o.control.shardState(entry.shard) === ShardState.down) {
-        // It will not come back in this process: the hold stays until it is reversed, and the client must know.
-        shard.drop(client, entry.token, entry.b);
-        return;
-      }
-      const job = this.#rebuilds.find((one) => one.shard === entry.shard);
-      job?.rollBacks.push({ client, token: entry.token, sequence: entry.b });
-    } else {
-      shard.refuseCall(client, entry.token);
-    }
-  }
-
   /** Takes the shard out of service. `hash`: of the message that stopped it, zeros for none. */
   #takeDown(shard: LogicalShard, hash: Uint32Array, error: unknown): void {
     const { context, control } = this.#o;
@@ -277,13 +316,14 @@ export class ShardHost {
     const recent = this.#failures.filter(
       (one) => one.shard === shard.number && context.nowMs - one.atMs < REBUILDS_WITHIN_MS,
     );
+    const rollBacks = shard.takePostponed();
     this.#rebuilds.push({
       shard: shard.number,
       recovery: undefined,
       hashHigh: hash[0]!,
       hashLow: hash[1]!,
       error: text,
-      rollBacks: [],
+      rollBacks,
     });
     if (recent.length >= REBUILDS_MAX || shard.poisons.full) {
       control.setShardState(shard.number, ShardState.down);
@@ -292,6 +332,7 @@ export class ShardHost {
         'a shard stopped too often and stays down; restart after looking at its last messages',
         { shard: shard.number },
       );
+      for (const rollBack of rollBacks.splice(0)) this.#giveUp(shard, rollBack);
     }
   }
 
@@ -335,13 +376,19 @@ export class ShardHost {
     this.#o.context.ports.faults.reach(KillPoint.afterRelease);
   }
 
+  /** Until when the checkpoint of the stop may take, us of the monotonic clock; 0 before a stop was asked for. */
+  get checkpointUntilUs(): number {
+    return this.#checkpointUntilUs;
+  }
+
   /** Begins the checkpoint of a stop. */
   beginFinalCheckpoint(): void {
     this.#o.feed?.beginFinalRound();
   }
 
-  /** Sends rows of the last checkpoint; false when all are out. */
+  /** Sends rows of the last checkpoint; false when all are out, or nobody takes them any more. */
   checkpointStep(): boolean {
+    if (!this.#o.control.taskRuns(BackgroundTask.checkpoint)) return false;
     return this.#o.feed?.step(this.#shards, this.#o.lane, true) ?? false;
   }
 
@@ -352,7 +399,8 @@ export class ShardHost {
       try {
         shard.maintain();
       } catch (error) {
-        this.#takeDown(shard, NO_HASH, error);
+        // A roll-back met damaged segments (the index has logged it): it is tried again next turn.
+        if (!isSegmentDamage(error)) this.#takeDown(shard, NO_HASH, error);
       }
     }
     const profile = this.#profiler.take(this.#o.context.nowUs);
@@ -362,21 +410,17 @@ export class ShardHost {
     return rebuilding || feeding;
   }
 
-  /** A roll-back that waited for the rebuild. One that throws again is given up: the network's reversal releases the hold. */
-  #rollBackAgain(shard: LogicalShard, client: number, token: number, sequence: number): void {
+  /** A roll-back that waited for the rebuild. One that throws again is given up. */
+  #rollBackAgain(shard: LogicalShard, rollBack: RollBack): void {
     try {
-      shard.rollBack(client, token, sequence);
+      shard.rollBack(rollBack.client, rollBack.token, rollBack.sequence);
     } catch (error) {
-      this.#o.context.ports.log(
-        'error',
-        'a roll-back failed twice and is given up; its hold stays until it is reversed',
-        {
-          shard: shard.number,
-          sequence,
-          error: String(error),
-        },
-      );
-      shard.drop(client, token, sequence);
+      if (isSegmentDamage(error)) {
+        shard.postpone(rollBack);
+        return;
+      }
+      this.#o.context.ports.log('error', 'a roll-back failed twice', { shard: shard.number, error: String(error) });
+      this.#giveUp(shard, rollBack);
     }
   }
 
@@ -396,7 +440,8 @@ export class ShardHost {
     this.#shards[job.shard] = shard;
     this.#rebuilds.splice(this.#rebuilds.indexOf(job), 1);
     if (job.hashHigh !== 0 || job.hashLow !== 0) shard.setAside(job.hashHigh, job.hashLow, job.error);
-    for (const { client, token, sequence } of job.rollBacks) this.#rollBackAgain(shard, client, token, sequence);
+    shard.recordUnknownCards(old.takeUnknownCards());
+    for (const rollBack of job.rollBacks) this.#rollBackAgain(shard, rollBack);
     this.#o.feed?.restart(job.shard);
     if (job.recovery.discardCheckpoint) this.#o.feed?.discard(job.shard);
     control.setShardState(job.shard, ShardState.up);

@@ -13,7 +13,8 @@ import { openLane } from '../journal/lane-directory.js';
 import { DelayedLane } from '../journal/lanes.js';
 import { JournalReader } from '../journal/reader.js';
 import { SegmentBoard } from '../journal/segment-board.js';
-import { openSegmentStore, segmentKeyCheck } from '../journal/segment-task.js';
+import { openSegmentStore } from '../journal/segment-store.js';
+import { segmentKeyCheck } from '../journal/segment-task.js';
 import type { JournalLane, ShardHead } from '../journal/types.js';
 import { ControlBlock, ShardState } from '../ring/control-block.js';
 import { CardDirectory } from '../ring/directory.js';
@@ -83,17 +84,28 @@ export async function runShardThread(task: ShardThreadTask): Promise<ShardThread
   try {
     result = run(task, control, closers);
   } catch (error) {
-    const known = error instanceof HoldfastError;
-    control.requestStop(known ? error.exitStatus : ExitStatus.internal);
-    const message = known ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error);
-    result = {
-      exitStatus: known ? error.exitStatus : ExitStatus.internal,
-      error: { message, ...(known ? { next: error.next, code: error.code } : { next: '' }) },
-    };
+    result = failure(error instanceof HoldfastError ? error.exitStatus : ExitStatus.internal, error);
+    control.requestStop(result.exitStatus);
   }
   // After a failed commit the environment is not touched again: the process is about to end.
-  if (result.exitStatus !== ExitStatus.journal) for (const close of closers.reverse()) await close();
+  if (result.exitStatus === ExitStatus.journal) return result;
+  for (const close of closers.reverse()) {
+    try {
+      await close();
+    } catch (error) {
+      if (result.exitStatus === ExitStatus.ok) result = failure(ExitStatus.internal, error);
+    }
+  }
   return result;
+}
+
+function failure(exitStatus: number, error: unknown): ShardThreadResult {
+  if (error instanceof HoldfastError)
+    return { exitStatus, error: { message: error.message, next: error.next, code: error.code } };
+  return {
+    exitStatus,
+    error: { message: error instanceof Error ? (error.stack ?? error.message) : String(error), next: '' },
+  };
 }
 
 function run(task: ShardThreadTask, control: ControlBlock, closers: (() => Promise<void>)[]): ShardThreadResult {
@@ -168,9 +180,9 @@ function loop(host: ShardHost, sleeper: Sleeper, control: ControlBlock): void {
     if (waitMs > 0) sleeper.block(waitMs, hasWork);
   }
   // The last checkpoint: what it does not get out in time is replayed at the next start.
-  const deadline = monotonicUs() + 2_000_000;
   host.beginFinalCheckpoint();
-  while (host.checkpointStep() && monotonicUs() < deadline && control.stop === 0) sleeper.block(1, () => false);
+  while (monotonicUs() < host.checkpointUntilUs && host.checkpointStep() && control.stop === 0)
+    sleeper.block(1, () => false);
 }
 
 function laneOf(task: ShardThreadTask, heads: readonly ShardHead[]): JournalLane {

@@ -10,7 +10,7 @@ import { dialect, dialectNames } from '../iso8583/dialects.js';
 import { Encoder } from '../iso8583/encoder.js';
 import type { JournalReader } from '../journal/reader.js';
 import type { SegmentBoard } from '../journal/segment-board.js';
-import type { SegmentStore } from '../journal/segment-task.js';
+import type { SegmentStore } from '../journal/segment-store.js';
 import type { CardDirectory } from '../ring/directory.js';
 import type { ShardInstruments } from '../shard-instruments.js';
 import type { Faults } from './faults.js';

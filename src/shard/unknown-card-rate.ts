@@ -27,6 +27,11 @@ export class UnknownCardRate {
   /** Declines counted in seconds that are over, to be journaled as one record; 0 when there is nothing to say. */
   due(nowMs: number): number {
     if (this.#counted === 0 || Math.floor(nowMs / 1000) === this.#second) return 0;
+    return this.takeAll();
+  }
+
+  /** Everything counted and not taken yet, the second that is under way included. */
+  takeAll(): number {
     const count = this.#counted;
     this.#counted = 0;
     return count;

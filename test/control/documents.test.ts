@@ -4,7 +4,7 @@ import { Metrics, type MetricsSources, metricNames } from '../../src/control/met
 import { problems } from '../../src/control/problem.js';
 import { errorsOf } from '../../src/control/route-errors.js';
 import { responseCode } from '../../src/domain/codes.js';
-import { createShardInstruments, ShardInstruments } from '../../src/shard-instruments.js';
+import { createShardInstruments, ShardCounter, ShardInstruments } from '../../src/shard-instruments.js';
 import { makeHarness } from './harness.js';
 
 const page = (name: string): string =>
@@ -178,17 +178,27 @@ describe('metrics', () => {
     ingress: undefined,
     ingressSnapshot: async () => ({
       connections: { tcp: { signed_on: 2, signed_off: 1 } },
-      shed: { ring_full: 3 },
+      shed: { ring_full: 3, shard_down: 2 },
       errors: { framing: 1 },
+      disk: { freeBytes: 5000, reserveBytes: 300 },
     }),
     shardStats: async () => [
       {
         ...{ shard: 0, sequence: 12, durable: 10, accounts: 3, cards: 4, holdsOpen: 5 },
-        ...{ recentKeys: 1, tombstones: 0, memoryBytes: 1 },
+        ...{ recentKeys: 1, indexedThrough: 7, tombstones: 0, memoryBytes: 1 },
+      },
+      {
+        ...{ shard: 1, sequence: 900, durable: 900, accounts: 0, cards: 0, holdsOpen: 0 },
+        ...{ recentKeys: 0, indexedThrough: 899, tombstones: 0, memoryBytes: 1 },
       },
     ],
     queueBytes: () => 77,
     ledgerImbalance: async () => 0,
+    indexes: () => ({ full: 1, rebuilding: 2, discarded: 4 }),
+    tasks: () => [
+      { name: 'segments', runs: true, restarts: 1 },
+      { name: 'checkpoint', runs: false, restarts: 3 },
+    ],
     build: { version: '1.2.3', node: 'v20' },
   });
 
@@ -212,24 +222,45 @@ describe('metrics', () => {
     one.journal.record(1_000_000);
     one.batch.record(1);
     two.batch.record(100);
+    const counters = ['shedDeadline', 'shedFull', 'shedIncomplete', 'shedDown', 'repeats', 'poisoned'] as const;
+    for (const [n, counter] of counters.entries()) one.count(ShardCounter[counter], 11 + n);
+    one.count(ShardCounter.rebuilds, 1);
+    two.count(ShardCounter.rebuilds, 2);
+    two.count(ShardCounter.outcomesLost, 18);
     const text = await new Metrics(sources([one, two])).render();
     for (const line of [
       'holdfast_authorizations_total{mti="0100",result="approved"} 4',
       'holdfast_authorizations_total{mti="0100",result="declined"} 1',
       'holdfast_declines_total{reason="insufficient_funds"} 1',
       'holdfast_responses_total{code="51"} 1',
-      'holdfast_stage_duration_seconds_bucket{stage="decide",shard="thread-0",le="0.000048"} 1',
-      'holdfast_stage_duration_seconds_bucket{stage="decide",shard="thread-0",le="0.000768"} 2',
-      'holdfast_stage_duration_seconds_bucket{stage="decide",shard="thread-0",le="+Inf"} 2',
-      'holdfast_stage_duration_seconds_sum{stage="decide",shard="thread-0"} 0.00044',
-      'holdfast_journal_commit_duration_seconds_count{shard="thread-0"} 1',
+      'holdfast_stage_duration_seconds_bucket{stage="decide",shard="shard-0",le="0.000048"} 1',
+      'holdfast_stage_duration_seconds_bucket{stage="decide",shard="shard-0",le="0.000768"} 2',
+      'holdfast_stage_duration_seconds_bucket{stage="decide",shard="shard-0",le="+Inf"} 2',
+      'holdfast_stage_duration_seconds_sum{stage="decide",shard="shard-0"} 0.00044',
+      'holdfast_journal_commit_duration_seconds_count{shard="shard-0"} 1',
       'holdfast_journal_batch_records_bucket{le="1"} 1',
       'holdfast_journal_batch_records_bucket{le="127"} 2',
       'holdfast_connections{transport="tcp",state="signed_on"} 2',
       'holdfast_shed_total{cause="ring_full"} 3',
-      'holdfast_shard_queue_depth{shard="thread-1"} 77',
+      'holdfast_shed_total{cause="queue_deadline"} 11',
+      'holdfast_shed_total{cause="index_full"} 12',
+      'holdfast_shed_total{cause="index_rebuilding"} 13',
+      'holdfast_shed_total{cause="shard_down"} 16',
+      'holdfast_repeats_total 15',
+      'holdfast_set_aside_total 16',
+      'holdfast_shard_rebuilds_total 3',
+      'holdfast_outcomes_uncounted_total 18',
+      'holdfast_shards_refusing{cause="index_full"} 1',
+      'holdfast_shards_refusing{cause="index_rebuilding"} 2',
+      'holdfast_segment_discards_total 4',
+      'holdfast_background_task_up{task="segments"} 1',
+      'holdfast_background_task_up{task="checkpoint"} 0',
+      'holdfast_background_task_restarts_total{task="checkpoint"} 3',
+      'holdfast_disk_free_bytes 5000',
+      'holdfast_disk_reserve_bytes 300',
+      'holdfast_shard_queue_depth{shard="shard-1"} 77',
       'holdfast_holds_open 5',
-      'holdfast_search_lag_records 2',
+      'holdfast_search_lag_records 3',
       'holdfast_ledger_imbalance 0',
       'holdfast_build_info{version="1.2.3",node="v20"} 1',
     ])

@@ -57,6 +57,36 @@ describe('the ring port', () => {
     expect(port.inFlight).toBe(0);
   });
 
+  it('knows who waits before the shard can see the entry: an answer within the push finds its caller', async () => {
+    const [requests, replies] = [createRing(1 << 16), createRing(1 << 16)];
+    const rings = {
+      pairs: [{ requests, replies }],
+      threadWakes: [createWake()],
+      clientWake: createWake(),
+      threadOfShard: [0],
+    };
+    const client = new RingClient(rings);
+    const given = new RingProducer(replies);
+    // The pump of the port, called by hand: as if the wake-up came while the entry is still being handed over.
+    let pump = (): void => undefined;
+    client.arm = (onWake) => {
+      pump = onWake;
+      return true;
+    };
+    const producer = client.producer(0);
+    const push = producer.push.bind(producer);
+    producer.push = (...entry) => {
+      const pushed = push(...entry);
+      given.push(ReplyKind.result, 0, 0, entry[3], 0, 0, 0, pack({ ok: false, code: 'card_exists' }));
+      pump();
+      return pushed;
+    };
+    const port = new RingShards(client, { deadlineMs: 1500, timeoutMs: 50 });
+    open.push(port);
+    expect(await port.command(0, update).catch(kindOf)).toEqual({ ok: false, code: 'card_exists' });
+    expect(port.inFlight).toBe(0);
+  });
+
   it('waits for room in a full ring, and refuses after a while', async () => {
     const { port, taken, answer } = made(4096, { ringWaitMs: 60 });
     const calls = Array.from({ length: 60 }, () => port.command(0, { ...update, id: 'x'.repeat(40) }).catch(kindOf));

@@ -22,6 +22,13 @@ export function publish(builder: SegmentBuilder, entries: readonly Entry[], thro
   builder.publish();
 }
 
+/** One stored value with one bit turned; `at` below 0 counts from its end. */
+export function damage(store: Store, key: Uint8Array, at = -2): void {
+  const value = new Uint8Array(store.get(key)!);
+  value[at < 0 ? value.length + at : at]! ^= 4;
+  store.commit((writer) => writer.put(key, value));
+}
+
 /** The naive model: what a look-up must answer, oldest first. */
 export function expected(entries: readonly Entry[], high: number, low: number): number[] {
   return entries.filter((entry) => entry.high === high && entry.low === low).map((entry) => entry.sequence);

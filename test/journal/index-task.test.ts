@@ -2,8 +2,10 @@ import { describe, expect, it } from 'vitest';
 import { MessageEvent } from '../../src/domain/events.js';
 import { createSegmentBoard, SegmentBoard } from '../../src/journal/segment-board.js';
 import { type JournalFollower, type KeysOfEvent, SegmentIndexer } from '../../src/journal/segment-indexer.js';
+import { Rests } from '../../src/journal/segment-task.js';
 import { SegmentSet } from '../../src/journal/segments.js';
 import { ShardIndex } from '../../src/journal/shard-index.js';
+import { SEGMENT_REST_RATIO } from '../../src/limits.js';
 import { MemoryStore } from '../../src/store/memory-store.js';
 import { smallBounds } from './index-support.js';
 
@@ -148,6 +150,27 @@ describe('the indexing task', () => {
     expect([set.completeThrough, set.size, set.generation]).toEqual([200, 360, 2]);
     again.round(0); // the request stands, but it was for another generation
     expect(SegmentSet.open(store, 0).generation).toBe(2);
+  });
+
+  it('rests four times as long as it worked, however long it slept before', () => {
+    let now = 0;
+    const slept: number[] = [];
+    const rests = new Rests(
+      (ms) => {
+        slept.push(ms);
+        now += ms;
+      },
+      () => now,
+    );
+    const work = (ms: number): void => {
+      now += ms;
+      rests.rest();
+    };
+    work(3);
+    work(5);
+    rests.sleep(60_000); // nothing to do for a minute
+    work(2);
+    expect(slept).toEqual([3, 5, 60_000, 2].map((ms) => (ms === 60_000 ? ms : ms * SEGMENT_REST_RATIO)));
   });
 
   it('stops between shards when asked, and does not sleep then', () => {

@@ -1,5 +1,8 @@
 import { describe, expect, it, vi } from 'vitest';
+import { EventKind } from '../../src/domain/codes.js';
 import { DelayedLane } from '../../src/journal/lanes.js';
+import { JournalReader } from '../../src/journal/reader.js';
+import { UNKNOWN_CARDS_PER_SECOND } from '../../src/limits.js';
 import { ShardState } from '../../src/ring/control-block.js';
 import { ReplyKind } from '../../src/ring/kinds.js';
 import { LogicalShard } from '../../src/shard/logical-shard.js';
@@ -59,6 +62,53 @@ describe('a shard that throws', () => {
     expect(h.control.shardState(0)).toBe(ShardState.down);
     expect(h.ask(bad, purchase(1, 10))[39]).toBe('91');
     expect(h.ask(good, purchase(1, 10))[39]).toBe('00');
+  });
+
+  it('that stays down answers the roll-backs it can never do, those that wait already and those that still come', () => {
+    const h = new Harness({ faults: { throwRrn: POISON } });
+    const card = h.open(0, 1);
+    const tokens = [1, 2, 3].map((stan) => h.send(card, purchase(stan, 100)));
+    h.turn();
+    const sequences = tokens.map((token) => h.answers.get(token)!.sequence);
+    for (const stan of [10, 11]) {
+      h.ask(card, poison(stan));
+      for (let i = 0; i < 5; i++) h.turn();
+    }
+    // One waits in the shard for the turn that stops it for good, one comes while it is down.
+    h.send(card, poison(12));
+    const inTheTurn = h.notDelivered(0, sequences[0]!);
+    h.turn();
+    const later = h.notDelivered(0, sequences[1]!);
+    h.turn();
+    expect(h.control.shardState(0)).toBe(ShardState.down);
+    for (const [token, sequence] of [
+      [inTheTurn, sequences[0]],
+      [later, sequences[1]],
+    ])
+      expect(h.answers.get(token!)).toMatchObject({ kind: ReplyKind.dropped, flag: 0, sequence });
+    expect(h.logs.filter((line) => line.includes('its hold stays until it is reversed'))).toHaveLength(2);
+    h.stop();
+    h.turn();
+    expect(h.host.finished).toBe(true);
+    // The holds are there at the next start, and the reversals that the network sends release them.
+    const next = new Harness({ journal: h.journal });
+    expect(next.balances(0, card.account).held).toBe(300);
+  });
+
+  it('keeps its roll-backs when the upkeep stops it, and does them when it is back', () => {
+    const h = new Harness();
+    const card = h.open(0, 1);
+    const token = h.send(card, purchase(1, 250));
+    h.turn();
+    const shard = h.shard(0);
+    shard.postpone({ client: 0, token: 77, sequence: h.answers.get(token)!.sequence });
+    shard.rollBack = () => {
+      throw new Error('planted');
+    };
+    for (let i = 0; i < 5; i++) h.turn();
+    expect(h.control.shardState(0)).toBe(ShardState.up);
+    expect(h.answers.get(77)).toMatchObject({ kind: ReplyKind.rolledBack, flag: 1 });
+    expect(h.balances(0, card.account).held).toBe(0);
   });
 
   it('undoes an undelivered approval only when it is back', () => {
@@ -147,6 +197,71 @@ describe('what throws behind a record', () => {
     for (let i = 0; i < 5; i++) h.turn();
     expect(h.control.shardState(0)).toBe(ShardState.up);
     expect(h.ask(bad, purchase(1, 100))[39]).toBe('00');
+  });
+});
+
+describe('a request that is refused', () => {
+  it('is given back when even its refusal cannot be written: the thread goes on', () => {
+    const h = new Harness({ faults: { throwRrn: POISON } });
+    const card = h.open(0, 1);
+    const good = h.open(1, 1);
+    h.shard(0).refuse = () => {
+      throw new Error('planted: no refusal');
+    };
+    const tokens = [h.send(card, poison(1)), h.send(card, purchase(2, 10))];
+    h.turn();
+    for (const token of tokens) expect(h.answers.get(token)?.kind).toBe(ReplyKind.dropped);
+    expect(h.ask(good, purchase(3, 10))[39]).toBe('00');
+  });
+});
+
+describe('a stop', () => {
+  const counted = (h: Harness): number[] => {
+    const counts: number[] = [];
+    const scan = JournalReader.ofStore(h.journal, 'memory').scan(0, 1);
+    scan.onEvent = (event) => {
+      if (event.kind === EventKind.unknownCardCount) counts.push(event.count);
+    };
+    while (scan.step(1000));
+    return counts;
+  };
+
+  it('records the unknown cards of the second that is under way', () => {
+    const h = new Harness();
+    for (let n = 0; n < UNKNOWN_CARDS_PER_SECOND + 7; n++) h.send(undefined, purchase(n, 100));
+    h.turn();
+    expect(counted(h)).toEqual([]);
+    h.stop();
+    h.turn();
+    expect(h.host.finished).toBe(true);
+    expect(counted(h)).toEqual([7]);
+    h.turn();
+    expect(counted(h)).toEqual([7]);
+  });
+
+  it('leaves no count behind in a shard that was rebuilt', () => {
+    const h = new Harness({ faults: { throwRrn: POISON } });
+    const card = h.open(0, 1);
+    for (let n = 0; n < UNKNOWN_CARDS_PER_SECOND + 5; n++) h.send(undefined, purchase(n, 100));
+    h.send(card, poison(1));
+    for (let i = 0; i < 6; i++) h.turn();
+    expect(h.control.shardState(0)).toBe(ShardState.up);
+    expect(counted(h)).toEqual([5]);
+  });
+
+  it('waits until what it recorded last is durable', () => {
+    const clock = { ms: 0 };
+    const h = new Harness({ lane: (inner) => new DelayedLane(inner, { now: () => clock.ms, delayMs: 5 }) });
+    for (let n = 0; n < UNKNOWN_CARDS_PER_SECOND + 1; n++) h.send(undefined, purchase(n, 100));
+    h.turn();
+    clock.ms += 5;
+    h.turn();
+    h.stop();
+    h.turn();
+    expect(h.host.finished).toBe(false);
+    clock.ms += 5;
+    h.turn();
+    expect(h.host.finished).toBe(true);
   });
 });
 

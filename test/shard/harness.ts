@@ -187,6 +187,11 @@ export class Harness {
     this.#requests.push(RequestKind.profile, 0, 0, 0, 0, this.us, seconds, new Uint8Array(0));
   }
 
+  /** Asks the thread to finish and leave. */
+  stop(checkpointUntilUs = 0): void {
+    this.#requests.push(RequestKind.stop, 0, 0, 0, 0, this.us, checkpointUntilUs, new Uint8Array(0));
+  }
+
   notDelivered(shard: number, sequence: number): number {
     const token = ++this.#token;
     this.#requests.push(RequestKind.notDelivered, 0, shard, token, 0, this.us, sequence, new Uint8Array(0));

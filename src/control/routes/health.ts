@@ -55,7 +55,8 @@ export function healthRoutes(context: ControlContext): Route[] {
       path: '/readyz',
       tag: 'operations',
       summary: 'Can this engine take traffic?',
-      description: 'Ready when the journal is replayed, every shard is up and the disk has its reserve.',
+      description:
+        'Ready when the journal is replayed, every shard is up and takes new work, the background tasks run and the disk has its reserve.',
       access: 'loopback',
       idempotency: 'none',
       answers: {

@@ -1,0 +1,112 @@
+/**
+ * What the control plane sees of the engine: the words and cells in shared memory that the other threads keep, as the ports
+ * of health and metrics. Looking stops nobody.
+ */
+import type { ShardStats } from '../domain/commands.js';
+import { SharedHistogram } from '../instruments.js';
+import { IndexState, type SegmentBoard } from '../journal/segment-board.js';
+import { BackgroundTask, type ControlBlock, ShardState } from '../ring/control-block.js';
+import { ShardInstruments } from '../shard-instruments.js';
+import type { IngressSnapshot, MetricsSources } from './metrics.js';
+import type { HealthPort, ShardPort } from './ports.js';
+
+const tasks = Object.entries(BackgroundTask);
+const shardStates = new Map<number, string>(Object.entries(ShardState).map(([name, state]) => [state, name]));
+
+/** Details of the reasons for which a shard refuses new work although it is up. */
+const indexReasons: Readonly<Record<number, string>> = {
+  [IndexState.full]: 'full: its segments are too far behind; new work is answered 91',
+  [IndexState.incomplete]: 'its segments are being built anew; new work is answered 91',
+};
+
+export function healthPort(control: ControlBlock, board: SegmentBoard, shards: number): HealthPort {
+  return {
+    notReady() {
+      const reasons: { check: string; detail: string }[] = [];
+      if (control.stop !== 0) reasons.push({ check: 'process', detail: `stopping with status ${control.stop}` });
+      if (control.refuse) reasons.push({ check: 'disk', detail: 'free space is below the reserve' });
+      for (const [name, task] of tasks)
+        if (!control.taskRuns(task))
+          reasons.push({ check: `task-${name}`, detail: 'it has ended, the log says why; restart the server' });
+      for (let shard = 0; shard < shards; shard++) {
+        const state = control.shardState(shard);
+        if (state !== ShardState.up)
+          reasons.push({ check: `shard-${shard}`, detail: shardStates.get(state) ?? 'unknown' });
+        const detail = indexReasons[board.indexState(shard)];
+        if (detail !== undefined) reasons.push({ check: `index-${shard}`, detail });
+      }
+      return reasons;
+    },
+  };
+}
+
+/** Shared memory of the engine's threads, as the composition hands it over. */
+export interface SharedCells {
+  /** Instruments of the shard threads, by thread index. */
+  readonly threadInstruments: readonly SharedArrayBuffer[];
+  /** Three histograms of the ingress: route, write, authorization. */
+  readonly ingressInstruments?: SharedArrayBuffer;
+  /** Request rings of every client by thread index. */
+  readonly requestRings: readonly (readonly SharedArrayBuffer[])[];
+  readonly build: { readonly version: string; readonly node: string };
+}
+
+export interface Asked {
+  readonly shards: ShardPort;
+  readonly control: ControlBlock;
+  readonly board: SegmentBoard;
+  ingressSnapshot(): Promise<IngressSnapshot | undefined>;
+}
+
+export function metricsSources(cells: SharedCells, asked: Asked): MetricsSources {
+  const { ingressInstruments: block } = cells;
+  const { shards, control, board } = asked;
+  const queues = cells.requestRings.map((rings) => rings.map((ring) => new Int32Array(ring, 0, 17)));
+  const all = Array.from({ length: shards.shards }, (_, shard) => shard);
+  return {
+    threads: cells.threadInstruments.map((buffer) => new ShardInstruments(buffer)),
+    ingress:
+      block === undefined
+        ? undefined
+        : {
+            route: new SharedHistogram(block, 0),
+            write: new SharedHistogram(block, SharedHistogram.bytes),
+            authorization: new SharedHistogram(block, 2 * SharedHistogram.bytes),
+          },
+    ingressSnapshot: () => asked.ingressSnapshot(),
+    async shardStats(): Promise<ShardStats[]> {
+      const results = await Promise.allSettled(all.map((shard) => shards.read(shard, { op: 'stats' })));
+      return results.flatMap((result) =>
+        result.status === 'fulfilled' && result.value.ok && 'stats' in result.value ? [result.value.stats] : [],
+      );
+    },
+    queueBytes(thread: number): number {
+      // Words 16 and 0 of a ring: bytes published and consumed, modulo 2^32.
+      return (queues[thread] ?? []).reduce(
+        (sum, words) => sum + ((Atomics.load(words, 16) - Atomics.load(words, 0)) >>> 0),
+        0,
+      );
+    },
+    async ledgerImbalance(): Promise<number> {
+      const difference = new Map<number, bigint>();
+      const results = await Promise.allSettled(all.map((shard) => shards.read(shard, { op: 'totals' })));
+      for (const result of results) {
+        if (result.status !== 'fulfilled' || !result.value.ok || !('totals' in result.value)) continue;
+        for (const { currency, debit, credit } of result.value.totals)
+          difference.set(currency, (difference.get(currency) ?? 0n) + BigInt(debit) - BigInt(credit));
+      }
+      return Number([...difference.values()].reduce((sum, one) => sum + (one < 0n ? -one : one), 0n));
+    },
+    indexes() {
+      const count = (state: IndexState): number => all.filter((shard) => board.indexState(shard) === state).length;
+      return {
+        full: count(IndexState.full),
+        rebuilding: count(IndexState.incomplete),
+        discarded: board.discarded,
+      };
+    },
+    tasks: () =>
+      tasks.map(([name, task]) => ({ name, runs: control.taskRuns(task), restarts: control.taskRestarts(task) })),
+    build: cells.build,
+  };
+}

@@ -1,0 +1,76 @@
+import { describe, expect, it } from 'vitest';
+import { healthPort, metricsSources } from '../../src/control/engine-view.js';
+import type { ShardPort } from '../../src/control/ports.js';
+import { createSegmentBoard, IndexState, SegmentBoard } from '../../src/journal/segment-board.js';
+import { BackgroundTask, ControlBlock, createControlBlock, ShardState } from '../../src/ring/control-block.js';
+
+const SHARDS = 4;
+
+function engine() {
+  const control = new ControlBlock(createControlBlock());
+  const board = new SegmentBoard(createSegmentBoard());
+  for (let shard = 0; shard < SHARDS; shard++) control.setShardState(shard, ShardState.up);
+  return { control, board, health: healthPort(control, board, SHARDS) };
+}
+
+describe('readiness', () => {
+  it('is green when everything runs', () => {
+    expect(engine().health.notReady()).toEqual([]);
+  });
+
+  it('names the background task that has ended', () => {
+    const { control, health } = engine();
+    control.countTaskRestart(BackgroundTask.checkpoint);
+    expect(health.notReady()).toEqual([]);
+    control.setTaskEnded(BackgroundTask.segments);
+    expect(health.notReady()).toEqual([{ check: 'task-segments', detail: expect.stringMatching(/has ended/) }]);
+    control.setTaskEnded(BackgroundTask.checkpoint);
+    expect(health.notReady().map(({ check }) => check)).toEqual(['task-segments', 'task-checkpoint']);
+  });
+
+  it('names the shards whose index makes them refuse new work, and why', () => {
+    const { board, health } = engine();
+    board.setIndexState(1, IndexState.full);
+    board.setIndexState(3, IndexState.incomplete);
+    expect(health.notReady()).toEqual([
+      { check: 'index-1', detail: expect.stringMatching(/^full: .*91/) },
+      { check: 'index-3', detail: expect.stringMatching(/built anew.*91/) },
+    ]);
+    board.setIndexState(1, IndexState.usable);
+    board.setIndexState(3, IndexState.usable);
+    expect(health.notReady()).toEqual([]);
+  });
+
+  it('names shards, disk and a stop as before', () => {
+    const { control, health } = engine();
+    control.setShardState(2, ShardState.rebuilding);
+    control.refuse = true;
+    control.requestStop(74);
+    expect(health.notReady()).toEqual([
+      { check: 'process', detail: 'stopping with status 74' },
+      { check: 'disk', detail: 'free space is below the reserve' },
+      { check: 'shard-2', detail: 'rebuilding' },
+    ]);
+  });
+});
+
+describe('the sources of the metrics', () => {
+  it('tell indexes and tasks from the shared words', () => {
+    const { control, board } = engine();
+    const sources = metricsSources(
+      { threadInstruments: [], requestRings: [], build: { version: '1', node: '20' } },
+      { shards: { shards: SHARDS } as ShardPort, control, board, ingressSnapshot: async () => undefined },
+    );
+    board.setIndexState(0, IndexState.full);
+    board.setIndexState(1, IndexState.incomplete);
+    board.setIndexState(2, IndexState.incomplete);
+    board.countDiscarded();
+    control.setTaskEnded(BackgroundTask.checkpoint);
+    control.countTaskRestart(BackgroundTask.checkpoint);
+    expect(sources.indexes()).toEqual({ full: 1, rebuilding: 2, discarded: 1 });
+    expect(sources.tasks()).toEqual([
+      { name: 'segments', runs: true, restarts: 0 },
+      { name: 'checkpoint', runs: false, restarts: 1 },
+    ]);
+  });
+});
