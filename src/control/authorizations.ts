@@ -2,6 +2,7 @@
  * An authorization as the API shows it: the record of its decision, the elements that came later (reversals, roll-backs),
  * and totals and status *derived* from them. Nothing here is stored: the journal is the only source.
  */
+import { transmissionMs } from '../domain/calendar.js';
 import { ElementKind, EventKind, Reason, Response, responseText, Step, Verdict } from '../domain/codes.js';
 import type { MessageEvent } from '../domain/events.js';
 import { ABSENT, Carried, Text } from '../domain/message.js';
@@ -203,6 +204,7 @@ export function authorizationObject(context: ControlContext, details: Authorizat
       transaction_id: orNull(input.textOf(Text.networkId)),
       acquirer: orNull(input.textOf(Text.acquirer)),
       transmission: digits(input.transmission, 10),
+      transmitted_at: transmittedAt(message),
       entry_mode: digits(input.entryMode, 3),
     },
     elements: [record, ...details.elements].map((element) => elementObject(context, element)),
@@ -235,6 +237,12 @@ function requestedAmount(message: MessageEvent, accountCurrency: number | undefi
 
 function orNull(text: string): string | null {
   return text === '' ? null : text;
+}
+
+/** DE7 has no year: the one that puts it nearest to the decision is meant. */
+function transmittedAt({ input, timeMs }: MessageEvent): string | null {
+  const at = transmissionMs(input.transmission, timeMs);
+  return at < 0 ? null : time(at);
 }
 
 function digits(value: number, width: number): string | null {

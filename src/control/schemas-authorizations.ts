@@ -58,6 +58,7 @@ export const authorization = z
       transaction_id: text,
       acquirer: text,
       transmission: text.describe('DE7, MMDDhhmmss UTC.'),
+      transmitted_at: timestamp.nullable().describe('DE7 in the year that puts it nearest to the decision.'),
       entry_mode: text,
     }),
     elements: z.array(element),

@@ -12,6 +12,7 @@
  * What was answered 30 or 12 is recorded, but is no decision that a later message could repeat.
  */
 
+import { isTransmission } from './calendar.js';
 import { ElementKind, Reason, Response, Step, Verdict } from './codes.js';
 import { decideAuthorization } from './decide-authorization.js';
 import { decideReversal } from './decide-reversal.js';
@@ -143,7 +144,7 @@ function elementOf(input: MessageInput): ElementKind {
   }
 }
 
-/** Step 1: what a served message must carry, and amounts that can be understood. False when answered 30. */
+/** Step 1: what a served message must carry, a DE7 that is a time, and amounts that can be understood. False when answered 30. */
 function checkFormat(state: ShardState, out: MessageEvent): boolean {
   const { input } = out;
   let field = input.badField;
@@ -156,7 +157,7 @@ function checkFormat(state: ShardState, out: MessageEvent): boolean {
     missing = 1;
   }
   if (field === 0 && served) {
-    field = badAmountField(out);
+    field = isTransmission(input.transmission) ? badAmountField(out) : 7;
     missing = 0;
     if (field === 0 && out.element === ElementKind.authorization && out.accountSlot >= 0) {
       field = badCurrencyField(input, state.accounts.currency(out.accountSlot));

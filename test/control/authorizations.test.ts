@@ -37,6 +37,8 @@ describe('the simulator', () => {
       merchant: { name: 'ACME', mcc: '5411' },
       network: { mti: '0100', rrn: '632700000001', stan: '000042' },
     });
+    const { transmission, transmitted_at: transmittedAt } = authorization.network;
+    expect(new Date(transmittedAt).toISOString().replace(/\D/g, '').slice(0, 14)).toBe(`2026${transmission}`);
     expect(authorization.approval_code).toMatch(/^\d{6}$/);
     expect(iso.request.decoded.mti).toBe('0100');
     expect(iso.reply.decoded.mti).toBe('0110');
