@@ -127,6 +127,29 @@ describe('declines', () => {
   );
 
   scenario(
+    'a currency that ISO 4217 does not have is answered 30, also in a reversal',
+    `
+    account A limit=1000
+    card a
+    0100 a purchase 100 cur=0                    | 30 | 0 |   0 | 1000
+    0100 a purchase 100 cur=999                  | 30 | 0 |   0 | 1000   # no currency
+    0100 a purchase 100 cur=987 bill=100/986     | 30 | 0 |   0 | 1000
+    0100 a verify 0 cur=1                        | 30 | 0 |   0 | 1000
+    0100 a purchase 100 cur=840 bill=100/987     | 30 | 0 |   0 | 1000
+    0100 a purchase 100 bill=100/0               | 30 | 0 |   0 | 1000
+    0100 a purchase 100                          | 00 | 0 | 100 |  900
+    0400 a stan=99 rrn=9 cur=1                   | 30 | 0 | 100 |  900
+    0100 ? purchase 100 cur=1                    | 30
+    0200 a purchase 100 cur=1                    | 12 | 0 | 100 |  900
+  `,
+    (run) => {
+      const fields = [3, 4, 5, 6, 7, 8, 10, 11].map((line) => run.outcomes.get(line)!.event.input.badField);
+      expect(fields).toEqual([49, 49, 49, 49, 51, 51, 49, 49]);
+      expect(run.outcomes.get(3)!.event.reason).toBe(Reason.malformedField);
+    },
+  );
+
+  scenario(
     'a DE7 that is no time is answered 30, also in a reversal',
     `
     account A limit=1000
