@@ -24,13 +24,12 @@ export const authorizationStatuses = [
 ] as const;
 export type AuthorizationStatus = (typeof authorizationStatuses)[number];
 
-/** A record that begins an authorization: every decision but reversals. */
+/**
+ * A record that stands by itself: every decision about a message, but not a reversal with an original, which is an element of
+ * that. A reversal whose original is unknown and a message that was refused have nothing else that would show them.
+ */
 export function isAuthorization(record: JournalRecord): record is JournalRecord & { message: MessageEvent } {
-  const { message } = record;
-  if (message === undefined || message.element === ElementKind.reversal) return false;
-  if (message.element !== ElementKind.refused) return true;
-  const messageClass = Math.floor(message.input.mti / 100);
-  return messageClass === 1 || messageClass === 2;
+  return record.message !== undefined && record.message.originalSequence === 0;
 }
 
 export function isApproved(message: MessageEvent): boolean {
@@ -90,8 +89,13 @@ export async function assemble(
   record: JournalRecord & { message: MessageEvent },
 ): Promise<AuthorizationDetails> {
   const owner = await ownerOf(context, record.shard, record.message.accountSlot);
-  if (!isApproved(record.message) || record.message.approvedAmount === 0)
-    return derive(record, owner, [], { remaining: 0, expiresMs: 0 });
+  const { element, approvedAmount } = record.message;
+  const nothingHeld = { remaining: 0, expiresMs: 0 };
+  if (element === ElementKind.refused || element === ElementKind.reversal)
+    return derive(record, owner, [], nothingHeld);
+  // A verification or a decline holds nothing, but reversals of it are accepted and belong to it.
+  if (!isApproved(record.message) || approvedAmount === 0)
+    return derive(record, owner, await readElements(context, record), nothingHeld);
   // Hold and elements are two reads: a reversal in between shows as a difference, and one more look settles it.
   let details: AuthorizationDetails;
   for (let attempt = 0; ; attempt++) {
@@ -151,12 +155,13 @@ function derive(
   const held = hold.remaining;
   const gone = message.holdDelta > 0 && held === 0 ? Math.max(0, authorized - reversed) : 0;
   const totals = { authorized, incremented: 0, reversed, expired: gone, cleared: 0, refunded: 0, held };
-  return { record, owner, elements, hold, totals, status: statusOf(message, totals) };
+  return { record, owner, elements, hold, totals, status: statusOf(message, elements.length, totals) };
 }
 
-function statusOf(message: MessageEvent, totals: Totals): AuthorizationStatus {
+function statusOf(message: MessageEvent, elements: number, totals: Totals): AuthorizationStatus {
   if (!isApproved(message)) return 'declined';
-  if (message.approvedAmount === 0) return 'completed';
+  // What holds nothing can only be reversed as a whole.
+  if (message.approvedAmount === 0) return elements > 0 ? 'reversed' : 'completed';
   if (totals.reversed >= totals.authorized) return 'reversed';
   return totals.expired > 0 ? 'expired' : 'pending';
 }
