@@ -2,6 +2,7 @@
  * An authorization as the API shows it: the record of its decision, the elements that came later (reversals, roll-backs),
  * and totals and status *derived* from them. Nothing here is stored: the journal is the only source.
  */
+import { transmissionMs } from '../domain/calendar.js';
 import { ElementKind, EventKind, Reason, Response, responseText, Step, Verdict } from '../domain/codes.js';
 import type { StageTimesView } from '../domain/commands.js';
 import type { MessageEvent } from '../domain/events.js';
@@ -24,13 +25,12 @@ export const authorizationStatuses = [
 ] as const;
 export type AuthorizationStatus = (typeof authorizationStatuses)[number];
 
-/** A record that begins an authorization: every decision but reversals. */
+/**
+ * A record that stands by itself: every decision about a message, but not a reversal with an original, which is an element of
+ * that. A reversal whose original is unknown and a message that was refused have nothing else that would show them.
+ */
 export function isAuthorization(record: JournalRecord): record is JournalRecord & { message: MessageEvent } {
-  const { message } = record;
-  if (message === undefined || message.element === ElementKind.reversal) return false;
-  if (message.element !== ElementKind.refused) return true;
-  const messageClass = Math.floor(message.input.mti / 100);
-  return messageClass === 1 || messageClass === 2;
+  return record.message !== undefined && record.message.originalSequence === 0;
 }
 
 export function isApproved(message: MessageEvent): boolean {
@@ -90,8 +90,13 @@ export async function assemble(
   record: JournalRecord & { message: MessageEvent },
 ): Promise<AuthorizationDetails> {
   const owner = await ownerOf(context, record.shard, record.message.accountSlot);
-  if (!isApproved(record.message) || record.message.approvedAmount === 0)
-    return derive(record, owner, [], { remaining: 0, expiresMs: 0 });
+  const { element, approvedAmount } = record.message;
+  const nothingHeld = { remaining: 0, expiresMs: 0 };
+  if (element === ElementKind.refused || element === ElementKind.reversal)
+    return derive(record, owner, [], nothingHeld);
+  // A verification or a decline holds nothing, but reversals of it are accepted and belong to it.
+  if (!isApproved(record.message) || approvedAmount === 0)
+    return derive(record, owner, await readElements(context, record), nothingHeld);
   // Hold and elements are two reads: a reversal in between shows as a difference, and one more look settles it.
   let details: AuthorizationDetails;
   for (let attempt = 0; ; attempt++) {
@@ -151,12 +156,13 @@ function derive(
   const held = hold.remaining;
   const gone = message.holdDelta > 0 && held === 0 ? Math.max(0, authorized - reversed) : 0;
   const totals = { authorized, incremented: 0, reversed, expired: gone, cleared: 0, refunded: 0, held };
-  return { record, owner, elements, hold, totals, status: statusOf(message, totals) };
+  return { record, owner, elements, hold, totals, status: statusOf(message, elements.length, totals) };
 }
 
-function statusOf(message: MessageEvent, totals: Totals): AuthorizationStatus {
+function statusOf(message: MessageEvent, elements: number, totals: Totals): AuthorizationStatus {
   if (!isApproved(message)) return 'declined';
-  if (message.approvedAmount === 0) return 'completed';
+  // What holds nothing can only be reversed as a whole.
+  if (message.approvedAmount === 0) return elements > 0 ? 'reversed' : 'completed';
   if (totals.reversed >= totals.authorized) return 'reversed';
   return totals.expired > 0 ? 'expired' : 'pending';
 }
@@ -204,6 +210,7 @@ export function authorizationObject(context: ControlContext, details: Authorizat
       transaction_id: orNull(input.textOf(Text.networkId)),
       acquirer: orNull(input.textOf(Text.acquirer)),
       transmission: digits(input.transmission, 10),
+      transmitted_at: transmittedAt(message),
       entry_mode: digits(input.entryMode, 3),
     },
     elements: [record, ...details.elements].map((element) => elementObject(context, element)),
@@ -236,6 +243,12 @@ function requestedAmount(message: MessageEvent, accountCurrency: number | undefi
 
 function orNull(text: string): string | null {
   return text === '' ? null : text;
+}
+
+/** DE7 has no year: the one that puts it nearest to the decision is meant. */
+function transmittedAt({ input, timeMs }: MessageEvent): string | null {
+  const at = transmissionMs(input.transmission, timeMs);
+  return at < 0 ? null : time(at);
 }
 
 function digits(value: number, width: number): string | null {

@@ -26,10 +26,12 @@ export const authorization = z
     id: z.string(),
     account: text,
     card: text,
-    type: z.string().describe('authorization, verification, balance_inquiry or refused.'),
+    type: z
+      .string()
+      .describe('authorization, verification, balance_inquiry, refused, or reversal: one without an original.'),
     status: z
       .enum(authorizationStatuses)
-      .describe('completed: approved without an amount to hold (verification, inquiry).'),
+      .describe('completed: accepted without an amount to hold (verification, inquiry, reversal without an original).'),
     approved: z.boolean(),
     amount: minor.nullable().describe('What was asked for, in the currency of the account.'),
     approved_amount: minor,
@@ -58,6 +60,7 @@ export const authorization = z
       transaction_id: text,
       acquirer: text,
       transmission: text.describe('DE7, MMDDhhmmss UTC.'),
+      transmitted_at: timestamp.nullable().describe('DE7 in the year that puts it nearest to the decision.'),
       entry_mode: text,
     }),
     elements: z.array(element),

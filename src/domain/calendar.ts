@@ -39,18 +39,25 @@ export function isPastExpiry(expiry: number, timeMs: number): boolean {
 const isLeap = (year: number): boolean => (year % 4 === 0 && year % 100 !== 0) || year % 400 === 0;
 const MONTH_DAYS = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31] as const;
 
+/** True when DE7 (MMDDhhmmss as an integer, UTC) is a time of some year: 29 February is, month 13 and hour 24 are not. */
+export function isTransmission(transmission: number): boolean {
+  const month = Math.floor(transmission / 100_000_000);
+  const day = Math.floor(transmission / 1_000_000) % 100;
+  if (transmission < 0 || month < 1 || month > 12 || day < 1 || day > MONTH_DAYS[month - 1]!) return false;
+  return transmission % 1_000_000 < 240_000 && transmission % 10_000 < 6000 && transmission % 100 < 60;
+}
+
 /**
  * DE7 (MMDDhhmmss as an integer, UTC) as ms since 1970: the year that puts it nearest to `nowMs`, the earlier one on a
  * tie. -1 when it is no date in any of the years around now.
  */
 export function transmissionMs(transmission: number, nowMs: number): number {
+  if (!isTransmission(transmission)) return -1;
   const month = Math.floor(transmission / 100_000_000);
   const day = Math.floor(transmission / 1_000_000) % 100;
   const hour = Math.floor(transmission / 10_000) % 100;
   const minute = Math.floor(transmission / 100) % 100;
   const second = transmission % 100;
-  if (transmission < 0 || month < 1 || month > 12 || day < 1 || day > MONTH_DAYS[month - 1]!) return -1;
-  if (hour > 23 || minute > 59 || second > 59) return -1;
   const thisYear = Math.floor(monthNumber(nowMs) / 12);
   const timeOfDay = ((hour * 60 + minute) * 60 + second) * 1000;
   // 29 February exists in one year of four (of eight around 1900, 2100): then the nearest leap year is meant.

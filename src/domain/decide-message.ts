@@ -12,7 +12,9 @@
  * What was answered 30 or 12 is recorded, but is no decision that a later message could repeat.
  */
 
+import { isTransmission } from './calendar.js';
 import { ElementKind, Reason, Response, Step, Verdict } from './codes.js';
+import { currencyExponent } from './currencies.js';
 import { decideAuthorization } from './decide-authorization.js';
 import { decideReversal } from './decide-reversal.js';
 import type { MessageEvent } from './events.js';
@@ -143,7 +145,7 @@ function elementOf(input: MessageInput): ElementKind {
   }
 }
 
-/** Step 1: what a served message must carry, and amounts that can be understood. False when answered 30. */
+/** Step 1: what a served message must carry, and what can be understood of it. False when answered 30. */
 function checkFormat(state: ShardState, out: MessageEvent): boolean {
   const { input } = out;
   let field = input.badField;
@@ -156,8 +158,11 @@ function checkFormat(state: ShardState, out: MessageEvent): boolean {
     missing = 1;
   }
   if (field === 0 && served) {
-    field = badAmountField(out);
+    field = malformedField(input);
     missing = 0;
+  }
+  if (field === 0 && served) {
+    field = badAmountField(out);
     if (field === 0 && out.element === ElementKind.authorization && out.accountSlot >= 0) {
       field = badCurrencyField(input, state.accounts.currency(out.accountSlot));
       if (field !== 0) reason = Reason.currencyMismatch;
@@ -185,6 +190,13 @@ function missingField(out: MessageEvent): number {
   if (input.transmission < 0) return 7;
   if (input.stan < 0) return 11;
   return classOf(input.mti) === 1 && input.processingCode < 0 ? 3 : 0;
+}
+
+/** Number of the first field whose content cannot be what it says, 0 when all is well. */
+function malformedField(input: MessageInput): number {
+  if (!isTransmission(input.transmission)) return 7;
+  if (input.currency >= 0 && currencyExponent(input.currency) < 0) return 49;
+  return input.billingCurrency >= 0 && currencyExponent(input.billingCurrency) < 0 ? 51 : 0;
 }
 
 /** Number of the amount field that cannot be used, 0 when all is well. */

@@ -144,6 +144,10 @@ function keysOfMessage(event: MessageEvent, keys: IndexKeys, visit: (high: numbe
     // Without DE37 too: the repeat without DE7 is looked up by DE37 and DE41, which may both be absent.
     keys.rrnKey(input);
     visit(keys.high, keys.low);
+  } else if (textSize(input, Text.rrn) > 0) {
+    // Answered 30 for want of DE11: nothing repeats it, but whoever looks for the RRN wants to see it.
+    keys.rrnKey(input);
+    visit(keys.high, keys.low);
   }
   if (textSize(input, Text.networkId) > 0) {
     keys.networkKey(input, Text.networkId);

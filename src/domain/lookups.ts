@@ -94,7 +94,7 @@ function isSameMessage(subject: Subject, event: MessageEvent): boolean {
 
 /** DE4 and DE6, each with its currency, and DE95: an absent amount is as good as zero. */
 function sameAmounts(a: MessageInput, b: MessageInput): boolean {
-  if (a.replacementAmount !== b.replacementAmount) return false;
+  if (Math.max(a.replacementAmount, 0) !== Math.max(b.replacementAmount, 0)) return false;
   return (
     sameMoney(a.amount, a.currency, b.amount, b.currency) &&
     sameMoney(a.billingAmount, a.billingCurrency, b.billingAmount, b.billingCurrency)

@@ -217,12 +217,13 @@ function requireFields(decoder: Decoder, input: MessageInput): void {
     missing(input, 11);
     return;
   }
-  if (messageClass !== 1) return;
-  if (decoder.size(49) === 0) {
+  if (messageClass === 1 && decoder.size(49) === 0) {
     missing(input, 49);
     return;
   }
-  if (input.currency === ABSENT) input.badField = 49;
+  // Letters, or spaces: there, but no number of a currency.
+  if (decoder.has(49) && input.currency === ABSENT) input.badField = 49;
+  else if (decoder.has(51) && input.billingCurrency === ABSENT) input.badField = 51;
 }
 
 function missing(input: MessageInput, field: number): void {

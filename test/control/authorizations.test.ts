@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
+import { type Fields, pack } from '../../src/iso8583/message.js';
 import { STAGE_SAMPLE } from '../../src/shard/thread-context.js';
 import { type Harness, makeHarness, restart } from './harness.js';
 
@@ -38,6 +39,8 @@ describe('the simulator', () => {
       merchant: { name: 'ACME', mcc: '5411' },
       network: { mti: '0100', rrn: '632700000001', stan: '000042' },
     });
+    const { transmission, transmitted_at: transmittedAt } = authorization.network;
+    expect(new Date(transmittedAt).toISOString().replace(/\D/g, '').slice(0, 14)).toBe(`2026${transmission}`);
     expect(authorization.approval_code).toMatch(/^\d{6}$/);
     expect(iso.request.decoded.mti).toBe('0100');
     expect(iso.reply.decoded.mti).toBe('0110');
@@ -181,6 +184,46 @@ describe('explain', () => {
     await h.call('POST', '/v1/simulate/reversal', { authorization: id });
     const { body } = await h.call('GET', `/v1/authorizations/${id}/explain`);
     expect(body.linked).toMatchObject([{ type: 'reversal', hold_change: -2500 }]);
+  });
+
+  it('links the reversal of what holds nothing: a verification is reversed by it, a decline stays one', async () => {
+    for (const [body, status] of [
+      [{ kind: 'verification', amount: 0 }, 'reversed'],
+      [{ amount: 999_999 }, 'declined'],
+    ] as const) {
+      const { id } = (await authorize(body)).body.authorization;
+      const reversal = await h.call('POST', '/v1/simulate/reversal', { authorization: id, stan: '000778' });
+      expect(reversal.body.authorization).toMatchObject({ id, status, elements: [{}, { type: 'reversal' }] });
+      const { linked } = (await h.call('GET', `/v1/authorizations/${id}/explain`)).body;
+      expect(linked).toMatchObject([{ type: 'reversal', hold_change: 0, stan: '000778' }]);
+    }
+  });
+
+  it('shows a reversal without an original and what was refused, found by their RRN', async () => {
+    const sent = async (fields: Fields): Promise<string> => {
+      const place = h.context.ids.decode('card', card)!;
+      const header = new Uint8Array(20);
+      new DataView(header.buffer).setUint32(0, ((place.shard << 24) | place.number) >>> 0, true);
+      const common = { 3: '000000', 4: '000000002500', 7: '1123120000', 41: 'TERM0001', 49: '986' };
+      await h.engine.wire(place.shard, header, pack('iso87-bcd', { 2: pan, ...common, ...fields }));
+      const { body } = await h.call('GET', `/v1/authorizations?rrn=${fields[37]}`);
+      expect(body.data).toHaveLength(1);
+      return body.data[0].id;
+    };
+    const found: [Fields, object, object][] = [
+      [{ 0: '0100', 37: 'RRN000000001' }, { type: 'refused', status: 'declined' }, { bad_field: 'DE11' }],
+      [{ 0: '0400', 37: 'RRN000000002' }, { type: 'refused', status: 'declined' }, { bad_field: 'DE11' }],
+      [{ 0: '0620', 37: 'RRN000000003' }, { type: 'refused' }, { decline_reason: 'unsupported_message' }],
+      [{ 0: '0420', 11: '000009', 37: 'RRN000000004' }, { type: 'reversal', status: 'completed' }, { linked: [] }],
+    ];
+    for (const [fields, shown, explained] of found) {
+      const id = await sent(fields);
+      expect((await h.call('GET', `/v1/authorizations/${id}`)).body).toMatchObject(shown);
+      expect((await h.call('GET', `/v1/authorizations/${id}/explain`)).body).toMatchObject(explained);
+      const answer = await h.call('POST', '/v1/simulate/reversal', { authorization: id });
+      expect([answer.status, answer.body.code]).toEqual([422, 'not_simulatable']);
+    }
+    expect((await h.call('GET', `/v1/authorizations?card=${card}`)).body.data).toHaveLength(found.length);
   });
 });
 

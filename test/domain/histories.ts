@@ -24,7 +24,7 @@ type Way = 'network' | 'de90' | 'de90 padded' | 'de90 without acquirer' | 'rrn' 
 
 export type Op =
   | { op: 'request'; card: number; pc: number; amount: number; currency: number; flags: number; merchant: number }
-  | { op: 'again'; back: number; marked: boolean; change: 'no' | 'amount' | 'bill' | 'de7' | 'terminal' }
+  | { op: 'again'; back: number; marked: boolean; change: 'no' | 'amount' | 'bill' | 'zero' | 'de7' | 'terminal' }
   | { op: 'reverse'; back: number; mti: number; way: Way; stays: number }
   | { op: 'reverse early'; card: number; amount: number; way: Way; stays: number }
   | { op: 'late original'; back: number }
@@ -73,7 +73,7 @@ export const operation: fc.Arbitrary<Op> = fc.oneof(
       op: fc.constant('again'),
       back,
       marked: fc.boolean(),
-      change: fc.constantFrom('no', 'no', 'amount', 'bill', 'de7', 'terminal'),
+      change: fc.constantFrom('no', 'no', 'amount', 'bill', 'zero', 'de7', 'terminal'),
     }),
   },
   {
@@ -291,6 +291,11 @@ export class Player {
     if (marked) message.mti = message.mti - (message.mti % 10 === 1 ? 1 : 0) + 1;
     if (change === 'amount') message.amount = (message.amount ?? 0) + 1;
     if (change === 'bill') message.bill = message.bill === 1 ? 2 : (message.bill || 2) - 1;
+    if (change === 'zero' && !message.de95) {
+      // A full reversal, said in the other way.
+      if (message.de95 === 0) delete message.de95;
+      else message.de95 = 0;
+    }
     if (change === 'de7') message.de7 = transmissionOf(this.nowMs);
     if (change === 'terminal') message.terminal = 'OTHER';
     this.#send(sent.card, message);

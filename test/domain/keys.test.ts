@@ -49,13 +49,15 @@ describe('index keys', () => {
       event.input.originalTransmission = 520120000;
     });
     expect(kinds(tombstone)).toEqual([KeyKind.stan, KeyKind.rrn, KeyKind.networkId, KeyKind.stan]);
-    expect(
-      kinds(
-        eventOf((event) => {
-          event.input.stan = -1;
-        }),
-      ),
-    ).toEqual([]);
+    const withoutStan = eventOf((event) => {
+      event.input.stan = -1;
+    });
+    expect(kinds(withoutStan)).toEqual([KeyKind.rrn]);
+    const withoutBoth = eventOf((event) => {
+      event.input.stan = -1;
+      event.input.textLength[Text.rrn] = 0;
+    });
+    expect(kinds(withoutBoth)).toEqual([]);
   });
 
   test('the high word alone is the search key of the term, padded or not, on any card', () => {

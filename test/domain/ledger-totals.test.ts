@@ -106,7 +106,8 @@ describe('turnovers of the ledger', () => {
     input.currency = 360;
     for (let stan = 0; stan < 9100; stan++) {
       input.stan = stan;
-      input.transmission = 520_000_000 + Math.floor(stan / 2);
+      input.transmission =
+        520_000_000 + Math.floor(stan / 3600) * 10_000 + (Math.floor(stan / 60) % 60) * 100 + (stan % 60);
       for (const mti of [100, 400]) {
         input.mti = mti;
         expect(book.message(input, 0, now).response).toBe('00');

@@ -353,7 +353,7 @@ function sameKey(a: Message, b: Message): boolean {
 }
 
 function sameMoney(a: Message, b: Message): boolean {
-  if (a.de95 !== b.de95) return false;
+  if ((a.de95 ?? 0) !== (b.de95 ?? 0)) return false;
   const money = (m: Message): string[] => [
     m.amount ? `${m.amount} ${m.currency}` : 'none',
     m.bill ? `${m.bill} ${m.billCurrency}` : 'none',

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { ApprovalCodes } from '#src/domain/approval-code.js';
-import { daysFromCivil, isPastExpiry, monthNumber, transmissionMs } from '#src/domain/calendar.js';
+import { daysFromCivil, isPastExpiry, isTransmission, monthNumber, transmissionMs } from '#src/domain/calendar.js';
 import { currencyExponent, currencyLetters, currencyNumber, currencyNumbers } from '#src/domain/currencies.js';
 import { addMoney, isAmount, mulDivFloor, mulDivHalfUp } from '#src/domain/money.js';
 import { SlotIndex } from '#src/domain/slot-index.js';
@@ -68,8 +68,26 @@ describe('calendar', () => {
 
   test.each([-1, 0, 1301000000, 132000000, 230000000, 431000000, 520240000, 520126000, 520120060])(
     'DE7 %d is no date',
-    (transmission) => expect(transmissionMs(transmission, Date.UTC(2026, 4, 20))).toBe(-1),
+    (transmission) => {
+      expect(transmissionMs(transmission, Date.UTC(2026, 4, 20))).toBe(-1);
+      expect(isTransmission(transmission)).toBe(false);
+    },
   );
+
+  test('DE7 is a time exactly when it is the time of some leap year', () => {
+    const part = fc.integer({ min: 0, max: 99 });
+    fc.assert(
+      fc.property(part, part, part, part, part, (month, day, hour, minute, second) => {
+        const at = new Date(Date.UTC(2028, month - 1, day, hour, minute, second));
+        const parts = [at.getUTCMonth() + 1, at.getUTCDate(), at.getUTCHours(), at.getUTCMinutes(), at.getUTCSeconds()];
+        const isTime = parts.join() === [month, day, hour, minute, second].join();
+        const transmission = (((month * 100 + day) * 100 + hour) * 100 + minute) * 100 + second;
+        expect(isTransmission(transmission)).toBe(isTime);
+      }),
+      { numRuns: 5000 },
+    );
+    expect(isTransmission(229235959)).toBe(true);
+  });
 
   test('a card is valid to the end of its month', () => {
     expect(isPastExpiry(2605, Date.UTC(2026, 5, 1) - 1)).toBe(false);

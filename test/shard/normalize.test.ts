@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { Fields } from '../../src/iso8583/message.js';
 import { privateData } from '../../src/iso8583/private-data.js';
 import { Harness, purchase } from './harness.js';
 
@@ -27,4 +28,20 @@ describe('message types that are not served', () => {
       expect(h.ask(undefined, { 0: mti, 15: '1231', 66: '1' })[39]).toBe('12');
     },
   );
+});
+
+describe('a currency code of letters or spaces', () => {
+  it.each([
+    [49, { 49: 'BRL' }],
+    [49, { 49: '   ' }],
+    [51, { 51: 'USD' }],
+    [51, { 51: '   ', 6: '000000000100' }],
+    [49, { 0: '0400', 49: '98 ' }],
+  ])('is answered 30 and DE%i is named', (field, over) => {
+    const h = new Harness({ shards: 1 });
+    const card = h.open(0, 1);
+    expect(h.ask(card, purchase(1, 100, over as Fields))[39]).toBe('30');
+    expect([h.context.event.input.badField, h.context.event.input.badFieldMissing]).toEqual([field, 0]);
+    expect(h.balances(0, card.account).held).toBe(0);
+  });
 });

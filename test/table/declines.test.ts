@@ -127,6 +127,52 @@ describe('declines', () => {
   );
 
   scenario(
+    'a currency that ISO 4217 does not have is answered 30, also in a reversal',
+    `
+    account A limit=1000
+    card a
+    0100 a purchase 100 cur=0                    | 30 | 0 |   0 | 1000
+    0100 a purchase 100 cur=999                  | 30 | 0 |   0 | 1000   # no currency
+    0100 a purchase 100 cur=987 bill=100/986     | 30 | 0 |   0 | 1000
+    0100 a verify 0 cur=1                        | 30 | 0 |   0 | 1000
+    0100 a purchase 100 cur=840 bill=100/987     | 30 | 0 |   0 | 1000
+    0100 a purchase 100 bill=100/0               | 30 | 0 |   0 | 1000
+    0100 a purchase 100                          | 00 | 0 | 100 |  900
+    0400 a stan=99 rrn=9 cur=1                   | 30 | 0 | 100 |  900
+    0100 ? purchase 100 cur=1                    | 30
+    0200 a purchase 100 cur=1                    | 12 | 0 | 100 |  900
+  `,
+    (run) => {
+      const fields = [3, 4, 5, 6, 7, 8, 10, 11].map((line) => run.outcomes.get(line)!.event.input.badField);
+      expect(fields).toEqual([49, 49, 49, 49, 51, 51, 49, 49]);
+      expect(run.outcomes.get(3)!.event.reason).toBe(Reason.malformedField);
+    },
+  );
+
+  scenario(
+    'a DE7 that is no time is answered 30, also in a reversal',
+    `
+    account A limit=1000
+    card a
+    0100 a purchase 100 de7=1301000000      | 30 | 0 |   0 | 1000   # month 13
+    0100 a purchase 100 de7=230120000       | 30 | 0 |   0 | 1000   # 30 February
+    0100 a purchase 100 de7=431120000       | 30 | 0 |   0 | 1000   # 31 April
+    0100 a purchase 100 de7=520240000       | 30 | 0 |   0 | 1000   # hour 24
+    0100 a purchase 100 de7=520126000       | 30 | 0 |   0 | 1000   # minute 60
+    0100 a purchase 100 de7=520120060       | 30 | 0 |   0 | 1000   # second 60
+    0100 a purchase 100 de7=0               | 30 | 0 |   0 | 1000
+    0100 a purchase 100 de7=229235959       | 00 | 0 | 100 |  900   # 29 February: of the nearest leap year
+    0400 a stan=99 rrn=10 de7=0             | 30 | 0 | 100 |  900
+  `,
+    (run) => {
+      for (const line of [3, 4, 5, 6, 7, 8, 9, 11]) {
+        const { input, reason } = run.outcomes.get(line)!.event;
+        expect([line, input.badField, input.badFieldMissing, reason]).toEqual([line, 7, 0, Reason.malformedField]);
+      }
+    },
+  );
+
+  scenario(
     'every decision keeps its verdicts in the order of the steps, up to the one that failed',
     `
     account A limit=1000

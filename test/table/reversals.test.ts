@@ -109,6 +109,23 @@ describe('full reversals', () => {
   );
 });
 
+describe('the repeat of a reversal', () => {
+  scenario(
+    'is the same whether a full one says DE95 zero or leaves it out',
+    `
+    account A limit=1000
+    card a
+    0100 a purchase 100 stan=1      | 00  | 0 | 100 | 900
+    0400 a stan=2 rrn=1             | 00  | 0 |   0 | 1000
+    0401 a stan=2 rrn=1 de95=0      | 00= | 0 |   0 | 1000
+    0400 a stan=2 rrn=1 de95=1      | 94  | 0 |   0 | 1000
+    0100 a purchase 100 stan=3      | 00  | 0 | 100 | 900
+    0420 a stan=4 rrn=3 de95=0      | 00  | 0 |   0 | 1000
+    0421 a stan=4 rrn=3             | 00= | 0 |   0 | 1000
+  `,
+  );
+});
+
 describe('partial reversals', () => {
   scenario(
     'DE95 is what stays authorized, never more than before',

@@ -7,6 +7,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
+import { ElementKind } from '../../domain/codes.js';
 import type { AccountView, CardView } from '../../domain/commands.js';
 import { Text } from '../../domain/message.js';
 import { dialectNames } from '../../iso8583/dialects.js';
@@ -136,6 +137,8 @@ export function simulateRoutes(context: ControlContext): Route[] {
         if (original === undefined)
           throw new ApiError('authorization_not_found', 'There is no such authorization.', { param: '/authorization' });
         const { shard, message } = original.record;
+        if (message.element === ElementKind.reversal || message.element === ElementKind.refused)
+          throw new ApiError('not_simulatable', 'Only an authorization can be reversed.', { param: '/authorization' });
         const card = message.cardSlot < 0 ? undefined : context.ids.encode('card', shard, message.cardSlot);
         const found = card === undefined ? undefined : await readCard(context, card);
         if (found === undefined)
