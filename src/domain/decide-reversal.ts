@@ -16,6 +16,7 @@ import type { History } from './history.js';
 import type { IndexKeys } from './index-keys.js';
 import { findOriginal, isApproval, isRolledBack } from './lookups.js';
 import { mulDivHalfUp } from './money.js';
+import { inMerchantCurrency } from './reply-facts.js';
 import type { ShardState } from './shard-state.js';
 
 /** Decides the reversal in `out`, whose head is filled. */
@@ -40,13 +41,16 @@ export function decideReversal(state: ShardState, history: History, keys: IndexK
   out.holdDelta = kept - remaining;
 }
 
-/** DE95 in the account's currency, at the rate of the original; half a minor unit is rounded up. */
+/**
+ * DE95 in the account's currency, at the rate of the original; half a minor unit is rounded up. It is compared with the
+ * approved DE4 first, in the currency that both are in: an approved DE4 is rounded down, so its way back would give less than
+ * what is held, and a reversal down to just what was approved must change nothing.
+ */
 function stays(state: ShardState, original: MessageEvent, out: MessageEvent): number {
   const { replacementAmount } = out.input;
   const { amount, billingAmount, currency } = original.input;
   if (currency === state.accounts.currency(original.accountSlot)) return replacementAmount;
-  // More than was asked for never raises anything, and its product could leave the range of money.
-  if (replacementAmount >= amount) return AMOUNT_MAX;
+  if (replacementAmount >= inMerchantCurrency(original.input, original.approvedAmount)) return AMOUNT_MAX;
   return mulDivHalfUp(replacementAmount, billingAmount, amount);
 }
 

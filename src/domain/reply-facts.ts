@@ -35,14 +35,14 @@ export class ReplyFacts {
   currency = 0;
 }
 
-/** DE4 of a partial approval in a foreign currency: floor(DE4 * approved / DE6). */
-function foreignPartial(input: MessageInput, approved: number): number {
+/** The approved DE4 of a request in a foreign currency: floor(DE4 * approved / DE6), `approved` in the account's currency. */
+export function inMerchantCurrency(input: MessageInput, approved: number): number {
   return mulDivFloor(input.amount, approved, input.billingAmount);
 }
 
 /** True when the approved part of a foreign amount would not be one minor unit of the merchant's currency. */
 export function isWorthNothing(input: MessageInput, approved: number): boolean {
-  return foreignPartial(input, approved) === 0;
+  return inMerchantCurrency(input, approved) === 0;
 }
 
 /** Fills `into` from an event, new or read back from the journal. */
@@ -56,7 +56,7 @@ export function replyFacts(state: ShardState, event: MessageEvent, into: ReplyFa
   into.partialBillingAmount = -1;
   if (into.partial) {
     const foreign = input.currency !== currency;
-    into.partialAmount = foreign ? foreignPartial(input, event.approvedAmount) : event.approvedAmount;
+    into.partialAmount = foreign ? inMerchantCurrency(input, event.approvedAmount) : event.approvedAmount;
     into.partialBillingAmount = foreign || input.billingCurrency === currency ? event.approvedAmount : -1;
     into.originalAmount = input.amount;
   }

@@ -251,7 +251,9 @@ export class ReferenceModel {
       const stays =
         o.currency === hold.account.currency
           ? BigInt(m.de95)
-          : (BigInt(m.de95) * BigInt(o.bill!) * 2n + BigInt(o.amount!)) / (BigInt(o.amount!) * 2n);
+          : m.de95 >= inMerchantCurrency(o, hold.account, original.approved)
+            ? BigInt(hold.authorized)
+            : (BigInt(m.de95) * BigInt(o.bill!) * 2n + BigInt(o.amount!)) / (BigInt(o.amount!) * 2n);
       total = stays < BigInt(hold.authorized) ? Number(stays) : hold.authorized;
     }
     const cleared = hold.authorized - hold.remaining;

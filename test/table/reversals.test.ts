@@ -161,6 +161,22 @@ describe('partial reversals', () => {
   );
 
   scenario(
+    'of a partial approval in another currency: the approved DE4 (599) changes nothing, what is below it is converted',
+    `
+    account A limit=3000
+    card a
+    0100 a purchase 1000 cur=840 bill=5005/986 partial stan=1   | 10 | 0 | 3000 |    0
+    0400 a stan=2 rrn=1 de95=1000 cur=840                       | 00 | 0 | 3000 |    0
+    0400 a stan=3 rrn=1 de95=600 cur=840                        | 00 | 0 | 3000 |    0
+    0400 a stan=4 rrn=1 de95=599 cur=840                        | 00 | 0 | 3000 |    0
+    0400 a stan=5 rrn=1 de95=598 cur=840                        | 00 | 0 | 2993 |    7   # 2992.99
+    0400 a stan=6 rrn=1 de95=599 cur=840                        | 00 | 0 | 2993 |    7
+    0400 a stan=7 rrn=1 de95=100 cur=840                        | 00 | 0 |  501 | 2499   # 500.5
+  `,
+    (run) => expect(run.outcomes.get(3)!.facts.partialAmount).toBe(599),
+  );
+
+  scenario(
     'of a partial approval: at most what was approved',
     `
     account A limit=300
