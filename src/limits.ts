@@ -398,6 +398,9 @@ export const RULE_REASON_LENGTH_MAX = 40;
 export const CONTROL_WINDOWS_MAX = 16;
 export const CONTROL_CASH_WINDOWS_MAX = 8;
 
+/** Merchant category codes, countries or merchants in one list of a controls object: every country there is (249) fits. */
+export const CONTROL_LIST_MAX = 256;
+
 /** Counters kept per card or account: the windows of its controls (one list may be the program's) and 8 of earlier ones that
  * are not past yet. */
 export const VELOCITY_ROW_COUNTERS_MAX = CONTROL_WINDOWS_MAX + CONTROL_CASH_WINDOWS_MAX + 8;
