@@ -25,6 +25,7 @@ import { benchRing } from './ring.bench.js';
 import type { BenchRow } from './row.js';
 import { benchRules } from './rules.bench.js';
 import { benchShard } from './shard.bench.js';
+import { benchVelocity } from './velocity.bench.js';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 
@@ -45,6 +46,7 @@ const rooms: readonly (readonly [string, () => Promise<BenchRow[]> | BenchRow[]]
   ['iso8583', benchIso8583],
   ['domain', benchDomain],
   ['rules', benchRules],
+  ['velocity', benchVelocity],
   ['journal', benchJournal],
   ['index', benchIndex],
   ['shard', benchShard],

@@ -393,3 +393,18 @@ export const RULE_WINDOWS_MAX = 64;
 /** Name of a velocity window in a rule, and name of a reason, in characters: both stand in lists and traces. */
 export const RULE_WINDOW_NAME_MAX = 40;
 export const RULE_REASON_LENGTH_MAX = 40;
+
+/** Velocity windows of one controls object, and cash windows: more than anybody was seen to need; a check reads them all. */
+export const CONTROL_WINDOWS_MAX = 16;
+export const CONTROL_CASH_WINDOWS_MAX = 8;
+
+/** Merchant category codes, countries or merchants in one list of a controls object: every country there is (249) fits. */
+export const CONTROL_LIST_MAX = 256;
+
+/** Counters kept per card or account: the windows of its controls (one list may be the program's) and 8 of earlier ones that
+ * are not past yet. */
+export const VELOCITY_ROW_COUNTERS_MAX = CONTROL_WINDOWS_MAX + CONTROL_CASH_WINDOWS_MAX + 8;
+
+/** Bytes of a row of counters: version 1, sequence 8, head 8, and per counter key 7, head 1, bucket number 5, mask 2 and 16
+ * buckets of an amount (7) and a count (4). Rows of 10 windows in use have 200 to 600. */
+export const VELOCITY_ROW_BYTES_MAX = 17 + VELOCITY_ROW_COUNTERS_MAX * (15 + 16 * 11);

@@ -5,6 +5,9 @@
 
 const DAY_MS = 86_400_000;
 
+const isLeap = (year: number): boolean => (year % 4 === 0 && year % 100 !== 0) || year % 400 === 0;
+const MONTH_DAYS = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31] as const;
+
 /** Days since 1970-01-01 of a date (month 1-12, day 1-31). */
 export function daysFromCivil(year: number, month: number, day: number): number {
   const y = month <= 2 ? year - 1 : year;
@@ -15,9 +18,9 @@ export function daysFromCivil(year: number, month: number, day: number): number 
   return era * 146_097 + dayOfEra - 719_468;
 }
 
-/** Year and month of a time as year * 12 + (month - 1). */
-export function monthNumber(timeMs: number): number {
-  const z = Math.floor(timeMs / DAY_MS) + 719_468;
+/** The date of a day since 1970-01-01 in one integer: (year * 12 + month - 1) * 32 + day of the month. */
+export function civilOfDay(day: number): number {
+  const z = day + 719_468;
   const era = Math.floor(z / 146_097);
   const dayOfEra = z - era * 146_097;
   const yearOfEra = Math.floor(
@@ -27,7 +30,18 @@ export function monthNumber(timeMs: number): number {
   const shifted = Math.floor((5 * dayOfYear + 2) / 153);
   const month = shifted < 10 ? shifted + 3 : shifted - 9;
   const year = yearOfEra + era * 400 + (month <= 2 ? 1 : 0);
-  return year * 12 + month - 1;
+  return (year * 12 + month - 1) * 32 + dayOfYear - Math.floor((153 * shifted + 2) / 5) + 1;
+}
+
+/** Year and month of a time as year * 12 + (month - 1). */
+export function monthNumber(timeMs: number): number {
+  return Math.floor(civilOfDay(Math.floor(timeMs / DAY_MS)) / 32);
+}
+
+/** Days of a month given as year * 12 + (month - 1). */
+export function daysInMonth(month: number): number {
+  const ofYear = month % 12;
+  return ofYear === 1 && !isLeap(Math.floor(month / 12)) ? 28 : MONTH_DAYS[ofYear]!;
 }
 
 /** True when a card with this expiry (YYMM, valid to the end of the month, UTC) is past it at `timeMs`. */
@@ -35,9 +49,6 @@ export function isPastExpiry(expiry: number, timeMs: number): boolean {
   const year = 2000 + Math.floor(expiry / 100);
   return monthNumber(timeMs) > year * 12 + (expiry % 100) - 1;
 }
-
-const isLeap = (year: number): boolean => (year % 4 === 0 && year % 100 !== 0) || year % 400 === 0;
-const MONTH_DAYS = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31] as const;
 
 /** True when DE7 (MMDDhhmmss as an integer, UTC) is a time of some year: 29 February is, month 13 and hour 24 are not. */
 export function isTransmission(transmission: number): boolean {

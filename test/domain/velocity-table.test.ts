@@ -1,0 +1,293 @@
+/** The table of counters: what it holds, forgets, refuses, costs. */
+import { describe, expect, test } from 'vitest';
+import { RowCursor } from '#src/domain/columns.js';
+import { StateDigest } from '#src/domain/digest.js';
+import { accountOwner, CounterChanges, cardOwner } from '#src/domain/velocity/counter-changes.js';
+import { giveBack } from '#src/domain/velocity/give-back.js';
+import { VelocityTable } from '#src/domain/velocity/velocity-table.js';
+import { fixedShape, trailingBucket, WindowUnit, windowKey } from '#src/domain/velocity/windows.js';
+import { VELOCITY_ROW_BYTES_MAX, VELOCITY_ROW_COUNTERS_MAX } from '#src/limits.js';
+
+const NOW = Date.UTC(2026, 4, 20, 12);
+const TODAY = 20_594;
+const DAY = 86_400_000;
+const day = windowKey(fixedShape(WindowUnit.day, 0), 'all');
+const lifetime = (name: string): number => windowKey(fixedShape(WindowUnit.lifetime, 0), name);
+const hour = windowKey(3600, 'all');
+
+class Harness {
+  readonly digest = new StateDigest();
+  readonly table = new VelocityTable(this.digest, 9);
+  sequence = 0;
+
+  apply(
+    entries: [owner: number, key: number, bucket: number, amount: number, uses: number][],
+    timeMs = NOW,
+  ): CounterChanges {
+    const changes = new CounterChanges();
+    for (const entry of entries) changes.add(...entry);
+    changes.sort();
+    this.table.apply(changes, timeMs, ++this.sequence);
+    return changes;
+  }
+
+  value(owner: number, key: number, bucket: number): [amount: number, count: number, bucket: number] {
+    const buckets = Float64Array.of(bucket);
+    const amounts = Float64Array.of(-1);
+    const counts = Float64Array.of(-1);
+    this.table.read(owner, Float64Array.of(key), buckets, amounts, counts);
+    return [amounts[0]!, counts[0]!, buckets[0]!];
+  }
+}
+
+describe('counters', () => {
+  test('of a card and of an account with one slot are two rows', () => {
+    const own = new Harness();
+    own.apply([
+      [cardOwner(7), day, TODAY, 10, 1],
+      [accountOwner(7), day, TODAY, 30, 1],
+    ]);
+    expect(own.value(cardOwner(7), day, TODAY)).toEqual([10, 1, TODAY]);
+    expect(own.value(accountOwner(7), day, TODAY)).toEqual([30, 1, TODAY]);
+    expect(own.value(cardOwner(8), day, TODAY)).toEqual([0, 0, TODAY]);
+    expect([own.table.rows, own.table.exists(cardOwner(7)), own.table.exists(cardOwner(8))]).toEqual([2, true, false]);
+  });
+
+  test('are read side by side, with those that are not there', () => {
+    const own = new Harness();
+    const keys = [3600, 60, 86_400, 7200].map((seconds) => windowKey(seconds, 'x')).sort((a, b) => a - b);
+    own.apply(keys.map((key, i) => [2, key, trailingBucket(Math.floor(key / 2 ** 30), NOW), (i + 1) * 10, 1]));
+    const asked = Float64Array.from([windowKey(30, 'none'), ...keys, day]);
+    const buckets = Float64Array.from(asked, (key) => trailingBucket(Math.floor(key / 2 ** 30), NOW));
+    const amounts = new Float64Array(6).fill(-1);
+    own.table.read(2, asked, buckets, amounts, new Float64Array(6));
+    expect([...amounts]).toEqual([0, 10, 20, 30, 40, 0]);
+  });
+
+  test('a bucket newer than the clock says is today: the rules of a zone changed under it', () => {
+    const own = new Harness();
+    own.apply([[2, day, TODAY + 1, 70, 1]]);
+    expect(own.value(2, day, TODAY)).toEqual([70, 1, TODAY + 1]);
+    own.apply([[2, day, TODAY + 1, 5, 1]]);
+    expect(own.value(2, day, TODAY + 1)).toEqual([75, 2, TODAY + 1]);
+  });
+
+  test('an event that a row includes is not applied again', () => {
+    const own = new Harness();
+    const changes = own.apply([[2, day, TODAY, 10, 1]]);
+    const { high, low } = own.digest;
+    own.table.apply(changes, NOW, 1);
+    expect([own.digest.high, own.digest.low]).toEqual([high, low]);
+    expect(own.value(2, day, TODAY)).toEqual([10, 1, TODAY]);
+  });
+
+  test('what nobody counts any more leaves nothing but its row', () => {
+    const own = new Harness();
+    const rowBytes = (): number => {
+      const cursor = new RowCursor().attach(new Uint8Array(VELOCITY_ROW_BYTES_MAX), 0);
+      own.table.writeRow(2, cursor);
+      return cursor.at;
+    };
+    own.apply([
+      [2, hour, trailingBucket(3600, NOW), 10, 1],
+      [2, day, TODAY, 10, 1],
+    ]);
+    expect(rowBytes()).toBe(9 + 1 + (7 + 1 + 3 + 2 + 1) + (7 + 1 + 2 + 1));
+    // Two days later another counter is touched: both are past, wherever on earth the day was.
+    own.apply([[2, lifetime('a'), 1, 5, 1]], NOW + 2 * DAY);
+    expect(rowBytes()).toBe(9 + 1 + (7 + 1 + 1 + 1));
+    own.apply([[2, lifetime('a'), 1, -5, -1]], NOW + 3 * DAY);
+    expect(rowBytes()).toBe(9);
+    expect(own.value(2, lifetime('a'), 1)).toEqual([0, 0, 1]);
+  });
+
+  test('changes out of order are a defect', () => {
+    const own = new Harness();
+    const changes = new CounterChanges();
+    changes.add(2, day, TODAY, 1, 1);
+    changes.add(2, hour, trailingBucket(3600, NOW), 1, 1);
+    expect(() => own.table.apply(changes, NOW, 1)).toThrow(/in order/);
+  });
+
+  test('more given back than was counted is a defect', () => {
+    const own = new Harness();
+    own.apply([[2, day, TODAY, 10, 1]]);
+    expect(() => own.apply([[2, day, TODAY, -11, 0]])).toThrow(/more given back/);
+  });
+});
+
+describe('a row without room', () => {
+  const full = (): Harness => {
+    const own = new Harness();
+    for (let i = 0; i < VELOCITY_ROW_COUNTERS_MAX; i++) own.apply([[2, lifetime(`old ${i}`), 1, 10, 1]]);
+    return own;
+  };
+
+  test('drops a counter that the event does not touch, and only then', () => {
+    const own = full();
+    const names = Array.from({ length: VELOCITY_ROW_COUNTERS_MAX }, (_, i) => `old ${i}`);
+    const lowest = names.map(lifetime).sort((a, b) => a - b)[0]!;
+    const kept = (): number => names.filter((name) => own.value(2, lifetime(name), 1)[0] > 0).length;
+    expect(kept()).toBe(VELOCITY_ROW_COUNTERS_MAX);
+    own.apply([
+      [2, lowest, 1, 1, 1],
+      [2, lifetime('new'), 1, 7, 1],
+    ]);
+    expect(kept()).toBe(VELOCITY_ROW_COUNTERS_MAX - 1);
+    expect(own.value(2, lowest, 1)).toEqual([11, 2, 1]);
+    expect(own.value(2, lifetime('new'), 1)).toEqual([7, 1, 1]);
+  });
+
+  test('gives nothing back to what was counted before the drop, everything to what came after', () => {
+    const own = full();
+    const before = own.apply([[2, lifetime('old 3'), 1, 40, 1]]);
+    own.apply([[2, lifetime('new'), 1, 7, 1]]);
+    const dropped = own.sequence;
+    const after = own.apply([[2, lifetime('old 3'), 1, 50, 1]]);
+    const out = new CounterChanges();
+    giveBack(own.table, before, dropped - 1, 40, 0, true, out);
+    expect(out.count).toBe(0);
+    giveBack(own.table, after, dropped + 1, 50, 0, true, out);
+    expect([out.count, out.amount[0], out.uses[0]]).toEqual([1, -50, -1]);
+    // The mark survives the checkpoint.
+    const bytes = new Uint8Array(VELOCITY_ROW_BYTES_MAX);
+    const cursor = new RowCursor().attach(bytes, 0);
+    own.table.writeRow(2, cursor);
+    const digest = new StateDigest();
+    const again = new VelocityTable(digest, 9);
+    const { at } = cursor;
+    again.readRow(2, cursor.attach(bytes, 0), at);
+    expect([digest.high, digest.low]).toEqual([own.digest.high, own.digest.low]);
+    expect(again.takesBack(2, lifetime('old 3'), 1, dropped)).toBe(false);
+    expect(again.takesBack(2, lifetime('old 3'), 1, dropped + 1)).toBe(true);
+  });
+});
+
+describe('give-backs', () => {
+  test.each([
+    // what                        before  after  undone   amount back  cash back  count back
+    ['in full', 90, 0, true, 90, 30, 1],
+    ['down to what is not cash', 90, 40, false, 50, 0, 0],
+    ['down into the cash', 90, 20, false, 70, 10, 0],
+    ['the rest of a part', 20, 0, true, 20, 20, 1],
+    ['the rest, when some of it was cleared', 20, 0, false, 20, 20, 0],
+    ['nothing', 90, 90, false, 0, 0, 0],
+  ] as const)('%s', (_what, before, after, undone, amount, cash, count) => {
+    const own = new Harness();
+    const cashKey = windowKey(fixedShape(WindowUnit.day, 0), 'cash');
+    const original = own.apply([
+      [2, day, TODAY, 90, 1],
+      [2, cashKey, TODAY, 30, 1],
+    ]);
+    const out = new CounterChanges();
+    giveBack(own.table, original, 1, before, after, undone, out);
+    const back = (key: number): number[] => {
+      for (let i = 0; i < out.count; i++) if (out.key[i] === key) return [-out.amount[i]!, -out.uses[i]! + 0];
+      return [0, 0];
+    };
+    expect([back(day), back(cashKey)]).toEqual([
+      [amount, count],
+      [cash, count],
+    ]);
+  });
+
+  test.each([
+    ['another owner', 4, day, TODAY],
+    ['another counter', 2, lifetime('x'), 1],
+    ['an earlier instance', 2, day, TODAY - 1],
+    ['a later instance', 2, day, TODAY + 1],
+    ['a bucket that left', 2, hour, trailingBucket(3600, NOW) - 16],
+    ['a bucket that is empty', 2, hour, trailingBucket(3600, NOW) - 3],
+  ])('%s takes nothing', (_what, owner, key, bucket) => {
+    const own = new Harness();
+    own.apply([
+      [2, hour, trailingBucket(3600, NOW), 10, 1],
+      [2, day, TODAY, 10, 1],
+    ]);
+    expect(own.table.takesBack(owner, key, bucket, 1)).toBe(false);
+    expect(own.table.takesBack(2, day, TODAY, 1)).toBe(true);
+  });
+});
+
+describe('rows of a checkpoint', () => {
+  const row = (): { bytes: Uint8Array; length: number } => {
+    const own = new Harness();
+    own.apply([
+      [2, hour, trailingBucket(3600, NOW), 1000, 1],
+      [2, day, TODAY, 1000, 1],
+    ]);
+    const bytes = new Uint8Array(VELOCITY_ROW_BYTES_MAX + 8);
+    const cursor = new RowCursor().attach(bytes, 0);
+    own.table.writeRow(2, cursor);
+    return { bytes, length: cursor.at };
+  };
+  const read = ({ bytes, length }: { bytes: Uint8Array; length: number }): void => {
+    new VelocityTable(new StateDigest(), 9).readRow(2, new RowCursor().attach(bytes, 0), length);
+  };
+
+  test.each([
+    ['another version', 0, 9, /version/],
+    ['a count of counters that is wrong', 9, 3, /names/],
+    ['a width that leads out of the row', 17, 0xff, /damaged|names/],
+    ['keys that do not rise', 31, 0, /damaged|names/],
+    ['an empty mask', 21, 0, /damaged|names/],
+  ] as const)('%s is refused', (_what, at, value, message) => {
+    const one = row();
+    expect(() => read(one)).not.toThrow();
+    one.bytes[at] = value;
+    expect(() => read(one)).toThrow(message);
+  });
+
+  test('a row that is cut, too long or there already is refused', () => {
+    const one = row();
+    expect(() => read({ ...one, length: one.length - 1 })).toThrow(/damaged|names/);
+    expect(() => read({ ...one, length: 8 })).toThrow(/has 8 bytes/);
+    expect(() => read({ ...one, length: VELOCITY_ROW_BYTES_MAX + 1 })).toThrow(/bytes/);
+    const table = new VelocityTable(new StateDigest(), 9);
+    table.readRow(2, new RowCursor().attach(one.bytes, 0), one.length);
+    expect(() => table.readRow(2, new RowCursor().attach(one.bytes, 0), one.length)).toThrow(/there already/);
+  });
+
+  test('what was read is in no list of changed rows, what changes then is', () => {
+    const own = new Harness();
+    const one = row();
+    own.table.readRow(2, new RowCursor().attach(one.bytes, 0), one.length);
+    expect(own.table.dirtyCount).toBe(0);
+    own.sequence = 1;
+    own.apply([[2, day, TODAY, 1, 1]]);
+    own.apply([[2, day, TODAY, 1, 1]]);
+    expect(own.table.dirtyCount).toBe(1);
+  });
+});
+
+describe('what it costs', () => {
+  /** Ten windows of a card, trailing ones with all sixteen buckets live. */
+  function bytesPerWindow(windows: number, rounds: number, amount: (i: number) => number): number {
+    const own = new Harness();
+    const cards = 8192;
+    const keys = Array.from({ length: windows }, (_, i) => windowKey(86_400, `${i}`)).sort((a, b) => a - b);
+    const changes = new CounterChanges();
+    for (let round = 0; round < rounds; round++) {
+      const timeMs = NOW + round * 5_760_000;
+      for (let card = 0; card < cards; card++) {
+        changes.clear();
+        for (const key of keys) {
+          changes.add(cardOwner(card), key, trailingBucket(86_400, timeMs), amount(card + round), 1);
+        }
+        own.table.apply(changes, timeMs, ++own.sequence);
+      }
+    }
+    while (own.table.takeDirty(65_536, () => undefined) > 0);
+    return own.table.memoryBytes / (cards * windows);
+  }
+
+  test('at most 64 bytes per trailing window with all 16 buckets live', () => {
+    const small = (i: number): number => 100 + ((Math.imul(i, 0x9e3779b1) >>> 0) % 65_000);
+    expect(bytesPerWindow(10, 16, small)).toBeLessThanOrEqual(64);
+  });
+
+  test('and about 80 when every purchase is large', () => {
+    const large = (i: number): number => 100_000 + ((Math.imul(i, 0x9e3779b1) >>> 0) % 10_000_000);
+    expect(bytesPerWindow(10, 16, large)).toBeLessThan(84);
+  });
+});
