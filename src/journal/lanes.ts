@@ -63,13 +63,7 @@ export class EmbeddedLane implements JournalLane {
     const commit = this.#commit + 1;
     for (const frame of frames) this.#table.note(frame.shard, frame.firstSequence, frame.lastSequence, commit);
     this.#store.commit((writer) => {
-      let before = -1;
-      for (const frame of frames) {
-        const key = commitKey(commit, frame.shard, this.#key);
-        if (frame.shard > before) writer.append(key, frame.bytes);
-        else writer.put(key, frame.bytes);
-        before = Math.max(before, frame.shard);
-      }
+      for (const frame of frames) writer.put(commitKey(commit, frame.shard, this.#key), frame.bytes);
       if (commit % INDEX_COMMITS === 0)
         writer.put(commitKey(commit, INDEX_SHARD, this.#key), this.#table.encode(commit));
     });

@@ -35,7 +35,6 @@ type Database = lmdb.RootDatabase<Uint8Array, Uint8Array> & {
 
 /** Range bounds stay below this: keys in use are at most 80 bytes, LMDB's own bound is 1978. */
 const LOWEST_KEY = new Uint8Array([0]);
-const APPEND = { append: true };
 
 /**
  * Opens (and creates) the environment in `directory`.
@@ -117,12 +116,6 @@ class LmdbStore implements Store {
     this.#reading = { transaction: this.#transaction };
     this.#writer = {
       put: (key, value) => this.#write(() => void database.put(key, value)),
-      append: (key, value) =>
-        this.#write(() => {
-          // Declared void; true when the put was done.
-          const done: unknown = database.putSync(key, value, APPEND);
-          if (done !== true) throw new Error('a key that was to be appended is not the largest');
-        }),
       remove: (key) => this.#write(() => void database.remove(key)),
     };
   }

@@ -32,7 +32,6 @@ export class MemoryStore implements Store {
     const changes: [string, Uint8Array | undefined][] = [];
     write({
       put: (key, value) => void changes.push([toHex(key), value.slice()]),
-      append: (key, value) => void changes.push([toHex(key), value.slice()]),
       remove: (key) => void changes.push([toHex(key), undefined]),
     });
     this.commits++;

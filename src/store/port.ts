@@ -5,8 +5,6 @@
 
 export interface StoreWriter {
   put(key: Uint8Array, value: Uint8Array): void;
-  /** As `put` of a key that is larger than every key there is: nothing is searched, and pages are filled before new ones begin. */
-  append(key: Uint8Array, value: Uint8Array): void;
   remove(key: Uint8Array): void;
 }
 

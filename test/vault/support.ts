@@ -27,7 +27,6 @@ export class MapStore implements Store {
     const staged = new Map(this.rows);
     write({
       put: (key, value) => void staged.set(Buffer.from(key).toString('hex'), Uint8Array.from(value)),
-      append: (key, value) => void staged.set(Buffer.from(key).toString('hex'), Uint8Array.from(value)),
       remove: (key) => void staged.delete(Buffer.from(key).toString('hex')),
     });
     if (this.failNext) {
