@@ -363,6 +363,9 @@ export const CHECKPOINT_COMMIT_ENTRIES = 512;
 /** Rest of the segments' builder as a multiple of its work: one part work and four parts rest are a fifth of a core, at 3 us
  * per authorization enough for 65 k/s. A shard with more than eight builds waiting is worked off without rests. */
 export const SEGMENT_REST_RATIO = 4;
+/** Longest such rest, ms. Work is measured by the wall clock: on a machine that is busy with something else a slice takes ten
+ * times as long, and four times that would leave the index behind for good. A slice takes some 5 ms. */
+export const SEGMENT_REST_MS_MAX = 50;
 export const SEGMENT_BACKLOG_BUILDS = 8;
 
 /** Cards whose creation may be under way at once: two bulk commands of 256 rows for each of 16 shards, a chunk of 1 024 rows and
@@ -408,3 +411,10 @@ export const VELOCITY_ROW_COUNTERS_MAX = CONTROL_WINDOWS_MAX + CONTROL_CASH_WIND
 /** Bytes of a row of counters: version 1, sequence 8, head 8, and per counter key 7, head 1, bucket number 5, mask 2 and 16
  * buckets of an amount (7) and a count (4). Rows of 10 windows in use have 200 to 600. */
 export const VELOCITY_ROW_BYTES_MAX = 17 + VELOCITY_ROW_COUNTERS_MAX * (15 + 16 * 11);
+
+/** Snapshot of a program in a shard, UTF-8: 128 rules of 500 characters are 64 KiB, hold life and other tables some KiB more;
+ * a quarter of a command. */
+export const PROGRAM_SNAPSHOT_BYTES_MAX = 256 * 1024;
+
+/** Controls of one card or account as JSON, UTF-8: 24 windows of 200 characters and three full lists are some 12 KiB. */
+export const CONTROLS_TEXT_BYTES_MAX = 32 * 1024;

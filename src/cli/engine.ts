@@ -35,6 +35,7 @@ import { ControlPlane } from './engine-control.js';
 import { ShardThreadFailure, ShardThreads } from './engine-threads.js';
 import type { EngineConfig, RunningEngine, StartEngine } from './engine-types.js';
 import { openFilesLimit, socketsAllowed } from './open-files.js';
+import { packageFile } from './version.js';
 
 /** Bytes of one card's row in the vault, at least: how many cards a directory may hold is estimated from the file's size. */
 const VAULT_ROW_BYTES = 100;
@@ -47,6 +48,7 @@ export const startEngine: StartEngine = async (config, log) => {
   if (faults.length > 0) log.warn({ faults }, 'faults are planted by the environment: never in production');
   const data = await DataDirectory.open(config.dataDir, {
     create: true,
+    engine: packageFile().version,
     ...(config.shardsGiven ? { shards: config.shards } : {}),
   });
   try {

@@ -4,10 +4,23 @@
  */
 import { assert } from '../errors.js';
 import { postedComponent } from './account-table.js';
-import { ElementKind, EventKind } from './codes.js';
-import type { CardCreated, MessageEvent, NotDelivered, PaymentPosted, PlainEvent } from './events.js';
+import { EventKind } from './codes.js';
+import type {
+  CardCreated,
+  ControlsSet,
+  HoldExpired,
+  MessageEvent,
+  NotDelivered,
+  PaymentPosted,
+  PlainEvent,
+} from './events.js';
 import { hash64, keyHash64 } from './key-hash.js';
+import { Postings } from './postings.js';
 import type { ShardState } from './shard-state.js';
+import { CounterChanges } from './velocity/counter-changes.js';
+
+const changes = new CounterChanges();
+const legs = new Postings();
 
 /** Applies the decision about one wire message. */
 export function applyMessage(state: ShardState, event: MessageEvent): void {
@@ -16,17 +29,29 @@ export function applyMessage(state: ShardState, event: MessageEvent): void {
   if (cardSlot >= 0 && state.cards.advance(cardSlot, sequence)) {
     if (event.approvalCode >= 0) state.cards.countApproval(cardSlot);
     if (event.tombstone === 1) state.cards.setTombstone(cardSlot, event.timeMs);
+    if (event.cardStatusAfter > 0) state.cards.setStatus(cardSlot, event.cardStatusAfter);
   }
   if (accountSlot < 0) return;
-  if (state.accounts.advance(accountSlot, sequence) && holdDelta !== 0) state.accounts.addHeld(accountSlot, holdDelta);
-  if (event.element === ElementKind.reversal) {
-    if (event.originalSequence > 0) {
-      changeHold(state, event.originalSequence, event.approvedAmount, holdDelta, sequence);
-    }
-  } else if (holdDelta > 0) {
-    placeHold(state, event);
+  const fresh = state.accounts.advance(accountSlot, sequence);
+  if (fresh && holdDelta !== 0) state.accounts.addHeld(accountSlot, holdDelta);
+  applyToHold(state, event);
+  const currency = state.accounts.currency(accountSlot);
+  if (holdDelta !== 0) state.ledger.moveHolds(currency, holdDelta, sequence);
+  if (event.postings.count > 0) postLegs(state, event, currency, event.postings, fresh);
+  if (event.changes.count > 0) state.velocity.apply(event.changes, event.timeMs, sequence);
+}
+
+/** Places the hold of a new authorization, or one anew, or changes the one that the element belongs to. */
+function applyToHold(state: ShardState, event: MessageEvent): void {
+  const { sequence, originalSequence, authorizedAfter, holdDelta, holdExpiresMs, holdFlags } = event;
+  const authorization = originalSequence > 0 ? originalSequence : sequence;
+  if (holdExpiresMs > 0 && (originalSequence === 0 || event.holdPlaced === 1)) {
+    const { holds } = state;
+    if (holds.mayHave(authorization) && holds.find(authorization) >= 0) return;
+    holds.place(authorization, event.accountSlot, event.cardSlot, holdDelta, holdExpiresMs, holdFlags, sequence);
+  } else if (originalSequence > 0) {
+    changeHold(state, authorization, authorizedAfter, holdDelta, holdExpiresMs, holdFlags, sequence);
   }
-  if (holdDelta !== 0) state.ledger.moveHolds(state.accounts.currency(accountSlot), holdDelta, sequence);
 }
 
 /** Applies any other event. */
@@ -52,6 +77,9 @@ export function applyEvent(state: ShardState, event: PlainEvent): void {
     case EventKind.notDelivered:
       rollBack(state, event);
       return;
+    case EventKind.holdExpired:
+      releaseHold(state, event.originalSequence, event);
+      return;
     case EventKind.payment:
       postPayment(state, event);
       return;
@@ -63,8 +91,25 @@ export function applyEvent(state: ShardState, event: PlainEvent): void {
     case EventKind.poison:
       state.poisons.add(event.hashHigh, event.hashLow, event.sequence);
       return;
+    case EventKind.programApplied:
+      state.setProgram(event.program, event.revision, event.text, event.sequence);
+      return;
+    case EventKind.controlsSet:
+      setControls(state, event);
+      return;
     case EventKind.unknownCardCount:
       return;
+  }
+}
+
+function setControls(state: ShardState, event: ControlsSet): void {
+  const { accountSlot, cardSlot, sequence, text } = event;
+  state.accounts.advance(accountSlot, sequence);
+  if (cardSlot >= 0) {
+    state.cards.advance(cardSlot, sequence);
+    state.setCardControls(cardSlot, text, sequence);
+  } else {
+    state.setAccountControls(accountSlot, text, sequence);
   }
 }
 
@@ -76,41 +121,81 @@ function createCard(state: ShardState, event: CardCreated): void {
   state.accounts.advance(event.accountSlot, event.sequence);
 }
 
-function placeHold(state: ShardState, event: MessageEvent): void {
-  if (state.holds.mayHave(event.sequence) && state.holds.find(event.sequence) >= 0) return;
-  state.holds.place(event.sequence, event.accountSlot, event.cardSlot, event.holdDelta, event.holdExpiresMs);
-}
-
 /** Sets what an element of an authorization left of its hold. No hold: it ended before, or its end is replayed later. */
-function changeHold(state: ShardState, original: number, authorized: number, delta: number, sequence: number): void {
-  if (delta === 0) return;
-  const slot = state.holds.find(original);
-  if (slot >= 0 && sequence > state.holds.newest(slot)) state.holds.change(slot, authorized, delta, sequence);
+function changeHold(
+  state: ShardState,
+  authorization: number,
+  authorized: number,
+  delta: number,
+  expiresMs: number,
+  flags: number,
+  sequence: number,
+): void {
+  const slot = state.holds.find(authorization);
+  if (slot < 0 || sequence <= state.holds.newest(slot)) return;
+  state.holds.change(slot, authorized, delta, expiresMs, flags, sequence);
 }
 
 function rollBack(state: ShardState, event: NotDelivered): void {
-  state.cards.advance(event.cardSlot, event.sequence);
-  if (state.accounts.advance(event.accountSlot, event.sequence) && event.holdDelta !== 0) {
-    state.accounts.addHeld(event.accountSlot, event.holdDelta);
+  const fresh = releaseHold(state, event.authorizationSequence, event);
+  const { postings } = event;
+  if (postings.length === 0) return;
+  postLegs(state, event, state.accounts.currency(event.accountSlot), legs.setAll(postings), fresh);
+}
+
+/** What remains of a hold goes back, and what it counted. True when the account's row did not include the event. */
+function releaseHold(state: ShardState, authorization: number, event: NotDelivered | HoldExpired): boolean {
+  const { accountSlot, cardSlot, holdDelta, sequence } = event;
+  state.cards.advance(cardSlot, sequence);
+  const fresh = state.accounts.advance(accountSlot, sequence);
+  if (fresh && holdDelta !== 0) state.accounts.addHeld(accountSlot, holdDelta);
+  endHold(state, authorization, event.authorizedAfter, holdDelta, sequence);
+  if (holdDelta !== 0) state.ledger.moveHolds(state.accounts.currency(accountSlot), holdDelta, sequence);
+  if (event.changes.length > 0) {
+    changes.unpack(event.changes, 0, event.changes.length);
+    state.velocity.apply(changes, event.timeMs, sequence);
   }
-  changeHold(state, event.originalSequence, 0, event.holdDelta, event.sequence);
-  if (event.holdDelta !== 0) {
-    state.ledger.moveHolds(state.accounts.currency(event.accountSlot), event.holdDelta, event.sequence);
-  }
+  return fresh;
+}
+
+/** As `changeHold`; a refund authorization, which holds nothing, leaves the table by its expiry. */
+function endHold(state: ShardState, authorization: number, authorized: number, delta: number, sequence: number): void {
+  const slot = state.holds.find(authorization);
+  if (slot < 0 || sequence <= state.holds.newest(slot)) return;
+  if (state.holds.remaining(slot) + delta === 0) state.holds.close(slot);
+  else state.holds.change(slot, authorized, delta, 0, 0, sequence);
 }
 
 function postPayment(state: ShardState, event: PaymentPosted): void {
-  const { sequence, accountSlot, postings } = event;
-  const fresh = state.accounts.advance(accountSlot, sequence);
+  const fresh = state.accounts.advance(event.accountSlot, event.sequence);
+  postLegs(state, event, event.currency, legs.setAll(event.postings), fresh);
+  const hash = hash64(event.accountSlot, event.reference);
+  state.references.add(hash.high, hash.low, event.sequence);
+}
+
+/**
+ * Posts a ledger entry, to the account's components and to the totals.
+ * @param fresh true when the account's row did not include the event before.
+ */
+function postLegs(
+  state: ShardState,
+  event: { readonly sequence: number; readonly accountSlot: number },
+  currency: number,
+  entry: Postings,
+  fresh: boolean,
+): void {
+  const { sequence, accountSlot } = event;
   let sum = 0;
-  for (const { glAccount, amount } of postings) {
+  for (let i = 0; i < entry.count; i++) {
+    const glAccount = entry.glAccount[i]!;
+    const amount = entry.amount[i]!;
     sum += amount;
     const component = postedComponent(glAccount);
     if (fresh && component >= 0) state.accounts.addPosted(accountSlot, component, amount);
-    state.ledger.postLeg(state.ledger.row(event.currency, glAccount), amount, sequence);
+    state.ledger.postLeg(state.ledger.row(currency, glAccount), amount, sequence);
   }
   assert(sum === 0, `ledger entry at sequence ${sequence} is out of balance by ${sum}`);
-  for (const { glAccount } of postings) state.ledger.advance(state.ledger.row(event.currency, glAccount), sequence);
-  const hash = hash64(accountSlot, event.reference);
-  state.references.add(hash.high, hash.low, sequence);
+  for (let i = 0; i < entry.count; i++) {
+    state.ledger.advance(state.ledger.row(currency, entry.glAccount[i]!), sequence);
+  }
 }

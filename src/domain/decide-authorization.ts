@@ -33,6 +33,7 @@ export function decideAuthorization(state: ShardState, history: History, keys: I
   out.verdict(Step.rules, Verdict.notApplicable);
   if (out.element === ElementKind.authorization) {
     if (!checkFunds(state, out)) return;
+    out.authorizedAfter = out.approvedAmount;
     out.holdDelta = out.approvedAmount;
     out.holdExpiresMs = out.timeMs + holdLife.lifeMs(out.input);
   } else {

@@ -20,8 +20,8 @@ import { decideReversal } from './decide-reversal.js';
 import type { MessageEvent } from './events.js';
 import type { History } from './history.js';
 import type { IndexKeys } from './index-keys.js';
-import { classOf, findRepeated, isApproval, isUndone } from './lookups.js';
-import { isServed, type MessageInput } from './message.js';
+import { findRepeated, isApproval, isUndone } from './lookups.js';
+import { classOf, isServed, type MessageInput } from './message.js';
 import { isAmount } from './money.js';
 import { decline } from './outcome.js';
 import type { ShardState } from './shard-state.js';
@@ -88,7 +88,7 @@ function begin(state: ShardState, input: MessageInput, cardSlot: number, nowMs: 
   out.approvedAmount = 0;
   out.holdDelta = 0;
   out.holdExpiresMs = 0;
-  out.originalSequence = 0;
+  out.clearEffects();
   out.tombstone = 0;
   out.verdictCount = 0;
   if (cardSlot < 0) {

@@ -38,6 +38,7 @@ export function decideReversal(state: ShardState, history: History, keys: IndexK
   const cleared = authorized - remaining;
   const kept = Math.max(0, total - cleared);
   out.approvedAmount = total;
+  out.authorizedAfter = total;
   out.holdDelta = kept - remaining;
 }
 
@@ -76,6 +77,10 @@ export function decideNotDelivered(
     accountSlot,
     cardSlot,
     originalSequence: sequence,
+    authorizationSequence: sequence,
+    authorizedAfter: 0,
+    postings: [],
+    changes: new Uint8Array(0),
     holdDelta: hold < 0 ? 0 : 0 - state.holds.remaining(hold),
     previousOfAccount: state.accounts.newest(accountSlot),
     previousOfCard: state.cards.newest(cardSlot),

@@ -2,11 +2,23 @@
  * Events: what the journal keeps, each with its *results*, so that replay is a fold and never depends on today's rules,
  * clock or keys. The hot one, `MessageEvent`, is a reused object; the others are rare and plain.
  */
+import { CONTROL_CASH_WINDOWS_MAX, CONTROL_WINDOWS_MAX, RULES_PER_SET_MAX } from '../limits.js';
 import type { AccountStatus, AccountType, CardStatus, ElementKind, EventKind, Reason } from './codes.js';
 import { MessageInput } from './message.js';
+import { Postings } from './postings.js';
+import { CounterChanges } from './velocity/counter-changes.js';
+
+/** Windows of a card's controls and of its account's. */
+export const READINGS_MAX = 2 * (CONTROL_WINDOWS_MAX + CONTROL_CASH_WINDOWS_MAX);
 
 /** Verdict pairs a message event can hold: 14 steps with room to grow. */
 export const VERDICTS_MAX = 24;
+
+/** Bytes of the bit map of matched rules: one bit per rule of the largest set (limits.ts). */
+export const RULE_BITS_BYTES = RULES_PER_SET_MAX / 8;
+
+/** Numbers of a refused control: kind, level, source, index, limit, before, attempted (controls/verdict.ts). */
+export const FINDING_NUMBERS = 7;
 
 /** A 96-bit keyed fingerprint of a PAN, as three unsigned 32-bit words. */
 export type Fingerprint = readonly [number, number, number];
@@ -37,10 +49,40 @@ export class MessageEvent {
   approvedAmount = 0;
   /** Change of the account's held amount, minor units: positive places, negative releases. */
   holdDelta = 0;
-  /** When the placed hold ends, ms since 1970 UTC; 0 without a hold. */
+  /** When the hold ends, ms since 1970 UTC; 0 without a hold, or when the element leaves its end as it is. */
   holdExpiresMs = 0;
-  /** Sequence of the authorization this element belongs to (reversals); 0 for a new authorization or none. */
+  /** Authorized total of the authorization after this element, minor units of the account's currency. */
+  authorizedAfter = 0;
+  /** 1 when the element places the hold of its authorization anew: it had none any more. */
+  holdPlaced = 0;
+  /** Bits of `HoldFlag` that the element puts to the hold. */
+  holdFlags = 0;
+  /** Sequence of the authorization this element belongs to; 0 for a new authorization or none. */
   originalSequence = 0;
+  /** Sequence of the element that a reversal undoes, where it is an increment; else 0. */
+  elementSequence = 0;
+  /** Slot of the network token that the message came with, -1 when it named the card itself. */
+  tokenSlot = -1;
+  /** CardStatus that a file update gives the card; 0 without. */
+  cardStatusAfter = 0;
+  /** Revision of the program's snapshot that decided; 0 when the program had none. */
+  programRevision = 0;
+  /** Active rule that declined, by its place in the snapshot; -1 without. */
+  decidingRule = -1;
+  /** Rules asked (0 when none were), and a bit per rule that matched. */
+  rulesAsked = 0;
+  readonly ruleBits = new Uint8Array(RULE_BITS_BYTES);
+  /** The control that refused: FINDING_NUMBERS numbers when `findingCount` is that, none when it is 0. */
+  findingCount = 0;
+  readonly finding = new Float64Array(FINDING_NUMBERS);
+  /** What the message counts or gives back in velocity counters. */
+  readonly changes = new CounterChanges();
+  /** What the windows of the card and the account held before: pairs of amount and count, the card's first. */
+  cardReadings = 0;
+  accountReadings = 0;
+  readonly readings = new Float64Array(READINGS_MAX * 2);
+  /** What a single message posts. */
+  readonly postings = new Postings();
   /** 1 when a reversal found no original and stands as a tombstone. */
   tombstone = 0;
   /** Balances before the decision, minor units of the account's currency (explain, DE54). */
@@ -67,7 +109,7 @@ export class MessageEvent {
     this.approvedAmount = 0;
     this.holdDelta = 0;
     this.holdExpiresMs = 0;
-    this.originalSequence = 0;
+    this.clearEffects();
     this.tombstone = 0;
     this.creditLimitBefore = 0;
     this.postedBefore = 0;
@@ -75,6 +117,25 @@ export class MessageEvent {
     this.previousOfAccount = 0;
     this.previousOfCard = 0;
     this.verdictCount = 0;
+  }
+
+  /** Everything that most decisions leave as it is. */
+  clearEffects(): void {
+    this.authorizedAfter = 0;
+    this.holdPlaced = 0;
+    this.holdFlags = 0;
+    this.originalSequence = 0;
+    this.elementSequence = 0;
+    this.tokenSlot = -1;
+    this.cardStatusAfter = 0;
+    this.programRevision = 0;
+    this.decidingRule = -1;
+    this.rulesAsked = 0;
+    this.findingCount = 0;
+    this.changes.clear();
+    this.cardReadings = 0;
+    this.accountReadings = 0;
+    this.postings.clear();
   }
 
   verdict(step: number, verdict: number): void {
@@ -145,10 +206,18 @@ export interface NotDelivered extends EventHead {
   kind: typeof EventKind.notDelivered;
   accountSlot: number;
   cardSlot: number;
-  /** The authorization whose reply was not delivered. */
+  /** The approval whose reply was not delivered. */
   originalSequence: number;
+  /** The authorization it belongs to: itself, but for an increment. */
+  authorizationSequence: number;
+  /** Authorized total of that authorization afterwards, minor units. */
+  authorizedAfter: number;
   /** Released amount as a change of held: zero or negative. */
   holdDelta: number;
+  /** Legs that undo what the approval posted. */
+  postings: Posting[];
+  /** Give-backs to velocity counters, packed (velocity/counter-changes.ts). */
+  changes: Uint8Array;
   previousOfAccount: number;
   previousOfCard: number;
 }
@@ -195,7 +264,48 @@ export interface IdempotencyKept extends EventHead {
   outcome: Uint8Array;
 }
 
+export interface ProgramApplied extends EventHead {
+  kind: typeof EventKind.programApplied;
+  /** Index of the program in the system journal. */
+  program: number;
+  /** Rises with every change of the program, of its default controls and of its rules. */
+  revision: number;
+  /** JSON of the snapshot (program/snapshot.ts). */
+  text: string;
+}
+
+export interface ControlsSet extends EventHead {
+  kind: typeof EventKind.controlsSet;
+  accountSlot: number;
+  /** Slot of the card, -1 for the controls of the account. */
+  cardSlot: number;
+  /** JSON as it was given, checked by the control plane; empty: none of its own. */
+  text: string;
+  previousOfAccount: number;
+  /** 0 for the controls of an account. */
+  previousOfCard: number;
+}
+
+export interface HoldExpired extends EventHead {
+  kind: typeof EventKind.holdExpired;
+  accountSlot: number;
+  cardSlot: number;
+  /** The authorization whose hold ends. */
+  originalSequence: number;
+  /** Authorized total afterwards, minor units: what was cleared. */
+  authorizedAfter: number;
+  /** Released amount as a change of held: zero (of a refund authorization) or negative. */
+  holdDelta: number;
+  /** Give-backs to velocity counters, packed (velocity/counter-changes.ts). */
+  changes: Uint8Array;
+  previousOfAccount: number;
+  previousOfCard: number;
+}
+
 export type PlainEvent =
+  | HoldExpired
+  | ProgramApplied
+  | ControlsSet
   | AccountCreated
   | AccountUpdated
   | CardCreated

@@ -4,7 +4,8 @@
  * are reused, so slots mean nothing outside, and nothing of them enters the digest.
  *
  *   f64  0 sequence of the authorization, 0 = free slot · 1 original · 2 authorized · 3 remaining · 4 expiry, ms · 5 newest
- *   u32  12 account's slot (of a free slot: the next free one + 1) · 13 card's slot · 14-15 free
+ *   u32  12 account's slot (of a free slot: the next free one + 1) · 13 card's slot · 14 place in the expiry queue
+ *        (derived) · 15 bits of HoldFlag
  */
 import { assert } from '../errors.js';
 import { DirtyList, type RowCursor } from './columns.js';
@@ -15,7 +16,17 @@ import { BLOCK_BITS, ROW_BYTES, Rows } from './rows.js';
 import { SlotIndex } from './slot-index.js';
 import { Table } from './tables.js';
 
-const Field = { place: 1, original: 2, authorized: 3, remaining: 4, expires: 5 } as const;
+const Field = { place: 1, original: 2, authorized: 3, remaining: 4, expires: 5, flags: 6 } as const;
+
+/** What a decision must know of a hold beside its amounts. Bits in rows and records: never change or reuse one. */
+const HoldFlag = {
+  /** A refund is announced: the row holds nothing and waits for its expiry. */
+  refund: 1,
+  /** The final amount was told once (automated fuel: once is all). */
+  completed: 2,
+  /** Its elements counted in velocity windows: whoever releases it gives back. */
+  counted: 4,
+} as const;
 
 /** 8-byte words of a row. */
 const SEQUENCE = 0;
@@ -27,6 +38,7 @@ const NEWEST = 5;
 /** 4-byte words of a row. */
 const ACCOUNT = 12;
 const CARD = 13;
+const FLAGS = 15;
 
 const BLOCK_VERSION = 2;
 
@@ -100,6 +112,11 @@ export class HoldTable {
     return this.#data.u32(slot, CARD);
   }
 
+  /** Bits of `HoldFlag`. */
+  flags(slot: number): number {
+    return this.#data.u32(slot, FLAGS);
+  }
+
   /** False when no hold of this sequence or a later one was ever placed: live traffic needs no search before `place`. */
   mayHave(sequence: number): boolean {
     return sequence <= this.#last;
@@ -114,7 +131,20 @@ export class HoldTable {
     return -1;
   }
 
-  place(sequence: number, accountSlot: number, cardSlot: number, amount: number, expiresMs: number): void {
+  /**
+   * @param sequence of the authorization @param amount what is authorized and held, minor units; 0 only for a refund
+   * @param newest sequence of the element that places the hold
+   */
+  place(
+    sequence: number,
+    accountSlot: number,
+    cardSlot: number,
+    amount: number,
+    expiresMs: number,
+    flags: number,
+    newest: number,
+  ): void {
+    assert(amount > 0 || (flags & HoldFlag.refund) !== 0, `the hold of ${sequence} would hold ${amount}`);
     const slot = this.#take();
     this.#last = Math.max(this.#last, sequence);
     const data = this.#data;
@@ -123,30 +153,43 @@ export class HoldTable {
     data.setF64(slot, AUTHORIZED, amount);
     data.setF64(slot, REMAINING, amount);
     data.setF64(slot, EXPIRES, expiresMs);
-    data.setF64(slot, NEWEST, sequence);
+    data.setF64(slot, NEWEST, newest);
     data.setU32(slot, ACCOUNT, accountSlot);
     data.setU32(slot, CARD, cardSlot);
+    data.setU32(slot, FLAGS, flags);
     this.#index.insert(slot);
     this.#sum(slot, 1);
     this.dirty.pushRow(slot);
   }
 
-  /** Sets the authorized total and moves the remaining amount by `delta`; the hold leaves the table at zero. */
-  change(slot: number, authorized: number, delta: number, sequence: number): void {
+  /**
+   * Sets the authorized total and moves the remaining amount by `delta`; the hold leaves the table at zero.
+   * @param expiresMs 0 leaves its end as it is @param flags are added
+   */
+  change(slot: number, authorized: number, delta: number, expiresMs: number, flags: number, sequence: number): void {
     const remaining = addMoney(this.remaining(slot), delta);
     if (remaining < 0) assert(false, `hold ${this.sequence(slot)} would keep ${remaining}`);
-    this.dirty.pushRow(slot);
-    this.#sum(slot, -1);
     if (remaining === 0) {
-      this.#index.remove(slot);
-      this.#data.setF64(slot, SEQUENCE, 0);
-      this.#setFree(slot);
+      this.close(slot);
       return;
     }
+    this.dirty.pushRow(slot);
+    this.#sum(slot, -1);
+    this.#data.setU32(slot, FLAGS, this.flags(slot) | flags);
+    if (expiresMs > 0) this.#data.setF64(slot, EXPIRES, expiresMs);
     this.#data.setF64(slot, AUTHORIZED, authorized);
     this.#data.setF64(slot, REMAINING, remaining);
     this.#data.setF64(slot, NEWEST, sequence);
     this.#sum(slot, 1);
+  }
+
+  /** Takes the hold out of the table. */
+  close(slot: number): void {
+    this.dirty.pushRow(slot);
+    this.#sum(slot, -1);
+    this.#index.remove(slot);
+    this.#data.setF64(slot, SEQUENCE, 0);
+    this.#setFree(slot);
   }
 
   /** Writes a block of rows at the cursor; false when it has none. */
@@ -194,6 +237,8 @@ export class HoldTable {
     digest.sum(Table.hold, key, Field.authorized, this.authorized(slot), sign);
     digest.sum(Table.hold, key, Field.remaining, this.remaining(slot), sign);
     digest.sum(Table.hold, key, Field.expires, this.expiresMs(slot), sign);
+    // Zero is taken as "not there", so that directories of earlier releases keep their digest.
+    if (this.flags(slot) !== 0) digest.sum(Table.hold, key, Field.flags, this.flags(slot), sign);
   }
 
   #take(): number {

@@ -8,7 +8,7 @@ import { ElementKind, Reason, Response } from './codes.js';
 import type { MessageEvent } from './events.js';
 import type { Found, History } from './history.js';
 import type { IndexKeys } from './index-keys.js';
-import { type MessageInput, Text } from './message.js';
+import { classOf, isMarkedRepeat, type MessageInput, Text } from './message.js';
 import { sameInstitution, sameText, textNumber, textSize } from './texts.js';
 
 /** What the look-ups need to know of the message in hand: an event being filled has it all. */
@@ -20,12 +20,6 @@ export interface Subject {
   /** Shard time of the decision, ms. */
   readonly timeMs: number;
 }
-
-/** Class of a message: 1 authorization, 4 reversal. */
-export const classOf = (mti: number): number => Math.floor(mti / 100) % 10;
-
-/** True for xxx1 and xxx3: the sender says that it sends this again. */
-export const isMarkedRepeat = (mti: number): boolean => mti % 2 === 1;
 
 export function isApproval(response: number): boolean {
   return response === Response.approved || response === Response.verified || response === Response.partial;

@@ -34,12 +34,20 @@ export const Text = {
   originalAcquirer: 9,
   /** DE90 forwarder of the original, leading zeros removed; empty when zero-filled. */
   originalForwarder: 10,
+  /** DE48 tag 80: the acquirer's reference of a hold, up to 40. */
+  holdReference: 11,
 } as const;
 export type Text = (typeof Text)[keyof typeof Text];
-export const TEXT_COUNT = 11;
+export const TEXT_COUNT = 12;
 
 /** Sensitive data the message carried, as bits: recorded as present, never stored. */
 export const Carried = { track2: 1, track1: 2, pin: 4, chip: 8, cvv2: 16, addressCheck: 32, threeDSecure: 64 } as const;
+
+/** Class of a message: 1 authorization, 2 financial, 3 file update, 4 reversal. */
+export const classOf = (mti: number): number => Math.floor(mti / 100) % 10;
+
+/** True for xxx1 and xxx3: the sender says that it sends this again. */
+export const isMarkedRepeat = (mti: number): boolean => mti % 2 === 1;
 
 /** True for the message types that this release decides (DE0 as an integer): 0100, 0400, 0420 and their repeats. */
 export function isServed(mti: number): boolean {
@@ -90,6 +98,16 @@ export class MessageInput {
   originalTransmission = ABSENT;
   /** DE95: what remains authorized, minor units of `currency`. */
   replacementAmount = ABSENT;
+  /** Business day the message belongs to, days since 1970: DE15, else the link's date, else the day of the shard time in UTC. */
+  businessDay = ABSENT;
+  /** DE54 amount type 40: the cash part of a purchase with cash back, minor units of `currency`. */
+  cashBack = ABSENT;
+  /** DE48 tag 84: the character code of S, D or C; 0 when absent. */
+  adviceReason = 0;
+  /** DE91 of a file update: the character code of what to do; 0 when absent. */
+  fileAction = 0;
+  /** DE127 of a file update: action code of the listing, two digits. */
+  fileCode = ABSENT;
   /** DE48 tag 20: the character code of N, E, F, I or R; 0 when absent. */
   functionCode = 0;
   /** DE48 tag 61: 1 when the terminal supports partial approvals. */
@@ -133,6 +151,11 @@ export class MessageInput {
     this.originalStan = ABSENT;
     this.originalTransmission = ABSENT;
     this.replacementAmount = ABSENT;
+    this.businessDay = ABSENT;
+    this.cashBack = ABSENT;
+    this.adviceReason = 0;
+    this.fileAction = 0;
+    this.fileCode = ABSENT;
     this.functionCode = 0;
     this.partialSupported = 0;
     this.threeDSecureLevel = ABSENT;

@@ -8,7 +8,12 @@
  * digest proves it. A hold that was closed has no row; replaying its life opens and closes it again.
  */
 import { assert } from '../errors.js';
-import { DUPLICATE_WINDOW_MS } from '../limits.js';
+import {
+  CONTROLS_TEXT_BYTES_MAX,
+  DUPLICATE_WINDOW_MS,
+  PROGRAM_SNAPSHOT_BYTES_MAX,
+  VELOCITY_ROW_BYTES_MAX,
+} from '../limits.js';
 import { ACCOUNT_BLOCK_BYTES_MAX, AccountTable } from './account-table.js';
 import { ApprovalCodes, NO_APPROVAL_KEY } from './approval-code.js';
 import { CardTable } from './card-table.js';
@@ -19,9 +24,12 @@ import { KeySet } from './key-set.js';
 import { LedgerTotals } from './ledger-totals.js';
 import { BLOCK_BITS } from './rows.js';
 import { Table } from './tables.js';
+import { TextTable, textRowBytes } from './text-table.js';
+import { accountOwner, cardOwner } from './velocity/counter-changes.js';
+import { VelocityTable } from './velocity/velocity-table.js';
 
-/** Most bytes of one checkpoint entry: a block of accounts with ids of 64 characters. */
-export const ENTRY_BYTES_MAX = ACCOUNT_BLOCK_BYTES_MAX;
+/** Most bytes of one checkpoint entry: the snapshot of a program. A block of accounts has some 11 KiB. */
+export const ENTRY_BYTES_MAX = textRowBytes(PROGRAM_SNAPSHOT_BYTES_MAX);
 
 const COUNTERS_VERSION = 1;
 
@@ -41,6 +49,11 @@ export class ShardState {
   readonly idempotency: KeySet;
   /** Hashes of messages that once stopped the shard: their resends are not decided. */
   readonly poisons: KeySet;
+  /** Snapshots of programs by the program's index. */
+  readonly programs: TextTable;
+  /** Controls of cards and accounts by the owner number of their counters; a card's own, not those of its chain. */
+  readonly controls: TextTable;
+  readonly velocity: VelocityTable;
 
   #tombstones = 0;
   #countersNewest = 0;
@@ -66,6 +79,9 @@ export class ShardState {
     this.references = new KeySet(this.digest, Table.reference, blockBits);
     this.idempotency = new KeySet(this.digest, Table.idempotency, blockBits);
     this.poisons = new KeySet(this.digest, Table.poison, blockBits);
+    this.programs = new TextTable(this.digest, Table.program, PROGRAM_SNAPSHOT_BYTES_MAX);
+    this.controls = new TextTable(this.digest, Table.controls, CONTROLS_TEXT_BYTES_MAX);
+    this.velocity = new VelocityTable(this.digest, Table.velocity);
   }
 
   /** Tombstones of early reversals recorded since the shard began. */
@@ -85,8 +101,32 @@ export class ShardState {
       this.ledger.memoryBytes +
       this.references.memoryBytes +
       this.idempotency.memoryBytes +
-      this.poisons.memoryBytes
+      this.poisons.memoryBytes +
+      this.programs.memoryBytes +
+      this.controls.memoryBytes +
+      this.velocity.memoryBytes
     );
+  }
+
+  setProgram(program: number, revision: number, text: string, sequence: number): void {
+    this.programs.set(program, text, revision, sequence);
+  }
+
+  setCardControls(cardSlot: number, text: string, sequence: number): void {
+    this.controls.set(cardOwner(cardSlot), text, 0, sequence);
+  }
+
+  setAccountControls(accountSlot: number, text: string, sequence: number): void {
+    this.controls.set(accountOwner(accountSlot), text, 0, sequence);
+  }
+
+  /** Controls of the card itself as JSON; empty when it has none. */
+  cardControlsText(cardSlot: number): string {
+    return this.controls.text(cardOwner(cardSlot));
+  }
+
+  accountControlsText(accountSlot: number): string {
+    return this.controls.text(accountOwner(accountSlot));
   }
 
   countTombstone(sequence: number): void {
@@ -105,6 +145,9 @@ export class ShardState {
       this.references.dirtyCount +
       this.idempotency.dirtyCount +
       this.poisons.dirtyCount +
+      this.programs.dirtyCount +
+      this.controls.dirtyCount +
+      this.velocity.dirtyCount +
       (this.#countersDirty ? 1 : 0)
     );
   }
@@ -124,8 +167,9 @@ export class ShardState {
   }
 
   #dirtyTables(): { startPass(): void; readonly passDone: boolean }[] {
-    const { accounts, cards, holds, ledger, references, idempotency, poisons } = this;
-    return [accounts.dirty, cards.dirty, holds.dirty, ledger.dirty, references, idempotency, poisons];
+    const { accounts, cards, holds, ledger, references, idempotency, poisons, programs, controls, velocity } = this;
+    const lists = [accounts.dirty, cards.dirty, holds.dirty, ledger.dirty, references, idempotency, poisons];
+    return [...lists, programs, controls, velocity];
   }
 
   /**
@@ -148,10 +192,20 @@ export class ShardState {
     taken += this.references.takeDirty(limit - taken, (block) => visit(Table.reference, block));
     taken += this.idempotency.takeDirty(limit - taken, (block) => visit(Table.idempotency, block));
     taken += this.poisons.takeDirty(limit - taken, (block) => visit(Table.poison, block));
+    taken += this.programs.takeDirty(limit - taken, (program) => visit(Table.program, program));
+    taken += this.controls.takeDirty(limit - taken, (owner) => visit(Table.controls, owner));
+    taken += this.velocity.takeDirty(limit - taken, (owner) => visit(Table.velocity, owner));
     return taken;
   }
 
-  /** Writes an entry at `at` (room for `ENTRY_BYTES_MAX`) and returns its length, 0 when there is no such entry. */
+  /** Bytes that `writeEntry` writes at most: a bound that fits most entries, the length of a text with its head. */
+  entryBytes(table: Table, key: number): number {
+    if (table === Table.program) return this.programs.rowBytes(key);
+    if (table === Table.controls) return this.controls.rowBytes(key);
+    return table === Table.velocity ? VELOCITY_ROW_BYTES_MAX : ACCOUNT_BLOCK_BYTES_MAX;
+  }
+
+  /** Writes an entry at `at` (room for `entryBytes`) and returns its length, 0 when there is no such entry. */
   writeEntry(table: Table, key: number, target: Uint8Array, at: number): number {
     const cursor = this.#cursor.attach(target, at);
     switch (table) {
@@ -170,6 +224,18 @@ export class ShardState {
         return this.idempotency.writeBlock(key, cursor) ? cursor.at - at : 0;
       case Table.poison:
         return this.poisons.writeBlock(key, cursor) ? cursor.at - at : 0;
+      case Table.program:
+        this.programs.writeRow(key, cursor);
+        return cursor.at - at;
+      case Table.controls:
+        this.controls.writeRow(key, cursor);
+        return cursor.at - at;
+      case Table.velocity:
+        this.velocity.writeRow(key, cursor);
+        return cursor.at - at;
+      case Table.ruleStats:
+      case Table.totals:
+        throw new TypeError(`table ${table} has no rows in this release`);
       case Table.counters:
         cursor.putU8(COUNTERS_VERSION);
         cursor.putF64(this.#tombstones);
@@ -216,6 +282,18 @@ export class ShardState {
       case Table.poison:
         this.poisons.readBlock(key, cursor, length);
         break;
+      case Table.program:
+        this.programs.readRow(key, cursor, length);
+        break;
+      case Table.controls:
+        this.controls.readRow(key, cursor, length);
+        break;
+      case Table.velocity:
+        this.velocity.readRow(key, cursor, length);
+        break;
+      case Table.ruleStats:
+      case Table.totals:
+        throw new TypeError(`table ${table} has no rows in this release`);
       case Table.counters:
         assert(
           cursor.u8() === COUNTERS_VERSION && length === 17,

@@ -17,5 +17,15 @@ export const Table = {
   counters: 7,
   /** Messages that stopped the shard, by their place in the set. */
   poison: 8,
+  /** Snapshots of programs, by the program's index. */
+  program: 9,
+  /** Controls of cards and accounts, by owner (velocity/counter-changes.ts). */
+  controls: 10,
+  /** Velocity counters, by owner. */
+  velocity: 11,
+  /** How often rules matched, by program and place of the rule. */
+  ruleStats: 12,
+  /** Totals per link, acquirer, business day and currency. */
+  totals: 13,
 } as const;
 export type Table = (typeof Table)[keyof typeof Table];

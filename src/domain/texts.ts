@@ -77,6 +77,11 @@ export function copyInput(from: MessageInput, to: MessageInput): void {
   to.originalStan = from.originalStan;
   to.originalTransmission = from.originalTransmission;
   to.replacementAmount = from.replacementAmount;
+  to.businessDay = from.businessDay;
+  to.cashBack = from.cashBack;
+  to.adviceReason = from.adviceReason;
+  to.fileAction = from.fileAction;
+  to.fileCode = from.fileCode;
   to.functionCode = from.functionCode;
   to.partialSupported = from.partialSupported;
   to.threeDSecureLevel = from.threeDSecureLevel;

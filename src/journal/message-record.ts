@@ -11,8 +11,9 @@
 import { Views } from '../bytes.js';
 import { EventKind } from '../domain/codes.js';
 import { type MessageEvent, VERDICTS_MAX } from '../domain/events.js';
-import { type MessageInput, TEXT_COUNT } from '../domain/message.js';
+import { ABSENT, type MessageInput, TEXT_COUNT } from '../domain/message.js';
 import { assert } from '../errors.js';
+import { readEffects, writeEffects } from './message-effects.js';
 import {
   MsgpackError,
   type MsgpackReader,
@@ -22,13 +23,18 @@ import {
   takeIntegers,
 } from './msgpack.js';
 
-export const MESSAGE_VERSION = 1;
+export const MESSAGE_VERSION = 2;
 /** Numbers of the decision, and of the input. */
-const DECISION_NUMBERS = 20;
-const INPUT_NUMBERS = 29;
-/** Members of the array: kind, version, numbers of the decision, verdicts, numbers of the input, texts. */
-export const MESSAGE_FIELDS = 2 + DECISION_NUMBERS + 1 + INPUT_NUMBERS + TEXT_COUNT;
-/** 3 bytes of array head, numbers of at most 9 bytes, one byte string of verdicts and 11 texts of at most 255 bytes. */
+const DECISION_NUMBERS = 22;
+const INPUT_NUMBERS = 30;
+/** Members of the array: kind, version, numbers of the decision, verdicts, numbers of the input, texts, effects. */
+export const MESSAGE_FIELDS = 2 + DECISION_NUMBERS + 1 + INPUT_NUMBERS + TEXT_COUNT + 1;
+/** Version 1 had two numbers of the decision less, one of the input, one text, and no effects. */
+const DECISION_NUMBERS_V1 = DECISION_NUMBERS - 2;
+const INPUT_NUMBERS_V1 = INPUT_NUMBERS - 1;
+const TEXT_COUNT_V1 = 11;
+const MESSAGE_FIELDS_V1 = 2 + DECISION_NUMBERS_V1 + 1 + INPUT_NUMBERS_V1 + TEXT_COUNT_V1;
+/** 3 bytes of array head, numbers of at most 9 bytes, one byte string of verdicts and 12 texts of at most 255 bytes. */
 const MESSAGE_BYTES_BOUND =
   3 + (2 + DECISION_NUMBERS + INPUT_NUMBERS) * 9 + 2 + VERDICTS_MAX * 2 + TEXT_COUNT * (2 + 255);
 
@@ -56,6 +62,7 @@ export function writeMessage(out: MsgpackWriter, event: MessageEvent): void {
   at = putShortBytes(view, at, verdictViews.of(event.verdicts), 0, event.verdictCount * 2);
   at = putStaged(bytes, view, at, DECISION_NUMBERS, staged.length);
   out.at = putTexts(view, at, event.input);
+  writeEffects(out, event);
 }
 
 function putStaged(bytes: Uint8Array, view: DataView, start: number, first: number, end: number): number {
@@ -93,64 +100,111 @@ function gatherDecision(n: Float64Array, event: MessageEvent): void {
   n[17] = event.heldBefore;
   n[18] = event.previousOfAccount;
   n[19] = event.previousOfCard;
+  n[20] = event.authorizedAfter;
+  n[21] = event.programRevision;
 }
 
 function gatherInput(n: Float64Array, input: MessageInput): void {
-  n[20] = input.dialect;
-  n[21] = input.link;
-  n[22] = input.mti;
-  n[23] = input.processingCode;
-  n[24] = input.amount;
-  n[25] = input.currency;
-  n[26] = input.billingAmount;
-  n[27] = input.billingCurrency;
-  n[28] = input.transmission;
-  n[29] = input.stan;
-  n[30] = input.localTime;
-  n[31] = input.localDate;
-  n[32] = input.expiry;
-  n[33] = input.settlementDate;
-  n[34] = input.mcc;
-  n[35] = input.country;
-  n[36] = input.entryMode;
-  n[37] = input.cardSequence;
-  n[38] = input.condition;
-  n[39] = input.originalMti;
-  n[40] = input.originalStan;
-  n[41] = input.originalTransmission;
-  n[42] = input.replacementAmount;
-  n[43] = input.functionCode;
-  n[44] = input.partialSupported;
-  n[45] = input.threeDSecureLevel;
-  n[46] = input.carried;
-  n[47] = input.badField;
-  n[48] = input.badFieldMissing;
+  n[22] = input.dialect;
+  n[23] = input.link;
+  n[24] = input.mti;
+  n[25] = input.processingCode;
+  n[26] = input.amount;
+  n[27] = input.currency;
+  n[28] = input.billingAmount;
+  n[29] = input.billingCurrency;
+  n[30] = input.transmission;
+  n[31] = input.stan;
+  n[32] = input.localTime;
+  n[33] = input.localDate;
+  n[34] = input.expiry;
+  n[35] = input.settlementDate;
+  n[36] = input.mcc;
+  n[37] = input.country;
+  n[38] = input.entryMode;
+  n[39] = input.cardSequence;
+  n[40] = input.condition;
+  n[41] = input.originalMti;
+  n[42] = input.originalStan;
+  n[43] = input.originalTransmission;
+  n[44] = input.replacementAmount;
+  n[45] = input.functionCode;
+  n[46] = input.partialSupported;
+  n[47] = input.threeDSecureLevel;
+  n[48] = input.carried;
+  n[49] = input.badField;
+  n[50] = input.badFieldMissing;
+  n[51] = input.businessDay;
 }
 
 /**
- * Fills `into` from the record; the reader stands behind kind and version. The texts are not copied: `into.input.text` is
- * the frame itself. The caller sets `into.sequence`.
+ * Fills `into` from a record of either version; the reader stands behind kind and version. The texts are not copied:
+ * `into.input.text` is the frame itself. The caller sets `into.sequence`.
+ * @throws MsgpackError
  */
-export function readMessageV1(reader: MsgpackReader, fields: number, into: MessageEvent): void {
-  if (fields !== MESSAGE_FIELDS) throw new MsgpackError(`a message record has ${MESSAGE_FIELDS} fields, not ${fields}`);
+export function readMessage(reader: MsgpackReader, version: number, fields: number, into: MessageEvent): void {
+  if (version === MESSAGE_VERSION) readMessageV2(reader, fields, into);
+  else if (version === 1) readMessageV1(reader, fields, into);
+  else throw new MsgpackError(`no reader for version ${version} of a message record`);
+}
+
+function readMessageV2(reader: MsgpackReader, fields: number, into: MessageEvent): void {
+  expectFields(fields, MESSAGE_FIELDS);
+  into.clearEffects();
+  clearExtras(into.input);
   reader.at = takeIntegers(reader, staged, 0, DECISION_NUMBERS);
+  readVerdicts(reader, into);
+  reader.at = takeIntegers(reader, staged, DECISION_NUMBERS, INPUT_NUMBERS);
+  scatterDecision(staged, into);
+  scatterInput(staged, into.input);
+  readTexts(reader, into.input, TEXT_COUNT);
+  readEffects(reader, into);
+  reader.check();
+}
+
+/** What version 1 did not say follows from what there was: no increments, nothing posted, no counters. */
+function readMessageV1(reader: MsgpackReader, fields: number, into: MessageEvent): void {
+  expectFields(fields, MESSAGE_FIELDS_V1);
+  into.clearEffects();
+  clearExtras(into.input);
+  reader.at = takeIntegers(reader, staged, 0, DECISION_NUMBERS_V1);
+  readVerdicts(reader, into);
+  reader.at = takeIntegers(reader, staged, DECISION_NUMBERS, INPUT_NUMBERS_V1);
+  staged[20] = staged[10]!;
+  staged[21] = 0;
+  staged[51] = ABSENT;
+  scatterDecision(staged, into);
+  scatterInput(staged, into.input);
+  readTexts(reader, into.input, TEXT_COUNT_V1);
+  reader.check();
+}
+
+function expectFields(fields: number, expected: number): void {
+  if (fields !== expected) throw new MsgpackError(`a message record has ${expected} fields, not ${fields}`);
+}
+
+/** The members of the input that stand among the effects. */
+function clearExtras(input: MessageInput): void {
+  input.cashBack = ABSENT;
+  input.adviceReason = 0;
+  input.fileAction = 0;
+  input.fileCode = ABSENT;
+}
+
+function readVerdicts(reader: MsgpackReader, into: MessageEvent): void {
   const verdictBytes = reader.bytesHeader();
   if (verdictBytes > VERDICTS_MAX * 2) throw new MsgpackError(`${verdictBytes} bytes of verdicts`);
   const at = reader.at;
   for (let i = 0; i < verdictBytes; i++) into.verdicts[i] = reader.bytes[at + i]!;
   into.verdictCount = verdictBytes >> 1;
   reader.at = at + verdictBytes;
-  reader.at = takeIntegers(reader, staged, DECISION_NUMBERS, INPUT_NUMBERS);
-  scatterDecision(staged, into);
-  scatterInput(staged, into.input);
-  readTexts(reader, into.input);
-  reader.check();
 }
 
-function readTexts(reader: MsgpackReader, input: MessageInput): void {
+function readTexts(reader: MsgpackReader, input: MessageInput, count: number): void {
   const { textAt, textLength } = input;
   input.text = reader.bytes;
-  for (let i = 0; i < TEXT_COUNT; i++) {
+  for (let i = count; i < TEXT_COUNT; i++) textLength[i] = 0;
+  for (let i = 0; i < count; i++) {
     const length = reader.bytesHeader();
     textAt[i] = reader.at;
     textLength[i] = length;
@@ -179,36 +233,39 @@ function scatterDecision(n: Float64Array, into: MessageEvent): void {
   into.heldBefore = n[17]!;
   into.previousOfAccount = n[18]!;
   into.previousOfCard = n[19]!;
+  into.authorizedAfter = n[20]!;
+  into.programRevision = n[21]!;
 }
 
 function scatterInput(n: Float64Array, input: MessageInput): void {
-  input.dialect = n[20]!;
-  input.link = n[21]!;
-  input.mti = n[22]!;
-  input.processingCode = n[23]!;
-  input.amount = n[24]!;
-  input.currency = n[25]!;
-  input.billingAmount = n[26]!;
-  input.billingCurrency = n[27]!;
-  input.transmission = n[28]!;
-  input.stan = n[29]!;
-  input.localTime = n[30]!;
-  input.localDate = n[31]!;
-  input.expiry = n[32]!;
-  input.settlementDate = n[33]!;
-  input.mcc = n[34]!;
-  input.country = n[35]!;
-  input.entryMode = n[36]!;
-  input.cardSequence = n[37]!;
-  input.condition = n[38]!;
-  input.originalMti = n[39]!;
-  input.originalStan = n[40]!;
-  input.originalTransmission = n[41]!;
-  input.replacementAmount = n[42]!;
-  input.functionCode = n[43]!;
-  input.partialSupported = n[44]!;
-  input.threeDSecureLevel = n[45]!;
-  input.carried = n[46]!;
-  input.badField = n[47]!;
-  input.badFieldMissing = n[48]!;
+  input.dialect = n[22]!;
+  input.link = n[23]!;
+  input.mti = n[24]!;
+  input.processingCode = n[25]!;
+  input.amount = n[26]!;
+  input.currency = n[27]!;
+  input.billingAmount = n[28]!;
+  input.billingCurrency = n[29]!;
+  input.transmission = n[30]!;
+  input.stan = n[31]!;
+  input.localTime = n[32]!;
+  input.localDate = n[33]!;
+  input.expiry = n[34]!;
+  input.settlementDate = n[35]!;
+  input.mcc = n[36]!;
+  input.country = n[37]!;
+  input.entryMode = n[38]!;
+  input.cardSequence = n[39]!;
+  input.condition = n[40]!;
+  input.originalMti = n[41]!;
+  input.originalStan = n[42]!;
+  input.originalTransmission = n[43]!;
+  input.replacementAmount = n[44]!;
+  input.functionCode = n[45]!;
+  input.partialSupported = n[46]!;
+  input.threeDSecureLevel = n[47]!;
+  input.carried = n[48]!;
+  input.badField = n[49]!;
+  input.badFieldMissing = n[50]!;
+  input.businessDay = n[51]!;
 }

@@ -9,6 +9,7 @@
  *
  * This is byte for byte what msgpackr writes with `useRecords: false`; a test holds the two against each other.
  */
+import { copyBytes } from '../bytes.js';
 import { assert } from '../errors.js';
 
 const TWO_32 = 2 ** 32;
@@ -134,6 +135,14 @@ export class MsgpackWriter {
     this.#length(source.length, 0xc4);
     this.bytes.set(source, this.at);
     this.at += source.length;
+  }
+
+  /** As `binary` for a part of an array, without an object for it. */
+  binaryOf(source: Uint8Array, from: number, length: number): void {
+    this.reserve(length + 5);
+    this.#length(length, 0xc4);
+    copyBytes(source, from, this.bytes, this.at, length);
+    this.at += length;
   }
 
   text(value: string): void {

@@ -7,12 +7,12 @@
  */
 import { EventKind } from '../domain/codes.js';
 import type { Fingerprint, MessageEvent, PlainEvent, Posting } from '../domain/events.js';
-import { readMessageV1, writeMessage } from './message-record.js';
+import { readMessage, writeMessage } from './message-record.js';
 import { MsgpackError, type MsgpackReader, type MsgpackWriter } from './msgpack.js';
 
 export { writeMessage };
 
-const PLAIN_VERSION = 1;
+const FIRST_VERSION = 1;
 
 /** Appends the record of a plain event (without length prefix) to `out`. */
 export function writePlain(out: MsgpackWriter, event: PlainEvent): void {
@@ -38,16 +38,24 @@ export function writePlain(out: MsgpackWriter, event: PlainEvent): void {
       numbers(out, event.cardSlot, event.accountSlot, event.status, event.previousOfCard, event.previousOfAccount);
       break;
     case EventKind.notDelivered:
-      head(out, event, 9);
-      numbers(out, event.accountSlot, event.cardSlot, event.originalSequence, event.holdDelta);
+      head(out, event, 13, 2);
+      numbers(out, event.accountSlot, event.cardSlot, event.originalSequence, event.authorizationSequence);
+      numbers(out, event.authorizedAfter, event.holdDelta);
+      postings(out, event.postings);
+      out.binary(event.changes);
+      numbers(out, event.previousOfAccount, event.previousOfCard);
+      break;
+    case EventKind.holdExpired:
+      head(out, event, 11);
+      numbers(out, event.accountSlot, event.cardSlot, event.originalSequence, event.authorizedAfter, event.holdDelta);
+      out.binary(event.changes);
       numbers(out, event.previousOfAccount, event.previousOfCard);
       break;
     case EventKind.payment:
       head(out, event, 9);
       numbers(out, event.accountSlot, event.amount, event.currency);
       out.text(event.reference);
-      out.arrayHeader(event.postings.length * 2);
-      for (const posting of event.postings) numbers(out, posting.glAccount, posting.amount);
+      postings(out, event.postings);
       numbers(out, event.previousOfAccount);
       break;
     case EventKind.poison:
@@ -59,6 +67,17 @@ export function writePlain(out: MsgpackWriter, event: PlainEvent): void {
       head(out, event, 4);
       numbers(out, event.count);
       break;
+    case EventKind.programApplied:
+      head(out, event, 6);
+      numbers(out, event.program, event.revision);
+      out.text(event.text);
+      break;
+    case EventKind.controlsSet:
+      head(out, event, 8);
+      numbers(out, event.accountSlot, event.cardSlot);
+      out.text(event.text);
+      numbers(out, event.previousOfAccount, event.previousOfCard);
+      break;
     case EventKind.idempotency:
       head(out, event, 6);
       out.binary(event.keyHash);
@@ -68,9 +87,14 @@ export function writePlain(out: MsgpackWriter, event: PlainEvent): void {
   }
 }
 
-function head(out: MsgpackWriter, event: PlainEvent, fields: number): void {
+function head(out: MsgpackWriter, event: PlainEvent, fields: number, version = FIRST_VERSION): void {
   out.arrayHeader(fields);
-  numbers(out, event.kind, PLAIN_VERSION, event.timeMs);
+  numbers(out, event.kind, version, event.timeMs);
+}
+
+function postings(out: MsgpackWriter, legs: readonly Posting[]): void {
+  out.arrayHeader(legs.length * 2);
+  for (const leg of legs) numbers(out, leg.glAccount, leg.amount);
 }
 
 function numbers(out: MsgpackWriter, ...values: number[]): void {
@@ -137,14 +161,52 @@ form(EventKind.cardUpdated, 1, 8, (r, sequence, timeMs) => ({
   previousOfCard: r.integer(),
   previousOfAccount: r.integer(),
 }));
-form(EventKind.notDelivered, 1, 9, (r, sequence, timeMs) => ({
+/** Until version 2 nothing but whole authorizations could be rolled back, and they did no more than hold. */
+form(EventKind.notDelivered, 1, 9, (r, sequence, timeMs) => {
+  const accountSlot = r.integer();
+  const cardSlot = r.integer();
+  const originalSequence = r.integer();
+  return {
+    kind: EventKind.notDelivered,
+    sequence,
+    timeMs,
+    accountSlot,
+    cardSlot,
+    originalSequence,
+    authorizationSequence: originalSequence,
+    authorizedAfter: 0,
+    holdDelta: r.integer(),
+    postings: [],
+    changes: new Uint8Array(0),
+    previousOfAccount: r.integer(),
+    previousOfCard: r.integer(),
+  };
+});
+form(EventKind.notDelivered, 2, 13, (r, sequence, timeMs) => ({
   kind: EventKind.notDelivered,
   sequence,
   timeMs,
   accountSlot: r.integer(),
   cardSlot: r.integer(),
   originalSequence: r.integer(),
+  authorizationSequence: r.integer(),
+  authorizedAfter: r.integer(),
   holdDelta: r.integer(),
+  postings: readPostings(r),
+  changes: r.binary(),
+  previousOfAccount: r.integer(),
+  previousOfCard: r.integer(),
+}));
+form(EventKind.holdExpired, 1, 11, (r, sequence, timeMs) => ({
+  kind: EventKind.holdExpired,
+  sequence,
+  timeMs,
+  accountSlot: r.integer(),
+  cardSlot: r.integer(),
+  originalSequence: r.integer(),
+  authorizedAfter: r.integer(),
+  holdDelta: r.integer(),
+  changes: r.binary(),
   previousOfAccount: r.integer(),
   previousOfCard: r.integer(),
 }));
@@ -182,6 +244,25 @@ form(EventKind.idempotency, 1, 6, (r, sequence, timeMs) => ({
   outcome: r.binary(),
 }));
 
+form(EventKind.programApplied, 1, 6, (r, sequence, timeMs) => ({
+  kind: EventKind.programApplied,
+  sequence,
+  timeMs,
+  program: r.integer(),
+  revision: r.integer(),
+  text: r.text(),
+}));
+form(EventKind.controlsSet, 1, 8, (r, sequence, timeMs) => ({
+  kind: EventKind.controlsSet,
+  sequence,
+  timeMs,
+  accountSlot: r.integer(),
+  cardSlot: r.integer(),
+  text: r.text(),
+  previousOfAccount: r.integer(),
+  previousOfCard: r.integer(),
+}));
+
 function readPostings(reader: MsgpackReader): Posting[] {
   const count = reader.arrayHeader() / 2;
   const postings: Posting[] = [];
@@ -212,8 +293,7 @@ export class RecordReader {
     const kind = reader.integer();
     const version = reader.integer();
     if (kind === EventKind.message) {
-      if (version !== 1) throw new MsgpackError(`no reader for version ${version} of a message record`);
-      readMessageV1(reader, fields, message);
+      readMessage(reader, version, fields, message);
       message.sequence = sequence;
       this.#atEnd();
       return true;

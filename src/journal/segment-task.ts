@@ -11,7 +11,7 @@ import { createHash } from 'node:crypto';
 import type { MessagePort } from 'node:worker_threads';
 import { wallMs } from '../clock.js';
 import { IndexKeys, keysOfEvent } from '../domain/index-keys.js';
-import { SEGMENT_POLL_MS, SEGMENT_REST_RATIO } from '../limits.js';
+import { SEGMENT_POLL_MS, SEGMENT_REST_MS_MAX, SEGMENT_REST_RATIO } from '../limits.js';
 import type { LogNote } from '../log.js';
 import { BATCH_NICE, lowerThreadPriority } from '../thread-priority.js';
 import { JournalReader } from './reader.js';
@@ -51,7 +51,7 @@ export function segmentKeyCheck(seedHigh: number, seedLow: number): number {
   return createHash('sha256').update(text).digest().readUInt32LE(0);
 }
 
-/** Rests of the task: each is a multiple of the time worked since the last one. Sleeping between two rounds is no work. */
+/** Rests of the task: each is a multiple of the time worked since the last one, up to a bound. Sleeping between two rounds is no work. */
 export class Rests {
   readonly #sleep: (ms: number) => void;
   readonly #now: () => number;
@@ -65,7 +65,7 @@ export class Rests {
   }
 
   rest(): void {
-    this.sleep((this.#now() - this.#woke) * SEGMENT_REST_RATIO);
+    this.sleep(Math.min(SEGMENT_REST_MS_MAX, (this.#now() - this.#woke) * SEGMENT_REST_RATIO));
   }
 
   sleep(ms: number): void {

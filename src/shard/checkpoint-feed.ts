@@ -12,7 +12,7 @@
  * The pace is bounded (limits.ts): a checkpoint shortens the next start, no authorization may wait for it.
  */
 import type { ShardState } from '../domain/shard-state.js';
-import { ENTRY_BYTES_MAX } from '../domain/shard-state.js';
+import type { Table } from '../domain/tables.js';
 import { assert } from '../errors.js';
 import type { JournalLane } from '../journal/types.js';
 import {
@@ -160,11 +160,11 @@ export class CheckpointFeed {
     const { values } = this.#keys;
     while (this.#keys.sent < this.#keys.count) {
       if (!all && this.#budget < 1) return true;
-      const table = values[this.#keys.sent * 2]!;
+      const table = values[this.#keys.sent * 2]! as Table;
       const key = values[this.#keys.sent * 2 + 1]!;
-      const at = this.#ring.reserve(ENTRY_BYTES_MAX);
+      const at = this.#ring.reserve(state.entryBytes(table, key));
       if (at < 0) return true;
-      const length = state.writeEntry(table as Parameters<ShardState['writeEntry']>[0], key, this.#ring.bytes, at);
+      const length = state.writeEntry(table, key, this.#ring.bytes, at);
       assert(length > 0, `checkpoint: table ${table} has an entry ${key}`);
       this.#ring.commit(CheckpointEntry.entry, 0, state.shard, 0, table, this.#sequence, key, length);
       this.#unsignalledBytes += length;

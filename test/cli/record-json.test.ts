@@ -28,11 +28,14 @@ describe('records as JSON', () => {
       '3 card_created',
       '4 card_updated',
       '5 not_delivered',
-      '6 payment',
-      '7 poison',
-      '8 unknown_card_count',
-      '9 idempotency',
-      '10 message',
+      '6 hold_expired',
+      '7 program_applied',
+      '8 controls_set',
+      '9 payment',
+      '10 poison',
+      '11 unknown_card_count',
+      '12 idempotency',
+      '13 message',
     ]);
     expect(records[0]).toMatchObject({
       id: 'acc_1.A-z',
@@ -42,7 +45,7 @@ describe('records as JSON', () => {
     });
     expect(records[1]).toMatchObject({ status: 'frozen' });
     expect(records[3]).toMatchObject({ status: 'lost', previous_of_card: 3 });
-    expect(records[9]).toMatchObject({
+    expect(records[12]).toMatchObject({
       element: 'authorization',
       response_code: '00',
       approval_code: '000007',
@@ -58,20 +61,20 @@ describe('records as JSON', () => {
         carried: ['track2', 'chip'],
       },
     });
-    expect(records[9]!.verdicts).toMatchObject({ message_type: 'pass' });
+    expect(records[12]!.verdicts).toMatchObject({ message_type: 'pass' });
   });
 
   it('leaves out what was absent', () => {
     for (const name of ['billing_amount', 'replacement_amount', 'original_mti', 'function'])
-      expect(records[9]!.input, name).not.toHaveProperty(name);
+      expect(records[12]!.input, name).not.toHaveProperty(name);
     for (const name of ['previous_of_card', 'original_sequence', 'tombstone', 'reason'])
-      expect(records[9], name).not.toHaveProperty(name);
+      expect(records[12], name).not.toHaveProperty(name);
   });
 
   it('is JSON and holds no fingerprint, expiry or service code', () => {
     const text = JSON.stringify(records);
     for (const secret of ['fingerprint', '"expiry"', 'service_code', '2912']) expect(text).not.toContain(secret);
-    expect(JSON.parse(text)).toHaveLength(10);
+    expect(JSON.parse(text)).toHaveLength(13);
   });
 
   it('shows a time that is none as its number', () => {

@@ -40,6 +40,27 @@ export function copyMessageEvent(from: MessageEvent, to: MessageEvent): MessageE
   to.heldBefore = from.heldBefore;
   to.previousOfAccount = from.previousOfAccount;
   to.previousOfCard = from.previousOfCard;
+  to.authorizedAfter = from.authorizedAfter;
+  to.holdPlaced = from.holdPlaced;
+  to.holdFlags = from.holdFlags;
+  to.elementSequence = from.elementSequence;
+  to.tokenSlot = from.tokenSlot;
+  to.cardStatusAfter = from.cardStatusAfter;
+  to.programRevision = from.programRevision;
+  to.decidingRule = from.decidingRule;
+  to.rulesAsked = from.rulesAsked;
+  to.ruleBits.set(from.ruleBits);
+  to.findingCount = from.findingCount;
+  to.finding.set(from.finding);
+  to.cardReadings = from.cardReadings;
+  to.accountReadings = from.accountReadings;
+  to.readings.set(from.readings);
+  to.postings.setAll(from.postings.toList());
+  to.changes.clear();
+  for (let i = 0; i < from.changes.count; i++) {
+    const { owner, key, bucket, amount, uses } = from.changes;
+    to.changes.add(owner[i]!, key[i]!, bucket[i]!, amount[i]!, uses[i]!);
+  }
   to.verdicts.set(from.verdicts);
   to.verdictCount = from.verdictCount;
   return to;

@@ -5,7 +5,7 @@ import { type JournalFollower, type KeysOfEvent, SegmentIndexer } from '../../sr
 import { Rests } from '../../src/journal/segment-task.js';
 import { SegmentSet } from '../../src/journal/segments.js';
 import { ShardIndex } from '../../src/journal/shard-index.js';
-import { SEGMENT_REST_RATIO } from '../../src/limits.js';
+import { SEGMENT_REST_MS_MAX, SEGMENT_REST_RATIO } from '../../src/limits.js';
 import { MemoryStore } from '../../src/store/memory-store.js';
 import { smallBounds } from './index-support.js';
 
@@ -170,6 +170,8 @@ describe('the indexing task', () => {
     work(5);
     rests.sleep(60_000); // nothing to do for a minute
     work(2);
+    work(400); // something else had the processor
+    expect(slept.pop()).toBe(SEGMENT_REST_MS_MAX);
     expect(slept).toEqual([3, 5, 60_000, 2].map((ms) => (ms === 60_000 ? ms : ms * SEGMENT_REST_RATIO)));
   });
 

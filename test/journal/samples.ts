@@ -9,8 +9,15 @@ import {
   Reason,
   Response,
 } from '../../src/domain/codes.js';
-import { MessageEvent, type PlainEvent } from '../../src/domain/events.js';
+import {
+  FINDING_NUMBERS,
+  MessageEvent,
+  type PlainEvent,
+  READINGS_MAX,
+  RULE_BITS_BYTES,
+} from '../../src/domain/events.js';
 import { TEXT_COUNT, Text } from '../../src/domain/message.js';
+import { POSTINGS_MAX } from '../../src/domain/postings.js';
 import type { HoldfastError } from '../../src/errors.js';
 import type { ShardHead } from '../../src/journal/types.js';
 
@@ -129,9 +136,40 @@ export function samplePlain(): PlainEvent[] {
       accountSlot: 3,
       cardSlot: 9,
       originalSequence: 5,
+      authorizationSequence: 4,
+      authorizedAfter: 20_000,
       holdDelta: -12_345,
+      postings: [
+        { glAccount: 1100, amount: -12_345 },
+        { glAccount: 2100, amount: 12_345 },
+      ],
+      changes: Uint8Array.of(1, 2, 3),
       previousOfAccount: 4,
       previousOfCard: 4,
+    },
+    {
+      kind: EventKind.holdExpired,
+      sequence: 0,
+      timeMs,
+      accountSlot: 3,
+      cardSlot: 9,
+      originalSequence: 5,
+      authorizedAfter: 0,
+      holdDelta: -12_345,
+      changes: new Uint8Array(0),
+      previousOfAccount: 4,
+      previousOfCard: 4,
+    },
+    { kind: EventKind.programApplied, sequence: 0, timeMs, program: 2, revision: 300, text: '{"revision":300}' },
+    {
+      kind: EventKind.controlsSet,
+      sequence: 0,
+      timeMs,
+      accountSlot: 3,
+      cardSlot: -1,
+      text: '{"per_transaction":5000,"merchants":{"deny":["CAFÉ"]}}',
+      previousOfAccount: 4,
+      previousOfCard: 0,
     },
     {
       kind: EventKind.payment,
@@ -168,21 +206,69 @@ const integer = fc.oneof(
   fc.maxSafeInteger(),
 );
 
+const amount = fc
+  .oneof(fc.integer({ min: -40_000, max: 70_000 }), fc.maxSafeInteger())
+  .map((value) => Math.trunc(value / 4))
+  .filter((value) => value !== 0);
+
 /** A message event whose every number and text is random: any field the record forgets shows. */
 export const anyMessage: fc.Arbitrary<MessageEvent> = fc
   .record({
-    numbers: fc.array(integer, { minLength: 80, maxLength: 80 }),
+    numbers: fc.array(integer, { minLength: 90, maxLength: 90 }),
     texts: fc.array(fc.uint8Array({ maxLength: 40 }), { minLength: TEXT_COUNT, maxLength: TEXT_COUNT }),
     verdicts: fc.array(fc.tuple(fc.nat(255), fc.nat(255)), { maxLength: 24 }),
+    finding: fc.array(integer, { minLength: FINDING_NUMBERS, maxLength: FINDING_NUMBERS }),
+    hasFinding: fc.boolean(),
+    rules: fc.uint8Array({ maxLength: RULE_BITS_BYTES }),
+    readings: fc.array(fc.tuple(integer, integer), { maxLength: READINGS_MAX }),
+    postings: fc.array(fc.record({ glAccount: fc.integer({ min: 1000, max: 9999 }), amount: amount }), {
+      maxLength: POSTINGS_MAX,
+    }),
+    changes: fc.array(
+      fc.record({
+        owner: fc.nat(2 ** 25),
+        key: fc.nat(2 ** 40),
+        bucket: fc.nat(2 ** 33),
+        amount,
+        uses: fc.integer({ min: -1, max: 1 }),
+      }),
+      { maxLength: 40 },
+    ),
   })
-  .map(({ numbers, texts, verdicts }) => {
+  .map(({ numbers, texts, verdicts, finding, hasFinding, rules, readings, postings, changes }) => {
     const event = new MessageEvent();
     let next = 0;
     const fill = (target: Record<string, unknown>, skip: string[]) => {
       for (const key of Object.keys(target))
         if (typeof target[key] === 'number' && !skip.includes(key)) target[key] = numbers[next++]!;
     };
-    fill(event as unknown as Record<string, unknown>, ['kind', 'sequence', 'verdictCount']);
+    fill(event as unknown as Record<string, unknown>, [
+      'kind',
+      'sequence',
+      'verdictCount',
+      'findingCount',
+      'rulesAsked',
+      'decidingRule',
+      'cardReadings',
+      'accountReadings',
+    ]);
+    if (hasFinding) {
+      event.findingCount = FINDING_NUMBERS;
+      event.finding.set(finding);
+    }
+    if (rules.length > 0) {
+      event.rulesAsked = rules.length * 8;
+      event.decidingRule = numbers[next++]!;
+      event.ruleBits.set(rules);
+    }
+    event.cardReadings = readings.length >> 1;
+    event.accountReadings = readings.length - event.cardReadings;
+    event.readings.set(readings.flat());
+    event.postings.setAll(postings);
+    for (const { owner, key, bucket, amount: moved, uses } of changes) {
+      event.changes.add(owner, key, bucket, moved, uses);
+    }
+    event.changes.sort();
     fill(event.input as unknown as Record<string, unknown>, []);
     for (let i = 0; i < 3; i++) event.fingerprint[i] = numbers[next++]!;
     for (const [step, verdict] of verdicts) event.verdict(step, verdict);
@@ -204,6 +290,17 @@ export function contentOf(event: MessageEvent): Record<string, unknown> {
     ...numbers(event),
     fingerprint: [...event.fingerprint],
     verdicts: [...event.verdicts.subarray(0, event.verdictCount * 2)],
+    finding: [...event.finding.subarray(0, event.findingCount)],
+    rules: [...event.ruleBits.subarray(0, (event.rulesAsked + 7) >> 3)],
+    readings: [...event.readings.subarray(0, 2 * (event.cardReadings + event.accountReadings))],
+    postings: event.postings.toList(),
+    changes: Array.from({ length: event.changes.count }, (_, i) => [
+      event.changes.owner[i],
+      event.changes.key[i],
+      event.changes.bucket[i],
+      event.changes.amount[i],
+      event.changes.uses[i],
+    ]),
     input: numbers(input),
     texts: Array.from({ length: TEXT_COUNT }, (_, i) =>
       Buffer.from(input.text.subarray(input.textAt[i]!, input.textAt[i]! + input.textLength[i]!)).toString('hex'),

@@ -109,6 +109,9 @@ describe('the data directory', () => {
   test('a newer format', async () => {
     const dataDir = copyOfData();
     const path = join(dataDir, 'holdfast.json');
+    // Which release made the directory is what the next person wants to know.
+    const made = JSON.parse(readFileSync(path, 'utf8')) as { engine: string };
+    expect(made.engine).toBe((JSON.parse(readFileSync('package.json', 'utf8')) as { version: string }).version);
     writeFileSync(path, JSON.stringify({ ...JSON.parse(readFileSync(path, 'utf8')), format: 99, engine: '7.0.0' }));
     refused(await serve(dataDir), 73, /holdfast\.json has format 99.*Next: .*7\.0\.0/);
   });

@@ -20,7 +20,7 @@ export function bulkRoutes(context: ControlContext): Route[] {
       tag: 'accounts',
       summary: 'Import accounts and cards, one JSON object per line',
       description:
-        'Each line is `{"account":{...},"card":{...}}`; `card` may be absent. Rows are decided one by one: a refused row is listed with its line and reason and stops nothing. With an Idempotency-Key, a finished import is answered again; one that was cut off runs again, and rows that exist are refused as `account_exists`.',
+        'Each line is `{"account":{...},"card":{...}}`; `card` may be absent. Rows are decided one by one: a refused row is listed with its line and reason and stops nothing. With an Idempotency-Key, a finished import is answered again; one that was cut off runs again, and rows that exist are refused as `card_exists`, or as `account_exists` where the row brings no card number.',
       access: 'write',
       idempotency: 'own',
       body: schemas.importRow,

@@ -1,0 +1,159 @@
+/**
+ * Small rows of text in a shard's state, found by a number: snapshots of programs, controls of cards and accounts. Few of
+ * them exist, they change seldom, and what decisions use is compiled from them elsewhere, so they are plain objects.
+ *
+ * A row carries the sequence it includes and is never removed: an empty text says that there is nothing any more, and keeps
+ * a replay of older events out.
+ *
+ *   checkpoint row   version (1) | sequence (8) | revision (8) | length of the text in bytes (4) | text, UTF-8
+ */
+import { assert } from '../errors.js';
+import { DirtyList, type RowCursor } from './columns.js';
+import type { StateDigest } from './digest.js';
+import { finishHash, mixBytes } from './hash.js';
+import type { Table } from './tables.js';
+
+const ROW_VERSION = 1;
+const HEAD_BYTES = 1 + 8 + 8 + 4;
+const Field = { text: 1, length: 2, revision: 3 } as const;
+const HASH_SEED = 0x3a5f1c77;
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder('utf-8', { fatal: true });
+
+/** Most bytes of a checkpoint row with a text of at most `textBytes`. */
+export const textRowBytes = (textBytes: number): number => HEAD_BYTES + textBytes;
+
+interface TextRow {
+  readonly key: number;
+  text: string;
+  bytes: Uint8Array;
+  revision: number;
+  newest: number;
+}
+
+export class TextTable {
+  readonly #rows: TextRow[] = [];
+  readonly #placeOf = new Map<number, number>();
+  readonly #digest: StateDigest;
+  readonly #table: Table;
+  readonly #textBytesMax: number;
+  /** Places of rows whose latest content is not in the checkpoint. */
+  readonly #dirty = new DirtyList();
+  #bytes = 0;
+
+  /** `textBytesMax`: bound of a text in UTF-8 (limits.ts). */
+  constructor(digest: StateDigest, table: Table, textBytesMax: number) {
+    this.#digest = digest;
+    this.#table = table;
+    this.#textBytesMax = textBytesMax;
+  }
+
+  get count(): number {
+    return this.#rows.length;
+  }
+
+  /** Text under the key; empty when there is none. */
+  text(key: number): string {
+    return this.#row(key)?.text ?? '';
+  }
+
+  /** Revision of the text under the key; 0 when there never was one. */
+  revision(key: number): number {
+    return this.#row(key)?.revision ?? 0;
+  }
+
+  keys(): number[] {
+    return this.#rows.map(({ key }) => key);
+  }
+
+  /** Puts a text unless the row includes the event at `sequence` already; true when it was put. */
+  set(key: number, text: string, revision: number, sequence: number): boolean {
+    const row = this.#row(key) ?? this.#add(key);
+    if (sequence <= row.newest) return false;
+    this.#put(row, encoder.encode(text), text, revision, sequence);
+    this.#dirty.push(this.#placeOf.get(key)!);
+    return true;
+  }
+
+  get dirtyCount(): number {
+    return this.#dirty.count;
+  }
+
+  takeDirty(limit: number, visit: (key: number) => void): number {
+    return this.#dirty.take(limit, (place) => visit(this.#rows[place]!.key));
+  }
+
+  startPass(): void {
+    this.#dirty.startPass();
+  }
+
+  get passDone(): boolean {
+    return this.#dirty.passDone;
+  }
+
+  /** Length of the checkpoint row under the key. */
+  rowBytes(key: number): number {
+    return textRowBytes(this.#row(key)?.bytes.length ?? 0);
+  }
+
+  writeRow(key: number, cursor: RowCursor): void {
+    const row = this.#row(key);
+    assert(row !== undefined, `text row ${key} of table ${this.#table} does not exist`);
+    cursor.putU8(ROW_VERSION);
+    cursor.putF64(row.newest);
+    cursor.putF64(row.revision);
+    cursor.putU32(row.bytes.length);
+    cursor.bytes.set(row.bytes, cursor.at);
+    cursor.at += row.bytes.length;
+  }
+
+  readRow(key: number, cursor: RowCursor, length: number): void {
+    assert(cursor.u8() === ROW_VERSION, `text row ${key} of table ${this.#table} has an unknown version`);
+    const newest = cursor.f64();
+    const revision = cursor.f64();
+    const textBytes = cursor.u32();
+    assert(length === HEAD_BYTES + textBytes, `text row ${key} of table ${this.#table} has ${length} bytes`);
+    assert(this.#row(key) === undefined, `text row ${key} of table ${this.#table} is there already`);
+    const bytes = cursor.bytes.slice(cursor.at, cursor.at + textBytes);
+    cursor.at += textBytes;
+    this.#put(this.#add(key), bytes, decoder.decode(bytes), revision, newest);
+  }
+
+  get memoryBytes(): number {
+    return this.#bytes + this.#dirty.bytes;
+  }
+
+  #row(key: number): TextRow | undefined {
+    const place = this.#placeOf.get(key);
+    return place === undefined ? undefined : this.#rows[place];
+  }
+
+  #add(key: number): TextRow {
+    const row: TextRow = { key, text: '', bytes: new Uint8Array(0), revision: 0, newest: 0 };
+    this.#placeOf.set(key, this.#rows.length);
+    this.#rows.push(row);
+    return row;
+  }
+
+  #put(row: TextRow, bytes: Uint8Array, text: string, revision: number, newest: number): void {
+    assert(bytes.length <= this.#textBytesMax, `a text of ${bytes.length} bytes is too long for table ${this.#table}`);
+    if (row.newest > 0) this.#sum(row, -1);
+    // Text and bytes, and the objects around them.
+    this.#bytes += bytes.length * 2 - row.bytes.length * 2 + (row.newest === 0 ? 160 : 0);
+    row.text = text;
+    row.bytes = bytes;
+    row.revision = revision;
+    row.newest = newest;
+    this.#sum(row, 1);
+  }
+
+  /** The age of the row is no part of the state. */
+  #sum(row: TextRow, sign: number): void {
+    const { key, bytes } = row;
+    const hash = finishHash(mixBytes(HASH_SEED, bytes, 0, bytes.length));
+    this.#digest.sum(this.#table, key, Field.text, hash, sign);
+    this.#digest.sum(this.#table, key, Field.length, bytes.length, sign);
+    this.#digest.sum(this.#table, key, Field.revision, row.revision, sign);
+  }
+}
