@@ -17,7 +17,7 @@ import type {
 import { hash64, keyHash64 } from './key-hash.js';
 import { Postings } from './postings.js';
 import type { ShardState } from './shard-state.js';
-import { CounterChanges } from './velocity/counter-changes.js';
+import { accountOwner, CounterChanges, cardOwner } from './velocity/counter-changes.js';
 
 const changes = new CounterChanges();
 const legs = new Postings();
@@ -92,7 +92,7 @@ export function applyEvent(state: ShardState, event: PlainEvent): void {
       state.poisons.add(event.hashHigh, event.hashLow, event.sequence);
       return;
     case EventKind.programApplied:
-      state.setProgram(event.program, event.revision, event.text, event.sequence);
+      state.programs.set(event.program, event.text, event.revision, event.sequence);
       return;
     case EventKind.controlsSet:
       setControls(state, event);
@@ -105,12 +105,8 @@ export function applyEvent(state: ShardState, event: PlainEvent): void {
 function setControls(state: ShardState, event: ControlsSet): void {
   const { accountSlot, cardSlot, sequence, text } = event;
   state.accounts.advance(accountSlot, sequence);
-  if (cardSlot >= 0) {
-    state.cards.advance(cardSlot, sequence);
-    state.setCardControls(cardSlot, text, sequence);
-  } else {
-    state.setAccountControls(accountSlot, text, sequence);
-  }
+  if (cardSlot >= 0) state.cards.advance(cardSlot, sequence);
+  state.controls.set(cardSlot >= 0 ? cardOwner(cardSlot) : accountOwner(accountSlot), text, 0, sequence);
 }
 
 function createCard(state: ShardState, event: CardCreated): void {
@@ -149,21 +145,13 @@ function releaseHold(state: ShardState, authorization: number, event: NotDeliver
   state.cards.advance(cardSlot, sequence);
   const fresh = state.accounts.advance(accountSlot, sequence);
   if (fresh && holdDelta !== 0) state.accounts.addHeld(accountSlot, holdDelta);
-  endHold(state, authorization, event.authorizedAfter, holdDelta, sequence);
+  changeHold(state, authorization, event.authorizedAfter, holdDelta, 0, 0, sequence);
   if (holdDelta !== 0) state.ledger.moveHolds(state.accounts.currency(accountSlot), holdDelta, sequence);
   if (event.changes.length > 0) {
     changes.unpack(event.changes, 0, event.changes.length);
     state.velocity.apply(changes, event.timeMs, sequence);
   }
   return fresh;
-}
-
-/** As `changeHold`; a refund authorization, which holds nothing, leaves the table by its expiry. */
-function endHold(state: ShardState, authorization: number, authorized: number, delta: number, sequence: number): void {
-  const slot = state.holds.find(authorization);
-  if (slot < 0 || sequence <= state.holds.newest(slot)) return;
-  if (state.holds.remaining(slot) + delta === 0) state.holds.close(slot);
-  else state.holds.change(slot, authorized, delta, 0, 0, sequence);
 }
 
 function postPayment(state: ShardState, event: PaymentPosted): void {

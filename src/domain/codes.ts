@@ -37,18 +37,6 @@ export const ElementKind = {
   reversal: 4,
   /** A message that could not be understood far enough to be one of the others (30, 12). */
   refused: 5,
-  /** More for an earlier authorization: the amount is the delta. */
-  increment: 6,
-  /** A new total of an earlier authorization. */
-  replacement: 7,
-  /** The network decided for us, or tells what it decided. */
-  advice: 8,
-  /** The final amount of an earlier authorization. */
-  completion: 9,
-  /** A refund is announced: no hold, nothing until it is cleared. */
-  refundAuthorization: 10,
-  /** A card is listed or taken off the list by the network. */
-  fileUpdate: 11,
 } as const;
 export type ElementKind = (typeof ElementKind)[keyof typeof ElementKind];
 
@@ -78,8 +66,6 @@ export const Step = {
   approve: 13,
   /** The search for the authorization that a message names. */
   original: 14,
-  /** The network token the message came with. */
-  token: 15,
 } as const;
 export type Step = (typeof Step)[keyof typeof Step];
 
@@ -112,33 +98,6 @@ export const Reason = {
   insufficientFunds: 19,
   amountOutOfRange: 20,
   setAside: 21,
-  channelDenied: 22,
-  countryDenied: 23,
-  mccDenied: 24,
-  merchantDenied: 25,
-  transactionLimit: 26,
-  velocityAmount: 27,
-  velocityCount: 28,
-  velocityDeclines: 29,
-  cashTransactionLimit: 30,
-  cashVelocityAmount: 31,
-  cashVelocityCount: 32,
-  /** An active rule declined; its own reason is in the explanation. */
-  rule: 33,
-  /** The program does not take this type of transaction. */
-  transactionTypeForbidden: 34,
-  tokenInactive: 35,
-  tokenPaused: 36,
-  tokenClosed: 37,
-  tokenExpired: 38,
-  /** Too many wrong PINs; none is tried any more. */
-  pinTriesExceeded: 39,
-  /** Totals of the acquirer differ from ours. */
-  outOfBalance: 40,
-  /** The fuel amount that a status check stands for is not available. */
-  fuelAmountUnavailable: 41,
-  /** A file update names a status that the card cannot be given. */
-  cardStatusFinal: 42,
 } as const;
 export type Reason = (typeof Reason)[keyof typeof Reason];
 

@@ -19,13 +19,9 @@ import { Table } from './tables.js';
 const Field = { place: 1, original: 2, authorized: 3, remaining: 4, expires: 5, flags: 6 } as const;
 
 /** What a decision must know of a hold beside its amounts. Bits in rows and records: never change or reuse one. */
-const HoldFlag = {
+export const HoldFlag = {
   /** A refund is announced: the row holds nothing and waits for its expiry. */
   refund: 1,
-  /** The final amount was told once (automated fuel: once is all). */
-  completed: 2,
-  /** Its elements counted in velocity windows: whoever releases it gives back. */
-  counted: 4,
 } as const;
 
 /** 8-byte words of a row. */

@@ -26,19 +26,6 @@ export class Postings {
     this.count++;
   }
 
-  /** Debit and credit of one amount. */
-  move(debit: number, credit: number, amount: number): void {
-    this.add(debit, amount);
-    this.add(credit, -amount);
-  }
-
-  /** What the entry adds to a chart account: D positive. */
-  sumOf(glAccount: number): number {
-    let sum = 0;
-    for (let i = 0; i < this.count; i++) if (this.glAccount[i] === glAccount) sum += this.amount[i]!;
-    return sum;
-  }
-
   /** Cold paths only. */
   toList(): Posting[] {
     const legs: Posting[] = [];

@@ -24,12 +24,8 @@ import { KeySet } from './key-set.js';
 import { LedgerTotals } from './ledger-totals.js';
 import { BLOCK_BITS } from './rows.js';
 import { Table } from './tables.js';
-import { TextTable, textRowBytes } from './text-table.js';
-import { accountOwner, cardOwner } from './velocity/counter-changes.js';
+import { TextTable } from './text-table.js';
 import { VelocityTable } from './velocity/velocity-table.js';
-
-/** Most bytes of one checkpoint entry: the snapshot of a program. A block of accounts has some 11 KiB. */
-export const ENTRY_BYTES_MAX = textRowBytes(PROGRAM_SNAPSHOT_BYTES_MAX);
 
 const COUNTERS_VERSION = 1;
 
@@ -51,7 +47,7 @@ export class ShardState {
   readonly poisons: KeySet;
   /** Snapshots of programs by the program's index. */
   readonly programs: TextTable;
-  /** Controls of cards and accounts by the owner number of their counters; a card's own, not those of its chain. */
+  /** Controls of cards and accounts as JSON, by owner (velocity/counter-changes.ts); a card's own, not those of its chain. */
   readonly controls: TextTable;
   readonly velocity: VelocityTable;
 
@@ -106,27 +102,6 @@ export class ShardState {
       this.controls.memoryBytes +
       this.velocity.memoryBytes
     );
-  }
-
-  setProgram(program: number, revision: number, text: string, sequence: number): void {
-    this.programs.set(program, text, revision, sequence);
-  }
-
-  setCardControls(cardSlot: number, text: string, sequence: number): void {
-    this.controls.set(cardOwner(cardSlot), text, 0, sequence);
-  }
-
-  setAccountControls(accountSlot: number, text: string, sequence: number): void {
-    this.controls.set(accountOwner(accountSlot), text, 0, sequence);
-  }
-
-  /** Controls of the card itself as JSON; empty when it has none. */
-  cardControlsText(cardSlot: number): string {
-    return this.controls.text(cardOwner(cardSlot));
-  }
-
-  accountControlsText(accountSlot: number): string {
-    return this.controls.text(accountOwner(accountSlot));
   }
 
   countTombstone(sequence: number): void {
@@ -233,9 +208,6 @@ export class ShardState {
       case Table.velocity:
         this.velocity.writeRow(key, cursor);
         return cursor.at - at;
-      case Table.ruleStats:
-      case Table.totals:
-        throw new TypeError(`table ${table} has no rows in this release`);
       case Table.counters:
         cursor.putU8(COUNTERS_VERSION);
         cursor.putF64(this.#tombstones);
@@ -291,9 +263,6 @@ export class ShardState {
       case Table.velocity:
         this.velocity.readRow(key, cursor, length);
         break;
-      case Table.ruleStats:
-      case Table.totals:
-        throw new TypeError(`table ${table} has no rows in this release`);
       case Table.counters:
         assert(
           cursor.u8() === COUNTERS_VERSION && length === 17,

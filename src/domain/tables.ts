@@ -23,9 +23,5 @@ export const Table = {
   controls: 10,
   /** Velocity counters, by owner. */
   velocity: 11,
-  /** How often rules matched, by program and place of the rule. */
-  ruleStats: 12,
-  /** Totals per link, acquirer, business day and currency. */
-  totals: 13,
 } as const;
 export type Table = (typeof Table)[keyof typeof Table];

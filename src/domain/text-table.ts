@@ -21,9 +21,6 @@ const HASH_SEED = 0x3a5f1c77;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder('utf-8', { fatal: true });
 
-/** Most bytes of a checkpoint row with a text of at most `textBytes`. */
-export const textRowBytes = (textBytes: number): number => HEAD_BYTES + textBytes;
-
 interface TextRow {
   readonly key: number;
   text: string;
@@ -49,10 +46,6 @@ export class TextTable {
     this.#textBytesMax = textBytesMax;
   }
 
-  get count(): number {
-    return this.#rows.length;
-  }
-
   /** Text under the key; empty when there is none. */
   text(key: number): string {
     return this.#row(key)?.text ?? '';
@@ -63,17 +56,12 @@ export class TextTable {
     return this.#row(key)?.revision ?? 0;
   }
 
-  keys(): number[] {
-    return this.#rows.map(({ key }) => key);
-  }
-
-  /** Puts a text unless the row includes the event at `sequence` already; true when it was put. */
-  set(key: number, text: string, revision: number, sequence: number): boolean {
+  /** Puts a text unless the row includes the event at `sequence` already. */
+  set(key: number, text: string, revision: number, sequence: number): void {
     const row = this.#row(key) ?? this.#add(key);
-    if (sequence <= row.newest) return false;
+    if (sequence <= row.newest) return;
     this.#put(row, encoder.encode(text), text, revision, sequence);
     this.#dirty.push(this.#placeOf.get(key)!);
-    return true;
   }
 
   get dirtyCount(): number {
@@ -94,7 +82,7 @@ export class TextTable {
 
   /** Length of the checkpoint row under the key. */
   rowBytes(key: number): number {
-    return textRowBytes(this.#row(key)?.bytes.length ?? 0);
+    return HEAD_BYTES + (this.#row(key)?.bytes.length ?? 0);
   }
 
   writeRow(key: number, cursor: RowCursor): void {

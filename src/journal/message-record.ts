@@ -143,44 +143,29 @@ function gatherInput(n: Float64Array, input: MessageInput): void {
  * @throws MsgpackError
  */
 export function readMessage(reader: MsgpackReader, version: number, fields: number, into: MessageEvent): void {
-  if (version === MESSAGE_VERSION) readMessageV2(reader, fields, into);
-  else if (version === 1) readMessageV1(reader, fields, into);
-  else throw new MsgpackError(`no reader for version ${version} of a message record`);
-}
-
-function readMessageV2(reader: MsgpackReader, fields: number, into: MessageEvent): void {
-  expectFields(fields, MESSAGE_FIELDS);
+  const isFirst = version === 1;
+  if (!isFirst && version !== MESSAGE_VERSION)
+    throw new MsgpackError(`no reader for version ${version} of a message record`);
+  const expected = isFirst ? MESSAGE_FIELDS_V1 : MESSAGE_FIELDS;
+  if (fields !== expected) throw new MsgpackError(`a message record has ${expected} fields, not ${fields}`);
   into.clearEffects();
   clearExtras(into.input);
-  reader.at = takeIntegers(reader, staged, 0, DECISION_NUMBERS);
+  reader.at = takeIntegers(reader, staged, 0, isFirst ? DECISION_NUMBERS_V1 : DECISION_NUMBERS);
   readVerdicts(reader, into);
-  reader.at = takeIntegers(reader, staged, DECISION_NUMBERS, INPUT_NUMBERS);
+  reader.at = takeIntegers(reader, staged, DECISION_NUMBERS, isFirst ? INPUT_NUMBERS_V1 : INPUT_NUMBERS);
+  if (isFirst) stageWhatFollows();
   scatterDecision(staged, into);
   scatterInput(staged, into.input);
-  readTexts(reader, into.input, TEXT_COUNT);
-  readEffects(reader, into);
+  readTexts(reader, into.input, isFirst ? TEXT_COUNT_V1 : TEXT_COUNT);
+  if (!isFirst) readEffects(reader, into);
   reader.check();
 }
 
-/** What version 1 did not say follows from what there was: no increments, nothing posted, no counters. */
-function readMessageV1(reader: MsgpackReader, fields: number, into: MessageEvent): void {
-  expectFields(fields, MESSAGE_FIELDS_V1);
-  into.clearEffects();
-  clearExtras(into.input);
-  reader.at = takeIntegers(reader, staged, 0, DECISION_NUMBERS_V1);
-  readVerdicts(reader, into);
-  reader.at = takeIntegers(reader, staged, DECISION_NUMBERS, INPUT_NUMBERS_V1);
+/** What version 1 did not say follows from what there was: no increments, so the authorized total is what was approved. */
+function stageWhatFollows(): void {
   staged[20] = staged[10]!;
   staged[21] = 0;
   staged[51] = ABSENT;
-  scatterDecision(staged, into);
-  scatterInput(staged, into.input);
-  readTexts(reader, into.input, TEXT_COUNT_V1);
-  reader.check();
-}
-
-function expectFields(fields: number, expected: number): void {
-  if (fields !== expected) throw new MsgpackError(`a message record has ${expected} fields, not ${fields}`);
 }
 
 /** The members of the input that stand among the effects. */

@@ -51,7 +51,10 @@ export function segmentKeyCheck(seedHigh: number, seedLow: number): number {
   return createHash('sha256').update(text).digest().readUInt32LE(0);
 }
 
-/** Rests of the task: each is a multiple of the time worked since the last one, up to a bound. Sleeping between two rounds is no work. */
+/**
+ * Rests of the task: each is a multiple of the time worked since the last one, up to a bound. Sleeping between two rounds
+ * is no work.
+ */
 export class Rests {
   readonly #sleep: (ms: number) => void;
   readonly #now: () => number;

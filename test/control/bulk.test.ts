@@ -65,6 +65,24 @@ describe('bulk import', () => {
     expect(text).not.toContain(panOfNumber('999999', 1));
   });
 
+  it('refuses what a file has brought before: by the card number where a row names one, else by the account', async () => {
+    const h = makeHarness();
+    const body = [
+      JSON.stringify(row(1)),
+      JSON.stringify({ account: { id: 'issued' }, card: { expiry: '3001' } }),
+      JSON.stringify({ account: { id: 'alone' } }),
+    ].join('\n');
+    const first = await h.call('POST', '/v1/bulk/accounts', body, type);
+    expect(first.body).toMatchObject({ accounts: 3, cards: 2, rejected: 0 });
+    const again = await h.call('POST', '/v1/bulk/accounts', body, type);
+    expect(again.body.rejects.map((one: { line: number; code: string }) => [one.line, one.code])).toEqual([
+      [1, 'card_exists'],
+      [2, 'account_exists'],
+      [3, 'account_exists'],
+    ]);
+    expect(again.body).toMatchObject({ accounts: 0, cards: 0 });
+  });
+
   it('counts more rejects than it lists', async () => {
     const h = makeHarness();
     const { body } = await h.call('POST', '/v1/bulk/accounts', 'x\n'.repeat(1500), type);

@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { ShardState as DomainState, ENTRY_BYTES_MAX } from '../../src/domain/shard-state.js';
+import { ShardState as DomainState } from '../../src/domain/shard-state.js';
 import { Table } from '../../src/domain/tables.js';
 import { CheckpointStore } from '../../src/journal/checkpoint.js';
 import { JournalReader } from '../../src/journal/reader.js';
@@ -203,7 +203,7 @@ describe('a checkpoint that contradicts the journal', () => {
       { slot: 0, id: 'stranger', program: 0, currency: 986, creditLimit: 1, type: 1, createdMs: 1 },
       1,
     );
-    const row = new Uint8Array(ENTRY_BYTES_MAX);
+    const row = new Uint8Array(foreign.entryBytes(Table.account, 0));
     const length = foreign.writeEntry(Table.account, 0, row, 0);
     const source: CheckpointSource = {
       load: (shard, visit) => {

@@ -4,9 +4,10 @@ import { applyEvent, applyMessage } from '#src/domain/apply.js';
 import { AccountType, CardStatus, ElementKind, EventKind } from '#src/domain/codes.js';
 import { RowCursor } from '#src/domain/columns.js';
 import { MessageEvent, type PlainEvent } from '#src/domain/events.js';
+import { HoldFlag } from '#src/domain/hold-table.js';
 import { ShardState } from '#src/domain/shard-state.js';
 import { Table } from '#src/domain/tables.js';
-import { CounterChanges, cardOwner } from '#src/domain/velocity/counter-changes.js';
+import { accountOwner, CounterChanges, cardOwner } from '#src/domain/velocity/counter-changes.js';
 import { trailingShape, windowKey } from '#src/domain/velocity/windows.js';
 
 const NOW = 1_790_000_000_000;
@@ -54,8 +55,10 @@ function approval(sequence: number, posted = false): MessageEvent {
   event.cardSlot = 0;
   event.approvedAmount = 700;
   event.authorizedAfter = 700;
-  if (posted) event.postings.move(1100, 2100, 700);
-  else {
+  if (posted) {
+    event.postings.add(1100, 700);
+    event.postings.add(2100, -700);
+  } else {
     event.holdDelta = 700;
     event.holdExpiresMs = NOW + 1000;
   }
@@ -173,7 +176,6 @@ describe('an element of an earlier authorization', () => {
     const state = opened();
     applyMessage(state, approval(3));
     const more = approval(4);
-    more.element = ElementKind.increment;
     more.originalSequence = 3;
     more.holdDelta = 300;
     more.authorizedAfter = 1000;
@@ -203,7 +205,7 @@ describe('an element of an earlier authorization', () => {
     const empty = approval(3);
     empty.holdDelta = 0;
     expect(() => applyMessage(opened(), empty)).toThrow(/would hold 0/);
-    empty.holdFlags = 1;
+    empty.holdFlags = HoldFlag.refund;
     const state = opened();
     applyMessage(state, empty);
     expect(state.holdsOpen).toBe(1);
@@ -240,8 +242,8 @@ describe('snapshots of programs and controls', () => {
     applyEvent(copy, programApplied(3, 1, '{"revision":1}'));
     expect(copy.programs.text(2)).toBe('{"revision":2,"name":"Crédito"}');
     expect(copy.programs.revision(2)).toBe(2);
-    expect(copy.cardControlsText(0)).toBe('{"per_transaction":5000}');
-    expect(copy.accountControlsText(0)).toBe('');
+    expect(copy.controls.text(cardOwner(0))).toBe('{"per_transaction":5000}');
+    expect(copy.controls.text(accountOwner(0))).toBe('');
     expect(digestOf(copy)).toEqual(digestOf(state));
   });
 
