@@ -11,6 +11,7 @@ import { MessageEvent } from '#src/domain/events.js';
 import type { Found, History } from '#src/domain/history.js';
 import { IndexKeys } from '#src/domain/index-keys.js';
 import { type MessageInput, Text } from '#src/domain/message.js';
+import { Policies } from '#src/domain/program/policy.js';
 import { ShardState } from '#src/domain/shard-state.js';
 import type { BenchRow } from './row.js';
 
@@ -39,6 +40,10 @@ class OneEvent implements History {
 
   isMessage(): boolean {
     return true;
+  }
+
+  isRollBack(): boolean {
+    return false;
   }
 }
 
@@ -101,13 +106,14 @@ function benchDecisions(cards: number, operations: number): BenchRow[] {
   const first = sequence + 1;
   const history = new OneEvent();
   const keys = new IndexKeys(0x1234567, 0x89abcde);
+  const context = { state, history, keys, policies: new Policies(state.programs) };
   const event = new MessageEvent();
   fill(event.input);
   let undecided = 0;
 
   const approve = (i: number): void => {
     event.input.stan = i % 1_000_000;
-    if (decideMessage(state, event.input, cardAt(i, cards), history, keys, NOW + i, event) !== DECIDED) undecided++;
+    if (decideMessage(context, event.input, cardAt(i, cards), NOW + i, event) !== DECIDED) undecided++;
     event.sequence = ++sequence;
     applyMessage(state, event);
   };
@@ -130,7 +136,7 @@ function benchDecisions(cards: number, operations: number): BenchRow[] {
     // The reversal has a key of its own, so that it is no repeat, and names its original by DE37 and DE41.
     event.input.stan = (i + 1) % 1_000_000;
     original.input.stan = -2;
-    decideMessage(state, event.input, card, history, keys, NOW, event);
+    decideMessage(context, event.input, card, NOW, event);
     event.sequence = ++sequence;
     applyMessage(state, event);
   };

@@ -48,7 +48,8 @@ function applyToHold(state: ShardState, event: MessageEvent): void {
   if (holdExpiresMs > 0 && (originalSequence === 0 || event.holdPlaced === 1)) {
     const { holds } = state;
     if (holds.mayHave(authorization) && holds.find(authorization) >= 0) return;
-    holds.place(authorization, event.accountSlot, event.cardSlot, holdDelta, holdExpiresMs, holdFlags, sequence);
+    const { accountSlot, cardSlot } = event;
+    holds.place(authorization, accountSlot, cardSlot, authorizedAfter, holdDelta, holdExpiresMs, holdFlags, sequence);
   } else if (originalSequence > 0) {
     changeHold(state, authorization, authorizedAfter, holdDelta, holdExpiresMs, holdFlags, sequence);
   }
@@ -132,6 +133,12 @@ function changeHold(
   state.holds.change(slot, authorized, delta, expiresMs, flags, sequence);
 }
 
+/** The hold has come to its end, whatever was cleared of it. */
+function closeHold(state: ShardState, authorization: number, sequence: number): void {
+  const slot = state.holds.find(authorization);
+  if (slot >= 0 && sequence > state.holds.newest(slot)) state.holds.close(slot);
+}
+
 function rollBack(state: ShardState, event: NotDelivered): void {
   const fresh = releaseHold(state, event.authorizationSequence, event);
   const { postings } = event;
@@ -145,7 +152,8 @@ function releaseHold(state: ShardState, authorization: number, event: NotDeliver
   state.cards.advance(cardSlot, sequence);
   const fresh = state.accounts.advance(accountSlot, sequence);
   if (fresh && holdDelta !== 0) state.accounts.addHeld(accountSlot, holdDelta);
-  changeHold(state, authorization, event.authorizedAfter, holdDelta, 0, 0, sequence);
+  if (event.kind === EventKind.holdExpired) closeHold(state, authorization, sequence);
+  else changeHold(state, authorization, event.authorizedAfter, holdDelta, 0, 0, sequence);
   if (holdDelta !== 0) state.ledger.moveHolds(state.accounts.currency(accountSlot), holdDelta, sequence);
   if (event.changes.length > 0) {
     changes.unpack(event.changes, 0, event.changes.length);

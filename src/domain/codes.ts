@@ -37,6 +37,18 @@ export const ElementKind = {
   reversal: 4,
   /** A message that could not be understood far enough to be one of the others (30, 12). */
   refused: 5,
+  /** Adds its amount to an earlier authorization. */
+  increment: 6,
+  /** Names the new total of an earlier authorization. */
+  replacement: 7,
+  /** The network tells a decision of its own, or a posting. */
+  advice: 8,
+  /** An advice that names the amount of an authorization we know. */
+  completion: 9,
+  /** A credit to the card is announced: nothing moves until it is cleared. */
+  refundAuthorization: 10,
+  /** The network puts a card on or off a list. */
+  fileUpdate: 11,
 } as const;
 export type ElementKind = (typeof ElementKind)[keyof typeof ElementKind];
 
@@ -98,6 +110,10 @@ export const Reason = {
   insufficientFunds: 19,
   amountOutOfRange: 20,
   setAside: 21,
+  /** The program forbids transactions of this type. */
+  transactionTypeForbidden: 34,
+  /** A closed, lost or stolen card stays what it is. */
+  cardStatusFinal: 42,
 } as const;
 export type Reason = (typeof Reason)[keyof typeof Reason];
 
@@ -115,6 +131,8 @@ export const Response = {
   partial: responseCode('10'),
   invalidTransaction: responseCode('12'),
   invalidCard: responseCode('14'),
+  noActionTaken: responseCode('21'),
+  recordNotFound: responseCode('25'),
   formatError: responseCode('30'),
   lost: responseCode('41'),
   stolen: responseCode('43'),

@@ -1,56 +1,75 @@
 /**
- * Authorization requests behind the duplicate check: purchases, cash, balance inquiries and account verifications.
+ * Requests (0100, 0200) behind the duplicate check: purchases and cash, increments and replacements, credits, balance
+ * inquiries and account verifications. A 0100 holds, a 0200 posts; the decision is the same.
  */
 
 import { isPastExpiry } from './calendar.js';
 import { AccountStatus, CardStatus, ElementKind, Reason, Response, Step, Verdict } from './codes.js';
+import { currencyExponent } from './currencies.js';
+import { type DecisionContext, policyOf } from './decision-context.js';
 import type { MessageEvent } from './events.js';
-import type { History } from './history.js';
-import { defaultHoldLife, HoldLife } from './hold-life.js';
-import type { IndexKeys } from './index-keys.js';
-import { findTombstone } from './lookups.js';
-import { Carried } from './message.js';
+import { HoldFlag } from './hold-table.js';
+import { Carried, classOf, type MessageInput } from './message.js';
+import { approves, findContinued, findTombstone, rootOf } from './originals.js';
 import { decline } from './outcome.js';
+import type { Policy } from './program/policy.js';
 import { isWorthNothing } from './reply-facts.js';
 import type { ShardState } from './shard-state.js';
+import { owedForPurchases, Standing } from './standing.js';
+import { billedAmount, cashPart, isForeign, mayBePartial, transactionType } from './transaction.js';
 
-const holdLife = new HoldLife(defaultHoldLife);
+const standing = new Standing();
+const nothing = new Standing();
 
 /** Carried data that a cryptographic check would look at. */
 const CHECKED = Carried.track1 | Carried.track2 | Carried.pin | Carried.chip | Carried.cvv2 | Carried.threeDSecure;
 
 /** Decides the request in `out`, whose head is filled. */
-export function decideAuthorization(state: ShardState, history: History, keys: IndexKeys, out: MessageEvent): void {
-  if (wasReversed(state, history, keys, out)) {
+export function decideAuthorization(context: DecisionContext, out: MessageEvent): void {
+  if (wasReversed(context, out)) {
     out.verdict(Step.tombstone, Verdict.fail);
     decline(out, Response.lateOrReversed, Reason.reversedBeforeArrival);
     return;
   }
   out.verdict(Step.tombstone, Verdict.notFound);
+  const { state } = context;
+  if (out.element === ElementKind.increment || out.element === ElementKind.replacement) findHold(context, out);
   if (!checkCard(state, out) || !checkAccount(state, out)) return;
+  const policy = policyOf(context, out.accountSlot);
+  out.programRevision = policy.revision;
   out.verdict(Step.cryptography, (out.input.carried & CHECKED) === 0 ? Verdict.notPresent : Verdict.notApplicable);
-  out.verdict(Step.controls, Verdict.notApplicable);
+  if (!checkControls(policy, out)) return;
   out.verdict(Step.rules, Verdict.notApplicable);
-  if (out.element === ElementKind.authorization) {
-    if (!checkFunds(state, out)) return;
-    out.authorizedAfter = out.approvedAmount;
-    out.holdDelta = out.approvedAmount;
-    out.holdExpiresMs = out.timeMs + holdLife.lifeMs(out.input);
-  } else {
-    out.verdict(Step.funds, Verdict.notApplicable);
-    out.response = out.element === ElementKind.verification ? Response.verified : Response.approved;
-  }
+  if (!decideMoney(context, policy, out)) return;
   out.approvalCode = state.approvalCodes.of(out.cardSlot, state.cards.approvals(out.cardSlot));
   out.verdict(Step.approve, Verdict.pass);
 }
 
 /** A known card remembers when its newest tombstone was laid: most cards never had one, and then nothing is searched. */
-function wasReversed(state: ShardState, history: History, keys: IndexKeys, out: MessageEvent): boolean {
+export function wasReversed({ state, history, keys }: DecisionContext, out: MessageEvent): boolean {
   if (out.cardSlot >= 0) {
     const newestMs = state.cards.tombstoneS(out.cardSlot) * 1000;
     if (newestMs === 0 || out.timeMs - newestMs > state.duplicateWindowMs) return false;
   }
   return findTombstone(history, keys, out, state.duplicateWindowMs) > 0;
+}
+
+/** The open hold that an increment or a replacement belongs to. Without one it is decided as a new authorization. */
+function findHold({ state, history, keys }: DecisionContext, out: MessageEvent): void {
+  const named = out.cardSlot < 0 ? 0 : findContinued(history, keys, out);
+  if (named > 0) {
+    const event = history.read(named);
+    const root = rootOf(event);
+    const hold = state.holds.find(root);
+    if (approves(event) && hold >= 0 && (state.holds.flags(hold) & HoldFlag.refund) === 0) {
+      out.verdict(Step.original, Verdict.matched);
+      out.originalSequence = root;
+      out.authorizedAfter = state.holds.authorized(hold);
+      return;
+    }
+  }
+  out.verdict(Step.original, Verdict.notFound);
+  out.element = ElementKind.authorization;
 }
 
 function checkCard(state: ShardState, out: MessageEvent): boolean {
@@ -113,26 +132,132 @@ function checkAccount(state: ShardState, out: MessageEvent): boolean {
   return false;
 }
 
-/** Approves the amount, or what is left of it where the terminal can take less (purchases only, never cash). */
-function checkFunds(state: ShardState, out: MessageEvent): boolean {
+/** What the program and the card allow. */
+function checkControls(policy: Policy, out: MessageEvent): boolean {
+  if (policy.forbids(transactionType(out.input))) {
+    out.verdict(Step.controls, Verdict.fail);
+    decline(out, Response.notPermitted, Reason.transactionTypeForbidden);
+    return false;
+  }
+  out.verdict(Step.controls, Verdict.notApplicable);
+  return true;
+}
+
+/** The last step: what is approved, held or posted. */
+function decideMoney(context: DecisionContext, policy: Policy, out: MessageEvent): boolean {
+  switch (out.element) {
+    case ElementKind.authorization:
+      return decideDebit(context, policy, out);
+    case ElementKind.increment:
+    case ElementKind.replacement:
+      return decideChange(context, policy, out);
+    case ElementKind.refundAuthorization:
+      decideCredit(context, policy, out);
+      return true;
+    default:
+      out.verdict(Step.funds, Verdict.notApplicable);
+      out.response = out.element === ElementKind.verification ? Response.verified : Response.approved;
+      return true;
+  }
+}
+
+const isFinancial = (input: MessageInput): boolean => classOf(input.mti) === 2;
+
+/** A purchase or cash withdrawal. A single message that costs a fee needs it as well. */
+function decideDebit({ state }: DecisionContext, policy: Policy, out: MessageEvent): boolean {
+  const { input, accountSlot } = out;
+  const currency = state.accounts.currency(accountSlot);
+  const cash = cashPart(input, currency);
+  const fee = isFinancial(input) && cash > 0 ? policy.cashFee(cash) : 0;
+  const amount = isFinancial(input) ? billedAmount(input, currency) : holdAmount(policy, input, currency);
+  const approved = approvable(policy, out, currency, amount, cash, fee, state.accounts.available(accountSlot));
+  if (approved === 0) {
+    out.verdict(Step.funds, Verdict.fail);
+    decline(out, Response.insufficientFunds, Reason.insufficientFunds);
+    return false;
+  }
+  out.verdict(Step.funds, Verdict.pass);
+  out.approvedAmount = approved;
+  out.authorizedAfter = approved;
+  if (isFinancial(input)) {
+    const whole = out.response !== Response.partial;
+    standing.setDebit(approved, whole ? cash : 0, whole ? fee : 0).legsFrom(nothing, out.postings);
+  } else {
+    out.holdDelta = approved;
+    out.holdExpiresMs = out.timeMs + policy.holdLifeMs(input);
+  }
+  return true;
+}
+
+/** What a 0100 holds: the amount of the message, but at an automated fuel pump that asks for a status check the program's. */
+function holdAmount(policy: Policy, input: MessageInput, currency: number): number {
+  const { amount } = policy.tables.fuel;
+  return amount > 0 && isFuelCheck(policy, input) ? amount : billedAmount(input, currency);
+}
+
+function isFuelCheck(policy: Policy, input: MessageInput): boolean {
+  if (!policy.isFuelPump(input.mcc)) return false;
+  return input.amount === policy.tables.fuel.statusCheck * 10 ** Math.max(0, currencyExponent(input.currency));
+}
+
+/** What of `amount` can be approved, and with which code; 0 declines. */
+function approvable(
+  policy: Policy,
+  out: MessageEvent,
+  currency: number,
+  amount: number,
+  cash: number,
+  fee: number,
+  available: number,
+): number {
   const { input } = out;
-  const foreign = input.currency !== state.accounts.currency(out.accountSlot);
-  const amount = foreign ? input.billingAmount : input.amount;
-  const available = state.accounts.available(out.accountSlot);
-  if (available >= amount) {
-    out.verdict(Step.funds, Verdict.pass);
-    out.response = Response.approved;
-    out.approvedAmount = amount;
-    return true;
+  out.response = Response.approved;
+  if (available >= amount + fee) return amount;
+  if (!isFinancial(input) && isFuelCheck(policy, input)) {
+    const { whenShort, minimum } = policy.tables.fuel;
+    return whenShort === 'hold_available' && available >= Math.max(1, minimum) ? Math.min(amount, available) : 0;
   }
-  const isPurchase = input.processingCode < 10_000;
-  if (isPurchase && input.partialSupported === 1 && available > 0 && !(foreign && isWorthNothing(input, available))) {
-    out.verdict(Step.funds, Verdict.pass);
-    out.response = Response.partial;
-    out.approvedAmount = available;
-    return true;
+  if (!policy.tables.partialApproval || !mayBePartial(input)) return 0;
+  const part = Math.min(available, amount - cash);
+  if (part <= 0 || (isForeign(input, currency) && isWorthNothing(input, part))) return 0;
+  out.response = Response.partial;
+  return part;
+}
+
+/** An increment (the amount is what comes on top) or a replacement (the new total): all of it or nothing. */
+function decideChange({ state, history }: DecisionContext, policy: Policy, out: MessageEvent): boolean {
+  const { input, accountSlot, originalSequence } = out;
+  const hold = state.holds.find(originalSequence);
+  const authorized = state.holds.authorized(hold);
+  const cleared = state.holds.cleared(hold);
+  const amount = billedAmount(input, state.accounts.currency(accountSlot));
+  const total = Math.max(cleared, out.element === ElementKind.increment ? authorized + amount : amount);
+  const delta = total - authorized;
+  if (delta > 0 && state.accounts.available(accountSlot) < delta) {
+    out.verdict(Step.funds, Verdict.fail);
+    decline(out, Response.insufficientFunds, Reason.insufficientFunds);
+    return false;
   }
-  out.verdict(Step.funds, Verdict.fail);
-  decline(out, Response.insufficientFunds, Reason.insufficientFunds);
-  return false;
+  out.verdict(Step.funds, Verdict.pass);
+  out.response = Response.approved;
+  out.approvedAmount = amount;
+  out.authorizedAfter = total;
+  out.holdDelta = delta;
+  out.holdExpiresMs = out.timeMs + policy.holdLifeMs(history.read(originalSequence).input);
+  return true;
+}
+
+/** A credit to the card needs no funds. A 0100 announces it and moves nothing until it is cleared; a 0200 posts it. */
+function decideCredit({ state }: DecisionContext, policy: Policy, out: MessageEvent): void {
+  const { input, accountSlot } = out;
+  out.verdict(Step.funds, Verdict.notApplicable);
+  out.response = Response.approved;
+  out.approvedAmount = billedAmount(input, state.accounts.currency(accountSlot));
+  out.authorizedAfter = out.approvedAmount;
+  if (isFinancial(input)) {
+    standing.setCredit(out.approvedAmount, owedForPurchases(state, accountSlot)).legsFrom(nothing, out.postings);
+    return;
+  }
+  out.holdFlags = HoldFlag.refund;
+  out.holdExpiresMs = out.timeMs + policy.holdLifeMs(input);
 }

@@ -2,11 +2,12 @@
  * The decision about one wire message: state + message + history -> an event with its results. Nothing is changed here
  * and nothing is allocated; `apply.ts` does what the event says, live and in every replay.
  *
- * Order of an authorization request, first failure wins, each step leaving a verdict in the event:
+ * Order of a request (0100, 0200), first failure wins, each step leaving a verdict in the event:
  *   format (30) -> message type and processing code (12) -> repeat -> tombstone of an early reversal (68)
- *   -> card known (14), its status, its expiry, the account's status -> cryptography -> controls -> rules
- *   -> funds (10, 51) -> approval: hold, approval code
- * The steps of cryptography, controls and rules are there as verdicts ("not present", "not applicable").
+ *   -> card known (14), its status, its expiry, the account's status -> cryptography -> controls (57) -> rules
+ *   -> funds (10, 51) -> approval: hold or postings, approval code
+ * The steps of cryptography and rules are there as verdicts ("not present", "not applicable"). Advices, reversals and file
+ * updates part from it behind the repeat, each in a file of its own.
  *
  * A currency that does not fit the account is a format error, so it is found at the first step when the card is known.
  * What was answered 30 or 12 is recorded, but is no decision that a later message could repeat.
@@ -15,17 +16,19 @@
 import { isTransmission } from './calendar.js';
 import { ElementKind, Reason, Response, Step, Verdict } from './codes.js';
 import { currencyExponent } from './currencies.js';
+import { decideAdvice } from './decide-advice.js';
 import { decideAuthorization } from './decide-authorization.js';
-import { decideReversal } from './decide-reversal.js';
+import { badListingField, decideFileUpdate } from './decide-file-update.js';
+import { decideReversal, isRequest } from './decide-reversal.js';
+import type { DecisionContext } from './decision-context.js';
 import type { MessageEvent } from './events.js';
-import type { History } from './history.js';
-import type { IndexKeys } from './index-keys.js';
-import { findRepeated, isApproval, isUndone } from './lookups.js';
-import { classOf, isServed, type MessageInput } from './message.js';
+import { findRepeated, isApproval, Undone, undoneBy } from './lookups.js';
+import { classOf, isAdvice, isServed, type MessageInput } from './message.js';
 import { isAmount } from './money.js';
 import { decline } from './outcome.js';
 import type { ShardState } from './shard-state.js';
 import { copyInput } from './texts.js';
+import { Sort, sortOf } from './transaction.js';
 
 /**
  * What to do with the message. `DECIDED` (0): `out` is a new event: append it, apply it, answer from it. Positive: the
@@ -43,14 +46,13 @@ export const DECIDED: Decision = 0;
  * @param out the event to fill; `out.input` may be `input` itself, which saves a copy.
  */
 export function decideMessage(
-  state: ShardState,
+  context: DecisionContext,
   input: MessageInput,
   cardSlot: number,
-  history: History,
-  keys: IndexKeys,
   nowMs: number,
   out: MessageEvent,
 ): Decision {
+  const { state, history, keys } = context;
   begin(state, input, cardSlot, nowMs, out);
   if (!checkFormat(state, out) || !checkMessageType(out)) return DECIDED;
 
@@ -61,18 +63,38 @@ export function decideMessage(
     return DECIDED;
   }
   if (repeated > 0) {
-    const past = history.read(repeated);
-    const undone =
-      past.element !== ElementKind.reversal && isApproval(past.response) && isUndone(history, keys, repeated);
-    if (!undone) return repeated;
+    if (!isUndoneApproval(context, repeated)) return repeated;
     out.verdict(Step.duplicate, Verdict.fail);
     decline(out, Response.lateOrReversed, Reason.originalUndone);
     return DECIDED;
   }
   out.verdict(Step.duplicate, Verdict.notFound);
-  if (out.element === ElementKind.reversal) decideReversal(state, history, keys, out);
-  else decideAuthorization(state, history, keys, out);
+  switch (out.element) {
+    case ElementKind.reversal:
+      decideReversal(context, out);
+      break;
+    case ElementKind.advice:
+      decideAdvice(context, out);
+      break;
+    case ElementKind.fileUpdate:
+      decideFileUpdate(state, out);
+      break;
+    default:
+      decideAuthorization(context, out);
+      break;
+  }
   return DECIDED;
+}
+
+/**
+ * True when the decision was the approval of a request and does not stand any more: reversed, rolled back, or of an
+ * authorization that was reversed as a whole. An advice was no approval of ours: its repeat is answered as it was.
+ */
+function isUndoneApproval({ history, keys }: DecisionContext, sequence: number): boolean {
+  const { element, response, originalSequence } = history.read(sequence);
+  if (!isApproval(response) || !isRequest(element)) return false;
+  if (undoneBy(history, keys, sequence) !== Undone.no) return true;
+  return originalSequence > 0 && undoneBy(history, keys, originalSequence) === Undone.reversed;
 }
 
 /** Takes the input over and everything that is known before the first step. */
@@ -111,37 +133,43 @@ function begin(state: ShardState, input: MessageInput, cardSlot: number, nowMs: 
   out.previousOfCard = cards.newest(cardSlot);
 }
 
-/** Transaction types: the first two digits of DE3. */
-const PURCHASE = 0;
-const CASH = 1;
-const CASH_DISBURSEMENT = 17;
-const INQUIRY = 30;
-const INQUIRY_AVAILABLE = 31;
-const VERIFICATION = 38;
-/** DE48 tag 20: the amount is the new total of an earlier authorization. Not served by this release. */
+/** DE48 tag 20: the amount comes on top of an earlier authorization, or is its new total. */
+const INCREMENT = 'I'.charCodeAt(0);
 const REPLACEMENT = 'R'.charCodeAt(0);
 
-const transactionType = (processingCode: number): number => Math.floor(processingCode / 10_000);
-
-/** What the message asks for; `refused` for what this release does not serve. */
+/** What the message asks for; `refused` for what is not served. */
 function elementOf(input: MessageInput): ElementKind {
-  const { mti } = input;
-  if (mti === 400 || mti === 401 || mti === 420 || mti === 421) return ElementKind.reversal;
+  const { mti, functionCode } = input;
   if (!isServed(mti)) return ElementKind.refused;
-  switch (transactionType(input.processingCode)) {
-    case PURCHASE:
-    case CASH:
-    case CASH_DISBURSEMENT:
-      // A replacement names a new total of an earlier hold. Taken for a purchase it would hold the money twice.
-      if (input.functionCode === REPLACEMENT) return ElementKind.refused;
-      return input.amount === 0 ? ElementKind.verification : ElementKind.authorization;
-    case INQUIRY:
-    case INQUIRY_AVAILABLE:
-      return ElementKind.balanceInquiry;
-    case VERIFICATION:
-      return ElementKind.verification;
+  const messageClass = classOf(mti);
+  if (messageClass === 4) return ElementKind.reversal;
+  if (messageClass === 3) return ElementKind.fileUpdate;
+  const sort = sortOf(input);
+  if (sort === Sort.unknown) return ElementKind.refused;
+  if (isAdvice(mti)) return ElementKind.advice;
+  if (sort === Sort.inquiry) return ElementKind.balanceInquiry;
+  if (sort === Sort.verification || input.amount === 0) return ElementKind.verification;
+  const isChange = functionCode === INCREMENT || functionCode === REPLACEMENT;
+  // A single message posts: there is nothing that could be added to.
+  if (isChange && (messageClass !== 1 || sort === Sort.credit)) return ElementKind.refused;
+  if (isChange) return functionCode === INCREMENT ? ElementKind.increment : ElementKind.replacement;
+  return sort === Sort.credit ? ElementKind.refundAuthorization : ElementKind.authorization;
+}
+
+/** True for what moves money, and so must name an amount that can be understood. */
+function namesMoney({ element, input }: MessageEvent): boolean {
+  switch (element) {
+    case ElementKind.authorization:
+    case ElementKind.increment:
+    case ElementKind.replacement:
+    case ElementKind.refundAuthorization:
+      return true;
+    case ElementKind.advice: {
+      const sort = sortOf(input);
+      return input.amount !== 0 && sort !== Sort.inquiry && sort !== Sort.verification;
+    }
     default:
-      return ElementKind.refused;
+      return false;
   }
 }
 
@@ -163,7 +191,7 @@ function checkFormat(state: ShardState, out: MessageEvent): boolean {
   }
   if (field === 0 && served) {
     field = badAmountField(out);
-    if (field === 0 && out.element === ElementKind.authorization && out.accountSlot >= 0) {
+    if (field === 0 && namesMoney(out) && out.accountSlot >= 0) {
       field = badCurrencyField(input, state.accounts.currency(out.accountSlot));
       if (field !== 0) reason = Reason.currencyMismatch;
     }
@@ -189,7 +217,8 @@ function missingField(out: MessageEvent): number {
   if (out.cardSlot < 0 && isZero(out.fingerprint)) return 2;
   if (input.transmission < 0) return 7;
   if (input.stan < 0) return 11;
-  return classOf(input.mti) === 1 && input.processingCode < 0 ? 3 : 0;
+  const messageClass = classOf(input.mti);
+  return messageClass <= 2 && input.processingCode < 0 ? 3 : 0;
 }
 
 /** Number of the first field whose content cannot be what it says, 0 when all is well. */
@@ -202,10 +231,11 @@ function malformedField(input: MessageInput): number {
 /** Number of the amount field that cannot be used, 0 when all is well. */
 function badAmountField(out: MessageEvent): number {
   const { input } = out;
-  if (out.element === ElementKind.authorization) {
+  if (out.element === ElementKind.fileUpdate) return badListingField(out);
+  if (namesMoney(out)) {
     if (!isAmount(input.amount, 1)) return 4;
     if (input.currency < 0) return 49;
-    return 0;
+    return input.cashBack > input.amount ? 54 : 0;
   }
   if (input.amount > 0 && !isAmount(input.amount, 0)) return 4;
   if (input.replacementAmount > 0 && !isAmount(input.replacementAmount, 0)) return 95;
@@ -229,6 +259,8 @@ function isAbsent(input: MessageInput, field: number): boolean {
       return input.currency < 0;
     case 51:
       return input.billingCurrency < 0;
+    case 91:
+      return input.fileAction === 0;
     default:
       return false;
   }

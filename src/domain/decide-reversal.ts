@@ -1,9 +1,10 @@
 /**
  * Reversals (0400, 0420) behind the duplicate check, and the roll-back of an approval that was not delivered.
  *
- * A reversal is always accepted. Full: everything that remains is released. Partial (DE95 above zero): DE95 is what stays
- * authorized, so the authorized total becomes the smaller of the two and never grows, and the hold keeps what of it has
- * not been cleared. Without an original it stands as a tombstone against the late original.
+ * A reversal is always accepted. Full: everything that remains is released, and what a single message posted is posted back.
+ * Partial (DE95 above zero): DE95 is what stays authorized, so the authorized total becomes the smaller of the two and never
+ * grows, and the hold keeps what of it has not been cleared. A full reversal that names an increment takes back that
+ * increment. Without an original it stands as a tombstone against the late original.
  *
  * In the event of a reversal `approvedAmount` is the authorized total *after* it, in the account's currency: 0 = the
  * authorization is fully reversed.
@@ -11,35 +12,77 @@
 
 import { AMOUNT_MAX } from '../limits.js';
 import { ElementKind, EventKind, Response, Step, Verdict } from './codes.js';
-import type { MessageEvent, NotDelivered } from './events.js';
+import type { DecisionContext } from './decision-context.js';
+import type { MessageEvent, NotDelivered, Posting } from './events.js';
 import type { History } from './history.js';
+import { HoldFlag } from './hold-table.js';
 import type { IndexKeys } from './index-keys.js';
-import { findOriginal, isApproval, isRolledBack } from './lookups.js';
+import { isApproval, isRolledBack, Undone, undoneBy } from './lookups.js';
+import { classOf } from './message.js';
 import { mulDivHalfUp } from './money.js';
+import { approves, findOriginal, rootOf } from './originals.js';
+import { Postings } from './postings.js';
 import { inMerchantCurrency } from './reply-facts.js';
 import type { ShardState } from './shard-state.js';
+import { readStanding, Standing } from './standing.js';
+import { isForeign } from './transaction.js';
+
+const before = new Standing();
+const after = new Standing();
 
 /** Decides the reversal in `out`, whose head is filled. */
-export function decideReversal(state: ShardState, history: History, keys: IndexKeys, out: MessageEvent): void {
+export function decideReversal(context: DecisionContext, out: MessageEvent): void {
+  const { state, history, keys } = context;
   out.response = Response.approved;
-  const sequence = findOriginal(history, keys, out);
-  if (sequence === 0) {
+  const named = findOriginal(history, keys, out);
+  if (named === 0) {
     out.verdict(Step.original, Verdict.notFound);
     out.tombstone = 1;
     return;
   }
   out.verdict(Step.original, Verdict.matched);
-  out.originalSequence = sequence;
-  const slot = state.holds.find(sequence);
-  if (slot < 0) return;
+  const original = history.read(named);
+  const root = rootOf(original);
+  out.originalSequence = root;
+  if (original.accountSlot < 0) return;
+  const stays = out.input.replacementAmount > 0 ? stayingAmount(state, original, out) : 0;
+  const isChange = original.element === ElementKind.increment || original.element === ElementKind.replacement;
+  const added = isChange && isApproval(original.response) && stays === 0 ? Math.max(0, original.holdDelta) : -1;
+  if (original.postings.count > 0 || (classOf(original.input.mti) === 2 && approves(original))) {
+    reversePosted(context, out, root, stays);
+    return;
+  }
+  const slot = state.holds.find(root);
+  if (slot < 0) {
+    // Expired, reversed, or never approved: nothing to release. Of what was approved and not reversed yet DE95 stays.
+    const approved = isApproval(original.response) ? original.approvedAmount : 0;
+    out.approvedAmount = undoneBy(history, keys, root) === Undone.no ? Math.min(stays, approved) : 0;
+    return;
+  }
   const authorized = state.holds.authorized(slot);
-  const remaining = state.holds.remaining(slot);
-  const total = out.input.replacementAmount > 0 ? Math.min(authorized, stays(state, history.read(sequence), out)) : 0;
-  const cleared = authorized - remaining;
-  const kept = Math.max(0, total - cleared);
+  const cleared = state.holds.cleared(slot);
+  const total = added < 0 ? Math.min(authorized, stays) : Math.max(0, authorized - added);
+  if (added >= 0) out.elementSequence = named;
   out.approvedAmount = total;
-  out.authorizedAfter = total;
-  out.holdDelta = kept - remaining;
+  // What was cleared stays, whatever is said of the authorization.
+  out.authorizedAfter = Math.max(cleared, total);
+  out.holdDelta = out.authorizedAfter - cleared - state.holds.remaining(slot);
+  if ((state.holds.flags(slot) & HoldFlag.refund) !== 0) out.holdDelta = 0;
+}
+
+/** The mirror of what single messages posted for the authorization, in full or down to what stays. */
+function reversePosted(context: DecisionContext, out: MessageEvent, root: number, stays: number): void {
+  const { state, history, keys } = context;
+  readStanding(history, keys, root, before);
+  readStanding(history, keys, root, after);
+  after.reduceTo(Math.min(before.total, stays));
+  after.legsFrom(before, out.postings);
+  out.approvedAmount = after.total;
+  out.authorizedAfter = after.total;
+  const slot = state.holds.find(root);
+  if (slot < 0) return;
+  const back = before.total - after.total;
+  out.authorizedAfter = Math.max(state.holds.remaining(slot), state.holds.authorized(slot) - back);
 }
 
 /**
@@ -47,29 +90,35 @@ export function decideReversal(state: ShardState, history: History, keys: IndexK
  * approved DE4 first, in the currency that both are in: an approved DE4 is rounded down, so its way back would give less than
  * what is held, and a reversal down to just what was approved must change nothing.
  */
-function stays(state: ShardState, original: MessageEvent, out: MessageEvent): number {
+function stayingAmount(state: ShardState, original: MessageEvent, out: MessageEvent): number {
   const { replacementAmount } = out.input;
-  const { amount, billingAmount, currency } = original.input;
-  if (currency === state.accounts.currency(original.accountSlot)) return replacementAmount;
+  const { amount, billingAmount } = original.input;
+  if (!isForeign(original.input, state.accounts.currency(original.accountSlot))) return replacementAmount;
+  if (!(amount > 0) || !(billingAmount > 0)) return AMOUNT_MAX;
   if (replacementAmount >= inMerchantCurrency(original.input, original.approvedAmount)) return AMOUNT_MAX;
   return mulDivHalfUp(replacementAmount, billingAmount, amount);
 }
 
 /**
  * The roll-back of the approval at `sequence`, whose reply could not be sent in time: to be appended and applied.
- * `undefined` when there is nothing to roll back: no approval, or rolled back already.
+ * `undefined` when there is nothing to roll back: no approval of a request, or rolled back already.
  */
 export function decideNotDelivered(
-  state: ShardState,
-  history: History,
-  keys: IndexKeys,
+  { state, history, keys }: DecisionContext,
   sequence: number,
   nowMs: number,
 ): NotDelivered | undefined {
   if (!history.isMessage(sequence) || isRolledBack(history, keys, sequence)) return undefined;
-  const { element, response, accountSlot, cardSlot } = history.read(sequence);
-  if (element === ElementKind.reversal || !isApproval(response)) return undefined;
-  const hold = state.holds.find(sequence);
+  const approval = history.read(sequence);
+  if (!isRequest(approval.element) || !isApproval(approval.response)) return undefined;
+  const { accountSlot, cardSlot, originalSequence } = approval;
+  const added = Math.max(0, approval.holdDelta);
+  const authorization = rootOf(approval);
+  const slot = state.holds.find(authorization);
+  const remaining = slot < 0 ? 0 : state.holds.remaining(slot);
+  const cleared = slot < 0 ? 0 : state.holds.cleared(slot);
+  // Of an increment only what it added goes back, of an authorization everything.
+  const back = originalSequence > 0 ? Math.min(remaining, added) : remaining;
   return {
     kind: EventKind.notDelivered,
     sequence: 0,
@@ -77,12 +126,34 @@ export function decideNotDelivered(
     accountSlot,
     cardSlot,
     originalSequence: sequence,
-    authorizationSequence: sequence,
-    authorizedAfter: 0,
-    postings: [],
+    authorizationSequence: authorization,
+    authorizedAfter: cleared + remaining - back,
+    postings: approval.postings.count > 0 ? postedBack(history, keys, authorization) : [],
     changes: new Uint8Array(0),
-    holdDelta: hold < 0 ? 0 : 0 - state.holds.remaining(hold),
+    holdDelta: 0 - back,
     previousOfAccount: state.accounts.newest(accountSlot),
     previousOfCard: state.cards.newest(cardSlot),
   };
+}
+
+/** Decisions about requests, whose reply the network waits for; advices and reversals stand whether it hears us or not. */
+export function isRequest(element: ElementKind): boolean {
+  switch (element) {
+    case ElementKind.authorization:
+    case ElementKind.verification:
+    case ElementKind.balanceInquiry:
+    case ElementKind.refundAuthorization:
+    case ElementKind.increment:
+    case ElementKind.replacement:
+      return true;
+    default:
+      return false;
+  }
+}
+
+/** Legs that take back whatever is posted for the authorization. */
+function postedBack(history: History, keys: IndexKeys, authorization: number): Posting[] {
+  const legs = new Postings();
+  after.clear().legsFrom(readStanding(history, keys, authorization, before), legs);
+  return legs.toList();
 }

@@ -18,8 +18,10 @@ export const KeyKind = {
   networkId: 3,
   /** card + approval code, searchable by the code. */
   approval: 4,
-  /** Elements (reversals, roll-backs) of the authorization at a sequence. */
+  /** Elements (increments, reversals, advices, roll-backs, the expiry) of the authorization at a sequence. */
   elements: 5,
+  /** card + the acquirer's reference of a hold (DE48 tag 80), searchable by the reference. */
+  holdReference: 6,
 } as const;
 export type KeyKind = (typeof KeyKind)[keyof typeof KeyKind];
 
@@ -40,4 +42,6 @@ export interface History {
   read(sequence: number): MessageEvent;
   /** True when the record at the sequence is a message event (an element may also be a roll-back). */
   isMessage(sequence: number): boolean;
+  /** True when the record at the sequence rolls an approval back that was not delivered. */
+  isRollBack(sequence: number): boolean;
 }

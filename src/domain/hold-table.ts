@@ -1,6 +1,7 @@
 /**
  * Open holds of a shard: a row of 64 bytes each (rows.ts), found by the journal sequence of their authorization. A hold
- * whose remaining amount has become zero leaves the table: the authorization stays matchable by its record. Freed slots
+ * leaves the table when nothing stays authorized, or at its end; one of which nothing remains because all of it was cleared
+ * waits for its end, since an increment may still come. The authorization stays matchable by its record. Freed slots
  * are reused, so slots mean nothing outside, and nothing of them enters the digest.
  *
  *   f64  0 sequence of the authorization, 0 = free slot · 1 original · 2 authorized · 3 remaining · 4 expiry, ms · 5 newest
@@ -22,6 +23,8 @@ const Field = { place: 1, original: 2, authorized: 3, remaining: 4, expires: 5, 
 export const HoldFlag = {
   /** A refund is announced: the row holds nothing and waits for its expiry. */
   refund: 1,
+  /** An advice has named its amount. */
+  completed: 2,
 } as const;
 
 /** 8-byte words of a row. */
@@ -81,7 +84,7 @@ export class HoldTable {
     return this.#data.f64(slot, ORIGINAL);
   }
 
-  /** The authorized total now: after partial reversals (and, later, increments). */
+  /** The authorized total now: after partial reversals and increments. */
   authorized(slot: number): number {
     return this.#data.f64(slot, AUTHORIZED);
   }
@@ -89,6 +92,11 @@ export class HoldTable {
   /** What is still held. */
   remaining(slot: number): number {
     return this.#data.f64(slot, REMAINING);
+  }
+
+  /** What of the authorized total was cleared or posted. An announced refund holds nothing, and none of it was. */
+  cleared(slot: number): number {
+    return (this.flags(slot) & HoldFlag.refund) !== 0 ? 0 : this.authorized(slot) - this.remaining(slot);
   }
 
   expiresMs(slot: number): number {
@@ -128,26 +136,29 @@ export class HoldTable {
   }
 
   /**
-   * @param sequence of the authorization @param amount what is authorized and held, minor units; 0 only for a refund
+   * @param sequence of the authorization @param authorized minor units, above zero @param held the same, or 0 for a refund
    * @param newest sequence of the element that places the hold
    */
   place(
     sequence: number,
     accountSlot: number,
     cardSlot: number,
-    amount: number,
+    authorized: number,
+    held: number,
     expiresMs: number,
     flags: number,
     newest: number,
   ): void {
-    assert(amount > 0 || (flags & HoldFlag.refund) !== 0, `the hold of ${sequence} would hold ${amount}`);
+    const expected = (flags & HoldFlag.refund) === 0 ? authorized : 0;
+    if (authorized <= 0 || held !== expected)
+      assert(false, `the hold of ${sequence} would hold ${held} of ${authorized}`);
     const slot = this.#take();
     this.#last = Math.max(this.#last, sequence);
     const data = this.#data;
     data.setF64(slot, SEQUENCE, sequence);
-    data.setF64(slot, ORIGINAL, amount);
-    data.setF64(slot, AUTHORIZED, amount);
-    data.setF64(slot, REMAINING, amount);
+    data.setF64(slot, ORIGINAL, authorized);
+    data.setF64(slot, AUTHORIZED, authorized);
+    data.setF64(slot, REMAINING, held);
     data.setF64(slot, EXPIRES, expiresMs);
     data.setF64(slot, NEWEST, newest);
     data.setU32(slot, ACCOUNT, accountSlot);
@@ -159,13 +170,14 @@ export class HoldTable {
   }
 
   /**
-   * Sets the authorized total and moves the remaining amount by `delta`; the hold leaves the table at zero.
+   * Sets the authorized total and moves the remaining amount by `delta`; the hold leaves the table when nothing stays
+   * authorized.
    * @param expiresMs 0 leaves its end as it is @param flags are added
    */
   change(slot: number, authorized: number, delta: number, expiresMs: number, flags: number, sequence: number): void {
     const remaining = addMoney(this.remaining(slot), delta);
     if (remaining < 0) assert(false, `hold ${this.sequence(slot)} would keep ${remaining}`);
-    if (remaining === 0) {
+    if (remaining === 0 && authorized === 0) {
       this.close(slot);
       return;
     }

@@ -3,7 +3,7 @@
  * messages cannot aim at one key. A card is its slot when it is known, else the first words of its PAN fingerprint.
  * Candidates are always confirmed on the record, so a collision costs a read and never an answer.
  */
-import { ElementKind, EventKind } from './codes.js';
+import { EventKind } from './codes.js';
 import type { MessageEvent, NotDelivered, PlainEvent } from './events.js';
 import { finishHash, mixBytes, mixInteger, mixWord } from './hash.js';
 import { KeyKind } from './history.js';
@@ -60,6 +60,12 @@ export class IndexKeys {
   networkKey(input: MessageInput, which: Text): void {
     this.high = this.#textHigh(KeyKind.networkId, input, which);
     this.low = finishHash(this.#mixText(this.#lowOf(KeyKind.networkId), input, which));
+  }
+
+  /** card + reference of a hold (DE48 tag 80). */
+  holdReferenceKey(input: MessageInput): void {
+    this.high = this.#textHigh(KeyKind.holdReference, input, Text.holdReference);
+    this.low = finishHash(this.#mixText(this.#lowOf(KeyKind.holdReference), input, Text.holdReference));
   }
 
   /** card + approval code (0-999999). */
@@ -157,9 +163,16 @@ function keysOfMessage(event: MessageEvent, keys: IndexKeys, visit: (high: numbe
     keys.approvalKey(event.approvalCode);
     visit(keys.high, keys.low);
   }
-  if (event.element !== ElementKind.reversal) return;
+  if (textSize(input, Text.holdReference) > 0) {
+    keys.holdReferenceKey(input);
+    visit(keys.high, keys.low);
+  }
   if (event.originalSequence > 0) {
     keys.elementsKey(event.originalSequence);
+    visit(keys.high, keys.low);
+  }
+  if (event.elementSequence > 0) {
+    keys.elementsKey(event.elementSequence);
     visit(keys.high, keys.low);
   }
   if (event.tombstone === 0) return;

@@ -49,9 +49,23 @@ export const classOf = (mti: number): number => Math.floor(mti / 100) % 10;
 /** True for xxx1 and xxx3: the sender says that it sends this again. */
 export const isMarkedRepeat = (mti: number): boolean => mti % 2 === 1;
 
-/** True for the message types that this release decides (DE0 as an integer): 0100, 0400, 0420 and their repeats. */
+/** Functions of served types: the tens of an MTI. */
+const REQUEST = 0;
+const ADVICE = 2;
+
+/** True for an advice (0120, 0220, 0420 and their repeats): the network tells what it has decided. */
+export const isAdvice = (mti: number): boolean => Math.floor(mti / 10) % 10 === ADVICE;
+
+/**
+ * True for the message types that are decided (DE0 as an integer): requests and advices of authorizations (01xx), financial
+ * messages (02xx) and reversals (04xx), each also as a repeat, and file updates (0302, 0303).
+ */
 export function isServed(mti: number): boolean {
-  return mti === 100 || mti === 101 || mti === 400 || mti === 401 || mti === 420 || mti === 421;
+  if (mti === 302 || mti === 303) return true;
+  const messageClass = classOf(mti);
+  if (messageClass !== 1 && messageClass !== 2 && messageClass !== 4) return false;
+  const kind = Math.floor(mti / 10) % 10;
+  return mti < 1000 && (kind === REQUEST || kind === ADVICE) && mti % 10 <= 1;
 }
 
 export class MessageInput {

@@ -2,6 +2,7 @@
  * The past of one logical shard as the domain sees it: keys from the index, events from the frame that is still being
  * filled, from the newest frames in memory, or from the journal.
  */
+import { EventKind } from '../domain/codes.js';
 import { MessageEvent, type PlainEvent } from '../domain/events.js';
 import type { Found, History } from '../domain/history.js';
 import { assert } from '../errors.js';
@@ -35,6 +36,10 @@ export class ShardHistory implements History {
 
   isMessage(sequence: number): boolean {
     return this.#load(sequence) === undefined;
+  }
+
+  isRollBack(sequence: number): boolean {
+    return this.#load(sequence)?.kind === EventKind.notDelivered;
   }
 
   /** A plain event of the past; undefined when the record is a message event. */

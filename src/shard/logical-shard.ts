@@ -12,12 +12,14 @@
  */
 import { pack } from 'msgpackr';
 import { applyEvent, applyMessage } from '../domain/apply.js';
-import { EventKind, Response } from '../domain/codes.js';
+import { ElementKind, EventKind, Response } from '../domain/codes.js';
 import { DECIDED, decideMessage } from '../domain/decide-message.js';
-import { decideNotDelivered } from '../domain/decide-reversal.js';
+import { decideNotDelivered, isRequest } from '../domain/decide-reversal.js';
+import type { DecisionContext } from '../domain/decision-context.js';
 import type { MessageEvent, PlainEvent } from '../domain/events.js';
 import { keysOfEvent } from '../domain/index-keys.js';
 import { Text } from '../domain/message.js';
+import { Policies } from '../domain/program/policy.js';
 import { ShardState } from '../domain/shard-state.js';
 import type { Table } from '../domain/tables.js';
 import type { Decoder } from '../iso8583/decoder.js';
@@ -60,6 +62,7 @@ export class LogicalShard {
   /** Digest of the state after the last whole record: an exception half-way through the next one does not change it. */
   readonly digest = { high: 0, low: 0 };
   readonly #context: ThreadContext;
+  readonly #decisions: DecisionContext;
   readonly #unknownCards = new UnknownCardRate();
   /** Roll-backs that came while the index was incomplete. */
   readonly #postponed: RollBack[] = [];
@@ -81,6 +84,8 @@ export class LogicalShard {
       onChange: (change, detail) => this.#logIndex(change, detail),
     });
     this.history = new ShardHistory(head.shard, this.index, this.journal, reader);
+    const { state, history } = this;
+    this.#decisions = { state, history, keys: context.ports.keys, policies: new Policies(state.programs) };
     this.#visitKey = (high, low) => this.index.add(high, low, this.#keySequence);
   }
 
@@ -212,7 +217,7 @@ export class LogicalShard {
     const cardSlot = route === 0xffffffff ? -1 : route & CARD_SLOT_MASK;
     // The message was normalized into the event's own input: nothing is copied.
     const { input } = event;
-    const decision = decideMessage(this.state, input, cardSlot, this.history, context.ports.keys, context.nowMs, event);
+    const decision = decideMessage(this.#decisions, input, cardSlot, context.nowMs, event);
     const mti = input.mti;
     const fresh = decision === DECIDED;
     const answer = fresh ? event : this.history.read(decision);
@@ -223,15 +228,15 @@ export class LogicalShard {
     const encodeUs = sampled ? context.ports.monotonicUs() - startUs : 0;
     if (fresh) this.#keep(event);
     else context.ports.instruments.count(ShardCounter.repeats);
-    // Only a fresh approval with a hold can be rolled back when its reply cannot be sent in time.
-    const undoable = fresh && event.holdDelta > 0 ? 1 : 0;
+    const undoable = fresh && isUndoable(event) ? 1 : 0;
     this.held.push(this.journal.sequence, client, ReplyKind.wire, undoable, entry.token, answer.sequence, length);
     context.ports.instruments.outcome(mti, answer.response, answer.reason);
     return encodeUs;
   }
 
   #keep(event: MessageEvent): void {
-    if (event.cardSlot < 0 && !this.#unknownCards.take(this.#context.nowMs)) return;
+    if (event.cardSlot < 0 && event.element !== ElementKind.advice && !this.#unknownCards.take(this.#context.nowMs))
+      return;
     event.sequence = this.journal.sequence + 1;
     applyMessage(this.state, event);
     this.journal.appendMessage(event);
@@ -264,7 +269,7 @@ export class LogicalShard {
       this.postpone({ client, token, sequence });
       return;
     }
-    const event = decideNotDelivered(this.state, this.history, this.#context.ports.keys, sequence, this.#context.nowMs);
+    const event = decideNotDelivered(this.#decisions, sequence, this.#context.nowMs);
     if (event !== undefined) this.record(event);
     this.held.push(
       this.journal.sequence,
@@ -373,6 +378,12 @@ export class LogicalShard {
     const { throwRrn } = this.#context.ports.faults;
     if (throwRrn !== '' && this.#context.event.input.textOf(Text.rrn) === throwRrn) throw new Error('planted fault');
   }
+}
+
+/** Only the approval of a request with an effect can be rolled back when its reply cannot be sent in time. */
+function isUndoable({ element, holdDelta, holdExpiresMs, postings, originalSequence }: MessageEvent): boolean {
+  if (!isRequest(element)) return false;
+  return holdDelta > 0 || postings.count > 0 || (holdExpiresMs > 0 && originalSequence === 0);
 }
 
 /** What a request is set aside by: of a wire message everything but its type, of a command or a read everything. */

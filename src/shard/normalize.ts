@@ -1,14 +1,16 @@
 /**
  * From the wire to the domain: fills a `MessageInput` from a decoded message. After this nothing depends on the dialect.
  *
- * Mandatory fields (a missing one is answered 30 and named in the trace): of an authorization the PAN (DE2, or DE35), 3,
- * 4 (inquiries may leave it out), 7, 11 and 49; of a reversal the PAN, 3, 4, 7 and 11. The rest is optional, because
+ * Mandatory fields (a missing one is answered 30 and named in the trace): of an authorization or a financial message the
+ * PAN (DE2, or DE35), 3, 4 (inquiries may leave it out), 7, 11 and 49; of a reversal the PAN, 3, 4, 7 and 11; of a file update
+ * the PAN, 7, 11 and 91. The rest is optional, because
  * real networks differ in what they send; a part of the duplicate key that is absent counts as empty. A type of message that
  * is not served need not carry anything: it is answered 12.
  */
-import { ABSENT, Carried, isServed, type MessageInput, Text } from '../domain/message.js';
+import { ABSENT, Carried, classOf, isServed, type MessageInput, Text } from '../domain/message.js';
+import { Sort, sortOf } from '../domain/transaction.js';
 import type { Decoder } from '../iso8583/decoder.js';
-import { PrivateTag, TagWalker } from '../iso8583/private-data.js';
+import { AMOUNT_GROUP_BYTES, AmountType, PrivateTag, TagWalker } from '../iso8583/private-data.js';
 
 const tags = new TagWalker();
 
@@ -24,6 +26,10 @@ const TEXT_FIELDS: readonly (readonly [Text, number, number])[] = [
 ];
 
 const NETWORK_ID_MAX = 15;
+const HOLD_REFERENCE_MAX = 40;
+/** Classes of messages. */
+const FILE_UPDATE = 3;
+const REVERSAL = 4;
 
 /**
  * @param decoded true when the decoder read the whole message; else its error becomes `badField`.
@@ -66,7 +72,10 @@ export function normalize(
     return;
   }
   if (decoder.has(48)) readPrivateData(decoder, input);
+  if (decoder.has(54)) input.cashBack = cashBackOf(decoder, input.currency);
   if (decoder.has(90)) readOriginal(decoder, input);
+  if (decoder.has(91)) input.fileAction = decoder.byteAt(91, 0);
+  if (decoder.size(127) >= 2) input.fileCode = decoder.digitsAt(127, 0, 2);
   if (decoder.has(95)) {
     input.replacementAmount = decoder.digitsAt(95, 0, 12);
     if (input.replacementAmount === ABSENT) input.badField = 95;
@@ -90,6 +99,16 @@ function copyTexts(decoder: Decoder, input: MessageInput): void {
   for (let i = 0; i < length; i++) input.text[at + i] = decoder.byteAt(63, i);
   input.textAt[Text.networkId] = at;
   input.textLength[Text.networkId] = length;
+}
+
+/** The cash part of the amount: the group of DE54 with amount type 40 in the currency of DE4, minor units; or ABSENT. */
+function cashBackOf(decoder: Decoder, currency: number): number {
+  const size = decoder.size(54);
+  for (let at = 0; at + AMOUNT_GROUP_BYTES <= size; at += AMOUNT_GROUP_BYTES) {
+    if (decoder.digitsAt(54, at + 2, 2) !== AmountType.cashBack) continue;
+    if (decoder.digitsAt(54, at + 4, 3) === currency) return decoder.digitsAt(54, at + 8, 12);
+  }
+  return ABSENT;
 }
 
 /** The expiry behind the track's separator, YYMM, or ABSENT. */
@@ -119,6 +138,8 @@ function readPrivateData(decoder: Decoder, input: MessageInput): void {
   tags.reset(decoder.bytes, decoder.start(48), decoder.length(48));
   let networkIdAt = 0;
   let networkIdLength = 0;
+  let referenceAt = 0;
+  let referenceLength = 0;
   while (tags.next()) {
     const { length } = tags;
     switch (tags.tag) {
@@ -136,6 +157,13 @@ function readPrivateData(decoder: Decoder, input: MessageInput): void {
         networkIdAt = tags.at;
         networkIdLength = length <= NETWORK_ID_MAX ? length : 0;
         break;
+      case PrivateTag.holdReference:
+        referenceAt = tags.at;
+        referenceLength = length <= HOLD_REFERENCE_MAX ? length : 0;
+        break;
+      case PrivateTag.adviceReason:
+        input.adviceReason = length === 1 ? tags.bytes[tags.at]! : 0;
+        break;
       case PrivateTag.addressCheck:
         input.carried |= Carried.addressCheck;
         break;
@@ -146,11 +174,17 @@ function readPrivateData(decoder: Decoder, input: MessageInput): void {
         break;
     }
   }
-  if (networkIdLength === 0) return;
+  putTagText(input, Text.originalNetworkId, networkIdAt, networkIdLength);
+  putTagText(input, Text.holdReference, referenceAt, referenceLength);
+}
+
+/** Copies a tag's value behind the other texts. */
+function putTagText(input: MessageInput, which: Text, from: number, length: number): void {
+  if (length === 0) return;
   const at = textEnd(input);
-  for (let i = 0; i < networkIdLength; i++) input.text[at + i] = tags.bytes[networkIdAt + i]!;
-  input.textAt[Text.originalNetworkId] = at;
-  input.textLength[Text.originalNetworkId] = networkIdLength;
+  for (let i = 0; i < length; i++) input.text[at + i] = tags.bytes[from + i]!;
+  input.textAt[which] = at;
+  input.textLength[which] = length;
 }
 
 function threeDigits(): number {
@@ -191,39 +225,31 @@ function copyInstitution(decoder: Decoder, input: MessageInput, from: number, wh
 }
 
 function requireFields(decoder: Decoder, input: MessageInput): void {
-  const messageClass = Math.floor(input.mti / 100) % 10;
-  // A variable field of length zero is on the wire and says nothing.
-  if (decoder.size(2) === 0 && decoder.size(35) === 0) {
-    missing(input, 2);
+  const messageClass = classOf(input.mti);
+  const field = missingField(decoder, input, messageClass);
+  if (field > 0) {
+    missing(input, field);
     return;
   }
-  if (input.processingCode === ABSENT) {
-    missing(input, 3);
-    return;
-  }
-  const type = Math.floor(input.processingCode / 10_000);
-  if (input.amount === ABSENT) {
-    if (type !== 30 && type !== 31) {
-      missing(input, 4);
-      return;
-    }
-    input.amount = 0;
-  }
-  if (input.transmission === ABSENT) {
-    missing(input, 7);
-    return;
-  }
-  if (input.stan === ABSENT) {
-    missing(input, 11);
-    return;
-  }
-  if (messageClass === 1 && decoder.size(49) === 0) {
-    missing(input, 49);
-    return;
-  }
+  // An inquiry without an amount asks about none.
+  if (input.amount === ABSENT) input.amount = 0;
   // Letters, or spaces: there, but no number of a currency.
   if (decoder.has(49) && input.currency === ABSENT) input.badField = 49;
   else if (decoder.has(51) && input.billingCurrency === ABSENT) input.badField = 51;
+}
+
+/** Number of the first mandatory field that is not there, 0 when all are. */
+function missingField(decoder: Decoder, input: MessageInput, messageClass: number): number {
+  // A variable field of length zero is on the wire and says nothing.
+  if (decoder.size(2) === 0 && decoder.size(35) === 0) return 2;
+  if (messageClass !== FILE_UPDATE) {
+    if (input.processingCode === ABSENT) return 3;
+    if (input.amount === ABSENT && sortOf(input) !== Sort.inquiry) return 4;
+  }
+  if (input.transmission === ABSENT) return 7;
+  if (input.stan === ABSENT) return 11;
+  if (messageClass === FILE_UPDATE) return input.fileAction === 0 ? 91 : 0;
+  return messageClass !== REVERSAL && decoder.size(49) === 0 ? 49 : 0;
 }
 
 function missing(input: MessageInput, field: number): void {

@@ -6,6 +6,7 @@
  * fields in ascending order, so the code is one straight line in that order.
  */
 import type { MessageEvent } from '../domain/events.js';
+import { classOf, isAdvice } from '../domain/message.js';
 import { ReplyFacts, replyFacts } from '../domain/reply-facts.js';
 import type { ShardState } from '../domain/shard-state.js';
 import type { Decoder } from '../iso8583/decoder.js';
@@ -39,7 +40,9 @@ export function writeReply(
   encoder.copy(request, 32);
   encoder.copy(request, 33);
   encoder.copy(request, 37);
-  if (facts.approvalCode >= 0) {
+  // Of an advice it is the network's own code.
+  if (isAdvice(request.mti) && classOf(request.mti) <= 2) encoder.copy(request, 38);
+  else if (facts.approvalCode >= 0) {
     putDecimal(scratch, 0, 6, facts.approvalCode);
     encoder.putText(38, scratch, 0, 6);
   }

@@ -9,10 +9,12 @@ import type { Change, CommandResult } from '#src/domain/commands.js';
 import { decideCommand } from '#src/domain/decide-command.js';
 import { DECIDED, decideMessage } from '#src/domain/decide-message.js';
 import { decideNotDelivered } from '#src/domain/decide-reversal.js';
+import type { DecisionContext } from '#src/domain/decision-context.js';
 import { MessageEvent, type PlainEvent } from '#src/domain/events.js';
 import type { Found, History } from '#src/domain/history.js';
 import { IndexKeys, keysOfEvent } from '#src/domain/index-keys.js';
 import type { MessageInput } from '#src/domain/message.js';
+import { Policies, type Policy } from '#src/domain/program/policy.js';
 import { ReplyFacts, replyFacts } from '#src/domain/reply-facts.js';
 import { ShardState } from '#src/domain/shard-state.js';
 import { copyInput } from '#src/domain/texts.js';
@@ -109,6 +111,10 @@ export class MemoryHistory implements History {
   isMessage(sequence: number): boolean {
     return this.at(sequence).kind === EventKind.message;
   }
+
+  isRollBack(sequence: number): boolean {
+    return this.at(sequence).kind === EventKind.notDelivered;
+  }
 }
 
 /** What came out of one message. */
@@ -128,12 +134,20 @@ export class Book {
   readonly state = new ShardState(0);
   readonly keys = new IndexKeys(0x12345678, 0x0badcafe);
   readonly history = new MemoryHistory();
+  readonly context: DecisionContext;
   readonly #out = new MessageEvent();
+
+  /** @param policy of every program; without it each program's own */
+  constructor(policy?: Policy) {
+    const { state, history, keys } = this;
+    const policies = policy === undefined ? new Policies(state.programs) : { of: () => policy };
+    this.context = { state, history, keys, policies };
+  }
 
   /** Decides a message of a card; with slot -1, of the unknown card with this fingerprint. */
   message(input: MessageInput, cardSlot: number, nowMs: number, fingerprint?: readonly number[]): Outcome {
     if (cardSlot < 0) this.#out.fingerprint.set(fingerprint ?? [0, 0, 0]);
-    const decision = decideMessage(this.state, input, cardSlot, this.history, this.keys, nowMs, this.#out);
+    const decision = decideMessage(this.context, input, cardSlot, nowMs, this.#out);
     let event: MessageEvent;
     if (decision === DECIDED) {
       event = copyMessageEvent(this.#out, new MessageEvent());
@@ -161,7 +175,7 @@ export class Book {
 
   /** The reply of the approval at `sequence` was not delivered; false when there is nothing to roll back. */
   notDelivered(sequence: number, nowMs: number): boolean {
-    const event = decideNotDelivered(this.state, this.history, this.keys, sequence, nowMs);
+    const event = decideNotDelivered(this.context, sequence, nowMs);
     if (event === undefined) return false;
     this.#commit(event);
     return true;

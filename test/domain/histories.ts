@@ -5,9 +5,18 @@
 import fc from 'fast-check';
 import { AccountStatus, AccountType, CardStatus } from '#src/domain/codes.js';
 import type { Change } from '#src/domain/commands.js';
+import { isRequest } from '#src/domain/decide-reversal.js';
 import { MessageInput, Text } from '#src/domain/message.js';
+import { defaultTables, Policy } from '#src/domain/program/policy.js';
 import { Book, type Outcome } from './book.js';
-import { type Answer, type Message, type ModelAccount, type ModelCard, ReferenceModel } from './reference-model.js';
+import {
+  type Answer,
+  type Message,
+  MODEL_FEE,
+  type ModelAccount,
+  type ModelCard,
+  ReferenceModel,
+} from './reference-model.js';
 
 const START_MS = Date.UTC(2026, 10, 28, 22, 0, 0);
 
@@ -20,12 +29,36 @@ const ACCOUNTS = [
 const CARDS = ['a', 'b', 'c', 'd', 'x', 'y'] as const;
 const EXPIRY = 2611;
 
-type Way = 'network' | 'de90' | 'de90 padded' | 'de90 without acquirer' | 'rrn' | 'rrn and code' | 'own' | 'nothing';
+/** The default tables, with a fee for cash. */
+const PROGRAM = new Policy(1, { ...defaultTables, cashFee: { ...MODEL_FEE, maximum: Number.MAX_SAFE_INTEGER } });
+
+type Way =
+  | 'hold'
+  | 'network'
+  | 'de90'
+  | 'de90 padded'
+  | 'de90 without acquirer'
+  | 'rrn'
+  | 'rrn and code'
+  | 'own'
+  | 'nothing';
 
 export type Op =
-  | { op: 'request'; card: number; pc: number; amount: number; currency: number; flags: number; merchant: number }
+  | {
+      op: 'request';
+      card: number;
+      mti: number;
+      pc: number;
+      amount: number;
+      currency: number;
+      flags: number;
+      merchant: number;
+    }
   | { op: 'again'; back: number; marked: boolean; change: 'no' | 'amount' | 'bill' | 'zero' | 'de7' | 'terminal' }
   | { op: 'reverse'; back: number; mti: number; way: Way; stays: number }
+  | { op: 'change'; back: number; fn: 'I' | 'R'; percent: number; way: Way; flags: number }
+  | { op: 'advise'; back: number; mti: number; why: string; percent: number; way: Way; flags: number }
+  | { op: 'list'; card: number; file: string; listing: number }
   | { op: 'reverse early'; card: number; amount: number; way: Way; stays: number }
   | { op: 'late original'; back: number }
   | { op: 'undelivered'; back: number }
@@ -37,6 +70,7 @@ export type Op =
 
 const back = fc.integer({ min: 0, max: 6 });
 const way = fc.constantFrom<Way[]>(
+  'hold',
   'network',
   'de90',
   'de90 padded',
@@ -60,7 +94,22 @@ export const operation: fc.Arbitrary<Op> = fc.oneof(
     arbitrary: fc.record<Op & { op: 'request' }>({
       op: fc.constant('request'),
       card: fc.integer({ min: 0, max: CARDS.length - 1 }),
-      pc: fc.constantFrom(0, 0, 0, 10_000, 170_000, 300_000, 310_000, 380_000, 200_000, 90_000),
+      mti: fc.constantFrom(100, 100, 200),
+      pc: fc.constantFrom(
+        0,
+        0,
+        0,
+        10_000,
+        170_000,
+        300_000,
+        310_000,
+        380_000,
+        200_000,
+        90_000,
+        260_000,
+        110_000,
+        500_000,
+      ),
       amount,
       currency: fc.integer({ min: 0, max: 5 }),
       flags: fc.integer({ min: 0, max: 255 }),
@@ -84,6 +133,38 @@ export const operation: fc.Arbitrary<Op> = fc.oneof(
       mti: fc.constantFrom(400, 401, 420, 421),
       way,
       stays,
+    }),
+  },
+  {
+    weight: 4,
+    arbitrary: fc.record<Op & { op: 'change' }>({
+      op: fc.constant('change'),
+      back,
+      fn: fc.constantFrom('I', 'I', 'R'),
+      percent: fc.constantFrom(1, 20, 50, 100, 130, 300),
+      way,
+      flags: fc.integer({ min: 0, max: 255 }),
+    }),
+  },
+  {
+    weight: 5,
+    arbitrary: fc.record<Op & { op: 'advise' }>({
+      op: fc.constant('advise'),
+      back,
+      mti: fc.constantFrom(120, 121, 220),
+      why: fc.constantFrom('S', 'C', 'C', 'D', ''),
+      percent: fc.constantFrom(0, 1, 50, 100, 100, 120, 1000),
+      way,
+      flags: fc.integer({ min: 0, max: 255 }),
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record<Op & { op: 'list' }>({
+      op: fc.constant('list'),
+      card: fc.integer({ min: 0, max: CARDS.length - 1 }),
+      file: fc.constantFrom('1', '2', '3', '3', '5'),
+      listing: fc.constantFrom(41, 43, 46, 54, 62, 5, 36, 4, 99, -1),
     }),
   },
   {
@@ -174,7 +255,7 @@ interface Sent {
 
 /** Plays a history on both; throws with the transcript at the first difference. */
 export class Player {
-  readonly book = new Book();
+  readonly book = new Book(PROGRAM);
   readonly model = new ReferenceModel();
   readonly transcript: string[] = [];
   nowMs = START_MS;
@@ -229,9 +310,30 @@ export class Player {
         if (sent) this.#send(sent.card, this.#reversal(sent.message, sent.code, op.mti, op.way, op.stays));
         return;
       }
+      case 'change':
+      case 'advise': {
+        const sent = this.#back(op.back);
+        if (sent) this.#send(sent.card, this.#continuation(sent.message, sent.code, op));
+        return;
+      }
+      case 'list': {
+        this.#stan++;
+        const message: Message = { mti: 302, stan: this.#stan + 100, de7: transmissionOf(this.nowMs), file: op.file };
+        if (op.listing >= 0) message.listing = op.listing;
+        this.#send(CARDS[op.card]!, message);
+        return;
+      }
       case 'reverse early': {
         const card = CARDS[op.card]!;
-        const message = this.#request({ card: op.card, pc: 0, amount: op.amount, currency: 0, flags: 63, merchant: 0 });
+        const message = this.#request({
+          card: op.card,
+          mti: 100,
+          pc: 0,
+          amount: op.amount,
+          currency: 0,
+          flags: 63,
+          merchant: 0,
+        });
         this.#unsent.push({ card, message });
         this.#send(card, this.#reversal(message, '123456', 420, op.way, op.stays));
         return;
@@ -289,7 +391,7 @@ export class Player {
     if (!sent) return;
     const message = { ...sent.message };
     if (marked) message.mti = message.mti - (message.mti % 10 === 1 ? 1 : 0) + 1;
-    if (change === 'amount') message.amount = (message.amount ?? 0) + 1;
+    if (change === 'amount') message.amount = message.amount === 999_999_999_999 ? 1 : (message.amount ?? 0) + 1;
     if (change === 'bill') message.bill = message.bill === 1 ? 2 : (message.bill || 2) - 1;
     if (change === 'zero' && !message.de95) {
       // A full reversal, said in the other way.
@@ -301,13 +403,13 @@ export class Player {
     this.#send(sent.card, message);
   }
 
-  #request({ card, pc, amount: de4, currency, flags, merchant }: Omit<Op & { op: 'request' }, 'op'>): Message {
+  #request({ card, mti, pc, amount: de4, currency, flags, merchant }: Omit<Op & { op: 'request' }, 'op'>): Message {
     const own = this.model.cards.get(CARDS[card]!)?.account.currency ?? 986;
     const bit = (n: number): boolean => (flags & (1 << n)) !== 0;
     // A small pool of STANs now and then: what collides must still be told apart.
     this.#stan++;
     const message: Message = {
-      mti: 100,
+      mti,
       pc,
       amount: de4,
       currency: own,
@@ -319,6 +421,8 @@ export class Player {
     if (bit(1)) message.terminal = 'T1';
     if (bit(2)) message.acquirer = bit(6) ? '00123' : '123';
     if (bit(3)) message.net = `N${this.#stan}`;
+    if (bit(3) && bit(2)) message.hold = `H${this.#stan}`;
+    if (pc === 90_000 && bit(1)) message.back = bit(7) && bit(6) ? de4 + 1 : Math.floor(de4 / 3);
     if (bit(4)) message.partial = true;
     if (bit(5)) message.expiry = bit(6) && bit(7) ? 2712 : EXPIRY;
     if (bit(6) && bit(2)) message.forwarder = '9';
@@ -337,9 +441,40 @@ export class Player {
     if (original.amount !== undefined) message.amount = original.amount;
     if (original.currency !== undefined) message.currency = original.currency;
     if (percent > 0) message.de95 = Math.min(999_999_999_999, Math.floor(((original.amount ?? 0) * percent) / 100));
-    const { acquirer, forwarder, rrn, terminal, net, stan, de7 } = original;
-    const de90 = { mti: 100, stan, de7 };
+    return this.#naming(message, original, code, by);
+  }
+
+  /** An increment, a replacement or an advice about an earlier message. */
+  #continuation(original: Message, code: string, op: Op & { op: 'change' | 'advise' }): Message {
+    this.#stan++;
+    const { pc, currency, billCurrency, mcc, bill } = original;
+    const part = (value: number): number => Math.min(999_999_999_999, Math.floor((value * op.percent) / 100));
+    const mti = op.op === 'change' ? 100 : op.mti;
+    const message: Message = {
+      mti,
+      stan: this.#stan + 100,
+      de7: transmissionOf(this.nowMs),
+      ...defined({ pc, currency, billCurrency, mcc }),
+    };
+    if (original.amount !== undefined) message.amount = part(original.amount);
+    if (bill !== undefined) message.bill = part(bill);
+    if (op.op === 'change') message.fn = op.fn;
+    else if ((op.flags & 24) === 24) message.fn = 'I';
+    if (op.op === 'advise' && op.why !== '') message.why = op.why;
+    if (op.op === 'advise' && (op.flags & 1) === 1) message.de38 = String(100_000 + (op.flags % 7));
+    if ((op.flags & 2) === 2) message.net = `N${this.#stan}`;
+    if ((op.flags & 4) === 4) message.partial = true;
+    return this.#naming(message, original, code, op.way);
+  }
+
+  /** Names the original in one of the ways. */
+  #naming(message: Message, original: Message, code: string, by: Way): Message {
+    const { acquirer, forwarder, rrn, terminal, net, stan, de7, hold } = original;
+    const de90 = { mti: original.mti, stan, de7 };
     switch (by) {
+      case 'hold':
+        if (hold !== undefined) message.hold = hold;
+        break;
       case 'network':
         if (net !== undefined) message.orig = net;
         break;
@@ -372,7 +507,7 @@ export class Player {
     const outcome = this.book.message(toInput(message), slot, this.nowMs, [card.charCodeAt(0), 2, 3]);
     const answer = this.model.message(message, card, this.nowMs);
     this.#same('answer', answerOf(outcome), answer);
-    if (!outcome.repeated && outcome.approvalCode !== '') {
+    if (!outcome.repeated && answer.hasCode) {
       this.model.noteCode(outcome.sequence, Number(outcome.approvalCode));
     }
     this.#sent.push({ card, message, sequence: outcome.sequence, code: outcome.approvalCode });
@@ -431,8 +566,9 @@ export class Player {
   }
 }
 
-function answerOf({ response, sequence, repeated, approvalCode, facts }: Outcome): Answer {
-  const answer: Answer = { response, sequence, repeated, hasCode: approvalCode !== '' };
+function answerOf({ response, sequence, repeated, approvalCode, facts, event }: Outcome): Answer {
+  const hasCode = approvalCode !== '' && isRequest(event.element);
+  const answer: Answer = { response, sequence, repeated, hasCode };
   if (facts.partial) answer.partialAmount = facts.partialAmount;
   if (facts.balances) Object.assign(answer, { ledger: facts.ledgerBalance, available: facts.availableBalance });
   return answer;
@@ -466,6 +602,10 @@ export function toInput(message: Message): MessageInput {
   input.condition = message.condition ?? -1;
   input.functionCode = message.fn?.charCodeAt(0) ?? 0;
   input.partialSupported = message.partial ? 1 : 0;
+  input.cashBack = message.back ?? -1;
+  input.adviceReason = message.why?.charCodeAt(0) ?? 0;
+  input.fileAction = message.file?.charCodeAt(0) ?? 0;
+  input.fileCode = message.listing ?? -1;
   input.replacementAmount = message.de95 ?? -1;
   input.originalMti = de90?.mti ?? -1;
   input.originalStan = de90?.stan ?? -1;
@@ -478,6 +618,7 @@ export function toInput(message: Message): MessageInput {
     [Text.approval, message.de38],
     [Text.networkId, message.net],
     [Text.originalNetworkId, message.orig],
+    [Text.holdReference, message.hold],
     [Text.originalAcquirer, de90?.acquirer],
     [Text.originalForwarder, de90?.forwarder],
   ];

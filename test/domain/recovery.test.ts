@@ -88,7 +88,7 @@ describe('recovery', () => {
 
   test('refuses an entry of another version or length', () => {
     const player = new Player();
-    player.play([{ op: 'request', card: 0, pc: 0, amount: 5, currency: 0, flags: 1, merchant: 0 }]);
+    player.play([{ op: 'request', mti: 100, card: 0, pc: 0, amount: 5, currency: 0, flags: 1, merchant: 0 }]);
     const { state } = player.book;
     const keys: [Table, number][] = [];
     state.takeDirty(1000, (table, key) => void keys.push([table, key]));

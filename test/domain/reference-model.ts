@@ -32,8 +32,21 @@ export interface Message {
   orig?: string;
   de90?: { mti: number; stan?: number; de7?: number; acquirer?: string; forwarder?: string };
   de95?: number;
+  /** Cash part of DE4: DE54 amount type 40. */
+  back?: number;
+  /** DE48 tag 80. */
+  hold?: string;
+  /** DE48 tag 84. */
+  why?: string;
+  /** DE91 and DE127 of a file update. */
+  file?: string;
+  listing?: number;
   bad?: number;
 }
+
+/** Tables of the program that the histories run under. */
+export const MODEL_FEE = { flat: 100, basisPoints: 250 } as const;
+const FUEL = { mcc: 5542, amount: 17_500, least: 100 } as const;
 
 export interface ModelAccount {
   id: string;
@@ -55,10 +68,31 @@ interface Hold {
   first: number;
   authorized: number;
   remaining: number;
+  cleared: number;
   expiresMs: number;
+  refund: boolean;
+  completed: boolean;
 }
 
-type What = 'purchase or cash' | 'verification' | 'inquiry' | 'reversal' | 'not understood';
+/** What single messages have charged for one authorization; a refund has negative parts. */
+interface Charged {
+  purchases: number;
+  cash: number;
+  fee: number;
+  credit: number;
+}
+
+type What =
+  | 'debit'
+  | 'increment'
+  | 'replacement'
+  | 'credit'
+  | 'verification'
+  | 'inquiry'
+  | 'advice'
+  | 'reversal'
+  | 'file update'
+  | 'not understood';
 
 interface Entry {
   sequence: number;
@@ -73,9 +107,16 @@ interface Entry {
   /** Answer to a repeat that was refused (94, 68). */
   refusedRepeat: boolean;
   tombstone: boolean;
+  /** The authorization that it belongs to, when that is another entry. */
   original?: Entry;
+  /** Reversal: the increment that it takes back. */
+  takesBack?: Entry;
+  /** What an increment added to the hold. */
+  added: number;
   /** Reversal: nothing of the original stays authorized. */
   full: boolean;
+  /** It posted something. */
+  posted: boolean;
   balances?: { ledger: number; available: number };
 }
 
@@ -96,7 +137,9 @@ const DAY = 24 * HOUR;
 export class ReferenceModel {
   readonly accounts = new Map<string, ModelAccount>();
   readonly cards = new Map<string, ModelCard>();
+  /** Holds and charges by the sequence of their authorization. */
   readonly holds = new Map<number, Hold>();
+  readonly charged = new Map<number, Charged>();
   readonly references = new Set<string>();
   readonly log: Entry[] = [];
 
@@ -166,9 +209,16 @@ export class ReferenceModel {
 
   notDelivered(sequence: number, atMs: number): boolean {
     const entry = this.log[sequence - 1]!;
-    if (!entry.message || entry.what === 'reversal' || !approves(entry.response)) return false;
+    if (!entry.message || !isRequest(entry.what) || !approves(entry.response)) return false;
     if (this.log.some((e) => e.what === 'roll-back' && e.original === entry)) return false;
-    this.holds.delete(sequence);
+    if (entry.original) {
+      const hold = this.holds.get(entry.original.sequence);
+      if (hold) this.#set(entry.original.sequence, hold, Math.max(0, hold.authorized - Math.max(0, entry.added)));
+    } else {
+      const hold = this.holds.get(sequence);
+      if (hold) this.#set(sequence, hold, 0);
+      if (entry.posted) this.#charge(entry, { purchases: 0, cash: 0, fee: 0, credit: 0 });
+    }
     this.#push({ atMs, what: 'roll-back', card: entry.card, original: entry });
     return true;
   }
@@ -196,25 +246,32 @@ export class ReferenceModel {
     if (past.length > 0) {
       const stored = past.findLast((e) => sameMoney(e.message!, m));
       if (stored === undefined) return this.#answer(this.#push({ ...base, response: '94', refusedRepeat: true }));
-      const undone = log.some(
-        (e) => e.original === stored && (e.what === 'roll-back' || (e.what === 'reversal' && e.full)),
-      );
-      if (approves(stored.response) && stored.what !== 'reversal' && undone) {
-        return this.#answer(this.#push({ ...base, response: '68', refusedRepeat: true }));
+      if (approves(stored.response) && isRequest(stored.what)) {
+        const gone = this.#isUndone(stored) || (stored.original && this.#isReversed(stored.original));
+        if (gone) return this.#answer(this.#push({ ...base, response: '68', refusedRepeat: true }));
       }
       return { ...this.#answer(stored), repeated: true };
     }
     if (what === 'reversal') return this.#answer(this.#reverse(m, cardName, base));
+    if (what === 'file update') return this.#answer(this.#list(m, card, base));
 
     // 3 tombstone
     const reversedBefore = log.some(
       (e) => e.tombstone && e.card === cardName && atMs - e.atMs <= 24 * HOUR && names(e.message!, { message: m }),
     );
+    if (what === 'advice') {
+      if (reversedBefore || card === undefined) return this.#answer(this.#push({ ...base, response: '00' }));
+      return this.#answer(this.#advise(m, card.account, base));
+    }
     if (reversedBefore) return this.#answer(this.#push({ ...base, response: '68' }));
+    const continued = what === 'increment' || what === 'replacement' ? this.#openOf(m, cardName, atMs) : undefined;
 
     // 4 card and account
     const refusal = card === undefined ? '14' : refusalOf(card, m, atMs);
-    if (card === undefined || refusal !== undefined) return this.#answer(this.#push({ ...base, response: refusal! }));
+    if (card === undefined || refusal !== undefined) {
+      const links = continued === undefined ? { what: asNew(what) } : { original: continued };
+      return this.#answer(this.#push({ ...base, ...links, response: refusal! }));
+    }
     const { account } = card;
 
     // 8 funds, 9 approve
@@ -223,64 +280,218 @@ export class ReferenceModel {
       const balances = { ledger: 0 - this.posted(account), available: this.available(account) };
       return this.#answer(this.#push({ ...base, response: '00', balances }));
     }
-    const wanted = m.currency === account.currency ? m.amount! : m.bill!;
-    const free = this.available(account);
-    let approved = wanted;
-    let response = '00';
-    if (free < wanted) {
-      if (!(m.partial && m.pc! < 10_000 && free > 0) || inMerchantCurrency(m, account, free) === 0) {
-        return this.#answer(this.#push({ ...base, response: '51' }));
-      }
-      approved = free;
-      response = '10';
+    const wanted = inAccountCurrency(m, account);
+    const single = isFinancial(m);
+    if (what === 'credit') {
+      const entry = this.#push({ ...base, response: '00', approved: wanted, posted: single });
+      if (single) this.#charge(entry, this.#creditOf(entry, account, wanted));
+      else this.#hold(entry.sequence, account, wanted, atMs + daysOf(m) * DAY, { refund: true });
+      return this.#answer(entry);
     }
-    const entry = this.#push({ ...base, response, approved });
-    const hold = { account, first: approved, authorized: approved, remaining: approved };
-    this.holds.set(entry.sequence, { ...hold, expiresMs: atMs + daysOf(m) * DAY });
+    const free = this.available(account);
+    if (continued !== undefined) {
+      const hold = this.holds.get(continued.sequence)!;
+      const total = what === 'increment' ? hold.authorized + wanted : wanted;
+      const added = Math.max(total, hold.cleared) - hold.authorized;
+      if (added > Math.max(0, free)) {
+        return this.#answer(this.#push({ ...base, response: '51', original: continued }));
+      }
+      this.#set(continued.sequence, hold, total);
+      hold.expiresMs = atMs + daysOf(continued.message!) * DAY;
+      return this.#answer(this.#push({ ...base, response: '00', approved: wanted, added, original: continued }));
+    }
+    const isStatusCheck = !single && m.mcc === FUEL.mcc && m.amount === oneMajorUnit(m.currency!);
+    const amount = isStatusCheck ? FUEL.amount : wanted;
+    const cash = cashOf(m, account);
+    const fee = single && cash > 0 ? feeOf(cash) : 0;
+    let approved = amount;
+    let response = '00';
+    if (free < amount + fee) {
+      approved = isStatusCheck ? (free >= FUEL.least ? Math.min(amount, free) : 0) : 0;
+      if (!isStatusCheck && m.partial && [0, 9].includes(typeOf(m))) {
+        approved = Math.max(0, Math.min(free, amount - cash));
+        if (approved > 0 && inMerchantCurrency(m, account, approved) === 0) approved = 0;
+        response = '10';
+      }
+      if (approved === 0) return this.#answer(this.#push({ ...base, what: 'debit', response: '51' }));
+    }
+    const entry = this.#push({ ...base, what: 'debit', response, approved, posted: single });
+    if (!single) this.#hold(entry.sequence, account, approved, atMs + daysOf(m) * DAY);
+    else if (response === '10') this.#charge(entry, { purchases: approved, cash: 0, fee: 0, credit: 0 });
+    else this.#charge(entry, { purchases: approved - cash, cash, fee, credit: 0 });
     return this.#answer(entry);
   }
 
-  #reverse(m: Message, cardName: string, base: Partial<Entry> & { atMs: number }): Entry {
-    const original = this.#originalOf(m, cardName, base.atMs);
-    if (original === undefined) return this.#push({ ...base, response: '00', tombstone: true });
-    const hold = this.holds.get(original.sequence);
-    if (hold === undefined) return this.#push({ ...base, response: '00', original, full: true });
-    let total = 0;
-    if (m.de95) {
-      const o = original.message!;
-      const stays =
-        o.currency === hold.account.currency
-          ? BigInt(m.de95)
-          : m.de95 >= inMerchantCurrency(o, hold.account, original.approved)
-            ? BigInt(hold.authorized)
-            : (BigInt(m.de95) * BigInt(o.bill!) * 2n + BigInt(o.amount!)) / (BigInt(o.amount!) * 2n);
-      total = stays < BigInt(hold.authorized) ? Number(stays) : hold.authorized;
+  /** The authorization with an open hold that an increment names. */
+  #openOf(m: Message, cardName: string, atMs: number): Entry | undefined {
+    const named = this.#namedBy(m, cardName, atMs, true);
+    if (named === undefined || !approved(named)) return undefined;
+    const root = named.original ?? named;
+    const hold = this.holds.get(root.sequence);
+    return hold === undefined || hold.refund ? undefined : root;
+  }
+
+  #hold(sequence: number, account: ModelAccount, amount: number, expiresMs: number, flags: Partial<Hold> = {}): void {
+    const open = { account, first: amount, authorized: amount, remaining: amount, cleared: 0, expiresMs };
+    this.holds.set(sequence, { ...open, refund: false, completed: false, ...flags });
+    if (flags.refund) this.holds.get(sequence)!.remaining = 0;
+  }
+
+  /** What is authorized now; what was cleared stays, and a hold of nothing is none. */
+  #set(sequence: number, hold: Hold, total: number): void {
+    hold.authorized = Math.max(total, hold.cleared);
+    hold.remaining = hold.refund ? 0 : hold.authorized - hold.cleared;
+    if (hold.authorized === 0) this.holds.delete(sequence);
+  }
+
+  /** Brings what is charged for the authorization of an entry to `now`. */
+  #charge(entry: Entry, now: Charged): void {
+    const root = entry.original ?? entry;
+    const { account } = this.cards.get(entry.card)!;
+    const before = this.charged.get(root.sequence) ?? { purchases: 0, cash: 0, fee: 0, credit: 0 };
+    account.owes.purchases += now.purchases - before.purchases;
+    account.owes.cash += now.cash - before.cash;
+    account.owes.fees += now.fee - before.fee;
+    account.owes.credit += now.credit - before.credit;
+    this.charged.set(root.sequence, now);
+  }
+
+  /** A credit goes against what is owed for purchases first. */
+  #creditOf(root: Entry, account: ModelAccount, amount: number): Charged {
+    const given = Math.min(0, this.charged.get(root.sequence)?.purchases ?? 0);
+    const owed = Math.max(0, account.owes.purchases) - given;
+    const purchases = Math.min(amount, owed);
+    return { purchases: -purchases, cash: 0, fee: 0, credit: -(amount - purchases) };
+  }
+
+  #isUndone(entry: Entry): boolean {
+    return this.#isReversed(entry) || this.log.some((e) => e.original === entry && e.what === 'roll-back');
+  }
+
+  #isReversed(entry: Entry): boolean {
+    return this.log.some((e) => e.what === 'reversal' && ((e.original === entry && e.full) || e.takesBack === entry));
+  }
+
+  /** The network has decided. */
+  #advise(m: Message, account: ModelAccount, base: Partial<Entry> & { atMs: number; card: string }): Entry {
+    const named = this.#namedBy(m, base.card, base.atMs, true);
+    const root = named?.original ?? named;
+    const links = root === undefined ? {} : { original: root };
+    const told = this.#push({ ...base, ...links, response: '00' });
+    const type = typeOf(m);
+    if (m.why === 'D' || [30, 31, 38].includes(type) || (m.amount === 0 && root === undefined)) return told;
+    const amount = inAccountCurrency(m, account);
+    const isCredit = [20, 26, 28].includes(type);
+    if (isFinancial(m)) {
+      if (root?.posted && this.#isReversed(root)) return told;
+      const cash = cashOf(m, account);
+      const fee = cash > 0 ? feeOf(cash) : 0;
+      const now = isCredit
+        ? this.#creditOf(root ?? told, account, amount)
+        : { purchases: amount - cash, cash, fee, credit: 0 };
+      const charged = (root && this.charged.get(root.sequence)) ?? NOTHING;
+      told.posted = amount > 0 || charged.purchases !== 0 || charged.cash !== 0 || charged.credit !== 0;
+      this.#charge(told, now);
+      const hold = root && this.holds.get(root.sequence);
+      if (hold) {
+        hold.cleared = hold.refund ? 0 : amount;
+        this.#set(root.sequence, hold, hold.refund ? 0 : amount);
+      }
+    } else {
+      if (root && this.#isReversed(root)) return told;
+      const hold = root && this.holds.get(root.sequence);
+      if (hold) {
+        if (isCredit || hold.refund || (root.message!.mcc === FUEL.mcc && hold.completed)) return told;
+        if (m.fn === 'I') {
+          const stands = named && !isNoChange(named) && approves(named.response) && !this.#isUndone(named);
+          if (stands) return told;
+          this.#set(root.sequence, hold, hold.authorized + amount);
+        } else {
+          hold.completed = true;
+          this.#set(root.sequence, hold, amount);
+        }
+      } else {
+        const { purchases, cash, credit } = (root && this.charged.get(root.sequence)) ?? NOTHING;
+        if (purchases !== 0 || cash !== 0 || credit !== 0 || amount === 0) return told;
+        const life = daysOf((root ?? told).message!) * DAY;
+        const flags = { refund: isCredit, completed: root !== undefined && !isCredit };
+        this.#hold((root ?? told).sequence, account, amount, base.atMs + life, flags);
+      }
     }
-    const cleared = hold.authorized - hold.remaining;
-    hold.authorized = total;
-    hold.remaining = Math.max(0, total - cleared);
-    if (hold.remaining === 0) this.holds.delete(original.sequence);
-    return this.#push({ ...base, response: '00', original, full: total === 0 });
+    told.approved = amount;
+    if (m.de38?.length === 6) told.code = Number(m.de38);
+    return told;
+  }
+
+  /** The network lists a card. */
+  #list(m: Message, card: ModelCard | undefined, base: Partial<Entry> & { atMs: number }): Entry {
+    if (card === undefined) return this.#push({ ...base, response: '25' });
+    const listed = { 41: 'lost', 43: 'stolen', 46: 'closed', 54: 'expired' } as const;
+    const status = m.file === '3' ? 'active' : (listed[m.listing as 41] ?? 'paused');
+    const final = ['lost', 'stolen', 'closed'].includes(card.status);
+    if (final && status !== card.status) return this.#push({ ...base, response: '21' });
+    if (!(m.file === '3' && card.status === 'inactive')) card.status = status;
+    return this.#push({ ...base, response: '00' });
+  }
+
+  #reverse(m: Message, cardName: string, base: Partial<Entry> & { atMs: number }): Entry {
+    const named = this.#namedBy(m, cardName, base.atMs, false);
+    if (named === undefined) return this.#push({ ...base, response: '00', tombstone: true });
+    const original = named.original ?? named;
+    const account = this.cards.get(cardName)?.account;
+    const told = { ...base, response: '00', original };
+    if (account === undefined) return this.#push({ ...told, full: true });
+    const stays = m.de95 ? stayingOf(m.de95, named, account) : 0n;
+    const least = (total: number): number => (stays < BigInt(total) ? Number(stays) : total);
+    if (named.posted) {
+      const before = this.charged.get(original.sequence)!;
+      const total = Math.abs(before.purchases + before.cash + before.credit);
+      const left = least(total);
+      const entry = this.#push({ ...told, full: left === 0 });
+      this.#charge(entry, reducedBy(before, total - left, left));
+      const hold = this.holds.get(original.sequence);
+      if (hold) {
+        hold.cleared = Math.max(0, hold.cleared - (total - left));
+        this.#set(original.sequence, hold, hold.cleared + hold.remaining);
+      }
+      return entry;
+    }
+    const hold = this.holds.get(original.sequence);
+    if (hold === undefined) {
+      const stillApproved = approves(named.response) && !this.#isUndone(original);
+      return this.#push({ ...told, full: !stillApproved || least(named.approved) === 0 });
+    }
+    const isChange = named.what === 'increment' || named.what === 'replacement';
+    if (isChange && approves(named.response) && !m.de95) {
+      const total = Math.max(0, hold.authorized - Math.max(0, named.added));
+      this.#set(original.sequence, hold, total);
+      return this.#push({ ...told, takesBack: named, full: total === 0 });
+    }
+    const total = least(hold.authorized);
+    this.#set(original.sequence, hold, total);
+    return this.#push({ ...told, full: total === 0 });
   }
 
   /**
-   * By DE48.63, then complete DE90, then card + DE37 + DE41 (+ DE38), then card + DE11 + DE7; approvals
-   * first, then those with the same DE37 and DE41, then the newest. */
-  #originalOf(m: Message, cardName: string, atMs: number): Entry | undefined {
+   * By DE48.63, then complete DE90, then card + DE37 + DE41 (+ DE38), then card + DE11 + DE7; increments and advices may also
+   * say DE48.80. Approvals first, then those with the same DE37 and DE41, then authorizations before their increments, then
+   * the newest.
+   */
+  #namedBy(m: Message, cardName: string, atMs: number, continues: boolean): Entry | undefined {
     const candidates = this.log.filter(
       (e) =>
         e.card === cardName &&
-        (e.what === 'purchase or cash' || e.what === 'verification' || e.what === 'inquiry') &&
+        e.message &&
+        !['reversal', 'not understood', 'file update'].includes(e.what) &&
         !e.refusedRepeat &&
         atMs - e.atMs <= 121 * DAY,
     );
     const ways = [byNetworkId, byCompleteDe90, byRrn, byGivenStan, byOwnStan];
+    if (continues && !m.orig) ways.unshift(byHoldReference);
     for (const way of ways) {
       const named = candidates.filter((e) => way(m, e as Named));
-      const approved = named.filter((e) => approves(e.response));
-      const best = approved.length > 0 ? approved : named;
-      const found = best.findLast((e) => sharesRrn(m, e as Named)) ?? best.at(-1);
-      if (found !== undefined) return found;
+      const best = preferred(named, [approved, (e) => sharesRrn(m, e as Named), isNoChange]);
+      if (best !== undefined) return best;
     }
     return undefined;
   }
@@ -296,6 +507,8 @@ export class ReferenceModel {
       card: '',
       response: '',
       approved: 0,
+      added: 0,
+      posted: false,
       refusedRepeat: false,
       tombstone: false,
       full: false,
@@ -311,7 +524,7 @@ export class ReferenceModel {
       response,
       sequence,
       repeated: false,
-      hasCode: entry.what !== 'reversal' && approves(response),
+      hasCode: isRequest(entry.what) && approves(response),
     };
     if (response === '10') {
       const { account } = this.cards.get(entry.card)!;
@@ -324,21 +537,59 @@ export class ReferenceModel {
 
 const approves = (response: string): boolean => response === '00' || response === '10' || response === '85';
 
+const NOTHING: Charged = { purchases: 0, cash: 0, fee: 0, credit: 0 };
+
+const isRequest = (what: Entry['what']): boolean =>
+  ['debit', 'increment', 'replacement', 'credit', 'verification', 'inquiry'].includes(what);
+
+/** An increment of nothing we know is decided as a new authorization. */
+const asNew = (what: What): What => (what === 'increment' || what === 'replacement' ? 'debit' : what);
+
+const isNoChange = ({ what }: Entry): boolean => what !== 'increment' && what !== 'replacement';
+
+/** Money was approved, by us or by the network. */
+const approved = (e: Entry): boolean => approves(e.response) && (e.what !== 'advice' || e.approved > 0);
+
+/** The newest of those that have most of the qualities, the first quality counting most. */
+function preferred(entries: Entry[], qualities: ((e: Entry) => boolean)[]): Entry | undefined {
+  let best = entries;
+  for (const quality of qualities) {
+    const having = best.filter(quality);
+    if (having.length > 0) best = having;
+  }
+  return best.at(-1);
+}
+
+const isFinancial = (m: Message): boolean => classOf(m.mti) === '2';
+const typeOf = (m: Message): number => Math.trunc((m.pc ?? -10_000) / 10_000);
+
 function whatIs(m: Message): What {
   if ([400, 401, 420, 421].includes(m.mti)) return 'reversal';
-  if (m.mti !== 100 && m.mti !== 101) return 'not understood';
-  const type = m.pc === undefined ? undefined : Math.trunc(m.pc / 10_000);
-  if (type === 38) return 'verification';
+  if (m.mti === 302 || m.mti === 303) return 'file update';
+  if (![100, 101, 120, 121, 200, 201, 220, 221].includes(m.mti)) return 'not understood';
+  const type = typeOf(m);
+  if (![0, 1, 9, 10, 11, 17, 20, 26, 28, 30, 31, 38].includes(type)) return 'not understood';
+  if (Math.trunc(m.mti / 10) % 10 === 2) return 'advice';
   if (type === 30 || type === 31) return 'inquiry';
-  if (type === 0 || type === 1 || type === 17) return m.amount === 0 ? 'verification' : 'purchase or cash';
-  return 'not understood';
+  if (type === 38 || m.amount === 0) return 'verification';
+  const isCredit = [20, 26, 28].includes(type);
+  if (m.fn === 'I' || m.fn === 'R') {
+    if (isCredit || isFinancial(m)) return 'not understood';
+    return m.fn === 'I' ? 'increment' : 'replacement';
+  }
+  return isCredit ? 'credit' : 'debit';
 }
 
 function isMalformed(m: Message, what: What, accountCurrency: number | undefined): boolean {
   if (m.bad) return true;
-  if ((m.mti === 100 || m.mti === 101) && m.pc === undefined) return true;
-  if (what !== 'purchase or cash') return false;
-  if (m.amount === undefined || m.currency === undefined) return true;
+  if (what === 'file update') {
+    if (m.file === '3') return false;
+    return !['1', '2'].includes(m.file ?? '') || ![undefined, 4, 5, 36, 41, 43, 46, 54, 62].includes(m.listing);
+  }
+  if (['1', '2'].includes(classOf(m.mti)) && m.pc === undefined) return true;
+  const toldMoney = what === 'advice' && m.amount !== 0 && ![30, 31, 38].includes(typeOf(m));
+  if (!['debit', 'credit', 'increment', 'replacement'].includes(what) && !toldMoney) return false;
+  if (m.amount === undefined || m.currency === undefined || (m.back ?? 0) > m.amount) return true;
   if (accountCurrency === undefined || m.currency === accountCurrency) return false;
   return !(m.bill && m.billCurrency === accountCurrency);
 }
@@ -392,6 +643,8 @@ function byRrn(r: Message, o: Named): boolean {
   return r.de38 === undefined || o.code === Number(r.de38);
 }
 
+const byHoldReference = (r: Message, o: Named): boolean => !!r.hold && r.hold === o.message.hold;
+
 /** DE90 without a usable acquirer on one of the sides. */
 function byGivenStan(r: Message, o: Named): boolean {
   const d = r.de90;
@@ -431,6 +684,45 @@ function refusalOf(card: ModelCard, m: Message, atMs: number): string | undefine
   if (card.account.status === 'frozen') return '62';
   return card.account.status === 'closed' ? '14' : undefined;
 }
+
+function inAccountCurrency(m: Message, account: ModelAccount): number {
+  return m.currency === account.currency || m.amount === 0 ? m.amount! : m.bill!;
+}
+
+/** DE95 in the account's currency, at the rate of the message it names. */
+function stayingOf(de95: number, named: Entry, account: ModelAccount): bigint {
+  const o = named.message!;
+  if (o.currency === account.currency) return BigInt(de95);
+  if (!o.amount || !o.bill || de95 >= inMerchantCurrency(o, account, named.approved)) return 999_999_999_999n;
+  return (BigInt(de95) * BigInt(o.bill) * 2n + BigInt(o.amount)) / (BigInt(o.amount) * 2n);
+}
+
+/** What stays charged when `back` is taken back: purchases before cash, of a refund the credit balance first. */
+function reducedBy(before: Charged, back: number, left: number): Charged {
+  if (before.purchases + before.cash + before.credit >= 0) {
+    const purchases = Math.min(back, before.purchases);
+    const cash = before.cash - (back - purchases);
+    return { purchases: before.purchases - purchases, cash, fee: left === 0 ? 0 : before.fee, credit: 0 };
+  }
+  const credit = Math.min(back, -before.credit);
+  return { purchases: before.purchases + (back - credit), cash: 0, fee: 0, credit: before.credit + credit };
+}
+
+function cashOf(m: Message, account: ModelAccount): number {
+  const whole = inAccountCurrency(m, account);
+  const type = typeOf(m);
+  if ([1, 11, 17].includes(type)) return whole;
+  if (![0, 9, 10].includes(type) || !m.back) return 0;
+  if (m.currency === account.currency) return m.back;
+  const [part, bill, amount] = [BigInt(m.back), BigInt(m.bill!), BigInt(m.amount!)];
+  return Math.min(whole, Number((part * bill * 2n + amount) / (amount * 2n)));
+}
+
+function feeOf(cash: number): number {
+  return MODEL_FEE.flat + Number((BigInt(cash) * BigInt(MODEL_FEE.basisPoints) * 2n + 10_000n) / 20_000n);
+}
+
+const oneMajorUnit = (currency: number): number => ({ 392: 1, 414: 1000 })[currency] ?? 100;
 
 function inMerchantCurrency(m: Message, account: ModelAccount, approved: number): number {
   if (m.currency === account.currency) return approved;

@@ -1,18 +1,6 @@
 import { Reason, Step, Verdict } from '#src/domain/codes.js';
 import { describe, expect, scenario } from './runner.js';
 
-describe('what this release does not serve', () => {
-  scenario(
-    'a replacement authorization is no purchase: it would hold the money twice',
-    `
-    account A limit=1000
-    card a
-    0100 a purchase 300 stan=1        | 00 | 0 | 300 | 700
-    0100 a purchase 400 stan=2 fn=R   | 12 | 0 | 300 | 700
-  `,
-  );
-});
-
 describe('declines', () => {
   scenario(
     'the status of the card',
@@ -107,16 +95,16 @@ describe('declines', () => {
     0100 a purchase 100 de7=-1          | 30 | 0 | 100 |  900
     0100 a purchase 100 cur=-1          | 30 | 0 | 100 |  900
     0100 a purchase 1000000000000       | 30 | 0 | 100 |  900   # 13 digits
-    0100 a 100 pc=200000                | 12 | 0 | 100 |  900   # refund: later
-    0100 a 100 pc=90000                 | 12 | 0 | 100 |  900
+    0100 a 100 pc=210000                | 12 | 0 | 100 |  900   # a deposit
+    0100 a 100 pc=400000                | 12 | 0 | 100 |  900   # a transfer
     0100 a 100 pc=990000                | 12 | 0 | 100 |  900
-    0120 a purchase 100                 | 12 | 0 | 100 |  900
-    0200 a purchase 100                 | 12 | 0 | 100 |  900
+    0140 a purchase 100                 | 12 | 0 | 100 |  900
+    0204 a purchase 100                 | 12 | 0 | 100 |  900
     0402 a stan=1                       | 12 | 0 | 100 |  900
-    0302 a                              | 12 | 0 | 100 |  900   # another type need not carry what ours must
+    0322 a                              | 12 | 0 | 100 |  900   # another type need not carry what ours must
     0620 ? stan=-1 de7=-1               | 12
-    0200 a 5000000000000                | 12 | 0 | 100 |  900
-    0200 a purchase 100 bad=11          | 30 | 0 | 100 |  900   # format comes first
+    0600 a 5000000000000                | 12 | 0 | 100 |  900
+    0600 a purchase 100 bad=11          | 30 | 0 | 100 |  900   # format comes first
   `,
     (run) => {
       const fields = [5, 6, 7, 8, 9, 10].map((line) => run.outcomes.get(line)!.event.input.badField);
@@ -140,7 +128,7 @@ describe('declines', () => {
     0100 a purchase 100                          | 00 | 0 | 100 |  900
     0400 a stan=99 rrn=9 cur=1                   | 30 | 0 | 100 |  900
     0100 ? purchase 100 cur=1                    | 30
-    0200 a purchase 100 cur=1                    | 12 | 0 | 100 |  900
+    0600 a purchase 100 cur=1                    | 12 | 0 | 100 |  900
   `,
     (run) => {
       const fields = [3, 4, 5, 6, 7, 8, 10, 11].map((line) => run.outcomes.get(line)!.event.input.badField);

@@ -7,11 +7,11 @@
  *   0100 a purchase 30000 stan=1             | 00 |      0 | 30000 |  70000
  *   0400 a stan=2 rrn=1                      | 00 |      0 |     0 | 100000
  *
- * Messages: MTI, card (`?` = a card we do not know), kind (purchase, cash, disbursement, inquiry, available, verify, or
- * three letters of DE3 as `pc=200000`), amount, then `key=value`:
+ * Messages: MTI, card (`?` = a card we do not know), kind (see `processingCodes`, or DE3 as `pc=200000`), amount, then
+ * `key=value`:
  *   stan, rrn, de7, terminal, acquirer, forwarder, cur, bill=<DE6>/<DE51>, exp=YYMM, mcc, mode=<DE22>, cond=<DE25>, fn=<letter>,
  *   net=<DE63>, orig=<DE48.63>, de38=<code or @line>, de95, de90=<mti>/<stan>/<de7>/<acquirer>/<forwarder> ('-' = absent),
- *   partial, bad=<field>. Defaults: stan = number of the line, rrn = stan, de7 = the clock, terminal T1, acquirer 12345.
+ *   partial, back=<cash part>, hold=<DE48.80>, why=<DE48.84>, file=<DE91>, listing=<DE127>, bad=<field>. Defaults: stan = number of the line, rrn = stan, de7 = the clock, terminal T1, acquirer 12345.
  * Other lines: pay <account> <amount> ref=..; limit <account> <amount>; status <account|card> <word>; wait <n>h|m|s|d;
  * undelivered <line>; expect codes `=` (the stored answer again: not recorded anew) may follow the response: `00=`.
  */
@@ -26,7 +26,13 @@ const UNKNOWN_CARD = [7, 7, 7] as const;
 const processingCodes: Record<string, number> = {
   purchase: 0,
   cash: 10_000,
+  cashback: 90_000,
+  funding: 100_000,
+  quasicash: 110_000,
   disbursement: 170_000,
+  refund: 200_000,
+  credit: 260_000,
+  payment: 280_000,
   inquiry: 300_000,
   available: 310_000,
   verify: 380_000,
@@ -164,6 +170,10 @@ class Scenario {
     input.functionCode = (options.get('fn') ?? '\0').charCodeAt(0);
     input.partialSupported = words.includes('partial') ? 1 : 0;
     input.replacementAmount = number('de95', ABSENT);
+    input.cashBack = number('back', ABSENT);
+    input.adviceReason = (options.get('why') ?? '\0').charCodeAt(0);
+    input.fileAction = (options.get('file') ?? '\0').charCodeAt(0);
+    input.fileCode = number('listing', ABSENT);
     input.badField = number('bad', 0);
     this.#texts(input, options);
     return input;
@@ -177,6 +187,7 @@ class Scenario {
     input.setText(Text.terminal, (options.get('terminal') ?? 'T1').padEnd(8));
     if (options.has('net')) input.setText(Text.networkId, options.get('net')!);
     if (options.has('orig')) input.setText(Text.originalNetworkId, options.get('orig')!);
+    if (options.has('hold')) input.setText(Text.holdReference, options.get('hold')!);
     const code = options.get('de38');
     if (code?.startsWith('@')) input.setText(Text.approval, this.#outcome(code.slice(1)).approvalCode);
     else if (code) input.setText(Text.approval, code);

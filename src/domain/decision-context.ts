@@ -1,0 +1,17 @@
+/** What a decision may look at: the state, the past, and the tables of the programs. One per shard; nothing here is changed by it. */
+import type { History } from './history.js';
+import type { IndexKeys } from './index-keys.js';
+import type { Policies, Policy } from './program/policy.js';
+import type { ShardState } from './shard-state.js';
+
+export interface DecisionContext {
+  readonly state: ShardState;
+  readonly history: History;
+  readonly keys: IndexKeys;
+  readonly policies: Pick<Policies, 'of'>;
+}
+
+/** Policy of the account's program. */
+export function policyOf({ state, policies }: DecisionContext, accountSlot: number): Policy {
+  return policies.of(state.accounts.program(accountSlot));
+}

@@ -1,0 +1,204 @@
+/**
+ * Which earlier message a reversal, an increment or an advice names, and which early reversal names a late message. The ways
+ * by which a message names its original are the same in both directions, so that it makes no difference in which order the two
+ * arrive. Candidates come from the index, newest first, and are confirmed on the record.
+ */
+import { MATCHABLE_MS } from '../limits.js';
+import { ElementKind, Reason } from './codes.js';
+import type { MessageEvent } from './events.js';
+import type { Found, History } from './history.js';
+import type { IndexKeys } from './index-keys.js';
+import { isApproval, type Subject, sameCard } from './lookups.js';
+import { classOf, type MessageInput, Text } from './message.js';
+import { sameInstitution, sameText, textNumber, textSize } from './texts.js';
+
+function namedByNetworkId(reversal: MessageInput, original: MessageInput): boolean {
+  if (textSize(reversal, Text.originalNetworkId) === 0) return false;
+  return sameText(reversal, Text.originalNetworkId, original, Text.networkId);
+}
+
+/** DE90 names MTI, STAN, DE7 and the acquirer; the forwarder only where there was one. */
+function isOriginalDataComplete(reversal: MessageInput): boolean {
+  return (
+    reversal.originalStan >= 0 && reversal.originalTransmission >= 0 && textSize(reversal, Text.originalAcquirer) > 0
+  );
+}
+
+function namedByOriginalData(reversal: MessageInput, original: MessageInput): boolean {
+  return (
+    isOriginalDataComplete(reversal) &&
+    sameInstitution(reversal, Text.originalAcquirer, original, Text.acquirer) &&
+    matchesOriginalStan(reversal, original) &&
+    (textSize(reversal, Text.originalForwarder) === 0 ||
+      sameInstitution(reversal, Text.originalForwarder, original, Text.forwarder))
+  );
+}
+
+function matchesOriginalStan(reversal: MessageInput, original: MessageInput): boolean {
+  return (
+    reversal.originalStan === original.stan &&
+    reversal.originalTransmission === original.transmission &&
+    (reversal.originalMti < 0 || classOf(reversal.originalMti) === classOf(original.mti))
+  );
+}
+
+function namedByRrn(reversal: MessageInput, original: MessageInput): boolean {
+  if (textSize(reversal, Text.rrn) === 0) return false;
+  return sameText(reversal, Text.rrn, original, Text.rrn) && sameText(reversal, Text.terminal, original, Text.terminal);
+}
+
+/** As `namedByRrn`; a DE38 of the reversal must be the code of that approval. */
+function namedByRrnAndCode(reversal: MessageInput, original: MessageInput, approvalCode: number): boolean {
+  if (!namedByRrn(reversal, original)) return false;
+  return textSize(reversal, Text.approval) === 0 || textNumber(reversal, Text.approval) === approvalCode;
+}
+
+/** DE90 without the acquirer (or an original without one), else the reversal's own DE11 and DE7. */
+function namedByStan(reversal: MessageInput, original: MessageInput): boolean {
+  if (reversal.originalStan >= 0 && reversal.originalTransmission >= 0) {
+    const comparable = textSize(reversal, Text.originalAcquirer) > 0 && textSize(original, Text.acquirer) > 0;
+    if (!comparable && matchesOriginalStan(reversal, original)) return true;
+  }
+  return reversal.stan === original.stan && reversal.transmission === original.transmission;
+}
+
+const Rung = { networkId: 0, originalData: 1, rrn: 2, stan: 3, holdReference: 4 } as const;
+type Rung = (typeof Rung)[keyof typeof Rung];
+
+/** Sequence of the message that the reversal names, 0 when there is none: an authorization, or an element of one. */
+export function findOriginal(history: History, keys: IndexKeys, subject: Subject): number {
+  const { input } = subject;
+  keys.forCard(subject.cardSlot, subject.fingerprint);
+  let sequence = 0;
+  if (textSize(input, Text.originalNetworkId) > 0) {
+    keys.networkKey(input, Text.originalNetworkId);
+    sequence = originalAmong(history, history.find(keys.high, keys.low), subject, Rung.networkId);
+    if (sequence > 0) return sequence;
+  }
+  const namesStan = input.originalStan >= 0 && input.originalTransmission >= 0;
+  if (isOriginalDataComplete(input)) {
+    keys.stanKey(input.originalStan, input.originalTransmission);
+    sequence = originalAmong(history, history.find(keys.high, keys.low), subject, Rung.originalData);
+    if (sequence > 0) return sequence;
+  }
+  if (textSize(input, Text.rrn) > 0) {
+    keys.rrnKey(input);
+    sequence = originalAmong(history, history.find(keys.high, keys.low), subject, Rung.rrn);
+    if (sequence > 0) return sequence;
+  }
+  if (namesStan) {
+    keys.stanKey(input.originalStan, input.originalTransmission);
+    sequence = originalAmong(history, history.find(keys.high, keys.low), subject, Rung.stan);
+    if (sequence > 0) return sequence;
+  }
+  keys.stanKey(input.stan, input.transmission);
+  return originalAmong(history, history.find(keys.high, keys.low), subject, Rung.stan);
+}
+
+/**
+ * Sequence of the message that an increment or an advice belongs to, 0 when there is none. These may also name it by the
+ * reference that the acquirer gave the hold.
+ */
+export function findContinued(history: History, keys: IndexKeys, subject: Subject): number {
+  const { input } = subject;
+  if (textSize(input, Text.originalNetworkId) === 0 && textSize(input, Text.holdReference) > 0) {
+    keys.forCard(subject.cardSlot, subject.fingerprint).holdReferenceKey(input);
+    const sequence = originalAmong(history, history.find(keys.high, keys.low), subject, Rung.holdReference);
+    if (sequence > 0) return sequence;
+  }
+  return findOriginal(history, keys, subject);
+}
+
+/** The authorization that the event belongs to: itself, or the one it is an element of. */
+export function rootOf(event: MessageEvent): number {
+  return event.originalSequence > 0 ? event.originalSequence : event.sequence;
+}
+
+/** True for an event that approved money, or told that the network did. */
+export function approves({ element, response, approvedAmount }: MessageEvent): boolean {
+  if (!isApproval(response)) return false;
+  return (element !== ElementKind.advice && element !== ElementKind.completion) || approvedAmount > 0;
+}
+
+const isChange = (element: ElementKind): boolean =>
+  element === ElementKind.increment || element === ElementKind.replacement;
+
+/**
+ * The best of the candidates that the rung confirms: an approval before a decline, then one whose DE37 and DE41 are the
+ * reversal's as well (acquirers do send one STAN twice within a second), then an authorization before its increments (who
+ * means the increment names it exactly), then the newest.
+ */
+function originalAmong(history: History, found: Found, subject: Subject, rung: Rung): number {
+  let best = 0;
+  let bestRank = -1;
+  for (let i = found.count - 1; i >= 0; i--) {
+    const sequence = found.sequences[i]!;
+    if (!history.isMessage(sequence)) continue;
+    const event = history.read(sequence);
+    if (subject.timeMs - event.timeMs > MATCHABLE_MS || !isOriginal(subject, event)) continue;
+    if (!confirms(rung, subject.input, event)) continue;
+    const rank =
+      (approves(event) ? 4 : 0) + (namedByRrn(subject.input, event.input) ? 2 : 0) + (isChange(event.element) ? 0 : 1);
+    if (rank <= bestRank) continue;
+    best = sequence;
+    bestRank = rank;
+  }
+  return best;
+}
+
+/** A decision about a payment of this card; not a refusal, nor the answer to a repeat. */
+function isOriginal(subject: Subject, event: MessageEvent): boolean {
+  const { element } = event;
+  if (element === ElementKind.reversal || element === ElementKind.refused || element === ElementKind.fileUpdate) {
+    return false;
+  }
+  if (event.reason === Reason.duplicateOtherAmount || event.reason === Reason.originalUndone) return false;
+  return sameCard(subject, event);
+}
+
+function confirms(rung: Rung, reversal: MessageInput, original: MessageEvent): boolean {
+  switch (rung) {
+    case Rung.networkId:
+      return namedByNetworkId(reversal, original.input);
+    case Rung.originalData:
+      return namedByOriginalData(reversal, original.input);
+    case Rung.rrn:
+      return namedByRrnAndCode(reversal, original.input, original.approvalCode);
+    case Rung.stan:
+      return namedByStan(reversal, original.input);
+    case Rung.holdReference:
+      return sameText(reversal, Text.holdReference, original.input, Text.holdReference);
+  }
+}
+
+/** Sequence of a reversal within the duplicate window that came before its original and names this message, else 0. */
+export function findTombstone(history: History, keys: IndexKeys, subject: Subject, windowMs: number): number {
+  const { input, timeMs } = subject;
+  const sinceMs = timeMs - windowMs;
+  keys.forCard(subject.cardSlot, subject.fingerprint).stanKey(input.stan, input.transmission);
+  let sequence = tombstoneAmong(history, history.find(keys.high, keys.low, sinceMs), subject, windowMs);
+  if (sequence > 0) return sequence;
+  if (textSize(input, Text.networkId) > 0) {
+    keys.networkKey(input, Text.networkId);
+    sequence = tombstoneAmong(history, history.find(keys.high, keys.low, sinceMs), subject, windowMs);
+    if (sequence > 0) return sequence;
+  }
+  if (textSize(input, Text.rrn) === 0) return 0;
+  keys.rrnKey(input);
+  return tombstoneAmong(history, history.find(keys.high, keys.low, sinceMs), subject, windowMs);
+}
+
+function tombstoneAmong(history: History, found: Found, subject: Subject, windowMs: number): number {
+  for (let i = found.count - 1; i >= 0; i--) {
+    const sequence = found.sequences[i]!;
+    if (!history.isMessage(sequence)) continue;
+    const event = history.read(sequence);
+    if (event.tombstone !== 1 || subject.timeMs - event.timeMs > windowMs) continue;
+    if (!sameCard(subject, event)) continue;
+    const { input } = event;
+    // The late original has no approval code yet, so a DE38 of the reversal says nothing here.
+    if (namedByNetworkId(input, subject.input) || namedByOriginalData(input, subject.input)) return sequence;
+    if (namedByRrn(input, subject.input) || namedByStan(input, subject.input)) return sequence;
+  }
+  return 0;
+}

@@ -1,0 +1,146 @@
+/**
+ * What single messages (0200, 0220) have posted for one authorization so far: the sum of the legs of its record and of its
+ * elements. A reversal takes back from it, a financial advice brings it to what it names.
+ */
+import { postedComponent } from './account-table.js';
+import type { History } from './history.js';
+import type { IndexKeys } from './index-keys.js';
+import type { Postings } from './postings.js';
+import type { ShardState } from './shard-state.js';
+
+/** Chart accounts that single messages post to. */
+const PURCHASES = 1100;
+const CASH = 1110;
+const FEES = 1120;
+const NETWORK = 2100;
+const CREDIT_BALANCE = 2200;
+const FEE_INCOME = 4300;
+
+/** Balances of one authorization's legs, D positive, minor units of the account's currency. */
+export class Standing {
+  purchases = 0;
+  cash = 0;
+  fees = 0;
+  creditBalance = 0;
+  network = 0;
+  feeIncome = 0;
+
+  clear(): this {
+    this.purchases = 0;
+    this.cash = 0;
+    this.fees = 0;
+    this.creditBalance = 0;
+    this.network = 0;
+    this.feeIncome = 0;
+    return this;
+  }
+
+  /** What the cardholder was charged (or, of a refund, given) without fees. */
+  get total(): number {
+    return Math.abs(this.network);
+  }
+
+  /** A purchase or cash withdrawal of `total`, `cash` of it in cash, with its fee. */
+  setDebit(total: number, cash: number, fee: number): this {
+    this.clear();
+    this.purchases = total - cash;
+    this.cash = cash;
+    this.network = 0 - total;
+    this.fees = fee;
+    this.feeIncome = 0 - fee;
+    return this;
+  }
+
+  /** A credit of `total`, of which `owed` goes against purchases and the rest into the credit balance. */
+  setCredit(total: number, owed: number): this {
+    this.clear();
+    this.purchases = 0 - Math.min(total, owed);
+    this.creditBalance = 0 - (total + this.purchases);
+    this.network = total;
+    return this;
+  }
+
+  addLegs(legs: Postings): void {
+    for (let i = 0; i < legs.count; i++) {
+      const amount = legs.amount[i]!;
+      switch (legs.glAccount[i]) {
+        case PURCHASES:
+          this.purchases += amount;
+          break;
+        case CASH:
+          this.cash += amount;
+          break;
+        case FEES:
+          this.fees += amount;
+          break;
+        case CREDIT_BALANCE:
+          this.creditBalance += amount;
+          break;
+        case NETWORK:
+          this.network += amount;
+          break;
+        default:
+          this.feeIncome += amount;
+          break;
+      }
+    }
+  }
+
+  /** Brings it down to `total`: purchases go before cash, a credit balance before purchases, the fee only with the last cent. */
+  reduceTo(total: number): void {
+    const back = this.total - total;
+    if (back <= 0) return;
+    if (this.network < 0) {
+      const purchases = Math.min(back, this.purchases);
+      this.purchases -= purchases;
+      this.cash -= back - purchases;
+      this.network += back;
+      if (total > 0) return;
+      this.fees = 0;
+      this.feeIncome = 0;
+      return;
+    }
+    const credit = Math.min(back, 0 - this.creditBalance);
+    this.creditBalance += credit;
+    this.purchases += back - credit;
+    this.network -= back;
+  }
+
+  /** Puts the legs that lead from `before` to this into `legs`. */
+  legsFrom(before: Standing, legs: Postings): void {
+    legs.add(PURCHASES, this.purchases - before.purchases);
+    legs.add(CASH, this.cash - before.cash);
+    legs.add(FEES, this.fees - before.fees);
+    legs.add(CREDIT_BALANCE, this.creditBalance - before.creditBalance);
+    legs.add(NETWORK, this.network - before.network);
+    legs.add(FEE_INCOME, this.feeIncome - before.feeIncome);
+  }
+}
+
+/** What is owed for purchases, which a credit goes against first. */
+export function owedForPurchases(state: ShardState, accountSlot: number): number {
+  return Math.max(0, state.accounts.component(accountSlot, postedComponent(PURCHASES)));
+}
+
+/** Fills `into` with what the authorization at `root` and its elements have posted. */
+export function readStanding(history: History, keys: IndexKeys, root: number, into: Standing): Standing {
+  into.clear();
+  const { postings } = history.read(root);
+  const hasPosted = postings.count > 0;
+  into.addLegs(postings);
+  keys.elementsKey(root);
+  const found = history.find(keys.high, keys.low);
+  for (let i = 0; i < found.count; i++) {
+    const at = found.sequences[i]!;
+    // An index may hand a sequence out twice.
+    if (i > 0 && found.sequences[i - 1] === at) continue;
+    if (history.isMessage(at)) {
+      const event = history.read(at);
+      if (event.originalSequence === root) into.addLegs(event.postings);
+    } else if (hasPosted && history.isRollBack(at)) {
+      // It took back whatever was posted until then.
+      into.clear();
+    }
+  }
+  return into;
+}
