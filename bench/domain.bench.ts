@@ -5,6 +5,7 @@
  */
 import { applyEvent, applyMessage } from '#src/domain/apply.js';
 import { AccountType, CardStatus } from '#src/domain/codes.js';
+import { ControlBook } from '#src/domain/controls/control-book.js';
 import { decideCommand } from '#src/domain/decide-command.js';
 import { DECIDED, decideMessage } from '#src/domain/decide-message.js';
 import { MessageEvent } from '#src/domain/events.js';
@@ -12,7 +13,10 @@ import type { Found, History } from '#src/domain/history.js';
 import { IndexKeys } from '#src/domain/index-keys.js';
 import { type MessageInput, Text } from '#src/domain/message.js';
 import { Policies } from '#src/domain/program/policy.js';
+import { RequestChecks } from '#src/domain/request-checks.js';
 import { ShardState } from '#src/domain/shard-state.js';
+import { WindowClock } from '#src/domain/velocity/window-clock.js';
+import { IntlZoneCalendar } from '#src/intl-zone-calendar.js';
 import type { BenchRow } from './row.js';
 
 const NOW = Date.UTC(2026, 4, 20);
@@ -42,8 +46,8 @@ class OneEvent implements History {
     return true;
   }
 
-  isRollBack(): boolean {
-    return false;
+  readEvent(): undefined {
+    return undefined;
   }
 }
 
@@ -106,7 +110,8 @@ function benchDecisions(cards: number, operations: number): BenchRow[] {
   const first = sequence + 1;
   const history = new OneEvent();
   const keys = new IndexKeys(0x1234567, 0x89abcde);
-  const context = { state, history, keys, policies: new Policies(state.programs) };
+  const checks = new RequestChecks(state, new ControlBook(new WindowClock(new IntlZoneCalendar())));
+  const context = { state, history, keys, policies: new Policies(state.programs), checks };
   const event = new MessageEvent();
   fill(event.input);
   let undecided = 0;

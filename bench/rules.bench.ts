@@ -81,18 +81,16 @@ const sink = new Float64Array(1);
 
 function operations(): Record<string, (i: number) => void> {
   const messages = Array.from({ length: MESSAGES }, (_, i) => message(i));
-  const createdMs = Float64Array.of(NOW_MS - 400 * 86_400_000, NOW_MS - 3 * 86_400_000);
-  const cards = {
-    status: Uint8Array.of(CardStatus.active, CardStatus.active),
-    bin: Uint32Array.of(999_999, 999_999),
-    createdMs,
-  };
+  const times = Float64Array.of(NOW_MS - 400 * 86_400_000, NOW_MS - 3 * 86_400_000);
+  const createdMs = (slot: number): number => times[slot]!;
+  const cards = { status: () => CardStatus.active, bin: () => 999_999, createdMs };
+  const money = Float64Array.of(500_000, 1_000_000, 100_000, 900_000, 25_000, 60_000);
   const accounts = {
-    status: Uint8Array.of(AccountStatus.open, AccountStatus.open),
-    type: Uint8Array.of(AccountType.credit, AccountType.prepaid),
-    creditLimit: Float64Array.of(500_000, 1_000_000),
-    posted: Float64Array.of(100_000, 900_000),
-    held: Float64Array.of(25_000, 60_000),
+    status: () => AccountStatus.open,
+    type: (slot: number): number => (slot === 0 ? AccountType.credit : AccountType.prepaid),
+    creditLimit: (slot: number): number => money[slot]!,
+    posted: (slot: number): number => money[2 + slot]!,
+    held: (slot: number): number => money[4 + slot]!,
     createdMs,
   };
   const spent = Float64Array.from(WINDOWS, (_, i) => i * 40_000);

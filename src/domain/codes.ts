@@ -110,6 +110,19 @@ export const Reason = {
   insufficientFunds: 19,
   amountOutOfRange: 20,
   setAside: 21,
+  channelDenied: 22,
+  countryDenied: 23,
+  mccDenied: 24,
+  merchantDenied: 25,
+  transactionLimit: 26,
+  velocityAmount: 27,
+  velocityCount: 28,
+  velocityDeclines: 29,
+  cashTransactionLimit: 30,
+  cashVelocityAmount: 31,
+  cashVelocityCount: 32,
+  /** A rule of the program; the event names it, and it has a reason of its own. */
+  rule: 33,
   /** The program forbids transactions of this type. */
   transactionTypeForbidden: 34,
   /** A closed, lost or stolen card stays what it is. */

@@ -19,6 +19,8 @@ export interface CreateAccount {
   currency: number;
   creditLimit: number;
   type: AccountType;
+  /** Controls as JSON, checked by the control plane. */
+  controls?: string;
   idempotency?: IdempotencyTag;
 }
 
@@ -27,6 +29,8 @@ export interface UpdateAccount {
   id: string;
   creditLimit?: number;
   status?: AccountStatus;
+  /** Controls as JSON, checked by the control plane; '' takes them away. */
+  controls?: string;
   idempotency?: IdempotencyTag;
 }
 
@@ -44,6 +48,8 @@ export interface CreateCard {
   status: CardStatus;
   /** Slot of the replaced card in the same shard; -1 for none. */
   replacesSlot: number;
+  /** Controls as JSON, checked by the control plane. Absent: those of the card that it replaces. */
+  controls?: string;
   idempotency?: IdempotencyTag;
 }
 
@@ -52,6 +58,8 @@ export interface UpdateCard {
   cardSlot: number;
   /** Absent: nothing changes, and the card is answered as it is. */
   status?: CardStatus;
+  /** Controls as JSON, checked by the control plane; '' takes them away. */
+  controls?: string;
   idempotency?: IdempotencyTag;
 }
 
@@ -115,6 +123,8 @@ export interface AccountView {
   status: AccountStatus;
   posted: number;
   held: number;
+  /** Its own controls as JSON, '' without. */
+  controls: string;
   createdMs: number;
   /** Newest record of the account in its shard: the head of its list. */
   newestSequence: number;
@@ -133,6 +143,8 @@ export interface CardView {
   serviceCode: number;
   status: CardStatus;
   replacesSlot: number;
+  /** Its own controls as JSON, '' without. */
+  controls: string;
   createdMs: number;
   newestSequence: number;
 }

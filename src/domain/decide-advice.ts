@@ -13,6 +13,7 @@
  */
 import { ElementKind, Reason, Response, Step, Verdict } from './codes.js';
 import { wasReversed } from './decide-authorization.js';
+import { giveBackTo } from './decide-reversal.js';
 import { type DecisionContext, policyOf } from './decision-context.js';
 import type { MessageEvent } from './events.js';
 import { HoldFlag } from './hold-table.js';
@@ -52,13 +53,31 @@ export function decideAdvice(context: DecisionContext, out: MessageEvent): void 
   if (input.amount === 0 && root === 0) return;
   const policy = policyOf(context, out.accountSlot);
   out.programRevision = policy.revision;
+  const ofHold = out.authorizedAfter;
+  before.clear();
   const changes = classOf(input.mti) === 2 ? post(context, policy, out, root) : hold(context, policy, out, root, named);
   if (!changes) return;
   if (root > 0) out.element = ElementKind.completion;
   out.approvedAmount = billedAmount(input, context.state.accounts.currency(out.accountSlot));
+  if (sort !== Sort.credit) count(context, policy, out, root, Math.max(ofHold, before.total));
   // The code that the network gave stays the code of the authorization.
   if (textSize(input, Text.approval) === 6) out.approvalCode = textNumber(input, Text.approval);
   out.verdict(Step.approve, Verdict.pass);
+}
+
+/** What the network approved counts as what we approve: what it raised the total by, or what it lowered it by. */
+function count(context: DecisionContext, policy: Policy, out: MessageEvent, root: number, total: number): void {
+  const { state, checks } = context;
+  const { authorizedAfter, accountSlot, input } = out;
+  if (authorizedAfter < total) {
+    if (root > 0) giveBackTo(context, root, authorizedAfter, out.changes);
+    return;
+  }
+  const added = authorizedAfter - total;
+  const cash = cashPart(input, state.accounts.currency(accountSlot));
+  checks.begin(policy, out, added, Math.min(cash, added), total > 0 ? total : -1);
+  checks.countApproval(out, added);
+  if (out.changes.count > 0 && out.holdDelta !== 0) out.holdFlags |= HoldFlag.counted;
 }
 
 /** Links the advice to the authorization of the message that it names; 0 when we know none. */

@@ -16,7 +16,7 @@ import type { Policy } from './program/policy.js';
 import { isWorthNothing } from './reply-facts.js';
 import type { ShardState } from './shard-state.js';
 import { owedForPurchases, Standing } from './standing.js';
-import { billedAmount, cashPart, isForeign, mayBePartial, transactionType } from './transaction.js';
+import { billedAmount, cashPart, isForeign, mayBePartial } from './transaction.js';
 
 const standing = new Standing();
 const nothing = new Standing();
@@ -32,17 +32,65 @@ export function decideAuthorization(context: DecisionContext, out: MessageEvent)
     return;
   }
   out.verdict(Step.tombstone, Verdict.notFound);
-  const { state } = context;
-  if (out.element === ElementKind.increment || out.element === ElementKind.replacement) findHold(context, out);
-  if (!checkCard(state, out) || !checkAccount(state, out)) return;
+  if (out.cardSlot < 0) {
+    if (isChange(out)) out.element = ElementKind.authorization;
+    out.verdict(Step.cardKnown, Verdict.fail);
+    decline(out, Response.invalidCard, Reason.unknownCard);
+    return;
+  }
+  if (isChange(out)) findHold(context, out);
+  const { state, checks } = context;
   const policy = policyOf(context, out.accountSlot);
   out.programRevision = policy.revision;
-  out.verdict(Step.cryptography, (out.input.carried & CHECKED) === 0 ? Verdict.notPresent : Verdict.notApplicable);
-  if (!checkControls(policy, out)) return;
-  out.verdict(Step.rules, Verdict.notApplicable);
-  if (!decideMoney(context, policy, out)) return;
+  beginChecks(context, policy, out);
+  if (!decideRequest(context, policy, out)) {
+    checks.countDecline(out);
+    out.response = policy.response(out.reason, out.input.dialect, out.response);
+    return;
+  }
+  if (movesFunds(out)) {
+    checks.countApproval(
+      out,
+      out.element === ElementKind.authorization ? out.approvedAmount : Math.max(0, out.holdDelta),
+    );
+    if (out.changes.count > 0 && out.holdDelta > 0) out.holdFlags |= HoldFlag.counted;
+  }
   out.approvalCode = state.approvalCodes.of(out.cardSlot, state.cards.approvals(out.cardSlot));
   out.verdict(Step.approve, Verdict.pass);
+}
+
+const isChange = ({ element }: MessageEvent): boolean =>
+  element === ElementKind.increment || element === ElementKind.replacement;
+
+/** True for what takes money, and so counts in velocity. */
+const movesFunds = (out: MessageEvent): boolean => out.element === ElementKind.authorization || isChange(out);
+
+/** Steps 4 to 8; false when one of them declined. */
+function decideRequest(context: DecisionContext, policy: Policy, out: MessageEvent): boolean {
+  const { state, checks } = context;
+  if (!checkCard(state, out) || !checkAccount(state, out)) return false;
+  out.verdict(Step.cryptography, (out.input.carried & CHECKED) === 0 ? Verdict.notPresent : Verdict.notApplicable);
+  return checks.passesControls(out) && checks.passesRules(out) && decideMoney(context, policy, out);
+}
+
+/** Hands the request to controls and rules: what it asks for, and what it adds to. */
+function beginChecks({ state, checks }: DecisionContext, policy: Policy, out: MessageEvent): void {
+  const { input, accountSlot, element } = out;
+  if (!movesFunds(out)) {
+    checks.begin(policy, out, 0, 0, -1);
+    return;
+  }
+  const currency = state.accounts.currency(accountSlot);
+  const cash = cashPart(input, currency);
+  if (element === ElementKind.authorization) {
+    const amount = isFinancial(input) ? billedAmount(input, currency) : holdAmount(policy, input, currency);
+    checks.begin(policy, out, amount, cash, -1);
+    return;
+  }
+  const authorized = out.authorizedAfter;
+  const amount = billedAmount(input, currency);
+  const added = element === ElementKind.increment ? amount : Math.max(0, amount - authorized);
+  checks.begin(policy, out, added, Math.min(cash, added), authorized);
 }
 
 /** A known card remembers when its newest tombstone was laid: most cards never had one, and then nothing is searched. */
@@ -56,7 +104,7 @@ export function wasReversed({ state, history, keys }: DecisionContext, out: Mess
 
 /** The open hold that an increment or a replacement belongs to. Without one it is decided as a new authorization. */
 function findHold({ state, history, keys }: DecisionContext, out: MessageEvent): void {
-  const named = out.cardSlot < 0 ? 0 : findContinued(history, keys, out);
+  const named = findContinued(history, keys, out);
   if (named > 0) {
     const event = history.read(named);
     const root = rootOf(event);
@@ -73,11 +121,6 @@ function findHold({ state, history, keys }: DecisionContext, out: MessageEvent):
 }
 
 function checkCard(state: ShardState, out: MessageEvent): boolean {
-  if (out.cardSlot < 0) {
-    out.verdict(Step.cardKnown, Verdict.fail);
-    decline(out, Response.invalidCard, Reason.unknownCard);
-    return false;
-  }
   out.verdict(Step.cardKnown, Verdict.pass);
   if (!checkCardStatus(state.cards.status(out.cardSlot), out)) return false;
   const expiry = state.cards.expiry(out.cardSlot);
@@ -130,17 +173,6 @@ function checkAccount(state: ShardState, out: MessageEvent): boolean {
   if (status === AccountStatus.frozen) decline(out, Response.restricted, Reason.accountFrozen);
   else decline(out, Response.invalidCard, Reason.accountClosed);
   return false;
-}
-
-/** What the program and the card allow. */
-function checkControls(policy: Policy, out: MessageEvent): boolean {
-  if (policy.forbids(transactionType(out.input))) {
-    out.verdict(Step.controls, Verdict.fail);
-    decline(out, Response.notPermitted, Reason.transactionTypeForbidden);
-    return false;
-  }
-  out.verdict(Step.controls, Verdict.notApplicable);
-  return true;
 }
 
 /** The last step: what is approved, held or posted. */

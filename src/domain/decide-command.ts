@@ -21,6 +21,7 @@ import type { PlainEvent, Posting } from './events.js';
 import { hash64 } from './key-hash.js';
 import { isAmount } from './money.js';
 import type { ShardState } from './shard-state.js';
+import { accountOwner, cardOwner } from './velocity/counter-changes.js';
 import { accountView, cardView } from './views.js';
 
 /** Sets `event.sequence`, appends the event to the journal and applies it before it returns. */
@@ -80,7 +81,8 @@ function createAccount(
     type,
   };
   commit(event);
-  return { ok: true, sequence: event.sequence, account: accountView(state, accountSlot) };
+  const sequence = setControls(state, accountSlot, -1, row.controls ?? '', nowMs, commit) || event.sequence;
+  return { ok: true, sequence, account: accountView(state, accountSlot) };
 }
 
 function updateAccount(state: ShardState, command: UpdateAccount, nowMs: number, commit: Commit): CommandResult {
@@ -104,7 +106,36 @@ function updateAccount(state: ShardState, command: UpdateAccount, nowMs: number,
     previousOfAccount: accounts.newest(accountSlot),
   };
   commit(event);
-  return { ok: true, sequence: event.sequence, account: accountView(state, accountSlot) };
+  const sequence = setControls(state, accountSlot, -1, command.controls, nowMs, commit) || event.sequence;
+  return { ok: true, sequence, account: accountView(state, accountSlot) };
+}
+
+/**
+ * Records the controls of a card, or of an account with `cardSlot` -1, where they are others than before.
+ * @returns sequence of the record, 0 without one
+ */
+function setControls(
+  state: ShardState,
+  accountSlot: number,
+  cardSlot: number,
+  text: string | undefined,
+  nowMs: number,
+  commit: Commit,
+): number {
+  const owner = cardSlot < 0 ? accountOwner(accountSlot) : cardOwner(cardSlot);
+  if (text === undefined || text === state.controls.text(owner)) return 0;
+  const event: PlainEvent = {
+    kind: EventKind.controlsSet,
+    sequence: 0,
+    timeMs: nowMs,
+    accountSlot,
+    cardSlot,
+    text,
+    previousOfAccount: state.accounts.newest(accountSlot),
+    previousOfCard: cardSlot < 0 ? 0 : state.cards.newest(cardSlot),
+  };
+  commit(event);
+  return event.sequence;
 }
 
 function createCard(state: ShardState, row: Omit<CreateCard, 'op'>, nowMs: number, commit: Commit): CommandResult {
@@ -141,9 +172,12 @@ function createCard(state: ShardState, row: Omit<CreateCard, 'op'>, nowMs: numbe
     previousOfAccount: accounts.newest(accountSlot),
   };
   commit(event);
+  // A replacement goes on under the controls of the card that it replaces.
+  const inherited = replacesSlot < 0 ? '' : state.controls.text(cardOwner(replacesSlot));
+  const sequence = setControls(state, accountSlot, cardSlot, row.controls ?? inherited, nowMs, commit);
   return {
     ok: true,
-    sequence: event.sequence,
+    sequence: sequence || event.sequence,
     account: accountView(state, accountSlot),
     card: cardView(state, cardSlot),
   };
@@ -154,33 +188,29 @@ const isFinal = (status: number): boolean =>
 
 function updateCard(state: ShardState, command: UpdateCard, nowMs: number, commit: Commit): CommandResult {
   const { accounts, cards } = state;
-  const { cardSlot, status } = command;
+  const { cardSlot, status, controls } = command;
   if (!cards.exists(cardSlot)) return refuse('card_not_found', 'there is no such card');
   const accountSlot = cards.account(cardSlot);
-  if (status === undefined) {
-    const views = { account: accountView(state, accountSlot), card: cardView(state, cardSlot) };
-    return { ok: true, sequence: cards.newest(cardSlot), ...views };
-  }
-  if (isFinal(cards.status(cardSlot)) && cards.status(cardSlot) !== status) {
+  if (status !== undefined && isFinal(cards.status(cardSlot)) && cards.status(cardSlot) !== status) {
     return refuse('card_status_final', 'closed, lost and stolen are final');
   }
-  const event: PlainEvent = {
-    kind: EventKind.cardUpdated,
-    sequence: 0,
-    timeMs: nowMs,
-    cardSlot,
-    accountSlot,
-    status,
-    previousOfCard: cards.newest(cardSlot),
-    previousOfAccount: accounts.newest(accountSlot),
-  };
-  commit(event);
-  return {
-    ok: true,
-    sequence: event.sequence,
-    account: accountView(state, accountSlot),
-    card: cardView(state, cardSlot),
-  };
+  let sequence = cards.newest(cardSlot);
+  if (status !== undefined) {
+    const event: PlainEvent = {
+      kind: EventKind.cardUpdated,
+      sequence: 0,
+      timeMs: nowMs,
+      cardSlot,
+      accountSlot,
+      status,
+      previousOfCard: cards.newest(cardSlot),
+      previousOfAccount: accounts.newest(accountSlot),
+    };
+    commit(event);
+    sequence = event.sequence;
+  }
+  sequence = setControls(state, accountSlot, cardSlot, controls, nowMs, commit) || sequence;
+  return { ok: true, sequence, account: accountView(state, accountSlot), card: cardView(state, cardSlot) };
 }
 
 /** Each row is decided alone. A row whose account is new and whose card is refused keeps the account and is reported. */

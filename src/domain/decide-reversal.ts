@@ -12,6 +12,7 @@
 
 import { AMOUNT_MAX } from '../limits.js';
 import { ElementKind, EventKind, Response, Step, Verdict } from './codes.js';
+import { CountedElements } from './counted-elements.js';
 import type { DecisionContext } from './decision-context.js';
 import type { MessageEvent, NotDelivered, Posting } from './events.js';
 import type { History } from './history.js';
@@ -26,7 +27,10 @@ import { inMerchantCurrency } from './reply-facts.js';
 import type { ShardState } from './shard-state.js';
 import { readStanding, Standing } from './standing.js';
 import { isForeign } from './transaction.js';
+import { CounterChanges } from './velocity/counter-changes.js';
 
+const counted = new CountedElements();
+const changes = new CounterChanges();
 const before = new Standing();
 const after = new Standing();
 
@@ -66,8 +70,9 @@ export function decideReversal(context: DecisionContext, out: MessageEvent): voi
   out.approvedAmount = total;
   // What was cleared stays, whatever is said of the authorization.
   out.authorizedAfter = Math.max(cleared, total);
-  out.holdDelta = out.authorizedAfter - cleared - state.holds.remaining(slot);
-  if ((state.holds.flags(slot) & HoldFlag.refund) !== 0) out.holdDelta = 0;
+  const flags = state.holds.flags(slot);
+  out.holdDelta = (flags & HoldFlag.refund) !== 0 ? 0 : out.authorizedAfter - cleared - state.holds.remaining(slot);
+  if ((flags & HoldFlag.counted) !== 0) giveBackTo(context, root, out.authorizedAfter, out.changes);
 }
 
 /** The mirror of what single messages posted for the authorization, in full or down to what stays. */
@@ -80,9 +85,21 @@ function reversePosted(context: DecisionContext, out: MessageEvent, root: number
   out.approvedAmount = after.total;
   out.authorizedAfter = after.total;
   const slot = state.holds.find(root);
-  if (slot < 0) return;
-  const back = before.total - after.total;
-  out.authorizedAfter = Math.max(state.holds.remaining(slot), state.holds.authorized(slot) - back);
+  if (slot >= 0) {
+    const back = before.total - after.total;
+    out.authorizedAfter = Math.max(state.holds.remaining(slot), state.holds.authorized(slot) - back);
+  }
+  giveBackTo(context, root, out.authorizedAfter, out.changes);
+}
+
+/** What the authorization gives back to velocity windows when its total becomes `total`. */
+export function giveBackTo(
+  { state, history, keys }: Pick<DecisionContext, 'state' | 'history' | 'keys'>,
+  root: number,
+  total: number,
+  out: CounterChanges,
+): void {
+  counted.read(history, keys, root).giveBack(history, state.velocity, total, total === 0, out);
 }
 
 /**
@@ -104,10 +121,11 @@ function stayingAmount(state: ShardState, original: MessageEvent, out: MessageEv
  * `undefined` when there is nothing to roll back: no approval of a request, or rolled back already.
  */
 export function decideNotDelivered(
-  { state, history, keys }: DecisionContext,
+  context: DecisionContext,
   sequence: number,
   nowMs: number,
 ): NotDelivered | undefined {
+  const { state, history, keys } = context;
   if (!history.isMessage(sequence) || isRolledBack(history, keys, sequence)) return undefined;
   const approval = history.read(sequence);
   if (!isRequest(approval.element) || !isApproval(approval.response)) return undefined;
@@ -119,6 +137,9 @@ export function decideNotDelivered(
   const cleared = slot < 0 ? 0 : state.holds.cleared(slot);
   // Of an increment only what it added goes back, of an authorization everything.
   const back = originalSequence > 0 ? Math.min(remaining, added) : remaining;
+  const authorizedAfter = cleared + remaining - back;
+  const counts = approval.changes.count > 0;
+  const posts = approval.postings.count > 0;
   return {
     kind: EventKind.notDelivered,
     sequence: 0,
@@ -127,9 +148,9 @@ export function decideNotDelivered(
     cardSlot,
     originalSequence: sequence,
     authorizationSequence: authorization,
-    authorizedAfter: cleared + remaining - back,
-    postings: approval.postings.count > 0 ? postedBack(history, keys, authorization) : [],
-    changes: new Uint8Array(0),
+    authorizedAfter,
+    postings: posts ? postedBack(history, keys, authorization) : [],
+    changes: counts ? packedGiveBack(context, authorization, authorizedAfter) : new Uint8Array(0),
     holdDelta: 0 - back,
     previousOfAccount: state.accounts.newest(accountSlot),
     previousOfCard: state.cards.newest(cardSlot),
@@ -156,4 +177,16 @@ function postedBack(history: History, keys: IndexKeys, authorization: number): P
   const legs = new Postings();
   after.clear().legsFrom(readStanding(history, keys, authorization, before), legs);
   return legs.toList();
+}
+
+/** What the authorization gives back when its total becomes `total`, as a plain event carries it. */
+export function packedGiveBack(
+  context: Pick<DecisionContext, 'state' | 'history' | 'keys'>,
+  root: number,
+  total: number,
+): Uint8Array {
+  changes.clear();
+  giveBackTo(context, root, total, changes);
+  const bytes = new Uint8Array(changes.packedMax);
+  return bytes.slice(0, changes.pack(bytes, 0));
 }

@@ -2,6 +2,7 @@
 import type { History } from './history.js';
 import type { IndexKeys } from './index-keys.js';
 import type { Policies, Policy } from './program/policy.js';
+import type { RequestChecks } from './request-checks.js';
 import type { ShardState } from './shard-state.js';
 
 export interface DecisionContext {
@@ -9,6 +10,7 @@ export interface DecisionContext {
   readonly history: History;
   readonly keys: IndexKeys;
   readonly policies: Pick<Policies, 'of'>;
+  readonly checks: RequestChecks;
 }
 
 /** Policy of the account's program. */

@@ -2,7 +2,7 @@
  * What a decision may ask of the past: earlier messages by their keys, and the journaled event behind each. The shard
  * answers it from its recent index, the fingerprint segments and the journal; tests answer it from an array.
  */
-import type { MessageEvent } from './events.js';
+import type { MessageEvent, PlainEvent } from './events.js';
 
 /**
  * Kinds of index keys. A key is 64 bits as two unsigned 32-bit words: `high` = kind (3 bits) and 29 bits of what can be
@@ -42,6 +42,6 @@ export interface History {
   read(sequence: number): MessageEvent;
   /** True when the record at the sequence is a message event (an element may also be a roll-back). */
   isMessage(sequence: number): boolean;
-  /** True when the record at the sequence rolls an approval back that was not delivered. */
-  isRollBack(sequence: number): boolean;
+  /** The record at the sequence when it is none of a message: a roll-back, an expiry; undefined for a message event. */
+  readEvent(sequence: number): PlainEvent | undefined;
 }

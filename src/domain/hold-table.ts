@@ -25,6 +25,8 @@ export const HoldFlag = {
   refund: 1,
   /** An advice has named its amount. */
   completed: 2,
+  /** It counted in velocity windows: what is released gives back. */
+  counted: 4,
 } as const;
 
 /** 8-byte words of a row. */

@@ -139,6 +139,9 @@ export function keysOfEvent(
 function keysOfRollBack(event: NotDelivered, keys: IndexKeys, visit: (high: number, low: number) => void): void {
   keys.elementsKey(event.originalSequence);
   visit(keys.high, keys.low);
+  if (event.authorizationSequence === event.originalSequence) return;
+  keys.elementsKey(event.authorizationSequence);
+  visit(keys.high, keys.low);
 }
 
 function keysOfMessage(event: MessageEvent, keys: IndexKeys, visit: (high: number, low: number) => void): void {

@@ -4,7 +4,7 @@
  * message names). `History.read` hands out one reused event: nothing here holds two of them.
  */
 import { REPEAT_WITHOUT_DE7_MS } from '../limits.js';
-import { ElementKind, Response } from './codes.js';
+import { ElementKind, EventKind, Response } from './codes.js';
 import type { MessageEvent } from './events.js';
 import type { Found, History } from './history.js';
 import type { IndexKeys } from './index-keys.js';
@@ -112,7 +112,7 @@ export function undoneBy(history: History, keys: IndexKeys, sequence: number): U
   for (let i = 0; i < found.count; i++) {
     const at = found.sequences[i]!;
     if (!history.isMessage(at)) {
-      if (history.isRollBack(at)) undone = Undone.rolledBack;
+      if (rollsBack(history, at, sequence)) undone = Undone.rolledBack;
       continue;
     }
     const event = history.read(at);
@@ -127,6 +127,11 @@ export function undoneBy(history: History, keys: IndexKeys, sequence: number): U
 export function isRolledBack(history: History, keys: IndexKeys, sequence: number): boolean {
   keys.elementsKey(sequence);
   const found = history.find(keys.high, keys.low);
-  for (let i = 0; i < found.count; i++) if (history.isRollBack(found.sequences[i]!)) return true;
+  for (let i = 0; i < found.count; i++) if (rollsBack(history, found.sequences[i]!, sequence)) return true;
   return false;
+}
+
+function rollsBack(history: History, at: number, sequence: number): boolean {
+  const event = history.readEvent(at);
+  return event?.kind === EventKind.notDelivered && event.originalSequence === sequence;
 }

@@ -3,6 +3,7 @@
  * elements. A reversal takes back from it, a financial advice brings it to what it names.
  */
 import { postedComponent } from './account-table.js';
+import { EventKind } from './codes.js';
 import type { History } from './history.js';
 import type { IndexKeys } from './index-keys.js';
 import type { Postings } from './postings.js';
@@ -137,7 +138,7 @@ export function readStanding(history: History, keys: IndexKeys, root: number, in
     if (history.isMessage(at)) {
       const event = history.read(at);
       if (event.originalSequence === root) into.addLegs(event.postings);
-    } else if (hasPosted && history.isRollBack(at)) {
+    } else if (hasPosted && history.readEvent(at)?.kind === EventKind.notDelivered) {
       // It took back whatever was posted until then.
       into.clear();
     }

@@ -46,6 +46,11 @@ export class TextTable {
     this.#textBytesMax = textBytesMax;
   }
 
+  /** Rows, empty ones too. */
+  get count(): number {
+    return this.#rows.length;
+  }
+
   /** Text under the key; empty when there is none. */
   text(key: number): string {
     return this.#row(key)?.text ?? '';

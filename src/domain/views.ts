@@ -2,6 +2,7 @@
 import type { AccountStatus, AccountType, CardStatus } from './codes.js';
 import type { AccountView, CardView, LedgerTotal } from './commands.js';
 import type { ShardState } from './shard-state.js';
+import { accountOwner, cardOwner } from './velocity/counter-changes.js';
 
 export function accountView(state: ShardState, slot: number): AccountView {
   const { accounts } = state;
@@ -15,6 +16,7 @@ export function accountView(state: ShardState, slot: number): AccountView {
     status: accounts.status(slot) as AccountStatus,
     posted: accounts.posted(slot),
     held: accounts.held(slot),
+    controls: state.controls.text(accountOwner(slot)),
     createdMs: accounts.createdMs(slot),
     newestSequence: accounts.newest(slot),
   };
@@ -34,6 +36,7 @@ export function cardView(state: ShardState, slot: number): CardView {
     serviceCode: cards.serviceCode(slot),
     status: cards.status(slot) as CardStatus,
     replacesSlot: cards.replaces(slot),
+    controls: state.controls.text(cardOwner(slot)),
     createdMs: cards.createdMs(slot),
     newestSequence: cards.newest(slot),
   };

@@ -2,7 +2,6 @@
  * The past of one logical shard as the domain sees it: keys from the index, events from the frame that is still being
  * filled, from the newest frames in memory, or from the journal.
  */
-import { EventKind } from '../domain/codes.js';
 import { MessageEvent, type PlainEvent } from '../domain/events.js';
 import type { Found, History } from '../domain/history.js';
 import { assert } from '../errors.js';
@@ -38,11 +37,6 @@ export class ShardHistory implements History {
     return this.#load(sequence) === undefined;
   }
 
-  isRollBack(sequence: number): boolean {
-    return this.#load(sequence)?.kind === EventKind.notDelivered;
-  }
-
-  /** A plain event of the past; undefined when the record is a message event. */
   readEvent(sequence: number): PlainEvent | undefined {
     return this.#load(sequence);
   }

@@ -20,6 +20,7 @@ import type { MessageEvent, PlainEvent } from '../domain/events.js';
 import { keysOfEvent } from '../domain/index-keys.js';
 import { Text } from '../domain/message.js';
 import { Policies } from '../domain/program/policy.js';
+import { RequestChecks } from '../domain/request-checks.js';
 import { ShardState } from '../domain/shard-state.js';
 import type { Table } from '../domain/tables.js';
 import type { Decoder } from '../iso8583/decoder.js';
@@ -85,7 +86,8 @@ export class LogicalShard {
     });
     this.history = new ShardHistory(head.shard, this.index, this.journal, reader);
     const { state, history } = this;
-    this.#decisions = { state, history, keys: context.ports.keys, policies: new Policies(state.programs) };
+    const checks = new RequestChecks(state, context.controlBook);
+    this.#decisions = { state, history, keys: context.ports.keys, policies: new Policies(state.programs), checks };
     this.#visitKey = (high, low) => this.index.add(high, low, this.#keySequence);
   }
 

@@ -3,8 +3,11 @@
  * thread; shards of a thread run one after the other, so a single scratch event serves them all.
  */
 import type { ApprovalKey } from '../domain/approval-code.js';
+import { ControlBook } from '../domain/controls/control-book.js';
 import { MessageEvent } from '../domain/events.js';
 import type { IndexKeys } from '../domain/index-keys.js';
+import { WindowClock } from '../domain/velocity/window-clock.js';
+import { IntlZoneCalendar } from '../intl-zone-calendar.js';
 import { Decoder } from '../iso8583/decoder.js';
 import { dialect, dialectNames } from '../iso8583/dialects.js';
 import { Encoder } from '../iso8583/encoder.js';
@@ -45,6 +48,8 @@ export class ThreadContext {
   /** By dialect index. */
   readonly decoders: readonly Decoder[] = dialectNames.map((name) => new Decoder(dialect(name)));
   readonly encoders: readonly Encoder[] = dialectNames.map((name) => new Encoder(dialect(name)));
+  /** Compiled controls, shared by the shards of the thread. */
+  readonly controlBook = new ControlBook(new WindowClock(new IntlZoneCalendar()));
   /** The event that is being decided. */
   readonly event = new MessageEvent();
   /** Shard time of this turn, ms since 1970 UTC. */

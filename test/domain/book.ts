@@ -6,6 +6,7 @@
 import { applyEvent, applyMessage } from '#src/domain/apply.js';
 import { EventKind } from '#src/domain/codes.js';
 import type { Change, CommandResult } from '#src/domain/commands.js';
+import { ControlBook } from '#src/domain/controls/control-book.js';
 import { decideCommand } from '#src/domain/decide-command.js';
 import { DECIDED, decideMessage } from '#src/domain/decide-message.js';
 import { decideNotDelivered } from '#src/domain/decide-reversal.js';
@@ -16,8 +17,11 @@ import { IndexKeys, keysOfEvent } from '#src/domain/index-keys.js';
 import type { MessageInput } from '#src/domain/message.js';
 import { Policies, type Policy } from '#src/domain/program/policy.js';
 import { ReplyFacts, replyFacts } from '#src/domain/reply-facts.js';
+import { RequestChecks } from '#src/domain/request-checks.js';
 import { ShardState } from '#src/domain/shard-state.js';
 import { copyInput } from '#src/domain/texts.js';
+import { WindowClock } from '#src/domain/velocity/window-clock.js';
+import { IntlZoneCalendar } from '#src/intl-zone-calendar.js';
 
 export type Recorded = MessageEvent | PlainEvent;
 
@@ -112,8 +116,9 @@ export class MemoryHistory implements History {
     return this.at(sequence).kind === EventKind.message;
   }
 
-  isRollBack(sequence: number): boolean {
-    return this.at(sequence).kind === EventKind.notDelivered;
+  readEvent(sequence: number): PlainEvent | undefined {
+    const event = this.at(sequence);
+    return event.kind === EventKind.message ? undefined : (event as PlainEvent);
   }
 }
 
@@ -141,7 +146,8 @@ export class Book {
   constructor(policy?: Policy) {
     const { state, history, keys } = this;
     const policies = policy === undefined ? new Policies(state.programs) : { of: () => policy };
-    this.context = { state, history, keys, policies };
+    const checks = new RequestChecks(state, new ControlBook(new WindowClock(new IntlZoneCalendar())));
+    this.context = { state, history, keys, policies, checks };
   }
 
   /** Decides a message of a card; with slot -1, of the unknown card with this fingerprint. */

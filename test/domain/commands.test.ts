@@ -51,6 +51,7 @@ describe('commands', () => {
         status: AccountStatus.open,
         posted: 0,
         held: 0,
+        controls: '',
         createdMs: NOW,
         newestSequence: 1,
       },

@@ -9,10 +9,10 @@
  *
  * Messages: MTI, card (`?` = a card we do not know), kind (see `processingCodes`, or DE3 as `pc=200000`), amount, then
  * `key=value`:
- *   stan, rrn, de7, terminal, acquirer, forwarder, cur, bill=<DE6>/<DE51>, exp=YYMM, mcc, mode=<DE22>, cond=<DE25>, fn=<letter>,
+ *   stan, rrn, de7, terminal, acquirer, forwarder, cur, bill=<DE6>/<DE51>, exp=YYMM, mcc, country=<DE19>, merchant=<DE42>, mode=<DE22>, cond=<DE25>, fn=<letter>,
  *   net=<DE63>, orig=<DE48.63>, de38=<code or @line>, de95, de90=<mti>/<stan>/<de7>/<acquirer>/<forwarder> ('-' = absent),
  *   partial, back=<cash part>, hold=<DE48.80>, why=<DE48.84>, file=<DE91>, listing=<DE127>, bad=<field>. Defaults: stan = number of the line, rrn = stan, de7 = the clock, terminal T1, acquirer 12345.
- * Other lines: pay <account> <amount> ref=..; limit <account> <amount>; status <account|card> <word>; wait <n>h|m|s|d;
+ * Other lines: controls <account|card> <JSON without spaces, {} takes them away>; pay <account> <amount> ref=..; limit <account> <amount>; status <account|card> <word>; wait <n>h|m|s|d;
  * undelivered <line>; expect codes `=` (the stored answer again: not recorded anew) may follow the response: `00=`.
  */
 import { describe, expect, test } from 'vitest';
@@ -77,6 +77,8 @@ class Scenario {
       case 'limit':
         this.#lastAccount = name;
         return this.#command({ op: 'update_account', id: name, creditLimit: Number(rest[1]) });
+      case 'controls':
+        return this.#controls(name, rest.slice(1).join(' '));
       case 'status':
         return this.#status(name, rest[1] ?? '');
       case 'wait':
@@ -122,8 +124,16 @@ class Scenario {
       cardSequence: 1,
       serviceCode: 201,
       status: CardStatus[(options.get('status') ?? 'active') as keyof typeof CardStatus],
-      replacesSlot: -1,
+      replacesSlot: options.has('replaces') ? this.cards.get(options.get('replaces')!)! : -1,
     });
+  }
+
+  #controls(name: string, text: string): string {
+    const controls = text === '{}' ? '' : text;
+    const card = this.cards.get(name);
+    if (card !== undefined) return this.#command({ op: 'update_card', cardSlot: card, controls });
+    this.#lastAccount = name;
+    return this.#command({ op: 'update_account', id: name, controls });
   }
 
   #status(name: string, word: string): string {
@@ -165,6 +175,7 @@ class Scenario {
     input.transmission = number('de7', transmissionOf(this.nowMs));
     input.expiry = number('exp', ABSENT);
     input.mcc = number('mcc', ABSENT);
+    input.country = number('country', ABSENT);
     input.entryMode = number('mode', ABSENT);
     input.condition = number('cond', ABSENT);
     input.functionCode = (options.get('fn') ?? '\0').charCodeAt(0);
@@ -185,6 +196,7 @@ class Scenario {
     const rrn = options.get('rrn') ?? String(input.stan);
     if (rrn !== '-') input.setText(Text.rrn, rrn.padEnd(12));
     input.setText(Text.terminal, (options.get('terminal') ?? 'T1').padEnd(8));
+    if (options.has('merchant')) input.setText(Text.acceptor, options.get('merchant')!.padEnd(15));
     if (options.has('net')) input.setText(Text.networkId, options.get('net')!);
     if (options.has('orig')) input.setText(Text.originalNetworkId, options.get('orig')!);
     if (options.has('hold')) input.setText(Text.holdReference, options.get('hold')!);

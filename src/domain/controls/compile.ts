@@ -122,6 +122,9 @@ export class CompiledControls {
   readonly cashAmountLimits: Uint8Array;
   readonly cashCountLimits: Uint8Array;
 
+  #names: readonly string[] = [];
+  #places = new Int16Array(0);
+
   constructor(level: ControlLevel, parts: EffectiveParts, groups: MccGroups, clock: WindowClock) {
     assert(level !== ControlLevel.program, 'controls apply to a card or an account');
     this.channels = sourced(parts.channels, channelFilter);
@@ -143,6 +146,15 @@ export class CompiledControls {
     this.declineLimits = places(({ declines }) => declines);
     this.cashAmountLimits = places(({ cash, amountLimit }) => cash && Number.isFinite(amountLimit));
     this.cashCountLimits = places(({ cash, countLimit }) => cash && Number.isFinite(countLimit));
+  }
+
+  /** For each window the place of its name among `names`, -1 without. The same list every time: it is looked up once. */
+  placesOf(names: readonly string[]): Int16Array {
+    if (this.#names !== names) {
+      this.#names = names;
+      this.#places = Int16Array.from(this.windows, ({ name }) => (name === undefined ? -1 : names.indexOf(name)));
+    }
+    return this.#places;
   }
 }
 

@@ -4,12 +4,9 @@
 import { countryOfLetters } from '../countries.js';
 import { ABSENT, type MessageInput, Text } from '../message.js';
 import { textSize } from '../texts.js';
+import { Sort, sortOf, TransactionType, transactionType } from '../transaction.js';
 import { merchantHash } from './filters.js';
 import { Channel } from './spec.js';
-
-/** Transaction types (first two digits of DE3) that are cash, and the one that may have a cash part. */
-const CASH = 1;
-const CASH_DISBURSEMENT = 17;
 
 /** Channel by entry mode, the first two digits of DE22; 0 where none is known. */
 const channelOfMode = new Uint8Array(100);
@@ -55,14 +52,14 @@ export class ControlFacts {
    * @param cashBack cash part of a purchase (DE54 type 40), in the account's currency; 0 without.
    */
   readRequest(input: MessageInput, amount: number, cashBack: number): void {
-    const type = Math.floor(input.processingCode / 10_000);
-    const isCash = type === CASH || type === CASH_DISBURSEMENT;
+    const type = transactionType(input);
+    const isAtm = type === TransactionType.cash || type === TransactionType.cashDisbursement;
     this.mcc = input.mcc;
     this.country = input.country >= 0 ? input.country : countryOfName(input);
     const mode = input.entryMode < 0 ? 0 : Math.floor(input.entryMode / 10);
-    this.channels = (channelOfMode[mode] ?? 0) | (isCash ? Channel.atm : 0);
+    this.channels = (channelOfMode[mode] ?? 0) | (isAtm ? Channel.atm : 0);
     this.amount = amount;
-    this.cash = isCash ? amount : cashBack;
+    this.cash = sortOf(input) === Sort.cash ? amount : cashBack;
     this.total = amount;
     this.uses = amount > 0 ? 1 : 0;
     this.merchant = input.text;

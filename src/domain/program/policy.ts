@@ -3,9 +3,12 @@
  * without a snapshot has the default policy.
  */
 
+import { defaultMccGroups, type MccGroups } from '../controls/mcc-groups.js';
+import type { ControlsSpec } from '../controls/spec.js';
 import { defaultHoldLife, HoldLife } from '../hold-life.js';
 import type { MessageInput } from '../message.js';
 import { mulDivHalfUp } from '../money.js';
+import type { RuleSet } from '../rules/rule-set.js';
 import type { TextTable } from '../text-table.js';
 
 /** What an automated fuel pump is granted for its status check. Amounts are minor units of the program's currency. */
@@ -49,15 +52,30 @@ export const defaultTables: PolicyTables = {
   pinTries: 3,
 };
 
+/** What a program says about controls and rules. */
+export interface PolicyLimits {
+  /** Defaults for each card or account. */
+  readonly controls: ControlsSpec | undefined;
+  readonly groups: MccGroups;
+  /** Its active and shadow rules, undefined without any. */
+  readonly rules: RuleSet | undefined;
+  /** Names of velocity windows in the order in which the rules were compiled with them. */
+  readonly windows: readonly string[];
+}
+
+const noLimits: PolicyLimits = { controls: undefined, groups: defaultMccGroups, rules: undefined, windows: [] };
+
 export class Policy {
   /** Of the snapshot; 0 for the defaults. */
   readonly revision: number;
   readonly tables: PolicyTables;
+  readonly limits: PolicyLimits;
   readonly #forbidden = new Uint8Array(100);
   readonly #fuel = new Uint8Array(10_000);
 
-  constructor(revision: number, tables: PolicyTables) {
+  constructor(revision: number, tables: PolicyTables, limits: PolicyLimits = noLimits) {
     this.revision = revision;
+    this.limits = limits;
     this.tables = tables;
     for (const type of tables.forbidden) this.#forbidden[type] = 1;
     for (const mcc of tables.fuel.mcc) this.#fuel[mcc] = 1;

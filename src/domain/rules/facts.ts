@@ -84,23 +84,23 @@ const EPOCH_WEEKDAY = weekdays.indexOf('thursday');
 /** Of a small number, -1 = absent. */
 const known = (value: number): number => (value < 0 ? NONE : value);
 
-/** Columns of the card table (card-table.ts). */
-export interface CardColumns {
+/** What rules ask about a card (card-table.ts). */
+export interface CardSource {
   /** CardStatus. */
-  readonly status: Uint8Array;
-  readonly bin: Uint32Array;
-  readonly createdMs: Float64Array;
+  status(slot: number): number;
+  bin(slot: number): number;
+  createdMs(slot: number): number;
 }
 
-/** Columns of the account table (account-table.ts); money in minor units. */
-export interface AccountColumns {
+/** What rules ask about an account (account-table.ts); money in minor units. */
+export interface AccountSource {
   /** AccountStatus, AccountType. */
-  readonly status: Uint8Array;
-  readonly type: Uint8Array;
-  readonly creditLimit: Float64Array;
-  readonly posted: Float64Array;
-  readonly held: Float64Array;
-  readonly createdMs: Float64Array;
+  status(slot: number): number;
+  type(slot: number): number;
+  creditLimit(slot: number): number;
+  posted(slot: number): number;
+  held(slot: number): number;
+  createdMs(slot: number): number;
 }
 
 export class RuleFacts {
@@ -166,22 +166,22 @@ export class RuleFacts {
   }
 
   /** Takes the card; after `message`, whose time its age is counted to. */
-  card(cards: CardColumns, slot: number): void {
+  card(cards: CardSource, slot: number): void {
     const { numbers } = this;
-    numbers[Slot.cardStatus] = cards.status[slot]! - 1;
-    numbers[Slot.cardBin] = cards.bin[slot]!;
-    this.#age(Slot.cardAge, cards.createdMs, slot);
+    numbers[Slot.cardStatus] = cards.status(slot) - 1;
+    numbers[Slot.cardBin] = cards.bin(slot);
+    this.#age(Slot.cardAge, cards.createdMs(slot));
   }
 
   /** Takes the account with its balances as they are; after `message`, whose time its age is counted to. */
-  account(accounts: AccountColumns, slot: number): void {
+  account(accounts: AccountSource, slot: number): void {
     const { numbers } = this;
-    numbers[Slot.accountStatus] = accounts.status[slot]! - 1;
-    numbers[Slot.accountType] = accounts.type[slot]! - 1;
-    this.#age(Slot.accountAge, accounts.createdMs, slot);
-    numbers[Slot.accountLimit] = accounts.creditLimit[slot]!;
-    numbers[Slot.accountPosted] = accounts.posted[slot]!;
-    numbers[Slot.accountHeld] = accounts.held[slot]!;
+    numbers[Slot.accountStatus] = accounts.status(slot) - 1;
+    numbers[Slot.accountType] = accounts.type(slot) - 1;
+    this.#age(Slot.accountAge, accounts.createdMs(slot));
+    numbers[Slot.accountLimit] = accounts.creditLimit(slot);
+    numbers[Slot.accountPosted] = accounts.posted(slot);
+    numbers[Slot.accountHeld] = accounts.held(slot);
     this.#derive();
   }
 
@@ -207,8 +207,8 @@ export class RuleFacts {
   }
 
   /** Whole days since a creation. */
-  #age(at: number, createdMs: Float64Array, slot: number): void {
-    const days = Math.floor((this.numbers[Slot.now]! - createdMs[slot]!) / DAY_MS);
+  #age(at: number, createdMs: number): void {
+    const days = Math.floor((this.numbers[Slot.now]! - createdMs) / DAY_MS);
     this.numbers[at] = Math.max(days, 0);
   }
 

@@ -152,14 +152,18 @@ describe('an evaluation', () => {
     const matched = new Float64Array(set.size);
     const { input } = facts;
     const times = Float64Array.of(1_700_000_000_000, 1_690_000_000_000);
-    const cards = { status: Uint8Array.of(2, 2), bin: Uint32Array.of(999_999, 999_999), createdMs: times };
+    const limits = Float64Array.of(5000_00, 99_999_999_999_999);
+    const posted = Float64Array.of(1000_00, -7_777_777_777_777);
+    const held = Float64Array.of(250_00, 5_555_555_555_555);
+    const createdMs = (slot: number): number => times[slot]!;
+    const cards = { status: () => 2, bin: () => 999_999, createdMs };
     const accounts = {
-      status: Uint8Array.of(1, 1),
-      type: Uint8Array.of(1, 1),
-      creditLimit: Float64Array.of(5000_00, 99_999_999_999_999),
-      posted: Float64Array.of(1000_00, -7_777_777_777_777),
-      held: Float64Array.of(250_00, 5_555_555_555_555),
-      createdMs: times,
+      status: () => 1,
+      type: () => 1,
+      creditLimit: (slot: number): number => limits[slot]!,
+      posted: (slot: number): number => posted[slot]!,
+      held: (slot: number): number => held[slot]!,
+      createdMs,
     };
     const spent = Float64Array.of(900_00, 4_444_444_444_444);
     let declined = 0;

@@ -69,20 +69,20 @@ export function fillFacts(facts: RuleFacts, s: Situation, windows: readonly stri
   facts.message(inputOf(s), currency, s.nowMs);
   facts.card(
     {
-      status: Uint8Array.of(0, CardStatus[card.status as keyof typeof CardStatus]),
-      bin: Uint32Array.of(0, card.bin),
-      createdMs: Float64Array.of(0, card.createdMs),
+      status: () => CardStatus[card.status as keyof typeof CardStatus],
+      bin: () => card.bin,
+      createdMs: () => card.createdMs,
     },
     1,
   );
   facts.account(
     {
-      status: Uint8Array.of(0, 0, AccountStatus[account.status as keyof typeof AccountStatus]),
-      type: Uint8Array.of(0, 0, AccountType[account.type as keyof typeof AccountType]),
-      creditLimit: Float64Array.of(0, 0, account.limit),
-      posted: Float64Array.of(0, 0, account.posted),
-      held: Float64Array.of(0, 0, account.held),
-      createdMs: Float64Array.of(0, 0, account.createdMs),
+      status: () => AccountStatus[account.status as keyof typeof AccountStatus],
+      type: () => AccountType[account.type as keyof typeof AccountType],
+      creditLimit: () => account.limit,
+      posted: () => account.posted,
+      held: () => account.held,
+      createdMs: () => account.createdMs,
     },
     2,
   );

@@ -1,0 +1,59 @@
+/**
+ * Compiled controls of a thread: one object per distinct controls and policy, shared by every card and account that has them.
+ * Compiled when a decision first asks; a shard that only replays never does.
+ */
+import { assert } from '../../errors.js';
+import type { Policy } from '../program/policy.js';
+import type { WindowClock } from '../velocity/window-clock.js';
+import { accountControls, type CompiledControls, cardControls } from './compile.js';
+import { parseControls } from './parse.js';
+import { ControlLevel } from './spec.js';
+
+type OwnLevel = typeof ControlLevel.card | typeof ControlLevel.account;
+
+/** Compiled controls by their JSON. '' stands for a card or an account without any of its own. */
+type ByText = Map<string, CompiledControls>;
+
+export class ControlBook {
+  readonly #clock: WindowClock;
+  readonly #cards = new WeakMap<Policy, ByText>();
+  readonly #accounts = new WeakMap<Policy, ByText>();
+
+  constructor(clock: WindowClock) {
+    this.#clock = clock;
+  }
+
+  /**
+   * Controls that apply to a card or an account.
+   * @param text its own controls as JSON, '' without; checked by whoever set them
+   * @returns undefined when neither it nor its program has any
+   */
+  of(level: OwnLevel, text: string, policy: Policy): CompiledControls | undefined {
+    if (text === '' && policy.limits.controls === undefined) return undefined;
+    const books = level === ControlLevel.card ? this.#cards : this.#accounts;
+    let byText = books.get(policy);
+    if (byText === undefined) {
+      byText = new Map();
+      books.set(policy, byText);
+    }
+    let compiled = byText.get(text);
+    if (compiled === undefined) {
+      compiled = this.#compile(level, text, policy);
+      byText.set(text, compiled);
+    }
+    return compiled;
+  }
+
+  #compile(level: OwnLevel, text: string, { limits }: Policy): CompiledControls {
+    const { groups, controls } = limits;
+    const own = text === '' ? undefined : this.#parse(level, text, limits.groups);
+    const context = { groups, clock: this.#clock };
+    return level === ControlLevel.card ? cardControls(own, controls, context) : accountControls(own, controls, context);
+  }
+
+  #parse(level: OwnLevel, text: string, groups: Policy['limits']['groups']) {
+    const parsed = parseControls(JSON.parse(text), { level, groups, knowsZone: (zone) => this.#clock.knows(zone) });
+    assert(parsed.ok, 'recorded controls were checked before they were recorded');
+    return parsed.controls;
+  }
+}

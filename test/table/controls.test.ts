@@ -1,0 +1,169 @@
+import { Reason } from '#src/domain/codes.js';
+import { describe, expect, scenario } from './runner.js';
+
+describe('controls of a card and of its account', () => {
+  scenario(
+    'each list and limit has its own code',
+    `
+    account A limit=100000
+    card a
+    controls a {"mcc":{"deny":["7995"]},"countries":{"allow":["BR"]},"merchants":{"deny":["BAD"]},"channels":{"deny":["ecommerce"]},"per_transaction":5000}
+    0100 a purchase 100 mcc=7995 country=76         | 57 | 0 |   0 | 100000
+    0100 a purchase 100 country=840                 | 62 | 0 |   0 | 100000
+    0100 a purchase 100 country=76 merchant=BAD     | 58 | 0 |   0 | 100000
+    0100 a purchase 100 country=76 mode=812         | 57 | 0 |   0 | 100000
+    0100 a purchase 5001 country=76                 | 61 | 0 |   0 | 100000
+    0100 a purchase 5000 country=76                 | 00 | 0 | 5000 | 95000
+    controls a {}
+    0100 a purchase 5001                            | 00 | 0 | 10001 | 89999
+  `,
+    (run) => {
+      const reasons = [4, 5, 6, 7, 8].map((line) => run.outcomes.get(line)!.event.reason);
+      const { mccDenied, countryDenied, merchantDenied, channelDenied, transactionLimit } = Reason;
+      expect(reasons).toEqual([mccDenied, countryDenied, merchantDenied, channelDenied, transactionLimit]);
+    },
+  );
+
+  scenario(
+    'a daily amount: approvals count, declines do not, a reversal gives back, in full and in part',
+    `
+    account A limit=100000
+    card a
+    controls a {"velocity":[{"window":"day","amount":1000}]}
+    0100 a purchase 600 stan=1     | 00 | 0 |  600 | 99400
+    0100 a purchase 500 stan=2     | 61 | 0 |  600 | 99400
+    0100 a purchase 400 stan=3     | 00 | 0 | 1000 | 99000
+    0100 a purchase   1 stan=4     | 61 | 0 | 1000 | 99000
+    0400 a stan=5 rrn=1            | 00 | 0 |  400 | 99600
+    0100 a purchase 700 stan=6     | 61 | 0 |  400 | 99600
+    0100 a purchase 600 stan=7     | 00 | 0 | 1000 | 99000
+    0400 a stan=8 rrn=7 de95=100   | 00 | 0 |  500 | 99500
+    0100 a purchase 501 stan=9     | 61 | 0 |  500 | 99500
+    0100 a purchase 500 stan=10    | 00 | 0 | 1000 | 99000
+    wait 12h                                                # the next day in UTC
+    0100 a purchase 1000 stan=11   | 00 | 0 | 2000 | 98000
+    0400 a stan=12 rrn=3           | 00 | 0 | 1600 | 98400  # yesterday's: gives today nothing back
+    0100 a purchase 1 stan=13      | 61 | 0 | 1600 | 98400
+  `,
+  );
+
+  scenario(
+    'an increment adds amount and no count, and gives back what it added',
+    `
+    account A limit=100000
+    card a
+    controls a {"velocity":[{"window":"day","amount":1000,"count":2}]}
+    0100 a purchase 500 stan=1 fn=E          | 00 | 0 |  500 | 99500
+    0100 a purchase 300 stan=2 fn=I rrn=1    | 00 | 0 |  800 | 99200
+    0100 a purchase 300 stan=3 fn=I rrn=1    | 61 | 0 |  800 | 99200
+    0100 a purchase 100 stan=4               | 00 | 0 |  900 | 99100
+    0100 a purchase  50 stan=5               | 65 | 0 |  900 | 99100   # the third use
+    0400 a stan=2 rrn=-                      | 00 | 0 |  600 | 99400   # the increment alone
+    0100 a purchase 400 stan=7               | 65 | 0 |  600 | 99400   # which never was a use
+  `,
+  );
+
+  scenario(
+    'reversal of the increment, then of the whole: newest first',
+    `
+    account A limit=100000
+    card a
+    controls a {"velocity":[{"window":"day","amount":1000}]}
+    0100 a purchase 500 stan=1 fn=E          | 00 | 0 |  500 | 99500
+    wait 12h
+    0100 a purchase 300 stan=2 fn=I rrn=1 de7=521000000   | 00 | 0 |  800 | 99200
+    0100 a purchase 701 stan=3               | 61 | 0 |  800 | 99200   # 300 of today
+    0400 a stan=2 rrn=- de7=521000000        | 00 | 0 |  500 | 99500   # the increment alone
+    0100 a purchase 701 stan=5               | 00 | 0 | 1201 | 98799
+    0400 a stan=6 rrn=1                      | 00 | 0 |  701 | 99299   # yesterday's 500
+    0100 a purchase 300 stan=7               | 61 | 0 |  701 | 99299
+    0100 a purchase 299 stan=8               | 00 | 0 | 1000 | 99000
+  `,
+  );
+
+  scenario(
+    'the counters of a replaced card go on, and so do its controls',
+    `
+    account A limit=100000
+    card a
+    controls a {"velocity":[{"window":"lifetime","amount":1000}]}
+    0100 a purchase 900               | 00 | 0 |  900 | 99100
+    status a closed
+    card b of=A replaces=a
+    0100 b purchase 101               | 61 | 0 |  900 | 99100
+    0100 b purchase 100               | 00 | 0 | 1000 | 99000
+  `,
+  );
+
+  scenario(
+    'an account counts over its cards; each card has a window of its own',
+    `
+    account A limit=100000
+    card a
+    card b of=A
+    controls A {"velocity":[{"window":"day","amount":1000}]}
+    0100 a purchase 600               | 00 | 0 |  600 | 99400
+    0100 b purchase 600               | 61 | 0 |  600 | 99400
+    0100 b purchase 400               | 00 | 0 | 1000 | 99000
+  `,
+  );
+
+  scenario(
+    'force posts and stand-in advices count, above the limit too; single messages as well',
+    `
+    account A limit=1000
+    card a
+    controls a {"velocity":[{"window":"day","amount":1000}]}
+    0120 a purchase 900 stan=1 why=S                | 00 |   0 |  900 |  100
+    0100 a purchase 101 stan=2                      | 61 |   0 |  900 |  100
+    0220 a purchase 200 stan=3 why=S                | 00 | 200 |  900 | -100
+    0100 a purchase   1 stan=4                      | 61 | 200 |  900 | -100
+    0420 a stan=5 rrn=3                             | 00 |   0 |  900 |  100
+    0200 a purchase 100 stan=6                      | 00 | 100 |  900 |    0
+    0120 a purchase 300 stan=7 rrn=1 why=C          | 00 | 100 |  300 |  600   # 600 back
+    0200 a purchase 600 stan=8                      | 00 | 700 |  300 |    0
+    0100 a verify stan=9                            | 85 | 700 |  300 |    0
+  `,
+  );
+
+  scenario(
+    'declines count in a window of declines, and lock the card for its time',
+    `
+    account A limit=100
+    card a
+    controls a {"velocity":[{"window":"trailing","seconds":600,"count":2,"counts":"declines"}]}
+    0100 a purchase 200     | 51 | 0 |  0 | 100
+    0100 a purchase 200     | 51 | 0 |  0 | 100
+    0100 a purchase  50     | 65 | 0 |  0 | 100
+    wait 11m
+    0100 a purchase  50     | 00 | 0 | 50 | 50
+  `,
+  );
+
+  scenario(
+    'cash has limits of its own: withdrawals and cash back',
+    `
+    account A limit=100000
+    card a
+    controls a {"cash":{"per_transaction":500,"velocity":[{"window":"day","amount":800}]}}
+    0100 a cash 501                     | 61 | 0 |    0 | 100000
+    0100 a cash 500                     | 00 | 0 |  500 | 99500
+    0100 a cashback 1000 back=301       | 61 | 0 |  500 | 99500
+    0100 a cashback 1000 back=300       | 00 | 0 | 1500 | 98500
+    0100 a quasicash 1                  | 61 | 0 | 1500 | 98500
+    0100 a purchase 1000                | 00 | 0 | 2500 | 97500
+  `,
+  );
+
+  scenario(
+    'an approval that was not delivered gives back, amount and count',
+    `
+    account A limit=1000
+    card a
+    controls a {"velocity":[{"window":"day","amount":500,"count":1}]}
+    0100 a purchase 500 stan=1     | 00 | 0 | 500 |  500
+    undelivered 4
+    0100 a purchase 500 stan=2     | 00 | 0 | 500 |  500
+  `,
+  );
+});
