@@ -184,6 +184,7 @@ function openCards(shard: LogicalShard): void {
       serviceCode: 201,
       status: 2,
       replacesSlot: -1,
+      aliasOfSlot: -1,
       previousOfAccount: 0,
     });
   }

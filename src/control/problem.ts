@@ -26,6 +26,7 @@ export const problems = {
   reference_exists: { status: 409, title: 'The payment reference was used on this account already' },
   account_closed: { status: 409, title: 'The account is closed' },
   card_status_final: { status: 409, title: 'The status of the card is final' },
+  not_a_card: { status: 409, title: 'A network token is no card' },
   idempotency_in_progress: { status: 409, title: 'A request with this Idempotency-Key is under way' },
   last_admin_token: { status: 409, title: 'The last admin token cannot be revoked' },
   payload_too_large: { status: 413, title: 'The body is too large' },

@@ -26,10 +26,15 @@ const legs = new Postings();
 export function applyMessage(state: ShardState, event: MessageEvent): void {
   const { sequence, accountSlot, cardSlot, holdDelta } = event;
   if (event.tombstone === 1) state.countTombstone(sequence);
+  // A file update of a network token changes the token's row, which then includes the event as well.
+  const listed = event.cardStatusAfter > 0 && event.tokenSlot >= 0 ? event.tokenSlot : cardSlot;
+  if (listed !== cardSlot && state.cards.advance(listed, sequence)) {
+    state.cards.setStatus(listed, event.cardStatusAfter);
+  }
   if (cardSlot >= 0 && state.cards.advance(cardSlot, sequence)) {
     if (event.approvalCode >= 0) state.cards.countApproval(cardSlot);
     if (event.tombstone === 1) state.cards.setTombstone(cardSlot, event.timeMs);
-    if (event.cardStatusAfter > 0) state.cards.setStatus(cardSlot, event.cardStatusAfter);
+    if (event.cardStatusAfter > 0 && listed === cardSlot) state.cards.setStatus(cardSlot, event.cardStatusAfter);
   }
   if (accountSlot < 0) return;
   const fresh = state.accounts.advance(accountSlot, sequence);
@@ -72,7 +77,10 @@ export function applyEvent(state: ShardState, event: PlainEvent): void {
       createCard(state, event);
       return;
     case EventKind.cardUpdated:
-      if (state.cards.advance(event.cardSlot, event.sequence)) state.cards.setStatus(event.cardSlot, event.status);
+      if (state.cards.advance(event.cardSlot, event.sequence)) {
+        state.cards.setStatus(event.cardSlot, event.status);
+        if (event.pinTries >= 0) state.cards.setPinTries(event.cardSlot, event.pinTries);
+      }
       state.accounts.advance(event.accountSlot, event.sequence);
       return;
     case EventKind.notDelivered:

@@ -4,9 +4,12 @@
  * the card directory gave.
  *
  *   f64  0 newest record · 1 created, ms
- *   u32  4 account's slot · 5 BIN · 6 slot of the replaced card + 1, 0 = none · 7 approval codes given · 8 newest tombstone, s
+ *   u32  4 account's slot · 5 BIN · 6 slot of the replaced card + 1, 0 = none; of a network token: of its card · 7 approval codes given · 8 newest tombstone, s
  *        9 next older card of the account, slot + 1 (derived) · 10-12 fingerprint
  *        13 status | length of the PAN << 8 | last four << 16 · 14 expiry | sequence number << 16 · 15 service code
+ *        | 1 << 16 for a network token | failed PINs << 24
+ *
+ * A network token is a row of its own, with its own number, expiry and status, that stands for a card.
  */
 import { assert } from '../errors.js';
 import { DirtyList, type RowCursor } from './columns.js';
@@ -27,6 +30,7 @@ const Field = {
   newest: 9,
   created: 10,
   tombstone: 11,
+  extras: 12,
 } as const;
 
 /** 8-byte words of a row. */
@@ -45,6 +49,10 @@ const EXPIRY = 14;
 const SERVICE = 15;
 
 const BLOCK_VERSION = 2;
+/** In the word of the service code. */
+const SERVICE_MASK = 0xffff;
+const ALIAS = 1 << 16;
+const PIN_SHIFT = 24;
 
 export interface NewCard {
   cardSlot: number;
@@ -58,6 +66,8 @@ export interface NewCard {
   serviceCode: number;
   status: number;
   replacesSlot: number;
+  /** Slot of the card that a network token stands for, -1 for a card. */
+  aliasOfSlot: number;
 }
 
 export class CardTable {
@@ -109,7 +119,22 @@ export class CardTable {
 
   /** Slot of the replaced card, -1 for none. */
   replaces(slot: number): number {
-    return this.#data.u32(slot, REPLACES) - 1;
+    return this.isAlias(slot) ? -1 : this.#data.u32(slot, REPLACES) - 1;
+  }
+
+  /** True for a network token. */
+  isAlias(slot: number): boolean {
+    return (this.#data.u32(slot, SERVICE) & ALIAS) !== 0;
+  }
+
+  /** Slot of the card that a network token stands for, -1 for a card. */
+  aliasOf(slot: number): number {
+    return this.isAlias(slot) ? this.#data.u32(slot, REPLACES) - 1 : -1;
+  }
+
+  /** Failed PINs since the last right one, at most 255. */
+  pinTries(slot: number): number {
+    return this.#data.u32(slot, SERVICE) >>> PIN_SHIFT;
   }
 
   /** Approval codes given so far. */
@@ -159,7 +184,7 @@ export class CardTable {
   }
 
   serviceCode(slot: number): number {
-    return this.#data.u32(slot, SERVICE);
+    return this.#data.u32(slot, SERVICE) & SERVICE_MASK;
   }
 
   /** Slot of the card with this fingerprint in this shard, -1 when there is none. */
@@ -181,11 +206,11 @@ export class CardTable {
     data.setF64(slot, CREATED, createdMs);
     data.setU32(slot, ACCOUNT, row.accountSlot);
     data.setU32(slot, BIN, row.bin);
-    data.setU32(slot, REPLACES, row.replacesSlot + 1);
+    data.setU32(slot, REPLACES, (row.aliasOfSlot >= 0 ? row.aliasOfSlot : row.replacesSlot) + 1);
     for (let i = 0; i < 3; i++) data.setU32(slot, FINGERPRINT + i, row.fingerprint[i]!);
     data.setU32(slot, STATUS, row.status | (row.panLength << 8) | (row.last4 << 16));
     data.setU32(slot, EXPIRY, row.expiry | (row.cardSequence << 16));
-    data.setU32(slot, SERVICE, row.serviceCode);
+    data.setU32(slot, SERVICE, row.serviceCode | (row.aliasOfSlot >= 0 ? ALIAS : 0));
     this.#enter(slot);
     this.dirty.pushRow(slot);
   }
@@ -194,6 +219,14 @@ export class CardTable {
     const before = this.#facts(slot);
     this.#data.setU32(slot, STATUS, (this.#data.u32(slot, STATUS) & ~0xff) | status);
     this.#digest.change(Table.card, slot, Field.facts, before, this.#facts(slot));
+    this.dirty.pushRow(slot);
+  }
+
+  setPinTries(slot: number, tries: number): void {
+    const before = this.#extras(slot);
+    this.#data.setU32(slot, SERVICE, (this.#data.u32(slot, SERVICE) & 0xffffff) | (tries << PIN_SHIFT));
+    this.#sumExtras(slot, before, -1);
+    this.#sumExtras(slot, this.#extras(slot), 1);
     this.dirty.pushRow(slot);
   }
 
@@ -271,7 +304,8 @@ export class CardTable {
       (this.bin(slot) * 10_000 + this.last4(slot)) * 256 + this.panLength(slot),
     );
     digest.add(Table.card, slot, Field.facts, this.#facts(slot));
-    digest.add(Table.card, slot, Field.replaces, this.replaces(slot));
+    digest.add(Table.card, slot, Field.replaces, this.#data.u32(slot, REPLACES) - 1);
+    this.#sumExtras(slot, this.#extras(slot), 1);
     digest.add(Table.card, slot, Field.approvals, this.approvals(slot));
     digest.add(Table.card, slot, Field.newest, this.newest(slot));
     digest.add(Table.card, slot, Field.created, this.createdMs(slot));
@@ -284,6 +318,16 @@ export class CardTable {
       ((this.status(slot) * 16_384 + this.expiry(slot)) * 1024 + this.cardSequence(slot)) * 1024 +
       this.serviceCode(slot)
     );
+  }
+
+  /** What stands beside the service code. */
+  #extras(slot: number): number {
+    return this.#data.u32(slot, SERVICE) >>> 16;
+  }
+
+  /** Zero is taken as "not there", so that directories of earlier releases keep their digest. */
+  #sumExtras(slot: number, extras: number, sign: number): void {
+    if (extras !== 0) this.#digest.sum(Table.card, slot, Field.extras, extras, sign);
   }
 
   #reserve(slot: number): void {

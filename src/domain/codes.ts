@@ -78,6 +78,8 @@ export const Step = {
   approve: 13,
   /** The search for the authorization that a message names. */
   original: 14,
+  /** The network token that the message came with: before the card's own status. */
+  token: 15,
 } as const;
 export type Step = (typeof Step)[keyof typeof Step];
 
@@ -125,6 +127,13 @@ export const Reason = {
   rule: 33,
   /** The program forbids transactions of this type. */
   transactionTypeForbidden: 34,
+  /** The network token that the message came with. */
+  tokenInactive: 35,
+  tokenPaused: 36,
+  tokenClosed: 37,
+  tokenExpired: 38,
+  /** The PIN was wrong too often. */
+  pinTriesExceeded: 39,
   /** A closed, lost or stolen card stays what it is. */
   cardStatusFinal: 42,
 } as const;
@@ -154,6 +163,7 @@ export const Response = {
   notPermitted: responseCode('57'),
   restricted: responseCode('62'),
   lateOrReversed: responseCode('68'),
+  pinTriesExceeded: responseCode('75'),
   inactive: responseCode('78'),
   verified: responseCode('85'),
   unavailable: responseCode('91'),

@@ -53,11 +53,27 @@ export interface CreateCard {
   idempotency?: IdempotencyTag;
 }
 
+/** A network token of a card: a number of its own that stands for it. The number is in the vault already. */
+export interface CreateAlias {
+  op: 'create_alias';
+  cardSlot: number;
+  fingerprint: Fingerprint;
+  bin: number;
+  last4: number;
+  panLength: number;
+  expiry: number;
+  status: CardStatus;
+  idempotency?: IdempotencyTag;
+}
+
+/** Of a card, or of a network token. */
 export interface UpdateCard {
   op: 'update_card';
   cardSlot: number;
   /** Absent: nothing changes, and the card is answered as it is. */
   status?: CardStatus;
+  /** Failed PINs, 0-255; 0 lets the card try again. */
+  pinTries?: number;
   /** Controls as JSON, checked by the control plane; '' takes them away. */
   controls?: string;
   idempotency?: IdempotencyTag;
@@ -95,7 +111,7 @@ export interface KeepAnswer {
 }
 
 /** What decide-command.ts decides. */
-export type Change = CreateAccount | UpdateAccount | CreateCard | UpdateCard | ImportRows | PostPayment;
+export type Change = CreateAccount | UpdateAccount | CreateCard | CreateAlias | UpdateCard | ImportRows | PostPayment;
 
 export type Command = Change | ClaimKey | KeepAnswer;
 
@@ -106,6 +122,7 @@ export type Refusal =
   | 'card_exists'
   | 'card_not_found'
   | 'card_status_final'
+  | 'not_a_card'
   | 'currency_mismatch'
   | 'reference_exists'
   | 'amount_out_of_range'
@@ -143,6 +160,9 @@ export interface CardView {
   serviceCode: number;
   status: CardStatus;
   replacesSlot: number;
+  /** Slot of the card that a network token stands for, -1 for a card. */
+  aliasOfSlot: number;
+  pinTries: number;
   /** Its own controls as JSON, '' without. */
   controls: string;
   createdMs: number;
@@ -174,6 +194,8 @@ export type Read =
   | { op: 'account_slot'; slot: number }
   | { op: 'card'; slot: number }
   | { op: 'cards_of_account'; id: string }
+  /** Network tokens of a card, oldest first. */
+  | { op: 'aliases'; cardSlot: number }
   /** Newest slots first, below `before` (exclusive; -1 for the newest). */
   | { op: 'accounts'; before: number; limit: number }
   | { op: 'cards'; before: number; limit: number }

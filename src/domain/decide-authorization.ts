@@ -69,6 +69,11 @@ const movesFunds = (out: MessageEvent): boolean => out.element === ElementKind.a
 function decideRequest(context: DecisionContext, policy: Policy, out: MessageEvent): boolean {
   const { state, checks } = context;
   if (!checkCard(state, out) || !checkAccount(state, out)) return false;
+  if ((out.input.carried & Carried.pin) !== 0 && state.cards.pinTries(out.cardSlot) >= policy.tables.pinTries) {
+    out.verdict(Step.cryptography, Verdict.fail);
+    decline(out, Response.pinTriesExceeded, Reason.pinTriesExceeded);
+    return false;
+  }
   out.verdict(Step.cryptography, (out.input.carried & CHECKED) === 0 ? Verdict.notPresent : Verdict.notApplicable);
   return checks.passesControls(out) && checks.passesRules(out) && decideMoney(context, policy, out);
 }
@@ -121,18 +126,47 @@ function findHold({ state, history, keys }: DecisionContext, out: MessageEvent):
 }
 
 function checkCard(state: ShardState, out: MessageEvent): boolean {
+  const { cards } = state;
+  const { cardSlot, tokenSlot } = out;
   out.verdict(Step.cardKnown, Verdict.pass);
-  if (!checkCardStatus(state.cards.status(out.cardSlot), out)) return false;
-  const expiry = state.cards.expiry(out.cardSlot);
+  if (tokenSlot >= 0 && !checkToken(cards.status(tokenSlot), out)) return false;
+  if (!checkCardStatus(cards.status(cardSlot), out)) return false;
+  // The expiry that the message shows is that of the number it shows.
+  const expiry = cards.expiry(tokenSlot >= 0 ? tokenSlot : cardSlot);
   const given = out.input.expiry;
   const mismatch = given >= 0 && given !== expiry;
-  if (mismatch || isPastExpiry(expiry, out.timeMs)) {
+  const isTokenPast = tokenSlot >= 0 && isPastExpiry(expiry, out.timeMs);
+  if (mismatch || isTokenPast || isPastExpiry(cards.expiry(cardSlot), out.timeMs)) {
+    const past = isTokenPast ? Reason.tokenExpired : Reason.cardExpired;
     out.verdict(Step.expiryDate, Verdict.fail);
-    decline(out, Response.expired, mismatch ? Reason.expiryMismatch : Reason.cardExpired);
+    decline(out, Response.expired, mismatch ? Reason.expiryMismatch : past);
     return false;
   }
   out.verdict(Step.expiryDate, given >= 0 ? Verdict.pass : Verdict.notPresent);
   return true;
+}
+
+/** Status of the network token that the message came with. */
+function checkToken(status: number, out: MessageEvent): boolean {
+  switch (status) {
+    case CardStatus.active:
+      out.verdict(Step.token, Verdict.pass);
+      return true;
+    case CardStatus.inactive:
+      decline(out, Response.inactive, Reason.tokenInactive);
+      break;
+    case CardStatus.paused:
+      decline(out, Response.restricted, Reason.tokenPaused);
+      break;
+    case CardStatus.expired:
+      decline(out, Response.expired, Reason.tokenExpired);
+      break;
+    default:
+      decline(out, Response.invalidCard, Reason.tokenClosed);
+      break;
+  }
+  out.verdict(Step.token, Verdict.fail);
+  return false;
 }
 
 function checkCardStatus(status: number, out: MessageEvent): boolean {

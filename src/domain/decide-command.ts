@@ -9,6 +9,7 @@ import type {
   Change,
   CommandResult,
   CreateAccount,
+  CreateAlias,
   CreateCard,
   ImportRows,
   PostPayment,
@@ -36,6 +37,8 @@ export function decideCommand(state: ShardState, command: Change, nowMs: number,
       return updateAccount(state, command, nowMs, commit);
     case 'create_card':
       return createCard(state, command, nowMs, commit);
+    case 'create_alias':
+      return createAlias(state, command, nowMs, commit);
     case 'update_card':
       return updateCard(state, command, nowMs, commit);
     case 'import':
@@ -148,7 +151,9 @@ function createCard(state: ShardState, row: Omit<CreateCard, 'op'>, nowMs: numbe
   const [f0, f1, f2] = row.fingerprint;
   if (cards.find(f0, f1, f2) >= 0) return refuse('card_exists', 'a card with this number exists');
   const { replacesSlot } = row;
-  if (replacesSlot >= 0 && !(cards.exists(replacesSlot) && cards.account(replacesSlot) === accountSlot)) {
+  const isCard = (slot: number): boolean =>
+    cards.exists(slot) && !cards.isAlias(slot) && cards.account(slot) === accountSlot;
+  if (replacesSlot >= 0 && !isCard(replacesSlot)) {
     return refuse('card_not_found', `the replaced card is no card of account ${row.account}`);
   }
   if (cards.count >= CARDS_PER_SHARD_MAX) return refuse('capacity_exceeded', 'the shard is full of cards');
@@ -169,6 +174,7 @@ function createCard(state: ShardState, row: Omit<CreateCard, 'op'>, nowMs: numbe
     serviceCode,
     status,
     replacesSlot,
+    aliasOfSlot: -1,
     previousOfAccount: accounts.newest(accountSlot),
   };
   commit(event);
@@ -183,26 +189,66 @@ function createCard(state: ShardState, row: Omit<CreateCard, 'op'>, nowMs: numbe
   };
 }
 
+/** A network token of a card. It begins with no use of its own: limits, holds and counters are the card's. */
+function createAlias(state: ShardState, command: CreateAlias, nowMs: number, commit: Commit): CommandResult {
+  const { accounts, cards } = state;
+  const { cardSlot: card, fingerprint, bin, last4, panLength, expiry, status } = command;
+  if (!cards.exists(card)) return refuse('card_not_found', 'there is no such card');
+  if (cards.isAlias(card)) return refuse('not_a_card', 'a network token stands for a card, not for another token');
+  if (isFinal(cards.status(card))) return refuse('card_status_final', 'closed, lost and stolen cards get no token');
+  if (cards.find(fingerprint[0], fingerprint[1], fingerprint[2]) >= 0) {
+    return refuse('card_exists', 'a card or a token with this number exists');
+  }
+  if (cards.count >= CARDS_PER_SHARD_MAX) return refuse('capacity_exceeded', 'the shard is full of cards');
+  const accountSlot = cards.account(card);
+  const cardSlot = cards.count;
+  const event: PlainEvent = {
+    kind: EventKind.cardCreated,
+    sequence: 0,
+    timeMs: nowMs,
+    cardSlot,
+    accountSlot,
+    fingerprint,
+    bin,
+    last4,
+    panLength,
+    expiry,
+    cardSequence: 0,
+    serviceCode: 0,
+    status,
+    replacesSlot: -1,
+    aliasOfSlot: card,
+    previousOfAccount: accounts.newest(accountSlot),
+  };
+  commit(event);
+  const views = { account: accountView(state, accountSlot), card: cardView(state, cardSlot) };
+  return { ok: true, sequence: event.sequence, ...views };
+}
+
 const isFinal = (status: number): boolean =>
   status === CardStatus.closed || status === CardStatus.lost || status === CardStatus.stolen;
 
 function updateCard(state: ShardState, command: UpdateCard, nowMs: number, commit: Commit): CommandResult {
   const { accounts, cards } = state;
-  const { cardSlot, status, controls } = command;
+  const { cardSlot, status, pinTries, controls } = command;
   if (!cards.exists(cardSlot)) return refuse('card_not_found', 'there is no such card');
   const accountSlot = cards.account(cardSlot);
   if (status !== undefined && isFinal(cards.status(cardSlot)) && cards.status(cardSlot) !== status) {
     return refuse('card_status_final', 'closed, lost and stolen are final');
   }
+  if (cards.isAlias(cardSlot) && (pinTries ?? controls) !== undefined) {
+    return refuse('not_a_card', 'a network token has the controls and the PIN of its card');
+  }
   let sequence = cards.newest(cardSlot);
-  if (status !== undefined) {
+  if ((status ?? pinTries) !== undefined) {
     const event: PlainEvent = {
       kind: EventKind.cardUpdated,
       sequence: 0,
       timeMs: nowMs,
       cardSlot,
       accountSlot,
-      status,
+      status: status ?? (cards.status(cardSlot) as CardStatus),
+      pinTries: pinTries ?? -1,
       previousOfCard: cards.newest(cardSlot),
       previousOfAccount: accounts.newest(accountSlot),
     };

@@ -37,7 +37,8 @@ export function decideFileUpdate(state: ShardState, out: MessageEvent): void {
     return;
   }
   out.verdict(Step.cardKnown, Verdict.pass);
-  const now = state.cards.status(cardSlot);
+  // A listed token is listed alone: its card goes on.
+  const now = state.cards.status(out.tokenSlot >= 0 ? out.tokenSlot : cardSlot);
   const wanted = input.fileAction === DELETE ? CardStatus.active : statusOfAction[input.fileCode]!;
   // What was never on the list need not be taken off it.
   const same = wanted === now || (input.fileAction === DELETE && now === CardStatus.inactive);

@@ -40,7 +40,7 @@ export const DECIDED: Decision = 0;
 /**
  * Decides a message and fills `out` (but for its sequence; after a repeat its contents mean nothing).
  *
- * @param cardSlot slot of the card, -1 when the directory does not know it; then the caller has put the PAN's fingerprint
+ * @param cardSlot slot of the card or of a network token of it, -1 when the directory does not know it; then the caller has put the PAN's fingerprint
  *   into `out.fingerprint` (zeros when the message carries no PAN).
  * @param nowMs shard time, ms since 1970 UTC.
  * @param out the event to fill; `out.input` may be `input` itself, which saves a copy.
@@ -103,7 +103,9 @@ function begin(state: ShardState, input: MessageInput, cardSlot: number, nowMs: 
   out.sequence = 0;
   out.timeMs = nowMs;
   out.element = elementOf(input);
-  out.cardSlot = cardSlot;
+  const token = cardSlot >= 0 && state.cards.isAlias(cardSlot) ? cardSlot : -1;
+  const card = token < 0 ? cardSlot : state.cards.aliasOf(token);
+  out.cardSlot = card;
   out.response = 0;
   out.reason = Reason.none;
   out.approvalCode = -1;
@@ -111,9 +113,10 @@ function begin(state: ShardState, input: MessageInput, cardSlot: number, nowMs: 
   out.holdDelta = 0;
   out.holdExpiresMs = 0;
   out.clearEffects();
+  out.tokenSlot = token;
   out.tombstone = 0;
   out.verdictCount = 0;
-  if (cardSlot < 0) {
+  if (card < 0) {
     out.accountSlot = -1;
     out.creditLimitBefore = 0;
     out.postedBefore = 0;
@@ -123,14 +126,14 @@ function begin(state: ShardState, input: MessageInput, cardSlot: number, nowMs: 
     return;
   }
   const { accounts, cards } = state;
-  const account = cards.account(cardSlot);
+  const account = cards.account(card);
   out.accountSlot = account;
   out.fingerprint.fill(0);
   out.creditLimitBefore = accounts.creditLimit(account);
   out.postedBefore = accounts.posted(account);
   out.heldBefore = accounts.held(account);
   out.previousOfAccount = accounts.newest(account);
-  out.previousOfCard = cards.newest(cardSlot);
+  out.previousOfCard = cards.newest(card);
 }
 
 /** DE48 tag 20: the amount comes on top of an earlier authorization, or is its new total. */

@@ -190,6 +190,8 @@ export interface CardCreated extends EventHead {
   status: CardStatus;
   /** Slot of the card it replaces, -1 for none. */
   replacesSlot: number;
+  /** Slot of the card that a network token stands for, -1 for a card. */
+  aliasOfSlot: number;
   previousOfAccount: number;
 }
 
@@ -198,6 +200,8 @@ export interface CardUpdated extends EventHead {
   cardSlot: number;
   accountSlot: number;
   status: CardStatus;
+  /** Failed PINs afterwards, 0-255; -1 leaves them. */
+  pinTries: number;
   previousOfCard: number;
   previousOfAccount: number;
 }

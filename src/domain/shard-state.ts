@@ -274,8 +274,9 @@ export class ShardState {
     assert(cursor.at - at === length, `entry ${key} of table ${table} has ${length} bytes, read ${cursor.at - at}`);
   }
 
-  /** Puts a card into its account's list. The list is derived: it is in no row and not in the digest. */
+  /** Puts a card into its account's list (tokens are not in it). The list is derived: in no row and not in the digest. */
   linkCard(cardSlot: number): void {
+    if (this.cards.isAlias(cardSlot)) return;
     const account = this.cards.account(cardSlot);
     this.accounts.reserve(account);
     this.cards.setNextOfAccount(cardSlot, this.accounts.firstCard(account));

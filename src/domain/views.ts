@@ -36,6 +36,8 @@ export function cardView(state: ShardState, slot: number): CardView {
     serviceCode: cards.serviceCode(slot),
     status: cards.status(slot) as CardStatus,
     replacesSlot: cards.replaces(slot),
+    aliasOfSlot: cards.aliasOf(slot),
+    pinTries: cards.pinTries(slot),
     controls: state.controls.text(cardOwner(slot)),
     createdMs: cards.createdMs(slot),
     newestSequence: cards.newest(slot),

@@ -28,14 +28,15 @@ export function writePlain(out: MsgpackWriter, event: PlainEvent): void {
       numbers(out, event.accountSlot, event.creditLimit, event.status, event.previousOfAccount);
       break;
     case EventKind.cardCreated:
-      head(out, event, 17);
+      head(out, event, 18, 2);
       numbers(out, event.cardSlot, event.accountSlot, ...event.fingerprint, event.bin, event.last4, event.panLength);
       numbers(out, event.expiry, event.cardSequence, event.serviceCode, event.status, event.replacesSlot);
-      numbers(out, event.previousOfAccount);
+      numbers(out, event.aliasOfSlot, event.previousOfAccount);
       break;
     case EventKind.cardUpdated:
-      head(out, event, 8);
-      numbers(out, event.cardSlot, event.accountSlot, event.status, event.previousOfCard, event.previousOfAccount);
+      head(out, event, 9, 2);
+      numbers(out, event.cardSlot, event.accountSlot, event.status, event.pinTries);
+      numbers(out, event.previousOfCard, event.previousOfAccount);
       break;
     case EventKind.notDelivered:
       head(out, event, 13, 2);
@@ -134,33 +135,39 @@ form(EventKind.accountUpdated, 1, 7, (r, sequence, timeMs) => ({
   status: r.integer() as 1,
   previousOfAccount: r.integer(),
 }));
-form(EventKind.cardCreated, 1, 17, (r, sequence, timeMs) => ({
-  kind: EventKind.cardCreated,
-  sequence,
-  timeMs,
-  cardSlot: r.integer(),
-  accountSlot: r.integer(),
-  fingerprint: [r.integer(), r.integer(), r.integer()] satisfies Fingerprint,
-  bin: r.integer(),
-  last4: r.integer(),
-  panLength: r.integer(),
-  expiry: r.integer(),
-  cardSequence: r.integer(),
-  serviceCode: r.integer(),
-  status: r.integer() as 1,
-  replacesSlot: r.integer(),
-  previousOfAccount: r.integer(),
-}));
-form(EventKind.cardUpdated, 1, 8, (r, sequence, timeMs) => ({
-  kind: EventKind.cardUpdated,
-  sequence,
-  timeMs,
-  cardSlot: r.integer(),
-  accountSlot: r.integer(),
-  status: r.integer() as 1,
-  previousOfCard: r.integer(),
-  previousOfAccount: r.integer(),
-}));
+/** Version 1 knew no network tokens. */
+for (const version of [1, 2]) {
+  form(EventKind.cardCreated, version, 16 + version, (r, sequence, timeMs) => ({
+    kind: EventKind.cardCreated,
+    sequence,
+    timeMs,
+    cardSlot: r.integer(),
+    accountSlot: r.integer(),
+    fingerprint: [r.integer(), r.integer(), r.integer()] satisfies Fingerprint,
+    bin: r.integer(),
+    last4: r.integer(),
+    panLength: r.integer(),
+    expiry: r.integer(),
+    cardSequence: r.integer(),
+    serviceCode: r.integer(),
+    status: r.integer() as 1,
+    replacesSlot: r.integer(),
+    aliasOfSlot: version === 1 ? -1 : r.integer(),
+    previousOfAccount: r.integer(),
+  }));
+  /** Nor failed PINs. */
+  form(EventKind.cardUpdated, version, 7 + version, (r, sequence, timeMs) => ({
+    kind: EventKind.cardUpdated,
+    sequence,
+    timeMs,
+    cardSlot: r.integer(),
+    accountSlot: r.integer(),
+    status: r.integer() as 1,
+    pinTries: version === 1 ? -1 : r.integer(),
+    previousOfCard: r.integer(),
+    previousOfAccount: r.integer(),
+  }));
+}
 /** Until version 2 nothing but whole authorizations could be rolled back, and they did no more than hold. */
 form(EventKind.notDelivered, 1, 9, (r, sequence, timeMs) => {
   const accountSlot = r.integer();

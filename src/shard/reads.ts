@@ -37,10 +37,13 @@ function answer(shard: LogicalShard, durable: number, read: Read): ReadResult {
       if (slot < 0) return { ok: false, code: 'account_not_found' };
       return { ok: true, cards: shard.state.cardsOf(slot).map((card) => cardView(shard.state, card)) };
     }
+    case 'aliases':
+      if (!cards.exists(read.cardSlot)) return { ok: false, code: 'card_not_found' };
+      return { ok: true, cards: aliasesOf(shard, read.cardSlot).map((slot) => cardView(shard.state, slot)) };
     case 'accounts':
       return { ok: true, accounts: slotsBelow(accounts.count, read).map((slot) => accountView(shard.state, slot)) };
     case 'cards':
-      return { ok: true, cards: slotsBelow(cards.count, read).map((slot) => cardView(shard.state, slot)) };
+      return { ok: true, cards: cardsBelow(shard, read).map((slot) => cardView(shard.state, slot)) };
     case 'index':
       // An incomplete index would leave out what it does not know.
       if (shard.index.incomplete) return { ok: false, code: 'shard_unavailable' };
@@ -64,6 +67,23 @@ function answer(shard: LogicalShard, durable: number, read: Read): ReadResult {
     case 'stats':
       return { ok: true, stats: stats(shard, durable) };
   }
+}
+
+/** Network tokens are few and younger than their card: a look at every younger row. */
+function aliasesOf({ state: { cards } }: LogicalShard, cardSlot: number): number[] {
+  const slots: number[] = [];
+  for (let slot = cardSlot + 1; slot < cards.count; slot++) if (cards.aliasOf(slot) === cardSlot) slots.push(slot);
+  return slots;
+}
+
+/** Slots of cards below `before`, newest first, without network tokens. */
+function cardsBelow({ state: { cards } }: LogicalShard, read: { before: number; limit: number }): number[] {
+  const slots: number[] = [];
+  const from = read.before < 0 ? cards.count : Math.min(cards.count, read.before);
+  for (let slot = from - 1; slot >= 0 && slots.length < read.limit; slot--) {
+    if (!cards.isAlias(slot)) slots.push(slot);
+  }
+  return slots;
 }
 
 /** Slots below `before`, newest first. */

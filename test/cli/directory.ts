@@ -106,6 +106,7 @@ export async function writeDirectory(path: string, tamper: Tamper = {}): Promise
       serviceCode: 201,
       status: CardStatus.active,
       replacesSlot: -1,
+      aliasOfSlot: -1,
       previousOfAccount: 1,
     });
     seal();

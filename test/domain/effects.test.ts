@@ -40,6 +40,7 @@ function opened(): ShardState {
     serviceCode: 201,
     status: CardStatus.active,
     replacesSlot: -1,
+    aliasOfSlot: -1,
     previousOfAccount: 1,
   });
   return state;

@@ -92,13 +92,24 @@ describe('plain records', () => {
     expect([...kinds].sort((a, b) => a - b)).toEqual(Object.values(EventKind).sort((a, b) => a - b));
   });
 
+  it('version 1 of cards stays readable: no network tokens, no failed PINs', () => {
+    const [created, updated] = [
+      'dc00110301cb427a0c4506c7b0000903cedeadbeef01ceffffffffce000f423f0810cd0b6001ccc902ff02',
+      '980401cb427a0c4506c7b0000903040303',
+    ].map((hex) => decode(Buffer.from(hex, 'hex')).plain);
+    const samples = samplePlain();
+    const of = (kind: number) => samples.find((event) => event.kind === kind)!;
+    expect(created).toEqual({ ...of(EventKind.cardCreated), aliasOfSlot: -1, sequence: 7 });
+    expect(updated).toEqual({ ...of(EventKind.cardUpdated), pinTries: -1, sequence: 7 });
+  });
+
   it('golden bytes', () => {
     const lines = samplePlain().map((event) => Buffer.from(encode((out) => writePlain(out, event))).toString('hex'));
     expect(lines.join('\n')).toMatchInlineSnapshot(`
       "990101cb427a0c4506c7b00003a96163635f312e412d7a01cd03dace0007a12001
       970201cb427a0c4506c7b00003cb42700000000000000201
-      dc00110301cb427a0c4506c7b0000903cedeadbeef01ceffffffffce000f423f0810cd0b6001ccc902ff02
-      980401cb427a0c4506c7b0000903040303
+      dc00120302cb427a0c4506c7b0000903cedeadbeef01ceffffffffce000f423f0810cd0b6001ccc902ffff02
+      990402cb427a0c4506c7b000090304020303
       9d0602cb427a0c4506c7b00003090504cd4e20d1cfc794cd044cd1cfc7cd0834cd3039c4030102030404
       9b0d01cb427a0c4506c7b00003090500d1cfc7c4000404
       960b01cb427a0c4506c7b00002cd012cb07b227265766973696f6e223a3330307d

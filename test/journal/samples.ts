@@ -117,6 +117,7 @@ export function samplePlain(): PlainEvent[] {
       serviceCode: 201,
       status: CardStatus.active,
       replacesSlot: -1,
+      aliasOfSlot: -1,
       previousOfAccount: 2,
     },
     {
@@ -126,6 +127,7 @@ export function samplePlain(): PlainEvent[] {
       cardSlot: 9,
       accountSlot: 3,
       status: CardStatus.lost,
+      pinTries: 2,
       previousOfCard: 3,
       previousOfAccount: 3,
     },

@@ -4,6 +4,7 @@
  *
  *   account A limit=100000 cur=986           an account (default BRL)
  *   card    a of=A expiry=2912               a card of it
+ *   token   t for=a expiry=2912 status=active        a network token of the card
  *   0100 a purchase 30000 stan=1             | 00 |      0 | 30000 |  70000
  *   0400 a stan=2 rrn=1                      | 00 |      0 |     0 | 100000
  *
@@ -11,13 +12,13 @@
  * `key=value`:
  *   stan, rrn, de7, terminal, acquirer, forwarder, cur, bill=<DE6>/<DE51>, exp=YYMM, mcc, country=<DE19>, merchant=<DE42>, mode=<DE22>, cond=<DE25>, fn=<letter>,
  *   net=<DE63>, orig=<DE48.63>, de38=<code or @line>, de95, de90=<mti>/<stan>/<de7>/<acquirer>/<forwarder> ('-' = absent),
- *   partial, back=<cash part>, hold=<DE48.80>, why=<DE48.84>, file=<DE91>, listing=<DE127>, bad=<field>. Defaults: stan = number of the line, rrn = stan, de7 = the clock, terminal T1, acquirer 12345.
- * Other lines: controls <account|card> <JSON without spaces, {} takes them away>; pay <account> <amount> ref=..; limit <account> <amount>; status <account|card> <word>; wait <n>h|m|s|d;
+ *   partial, pin, back=<cash part>, hold=<DE48.80>, why=<DE48.84>, file=<DE91>, listing=<DE127>, bad=<field>. Defaults: stan = number of the line, rrn = stan, de7 = the clock, terminal T1, acquirer 12345.
+ * Other lines: tries <card> <failed PINs>; controls <account|card> <JSON without spaces, {} takes them away>; pay <account> <amount> ref=..; limit <account> <amount>; status <account|card|token> <word>; wait <n>h|m|s|d;
  * undelivered <line>; expect codes `=` (the stored answer again: not recorded anew) may follow the response: `00=`.
  */
 import { describe, expect, test } from 'vitest';
 import { AccountStatus, AccountType, CardStatus, EventKind } from '#src/domain/codes.js';
-import { ABSENT, MessageInput, Text } from '#src/domain/message.js';
+import { ABSENT, Carried, MessageInput, Text } from '#src/domain/message.js';
 import { Book, heldTotal, type Outcome } from '../domain/book.js';
 
 const START_MS = Date.UTC(2026, 4, 20, 12, 0, 0);
@@ -65,6 +66,10 @@ class Scenario {
         });
       case 'card':
         return this.#card(name, options);
+      case 'token':
+        return this.#token(name, options);
+      case 'tries':
+        return this.#command({ op: 'update_card', cardSlot: this.cards.get(name)!, pinTries: Number(rest[1]) });
       case 'pay':
         this.#lastAccount = name;
         return this.#command({
@@ -128,6 +133,21 @@ class Scenario {
     });
   }
 
+  #token(name: string, options: Map<string, string>): string {
+    const card = this.cards.get(options.get('for')!)!;
+    this.cards.set(name, this.book.state.cards.count);
+    return this.#command({
+      op: 'create_alias',
+      cardSlot: card,
+      fingerprint: [name.charCodeAt(0), name.length, 99],
+      bin: 999999,
+      last4: 4321,
+      panLength: 16,
+      expiry: Number(options.get('expiry') ?? 2912),
+      status: CardStatus[(options.get('status') ?? 'active') as keyof typeof CardStatus],
+    });
+  }
+
   #controls(name: string, text: string): string {
     const controls = text === '{}' ? '' : text;
     const card = this.cards.get(name);
@@ -179,6 +199,7 @@ class Scenario {
     input.entryMode = number('mode', ABSENT);
     input.condition = number('cond', ABSENT);
     input.functionCode = (options.get('fn') ?? '\0').charCodeAt(0);
+    if (words.includes('pin')) input.carried |= Carried.pin;
     input.partialSupported = words.includes('partial') ? 1 : 0;
     input.replacementAmount = number('de95', ABSENT);
     input.cashBack = number('back', ABSENT);
