@@ -43,6 +43,7 @@ export function applyMessage(state: ShardState, event: MessageEvent): void {
   const currency = state.accounts.currency(accountSlot);
   if (holdDelta !== 0) state.ledger.moveHolds(currency, holdDelta, sequence);
   if (event.postings.count > 0) postLegs(state, event, currency, event.postings, fresh);
+  if (event.rulesAsked > 0) state.ruleStats.count(state.accounts.program(accountSlot), event);
   if (event.changes.count > 0) state.velocity.apply(event.changes, event.timeMs, sequence);
 }
 

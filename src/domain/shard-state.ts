@@ -23,6 +23,7 @@ import { HoldTable } from './hold-table.js';
 import { KeySet } from './key-set.js';
 import { LedgerTotals } from './ledger-totals.js';
 import { BLOCK_BITS } from './rows.js';
+import { RuleStats } from './rule-stats.js';
 import { Table } from './tables.js';
 import { TextTable } from './text-table.js';
 import { VelocityTable } from './velocity/velocity-table.js';
@@ -50,6 +51,7 @@ export class ShardState {
   /** Controls of cards and accounts as JSON, by owner (velocity/counter-changes.ts); a card's own, not those of its chain. */
   readonly controls: TextTable;
   readonly velocity: VelocityTable;
+  readonly ruleStats = new RuleStats(this.digest);
 
   #tombstones = 0;
   #countersNewest = 0;
@@ -100,7 +102,8 @@ export class ShardState {
       this.poisons.memoryBytes +
       this.programs.memoryBytes +
       this.controls.memoryBytes +
-      this.velocity.memoryBytes
+      this.velocity.memoryBytes +
+      this.ruleStats.memoryBytes
     );
   }
 
@@ -123,6 +126,7 @@ export class ShardState {
       this.programs.dirtyCount +
       this.controls.dirtyCount +
       this.velocity.dirtyCount +
+      this.ruleStats.dirtyCount +
       (this.#countersDirty ? 1 : 0)
     );
   }
@@ -142,9 +146,10 @@ export class ShardState {
   }
 
   #dirtyTables(): { startPass(): void; readonly passDone: boolean }[] {
-    const { accounts, cards, holds, ledger, references, idempotency, poisons, programs, controls, velocity } = this;
+    const { accounts, cards, holds, ledger, references, idempotency, poisons } = this;
+    const { programs, controls, velocity, ruleStats } = this;
     const lists = [accounts.dirty, cards.dirty, holds.dirty, ledger.dirty, references, idempotency, poisons];
-    return [...lists, programs, controls, velocity];
+    return [...lists, programs, controls, velocity, ruleStats];
   }
 
   /**
@@ -170,6 +175,7 @@ export class ShardState {
     taken += this.programs.takeDirty(limit - taken, (program) => visit(Table.program, program));
     taken += this.controls.takeDirty(limit - taken, (owner) => visit(Table.controls, owner));
     taken += this.velocity.takeDirty(limit - taken, (owner) => visit(Table.velocity, owner));
+    taken += this.ruleStats.takeDirty(limit - taken, (key) => visit(Table.ruleStats, key));
     return taken;
   }
 
@@ -207,6 +213,9 @@ export class ShardState {
         return cursor.at - at;
       case Table.velocity:
         this.velocity.writeRow(key, cursor);
+        return cursor.at - at;
+      case Table.ruleStats:
+        this.ruleStats.writeRow(key, cursor);
         return cursor.at - at;
       case Table.counters:
         cursor.putU8(COUNTERS_VERSION);
@@ -262,6 +271,9 @@ export class ShardState {
         break;
       case Table.velocity:
         this.velocity.readRow(key, cursor, length);
+        break;
+      case Table.ruleStats:
+        this.ruleStats.readRow(key, cursor, length);
         break;
       case Table.counters:
         assert(

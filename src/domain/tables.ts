@@ -23,5 +23,7 @@ export const Table = {
   controls: 10,
   /** Velocity counters, by owner. */
   velocity: 11,
+  /** Statistics of rules, by program and revision (rule-stats.ts). */
+  ruleStats: 12,
 } as const;
 export type Table = (typeof Table)[keyof typeof Table];
