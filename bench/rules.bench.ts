@@ -18,7 +18,8 @@ const WINDOWS = ['1h', '24h', '7d', 'day', 'week', 'month', 'cash day', 'decline
 
 const TYPICAL = 'amount > 500_00 and mcc in [5411, 5812] and country != "BR" and count("1h") >= 3';
 
-const conditions = [
+/** 25 conditions as issuers write them. */
+export const conditions = [
   TYPICAL,
   'channel == "ecommerce" and country in ["RU", "NG", "VN"] and amount > 100_00',
   'mcc in [7995, 7800..7802]',
