@@ -611,8 +611,9 @@ function isMalformed(m: Message, what: What, accountCurrency: number | undefined
   return !(m.bill && m.billCurrency === accountCurrency);
 }
 
-/** Class, DE11, DE32, DE37, DE41; card and DE7 are compared by the caller. */
+/** Class, DE11, DE32, DE37, DE41; card and DE7 are compared by the caller. The advice `b` repeats no request. */
 function sameKey(a: Message, b: Message): boolean {
+  if (whatIs(b) === 'advice' && whatIs(a) !== 'advice') return false;
   return (
     Math.trunc(a.mti / 100) === Math.trunc(b.mti / 100) &&
     a.stan === b.stan &&
