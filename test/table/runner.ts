@@ -56,7 +56,7 @@ const processingCodes: Record<string, number> = {
 };
 const units: Record<string, number> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
-class Scenario {
+export class Scenario {
   book = new Book();
   readonly cards = new Map<string, number>();
   readonly outcomes = new Map<number, Outcome>();
@@ -127,7 +127,7 @@ class Scenario {
       case 'hold':
         return hold < 0 ? 'none' : `${holds.remaining(hold)} of ${holds.authorized(hold)}`;
       case 'ends':
-        return hold < 0 ? 'none' : `${(holds.expiresMs(hold) - this.nowMs) / units['d']!}d`;
+        return hold < 0 ? 'none' : `${(holds.expiresMs(hold) - this.nowMs) / units.d!}d`;
       case 'legs': {
         const legs = event.postings.toList();
         const shown = legs.map(({ glAccount, amount }) => `${glAccount} ${amount < 0 ? '' : '+'}${amount}`);
@@ -362,4 +362,4 @@ function checkBooks(run: Scenario): void {
   if (last?.kind === EventKind.message && 'verdictCount' in last) expect(last.verdictCount).toBeGreaterThan(0);
 }
 
-export { describe, expect };
+export { describe, expect, test };
