@@ -5,11 +5,13 @@
  *   stand-in declined (DE48 tag 84 = D)       recorded
  *   its reversal came first                   recorded
  *   of an authorization that was reversed     recorded
- *   of an authorization that we approved      0120: the hold becomes its amount (at a fuel pump once)
+ *   of an authorization that we approved      0120: the hold becomes its amount (completed at a fuel pump once)
  *                                             0220: posted, and the hold is released
- *   of an increment (DE48 tag 20 = I)         0120: the hold grows by its amount, unless we had approved it
+ *   of an increment (DE48 tag 20 = I)         0120: the hold grows by its amount and lives anew, unless we had approved it
  *   of one that posted (0200, 0220)           0220: the difference is posted
  *   of one that we declined or do not know    decided as the network did, even above the limit: held, or posted
+ *
+ * An authorization is continued in its own direction only: a credit that names a purchase is a credit of its own.
  */
 import { ElementKind, Reason, Response, Step, Verdict } from './codes.js';
 import { wasReversed } from './decide-authorization.js';
@@ -18,15 +20,15 @@ import { type DecisionContext, policyOf } from './decision-context.js';
 import type { MessageEvent } from './events.js';
 import { HoldFlag } from './hold-table.js';
 import { isApproval, Undone, undoneBy } from './lookups.js';
-import { classOf, Text } from './message.js';
-import { findContinued, rootOf } from './originals.js';
+import { classOf, type MessageInput, Text } from './message.js';
+import { findContinued, INCREMENT, isChange, rootOf } from './originals.js';
 import type { Policy } from './program/policy.js';
 import { owedForPurchases, readStanding, Standing } from './standing.js';
 import { textNumber, textSize } from './texts.js';
 import { billedAmount, cashPart, Sort, sortOf } from './transaction.js';
 
 const DECLINED_FOR_US = 'D'.charCodeAt(0);
-const INCREMENT = 'I'.charCodeAt(0);
+const STAND_IN = 'S'.charCodeAt(0);
 
 const before = new Standing();
 const after = new Standing();
@@ -82,8 +84,9 @@ function count(context: DecisionContext, policy: Policy, out: MessageEvent, root
 
 /** Links the advice to the authorization of the message that it names; 0 when we know none. */
 function linkTo({ state, history }: DecisionContext, named: number, out: MessageEvent): number {
-  out.verdict(Step.original, named > 0 ? Verdict.matched : Verdict.notFound);
-  if (named === 0) return 0;
+  const continues = named > 0 && isCredit(history.read(named).input) === isCredit(out.input);
+  out.verdict(Step.original, continues ? Verdict.matched : Verdict.notFound);
+  if (!continues) return 0;
   const root = rootOf(history.read(named));
   const slot = state.holds.find(root);
   out.originalSequence = root;
@@ -91,42 +94,54 @@ function linkTo({ state, history }: DecisionContext, named: number, out: Message
   return root;
 }
 
+const isCredit = (input: MessageInput): boolean => sortOf(input) === Sort.credit;
+
 /** 0120: what is held becomes the amount of the advice. False when it changes nothing. */
 function hold(context: DecisionContext, policy: Policy, out: MessageEvent, root: number, named: number): boolean {
   const { state, history, keys } = context;
   const { input } = out;
   if (root > 0 && undoneBy(history, keys, root) === Undone.reversed) return false;
-  const isCredit = sortOf(input) === Sort.credit;
+  if (root > 0 && policy.isFuelPump(history.read(root).input.mcc) && isCompleted(context, root)) return false;
   const amount = billedAmount(input, state.accounts.currency(out.accountSlot));
   const slot = root > 0 ? state.holds.find(root) : -1;
   if (slot >= 0) {
-    const flags = state.holds.flags(slot);
-    const once = policy.isFuelPump(history.read(root).input.mcc);
-    if (isCredit || (flags & HoldFlag.refund) !== 0 || (once && (flags & HoldFlag.completed) !== 0)) return false;
+    if ((state.holds.flags(slot) & HoldFlag.refund) !== 0) return false;
     const isIncrement = input.functionCode === INCREMENT;
-    if (isIncrement && named !== root && stands(context, named)) return false;
+    if (isIncrement && stands(context, named)) return false;
     const remaining = state.holds.remaining(slot);
     const cleared = state.holds.cleared(slot);
     out.authorizedAfter = Math.max(cleared, isIncrement ? cleared + remaining + amount : amount);
     out.holdDelta = out.authorizedAfter - cleared - remaining;
-    out.holdFlags = isIncrement ? 0 : HoldFlag.completed;
+    if (isIncrement) out.holdExpiresMs = out.timeMs + policy.holdLifeMs(history.read(root).input);
     return true;
   }
   if (root > 0 && readStanding(history, keys, root, before).total > 0) return false;
   // Unknown, declined, rolled back, or its hold has come to its end.
   out.authorizedAfter = amount;
   out.holdPlaced = root > 0 ? 1 : 0;
-  out.holdDelta = isCredit ? 0 : amount;
-  out.holdFlags = isCredit ? HoldFlag.refund : root > 0 ? HoldFlag.completed : 0;
+  out.holdDelta = isCredit(input) ? 0 : amount;
+  out.holdFlags = isCredit(input) ? HoldFlag.refund : 0;
   if (amount > 0) out.holdExpiresMs = out.timeMs + policy.holdLifeMs(root > 0 ? history.read(root).input : input);
   return amount > 0;
 }
 
-/** True for an increment that we approved and that nothing has taken back. */
+/** True for an increment that was approved and that nothing has taken back. */
 function stands({ history, keys }: DecisionContext, named: number): boolean {
-  const { element, response } = history.read(named);
-  if (element !== ElementKind.increment && element !== ElementKind.replacement) return false;
-  return isApproval(response) && undoneBy(history, keys, named) === Undone.no;
+  const event = history.read(named);
+  return isChange(event) && isApproval(event.response) && undoneBy(history, keys, named) === Undone.no;
+}
+
+/** True when an advice has told the final amount; one that only tells of a decision in stand-in has not. */
+function isCompleted({ history, keys }: DecisionContext, root: number): boolean {
+  keys.elementsKey(root);
+  const found = history.find(keys.high, keys.low);
+  for (let i = 0; i < found.count; i++) {
+    if (!history.isMessage(found.sequences[i]!)) continue;
+    const event = history.read(found.sequences[i]!);
+    if (event.originalSequence !== root || event.element !== ElementKind.completion || isChange(event)) continue;
+    if (event.input.adviceReason !== STAND_IN) return true;
+  }
+  return false;
 }
 
 /** 0220: the postings become those of the advice, and the hold is released. False when it changes nothing. */

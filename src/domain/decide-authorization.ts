@@ -10,7 +10,7 @@ import { type DecisionContext, policyOf } from './decision-context.js';
 import type { MessageEvent } from './events.js';
 import { HoldFlag } from './hold-table.js';
 import { Carried, classOf, type MessageInput } from './message.js';
-import { approves, findContinued, findTombstone, rootOf } from './originals.js';
+import { approves, findContinued, findTombstone, isChange, rootOf } from './originals.js';
 import { decline } from './outcome.js';
 import type { Policy } from './program/policy.js';
 import { isWorthNothing } from './reply-facts.js';
@@ -58,9 +58,6 @@ export function decideAuthorization(context: DecisionContext, out: MessageEvent)
   out.approvalCode = state.approvalCodes.of(out.cardSlot, state.cards.approvals(out.cardSlot));
   out.verdict(Step.approve, Verdict.pass);
 }
-
-const isChange = ({ element }: MessageEvent): boolean =>
-  element === ElementKind.increment || element === ElementKind.replacement;
 
 /** True for what takes money, and so counts in velocity. */
 const movesFunds = (out: MessageEvent): boolean => out.element === ElementKind.authorization || isChange(out);

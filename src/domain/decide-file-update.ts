@@ -40,8 +40,8 @@ export function decideFileUpdate(state: ShardState, out: MessageEvent): void {
   // A listed token is listed alone: its card goes on.
   const now = state.cards.status(out.tokenSlot >= 0 ? out.tokenSlot : cardSlot);
   const wanted = input.fileAction === DELETE ? CardStatus.active : statusOfAction[input.fileCode]!;
-  // What was never on the list need not be taken off it.
-  const same = wanted === now || (input.fileAction === DELETE && now === CardStatus.inactive);
+  // A card that was not activated yet declines anyway: a listing that can be lifted again must not end in its activation.
+  const same = wanted === now || (now === CardStatus.inactive && !isFinal(wanted));
   if (isFinal(now) && wanted !== now) {
     out.verdict(Step.cardStatus, Verdict.fail);
     decline(out, Response.noActionTaken, Reason.cardStatusFinal);

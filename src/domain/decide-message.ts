@@ -20,15 +20,16 @@ import { decideAdvice } from './decide-advice.js';
 import { decideAuthorization } from './decide-authorization.js';
 import { badListingField, decideFileUpdate } from './decide-file-update.js';
 import { decideReversal, isRequest } from './decide-reversal.js';
-import type { DecisionContext } from './decision-context.js';
+import { type DecisionContext, policyOf } from './decision-context.js';
 import type { MessageEvent } from './events.js';
 import { findRepeated, isApproval, Undone, undoneBy } from './lookups.js';
 import { classOf, isAdvice, isServed, type MessageInput } from './message.js';
 import { isAmount } from './money.js';
+import { INCREMENT } from './originals.js';
 import { decline } from './outcome.js';
 import type { ShardState } from './shard-state.js';
 import { copyInput } from './texts.js';
-import { Sort, sortOf } from './transaction.js';
+import { Sort, sortOf, transactionType } from './transaction.js';
 
 /**
  * What to do with the message. `DECIDED` (0): `out` is a new event: append it, apply it, answer from it. Positive: the
@@ -54,7 +55,7 @@ export function decideMessage(
 ): Decision {
   const { state, history, keys } = context;
   begin(state, input, cardSlot, nowMs, out);
-  if (!checkFormat(state, out) || !checkMessageType(out)) return DECIDED;
+  if (!checkFormat(state, out) || !checkMessageType(context, out)) return DECIDED;
 
   const repeated = findRepeated(history, keys, out, state.duplicateWindowMs);
   if (repeated < 0) {
@@ -136,8 +137,7 @@ function begin(state: ShardState, input: MessageInput, cardSlot: number, nowMs: 
   out.previousOfCard = cards.newest(card);
 }
 
-/** DE48 tag 20: the amount comes on top of an earlier authorization, or is its new total. */
-const INCREMENT = 'I'.charCodeAt(0);
+/** DE48 tag 20: the amount is the new total of an earlier authorization. */
 const REPLACEMENT = 'R'.charCodeAt(0);
 
 /** What the message asks for; `refused` for what is not served. */
@@ -273,14 +273,17 @@ function isZero(fingerprint: Uint32Array): boolean {
   return fingerprint[0] === 0 && fingerprint[1] === 0 && fingerprint[2] === 0;
 }
 
-/** Step 1, second half: message types and processing codes of this release. False when answered 12. */
-function checkMessageType(out: MessageEvent): boolean {
+/** Step 1, second half: message types and processing codes of this release. False when answered 12, or 57 by the program. */
+function checkMessageType(context: DecisionContext, out: MessageEvent): boolean {
   if (out.element !== ElementKind.refused) {
     out.verdict(Step.messageType, Verdict.pass);
     return true;
   }
   out.verdict(Step.messageType, Verdict.fail);
-  const reason = isServed(out.input.mti) ? Reason.unsupportedProcessingCode : Reason.unsupportedMessage;
-  decline(out, Response.invalidTransaction, reason);
+  const { input, accountSlot } = out;
+  if (!isServed(input.mti)) decline(out, Response.invalidTransaction, Reason.unsupportedMessage);
+  else if (accountSlot >= 0 && policyOf(context, accountSlot).forbids(transactionType(input))) {
+    decline(out, Response.notPermitted, Reason.transactionTypeForbidden);
+  } else decline(out, Response.invalidTransaction, Reason.unsupportedProcessingCode);
   return false;
 }

@@ -4,7 +4,7 @@
  * A reversal is always accepted. Full: everything that remains is released, and what a single message posted is posted back.
  * Partial (DE95 above zero): DE95 is what stays authorized, so the authorized total becomes the smaller of the two and never
  * grows, and the hold keeps what of it has not been cleared. A full reversal that names an increment takes back that
- * increment. Without an original it stands as a tombstone against the late original.
+ * increment, once. Without an original it stands as a tombstone against the late original.
  *
  * In the event of a reversal `approvedAmount` is the authorized total *after* it, in the account's currency: 0 = the
  * authorization is fully reversed.
@@ -21,13 +21,15 @@ import type { IndexKeys } from './index-keys.js';
 import { isApproval, isRolledBack, Undone, undoneBy } from './lookups.js';
 import { classOf } from './message.js';
 import { mulDivHalfUp } from './money.js';
-import { approves, findOriginal, rootOf } from './originals.js';
+import { approves, findOriginal, isChange, rootOf } from './originals.js';
 import { Postings } from './postings.js';
 import { inMerchantCurrency } from './reply-facts.js';
 import type { ShardState } from './shard-state.js';
 import { readStanding, Standing } from './standing.js';
 import { isForeign } from './transaction.js';
 import { CounterChanges } from './velocity/counter-changes.js';
+
+const MONEY_MAX = Number.MAX_SAFE_INTEGER;
 
 const counted = new CountedElements();
 const changes = new CounterChanges();
@@ -45,13 +47,12 @@ export function decideReversal(context: DecisionContext, out: MessageEvent): voi
     return;
   }
   out.verdict(Step.original, Verdict.matched);
+  const added = out.input.replacementAmount > 0 ? -1 : addedBy(context, named);
   const original = history.read(named);
   const root = rootOf(original);
   out.originalSequence = root;
   if (original.accountSlot < 0) return;
   const stays = out.input.replacementAmount > 0 ? stayingAmount(state, original, out) : 0;
-  const isChange = original.element === ElementKind.increment || original.element === ElementKind.replacement;
-  const added = isChange && isApproval(original.response) && stays === 0 ? Math.max(0, original.holdDelta) : -1;
   if (original.postings.count > 0 || (classOf(original.input.mti) === 2 && approves(original))) {
     reversePosted(context, out, root, stays);
     return;
@@ -75,6 +76,17 @@ export function decideReversal(context: DecisionContext, out: MessageEvent): voi
   if ((flags & HoldFlag.counted) !== 0) giveBackTo(context, root, out.authorizedAfter, out.changes);
 }
 
+/**
+ * What a full reversal of an increment takes back: what it added, or nothing when that was declined or has gone back already.
+ * -1 when the message at `named` is no increment, so that all of the authorization is meant.
+ */
+function addedBy({ history, keys }: DecisionContext, named: number): number {
+  const event = history.read(named);
+  if (!isChange(event) || event.originalSequence === 0) return -1;
+  const added = isApproval(event.response) ? Math.max(0, event.holdDelta) : 0;
+  return undoneBy(history, keys, named) === Undone.no ? added : 0;
+}
+
 /** The mirror of what single messages posted for the authorization, in full or down to what stays. */
 function reversePosted(context: DecisionContext, out: MessageEvent, root: number, stays: number): void {
   const { state, history, keys } = context;
@@ -86,8 +98,11 @@ function reversePosted(context: DecisionContext, out: MessageEvent, root: number
   out.authorizedAfter = after.total;
   const slot = state.holds.find(root);
   if (slot >= 0) {
-    const back = before.total - after.total;
-    out.authorizedAfter = Math.max(state.holds.remaining(slot), state.holds.authorized(slot) - back);
+    // What is held beside it: a later increment, or what the network decided after a roll-back.
+    out.authorizedAfter = Math.max(after.total, Math.min(state.holds.authorized(slot), stays));
+    out.approvedAmount = out.authorizedAfter;
+    const isRefund = (state.holds.flags(slot) & HoldFlag.refund) !== 0;
+    out.holdDelta = isRefund ? 0 : out.authorizedAfter - after.total - state.holds.remaining(slot);
   }
   giveBackTo(context, root, out.authorizedAfter, out.changes);
 }
@@ -103,17 +118,21 @@ export function giveBackTo(
 }
 
 /**
- * DE95 in the account's currency, at the rate of the original; half a minor unit is rounded up. It is compared with the
- * approved DE4 first, in the currency that both are in: an approved DE4 is rounded down, so its way back would give less than
- * what is held, and a reversal down to just what was approved must change nothing.
+ * DE95 in the account's currency, at the rate of the original; half a minor unit is rounded up. The approved DE4 of a partial
+ * approval was rounded down, so its way back would give less than what is held: from it on at least what was approved stays.
  */
 function stayingAmount(state: ShardState, original: MessageEvent, out: MessageEvent): number {
   const { replacementAmount } = out.input;
   const { amount, billingAmount } = original.input;
   if (!isForeign(original.input, state.accounts.currency(original.accountSlot))) return replacementAmount;
   if (!(amount > 0) || !(billingAmount > 0)) return AMOUNT_MAX;
-  if (replacementAmount >= inMerchantCurrency(original.input, original.approvedAmount)) return AMOUNT_MAX;
-  return mulDivHalfUp(replacementAmount, billingAmount, amount);
+  // More than money can be: nothing is taken back.
+  if ((replacementAmount / amount) * billingAmount > MONEY_MAX / 2) return MONEY_MAX;
+  const staying = mulDivHalfUp(replacementAmount, billingAmount, amount);
+  // Of an element only the rate counts: DE95 speaks of the whole authorization.
+  if (original.originalSequence > 0) return staying;
+  if (replacementAmount < inMerchantCurrency(original.input, original.approvedAmount)) return staying;
+  return Math.max(staying, original.approvedAmount);
 }
 
 /**
@@ -129,17 +148,17 @@ export function decideNotDelivered(
   if (!history.isMessage(sequence) || isRolledBack(history, keys, sequence)) return undefined;
   const approval = history.read(sequence);
   if (!isRequest(approval.element) || !isApproval(approval.response)) return undefined;
-  const { accountSlot, cardSlot, originalSequence } = approval;
-  const added = Math.max(0, approval.holdDelta);
+  const { accountSlot, cardSlot } = approval;
   const authorization = rootOf(approval);
+  const counts = approval.changes.count > 0;
+  const posts = approval.postings.count > 0;
   const slot = state.holds.find(authorization);
   const remaining = slot < 0 ? 0 : state.holds.remaining(slot);
   const cleared = slot < 0 ? 0 : state.holds.cleared(slot);
   // Of an increment only what it added goes back, of an authorization everything.
-  const back = originalSequence > 0 ? Math.min(remaining, added) : remaining;
+  const added = addedBy(context, sequence);
+  const back = added < 0 ? remaining : Math.min(remaining, added);
   const authorizedAfter = cleared + remaining - back;
-  const counts = approval.changes.count > 0;
-  const posts = approval.postings.count > 0;
   return {
     kind: EventKind.notDelivered,
     sequence: 0,

@@ -19,12 +19,10 @@ import { Table } from './tables.js';
 
 const Field = { place: 1, original: 2, authorized: 3, remaining: 4, expires: 5, flags: 6 } as const;
 
-/** What a decision must know of a hold beside its amounts. Bits in rows and records: never change or reuse one. */
+/** What a decision must know of a hold beside its amounts. Bits in rows and records: never change or reuse one (2 was one). */
 export const HoldFlag = {
   /** A refund is announced: the row holds nothing and waits for its expiry. */
   refund: 1,
-  /** An advice has named its amount. */
-  completed: 2,
   /** It counted in velocity windows: what is released gives back. */
   counted: 4,
 } as const;

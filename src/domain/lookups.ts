@@ -8,7 +8,7 @@ import { ElementKind, EventKind, Response } from './codes.js';
 import type { MessageEvent } from './events.js';
 import type { Found, History } from './history.js';
 import type { IndexKeys } from './index-keys.js';
-import { classOf, isMarkedRepeat, type MessageInput, Text } from './message.js';
+import { classOf, isAdvice, isMarkedRepeat, type MessageInput, Text } from './message.js';
 import { sameInstitution, sameText } from './texts.js';
 
 /** What the look-ups need to know of the message in hand: an event being filled has it all. */
@@ -71,7 +71,10 @@ function repeatedAmong(
   return -otherAmount;
 }
 
-/** Everything of the duplicate key but DE7. What was answered 30 or 12 is no decision that could be repeated. */
+/**
+ * Everything of the duplicate key but DE7. What was answered 30 or 12 is no decision that could be repeated, and an advice
+ * repeats no request, though it may carry the same numbers: it tells what the network did about that request.
+ */
 function isSameMessage(subject: Subject, event: MessageEvent): boolean {
   const { input } = subject;
   const past = event.input;
@@ -79,12 +82,16 @@ function isSameMessage(subject: Subject, event: MessageEvent): boolean {
     event.element !== ElementKind.refused &&
     past.stan === input.stan &&
     classOf(past.mti) === classOf(input.mti) &&
+    (!tellsDecision(input.mti) || tellsDecision(past.mti)) &&
     sameCard(subject, event) &&
     sameInstitution(past, Text.acquirer, input, Text.acquirer) &&
     sameText(past, Text.rrn, input, Text.rrn) &&
     sameText(past, Text.terminal, input, Text.terminal)
   );
 }
+
+/** True for 0120 and 0220. Of reversals 0400 and 0420 are one: both say the same. */
+const tellsDecision = (mti: number): boolean => isAdvice(mti) && classOf(mti) <= 2;
 
 /** DE4 and DE6, each with its currency, and DE95: an absent amount is as good as zero. */
 function sameAmounts(a: MessageInput, b: MessageInput): boolean {

@@ -11,6 +11,7 @@ import type { IndexKeys } from './index-keys.js';
 import { isApproval, type Subject, sameCard } from './lookups.js';
 import { classOf, type MessageInput, Text } from './message.js';
 import { sameInstitution, sameText, textNumber, textSize } from './texts.js';
+import { Sort, sortOf } from './transaction.js';
 
 function namedByNetworkId(reversal: MessageInput, original: MessageInput): boolean {
   if (textSize(reversal, Text.originalNetworkId) === 0) return false;
@@ -120,8 +121,16 @@ export function approves({ element, response, approvedAmount }: MessageEvent): b
   return (element !== ElementKind.advice && element !== ElementKind.completion) || approvedAmount > 0;
 }
 
-const isChange = (element: ElementKind): boolean =>
-  element === ElementKind.increment || element === ElementKind.replacement;
+/** DE48 tag 20 of an increment. */
+export const INCREMENT = 'I'.charCodeAt(0);
+
+/** True for an increment or a replacement, and for an advice that told of an increment and added it. */
+export function isChange({ element, input }: MessageEvent): boolean {
+  if (element === ElementKind.completion) {
+    return input.functionCode === INCREMENT && classOf(input.mti) === 1 && sortOf(input) !== Sort.credit;
+  }
+  return element === ElementKind.increment || element === ElementKind.replacement;
+}
 
 /**
  * The best of the candidates that the rung confirms: an approval before a decline, then one whose DE37 and DE41 are the
@@ -138,7 +147,7 @@ function originalAmong(history: History, found: Found, subject: Subject, rung: R
     if (subject.timeMs - event.timeMs > MATCHABLE_MS || !isOriginal(subject, event)) continue;
     if (!confirms(rung, subject.input, event)) continue;
     const rank =
-      (approves(event) ? 4 : 0) + (namedByRrn(subject.input, event.input) ? 2 : 0) + (isChange(event.element) ? 0 : 1);
+      (approves(event) ? 4 : 0) + (namedByRrn(subject.input, event.input) ? 2 : 0) + (isChange(event) ? 0 : 1);
     if (rank <= bestRank) continue;
     best = sequence;
     bestRank = rank;

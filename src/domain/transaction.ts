@@ -73,10 +73,9 @@ export function cashPart(input: MessageInput, accountCurrency: number): number {
   return Math.min(billed, mulDivHalfUp(input.cashBack, input.billingAmount, input.amount));
 }
 
-/** Purchases may be approved in part, but never their cash back. */
+/** Purchases may be approved in part, but never their cash back: it must be told what of the amount that is. */
 export function mayBePartial(input: MessageInput): boolean {
+  if (input.partialSupported !== 1) return false;
   const type = transactionType(input);
-  return (
-    input.partialSupported === 1 && (type === TransactionType.purchase || type === TransactionType.purchaseWithCashBack)
-  );
+  return type === TransactionType.purchase || (type === TransactionType.purchaseWithCashBack && input.cashBack >= 0);
 }

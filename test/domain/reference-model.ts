@@ -71,7 +71,6 @@ interface Hold {
   cleared: number;
   expiresMs: number;
   refund: boolean;
-  completed: boolean;
 }
 
 /** What single messages have charged for one authorization; a refund has negative parts. */
@@ -113,6 +112,10 @@ interface Entry {
   takesBack?: Entry;
   /** What an increment added to the hold. */
   added: number;
+  /** Advice: it told of an increment, which was added. */
+  toldIncrement: boolean;
+  /** Advice: it told the final amount. */
+  completes: boolean;
   /** Reversal: nothing of the original stays authorized. */
   full: boolean;
   /** It posted something. */
@@ -213,7 +216,7 @@ export class ReferenceModel {
     if (this.log.some((e) => e.what === 'roll-back' && e.original === entry)) return false;
     if (entry.original) {
       const hold = this.holds.get(entry.original.sequence);
-      if (hold) this.#set(entry.original.sequence, hold, Math.max(0, hold.authorized - Math.max(0, entry.added)));
+      if (hold) this.#set(entry.original.sequence, hold, Math.max(0, hold.authorized - this.#stillAdded(entry)));
     } else {
       const hold = this.holds.get(sequence);
       if (hold) this.#set(sequence, hold, 0);
@@ -308,7 +311,8 @@ export class ReferenceModel {
     let response = '00';
     if (free < amount + fee) {
       approved = isStatusCheck ? (free >= FUEL.least ? Math.min(amount, free) : 0) : 0;
-      if (!isStatusCheck && m.partial && [0, 9].includes(typeOf(m))) {
+      const divisible = typeOf(m) === 0 || (typeOf(m) === 9 && m.back !== undefined);
+      if (!isStatusCheck && m.partial && divisible) {
         approved = Math.max(0, Math.min(free, amount - cash));
         if (approved > 0 && inMerchantCurrency(m, account, approved) === 0) approved = 0;
         response = '10';
@@ -333,7 +337,7 @@ export class ReferenceModel {
 
   #hold(sequence: number, account: ModelAccount, amount: number, expiresMs: number, flags: Partial<Hold> = {}): void {
     const open = { account, first: amount, authorized: amount, remaining: amount, cleared: 0, expiresMs };
-    this.holds.set(sequence, { ...open, refund: false, completed: false, ...flags });
+    this.holds.set(sequence, { ...open, refund: false, ...flags });
     if (flags.refund) this.holds.get(sequence)!.remaining = 0;
   }
 
@@ -364,6 +368,11 @@ export class ReferenceModel {
     return { purchases: -purchases, cash: 0, fee: 0, credit: -(amount - purchases) };
   }
 
+  /** What an increment added and nothing has taken back. */
+  #stillAdded(entry: Entry): number {
+    return this.#isUndone(entry) ? 0 : Math.max(0, entry.added);
+  }
+
   #isUndone(entry: Entry): boolean {
     return this.#isReversed(entry) || this.log.some((e) => e.original === entry && e.what === 'roll-back');
   }
@@ -374,14 +383,16 @@ export class ReferenceModel {
 
   /** The network has decided. */
   #advise(m: Message, account: ModelAccount, base: Partial<Entry> & { atMs: number; card: string }): Entry {
-    const named = this.#namedBy(m, base.card, base.atMs, true);
+    const type = typeOf(m);
+    const isCredit = CREDITS.includes(type);
+    const found = this.#namedBy(m, base.card, base.atMs, true);
+    // A credit is no completion of a purchase, nor the other way round.
+    const named = found && CREDITS.includes(typeOf(found.message!)) === isCredit ? found : undefined;
     const root = named?.original ?? named;
     const links = root === undefined ? {} : { original: root };
     const told = this.#push({ ...base, ...links, response: '00' });
-    const type = typeOf(m);
     if (m.why === 'D' || [30, 31, 38].includes(type) || (m.amount === 0 && root === undefined)) return told;
     const amount = inAccountCurrency(m, account);
-    const isCredit = [20, 26, 28].includes(type);
     if (isFinancial(m)) {
       if (root?.posted && this.#isReversed(root)) return told;
       const cash = cashOf(m, account);
@@ -399,26 +410,27 @@ export class ReferenceModel {
       }
     } else {
       if (root && this.#isReversed(root)) return told;
+      if (root?.message?.mcc === FUEL.mcc && this.log.some((e) => e.original === root && e.completes)) return told;
       const hold = root && this.holds.get(root.sequence);
       if (hold) {
-        if (isCredit || hold.refund || (root.message!.mcc === FUEL.mcc && hold.completed)) return told;
+        if (hold.refund) return told;
         if (m.fn === 'I') {
           const stands = named && !isNoChange(named) && approves(named.response) && !this.#isUndone(named);
           if (stands) return told;
           this.#set(root.sequence, hold, hold.authorized + amount);
-        } else {
-          hold.completed = true;
-          this.#set(root.sequence, hold, amount);
-        }
+          hold.expiresMs = base.atMs + daysOf(root.message!) * DAY;
+        } else this.#set(root.sequence, hold, amount);
       } else {
         const { purchases, cash, credit } = (root && this.charged.get(root.sequence)) ?? NOTHING;
         if (purchases !== 0 || cash !== 0 || credit !== 0 || amount === 0) return told;
         const life = daysOf((root ?? told).message!) * DAY;
-        const flags = { refund: isCredit, completed: root !== undefined && !isCredit };
-        this.#hold((root ?? told).sequence, account, amount, base.atMs + life, flags);
+        this.#hold((root ?? told).sequence, account, amount, base.atMs + life, { refund: isCredit });
       }
     }
     told.approved = amount;
+    told.toldIncrement = root !== undefined && m.fn === 'I' && !isFinancial(m) && !isCredit;
+    told.added = told.toldIncrement ? amount : 0;
+    told.completes = root !== undefined && !told.toldIncrement && m.why !== 'S';
     if (m.de38?.length === 6) told.code = Number(m.de38);
     return told;
   }
@@ -430,7 +442,7 @@ export class ReferenceModel {
     const status = m.file === '3' ? 'active' : (listed[m.listing as 41] ?? 'paused');
     const final = ['lost', 'stolen', 'closed'].includes(card.status);
     if (final && status !== card.status) return this.#push({ ...base, response: '21' });
-    if (!(m.file === '3' && card.status === 'inactive')) card.status = status;
+    if (card.status !== 'inactive' || ['lost', 'stolen', 'closed'].includes(status)) card.status = status;
     return this.#push({ ...base, response: '00' });
   }
 
@@ -447,13 +459,13 @@ export class ReferenceModel {
       const before = this.charged.get(original.sequence)!;
       const total = Math.abs(before.purchases + before.cash + before.credit);
       const left = least(total);
-      const entry = this.#push({ ...told, full: left === 0 });
-      this.#charge(entry, reducedBy(before, total - left, left));
       const hold = this.holds.get(original.sequence);
       if (hold) {
-        hold.cleared = Math.max(0, hold.cleared - (total - left));
-        this.#set(original.sequence, hold, hold.cleared + hold.remaining);
+        if (!hold.refund) hold.cleared = left;
+        this.#set(original.sequence, hold, least(hold.authorized));
       }
+      const entry = this.#push({ ...told, full: left === 0 && !this.holds.has(original.sequence) });
+      this.#charge(entry, reducedBy(before, total - left, left));
       return entry;
     }
     const hold = this.holds.get(original.sequence);
@@ -461,9 +473,8 @@ export class ReferenceModel {
       const stillApproved = approves(named.response) && !this.#isUndone(original);
       return this.#push({ ...told, full: !stillApproved || least(named.approved) === 0 });
     }
-    const isChange = named.what === 'increment' || named.what === 'replacement';
-    if (isChange && approves(named.response) && !m.de95) {
-      const total = Math.max(0, hold.authorized - Math.max(0, named.added));
+    if (!isNoChange(named) && !m.de95) {
+      const total = Math.max(0, hold.authorized - this.#stillAdded(named));
       this.#set(original.sequence, hold, total);
       return this.#push({ ...told, takesBack: named, full: total === 0 });
     }
@@ -508,6 +519,8 @@ export class ReferenceModel {
       response: '',
       approved: 0,
       added: 0,
+      toldIncrement: false,
+      completes: false,
       posted: false,
       refusedRepeat: false,
       tombstone: false,
@@ -545,7 +558,8 @@ const isRequest = (what: Entry['what']): boolean =>
 /** An increment of nothing we know is decided as a new authorization. */
 const asNew = (what: What): What => (what === 'increment' || what === 'replacement' ? 'debit' : what);
 
-const isNoChange = ({ what }: Entry): boolean => what !== 'increment' && what !== 'replacement';
+const isNoChange = ({ what, toldIncrement }: Entry): boolean =>
+  what !== 'increment' && what !== 'replacement' && !toldIncrement;
 
 /** Money was approved, by us or by the network. */
 const approved = (e: Entry): boolean => approves(e.response) && (e.what !== 'advice' || e.approved > 0);
@@ -560,6 +574,9 @@ function preferred(entries: Entry[], qualities: ((e: Entry) => boolean)[]): Entr
   return best.at(-1);
 }
 
+/** Processing types of credits to the card. */
+const CREDITS = [20, 26, 28];
+
 const isFinancial = (m: Message): boolean => classOf(m.mti) === '2';
 const typeOf = (m: Message): number => Math.trunc((m.pc ?? -10_000) / 10_000);
 
@@ -572,7 +589,7 @@ function whatIs(m: Message): What {
   if (Math.trunc(m.mti / 10) % 10 === 2) return 'advice';
   if (type === 30 || type === 31) return 'inquiry';
   if (type === 38 || m.amount === 0) return 'verification';
-  const isCredit = [20, 26, 28].includes(type);
+  const isCredit = CREDITS.includes(type);
   if (m.fn === 'I' || m.fn === 'R') {
     if (isCredit || isFinancial(m)) return 'not understood';
     return m.fn === 'I' ? 'increment' : 'replacement';
@@ -594,8 +611,9 @@ function isMalformed(m: Message, what: What, accountCurrency: number | undefined
   return !(m.bill && m.billCurrency === accountCurrency);
 }
 
-/** Class, DE11, DE32, DE37, DE41; card and DE7 are compared by the caller. */
+/** Class, DE11, DE32, DE37, DE41; card and DE7 are compared by the caller. The advice `b` repeats no request. */
 function sameKey(a: Message, b: Message): boolean {
+  if (whatIs(b) === 'advice' && whatIs(a) !== 'advice') return false;
   return (
     Math.trunc(a.mti / 100) === Math.trunc(b.mti / 100) &&
     a.stan === b.stan &&
@@ -693,8 +711,10 @@ function inAccountCurrency(m: Message, account: ModelAccount): number {
 function stayingOf(de95: number, named: Entry, account: ModelAccount): bigint {
   const o = named.message!;
   if (o.currency === account.currency) return BigInt(de95);
-  if (!o.amount || !o.bill || de95 >= inMerchantCurrency(o, account, named.approved)) return 999_999_999_999n;
-  return (BigInt(de95) * BigInt(o.bill) * 2n + BigInt(o.amount)) / (BigInt(o.amount) * 2n);
+  if (!o.amount || !o.bill) return 999_999_999_999n;
+  const converted = (BigInt(de95) * BigInt(o.bill) * 2n + BigInt(o.amount)) / (BigInt(o.amount) * 2n);
+  const whole = named.original === undefined && de95 >= inMerchantCurrency(o, account, named.approved);
+  return whole && converted < named.approved ? BigInt(named.approved) : converted;
 }
 
 /** What stays charged when `back` is taken back: purchases before cash, of a refund the credit balance first. */

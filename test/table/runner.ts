@@ -13,12 +13,28 @@
  *   stan, rrn, de7, terminal, acquirer, forwarder, cur, bill=<DE6>/<DE51>, exp=YYMM, mcc, country=<DE19>, merchant=<DE42>, mode=<DE22>, cond=<DE25>, fn=<letter>,
  *   net=<DE63>, orig=<DE48.63>, de38=<code or @line>, de95, de90=<mti>/<stan>/<de7>/<acquirer>/<forwarder> ('-' = absent),
  *   partial, pin, back=<cash part>, hold=<DE48.80>, why=<DE48.84>, file=<DE91>, listing=<DE127>, bad=<field>. Defaults: stan = number of the line, rrn = stan, de7 = the clock, terminal T1, acquirer 12345.
- * Other lines: tries <card> <failed PINs>; controls <account|card> <JSON without spaces, {} takes them away>; pay <account> <amount> ref=..; limit <account> <amount>; status <account|card|token> <word>; wait <n>h|m|s|d;
- * undelivered <line>; expect codes `=` (the stored answer again: not recorded anew) may follow the response: `00=`.
+ * `=` behind the response (`00=`) is the stored answer again: nothing was recorded anew.
+ *
+ * Other lines: pay <account> <amount> ref=..; limit <account> <amount>; status <account|card|token> <word>; wait
+ * <n>h|m|s|d; at <YYYY-MM-DDThh:mm:ss> (the clock, UTC); undelivered <line>; tries <card> <failed PINs>;
+ * controls <account|card> <JSON without spaces, {} takes them away>.
+ * On the first line, tables of the program other than the defaults: program fee=<flat>+<basis points> forbid=<type>,<type>
+ *   partial=no fuel=<amount> short=decline|hold_available least=<minimum>
+ *
+ * Questions about what the message on a line left behind, with the answer behind the bar:
+ *   hold <line>     | 30 of 50                what remains of what is authorized; none
+ *   ends <line>     | 7d                      days from now to the end of its hold
+ *   legs <line>     | 1100 +50, 2100 -50      what that message posted; none
+ *   kind <line>     | completion              what it is in the life of the authorization
+ *   why  <line>     | cardLost                its Reason
+ *   code <line>     | 123456                  its approval code; none
+ *   is   <card>     | lost                    status of a card
  */
 import { describe, expect, test } from 'vitest';
-import { AccountStatus, AccountType, CardStatus, EventKind } from '#src/domain/codes.js';
+import { AccountStatus, AccountType, CardStatus, ElementKind, EventKind, Reason } from '#src/domain/codes.js';
 import { ABSENT, Carried, MessageInput, Text } from '#src/domain/message.js';
+import { rootOf } from '#src/domain/originals.js';
+import { defaultTables, Policy } from '#src/domain/program/policy.js';
 import { Book, heldTotal, type Outcome } from '../domain/book.js';
 
 const START_MS = Date.UTC(2026, 4, 20, 12, 0, 0);
@@ -40,8 +56,8 @@ const processingCodes: Record<string, number> = {
 };
 const units: Record<string, number> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
-class Scenario {
-  readonly book = new Book();
+export class Scenario {
+  book = new Book();
   readonly cards = new Map<string, number>();
   readonly outcomes = new Map<number, Outcome>();
   nowMs = START_MS;
@@ -89,8 +105,40 @@ class Scenario {
       case 'wait':
         this.nowMs += Number(name.slice(0, -1)) * units[name.slice(-1)]!;
         return 'ok';
+      case 'at':
+        this.nowMs = Date.parse(`${name}Z`);
+        return 'ok';
+      case 'program':
+        this.book = new Book(policyOf(rest, options));
+        return 'ok';
       case 'undelivered':
         return this.book.notDelivered(this.#outcome(name).sequence, this.nowMs) ? 'ok' : 'no';
+      default:
+        return this.#question(what, name, line);
+    }
+  }
+
+  #question(what: string, name: string, line: number): string {
+    const { holds, cards } = this.book.state;
+    if (what === 'is') return wordOf(CardStatus, cards.status(this.cards.get(name) ?? -1));
+    const { event, approvalCode } = this.#outcome(name);
+    const hold = holds.find(rootOf(event));
+    switch (what) {
+      case 'hold':
+        return hold < 0 ? 'none' : `${holds.remaining(hold)} of ${holds.authorized(hold)}`;
+      case 'ends':
+        return hold < 0 ? 'none' : `${(holds.expiresMs(hold) - this.nowMs) / units.d!}d`;
+      case 'legs': {
+        const legs = event.postings.toList();
+        const shown = legs.map(({ glAccount, amount }) => `${glAccount} ${amount < 0 ? '' : '+'}${amount}`);
+        return shown.length === 0 ? 'none' : shown.join(', ');
+      }
+      case 'kind':
+        return wordOf(ElementKind, event.element);
+      case 'why':
+        return wordOf(Reason, event.reason);
+      case 'code':
+        return approvalCode === '' ? 'none' : approvalCode;
       default:
         throw new Error(`line ${line}: what is "${what}"?`);
     }
@@ -245,6 +293,29 @@ function optionsOf(words: string[]): Map<string, string> {
   return options;
 }
 
+/** The default tables of a program, with what a `program` line says instead. */
+function policyOf(words: string[], options: Map<string, string>): Policy {
+  const { fuel, cashFee, ...tables } = defaultTables;
+  const [flat = '0', basisPoints = '0'] = (options.get('fee') ?? '').split('+');
+  return new Policy(1, {
+    ...tables,
+    cashFee: { ...cashFee, flat: Number(flat), basisPoints: Number(basisPoints) },
+    forbidden: options.get('forbid')?.split(',').map(Number) ?? [],
+    partialApproval: !words.includes('partial=no'),
+    fuel: {
+      ...fuel,
+      amount: Number(options.get('fuel') ?? fuel.amount),
+      whenShort: options.get('short') === 'decline' ? 'decline' : 'hold_available',
+      minimum: Number(options.get('least') ?? fuel.minimum),
+    },
+  });
+}
+
+/** Name of a number in one of the tables of codes. */
+function wordOf(codes: Readonly<Record<string, number>>, code: number): string {
+  return Object.entries(codes).find(([, value]) => value === code)?.[0] ?? String(code);
+}
+
 /** DE7 of a time. */
 function transmissionOf(timeMs: number): number {
   const at = new Date(timeMs);
@@ -291,4 +362,4 @@ function checkBooks(run: Scenario): void {
   if (last?.kind === EventKind.message && 'verdictCount' in last) expect(last.verdictCount).toBeGreaterThan(0);
 }
 
-export { describe, expect };
+export { describe, expect, test };

@@ -1,0 +1,294 @@
+/** Advices: 0120 tells a decision or a final amount and holds, 0220 posts. All of them are accepted (00). */
+import { describe, expect, scenario } from './runner.js';
+
+describe('stand-in advices', () => {
+  scenario(
+    'of an original that we never saw: held as the network decided, even above the limit',
+    `
+    account A limit=1000
+    card a
+    0120 a purchase 1500 stan=1 why=S de38=654321 mode=51   | 00 | 0 | 1500 | -500
+    kind 3                                          | advice
+    code 3                                          | 654321   # the network's code, not one of ours
+    ends 3                                          | 5d
+    0121 a purchase 1500 stan=1 why=S de38=654321 mode=51   | 00= | 0 | 1500 | -500
+    0100 a purchase 1 stan=2                        | 51 | 0 | 1500 | -500   # our own decisions see what it took
+    0400 a stan=3 rrn=1                             | 00 | 0 |    0 | 1000
+  `,
+  );
+
+  scenario(
+    'of one that we declined: the hold belongs to the declined authorization',
+    `
+    account A limit=1000
+    card a
+    0100 a purchase 1500 stan=1                     | 51 | 0 |    0 | 1000
+    0120 a purchase 1500 stan=2 rrn=1 why=S         | 00 | 0 | 1500 | -500
+    hold 3                                          | 1500 of 1500
+    kind 4                                          | completion
+    0101 a purchase 1500 stan=1                     | 51= | 0 | 1500 | -500   # the answer that we gave
+    0400 a stan=3 rrn=1                             | 00 | 0 |    0 | 1000
+  `,
+  );
+
+  scenario(
+    'of one that was rolled back as not delivered: held again; its reversal releases it',
+    `
+    account A limit=1000
+    card a
+    0100 a purchase 400 stan=1                      | 00 | 0 | 400 |  600
+    undelivered 3                                   | ok | 0 |   0 | 1000
+    0120 a purchase 400 stan=2 rrn=1 why=S          | 00 | 0 | 400 |  600
+    hold 3                                          | 400 of 400
+    0101 a purchase 400 stan=1                      | 68 | 0 | 400 |  600
+    0420 a stan=3 rrn=- de90=100/1/520120000/00000012345/-   | 00 | 0 | 0 | 1000
+    0120 a purchase 400 stan=4 rrn=1 why=S          | 00 | 0 |   0 | 1000   # after its reversal: recorded
+  `,
+  );
+
+  scenario(
+    'of one that we approved: nothing is held twice',
+    `
+    account A limit=1000
+    card a
+    0100 a purchase 400 stan=1                      | 00 | 0 | 400 | 600
+    0120 a purchase 400 stan=2 rrn=1 why=S          | 00 | 0 | 400 | 600
+    hold 3                                          | 400 of 400
+  `,
+  );
+
+  scenario(
+    'with the very numbers of the request are no repeat of it: always accepted',
+    `
+    account A limit=1000
+    card a
+    0100 a purchase 1500 stan=1                     | 51  | 0 |    0 | 1000
+    0120 a purchase 1500 stan=1 why=S               | 00  | 0 | 1500 | -500
+    0121 a purchase 1500 stan=1 why=S               | 00= | 0 | 1500 | -500
+    0120 a purchase 1400 stan=1 why=S               | 94  | 0 | 1500 | -500   # of the advice it is one
+    0400 a stan=9 rrn=1                             | 00  | 0 |    0 | 1000
+    0100 a purchase 400 stan=2                      | 00  | 0 |  400 |  600
+    undelivered 8                                   | ok  | 0 |    0 | 1000
+    0120 a purchase 400 stan=2 why=S                | 00  | 0 |  400 |  600
+    0100 a purchase 400 stan=3                      | 00  | 0 |  800 |  200
+    0120 a purchase 450 stan=3 why=C                | 00  | 0 |  850 |  150
+    0220 a purchase 70 stan=4 why=S                 | 00  | 70 | 850 |  80
+    0200 a purchase 70 stan=4                       | 00= | 70 | 850 |  80    # the request after its advice repeats it
+  `,
+  );
+
+  scenario(
+    'of a single message that was rolled back: 0220 posts it, 0120 holds it',
+    `
+    account A limit=1000
+    card a
+    0200 a purchase 400 stan=1                      | 00 | 400 |   0 |  600
+    undelivered 3                                   | ok |   0 |   0 | 1000
+    0220 a purchase 400 stan=2 rrn=1 why=S          | 00 | 400 |   0 |  600
+    legs 5                                          | 1100 +400, 2100 -400
+    0200 a purchase 300 stan=3                      | 00 | 700 |   0 |  300
+    undelivered 7                                   | ok | 400 |   0 |  600
+    0120 a purchase 300 stan=4 rrn=3 why=S          | 00 | 400 | 300 |  300
+    0420 a stan=5 rrn=- de90=200/3/520120000/00000012345/-   | 00 | 400 | 0 | 600   # names the single message
+    0420 a stan=6 rrn=- de90=200/1/520120000/00000012345/-   | 00 |   0 | 0 | 1000
+  `,
+  );
+
+  scenario(
+    'declined for us (84 = D): recorded, whether we know the original or not',
+    `
+    account A limit=1000
+    card a
+    0120 a purchase 400 stan=1 why=D                | 00 | 0 |   0 | 1000
+    0100 a purchase 400 stan=2                      | 00 | 0 | 400 |  600
+    0120 a purchase 400 stan=3 rrn=2 why=D          | 00 | 0 | 400 |  600
+    0220 a purchase 400 stan=4 rrn=2 why=D          | 00 | 0 | 400 |  600
+    kind 5                                          | advice
+    hold 4                                          | 400 of 400
+    0400 a stan=5 rrn=2                             | 00 | 0 |   0 | 1000   # of the two with that RRN the approval
+  `,
+  );
+
+  scenario(
+    'of a card that we do not know: accepted and journaled',
+    `
+    0120 ? purchase 400 stan=1 why=S                | 00
+    0121 ? purchase 400 stan=1 why=S                | 00=
+    0220 ? purchase 400 stan=2 why=S                | 00
+    0420 ? stan=3 rrn=1                             | 00
+    why 1                                           | unknownCard
+    kind 1                                          | advice
+  `,
+    (run) => {
+      expect(run.book.history.events).toHaveLength(3);
+      expect(run.book.state.tombstones).toBe(0);
+    },
+  );
+
+  scenario(
+    'are accepted whatever the card and the account look like, and whatever controls say',
+    `
+    account A limit=1000
+    card a
+    status a stolen
+    0120 a purchase 100 stan=1 why=S exp=2001       | 00 | 0 | 100 | 900
+    status A frozen
+    0120 a purchase 100 stan=2 why=S                | 00 | 0 | 200 | 800
+    controls a {"per_transaction":50}
+    0120 a purchase 100 stan=3 why=S                | 00 | 0 | 300 | 700
+    status A closed
+    0220 a purchase 100 stan=4 why=S                | 00 | 100 | 300 | 600
+  `,
+  );
+
+  scenario(
+    'but must be well-formed: amount, currency, processing code, time',
+    `
+    account A limit=1000
+    card a
+    0120 a purchase stan=1 why=S                    | 30 | 0 | 0 | 1000
+    0120 a purchase 100 stan=2 why=S cur=840        | 30 | 0 | 0 | 1000   # no DE6
+    0120 a 100 stan=3 why=S                         | 30 | 0 | 0 | 1000
+    0120 a 100 pc=400000 stan=4 why=S               | 12 | 0 | 0 | 1000
+    0120 a purchase 100 stan=5 why=S de7=230120000  | 30 | 0 | 0 | 1000
+    0120 a purchase 100 stan=1 why=S                | 00 | 0 | 100 | 900   # sent again, corrected
+  `,
+  );
+
+  scenario(
+    'whose reversal came first: recorded, nothing is held or posted',
+    `
+    account A limit=1000
+    card a
+    0420 a stan=901 rrn=1                           | 00 | 0 | 0 | 1000
+    0120 a purchase 400 stan=1 why=S                | 00 | 0 | 0 | 1000
+    0420 a stan=902 rrn=2                           | 00 | 0 | 0 | 1000
+    0220 a purchase 400 stan=2 why=S                | 00 | 0 | 0 | 1000
+    kind 4                                          | advice
+    0121 a purchase 400 stan=1 why=S                | 00= | 0 | 0 | 1000
+  `,
+    (run) => expect(run.book.state.tombstones).toBe(2),
+  );
+
+  scenario(
+    'in another currency: DE6 is held',
+    `
+    account A limit=1000
+    card a
+    0120 a purchase 100 cur=840 bill=515/986 stan=1 why=S   | 00 | 0 | 515 | 485
+    0220 a purchase 120 cur=840 bill=620/986 stan=2 rrn=1   | 00 | 620 | 0 | 380
+  `,
+  );
+});
+
+describe('advices of increments', () => {
+  scenario(
+    'add to the hold and restart its life; their own reversal takes back that one',
+    `
+    account A limit=1000
+    card a
+    0100 a purchase 300 stan=1                      | 00 | 0 | 300 | 700   # 7 days
+    wait 2d
+    0120 a purchase 200 stan=2 fn=I rrn=1 why=S     | 00 | 0 | 500 | 500
+    hold 3                                          | 500 of 500
+    ends 3                                          | 7d
+    0420 a stan=9 rrn=- de90=120/2/522120000/00000012345/-   | 00 | 0 | 300 | 700
+    0400 a stan=10 rrn=1                            | 00 | 0 |   0 | 1000
+  `,
+  );
+
+  scenario(
+    'of one that we approved: not added again; of one that was rolled back: added',
+    `
+    account A limit=1000
+    card a
+    0100 a purchase 300 stan=1                                | 00 | 0 | 300 | 700
+    0100 a purchase 200 stan=2 fn=I orig=- rrn=1 net=INC2     | 00 | 0 | 500 | 500
+    0120 a purchase 200 stan=3 fn=I rrn=- orig=INC2 why=S     | 00 | 0 | 500 | 500
+    undelivered 4                                             | ok | 0 | 300 | 700
+    0120 a purchase 200 stan=5 fn=I rrn=- orig=INC2 why=S     | 00 | 0 | 500 | 500
+    0120 a purchase 200 stan=6 fn=I rrn=X why=S               | 00 | 0 | 700 | 300   # of nobody we know: on its own
+    hold 3                                                    | 500 of 500
+  `,
+  );
+});
+
+describe('financial advices (0220)', () => {
+  scenario(
+    'over a 0100: posted, and all that is held is released',
+    `
+    account A limit=1000
+    card a
+    0100 a purchase 500 stan=1                      | 00 |   0 | 500 | 500
+    0220 a purchase 450 stan=2 rrn=1                | 00 | 450 |   0 | 550
+    legs 4                                          | 1100 +450, 2100 -450
+    kind 4                                          | completion
+    0221 a purchase 450 stan=2 rrn=1                | 00= | 450 |  0 | 550
+    0100 a purchase 300 stan=3                      | 00 | 450 | 300 | 250
+    0220 a purchase 320 stan=4 rrn=3                | 00 | 770 |   0 | 230   # above what was held
+  `,
+  );
+
+  scenario(
+    'over a 0200: the difference only, up and down, and down to nothing',
+    `
+    account A limit=1000
+    card a
+    0200 a purchase 500 stan=1                      | 00 | 500 | 0 | 500
+    0220 a purchase 520 stan=2 rrn=1                | 00 | 520 | 0 | 480
+    legs 4                                          | 1100 +20, 2100 -20
+    0220 a purchase 480 stan=3 rrn=1                | 00 | 480 | 0 | 520
+    legs 6                                          | 1100 -40, 2100 +40
+    0220 a purchase 480 stan=4 rrn=1                | 00 | 480 | 0 | 520
+    legs 8                                          | none
+    0220 a purchase 0 stan=5 rrn=1                  | 00 |   0 | 0 | 1000
+  `,
+  );
+
+  scenario(
+    'of an original that we do not know: posted, even above the limit; its reversal posts the mirror',
+    `
+    account A limit=1000
+    card a
+    0220 a purchase 1500 stan=1 de38=123456         | 00 | 1500 | 0 | -500
+    legs 3                                          | 1100 +1500, 2100 -1500
+    code 3                                          | 123456
+    0420 a stan=2 rrn=1                             | 00 |    0 | 0 | 1000
+    legs 6                                          | 1100 -1500, 2100 +1500
+    0220 a purchase 0 stan=3                        | 00 |    0 | 0 | 1000   # of nothing, nothing
+  `,
+  );
+
+  scenario(
+    'after a reversal: of a posted one recorded only; of an authorization it posts, as a late presentment does',
+    `
+    account A limit=1000
+    card a
+    0200 a purchase 500 stan=1                      | 00 | 500 |   0 |  500
+    0400 a stan=2 rrn=1                             | 00 |   0 |   0 | 1000
+    0220 a purchase 500 stan=3 rrn=1                | 00 |   0 |   0 | 1000
+    kind 5                                          | advice
+    0100 a purchase 300 stan=4                      | 00 |   0 | 300 |  700
+    0400 a stan=5 rrn=4                             | 00 |   0 |   0 | 1000
+    0220 a purchase 300 stan=6 rrn=4                | 00 | 300 |   0 |  700
+  `,
+  );
+
+  scenario(
+    'a refund that names a purchase is a posting of its own and leaves the purchase alone',
+    `
+    account A limit=1000
+    card a
+    0200 a purchase 500 stan=1 net=P1               | 00 | 500 |   0 |  500
+    0220 a refund 200 stan=2 orig=P1                | 00 | 300 |   0 |  700
+    legs 4                                          | 1100 -200, 2100 +200
+    0100 a purchase 400 stan=3 net=P3               | 00 | 300 | 400 |  300
+    0220 a refund 100 stan=4 orig=P3                | 00 | 200 | 400 |  400
+    hold 6                                          | 400 of 400
+    0120 a refund 100 stan=5 orig=P3                | 00 | 200 | 400 |  400   # announced: holds nothing
+    hold 9                                          | 0 of 100
+    hold 6                                          | 400 of 400
+    0400 a stan=6 rrn=1                             | 00 | -300 | 400 | 900   # all of the purchase goes back
+  `,
+  );
+});
