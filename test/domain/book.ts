@@ -136,18 +136,35 @@ export interface Outcome {
 }
 
 export class Book {
-  readonly state = new ShardState(0);
+  state = new ShardState(0);
   readonly keys = new IndexKeys(0x12345678, 0x0badcafe);
   readonly history = new MemoryHistory();
-  readonly context: DecisionContext;
+  context: DecisionContext;
+  readonly #policy: Policy | undefined;
   readonly #out = new MessageEvent();
 
   /** @param policy of every program; without it each program's own */
   constructor(policy?: Policy) {
-    const { state, history, keys } = this;
+    this.#policy = policy;
+    this.context = this.#contextOf(this.state);
+  }
+
+  /** Everything that was only in memory is gone; the state comes from the records again, and must be what it was. */
+  restart(): void {
+    const { high, low } = this.state.digest;
+    this.state = new ShardState(0);
+    for (const event of this.history.events) applyRecorded(this.state, event);
+    if (this.state.digest.high !== high || this.state.digest.low !== low)
+      throw new Error('a restart gave another state');
+    this.context = this.#contextOf(this.state);
+  }
+
+  #contextOf(state: ShardState): DecisionContext {
+    const { history, keys } = this;
+    const policy = this.#policy;
     const policies = policy === undefined ? new Policies(state.programs) : { of: () => policy };
     const checks = new RequestChecks(state, new ControlBook(new WindowClock(new IntlZoneCalendar())));
-    this.context = { state, history, keys, policies, checks };
+    return { state, history, keys, policies, checks };
   }
 
   /** Decides a message of a card; with slot -1, of the unknown card with this fingerprint. */

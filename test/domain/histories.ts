@@ -66,6 +66,8 @@ export type Op =
   | { op: 'limit'; account: number; limit: number }
   | { op: 'account'; account: number; status: 'open' | 'frozen' | 'closed' }
   | { op: 'card'; card: number; status: ModelCard['status'] }
+  | { op: 'limits'; card: number; amount: number; count: number }
+  | { op: 'restart' }
   | { op: 'wait'; minutes: number };
 
 const back = fc.integer({ min: 0, max: 6 });
@@ -224,6 +226,16 @@ export const operation: fc.Arbitrary<Op> = fc.oneof(
   },
   {
     weight: 2,
+    arbitrary: fc.record<Op & { op: 'limits' }>({
+      op: fc.constant('limits'),
+      card: fc.integer({ min: 0, max: 3 }),
+      amount: fc.constantFrom(0, 20_000, 60_000, 90_000),
+      count: fc.constantFrom(0, 1, 1, 2),
+    }),
+  },
+  { weight: 1, arbitrary: fc.constant<Op>({ op: 'restart' }) },
+  {
+    weight: 2,
     arbitrary: fc.record<Op & { op: 'wait' }>({
       op: fc.constant('wait'),
       minutes: fc.constantFrom(1, 5, 11, 60, 1441),
@@ -351,6 +363,13 @@ export class Player {
         this.#same('rolled back', rolledBack, this.model.notDelivered(sent.sequence, this.nowMs));
         return;
       }
+      case 'restart':
+        this.#say('restart');
+        this.book.restart();
+        return;
+      case 'limits':
+        this.#limits(op);
+        return;
       case 'wait':
         this.#say(`wait ${op.minutes} min`);
         this.nowMs += op.minutes * 60_000;
@@ -358,6 +377,17 @@ export class Player {
       default:
         this.#administer(op);
     }
+  }
+
+  /** A daily limit of the card, or none. */
+  #limits({ card, amount, count }: Op & { op: 'limits' }): void {
+    const name = CARDS[card]!;
+    const limits = { ...(amount > 0 ? { amount } : {}), ...(count > 0 ? { count } : {}) };
+    const isNone = amount === 0 && count === 0;
+    this.#say(`limits ${name} ${JSON.stringify(limits)}`);
+    const controls = isNone ? '' : JSON.stringify({ velocity: [{ window: 'day', ...limits }] });
+    this.#command({ op: 'update_card', cardSlot: this.#slots.get(name)!, controls });
+    this.model.setLimits(name, isNone ? undefined : limits, this.nowMs);
   }
 
   #administer(op: Extract<Op, { op: 'pay' | 'limit' | 'account' | 'card' }>): void {

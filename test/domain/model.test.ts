@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { EventKind, Response } from '#src/domain/codes.js';
+import { EventKind, Response, responseCode } from '#src/domain/codes.js';
 import { isRequest } from '#src/domain/decide-reversal.js';
 import type { MessageEvent } from '#src/domain/events.js';
 import { ShardState } from '#src/domain/shard-state.js';
@@ -57,6 +57,18 @@ describe('engine and reference model', () => {
     );
   });
 
+  test('so they do over long histories, with restarts in the middle', () => {
+    const long = fc.array(operation, { minLength: 300, maxLength: 1000, size: 'max' });
+    fc.assert(
+      fc.property(long, (ops) => {
+        const player = new Player();
+        player.play(ops);
+        checkInvariants(player);
+      }),
+      { numRuns: 6 },
+    );
+  });
+
   test('histories reach what they are meant to reach', () => {
     const seen = new Map<string, number>();
     const count = (what: string): void => void seen.set(what, (seen.get(what) ?? 0) + 1);
@@ -80,6 +92,7 @@ describe('engine and reference model', () => {
       if ([notPermitted, pinTriesExceeded, unavailable, systemError].includes(response as never)) continue;
       expect(seen.get(`code ${response}`) ?? 0, `response ${response.toString(16)}`).toBeGreaterThan(5);
     }
+    for (const code of ['61', '65']) expect(seen.get(`code ${responseCode(code)}`) ?? 0, code).toBeGreaterThan(5);
     for (const what of ['tombstone', 'partial reversal', 'full reversal', `event ${EventKind.notDelivered}`]) {
       expect(seen.get(what) ?? 0, what).toBeGreaterThan(20);
     }

@@ -81,6 +81,14 @@ interface Charged {
   credit: number;
 }
 
+/** What one element of an authorization counted in its card's day, and what of it was not given back. */
+interface Counted {
+  card: string;
+  day: number;
+  amount: number;
+  uses: number;
+}
+
 type What =
   | 'debit'
   | 'increment'
@@ -143,6 +151,9 @@ export class ReferenceModel {
   /** Holds and charges by the sequence of their authorization. */
   readonly holds = new Map<number, Hold>();
   readonly charged = new Map<number, Charged>();
+  /** Daily limits of cards, and what was counted: by authorization, oldest first. */
+  readonly limits = new Map<string, { amount?: number; count?: number }>();
+  readonly counted = new Map<number, Counted[]>();
   readonly references = new Set<string>();
   readonly log: Entry[] = [];
 
@@ -186,6 +197,13 @@ export class ReferenceModel {
     return true;
   }
 
+  setLimits(name: string, limits: { amount?: number; count?: number } | undefined, atMs: number): void {
+    if (JSON.stringify(limits) === JSON.stringify(this.limits.get(name))) return;
+    if (limits === undefined) this.limits.delete(name);
+    else this.limits.set(name, limits);
+    this.#other(atMs);
+  }
+
   setAccount(id: string, change: { status?: ModelAccount['status']; limit?: number }, atMs: number): boolean {
     const account = this.accounts.get(id)!;
     if (account.status === 'closed') return false;
@@ -223,12 +241,61 @@ export class ReferenceModel {
       if (entry.posted) this.#charge(entry, { purchases: 0, cash: 0, fee: 0, credit: 0 });
     }
     this.#push({ atMs, what: 'roll-back', card: entry.card, original: entry });
+    this.#recount(entry.original ?? entry, entry.card, atMs);
     return true;
+  }
+
+  /** What a card has used up today. */
+  used(card: string, atMs: number): { amount: number; uses: number } {
+    const used = { amount: 0, uses: 0 };
+    for (const counted of [...this.counted.values()].flat()) {
+      if (counted.card !== card || counted.day !== Math.floor(atMs / DAY)) continue;
+      used.amount += counted.amount;
+      used.uses += counted.uses;
+    }
+    return used;
+  }
+
+  /** 61 or 65 when a daily limit of the card does not have room. */
+  #limited(card: string, amount: number, uses: number, atMs: number): string | undefined {
+    const limits = this.limits.get(card);
+    if (limits === undefined) return undefined;
+    const used = this.used(card, atMs);
+    if (amount > 0 && used.amount + amount > (limits.amount ?? Number.POSITIVE_INFINITY)) return '61';
+    return uses > 0 && used.uses + uses > (limits.count ?? Number.POSITIVE_INFINITY) ? '65' : undefined;
+  }
+
+  /** Brings what an authorization has counted to its total: more counts today, less goes back, the newest first. */
+  #recount(root: Entry, card: string, atMs: number): void {
+    if (root.message === undefined || isCreditType(root.message)) return;
+    const counted = this.counted.get(root.sequence) ?? [];
+    this.counted.set(root.sequence, counted);
+    const { purchases, cash } = this.charged.get(root.sequence) ?? NOTHING;
+    const total = this.holds.get(root.sequence)?.authorized ?? purchases + cash;
+    let sum = counted.reduce((all, { amount }) => all + amount, 0);
+    if (total > sum) {
+      const day = this.limits.has(card) ? Math.floor(atMs / DAY) : -1;
+      counted.push({ card, day, amount: total - sum, uses: sum === 0 ? 1 : 0 });
+      return;
+    }
+    for (const element of counted.toReversed()) {
+      const back = Math.min(element.amount, sum - total);
+      element.amount -= back;
+      sum -= back;
+      if (total === 0) element.uses = 0;
+    }
   }
 
   // ---- messages ----
 
   message(m: Message, cardName: string, atMs: number): Answer {
+    const answer = this.#decide(m, cardName, atMs);
+    const entry = this.log[answer.sequence - 1]!;
+    if (!answer.repeated && this.cards.has(cardName)) this.#recount(entry.original ?? entry, cardName, atMs);
+    return answer;
+  }
+
+  #decide(m: Message, cardName: string, atMs: number): Answer {
     const card = this.cards.get(cardName);
     const what = whatIs(m);
     const base = { atMs, what, message: m, card: cardName };
@@ -296,6 +363,9 @@ export class ReferenceModel {
       const hold = this.holds.get(continued.sequence)!;
       const total = what === 'increment' ? hold.authorized + wanted : wanted;
       const added = Math.max(total, hold.cleared) - hold.authorized;
+      const more = what === 'increment' ? wanted : Math.max(0, wanted - hold.authorized);
+      const limited = this.#limited(cardName, more, 0, atMs);
+      if (limited) return this.#answer(this.#push({ ...base, response: limited, original: continued }));
       if (added > Math.max(0, free)) {
         return this.#answer(this.#push({ ...base, response: '51', original: continued }));
       }
@@ -307,6 +377,8 @@ export class ReferenceModel {
     const amount = isStatusCheck ? FUEL.amount : wanted;
     const cash = cashOf(m, account);
     const fee = single && cash > 0 ? feeOf(cash) : 0;
+    const limited = this.#limited(cardName, amount, 1, atMs);
+    if (limited) return this.#answer(this.#push({ ...base, what: 'debit', response: limited }));
     let approved = amount;
     let response = '00';
     if (free < amount + fee) {
@@ -578,6 +650,7 @@ function preferred(entries: Entry[], qualities: ((e: Entry) => boolean)[]): Entr
 const CREDITS = [20, 26, 28];
 
 const isFinancial = (m: Message): boolean => classOf(m.mti) === '2';
+const isCreditType = (m: Message): boolean => [20, 26, 28].includes(typeOf(m));
 const typeOf = (m: Message): number => Math.trunc((m.pc ?? -10_000) / 10_000);
 
 function whatIs(m: Message): What {
