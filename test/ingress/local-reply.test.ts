@@ -35,10 +35,10 @@ describe.each(dialectSpecs)('a refusal in $name', (spec) => {
 
   it('echoes what another list says', () => {
     const other = new Dialect({ ...spec, echoed: [2, 3, 22, 25, 43, 63] });
-    const fields = { ...full, '43': 'CORNER SHOP'.padEnd(40) };
+    const fields: Fields = { ...full, '43': 'CORNER SHOP'.padEnd(40) };
     const { ingress, shard } = refusals(other, fields);
     expect(ingress).toEqual(shard);
-    const echoed = Object.fromEntries(other.spec.echoed.map((field) => [field, fields[field as 2]]));
+    const echoed = Object.fromEntries(other.spec.echoed.map((field) => [field, fields[field]]));
     expect(unpack(spec.name, ingress)).toEqual({ '0': '0110', ...echoed, '39': '91' });
   });
 });
