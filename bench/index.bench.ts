@@ -4,9 +4,9 @@
  * reading them from the journal and computing their keys. One thread, keys uniformly random; the journal's own writing is
  * excluded. Figures are CPU time (user and system), so waiting for the disk is excluded too.
  */
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { setImmediate as turn } from 'node:timers/promises';
 import { MessageEvent } from '#src/domain/events.js';
 import { IndexKeys, keysOfEvent } from '#src/domain/index-keys.js';
 import { openLane } from '#src/journal/lane-directory.js';
@@ -20,6 +20,7 @@ import { openSegmentStore } from '#src/journal/segment-store.js';
 import { SegmentSet } from '#src/journal/segments.js';
 import { ShardJournal } from '#src/journal/shard-journal.js';
 import type { BenchRow } from './row.js';
+import { inTemporaryFolder } from './temporary-folder.js';
 
 const KEYS = 4;
 const BUILD_ENTRIES = 65_536;
@@ -178,19 +179,18 @@ async function benchTask(root: string, authorizations: number): Promise<void> {
   await store.close();
 }
 
-/** About 20 s. */
-export async function benchIndex(): Promise<BenchRow[]> {
+/** About 20 s. Files go to a folder below `parent` and are removed. */
+export async function benchIndex(parent: string): Promise<BenchRow[]> {
   rows.length = 0;
-  const root = mkdtempSync(join(tmpdir(), 'holdfast-bench-'));
-  try {
+  await inTemporaryFolder(parent, async (root) => {
     benchRecent(100_000);
     benchRecent(2_000_000);
     benchStall(4_000_000);
+    await turn();
     benchSegments(root, 1_000_000);
+    await turn();
     await benchTask(root, 200_000);
-  } finally {
-    rmSync(root, { recursive: true, force: true });
-  }
+  });
   if (!Number.isFinite(sink)) throw new Error('unreachable: keeps the results alive');
   return [...rows];
 }

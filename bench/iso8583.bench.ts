@@ -60,16 +60,14 @@ class Messages {
   }
 }
 
-const ECHOED = Uint8Array.of(3, 4, 7, 11, 12, 13, 22, 25, 32, 33, 37);
-const ECHOED_LATE = Uint8Array.of(41, 42, 49, 51, 63);
 const APPROVED = Uint8Array.of(0x30, 0x30);
 
 function reply(decoder: Decoder, encoder: Encoder, target: Uint8Array, at: number): number {
   encoder.begin(target, at, 110, false);
-  for (let i = 0; i < ECHOED.length; i++) encoder.copy(decoder, ECHOED[i]!);
+  encoder.echoBelow(decoder, 38);
   encoder.putDigits(38, 123_456);
   encoder.putText(39, APPROVED, 0, 2);
-  for (let i = 0; i < ECHOED_LATE.length; i++) encoder.copy(decoder, ECHOED_LATE[i]!);
+  encoder.echoRest(decoder);
   return encoder.finish();
 }
 

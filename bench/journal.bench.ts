@@ -1,10 +1,8 @@
 /**
  * The journal's benchmarks: what a record costs on its way to the disk and back. The commits are real (fdatasync and the
- * write of the meta page, in the working directory, never a memory file system), so their figures say as much about the
- * disk as about the engine.
+ * write of the meta page, in the folder that is measured), so their figures say as much about the disk as about the engine.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { setImmediate as turn } from 'node:timers/promises';
 import { Response } from '#src/domain/codes.js';
 import { MessageEvent } from '#src/domain/events.js';
 import { Text } from '#src/domain/message.js';
@@ -12,6 +10,7 @@ import { openLane } from '#src/journal/lane-directory.js';
 import { emptyHead, JournalReader } from '#src/journal/reader.js';
 import { ShardJournal } from '#src/journal/shard-journal.js';
 import type { BenchRow } from './row.js';
+import { inTemporaryFolder } from './temporary-folder.js';
 
 const BATCH = 256;
 const digest = { high: 1, low: 2 };
@@ -130,17 +129,17 @@ async function commits(folder: string, batch: number, limitMs: number): Promise<
   return { rows, records: journal.sequence };
 }
 
-/** Runs the room's benchmarks; about 8 s. Files go below the working directory and are removed. */
-export async function benchJournal(): Promise<BenchRow[]> {
-  const folder = mkdtempSync(join(process.cwd(), '.bench-journal-'));
-  try {
+/** Runs the room's benchmarks; about 8 s. Files go to a folder below `parent` and are removed. */
+export function benchJournal(parent: string): Promise<BenchRow[]> {
+  return inTemporaryFolder(parent, async (folder) => {
     const append = best(5, appendOnly);
+    await turn();
     const small = await commits(folder, BATCH, 2000);
+    await turn();
     const reads = pointReads(folder, small.records);
     const large = await commits(folder, 2048, 2000);
+    await turn();
     const replay = best(3, () => decodeOnly(folder));
     return [append, ...small.rows, ...large.rows, replay, reads];
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
+  });
 }

@@ -145,6 +145,14 @@ export const API_BODY_BYTES_MAX = 1024 * 1024;
  * needs a few kB of stack. */
 export const API_BODY_DEPTH_MAX = 64;
 
+/** Wrong bearer tokens of one address that are answered 401 within a window of WRONG_TOKEN_WINDOW_MS; the rest gets 429. A
+ * person who pastes the wrong token does it three times; a client that tries again every 5 s makes 12. */
+export const WRONG_TOKENS_PER_ADDRESS = 20;
+export const WRONG_TOKEN_WINDOW_MS = 60_000;
+
+/** Addresses whose wrong tokens are counted at a time: 4 096 x 200 bytes are below 1 MB. */
+export const WRONG_TOKEN_ADDRESSES_MAX = 4096;
+
 /** One line of a bulk import in bytes: an account and a card with every property are below 1 kB. */
 export const BULK_LINE_BYTES_MAX = 8192;
 

@@ -52,7 +52,7 @@ export const startEngine: StartEngine = async (config, log) => {
     ...(config.shardsGiven ? { shards: config.shards } : {}),
   });
   try {
-    const keys = loadKeys(config.keyFile, { directory: data.document.id, create: data.unused });
+    const keys = await keysOf(data, config.keyFile);
     return await new Engine(config, log, data, keys, socketsMax, began).start();
   } catch (error) {
     // The cause of the failed start is what is told, whatever else fails on the way out.
@@ -60,6 +60,16 @@ export const startEngine: StartEngine = async (config, log) => {
     throw error;
   }
 };
+
+/** The keys of the directory. Without them a directory that this start made is taken back. */
+async function keysOf(data: DataDirectory, keyFile: string): Promise<Keys> {
+  try {
+    return loadKeys(keyFile, { directory: data.document.id, create: data.unused });
+  } catch (error) {
+    await data.abandon();
+    throw error;
+  }
+}
 
 class Engine {
   readonly #config: EngineConfig;

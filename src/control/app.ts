@@ -158,21 +158,34 @@ function assertPlain(request: FastifyRequest): void {
     });
 }
 
-/** 401 without a valid token, 403 without the scope. 'anybody' asks for any valid token. */
+/** 401 without a valid token, 429 after too many wrong ones, 403 without the scope. 'anybody' asks for any valid token. */
 function authorize(context: ControlContext, access: Route['access'] | 'anybody', request: FastifyRequest): void {
   if (access === 'open') return;
   if (access === 'loopback' && isLoopback(request.socket.remoteAddress)) return;
   const token = context.tokens.authenticate(request.headers.authorization);
-  if (token === undefined)
-    throw new ApiError(
-      'unauthorized',
-      'Send Authorization: Bearer <token>. The first token is in <data-dir>/admin.token.',
-    );
+  if (token === undefined) throw unauthorized(context, request);
   request.tokenId = publicTokenId(token.id);
   if (access === 'anybody') return;
   const needed = access === 'loopback' ? 'read' : access;
   if (!token.scopes.includes(needed))
     throw new ApiError('forbidden', `This call needs a token with the scope ${needed}.`);
+}
+
+/** A token that is wrong counts against its address; one that is missing is nobody's guess and does not. */
+function unauthorized(context: ControlContext, request: FastifyRequest): ApiError {
+  if (request.headers.authorization !== undefined) {
+    const retryAfterSeconds = context.wrongTokens.count(request.socket.remoteAddress ?? '', context.nowMs());
+    if (retryAfterSeconds > 0)
+      return new ApiError(
+        'too_many_wrong_tokens',
+        'Too many wrong tokens came from this address within a minute. A right token is accepted at any time.',
+        { retryAfterSeconds },
+      );
+  }
+  return new ApiError(
+    'unauthorized',
+    'Send Authorization: Bearer <token>. The first token is in <data-dir>/admin.token.',
+  );
 }
 
 export function isLoopback(address: string | undefined): boolean {

@@ -14,6 +14,7 @@ import type {
 } from './ports.js';
 import type { SystemState } from './system-state.js';
 import type { Tokens } from './tokens.js';
+import type { WrongTokens } from './wrong-tokens.js';
 
 export interface ControlContext {
   readonly shards: ShardPort;
@@ -26,6 +27,7 @@ export interface ControlContext {
   readonly keys: ControlKeys;
   readonly system: SystemState;
   readonly tokens: Tokens;
+  readonly wrongTokens: WrongTokens;
   readonly idempotency: IdempotencyKeys;
   readonly health: HealthPort;
   readonly profiles: ProfilePort;

@@ -32,6 +32,7 @@ import { allRoutes } from './routes/index.js';
 import type { SystemRecord } from './system-log.js';
 import { SystemState } from './system-state.js';
 import { Tokens } from './tokens.js';
+import { WrongTokens } from './wrong-tokens.js';
 
 /** What the composition hands over as workerData. */
 export interface ControlThreadData {
@@ -128,6 +129,7 @@ async function start(data: ControlThreadData, main: Main): Promise<() => Promise
   const tokens = new Tokens(system, keys.tokenKey.bytes);
   system.ensureSandboxProgram(Date.now());
   tokens.ensureAdminToken(paths.root, Date.now());
+  const wrongTokens = new WrongTokens();
   const reader = JournalReader.open(paths.journal);
   const shards = new RingShards(new RingClient(data.rings), {
     deadlineMs: data.deadlineMs,
@@ -143,7 +145,9 @@ async function start(data: ControlThreadData, main: Main): Promise<() => Promise
       return undefined;
     }
   };
-  const metrics = new Metrics(metricsSources({ ...data, build }, { shards, control, board, ingressSnapshot }));
+  const metrics = new Metrics(
+    metricsSources({ ...data, build }, { shards, control, board, ingressSnapshot, wrongTokens }),
+  );
   const context: ControlContext = {
     shards,
     journal: journalPort(reader),
@@ -155,6 +159,7 @@ async function start(data: ControlThreadData, main: Main): Promise<() => Promise
     keys: { token: keys.tokenKey.bytes, id: keys.idKey.bytes },
     system,
     tokens,
+    wrongTokens,
     idempotency: new IdempotencyKeys(keys.tokenKey.bytes),
     health: healthPort(control, board, shards.shards),
     profiles: profiles({

@@ -9,6 +9,7 @@ import { BackgroundTask, type ControlBlock, ShardState } from '../ring/control-b
 import { ShardInstruments } from '../shard-instruments.js';
 import type { IngressSnapshot, MetricsSources } from './metrics.js';
 import type { HealthPort, ShardPort } from './ports.js';
+import type { WrongTokens } from './wrong-tokens.js';
 
 const tasks = Object.entries(BackgroundTask);
 const shardStates = new Map<number, string>(Object.entries(ShardState).map(([name, state]) => [state, name]));
@@ -55,12 +56,13 @@ export interface Asked {
   readonly shards: ShardPort;
   readonly control: ControlBlock;
   readonly board: SegmentBoard;
+  readonly wrongTokens: WrongTokens;
   ingressSnapshot(): Promise<IngressSnapshot | undefined>;
 }
 
 export function metricsSources(cells: SharedCells, asked: Asked): MetricsSources {
   const { ingressInstruments: block } = cells;
-  const { shards, control, board } = asked;
+  const { shards, control, board, wrongTokens } = asked;
   const queues = cells.requestRings.map((rings) => rings.map((ring) => new Int32Array(ring, 0, 17)));
   const all = Array.from({ length: shards.shards }, (_, shard) => shard);
   return {
@@ -107,6 +109,7 @@ export function metricsSources(cells: SharedCells, asked: Asked): MetricsSources
     },
     tasks: () =>
       tasks.map(([name, task]) => ({ name, runs: control.taskRuns(task), restarts: control.taskRestarts(task) })),
+    wrongTokens: () => wrongTokens.counts,
     build: cells.build,
   };
 }

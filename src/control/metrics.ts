@@ -13,6 +13,7 @@ import { ShardCounter } from '../shard-instruments.js';
 import { type MetricTable, Page } from './metrics-page.js';
 import { shardThreadName } from './profiles.js';
 import { codeName } from './views.js';
+import type { WrongTokenCounts } from './wrong-tokens.js';
 
 /** What a shard thread counts (shard-instruments.ts). */
 export interface ThreadInstruments {
@@ -69,6 +70,8 @@ export interface MetricsSources {
   indexes(): IndexStates;
   /** The background tasks. */
   tasks(): readonly TaskState[];
+  /** Wrong bearer tokens since the start. */
+  wrongTokens(): WrongTokenCounts;
   readonly build: { readonly version: string; readonly node: string };
 }
 
@@ -170,6 +173,11 @@ export const metricNames: MetricTable = {
     labels: [],
     help: 'Durable records that the fingerprint segments do not hold yet, worst shard.',
   },
+  holdfast_api_wrong_tokens_total: {
+    type: 'counter',
+    labels: ['status'],
+    help: 'Requests to the HTTP API with a wrong bearer token, by the status of the answer (401, 429).',
+  },
   holdfast_build_info: { type: 'gauge', labels: ['version', 'node'], help: 'Always 1.' },
 };
 
@@ -226,6 +234,9 @@ export class Metrics {
     this.#ingress(page, snapshot);
     this.#shards(page, stats);
     this.#background(page);
+    const { denied, limited } = this.#sources.wrongTokens();
+    page.sample('holdfast_api_wrong_tokens_total', { status: '401' }, denied);
+    page.sample('holdfast_api_wrong_tokens_total', { status: '429' }, limited);
     page.sample('holdfast_ledger_imbalance', {}, imbalance);
     page.sample('holdfast_build_info', { version: build.version, node: build.node }, 1);
     return `${page.text()}${process}`;

@@ -41,6 +41,7 @@ export const problems = {
   amount_out_of_range: { status: 422, title: 'The amount is out of range' },
   controls_not_enforced: { status: 422, title: 'Controls are not enforced by this version' },
   not_simulatable: { status: 422, title: 'The message cannot be built' },
+  too_many_wrong_tokens: { status: 429, title: 'Too many wrong tokens came from this address' },
   headers_too_large: { status: 431, title: 'The headers are too large' },
   internal: { status: 500, title: 'The engine failed' },
   not_supported: { status: 501, title: 'This installation cannot do that' },

@@ -25,6 +25,7 @@ const everywhere: readonly ProblemCode[] = [
 /** Problems whose answers carry Retry-After. */
 export const retried: ReadonlySet<ProblemCode> = new Set([
   'idempotency_in_progress',
+  'too_many_wrong_tokens',
   'disk_full',
   'index_behind',
   'shard_unavailable',
@@ -38,7 +39,7 @@ export function errorsOf(route: Route): ProblemCode[] {
   const add = (...more: readonly ProblemCode[]): void => {
     for (const code of more) codes.add(code);
   };
-  if (route.access !== 'open') add('unauthorized', 'forbidden');
+  if (route.access !== 'open') add('unauthorized', 'too_many_wrong_tokens', 'forbidden');
   if (route.params !== undefined) add('not_found');
   if (route.streamTypes !== undefined) add('unsupported_media_type');
   else if (route.body !== undefined)

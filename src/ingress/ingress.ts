@@ -244,9 +244,13 @@ export class Ingress implements MessageSink {
     const codec = this.#codecs.of(connection.dialect);
     const wellFormed = codec.request.decode(bytes, start, end);
     const { mti } = codec.request;
+    // Malformed in another version of the standard: its fields, if they are any, are not ours to read.
+    if (!wellFormed && (!codec.request.isMessage || classOf(mti) < 0)) {
+      connection.link.fail(connection, 'not_iso8583', codec.request.errorText());
+      return;
+    }
     if (classOf(mti) < 0) {
-      if (!wellFormed) connection.link.fail(connection, 'not_iso8583', codec.request.errorText());
-      else if (isResponseOfAnyVersion(mti)) counters.errors.unmatched_request++;
+      if (isResponseOfAnyVersion(mti)) counters.errors.unmatched_request++;
       else this.#refuse(connection, header, codec, Answer.invalidTransaction);
       return;
     }

@@ -2,7 +2,8 @@
  * Replies that need no shard: network management (0810) and refusals (91 and its like). One instance per dialect holds the
  * decoder of the requests and an encoder; a reply is built from the decoded request into one scratch buffer.
  *
- * Fields that were not in the request, or were malformed, are simply not echoed.
+ * A refusal echoes what the dialect says (iso8583/dialects.ts), network management a list of its own. Fields that were not
+ * in the request, or were malformed, are simply not echoed.
  */
 import { Decoder } from '../iso8583/decoder.js';
 import { type Dialect, dialectNames } from '../iso8583/dialects.js';
@@ -20,8 +21,6 @@ export const Answer = {
 } as const;
 export type Answer = (typeof Answer)[keyof typeof Answer];
 
-const ECHO_BEFORE_39 = [3, 4, 7, 11, 12, 13, 22, 25, 32, 33, 37] as const;
-const ECHO_BEHIND_39 = [41, 42, 49, 51, 63] as const;
 const NETWORK_BEFORE_39 = [7, 11, 12, 13, 32, 33, 37] as const;
 const NETWORK_BEHIND_39 = [41, 63, 70] as const;
 
@@ -36,6 +35,8 @@ export const SIGN_OFF = 2;
 const AMOUNT_GROUP = 20;
 /** DE54 amount type: the original amount of a partial approval. */
 const ORIGINAL_AMOUNT = 57;
+/** The amount of a refusal is DE4 of the message it answers. */
+const AS_IT_CAME = -1;
 
 export class DialectCodec {
   readonly dialect: Dialect;
@@ -57,7 +58,7 @@ export class DialectCodec {
   refuse(answer: Answer): number {
     const request = this.request;
     const mti = replyMti(request.mti);
-    return this.#build(request, mti < 0 ? request.mti - (request.mti & 1) + 10 : mti, answer, request.digits(AMOUNT));
+    return this.#build(request, mti < 0 ? request.mti - (request.mti & 1) + 10 : mti, answer, AS_IT_CAME);
   }
 
   /** Builds the 0810 of the decoded request; returns its length. */
@@ -92,7 +93,7 @@ export class DialectCodec {
   refuseAfter(approval: Uint8Array, at: number, length: number, answer: Answer): number {
     const reply = this.#reply;
     if (!reply.decode(approval, at, at + length)) return 0;
-    let amount = reply.digits(AMOUNT);
+    let amount = AS_IT_CAME;
     for (let group = 0; group + AMOUNT_GROUP <= reply.size(ADDITIONAL_AMOUNTS); group += AMOUNT_GROUP) {
       if (reply.digitsAt(ADDITIONAL_AMOUNTS, group + 2, 2) === ORIGINAL_AMOUNT) {
         amount = reply.digitsAt(ADDITIONAL_AMOUNTS, group + 8, 12);
@@ -110,15 +111,17 @@ export class DialectCodec {
     return code === 0 || code === 10 || code === 85;
   }
 
+  /** A refusal with the fields of `source`; `amount` takes the place of its DE4. */
   #build(source: Decoder, mti: number, answer: Answer, amount: number): number {
     const encoder = this.#encoder;
     encoder.begin(this.bytes, 0, mti, true);
-    for (const field of ECHO_BEFORE_39) {
-      if (field !== AMOUNT) encoder.copy(source, field);
-      else if (amount >= 0) encoder.putDigits(AMOUNT, amount);
+    if (amount >= 0) {
+      encoder.echoBelow(source, AMOUNT);
+      encoder.putDigits(AMOUNT, amount);
     }
+    encoder.echoBelow(source, RESPONSE_CODE);
     encoder.putDigits(RESPONSE_CODE, answer);
-    for (const field of ECHO_BEHIND_39) encoder.copy(source, field);
+    encoder.echoRest(source);
     return encoder.finish();
   }
 }

@@ -10,7 +10,7 @@
  *   walk goes on, and the field alone counts as absent.
  * Either way the first error is reported, and every field that was read well stays readable: a format error can be
  * answered with the trace number and the terminal of the request. `errorField` 0 or 1 (MTI, bitmap) means: this is no
- * ISO 8583 message at all.
+ * ISO 8583 message at all (`isMessage`).
  *
  * The decoder keeps a reference to the bytes, not the bytes: it is valid until they change.
  */
@@ -128,6 +128,14 @@ export class Decoder {
     if (at >= 0 && word3 !== 0) at = this.walk(buf, at, end, 3, word3);
     if (at >= 0 && at !== end) this.fail(lastField(word0, word1, word2, word3), at, DecodeReason.trailingBytes);
     return this.errorReason === DecodeReason.none;
+  }
+
+  /**
+   * False when the bytes decoded last are no ISO 8583 message at all: no readable MTI, no whole and readable bitmap, or
+   * bytes behind a bitmap that names no field. True for well-formed messages, and for those with an error in a field.
+   */
+  get isMessage(): boolean {
+    return this.errorReason === DecodeReason.none || this.errorField > 1;
   }
 
   /** True when the field is in the message and well-formed. */

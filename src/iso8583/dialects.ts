@@ -11,6 +11,8 @@
  * Odd numbers of BCD digits: a variable field has its filling nibble behind the digits, a fixed one before them. The
  * length prefix always counts digits or characters, never bytes, except for binary fields. Letters and printable
  * characters (an, ans; with them the currency codes 49 to 51) are ASCII everywhere.
+ *
+ * A dialect also says which fields a reply gives back as they came (`echoed`); every writer of replies reads that one list.
  */
 import { FIELD_MAX, type FieldSpec, fieldSpecs } from './fields.js';
 
@@ -25,12 +27,20 @@ export interface DialectSpec {
   readonly bitmap: 'binary' | 'hex';
   /** Fixed binary fields: bytes, or two hex digits each. */
   readonly binary: 'raw' | 'hex';
+  /**
+   * Fields that the reply to a request gives back, in ascending order, 2 to 64. Neither what only the issuer says (38, 39,
+   * 54) nor what must not travel twice (35, 45, 52, 55). Replies of network management have a list of their own.
+   */
+  readonly echoed: readonly number[];
 }
 
+/** The list of all built-in dialects: DE22 and DE25 do not come back. */
+const ECHOED = [3, 4, 7, 11, 12, 13, 32, 33, 37, 41, 42, 49, 51, 63] as const;
+
 export const dialectSpecs: readonly DialectSpec[] = [
-  { name: 'iso87-bcd', digits: 'bcd', bitmap: 'binary', binary: 'raw' },
-  { name: 'iso87-ascii', digits: 'ascii', bitmap: 'hex', binary: 'hex' },
-  { name: 'iso87-ascii-bin', digits: 'ascii', bitmap: 'binary', binary: 'hex' },
+  { name: 'iso87-bcd', digits: 'bcd', bitmap: 'binary', binary: 'raw', echoed: ECHOED },
+  { name: 'iso87-ascii', digits: 'ascii', bitmap: 'hex', binary: 'hex', echoed: ECHOED },
+  { name: 'iso87-ascii-bin', digits: 'ascii', bitmap: 'binary', binary: 'hex', echoed: ECHOED },
 ];
 
 /** How a value lies on the wire. The order matters: BCD kinds (two units per byte) come first. */
@@ -63,6 +73,8 @@ export class Dialect {
   /** Bytes of the MTI (2 or 4) and of one bitmap (8 or 16). */
   readonly mtiBytes: number;
   readonly bitmapBytes: number;
+  /** Fields that a reply echoes, in ascending order. */
+  readonly echoed: Uint8Array;
   readonly kind = new Uint8Array(FIELD_MAX + 1);
   /** Digits of the length prefix: 0 (fixed), 2 or 3. */
   readonly prefix = new Uint8Array(FIELD_MAX + 1);
@@ -83,6 +95,7 @@ export class Dialect {
     this.hexBitmap = spec.bitmap === 'hex' ? 1 : 0;
     this.mtiBytes = this.bcd ? 2 : 4;
     this.bitmapBytes = this.hexBitmap ? 16 : 8;
+    this.echoed = Uint8Array.from(spec.echoed);
     for (const field of fieldSpecs) this.compile(field);
   }
 

@@ -32,6 +32,8 @@ export class Encoder {
   private at = 0;
   private secondary = false;
   private last = 0;
+  /** Position in the dialect's list of echoed fields. */
+  private echoedAt = 0;
   private readonly present = new Int32Array(4);
 
   constructor(dialect: Dialect) {
@@ -51,6 +53,7 @@ export class Encoder {
     this.limit = limit;
     this.secondary = secondaryBitmap;
     this.last = 0;
+    this.echoedAt = 0;
     const present = this.present;
     present[0] = 0;
     present[1] = 0;
@@ -77,6 +80,25 @@ export class Encoder {
     const source = decoder.bytes;
     const target = this.target;
     for (let i = 0; i < bytes; i++) target[at + i] = source[from + i]!;
+  }
+
+  /**
+   * Echo of a list: copies the fields below `field` that the dialect echoes and that are still to come. A listed field that
+   * was put with a value of its own stays as it was put.
+   */
+  echoBelow(decoder: Decoder, field: number): void {
+    const { echoed } = this.dialect;
+    while (this.echoedAt < echoed.length) {
+      const next = echoed[this.echoedAt]!;
+      if (next >= field) return;
+      this.echoedAt++;
+      if (next > this.last) this.copy(decoder, next);
+    }
+  }
+
+  /** Echo: copies every field of the dialect's list that is still to come. */
+  echoRest(decoder: Decoder): void {
+    this.echoBelow(decoder, FIELD_MAX + 1);
   }
 
   /**

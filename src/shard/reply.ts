@@ -2,8 +2,9 @@
  * Builds the reply of a decision from the request and the event alone, so that a repeat gets the same answer: what was
  * decided (38, 39, 54, approved amounts) comes from the event, what is echoed from the request at hand.
  *
- * Echoed: 3, 4, 6 (with 10, in the account's currency), 7, 11, 12, 13, 32, 33, 37, 41, 42, 49, 51, 63. Never echoed: 2, 35, 45, 52, 55. The wire wants
- * fields in ascending order, so the code is one straight line in that order.
+ * Which fields are echoed says the dialect (iso8583/dialects.ts). With 10 the reply has an amount of its own in DE4, and in
+ * DE6 where the request had one. The wire wants fields in ascending order, so the code is one straight line in that order,
+ * and what is echoed fills the gaps between what was decided.
  */
 import type { MessageEvent } from '../domain/events.js';
 import { classOf, isAdvice } from '../domain/message.js';
@@ -29,17 +30,15 @@ export function writeReply(
 ): number {
   replyFacts(state, event, facts);
   encoder.begin(target, at, replyMti(request.mti), false);
-  encoder.copy(request, 3);
-  if (facts.partial) encoder.putDigits(4, facts.partialAmount);
-  else encoder.copy(request, 4);
-  if (facts.partialBillingAmount >= 0 && request.has(6)) encoder.putDigits(6, facts.partialBillingAmount);
-  encoder.copy(request, 7);
-  encoder.copy(request, 11);
-  encoder.copy(request, 12);
-  encoder.copy(request, 13);
-  encoder.copy(request, 32);
-  encoder.copy(request, 33);
-  encoder.copy(request, 37);
+  if (facts.partial) {
+    encoder.echoBelow(request, 4);
+    encoder.putDigits(4, facts.partialAmount);
+  }
+  if (facts.partialBillingAmount >= 0 && request.has(6)) {
+    encoder.echoBelow(request, 6);
+    encoder.putDigits(6, facts.partialBillingAmount);
+  }
+  encoder.echoBelow(request, 38);
   // Of an advice it is the network's own code.
   if (isAdvice(request.mti) && classOf(request.mti) <= 2) encoder.copy(request, 38);
   else if (facts.approvalCode >= 0) {
@@ -49,13 +48,10 @@ export function writeReply(
   scratch[0] = facts.response >> 8;
   scratch[1] = facts.response & 0xff;
   encoder.putText(39, scratch, 0, 2);
-  encoder.copy(request, 41);
-  encoder.copy(request, 42);
-  encoder.copy(request, 49);
-  encoder.copy(request, 51);
+  encoder.echoBelow(request, 54);
   const amounts = writeAmounts(event);
   if (amounts > 0) encoder.putText(54, scratch, 0, amounts);
-  encoder.copy(request, 63);
+  encoder.echoRest(request);
   return encoder.finish() - at;
 }
 
@@ -68,16 +64,13 @@ export function writeRefusal(
   at: number,
 ): number {
   encoder.begin(target, at, replyMti(request.mti), false);
-  for (const field of ECHOED_BEFORE_39) encoder.copy(request, field);
+  encoder.echoBelow(request, 39);
   scratch[0] = response >> 8;
   scratch[1] = response & 0xff;
   encoder.putText(39, scratch, 0, 2);
-  for (const field of ECHOED_AFTER_39) encoder.copy(request, field);
+  encoder.echoRest(request);
   return encoder.finish() - at;
 }
-
-const ECHOED_BEFORE_39 = [3, 4, 7, 11, 12, 13, 32, 33, 37];
-const ECHOED_AFTER_39 = [41, 42, 49, 51, 63];
 
 /** DE54 of an inquiry (ledger and available) or of a partial approval (what was asked for); bytes written. */
 function writeAmounts(event: MessageEvent): number {

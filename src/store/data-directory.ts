@@ -20,13 +20,15 @@ import {
   readdirSync,
   readFileSync,
   renameSync,
+  rmdirSync,
+  rmSync,
   writeSync,
 } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { wallMs } from '../clock.js';
 import { HoldfastError } from '../errors.js';
 import { SHARDS_DEFAULT, SHARDS_MAX } from '../limits.js';
-import { type DirectoryLock, lockDirectory } from './directory-lock.js';
+import { type DirectoryLock, LOCK_NAME, lockDirectory } from './directory-lock.js';
 import { syncDirectory } from './lmdb-store.js';
 
 /** Format of the directory that this engine writes; it reads every older one. */
@@ -34,6 +36,9 @@ export const DIRECTORY_FORMAT = 2;
 
 const DOCUMENT = 'holdfast.json';
 const FOLDERS = ['journal', 'state', 'segments', 'vault', 'system'] as const;
+/** What may lie in a directory that has no document yet: what a start that was killed left, and what a mount or a restore
+ * brings. Hidden entries and the sockets of the lock may as well. */
+const HARMLESS: readonly string[] = [`${DOCUMENT}.new`, 'ballast', 'admin.token', 'lost+found'];
 
 /** Contents of holdfast.json. */
 export interface DirectoryDocument {
@@ -144,12 +149,20 @@ export class DataDirectory {
    */
   readonly unused: boolean;
   readonly #lock: DirectoryLock;
+  /** True when this call made the directory itself. */
+  readonly #madeRoot: boolean;
   #closing: Promise<void> | undefined;
 
-  private constructor(paths: DirectoryPaths, document: DirectoryDocument, created: boolean, lock: DirectoryLock) {
+  private constructor(
+    paths: DirectoryPaths,
+    document: DirectoryDocument,
+    made: { document: boolean; root: boolean },
+    lock: DirectoryLock,
+  ) {
     this.paths = paths;
     this.document = document;
-    this.created = created;
+    this.created = made.document;
+    this.#madeRoot = made.root;
     this.unused = FOLDERS.every((folder) => readdirSync(paths[folder]).length === 0);
     this.#lock = lock;
   }
@@ -171,7 +184,7 @@ export class DataDirectory {
         'for example 16',
       );
     const paths = directoryPaths(root);
-    prepare(paths.root, options.create === true);
+    const madeRoot = prepare(paths.root, options.create === true);
     const lock = await lockDirectory(paths.root);
     try {
       const created = !existsSync(join(paths.root, DOCUMENT));
@@ -184,7 +197,7 @@ export class DataDirectory {
           `leave --shards out or say --shards ${document.shards}; the number is fixed when the directory is created`,
         );
       makeFolders(paths);
-      return new DataDirectory(paths, document, created, lock);
+      return new DataDirectory(paths, document, { document: created, root: madeRoot }, lock);
     } catch (error) {
       await lock.release();
       if (error instanceof HoldfastError) throw error;
@@ -201,16 +214,46 @@ export class DataDirectory {
     this.#closing ??= this.#lock.release();
     return this.#closing;
   }
+
+  /**
+   * Closes the directory after a start that came to nothing, and takes back what this call made: a directory without keys
+   * would only be in the way of the next start. Only empty folders go, so nothing that was stored can be lost; a directory
+   * that was there before stays as it was.
+   */
+  async abandon(): Promise<void> {
+    if (this.created) ifPossible(() => this.#unmake());
+    await this.close();
+    if (this.created && this.#madeRoot) ifPossible(() => rmdirSync(this.paths.root));
+  }
+
+  /** The document last: as long as it is there, the directory is a whole one. */
+  #unmake(): void {
+    for (const folder of FOLDERS) rmdirSync(this.paths[folder]);
+    rmSync(join(this.paths.root, DOCUMENT));
+  }
 }
 
-/** Makes sure the directory exists and may be ours: a document, or nothing in it but what belongs to the host. */
-function prepare(root: string, create: boolean): void {
-  if (existsSync(join(root, DOCUMENT))) return;
+/** What cannot be taken back does no harm: the next start goes on with it. */
+function ifPossible(undo: () => void): void {
+  try {
+    undo();
+  } catch {
+    // It is the failed start that is reported.
+  }
+}
+
+/**
+ * Makes sure the directory exists and may be ours: a document, or nothing in it but what belongs to the host. True when this
+ * call made it.
+ */
+function prepare(root: string, create: boolean): boolean {
+  if (existsSync(join(root, DOCUMENT))) return false;
   if (!create)
     throw unusable(`${root} is no Holdfast data directory (no ${DOCUMENT})`, 'start the server once to create it');
   let entries: Dirent[];
+  const missing = !existsSync(root);
   try {
-    if (!existsSync(root)) {
+    if (missing) {
       mkdirSync(root, { recursive: true, mode: 0o700 });
       syncDirectory(dirname(root));
     }
@@ -218,12 +261,19 @@ function prepare(root: string, create: boolean): void {
   } catch (error) {
     throw unusable(`cannot use ${root}: ${(error as Error).message}`, 'choose a directory you may write', error);
   }
-  const folders = entries.filter((entry) => entry.isDirectory());
-  const ours = folders.find((entry) => (FOLDERS as readonly string[]).includes(entry.name));
+  const ours = entries.find((entry) => entry.isDirectory() && (FOLDERS as readonly string[]).includes(entry.name));
   if (ours) throw unusable(`${root} has data in ${ours.name}/ but no ${DOCUMENT}`, `restore ${DOCUMENT} from a backup`);
-  const foreign = folders.find((entry) => entry.name !== 'lost+found' && !entry.name.startsWith('.'));
-  if (foreign)
-    throw unusable(`${root} is in use for something else (it holds ${foreign.name}/)`, 'name an empty directory');
+  const foreign = entries.find(isForeign);
+  if (foreign) {
+    const name = foreign.isDirectory() ? `${foreign.name}/` : foreign.name;
+    throw unusable(`${root} is in use for something else (it holds ${name})`, 'name an empty directory');
+  }
+  return missing;
+}
+
+function isForeign(entry: Dirent): boolean {
+  if (entry.isSocket() && (entry.name === LOCK_NAME || entry.name.startsWith(`${LOCK_NAME}.`))) return false;
+  return !entry.name.startsWith('.') && !HARMLESS.includes(entry.name);
 }
 
 function createDocument(root: string, options: OpenDirectoryOptions): void {

@@ -22,7 +22,8 @@ import { join, relative } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { HoldfastError } from '../errors.js';
 
-const NAME = 'lock';
+/** Name of the lock in its directory; names of starters begin with it and a dot. */
+export const LOCK_NAME = 'lock';
 const PATH_BYTES_MAX = 100;
 const ATTEMPTS = 20;
 const CONNECT_MS = 1000;
@@ -44,7 +45,7 @@ export async function lockDirectory(directory: string): Promise<DirectoryLock> {
     throw cannotLock(directory, error);
   }
   const base = process.platform === 'linux' ? `/proc/self/fd/${handle}` : shortest(directory);
-  const own = `${NAME}.${process.pid}.${randomBytes(6).toString('hex')}`;
+  const own = `${LOCK_NAME}.${process.pid}.${randomBytes(6).toString('hex')}`;
   const server = createServer((socket) => {
     socket.on('error', () => socket.destroy());
     socket.end(`process ${process.pid}`);
@@ -80,18 +81,18 @@ function cannotLock(directory: string, error: unknown): HoldfastError {
 
 async function take(directory: string, base: string, own: string, inode: number): Promise<void> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    if (link(join(directory, own), join(directory, NAME))) {
+    if (link(join(directory, own), join(directory, LOCK_NAME))) {
       await pause(SETTLE_MS);
-      if (inodeOf(join(directory, NAME)) === inode) return;
+      if (inodeOf(join(directory, LOCK_NAME)) === inode) return;
       continue;
     }
-    const probe = await knock(`${base}/${NAME}`);
+    const probe = await knock(`${base}/${LOCK_NAME}`);
     if (probe.state === 'held') throw held(directory, probe.holder);
     if (probe.state === 'free') continue;
     const moved = `${own}.stale`;
-    if (!rename(join(directory, NAME), join(directory, moved))) continue;
+    if (!rename(join(directory, LOCK_NAME), join(directory, moved))) continue;
     const again = await knock(`${base}/${moved}`);
-    if (again.state === 'held') link(join(directory, moved), join(directory, NAME));
+    if (again.state === 'held') link(join(directory, moved), join(directory, LOCK_NAME));
     rmSync(join(directory, moved), { force: true });
     if (again.state === 'held') throw held(directory, again.holder);
   }
@@ -99,7 +100,7 @@ async function take(directory: string, base: string, own: string, inode: number)
 }
 
 async function release(directory: string, server: Server, inode: number, handle: number): Promise<void> {
-  if (inodeOf(join(directory, NAME)) === inode) rmSync(join(directory, NAME), { force: true });
+  if (inodeOf(join(directory, LOCK_NAME)) === inode) rmSync(join(directory, LOCK_NAME), { force: true });
   await new Promise((resolve) => server.close(resolve));
   closeSync(handle);
 }
@@ -190,7 +191,7 @@ function inodeOf(path: string): number | undefined {
 /** Removes sockets of starters that were killed between their steps. */
 function removeLeftovers(directory: string): void {
   for (const name of readdirSync(directory)) {
-    if (!name.startsWith(`${NAME}.`)) continue;
+    if (!name.startsWith(`${LOCK_NAME}.`)) continue;
     const path = join(directory, name);
     const stat = lstatSync(path, { throwIfNoEntry: false });
     if (stat?.isSocket() && Date.now() - stat.ctimeMs > LEFTOVER_MS) rmSync(path, { force: true });

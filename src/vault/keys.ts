@@ -92,7 +92,8 @@ export interface Keys {
 export interface LoadKeysOptions {
   /** Id of the data directory: must equal the file's when both are set. */
   directory?: string;
-  /** Create the file when it is missing (default). Pass false when the data directory already has data. */
+  /** Create the file when it is missing (default). Pass false when the data directory already has data: it alone decides
+   * then which keys are the right ones. */
   create?: boolean;
 }
 
@@ -107,13 +108,30 @@ export function loadKeys(path: string, options: LoadKeysOptions = {}): Keys {
   const document = parseKeyFile(path, readKeyFile(path));
   const expected = options.directory;
   if (expected !== undefined && document.directory !== '' && document.directory !== expected) {
-    throw new HoldfastError(
-      'key_file_mismatch',
-      `key file ${path} (${document.id}) belongs to data directory ${document.directory}, not to ${expected}`,
-      'point --key-file at the key file that was created together with this data directory',
-    );
+    throw options.create === false ? ofOtherData(path, document, expected) : ofLostData(path, document);
   }
   return keysOf(document, created);
+}
+
+function ofOtherData(path: string, document: KeyDocument, expected: string): HoldfastError {
+  return new HoldfastError(
+    'key_file_mismatch',
+    `key file ${path} (${document.id}) belongs to data directory ${document.directory}, not to ${expected}`,
+    'point --key-file at the key file that was created together with this data directory',
+  );
+}
+
+/**
+ * There is a key file and no data: either the data is lost or elsewhere, and then the keys are what its backups need, or
+ * somebody wants to begin afresh. Both are told what to do, and nobody to delete keys: the new name is one of its own.
+ */
+function ofLostData(path: string, document: KeyDocument): HoldfastError {
+  return new HoldfastError(
+    'key_file_mismatch',
+    `key file ${path} (${document.id}) belongs to data directory ${document.directory}, and the data directory of this start has no data`,
+    'if that data is lost or elsewhere, keep the key file, and restore the data directory from its backup or name its ' +
+      `place with --data-dir; to begin afresh without that data, move the key file away: mv ${path} ${path}.${document.id}`,
+  );
 }
 
 /**

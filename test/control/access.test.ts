@@ -5,6 +5,8 @@ import { describe, expect, it } from 'vitest';
 import { isLoopback } from '../../src/control/app.js';
 import { SystemState } from '../../src/control/system-state.js';
 import { type Scope, scopes, Tokens } from '../../src/control/tokens.js';
+import { WrongTokens } from '../../src/control/wrong-tokens.js';
+import { WRONG_TOKEN_ADDRESSES_MAX, WRONG_TOKENS_PER_ADDRESS } from '../../src/limits.js';
 import { MemoryLog, makeHarness } from './harness.js';
 
 const h = makeHarness();
@@ -104,6 +106,56 @@ describe('tokens', () => {
     } finally {
       rmSync(folder, { recursive: true });
     }
+  });
+
+  it('are answered 429 after too many wrong ones of an address; a right one never is', async () => {
+    const fresh = makeHarness();
+    const good = `Bearer ${fresh.token('read')}`;
+    const wrong = `Bearer hf_000000000000_${'A'.repeat(43)}`;
+    const ask = (authorization: string | undefined, remoteAddress = '10.0.0.9', url = '/v1/programs') =>
+      fresh.app.inject({
+        method: 'GET',
+        url,
+        remoteAddress,
+        headers: authorization === undefined ? {} : { authorization },
+      });
+    for (let i = 0; i < 30; i++) expect((await ask(undefined)).statusCode).toBe(401);
+    for (let i = 0; i < WRONG_TOKENS_PER_ADDRESS; i++) {
+      // Whatever is wrong with it, and wherever it is sent.
+      const url = ['/v1/programs', '/v1/nothing', '/metrics'][i % 3]!;
+      expect((await ask([wrong, 'Basic x', 'Bearer'][i % 3]!, '10.0.0.9', url)).statusCode).toBe(401);
+      expect((await ask(good)).statusCode).toBe(200);
+    }
+    fresh.engine.nowMs += 15_500;
+    const limited = await ask(wrong);
+    expect([limited.statusCode, limited.headers['retry-after']]).toEqual([429, '45']);
+    expect(limited.headers['content-type']).toMatch(/^application\/problem\+json/);
+    expect(limited.headers['www-authenticate']).toBeUndefined();
+    expect(limited.json()).toMatchObject({ status: 429, code: 'too_many_wrong_tokens' });
+    expect(limited.body).not.toContain('AAAA');
+    expect((await ask(wrong, '10.0.0.9', '/v1/nothing')).statusCode).toBe(429);
+    expect((await ask(good)).statusCode).toBe(200);
+    expect((await ask(undefined)).statusCode).toBe(401);
+    expect((await ask(wrong, '10.0.0.8')).statusCode).toBe(401);
+    expect(fresh.context.wrongTokens.counts).toEqual({ denied: WRONG_TOKENS_PER_ADDRESS + 1, limited: 2 });
+    fresh.engine.nowMs += 44_500;
+    expect((await ask(wrong)).statusCode).toBe(401);
+  });
+
+  it('that are wrong are counted for a bounded number of addresses, the oldest minute is forgotten', () => {
+    const wrongTokens = new WrongTokens();
+    const answers = (address: string, nowMs: number): number[] =>
+      Array.from({ length: WRONG_TOKENS_PER_ADDRESS + 1 }, () => wrongTokens.count(address, nowMs)).slice(-2);
+    expect(answers('first', 0)).toEqual([0, 60]);
+    expect(answers('second', 1)).toEqual([0, 60]);
+    for (let i = 2; i < WRONG_TOKEN_ADDRESSES_MAX; i++) expect(wrongTokens.count(`other ${i}`, 2)).toBe(0);
+    expect(wrongTokens.count('first', 59_999)).toBe(1);
+    expect(wrongTokens.count('one more', 3)).toBe(0);
+    expect(wrongTokens.count('second', 4)).toBe(60);
+    expect(wrongTokens.count('first', 4)).toBe(0);
+    // A clock that was set back does not lock anybody out for longer than a minute.
+    expect(answers('third', 1_000_000)).toEqual([0, 60]);
+    expect(wrongTokens.count('third', 999_999)).toBe(0);
   });
 
   it('know what this machine is', () => {

@@ -199,6 +199,7 @@ describe('metrics', () => {
       { name: 'segments', runs: true, restarts: 1 },
       { name: 'checkpoint', runs: false, restarts: 3 },
     ],
+    wrongTokens: () => ({ denied: 20, limited: 6 }),
     build: { version: '1.2.3', node: 'v20' },
   });
 
@@ -233,6 +234,8 @@ describe('metrics', () => {
       'holdfast_authorizations_total{mti="0100",result="declined"} 1',
       'holdfast_declines_total{reason="insufficient_funds"} 1',
       'holdfast_responses_total{code="51"} 1',
+      'holdfast_api_wrong_tokens_total{status="401"} 20',
+      'holdfast_api_wrong_tokens_total{status="429"} 6',
       'holdfast_stage_duration_seconds_bucket{stage="decide",shard="shard-0",le="0.000048"} 1',
       'holdfast_stage_duration_seconds_bucket{stage="decide",shard="shard-0",le="0.000768"} 2',
       'holdfast_stage_duration_seconds_bucket{stage="decide",shard="shard-0",le="+Inf"} 2',

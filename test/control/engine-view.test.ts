@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { healthPort, metricsSources } from '../../src/control/engine-view.js';
 import type { ShardPort } from '../../src/control/ports.js';
+import { WrongTokens } from '../../src/control/wrong-tokens.js';
 import { createSegmentBoard, IndexState, SegmentBoard } from '../../src/journal/segment-board.js';
 import { BackgroundTask, ControlBlock, createControlBlock, ShardState } from '../../src/ring/control-block.js';
 
@@ -57,9 +58,10 @@ describe('readiness', () => {
 describe('the sources of the metrics', () => {
   it('tell indexes and tasks from the shared words', () => {
     const { control, board } = engine();
+    const wrongTokens = new WrongTokens();
     const sources = metricsSources(
       { threadInstruments: [], requestRings: [], build: { version: '1', node: '20' } },
-      { shards: { shards: SHARDS } as ShardPort, control, board, ingressSnapshot: async () => undefined },
+      { shards: { shards: SHARDS } as ShardPort, control, board, wrongTokens, ingressSnapshot: async () => undefined },
     );
     board.setIndexState(0, IndexState.full);
     board.setIndexState(1, IndexState.incomplete);
@@ -72,5 +74,7 @@ describe('the sources of the metrics', () => {
       { name: 'segments', runs: true, restarts: 0 },
       { name: 'checkpoint', runs: false, restarts: 1 },
     ]);
+    wrongTokens.count('10.0.0.9', 0);
+    expect(sources.wrongTokens()).toEqual({ denied: 1, limited: 0 });
   });
 });

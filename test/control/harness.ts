@@ -15,6 +15,7 @@ import { allRoutes } from '../../src/control/routes/index.js';
 import type { SystemLog, SystemRecord } from '../../src/control/system-log.js';
 import { SystemState } from '../../src/control/system-state.js';
 import { type Scope, scopes, Tokens } from '../../src/control/tokens.js';
+import { WrongTokens } from '../../src/control/wrong-tokens.js';
 import { type Fingerprint, PanFingerprinter } from '../../src/vault/fingerprint.js';
 import { PublicIds } from '../../src/vault/public-ids.js';
 import { TestEngine } from './engine.js';
@@ -140,6 +141,7 @@ export function makeHarness(options: HarnessOptions = {}): Harness {
     keys: { token: key('token'), id: key('id') },
     system,
     tokens,
+    wrongTokens: new WrongTokens(),
     idempotency: new IdempotencyKeys(key('token')),
     health: { notReady: () => notReady },
     profiles: options.profiles ?? {

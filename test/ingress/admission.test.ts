@@ -9,7 +9,7 @@ describe('admission', () => {
     test.control.refuse = true;
     const client = await tcpClient(test);
     const secrets = { '35': `${PAN}=29121011234`, '52': 'hex:1122334455667788', '48': '9203123', '55': 'hex:9f260801' };
-    const { '0': _mti, '2': _pan, '14': _expiry, ...echoed } = request(1);
+    const { '0': _mti, '2': _pan, '14': _expiry, '22': _entry, '25': _condition, ...echoed } = request(1);
     expect(await client.ask(request(1, secrets))).toEqual({ '0': '0110', '39': '91', ...echoed });
     for (const [mti, reply] of [
       ['0101', '0110'],

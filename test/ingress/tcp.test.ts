@@ -99,6 +99,13 @@ describe('TCP link', () => {
     ['a message without an MTI', Buffer.from([0, 6, 0xaa, 0xbb, 1, 2, 3, 4]), 'not_iso8583'],
     ['an MTI of no class', Buffer.from([0, 3, 0x00, 0x00, 1]), 'not_iso8583'],
     ['one byte', Buffer.from([0, 1, 0x01]), 'not_iso8583'],
+    ['an MTI without a bitmap', Buffer.from('00020100', 'hex'), 'not_iso8583'],
+    ['a bitmap that is cut off', Buffer.from('0009010072380000000000', 'hex'), 'not_iso8583'],
+    ['a secondary bitmap that is not there', Buffer.from('000a01008000000000000000', 'hex'), 'not_iso8583'],
+    ['a secondary bitmap that is cut off', Buffer.from('00110400800000000000000000000000000000', 'hex'), 'not_iso8583'],
+    ['a network message with half a bitmap', Buffer.from('0006080082200000', 'hex'), 'not_iso8583'],
+    ['a reply with half a bitmap', Buffer.from('0006011072380000', 'hex'), 'not_iso8583'],
+    ['bytes behind an empty bitmap', Buffer.from('000b0100000000000000000001', 'hex'), 'not_iso8583'],
   ];
   it.each(garbage)('%s closes that connection only, with one line', async (_name, bytes, kind) => {
     const test = await harness();

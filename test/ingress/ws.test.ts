@@ -74,6 +74,7 @@ describe.each(wsAdapterNames)('WebSocket link, adapter %s', (adapter) => {
     ['a text message', (socket) => socket.send('{"mti":"0100"}'), 1003, 'text_message'],
     ['a message above the maximum', (socket) => socket.send(Buffer.alloc(4097, 1)), 1009, 'too_long'],
     ['bytes without an MTI', (socket) => socket.send(Buffer.from([0xaa, 0xbb, 1, 2, 3])), 1007, 'not_iso8583'],
+    ['half a bitmap', (socket) => socket.send(Buffer.from('010072380000', 'hex')), 1007, 'not_iso8583'],
   ];
   test.each(bad)('%s closes that connection only, with its close code', async (_name, send, code, kind) => {
     const engine = await start();

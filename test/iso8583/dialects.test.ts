@@ -1,6 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { Decoder } from '../../src/iso8583/decoder.js';
-import { type DialectName, dialect, dialectNames, isDialectName } from '../../src/iso8583/dialects.js';
+import {
+  Dialect,
+  type DialectName,
+  dialect,
+  dialectNames,
+  dialectSpecs,
+  isDialectName,
+} from '../../src/iso8583/dialects.js';
+import { Encoder } from '../../src/iso8583/encoder.js';
 import { fieldSpec, fieldSpecs } from '../../src/iso8583/fields.js';
 import { type Fields, IsoError, pack, unpack } from '../../src/iso8583/message.js';
 
@@ -357,6 +365,62 @@ describe('refusals name field, offset and reason', () => {
     const bytes = wire('0100 2020000000800000 000000 000042 "TERM"');
     expect(decoder.decode(bytes, 0, bytes.length)).toBe(false);
     expect([decoder.errorField, decoder.digits(11), decoder.has(41)]).toEqual([41, 42, false]);
+  });
+});
+
+describe('the echoed fields of a dialect', () => {
+  it.each(dialectSpecs)(
+    'of $name can be written in a reply, and hold nothing that must not come back',
+    ({ echoed }) => {
+      expect(echoed).toEqual([...new Set(echoed)].sort((a, b) => a - b));
+      for (const field of echoed) {
+        expect(fieldSpec(field), `DE${field}`).toBeDefined();
+        expect(field).toBeLessThanOrEqual(64);
+      }
+      for (const field of [35, 38, 39, 45, 52, 54, 55]) expect(echoed).not.toContain(field);
+    },
+  );
+
+  it.each(dialectSpecs)('of $name are without DE22 and DE25', ({ echoed }) => {
+    expect(echoed).toEqual([3, 4, 7, 11, 12, 13, 32, 33, 37, 41, 42, 49, 51, 63]);
+  });
+
+  const echo = new Dialect({ ...dialectSpecs[0]!, echoed: [3, 4, 22, 41, 63] });
+  const request = pack('iso87-bcd', {
+    0: '0100',
+    2: '9999990000000014',
+    3: '000000',
+    4: '1000',
+    22: '51',
+    41: 'TERM0001',
+  });
+
+  it('are copied around what is put, in ascending order', () => {
+    const decoder = new Decoder(echo);
+    const encoder = new Encoder(echo);
+    const target = new Uint8Array(256);
+    decoder.decode(request, 0, request.length);
+    encoder.begin(target, 0, 110, false);
+    encoder.echoBelow(decoder, 38);
+    encoder.putDigits(39, 0);
+    encoder.echoRest(decoder);
+    const reply = unpack('iso87-bcd', target.slice(0, encoder.finish()));
+    expect(reply).toEqual({ 0: '0110', 3: '000000', 4: '000000001000', 22: '051', 39: '00', 41: 'TERM0001' });
+  });
+
+  it('give way to a value of the reply, and begin anew with every message', () => {
+    const decoder = new Decoder(echo);
+    const encoder = new Encoder(echo);
+    const target = new Uint8Array(256);
+    decoder.decode(request, 0, request.length);
+    for (const amount of [500, 600]) {
+      encoder.begin(target, 0, 110, false);
+      encoder.echoBelow(decoder, 4);
+      encoder.putDigits(4, amount);
+      encoder.echoRest(decoder);
+      const reply = unpack('iso87-bcd', target.slice(0, encoder.finish()));
+      expect(reply).toEqual({ 0: '0110', 3: '000000', 4: `000000000${amount}`, 22: '051', 41: 'TERM0001' });
+    }
   });
 });
 

@@ -10,6 +10,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   truncateSync,
@@ -139,6 +140,15 @@ describe('the data directory', () => {
     expect(readdirSync(dataDir)).toEqual(['photos']);
   });
 
+  test('a folder with somebody else’s files', async () => {
+    const dataDir = join(root, 'documents');
+    mkdirSync(dataDir);
+    writeFileSync(join(dataDir, 'thesis.tex'), 'text');
+    refused(await serve(dataDir), 73, /in use for something else \(it holds thesis\.tex\).*Next: /);
+    expect(readdirSync(dataDir)).toEqual(['thesis.tex']);
+    expect(existsSync(`${dataDir}.keys`)).toBe(false);
+  });
+
   test('a path that cannot be made', async () => {
     const file = join(root, 'file');
     writeFileSync(file, '');
@@ -209,6 +219,45 @@ describe('the key file', () => {
     );
     expect(secrets.length).toBeGreaterThanOrEqual(5);
     for (const secret of secrets) expect(ran.err).not.toContain(secret);
+  });
+});
+
+describe('a key file without its data', () => {
+  test('the start refuses, leaves no directory, and what it says to a fresh start works', async () => {
+    const dataDir = join(root, 'lost', 'data');
+    mkdirSync(join(root, 'lost'));
+    cpSync(`${original}.keys`, `${dataDir}.keys`);
+    const ran = await serve(dataDir);
+    refused(ran, 73, /has no data. Next: if that data is lost .* keep the key file.* to begin afresh .*: mv /);
+    expect(readdirSync(join(root, 'lost'))).toEqual(['data.keys']);
+
+    const [, from, to] = /: mv (\S+) (\S+)$/.exec(lastWords(ran)[0]!)!;
+    renameSync(from!, to!);
+    const server = await Server.start({ dataDir, demo: false });
+    expect(await server.stop()).toEqual({ status: 0, signal: null });
+    expect(readFileSync(to!)).toEqual(readFileSync(`${original}.keys`));
+  });
+
+  test('and with the data back in its place the next start goes on', async () => {
+    const dataDir = copyOfData();
+    const away = `${dataDir}.away`;
+    renameSync(dataDir, away);
+    refused(await serve(dataDir), 73, /restore the data directory from its backup/);
+    renameSync(away, dataDir);
+    const server = await Server.start({ dataDir, demo: false });
+    expect(await server.stop()).toEqual({ status: 0, signal: null });
+  });
+
+  test.each([
+    ['open to others', (keys: string) => chmodSync(keys, 0o640)],
+    ['malformed', (keys: string) => writeFileSync(keys, '{', { mode: 0o600 })],
+  ])('%s: no directory is left either', async (what, damage) => {
+    const folder = join(root, `no data, ${what}`);
+    mkdirSync(folder);
+    cpSync(`${original}.keys`, join(folder, 'data.keys'));
+    damage(join(folder, 'data.keys'));
+    refused(await serve(join(folder, 'data')), 73, /key file .*Next: /);
+    expect(readdirSync(folder)).toEqual(['data.keys']);
   });
 });
 

@@ -8,6 +8,7 @@ import {
   readFileSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { connect } from 'node:net';
@@ -101,6 +102,36 @@ describe('creation', () => {
   });
 });
 
+const FOLDERS = ['journal', 'segments', 'state', 'system', 'vault'];
+
+describe('abandoning', () => {
+  it('takes back what the call made: the directory too, if it made it', async () => {
+    const path = join(root, 'data');
+    await (await DataDirectory.open(path, { create: true })).abandon();
+    expect(existsSync(path)).toBe(false);
+    mkdirSync(path);
+    writeFileSync(join(path, '.hidden'), '');
+    await (await DataDirectory.open(path, { create: true })).abandon();
+    expect(readdirSync(path)).toEqual(['.hidden']);
+  });
+
+  it('touches nothing of a directory that was there', async () => {
+    await (await DataDirectory.open(root, { create: true })).close();
+    await (await DataDirectory.open(root, { create: true })).abandon();
+    expect(readdirSync(root).sort()).toEqual(['holdfast.json', ...FOLDERS]);
+  });
+
+  it('removes no file of a folder, and leaves a directory that opens', async () => {
+    const made = await DataDirectory.open(root, { create: true });
+    writeFileSync(join(root, 'segments', 'one'), 'data');
+    await made.abandon();
+    expect(readFileSync(join(root, 'segments', 'one'), 'utf8')).toBe('data');
+    const again = await DataDirectory.open(root);
+    expect([again.document.id, again.unused]).toEqual([made.document.id, false]);
+    await again.close();
+  });
+});
+
 describe('refusals', () => {
   it.each([[0], [3], [512], [1.5]])('%d shards', async (shards) => {
     expect(await refusal(DataDirectory.open(join(root, 'new'), { create: true, shards }))).toMatch(/^usage 64: /);
@@ -148,6 +179,35 @@ describe('refusals', () => {
     expect(await refusal(DataDirectory.open(join(root, 'photos'), { create: true }))).toMatch(
       /^data_dir_unusable .*journal\/ but no/,
     );
+  });
+
+  const foreign: [name: string, make: (path: string) => void][] = [
+    ['a.txt', (path) => writeFileSync(path, 'x')],
+    ['journal', (path) => writeFileSync(path, 'x')],
+    ['lock', (path) => writeFileSync(path, 'x')],
+    ['lock.txt', (path) => writeFileSync(path, 'x')],
+    ['a link', (path) => symlinkSync('/nowhere', path)],
+  ];
+  it.each(foreign)('a directory with a foreign entry that is no folder: %s', async (name, make) => {
+    make(join(root, name));
+    const said = await refusal(DataDirectory.open(root, { create: true }));
+    expect(said).toMatch(/^data_dir_unusable 73: .* in use for something else/);
+    expect(said).toContain(`(it holds ${name})`);
+    expect(readdirSync(root)).toEqual([name]);
+  });
+
+  it('not a directory that holds what a killed start, a mount or a restore leaves', async () => {
+    for (const name of ['.hidden', 'holdfast.json.new', 'ballast', 'admin.token']) writeFileSync(join(root, name), '');
+    for (const name of ['.folder', 'lost+found']) mkdirSync(join(root, name));
+    const { child } = await openInChild(root);
+    child.kill('SIGKILL');
+    await exited(child);
+    // Killed between the lock and the document: the socket is all it left.
+    for (const name of ['holdfast.json', ...FOLDERS]) rmSync(join(root, name), { recursive: true });
+    expect(readdirSync(root)).toContain('lock');
+    const made = await DataDirectory.open(root, { create: true });
+    expect(made.created).toBe(true);
+    await made.close();
   });
 
   it('a path that is a file', async () => {

@@ -57,6 +57,19 @@ describe('key file', () => {
     const error = failure(() => loadKeys(path, { directory: 'dir-2', create: false }));
     expect(error.code).toBe('key_file_mismatch');
     expect(error.message).toContain('dir-1');
+    expect(error.next).toMatch(/^point --key-file at/);
+  });
+
+  it('of a data directory that is gone is refused: keep it for the data, or move it for a fresh start', () => {
+    const path = join(temporaryFolder(), 'holdfast.keys');
+    const { fileId } = loadKeys(path, { directory: 'dir-1' });
+    const error = failure(() => loadKeys(path, { directory: 'dir-2' }));
+    expect(error.code).toBe('key_file_mismatch');
+    expect(error.message).toContain('dir-1');
+    expect(error.message).not.toContain('dir-2');
+    expect(error.next).toMatch(/keep the key file, and restore .* --data-dir; to begin afresh .* mv /);
+    expect(error.next).toContain(`mv ${path} ${path}.${fileId}`);
+    expect(loadKeys(path, { directory: 'dir-1' }).fileId).toBe(fileId);
   });
 
   it('that cannot be created says where and what to do', () => {
