@@ -2,13 +2,13 @@
  * The process log: pino, JSON lines on stderr, pretty on a terminal. stdout belongs to results and is never written here.
  *
  * Nothing in the engine logs a card number. Should a defect do it all the same, every finished line passes a last filter:
- * digit runs of 13 to 19 that satisfy the Luhn check are masked to first six and last four before they reach the stream.
+ * card numbers are masked to first six and last four before they reach the stream (pan-mask.ts).
  * The filter works on the finished line because only there nothing can slip past it: bindings, nested objects, messages,
  * format arguments and stack traces all end up in it.
  */
 import { type Logger, pino } from 'pino';
 import { prettyFactory } from 'pino-pretty';
-import { isPan, maskPan } from './vault/pan.js';
+import { maskJson, maskPans } from './pan-mask.js';
 
 export type Log = Logger;
 
@@ -56,40 +56,19 @@ export function createLog(options: LogOptions): Log {
   );
 }
 
-const plainRun = /(?<!\d)\d{13,19}(?!\d)/g;
-const groupedRun = /(?<!\d)\d{4}([ -])(?:\d{4}\1\d{4}\1\d{1,7}|\d{6}\1\d{5})(?!\d)/g;
-
-/** Masks every Luhn-valid run of 13 to 19 digits, plain or grouped by blanks or hyphens, to first six and last four. */
-export function maskPans(text: string): string {
-  return text.replace(plainRun, maskRun).replace(groupedRun, maskRun);
-}
-
-function maskRun(run: string): string {
-  const digits = run.replace(/\D/g, '');
-  return isPan(digits) ? maskPan(digits) : run;
-}
-
 /** Masks a finished JSON line and keeps it JSON: a masked number becomes a string. Lines without a suspect pass as they are. */
 function maskLine(line: string): string {
   if (maskPans(line) === line) return line;
   try {
-    return `${JSON.stringify(maskValue(JSON.parse(line)))}\n`;
+    return `${JSON.stringify(maskJson(JSON.parse(line), maskNumber))}\n`;
   } catch {
     return maskPans(line);
   }
 }
 
-function maskValue(value: unknown): unknown {
-  if (typeof value === 'string') return maskPans(value);
-  if (typeof value === 'number') {
-    const text = String(value);
-    const masked = maskPans(text);
-    // A 13-digit number that starts with 1 is a time in ms until 2033; no card scheme issues such numbers.
-    return masked === text || (text.length === 13 && text.startsWith('1')) ? value : masked;
-  }
-  if (Array.isArray(value)) return value.map(maskValue);
-  if (typeof value === 'object' && value !== null) {
-    return Object.fromEntries(Object.entries(value).map(([key, inner]) => [maskPans(key), maskValue(inner)]));
-  }
-  return value;
+/** A 13-digit number that starts with 1 is a time in ms until 2033; no card scheme issues such numbers. */
+function maskNumber(value: number): unknown {
+  const text = String(value);
+  const masked = maskPans(text);
+  return masked === text || (text.length === 13 && text.startsWith('1')) ? value : masked;
 }

@@ -4,7 +4,7 @@
  */
 import type { Command } from 'commander';
 import { HoldfastError } from '../errors.js';
-import { maskPans } from '../log.js';
+import { maskPans } from '../pan-mask.js';
 import { type ApiClient, addApiOptions, apiClient, type Json } from './api-client.js';
 import { newCommand, type Run, setAction } from './command.js';
 import { paint, type Terminal } from './terminal.js';

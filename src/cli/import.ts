@@ -8,7 +8,7 @@ import { createInterface } from 'node:readline';
 import { Transform } from 'node:stream';
 import type { Command } from 'commander';
 import { ExitStatus, HoldfastError } from '../errors.js';
-import { maskPans } from '../log.js';
+import { maskPans } from '../pan-mask.js';
 import { addApiOptions, apiClient, type Json } from './api-client.js';
 import { newCommand, type Run, setAction } from './command.js';
 import { systemError, type Terminal } from './terminal.js';

@@ -5,7 +5,7 @@
 import type { Command } from 'commander';
 import { HoldfastError } from '../errors.js';
 import { SHARDS_MAX } from '../limits.js';
-import { maskPans } from '../log.js';
+import { maskPans } from '../pan-mask.js';
 import { addApiOptions, apiClient, type Json } from './api-client.js';
 import { newCommand, type Run, setAction, wholeNumber } from './command.js';
 import { eventObject, messageObject } from './record-json.js';

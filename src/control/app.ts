@@ -8,7 +8,7 @@ import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest, 
 import type { Logger } from 'pino';
 import { HoldfastError } from '../errors.js';
 import { API_BODY_BYTES_MAX, API_BODY_DEPTH_MAX } from '../limits.js';
-import { maskDigits } from '../vault/pan.js';
+import { maskDigits } from '../pan-mask.js';
 import type { ControlContext } from './context.js';
 import { answerClientError, toApiError } from './failures.js';
 import { parseJson } from './json-body.js';
