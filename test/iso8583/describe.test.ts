@@ -61,6 +61,21 @@ describe.each(dialectNames)('a description in %s', (name) => {
     expect(text).toMatch(/tag 99 +unknown +\(hidden\)/);
   });
 
+  it('masks the own number in every text, and any number in DE43', () => {
+    const own = '9999991234567890';
+    const fields = { ...purchase, 0: '0100', 2: own, 37: own.slice(0, 12), 42: own.slice(1), 63: own.slice(0, 15) };
+    const shown = describeText(
+      name,
+      pack(name, { ...fields, 43: 'CARD 9999 9900 0000 0014'.padEnd(40), 48: privateData([[80, own]]) }),
+    );
+    expect(shown).not.toContain('123456');
+    expect(shown).toMatch(/DE37 .* 999999\*{6}\n/);
+    expect(shown).toMatch(/DE42 .* 99999\*{6}7890\n/);
+    expect(shown).toMatch(/DE43 .* CARD 9999 99\*\* \*{4} 0014/);
+    expect(shown).toMatch(/DE63 .* 999999\*{6}789\n?/);
+    expect(shown).toMatch(/tag 80 .* 999999\*{6}7890/);
+  });
+
   it('hides DE48 that is not made of tags', () => {
     const described = describeMessage(name, pack(name, { 0: '0100', 48: '2001E9203737x' }));
     expect(described.fields).toEqual([
