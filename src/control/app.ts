@@ -99,9 +99,8 @@ function addHooks(app: FastifyInstance): void {
       throw new ApiError('bad_request', 'Send a Host header.', { param: 'Host' });
   });
   app.addHook('onResponse', async (request, reply) => {
-    const routine = request.routeOptions.url === undefined || !request.routeOptions.url.startsWith('/v1');
     // The route's pattern, never the URL: a query may hold what must not be logged.
-    request.log[routine ? 'debug' : 'info'](
+    request.log.debug(
       {
         method: request.method,
         route: request.routeOptions.url ?? 'unknown',
