@@ -432,3 +432,8 @@ export const LOG_FLUSH_MS = 250;
 
 /** How often lines that wait are tried again, ms: with 64 KiB in a pipe that is 2.5 MB/s. */
 export const LOG_RETRY_MS = 25;
+
+/** Warm-up of a shard thread before it is ready: messages decided on a scratch shard, and the time that it may take, ms. Cold,
+ * the first 128 messages take 60 ms of CPU; after some 2 000 a hundred take 5 ms and it is hardly less later. */
+export const WARM_UP_MESSAGES = 4096;
+export const WARM_UP_MS = 300;
