@@ -192,8 +192,8 @@ function maskFreeText(text: string, own: OwnNumber): string {
 }
 
 function printable(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is replaced
-  return text.replace(/[\x00-\x1f\\\x7f-\uffff]/g, (char) =>
+  // Everything but printable ASCII without the backslash.
+  return text.replace(/[^\x20-\x5b\x5d-\x7e]/g, (char) =>
     char === '\\' ? '\\\\' : `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`,
   );
 }
