@@ -64,6 +64,8 @@ describe('card numbers in the texts of a message', () => {
     expect(texts(h)[3]).toBe('999999******001');
     h.ask(card, purchase(2, 100, { 43: `SHOP ${own}`.padEnd(40) }));
     expect(texts(h)[2]).toBe(`SHOP ${masked}`);
+    h.ask(card, purchase(4, 100, { 48: privateData([[80, `ref ${own}`]]) }));
+    expect(h.context.event.input.textOf(Text.holdReference)).toBe(`ref ${masked}`);
     // Of track 2, when there is no DE2.
     const tracked = purchase(3, 100, { 35: `${own}=29121010000000000`, 43: `SHOP ${own}`.padEnd(40) });
     delete tracked[2];
