@@ -426,3 +426,22 @@ export const PROGRAM_SNAPSHOT_BYTES_MAX = 256 * 1024;
 
 /** Controls of one card or account as JSON, UTF-8: 24 windows of 200 characters and three full lists are some 12 KiB. */
 export const CONTROLS_TEXT_BYTES_MAX = 32 * 1024;
+
+/** Bytes of log lines that wait for whoever reads stderr: some 4 000 lines of 250 bytes, which is minutes of an engine with
+ * trouble (each link logs at most 100 lines per second). What comes then is dropped and counted. */
+export const LOG_BUFFER_BYTES = 1024 * 1024;
+
+/** Room for fatal lines behind a full buffer: a fatal stop has some five lines, with stacks of 4 KiB. */
+export const LOG_FATAL_BYTES = 64 * 1024;
+
+/** How long a fatal line, and the end of the process, wait for whoever reads stderr, ms: a reader that is alive takes the
+ * whole buffer in less, and a fatal stop has 2 s. */
+export const LOG_FLUSH_MS = 250;
+
+/** How often lines that wait are tried again, ms: with 64 KiB in a pipe that is 2.5 MB/s. */
+export const LOG_RETRY_MS = 25;
+
+/** Warm-up of a shard thread before it is ready: messages decided on a scratch shard, and the time that it may take, ms. Cold,
+ * the first 128 messages take 60 ms of CPU; after some 2 000 a hundred take 5 ms and it is hardly less later. */
+export const WARM_UP_MESSAGES = 4096;
+export const WARM_UP_MS = 300;

@@ -1,14 +1,16 @@
 /**
  * The process log: pino, JSON lines on stderr, pretty on a terminal. stdout belongs to results and is never written here.
+ * Logging never waits for the reader of stderr (log-sink.ts).
  *
  * Nothing in the engine logs a card number. Should a defect do it all the same, every finished line passes a last filter:
- * digit runs of 13 to 19 that satisfy the Luhn check are masked to first six and last four before they reach the stream.
+ * card numbers are masked to first six and last four before they reach the stream (pan-mask.ts).
  * The filter works on the finished line because only there nothing can slip past it: bindings, nested objects, messages,
  * format arguments and stack traces all end up in it.
  */
-import { type Logger, pino } from 'pino';
+import { type Logger, pino, symbols } from 'pino';
 import { prettyFactory } from 'pino-pretty';
-import { isPan, maskPan } from './vault/pan.js';
+import { LogSink, stderrSink } from './log-sink.js';
+import { maskJson, maskPans } from './pan-mask.js';
 
 export type Log = Logger;
 
@@ -25,9 +27,9 @@ export interface LogNote {
   data: Record<string, string | number>;
 }
 
-/** Where finished lines go; stderr unless a test says otherwise. */
+/** Where finished lines go. `fatal`: the process is about to end. */
 interface LineSink {
-  write(line: string): unknown;
+  write(line: string, fatal: boolean): unknown;
 }
 
 export interface LogOptions {
@@ -35,11 +37,12 @@ export interface LogOptions {
   format: LogFormat;
   /** Colours in the pretty format. */
   colour?: boolean;
+  /** The process's stderr by default, which only the main thread may write. */
   sink?: LineSink;
 }
 
 export function createLog(options: LogOptions): Log {
-  const inner: LineSink = options.sink ?? pino.destination({ fd: 2, sync: true });
+  const inner = options.sink ?? stderrSink();
   // The factory formats one line at a time, in step with the caller: no stream to flush when the process must stop.
   const format =
     options.format === 'pretty'
@@ -49,47 +52,39 @@ export function createLog(options: LogOptions): Log {
           translateTime: 'SYS:HH:MM:ss.l',
         })
       : (line: string): string => line;
-  return pino(
+  // pino tells the level of a line to a stream that asks for it.
+  const stream = {
+    [symbols.needsMetadataGsym]: true as const,
+    lastLevel: 0,
+    write(line: string): void {
+      inner.write(format(maskLine(line)), this.lastLevel >= pino.levels.values.fatal!);
+    },
+  };
+  const log = pino(
     // ISO time, because a 13-digit epoch looks like a card number to the filter.
     { name: 'holdfast', level: options.level, timestamp: pino.stdTimeFunctions.isoTime },
-    { write: (line: string) => void inner.write(format(maskLine(line))) },
+    stream,
   );
-}
-
-const plainRun = /(?<!\d)\d{13,19}(?!\d)/g;
-const groupedRun = /(?<!\d)\d{4}([ -])(?:\d{4}\1\d{4}\1\d{1,7}|\d{6}\1\d{5})(?!\d)/g;
-
-/** Masks every Luhn-valid run of 13 to 19 digits, plain or grouped by blanks or hyphens, to first six and last four. */
-export function maskPans(text: string): string {
-  return text.replace(plainRun, maskRun).replace(groupedRun, maskRun);
-}
-
-function maskRun(run: string): string {
-  const digits = run.replace(/\D/g, '');
-  return isPan(digits) ? maskPan(digits) : run;
+  if (inner instanceof LogSink) {
+    inner.onDropped = (lines) =>
+      log.warn({ lines }, `${lines} lines were dropped: whoever reads the log did not keep up`);
+  }
+  return log;
 }
 
 /** Masks a finished JSON line and keeps it JSON: a masked number becomes a string. Lines without a suspect pass as they are. */
 function maskLine(line: string): string {
   if (maskPans(line) === line) return line;
   try {
-    return `${JSON.stringify(maskValue(JSON.parse(line)))}\n`;
+    return `${JSON.stringify(maskJson(JSON.parse(line), maskNumber))}\n`;
   } catch {
     return maskPans(line);
   }
 }
 
-function maskValue(value: unknown): unknown {
-  if (typeof value === 'string') return maskPans(value);
-  if (typeof value === 'number') {
-    const text = String(value);
-    const masked = maskPans(text);
-    // A 13-digit number that starts with 1 is a time in ms until 2033; no card scheme issues such numbers.
-    return masked === text || (text.length === 13 && text.startsWith('1')) ? value : masked;
-  }
-  if (Array.isArray(value)) return value.map(maskValue);
-  if (typeof value === 'object' && value !== null) {
-    return Object.fromEntries(Object.entries(value).map(([key, inner]) => [maskPans(key), maskValue(inner)]));
-  }
-  return value;
+/** A 13-digit number that starts with 1 is a time in ms until 2033; no card scheme issues such numbers. */
+function maskNumber(value: number): unknown {
+  const text = String(value);
+  const masked = maskPans(text);
+  return masked === text || (text.length === 13 && text.startsWith('1')) ? value : masked;
 }

@@ -12,6 +12,7 @@ import { type ErrorCode, errorCodes, HoldfastError } from '../errors.js';
 import type { Ingress } from '../ingress/ingress.js';
 import { shardOfAccount } from '../journal/placement.js';
 import type { Log } from '../log.js';
+import { stderrSink } from '../log-sink.js';
 import type { DataDirectory } from '../store/data-directory.js';
 import { workerFile } from '../worker-file.js';
 import { DEMO_CARDS, DEMO_CREDIT_LIMIT, DEMO_EXPIRY, demoAccount, demoPan } from './demo-program.js';
@@ -112,6 +113,9 @@ export class ControlPlane {
       case 'ask':
         void this.#answer(message);
         return;
+      case 'log':
+        stderrSink().write(message.line, message.fatal);
+        return;
       case 'stopped':
         return;
     }
@@ -128,7 +132,7 @@ export class ControlPlane {
   }
 
   #snapshot(): IngressSnapshot {
-    return { ...this.#o.ingress.stats(), disk: this.#o.guard.state };
+    return { ...this.#o.ingress.stats(), disk: this.#o.guard.state, logLinesDropped: stderrSink().dropped };
   }
 
   async #profile({ thread, seconds }: { thread: string; seconds: number }): Promise<string> {

@@ -4,7 +4,7 @@
  */
 import type { Command } from 'commander';
 import { HoldfastError } from '../errors.js';
-import { maskPans } from '../log.js';
+import { maskJson } from '../pan-mask.js';
 import { type ApiClient, addApiOptions, apiClient, type Json } from './api-client.js';
 import { newCommand, type Run, setAction } from './command.js';
 import { paint, type Terminal } from './terminal.js';
@@ -19,8 +19,9 @@ export function addExplain(program: Command, run: Run): void {
     const client = apiClient(options, run.terminal);
     for (const id of await authorizationIds(client, word!)) {
       const path = `/v1/authorizations/${encodeURIComponent(id)}`;
-      const [authorization, explanation] = await Promise.all([client.get(path), client.get(`${path}/explain`)]);
-      if (options.json === true) run.terminal.out(maskPans(JSON.stringify({ authorization, explanation })));
+      const answers = await Promise.all([client.get(path), client.get(`${path}/explain`)]);
+      const [authorization, explanation] = maskJson(answers) as typeof answers;
+      if (options.json === true) run.terminal.out(JSON.stringify({ authorization, explanation }));
       else tell(authorization, explanation, run.terminal);
     }
     return undefined;
@@ -56,10 +57,10 @@ function tell(authorization: Json, explanation: Json, terminal: Terminal): void 
   const title = titleKeys
     .filter((key) => present(authorization[key]))
     .map((key) => `${key}=${String(authorization[key])}`);
-  terminal.out(paint(terminal, 'bold', maskPans(title.join(' '))));
+  terminal.out(paint(terminal, 'bold', title.join(' ')));
   for (const [key, value] of Object.entries(explanation)) {
     if (key === 'object' || key === 'id' || !present(value)) continue;
-    for (const line of lines(key, value, 1)) terminal.out(maskPans(line));
+    for (const line of lines(key, value, 1)) terminal.out(line);
   }
 }
 

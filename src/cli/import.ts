@@ -8,7 +8,7 @@ import { createInterface } from 'node:readline';
 import { Transform } from 'node:stream';
 import type { Command } from 'commander';
 import { ExitStatus, HoldfastError } from '../errors.js';
-import { maskPans } from '../log.js';
+import { maskJson } from '../pan-mask.js';
 import { addApiOptions, apiClient, type Json } from './api-client.js';
 import { newCommand, type Run, setAction } from './command.js';
 import { systemError, type Terminal } from './terminal.js';
@@ -33,7 +33,7 @@ export function addImport(program: Command, run: Run): void {
       fileBody(file!, rows, run.terminal),
     );
     run.terminal.progress('');
-    return tell(answer, options.json === true, run.terminal);
+    return tell(maskJson(answer) as Json, options.json === true, run.terminal);
   });
 }
 
@@ -111,11 +111,11 @@ function tell(answer: Json, json: boolean, terminal: Terminal): ExitStatus {
   const rejects = Array.isArray(answer.rejects) ? (answer.rejects as Json[]) : [];
   const rejected = count(answer, 'rejected');
   if (json) {
-    terminal.out(maskPans(JSON.stringify(answer)));
+    terminal.out(JSON.stringify(answer));
   } else {
     terminal.out(`imported accounts=${count(answer, 'accounts')} cards=${count(answer, 'cards')} rejected=${rejected}`);
     for (const { row, code, detail } of rejects.slice(0, FAULTS_SHOWN)) {
-      terminal.err(maskPans(`row ${String(row)}: ${String(code)}${detail === undefined ? '' : `: ${String(detail)}`}`));
+      terminal.err(`row ${String(row)}: ${String(code)}${detail === undefined ? '' : `: ${String(detail)}`}`);
     }
     if (rejected > FAULTS_SHOWN)
       terminal.err(`... and ${rejected - FAULTS_SHOWN} more; --json shows what the server reports`);

@@ -5,7 +5,7 @@
 import type { Command } from 'commander';
 import { HoldfastError } from '../errors.js';
 import { SHARDS_MAX } from '../limits.js';
-import { maskPans } from '../log.js';
+import { maskJson } from '../pan-mask.js';
 import { addApiOptions, apiClient, type Json } from './api-client.js';
 import { newCommand, type Run, setAction, wholeNumber } from './command.js';
 import { eventObject, messageObject } from './record-json.js';
@@ -46,7 +46,7 @@ function addJournal(inspect: Command, run: Run): void {
     const print = (object: Json): void => {
       if (left === 0 || (only !== undefined && object.kind !== only)) return;
       left--;
-      run.terminal.out(maskPans(JSON.stringify(object)));
+      run.terminal.out(JSON.stringify(maskJson(object)));
     };
     await withJournal(String(options.dataDir), (reader, shards) => {
       for (const shard of chosen(options.shard as number | undefined, shards)) {
@@ -123,7 +123,7 @@ function addObject(
   setAction(command, run, async (options, [id]) => {
     const client = apiClient(options, run.terminal);
     for (const object of await load((path) => client.get(path), encodeURIComponent(id!))) {
-      run.terminal.out(maskPans(JSON.stringify(object)));
+      run.terminal.out(JSON.stringify(maskJson(object)));
     }
     return undefined;
   });

@@ -8,7 +8,7 @@ import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest, 
 import type { Logger } from 'pino';
 import { HoldfastError } from '../errors.js';
 import { API_BODY_BYTES_MAX, API_BODY_DEPTH_MAX } from '../limits.js';
-import { maskDigits } from '../vault/pan.js';
+import { maskDigits } from '../pan-mask.js';
 import type { ControlContext } from './context.js';
 import { answerClientError, toApiError } from './failures.js';
 import { parseJson } from './json-body.js';
@@ -99,9 +99,8 @@ function addHooks(app: FastifyInstance): void {
       throw new ApiError('bad_request', 'Send a Host header.', { param: 'Host' });
   });
   app.addHook('onResponse', async (request, reply) => {
-    const routine = request.routeOptions.url === undefined || !request.routeOptions.url.startsWith('/v1');
     // The route's pattern, never the URL: a query may hold what must not be logged.
-    request.log[routine ? 'debug' : 'info'](
+    request.log.debug(
       {
         method: request.method,
         route: request.routeOptions.url ?? 'unknown',

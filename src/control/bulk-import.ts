@@ -11,8 +11,8 @@
 import { randomBytes } from 'node:crypto';
 import type { ImportRows } from '../domain/commands.js';
 import { BULK_CHUNK_ROWS, BULK_COMMAND_ROWS, BULK_IN_FLIGHT_PER_SHARD, BULK_REJECTS_LISTED } from '../limits.js';
+import { maskDigits } from '../pan-mask.js';
 import type { Fingerprint } from '../vault/fingerprint.js';
-import { maskDigits } from '../vault/pan.js';
 import { claim, panFields, panOfSeed, panProblem, release } from './card-numbers.js';
 import type { ControlContext } from './context.js';
 import { base32of, derive } from './idempotency.js';

@@ -75,6 +75,8 @@ export type FromControl =
   /** `what` profile: CPU profile of the main thread (JSON text); ingress: an IngressSnapshot. */
   | { type: 'ask'; id: number; what: 'profile'; thread: string; seconds: number }
   | { type: 'ask'; id: number; what: 'ingress' }
+  /** A finished line for the log of the process, with its end. */
+  | { type: 'log'; line: string; fatal: boolean }
   | { type: 'stopped' };
 
 const ASK_TIMEOUT_MS = 1000;
@@ -115,7 +117,8 @@ class Main {
 }
 
 async function start(data: ControlThreadData, main: Main): Promise<() => Promise<void>> {
-  const log = createLog({ level: data.logLevel, format: data.logFormat }).child({ thread: 'control' });
+  const sink = { write: (line: string, fatal: boolean) => main.say({ type: 'log', line, fatal }) };
+  const log = createLog({ level: data.logLevel, format: data.logFormat, sink }).child({ thread: 'control' });
   const paths = directoryPaths(data.dataDir);
   const keys = loadKeys(data.keyFile, { directory: data.directoryId, create: false });
   const control = new ControlBlock(data.control);

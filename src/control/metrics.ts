@@ -36,6 +36,8 @@ export interface IngressSnapshot {
   readonly errors: Readonly<Record<string, number>>;
   /** Free space of the data directory and the reserve, as the disk guard last saw them. */
   readonly disk?: { readonly freeBytes: number; readonly reserveBytes: number };
+  /** Lines of the process's log that nobody read in time. */
+  readonly logLinesDropped?: number;
 }
 
 /** The shards' indexes, from the board of the segments. */
@@ -158,6 +160,11 @@ export const metricNames: MetricTable = {
     labels: [],
     help: 'Free space below which new work is answered 91.',
   },
+  holdfast_log_lines_dropped_total: {
+    type: 'counter',
+    labels: [],
+    help: 'Lines of the log that were dropped because nobody read stderr in time.',
+  },
   holdfast_ledger_imbalance: {
     type: 'gauge',
     labels: [],
@@ -272,6 +279,7 @@ export class Metrics {
     for (const [cause, count] of shed) page.sample('holdfast_shed_total', { cause }, count);
     for (const [kind, count] of Object.entries(snapshot?.errors ?? {}))
       page.sample('holdfast_link_errors_total', { kind }, count);
+    page.sample('holdfast_log_lines_dropped_total', {}, snapshot?.logLinesDropped ?? 0);
     if (snapshot?.disk === undefined) return;
     page.sample('holdfast_disk_free_bytes', {}, snapshot.disk.freeBytes);
     page.sample('holdfast_disk_reserve_bytes', {}, snapshot.disk.reserveBytes);

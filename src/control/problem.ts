@@ -5,7 +5,7 @@
  * the value may be a card number.
  */
 
-import { maskDigits } from '../vault/pan.js';
+import { maskDigits } from '../pan-mask.js';
 
 export const problems = {
   invalid_json: { status: 400, title: 'The body is not valid JSON' },

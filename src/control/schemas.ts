@@ -3,7 +3,7 @@
  * schema with `meta({ id })` becomes a named component. Unknown properties of requests are refused.
  */
 import { z } from 'zod';
-import { maskPans } from '../log.js';
+import { maskPans } from '../pan-mask.js';
 import { currencyOfCode } from './currencies.js';
 import { type ProblemCode, problems } from './problem.js';
 import { scopes } from './tokens.js';

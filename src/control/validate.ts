@@ -1,6 +1,6 @@
 /** Validation by the routes' zod schemas, with problems that point into the input and never repeat it. */
 import type { z } from 'zod';
-import { maskDigits } from '../vault/pan.js';
+import { maskDigits } from '../pan-mask.js';
 import { ApiError, type ProblemError, pointer } from './problem.js';
 
 const ERRORS_SHOWN = 20;

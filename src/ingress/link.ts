@@ -3,7 +3,7 @@
  */
 import { monotonicUs } from '../clock.js';
 import { LINK_LOG_LINES_PER_SECOND } from '../limits.js';
-import { maskDigits } from '../vault/pan.js';
+import { maskDigits } from '../pan-mask.js';
 import { type Connection, errorText } from './connection.js';
 import { allowList, type LinkProfile } from './links.js';
 import type { Counters, ErrorKind } from './stats.js';

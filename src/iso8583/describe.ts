@@ -2,7 +2,7 @@
  * A message for human eyes: field by field, with names, and with everything hidden that must not be seen. This is what may
  * go to a log, a trace or a support ticket.
  *
- *   2, account numbers in free text    first 6 and last 4 digits
+ *   2, account numbers in texts        first 6 and last 4 digits: in 43 all, in every other field the message's own
  *   34 35 36 45 52 55 96               hidden wholly (tracks, PIN, chip data, security code)
  *   48                                 tag by tag; the CVV2 (92) and the address (82) hidden, and all of it when it is
  *                                      not made of tags, because then nobody knows what it holds
@@ -10,10 +10,13 @@
  *
  * A malformed field shows its number, offset and reason, never its content.
  */
+import { MESSAGE_BYTES_MAX } from '../limits.js';
+import { maskDigits, maskPan, maskPans, TextMask } from '../pan-mask.js';
 import { Decoder, decodeReasonText } from './decoder.js';
 import { type DialectName, dialect } from './dialects.js';
 import { fieldSpec } from './fields.js';
 import { mtiName, mtiText } from './mti.js';
+import { readOwnNumber } from './own-number.js';
 import { AmountType, AmountWalker, PrivateTag, TagWalker } from './private-data.js';
 
 export interface DescribedPart {
@@ -76,7 +79,8 @@ export function describe(name: DialectName, bytes: Uint8Array): DescribedMessage
   const good = decoder.decode(bytes, 0, bytes.length);
   const readable = good || decoder.errorField > 0;
   const fields: DescribedField[] = [];
-  decoder.each((field) => fields.push(describeField(decoder, field)));
+  const own = new OwnNumber(decoder);
+  decoder.each((field) => fields.push(describeField(decoder, field, own)));
   return {
     dialect: name,
     bytes: bytes.length,
@@ -113,30 +117,39 @@ export function describeText(name: DialectName, bytes: Uint8Array): string {
   return lines.join('\n');
 }
 
-/** First six and last four digits of an account number; one of fewer than 13 digits is hidden but for the last two. */
-export function maskPan(digits: string): string {
-  const shown = digits.length < 13 ? 0 : 6;
-  const tail = digits.length < 13 ? Math.min(2, digits.length >> 2) : 4;
-  return digits.slice(0, shown) + '*'.repeat(digits.length - shown - tail) + digits.slice(digits.length - tail);
+/** Masks the message's own account number in the texts of its fields. */
+class OwnNumber {
+  readonly #mask = new TextMask(MESSAGE_BYTES_MAX);
+
+  constructor(decoder: Decoder) {
+    readOwnNumber(decoder, this.#mask);
+  }
+
+  /** `free`: also every other account number. */
+  mask(text: string, free = false): string {
+    const bytes = Buffer.from(text, 'latin1');
+    this.#mask.mask(bytes, 0, bytes.length, free);
+    return bytes.toString('latin1');
+  }
 }
 
-function describeField(decoder: Decoder, field: number): DescribedField {
+function describeField(decoder: Decoder, field: number, own: OwnNumber): DescribedField {
   const spec = fieldSpec(field)!;
   const base = { field, name: spec.name, format: spec.format, length: decoder.size(field) };
   if (hiddenFields.has(field)) return { ...base, value: HIDDEN };
   const text = decoder.text(field);
   if (field === 2) return { ...base, value: maskPan(text) };
-  if (field === 48) return { ...base, ...describeTags(decoder) };
-  if (field === 54) return { ...base, ...describeAmounts(decoder, text) };
+  if (field === 48) return { ...base, ...describeTags(decoder, own) };
+  if (field === 54) return { ...base, ...describeAmounts(decoder, text, own) };
   if (field === 90) return { ...base, value: text, parts: describeOriginal(text) };
   if (spec.type === 'b') return { ...base, value: hex(text) };
   // DE63 of up to 15 characters is the network's identifier of the message, which may be all digits.
   const free = field === 44 || field === 46 || field === 47 || (field >= 56 && field <= 62) || field >= 102;
-  if (free || (field === 63 && text.length > 15)) return { ...base, value: maskFreeText(text) };
-  return { ...base, value: printable(text) };
+  if (free || (field === 63 && text.length > 15)) return { ...base, value: maskFreeText(text, own) };
+  return { ...base, value: printable(own.mask(text, field === 43)) };
 }
 
-function describeTags(decoder: Decoder): { value: string; parts?: DescribedPart[] } {
+function describeTags(decoder: Decoder, own: OwnNumber): { value: string; parts?: DescribedPart[] } {
   const parts: DescribedPart[] = [];
   const walker = new TagWalker();
   walker.reset(decoder.bytes, decoder.start(48), decoder.length(48));
@@ -144,13 +157,13 @@ function describeTags(decoder: Decoder): { value: string; parts?: DescribedPart[
     let value = '';
     for (let i = 0; i < walker.length; i++) value += String.fromCharCode(walker.byteAt(i));
     const known = tagNames[walker.tag];
-    const shown = known === undefined || hiddenTags.has(walker.tag) ? HIDDEN : maskFreeText(value);
+    const shown = known === undefined || hiddenTags.has(walker.tag) ? HIDDEN : maskFreeText(value, own);
     parts.push({ part: `tag ${String(walker.tag).padStart(2, '0')}`, name: known ?? 'unknown', value: shown });
   }
   return walker.broken ? { value: HIDDEN } : { value: `${parts.length} tags`, parts };
 }
 
-function describeAmounts(decoder: Decoder, text: string): { value: string; parts?: DescribedPart[] } {
+function describeAmounts(decoder: Decoder, text: string, own: OwnNumber): { value: string; parts?: DescribedPart[] } {
   const parts: DescribedPart[] = [];
   const walker = new AmountWalker();
   walker.reset(decoder.bytes, decoder.start(54), decoder.length(54));
@@ -159,7 +172,7 @@ function describeAmounts(decoder: Decoder, text: string): { value: string; parts
     const name = amountNames[walker.amountType] ?? `type ${walker.amountType}`;
     parts.push({ part: `amount ${parts.length + 1}`, name, value });
   }
-  return walker.broken ? { value: maskFreeText(text) } : { value: printable(text), parts };
+  return walker.broken ? { value: maskFreeText(text, own) } : { value: printable(text), parts };
 }
 
 function describeOriginal(text: string): DescribedPart[] {
@@ -172,15 +185,15 @@ function describeOriginal(text: string): DescribedPart[] {
   ];
 }
 
-/** Masks every run of 13 digits and more, grouped or not; hides the text when an account number heads track data. */
-function maskFreeText(text: string): string {
+/** Masks every run of 13 digits and more, and card numbers in any grouping; hides the text when a number heads track data. */
+function maskFreeText(text: string, own: OwnNumber): string {
   if (/\d{13,19}[=D]\d|%?B\d{13,19}\^/.test(text)) return HIDDEN;
-  return printable(text.replace(/\d(?:[ -]?\d){12,}/g, (run) => maskPan(run.replace(/\D/g, ''))));
+  return printable(maskDigits(maskPans(own.mask(text))));
 }
 
 function printable(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is replaced
-  return text.replace(/[\x00-\x1f\\\x7f-\uffff]/g, (char) =>
+  // Everything but printable ASCII without the backslash.
+  return text.replace(/[^\x20-\x5b\x5d-\x7e]/g, (char) =>
     char === '\\' ? '\\\\' : `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`,
   );
 }

@@ -6,13 +6,20 @@
  * the PAN, 7, 11 and 91. The rest is optional, because
  * real networks differ in what they send; a part of the duplicate key that is absent counts as empty. A type of message that
  * is not served need not carry anything: it is answered 12.
+ *
+ * The texts are kept for years: card numbers in them are masked here (docs/decisions/0014-card-numbers-in-texts.md). Matches
+ * compare what is stored, so a repeat is masked like its original; a reply echoes the request and not these texts.
  */
-import { ABSENT, Carried, classOf, isServed, type MessageInput, Text } from '../domain/message.js';
+import { ABSENT, Carried, classOf, isServed, type MessageInput, TEXT_COUNT, Text } from '../domain/message.js';
 import { Sort, sortOf } from '../domain/transaction.js';
 import type { Decoder } from '../iso8583/decoder.js';
+import { readOwnNumber } from '../iso8583/own-number.js';
 import { AMOUNT_GROUP_BYTES, AmountType, PrivateTag, TagWalker } from '../iso8583/private-data.js';
+import { TextMask } from '../pan-mask.js';
 
 const tags = new TagWalker();
+/** A text's length is one byte. */
+const mask = new TextMask(255);
 
 /** Texts copied from their own field, with that field's number and the characters kept. */
 const TEXT_FIELDS: readonly (readonly [Text, number, number])[] = [
@@ -41,6 +48,19 @@ export function normalize(
   link: number,
   input: MessageInput,
 ): void {
+  read(decoder, decoded, dialect, link, input);
+  maskTexts(decoder, input);
+}
+
+/** Masks the message's own card number in every text, and any card number in DE43, which is free text. */
+function maskTexts(decoder: Decoder, input: MessageInput): void {
+  readOwnNumber(decoder, mask);
+  for (let which = 0; which < TEXT_COUNT; which++) {
+    mask.mask(input.text, input.textAt[which]!, input.textLength[which]!, which === Text.acceptorName);
+  }
+}
+
+function read(decoder: Decoder, decoded: boolean, dialect: number, link: number, input: MessageInput): void {
   input.clear();
   input.dialect = dialect;
   input.link = link;

@@ -20,6 +20,7 @@ import type { JournalReader } from '../journal/reader.js';
 import { isSegmentDamage } from '../journal/segment-format.js';
 import type { JournalLane, SealedFrame } from '../journal/types.js';
 import { REBUILD_RECORDS_PER_TURN, REBUILDS_MAX, REBUILDS_WITHIN_MS, TURN_MESSAGES_MAX } from '../limits.js';
+import { maskDigits } from '../pan-mask.js';
 import { BackgroundTask, type ControlBlock, ShardState } from '../ring/control-block.js';
 import { RequestKind } from '../ring/kinds.js';
 import type { RingConsumer, RingProducer } from '../ring/ring.js';
@@ -251,7 +252,10 @@ export class ShardHost {
         shard.refuseCall(client, entry.token);
       }
     } catch (error) {
-      log('error', 'a request that is refused cannot be answered', { shard: shard.number, error: String(error) });
+      log('error', 'a request that is refused cannot be answered', {
+        shard: shard.number,
+        error: maskDigits(String(error)),
+      });
       shard.drop(client, entry.token);
     }
   }
@@ -302,12 +306,13 @@ export class ShardHost {
   /** Takes the shard out of service. `hash`: of the message that stopped it, zeros for none. */
   #takeDown(shard: LogicalShard, hash: Uint32Array, error: unknown): void {
     const { context, control } = this.#o;
-    const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+    // It goes into the journal, and nobody knows what the error quotes.
+    const text = maskDigits(error instanceof Error ? `${error.name}: ${error.message}` : String(error));
     context.ports.log('error', 'a shard stopped; it is rebuilt from the journal', {
       shard: shard.number,
       sequence: shard.journal.sequence,
       error: text,
-      stack: error instanceof Error ? (error.stack ?? '') : '',
+      stack: error instanceof Error ? maskDigits(error.stack ?? '') : '',
     });
     this.#shards[shard.number] = undefined;
     control.setShardState(shard.number, ShardState.rebuilding);
@@ -419,7 +424,10 @@ export class ShardHost {
         shard.postpone(rollBack);
         return;
       }
-      this.#o.context.ports.log('error', 'a roll-back failed twice', { shard: shard.number, error: String(error) });
+      this.#o.context.ports.log('error', 'a roll-back failed twice', {
+        shard: shard.number,
+        error: maskDigits(String(error)),
+      });
       this.#giveUp(shard, rollBack);
     }
   }

@@ -28,6 +28,7 @@ import { ShardRecovery } from './recovery.js';
 import { ShardClock } from './shard-clock.js';
 import { ShardHost } from './shard-host.js';
 import { ThreadContext } from './thread-context.js';
+import { warmUp } from './warm-up.js';
 
 /** Rings of one client towards this thread. */
 export interface ClientChannel {
@@ -164,6 +165,10 @@ function run(task: ShardThreadTask, control: ControlBlock, closers: (() => Promi
     feed,
     onProfile: (profile) => say({ type: 'profile', profile }),
   });
+  // Before the thread is ready: what it costs is not paid by the first requests.
+  const warmedFromUs = monotonicUs();
+  const { messages } = warmUp({ monotonicUs });
+  context.ports.log('info', 'warmed up', { messages, ms: Math.round((monotonicUs() - warmedFromUs) / 1000) });
   for (const shard of task.shards) control.setShardState(shard, ShardState.up);
   say({ type: 'ready', thread: task.thread, recovered });
   loop(host, new Sleeper(task.wake), control);

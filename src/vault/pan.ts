@@ -1,28 +1,6 @@
-/**
- * Card numbers as text: the Luhn check, issuing, and the one way to show them. There is one truncation format in the whole
- * program, first 6 and last 4: two formats side by side would give the number away.
- */
+/** Card numbers as text: the Luhn check and issuing. How they are shown: pan-mask.ts. */
 import { randomInt } from 'node:crypto';
-
-/** Shortest and longest PAN (ISO/IEC 7812). */
-export const PAN_LENGTH_MIN = 13;
-export const PAN_LENGTH_MAX = 19;
-
-/** First 6 and last 4 digits of 13 to 19 digits; anything else is hidden entirely. */
-export function maskPan(pan: string): string {
-  if (!/^\d{13,19}$/.test(pan)) return '*'.repeat(pan.length);
-  return pan.slice(0, 6) + '*'.repeat(pan.length - 10) + pan.slice(-4);
-}
-
-/**
- * Hides every run of 13 to 19 digits in a text (for messages of errors that may quote input), also in the groups in which cards
- * show them; longer runs vanish whole.
- */
-export function maskDigits(text: string): string {
-  return text.replace(/\d{13,}/g, maskPan).replace(GROUPED, (run) => maskPan(run.replace(/\D/g, '')));
-}
-
-const GROUPED = /(?<!\d)\d{4}([ +._-])(?:\d{4}\1\d{4}\1\d{1,7}|\d{6}\1\d{5})(?!\d)/g;
+import { PAN_LENGTH_MAX, PAN_LENGTH_MIN } from '../pan-mask.js';
 
 /** Check digit that makes `digits` + check digit pass the Luhn formula. */
 export function luhnCheckDigit(digits: string): number {

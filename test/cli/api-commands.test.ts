@@ -45,6 +45,41 @@ function file(name: string, text: string): string {
 
 const row = (n: number) => JSON.stringify({ account: { id: `a${n}` }, card: { pan: '9999990000000014' } });
 
+describe('what is masked', () => {
+  const pan = '9999990000000014';
+  // A count that satisfies the check of a card number, a text with a card number, an id that holds a long run of digits.
+  const id = 'auth_99999900000000140000000000';
+  const object = {
+    id,
+    held: Number(pan),
+    name: `SHOP ${pan}`,
+    list: [{ rrn: pan.slice(0, 12), posted: -Number(pan) }],
+  };
+  const shown = { ...object, name: 'SHOP 999999******0014' };
+
+  test('stays JSON, and numbers and ids stay as they are: inspect, explain, import', async () => {
+    const flags = await api(async (request, response) => {
+      await readText(request);
+      if (request.url!.includes('/entries')) json(response, 200, { data: [object] });
+      else json(response, 200, object);
+    });
+    const account = await say(['inspect', 'account', 'a1', ...flags]);
+    expect(
+      account.out
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line)),
+    ).toEqual([shown, shown]);
+    const explained = await say(['explain', id, '--json', ...flags]);
+    expect(JSON.parse(explained.out)).toEqual({ authorization: shown, explanation: shown });
+    const told = await say(['explain', id, ...flags]);
+    expect(told.out).toContain('name: SHOP 999999******0014\n');
+    expect(told.out).toContain(`held: ${pan}\n`);
+    const imported = await say(['import', file('masked.ndjson', row(1)), '--json', ...flags]);
+    expect(JSON.parse(imported.out)).toEqual(shown);
+  });
+});
+
 describe('import', () => {
   test('streams the rows with the token and tells the counts', async () => {
     let got = { path: '', token: '', type: '', body: '' };

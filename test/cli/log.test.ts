@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { createLog, type LogFormat, maskPans } from '../../src/log.js';
+import { createLog, type LogFormat } from '../../src/log.js';
+import { maskPans } from '../../src/pan-mask.js';
 import { issuePan } from '../../src/vault/pan.js';
 
 const pan = '9999990000000014';
@@ -48,7 +49,7 @@ describe('log', () => {
     for (const format of ['json', 'pretty'] as const) {
       const text = logged(write, format);
       expect(text.replaceAll(' ', '')).not.toContain(pan);
-      expect(text).toContain(masked);
+      expect(text.replaceAll(' ', '')).toContain(masked);
     }
     expect(() => JSON.parse(logged(write))).not.toThrow();
   });

@@ -1,6 +1,5 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { maskPan } from '../../src/iso8583/describe.js';
 import { dialectNames } from '../../src/iso8583/dialects.js';
 import { describe as describeMessage, describeText, pack } from '../../src/iso8583/message.js';
 import { privateData } from '../../src/iso8583/private-data.js';
@@ -54,12 +53,27 @@ describe.each(dialectNames)('a description in %s', (name) => {
     expect(line('DE4')).toContain('000000001000');
     expect(line('DE35')).toContain('(hidden)');
     expect(line('DE46')).toContain('card 999999******0007!');
-    expect(line('DE62')).toContain('note 999999******0007 end');
+    expect(line('DE62')).toContain('note 9999 99** **** 0007 end');
     expect(line('DE63')).toContain('326514180507001');
     expect(line('DE103')).toContain('(hidden)');
     expect(text).toMatch(/tag 20 +function +E/);
     expect(text).toMatch(/tag 92 +CVV2 +\(hidden\)/);
     expect(text).toMatch(/tag 99 +unknown +\(hidden\)/);
+  });
+
+  it('masks the own number in every text, and any number in DE43', () => {
+    const own = '9999991234567890';
+    const fields = { ...purchase, 0: '0100', 2: own, 37: own.slice(0, 12), 42: own.slice(1), 63: own.slice(0, 15) };
+    const shown = describeText(
+      name,
+      pack(name, { ...fields, 43: 'CARD 9999 9900 0000 0014'.padEnd(40), 48: privateData([[80, own]]) }),
+    );
+    expect(shown).not.toContain('123456');
+    expect(shown).toMatch(/DE37 .* 999999\*{6}\n/);
+    expect(shown).toMatch(/DE42 .* 99999\*{6}7890\n/);
+    expect(shown).toMatch(/DE43 .* CARD 9999 99\*\* \*{4} 0014/);
+    expect(shown).toMatch(/DE63 .* 999999\*{6}789\n?/);
+    expect(shown).toMatch(/tag 80 .* 999999\*{6}7890/);
   });
 
   it('hides DE48 that is not made of tags', () => {
@@ -106,19 +120,5 @@ describe.each(dialectNames)('a description in %s', (name) => {
       }),
       { numRuns: 200 },
     );
-  });
-});
-
-describe('masking', () => {
-  it.each([
-    ['9999990000000007', '999999******0007'],
-    ['999999000000000', '999999*****0000'],
-    ['9999990000000000007', '999999*********0007'],
-    ['9999990000007', '999999***0007'],
-    ['999999000000', '**********00'],
-    ['12', '**'],
-    ['', ''],
-  ])('%s is %s', (digits, masked) => {
-    expect(maskPan(digits)).toBe(masked);
   });
 });

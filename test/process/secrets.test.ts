@@ -114,6 +114,13 @@ test('no card number is in a file, the log or an answer of the API', async () =>
     reversal(purchase({ fields: { 2: UNKNOWN } })),
     // The number where nobody expects it.
     purchase({ amount: 10, fields: { ...mine, 48: '0' } }),
+    purchase({ amount: 10, fields: { ...mine, 43: `SHOP ${KNOWN}`.padEnd(40), 42: KNOWN.slice(0, 15) } }),
+    purchase({
+      amount: 10,
+      fields: { ...mine, 43: `${UNKNOWN} ${ODD}`.padEnd(40), 63: KNOWN.slice(1), 48: `8016${KNOWN}` },
+    }),
+    purchase({ amount: 10, fields: { ...tracked, 2: '', 43: `SHOP ${KNOWN}`.padEnd(40) } }),
+    purchase({ amount: 10, fields: { 2: UNKNOWN, 43: `SHOP ${UNKNOWN.replace(/(....)/g, '$1 ')}`.padEnd(40) } }),
     { ...purchase({ fields: mine }), 0: '0190' },
     purchase({ amount: 10, fields: { ...mine, 37: BOOM } }),
   ]) {

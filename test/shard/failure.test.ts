@@ -16,6 +16,25 @@ function poison(stan: number): ReturnType<typeof purchase> {
 }
 
 describe('a shard that throws', () => {
+  it('neither logs nor journals a card number that the error quotes', () => {
+    const journal = new MemoryStore();
+    const h = new Harness({ journal });
+    const card = h.open(0, 1);
+    const throws = vi.spyOn(LogicalShard.prototype, 'handleWire').mockImplementationOnce(() => {
+      throw new Error('cannot decide 9999990000000019 at all');
+    });
+    expect(h.ask(card, purchase(1, 100))[39]).toBe('96');
+    throws.mockRestore();
+    for (let i = 0; i < 5; i++) h.turn();
+    const texts: string[] = [];
+    const scan = JournalReader.ofStore(journal, 'memory').scan(0, 1);
+    scan.onEvent = (event) => event.kind === EventKind.poison && texts.push(event.error);
+    while (scan.step(100));
+    expect(texts).toEqual(['Error: cannot decide 999999******0019 at all']);
+    expect(h.logs.join('\n')).toContain('cannot decide 999999******0019 at all');
+    expect(h.logs.join('\n')).not.toContain('9999990000000019');
+  });
+
   it('answers 96, keeps what it had decided in the same turn, and comes back while others serve', () => {
     const h = new Harness({ faults: { throwRrn: POISON } });
     const bad = h.open(0, 1);

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import type { Fields } from '../../src/iso8583/message.js';
+import { Text } from '../../src/domain/message.js';
+import { type Fields, pack } from '../../src/iso8583/message.js';
 import { privateData } from '../../src/iso8583/private-data.js';
+import { panOfNumber } from '../../src/vault/pan.js';
 import { Harness, purchase } from './harness.js';
 
 describe('a tag of DE48 that is repeated', () => {
@@ -42,6 +44,69 @@ describe('a currency code of letters or spaces', () => {
     const card = h.open(0, 1);
     expect(h.ask(card, purchase(1, 100, over as Fields))[39]).toBe('30');
     expect([h.context.event.input.badField, h.context.event.input.badFieldMissing]).toEqual([field, 0]);
+    expect(h.balances(0, card.account).held).toBe(0);
+  });
+});
+
+describe('card numbers in the texts of a message', () => {
+  const own = '9999990000000018';
+  const other = panOfNumber('999999', 123_456_789);
+  const masked = '999999******0018';
+  const texts = (h: Harness): string[] =>
+    [Text.rrn, Text.acceptor, Text.acceptorName, Text.networkId].map((which) => h.context.event.input.textOf(which));
+
+  it('are masked in what is stored, and echoed as they came', () => {
+    const h = new Harness({ shards: 1 });
+    const card = h.open(0, 1);
+    const reply = h.ask(card, purchase(1, 100, { 37: own.slice(0, 12), 42: own.slice(1), 63: own.slice(0, 15) }));
+    expect([reply[37], reply[42], reply[63]]).toEqual([own.slice(0, 12), own.slice(1), own.slice(0, 15)]);
+    expect(texts(h).slice(0, 2)).toEqual(['999999******', '99999******0018']);
+    expect(texts(h)[3]).toBe('999999******001');
+    h.ask(card, purchase(2, 100, { 43: `SHOP ${own}`.padEnd(40) }));
+    expect(texts(h)[2]).toBe(`SHOP ${masked}`);
+    h.ask(card, purchase(4, 100, { 48: privateData([[80, `ref ${own}`]]) }));
+    expect(h.context.event.input.textOf(Text.holdReference)).toBe(`ref ${masked}`);
+    // Of track 2, when there is no DE2.
+    const tracked = purchase(3, 100, { 35: `${own}=29121010000000000`, 43: `SHOP ${own}`.padEnd(40) });
+    delete tracked[2];
+    h.ask(card, tracked);
+    expect(texts(h)[2]).toBe(`SHOP ${masked}`);
+  });
+
+  it('are masked in DE43 whosever they are, and in other texts only when they are the own one', () => {
+    const h = new Harness({ shards: 1 });
+    const card = h.open(0, 1);
+    h.ask(card, purchase(1, 100, { 43: `TEL ${other.replace(/(....)/g, '$1 ')}`.padEnd(40), 63: other.slice(0, 15) }));
+    expect(texts(h).slice(2)).toEqual([`TEL 9999 99** **** ${other.slice(-4)}`, other.slice(0, 15)]);
+  });
+
+  it('are masked in a message with a malformed field', () => {
+    const h = new Harness({ shards: 1 });
+    const card = h.open(0, 1);
+    const message = pack('iso87-bcd', purchase(1, 100, { 43: `SHOP ${own}`.padEnd(40) }));
+    // The last nibble of the amount is no digit.
+    message[Buffer.from(message).indexOf('000000000100', 0, 'hex') + 5] = 0x0f;
+    const token = h.sendBytes(card, message);
+    h.turn();
+    expect(h.answers.get(token)?.fields[39]).toBe('30');
+    expect(texts(h)[2]).toBe(`SHOP ${masked}`);
+  });
+
+  it('do not keep a repeat, or a reversal by DE37 or DE48.63, from its original', () => {
+    const h = new Harness({ shards: 1 });
+    const card = h.open(0, 1);
+    const over = { 37: own.slice(0, 12), 43: `SHOP ${own}`.padEnd(40), 63: own.slice(0, 15) };
+    const first = h.ask(card, purchase(1, 100, over));
+    const again = h.ask(card, purchase(1, 100, { ...over, 0: '0101' }));
+    expect([again[39], again[38]]).toEqual(['00', first[38]]);
+    expect(h.balances(0, card.account).held).toBe(100);
+    const byRrn = purchase(2, 100, { 0: '0400', 37: own.slice(0, 12) });
+    expect(h.ask(card, byRrn)[39]).toBe('00');
+    expect(h.balances(0, card.account).held).toBe(0);
+    h.ask(card, purchase(3, 250, { 63: own.slice(0, 15) }));
+    const byNetworkId = purchase(4, 250, { 0: '0400', 48: privateData([[63, own.slice(0, 15)]]) });
+    delete byNetworkId[37];
+    expect(h.ask(card, byNetworkId)[39]).toBe('00');
     expect(h.balances(0, card.account).held).toBe(0);
   });
 });

@@ -50,7 +50,7 @@ export class Program {
 
   /**
    * `environment` is added to a bare one: settings of the shell that runs the tests do not leak in. `openFiles` is the limit of
-   * open files it starts with.
+   * open files it starts with. `stderr`: an open file in place of the pipe that is read into `stderr`.
    */
   constructor(
     args: readonly string[],
@@ -58,6 +58,7 @@ export class Program {
     cwd?: string,
     userId?: number,
     openFiles?: number,
+    stderr: 'pipe' | number = 'pipe',
   ) {
     const { PATH = '', HOME = '', TMPDIR } = process.env;
     const env = { PATH, HOME, ...(TMPDIR === undefined ? {} : { TMPDIR }), NO_COLOR: '1', ...environment };
@@ -66,7 +67,7 @@ export class Program {
     if (openFiles !== undefined) command.unshift('sh', '-c', `ulimit -n ${openFiles}; exec "$@"`, 'sh');
     this.child = spawn(command[0]!, command.slice(1), {
       env,
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: ['ignore', 'pipe', stderr],
       ...(cwd === undefined ? {} : { cwd }),
       ...(userId === undefined ? {} : { uid: userId, gid: userId }),
     });
@@ -74,7 +75,7 @@ export class Program {
     this.child.stdout!.setEncoding('utf8').on('data', (text: string) => {
       this.stdout += text;
     });
-    this.child.stderr!.setEncoding('utf8').on('data', (text: string) => {
+    this.child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       this.stderr += text;
     });
     this.exited = new Promise((resolve) => {
@@ -137,6 +138,8 @@ export interface ServerOptions {
   readonly environment?: Record<string, string>;
   /** Limit of open files (default: that of the tests). */
   readonly openFiles?: number;
+  /** An open file for what it says on stderr (default: it is kept in `stderr`). */
+  readonly stderr?: number;
 }
 
 /** The arguments that start a server on free ports. */
@@ -173,7 +176,7 @@ export class Server extends Program {
   #token = '';
 
   private constructor(options: ServerOptions & { dataDir: string }) {
-    super(serveArguments(options), options.environment, undefined, undefined, options.openFiles);
+    super(serveArguments(options), options.environment, undefined, undefined, options.openFiles, options.stderr);
     this.dataDir = options.dataDir;
   }
 

@@ -1,0 +1,45 @@
+/** A start warms its threads up with messages of its own; nothing of that may be left. */
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { run, Server } from '../support/server.js';
+
+test('the warm-up leaves no record, no metric, no digest and no file', async () => {
+  const server = await Server.start({ demo: false, flags: ['--threads', '2', '--log-level', 'trace'] });
+  expect(
+    server
+      .logged('warmed up')
+      .map(({ thread }) => thread as number)
+      .sort(),
+  ).toEqual([0, 1]);
+  for (const { messages } of server.logged('warmed up')) expect(messages).toBeGreaterThan(0);
+  const metrics = (await server.get('/metrics')).text;
+  for (const name of [
+    'holdfast_authorizations_total',
+    'holdfast_journal_batch_records_count',
+    'holdfast_repeats_total',
+    'holdfast_accounts',
+    'holdfast_cards',
+    'holdfast_holds_open',
+    'holdfast_outcomes_uncounted_total',
+    'holdfast_search_lag_records',
+    'holdfast_shard_rebuilds_total',
+  ]) {
+    const values = [...metrics.matchAll(new RegExp(`^${name}(?:\\{[^}]*\\})? (\\S+)$`, 'gm'))].map(
+      ([, value]) => value,
+    );
+    expect([name, values.length > 0, values.every((value) => value === '0')]).toEqual([name, true, true]);
+  }
+  for (const [, count] of metrics.matchAll(/^holdfast_stage_duration_seconds_count\{[^}]*\} (\d+)$/gm))
+    expect(count).toBe('0');
+  expect(await server.stop()).toEqual({ status: 0, signal: null });
+  expect(server.stderr).not.toMatch(/"level":(?:40|50|60)/);
+  const stats = (await run(['inspect', 'stats', '--data-dir', server.dataDir])).out.trimEnd().split('\n');
+  const heads = stats
+    .slice(0, -1)
+    .map((line) => JSON.parse(line) as { sequence: number; digest: string; hash: string });
+  expect(heads).toHaveLength(server.number('shards'));
+  for (const { sequence, digest, hash } of heads)
+    expect([sequence, digest, hash]).toEqual([0, '0'.repeat(16), '0'.repeat(64)]);
+  expect(readdirSync(join(server.dataDir, 'journal')).sort()).toEqual(['lane-0-000001', 'lane-1-000001']);
+});
