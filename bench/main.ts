@@ -16,6 +16,7 @@ import { parseArgs } from 'node:util';
 import { disk as examineDisk } from '#src/cli/doctor.js';
 import { benchDomain } from './domain.bench.js';
 import { benchEngine } from './engine.bench.js';
+import { benchExpiry } from './expiry.bench.js';
 import { benchIndex } from './index.bench.js';
 import { benchIngress } from './ingress.bench.js';
 import { benchIso8583 } from './iso8583.bench.js';
@@ -50,6 +51,7 @@ const rooms: readonly (readonly [string, (folder: string) => Promise<BenchRow[]>
   ['journal', benchJournal],
   ['index', benchIndex],
   ['shard', benchShard],
+  ['expiry', benchExpiry],
 ];
 
 const say = (text: string): void => console.error(`bench: ${text}`);

@@ -305,6 +305,24 @@ export const SEGMENT_MAP_BYTES = 512 * 2 ** 30;
 /** Most that shard time may run ahead of the monotonic clock in one step, in ms. */
 export const CLOCK_STEP_MS = 2000;
 
+/** Wall and monotonic clock may differ by this much, in ms, before hold expiry and window roll-over pause: a step of NTP or a
+ * leap second is below 1 s, and no hold life or window is so short that 5 s would matter. */
+export const CLOCK_DIFFERENCE_MS = 5000;
+
+/** A start that comes longer than this after the last record counts and logs what is due before the first hold expires, in
+ * ms: nobody is off for a day without knowing it, and a clock that is wrong by a day shows there. */
+export const START_GAP_MS = 24 * 3_600_000;
+
+/** Holds that one shard expires in a turn: 128 records of 60 bytes are 8 KB, 16 shards fill an eighth of a megabyte. */
+export const EXPIRIES_PER_TURN = 128;
+
+/** Time that all shards of a thread together spend on expiries in a turn, in us: a message that arrives meanwhile waits so
+ * much longer at most. At 4 us each 125 holds, so a million is 8 000 turns. */
+export const EXPIRY_TURN_US = 500;
+
+/** Rows that one look at what is due reads: 4 096 rows of 64 bytes and their accounts are 0.1 ms. */
+export const DUE_ROWS_PER_READ = 4096;
+
 /** Unknown cards journaled one by one, per shard and second; beyond it they are counted. 16 shards x 200 =
  * 3 200 records/s, a few per cent of a commit's capacity. */
 export const UNKNOWN_CARDS_PER_SECOND = 200;

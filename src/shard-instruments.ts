@@ -24,6 +24,7 @@ export const ShardCounter = {
   outcomesLost: 8,
   shedIncomplete: 9,
   shedDown: 10,
+  holdsExpired: 11,
 } as const;
 
 const HISTOGRAM_BYTES = SHARD_HISTOGRAMS.length * SharedHistogram.bytes;

@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import { json as readJson, text as readText } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
 import type { Command } from 'commander';
@@ -48,6 +48,11 @@ export class ApiClient {
   /** @throws HoldfastError `server_unreachable`, `api_refused`, `not_found` */
   async get(path: string): Promise<Json> {
     return (await this.#answer(path)).json() as Promise<Json>;
+  }
+
+  /** Sends a JSON object. @throws HoldfastError as `get` */
+  async post(path: string, body: Json): Promise<Json> {
+    return this.upload(path, 'application/json', Readable.from([JSON.stringify(body)]));
   }
 
   async getText(path: string): Promise<string> {

@@ -1,6 +1,6 @@
 /**
  * `holdfast inspect journal|stats` read the data directory itself, beside a running server or without one;
- * `inspect account|card|hold` ask a running server. One JSON object per line.
+ * `inspect account|card|hold|expiry` ask a running server. One JSON object per line.
  */
 import type { Command } from 'commander';
 import { HoldfastError } from '../errors.js';
@@ -22,6 +22,25 @@ export function addInspect(program: Command, run: Run): void {
   addObject(inspect, run, 'account <id>', 'an account, then its newest entries', accountObjects);
   addObject(inspect, run, 'card <id>', 'a card, masked', async (get, id) => [await get(`/v1/cards/${id}`)]);
   addObject(inspect, run, 'hold <authorization>', 'the hold of an authorization', holdObjects);
+  addExpiry(inspect, run);
+}
+
+function addExpiry(inspect: Command, run: Run): void {
+  const text =
+    'holds that would expire until a time, per shard and currency, then in all; nothing is changed (asks a running server)';
+  const command = newCommand(inspect, 'expiry', text, ['inspect expiry', 'inspect expiry --until 2026-12-24T00:00:00Z'])
+    .option('--until <time>', 'RFC 3339, inclusive (now)')
+    .option('--json', 'JSON lines (the only form of this command)');
+  addApiOptions(command);
+  setAction(command, run, async (options) => {
+    const until = options.until as string | undefined;
+    const query = until === undefined ? '' : `?until=${encodeURIComponent(until)}`;
+    const answer = await apiClient(options, run.terminal).get(`/v1/holds/due${query}`);
+    for (const row of answer.shards as Json[]) run.terminal.out(JSON.stringify(row));
+    const { until: counted, paused, totals } = answer;
+    run.terminal.out(JSON.stringify({ until: counted, paused, totals }));
+    return undefined;
+  });
 }
 
 function addDataDir(command: Command): Command {

@@ -4,6 +4,7 @@
  */
 import { Command, CommanderError } from 'commander';
 import { ExitStatus } from '../errors.js';
+import { addClock } from './clock.js';
 import type { Run } from './command.js';
 import { addConfig } from './config-command.js';
 import { addDoctor } from './doctor.js';
@@ -31,6 +32,7 @@ const commands = [
   addIso,
   addLoadtest,
   addMetrics,
+  addClock,
   addConfig,
   addDoctor,
   addVersion,

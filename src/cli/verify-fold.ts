@@ -112,7 +112,9 @@ function checkHolds({ accounts, holds }: ShardState, violated: Violated): void {
   const remaining = new Float64Array(accounts.count);
   for (let slot = 0; slot < holds.slots; slot++) {
     if (holds.sequence(slot) === 0) continue;
-    if (holds.remaining(slot) <= 0) throw violated(`the open hold of sequence ${holds.sequence(slot)} holds nothing`);
+    // One of which nothing remains (cleared, or a refund) waits for its end as long as something stays authorized.
+    if (holds.remaining(slot) < 0 || holds.authorized(slot) <= 0)
+      throw violated(`nothing stays authorized of the open hold of sequence ${holds.sequence(slot)}`);
     remaining[holds.account(slot)]! += holds.remaining(slot);
   }
   for (let slot = 0; slot < accounts.count; slot++) {

@@ -206,6 +206,7 @@ async function execute(context: ControlContext, route: Route, request: FastifyRe
     body,
     idempotencyKey: route.idempotency === 'none' ? undefined : idempotencyKey,
     stream: request.body as RouteInput<unknown, unknown, unknown>['stream'],
+    tokenId: request.tokenId,
     path,
   };
   if (route.idempotency === 'none' || route.idempotency === 'own') {

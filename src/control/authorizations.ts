@@ -1,11 +1,12 @@
 /**
- * An authorization as the API shows it: the record of its decision, the elements that came later (reversals, roll-backs),
+ * An authorization as the API shows it: the record of its decision, the elements that came later (reversals, roll-backs, the
+ * expiry),
  * and totals and status *derived* from them. Nothing here is stored: the journal is the only source.
  */
 import { transmissionMs } from '../domain/calendar.js';
 import { ElementKind, EventKind, Reason, Response, responseText, Step, Verdict } from '../domain/codes.js';
 import type { StageTimesView } from '../domain/commands.js';
-import type { MessageEvent } from '../domain/events.js';
+import type { HoldExpired, MessageEvent, NotDelivered } from '../domain/events.js';
 import { ABSENT, Carried, Text } from '../domain/message.js';
 import { ELEMENTS_SHOWN_MAX } from '../limits.js';
 import type { ControlContext } from './context.js';
@@ -102,8 +103,8 @@ export async function assemble(
   for (let attempt = 0; ; attempt++) {
     const hold = await readHold(context, record);
     details = derive(record, owner, await readElements(context, record), hold);
-    const settled =
-      details.totals.held === 0 || details.totals.held === details.totals.authorized - details.totals.reversed;
+    const { held, authorized, reversed, expired } = details.totals;
+    const settled = held === 0 || held === authorized - reversed - expired;
     if (settled || attempt === 2) return details;
   }
 }
@@ -140,7 +141,7 @@ async function readElements(context: ControlContext, record: JournalRecord): Pro
 /** Sequence of the authorization that an element belongs to; 0 for none. */
 export function originalOf(record: JournalRecord): number {
   if (record.message !== undefined) return record.message.originalSequence;
-  return record.event?.kind === EventKind.notDelivered ? record.event.originalSequence : 0;
+  return changeOfHold(record)?.originalSequence ?? 0;
 }
 
 function derive(
@@ -152,10 +153,13 @@ function derive(
   const { message } = record;
   const authorized = message.approvedAmount;
   let reversed = 0;
-  for (const element of elements) reversed -= holdDeltaOf(element);
+  let expired = 0;
+  for (const element of elements) {
+    if (element.event?.kind === EventKind.holdExpired) expired -= element.event.holdDelta;
+    else reversed -= holdDeltaOf(element);
+  }
   const held = hold.remaining;
-  const gone = message.holdDelta > 0 && held === 0 ? Math.max(0, authorized - reversed) : 0;
-  const totals = { authorized, incremented: 0, reversed, expired: gone, cleared: 0, refunded: 0, held };
+  const totals = { authorized, incremented: 0, reversed, expired, cleared: 0, refunded: 0, held };
   return { record, owner, elements, hold, totals, status: statusOf(message, elements.length, totals) };
 }
 
@@ -164,12 +168,22 @@ function statusOf(message: MessageEvent, elements: number, totals: Totals): Auth
   // What holds nothing can only be reversed as a whole.
   if (message.approvedAmount === 0) return elements > 0 ? 'reversed' : 'completed';
   if (totals.reversed >= totals.authorized) return 'reversed';
-  return totals.expired > 0 ? 'expired' : 'pending';
+  return totals.expired > 0 && totals.held === 0 ? 'expired' : 'pending';
 }
 
 function holdDeltaOf(element: JournalRecord): number {
   if (element.message !== undefined) return element.message.holdDelta;
-  return element.event?.kind === EventKind.notDelivered ? element.event.holdDelta : 0;
+  return changeOfHold(element)?.holdDelta ?? 0;
+}
+
+/** A record of the engine itself that belongs to an authorization. */
+function changeOfHold({ event }: JournalRecord): NotDelivered | HoldExpired | undefined {
+  return event?.kind === EventKind.notDelivered || event?.kind === EventKind.holdExpired ? event : undefined;
+}
+
+function elementType({ message, event }: JournalRecord): string {
+  if (message !== undefined) return codeName(ElementKind, message.element);
+  return event?.kind === EventKind.holdExpired ? 'expiry' : 'not_delivered';
 }
 
 export function authorizationObject(context: ControlContext, details: AuthorizationDetails): Record<string, unknown> {
@@ -223,7 +237,7 @@ function elementObject(context: ControlContext, element: JournalRecord): Record<
   return {
     object: 'authorization_element',
     id: eventId(context, 'elem', element.shard, element.sequence),
-    type: message === undefined ? 'not_delivered' : codeName(ElementKind, message.element),
+    type: elementType(element),
     mti: message === undefined ? null : String(message.input.mti).padStart(4, '0'),
     hold_change: holdDeltaOf(element),
     response_code: message === undefined ? null : responseText(message.response),

@@ -3,6 +3,7 @@ import type { PanFingerprinter } from '../vault/fingerprint.js';
 import type { PublicIds } from '../vault/public-ids.js';
 import type { IdempotencyKeys } from './idempotency.js';
 import type {
+  ClockPort,
   ControlKeys,
   DirectoryPort,
   HealthPort,
@@ -30,6 +31,7 @@ export interface ControlContext {
   readonly wrongTokens: WrongTokens;
   readonly idempotency: IdempotencyKeys;
   readonly health: HealthPort;
+  readonly clock: ClockPort;
   readonly profiles: ProfilePort;
   /** Prometheus text of the moment. */
   readonly metrics: { contentType: string; render(): Promise<string> };

@@ -22,7 +22,7 @@ import { PanVault } from '../vault/pan-vault.js';
 import { PublicIds } from '../vault/public-ids.js';
 import { buildApp } from './app.js';
 import type { ControlContext } from './context.js';
-import { healthPort, metricsSources } from './engine-view.js';
+import { clockPort, healthPort, metricsSources } from './engine-view.js';
 import { IdempotencyKeys } from './idempotency.js';
 import { type IngressSnapshot, Metrics } from './metrics.js';
 import type { JournalPort, SearchKeysPort } from './ports.js';
@@ -165,6 +165,7 @@ async function start(data: ControlThreadData, main: Main): Promise<() => Promise
     wrongTokens,
     idempotency: new IdempotencyKeys(keys.tokenKey.bytes),
     health: healthPort(control, board, shards.shards),
+    clock: clockPort(control, shards.shards),
     profiles: profiles({
       shardThreads: data.rings.pairs.length,
       ask: (thread, seconds) => main.ask<string>({ what: 'profile', thread, seconds }, seconds * 1000 + 10_000),

@@ -8,7 +8,7 @@ import { IndexState, type SegmentBoard } from '../journal/segment-board.js';
 import { BackgroundTask, type ControlBlock, ShardState } from '../ring/control-block.js';
 import { ShardInstruments } from '../shard-instruments.js';
 import type { IngressSnapshot, MetricsSources } from './metrics.js';
-import type { HealthPort, ShardPort } from './ports.js';
+import type { ClockPort, HealthPort, ShardPort } from './ports.js';
 import type { WrongTokens } from './wrong-tokens.js';
 
 const tasks = Object.entries(BackgroundTask);
@@ -19,6 +19,20 @@ const indexReasons: Readonly<Record<number, string>> = {
   [IndexState.full]: 'full: its segments are too far behind; new work is answered 91',
   [IndexState.incomplete]: 'its segments are being built anew; new work is answered 91',
 };
+
+export function clockPort(control: ControlBlock, shards: number): ClockPort {
+  return {
+    difference() {
+      let worst = 0;
+      for (let shard = 0; shard < shards; shard++) {
+        const seconds = control.clockDifference(shard);
+        if (Math.abs(seconds) > Math.abs(worst)) worst = seconds;
+      }
+      return worst;
+    },
+    accept: () => control.acceptClock(),
+  };
+}
 
 export function healthPort(control: ControlBlock, board: SegmentBoard, shards: number): HealthPort {
   return {
@@ -37,6 +51,13 @@ export function healthPort(control: ControlBlock, board: SegmentBoard, shards: n
         if (detail !== undefined) reasons.push({ check: `index-${shard}`, detail });
       }
       return reasons;
+    },
+    warnings() {
+      const seconds = clockPort(control, shards).difference();
+      if (seconds === 0) return [];
+      const ahead = `the wall clock is ${Math.abs(seconds)} s ${seconds > 0 ? 'ahead of' : 'behind'} the monotonic clock`;
+      const next = 'set it right, or run `holdfast clock accept`';
+      return [{ check: 'clock', detail: `${ahead}; hold expiry and window roll-over are paused; ${next}` }];
     },
   };
 }
@@ -107,6 +128,7 @@ export function metricsSources(cells: SharedCells, asked: Asked): MetricsSources
         discarded: board.discarded,
       };
     },
+    clockDifference: () => clockPort(control, shards.shards).difference(),
     tasks: () =>
       tasks.map(([name, task]) => ({ name, runs: control.taskRuns(task), restarts: control.taskRestarts(task) })),
     wrongTokens: () => wrongTokens.counts,

@@ -91,6 +91,8 @@ export function previousOf(record: JournalRecord, chain: 'account' | 'card'): nu
       return chain === 'account' ? event.previousOfAccount : 0;
     case EventKind.cardUpdated:
     case EventKind.notDelivered:
+    case EventKind.holdExpired:
+    case EventKind.controlsSet:
       return chain === 'account' ? event.previousOfAccount : event.previousOfCard;
     default:
       return 0;

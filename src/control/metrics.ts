@@ -70,6 +70,8 @@ export interface MetricsSources {
   /** Debits minus credits over all currencies, as a sum of absolute differences. */
   ledgerImbalance(): Promise<number>;
   indexes(): IndexStates;
+  /** Whole seconds by which the wall clock is ahead of the monotonic clock, worst shard; 0 while they agree. */
+  clockDifference(): number;
   /** The background tasks. */
   tasks(): readonly TaskState[];
   /** Wrong bearer tokens since the start. */
@@ -128,6 +130,21 @@ export const metricNames: MetricTable = {
   holdfast_accounts: { type: 'gauge', labels: [], help: 'Accounts of all shards.' },
   holdfast_cards: { type: 'gauge', labels: [], help: 'Cards of all shards.' },
   holdfast_holds_open: { type: 'gauge', labels: [], help: 'Open holds of all shards.' },
+  holdfast_holds_expired_total: {
+    type: 'counter',
+    labels: [],
+    help: 'Holds that came to their end and were released.',
+  },
+  holdfast_clock_paused: {
+    type: 'gauge',
+    labels: [],
+    help: '1 while wall and monotonic clock differ by more than 5 s: hold expiry and window roll-over wait.',
+  },
+  holdfast_clock_difference_seconds: {
+    type: 'gauge',
+    labels: [],
+    help: 'Wall clock minus monotonic clock while they differ by more than 5 s, worst shard; else 0.',
+  },
   holdfast_shards_answering: { type: 'gauge', labels: [], help: 'Shards that answered this scrape.' },
   holdfast_shard_rebuilds_total: {
     type: 'counter',
@@ -198,6 +215,7 @@ const counters = {
   holdfast_repeats_total: ShardCounter.repeats,
   holdfast_set_aside_total: ShardCounter.poisoned,
   holdfast_shard_rebuilds_total: ShardCounter.rebuilds,
+  holdfast_holds_expired_total: ShardCounter.holdsExpired,
   holdfast_outcomes_uncounted_total: ShardCounter.outcomesLost,
 } as const;
 
@@ -312,6 +330,9 @@ export class Metrics {
     page.sample('holdfast_shards_refusing', { cause: 'index_full' }, full);
     page.sample('holdfast_shards_refusing', { cause: 'index_rebuilding' }, rebuilding);
     page.sample('holdfast_segment_discards_total', {}, discarded);
+    const difference = this.#sources.clockDifference();
+    page.sample('holdfast_clock_paused', {}, difference === 0 ? 0 : 1);
+    page.sample('holdfast_clock_difference_seconds', {}, difference);
     for (const { name: task, runs, restarts } of this.#sources.tasks()) {
       page.sample('holdfast_background_task_up', { task }, runs ? 1 : 0);
       page.sample('holdfast_background_task_restarts_total', { task }, restarts);

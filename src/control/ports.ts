@@ -94,6 +94,16 @@ export interface ControlKeys {
 export interface HealthPort {
   /** Reasons why no traffic should be sent here; empty when ready. */
   notReady(): readonly { check: string; detail: string }[];
+  /** What does not keep traffic away, but wants an operator. */
+  warnings(): readonly { check: string; detail: string }[];
+}
+
+/** The clocks of the shard threads, from the control block. */
+export interface ClockPort {
+  /** Whole seconds by which the wall clock is ahead of the monotonic clock, worst shard; 0 while they agree. */
+  difference(): number;
+  /** Tells every shard thread that the wall clock is right. */
+  accept(): void;
 }
 
 /** CPU profiles by thread name ('main', 'control', 'shard-0' ...). */

@@ -44,6 +44,8 @@ export interface RouteInput<P, Q, B> {
   readonly idempotencyKey: string | undefined;
   /** The body of a streamed route. */
   readonly stream: Readable;
+  /** Public id of the token that asks; undefined where none is needed. */
+  readonly tokenId: string | undefined;
   /** Path of the request without its query. */
   readonly path: string;
 }

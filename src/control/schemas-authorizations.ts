@@ -10,7 +10,9 @@ export const element = z
   .object({
     object: z.literal('authorization_element'),
     id: z.string(),
-    type: z.string().describe('authorization, verification, balance_inquiry, reversal, refused, not_delivered.'),
+    type: z
+      .string()
+      .describe('authorization, verification, balance_inquiry, reversal, refused, not_delivered, expiry.'),
     mti: text,
     hold_change: minor.describe('Change of the held amount, minor units.'),
     response_code: text,

@@ -29,6 +29,12 @@ export const chosenId = z
   .string()
   .regex(/^[A-Za-z0-9_.-]{1,64}$/, '1 to 64 characters of A-Z a-z 0-9 _ . -')
   .refine(hasNoLongRun, LONG_RUN);
+/** A time in a query, as ms since 1970 UTC. */
+export const instant = z.iso
+  .datetime({ offset: true, error: 'an RFC 3339 date and time, such as 2026-01-31T12:00:00Z' })
+  .transform((text) => Date.parse(text))
+  .meta({ type: 'string', format: 'date-time', pattern: undefined });
+
 export const timestamp = z.string().describe('RFC 3339, UTC.').meta({ format: 'date-time' });
 const minor = z.int().describe('Minor units; may be negative.');
 

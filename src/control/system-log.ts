@@ -24,7 +24,19 @@ export type SystemRecord =
   | { type: 'program'; index: number; version: number; atMs: number; createdMs: number; program: ProgramDefinition }
   | { type: 'token'; id: string; name: string; scopes: Scope[]; hash: Uint8Array; atMs: number }
   | { type: 'token_revoked'; id: string; atMs: number }
+  | ClockAcceptance
   | SystemOutcome;
+
+/** An operator took the wall clock for right. */
+export type ClockAcceptance = {
+  type: 'clock_accepted';
+  /** Public id of the token that asked, and its name. */
+  token: string;
+  name: string;
+  /** By how much the wall clock was ahead of the monotonic clock, s. */
+  differenceSeconds: number;
+  atMs: number;
+};
 
 /** First answer to a write with an Idempotency-Key; key and body are HMACs in hexadecimal. */
 export type SystemOutcome = {

@@ -4,7 +4,7 @@
  */
 import { PROGRAMS_MAX, TOKENS_MAX } from '../limits.js';
 import { ApiError } from './problem.js';
-import type { ProgramDefinition, SystemLog, SystemOutcome, SystemRecord } from './system-log.js';
+import type { ClockAcceptance, ProgramDefinition, SystemLog, SystemOutcome, SystemRecord } from './system-log.js';
 import type { Scope } from './tokens.js';
 
 export interface ProgramRow {
@@ -36,6 +36,8 @@ export class SystemState {
    * itself, which may be large, stays on the disk.
    */
   readonly #outcomes = new Map<string, number>();
+
+  #clockAcceptance: ClockAcceptance | undefined;
 
   constructor(log: SystemLog) {
     this.#log = log;
@@ -111,6 +113,11 @@ export class SystemState {
       throw new ApiError('capacity_exceeded', `There are ${TOKENS_MAX} tokens already: revoke some.`);
   }
 
+  /** The newest word of an operator about the clock. */
+  get clockAcceptance(): ClockAcceptance | undefined {
+    return this.#clockAcceptance;
+  }
+
   /** The first answer under an idempotency key (HMAC in hexadecimal), read back from the journal. */
   outcome(key: string): SystemOutcome | undefined {
     const sequence = this.#outcomes.get(key);
@@ -144,6 +151,9 @@ export class SystemState {
         return;
       case 'token_revoked':
         this.#tokens.delete(record.id);
+        return;
+      case 'clock_accepted':
+        this.#clockAcceptance = record;
         return;
       case 'outcome':
         this.#outcomes.set(record.key, sequence);

@@ -99,6 +99,7 @@ const refusals: Record<Refusal, { code: ProblemCode; detail: string }> = {
     code: 'idempotency_mismatch',
     detail: 'This key was used with another method, path or body. Take a new key.',
   },
+  hold_not_open: { code: 'not_simulatable', detail: 'The authorization has no open hold.' },
   shard_unavailable: { code: 'shard_unavailable', detail: 'The shard takes no new work at the moment.' },
 };
 

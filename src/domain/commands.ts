@@ -110,10 +110,16 @@ export interface KeepAnswer {
   answer: Uint8Array;
 }
 
+/** Ends the hold of the authorization at the sequence at once, before its time: the simulator. */
+export interface ExpireHold {
+  op: 'expire_hold';
+  sequence: number;
+}
+
 /** What decide-command.ts decides. */
 export type Change = CreateAccount | UpdateAccount | CreateCard | CreateAlias | UpdateCard | ImportRows | PostPayment;
 
-export type Command = Change | ClaimKey | KeepAnswer;
+export type Command = Change | ClaimKey | KeepAnswer | ExpireHold;
 
 export type Refusal =
   | 'account_exists'
@@ -128,6 +134,7 @@ export type Refusal =
   | 'amount_out_of_range'
   | 'capacity_exceeded'
   | 'idempotency_mismatch'
+  | 'hold_not_open'
   | 'shard_unavailable';
 
 export interface AccountView {
@@ -203,6 +210,8 @@ export type Read =
   | { op: 'index'; high: number; low?: number; limit: number }
   /** Remaining hold of the authorization at the sequence; 0 when none is open. */
   | { op: 'hold'; sequence: number }
+  /** What is due until a time (ms since 1970 UTC, inclusive), from a slot of the hold table on, over a bounded number of rows. */
+  | { op: 'holds_due'; untilMs: number; from: number }
   /** How long the stages of the message at the sequence took. */
   | { op: 'stage_times'; sequence: number }
   /** Outcome that stands beside the effect of a keyed write; none when there was no effect. */
@@ -217,6 +226,7 @@ export type ReadResult =
   | { ok: true; cards: CardView[] }
   | { ok: true; sequences: number[] }
   | { ok: true; remaining: number; original: number; expiresMs: number }
+  | { ok: true; due: DueSum[]; next: number }
   | { ok: true; stageTimes: StageTimesView }
   | { ok: true; outcome: CommandResult | null }
   | { ok: true; totals: LedgerTotal[] }
@@ -241,6 +251,13 @@ export interface LedgerTotal {
   glAccount: number;
   debit: string;
   credit: string;
+}
+
+/** Holds that are due, in one currency (ISO 4217 numeric): how many, and what remains on them, minor units as decimal text. */
+export interface DueSum {
+  currency: number;
+  count: number;
+  amount: string;
 }
 
 export interface ShardStats {

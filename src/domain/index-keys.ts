@@ -134,6 +134,10 @@ export function keysOfEvent(
 ): void {
   if (event.kind === EventKind.message) keysOfMessage(event, keys, visit);
   else if (event.kind === EventKind.notDelivered) keysOfRollBack(event, keys, visit);
+  else if (event.kind === EventKind.holdExpired) {
+    keys.elementsKey(event.originalSequence);
+    visit(keys.high, keys.low);
+  }
 }
 
 function keysOfRollBack(event: NotDelivered, keys: IndexKeys, visit: (high: number, low: number) => void): void {

@@ -146,6 +146,11 @@ export class ShardIndex {
     return this.#own.size + this.#others.size + this.#waiting >= this.#entriesMax;
   }
 
+  /** True while work that can wait should: what is left of the recent part is for messages. */
+  get halfFull(): boolean {
+    return this.#own.size + this.#others.size + this.#waiting >= this.#entriesMax / 2;
+  }
+
   /** True while there are records that neither part knows, because segments were lost: a miss would not count. */
   get incomplete(): boolean {
     return this.#incomplete;

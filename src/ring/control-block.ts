@@ -3,7 +3,9 @@
  *
  *   [0] stop word: 0 run, else the exit status of a fatal stop   [1] 1 while new work must be refused (no disk space)
  *   [2 + task] 1 when the background task has ended and is not started again   [4 + task] how often it was started again
- *   [16 + shard] ShardState
+ *   [6] how often an operator accepted the wall clock
+ *   [16 + shard] ShardState   [16 + 256 + shard] whole seconds by which the wall clock is ahead of the monotonic clock in the
+ *   shard's thread, 0 while they agree
  *
  * All accesses are Atomics loads and stores: single words, each with one writer at a time, no order between them needed.
  */
@@ -20,10 +22,14 @@ const STOP = 0;
 const REFUSE = 1;
 const TASK_ENDED = 2;
 const TASK_RESTARTS = 4;
+const CLOCK_ACCEPTANCES = 6;
 const STATES = 16;
+const CLOCK_DIFFERENCES = STATES + SHARDS_MAX;
+/** A difference that is larger is shown as this much: 68 years. */
+const DIFFERENCE_MAX_S = 2 ** 31 - 1;
 
 export function createControlBlock(): SharedArrayBuffer {
-  return new SharedArrayBuffer((STATES + SHARDS_MAX) * 4);
+  return new SharedArrayBuffer((CLOCK_DIFFERENCES + SHARDS_MAX) * 4);
 }
 
 export class ControlBlock {
@@ -67,6 +73,25 @@ export class ControlBlock {
 
   countTaskRestart(task: BackgroundTask): void {
     Atomics.add(this.#words, TASK_RESTARTS + task, 1);
+  }
+
+  /** How often the wall clock was accepted since the start: each thread that sees a new number follows. */
+  get clockAcceptances(): number {
+    return Atomics.load(this.#words, CLOCK_ACCEPTANCES);
+  }
+
+  acceptClock(): void {
+    Atomics.add(this.#words, CLOCK_ACCEPTANCES, 1);
+  }
+
+  /** Seconds by which the shard's wall clock is ahead; 0 while the clocks agree. */
+  clockDifference(shard: number): number {
+    return Atomics.load(this.#words, CLOCK_DIFFERENCES + shard);
+  }
+
+  setClockDifference(shard: number, seconds: number): void {
+    const shown = Math.max(-DIFFERENCE_MAX_S, Math.min(seconds, DIFFERENCE_MAX_S));
+    Atomics.store(this.#words, CLOCK_DIFFERENCES + shard, shown);
   }
 
   shardState(shard: number): ShardState {

@@ -19,6 +19,7 @@ export function handleCommand(shard: LogicalShard, client: number, entry: RingCo
 function runCommand(shard: LogicalShard, command: Command, nowMs: number): CommandResult {
   if (command.op === 'claim_key') return claimKey(shard, command, nowMs);
   if (command.op === 'keep_answer') return keepAnswer(shard, command, nowMs);
+  if (command.op === 'expire_hold') return expireHold(shard, command.sequence);
   const tag = command.op === 'import' ? undefined : command.idempotency;
   if (tag !== undefined) {
     const earlier = earlierOutcome(shard, tag);
@@ -29,4 +30,11 @@ function runCommand(shard: LogicalShard, command: Command, nowMs: number): Comma
   // A refusal has no effect that its record could stand beside: the control plane keeps it as an answer.
   if (tag !== undefined && result.ok) keepOutcome(shard, tag, result, nowMs);
   return result;
+}
+
+/** The simulator's expiry: the same record as the sweep's, only before its time. */
+function expireHold(shard: LogicalShard, authorization: number): CommandResult {
+  const slot = shard.state.holds.find(authorization);
+  if (slot < 0) return { ok: false, code: 'hold_not_open', detail: 'the authorization has no open hold' };
+  return { ok: true, sequence: shard.expire(slot) };
 }

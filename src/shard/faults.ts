@@ -14,6 +14,7 @@ export const faultVariables: readonly string[] = [
   'HOLDFAST_FAULT_THROW_RRN',
   'HOLDFAST_FAULT_LANE_DELAY_MS',
   'HOLDFAST_FAULT_NO_SYNC',
+  'HOLDFAST_FAULT_WALL',
   'HOLDFAST_FAULT_TASK',
 ];
 
@@ -27,6 +28,12 @@ export interface FaultOptions {
   laneDelayMs: number;
   /** `HOLDFAST_FAULT_NO_SYNC=1`: a lane that begins does not wait for the disk. Answers can be lost: crash tests must notice. */
   laneNoSync: boolean;
+  /**
+   * `HOLDFAST_FAULT_WALL=<ms>` or `<ms>:<after>`: the wall clock of the shard threads is wrong by so many ms, from the start of
+   * the thread or from `after` ms later on.
+   */
+  wallOffsetMs: number;
+  wallAfterMs: number;
 }
 
 export const noFaults: FaultOptions = {
@@ -35,11 +42,14 @@ export const noFaults: FaultOptions = {
   throwRrn: '',
   laneDelayMs: 0,
   laneNoSync: false,
+  wallOffsetMs: 0,
+  wallAfterMs: 0,
 };
 
 /** Reads the planted faults of a test from the environment. */
 export function faultsFromEnvironment(environment: Record<string, string | undefined>): FaultOptions {
   const [point, count] = (environment.HOLDFAST_FAULT_KILL ?? '').split(':');
+  const [offset, after] = (environment.HOLDFAST_FAULT_WALL ?? '').split(':');
   return {
     killPoint:
       point === 'before-append'
@@ -53,6 +63,8 @@ export function faultsFromEnvironment(environment: Record<string, string | undef
     throwRrn: environment.HOLDFAST_FAULT_THROW_RRN ?? '',
     laneDelayMs: Number(environment.HOLDFAST_FAULT_LANE_DELAY_MS ?? 0),
     laneNoSync: environment.HOLDFAST_FAULT_NO_SYNC === '1',
+    wallOffsetMs: Number(offset ?? 0),
+    wallAfterMs: Number(after ?? 0),
   };
 }
 
@@ -84,6 +96,14 @@ export class Faults {
 
   get throwRrn(): string {
     return this.#options.throwRrn;
+  }
+
+  /** The wall clock of a thread that begins now, ms since 1970 UTC, with the planted error. */
+  wallClock(wallMs: () => number, monotonicUs: () => number): () => number {
+    const { wallOffsetMs, wallAfterMs } = this.#options;
+    if (wallOffsetMs === 0) return wallMs;
+    const wrongUs = monotonicUs() + wallAfterMs * 1000;
+    return () => wallMs() + (monotonicUs() >= wrongUs ? wallOffsetMs : 0);
   }
 
   /** Counts a commit that is about to begin. */

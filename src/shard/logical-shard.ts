@@ -13,6 +13,7 @@
 import { pack } from 'msgpackr';
 import { applyEvent, applyMessage } from '../domain/apply.js';
 import { ElementKind, EventKind, Response } from '../domain/codes.js';
+import { decideExpiry, firstDue, newExpiry } from '../domain/decide-expiry.js';
 import { DECIDED, decideMessage } from '../domain/decide-message.js';
 import { decideNotDelivered, isRequest } from '../domain/decide-reversal.js';
 import type { DecisionContext } from '../domain/decision-context.js';
@@ -67,6 +68,8 @@ export class LogicalShard {
   readonly #unknownCards = new UnknownCardRate();
   /** Roll-backs that came while the index was incomplete. */
   readonly #postponed: RollBack[] = [];
+  /** Reused: a record is in the journal's buffer before the next one is decided. */
+  readonly #expiry = newExpiry();
   readonly #visitKey: (high: number, low: number) => void;
 
   /** An empty shard that continues behind `head`; recovery.ts fills it. */
@@ -142,6 +145,23 @@ export class LogicalShard {
     this.#settle();
     this.#afterEvent(event);
     this.#addKeys(event);
+  }
+
+  /** Ends the hold that is due first at `untilMs` (shard time, ms); false when none is. */
+  expireNext(untilMs: number): boolean {
+    const slot = firstDue(this.state, untilMs);
+    if (slot < 0) return false;
+    this.expire(slot);
+    return true;
+  }
+
+  /** Ends the hold in this slot of the table and returns the sequence of the record. */
+  expire(slot: number): number {
+    const event = this.#expiry;
+    decideExpiry(this.#decisions, slot, event);
+    this.record(event);
+    this.#context.ports.instruments.count(ShardCounter.holdsExpired);
+    return event.sequence;
   }
 
   /**

@@ -4,7 +4,9 @@
  */
 import { pack, unpack } from 'msgpackr';
 import type { Read, ReadResult, ShardStats } from '../domain/commands.js';
+import { countDue } from '../domain/due-holds.js';
 import { accountView, cardView, ledgerTotals } from '../domain/views.js';
+import { DUE_ROWS_PER_READ } from '../limits.js';
 import type { RingConsumer } from '../ring/ring.js';
 import { earlierOutcome } from './idempotency.js';
 import type { LogicalShard } from './logical-shard.js';
@@ -58,6 +60,8 @@ function answer(shard: LogicalShard, durable: number, read: Read): ReadResult {
         expiresMs: holds.expiresMs(slot),
       };
     }
+    case 'holds_due':
+      return { ok: true, ...countDue(shard.state, read.untilMs, read.from, DUE_ROWS_PER_READ) };
     case 'stage_times':
       return { ok: true, stageTimes: shard.stageTimes.of(read.sequence) };
     case 'outcome':

@@ -57,6 +57,7 @@ export class ShardRecovery {
     if (this.#digestAgrees()) {
       this.shard.digest.high = this.shard.state.digest.high;
       this.shard.digest.low = this.shard.state.digest.low;
+      this.shard.state.holds.order();
       return true;
     }
     if (!this.#usedCheckpoint) {

@@ -2,24 +2,57 @@
  * Shard time: wall-clock milliseconds that never run backwards and never jump ahead faster than the monotonic clock
  * allows: time = max(last, min(wall, last + monotonic elapsed + 2 s)). It starts from the last time in the journal, so it
  * does not run backwards across a restart either.
+ *
+ * Beside that it watches whether the two clocks agree: since the clock began (or an operator accepted the wall clock) both
+ * must have gone on by the same time, within 5 s. A wall clock that was set to another day would otherwise end the holds of
+ * that day, which cannot be taken back. While they differ `paused` is true, and whoever does what only time decides (the
+ * expiry of holds, the roll-over of windows) waits.
  */
-import { CLOCK_STEP_MS } from '../limits.js';
+import { CLOCK_DIFFERENCE_MS, CLOCK_STEP_MS } from '../limits.js';
 
 export class ShardClock {
+  /** Wall clock minus monotonic clock, ms, since they were last known to agree. */
+  differenceMs = 0;
   #last: number;
+  #wallMs: number;
   #lastMonotonicUs: number;
+  /** Wall time at monotonic zero when the clocks agreed, ms. */
+  #originMs: number;
 
   /** @param lastMs last shard time in the journal, 0 without one. */
   constructor(lastMs: number, wallMs: number, monotonicUs: number) {
     this.#last = Math.max(lastMs, wallMs);
+    this.#wallMs = wallMs;
     this.#lastMonotonicUs = monotonicUs;
+    this.#originMs = wallMs - monotonicUs / 1000;
   }
 
   /** Shard time now, whole ms since 1970 UTC. */
   now(wallMs: number, monotonicUs: number): number {
     const elapsedMs = Math.max(0, (monotonicUs - this.#lastMonotonicUs) / 1000);
+    this.#wallMs = wallMs;
     this.#lastMonotonicUs = monotonicUs;
+    this.differenceMs = wallMs - monotonicUs / 1000 - this.#originMs;
     this.#last = Math.max(this.#last, Math.floor(Math.min(wallMs, this.#last + elapsedMs + CLOCK_STEP_MS)));
     return this.#last;
+  }
+
+  /** True while the clocks differ by more than CLOCK_DIFFERENCE_MS. */
+  get paused(): boolean {
+    return Math.abs(this.differenceMs) > CLOCK_DIFFERENCE_MS;
+  }
+
+  /**
+   * Until when holds are due, ms since 1970 UTC: shard time, but not ahead of the wall clock. Shard time that followed a wrong
+   * clock stands still after it was set right, and what ends in between is not due before its time.
+   */
+  get dueMs(): number {
+    return Math.min(this.#last, Math.floor(this.#wallMs));
+  }
+
+  /** Takes the wall clock for right as it was at the last `now`: an operator has said so. */
+  accept(): void {
+    this.#originMs = this.#wallMs - this.#lastMonotonicUs / 1000;
+    this.differenceMs = 0;
   }
 }

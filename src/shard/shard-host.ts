@@ -28,7 +28,9 @@ import type { Waker } from '../ring/wake.js';
 import { cardOfWireEntry } from '../ring/wire-entry.js';
 import { ShardCounter } from '../shard-instruments.js';
 import type { CheckpointFeed } from './checkpoint-feed.js';
+import { ClockWatch } from './clock-watch.js';
 import { handleCommand } from './commands.js';
+import { ExpirySweep } from './expiry-sweep.js';
 import { KillPoint } from './faults.js';
 import { CARD_SLOT_MASK, entryHash, type LogicalShard, type RollBack } from './logical-shard.js';
 import { handleRead } from './reads.js';
@@ -95,9 +97,23 @@ export class ShardHost {
   #stopping = false;
   #checkpointUntilUs = 0;
   readonly #profiler = new ThreadProfiler();
+  readonly #sweep: ExpirySweep;
+  readonly #clockWatch: ClockWatch;
+  /** Damaged segments cost an expiry no more than time: the index has logged it, and the hold is still due. */
+  readonly #sweepFailed = (shard: LogicalShard, error: unknown): void => {
+    if (!isSegmentDamage(error)) this.#takeDown(shard, NO_HASH, error);
+  };
 
   constructor(options: HostOptions) {
     this.#o = options;
+    const { context, clock, control, shards } = options;
+    this.#sweep = new ExpirySweep(context.ports.monotonicUs);
+    this.#clockWatch = new ClockWatch(
+      clock,
+      context,
+      control,
+      shards.map(({ number }) => number),
+    );
     this.#all = [...options.shards];
     for (const shard of options.shards) this.#shards[shard.number] = shard;
     this.#signalled = new Uint8Array(options.clients.length);
@@ -132,6 +148,7 @@ export class ShardHost {
     const { context, control, lane } = this.#o;
     context.nowUs = context.ports.monotonicUs();
     context.nowMs = this.#o.clock.now(this.#o.wallMs(), context.nowUs);
+    this.#clockWatch.look();
     lane.poll();
     const handled = this.#drain();
     for (const client of this.#o.clients) client.requests.release();
@@ -412,7 +429,14 @@ export class ShardHost {
     if (profile !== undefined) this.#o.onProfile(profile);
     const rebuilding = this.#rebuild();
     const feeding = this.#o.feed?.step(this.#shards, this.#o.lane) ?? false;
-    return rebuilding || feeding;
+    return this.#expire() || rebuilding || feeding;
+  }
+
+  /** Ends holds that are due; true when records wait for the next commit. */
+  #expire(): boolean {
+    const { clock, context, control } = this.#o;
+    if (this.#stopping || context.clockPaused || control.refuse) return false;
+    return this.#sweep.step(this.#shards, clock.dueMs, this.#sweepFailed);
   }
 
   /** A roll-back that waited for the rebuild. One that throws again is given up. */

@@ -23,6 +23,7 @@ import { Sleeper, Waker } from '../ring/wake.js';
 import { ShardInstruments } from '../shard-instruments.js';
 import { CheckpointFeed } from './checkpoint-feed.js';
 import { checkpointSource } from './checkpoint-task.js';
+import { logStartGap } from './expiry-sweep.js';
 import { type FaultOptions, Faults } from './faults.js';
 import { ShardRecovery } from './recovery.js';
 import { ShardClock } from './shard-clock.js';
@@ -134,8 +135,9 @@ function run(task: ShardThreadTask, control: ControlBlock, closers: (() => Promi
   });
   const heads = task.shards.map((shard) => reader.head(shard));
   const lastMs = Math.max(0, ...heads.map((head) => head.wallMs ?? 0));
-  const clock = new ShardClock(lastMs, wallMs(), monotonicUs());
-  context.nowMs = clock.now(wallMs(), monotonicUs());
+  const wall = context.ports.faults.wallClock(wallMs, monotonicUs);
+  const clock = new ShardClock(lastMs, wall(), monotonicUs());
+  context.nowMs = clock.now(wall(), monotonicUs());
   const feed = new CheckpointFeed(new RingProducer(task.checkpointRing), new Waker(task.checkpointWake), monotonicUs);
   let recovered = 0;
   const shards = heads.map((head) => {
@@ -146,6 +148,7 @@ function run(task: ShardThreadTask, control: ControlBlock, closers: (() => Promi
     return recovery.shard;
   });
   if (control.stop !== 0) return { exitStatus: control.stop };
+  logStartGap(shards, lastMs, wall(), context.ports.log);
   const lane = laneOf(task, heads);
   closers.push(() => lane.close());
   const host = new ShardHost({
@@ -160,7 +163,7 @@ function run(task: ShardThreadTask, control: ControlBlock, closers: (() => Promi
     reader,
     control,
     clock,
-    wallMs,
+    wallMs: wall,
     checkpoint,
     feed,
     onProfile: (profile) => say({ type: 'profile', profile }),

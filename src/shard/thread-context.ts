@@ -56,6 +56,8 @@ export class ThreadContext {
   nowMs = 0;
   /** Monotonic time of this turn's begin, us. */
   nowUs = 0;
+  /** True while wall and monotonic clock differ: what only time decides must wait (shard-clock.ts). */
+  clockPaused = false;
   /** Counts messages so that stage times are taken of one in `SAMPLE`. */
   messages = 0;
 

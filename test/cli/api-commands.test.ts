@@ -240,6 +240,72 @@ describe('explain', () => {
   });
 });
 
+describe('inspect expiry', () => {
+  const shards = [
+    { shard: 0, currency: 'BRL', holds: 2, amount: 3200 },
+    { shard: 3, currency: 'JPY', holds: 1, amount: 300 },
+  ];
+  const totals = [{ currency: 'BRL', holds: 2, amount: 3200 }];
+
+  test('prints a line per shard and currency, then the totals', async () => {
+    const asked: string[] = [];
+    const until = '2026-12-24T00:00:00.000Z';
+    const flags = await api((request, response) => {
+      asked.push(request.url!);
+      json(response, 200, { object: 'holds_due', until, paused: false, totals, shards });
+    });
+    const { status, out } = await say(['inspect', 'expiry', '--until', '2026-12-24T01:00:00+01:00', ...flags]);
+    expect(status).toBe(0);
+    const printed = out
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as unknown);
+    expect(printed).toEqual([...shards, { until, paused: false, totals }]);
+    await say(['inspect', 'expiry', ...flags]);
+    expect(asked).toEqual(['/v1/holds/due?until=2026-12-24T01%3A00%3A00%2B01%3A00', '/v1/holds/due']);
+  });
+});
+
+describe('clock', () => {
+  const wall = '2026-11-26T13:00:00.000Z';
+
+  test('show tells whether the clocks agree, and who accepted them last', async () => {
+    let answer: object = { paused: false, difference_seconds: 0, wall_time: wall, last_acceptance: null };
+    const flags = await api((_request, response) => json(response, 200, answer));
+    expect((await say(['clock', 'show', ...flags])).out).toBe(`clock agrees wall_time=${wall} difference_s=0\n`);
+    const last = { accepted_at: wall, token: 'tok_1', name: 'admin', difference_seconds: 7 };
+    answer = { paused: true, difference_seconds: -3600, wall_time: wall, last_acceptance: last };
+    expect((await say(['clock', 'show', ...flags])).out).toBe(
+      `clock paused wall_time=${wall} difference_s=-3600 accepted_at=${wall} accepted_by=admin (tok_1)\n`,
+    );
+    expect(JSON.parse((await say(['clock', 'show', '--json', ...flags])).out)).toEqual(answer);
+  });
+
+  test('accept sends the word once, and says when there was nothing to accept', async () => {
+    const got: string[] = [];
+    let accepted = true;
+    const flags = await api(async (request, response) => {
+      got.push(`${request.method} ${request.url} ${await readText(request)} ${request.headers['content-type']}`);
+      json(response, 200, { accepted, difference_seconds: accepted ? 12 : 0, wall_time: wall });
+    });
+    expect(await say(['clock', 'accept', ...flags])).toEqual({
+      status: 0,
+      out: `clock accepted wall_time=${wall} difference_s=12\n`,
+      err: '',
+    });
+    expect(got).toEqual(['POST /v1/clock/accept {} application/json']);
+    accepted = false;
+    expect((await say(['clock', 'accept', ...flags])).out).toBe(`clock agrees wall_time=${wall}: nothing to accept\n`);
+  });
+
+  test('accept without the scope: 69, and what to do', async () => {
+    const flags = await api((_request, response) => json(response, 403, { detail: 'no scope', code: 'forbidden' }));
+    const { status, err } = await say(['clock', 'accept', ...flags]);
+    expect(status).toBe(69);
+    expect(err).toContain('403 forbidden');
+  });
+});
+
 describe('metrics', () => {
   const text = `# HELP holdfast_holds_open Open holds.
 # TYPE holdfast_holds_open gauge

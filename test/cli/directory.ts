@@ -126,6 +126,7 @@ export async function writeDirectory(path: string, tamper: Tamper = {}): Promise
       event.approvalCode = 17;
       event.approvedAmount = amount;
       event.holdDelta = amount;
+      event.authorizedAfter = amount;
       event.holdExpiresMs = T0 + 86_400_000;
       event.creditLimitBefore = 500_000;
       event.verdict(Step.format, Verdict.pass);
@@ -161,6 +162,7 @@ export async function writeDirectory(path: string, tamper: Tamper = {}): Promise
     reversal.originalSequence = shard === 1 && tamper.orphan === true ? 0 : first;
     reversal.approvedAmount = 400;
     reversal.holdDelta = -600;
+    reversal.authorizedAfter = 400;
     journal.appendMessage(reversal);
     applyMessage(state, reversal);
     put({

@@ -176,11 +176,22 @@ describe('tokens', () => {
 describe('health', () => {
   it('says why it is not ready', async () => {
     const fresh = makeHarness();
-    expect((await fresh.call('GET', '/readyz')).body).toEqual({ status: 'ready', reasons: [] });
+    expect((await fresh.call('GET', '/readyz')).body).toEqual({ status: 'ready', reasons: [], warnings: [] });
+    fresh.warnings.push({ check: 'clock', detail: 'paused' });
+    const warned = await fresh.call('GET', '/readyz');
+    expect([warned.status, warned.body]).toEqual([
+      200,
+      { status: 'ready', reasons: [], warnings: [{ check: 'clock', detail: 'paused' }] },
+    ]);
+    fresh.warnings.pop();
     fresh.notReady.push({ check: 'shard-3', detail: 'rebuilding' });
     const answer = await fresh.call('GET', '/readyz');
     expect(answer.status).toBe(503);
-    expect(answer.body).toEqual({ status: 'not_ready', reasons: [{ check: 'shard-3', detail: 'rebuilding' }] });
+    expect(answer.body).toEqual({
+      status: 'not_ready',
+      reasons: [{ check: 'shard-3', detail: 'rebuilding' }],
+      warnings: [],
+    });
     expect((await fresh.call('GET', '/livez')).status).toBe(200);
     expect((await fresh.call('GET', '/version')).body).toMatchObject({ name: 'holdfast' });
   });

@@ -195,6 +195,7 @@ describe('metrics', () => {
     queueBytes: () => 77,
     ledgerImbalance: async () => 0,
     indexes: () => ({ full: 1, rebuilding: 2, discarded: 4 }),
+    clockDifference: () => 7,
     tasks: () => [
       { name: 'segments', runs: true, restarts: 1 },
       { name: 'checkpoint', runs: false, restarts: 3 },

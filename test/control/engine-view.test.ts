@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { healthPort, metricsSources } from '../../src/control/engine-view.js';
+import { clockPort, healthPort, metricsSources } from '../../src/control/engine-view.js';
 import type { ShardPort } from '../../src/control/ports.js';
 import { WrongTokens } from '../../src/control/wrong-tokens.js';
 import { createSegmentBoard, IndexState, SegmentBoard } from '../../src/journal/segment-board.js';
@@ -52,6 +52,41 @@ describe('readiness', () => {
       { check: 'disk', detail: 'free space is below the reserve' },
       { check: 'shard-2', detail: 'rebuilding' },
     ]);
+  });
+});
+
+describe('clocks that differ', () => {
+  it('are a warning, not a reason to send no traffic, and a metric', () => {
+    const { control, board, health } = engine();
+    expect(health.warnings()).toEqual([]);
+    control.setClockDifference(1, -12);
+    control.setClockDifference(2, 7);
+    expect(health.notReady()).toEqual([]);
+    expect(health.warnings()).toEqual([
+      {
+        check: 'clock',
+        detail: expect.stringMatching(/^the wall clock is 12 s behind .* paused; .*holdfast clock accept/),
+      },
+    ]);
+    const sources = metricsSources(
+      { threadInstruments: [], requestRings: [], build: { version: '1', node: '20' } },
+      {
+        shards: { shards: SHARDS } as ShardPort,
+        control,
+        board,
+        wrongTokens: new WrongTokens(),
+        ingressSnapshot: async () => undefined,
+      },
+    );
+    expect(sources.clockDifference()).toBe(-12);
+    control.setClockDifference(2, 2 ** 40);
+    expect(clockPort(control, SHARDS).difference()).toBe(2 ** 31 - 1);
+  });
+
+  it('are accepted by a word that every thread can see', () => {
+    const { control } = engine();
+    clockPort(control, SHARDS).accept();
+    expect(control.clockAcceptances).toBe(1);
   });
 });
 

@@ -4,7 +4,15 @@
  */
 
 import { monotonicUs } from '../../src/clock.js';
-import type { DirectoryPort, JournalPort, SearchKeysPort, ShardPort, WireReply } from '../../src/control/ports.js';
+import { clockPort } from '../../src/control/engine-view.js';
+import type {
+  ClockPort,
+  DirectoryPort,
+  JournalPort,
+  SearchKeysPort,
+  ShardPort,
+  WireReply,
+} from '../../src/control/ports.js';
 import { RingShards } from '../../src/control/ring-shards.js';
 import type { Command, CommandResult, Read, ReadResult } from '../../src/domain/commands.js';
 import type { MessageEvent, PlainEvent } from '../../src/domain/events.js';
@@ -26,6 +34,15 @@ import { ThreadContext } from '../../src/shard/thread-context.js';
 import { createShardInstruments, ShardInstruments } from '../../src/shard-instruments.js';
 import { MemoryStore } from '../../src/store/memory-store.js';
 
+/** The monotonic clock goes with the wall clock of the test, which moves it in leaps; `jumpMs` sets the wall clock wrong. */
+class SteadyClock extends ShardClock {
+  jumpMs = 0;
+
+  override now(wallMs: number): number {
+    return super.now(wallMs + this.jumpMs, wallMs * 1000);
+  }
+}
+
 export class TestEngine implements ShardPort, JournalPort, DirectoryPort {
   readonly shards: number;
   readonly commands: Command[] = [];
@@ -35,6 +52,8 @@ export class TestEngine implements ShardPort, JournalPort, DirectoryPort {
   before: (command: Command) => Promise<void> | void = () => undefined;
   /** Records that the journal does not show yet. */
   lag = 0;
+  readonly control = new ControlBlock(createControlBlock());
+  readonly #clock: SteadyClock;
   readonly #client: RingShards;
   readonly #host: ShardHost;
   readonly #reader: JournalReader;
@@ -63,7 +82,7 @@ export class TestEngine implements ShardPort, JournalPort, DirectoryPort {
       instruments: new ShardInstruments(this.instruments),
       monotonicUs,
       log: (level, message) => {
-        if (level === 'error') throw new Error(message);
+        if (level === 'error' && !message.startsWith('the wall clock')) throw new Error(message);
       },
     });
     this.#reader = JournalReader.ofStore(store, 'memory');
@@ -73,7 +92,8 @@ export class TestEngine implements ShardPort, JournalPort, DirectoryPort {
       while (!recovery.step(1000));
       return recovery.shard;
     });
-    const control = new ControlBlock(createControlBlock());
+    const { control } = this;
+    this.#clock = new SteadyClock(0, nowMs, nowMs * 1000);
     for (let shard = 0; shard < shards; shard++) control.setShardState(shard, ShardState.up);
     const [requests, replies] = [createRing(1 << 22), createRing(1 << 22)];
     const [threadWake, clientWake] = [createWake(), createWake()];
@@ -86,7 +106,7 @@ export class TestEngine implements ShardPort, JournalPort, DirectoryPort {
       lane: new EmbeddedLane(store, { heads }),
       reader,
       control,
-      clock: new ShardClock(0, nowMs, monotonicUs()),
+      clock: this.#clock,
       wallMs: () => this.nowMs,
       checkpoint: undefined,
       feed: undefined,
@@ -95,6 +115,22 @@ export class TestEngine implements ShardPort, JournalPort, DirectoryPort {
     const threadOfShard = Array.from({ length: shards }, () => 0);
     const rings = { pairs: [{ requests, replies }], threadWakes: [threadWake], clientWake, threadOfShard };
     this.#client = new RingShards(new RingClient(rings), { deadlineMs: 1500 });
+  }
+
+  get clock(): ClockPort {
+    const port = clockPort(this.control, this.shards);
+    return {
+      difference: () => port.difference(),
+      accept: () => {
+        port.accept();
+        this.#host.turn();
+      },
+    };
+  }
+
+  /** Sets the wall clock of the shards wrong by so much, ms. Later turns see it. */
+  setClockWrong(ms: number): void {
+    this.#clock.jumpMs = ms;
   }
 
   placement(id: string): number {

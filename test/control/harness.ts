@@ -74,6 +74,7 @@ export interface Harness {
     // biome-ignore lint/suspicious/noExplicitAny: tests read into answers
   ): Promise<{ status: number; body: any; headers: Record<string, unknown>; text: string }>;
   notReady: { check: string; detail: string }[];
+  warnings: { check: string; detail: string }[];
 }
 
 export interface HarnessOptions {
@@ -139,6 +140,7 @@ export function makeHarness(options: HarnessOptions = {}): Harness {
   system.ensureSandboxProgram(START_MS);
   const tokens = new Tokens(system, key('token'));
   const notReady: { check: string; detail: string }[] = [];
+  const warnings: { check: string; detail: string }[] = [];
   const context: ControlContext = {
     shards: engine,
     journal: engine,
@@ -152,7 +154,8 @@ export function makeHarness(options: HarnessOptions = {}): Harness {
     tokens,
     wrongTokens: new WrongTokens(),
     idempotency: new IdempotencyKeys(key('token')),
-    health: { notReady: () => notReady },
+    health: { notReady: () => notReady, warnings: () => warnings },
+    clock: engine.clock,
     profiles: options.profiles ?? {
       threads: ['control', 'shard-0'],
       profile: async (thread) => (thread === 'control' ? { profile: '{}' } : { unsupported: 'not while it runs' }),
@@ -179,7 +182,7 @@ export function makeHarness(options: HarnessOptions = {}): Harness {
   const everything = token(...scopes);
   const documented = documentedAnswers(routes);
   return {
-    ...{ app, engine, vault, context, routes, log, token, notReady },
+    ...{ app, engine, vault, context, routes, log, token, notReady, warnings },
     logged: () => lines.join(''),
     async call(method, url, body, headers = {}) {
       const request: InjectOptions = { method, url, headers: { authorization: `Bearer ${everything}`, ...headers } };

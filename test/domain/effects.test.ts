@@ -3,8 +3,11 @@ import { describe, expect, it } from 'vitest';
 import { applyEvent, applyMessage } from '#src/domain/apply.js';
 import { AccountType, CardStatus, ElementKind, EventKind } from '#src/domain/codes.js';
 import { RowCursor } from '#src/domain/columns.js';
+import { decideExpiry, firstDue, newExpiry } from '#src/domain/decide-expiry.js';
 import { MessageEvent, type PlainEvent } from '#src/domain/events.js';
+import type { History } from '#src/domain/history.js';
 import { HoldFlag } from '#src/domain/hold-table.js';
+import { IndexKeys } from '#src/domain/index-keys.js';
 import { ShardState } from '#src/domain/shard-state.js';
 import { Table } from '#src/domain/tables.js';
 import { accountOwner, CounterChanges, cardOwner } from '#src/domain/velocity/counter-changes.js';
@@ -135,6 +138,75 @@ describe('the end of a hold', () => {
     applyEvent(copy, expired(4));
     expect(balances(copy)).toEqual([0, 0]);
     expect(digestOf(copy)).toEqual(digestOf(state));
+  });
+});
+
+/** Nothing that these tests decide needs the past. */
+const unasked = (): never => {
+  throw new Error('the past was asked');
+};
+const noHistory: History = { find: unasked, read: unasked, readEvent: unasked, isMessage: unasked };
+
+describe('what the end of a hold is decided to be', () => {
+  const decided = (state: ShardState) => {
+    const event = newExpiry();
+    const slot = firstDue(state, NOW + 1000);
+    expect(slot).toBeGreaterThanOrEqual(0);
+    decideExpiry({ state, history: noHistory, keys: new IndexKeys(1, 2) }, slot, event);
+    return event;
+  };
+
+  it('releases what remains and keeps authorized what was cleared', () => {
+    const state = opened();
+    applyMessage(state, approval(3));
+    const slot = state.holds.find(3);
+    // Cleared in part: the authorized total stays, what is held goes down.
+    state.holds.change(slot, 700, -200, 0, 0, 4);
+    expect(firstDue(state, NOW + 999)).toBe(-1);
+    expect(decided(state)).toEqual({
+      kind: EventKind.holdExpired,
+      sequence: 0,
+      timeMs: 0,
+      accountSlot: 0,
+      cardSlot: 0,
+      originalSequence: 3,
+      authorizedAfter: 200,
+      holdDelta: -500,
+      changes: new Uint8Array(0),
+      previousOfAccount: 3,
+      previousOfCard: 3,
+    });
+  });
+
+  it('changes no amount of a refund, which leaves the table then and not before', () => {
+    const state = opened();
+    const refund = approval(3);
+    refund.holdDelta = 0;
+    refund.holdFlags = HoldFlag.refund;
+    applyMessage(state, refund);
+    state.holds.change(state.holds.find(3), 700, 0, 0, 0, 4);
+    expect(state.holdsOpen).toBe(1);
+    const event = { ...decided(state), sequence: 5, timeMs: NOW + 1000 };
+    expect(event.holdDelta).toBe(0);
+    applyEvent(state, event);
+    expect([state.holdsOpen, balances(state)]).toEqual([0, [0, 0]]);
+    const copy = recovered(state);
+    applyMessage(copy, refund);
+    applyEvent(copy, event);
+    expect([copy.holdsOpen, digestOf(copy)]).toEqual([0, digestOf(state)]);
+  });
+
+  it('is the end of a refund that was not delivered, too', () => {
+    const state = opened();
+    const refund = approval(3);
+    refund.holdDelta = 0;
+    refund.holdFlags = HoldFlag.refund;
+    applyMessage(state, refund);
+    const undone = { originalSequence: 3, authorizationSequence: 3, authorizedAfter: 0, holdDelta: 0 };
+    const links = { accountSlot: 0, cardSlot: 0, previousOfAccount: 3, previousOfCard: 3 };
+    const more = { postings: [], changes: givenBack() };
+    applyEvent(state, { kind: EventKind.notDelivered, sequence: 4, timeMs: NOW, ...links, ...undone, ...more });
+    expect(state.holdsOpen).toBe(0);
   });
 });
 

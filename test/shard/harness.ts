@@ -20,6 +20,7 @@ import { createRing, RingConsumer, RingProducer } from '../../src/ring/ring.js';
 import { createWake, Waker } from '../../src/ring/wake.js';
 import { WIRE_HEADER_BYTES, WIRE_NO_CARD } from '../../src/ring/wire-entry.js';
 import { CheckpointFeed } from '../../src/shard/checkpoint-feed.js';
+import { logStartGap } from '../../src/shard/expiry-sweep.js';
 import { type FaultOptions, Faults, noFaults } from '../../src/shard/faults.js';
 import type { LogicalShard } from '../../src/shard/logical-shard.js';
 import { type CheckpointSource, ShardRecovery } from '../../src/shard/recovery.js';
@@ -47,6 +48,8 @@ export interface HarnessOptions {
   lane?: (inner: JournalLane) => JournalLane;
   /** Rows to recover from. */
   checkpoint?: CheckpointSource;
+  /** Wall clock at the start, ms since 1970 UTC; default: noon of a day in June, or the last record's time. */
+  wallMs?: number;
   /** Changed rows are written behind into this ring (checkpoint-feed.ts). */
   checkpointRing?: SharedArrayBuffer;
 }
@@ -66,6 +69,8 @@ export class Harness {
   readonly recovered: number;
   wallMs: number;
   us = 1_000_000;
+  /** How much later each look at the monotonic clock finds it, us. */
+  stepUs = 0;
   readonly #shards: LogicalShard[];
   readonly #requests: RingProducer;
   readonly #replies: RingConsumer;
@@ -89,12 +94,15 @@ export class Harness {
       directory: this.directory,
       faults: new Faults({ ...noFaults, ...options.faults }),
       instruments: new ShardInstruments(createShardInstruments()),
-      monotonicUs: () => this.us,
+      monotonicUs: () => {
+        this.us += this.stepUs;
+        return this.us;
+      },
       log: (level, message, data) => this.logs.push(`${level} ${message} ${JSON.stringify(data ?? {})}`),
     });
     const heads = Array.from({ length: this.shards }, (_, shard) => reader.head(shard));
     const last = Math.max(0, ...heads.map((head) => head.wallMs ?? 0));
-    this.wallMs = Math.max(START_MS, last);
+    this.wallMs = options.wallMs ?? Math.max(START_MS, last);
     let recovered = 0;
     const shards = heads.map((head) => {
       const recovery = new ShardRecovery(this.context, head, options.checkpoint);
@@ -105,6 +113,7 @@ export class Harness {
     });
     this.#shards = shards;
     this.recovered = recovered;
+    logStartGap(shards, last, this.wallMs, this.context.ports.log);
     const embedded = new EmbeddedLane(this.journal, { heads });
     this.lane = options.lane?.(embedded) ?? embedded;
     const requests = createRing(1 << 20);

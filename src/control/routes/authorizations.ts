@@ -36,11 +36,6 @@ import { refused } from '../views.js';
 import { readAccount } from './accounts.js';
 import { readCard } from './cards.js';
 
-const instant = z.iso
-  .datetime({ offset: true, error: 'an RFC 3339 date and time, such as 2026-01-31T12:00:00Z' })
-  .transform((text) => Date.parse(text))
-  .meta({ type: 'string', format: 'date-time', pattern: undefined });
-
 const searchQuery = listQuery({
   card: z.string().max(64).optional().describe('Id of the card.'),
   account: schemas.chosenId.optional(),
@@ -56,8 +51,8 @@ const searchQuery = listQuery({
     .optional()
     .describe('System trace audit number (DE11).'),
   status: z.enum(authorizationStatuses).optional(),
-  since: instant.optional().describe('Inclusive, RFC 3339.'),
-  until: instant.optional().describe('Exclusive, RFC 3339.'),
+  since: schemas.instant.optional().describe('Inclusive, RFC 3339.'),
+  until: schemas.instant.optional().describe('Exclusive, RFC 3339.'),
 });
 type SearchQuery = z.output<typeof searchQuery>;
 

@@ -7,10 +7,12 @@ import { ApiError } from '../problem.js';
 import { type Answer, type Route, route } from '../route.js';
 
 const live = z.object({ status: z.literal('ok') }).meta({ id: 'Liveness' });
+const check = z.object({ check: z.string(), detail: z.string() });
 const ready = z
   .object({
     status: z.enum(['ready', 'not_ready']),
-    reasons: z.array(z.object({ check: z.string(), detail: z.string() })),
+    reasons: z.array(check),
+    warnings: z.array(check).describe('What does not keep traffic away, but wants an operator.'),
   })
   .meta({ id: 'Readiness' });
 const version = z.object({ name: z.string(), version: z.string(), node: z.string() }).meta({ id: 'Version' });
@@ -56,7 +58,7 @@ export function healthRoutes(context: ControlContext): Route[] {
       tag: 'operations',
       summary: 'Can this engine take traffic?',
       description:
-        'Ready when the journal is replayed, every shard is up and takes new work, the background tasks run and the disk has its reserve.',
+        'Ready when the journal is replayed, every shard is up and takes new work, the background tasks run and the disk has its reserve. `warnings` names what is wrong without keeping traffic away: clocks that differ.',
       access: 'loopback',
       idempotency: 'none',
       answers: {
@@ -66,7 +68,10 @@ export function healthRoutes(context: ControlContext): Route[] {
       handle() {
         const reasons = context.health.notReady();
         const ok = reasons.length === 0;
-        return { status: ok ? 200 : 503, body: { status: ok ? 'ready' : 'not_ready', reasons } };
+        return {
+          status: ok ? 200 : 503,
+          body: { status: ok ? 'ready' : 'not_ready', reasons, warnings: context.health.warnings() },
+        };
       },
     }),
     route({

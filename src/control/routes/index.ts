@@ -5,12 +5,15 @@ import { accountRoutes } from './accounts.js';
 import { authorizationRoutes } from './authorizations.js';
 import { bulkRoutes } from './bulk.js';
 import { cardRoutes } from './cards.js';
+import { clockRoutes } from './clock.js';
 import { docRoutes } from './docs.js';
 import { healthRoutes } from './health.js';
+import { holdRoutes } from './holds.js';
 import { ledgerRoutes } from './ledger.js';
 import { paymentRoutes } from './payments.js';
 import { programRoutes, tokenRoutes } from './programs.js';
 import { simulateRoutes } from './simulate.js';
+import { simulateExpiryRoutes } from './simulate-expiry.js';
 
 export function allRoutes(context: ControlContext): Route[] {
   const routes = [
@@ -22,7 +25,10 @@ export function allRoutes(context: ControlContext): Route[] {
     ...paymentRoutes(context),
     ...ledgerRoutes(context),
     ...simulateRoutes(context),
+    ...simulateExpiryRoutes(context),
+    ...holdRoutes(context),
     ...tokenRoutes(context),
+    ...clockRoutes(context),
     ...healthRoutes(context),
   ];
   return [...routes, ...docRoutes(context, routes)];

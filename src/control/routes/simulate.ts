@@ -91,11 +91,14 @@ const isoMessage = z
   })
   .meta({ id: 'IsoMessage' });
 
-const simulation = z
+export const simulation = z
   .object({
     object: z.literal('simulation'),
     authorization: authorization.nullable().describe('Null when nothing was recorded (an answer 91 or 96).'),
-    iso: z.object({ request: isoMessage, reply: isoMessage }),
+    iso: z
+      .object({ request: isoMessage, reply: isoMessage })
+      .nullable()
+      .describe('Null of an expiry, of which the network knows nothing.'),
   })
   .meta({ id: 'Simulation' });
 
@@ -154,7 +157,7 @@ export function simulateRoutes(context: ControlContext): Route[] {
   ];
 }
 
-function assertSandbox(context: ControlContext, account: AccountView): void {
+export function assertSandbox(context: ControlContext, account: AccountView): void {
   if (context.system.programAt(account.program)?.program.sandbox !== true)
     throw new ApiError('not_sandbox', 'The program of this card is live.');
 }
