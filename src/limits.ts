@@ -418,3 +418,15 @@ export const PROGRAM_SNAPSHOT_BYTES_MAX = 256 * 1024;
 
 /** Controls of one card or account as JSON, UTF-8: 24 windows of 200 characters and three full lists are some 12 KiB. */
 export const CONTROLS_TEXT_BYTES_MAX = 32 * 1024;
+
+/** Rows of a hold-life table: the built-in one has 9; every row that does not fit costs a message some 5 ns. */
+export const HOLD_LIFE_ROWS_MAX = 64;
+
+/** Longest hold life in days: MATCHABLE_MS counts 31. */
+export const HOLD_LIFE_DAYS_MAX = 31;
+
+/** Category groups of a program beside the built-in ones: one list of a controls object could not name more anyway. */
+export const PROGRAM_MCC_GROUPS_MAX = 256;
+
+/** Time in ms between two tries to hand programs to shards that were out of service: a rebuild takes seconds. */
+export const PROGRAM_RETRY_MS = 1000;

@@ -15,13 +15,14 @@ import { MessageEvent, type PlainEvent } from '#src/domain/events.js';
 import type { Found, History } from '#src/domain/history.js';
 import { IndexKeys, keysOfEvent } from '#src/domain/index-keys.js';
 import type { MessageInput } from '#src/domain/message.js';
-import { Policies, type Policy } from '#src/domain/program/policy.js';
+import { Policies, type Policy, PolicyBook } from '#src/domain/program/policy.js';
 import { ReplyFacts, replyFacts } from '#src/domain/reply-facts.js';
 import { RequestChecks } from '#src/domain/request-checks.js';
 import { ShardState } from '#src/domain/shard-state.js';
 import { copyInput } from '#src/domain/texts.js';
 import { WindowClock } from '#src/domain/velocity/window-clock.js';
 import { IntlZoneCalendar } from '#src/intl-zone-calendar.js';
+import { dialectNames } from '#src/iso8583/dialects.js';
 
 export type Recorded = MessageEvent | PlainEvent;
 
@@ -145,7 +146,8 @@ export class Book {
   /** @param policy of every program; without it each program's own */
   constructor(policy?: Policy) {
     const { state, history, keys } = this;
-    const policies = policy === undefined ? new Policies(state.programs) : { of: () => policy };
+    const policies =
+      policy === undefined ? new Policies(state.programs, new PolicyBook(dialectNames)) : { of: () => policy };
     const checks = new RequestChecks(state, new ControlBook(new WindowClock(new IntlZoneCalendar())));
     this.context = { state, history, keys, policies, checks };
   }
