@@ -103,6 +103,8 @@ function stats(shard: LogicalShard, durable: number): ShardStats {
 
 function programRevisions(shard: LogicalShard): { program: number; revision: number }[] {
   const programs: { program: number; revision: number }[] = [];
-  shard.state.programs.forEach((program, revision) => programs.push({ program, revision }));
+  shard.state.programs.forEach((program, revision) => {
+    programs.push({ program, revision });
+  });
   return programs;
 }

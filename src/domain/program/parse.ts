@@ -109,9 +109,12 @@ function readCodes(reader: JsonReader, value: unknown, pointer: string): MccCode
 function readHoldLife(reader: JsonReader, value: unknown, pointer: string, groups: MccGroups): HoldLifeRow[] {
   const rows = readEntries(reader, value, pointer, HOLD_LIFE_ROWS_MAX, (row, at) => readRow(reader, row, at, groups));
   const fitsAll = rows.findIndex((row) => Object.keys(row).length === 2);
-  if (reader.problems.length > 0 || fitsAll === rows.length - 1) return rows;
+  // A row with a problem may have lost its conditions by it.
+  if (reader.problems.length > 0) return rows;
   if (fitsAll < 0) reader.fail(pointer, 'the last row must have no conditions, so that every message fits one');
-  else reader.fail(`${pointer}/${fitsAll}`, 'a row without conditions must be the last: no message comes behind it');
+  else if (fitsAll < rows.length - 1) {
+    reader.fail(`${pointer}/${fitsAll}`, 'a row without conditions must be the last: no message comes behind it');
+  }
   return rows;
 }
 
