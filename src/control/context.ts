@@ -12,6 +12,7 @@ import type {
   ShardPort,
   VaultPort,
 } from './ports.js';
+import type { ProgramFeed } from './program-feed.js';
 import type { SystemState } from './system-state.js';
 import type { Tokens } from './tokens.js';
 
@@ -25,6 +26,7 @@ export interface ControlContext {
   readonly search: SearchKeysPort;
   readonly keys: ControlKeys;
   readonly system: SystemState;
+  readonly programs: ProgramFeed;
   readonly tokens: Tokens;
   readonly idempotency: IdempotencyKeys;
   readonly health: HealthPort;

@@ -9,6 +9,7 @@ import type { ControlContext } from '../../src/control/context.js';
 import { IdempotencyKeys } from '../../src/control/idempotency.js';
 import { openApi } from '../../src/control/openapi.js';
 import type { ProfilePort, VaultPort } from '../../src/control/ports.js';
+import { ProgramFeed } from '../../src/control/program-feed.js';
 import type { Route } from '../../src/control/route.js';
 import { retried } from '../../src/control/route-errors.js';
 import { allRoutes } from '../../src/control/routes/index.js';
@@ -128,6 +129,7 @@ export function makeHarness(options: HarnessOptions = {}): Harness {
   const system = new SystemState(log);
   system.ensureSandboxProgram(START_MS);
   const tokens = new Tokens(system, key('token'));
+  const warnings: string[] = [];
   const notReady: { check: string; detail: string }[] = [];
   const context: ControlContext = {
     shards: engine,
@@ -139,6 +141,7 @@ export function makeHarness(options: HarnessOptions = {}): Harness {
     search: engine.search,
     keys: { token: key('token'), id: key('id') },
     system,
+    programs: new ProgramFeed(engine, system, (message) => warnings.push(message)),
     tokens,
     idempotency: new IdempotencyKeys(key('token')),
     health: { notReady: () => notReady },
