@@ -12,7 +12,7 @@ import { MessageEvent } from '#src/domain/events.js';
 import type { Found, History } from '#src/domain/history.js';
 import { IndexKeys } from '#src/domain/index-keys.js';
 import { type MessageInput, Text } from '#src/domain/message.js';
-import { Policies } from '#src/domain/program/policy.js';
+import { Policies, PolicyBook } from '#src/domain/program/policy.js';
 import { RequestChecks } from '#src/domain/request-checks.js';
 import { ShardState } from '#src/domain/shard-state.js';
 import { WindowClock } from '#src/domain/velocity/window-clock.js';
@@ -111,7 +111,7 @@ function benchDecisions(cards: number, operations: number): BenchRow[] {
   const history = new OneEvent();
   const keys = new IndexKeys(0x1234567, 0x89abcde);
   const checks = new RequestChecks(state, new ControlBook(new WindowClock(new IntlZoneCalendar())));
-  const context = { state, history, keys, policies: new Policies(state.programs), checks };
+  const context = { state, history, keys, policies: new Policies(state.programs, new PolicyBook([])), checks };
   const event = new MessageEvent();
   fill(event.input);
   let undecided = 0;

@@ -463,3 +463,15 @@ export const LOG_RETRY_MS = 25;
  * the first 128 messages take 60 ms of CPU; after some 2 000 a hundred take 5 ms and it is hardly less later. */
 export const WARM_UP_MESSAGES = 4096;
 export const WARM_UP_MS = 300;
+
+/** Rows of a hold-life table: the built-in one has 9; every row that does not fit costs a message some 5 ns. */
+export const HOLD_LIFE_ROWS_MAX = 64;
+
+/** Longest hold life in days: MATCHABLE_MS counts 31. */
+export const HOLD_LIFE_DAYS_MAX = 31;
+
+/** Category groups of a program beside the built-in ones: one list of a controls object could not name more anyway. */
+export const PROGRAM_MCC_GROUPS_MAX = 256;
+
+/** Time in ms between two tries to hand programs to shards that were out of service: a rebuild takes seconds. */
+export const PROGRAM_RETRY_MS = 1000;

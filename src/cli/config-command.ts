@@ -30,13 +30,14 @@ export function addConfig(program: Command, run: Run): void {
     config,
     'check',
     'check the configuration; status 64 and one line per problem when it is wrong',
-    ['config check --config holdfast.yaml --links links.yaml'],
+    ['config check --config holdfast.yaml --links links.yaml --programs programs.yaml'],
   ).option('--json', 'one JSON object');
   addSettingOptions(check);
   setAction(check, run, async (options) => {
     const { config: loaded } = loadFromCommand(check, run.terminal);
-    const facts = { ok: true, links: loaded.links.length };
-    run.terminal.out(options.json === true ? JSON.stringify(facts) : `config ok links=${facts.links}`);
+    const facts = { ok: true, links: loaded.links.length, programs: loaded.programs.length };
+    const line = `config ok links=${facts.links} programs=${facts.programs}`;
+    run.terminal.out(options.json === true ? JSON.stringify(facts) : line);
     return undefined;
   });
 

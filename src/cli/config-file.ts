@@ -4,6 +4,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import { type Document, isMap, isNode, isScalar, LineCounter, parseDocument } from 'yaml';
 import { CONFIG_FILE_BYTES_MAX } from '../limits.js';
+import { hint } from '../suggest.js';
 
 /** One problem of a configuration: printed on one line as `what (where); allowed: allowed`. */
 export interface Problem {
@@ -60,4 +61,32 @@ export function locate(source: SourceDocument, path: readonly (string | number)[
     if (isNode(node) && node.range) return `${source.path}:${source.lines.linePos(node.range[0]).line}`;
   }
   return source.path;
+}
+
+/** An entry of a list in a file, with the keys that lead to it. */
+export interface ListItem {
+  readonly item: unknown;
+  readonly at: readonly (string | number)[];
+}
+
+/** The entries of a file that is a list, or a mapping whose one key `name` has the list. */
+export function readList(
+  document: SourceDocument,
+  name: string,
+  most: number,
+  problems: Problem[],
+): ListItem[] | undefined {
+  const { value } = document;
+  const wrapped = typeof value === 'object' && value !== null && name in value;
+  const base = wrapped ? [name] : [];
+  for (const key of wrapped ? Object.keys(value) : []) {
+    if (key === name) continue;
+    const what = `unknown key "${key}"${hint(key, [name])}`;
+    problems.push({ what, where: locate(document, [key]), allowed: '' });
+  }
+  const list: unknown = wrapped ? (value as Record<string, unknown>)[name] : value;
+  if (Array.isArray(list) && list.length <= most) return list.map((item, index) => ({ item, at: [...base, index] }));
+  const allowed = `a list of at most ${most} ${name}`;
+  problems.push({ what: `${name}: not a list`, where: locate(document, base), allowed });
+  return undefined;
 }

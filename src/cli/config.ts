@@ -4,6 +4,7 @@
  */
 import { availableParallelism } from 'node:os';
 import { join, normalize, resolve } from 'node:path';
+import type { ProgramDefinition } from '../control/system-log.js';
 import { HoldfastError } from '../errors.js';
 import { checkLinks, type LinkProfile, tlsOptions } from '../ingress/links.js';
 import { faultVariables } from '../shard/faults.js';
@@ -11,6 +12,7 @@ import { hint } from '../suggest.js';
 import { locate, type Problem, readDocument } from './config-file.js';
 import type { EngineConfig } from './engine-types.js';
 import { readLinks, standardLinks } from './links.js';
+import { readPrograms } from './programs.js';
 import { canonicalKey, environmentName, parseBytes, type SettingName, settingNames, settingOf } from './settings.js';
 
 export type Source = 'flag' | 'environment' | 'file' | 'default';
@@ -59,8 +61,9 @@ export function loadConfig(inputs: Inputs): LoadedConfig {
   const values = Object.fromEntries(entries.map((entry) => [entry.name, entry.value])) as Record<SettingName, unknown>;
   checkPlaces(entries, problems);
   const links = problems.length === 0 ? allLinks(values, entries, problems) : [];
+  const programs = typeof values.programs === 'string' ? readPrograms(values.programs, problems) : [];
   if (problems.length > 0) throw configError(problems);
-  return { config: engineConfig(values, given.has('shards'), links), entries };
+  return { config: engineConfig(values, given.has('shards'), links, programs), entries };
 }
 
 export function configError(problems: readonly Problem[]): HoldfastError {
@@ -163,6 +166,7 @@ function defaultValue(name: SettingName, given: ReadonlyMap<SettingName, ConfigE
     case 'key-file':
       return `${trimSlashes(String(given.get('data-dir')?.value ?? settingOf('data-dir').standard))}.keys`;
     case 'links':
+    case 'programs':
       return undefined;
     case 'log-format':
       return inputs.terminal ? 'pretty' : 'json';
@@ -249,7 +253,12 @@ function placeOf(name: string, entries: readonly ConfigEntry[]): string {
 }
 
 /** The values passed the schemas of `settings`, so the casts only name what they checked. */
-function engineConfig(v: Record<SettingName, unknown>, shardsGiven: boolean, links: LinkProfile[]): EngineConfig {
+function engineConfig(
+  v: Record<SettingName, unknown>,
+  shardsGiven: boolean,
+  links: LinkProfile[],
+  programs: ProgramDefinition[],
+): EngineConfig {
   return {
     dataDir: v['data-dir'] as string,
     keyFile: v['key-file'] as string,
@@ -260,6 +269,7 @@ function engineConfig(v: Record<SettingName, unknown>, shardsGiven: boolean, lin
     host: v.host as string,
     adminPort: v['admin-port'] as number,
     links,
+    programs,
     wsAdapter: v['ws-adapter'] as EngineConfig['wsAdapter'],
     deadlineMs: v['deadline-ms'] as number,
     duplicateWindowMs: (v['duplicate-window-hours'] as number) * 3_600_000,

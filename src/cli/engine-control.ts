@@ -68,6 +68,7 @@ export class ControlPlane {
         .rings('control')
         .pairs.map((_, thread) => CLIENTS.map((name) => threads.rings(name).pairs[thread]!.requests)),
       deadlineMs: config.deadlineMs,
+      programs: config.programs,
       logLevel: config.logLevel,
       logFormat: config.logFormat,
       version: packageFile().version,

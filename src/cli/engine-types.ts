@@ -3,6 +3,7 @@
  * `StartEngine`; `serve` knows nothing else about it.
  */
 
+import type { ProgramDefinition } from '../control/system-log.js';
 import type { ExitStatus } from '../errors.js';
 import type { LinkProfile } from '../ingress/links.js';
 import type { Log, LogFormat, LogLevel } from '../log.js';
@@ -21,6 +22,8 @@ export interface EngineConfig {
   readonly adminPort: number;
   /** Every listener: `tcp` and `ws` first (unless a link file redefines them), then those of the link file. */
   readonly links: readonly LinkProfile[];
+  /** Programs of the file of programs. */
+  readonly programs: readonly ProgramDefinition[];
   readonly wsAdapter: 'auto' | 'uws' | 'ws';
   readonly deadlineMs: number;
   readonly duplicateWindowMs: number;

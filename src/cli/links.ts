@@ -8,7 +8,7 @@ import { z } from 'zod';
 import { type DefaultLinkFlags, defaultLinks, type LinkProfile, linkDefaults, signOffRules } from '../ingress/links.js';
 import { IN_FLIGHT_MAX, LINK_CONNECTIONS_DEFAULT, LINK_CONNECTIONS_MAX, LINK_IDLE_MS, LINKS_MAX } from '../limits.js';
 import { hint } from '../suggest.js';
-import { locate, type Problem, readDocument } from './config-file.js';
+import { locate, type Problem, readDocument, readList } from './config-file.js';
 import {
   canonicalKey,
   dialectSchema,
@@ -110,32 +110,10 @@ export function standardLinks(defaults: LinkDefaults): LinkProfile[] {
 /** Reads a link file (a list, or a mapping with the one key `links`). Problems are collected, not thrown. */
 export function readLinks(path: string, defaults: LinkDefaults, problems: Problem[]): LinkProfile[] {
   const document = readDocument(path, problems);
-  if (document === undefined) return [];
-  const wrapped = typeof document.value === 'object' && document.value !== null && 'links' in document.value;
-  const base: (string | number)[] = wrapped ? ['links'] : [];
-  if (wrapped) {
-    for (const key of Object.keys(document.value as object)) {
-      if (key !== 'links') {
-        problems.push({
-          what: `unknown key "${key}"${hint(key, ['links'])}`,
-          where: locate(document, [key]),
-          allowed: '',
-        });
-      }
-    }
-  }
-  const list: unknown = wrapped ? (document.value as { links: unknown }).links : document.value;
-  if (!Array.isArray(list) || list.length > LINKS_MAX) {
-    problems.push({
-      what: 'links: not a list',
-      where: locate(document, base),
-      allowed: `a list of at most ${LINKS_MAX} links`,
-    });
-    return [];
-  }
+  const list = document && readList(document, 'links', LINKS_MAX, problems);
+  if (document === undefined || list === undefined) return [];
   const links: LinkProfile[] = [];
-  for (const [index, item] of list.entries()) {
-    const at = [...base, index];
+  for (const [index, { item, at }] of list.entries()) {
     const link = readLink(item, index, (path) => locate(document, [...at, ...path]), defaults, problems);
     if (link === undefined) continue;
     if (links.some((other) => other.name === link.name)) {

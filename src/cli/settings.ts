@@ -133,6 +133,7 @@ export const settings = {
   'header-bytes': integer('fixed header after the length, echoed (5: TPDU)', 0, 0, FRAME_HEADER_BYTES_MAX),
   dialect: choice('dialect of the listeners', 'iso87-bcd', dialectNames),
   links: path('file that describes further listeners', 'none', true),
+  programs: path('file of programs, applied at the start', 'none', true),
   'ws-adapter': choice('WebSocket server; auto prefers uws and falls back to ws', 'auto', ['auto', 'uws', 'ws']),
   'deadline-ms': integer('time budget of a request; an approval is never sent later', DEADLINE_MS, 10, 60_000),
   'link-in-flight-max': integer(

@@ -13,6 +13,7 @@ import type {
   ShardPort,
   VaultPort,
 } from './ports.js';
+import type { ProgramFeed } from './program-feed.js';
 import type { SystemState } from './system-state.js';
 import type { Tokens } from './tokens.js';
 import type { WrongTokens } from './wrong-tokens.js';
@@ -27,6 +28,7 @@ export interface ControlContext {
   readonly search: SearchKeysPort;
   readonly keys: ControlKeys;
   readonly system: SystemState;
+  readonly programs: ProgramFeed;
   readonly tokens: Tokens;
   readonly wrongTokens: WrongTokens;
   readonly idempotency: IdempotencyKeys;

@@ -27,9 +27,11 @@ import { IdempotencyKeys } from './idempotency.js';
 import { type IngressSnapshot, Metrics } from './metrics.js';
 import type { JournalPort, SearchKeysPort } from './ports.js';
 import { profiles } from './profiles.js';
+import { ProgramFeed } from './program-feed.js';
+import { applyPrograms } from './program-file.js';
 import { RingShards } from './ring-shards.js';
 import { allRoutes } from './routes/index.js';
-import type { SystemRecord } from './system-log.js';
+import type { ProgramDefinition, SystemRecord } from './system-log.js';
 import { SystemState } from './system-state.js';
 import { Tokens } from './tokens.js';
 import { WrongTokens } from './wrong-tokens.js';
@@ -57,6 +59,8 @@ export interface ControlThreadData {
   /** Request rings of every client by thread index, for the queue depth. */
   readonly requestRings: readonly (readonly SharedArrayBuffer[])[];
   readonly deadlineMs: number;
+  /** Programs of the file given with --programs. */
+  readonly programs: readonly ProgramDefinition[];
   readonly logLevel: LogLevel;
   readonly logFormat: LogFormat;
   readonly version: string;
@@ -138,6 +142,7 @@ async function start(data: ControlThreadData, main: Main): Promise<() => Promise
     deadlineMs: data.deadlineMs,
     refuses: () => control.refuse,
   });
+  const programs = new ProgramFeed(shards, system, (message) => log.warn(message));
   const build = { version: data.version, node: process.version };
   const board = new SegmentBoard(data.board);
   const ingressSnapshot = async (): Promise<IngressSnapshot | undefined> => {
@@ -161,6 +166,7 @@ async function start(data: ControlThreadData, main: Main): Promise<() => Promise
     search: searchKeys(new IndexKeys(data.indexSeeds[0], data.indexSeeds[1])),
     keys: { token: keys.tokenKey.bytes, id: keys.idKey.bytes },
     system,
+    programs,
     tokens,
     wrongTokens,
     idempotency: new IdempotencyKeys(keys.tokenKey.bytes),
@@ -187,12 +193,15 @@ async function start(data: ControlThreadData, main: Main): Promise<() => Promise
     const cut = setTimeout(() => app.server.closeAllConnections(), STOP_WAIT_MS);
     await app.close();
     clearTimeout(cut);
+    programs.stop();
     shards.close();
     await reader.close();
     await systemJournal.close();
     await vaultStore.close();
   };
   try {
+    applyPrograms(system, data.programs, Date.now());
+    await programs.start();
     main.say({ type: 'ready', address: await listen(app, data.host, data.port) });
   } catch (error) {
     await close();

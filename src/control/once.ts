@@ -39,7 +39,11 @@ export function once(
     const { key, answer } = await claimKey(context.shards, idempotency);
     if (answer !== undefined) return answer;
     const known = key.known ? context.system.outcome(idempotency.key) : undefined;
-    if (known !== undefined) return { status: known.status, body: JSON.parse(known.answer), replayed: true };
+    if (known !== undefined) {
+      // A program may still be on its way to a shard that did not answer the first time.
+      await context.programs.settle();
+      return { status: known.status, body: JSON.parse(known.answer), replayed: true };
+    }
     try {
       const fresh = await handle(key);
       if (route.idempotency === 'answer') await keep(context.shards, key, fresh.status, JSON_TYPE, fresh.body);

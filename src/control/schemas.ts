@@ -166,8 +166,8 @@ const programFields = {
   product: z.enum(accountTypes),
   bins: z.array(bin).min(1).max(50),
   sandbox: z.boolean(),
-  tables: table.describe('Hold-life, tolerance and fee tables, kept as data.'),
-  controls: table.describe('Default controls, kept as data.'),
+  tables: table.describe('Tables that differ from the defaults: docs/reference/programs.md.'),
+  controls: table.describe('Controls of each card or account that has none of its own: docs/reference/controls.md.'),
 };
 
 export const programCreate = z
@@ -185,9 +185,12 @@ export const programCreate = z
 export const programUpdate = z
   .strictObject({
     name: programFields.name,
+    product: programFields.product,
     bins: programFields.bins,
-    tables: programFields.tables,
-    controls: programFields.controls,
+    tables: programFields.tables
+      .nullable()
+      .describe('Tables that are named are replaced whole; null is the default again, for one table or for all.'),
+    controls: programFields.controls.nullable().describe('Replaced whole; null takes them away.'),
   })
   .partial()
   .refine((body) => Object.keys(body).length > 0, 'nothing to change')
@@ -197,8 +200,11 @@ export const program = z
   .object({
     object: z.literal('program'),
     id: z.string(),
-    version: z.int(),
+    revision: z.int().describe('From 1; rises with every change.'),
     ...programFields,
+    effective_tables: z
+      .record(z.string(), z.unknown())
+      .describe('What the shards decide with: the tables that were set, and the defaults of the others.'),
     created_at: timestamp,
     updated_at: timestamp,
   })

@@ -13,15 +13,28 @@ export interface ProgramDefinition {
   /** Card number prefixes of 6 to 8 digits; new cards are issued from the first. */
   bins: string[];
   sandbox: boolean;
-  /** Hold-life, tolerance, fee and other tables, as data. */
+  /** Tables that were set; the others have their defaults. */
   tables: Record<string, unknown>;
-  /** Default controls, as data. */
+  /** Default controls of its cards and accounts. */
   controls: Record<string, unknown>;
 }
 
+/** A revision of a program: the newest of an index counts, the earlier ones stay readable. */
+export type ProgramRecord = {
+  type: 'program';
+  /** Number that accounts carry. */
+  index: number;
+  /** The revision, from 1. */
+  version: number;
+  atMs: number;
+  createdMs: number;
+  program: ProgramDefinition;
+  /** What the shards get (domain/program/snapshot.ts). Absent in records of a release that kept tables only as data. */
+  snapshot?: string;
+};
+
 export type SystemRecord =
-  /** Also every later version: the newest of an index counts. */
-  | { type: 'program'; index: number; version: number; atMs: number; createdMs: number; program: ProgramDefinition }
+  | ProgramRecord
   | { type: 'token'; id: string; name: string; scopes: Scope[]; hash: Uint8Array; atMs: number }
   | { type: 'token_revoked'; id: string; atMs: number }
   | ClockAcceptance

@@ -4,16 +4,27 @@
  */
 import { PROGRAMS_MAX, TOKENS_MAX } from '../limits.js';
 import { ApiError } from './problem.js';
-import type { ClockAcceptance, ProgramDefinition, SystemLog, SystemOutcome, SystemRecord } from './system-log.js';
+import { snapshotOf } from './program-check.js';
+import type {
+  ClockAcceptance,
+  ProgramDefinition,
+  ProgramRecord,
+  SystemLog,
+  SystemOutcome,
+  SystemRecord,
+} from './system-log.js';
 import type { Scope } from './tokens.js';
 
 export interface ProgramRow {
   /** Number that accounts carry. */
   readonly index: number;
-  readonly version: number;
+  /** From 1; rises with every change. */
+  readonly revision: number;
   readonly createdMs: number;
   readonly updatedMs: number;
   readonly program: ProgramDefinition;
+  /** What the shards get; undefined for a program that an earlier release wrote and nobody has changed since. */
+  readonly snapshot: string | undefined;
 }
 
 export interface TokenRow {
@@ -29,6 +40,8 @@ export const SANDBOX_PROGRAM = 'prog_sandbox';
 export class SystemState {
   readonly #log: SystemLog;
   readonly #programs: ProgramRow[] = [];
+  /** By program, where its revisions stand in the journal: 1, 2 ... */
+  readonly #revisions: number[][] = [];
   readonly #programOfId = new Map<string, number>();
   readonly #tokens = new Map<string, TokenRow>();
   /**
@@ -84,18 +97,34 @@ export class SystemState {
     return this.#programs;
   }
 
-  /** Record of a new program, or of the next version of a known one. */
-  programRecord(program: ProgramDefinition, nowMs: number): SystemRecord {
+  /** An earlier revision of a program, or the current one; undefined when there is no such revision. */
+  programRevision(id: string, revision: number): ProgramRow | undefined {
+    const index = this.#programOfId.get(id);
+    const sequence = index === undefined ? undefined : this.#revisions[index]?.[revision - 1];
+    if (sequence === undefined) return undefined;
+    const record = this.#log.read(sequence);
+    if (record.type !== 'program' || record.version !== revision)
+      throw new TypeError(`system record ${sequence} is not revision ${revision} of its program`);
+    return rowOf(record);
+  }
+
+  /**
+   * Record of a new program, or of the next revision of a known one.
+   * @throws ApiError `capacity_exceeded`, `validation_failed`
+   */
+  programRecord(program: ProgramDefinition, nowMs: number): ProgramRecord {
     const known = this.program(program.id);
     if (known === undefined && this.#programs.length >= PROGRAMS_MAX)
       throw new ApiError('capacity_exceeded', `There are ${PROGRAMS_MAX} programs already.`);
+    const version = (known?.revision ?? 0) + 1;
     return {
       type: 'program',
       index: known?.index ?? this.#programs.length,
-      version: (known?.version ?? 0) + 1,
+      version,
       createdMs: known?.createdMs ?? nowMs,
       atMs: nowMs,
       program,
+      snapshot: snapshotOf(program, version, known?.snapshot),
     };
   }
 
@@ -131,13 +160,8 @@ export class SystemState {
   #apply(record: SystemRecord, sequence: number): void {
     switch (record.type) {
       case 'program':
-        this.#programs[record.index] = {
-          index: record.index,
-          version: record.version,
-          createdMs: record.createdMs,
-          updatedMs: record.atMs,
-          program: record.program,
-        };
+        this.#programs[record.index] = rowOf(record);
+        this.#revisions[record.index] = [...(this.#revisions[record.index] ?? []), sequence];
         this.#programOfId.set(record.program.id, record.index);
         return;
       case 'token':
@@ -159,4 +183,8 @@ export class SystemState {
         this.#outcomes.set(record.key, sequence);
     }
   }
+}
+
+export function rowOf({ index, version, createdMs, atMs, program, snapshot }: ProgramRecord): ProgramRow {
+  return { index, revision: version, createdMs, updatedMs: atMs, program, snapshot };
 }

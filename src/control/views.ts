@@ -1,19 +1,20 @@
 /** Rows of the shards as objects of the API. */
+import { snakeCase } from '../domain/code-names.js';
 import { AccountStatus, AccountType, CardStatus } from '../domain/codes.js';
 import type { AccountView, CardView, Refusal } from '../domain/commands.js';
+import { printTables } from '../domain/program/print.js';
+import { defaultProgramTables } from '../domain/program/tables.js';
 import type { ControlContext } from './context.js';
 import { currencyCode } from './currencies.js';
 import { ApiError, type ProblemCode } from './problem.js';
 import type { ProgramRow } from './system-state.js';
 
+export { snakeCase };
+
 /** Name of a number of codes.ts: `cardLost` becomes `card_lost`. */
 export function codeName(table: Readonly<Record<string, number>>, code: number): string {
   for (const [name, value] of Object.entries(table)) if (value === code) return snakeCase(name);
   return `code_${code}`;
-}
-
-export function snakeCase(name: string): string {
-  return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }
 
 export function accountStatusOf(name: keyof typeof AccountStatus): AccountStatus {
@@ -70,7 +71,7 @@ export function programObject(row: ProgramRow): Record<string, unknown> {
   return {
     object: 'program',
     id,
-    version: row.version,
+    revision: row.revision,
     name,
     currency,
     product,
@@ -78,9 +79,16 @@ export function programObject(row: ProgramRow): Record<string, unknown> {
     sandbox,
     tables,
     controls,
+    effective_tables: effectiveTables(row),
     created_at: time(row.createdMs),
     updated_at: time(row.updatedMs),
   };
+}
+
+/** What the shards decide with. Without a snapshot they have the defaults of this release. */
+function effectiveTables({ snapshot }: ProgramRow): unknown {
+  if (snapshot === undefined) return printTables(defaultProgramTables);
+  return (JSON.parse(snapshot) as { tables: unknown }).tables;
 }
 
 const refusals: Record<Refusal, { code: ProblemCode; detail: string }> = {

@@ -116,10 +116,19 @@ export interface ExpireHold {
   sequence: number;
 }
 
+/** The snapshot of a program as it is now (program/snapshot.ts). Ignored unless its revision is above the shard's. */
+export interface ApplyProgram {
+  op: 'apply_program';
+  /** Index of the program in the system journal. */
+  program: number;
+  revision: number;
+  text: string;
+}
+
 /** What decide-command.ts decides. */
 export type Change = CreateAccount | UpdateAccount | CreateCard | CreateAlias | UpdateCard | ImportRows | PostPayment;
 
-export type Command = Change | ClaimKey | KeepAnswer | ExpireHold;
+export type Command = Change | ApplyProgram | ClaimKey | KeepAnswer | ExpireHold;
 
 export type Refusal =
   | 'account_exists'
@@ -216,6 +225,8 @@ export type Read =
   | { op: 'stage_times'; sequence: number }
   /** Outcome that stands beside the effect of a keyed write; none when there was no effect. */
   | { op: 'outcome'; idempotency: IdempotencyTag }
+  /** Revisions of the programs that the shard decides with. */
+  | { op: 'programs' }
   | { op: 'totals' }
   | { op: 'stats' };
 
@@ -229,6 +240,7 @@ export type ReadResult =
   | { ok: true; due: DueSum[]; next: number }
   | { ok: true; stageTimes: StageTimesView }
   | { ok: true; outcome: CommandResult | null }
+  | { ok: true; programs: { program: number; revision: number }[] }
   | { ok: true; totals: LedgerTotal[] }
   | { ok: true; stats: ShardStats }
   | { ok: false; code: Refusal };

@@ -2,30 +2,33 @@
  * How long a hold lives, as data: the first row that fits a message gives the days. Card schemes give 5 to 10 days to
  * ordinary purchases and up to 30 or 31 to lodging, car rental and estimated amounts; a program may bring its own rows.
  */
+import { type MccEntry, type MccGroups, mccRanges } from './controls/mcc-groups.js';
 import type { MessageInput } from './message.js';
 
 const DAY_MS = 86_400_000;
 
 /** All conditions that a row names must hold; a row without any fits everything. */
 export interface HoldLifeRow {
-  name: string;
-  days: number;
-  /** Merchant category codes (DE18): single codes or inclusive ranges. */
-  mcc?: readonly (number | readonly [from: number, to: number])[];
-  /** Letters of the function (DE48 tag 20) or conditions (DE25), one of which must be there. */
-  estimated?: { functions: string; conditions: readonly number[] };
+  readonly name: string;
+  /** 1 to HOLD_LIFE_DAYS_MAX. */
+  readonly days: number;
+  /** Merchant category codes (DE18): single codes, inclusive ranges, names of groups. */
+  readonly mcc?: readonly MccEntry[];
+  /** Letters of the function (DE48 tag 20). */
+  readonly functions?: string;
   /** Entry modes: the first two digits of DE22. */
-  entryModes?: readonly number[];
+  readonly entryModes?: readonly number[];
   /** Conditions (DE25). */
-  conditions?: readonly number[];
-  exceptConditions?: readonly number[];
+  readonly conditions?: readonly number[];
+  readonly exceptConditions?: readonly number[];
 }
 
 /** Days by case, first match wins. */
 export const defaultHoldLife: readonly HoldLifeRow[] = [
   { name: 'automated fuel', days: 2, mcc: [5542, 5552] },
-  { name: 'lodging, car rental, cruise', days: 30, mcc: [7011, [3501, 3999], 7512, [3351, 3441], 4411] },
-  { name: 'estimated or pre-authorization', days: 30, estimated: { functions: 'E', conditions: [6] } },
+  { name: 'lodging, car rental, cruise', days: 30, mcc: ['lodging', 'car_rental', 'cruise'] },
+  { name: 'estimated amount', days: 30, functions: 'E' },
+  { name: 'pre-authorization', days: 30, conditions: [6] },
   // Credential on file, unless the cardholder is at the web shop (59).
   { name: 'merchant-initiated', days: 5, entryModes: [10], exceptConditions: [59] },
   { name: 'card not present, electronic commerce', days: 10, entryModes: [81, 10] },
@@ -39,8 +42,9 @@ export const defaultHoldLife: readonly HoldLifeRow[] = [
 export class HoldLife {
   readonly #rows: readonly { row: HoldLifeRow; mcc: Uint8Array | undefined; lifeMs: number }[];
 
-  constructor(rows: readonly HoldLifeRow[]) {
-    this.#rows = rows.map((row) => ({ row, mcc: row.mcc && compileMcc(row.mcc), lifeMs: row.days * DAY_MS }));
+  /** @param groups that the rows may name */
+  constructor(rows: readonly HoldLifeRow[], groups: MccGroups) {
+    this.#rows = rows.map((row) => ({ row, mcc: row.mcc && compileMcc(row.mcc, groups), lifeMs: row.days * DAY_MS }));
   }
 
   /** Life in ms of a hold placed by this message; 0 when no row fits. */
@@ -48,7 +52,7 @@ export class HoldLife {
     const mode = input.entryMode < 0 ? -1 : Math.floor(input.entryMode / 10);
     for (const { row, mcc, lifeMs } of this.#rows) {
       if (mcc !== undefined && (input.mcc < 0 || mcc[input.mcc] !== 1)) continue;
-      if (row.estimated !== undefined && !isEstimated(row.estimated, input)) continue;
+      if (row.functions !== undefined && !hasLetter(row.functions, input.functionCode)) continue;
       if (row.entryModes !== undefined && !row.entryModes.includes(mode)) continue;
       if (row.conditions !== undefined && !row.conditions.includes(input.condition)) continue;
       if (row.exceptConditions?.includes(input.condition)) continue;
@@ -58,16 +62,13 @@ export class HoldLife {
   }
 }
 
-function isEstimated(by: NonNullable<HoldLifeRow['estimated']>, input: MessageInput): boolean {
-  for (let i = 0; i < by.functions.length; i++) if (by.functions.charCodeAt(i) === input.functionCode) return true;
-  return by.conditions.includes(input.condition);
+function hasLetter(letters: string, letter: number): boolean {
+  for (let i = 0; i < letters.length; i++) if (letters.charCodeAt(i) === letter) return true;
+  return false;
 }
 
-function compileMcc(codes: NonNullable<HoldLifeRow['mcc']>): Uint8Array {
+function compileMcc(entries: readonly MccEntry[], groups: MccGroups): Uint8Array {
   const table = new Uint8Array(10_000);
-  for (const code of codes) {
-    if (typeof code === 'number') table[code] = 1;
-    else table.fill(1, code[0], code[1] + 1);
-  }
+  for (const [from, to] of mccRanges(entries, groups)) table.fill(1, from, to + 1);
   return table;
 }

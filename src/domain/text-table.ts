@@ -61,6 +61,10 @@ export class TextTable {
     return this.#row(key)?.revision ?? 0;
   }
 
+  forEach(visit: (key: number, revision: number) => void): void {
+    for (const { key, revision } of this.#rows) visit(key, revision);
+  }
+
   /** Puts a text unless the row includes the event at `sequence` already. */
   set(key: number, text: string, revision: number, sequence: number): void {
     const row = this.#row(key) ?? this.#add(key);

@@ -4,7 +4,8 @@
  */
 import { pack, unpack } from 'msgpackr';
 import type { Command, CommandResult } from '../domain/commands.js';
-import { decideCommand } from '../domain/decide-command.js';
+import { type Commit, decideCommand } from '../domain/decide-command.js';
+import { applyProgram } from '../domain/program/apply-program.js';
 import type { RingConsumer } from '../ring/ring.js';
 import { claimKey, earlierOutcome, keepAnswer, keepOutcome } from './idempotency.js';
 import type { LogicalShard } from './logical-shard.js';
@@ -20,13 +21,15 @@ function runCommand(shard: LogicalShard, command: Command, nowMs: number): Comma
   if (command.op === 'claim_key') return claimKey(shard, command, nowMs);
   if (command.op === 'keep_answer') return keepAnswer(shard, command, nowMs);
   if (command.op === 'expire_hold') return expireHold(shard, command.sequence);
+  const record: Commit = (event) => shard.record(event);
+  if (command.op === 'apply_program') return applyProgram(shard.state, command, nowMs, record);
   const tag = command.op === 'import' ? undefined : command.idempotency;
   if (tag !== undefined) {
     const earlier = earlierOutcome(shard, tag);
     if (earlier !== undefined) return earlier;
   }
   if (command.op === 'payment') shard.plantedCommandFault(command.reference);
-  const result = decideCommand(shard.state, command, nowMs, (event) => shard.record(event));
+  const result = decideCommand(shard.state, command, nowMs, record);
   // A refusal has no effect that its record could stand beside: the control plane keeps it as an answer.
   if (tag !== undefined && result.ok) keepOutcome(shard, tag, result, nowMs);
   return result;

@@ -90,7 +90,8 @@ export class LogicalShard {
     this.history = new ShardHistory(head.shard, this.index, this.journal, reader);
     const { state, history } = this;
     const checks = new RequestChecks(state, context.controlBook);
-    this.#decisions = { state, history, keys: context.ports.keys, policies: new Policies(state.programs), checks };
+    const policies = new Policies(state.programs, context.policyBook);
+    this.#decisions = { state, history, keys: context.ports.keys, policies, checks };
     this.#visitKey = (high, low) => this.index.add(high, low, this.#keySequence);
   }
 

@@ -66,6 +66,8 @@ function answer(shard: LogicalShard, durable: number, read: Read): ReadResult {
       return { ok: true, stageTimes: shard.stageTimes.of(read.sequence) };
     case 'outcome':
       return { ok: true, outcome: earlierOutcome(shard, read.idempotency) ?? null };
+    case 'programs':
+      return { ok: true, programs: programRevisions(shard) };
     case 'totals':
       return { ok: true, totals: ledgerTotals(shard.state) };
     case 'stats':
@@ -121,4 +123,12 @@ function stats(shard: LogicalShard, durable: number): ShardStats {
     tombstones: shard.state.tombstones,
     memoryBytes: shard.state.memoryBytes + index.recentBytes + index.segmentBytes,
   };
+}
+
+function programRevisions(shard: LogicalShard): { program: number; revision: number }[] {
+  const programs: { program: number; revision: number }[] = [];
+  shard.state.programs.forEach((program, revision) => {
+    programs.push({ program, revision });
+  });
+  return programs;
 }

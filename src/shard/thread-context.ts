@@ -6,6 +6,7 @@ import type { ApprovalKey } from '../domain/approval-code.js';
 import { ControlBook } from '../domain/controls/control-book.js';
 import { MessageEvent } from '../domain/events.js';
 import type { IndexKeys } from '../domain/index-keys.js';
+import { PolicyBook } from '../domain/program/policy.js';
 import { WindowClock } from '../domain/velocity/window-clock.js';
 import { IntlZoneCalendar } from '../intl-zone-calendar.js';
 import { Decoder } from '../iso8583/decoder.js';
@@ -50,6 +51,8 @@ export class ThreadContext {
   readonly encoders: readonly Encoder[] = dialectNames.map((name) => new Encoder(dialect(name)));
   /** Compiled controls, shared by the shards of the thread. */
   readonly controlBook = new ControlBook(new WindowClock(new IntlZoneCalendar()));
+  /** Compiled policies of programs, shared by the shards of the thread. */
+  readonly policyBook = new PolicyBook(dialectNames);
   /** The event that is being decided. */
   readonly event = new MessageEvent();
   /** Shard time of this turn, ms since 1970 UTC. */

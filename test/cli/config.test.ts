@@ -38,6 +38,7 @@ const otherValues: Record<SettingName, string> = {
   'header-bytes': '5',
   dialect: 'iso87-ascii',
   links: '',
+  programs: '',
   'ws-adapter': 'ws',
   'deadline-ms': '900',
   'link-in-flight-max': '100',
@@ -59,7 +60,7 @@ function entry(loaded: ReturnType<typeof load>, name: SettingName) {
 }
 
 describe('every setting', () => {
-  const names = settingNames.filter((name) => name !== 'links');
+  const names = settingNames.filter((name) => name !== 'links' && name !== 'programs');
   test.each(names)('%s: flag > environment > file > default', (name) => {
     const other = otherValues[name];
     const value = typed(name, other);
@@ -361,7 +362,7 @@ describe('config command', () => {
   });
 
   test('check exits 64 with one line per problem', async () => {
-    expect(await say(['config', 'check'])).toMatchObject({ status: 0, out: 'config ok links=2\n', err: '' });
+    expect(await say(['config', 'check'])).toMatchObject({ status: 0, out: 'config ok links=2 programs=0\n', err: '' });
     const bad = await say(['config', 'check', '--shards', '3', '--framing', 'x']);
     expect(bad.status).toBe(64);
     expect(bad.err.trim().split('\n')).toHaveLength(2);

@@ -248,14 +248,19 @@ describe('a request with', () => {
       'GET /livez HTTP/1.0\r\n\r\n',
       request('POST', '/v1/accounts', `${token()}Content-Type: Application/JSON; charset=utf-8\r\n`, '{}'),
       request('POST', '/v1/accounts', `${token()}${JSON_TYPE}Content-Encoding: identity\r\n`, '{}'),
-      request('POST', '/v1/programs', `${token()}${JSON_TYPE}`, deep(API_BODY_DEPTH_MAX - 2)),
-      request('POST', '/v1/programs', `${token()}${JSON_TYPE}`, deep(1).replace('[]', `"${'[\\"'.repeat(100)}"`)),
       request('GET', `/v1/authorizations?since=${encodeURIComponent('2026-01-01T00:00:00.123456+05:30')}`, token()),
       request('POST', '/v1/bulk/accounts', `${token()}${NDJSON}`, '{"account":{}}'),
     ];
     for (const bytes of fine) {
       const { status, body } = await send(bytes);
       expect([status, body]).toEqual([expect.toSatisfy((one: number) => one < 300), body]);
+    }
+  });
+
+  it('a body as deep as may be, or with brackets in a text, is read and judged', async () => {
+    for (const body of [deep(API_BODY_DEPTH_MAX - 2), deep(1).replace('[]', `"${'[\\"'.repeat(100)}"`)]) {
+      const answer = await send(request('POST', '/v1/programs', `${token()}${JSON_TYPE}`, body));
+      expect([answer.status, JSON.parse(answer.body).param]).toEqual([422, '/tables/a']);
     }
   });
 

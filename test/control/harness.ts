@@ -9,6 +9,7 @@ import type { ControlContext } from '../../src/control/context.js';
 import { IdempotencyKeys } from '../../src/control/idempotency.js';
 import { openApi } from '../../src/control/openapi.js';
 import type { ProfilePort, VaultPort } from '../../src/control/ports.js';
+import { ProgramFeed } from '../../src/control/program-feed.js';
 import type { Route } from '../../src/control/route.js';
 import { retried } from '../../src/control/route-errors.js';
 import { allRoutes } from '../../src/control/routes/index.js';
@@ -151,6 +152,7 @@ export function makeHarness(options: HarnessOptions = {}): Harness {
     search: engine.search,
     keys: { token: key('token'), id: key('id') },
     system,
+    programs: new ProgramFeed(engine, system, () => undefined),
     tokens,
     wrongTokens: new WrongTokens(),
     idempotency: new IdempotencyKeys(key('token')),

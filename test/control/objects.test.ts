@@ -206,18 +206,18 @@ describe('cards', () => {
 describe('programs', () => {
   it('exist as a sandbox after the first start and survive a restart', async () => {
     const { body } = await h.call('GET', '/v1/programs/prog_sandbox');
-    expect(body).toMatchObject({ object: 'program', id: 'prog_sandbox', bins: ['999999'], sandbox: true, version: 1 });
+    expect(body).toMatchObject({ object: 'program', id: 'prog_sandbox', bins: ['999999'], sandbox: true, revision: 1 });
     await h.call('POST', '/v1/programs', {
       id: 'gold',
       currency: 'USD',
       bins: ['400000', '40000012'],
-      tables: { hold_life: [] },
+      tables: { pin: { tries: 4 } },
     });
     await h.call('PATCH', '/v1/programs/gold', { controls: { per_transaction: 10_000 } });
     const restarted = makeHarness({ log: h.log });
     expect((await restarted.call('GET', '/v1/programs/gold')).body).toMatchObject({
-      version: 2,
-      tables: { hold_life: [] },
+      revision: 2,
+      tables: { pin: { tries: 4 } },
       controls: { per_transaction: 10_000 },
       currency: 'USD',
     });

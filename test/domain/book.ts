@@ -15,13 +15,14 @@ import { MessageEvent, type PlainEvent } from '#src/domain/events.js';
 import type { Found, History } from '#src/domain/history.js';
 import { IndexKeys, keysOfEvent } from '#src/domain/index-keys.js';
 import type { MessageInput } from '#src/domain/message.js';
-import { Policies, type Policy } from '#src/domain/program/policy.js';
+import { Policies, type Policy, PolicyBook } from '#src/domain/program/policy.js';
 import { ReplyFacts, replyFacts } from '#src/domain/reply-facts.js';
 import { RequestChecks } from '#src/domain/request-checks.js';
 import { ShardState } from '#src/domain/shard-state.js';
 import { copyInput } from '#src/domain/texts.js';
 import { WindowClock } from '#src/domain/velocity/window-clock.js';
 import { IntlZoneCalendar } from '#src/intl-zone-calendar.js';
+import { dialectNames } from '#src/iso8583/dialects.js';
 
 export type Recorded = MessageEvent | PlainEvent;
 
@@ -162,7 +163,8 @@ export class Book {
   #contextOf(state: ShardState): DecisionContext {
     const { history, keys } = this;
     const policy = this.#policy;
-    const policies = policy === undefined ? new Policies(state.programs) : { of: () => policy };
+    const policies =
+      policy === undefined ? new Policies(state.programs, new PolicyBook(dialectNames)) : { of: () => policy };
     const checks = new RequestChecks(state, new ControlBook(new WindowClock(new IntlZoneCalendar())));
     return { state, history, keys, policies, checks };
   }

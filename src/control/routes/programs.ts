@@ -5,13 +5,25 @@ import type { ControlContext } from '../context.js';
 import { base32of, derive, type Idempotency } from '../idempotency.js';
 import { listAnswer, listQuery, pageOf } from '../list.js';
 import { ApiError } from '../problem.js';
-import { type Route, route } from '../route.js';
+import { mergedTables } from '../program-check.js';
+import { programDefinition } from '../program-file.js';
+import { type Answer, type Route, route } from '../route.js';
 import * as schemas from '../schemas.js';
 import type { ProgramDefinition, SystemRecord } from '../system-log.js';
+import { type ProgramRow, rowOf } from '../system-state.js';
 import { publicTokenId } from '../tokens.js';
 import { programObject, time } from '../views.js';
 
 const idParams = z.object({ id: schemas.chosenId });
+const revisionQuery = z.strictObject({
+  revision: z
+    .string()
+    .regex(/^[1-9]\d{0,8}$/, 'a whole number from 1')
+    .transform(Number)
+    .optional()
+    .describe('An earlier revision; without it the newest.')
+    .meta({ type: 'integer', minimum: 1, pattern: undefined }),
+});
 
 export function programRoutes(context: ControlContext): Route[] {
   return [
@@ -24,14 +36,13 @@ export function programRoutes(context: ControlContext): Route[] {
       access: 'admin',
       idempotency: 'system',
       body: schemas.programCreate,
-      errors: ['program_exists', 'capacity_exceeded'],
+      errors: ['program_exists', 'capacity_exceeded', 'outcome_unknown'],
       answers: { 201: { description: 'The program', schema: schemas.program } },
       handle({ body, idempotency }) {
         const id = body.id ?? newProgramId(context, idempotency);
         if (context.system.program(id) !== undefined)
           throw new ApiError('program_exists', 'A program with this id exists.', { param: '/id' });
-        const definition: ProgramDefinition = { ...body, id, name: body.name ?? id };
-        return writeProgram(context, definition, 201, idempotency);
+        return writeProgram(context, programDefinition(body, id), 201, idempotency);
       },
     }),
     route({
@@ -58,15 +69,40 @@ export function programRoutes(context: ControlContext): Route[] {
       method: 'GET',
       path: '/v1/programs/{id}',
       tag: 'programs',
-      summary: 'Read a program',
+      summary: 'Read a program, or an earlier revision of it',
       access: 'read',
       idempotency: 'none',
       params: idParams,
+      query: revisionQuery,
       answers: { 200: { description: 'The program', schema: schemas.program } },
-      handle({ params }) {
-        const row = context.system.program(params.id);
-        if (row === undefined) throw new ApiError('not_found', 'There is no program with this id.');
-        return { status: 200, body: programObject(row) };
+      handle({ params, query }) {
+        const row = requireProgram(context, params.id);
+        const { revision = row.revision } = query;
+        return { status: 200, body: programObject(requireRevision(context, row, revision)) };
+      },
+    }),
+    route({
+      id: 'listProgramRevisions',
+      method: 'GET',
+      path: '/v1/programs/{id}/revisions',
+      tag: 'programs',
+      summary: 'List all revisions of a program, newest first',
+      description: 'The cursors are numbers of revisions.',
+      access: 'read',
+      idempotency: 'none',
+      params: idParams,
+      query: listQuery({}),
+      answers: {
+        200: { description: 'A page of revisions', schema: schemas.listOf(schemas.program, 'ProgramRevisionList') },
+      },
+      handle({ params, query }) {
+        const row = requireProgram(context, params.id);
+        const revisions = Array.from({ length: row.revision }, (_, i) => ({ id: String(i + 1), revision: i + 1 }));
+        const page = pageOf(revisions, query);
+        return listAnswer(
+          page.items.map(({ revision }) => programObject(requireRevision(context, row, revision))),
+          page.hasMore,
+        );
       },
     }),
     route({
@@ -74,25 +110,41 @@ export function programRoutes(context: ControlContext): Route[] {
       method: 'PATCH',
       path: '/v1/programs/{id}',
       tag: 'programs',
-      summary: 'Write the next version of a program',
-      description: 'Properties that are present replace the old ones whole. Currency, product and sandbox are fixed.',
+      summary: 'Write the next revision of a program',
+      description:
+        'A property that is present replaces the old one whole; of `tables` each table that is named. Currency and sandbox are fixed. The answer comes when every shard in service decides with the revision.',
       access: 'admin',
       idempotency: 'system',
       params: idParams,
       body: schemas.programUpdate,
-      answers: { 200: { description: 'The new version', schema: schemas.program } },
+      errors: ['outcome_unknown'],
+      answers: { 200: { description: 'The new revision', schema: schemas.program } },
       handle({ params, body, idempotency }) {
-        const row = context.system.program(params.id);
-        if (row === undefined) throw new ApiError('not_found', 'There is no program with this id.');
-        const next: ProgramDefinition = { ...row.program };
-        if (body.name !== undefined) next.name = body.name;
-        if (body.bins !== undefined) next.bins = body.bins;
-        if (body.tables !== undefined) next.tables = body.tables;
-        if (body.controls !== undefined) next.controls = body.controls;
+        const { program } = requireProgram(context, params.id);
+        const next: ProgramDefinition = {
+          ...program,
+          name: body.name ?? program.name,
+          product: body.product ?? program.product,
+          bins: body.bins ?? program.bins,
+          tables: body.tables === undefined ? program.tables : mergedTables(program.tables, body.tables),
+          controls: body.controls === undefined ? program.controls : (body.controls ?? {}),
+        };
         return writeProgram(context, next, 200, idempotency);
       },
     }),
   ];
+}
+
+function requireProgram(context: ControlContext, id: string): ProgramRow {
+  const row = context.system.program(id);
+  if (row === undefined) throw new ApiError('not_found', 'There is no program with this id.');
+  return row;
+}
+
+function requireRevision(context: ControlContext, row: ProgramRow, revision: number): ProgramRow {
+  const found = revision === row.revision ? row : context.system.programRevision(row.program.id, revision);
+  if (found === undefined) throw new ApiError('not_found', 'The program has no such revision.');
+  return found;
 }
 
 function newProgramId(context: ControlContext, idempotency: Idempotency | undefined): string {
@@ -101,18 +153,18 @@ function newProgramId(context: ControlContext, idempotency: Idempotency | undefi
   return `prog_${base32of(bytes)}`;
 }
 
-function writeProgram(
+/** Durable in the system journal first, then in every shard. */
+async function writeProgram(
   context: ControlContext,
   program: ProgramDefinition,
   status: number,
   idempotency: Idempotency | undefined,
-): { status: number; body: unknown } {
+): Promise<Answer> {
   const nowMs = context.nowMs();
   const record = context.system.programRecord(program, nowMs);
-  if (record.type !== 'program') throw new TypeError('not a program record');
-  const { index, version, createdMs } = record;
-  const body = programObject({ index, version, createdMs, updatedMs: nowMs, program });
+  const body = programObject(rowOf(record));
   context.system.write([record, ...outcomeRecord(idempotency, status, body, nowMs)]);
+  await context.programs.send();
   return { status, body };
 }
 

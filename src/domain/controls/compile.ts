@@ -17,7 +17,7 @@ import { assert } from '../../errors.js';
 import { CurrentBucket, type WindowClock } from '../velocity/window-clock.js';
 import type { ControlFacts } from './facts.js';
 import { ChannelFilter, CodeFilter, FilterVerdict, MerchantFilter, MerchantSet, RangeSet } from './filters.js';
-import type { MccGroups } from './mcc-groups.js';
+import { type MccEntry, type MccGroups, mccRanges } from './mcc-groups.js';
 import {
   type CashSpec,
   Channel,
@@ -26,7 +26,6 @@ import {
   type ControlsSpec,
   counterKey,
   type ListSpec,
-  type MccEntry,
   type SelectorSpec,
   shapeOfWindow,
   type WindowSpec,
@@ -249,22 +248,12 @@ function windowsOf(
     .filter(({ spec }) => spec.perAccount === perAccount);
 }
 
-function rangesOf(entries: readonly MccEntry[], groups: MccGroups): (readonly [number, number])[] {
-  return entries.flatMap((entry) => {
-    if (typeof entry === 'number') return [[entry, entry] as const];
-    if (typeof entry !== 'string') return [entry];
-    const codes = Object.hasOwn(groups, entry) ? groups[entry] : undefined;
-    assert(codes !== undefined, `a program keeps the category group ${entry} while controls name it`);
-    return codes.map((code) => (typeof code === 'number' ? ([code, code] as const) : code));
-  });
-}
-
 function halves<T, S>({ allow, deny }: ListSpec<T>, set: (entries: readonly T[]) => S): [S | undefined, S | undefined] {
   return [allow && set(allow), deny && set(deny)];
 }
 
 function mccFilter(list: ListSpec<MccEntry>, groups: MccGroups): CodeFilter {
-  return new CodeFilter(...halves(list, (entries) => new RangeSet(rangesOf(entries, groups))));
+  return new CodeFilter(...halves(list, (entries) => new RangeSet(mccRanges(entries, groups))));
 }
 
 function countryFilter(list: ListSpec<number>): CodeFilter {

@@ -4,6 +4,11 @@
  * controls mean; the counters of their windows go on, because a counter knows its window's group by name.
  */
 
+import { assert } from '../../errors.js';
+
+/** A category code, an inclusive range, or the name of a group. */
+export type MccEntry = number | readonly [from: number, to: number] | string;
+
 /** Single codes or inclusive ranges. */
 export type MccCodes = readonly (number | readonly [from: number, to: number])[];
 export type MccGroups = Readonly<Record<string, MccCodes>>;
@@ -35,3 +40,14 @@ export const defaultMccGroups: MccGroups = {
 
 /** What a group's name looks like. */
 export const MCC_GROUP_NAME = /^[a-z][a-z0-9_]{0,39}$/;
+
+/** The inclusive ranges that entries stand for. A program never loses a group, so what names one finds it. */
+export function mccRanges(entries: readonly MccEntry[], groups: MccGroups): (readonly [number, number])[] {
+  return entries.flatMap((entry) => {
+    if (typeof entry === 'number') return [[entry, entry] as const];
+    if (typeof entry !== 'string') return [entry];
+    const codes = Object.hasOwn(groups, entry) ? groups[entry] : undefined;
+    assert(codes !== undefined, `a program keeps the category group ${entry} while controls name it`);
+    return codes.map((code) => (typeof code === 'number' ? ([code, code] as const) : code));
+  });
+}

@@ -2,8 +2,8 @@
 import { CONTROL_LIST_MAX } from '../../limits.js';
 import { countryLetters, countryNumber } from '../countries.js';
 import { isObject, type JsonReader } from './json-reader.js';
-import { MCC_GROUP_NAME, type MccGroups } from './mcc-groups.js';
-import { Channel, type ChannelName, type ListSpec, type MccEntry, type SelectorSpec } from './spec.js';
+import { MCC_GROUP_NAME, type MccEntry, type MccGroups } from './mcc-groups.js';
+import { Channel, type ChannelName, type ListSpec, type SelectorSpec } from './spec.js';
 
 const MCC_MAX = 9999;
 
@@ -95,7 +95,8 @@ function readEntries<T>(
   return found;
 }
 
-function readMcc(reader: JsonReader, value: unknown, pointer: string, groups: MccGroups): MccEntry | undefined {
+/** A category code, a range, or the name of a group. */
+export function readMcc(reader: JsonReader, value: unknown, pointer: string, groups: MccGroups): MccEntry | undefined {
   if (typeof value === 'number') return reader.integer(value, pointer, 0, MCC_MAX);
   if (typeof value === 'string') {
     if (/^\d{4}$/.test(value)) return Number(value);

@@ -5,6 +5,7 @@
 
 import { zoneKey } from '../velocity/window-clock.js';
 import { fixedShape, trailingShape, WindowUnit as Unit, type WindowUnit, windowKey } from '../velocity/windows.js';
+import type { MccEntry } from './mcc-groups.js';
 
 /** Channels of the contract, each with its bit. */
 export const Channel = { ecommerce: 1, contactless: 2, chip: 4, magstripe: 8, manual: 16, atm: 32 } as const;
@@ -18,9 +19,6 @@ export interface ListSpec<T> {
   readonly allow?: readonly T[];
   readonly deny?: readonly T[];
 }
-
-/** A category code, an inclusive range, or the name of a group. */
-export type MccEntry = number | readonly [from: number, to: number] | string;
 
 /** What a window, or nothing but a window, selects by. */
 export interface SelectorSpec {

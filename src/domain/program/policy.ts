@@ -5,36 +5,22 @@
 
 import { defaultMccGroups, type MccGroups } from '../controls/mcc-groups.js';
 import type { ControlsSpec } from '../controls/spec.js';
-import { defaultHoldLife, HoldLife } from '../hold-life.js';
+import type { HoldLife } from '../hold-life.js';
 import type { MessageInput } from '../message.js';
 import { mulDivHalfUp } from '../money.js';
 import type { RuleSet } from '../rules/rule-set.js';
 import type { TextTable } from '../text-table.js';
-
-/** What an automated fuel pump is granted for its status check. Amounts are minor units of the program's currency. */
-export interface FuelPolicy {
-  /** DE18 of automated fuel pumps. */
-  readonly mcc: readonly number[];
-  /** The amount that asks for a status check, in major units (1). */
-  readonly statusCheck: number;
-  /** What the hold is raised to; 0 holds what was asked for. */
-  readonly amount: number;
-  /** What to do when less than `amount` is available. */
-  readonly whenShort: 'decline' | 'hold_available';
-  /** With `hold_available`: the least that must be available, else the check is declined. */
-  readonly minimum: number;
-}
-
-/** Fee of a cash withdrawal: `flat` + `basisPoints` of the amount, at most `maximum`; minor units. */
-export interface CashFee {
-  readonly flat: number;
-  readonly basisPoints: number;
-  readonly maximum: number;
-}
+import { compileLimits, compileTables } from './compile.js';
+import { readSnapshot } from './snapshot.js';
+import { type CashFee, defaultProgramTables, type FuelTable } from './tables.js';
 
 export interface PolicyTables {
   readonly holdLife: HoldLife;
-  readonly fuel: FuelPolicy;
+  /** Percent by which a clearing may exceed its authorization; of several rows that fit, the largest. */
+  readonly tolerance: readonly { readonly mcc: readonly (readonly [from: number, to: number])[]; percent: number }[];
+  readonly fuel: Omit<FuelTable, 'mcc'> & { readonly mcc: readonly number[] };
+  /** DE39 by dialect and reason; 0: the reason's own. Empty without a mapping. */
+  readonly responses: readonly Uint16Array[];
   readonly cashFee: CashFee;
   /** Processing types (first two digits of DE3) that are answered 57. */
   readonly forbidden: readonly number[];
@@ -43,14 +29,7 @@ export interface PolicyTables {
   readonly pinTries: number;
 }
 
-export const defaultTables: PolicyTables = {
-  holdLife: new HoldLife(defaultHoldLife),
-  fuel: { mcc: [5542], statusCheck: 1, amount: 17_500, whenShort: 'hold_available', minimum: 100 },
-  cashFee: { flat: 0, basisPoints: 0, maximum: Number.MAX_SAFE_INTEGER },
-  forbidden: [],
-  partialApproval: true,
-  pinTries: 3,
-};
+export const defaultTables: PolicyTables = compileTables(defaultProgramTables, []);
 
 /** What a program says about controls and rules. */
 export interface PolicyLimits {
@@ -72,6 +51,7 @@ export class Policy {
   readonly limits: PolicyLimits;
   readonly #forbidden = new Uint8Array(100);
   readonly #fuel = new Uint8Array(10_000);
+  readonly #tolerance = new Uint8Array(10_000);
 
   constructor(revision: number, tables: PolicyTables, limits: PolicyLimits = noLimits) {
     this.revision = revision;
@@ -79,6 +59,9 @@ export class Policy {
     this.tables = tables;
     for (const type of tables.forbidden) this.#forbidden[type] = 1;
     for (const mcc of tables.fuel.mcc) this.#fuel[mcc] = 1;
+    for (const { mcc, percent } of [...tables.tolerance].sort((a, b) => a.percent - b.percent)) {
+      for (const [from, to] of mcc) this.#tolerance.fill(percent, from, to + 1);
+    }
   }
 
   /** Life in ms of a hold placed by this message. */
@@ -100,26 +83,69 @@ export class Policy {
     return Math.min(maximum, flat + mulDivHalfUp(amount, basisPoints, 10_000));
   }
 
+  /** Percent by which a clearing may exceed its authorization. @param mcc -1 when the message has none */
+  tolerancePercent(mcc: number): number {
+    return mcc < 0 ? 0 : this.#tolerance[mcc]!;
+  }
+
   /** DE39 of a decline, by the program's response table: the reason's own code unless the table has another one. */
-  response(_reason: number, _dialect: number, code: number): number {
-    return code;
+  response(reason: number, dialect: number, code: number): number {
+    return this.tables.responses[dialect]?.[reason] || code;
   }
 }
 
 const defaultPolicy = new Policy(0, defaultTables);
 
+/**
+ * Compiled policies of a thread, shared by its shards: one per program and revision, compiled when a decision first asks. A
+ * shard that only replays never does.
+ */
+export class PolicyBook {
+  readonly #dialects: readonly string[];
+  /** By program: the newest revision that was asked for and, for a shard that does not have it yet, the one before. */
+  readonly #policies = new Map<number, Policy[]>();
+
+  /** @param dialects names of the dialects, by index */
+  constructor(dialects: readonly string[]) {
+    this.#dialects = dialects;
+  }
+
+  /** @param text the snapshot of this revision */
+  of(program: number, revision: number, text: string): Policy {
+    const known = this.#policies.get(program) ?? [];
+    const found = known.find((policy) => policy.revision === revision);
+    if (found !== undefined) return found;
+    const policy = this.#compile(revision, text);
+    this.#policies.set(program, [...known, policy].sort((a, b) => b.revision - a.revision).slice(0, 2));
+    return policy;
+  }
+
+  #compile(revision: number, text: string): Policy {
+    const snapshot = readSnapshot(text, { dialects: this.#dialects });
+    return new Policy(revision, compileTables(snapshot.tables, this.#dialects), compileLimits(snapshot));
+  }
+}
+
 /** The policies of a shard's programs. */
 export class Policies {
   readonly #programs: TextTable;
+  readonly #book: PolicyBook;
+  /** By program: what the shard decided with last. */
+  readonly #current: (Policy | undefined)[] = [];
 
-  constructor(programs: TextTable) {
+  constructor(programs: TextTable, book: PolicyBook) {
     this.#programs = programs;
+    this.#book = book;
   }
 
   /** Policy of the program with this index. */
   of(program: number): Policy {
-    void this.#programs;
-    void program;
-    return defaultPolicy;
+    const revision = this.#programs.revision(program);
+    if (revision === 0) return defaultPolicy;
+    const current = this.#current[program];
+    if (current !== undefined && current.revision === revision) return current;
+    const policy = this.#book.of(program, revision, this.#programs.text(program));
+    this.#current[program] = policy;
+    return policy;
   }
 }

@@ -1,0 +1,50 @@
+/** Programs as the API and the file of programs give them: checked as a whole before anything is written. */
+import type { ControlProblem } from '../domain/controls/json-reader.js';
+import type { MccGroups } from '../domain/controls/mcc-groups.js';
+import { makeSnapshot, readSnapshot, type SnapshotContext } from '../domain/program/snapshot.js';
+import { IntlZoneCalendar } from '../intl-zone-calendar.js';
+import { dialectNames } from '../iso8583/dialects.js';
+import { maskDigits } from '../pan-mask.js';
+import { ApiError } from './problem.js';
+import type { ProgramDefinition } from './system-log.js';
+
+type JsonObject = Readonly<Record<string, unknown>>;
+
+const calendar = new IntlZoneCalendar();
+const context: SnapshotContext = { dialects: dialectNames, knowsZone: (zone) => calendar.knows(zone) };
+
+/** A table that is named takes the place of the old one, whole; null takes it back to its default. `null`: all of them. */
+export function mergedTables(tables: JsonObject, changes: JsonObject | null): Record<string, unknown> {
+  if (changes === null) return {};
+  return Object.fromEntries(Object.entries({ ...tables, ...changes }).filter(([, table]) => table !== null));
+}
+
+/**
+ * Snapshot of a revision for the shards.
+ * @param before snapshot of the revision before, if there is one
+ * @throws ApiError `validation_failed` with a JSON pointer for every problem
+ */
+export function snapshotOf(program: ProgramDefinition, revision: number, before?: string): string {
+  const made = makeSnapshot({ ...program, rules: [] }, revision, context);
+  if (!made.ok) throw invalid(made.problems);
+  if (before !== undefined) {
+    const lost = Object.keys(groupsOf(before)).find((name) => !Object.hasOwn(made.tables.mccGroups, name));
+    const detail = `must keep the group ${lost}, which controls may name; an empty list takes its codes away`;
+    if (lost !== undefined) throw invalid([{ pointer: '/tables/mcc_groups', detail }]);
+  }
+  return made.text;
+}
+
+/** Category groups that controls of the program's cards and accounts may name. */
+export function groupsOf(snapshot: string): MccGroups {
+  return readSnapshot(snapshot, context).tables.mccGroups;
+}
+
+function invalid(problems: readonly ControlProblem[]): ApiError {
+  const errors = problems.map(({ pointer, detail }) => ({ pointer: maskDigits(pointer), detail: maskDigits(detail) }));
+  return new ApiError(
+    'validation_failed',
+    errors.map(({ pointer, detail }) => `${pointer === '' ? 'body' : pointer}: ${detail}`).join('; '),
+    { param: errors[0]?.pointer ?? '', errors },
+  );
+}

@@ -1,0 +1,46 @@
+/** Writes tables as the JSON that `parseTables` reads: every table, defaults included. */
+import type { MccEntry } from '../controls/mcc-groups.js';
+import type { HoldLifeRow } from '../hold-life.js';
+import { NO_MAXIMUM, type ProgramTables, type tableNames } from './tables.js';
+
+export function printTables(tables: ProgramTables): Record<(typeof tableNames)[number], unknown> {
+  const { holdLife, tolerance, fuel, mccGroups, responses, forbidden, partialApproval, pinTries, cashFee } = tables;
+  const { flat, basisPoints, maximum } = cashFee;
+  return {
+    hold_life: holdLife.map(printRow),
+    tolerance,
+    fuel: {
+      mcc: fuel.mcc.map(printMcc),
+      status_check: fuel.statusCheck,
+      amount: fuel.amount,
+      when_short: fuel.whenShort,
+      minimum: fuel.minimum,
+    },
+    mcc_groups: Object.fromEntries(Object.entries(mccGroups).map(([name, codes]) => [name, codes.map(printMcc)])),
+    responses,
+    forbidden: forbidden.map(twoDigits),
+    partial_approval: partialApproval,
+    pin: { tries: pinTries },
+    fees: { cash: { flat, basis_points: basisPoints, ...(maximum === NO_MAXIMUM ? {} : { maximum }) } },
+  };
+}
+
+function printRow({ name, days, mcc, functions, entryModes, conditions, exceptConditions }: HoldLifeRow): object {
+  return {
+    name,
+    days,
+    ...(mcc === undefined ? {} : { mcc: mcc.map(printMcc) }),
+    ...(functions === undefined ? {} : { functions: [...functions] }),
+    ...(entryModes === undefined ? {} : { entry_modes: entryModes.map(twoDigits) }),
+    ...(conditions === undefined ? {} : { conditions: conditions.map(twoDigits) }),
+    ...(exceptConditions === undefined ? {} : { except_conditions: exceptConditions.map(twoDigits) }),
+  };
+}
+
+const digits = (code: number): string => String(code).padStart(4, '0');
+const twoDigits = (code: number): string => String(code).padStart(2, '0');
+
+function printMcc(entry: MccEntry): string {
+  if (typeof entry === 'string') return entry;
+  return typeof entry === 'number' ? digits(entry) : entry.map(digits).join('-');
+}

@@ -1,0 +1,73 @@
+/**
+ * The tables of a program with every default as data. What a program does not set has its default; the whole, defaults
+ * filled in, is what its snapshot holds, so that another default of a later release changes no existing program.
+ */
+import { defaultMccGroups, type MccEntry, type MccGroups } from '../controls/mcc-groups.js';
+import { defaultHoldLife, type HoldLifeRow } from '../hold-life.js';
+
+/** What an automated fuel pump is granted for its status check. Amounts are minor units of the program's currency. */
+export interface FuelTable {
+  /** DE18 of automated fuel pumps. */
+  readonly mcc: readonly MccEntry[];
+  /** The amount that asks for a status check, in major units (1). */
+  readonly statusCheck: number;
+  /** What the hold is raised to; 0 holds what was asked for. */
+  readonly amount: number;
+  /** What to do when less than `amount` is available. */
+  readonly whenShort: 'decline' | 'hold_available';
+  /** With `hold_available`: the least that must be available, else the check is declined. */
+  readonly minimum: number;
+}
+
+/** Fee of a cash withdrawal: `flat` + `basisPoints` of the amount, at most `maximum`; minor units. */
+export interface CashFee {
+  readonly flat: number;
+  readonly basisPoints: number;
+  readonly maximum: number;
+}
+
+/** No bound on a fee. */
+export const NO_MAXIMUM = Number.MAX_SAFE_INTEGER;
+
+export interface ProgramTables {
+  /** First match wins; the last row fits everything. */
+  readonly holdLife: readonly HoldLifeRow[];
+  /** Percent by which a clearing may exceed its authorization, by category group; of several the largest. */
+  readonly tolerance: Readonly<Record<string, number>>;
+  readonly fuel: FuelTable;
+  /** The built-in groups with those of the program. */
+  readonly mccGroups: MccGroups;
+  /** DE39 by reason, by dialect or for all of them. */
+  readonly responses: Readonly<Record<string, Readonly<Record<string, string>>>>;
+  /** Processing types (first two digits of DE3) that are answered 57. */
+  readonly forbidden: readonly number[];
+  readonly partialApproval: boolean;
+  /** Failed PINs after which a message with a PIN is answered 75. */
+  readonly pinTries: number;
+  readonly cashFee: CashFee;
+}
+
+export const defaultProgramTables: ProgramTables = {
+  holdLife: defaultHoldLife,
+  tolerance: { restaurants: 20, lodging: 15, car_rental: 15 },
+  fuel: { mcc: [5542], statusCheck: 1, amount: 17_500, whenShort: 'hold_available', minimum: 100 },
+  mccGroups: defaultMccGroups,
+  responses: {},
+  forbidden: [],
+  partialApproval: true,
+  pinTries: 3,
+  cashFee: { flat: 0, basisPoints: 0, maximum: NO_MAXIMUM },
+};
+
+/** Names of the tables in the API, in the order in which they are shown. */
+export const tableNames = [
+  'hold_life',
+  'tolerance',
+  'fuel',
+  'mcc_groups',
+  'responses',
+  'forbidden',
+  'partial_approval',
+  'pin',
+  'fees',
+] as const;
