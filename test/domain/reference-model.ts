@@ -731,7 +731,8 @@ const sharesRrn = (r: Message, o: Named): boolean =>
 
 function byRrn(r: Message, o: Named): boolean {
   if (!sharesRrn(r, o)) return false;
-  return r.de38 === undefined || o.code === Number(r.de38);
+  // The code of an advice is the network's own.
+  return classOf(r.mti) !== '4' || r.de38 === undefined || o.code === Number(r.de38);
 }
 
 const byHoldReference = (r: Message, o: Named): boolean => !!r.hold && r.hold === o.message.hold;
