@@ -156,6 +156,19 @@ describe('controls of a card and of its account', () => {
   );
 
   scenario(
+    'a partial approval pays no cash back and counts none',
+    `
+    account A limit=800
+    card a
+    controls a {"cash":{"velocity":[{"window":"day","amount":300,"count":1}]}}
+    0100 a cashback 1000 back=300 partial   | 10 | 0 |  700 |  100
+    limit A 1800
+    0100 a cash 300                         | 00 | 0 | 1000 |  800
+    0100 a cash 1                           | 61 | 0 | 1000 |  800
+  `,
+  );
+
+  scenario(
     'an approval that was not delivered gives back, amount and count',
     `
     account A limit=1000
