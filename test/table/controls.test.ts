@@ -64,6 +64,24 @@ describe('controls of a card and of its account', () => {
   );
 
   scenario(
+    'a replacement that lowers the total gives back what it is lower by; one that raises it adds that',
+    `
+    account A limit=100000
+    card a
+    controls a {"velocity":[{"window":"day","amount":1000}]}
+    0100 a purchase 600 stan=1               | 00 | 0 |  600 | 99400
+    0100 a purchase 100 stan=2 fn=R rrn=1    | 00 | 0 |  100 | 99900
+    0100 a purchase 901 stan=3               | 61 | 0 |  100 | 99900
+    0100 a purchase 700 stan=4               | 00 | 0 |  800 | 99200
+    0100 a purchase 301 stan=5 fn=R rrn=1    | 61 | 0 |  800 | 99200
+    0100 a purchase 300 stan=6 fn=R rrn=1    | 00 | 0 | 1000 | 99000
+    0400 a stan=7 rrn=1                      | 00 | 0 |  700 | 99300
+    0100 a purchase 301 stan=8               | 61 | 0 |  700 | 99300
+    0100 a purchase 300 stan=9               | 00 | 0 | 1000 | 99000
+  `,
+  );
+
+  scenario(
     'reversal of the increment, then of the whole: newest first',
     `
     account A limit=100000
