@@ -6,6 +6,7 @@
 import { isPastExpiry } from './calendar.js';
 import { AccountStatus, CardStatus, ElementKind, Reason, Response, Step, Verdict } from './codes.js';
 import { currencyExponent } from './currencies.js';
+import { giveBackTo } from './decide-reversal.js';
 import { type DecisionContext, policyOf } from './decision-context.js';
 import type { MessageEvent } from './events.js';
 import { HoldFlag } from './hold-table.js';
@@ -48,11 +49,9 @@ export function decideAuthorization(context: DecisionContext, out: MessageEvent)
     out.response = policy.response(out.reason, out.input.dialect, out.response);
     return;
   }
-  if (movesFunds(out)) {
-    checks.countApproval(
-      out,
-      out.element === ElementKind.authorization ? out.approvedAmount : Math.max(0, out.holdDelta),
-    );
+  if (out.holdDelta < 0) giveBackTo(context, out.originalSequence, out.authorizedAfter, out.changes);
+  else if (movesFunds(out)) {
+    checks.countApproval(out, out.element === ElementKind.authorization ? out.approvedAmount : out.holdDelta);
     if (out.changes.count > 0 && out.holdDelta > 0) out.holdFlags |= HoldFlag.counted;
   }
   out.approvalCode = state.approvalCodes.of(out.cardSlot, state.cards.approvals(out.cardSlot));

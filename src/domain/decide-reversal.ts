@@ -47,27 +47,31 @@ export function decideReversal(context: DecisionContext, out: MessageEvent): voi
     return;
   }
   out.verdict(Step.original, Verdict.matched);
-  const added = out.input.replacementAmount > 0 ? -1 : addedBy(context, named);
+  const isPartial = out.input.replacementAmount > 0;
+  const added = isPartial ? -1 : addedBy(context, named);
   const original = history.read(named);
   const root = rootOf(original);
   out.originalSequence = root;
   if (original.accountSlot < 0) return;
-  const stays = out.input.replacementAmount > 0 ? stayingAmount(state, original, out) : 0;
+  const stays = isPartial ? stayingAmount(state, original, out) : 0;
   if (original.postings.count > 0 || (classOf(original.input.mti) === 2 && approves(original))) {
     reversePosted(context, out, root, stays);
     return;
   }
   const slot = state.holds.find(root);
+  if (added >= 0) out.elementSequence = named;
   if (slot < 0) {
-    // Expired, reversed, or never approved: nothing to release. Of what was approved and not reversed yet DE95 stays.
-    const approved = isApproval(original.response) ? original.approvedAmount : 0;
-    out.approvedAmount = undoneBy(history, keys, root) === Undone.no ? Math.min(stays, approved) : 0;
+    // Expired, reversed, or never approved: nothing to release. Of what was approved and not reversed yet DE95 stays, and all
+    // of it when only an increment is taken back.
+    const { response, approvedAmount } = isIncrement(original) ? history.read(root) : original;
+    const approved = isApproval(response) ? approvedAmount : 0;
+    const left = added < 0 ? Math.min(stays, approved) : approved;
+    out.approvedAmount = undoneBy(history, keys, root) === Undone.no ? left : 0;
     return;
   }
   const authorized = state.holds.authorized(slot);
   const cleared = state.holds.cleared(slot);
   const total = added < 0 ? Math.min(authorized, stays) : Math.max(0, authorized - added);
-  if (added >= 0) out.elementSequence = named;
   out.approvedAmount = total;
   // What was cleared stays, whatever is said of the authorization.
   out.authorizedAfter = Math.max(cleared, total);
@@ -76,13 +80,16 @@ export function decideReversal(context: DecisionContext, out: MessageEvent): voi
   if ((flags & HoldFlag.counted) !== 0) giveBackTo(context, root, out.authorizedAfter, out.changes);
 }
 
+/** True for an increment or a replacement of another message. */
+const isIncrement = (event: MessageEvent): boolean => isChange(event) && event.originalSequence > 0;
+
 /**
  * What a full reversal of an increment takes back: what it added, or nothing when that was declined or has gone back already.
  * -1 when the message at `named` is no increment, so that all of the authorization is meant.
  */
 function addedBy({ history, keys }: DecisionContext, named: number): number {
   const event = history.read(named);
-  if (!isChange(event) || event.originalSequence === 0) return -1;
+  if (!isIncrement(event)) return -1;
   const added = isApproval(event.response) ? Math.max(0, event.holdDelta) : 0;
   return undoneBy(history, keys, named) === Undone.no ? added : 0;
 }

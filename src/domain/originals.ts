@@ -48,9 +48,12 @@ function namedByRrn(reversal: MessageInput, original: MessageInput): boolean {
   return sameText(reversal, Text.rrn, original, Text.rrn) && sameText(reversal, Text.terminal, original, Text.terminal);
 }
 
-/** As `namedByRrn`; a DE38 of the reversal must be the code of that approval. */
+const REVERSAL = 4;
+
+/** As `namedByRrn`; a DE38 of a reversal must be the code of that approval. That of an advice is the network's own. */
 function namedByRrnAndCode(reversal: MessageInput, original: MessageInput, approvalCode: number): boolean {
   if (!namedByRrn(reversal, original)) return false;
+  if (classOf(reversal.mti) !== REVERSAL) return true;
   return textSize(reversal, Text.approval) === 0 || textNumber(reversal, Text.approval) === approvalCode;
 }
 

@@ -129,6 +129,8 @@ export class RequestChecks {
   /** @param amount what was approved, minor units of the account's currency */
   countApproval(out: MessageEvent, amount: number): void {
     if (!this.#isControlled) return;
+    // No cash back is paid with a partial approval.
+    if (out.response === Response.partial) this.#facts.cash = 0;
     this.#check.countApproval(out.changes, amount);
     out.changes.sort();
   }

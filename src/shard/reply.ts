@@ -7,6 +7,7 @@
  * and what is echoed fills the gaps between what was decided.
  */
 import type { MessageEvent } from '../domain/events.js';
+import { isApproval } from '../domain/lookups.js';
 import { classOf, isAdvice } from '../domain/message.js';
 import { ReplyFacts, replyFacts } from '../domain/reply-facts.js';
 import type { ShardState } from '../domain/shard-state.js';
@@ -39,12 +40,7 @@ export function writeReply(
     encoder.putDigits(6, facts.partialBillingAmount);
   }
   encoder.echoBelow(request, 38);
-  // Of an advice it is the network's own code.
-  if (isAdvice(request.mti) && classOf(request.mti) <= 2) encoder.copy(request, 38);
-  else if (facts.approvalCode >= 0) {
-    putDecimal(scratch, 0, 6, facts.approvalCode);
-    encoder.putText(38, scratch, 0, 6);
-  }
+  putApprovalCode(encoder, request);
   scratch[0] = facts.response >> 8;
   scratch[1] = facts.response & 0xff;
   encoder.putText(39, scratch, 0, 2);
@@ -53,6 +49,17 @@ export function writeReply(
   if (amounts > 0) encoder.putText(54, scratch, 0, amounts);
   encoder.echoRest(request);
   return encoder.finish() - at;
+}
+
+/** DE38 of what is approved. Of an advice it is the network's own, which may have letters that no record keeps. */
+function putApprovalCode(encoder: Encoder, request: Decoder): void {
+  if (!isApproval(facts.response)) return;
+  if (isAdvice(request.mti) && classOf(request.mti) <= 2 && request.has(38)) {
+    encoder.copy(request, 38);
+  } else if (facts.approvalCode >= 0) {
+    putDecimal(scratch, 0, 6, facts.approvalCode);
+    encoder.putText(38, scratch, 0, 6);
+  }
 }
 
 /** A reply without a decision: 91 of load shedding, 96 of a message set aside. */

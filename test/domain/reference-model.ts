@@ -541,14 +541,20 @@ export class ReferenceModel {
       return entry;
     }
     const hold = this.holds.get(original.sequence);
+    const takesBack = isNoChange(named) || m.de95 || !named.original ? {} : { takesBack: named };
     if (hold === undefined) {
-      const stillApproved = approves(named.response) && !this.#isUndone(original);
-      return this.#push({ ...told, full: !stillApproved || least(named.approved) === 0 });
+      const whole = isNoChange(named) ? named : original;
+      const left = takesBack.takesBack ? whole.approved : least(whole.approved);
+      return this.#push({
+        ...told,
+        ...takesBack,
+        full: !approves(whole.response) || this.#isUndone(original) || left === 0,
+      });
     }
-    if (!isNoChange(named) && !m.de95) {
+    if (takesBack.takesBack) {
       const total = Math.max(0, hold.authorized - this.#stillAdded(named));
       this.#set(original.sequence, hold, total);
-      return this.#push({ ...told, takesBack: named, full: total === 0 });
+      return this.#push({ ...told, ...takesBack, full: total === 0 });
     }
     const total = least(hold.authorized);
     this.#set(original.sequence, hold, total);
@@ -731,7 +737,8 @@ const sharesRrn = (r: Message, o: Named): boolean =>
 
 function byRrn(r: Message, o: Named): boolean {
   if (!sharesRrn(r, o)) return false;
-  return r.de38 === undefined || o.code === Number(r.de38);
+  // The code of an advice is the network's own.
+  return classOf(r.mti) !== '4' || r.de38 === undefined || o.code === Number(r.de38);
 }
 
 const byHoldReference = (r: Message, o: Named): boolean => !!r.hold && r.hold === o.message.hold;

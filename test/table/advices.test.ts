@@ -78,6 +78,22 @@ describe('stand-in advices', () => {
   );
 
   scenario(
+    'with a code of the network that is not ours: the RRN still names the authorization',
+    `
+    account A limit=1000
+    card a
+    0100 a purchase 400 stan=1                      | 00 |   0 | 400 | 600
+    0120 a purchase 400 stan=2 rrn=1 why=S de38=123456   | 00 |   0 | 400 | 600
+    code 4                                          | 123456
+    0220 a purchase 410 stan=3 rrn=1 de38=123456    | 00 | 410 |   0 | 590
+    hold 3                                          | 0 of 410
+    0100 a purchase 100 stan=4                      | 00 | 410 | 100 | 490
+    0400 a stan=5 rrn=4 de38=123456                 | 00 | 410 | 100 | 490   # the code of a reversal must fit
+    0400 a stan=6 rrn=4 de38=@8                     | 00 | 410 |   0 | 590
+  `,
+  );
+
+  scenario(
     'of a single message that was rolled back: 0220 posts it, 0120 holds it',
     `
     account A limit=1000

@@ -64,6 +64,24 @@ describe('controls of a card and of its account', () => {
   );
 
   scenario(
+    'a replacement that lowers the total gives back what it is lower by; one that raises it adds that',
+    `
+    account A limit=100000
+    card a
+    controls a {"velocity":[{"window":"day","amount":1000}]}
+    0100 a purchase 600 stan=1               | 00 | 0 |  600 | 99400
+    0100 a purchase 100 stan=2 fn=R rrn=1    | 00 | 0 |  100 | 99900
+    0100 a purchase 901 stan=3               | 61 | 0 |  100 | 99900
+    0100 a purchase 700 stan=4               | 00 | 0 |  800 | 99200
+    0100 a purchase 301 stan=5 fn=R rrn=1    | 61 | 0 |  800 | 99200
+    0100 a purchase 300 stan=6 fn=R rrn=1    | 00 | 0 | 1000 | 99000
+    0400 a stan=7 rrn=1                      | 00 | 0 |  700 | 99300
+    0100 a purchase 301 stan=8               | 61 | 0 |  700 | 99300
+    0100 a purchase 300 stan=9               | 00 | 0 | 1000 | 99000
+  `,
+  );
+
+  scenario(
     'reversal of the increment, then of the whole: newest first',
     `
     account A limit=100000
@@ -152,6 +170,19 @@ describe('controls of a card and of its account', () => {
     0100 a cashback 1000 back=300       | 00 | 0 | 1500 | 98500
     0100 a quasicash 1                  | 61 | 0 | 1500 | 98500
     0100 a purchase 1000                | 00 | 0 | 2500 | 97500
+  `,
+  );
+
+  scenario(
+    'a partial approval pays no cash back and counts none',
+    `
+    account A limit=800
+    card a
+    controls a {"cash":{"velocity":[{"window":"day","amount":300,"count":1}]}}
+    0100 a cashback 1000 back=300 partial   | 10 | 0 |  700 |  100
+    limit A 1800
+    0100 a cash 300                         | 00 | 0 | 1000 |  800
+    0100 a cash 1                           | 61 | 0 | 1000 |  800
   `,
   );
 

@@ -175,6 +175,23 @@ describe('increments', () => {
   );
 
   scenario(
+    'its reversal after the hold has ended leaves the authorization as it was, also of a declined one',
+    `
+    account A limit=1000
+    card a
+    0100 a purchase 300 stan=1                                   | 00 | 0 | 300 | 700
+    0100 a purchase 200 stan=2 fn=I rrn=1                        | 00 | 0 | 500 | 500
+    0100 a purchase 900 stan=3 fn=I rrn=1                        | 51 | 0 | 500 | 500
+    0120 a purchase 0 stan=4 rrn=1 why=C                         | 00 | 0 |   0 | 1000   # nothing was used
+    0420 a stan=8 rrn=- de90=100/2/520120000/00000012345/-       | 00 | 0 |   0 | 1000
+    0420 a stan=9 rrn=- de90=100/3/520120000/00000012345/-       | 00 | 0 |   0 | 1000
+    0101 a purchase 200 stan=2 fn=I rrn=1                        | 68 | 0 |   0 | 1000
+    0101 a purchase 300 stan=1                                   | 00= | 0 |  0 | 1000
+    0120 a purchase 120 stan=10 rrn=1 why=C                      | 00 | 0 | 120 | 880   # it was used after all
+  `,
+  );
+
+  scenario(
     'its own reversal came first: declined with 68, the hold stays',
     `
     account A limit=1000

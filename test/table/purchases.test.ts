@@ -138,6 +138,27 @@ describe('currencies', () => {
   `,
     () => expect([392, 986, 414].map(currencyExponent)).toEqual([0, 2, 3]),
   );
+
+  scenario(
+    'dinars billed to an account in yen, and yen to one in dinars: in part, and then down to DE95',
+    `
+    account J limit=1000 cur=392
+    card j
+    0100 j purchase 5000 cur=414 bill=2437/392 partial stan=1   | 10 | 0 | 1000 |   0
+    0400 j stan=2 rrn=1 de95=2051 cur=414                       | 00 | 0 | 1000 |   0   # floor(5000 x 1000 / 2437): what was approved
+    0400 j stan=3 rrn=1 de95=2000 cur=414                       | 00 | 0 |  975 |  25   # 974.8
+    0400 j stan=4 rrn=1 de95=1 cur=414                          | 00 | 0 |    0 | 1000   # 0.49 yen: nothing stays
+    account K limit=20000 cur=414
+    card k
+    0200 k purchase 10000 cur=392 bill=20517/414 partial stan=5 | 10 | 20000 | 0 |    0
+    0400 k stan=6 rrn=5 de95=9748 cur=392                       | 00 | 20000 | 0 |    0   # floor(10000 x 20000 / 20517)
+    0400 k stan=7 rrn=5 de95=3 cur=392                          | 00 |     6 | 0 | 19994   # 6.16
+  `,
+    (run) => {
+      const parts = [3, 9].map((line) => run.outcomes.get(line)!.facts.partialAmount);
+      expect(parts).toEqual([2051, 9748]);
+    },
+  );
 });
 
 describe('inquiries and verifications', () => {

@@ -32,9 +32,11 @@
  */
 import { describe, expect, test } from 'vitest';
 import { AccountStatus, AccountType, CardStatus, ElementKind, EventKind, Reason } from '#src/domain/codes.js';
+import type { MessageEvent, PlainEvent } from '#src/domain/events.js';
 import { ABSENT, Carried, MessageInput, Text } from '#src/domain/message.js';
 import { rootOf } from '#src/domain/originals.js';
 import { defaultTables, Policy } from '#src/domain/program/policy.js';
+import { DomainFold } from '../../src/cli/verify-fold.js';
 import { Book, heldTotal, type Outcome } from '../domain/book.js';
 
 const START_MS = Date.UTC(2026, 4, 20, 12, 0, 0);
@@ -339,8 +341,21 @@ export function scenario(name: string, table: string, after?: (run: Scenario) =>
       expect(actual).toEqual({ line: `${line}: ${action}`, code: wanted, balances: balances.map(Number) });
       checkBooks(run);
     });
+    checkReplay(run);
     after?.(run);
   });
+}
+
+/** The records alone give the state again, and what `holdfast verify` asks of it holds. */
+function checkReplay({ book }: Scenario): void {
+  const fold = new DomainFold(() => undefined);
+  for (const event of book.history.events) {
+    if (event.kind === EventKind.message) fold.applyMessage(0, event as MessageEvent);
+    else fold.applyEvent(0, event as PlainEvent);
+  }
+  const { high, low } = book.state.digest;
+  expect([fold.digest(0).high, fold.digest(0).low]).toEqual([high, low]);
+  expect(() => fold.finish(0, book.history.events.length)).not.toThrow();
 }
 
 /** After every line: held = open holds = memo balance, debits = credits, no message record without verdicts. */

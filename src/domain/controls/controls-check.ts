@@ -172,6 +172,7 @@ export class ControlsCheck {
     for (let i = 0; i < windows.length; i++) {
       const window = windows[i]!;
       if (side.selected[i] === 0 || window.declines !== declines) continue;
+      if (window.cash && cash === 0 && !declines) continue;
       const counted = window.cash ? cash : amount;
       if (counted > 0 || uses > 0) changes.add(side.owner, window.key, side.buckets[i]!, counted, uses);
     }
