@@ -10,7 +10,7 @@ import type { SystemState, TokenRow } from './system-state.js';
 
 export const scopes = ['read', 'write', 'simulate', 'admin'] as const;
 /** read: every GET of objects · write: accounts, cards, payments, imports · simulate: the simulator · admin: programs,
- * tokens, profiles. No scope includes another. */
+ * tokens, profiles, the clock. No scope includes another. */
 export type Scope = (typeof scopes)[number];
 
 /** Id of a token as objects and the log show it. */
