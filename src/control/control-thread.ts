@@ -85,6 +85,7 @@ export type FromControl =
 
 const ASK_TIMEOUT_MS = 1000;
 const STOP_WAIT_MS = 5000;
+const STOP_POLL_MS = 100;
 
 /** Questions to the main thread. */
 class Main {
@@ -201,13 +202,25 @@ async function start(data: ControlThreadData, main: Main): Promise<() => Promise
   };
   try {
     applyPrograms(system, data.programs, Date.now());
-    await programs.start();
+    await handOver(programs, shards, control);
     main.say({ type: 'ready', address: await listen(app, data.host, data.port) });
   } catch (error) {
     await close();
     throw error;
   }
   return close;
+}
+
+/** Hands the shards their programs. A fatal stop meanwhile ends the waiting: no shard answers any more. */
+async function handOver(programs: ProgramFeed, shards: RingShards, control: ControlBlock): Promise<void> {
+  const watch = setInterval(() => {
+    if (control.stop !== 0) shards.close();
+  }, STOP_POLL_MS);
+  try {
+    await programs.start();
+  } finally {
+    clearInterval(watch);
+  }
 }
 
 async function listen(app: ReturnType<typeof buildApp>, host: string, port: number): Promise<string> {

@@ -1,6 +1,6 @@
 /** Programs as the API and the file of programs give them: checked as a whole before anything is written. */
 import type { ControlProblem } from '../domain/controls/json-reader.js';
-import type { MccGroups } from '../domain/controls/mcc-groups.js';
+import { defaultMccGroups, type MccGroups } from '../domain/controls/mcc-groups.js';
 import { makeSnapshot, readSnapshot, type SnapshotContext } from '../domain/program/snapshot.js';
 import { IntlZoneCalendar } from '../intl-zone-calendar.js';
 import { dialectNames } from '../iso8583/dialects.js';
@@ -27,17 +27,15 @@ export function mergedTables(tables: JsonObject, changes: JsonObject | null): Re
 export function snapshotOf(program: ProgramDefinition, revision: number, before?: string): string {
   const made = makeSnapshot({ ...program, rules: [] }, revision, context);
   if (!made.ok) throw invalid(made.problems);
-  if (before !== undefined) {
-    const lost = Object.keys(groupsOf(before)).find((name) => !Object.hasOwn(made.tables.mccGroups, name));
-    const detail = `must keep the group ${lost}, which controls may name; an empty list takes its codes away`;
-    if (lost !== undefined) throw invalid([{ pointer: '/tables/mcc_groups', detail }]);
-  }
-  return made.text;
+  const lost = Object.keys(groupsOf(before)).find((name) => !Object.hasOwn(made.tables.mccGroups, name));
+  if (lost === undefined) return made.text;
+  const detail = `must keep the group ${lost}, which controls may name; an empty list takes its codes away`;
+  throw invalid([{ pointer: '/tables/mcc_groups', detail }]);
 }
 
 /** Category groups that controls of the program's cards and accounts may name. */
-export function groupsOf(snapshot: string): MccGroups {
-  return readSnapshot(snapshot, context).tables.mccGroups;
+export function groupsOf(snapshot: string | undefined): MccGroups {
+  return snapshot === undefined ? defaultMccGroups : readSnapshot(snapshot, context).tables.mccGroups;
 }
 
 function invalid(problems: readonly ControlProblem[]): ApiError {

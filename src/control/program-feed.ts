@@ -22,7 +22,7 @@ export class ProgramFeed {
   #retry: NodeJS.Timeout | undefined;
   #stopped = false;
 
-  /** @param warn told of shards that could not be reached */
+  /** @param warn told when a start could not reach a shard */
   constructor(shards: ShardPort, system: SystemState, warn: (message: string) => void) {
     this.#shards = shards;
     this.#system = system;
@@ -32,7 +32,8 @@ export class ProgramFeed {
   /** Hands every shard what it lacks. A shard that cannot be reached is tried again later. */
   async start(): Promise<void> {
     this.#all();
-    await this.#catchUp();
+    const failure = await this.#catchUp();
+    if (failure !== undefined) this.#warn(`programs are still to be handed over: ${failure.message}`);
   }
 
   /**
@@ -85,7 +86,6 @@ export class ProgramFeed {
     } catch (error) {
       this.#behind.add(shard);
       if (!(error instanceof ShardError)) throw error;
-      this.#warn(`programs were not handed over: ${error.message}`);
       return error;
     }
   }

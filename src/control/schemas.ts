@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { maskPans } from '../pan-mask.js';
 import { currencyOfCode } from './currencies.js';
 import { type ProblemCode, problems } from './problem.js';
+import { programTables } from './schemas-programs.js';
 import { scopes } from './tokens.js';
 
 /** Largest amount of one movement: 12 digits, as DE4 has. */
@@ -166,7 +167,7 @@ const programFields = {
   product: z.enum(accountTypes),
   bins: z.array(bin).min(1).max(50),
   sandbox: z.boolean(),
-  tables: table.describe('Tables that differ from the defaults: docs/reference/programs.md.'),
+  tables: table.describe('Those of ProgramTables that differ from the defaults: docs/reference/programs.md.'),
   controls: table.describe('Controls of each card or account that has none of its own: docs/reference/controls.md.'),
 };
 
@@ -202,9 +203,9 @@ export const program = z
     id: z.string(),
     revision: z.int().describe('From 1; rises with every change.'),
     ...programFields,
-    effective_tables: z
-      .record(z.string(), z.unknown())
-      .describe('What the shards decide with: the tables that were set, and the defaults of the others.'),
+    effective_tables: programTables.describe(
+      'What the shards decide with: the tables that were set, and the defaults of the others.',
+    ),
     created_at: timestamp,
     updated_at: timestamp,
   })

@@ -156,6 +156,22 @@ describe('a program', () => {
   });
 });
 
+describe('changes at the same time', () => {
+  it('are revisions one behind the other, and every shard ends with the last', async () => {
+    await h.call('POST', '/v1/programs', gold);
+    const tries = [4, 5, 6, 7, 8];
+    const answers = await Promise.all(
+      tries.map((count) => h.call('PATCH', '/v1/programs/gold', { tables: { pin: { tries: count } } })),
+    );
+    expect(answers.map(({ body }) => body.revision).sort()).toEqual([2, 3, 4, 5, 6]);
+    expect(await inShards(h, 'gold')).toEqual([6, 6, 6, 6]);
+    for (const { body } of answers) {
+      const kept = await h.call('GET', `/v1/programs/gold?revision=${body.revision}`);
+      expect(kept.body.tables).toEqual(body.tables);
+    }
+  });
+});
+
 describe('a write with an Idempotency-Key', () => {
   it('is done once', async () => {
     const key = { 'idempotency-key': 'k' };

@@ -2,14 +2,18 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Problem } from '../../src/cli/config-file.js';
 import { readPrograms } from '../../src/cli/programs.js';
+import { programTables } from '../../src/control/schemas-programs.js';
+import { parseTables } from '../../src/domain/program/parse.js';
 import { printTables } from '../../src/domain/program/print.js';
 import { mappableReasons } from '../../src/domain/program/responses.js';
 import { defaultProgramTables, tableNames } from '../../src/domain/program/tables.js';
 import { HOLD_LIFE_DAYS_MAX, HOLD_LIFE_ROWS_MAX, PROGRAM_MCC_GROUPS_MAX, PROGRAMS_MAX } from '../../src/limits.js';
 import { makeHarness } from '../control/harness.js';
+import { dialects, tablesJson } from '../domain/program/arbitraries.js';
 import { Page } from './pages.js';
 
 const page = new Page('docs/reference/programs.md');
@@ -28,6 +32,15 @@ describe('the page about programs', () => {
   test('shows the defaults', () => {
     const { mcc_groups: _groups, ...tables } = printTables(defaultProgramTables);
     expect(JSON.parse(block('json', 1))).toEqual(JSON.parse(JSON.stringify(tables)));
+  });
+
+  test('agrees with the OpenAPI document about every table', () => {
+    fc.assert(
+      fc.property(tablesJson, (json) => {
+        const parsed = parseTables(json, { dialects });
+        expect(parsed.ok && programTables.safeParse(printTables(parsed.tables)).success).toBe(true);
+      }),
+    );
   });
 
   test('shows a file that can be read', () => {

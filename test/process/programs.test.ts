@@ -41,6 +41,9 @@ async function journaled(dataDir: string): Promise<Record<number, number[]>> {
   return found;
 }
 
+const eachShard = (revisions: number[]): Record<number, number[]> =>
+  Object.fromEntries(Array.from({ length: SHARDS }, (_, shard) => [shard, revisions]));
+
 const cash = (card: number) => purchase({ card, amount: 100, fields: { 3: '010000' } });
 
 describe('a file of programs', () => {
@@ -117,6 +120,29 @@ describe('a file of programs', () => {
   });
 });
 
+describe.each([
+  // Which of the two journals have the revision when the process dies.
+  ['before any shard has it', 'before-append:1'],
+  ['when the first shards have it and nobody knows', 'append-release:1'],
+])('killed %s', (_when, kill) => {
+  test('every shard has it at the next start', async () => {
+    let server = await Server.start({ demo: false });
+    const { dataDir } = server;
+    expect(await server.stop()).toEqual({ status: 0, signal: null });
+    server = await Server.start({ dataDir, demo: false, environment: { HOLDFAST_FAULT_KILL: kill } });
+    const lost = await server.api('PATCH', SANDBOX, { name: 'Killed' }).catch(() => 'no answer');
+    expect(lost).toBe('no answer');
+    expect(await server.end()).toEqual({ status: null, signal: 'SIGKILL' });
+    const before = Object.values(await journaled(dataDir)).flat();
+    expect(before.includes(2)).toBe(kill.startsWith('append-release'));
+    server = await Server.start({ dataDir, demo: false });
+    expect((await server.get(SANDBOX)).body).toMatchObject({ revision: 2, name: 'Killed' });
+    expect(await server.stop()).toEqual({ status: 0, signal: null });
+    expect(await journaled(dataDir)).toEqual(eachShard([1, 2]));
+    expect(await run(['verify', '--data-dir', dataDir])).toMatchObject({ status: 0, err: '' });
+  });
+});
+
 test('killed as soon as the system journal has a revision, every shard has it once after the next start', async () => {
   let server = await Server.start();
   const { dataDir } = server;
@@ -136,7 +162,6 @@ test('killed as soon as the system journal has a revision, every shard has it on
   }
   expect(await server.stop()).toEqual({ status: 0, signal: null });
   const revisions = Array.from({ length: KILLS + 1 }, (_, i) => i + 1);
-  const all = Object.fromEntries(Array.from({ length: SHARDS }, (_, shard) => [shard, revisions]));
-  expect(await journaled(dataDir)).toEqual(all);
+  expect(await journaled(dataDir)).toEqual(eachShard(revisions));
   expect(await run(['verify', '--data-dir', dataDir])).toMatchObject({ status: 0, err: '' });
 });

@@ -1,0 +1,49 @@
+/**
+ * The tables of programs for the OpenAPI document. Requests are judged by domain/program/parse.ts, which knows groups,
+ * dialects and reasons; these shapes only describe, and tests hold them against what the engine shows.
+ */
+import { z } from 'zod';
+import { AMOUNT_MAX, HOLD_LIFE_DAYS_MAX, HOLD_LIFE_ROWS_MAX } from '../limits.js';
+
+const minorUnits = z.int().min(0).max(AMOUNT_MAX).describe("Minor units of the program's currency.");
+const twoDigits = z.string().regex(/^\d{2}$/);
+const mccList = z.array(z.union([z.string(), z.int()])).describe('Codes, ranges "3501-3999", names of groups.');
+
+const holdLifeRow = z.strictObject({
+  name: z.string(),
+  days: z.int().min(1).max(HOLD_LIFE_DAYS_MAX),
+  mcc: mccList.optional(),
+  functions: z
+    .array(z.enum(['N', 'E', 'F', 'I', 'R']))
+    .optional()
+    .describe('DE48 tag 20.'),
+  entry_modes: z.array(twoDigits).optional().describe('First two digits of DE22.'),
+  conditions: z.array(twoDigits).optional().describe('DE25.'),
+  except_conditions: z.array(twoDigits).optional(),
+});
+
+export const programTables = z
+  .strictObject({
+    hold_life: z.array(holdLifeRow).max(HOLD_LIFE_ROWS_MAX).describe('The first row that fits; the last fits all.'),
+    tolerance: z.record(z.string(), z.int().min(0).max(100)).describe('Percent by category group.'),
+    fuel: z.strictObject({
+      mcc: mccList,
+      status_check: z.int().min(1).describe('Major units.'),
+      amount: minorUnits,
+      when_short: z.enum(['decline', 'hold_available']),
+      minimum: minorUnits,
+    }),
+    mcc_groups: z.record(z.string(), mccList),
+    responses: z.record(z.string(), z.record(z.string(), z.string())).describe('DE39 by dialect (or all) and reason.'),
+    forbidden: z.array(twoDigits).describe('First two digits of DE3.'),
+    partial_approval: z.boolean(),
+    pin: z.strictObject({ tries: z.int().min(1) }),
+    fees: z.strictObject({
+      cash: z.strictObject({
+        flat: minorUnits,
+        basis_points: z.int().min(0).max(10_000),
+        maximum: minorUnits.optional(),
+      }),
+    }),
+  })
+  .meta({ id: 'ProgramTables' });
