@@ -124,7 +124,7 @@ export function cardRoutes(context: ControlContext): Route[] {
       idempotency: 'shard',
       params: idParams,
       body: schemas.cardUpdate,
-      errors: [...shardWrite, 'card_status_final', 'controls_not_enforced'],
+      errors: [...shardWrite, 'card_status_final', 'not_a_card', 'controls_not_enforced'],
       answers: { 200: { description: 'The card after the change', schema: schemas.card } },
       async handle({ params, body, idempotency }) {
         assertNoControls(body.controls);
