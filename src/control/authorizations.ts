@@ -13,7 +13,7 @@ import { legObjects } from './chart.js';
 import type { ControlContext } from './context.js';
 import { currencyCode } from './currencies.js';
 import { catchUp, type JournalRecord, readRecord } from './history.js';
-import { eventId } from './ids.js';
+import { eventId, eventPlace } from './ids.js';
 import { codeName, refused, time } from './views.js';
 
 /** A record of a message. */
@@ -90,6 +90,34 @@ export async function assemble(context: ControlContext, record: MessageRecord): 
     const hold = folded.totals.held > 0 ? await readHold(context, record) : NO_HOLD;
     if (hold.remaining === folded.totals.held || attempt === 2) return { record, owner, elements, hold, ...folded };
   }
+}
+
+/** A record, and the authorization that it stands for or belongs to. */
+export interface FoundRecord {
+  record: JournalRecord;
+  details: AuthorizationDetails;
+}
+
+/** The record behind the id of an authorization or of one of its elements; undefined when there is none. */
+export async function findRecord(context: ControlContext, id: string): Promise<FoundRecord | undefined> {
+  const place = context.ids.decode('auth', id) ?? eventPlace(context, 'elem', id);
+  if (place === undefined || place.shard >= context.shards.shards || place.number < 1) return undefined;
+  return recordAt(context, place.shard, place.number);
+}
+
+/** The record at a sequence, with its authorization; undefined when it is of another kind or not there. */
+export async function recordAt(
+  context: ControlContext,
+  shard: number,
+  sequence: number,
+): Promise<FoundRecord | undefined> {
+  await catchUp(context, shard, sequence);
+  const record = readRecord(context, shard, sequence);
+  if (record === undefined) return undefined;
+  const original = originalOf(record);
+  const root = original > 0 ? readRecord(context, shard, original) : record;
+  if (root === undefined || !isAuthorization(root)) return undefined;
+  return { record, details: await assemble(context, root) };
 }
 
 /** True for what no later message can name. */

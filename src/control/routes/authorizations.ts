@@ -8,6 +8,8 @@ import {
   type AuthorizationDetails,
   assemble,
   authorizationObject,
+  type FoundRecord,
+  findRecord,
   isAuthorization,
   isMessage,
   type MessageRecord,
@@ -25,7 +27,6 @@ import {
   walkAll,
   walkChain,
 } from '../history.js';
-import { eventPlace } from '../ids.js';
 import { badCursor, type Cursor, cursorOf, listAnswer, listQuery, Page } from '../list.js';
 import { ApiError } from '../problem.js';
 import { type Route, route } from '../route.js';
@@ -119,33 +120,6 @@ export function authorizationRoutes(context: ControlContext): Route[] {
       },
     }),
   ];
-}
-
-/** A record, and the authorization that it stands for or belongs to. */
-interface FoundRecord {
-  record: JournalRecord;
-  details: AuthorizationDetails;
-}
-
-/** The record behind the id of an authorization or of one of its elements; undefined when there is none. */
-async function findRecord(context: ControlContext, id: string): Promise<FoundRecord | undefined> {
-  const place = context.ids.decode('auth', id) ?? eventPlace(context, 'elem', id);
-  if (place === undefined || place.shard >= context.shards.shards || place.number < 1) return undefined;
-  await catchUp(context, place.shard, place.number);
-  const record = readRecord(context, place.shard, place.number);
-  if (record === undefined) return undefined;
-  const original = originalOf(record);
-  const root = original > 0 ? readRecord(context, place.shard, original) : record;
-  if (root === undefined || !isAuthorization(root)) return undefined;
-  return { record, details: await assemble(context, root) };
-}
-
-/** The authorization behind its id, or behind that of one of its elements. */
-export async function findAuthorization(
-  context: ControlContext,
-  id: string,
-): Promise<AuthorizationDetails | undefined> {
-  return (await findRecord(context, id))?.details;
 }
 
 async function requireRecord(context: ControlContext, id: string): Promise<FoundRecord> {
