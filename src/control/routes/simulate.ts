@@ -1,8 +1,8 @@
 /** The simulator's calls: which message each of them sends (simulator.ts does the sending). */
 import type { z } from 'zod';
 import { ElementKind } from '../../domain/codes.js';
-import { classOf } from '../../domain/message.js';
 import type { Fields } from '../../iso8583/message.js';
+import { classOf, MessageClass, replyMti } from '../../iso8583/mti.js';
 import { PrivateTag } from '../../iso8583/private-data.js';
 import { findRecord, type MessageRecord } from '../authorizations.js';
 import type { ControlContext } from '../context.js';
@@ -221,16 +221,24 @@ async function aboutPayment(
 
 async function assertAnnounced(context: ControlContext, id: string): Promise<void> {
   const { record } = await payment(context, id);
-  if (record.message.element === ElementKind.refundAuthorization && classOf(record.message.input.mti) === 1) return;
+  if (
+    record.message.element === ElementKind.refundAuthorization &&
+    classOf(record.message.input.mti) === MessageClass.authorization
+  )
+    return;
   throw notSimulatable('This is no announced refund. A refund of a purchase is a payment of its own: name the card.');
 }
 
-const NETWORK_MANAGEMENT = 8;
+/** What a listener answers itself or drops never comes to a shard. */
+function assertForShard(mti: number): void {
+  if (classOf(mti) === MessageClass.networkManagement)
+    throw notSimulatable('Network management is between a connection and its listener.', '/fields');
+  if (replyMti(mti) < 0) throw notSimulatable('The engine does not answer such a message.', '/fields');
+}
 
 /** The card that the fields of a network message name. A number that nobody has must be of a sandbox program's BIN. */
 async function addressee(context: ControlContext, card: string | undefined, fields: Fields): Promise<Addressee> {
-  if (classOf(Number(fields[0] ?? 0)) === NETWORK_MANAGEMENT)
-    throw notSimulatable('Network management is between a connection and its listener.', '/fields');
+  assertForShard(Number(fields[0] ?? 0));
   if (card !== undefined) {
     if (fields[2] !== undefined || fields[35] !== undefined)
       throw notSimulatable('Leave DE2 and DE35 out: the number of the card becomes DE2.', '/fields');
