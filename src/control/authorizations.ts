@@ -133,36 +133,22 @@ async function readHold(context: ControlContext, record: JournalRecord): Promise
 }
 
 /** Elements of an authorization, oldest first. */
-async function readElements(context: ControlContext, record: JournalRecord): Promise<JournalRecord[]> {
-  const elements = await elementsUnder(context, record, record.sequence);
-  // The roll-back of an increment stands under the increment, whose repeat asks for it.
-  const changes = elements.filter(({ message }) => message !== undefined && isChange(message));
-  for (const { sequence } of changes) {
-    for (const element of await elementsUnder(context, record, sequence))
-      if (element.event?.kind === EventKind.notDelivered) elements.push(element);
-  }
-  return elements.sort((a, b) => a.sequence - b.sequence);
-}
-
-const isChange = ({ element }: MessageEvent): boolean =>
-  element === ElementKind.increment || element === ElementKind.replacement;
-
-/** Records of the authorization that the index keeps under `named`: itself, or one of its increments. */
-async function elementsUnder(context: ControlContext, record: JournalRecord, named: number): Promise<JournalRecord[]> {
-  const { shard } = record;
-  const { high, low } = context.search.elements(named);
+async function readElements(context: ControlContext, { shard, sequence }: JournalRecord): Promise<JournalRecord[]> {
+  const { high, low } = context.search.elements(sequence);
   const result = await context.shards.read(shard, { op: 'index', high, low, limit: ELEMENTS_SHOWN_MAX });
   if (!result.ok) throw refused(result.code);
   if (!('sequences' in result)) throw new TypeError('the shard answered no sequences');
-  const found = [...new Set(result.sequences)];
-  if (found.length === 0) return [];
-  await catchUp(context, shard, Math.max(...found));
-  return (
-    found
-      .map((at) => readRecord(context, shard, at))
-      // The index answers candidates: the record decides.
-      .filter((element) => element !== undefined && originalOf(element) === record.sequence) as JournalRecord[]
-  );
+  const found = [...new Set(result.sequences)].sort((a, b) => a - b);
+  const newest = found.at(-1);
+  if (newest === undefined) return [];
+  await catchUp(context, shard, newest);
+  const elements: JournalRecord[] = [];
+  for (const at of found) {
+    const element = readRecord(context, shard, at);
+    // The index answers candidates: the record decides.
+    if (element !== undefined && originalOf(element) === sequence) elements.push(element);
+  }
+  return elements;
 }
 
 export function authorizationObject(context: ControlContext, details: AuthorizationDetails): Record<string, unknown> {

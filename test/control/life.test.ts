@@ -345,6 +345,24 @@ describe('refunds', () => {
   });
 });
 
+describe('controls', () => {
+  it('an explanation names the control that refused, with its figures', async () => {
+    const { shard, number } = h.context.ids.decode('card', card)!;
+    const controls = JSON.stringify({ velocity: [{ window: 'day', amount: 5000 }] });
+    await h.engine.command(shard, { op: 'update_card', cardSlot: number, controls });
+    const approved = await authorize(3000);
+    const refused = (await simulate('authorization', { card, amount: 2001 })).authorization;
+    expect(refused).toMatchObject({ response_code: '61', decline_reason: 'velocity_amount', status: 'declined' });
+    const explain = async (id: string) => (await h.call('GET', `/v1/authorizations/${id}/explain`)).body;
+    expect(await explain(refused.id)).toMatchObject({
+      control: { level: 'card', source: 'card', control: '/velocity/0', limit: 5000, before: 3000, attempted: 2001 },
+      counters: { card: [{ amount: 3000, count: 1 }], account: [] },
+      rules: null,
+    });
+    expect(await explain(approved)).toMatchObject({ control: null, counters: { card: [{ amount: 0, count: 0 }] } });
+  });
+});
+
 describe('file updates', () => {
   it('are listed, and say what the card became', async () => {
     const fields = { 0: '0302', 7: '1123120000', 11: '000001', 37: 'LISTING00001', 91: '1', 127: '41' };
