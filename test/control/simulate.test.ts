@@ -1,5 +1,6 @@
 /** The simulator beyond authorizations and reversals: what each call sends, and what it refuses. */
 import { beforeEach, describe, expect, it } from 'vitest';
+import { pack } from '../../src/iso8583/message.js';
 import { type Harness, makeHarness } from './harness.js';
 
 let h: Harness;
@@ -147,10 +148,23 @@ describe('what is refused', () => {
       expect([answer.status, answer.body.code], kind).toEqual([403, 'not_sandbox']);
       expect(answer.text).not.toContain(real.pan);
     }
-    expect(h.engine.commands.filter(({ op }) => op === 'keep_answer')).toEqual([]);
-    const { sequence } = h.engine.head(place.shard);
     expect((await h.call('GET', `/v1/authorizations?card=${real.id}`)).body.data).toEqual([]);
-    expect(sequence).toBe(h.engine.head(place.shard).sequence);
+    // What came over the wire cannot be continued here either.
+    const header = new Uint8Array(20);
+    new DataView(header.buffer).setUint32(0, ((place.shard << 24) | place.number) >>> 0, true);
+    await h.engine.wire(place.shard, header, pack('iso87-bcd', { ...message, 0: '0100', 2: real.pan }));
+    const [{ id: authorization }] = (await h.call('GET', `/v1/authorizations?card=${real.id}`)).body.data;
+    const continued: [string, object][] = [
+      ['increment', { authorization, amount: 1 }],
+      ['advice', { authorization, amount: 1, reason: 'completion' }],
+      ['refund', { authorization, amount: 1 }],
+      ['reversal', { authorization }],
+    ];
+    for (const [kind, body] of continued) {
+      const answer = await h.call('POST', `/v1/simulate/${kind}`, body);
+      expect([answer.status, answer.body.code], kind).toEqual([403, 'not_sandbox']);
+    }
+    expect((await h.call('GET', `/v1/authorizations/${authorization}`)).body.elements).toHaveLength(1);
   });
 
   const unprocessable: [string, (id: string) => [string, object], string][] = [
