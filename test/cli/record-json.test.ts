@@ -16,7 +16,7 @@ function eventfulMessage(): MessageEvent {
   const event = sampleMessage(8);
   event.element = ElementKind.reversal;
   Object.assign(event, { originalSequence: 3, elementSequence: 5, tokenSlot: 2, holdPlaced: 1, authorizedAfter: 900 });
-  event.holdFlags = HoldFlag.refund | HoldFlag.completed;
+  event.holdFlags = HoldFlag.refund | HoldFlag.counted;
   event.cardStatusAfter = CardStatus.stolen;
   event.programRevision = 4;
   event.findingCount = event.finding.length;
@@ -112,7 +112,7 @@ describe('records as JSON', () => {
   it('shows the effects that only some messages have', () => {
     expect(records[13]).toMatchObject({
       ...{ original_sequence: 3, element_sequence: 5, token_slot: 2, hold_placed: true, authorized_after: 900 },
-      hold_flags: ['refund', 'completed'],
+      hold_flags: ['refund', 'counted'],
       card_status_after: 'stolen',
       program_revision: 4,
       finding: {
