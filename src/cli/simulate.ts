@@ -179,7 +179,7 @@ const kinds: readonly Kind[] = [
     name: 'network-message',
     text: 'any message, field by field; nothing is added but the number of the card',
     examples: [
-      'simulate network-message --account demo-0001 --field 0=0302 --field 7=1123120000 --field 11=000001 --field 91=1 --field 127=41',
+      'simulate network-message --account demo-0001 --field 0=0302 --field 7=1123120000 --field 11=1 --field 91=1',
     ],
     options: [
       ...card,

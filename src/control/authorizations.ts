@@ -226,7 +226,8 @@ export function elementObject(
 }
 
 function elementType({ message, event }: JournalRecord): string {
-  return message === undefined ? codeName(EventKind, event!.kind) : codeName(ElementKind, message.element);
+  if (message !== undefined) return codeName(ElementKind, message.element);
+  return event?.kind === EventKind.holdExpired ? 'expiry' : 'not_delivered';
 }
 
 const cardStatus = (message: MessageEvent): string => codeName(CardStatus, message.cardStatusAfter);

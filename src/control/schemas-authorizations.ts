@@ -17,9 +17,9 @@ export const element = z
     type: z
       .string()
       .describe(
-        'authorization, refund_authorization, increment, replacement, advice, completion, reversal, not_delivered, hold_expired, verification, balance_inquiry, file_update, refused.',
+        'authorization, refund_authorization, increment, replacement, advice, completion, reversal, not_delivered, expiry, verification, balance_inquiry, file_update, refused.',
       ),
-    mti: text.describe('Null of what came without a message: not_delivered, hold_expired.'),
+    mti: text.describe('Null of what came without a message: not_delivered, expiry.'),
     amount: minor
       .nullable()
       .describe(

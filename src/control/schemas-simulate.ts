@@ -174,6 +174,9 @@ export const simulation = z
       .nullable()
       .describe('As it is after the message. Null when nothing was recorded (an answer 91 or 96).'),
     element: z.string().nullable().describe('Id of the element that the message became.'),
-    iso: z.object({ request: isoMessage, reply: isoMessage }),
+    iso: z
+      .object({ request: isoMessage, reply: isoMessage })
+      .nullable()
+      .describe('Null of an expiry, of which the network knows nothing.'),
   })
   .meta({ id: 'Simulation' });
