@@ -196,8 +196,9 @@ export const LIST_SCAN_SLICE = 256;
  * 32 768 messages of a shard; 28 bytes each are 57 kB per shard. */
 export const STAGE_TIMES_KEPT = 2048;
 
-/** Elements (reversals, roll-backs) shown of one authorization. */
-export const ELEMENTS_SHOWN_MAX = 256;
+/** Elements (increments, advices, reversals ...) read and shown of one authorization, the newest: one for every 22 minutes of
+ * the longest hold life. Of more than these the totals would leave the oldest out. */
+export const ELEMENTS_SHOWN_MAX = 2048;
 
 /** Candidates of a search by RRN or STAN per shard; a STAN alone is not selective. */
 export const SEARCH_CANDIDATES_MAX = 1000;

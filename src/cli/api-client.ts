@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
-import { Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import { json as readJson, text as readText } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
 import type { Command } from 'commander';
@@ -50,20 +50,26 @@ export class ApiClient {
     return (await this.#answer(path)).json() as Promise<Json>;
   }
 
-  /** Sends a JSON object. @throws HoldfastError as `get` */
-  async post(path: string, body: Json): Promise<Json> {
-    return this.upload(path, 'application/json', Readable.from([JSON.stringify(body)]));
-  }
-
   async getText(path: string): Promise<string> {
     return (await this.#answer(path)).text();
   }
 
-  async #answer(path: string): Promise<Response> {
+  /** Sends a JSON object. @throws HoldfastError as `get` */
+  async post(path: string, body: Json, idempotencyKey?: string): Promise<Json> {
+    const headers = {
+      'content-type': 'application/json',
+      ...(idempotencyKey === undefined ? {} : { 'idempotency-key': idempotencyKey }),
+    };
+    const response = await this.#answer(path, { method: 'POST', body: JSON.stringify(body), headers });
+    return response.json() as Promise<Json>;
+  }
+
+  async #answer(path: string, request: RequestInit = {}): Promise<Response> {
     let response: Response;
     try {
       const signal = AbortSignal.timeout(ANSWER_LIMIT_MS);
-      response = await fetch(new URL(path, this.#base), { headers: this.#headers(), signal });
+      const headers = { ...this.#headers(), ...(request.headers as Record<string, string> | undefined) };
+      response = await fetch(new URL(path, this.#base), { ...request, headers, signal });
     } catch (error) {
       throw this.#unreachable((error as Error).cause ?? error);
     }
@@ -116,7 +122,7 @@ export class ApiClient {
     const text = `the server refused: ${what} (${status}${problem.code === undefined ? '' : ` ${problem.code}`}${trace})`;
     if (status === 404) return new HoldfastError('not_found', text, 'check the id');
     const next =
-      status === 401 || status === 403
+      status === 401 || (status === 403 && problem.code !== 'not_sandbox')
         ? 'give --token-file <data-dir>/admin.token'
         : 'correct the request, or try again later';
     return new HoldfastError('api_refused', text, next);

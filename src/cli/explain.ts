@@ -13,6 +13,7 @@ export function addExplain(program: Command, run: Run): void {
   const command = newCommand(program, 'explain <rrn-or-id>', 'why an authorization was answered as it was', [
     'explain 632602112345',
     'explain auth_4w7k... --json',
+    'explain elem_9c2m...',
   ]).option('--json', 'one JSON object per authorization');
   addApiOptions(command);
   setAction(command, run, async (options, [word]) => {
@@ -30,9 +31,9 @@ export function addExplain(program: Command, run: Run): void {
 
 /** The id itself, or those that carry the retrieval reference number, newest first. */
 async function authorizationIds(client: ApiClient, word: string): Promise<string[]> {
-  if (word.startsWith('auth_')) return [word];
+  if (word.startsWith('auth_') || word.startsWith('elem_')) return [word];
   if (!/^[\x21-\x7e]{1,12}$/.test(word)) {
-    throw new HoldfastError('usage', 'neither an RRN nor an id', 'give 12 characters of DE37, or auth_...');
+    throw new HoldfastError('usage', 'neither an RRN nor an id', 'give 12 characters of DE37, or auth_... or elem_...');
   }
   const list = await client.get(`/v1/authorizations?rrn=${encodeURIComponent(word)}`);
   const ids = (list.data as { id: string }[]).map(({ id }) => id);
@@ -58,10 +59,23 @@ function tell(authorization: Json, explanation: Json, terminal: Terminal): void 
     .filter((key) => present(authorization[key]))
     .map((key) => `${key}=${String(authorization[key])}`);
   terminal.out(paint(terminal, 'bold', title.join(' ')));
-  for (const [key, value] of Object.entries(explanation)) {
+  const linked = explanation.linked as Json[] | undefined;
+  const shown: Json = {
+    ...explanation,
+    postings: legsText(explanation.postings),
+    linked: linked?.map((element) => ({ ...element, object: null, postings: legsText(element.postings) })),
+  };
+  for (const [key, value] of Object.entries(shown)) {
     if (key === 'object' || key === 'id' || !present(value)) continue;
     for (const line of lines(key, value, 1)) terminal.out(line);
   }
+}
+
+/** `1100 D 1234, 2100 C 1234`: the legs of an entry, account by account; undefined when there are none. */
+function legsText(postings: unknown): string | undefined {
+  const legs = (postings ?? []) as { account: string; debit: number; credit: number }[];
+  if (legs.length === 0) return undefined;
+  return legs.map(({ account, debit, credit }) => `${account} ${debit > 0 ? 'D' : 'C'} ${debit || credit}`).join(', ');
 }
 
 function present(value: unknown): boolean {

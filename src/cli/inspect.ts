@@ -21,7 +21,13 @@ export function addInspect(program: Command, run: Run): void {
   addStats(inspect, run);
   addObject(inspect, run, 'account <id>', 'an account, then its newest entries', accountObjects);
   addObject(inspect, run, 'card <id>', 'a card, masked', async (get, id) => [await get(`/v1/cards/${id}`)]);
-  addObject(inspect, run, 'hold <authorization>', 'the hold of an authorization', holdObjects);
+  addObject(
+    inspect,
+    run,
+    'hold <authorization>',
+    'the hold of an authorization, then every element and what it did to it',
+    holdObjects,
+  );
   addExpiry(inspect, run);
 }
 
@@ -166,5 +172,6 @@ async function holdObjects(get: Get, id: string): Promise<unknown[]> {
       'see `holdfast explain` for what became of it',
     );
   }
-  return [{ authorization: authorization.id, status: authorization.status, hold }];
+  const { id: authorizationId, status, totals, elements } = authorization;
+  return [{ authorization: authorizationId, status, hold, totals }, ...(elements as unknown[])];
 }

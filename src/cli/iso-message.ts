@@ -67,7 +67,8 @@ export function oneOf<Name extends string>(names: readonly Name[]): (text: strin
   };
 }
 
-function collectField(text: string, before: Record<string, string> = {}): Record<string, string> {
+/** Gathers `--field N=VALUE` options. */
+export function collectField(text: string, before: Record<string, string> = {}): Record<string, string> {
   const match = /^(\d{1,3})=(.*)$/s.exec(text);
   if (match === null) throw new InvalidArgumentError('Allowed: N=VALUE, such as 60=TEST or 52=hex:0011223344556677.');
   return { ...before, [String(Number(match[1]))]: match[2]! };

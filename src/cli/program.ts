@@ -15,6 +15,7 @@ import { addIso } from './iso.js';
 import { addLoadtest } from './loadtest.js';
 import { addMetrics } from './metrics.js';
 import { addServe } from './serve.js';
+import { addSimulate } from './simulate.js';
 import { report, type Terminal } from './terminal.js';
 import { addVerify } from './verify.js';
 import { addVersion, versionLine } from './version.js';
@@ -29,6 +30,7 @@ const commands = [
   addVerify,
   addInspect,
   addExplain,
+  addSimulate,
   addIso,
   addLoadtest,
   addMetrics,

@@ -13,8 +13,11 @@ import {
   Step,
   Verdict,
 } from '../domain/codes.js';
-import type { MessageEvent, PlainEvent } from '../domain/events.js';
+import { ControlKind } from '../domain/controls/verdict.js';
+import type { MessageEvent, PlainEvent, Posting } from '../domain/events.js';
+import { HoldFlag } from '../domain/hold-table.js';
 import { ABSENT, Carried, type MessageInput, Text } from '../domain/message.js';
+import { CounterChanges } from '../domain/velocity/counter-changes.js';
 import { dialectNames } from '../iso8583/dialects.js';
 
 export type JsonObject = Record<string, unknown>;
@@ -54,7 +57,9 @@ export function messageObject(shard: number, event: MessageEvent): JsonObject {
     approved_amount: event.approvedAmount,
     hold_delta: event.holdDelta,
     ...(event.holdExpiresMs === 0 ? {} : { hold_expires: timeText(event.holdExpiresMs) }),
+    ...(event.authorizedAfter === 0 ? {} : { authorized_after: event.authorizedAfter }),
     ...(event.originalSequence === 0 ? {} : { original_sequence: event.originalSequence }),
+    ...effects(event),
     ...(event.tombstone === 0 ? {} : { tombstone: true }),
     ...(event.previousOfAccount === 0 ? {} : { previous_of_account: event.previousOfAccount }),
     ...(event.previousOfCard === 0 ? {} : { previous_of_card: event.previousOfCard }),
@@ -62,6 +67,72 @@ export function messageObject(shard: number, event: MessageEvent): JsonObject {
     verdicts: verdicts(event),
     input: inputObject(event.input),
   };
+}
+
+/** What only some messages have (journal/message-effects.ts). */
+function effects(event: MessageEvent): JsonObject {
+  const object: JsonObject = {};
+  if (event.elementSequence !== 0) object.element_sequence = event.elementSequence;
+  if (event.tokenSlot >= 0) object.token_slot = event.tokenSlot;
+  if (event.holdPlaced === 1) object.hold_placed = true;
+  if (event.holdFlags !== 0) object.hold_flags = bitNames(HoldFlag, event.holdFlags);
+  if (event.cardStatusAfter !== 0) object.card_status_after = codeName(CardStatus, event.cardStatusAfter);
+  if (event.programRevision !== 0) object.program_revision = event.programRevision;
+  if (event.findingCount > 0) object.finding = findingObject(event);
+  if (event.rulesAsked > 0) object.rules = rulesObject(event);
+  if (event.cardReadings + event.accountReadings > 0) object.readings = readingsObject(event);
+  if (event.changes.count > 0) object.changes = changeObjects(event.changes);
+  if (event.postings.count > 0) object.postings = postingObjects(event.postings.toList());
+  return object;
+}
+
+function bitNames(table: Readonly<Record<string, number>>, bits: number): string[] {
+  return Object.entries(table)
+    .filter(([, bit]) => (bits & bit) !== 0)
+    .map(([name]) => snakeCase(name));
+}
+
+/** Names of the numbers behind a finding's kind (events.ts). */
+const findingNames = ['level', 'source', 'index', 'limit', 'before', 'attempted'];
+
+function findingObject({ finding, findingCount }: MessageEvent): JsonObject {
+  const [kind, ...numbers] = Array.from(finding.subarray(0, findingCount));
+  const named = numbers.map((value, i) => [findingNames[i]!, value] as const);
+  return { kind: codeName(ControlKind, kind!), ...Object.fromEntries(named) };
+}
+
+function rulesObject({ rulesAsked, decidingRule, ruleBits }: MessageEvent): JsonObject {
+  const matched: number[] = [];
+  for (let rule = 0; rule < rulesAsked; rule++) if ((ruleBits[rule >> 3]! >> (rule & 7)) & 1) matched.push(rule);
+  return { asked: rulesAsked, matched, ...(decidingRule < 0 ? {} : { deciding: decidingRule }) };
+}
+
+/** Amount and count of each window before the message, the card's and then the account's. */
+function readingsObject({ readings, cardReadings, accountReadings }: MessageEvent): JsonObject {
+  const pairs = Array.from({ length: cardReadings + accountReadings }, (_, i) => ({
+    amount: readings[2 * i]!,
+    count: readings[2 * i + 1]!,
+  }));
+  return { card: pairs.slice(0, cardReadings), account: pairs.slice(cardReadings) };
+}
+
+/** The owner of a counter is an account, or the oldest card of a chain of replacements. */
+function changeObjects(changes: CounterChanges): JsonObject[] {
+  return Array.from({ length: changes.count }, (_, i) => {
+    const owner = changes.owner[i]!;
+    const slot = Math.floor(owner / 2);
+    return {
+      ...(owner % 2 === 1 ? { account_slot: slot } : { card_slot: slot }),
+      key: changes.key[i]!,
+      bucket: changes.bucket[i]!,
+      amount: changes.amount[i]!,
+      uses: changes.uses[i]!,
+    };
+  });
+}
+
+function postingObjects(postings: readonly Posting[]): JsonObject[] {
+  return postings.map(({ glAccount, amount }) => ({ gl_account: glAccount, amount }));
 }
 
 function verdicts(event: MessageEvent): JsonObject {
@@ -92,9 +163,15 @@ const widths: Partial<Record<keyof MessageInput, number>> = {
   originalMti: 4,
   originalStan: 6,
   originalTransmission: 10,
+  fileCode: 2,
 };
 
-const amounts = ['amount', 'billingAmount', 'replacementAmount', 'threeDSecureLevel'] as const;
+const DAY_MS = 86_400_000;
+
+const amounts = ['amount', 'billingAmount', 'replacementAmount', 'cashBack', 'threeDSecureLevel'] as const;
+
+/** Fields that hold the code of a character, 0 when absent. */
+const letters = { functionCode: 'function', adviceReason: 'advice_reason', fileAction: 'file_action' } as const;
 
 function inputObject(input: MessageInput): JsonObject {
   const object: JsonObject = { dialect: dialectNames[input.dialect] ?? input.dialect, link: input.link };
@@ -107,10 +184,13 @@ function inputObject(input: MessageInput): JsonObject {
   for (const [name, which] of Object.entries(Text)) {
     if (input.textLength[which]! > 0) object[snakeCase(name)] = input.textOf(which);
   }
-  if (input.functionCode !== 0) object.function = String.fromCharCode(input.functionCode);
+  for (const [name, shown] of Object.entries(letters)) {
+    const code = input[name as keyof typeof letters];
+    if (code !== 0) object[shown] = String.fromCharCode(code);
+  }
+  if (input.businessDay !== ABSENT) object.business_day = timeText(input.businessDay * DAY_MS).slice(0, 10);
   if (input.partialSupported === 1) object.partial_supported = true;
-  const carried = Object.entries(Carried).filter(([, bit]) => (input.carried & bit) !== 0);
-  if (carried.length > 0) object.carried = carried.map(([name]) => snakeCase(name));
+  if (input.carried !== 0) object.carried = bitNames(Carried, input.carried);
   if (input.badField !== 0) object[input.badFieldMissing === 1 ? 'missing_field' : 'bad_field'] = input.badField;
   return object;
 }
@@ -128,9 +208,14 @@ export function eventObject(shard: number, event: PlainEvent): JsonObject {
   };
   const statuses = kind === EventKind.cardCreated || kind === EventKind.cardUpdated ? CardStatus : AccountStatus;
   for (const [name, value] of Object.entries(rest)) {
-    if (name === 'expiry' || name === 'fingerprint' || name === 'serviceCode') continue;
+    if (name === 'expiry' || name === 'fingerprint' || name === 'serviceCode' || name === 'changes') continue;
     const table = name === 'status' ? statuses : codeTables[name];
     object[snakeCase(name)] = table === undefined ? plainValue(value) : codeName(table, value as number);
+  }
+  if ('changes' in event && event.changes.length > 0) {
+    const changes = new CounterChanges();
+    changes.unpack(event.changes, 0, event.changes.length);
+    object.changes = changeObjects(changes);
   }
   if (event.kind === EventKind.cardCreated) {
     object.masked_pan = `${digits(event.bin, 6)}${'*'.repeat(event.panLength - 10)}${digits(event.last4, 4)}`;

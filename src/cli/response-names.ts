@@ -7,6 +7,8 @@ const names: Readonly<Record<string, string>> = {
   '10': 'partial amount',
   '12': 'invalid transaction',
   '14': 'unknown card',
+  '21': 'no action taken',
+  '25': 'record not found',
   '30': 'format error',
   '40': 'function not supported',
   '41': 'lost card',

@@ -1,62 +1,56 @@
 /**
- * An authorization as the API shows it: the record of its decision, the elements that came later (reversals, roll-backs, the
- * expiry),
- * and totals and status *derived* from them. Nothing here is stored: the journal is the only source.
+ * An authorization as the API shows it: the record of its decision, the elements that came later (increments, advices,
+ * reversals, roll-backs, the end of its hold), and totals and status *derived* from them. Nothing here is stored: the journal
+ * is the only source.
  */
 import { transmissionMs } from '../domain/calendar.js';
-import { ElementKind, EventKind, Reason, Response, responseText, Step, Verdict } from '../domain/codes.js';
-import type { StageTimesView } from '../domain/commands.js';
-import type { HoldExpired, MessageEvent, NotDelivered } from '../domain/events.js';
-import { ABSENT, Carried, Text } from '../domain/message.js';
+import { CardStatus, ElementKind, EventKind, Reason, responseText } from '../domain/codes.js';
+import type { MessageEvent } from '../domain/events.js';
+import { ABSENT, Text } from '../domain/message.js';
 import { ELEMENTS_SHOWN_MAX } from '../limits.js';
+import { type Folded, foldElements, holdChangeOf, legsOf } from './authorization-totals.js';
+import { legObjects } from './chart.js';
 import type { ControlContext } from './context.js';
 import { currencyCode } from './currencies.js';
-import { catchUp, headOf, type JournalRecord, readRecord } from './history.js';
-import { eventId } from './ids.js';
-import { codeName, refused, snakeCase, time } from './views.js';
+import { catchUp, type JournalRecord, readRecord } from './history.js';
+import { eventId, eventPlace } from './ids.js';
+import { codeName, refused, time } from './views.js';
 
-export const authorizationStatuses = [
-  'pending',
-  'declined',
-  'reversed',
-  'expired',
-  'cleared',
-  'partially_cleared',
-  'completed',
-] as const;
-export type AuthorizationStatus = (typeof authorizationStatuses)[number];
+/** A record of a message. */
+export type MessageRecord = JournalRecord & { readonly message: MessageEvent };
+
+export function isMessage(record: JournalRecord): record is MessageRecord {
+  return record.message !== undefined;
+}
 
 /**
- * A record that stands by itself: every decision about a message, but not a reversal with an original, which is an element of
- * that. A reversal whose original is unknown and a message that was refused have nothing else that would show them.
+ * A record that stands by itself: every decision about a message that is no element of an earlier one. A reversal or an
+ * advice whose original is unknown and a message that was refused have nothing else that would show them.
  */
-export function isAuthorization(record: JournalRecord): record is JournalRecord & { message: MessageEvent } {
-  return record.message !== undefined && record.message.originalSequence === 0;
+export function isAuthorization(record: JournalRecord): record is MessageRecord {
+  return isMessage(record) && record.message.originalSequence === 0;
 }
 
-export function isApproved(message: MessageEvent): boolean {
-  const { response } = message;
-  return response === Response.approved || response === Response.partial || response === Response.verified;
+/** Sequence of the authorization that an element belongs to; 0 for none. */
+export function originalOf({ message, event }: JournalRecord): number {
+  if (message !== undefined) return message.originalSequence;
+  if (event?.kind === EventKind.notDelivered) return event.authorizationSequence;
+  return event?.kind === EventKind.holdExpired ? event.originalSequence : 0;
 }
 
-export interface AuthorizationDetails {
-  readonly record: JournalRecord & { message: MessageEvent };
+export interface AuthorizationDetails extends Folded {
+  readonly record: MessageRecord;
   readonly owner: { id: string; currency: number } | undefined;
   readonly elements: readonly JournalRecord[];
-  readonly hold: { remaining: number; expiresMs: number };
-  readonly status: AuthorizationStatus;
-  readonly totals: Totals;
+  readonly hold: Hold;
 }
 
-interface Totals {
-  authorized: number;
-  incremented: number;
-  reversed: number;
-  expired: number;
-  cleared: number;
-  refunded: number;
-  held: number;
+interface Hold {
+  remaining: number;
+  expiresMs: number;
 }
+
+const NO_HOLD: Hold = { remaining: 0, expiresMs: 0 };
 
 /** Account and currency of a slot never change: remembered, the oldest forgotten first. */
 const OWNERS_MAX = 10_000;
@@ -86,41 +80,60 @@ async function ownerOf(
 }
 
 /** Everything about one authorization. */
-export async function assemble(
-  context: ControlContext,
-  record: JournalRecord & { message: MessageEvent },
-): Promise<AuthorizationDetails> {
+export async function assemble(context: ControlContext, record: MessageRecord): Promise<AuthorizationDetails> {
   const owner = await ownerOf(context, record.shard, record.message.accountSlot);
-  const { element, approvedAmount } = record.message;
-  const nothingHeld = { remaining: 0, expiresMs: 0 };
-  if (element === ElementKind.refused || element === ElementKind.reversal)
-    return derive(record, owner, [], nothingHeld);
-  // A verification or a decline holds nothing, but reversals of it are accepted and belong to it.
-  if (!isApproved(record.message) || approvedAmount === 0)
-    return derive(record, owner, await readElements(context, record), nothingHeld);
-  // Hold and elements are two reads: a reversal in between shows as a difference, and one more look settles it.
-  let details: AuthorizationDetails;
+  if (hasNoElements(record.message)) return { record, owner, elements: [], hold: NO_HOLD, ...foldElements(record, []) };
+  // Elements and hold are two reads: one more look settles what happened in between.
   for (let attempt = 0; ; attempt++) {
-    const hold = await readHold(context, record);
-    details = derive(record, owner, await readElements(context, record), hold);
-    const { held, authorized, reversed, expired } = details.totals;
-    const settled = held === 0 || held === authorized - reversed - expired;
-    if (settled || attempt === 2) return details;
+    const elements = await readElements(context, record);
+    const folded = foldElements(record, elements);
+    const hold = folded.totals.held > 0 ? await readHold(context, record) : NO_HOLD;
+    if (hold.remaining === folded.totals.held || attempt === 2) return { record, owner, elements, hold, ...folded };
   }
 }
 
-async function readHold(
+/** A record, and the authorization that it stands for or belongs to. */
+export interface FoundRecord {
+  record: JournalRecord;
+  details: AuthorizationDetails;
+}
+
+/** The record behind the id of an authorization or of one of its elements; undefined when there is none. */
+export async function findRecord(context: ControlContext, id: string): Promise<FoundRecord | undefined> {
+  const place = context.ids.decode('auth', id) ?? eventPlace(context, 'elem', id);
+  if (place === undefined || place.shard >= context.shards.shards || place.number < 1) return undefined;
+  return recordAt(context, place.shard, place.number);
+}
+
+/** The record at a sequence, with its authorization; undefined when it is of another kind or not there. */
+export async function recordAt(
   context: ControlContext,
-  record: JournalRecord,
-): Promise<{ remaining: number; expiresMs: number }> {
+  shard: number,
+  sequence: number,
+): Promise<FoundRecord | undefined> {
+  await catchUp(context, shard, sequence);
+  const record = readRecord(context, shard, sequence);
+  if (record === undefined) return undefined;
+  const original = originalOf(record);
+  const root = original > 0 ? readRecord(context, shard, original) : record;
+  if (root === undefined || !isAuthorization(root)) return undefined;
+  return { record, details: await assemble(context, root) };
+}
+
+/** True for what no later message can name. */
+function hasNoElements({ element }: MessageEvent): boolean {
+  return element === ElementKind.refused || element === ElementKind.reversal || element === ElementKind.fileUpdate;
+}
+
+async function readHold(context: ControlContext, record: JournalRecord): Promise<Hold> {
   const result = await context.shards.read(record.shard, { op: 'hold', sequence: record.sequence });
   if (!result.ok) throw refused(result.code);
   if (!('remaining' in result)) throw new TypeError('the shard answered no hold');
   return { remaining: result.remaining, expiresMs: result.expiresMs };
 }
 
-async function readElements(context: ControlContext, record: JournalRecord): Promise<JournalRecord[]> {
-  const { shard, sequence } = record;
+/** Elements of an authorization, oldest first. */
+async function readElements(context: ControlContext, { shard, sequence }: JournalRecord): Promise<JournalRecord[]> {
   const { high, low } = context.search.elements(sequence);
   const result = await context.shards.read(shard, { op: 'index', high, low, limit: ELEMENTS_SHOWN_MAX });
   if (!result.ok) throw refused(result.code);
@@ -138,54 +151,6 @@ async function readElements(context: ControlContext, record: JournalRecord): Pro
   return elements;
 }
 
-/** Sequence of the authorization that an element belongs to; 0 for none. */
-export function originalOf(record: JournalRecord): number {
-  if (record.message !== undefined) return record.message.originalSequence;
-  return changeOfHold(record)?.originalSequence ?? 0;
-}
-
-function derive(
-  record: JournalRecord & { message: MessageEvent },
-  owner: AuthorizationDetails['owner'],
-  elements: readonly JournalRecord[],
-  hold: { remaining: number; expiresMs: number },
-): AuthorizationDetails {
-  const { message } = record;
-  const authorized = message.approvedAmount;
-  let reversed = 0;
-  let expired = 0;
-  for (const element of elements) {
-    if (element.event?.kind === EventKind.holdExpired) expired -= element.event.holdDelta;
-    else reversed -= holdDeltaOf(element);
-  }
-  const held = hold.remaining;
-  const totals = { authorized, incremented: 0, reversed, expired, cleared: 0, refunded: 0, held };
-  return { record, owner, elements, hold, totals, status: statusOf(message, elements.length, totals) };
-}
-
-function statusOf(message: MessageEvent, elements: number, totals: Totals): AuthorizationStatus {
-  if (!isApproved(message)) return 'declined';
-  // What holds nothing can only be reversed as a whole.
-  if (message.approvedAmount === 0) return elements > 0 ? 'reversed' : 'completed';
-  if (totals.reversed >= totals.authorized) return 'reversed';
-  return totals.expired > 0 && totals.held === 0 ? 'expired' : 'pending';
-}
-
-function holdDeltaOf(element: JournalRecord): number {
-  if (element.message !== undefined) return element.message.holdDelta;
-  return changeOfHold(element)?.holdDelta ?? 0;
-}
-
-/** A record of the engine itself that belongs to an authorization. */
-function changeOfHold({ event }: JournalRecord): NotDelivered | HoldExpired | undefined {
-  return event?.kind === EventKind.notDelivered || event?.kind === EventKind.holdExpired ? event : undefined;
-}
-
-function elementType({ message, event }: JournalRecord): string {
-  if (message !== undefined) return codeName(ElementKind, message.element);
-  return event?.kind === EventKind.holdExpired ? 'expiry' : 'not_delivered';
-}
-
 export function authorizationObject(context: ControlContext, details: AuthorizationDetails): Record<string, unknown> {
   const { record, owner, totals, hold } = details;
   const { message, shard } = record;
@@ -198,7 +163,7 @@ export function authorizationObject(context: ControlContext, details: Authorizat
     card: message.cardSlot < 0 ? null : context.ids.encode('card', shard, message.cardSlot),
     type: codeName(ElementKind, message.element),
     status: details.status,
-    approved: isApproved(message),
+    approved: details.approved,
     amount: requestedAmount(message, currency),
     approved_amount: message.approvedAmount,
     currency: currency === undefined ? null : currencyCode(currency),
@@ -206,7 +171,7 @@ export function authorizationObject(context: ControlContext, details: Authorizat
     merchant_currency: input.currency === ABSENT ? null : currencyCode(input.currency),
     response_code: responseText(message.response),
     decline_reason: message.reason === Reason.none ? null : codeName(Reason, message.reason),
-    approval_code: message.approvalCode < 0 ? null : String(message.approvalCode).padStart(6, '0'),
+    approval_code: approvalCode(message),
     hold: hold.remaining > 0 ? { remaining: hold.remaining, expires_at: time(hold.expiresMs) } : null,
     totals,
     merchant: {
@@ -217,7 +182,7 @@ export function authorizationObject(context: ControlContext, details: Authorizat
       country: digits(input.country, 3),
     },
     network: {
-      mti: String(input.mti).padStart(4, '0'),
+      mti: digits(input.mti, 4),
       processing_code: digits(input.processingCode, 6),
       rrn: orNull(input.textOf(Text.rrn)),
       stan: digits(input.stan, 6),
@@ -227,24 +192,75 @@ export function authorizationObject(context: ControlContext, details: Authorizat
       transmitted_at: transmittedAt(message),
       entry_mode: digits(input.entryMode, 3),
     },
-    elements: [record, ...details.elements].map((element) => elementObject(context, element)),
+    elements: [record, ...details.elements].map((element) => elementObject(context, details, element)),
     created_at: time(message.timeMs),
   };
 }
 
-function elementObject(context: ControlContext, element: JournalRecord): Record<string, unknown> {
-  const { message } = element;
+/** One record of an authorization, and what it did. */
+export function elementObject(
+  context: ControlContext,
+  details: AuthorizationDetails,
+  element: JournalRecord,
+): Record<string, unknown> {
+  const { message, shard, sequence } = element;
+  const undone = undoneBy(element);
   return {
     object: 'authorization_element',
-    id: eventId(context, 'elem', element.shard, element.sequence),
+    id: eventId(context, 'elem', shard, sequence),
     type: elementType(element),
-    mti: message === undefined ? null : String(message.input.mti).padStart(4, '0'),
-    hold_change: holdDeltaOf(element),
+    mti: message === undefined ? null : digits(message.input.mti, 4),
+    amount: elementAmount(details, element),
+    hold_change: holdChangeOf(element),
+    postings: legObjects(legsOf(element)),
     response_code: message === undefined ? null : responseText(message.response),
+    decline_reason: message === undefined || message.reason === Reason.none ? null : codeName(Reason, message.reason),
+    approval_code: message === undefined ? null : approvalCode(message),
+    advice_reason: message === undefined ? null : adviceReason(message),
+    card_status: message === undefined || message.cardStatusAfter === 0 ? null : cardStatus(message),
+    undoes: undone === 0 ? null : eventId(context, 'elem', shard, undone),
     rrn: message === undefined ? null : orNull(message.input.textOf(Text.rrn)),
     stan: message === undefined ? null : digits(message.input.stan, 6),
     created_at: time(element.timeMs),
   };
+}
+
+function elementType({ message, event }: JournalRecord): string {
+  if (message !== undefined) return codeName(ElementKind, message.element);
+  return event?.kind === EventKind.holdExpired ? 'expiry' : 'not_delivered';
+}
+
+const cardStatus = (message: MessageEvent): string => codeName(CardStatus, message.cardStatusAfter);
+
+/** Sequence of the element that a reversal or a roll-back takes back; 0 of all others. */
+function undoneBy({ message, event }: JournalRecord): number {
+  if (message?.element === ElementKind.reversal) return message.elementSequence || message.originalSequence;
+  return event?.kind === EventKind.notDelivered ? event.originalSequence : 0;
+}
+
+/** What the message names, in the account's currency; of what takes back (reversal, roll-back, expiry) what it took. */
+function elementAmount(details: AuthorizationDetails, { sequence, message }: JournalRecord): number | null {
+  const takesBack = message === undefined || (message.element === ElementKind.reversal && message.originalSequence > 0);
+  if (!takesBack) return requestedAmount(message, details.owner?.currency);
+  const { standingBefore, standingAfter } = details.effects.get(sequence)!;
+  return standingBefore - standingAfter;
+}
+
+const adviceReasons: Readonly<Record<string, string>> = {
+  S: 'stand_in_approved',
+  D: 'stand_in_declined',
+  C: 'completion',
+};
+
+/** DE48 tag 84 in words; a letter that has none is shown as it is. */
+function adviceReason({ input }: MessageEvent): string | null {
+  if (input.adviceReason === 0) return null;
+  const letter = String.fromCharCode(input.adviceReason);
+  return adviceReasons[letter] ?? letter;
+}
+
+function approvalCode({ approvalCode: code }: MessageEvent): string | null {
+  return code < 0 ? null : digits(code, 6);
 }
 
 /** What was asked for, in the currency of the account where the message says it. */
@@ -267,67 +283,4 @@ function transmittedAt({ input, timeMs }: MessageEvent): string | null {
 
 function digits(value: number, width: number): string | null {
   return value === ABSENT ? null : String(value).padStart(width, '0');
-}
-
-/** Times of the stages, of which only recent samples are known, and only while the process lives. */
-export async function stageTimes(context: ControlContext, { shard, sequence }: JournalRecord): Promise<StageTimesView> {
-  const result = await context.shards.read(shard, { op: 'stage_times', sequence });
-  if (!result.ok) throw refused(result.code);
-  if (!('stageTimes' in result)) throw new TypeError('the shard answered no stage times');
-  return result.stageTimes;
-}
-
-/** Why the decision came out as it did, from the record alone: today's rules and balances play no part. */
-export function explanation(
-  context: ControlContext,
-  details: AuthorizationDetails,
-  times: StageTimesView,
-): Record<string, unknown> {
-  const { record, owner } = details;
-  const { message } = record;
-  const verdicts: Record<string, unknown>[] = [];
-  for (let i = 0; i < message.verdictCount; i++) {
-    verdicts.push({
-      order: i + 1,
-      step: codeName(Step, message.verdicts[i * 2]!),
-      verdict: codeName(Verdict, message.verdicts[i * 2 + 1]!),
-    });
-  }
-  const { creditLimitBefore: limit, postedBefore: posted, heldBefore: held } = message;
-  const after = held + message.holdDelta;
-  const known = message.accountSlot >= 0;
-  return {
-    object: 'explanation',
-    authorization: context.ids.encode('auth', record.shard, record.sequence),
-    account: owner?.id ?? null,
-    response_code: responseText(message.response),
-    decline_reason: message.reason === Reason.none ? null : codeName(Reason, message.reason),
-    bad_field: message.input.badField === 0 ? null : `DE${message.input.badField}`,
-    bad_field_missing: message.input.badField === 0 ? null : message.input.badFieldMissing === 1,
-    verdicts,
-    balances: known
-      ? {
-          currency: owner === undefined ? null : currencyCode(owner.currency),
-          before: { credit_limit: limit, posted, held, available: limit - posted - held },
-          after: { credit_limit: limit, posted, held: after, available: limit - posted - after },
-        }
-      : null,
-    carried: carriedNames(message),
-    journal: { position: positionOf(context, record), recorded_at: time(message.timeMs) },
-    linked: details.elements.map((element) => elementObject(context, element)),
-    stage_times_us: typeof times === 'string' ? null : times,
-    stage_times_missing: typeof times === 'string' ? times : null,
-  };
-}
-
-/** Position of a record: shard, epoch and sequence. Clients treat it as opaque; `holdfast inspect journal` reads it. */
-function positionOf(context: ControlContext, record: JournalRecord): string {
-  const { epoch } = headOf(context, record.shard);
-  return `${record.shard}-${epoch}-${record.sequence}`;
-}
-
-function carriedNames(message: MessageEvent): string[] {
-  return Object.entries(Carried)
-    .filter(([, bit]) => (message.input.carried & bit) !== 0)
-    .map(([name]) => snakeCase(name));
 }

@@ -38,3 +38,13 @@ export function postedChange(postings: readonly { glAccount: number; amount: num
   for (const { glAccount, amount } of postings) if (postedAccounts.has(glAccount)) sum += amount;
   return sum;
 }
+
+/** Legs as the API shows them. */
+export function legObjects(postings: readonly { glAccount: number; amount: number }[]): object[] {
+  return postings.map(({ glAccount, amount }) => ({
+    account: String(glAccount),
+    name: glName(glAccount),
+    debit: Math.max(0, amount),
+    credit: Math.max(0, -amount),
+  }));
+}

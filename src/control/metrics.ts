@@ -8,6 +8,7 @@
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import { Reason, Response, responseText } from '../domain/codes.js';
 import type { ShardStats } from '../domain/commands.js';
+import { classOf, isAdvice } from '../domain/message.js';
 import type { SharedHistogram } from '../instruments.js';
 import { ShardCounter } from '../shard-instruments.js';
 import { type MetricTable, Page } from './metrics-page.js';
@@ -84,9 +85,9 @@ export const metricNames: MetricTable = {
   holdfast_authorizations_total: {
     type: 'counter',
     labels: ['mti', 'result'],
-    help: 'Decisions by message type and result (approved, partial, declined).',
+    help: 'Answers by message type and result: approved, partial, declined; of what is not ours to decide accepted, refused.',
   },
-  holdfast_declines_total: { type: 'counter', labels: ['reason'], help: 'Declined messages by reason.' },
+  holdfast_declines_total: { type: 'counter', labels: ['reason'], help: 'Declined and refused messages by reason.' },
   holdfast_responses_total: { type: 'counter', labels: ['code'], help: 'Answers by DE39.' },
   holdfast_stage_duration_seconds: {
     type: 'histogram',
@@ -348,9 +349,12 @@ export class Metrics {
     };
     for (const thread of this.#sources.threads) {
       thread.eachOutcome((mti, response, reason, count) => {
-        add(results, `${String(mti).padStart(4, '0')} ${resultOf(response)}`, count);
+        const result = resultOf(mti, response);
+        add(results, `${String(mti).padStart(4, '0')} ${result}`, count);
         add(codes, responseText(response), count);
-        if (reason !== Reason.none) add(reasons, codeName(Reason, reason), count);
+        // An advice that could change nothing has a reason, too, and is no decline.
+        if (reason !== Reason.none && (result === 'declined' || result === 'refused'))
+          add(reasons, codeName(Reason, reason), count);
       });
     }
     for (const [key, count] of [...results].sort()) {
@@ -362,7 +366,15 @@ export class Metrics {
   }
 }
 
-function resultOf(response: number): string {
-  if (response === Response.approved || response === Response.verified) return 'approved';
-  return response === Response.partial ? 'partial' : 'declined';
+/**
+ * What we decide (requests of authorizations and financial messages) is approved, approved in part or declined. Advices,
+ * reversals and file updates tell what has happened: taking note of one is no approval.
+ */
+function resultOf(mti: number, response: number): string {
+  const good = response === Response.approved || response === Response.verified;
+  const messageClass = classOf(mti);
+  const decides = (messageClass === 1 || messageClass === 2) && !isAdvice(mti);
+  if (!decides) return good ? 'accepted' : 'refused';
+  if (response === Response.partial) return 'partial';
+  return good ? 'approved' : 'declined';
 }

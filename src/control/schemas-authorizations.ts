@@ -1,10 +1,14 @@
 /** Shapes of authorizations, their explanation, ledger entries and the trial balance. */
 import { z } from 'zod';
-import { authorizationStatuses } from './authorizations.js';
+import { authorizationStatuses } from './authorization-totals.js';
 import { listOf, timestamp } from './schemas.js';
 
 const text = z.string().nullable();
 const minor = z.int();
+
+const postings = z
+  .array(z.object({ account: z.string(), name: z.string(), debit: minor, credit: minor }))
+  .describe('Legs of the ledger entry; debits and credits are equal.');
 
 export const element = z
   .object({
@@ -12,10 +16,25 @@ export const element = z
     id: z.string(),
     type: z
       .string()
-      .describe('authorization, verification, balance_inquiry, reversal, refused, not_delivered, expiry.'),
-    mti: text,
+      .describe(
+        'authorization, refund_authorization, increment, replacement, advice, completion, reversal, not_delivered, expiry, verification, balance_inquiry, file_update, refused.',
+      ),
+    mti: text.describe('Null of what came without a message: not_delivered, expiry.'),
+    amount: minor
+      .nullable()
+      .describe(
+        'What the message names, in the currency of the account. Of a reversal of a known original, a roll-back and an expiry: what it took back.',
+      ),
     hold_change: minor.describe('Change of the held amount, minor units.'),
+    postings,
     response_code: text,
+    decline_reason: text,
+    approval_code: text,
+    advice_reason: text.describe(
+      'DE48 tag 84 of an advice: stand_in_approved (S), stand_in_declined (D), completion (C).',
+    ),
+    card_status: text.describe('Status that a file update gave the card.'),
+    undoes: text.describe('Id of the element that a reversal or a roll-back takes back, in full or in part.'),
     rrn: text,
     stan: text,
     created_at: timestamp,
@@ -30,13 +49,17 @@ export const authorization = z
     card: text,
     type: z
       .string()
-      .describe('authorization, verification, balance_inquiry, refused, or reversal: one without an original.'),
+      .describe(
+        'authorization, refund_authorization, verification, balance_inquiry, file_update, refused, or an advice or reversal without an original.',
+      ),
     status: z
       .enum(authorizationStatuses)
-      .describe('completed: accepted without an amount to hold (verification, inquiry, reversal without an original).'),
-    approved: z.boolean(),
+      .describe(
+        'completed: accepted, and nothing to hold or post (verification, inquiry, file update, an advice that changed nothing, a reversal without an original).',
+      ),
+    approved: z.boolean().describe('By us; or by the network, when an advice says that it approved what we had not.'),
     amount: minor.nullable().describe('What was asked for, in the currency of the account.'),
-    approved_amount: minor,
+    approved_amount: minor.describe('What the first decision approved.'),
     currency: text,
     merchant_amount: minor.nullable(),
     merchant_currency: text,
@@ -44,15 +67,21 @@ export const authorization = z
     decline_reason: text,
     approval_code: text,
     hold: z.object({ remaining: minor, expires_at: timestamp }).nullable(),
-    totals: z.object({
-      authorized: minor,
-      incremented: minor,
-      reversed: minor,
-      expired: minor,
-      cleared: minor,
-      refunded: minor,
-      held: minor,
-    }),
+    totals: z
+      .object({
+        authorized: minor.describe('Approved first.'),
+        incremented: minor.describe('Added by increments, replacements and advices.'),
+        reversed: minor.describe(
+          'Taken back by reversals and roll-backs, or by replacements and advices that named less.',
+        ),
+        expired: minor.describe('Released at the end of the hold.'),
+        cleared: minor.describe('Posted as a charge, less what was posted back.'),
+        refunded: minor.describe('Posted as a credit, less what was posted back.'),
+        held: minor,
+      })
+      .describe(
+        'authorized + incremented - reversed - expired = held + cleared + refunded, plus what a refund authorization still announces.',
+      ),
     merchant: z.object({ name: text, id: text, terminal: text, mcc: text, country: text }),
     network: z.object({
       mti: z.string(),
@@ -74,22 +103,53 @@ export const authorizationList = listOf(authorization, 'AuthorizationList');
 
 const balances = z.object({ credit_limit: minor, posted: minor, held: minor, available: minor });
 
+const counter = z.object({ amount: minor, count: z.int() });
+
 export const explanationSchema = z
   .object({
     object: z.literal('explanation'),
     authorization: z.string(),
+    element: z.string().describe('The message that is explained: the first element, or the one that was asked for.'),
     account: text,
     response_code: z.string(),
     decline_reason: text,
     bad_field: text.describe('First missing or malformed field, such as DE49.'),
     bad_field_missing: z.boolean().nullable(),
+    program_revision: z
+      .int()
+      .nullable()
+      .describe('Revision of the program that decided; null: the defaults, or the decision did not get that far.'),
     verdicts: z
       .array(z.object({ order: z.int(), step: z.string(), verdict: z.string() }))
       .describe('Every step of the decision, in its order.'),
+    control: z
+      .object({
+        level: z.string().describe('Whose controls: card or account.'),
+        source: z.string().describe('Where they were written: there, or in the program.'),
+        control: z.string().describe('JSON pointer into the controls.'),
+        limit: minor,
+        before: minor,
+        attempted: minor,
+      })
+      .nullable()
+      .describe('The control that refused: before + attempted is more than the limit. Zeros for lists.'),
+    counters: z
+      .object({ card: z.array(counter), account: z.array(counter) })
+      .nullable()
+      .describe('What the velocity windows held before, in the order of the controls.'),
+    rules: z
+      .object({ asked: z.int(), matched: z.array(z.int()), deciding: z.int().nullable() })
+      .nullable()
+      .describe('Rules by their places in the program at that revision, from 0.'),
     balances: z.object({ currency: text, before: balances, after: balances }).nullable(),
+    hold: z
+      .object({ before: minor, after: minor, expires_at: timestamp.nullable().describe('Null: its end stays.') })
+      .nullable()
+      .describe('What was held for this authorization around the message.'),
+    postings,
     carried: z.array(z.string()).describe('Sensitive data that the message carried; never stored.'),
     journal: z.object({ position: z.string().describe('Opaque.'), recorded_at: timestamp }),
-    linked: z.array(element),
+    linked: z.array(element).describe('The other records of the authorization, oldest first.'),
     stage_times_us: z
       .object({
         queue: z.int().describe('Waiting for the shard.'),
@@ -106,17 +166,27 @@ export const explanationSchema = z
   })
   .meta({ id: 'Explanation' });
 
+export const entryTypes = ['payment', 'single_message', 'single_message_reversal', 'roll_back'] as const;
+
 export const entry = z
   .object({
     object: z.literal('entry'),
     id: z.string(),
     account: z.string(),
-    type: z.string().describe('payment.'),
+    type: z
+      .enum(entryTypes)
+      .describe(
+        'single_message: posted by 0200 or 0220; single_message_reversal: posted back by 0400 or 0420; roll_back: posted back because the reply to 0200 was not delivered.',
+      ),
     amount: minor.describe('Change of the posted balance: positive when the cardholder owes more.'),
     currency: z.string(),
     balance_after: minor.describe('Posted balance after this entry.'),
-    reference: text,
-    postings: z.array(z.object({ account: z.string(), name: z.string(), debit: minor, credit: minor })),
+    reference: text.describe('Of a payment.'),
+    source: z
+      .object({ authorization: z.string(), element: z.string(), mti: text, rrn: text, stan: text })
+      .nullable()
+      .describe('The message that posted; null for a payment.'),
+    postings,
     created_at: timestamp,
   })
   .meta({ id: 'Entry' });

@@ -50,7 +50,8 @@ export interface DescribedMessage {
 }
 
 const HIDDEN = '(hidden)';
-const hiddenFields = new Set([34, 35, 36, 45, 52, 55, 96]);
+/** Fields that are never shown. */
+export const hiddenFields: ReadonlySet<number> = new Set([34, 35, 36, 45, 52, 55, 96]);
 const hiddenTags = new Set<number>([PrivateTag.cvv2, PrivateTag.addressCheck]);
 
 const tagNames: Record<number, string> = {
@@ -118,11 +119,13 @@ export function describeText(name: DialectName, bytes: Uint8Array): string {
 }
 
 /** Masks the message's own account number in the texts of its fields. */
-class OwnNumber {
+export class OwnNumber {
   readonly #mask = new TextMask(MESSAGE_BYTES_MAX);
 
-  constructor(decoder: Decoder) {
-    readOwnNumber(decoder, this.#mask);
+  /** @param number the digits, or the message that has them */
+  constructor(number: Decoder | string) {
+    if (number instanceof Decoder) readOwnNumber(number, this.#mask);
+    else for (const digit of Buffer.from(number)) this.#mask.addDigit(digit);
   }
 
   /** `free`: also every other account number. */
@@ -143,10 +146,28 @@ function describeField(decoder: Decoder, field: number, own: OwnNumber): Describ
   if (field === 54) return { ...base, ...describeAmounts(decoder, text, own) };
   if (field === 90) return { ...base, value: text, parts: describeOriginal(text) };
   if (spec.type === 'b') return { ...base, value: hex(text) };
+  return { ...base, value: shown(maskedField(field, text, own)) };
+}
+
+/** True for fields in which anything may stand. */
+function isFreeText(field: number, length: number): boolean {
+  if (field === 44 || field === 46 || field === 47 || (field >= 56 && field <= 62) || field >= 102) return true;
   // DE63 of up to 15 characters is the network's identifier of the message, which may be all digits.
-  const free = field === 44 || field === 46 || field === 47 || (field >= 56 && field <= 62) || field >= 102;
-  if (free || (field === 63 && text.length > 15)) return { ...base, value: maskFreeText(text, own) };
-  return { ...base, value: printable(own.mask(text, field === 43)) };
+  return field === 63 && length > 15;
+}
+
+/** Content of a text field with its account numbers masked, as long as it was; undefined when all of it is hidden. */
+export function maskedField(field: number, text: string, own: OwnNumber): string | undefined {
+  return isFreeText(field, text.length) ? maskedText(text, own) : own.mask(text, field === 43);
+}
+
+/** The value of a tag of DE48 with its account numbers masked; undefined when it is hidden. */
+export function maskedTag(tag: number, value: string, own: OwnNumber): string | undefined {
+  return tagNames[tag] === undefined || hiddenTags.has(tag) ? undefined : maskedText(value, own);
+}
+
+function shown(masked: string | undefined): string {
+  return masked === undefined ? HIDDEN : printable(masked);
 }
 
 function describeTags(decoder: Decoder, own: OwnNumber): { value: string; parts?: DescribedPart[] } {
@@ -156,9 +177,9 @@ function describeTags(decoder: Decoder, own: OwnNumber): { value: string; parts?
   while (walker.next()) {
     let value = '';
     for (let i = 0; i < walker.length; i++) value += String.fromCharCode(walker.byteAt(i));
-    const known = tagNames[walker.tag];
-    const shown = known === undefined || hiddenTags.has(walker.tag) ? HIDDEN : maskFreeText(value, own);
-    parts.push({ part: `tag ${String(walker.tag).padStart(2, '0')}`, name: known ?? 'unknown', value: shown });
+    const { tag } = walker;
+    const name = tagNames[tag] ?? 'unknown';
+    parts.push({ part: `tag ${String(tag).padStart(2, '0')}`, name, value: shown(maskedTag(tag, value, own)) });
   }
   return walker.broken ? { value: HIDDEN } : { value: `${parts.length} tags`, parts };
 }
@@ -172,7 +193,7 @@ function describeAmounts(decoder: Decoder, text: string, own: OwnNumber): { valu
     const name = amountNames[walker.amountType] ?? `type ${walker.amountType}`;
     parts.push({ part: `amount ${parts.length + 1}`, name, value });
   }
-  return walker.broken ? { value: maskFreeText(text, own) } : { value: printable(text), parts };
+  return walker.broken ? { value: shown(maskedText(text, own)) } : { value: printable(text), parts };
 }
 
 function describeOriginal(text: string): DescribedPart[] {
@@ -185,10 +206,13 @@ function describeOriginal(text: string): DescribedPart[] {
   ];
 }
 
-/** Masks every run of 13 digits and more, and card numbers in any grouping; hides the text when a number heads track data. */
-function maskFreeText(text: string, own: OwnNumber): string {
-  if (/\d{13,19}[=D]\d|%?B\d{13,19}\^/.test(text)) return HIDDEN;
-  return printable(maskDigits(maskPans(own.mask(text))));
+/**
+ * Masks every run of 13 digits and more, and card numbers in any grouping; undefined when a number heads track data, so that
+ * the whole text is hidden.
+ */
+function maskedText(text: string, own: OwnNumber): string | undefined {
+  if (/\d{13,19}[=D]\d|%?B\d{13,19}\^/.test(text)) return undefined;
+  return maskDigits(maskPans(own.mask(text)));
 }
 
 function printable(text: string): string {

@@ -224,6 +224,31 @@ describe('explain', () => {
     expect(JSON.parse(asJson.out)).toEqual({ authorization, explanation });
   });
 
+  test('the id of an element explains that message; legs are one line', async () => {
+    const asked: string[] = [];
+    const postings = [
+      { account: '1100', name: 'receivable purchases', debit: 50, credit: 0 },
+      { account: '2100', name: 'network settlement payable', debit: 0, credit: 50 },
+    ];
+    const linked = [{ object: 'authorization_element', id: 'elem_a', type: 'completion', postings, undoes: null }];
+    const flags = await api((request, response) => {
+      asked.push(request.url!);
+      json(
+        response,
+        200,
+        request.url!.endsWith('/explain') ? { element: 'elem_b', postings: [], linked } : authorization,
+      );
+    });
+    const { out } = await say(['explain', 'elem_b', ...flags]);
+    expect(asked.sort()).toEqual(['/v1/authorizations/elem_b', '/v1/authorizations/elem_b/explain']);
+    expect(out.split('\n').slice(1)).toEqual([
+      '  element: elem_b',
+      '  linked:',
+      '    id=elem_a type=completion postings=1100 D 50, 2100 C 50',
+      '',
+    ]);
+  });
+
   test('unknown: 65; no RRN at all: 64', async () => {
     const flags = await api((request, response) => {
       if (request.url!.includes('?')) json(response, 200, { object: 'list', data: [], has_more: false });
@@ -303,6 +328,130 @@ describe('clock', () => {
     const { status, err } = await say(['clock', 'accept', ...flags]);
     expect(status).toBe(69);
     expect(err).toContain('403 forbidden');
+  });
+});
+
+describe('simulate', () => {
+  const zeros = { incremented: 0, reversed: 0, expired: 0, cleared: 0, refunded: 0 };
+  const answer = {
+    object: 'simulation',
+    authorization: {
+      id: 'auth_x',
+      status: 'pending',
+      totals: { authorized: 1200, ...zeros, held: 1200 },
+      elements: [
+        { id: 'elem_a', type: 'authorization', amount: 1000, hold_change: 1000, response_code: '00' },
+        { id: 'elem_b', type: 'increment', amount: 200, hold_change: 200, response_code: '00', decline_reason: null },
+      ],
+    },
+    element: 'elem_b',
+    iso: {
+      request: { decoded: { mti: '0100', fields: [] } },
+      reply: {
+        decoded: {
+          mti: '0110',
+          fields: [
+            { field: 38, value: '123456' },
+            { field: 39, value: '00' },
+          ],
+        },
+      },
+    },
+  };
+
+  /** Runs the command against a server that answers like the API; what it was asked. */
+  async function simulate(...args: string[]) {
+    const asked: { path: string; body: unknown; key: string | undefined }[] = [];
+    const flags = await api(async (request, response) => {
+      const body = request.method === 'POST' ? JSON.parse(await readText(request)) : undefined;
+      const key = request.headers['idempotency-key'] as string | undefined;
+      asked.push({ path: request.url!, body, key });
+      if (request.method === 'GET') json(response, 200, { data: [{ id: 'card_1' }] });
+      else json(response, 201, answer);
+    });
+    return { ...(await say(['simulate', ...args, ...flags])), asked };
+  }
+
+  test('tells the reply, the authorization and the new element; --json is the answer', async () => {
+    const increment = ['increment', '--authorization', 'auth_x', '--amount', '200'];
+    const { status, out, asked } = await simulate(...increment, '--replace');
+    expect(status).toBe(0);
+    expect(asked).toEqual([
+      { path: '/v1/simulate/increment', body: { authorization: 'auth_x', amount: 200, replace: true }, key: undefined },
+    ]);
+    expect(out).toBe(`0110 approved 00 code 123456
+authorization auth_x status=pending authorized=1200 incremented=0 reversed=0 expired=0 cleared=0 refunded=0 held=1200
+element elem_b type=increment amount=200 hold_change=200 response_code=00
+`);
+    expect(JSON.parse((await simulate(...increment, '--json')).out)).toEqual(answer);
+  });
+
+  test('every option is a member of the body', async () => {
+    const { asked } = await simulate(
+      ...['advice', '--card', 'card_9', '--amount', '7', '--reason', 'completion', '--financial'],
+      ...['--billing-amount', '9', '--currency', 'USD', '--merchant-name', 'ACME', '--merchant-id', 'M1'],
+      ...['--approval-code', '000123', '--mcc', '7011', '--idempotency-key', 'k1'],
+    );
+    expect(asked).toEqual([
+      {
+        path: '/v1/simulate/advice',
+        body: {
+          ...{ card: 'card_9', amount: 7, reason: 'completion', financial: true, billing_amount: 9, currency: 'USD' },
+          ...{ merchant: { id: 'M1', name: 'ACME' }, approval_code: '000123', mcc: '7011' },
+        },
+        key: 'k1',
+      },
+    ]);
+  });
+
+  test('an account stands for its newest card', async () => {
+    const fields = ['--field', '0=0302', '--field', '091=1', '--field', '127=41'];
+    const { asked } = await simulate('network-message', '--account', 'acc 1', ...fields);
+    expect(asked).toMatchObject([
+      { path: '/v1/cards?limit=1&account=acc%201' },
+      { path: '/v1/simulate/network_message', body: { card: 'card_1', fields: { 0: '0302', 91: '1', 127: '41' } } },
+    ]);
+    const both = await simulate('force-post', '--account', 'a', '--card', 'card_1', '--amount', '1');
+    expect([both.status, both.asked]).toEqual([64, []]);
+  });
+
+  test('a live program: refused, and not for want of a token', async () => {
+    const flags = await api((_request, response) =>
+      json(response, 403, { detail: 'The program of this card is live.', code: 'not_sandbox' }),
+    );
+    const { status, err } = await say(['simulate', 'refund', '--card', 'card_1', '--amount', '1', ...flags]);
+    expect(status).toBe(69);
+    expect(err).toContain('The program of this card is live. (403 not_sandbox)');
+    expect(err).not.toContain('--token-file');
+  });
+
+  test('every kind has examples', async () => {
+    const { out } = await say(['simulate', '--help']);
+    for (const kind of 'authorization increment advice refund force-post reversal network-message'.split(' ')) {
+      expect(out).toContain(`\n  ${kind} `);
+      expect((await say(['simulate', kind, '--help'])).out).toContain(`$ holdfast simulate ${kind} --`);
+    }
+  });
+});
+
+describe('inspect hold', () => {
+  test('the hold with its totals, then every element', async () => {
+    const hold = { remaining: 700, expires_at: '2026-12-01T00:00:00.000Z' };
+    const elements = [
+      { id: 'elem_a', type: 'authorization' },
+      { id: 'elem_b', type: 'increment' },
+    ];
+    const totals = { authorized: 500, incremented: 200, held: 700 };
+    const flags = await api((_request, response) =>
+      json(response, 200, { id: 'auth_x', status: 'pending', hold, totals, elements, account: 'a' }),
+    );
+    const { out } = await say(['inspect', 'hold', 'auth_x', ...flags]);
+    expect(
+      out
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line)),
+    ).toEqual([{ authorization: 'auth_x', status: 'pending', hold, totals }, ...elements]);
   });
 });
 

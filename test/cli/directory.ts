@@ -125,6 +125,7 @@ export async function writeDirectory(path: string, tamper: Tamper = {}): Promise
       event.response = Response.approved;
       event.approvalCode = 17;
       event.approvedAmount = amount;
+      event.authorizedAfter = amount;
       event.holdDelta = amount;
       event.authorizedAfter = amount;
       event.holdExpiresMs = T0 + 86_400_000;
@@ -161,6 +162,7 @@ export async function writeDirectory(path: string, tamper: Tamper = {}): Promise
     reversal.response = Response.approved;
     reversal.originalSequence = shard === 1 && tamper.orphan === true ? 0 : first;
     reversal.approvedAmount = 400;
+    reversal.authorizedAfter = 400;
     reversal.holdDelta = -600;
     reversal.authorizedAfter = 400;
     journal.appendMessage(reversal);

@@ -1,10 +1,53 @@
 import { describe, expect, it } from 'vitest';
 import { eventObject, type JsonObject, messageObject } from '../../src/cli/record-json.js';
+import { CardStatus, ElementKind, EventKind } from '../../src/domain/codes.js';
+import { ControlKind } from '../../src/domain/controls/verdict.js';
+import type { MessageEvent, NotDelivered } from '../../src/domain/events.js';
+import { HoldFlag } from '../../src/domain/hold-table.js';
+import { accountOwner, CounterChanges, cardOwner } from '../../src/domain/velocity/counter-changes.js';
 import { EmbeddedLane } from '../../src/journal/lanes.js';
 import { JournalReader } from '../../src/journal/reader.js';
 import { ShardJournal } from '../../src/journal/shard-journal.js';
 import { MemoryStore } from '../../src/store/memory-store.js';
 import { empty, sampleMessage, samplePlain } from '../journal/samples.js';
+
+/** A message with every effect that a record may have. */
+function eventfulMessage(): MessageEvent {
+  const event = sampleMessage(8);
+  event.element = ElementKind.reversal;
+  Object.assign(event, { originalSequence: 3, elementSequence: 5, tokenSlot: 2, holdPlaced: 1, authorizedAfter: 900 });
+  event.holdFlags = HoldFlag.refund | HoldFlag.counted;
+  event.cardStatusAfter = CardStatus.stolen;
+  event.programRevision = 4;
+  event.findingCount = event.finding.length;
+  event.finding.set([ControlKind.amountVelocity, 1, 2, 0, 5000, 4900, 200]);
+  event.rulesAsked = 10;
+  event.decidingRule = 9;
+  event.ruleBits.set([0b100, 0b10]);
+  event.cardReadings = 1;
+  event.accountReadings = 1;
+  event.readings.set([4900, 7, 12, 3]);
+  event.changes.add(cardOwner(6), 77, 1, -250, -1);
+  event.changes.add(accountOwner(4), 78, 2, 250, 1);
+  event.postings.add(1100, -250);
+  event.postings.add(2100, 250);
+  Object.assign(event.input, { cashBack: 300, fileCode: 4, businessDay: 20_000 });
+  event.input.adviceReason = 'S'.charCodeAt(0);
+  event.input.fileAction = '1'.charCodeAt(0);
+  return event;
+}
+
+function rollBack(): NotDelivered {
+  const given = new CounterChanges();
+  given.add(cardOwner(6), 77, 1, -250, -1);
+  const bytes = new Uint8Array(given.packedMax);
+  return {
+    ...{ kind: EventKind.notDelivered, sequence: 9, timeMs: 0, accountSlot: 0, cardSlot: 0, originalSequence: 3 },
+    ...{ authorizationSequence: 2, authorizedAfter: 0, holdDelta: 0, previousOfAccount: 0, previousOfCard: 0 },
+    postings: [{ glAccount: 1100, amount: -250 }],
+    changes: bytes.subarray(0, given.pack(bytes, 0)),
+  };
+}
 
 /** One record of every kind, as the journal hands them out. */
 const records: JsonObject[] = [];
@@ -14,6 +57,7 @@ for (const event of samplePlain()) journal.appendEvent(event);
 const message = sampleMessage(7);
 message.previousOfAccount = 4;
 journal.appendMessage(message);
+journal.appendMessage(eventfulMessage());
 new EmbeddedLane(store).append([journal.seal(1, { high: 0, low: 0 })]);
 const scan = JournalReader.ofStore(store, 'memory').scan(0, 1);
 scan.onEvent = (event) => records.push(eventObject(0, event));
@@ -36,6 +80,7 @@ describe('records as JSON', () => {
       '11 unknown_card_count',
       '12 idempotency',
       '13 message',
+      '14 message',
     ]);
     expect(records[0]).toMatchObject({
       id: 'acc_1.A-z',
@@ -64,6 +109,42 @@ describe('records as JSON', () => {
     expect(records[12]!.verdicts).toMatchObject({ message_type: 'pass' });
   });
 
+  it('shows the effects that only some messages have', () => {
+    expect(records[13]).toMatchObject({
+      ...{ original_sequence: 3, element_sequence: 5, token_slot: 2, hold_placed: true, authorized_after: 900 },
+      hold_flags: ['refund', 'counted'],
+      card_status_after: 'stolen',
+      program_revision: 4,
+      finding: {
+        ...{ kind: 'amount_velocity', level: 1, source: 2, index: 0, limit: 5000, before: 4900, attempted: 200 },
+      },
+      rules: { asked: 10, matched: [2, 9], deciding: 9 },
+      readings: { card: [{ amount: 4900, count: 7 }], account: [{ amount: 12, count: 3 }] },
+      changes: [
+        { card_slot: 6, key: 77, bucket: 1, amount: -250, uses: -1 },
+        { account_slot: 4, key: 78, bucket: 2, amount: 250, uses: 1 },
+      ],
+      postings: [
+        { gl_account: 1100, amount: -250 },
+        { gl_account: 2100, amount: 250 },
+      ],
+      input: { cash_back: 300, advice_reason: 'S', file_action: '1', file_code: '04', business_day: '2024-10-04' },
+    });
+    for (const name of ['finding', 'rules', 'readings', 'changes', 'postings', 'token_slot', 'hold_flags'])
+      expect(records[12], name).not.toHaveProperty(name);
+  });
+
+  it('shows what a roll-back gave back, and posted back', () => {
+    const { changes, ...event } = rollBack();
+    expect(eventObject(0, { ...event, changes })).toMatchObject({
+      kind: 'not_delivered',
+      authorization_sequence: 2,
+      changes: [{ card_slot: 6, key: 77, bucket: 1, amount: -250, uses: -1 }],
+      postings: [{ gl_account: 1100, amount: -250 }],
+    });
+    expect(eventObject(0, { ...event, changes: new Uint8Array(0) })).not.toHaveProperty('changes');
+  });
+
   it('leaves out what was absent', () => {
     for (const name of ['billing_amount', 'replacement_amount', 'original_mti', 'function'])
       expect(records[12]!.input, name).not.toHaveProperty(name);
@@ -74,7 +155,7 @@ describe('records as JSON', () => {
   it('is JSON and holds no fingerprint, expiry or service code', () => {
     const text = JSON.stringify(records);
     for (const secret of ['fingerprint', '"expiry"', 'service_code', '2912']) expect(text).not.toContain(secret);
-    expect(JSON.parse(text)).toHaveLength(13);
+    expect(JSON.parse(text)).toHaveLength(14);
   });
 
   it('shows a time that is none as its number', () => {

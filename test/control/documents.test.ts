@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { Metrics, type MetricsSources, metricNames } from '../../src/control/metrics.js';
 import { problems } from '../../src/control/problem.js';
 import { errorsOf } from '../../src/control/route-errors.js';
-import { responseCode } from '../../src/domain/codes.js';
+import { Reason, responseCode } from '../../src/domain/codes.js';
 import { createShardInstruments, ShardCounter, ShardInstruments } from '../../src/shard-instruments.js';
 import { makeHarness } from './harness.js';
 
@@ -219,6 +219,13 @@ describe('metrics', () => {
     for (let i = 0; i < 3; i++) one.outcome(100, responseCode('00'), 0);
     two.outcome(100, responseCode('00'), 0);
     two.outcome(100, responseCode('51'), 19);
+    two.outcome(200, responseCode('00'), 0);
+    two.outcome(200, responseCode('10'), 0);
+    // Not ours to decide: an advice (one of an unknown card), a reversal, a file update of an unknown card.
+    two.outcome(120, responseCode('00'), Reason.unknownCard);
+    two.outcome(220, responseCode('30'), Reason.missingField);
+    two.outcome(400, responseCode('00'), 0);
+    two.outcome(302, responseCode('25'), Reason.unknownCard);
     one.decide.record(40);
     one.decide.record(400);
     one.journal.record(1_000_000);
@@ -233,6 +240,14 @@ describe('metrics', () => {
     for (const line of [
       'holdfast_authorizations_total{mti="0100",result="approved"} 4',
       'holdfast_authorizations_total{mti="0100",result="declined"} 1',
+      'holdfast_authorizations_total{mti="0120",result="accepted"} 1',
+      'holdfast_authorizations_total{mti="0200",result="approved"} 1',
+      'holdfast_authorizations_total{mti="0200",result="partial"} 1',
+      'holdfast_authorizations_total{mti="0220",result="refused"} 1',
+      'holdfast_authorizations_total{mti="0302",result="refused"} 1',
+      'holdfast_authorizations_total{mti="0400",result="accepted"} 1',
+      'holdfast_declines_total{reason="missing_field"} 1',
+      'holdfast_declines_total{reason="unknown_card"} 1',
       'holdfast_declines_total{reason="insufficient_funds"} 1',
       'holdfast_responses_total{code="51"} 1',
       'holdfast_api_wrong_tokens_total{status="401"} 20',

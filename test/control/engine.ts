@@ -24,6 +24,7 @@ import { createSegmentBoard, SegmentBoard } from '../../src/journal/segment-boar
 import { RingClient } from '../../src/ring/client.js';
 import { ControlBlock, createControlBlock, ShardState } from '../../src/ring/control-block.js';
 import { CardDirectory, createDirectory } from '../../src/ring/directory.js';
+import { RequestKind } from '../../src/ring/kinds.js';
 import { createRing, RingConsumer, RingProducer } from '../../src/ring/ring.js';
 import { createWake, Waker } from '../../src/ring/wake.js';
 import { Faults, noFaults } from '../../src/shard/faults.js';
@@ -55,6 +56,7 @@ export class TestEngine implements ShardPort, JournalPort, DirectoryPort {
   readonly control = new ControlBlock(createControlBlock());
   readonly #clock: SteadyClock;
   readonly #client: RingShards;
+  readonly #rings: RingClient;
   readonly #host: ShardHost;
   readonly #reader: JournalReader;
   readonly #directory = new CardDirectory(createDirectory({ expected: 16, maximum: 1 << 20 }));
@@ -114,7 +116,8 @@ export class TestEngine implements ShardPort, JournalPort, DirectoryPort {
     });
     const threadOfShard = Array.from({ length: shards }, () => 0);
     const rings = { pairs: [{ requests, replies }], threadWakes: [threadWake], clientWake, threadOfShard };
-    this.#client = new RingShards(new RingClient(rings), { deadlineMs: 1500 });
+    this.#rings = new RingClient(rings);
+    this.#client = new RingShards(this.#rings, { deadlineMs: 1500 });
   }
 
   get clock(): ClockPort {
@@ -170,6 +173,15 @@ export class TestEngine implements ShardPort, JournalPort, DirectoryPort {
   wire(shard: number, header: Uint8Array, message: Uint8Array): Promise<WireReply> {
     this.nowMs += 1;
     return this.#during(this.#client.wire(shard, header, message));
+  }
+
+  /** Tells the shard that the reply of an approval was not handed to its socket, as the ingress does. */
+  async notDelivered(shard: number, sequence: number): Promise<void> {
+    this.nowMs += 1;
+    const producer = this.#rings.producer(shard);
+    producer.push(RequestKind.notDelivered, 0, shard, 0, 0, monotonicUs(), sequence, new Uint8Array(0));
+    // Whatever is asked next is answered behind it.
+    await this.read(shard, { op: 'stats' });
   }
 
   head(shard: number): { sequence: number; epoch: number } {

@@ -27,9 +27,15 @@ const writes = (): [name: string, ...Call][] => [
   ['a program', 'POST', '/v1/programs', { currency: 'BRL', bins: ['999998'] }],
   ['a change of a program', 'PATCH', '/v1/programs/prog_sandbox', { name: 'x' }],
   ['a simulated authorization', 'POST', '/v1/simulate/authorization', { card, amount: 100 }],
+  ['a simulated advice', 'POST', '/v1/simulate/advice', { card, amount: 100, reason: 'stand_in_approved' }],
+  ['a simulated refund', 'POST', '/v1/simulate/refund', { card, amount: 100 }],
+  ['a simulated posting', 'POST', '/v1/simulate/force_post', { card, amount: 100 }],
+  ['a network message', 'POST', '/v1/simulate/network_message', { card, fields: listing }],
 ];
+const listing = { 0: '0302', 7: '1123120000', 11: '000001', 91: '1' };
 const names = ['an account', 'a change of an account', 'a payment', 'a registered card', 'a change of a card'];
 names.push('a change of a card to what it is', 'a program', 'a change of a program', 'a simulated authorization');
+names.push('a simulated advice', 'a simulated refund', 'a simulated posting', 'a network message');
 const write = (name: string): Call =>
   writes()
     .find(([one]) => one === name)!
@@ -58,7 +64,9 @@ describe('a key', () => {
     const tried = new Set(
       writes().map(([, method, url]) => `${method} ${url.replace(/\/(acc|prog_\w+|card_\w+)$/, '/{id}')}`),
     );
-    const others = ['POST /v1/bulk/accounts', 'POST /v1/tokens', 'POST /v1/simulate/reversal', 'POST /v1/profile'];
+    const others = ['POST /v1/bulk/accounts', 'POST /v1/tokens', 'POST /v1/profile'];
+    // These need an authorization to speak of.
+    others.push('POST /v1/simulate/increment', 'POST /v1/simulate/reversal');
     // In expiry.test.ts.
     others.push('POST /v1/simulate/expire', 'POST /v1/clock/accept');
     const all = h.routes.filter(({ method }) => method === 'POST' || method === 'PATCH');

@@ -1,21 +1,22 @@
 /** Authorizations: search, read, explain. */
 import { z } from 'zod';
-import type { MessageEvent } from '../../domain/events.js';
-import { Text } from '../../domain/message.js';
+import { isApproval } from '../../domain/lookups.js';
+import { isAdvice, Text } from '../../domain/message.js';
 import { LIST_SCAN_MAX, SEARCH_CANDIDATES_MAX } from '../../limits.js';
+import { type AuthorizationStatus, authorizationStatuses } from '../authorization-totals.js';
 import {
   type AuthorizationDetails,
-  type AuthorizationStatus,
   assemble,
   authorizationObject,
-  authorizationStatuses,
-  explanation,
-  isApproved,
+  type FoundRecord,
+  findRecord,
   isAuthorization,
+  isMessage,
+  type MessageRecord,
   originalOf,
-  stageTimes,
 } from '../authorizations.js';
 import type { ControlContext } from '../context.js';
+import { explanation, stageTimes } from '../explanation.js';
 import {
   catchUp,
   type JournalRecord,
@@ -88,13 +89,14 @@ export function authorizationRoutes(context: ControlContext): Route[] {
       path: '/v1/authorizations/{id}',
       tag: 'authorizations',
       summary: 'Read an authorization with its elements and totals',
+      description: 'The id of an element (`elem_...`) gives the authorization that the element belongs to.',
       access: 'read',
       idempotency: 'none',
       params: idParams,
       errors: [...journalRead],
       answers: { 200: { description: 'The authorization', schema: authorization } },
       async handle({ params }) {
-        const details = await requireAuthorization(context, params.id);
+        const { details } = await requireRecord(context, params.id);
         return { status: 200, body: authorizationObject(context, details) };
       },
     }),
@@ -105,44 +107,31 @@ export function authorizationRoutes(context: ControlContext): Route[] {
       tag: 'authorizations',
       summary: 'Why was it answered as it was?',
       description:
-        'Read from the record of the decision: the verdict of every step in order, and the balances it saw. Stage times are taken of one message in 16 and kept in memory for the most recent of them.',
+        'Read from the record of the decision: the verdict of every step in order, and the balances it saw. The id of an element (`elem_...`) explains that message; `linked` are the other records of its authorization. Stage times are taken of one message in 16 and kept in memory for the most recent of them.',
       access: 'read',
       idempotency: 'none',
       params: idParams,
       errors: [...journalRead],
       answers: { 200: { description: 'The explanation', schema: explanationSchema } },
       async handle({ params }) {
-        const details = await requireAuthorization(context, params.id);
-        return { status: 200, body: explanation(context, details, await stageTimes(context, details.record)) };
+        const { record, details } = await requireRecord(context, params.id);
+        if (!isMessage(record)) throw new ApiError('not_found', 'This element is no message: nothing was decided.');
+        return { status: 200, body: explanation(context, details, record, await stageTimes(context, record)) };
       },
     }),
   ];
 }
 
-/** The authorization behind an id; undefined when there is none. */
-export async function findAuthorization(
-  context: ControlContext,
-  id: string,
-): Promise<AuthorizationDetails | undefined> {
-  const place = context.ids.decode('auth', id);
-  if (place === undefined || place.shard >= context.shards.shards || place.number < 1) return undefined;
-  await catchUp(context, place.shard, place.number);
-  const record = readRecord(context, place.shard, place.number);
-  if (record === undefined || !isAuthorization(record)) return undefined;
-  return assemble(context, record);
+async function requireRecord(context: ControlContext, id: string): Promise<FoundRecord> {
+  const found = await findRecord(context, id);
+  if (found === undefined) throw new ApiError('not_found', 'There is no such authorization.');
+  return found;
 }
 
-async function requireAuthorization(context: ControlContext, id: string): Promise<AuthorizationDetails> {
-  const details = await findAuthorization(context, id);
-  if (details === undefined) throw new ApiError('not_found', 'There is no such authorization.');
-  return details;
-}
-
-type Authorization = JournalRecord & { message: MessageEvent };
-type Filter = (record: Authorization) => boolean;
+type Filter = (record: MessageRecord) => boolean;
 
 interface Found {
-  record: Authorization;
+  record: MessageRecord;
   /** Set when the filter had to know them. */
   details: AuthorizationDetails | undefined;
 }
@@ -169,7 +158,7 @@ async function search(context: ControlContext, query: SearchQuery): Promise<{ pa
     if (record.timeMs >= until || !isAuthorization(record) || !filter(record)) continue;
     let details: AuthorizationDetails | undefined;
     if (query.status !== undefined) {
-      if (!couldBe(record.message, query.status)) continue;
+      if (!couldBe(record, query.status)) continue;
       details = await assemble(context, record);
       if (details.status !== query.status) continue;
     }
@@ -186,9 +175,9 @@ function tooFar(cursor: Cursor | undefined, last: Position | undefined): Positio
   return last;
 }
 
-/** Cheap part of the status filter, before the elements are read. */
-function couldBe(message: MessageEvent, status: AuthorizationStatus): boolean {
-  return (status === 'declined') === !isApproved(message);
+/** Cheap part of the status filter, before the elements are read. What we declined the network may have approved. */
+function couldBe({ message }: MessageRecord, status: AuthorizationStatus): boolean {
+  return status !== 'declined' || !isApproval(message.response) || isAdvice(message.input.mti);
 }
 
 /** Where the cursor stands. An early end of a search gives the id of any record, so every message is accepted. */
@@ -275,7 +264,7 @@ async function candidates(
     for (const sequence of new Set(sequences)) {
       await slices.step();
       const record = readRecord(context, shard, sequence);
-      if (record?.message === undefined || !filter(record as Authorization)) continue;
+      if (record === undefined || !isMessage(record) || !filter(record)) continue;
       const original = originalOf(record);
       const root = original > 0 ? readRecord(context, shard, original) : record;
       if (root !== undefined) roots.set(`${shard}/${root.sequence}`, root);

@@ -1,9 +1,13 @@
 /** The books: entries of an account with running balance, and the trial balance. */
 import { z } from 'zod';
-import { EventKind } from '../../domain/codes.js';
-import type { PaymentPosted } from '../../domain/events.js';
+import { ElementKind, EventKind } from '../../domain/codes.js';
+import type { AccountView } from '../../domain/commands.js';
+import type { Posting } from '../../domain/events.js';
+import { Text } from '../../domain/message.js';
 import { LIST_SCAN_MAX } from '../../limits.js';
-import { glName, postedChange } from '../chart.js';
+import { legsOf } from '../authorization-totals.js';
+import { originalOf } from '../authorizations.js';
+import { glName, legObjects, postedChange } from '../chart.js';
 import type { ControlContext } from '../context.js';
 import { currencyCode } from '../currencies.js';
 import { exactJson } from '../exact-json.js';
@@ -14,7 +18,7 @@ import { ApiError } from '../problem.js';
 import { type Answer, type Route, route } from '../route.js';
 import { journalRead, shardRead } from '../route-errors.js';
 import * as schemas from '../schemas.js';
-import { entryList, trialBalance } from '../schemas-authorizations.js';
+import { entryList, type entryTypes, trialBalance } from '../schemas-authorizations.js';
 import { refused, time } from '../views.js';
 import { requireAccount } from './accounts.js';
 
@@ -56,7 +60,7 @@ export function ledgerRoutes(context: ControlContext): Route[] {
 
 interface Booked {
   record: JournalRecord;
-  event: PaymentPosted;
+  legs: readonly Posting[];
   change: number;
   /** Sum of the changes by the newer entries that were met before it. */
   passed: number;
@@ -85,20 +89,18 @@ async function entries(context: ControlContext, id: string, query: PageQuery): P
       break;
     }
     await slices.step();
-    const { event, message } = record;
-    if (message !== undefined) newest ??= message.postedBefore + passed;
-    if (event?.kind === EventKind.payment) {
-      const change = postedChange(event.postings);
-      page.add({ record, event, change, passed });
-      passed += change;
-    }
+    const legs = record.event?.kind === EventKind.payment ? record.event.postings : legsOf(record);
+    const change = postedChange(legs);
+    if (record.message !== undefined) newest ??= record.message.postedBefore + change + passed;
+    if (legs.length > 0) page.add({ record, legs, change, passed });
+    passed += change;
     if (slices.total >= LIST_SCAN_MAX) stopped = record;
     if (stopped !== undefined || (page.hasMore && cursor?.param !== 'ending_before' && newest !== undefined)) break;
   }
   if (stopped === undefined) newest ??= passed;
   if (newest === undefined || (stopped !== undefined && cursor?.param === 'ending_before')) throw tooFar(cursor);
   const balance = newest;
-  const data = page.items.map((booked) => entryObject(context, shard, id, booked, balance - booked.passed));
+  const data = page.items.map((booked) => entryObject(context, account, booked, balance - booked.passed));
   const early = stopped !== undefined && !page.hasMore;
   return listAnswer(data, page.hasMore || early, early ? eventId(context, 'entry', shard, stopped!.sequence) : null);
 }
@@ -121,27 +123,42 @@ function tooFar(cursor: Cursor | undefined): ApiError {
 
 function entryObject(
   context: ControlContext,
-  shard: number,
-  account: string,
-  { record, event, change }: Booked,
+  account: AccountView,
+  { record, legs, change }: Booked,
   balanceAfter: number,
 ): Record<string, unknown> {
   return {
     object: 'entry',
-    id: eventId(context, 'entry', shard, record.sequence),
-    account,
-    type: 'payment',
+    id: eventId(context, 'entry', record.shard, record.sequence),
+    account: account.id,
+    type: entryType(record),
     amount: change,
-    currency: currencyCode(event.currency),
+    currency: currencyCode(account.currency),
     balance_after: balanceAfter,
-    reference: event.reference,
-    postings: event.postings.map(({ glAccount, amount }) => ({
-      account: String(glAccount),
-      name: glName(glAccount),
-      debit: Math.max(0, amount),
-      credit: Math.max(0, -amount),
-    })),
+    reference: record.event?.kind === EventKind.payment ? record.event.reference : null,
+    source: sourceOf(context, record),
+    postings: legObjects(legs),
     created_at: time(record.timeMs),
+  };
+}
+
+function entryType({ message, event }: JournalRecord): (typeof entryTypes)[number] {
+  if (message !== undefined)
+    return message.element === ElementKind.reversal ? 'single_message_reversal' : 'single_message';
+  return event?.kind === EventKind.payment ? 'payment' : 'roll_back';
+}
+
+/** The message behind an entry; null for a payment. */
+function sourceOf(context: ControlContext, record: JournalRecord): Record<string, unknown> | null {
+  if (record.event?.kind === EventKind.payment) return null;
+  const { shard, sequence, message } = record;
+  const rrn = message?.input.textOf(Text.rrn) ?? '';
+  return {
+    authorization: context.ids.encode('auth', shard, originalOf(record) || sequence),
+    element: eventId(context, 'elem', shard, sequence),
+    mti: message === undefined ? null : String(message.input.mti).padStart(4, '0'),
+    rrn: rrn === '' ? null : rrn,
+    stan: message === undefined ? null : String(message.input.stan).padStart(6, '0'),
   };
 }
 

@@ -4,15 +4,16 @@
  */
 import { z } from 'zod';
 import { EventKind } from '../../domain/codes.js';
-import { type AuthorizationDetails, authorizationObject } from '../authorizations.js';
+import { type AuthorizationDetails, authorizationObject, findRecord } from '../authorizations.js';
 import type { ControlContext } from '../context.js';
+import { eventId } from '../ids.js';
 import { ApiError } from '../problem.js';
 import { type Route, route } from '../route.js';
 import { journalRead, shardWrite } from '../route-errors.js';
+import { simulation } from '../schemas-simulate.js';
+import { assertSandbox } from '../simulator.js';
 import { refused } from '../views.js';
-import { findAuthorization } from './authorizations.js';
 import { readCard } from './cards.js';
-import { assertSandbox, simulation } from './simulate.js';
 
 const simulateExpiry = z.strictObject({ authorization: z.string().max(64) }).meta({ id: 'SimulateExpiry' });
 
@@ -43,22 +44,20 @@ export function simulateExpiryRoutes(context: ControlContext): Route[] {
         const result = await context.shards.command(shard, { op: 'expire_hold', sequence });
         const after = await requireAuthorization(context, body.authorization);
         // A repeat after a crash: the first request had its effect, and the answer is the same.
-        if (!result.ok && !(result.code === 'hold_not_open' && hasExpired(after)))
+        const expiry = after.elements.findLast(({ event }) => event?.kind === EventKind.holdExpired);
+        if (!result.ok && !(result.code === 'hold_not_open' && expiry !== undefined))
           throw refused(result.code, { param: '/authorization' });
         const authorization = authorizationObject(context, after);
-        return { status: 201, body: { object: 'simulation', authorization, iso: null } };
+        const element = expiry === undefined ? null : eventId(context, 'elem', shard, expiry.sequence);
+        return { status: 201, body: { object: 'simulation', authorization, element, iso: null } };
       },
     }),
   ];
 }
 
 async function requireAuthorization(context: ControlContext, id: string): Promise<AuthorizationDetails> {
-  const details = await findAuthorization(context, id);
-  if (details === undefined)
+  const found = await findRecord(context, id);
+  if (found === undefined)
     throw new ApiError('authorization_not_found', 'There is no such authorization.', { param: '/authorization' });
-  return details;
-}
-
-function hasExpired({ elements }: AuthorizationDetails): boolean {
-  return elements.some(({ event }) => event?.kind === EventKind.holdExpired);
+  return found.details;
 }

@@ -1,0 +1,138 @@
+/** Why a message was answered as it was, from its record alone: today's rules and balances play no part. */
+import { Reason, responseText, Step, Verdict } from '../domain/codes.js';
+import type { StageTimesView } from '../domain/commands.js';
+import { ControlLevel } from '../domain/controls/spec.js';
+import { type ControlKind, controlPointer } from '../domain/controls/verdict.js';
+import type { MessageEvent } from '../domain/events.js';
+import { Carried } from '../domain/message.js';
+import { legsOf } from './authorization-totals.js';
+import { type AuthorizationDetails, elementObject, type MessageRecord } from './authorizations.js';
+import { legObjects, postedChange } from './chart.js';
+import type { ControlContext } from './context.js';
+import { currencyCode } from './currencies.js';
+import { headOf, type JournalRecord } from './history.js';
+import { eventId } from './ids.js';
+import { codeName, refused, snakeCase, time } from './views.js';
+
+/** Times of the stages, of which only recent samples are known, and only while the process lives. */
+export async function stageTimes(context: ControlContext, { shard, sequence }: JournalRecord): Promise<StageTimesView> {
+  const result = await context.shards.read(shard, { op: 'stage_times', sequence });
+  if (!result.ok) throw refused(result.code);
+  if (!('stageTimes' in result)) throw new TypeError('the shard answered no stage times');
+  return result.stageTimes;
+}
+
+/**
+ * Explains one message.
+ * @param details the authorization that `record` stands for or belongs to
+ */
+export function explanation(
+  context: ControlContext,
+  details: AuthorizationDetails,
+  record: MessageRecord,
+  times: StageTimesView,
+): Record<string, unknown> {
+  const { message } = record;
+  const others = [details.record, ...details.elements].filter(({ sequence }) => sequence !== record.sequence);
+  return {
+    object: 'explanation',
+    authorization: context.ids.encode('auth', record.shard, details.record.sequence),
+    element: eventId(context, 'elem', record.shard, record.sequence),
+    account: details.owner?.id ?? null,
+    response_code: responseText(message.response),
+    decline_reason: message.reason === Reason.none ? null : codeName(Reason, message.reason),
+    bad_field: message.input.badField === 0 ? null : `DE${message.input.badField}`,
+    bad_field_missing: message.input.badField === 0 ? null : message.input.badFieldMissing === 1,
+    program_revision: message.programRevision === 0 ? null : message.programRevision,
+    verdicts: verdictsOf(message),
+    control: controlOf(message),
+    counters: countersOf(message),
+    rules: rulesOf(message),
+    balances: balancesOf(details, message),
+    hold: holdOf(details, record),
+    postings: legObjects(legsOf(record)),
+    carried: carriedNames(message),
+    journal: { position: positionOf(context, record), recorded_at: time(message.timeMs) },
+    linked: others.map((element) => elementObject(context, details, element)),
+    stage_times_us: typeof times === 'string' ? null : times,
+    stage_times_missing: typeof times === 'string' ? times : null,
+  };
+}
+
+function verdictsOf(message: MessageEvent): Record<string, unknown>[] {
+  const verdicts: Record<string, unknown>[] = [];
+  for (let i = 0; i < message.verdictCount; i++) {
+    verdicts.push({
+      order: i + 1,
+      step: codeName(Step, message.verdicts[i * 2]!),
+      verdict: codeName(Verdict, message.verdicts[i * 2 + 1]!),
+    });
+  }
+  return verdicts;
+}
+
+/** The control that refused; null without. */
+function controlOf({ finding, findingCount }: MessageEvent): Record<string, unknown> | null {
+  if (findingCount === 0) return null;
+  const [kind, level, source, index, limit, before, attempted] = finding as unknown as number[];
+  return {
+    level: codeName(ControlLevel, level!),
+    source: codeName(ControlLevel, source!),
+    control: controlPointer({ kind: kind as ControlKind, index: index! }),
+    ...{ limit, before, attempted },
+  };
+}
+
+/** What the windows of the card and of its account held before; null when none were asked. */
+function countersOf({ readings, cardReadings, accountReadings }: MessageEvent): Record<string, unknown> | null {
+  if (cardReadings + accountReadings === 0) return null;
+  const windows = Array.from({ length: cardReadings + accountReadings }, (_, i) => ({
+    amount: readings[2 * i]!,
+    count: readings[2 * i + 1]!,
+  }));
+  return { card: windows.slice(0, cardReadings), account: windows.slice(cardReadings) };
+}
+
+/** Which rules of the program matched, by their places in it; null when none were asked. */
+function rulesOf({ rulesAsked, decidingRule, ruleBits }: MessageEvent): Record<string, unknown> | null {
+  if (rulesAsked === 0) return null;
+  const places = Array.from({ length: rulesAsked }, (_, rule) => rule);
+  const matched = places.filter((rule) => ((ruleBits[rule >> 3]! >> (rule & 7)) & 1) === 1);
+  return { asked: rulesAsked, matched, deciding: decidingRule < 0 ? null : decidingRule };
+}
+
+/** Balances of the account around the decision; null when the card is unknown. */
+function balancesOf({ owner }: AuthorizationDetails, message: MessageEvent): Record<string, unknown> | null {
+  if (message.accountSlot < 0) return null;
+  const { creditLimitBefore: limit, postedBefore: posted, heldBefore: held } = message;
+  const postedAfter = posted + postedChange(message.postings.toList());
+  const heldAfter = held + message.holdDelta;
+  return {
+    currency: owner === undefined ? null : currencyCode(owner.currency),
+    before: { credit_limit: limit, posted, held, available: limit - posted - held },
+    after: { credit_limit: limit, posted: postedAfter, held: heldAfter, available: limit - postedAfter - heldAfter },
+  };
+}
+
+/** The hold of the authorization around the message; null when it held nothing before and after. */
+function holdOf(
+  { effects }: AuthorizationDetails,
+  { sequence, message }: MessageRecord,
+): Record<string, unknown> | null {
+  const { heldBefore, heldAfter } = effects.get(sequence)!;
+  if (heldBefore === 0 && heldAfter === 0) return null;
+  const expiresMs = message.holdExpiresMs;
+  return { before: heldBefore, after: heldAfter, expires_at: expiresMs === 0 ? null : time(expiresMs) };
+}
+
+/** Position of a record: shard, epoch and sequence. Clients treat it as opaque; `holdfast inspect journal` reads it. */
+function positionOf(context: ControlContext, record: JournalRecord): string {
+  const { epoch } = headOf(context, record.shard);
+  return `${record.shard}-${epoch}-${record.sequence}`;
+}
+
+function carriedNames(message: MessageEvent): string[] {
+  return Object.entries(Carried)
+    .filter(([, bit]) => (message.input.carried & bit) !== 0)
+    .map(([name]) => snakeCase(name));
+}
