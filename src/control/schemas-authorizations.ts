@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { authorizationStatuses } from './authorizations.js';
 import { listOf, timestamp } from './schemas.js';
+import { limitsExplained } from './schemas-controls.js';
 
 const text = z.string().nullable();
 const minor = z.int();
@@ -86,6 +87,7 @@ export const explanationSchema = z
     verdicts: z
       .array(z.object({ order: z.int(), step: z.string(), verdict: z.string() }))
       .describe('Every step of the decision, in its order.'),
+    ...limitsExplained,
     balances: z.object({ currency: text, before: balances, after: balances }).nullable(),
     carried: z.array(z.string()).describe('Sensitive data that the message carried; never stored.'),
     journal: z.object({ position: z.string().describe('Opaque.'), recorded_at: timestamp }),

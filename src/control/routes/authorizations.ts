@@ -16,6 +16,7 @@ import {
   stageTimes,
 } from '../authorizations.js';
 import type { ControlContext } from '../context.js';
+import { explainLimits } from '../explain-limits.js';
 import {
   catchUp,
   type JournalRecord,
@@ -113,7 +114,8 @@ export function authorizationRoutes(context: ControlContext): Route[] {
       answers: { 200: { description: 'The explanation', schema: explanationSchema } },
       async handle({ params }) {
         const details = await requireAuthorization(context, params.id);
-        return { status: 200, body: explanation(context, details, await stageTimes(context, details.record)) };
+        const explained = explanation(context, details, await stageTimes(context, details.record));
+        return { status: 200, body: { ...explained, ...(await explainLimits(context, details.record)) } };
       },
     }),
   ];

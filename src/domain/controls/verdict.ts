@@ -80,7 +80,7 @@ export const NOT_IN_ALLOW_LIST = -1;
 export const IN_DENY_LIST = -2;
 
 /** JSON pointer of the control in the object at `verdict.source`. For explanations. */
-export function controlPointer({ kind, index }: ControlVerdict): string {
+export function controlPointer({ kind, index }: Pick<ControlVerdict, 'kind' | 'index'>): string {
   const half = index === NOT_IN_ALLOW_LIST ? 'allow' : 'deny';
   switch (kind) {
     case ControlKind.channel:
