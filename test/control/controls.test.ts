@@ -216,13 +216,13 @@ describe('what is refused', () => {
   it('is named with every pointer and reason, and nothing is applied', async () => {
     await account({ controls: { per_transaction: 5 } });
     const id = await card({ controls: { per_transaction: 5 } });
-    const calls: [string, 'POST' | 'PATCH', string, object][] = [
-      ['account', 'POST', '/v1/accounts', { id: 'other' }],
-      ['account', 'PATCH', '/v1/accounts/acc', { credit_limit: 7 }],
-      ['card', 'POST', '/v1/cards', { account: 'acc', expiry: '2912', pan: '9999990000000005' }],
-      ['card', 'PATCH', `/v1/cards/${id}`, { status: 'paused' }],
+    const calls: ['POST' | 'PATCH', string, object][] = [
+      ['POST', '/v1/accounts', { id: 'other' }],
+      ['PATCH', '/v1/accounts/acc', { credit_limit: 7 }],
+      ['POST', '/v1/cards', { account: 'acc', expiry: '2912', pan: '9999990000000005' }],
+      ['PATCH', `/v1/cards/${id}`, { status: 'paused' }],
     ];
-    for (const [, method, url, more] of calls) {
+    for (const [method, url, more] of calls) {
       const { status, body } = await h.call(method, url, { ...more, controls: bad });
       expect([url, status, body.code]).toEqual([url, 422, 'validation_failed']);
       const named = body.errors.map((error: { pointer: string }) => error.pointer);
@@ -339,6 +339,7 @@ describe('velocity', () => {
     const ofAccount = await h.call('GET', '/v1/accounts/acc/velocity');
     expect(ofAccount.body).toEqual({ ...body, card: null, windows: body.windows.slice(4) });
     h.engine.nowMs += 86_400_000;
+    h = restart(h);
     const next = await h.call('GET', `/v1/cards/${id}/velocity`);
     expect(next.body.windows[1]).toMatchObject({ amount: { used: 0 }, starts_at: at('2026-11-24T03:00Z') });
   });
@@ -408,7 +409,7 @@ describe('an explanation', () => {
   it('names a list that refused, and has nothing to say without controls', async () => {
     await account();
     const id = await card({ controls: { mcc: { deny: ['gambling'] } } });
-    const { id: listed, code } = await buy(id, 5, { merchant: { mcc: '7995' } });
+    const { id: listed, code } = await buy(id, 5, { mcc: '7995' });
     expect(code).toBe('57');
     expect(await explain(listed)).toMatchObject({
       decline_reason: 'mcc_denied',
