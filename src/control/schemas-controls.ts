@@ -72,13 +72,11 @@ const controlsShape = z
 
 const { $schema: _dialect, ...controlsDocument } = z.toJSONSchema(controlsShape, { target: 'draft-2020-12' });
 
-export const controls = z
-  .record(z.string(), z.unknown())
-  .meta({
-    id: 'Controls',
-    ...controlsDocument,
-    description: 'docs/reference/controls.md says what each member means.',
-  });
+export const controls = z.record(z.string(), z.unknown()).meta({
+  id: 'Controls',
+  ...controlsDocument,
+  description: 'docs/reference/controls.md says what each member means.',
+});
 
 /** In a PATCH. */
 export const controlsPatch = z
