@@ -10,11 +10,13 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { ImportRows } from '../domain/commands.js';
+import { ControlLevel } from '../domain/controls/spec.js';
 import { BULK_CHUNK_ROWS, BULK_COMMAND_ROWS, BULK_IN_FLIGHT_PER_SHARD, BULK_REJECTS_LISTED } from '../limits.js';
 import { maskDigits } from '../pan-mask.js';
 import type { Fingerprint } from '../vault/fingerprint.js';
 import { claim, panFields, panOfSeed, panProblem, release } from './card-numbers.js';
 import type { ControlContext } from './context.js';
+import { controlsText } from './controls.js';
 import { base32of, derive } from './idempotency.js';
 import { LineSplitter } from './lines.js';
 import { ShardError } from './ports.js';
@@ -126,13 +128,13 @@ export class BulkImport {
 
   #rowOf(row: (typeof importRow)['_output'], line: number): PendingRow {
     const context = this.#context;
-    const { program, currency, creditLimit, type } = accountFields(context, row.account);
+    const { program, ...fields } = accountFields(context, row.account, '/account');
     const id = row.account.id ?? `acct_${base32of(derive(context.keys.id, 'account', this.#seed, line))}`;
     const shard = context.placement(id);
-    const account = { id, program: program.index, currency, creditLimit, type };
+    const account = { id, program: program.index, ...fields };
     if (row.card === undefined) return { line, shard, row: { account } };
-    if (row.card.controls !== undefined && Object.keys(row.card.controls).length > 0)
-      throw new ApiError('controls_not_enforced', 'This version would not enforce controls of a card.');
+    const place = { level: ControlLevel.card, program, pointer: '/card/controls' };
+    const controls = controlsText(row.card.controls ?? null, place);
     const card = this.#numberFor(row.card.pan, program.program, shard, line);
     const { f0, f1, f2 } = card.fingerprint;
     return {
@@ -149,6 +151,7 @@ export class BulkImport {
           serviceCode: Number(row.card.service_code),
           status: cardStatusOf(row.card.status),
           replacesSlot: -1,
+          controls,
         },
       },
     };

@@ -1,8 +1,6 @@
 /** Why a message was answered as it was, from its record alone: today's rules and balances play no part. */
 import { Reason, responseText, Step, Verdict } from '../domain/codes.js';
 import type { StageTimesView } from '../domain/commands.js';
-import { ControlLevel } from '../domain/controls/spec.js';
-import { type ControlKind, controlPointer } from '../domain/controls/verdict.js';
 import type { MessageEvent } from '../domain/events.js';
 import { Carried } from '../domain/message.js';
 import { legsOf } from './authorization-totals.js';
@@ -45,8 +43,6 @@ export function explanation(
     bad_field_missing: message.input.badField === 0 ? null : message.input.badFieldMissing === 1,
     program_revision: message.programRevision === 0 ? null : message.programRevision,
     verdicts: verdictsOf(message),
-    control: controlOf(message),
-    counters: countersOf(message),
     rules: rulesOf(message),
     balances: balancesOf(details, message),
     hold: holdOf(details, record),
@@ -69,28 +65,6 @@ function verdictsOf(message: MessageEvent): Record<string, unknown>[] {
     });
   }
   return verdicts;
-}
-
-/** The control that refused; null without. */
-function controlOf({ finding, findingCount }: MessageEvent): Record<string, unknown> | null {
-  if (findingCount === 0) return null;
-  const [kind, level, source, index, limit, before, attempted] = finding as unknown as number[];
-  return {
-    level: codeName(ControlLevel, level!),
-    source: codeName(ControlLevel, source!),
-    control: controlPointer({ kind: kind as ControlKind, index: index! }),
-    ...{ limit, before, attempted },
-  };
-}
-
-/** What the windows of the card and of its account held before; null when none were asked. */
-function countersOf({ readings, cardReadings, accountReadings }: MessageEvent): Record<string, unknown> | null {
-  if (cardReadings + accountReadings === 0) return null;
-  const windows = Array.from({ length: cardReadings + accountReadings }, (_, i) => ({
-    amount: readings[2 * i]!,
-    count: readings[2 * i + 1]!,
-  }));
-  return { card: windows.slice(0, cardReadings), account: windows.slice(cardReadings) };
 }
 
 /** Which rules of the program matched, by their places in it; null when none were asked. */

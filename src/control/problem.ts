@@ -39,7 +39,6 @@ export const problems = {
   authorization_not_found: { status: 422, title: 'The authorization does not exist' },
   currency_mismatch: { status: 422, title: 'The currency does not fit' },
   amount_out_of_range: { status: 422, title: 'The amount is out of range' },
-  controls_not_enforced: { status: 422, title: 'Controls are not enforced by this version' },
   not_simulatable: { status: 422, title: 'The message cannot be built' },
   too_many_wrong_tokens: { status: 429, title: 'Too many wrong tokens came from this address' },
   headers_too_large: { status: 431, title: 'The headers are too large' },

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { authorizationStatuses } from './authorization-totals.js';
 import { listOf, timestamp } from './schemas.js';
+import { limitsExplained } from './schemas-controls.js';
 
 const text = z.string().nullable();
 const minor = z.int();
@@ -103,8 +104,6 @@ export const authorizationList = listOf(authorization, 'AuthorizationList');
 
 const balances = z.object({ credit_limit: minor, posted: minor, held: minor, available: minor });
 
-const counter = z.object({ amount: minor, count: z.int() });
-
 export const explanationSchema = z
   .object({
     object: z.literal('explanation'),
@@ -122,21 +121,7 @@ export const explanationSchema = z
     verdicts: z
       .array(z.object({ order: z.int(), step: z.string(), verdict: z.string() }))
       .describe('Every step of the decision, in its order.'),
-    control: z
-      .object({
-        level: z.string().describe('Whose controls: card or account.'),
-        source: z.string().describe('Where they were written: there, or in the program.'),
-        control: z.string().describe('JSON pointer into the controls.'),
-        limit: minor,
-        before: minor,
-        attempted: minor,
-      })
-      .nullable()
-      .describe('The control that refused: before + attempted is more than the limit. Zeros for lists.'),
-    counters: z
-      .object({ card: z.array(counter), account: z.array(counter) })
-      .nullable()
-      .describe('What the velocity windows held before, in the order of the controls.'),
+    ...limitsExplained,
     rules: z
       .object({ asked: z.int(), matched: z.array(z.int()), deciding: z.int().nullable() })
       .nullable()

@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { maskPans } from '../pan-mask.js';
 import { currencyOfCode } from './currencies.js';
 import { type ProblemCode, problems } from './problem.js';
+import { controls, controlsPatch, effectiveControls } from './schemas-controls.js';
 import { programTables } from './schemas-programs.js';
 import { scopes } from './tokens.js';
 
@@ -20,10 +21,10 @@ export const currency = z
   .describe('ISO 4217 alphabetic code.')
   .meta({ examples: ['BRL'] });
 /** Free text that is shown again must not become a place for card numbers. */
-function hasNoLongRun(text: string): boolean {
+export function hasNoLongRun(text: string): boolean {
   return !/\d{13,}/.test(text) && maskPans(text) === text;
 }
-const LONG_RUN = 'must not contain a run of 13 or more digits, which could be a card number';
+export const LONG_RUN = 'must not contain a run of 13 or more digits, which could be a card number';
 
 /** Ids that a caller may choose; they stand in URLs, so they must not look like card numbers. */
 export const chosenId = z
@@ -52,13 +53,20 @@ export const accountCreate = z
     currency: currency.optional().describe('Default: the currency of the program.'),
     credit_limit: creditLimit.default(0),
     type: z.enum(accountTypes).optional().describe('Default: the product of the program.'),
+    controls: controls.nullable().optional(),
   })
   .meta({ id: 'AccountCreate' });
 
 export const accountUpdate = z
-  .strictObject({ credit_limit: creditLimit.optional(), status: z.enum(accountStatuses).optional() })
+  .strictObject({
+    credit_limit: creditLimit.optional(),
+    status: z.enum(accountStatuses).optional(),
+    controls: controlsPatch.optional(),
+  })
   .refine((body) => Object.keys(body).length > 0, 'nothing to change')
   .meta({ id: 'AccountUpdate' });
+
+const ownControls = controls.nullable().optional().describe('As they were set, null without. Not in lists.');
 
 export const account = z
   .object({
@@ -74,6 +82,8 @@ export const account = z
       held: z.int().describe('Sum of what remains on open holds.'),
       available: minor.describe('credit_limit - posted - held.'),
     }),
+    controls: ownControls,
+    effective_controls: effectiveControls.optional(),
     created_at: timestamp,
   })
   .meta({ id: 'Account' });
@@ -87,9 +97,6 @@ export const expiry = z
   .regex(/^\d{2}(0[1-9]|1[0-2])$/, 'YYMM')
   .describe('YYMM.')
   .meta({ examples: ['2912'] });
-export const noControls = z
-  .record(z.string(), z.unknown())
-  .describe('Reserved. This version does not enforce controls of a card, so only an empty object is accepted.');
 
 const cardFields = {
   pan: pan.optional().describe('Without it a number is issued from the BIN of the program, and shown once.'),
@@ -100,7 +107,10 @@ const cardFields = {
     .string()
     .regex(/^\d{3}$/, 'three digits')
     .default('201'),
-  controls: noControls.optional(),
+  controls: controls
+    .nullable()
+    .optional()
+    .describe('Without them a replacement has those of the card that it replaces.'),
 };
 
 export const cardCreate = z
@@ -112,7 +122,7 @@ export const cardCreate = z
   .meta({ id: 'CardCreate' });
 
 export const cardUpdate = z
-  .strictObject({ status: z.enum(cardStatuses).optional(), controls: noControls.optional() })
+  .strictObject({ status: z.enum(cardStatuses).optional(), controls: controlsPatch.optional() })
   .refine((body) => Object.keys(body).length > 0, 'nothing to change')
   .meta({ id: 'CardUpdate' });
 
@@ -129,6 +139,8 @@ export const card = z
     service_code: z.string(),
     status: z.enum(cardStatuses),
     replaces: z.string().nullable(),
+    controls: ownControls,
+    effective_controls: effectiveControls.optional(),
     created_at: timestamp,
     pan: z.string().optional().describe('Only in the first answer to a creation without `pan`.'),
     pan_available: z.boolean().optional().describe('Answers to a creation without `pan`: false when it is a repeat.'),

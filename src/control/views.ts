@@ -43,6 +43,7 @@ export function accountObject(context: ControlContext, view: AccountView): Recor
     type: codeName(AccountType, view.type),
     status: codeName(AccountStatus, view.status),
     balances: { posted: view.posted, held: view.held, available: view.creditLimit - view.posted - view.held },
+    ...shownControls(view.controls),
     created_at: time(view.createdMs),
   };
 }
@@ -62,8 +63,15 @@ export function cardObject(context: ControlContext, shard: number, view: CardVie
     service_code: String(view.serviceCode).padStart(3, '0'),
     status: codeName(CardStatus, view.status),
     replaces: view.replacesSlot < 0 ? null : context.ids.encode('card', shard, view.replacesSlot),
+    ...shownControls(view.controls),
     created_at: time(view.createdMs),
   };
+}
+
+/** Controls as they were set; lists do not have them. */
+function shownControls(text: string | undefined): { controls?: unknown } {
+  if (text === undefined) return {};
+  return { controls: text === '' ? null : JSON.parse(text) };
 }
 
 export function programObject(row: ProgramRow): Record<string, unknown> {

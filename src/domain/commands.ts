@@ -3,7 +3,9 @@
  * control plane and for meaning by the shard; a refusal is a value with a code, never an exception.
  */
 import type { AccountStatus, AccountType, CardStatus } from './codes.js';
+import type { ControlLevel } from './controls/spec.js';
 import type { Fingerprint } from './events.js';
+import type { WindowUnit } from './velocity/windows.js';
 
 /** Idempotency of one API write: HMAC-SHA-256 of key and body, 32 bytes each. Both are kept in the same frame as the effect. */
 export interface IdempotencyTag {
@@ -156,8 +158,8 @@ export interface AccountView {
   status: AccountStatus;
   posted: number;
   held: number;
-  /** Its own controls as JSON, '' without. */
-  controls: string;
+  /** Its own controls as JSON, '' without. Not in lists: a page of them might not fit the ring. */
+  controls?: string;
   createdMs: number;
   /** Newest record of the account in its shard: the head of its list. */
   newestSequence: number;
@@ -179,8 +181,8 @@ export interface CardView {
   /** Slot of the card that a network token stands for, -1 for a card. */
   aliasOfSlot: number;
   pinTries: number;
-  /** Its own controls as JSON, '' without. */
-  controls: string;
+  /** Its own controls as JSON, '' without. Not in lists. */
+  controls?: string;
   createdMs: number;
   newestSequence: number;
 }
@@ -210,6 +212,9 @@ export type Read =
   | { op: 'account_slot'; slot: number }
   | { op: 'card'; slot: number }
   | { op: 'cards_of_account'; id: string }
+  /** Controls that apply to a card (its own level and its account's) or to an account, and what their windows hold. */
+  | { op: 'card_limits'; slot: number }
+  | { op: 'account_limits'; id: string }
   /** Network tokens of a card, oldest first. */
   | { op: 'aliases'; cardSlot: number }
   /** Newest slots first, below `before` (exclusive; -1 for the newest). */
@@ -235,6 +240,7 @@ export type ReadResult =
   | { ok: true; card: CardView; accountView: AccountView }
   | { ok: true; accounts: AccountView[] }
   | { ok: true; cards: CardView[] }
+  | { ok: true; limits: LimitsView[]; ofCard?: CardView; ofAccount: AccountView }
   | { ok: true; sequences: number[] }
   | { ok: true; remaining: number; original: number; expiresMs: number }
   | { ok: true; due: DueSum[]; next: number }
@@ -244,6 +250,40 @@ export type ReadResult =
   | { ok: true; totals: LedgerTotal[] }
   | { ok: true; stats: ShardStats }
   | { ok: false; code: Refusal };
+
+/** Controls of one level, compiled as decisions use them. */
+export interface LimitsView {
+  level: ControlLevel;
+  /** Whose each member is that applies, but for the windows: the level's own, or the program's default. */
+  sources: { member: ControlMember; source: ControlLevel }[];
+  /** As they were written, those of cash last. */
+  windows: WindowView[];
+}
+
+export type ControlMember = 'channels' | 'countries' | 'mcc' | 'merchants' | 'per_transaction' | 'cash_per_transaction';
+
+/** A window with what it holds now. Amounts are minor units of the account's currency. */
+export interface WindowView {
+  source: ControlLevel;
+  /** Place in the list where it was written. */
+  index: number;
+  /** True for a window of `cash`. */
+  cash: boolean;
+  /** True when it counts declines. */
+  declines: boolean;
+  name: string | null;
+  unit: WindowUnit;
+  /** Length of a trailing window, 0 otherwise. */
+  seconds: number;
+  zone: string;
+  /** Edges of the current instance of a calendar window, ms since 1970 UTC; null for trailing and lifetime windows. */
+  startMs: number | null;
+  endMs: number | null;
+  amount: number;
+  count: number;
+  amountLimit: number | null;
+  countLimit: number | null;
+}
 
 /**
  * Times of one sampled message, microseconds: waiting in the ring, decoding, deciding, writing the reply, and the commit that it

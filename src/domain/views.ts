@@ -5,6 +5,11 @@ import type { ShardState } from './shard-state.js';
 import { accountOwner, cardOwner } from './velocity/counter-changes.js';
 
 export function accountView(state: ShardState, slot: number): AccountView {
+  return { ...accountRow(state, slot), controls: state.controls.text(accountOwner(slot)) };
+}
+
+/** An account as lists have it. */
+export function accountRow(state: ShardState, slot: number): AccountView {
   const { accounts } = state;
   return {
     slot,
@@ -16,13 +21,17 @@ export function accountView(state: ShardState, slot: number): AccountView {
     status: accounts.status(slot) as AccountStatus,
     posted: accounts.posted(slot),
     held: accounts.held(slot),
-    controls: state.controls.text(accountOwner(slot)),
     createdMs: accounts.createdMs(slot),
     newestSequence: accounts.newest(slot),
   };
 }
 
 export function cardView(state: ShardState, slot: number): CardView {
+  return { ...cardRow(state, slot), controls: state.controls.text(cardOwner(slot)) };
+}
+
+/** A card as lists have it. */
+export function cardRow(state: ShardState, slot: number): CardView {
   const { accounts, cards } = state;
   return {
     slot,
@@ -38,7 +47,6 @@ export function cardView(state: ShardState, slot: number): CardView {
     replacesSlot: cards.replaces(slot),
     aliasOfSlot: cards.aliasOf(slot),
     pinTries: cards.pinTries(slot),
-    controls: state.controls.text(cardOwner(slot)),
     createdMs: cards.createdMs(slot),
     newestSequence: cards.newest(slot),
   };

@@ -13,6 +13,7 @@
 import { pack } from 'msgpackr';
 import { applyEvent, applyMessage } from '../domain/apply.js';
 import { ElementKind, EventKind, Response } from '../domain/codes.js';
+import { LimitsReader } from '../domain/controls/limits-view.js';
 import { decideExpiry, firstDue, newExpiry } from '../domain/decide-expiry.js';
 import { DECIDED, decideMessage } from '../domain/decide-message.js';
 import { decideNotDelivered, isRequest } from '../domain/decide-reversal.js';
@@ -61,6 +62,7 @@ export class LogicalShard {
   readonly held = new HeldReplies();
   readonly poisons: Poisons;
   readonly stageTimes: StageTimes;
+  readonly limits: LimitsReader;
   /** Digest of the state after the last whole record: an exception half-way through the next one does not change it. */
   readonly digest = { high: 0, low: 0 };
   readonly #context: ThreadContext;
@@ -92,6 +94,7 @@ export class LogicalShard {
     const checks = new RequestChecks(state, context.controlBook);
     const policies = new Policies(state.programs, context.policyBook);
     this.#decisions = { state, history, keys: context.ports.keys, policies, checks };
+    this.limits = new LimitsReader(state, context.controlBook, policies);
     this.#visitKey = (high, low) => this.index.add(high, low, this.#keySequence);
   }
 

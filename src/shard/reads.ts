@@ -5,19 +5,28 @@
 import { pack, unpack } from 'msgpackr';
 import type { Read, ReadResult, ShardStats } from '../domain/commands.js';
 import { countDue } from '../domain/due-holds.js';
-import { accountView, cardView, ledgerTotals } from '../domain/views.js';
+import { accountRow, accountView, cardRow, cardView, ledgerTotals } from '../domain/views.js';
 import { DUE_ROWS_PER_READ } from '../limits.js';
 import type { RingConsumer } from '../ring/ring.js';
 import { earlierOutcome } from './idempotency.js';
 import type { LogicalShard } from './logical-shard.js';
 
-/** Answers the read of the current ring entry. */
-export function handleRead(shard: LogicalShard, durable: number, client: number, entry: RingConsumer): void {
+/**
+ * Answers the read of the current ring entry.
+ * @param nowMs shard time, ms since 1970 UTC
+ */
+export function handleRead(
+  shard: LogicalShard,
+  durable: number,
+  client: number,
+  entry: RingConsumer,
+  nowMs: number,
+): void {
   const payload = entry.bytes.slice(entry.payloadAt, entry.payloadAt + entry.payloadLength);
-  shard.queueResult(client, entry.token, pack(answer(shard, durable, unpack(payload) as Read)));
+  shard.queueResult(client, entry.token, pack(answer(shard, durable, nowMs, unpack(payload) as Read)));
 }
 
-function answer(shard: LogicalShard, durable: number, read: Read): ReadResult {
+function answer(shard: LogicalShard, durable: number, nowMs: number, read: Read): ReadResult {
   const { accounts, cards, holds } = shard.state;
   switch (read.op) {
     case 'account': {
@@ -37,15 +46,29 @@ function answer(shard: LogicalShard, durable: number, read: Read): ReadResult {
     case 'cards_of_account': {
       const slot = accounts.find(read.id);
       if (slot < 0) return { ok: false, code: 'account_not_found' };
-      return { ok: true, cards: shard.state.cardsOf(slot).map((card) => cardView(shard.state, card)) };
+      return { ok: true, cards: shard.state.cardsOf(slot).map((card) => cardRow(shard.state, card)) };
+    }
+    case 'card_limits':
+      if (!cards.exists(read.slot)) return { ok: false, code: 'card_not_found' };
+      if (cards.isAlias(read.slot)) return { ok: false, code: 'not_a_card' };
+      return {
+        ok: true,
+        limits: shard.limits.ofCard(read.slot, nowMs),
+        ofCard: cardView(shard.state, read.slot),
+        ofAccount: accountView(shard.state, cards.account(read.slot)),
+      };
+    case 'account_limits': {
+      const slot = accounts.find(read.id);
+      if (slot < 0) return { ok: false, code: 'account_not_found' };
+      return { ok: true, limits: shard.limits.ofAccount(slot, nowMs), ofAccount: accountView(shard.state, slot) };
     }
     case 'aliases':
       if (!cards.exists(read.cardSlot)) return { ok: false, code: 'card_not_found' };
-      return { ok: true, cards: aliasesOf(shard, read.cardSlot).map((slot) => cardView(shard.state, slot)) };
+      return { ok: true, cards: aliasesOf(shard, read.cardSlot).map((slot) => cardRow(shard.state, slot)) };
     case 'accounts':
-      return { ok: true, accounts: slotsBelow(accounts.count, read).map((slot) => accountView(shard.state, slot)) };
+      return { ok: true, accounts: slotsBelow(accounts.count, read).map((slot) => accountRow(shard.state, slot)) };
     case 'cards':
-      return { ok: true, cards: cardsBelow(shard, read).map((slot) => cardView(shard.state, slot)) };
+      return { ok: true, cards: cardsBelow(shard, read).map((slot) => cardRow(shard.state, slot)) };
     case 'index':
       // An incomplete index would leave out what it does not know.
       if (shard.index.incomplete) return { ok: false, code: 'shard_unavailable' };

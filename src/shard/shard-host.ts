@@ -313,7 +313,7 @@ export class ShardHost {
         return;
       case RequestKind.read:
         if (shard.refusesAgain(client, entry)) return;
-        handleRead(shard, this.#o.lane.durable(shard.number), client, entry);
+        handleRead(shard, this.#o.lane.durable(shard.number), client, entry, this.#o.context.nowMs);
         return;
       default:
         throw new HoldfastError('internal', `ring entry of unknown kind ${entry.kind}`);

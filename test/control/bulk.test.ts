@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { BulkImport } from '../../src/control/bulk-import.js';
 import { ShardError } from '../../src/control/ports.js';
+import { COMMAND_BYTES_MAX } from '../../src/limits.js';
 import { panOfNumber } from '../../src/vault/pan.js';
 import { makeHarness } from './harness.js';
 
@@ -46,7 +47,7 @@ describe('bulk import', () => {
       JSON.stringify({ account: { id: 'y' }, extra: 1 }),
       JSON.stringify({ ...row(2), card: { pan: panOfNumber('999999', 1), expiry: '2912' } }),
       JSON.stringify({ account: { id: 'z', program: 'none' } }),
-      JSON.stringify({ account: { id: 'w' }, card: { expiry: '2912', controls: { mcc: {} } } }),
+      JSON.stringify({ account: { id: 'w' }, card: { expiry: '2912', controls: { mcc: [] } } }),
       `{"account":{"id":"${'q'.repeat(9000)}"}}`,
       JSON.stringify({ account: {}, card: { expiry: '3001' } }),
     ].join('\n');
@@ -59,10 +60,58 @@ describe('bulk import', () => {
       [6, 'validation_failed'],
       [7, 'card_exists'],
       [8, 'program_not_found'],
-      [9, 'controls_not_enforced'],
+      [9, 'validation_failed'],
       [10, 'line_too_long'],
     ]);
     expect(text).not.toContain(panOfNumber('999999', 1));
+  });
+
+  it('takes controls of accounts and cards, and refuses a row with its line and every pointer', async () => {
+    const h = makeHarness();
+    const day = { window: 'day', amount: 1000 };
+    const [good, badAccount, badCard, again] = [row(1), row(2), row(3), row(3)] as {
+      account: Record<string, unknown>;
+      card: Record<string, unknown>;
+    }[];
+    good!.account.controls = { velocity: [day] };
+    good!.card.controls = { mcc: { deny: ['gambling'] }, velocity: [{ ...day, count: 3 }] };
+    badAccount!.account.controls = { velocity: [{ window: 'day' }] };
+    badCard!.card.controls = { velocity: [{ ...day, amount: -1 }], mcc: { deny: ['petrol'] } };
+    const body = lines([good, badAccount, badCard, again]);
+    const { body: result } = await h.call('POST', '/v1/bulk/accounts', body, type);
+    expect(result).toMatchObject({ accounts: 2, cards: 2, rejected: 2 });
+    const limit = 'must be an integer from 0 to 100000000000000';
+    expect(result.rejects).toMatchObject([
+      {
+        row: 2,
+        code: 'validation_failed',
+        detail: '/account/controls/velocity/0: limits nothing: give amount, count or both',
+      },
+      {
+        row: 3,
+        code: 'validation_failed',
+        detail: `/card/controls/mcc/deny/0: there is no category group of this name; /card/controls/velocity/0/amount: ${limit}`,
+      },
+    ]);
+    const account = await h.call('GET', '/v1/accounts/acc-1');
+    expect(account.body.controls).toEqual(good!.account.controls);
+    const [{ id }] = (await h.call('GET', '/v1/cards?account=acc-1')).body.data;
+    expect((await h.call('GET', `/v1/cards/${id}`)).body.controls).toEqual(good!.card.controls);
+    expect((await h.call('GET', '/v1/accounts/acc-2')).status).toBe(404);
+  });
+
+  it('takes rows whose controls together are larger than a command', async () => {
+    const h = makeHarness({ shards: 1 });
+    const merchants = Array.from({ length: 250 }, (_, i) => `MERCHANT ${String(i).padStart(6, '0')}`);
+    const rows = Array.from({ length: 256 }, (_, i) => ({
+      account: { id: `acc-${i}`, controls: { merchants: { deny: merchants }, per_transaction: i + 1 } },
+      card: { expiry: '2912' },
+    }));
+    expect(JSON.stringify(rows).length).toBeGreaterThan(COMMAND_BYTES_MAX);
+    const { body } = await h.call('POST', '/v1/bulk/accounts', lines(rows), type);
+    expect(body).toMatchObject({ accounts: 256, cards: 256, rejected: 0 });
+    const last = await h.call('GET', '/v1/accounts/acc-255');
+    expect(last.body.controls).toEqual({ merchants: { deny: merchants }, per_transaction: 256 });
   });
 
   it('refuses what a file has brought before: by the card number where a row names one, else by the account', async () => {

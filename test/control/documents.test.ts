@@ -3,7 +3,9 @@ import { describe, expect, it } from 'vitest';
 import { Metrics, type MetricsSources, metricNames } from '../../src/control/metrics.js';
 import { problems } from '../../src/control/problem.js';
 import { errorsOf } from '../../src/control/route-errors.js';
-import { Reason, responseCode } from '../../src/domain/codes.js';
+import { snakeCase } from '../../src/control/views.js';
+import { Reason, responseCode, responseText } from '../../src/domain/codes.js';
+import { ControlKind, controlReasons, defaultControlResponses } from '../../src/domain/controls/verdict.js';
 import { createShardInstruments, ShardCounter, ShardInstruments } from '../../src/shard-instruments.js';
 import { makeHarness } from './harness.js';
 
@@ -29,6 +31,20 @@ describe('docs/reference', () => {
         .map(([code, { status }]) => `${code} ${status}`)
         .sort(),
     );
+  });
+
+  it('lists every reason of a decline, those of controls with their DE39', () => {
+    const section = page('api')
+      .split('\n## ')
+      .find((text) => text.startsWith('Decline reasons'))!;
+    const rows = [...section.matchAll(/^\| (.+) \| `([a-z_]+)` \| .+ \|$/gm)].map((row) => [row[2]!, row[1]!]);
+    // Numbers that no decision uses.
+    const unused = ['none', 'amountOutOfRange', 'setAside'];
+    const reasons = Object.keys(Reason).filter((name) => !unused.includes(name));
+    expect(rows.map(([reason]) => reason).sort()).toEqual(reasons.map(snakeCase).sort());
+    const codes = new Map(rows.map(([reason, code]) => [reason!, code!]));
+    for (const kind of Object.values(ControlKind))
+      expect(codes.get(controlReasons[kind])).toBe(`\`${responseText(defaultControlResponses[kind])}\``);
   });
 
   it('lists every metric', () => {
@@ -117,8 +133,9 @@ describe('OpenAPI', () => {
   });
 
   it('is true: real answers fit the documented schemas', async () => {
-    await h.call('POST', '/v1/accounts', { id: 'acc', credit_limit: 1000 });
-    const card = await h.call('POST', '/v1/cards', { account: 'acc', expiry: '2912' });
+    const controls = { velocity: [{ window: 'day', amount: 100 }], channels: { deny: ['atm'] } };
+    await h.call('POST', '/v1/accounts', { id: 'acc', credit_limit: 1000, controls });
+    const card = await h.call('POST', '/v1/cards', { account: 'acc', expiry: '2912', controls });
     const made = await h.call('POST', '/v1/simulate/authorization', { card: card.body.id, amount: 10 });
     const id = made.body.authorization.id;
     await h.call(
@@ -130,8 +147,10 @@ describe('OpenAPI', () => {
     const urls: [string, string][] = [
       ['listAccounts', '/v1/accounts'],
       ['getAccount', '/v1/accounts/acc'],
+      ['getAccountVelocity', '/v1/accounts/acc/velocity'],
       ['listCards', '/v1/cards'],
       ['getCard', `/v1/cards/${card.body.id}`],
+      ['getCardVelocity', `/v1/cards/${card.body.id}/velocity`],
       ['listAuthorizations', '/v1/authorizations'],
       ['getAuthorization', `/v1/authorizations/${id}`],
       ['explainAuthorization', `/v1/authorizations/${id}/explain`],

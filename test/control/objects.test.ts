@@ -35,6 +35,7 @@ describe('accounts', () => {
       type: 'credit',
       status: 'open',
       balances: { posted: 0, held: 0, available: 500_000 },
+      controls: null,
       created_at: new Date(START_MS + 1).toISOString(),
     });
     expect((await h.call('GET', '/v1/accounts/acc-1')).body).toEqual(created.body);
@@ -320,10 +321,10 @@ describe('bad input', () => {
     [
       'POST',
       '/v1/cards',
-      { account: 'acc', expiry: '2912', controls: { per_transaction: 1 } },
+      { account: 'acc', expiry: '2912', controls: { per_transaction: 0 } },
       422,
-      'controls_not_enforced',
-      '/controls',
+      'validation_failed',
+      '/controls/per_transaction',
     ],
     ['GET', '/v1/cards/card_x', undefined, 404, 'not_found'],
     ['PATCH', '/v1/cards/card_x', { status: 'paused' }, 404, 'not_found'],

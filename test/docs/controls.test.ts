@@ -1,5 +1,8 @@
 /** The page about controls: every object on it is read as the page says, its tables are those of the program. */
 import { describe, expect, test } from 'vitest';
+import { z } from 'zod';
+import { mergedControls } from '../../src/control/controls.js';
+import { controls } from '../../src/control/schemas-controls.js';
 import { responseText } from '../../src/domain/codes.js';
 import { ControlFacts } from '../../src/domain/controls/facts.js';
 import { defaultMccGroups } from '../../src/domain/controls/mcc-groups.js';
@@ -13,12 +16,14 @@ import {
   CONTROL_CASH_WINDOWS_MAX,
   CONTROL_LIST_MAX,
   CONTROL_WINDOWS_MAX,
+  CONTROLS_TEXT_BYTES_MAX,
   VELOCITY_ROW_COUNTERS_MAX,
 } from '../../src/limits.js';
 import { Page } from './pages.js';
 
 const page = new Page('docs/reference/controls.md');
 const calendar = new IntlZoneCalendar();
+const shape = z.fromJSONSchema(z.toJSONSchema(controls));
 
 function read(json: string, level: ControlLevel): ParsedControls {
   const context: ControlsContext = { level, groups: defaultMccGroups, knowsZone: (zone) => calendar.knows(zone) };
@@ -53,6 +58,15 @@ describe('the page about controls', () => {
 
   test.each(table('object', 'pointer', 'reason'))('refuses %s', (json, pointer, detail) => {
     expect(read(json!, ControlLevel.card)).toEqual({ ok: false, problems: [{ pointer, detail }] });
+  });
+
+  test.each(examples)('the shape in the API description takes %s', (json) => {
+    expect(shape.safeParse(JSON.parse(json)).error).toBeUndefined();
+  });
+
+  test.each(table('before', 'PATCH', 'after'))('%s with %s becomes %s', (before, patch, after) => {
+    const { controls } = JSON.parse(patch!);
+    expect(mergedControls(JSON.parse(before!), controls)).toEqual(JSON.parse(after!) ?? {});
   });
 
   test('lists the groups', () => {
@@ -94,6 +108,7 @@ describe('the page about controls', () => {
       `at most ${CONTROL_LIST_MAX} entries`,
       `${TRAILING_SECONDS_MIN} to ${TRAILING_SECONDS_MAX} (31 days)`,
       `${VELOCITY_ROW_COUNTERS_MAX} counters are kept`,
+      `may have ${CONTROLS_TEXT_BYTES_MAX} bytes`,
     ]) {
       expect(page.text).toContain(bound);
     }

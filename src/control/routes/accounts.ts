@@ -1,16 +1,20 @@
 /** Accounts: create, read, list, change. */
 import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
-import type { AccountView, CommandResult, UpdateAccount } from '../../domain/commands.js';
+import type { AccountView, CommandResult, CreateAccount, UpdateAccount } from '../../domain/commands.js';
+import { ControlLevel } from '../../domain/controls/spec.js';
 import type { ControlContext } from '../context.js';
+import { controlsText, patchControls } from '../controls.js';
 import { currencyOfCode } from '../currencies.js';
 import { base32of, derive, type Idempotency } from '../idempotency.js';
+import { effectiveControls, type Limits, readLimits, velocityObject } from '../limits-object.js';
 import { listAnswer, listQuery } from '../list.js';
 import { listRows, wholeTable } from '../list-rows.js';
 import { ApiError } from '../problem.js';
 import { type Answer, type Route, route } from '../route.js';
 import { shardRead, shardWrite } from '../route-errors.js';
 import * as schemas from '../schemas.js';
+import { expandQuery, velocity } from '../schemas-controls.js';
 import { type ProgramRow, SANDBOX_PROGRAM } from '../system-state.js';
 import { accountObject, accountStatusOf, accountTypeOf, refused } from '../views.js';
 
@@ -80,10 +84,30 @@ export function accountRoutes(context: ControlContext): Route[] {
       access: 'read',
       idempotency: 'none',
       params: idParams,
+      query: expandQuery,
       errors: [...shardRead],
       answers: { 200: { description: 'The account', schema: schemas.account } },
+      async handle({ params, query }) {
+        if (query.expand === undefined)
+          return { status: 200, body: accountObject(context, await requireAccount(context, params.id)) };
+        const limits = await accountLimits(context, params.id);
+        const effective = { effective_controls: effectiveControls(context, limits) };
+        return { status: 200, body: { ...accountObject(context, limits.account), ...effective } };
+      },
+    }),
+    route({
+      id: 'getAccountVelocity',
+      method: 'GET',
+      path: '/v1/accounts/{id}/velocity',
+      tag: 'accounts',
+      summary: 'Velocity windows of an account, over all its cards, with what they hold',
+      access: 'read',
+      idempotency: 'none',
+      params: idParams,
+      errors: [...shardRead],
+      answers: { 200: { description: 'The windows', schema: velocity } },
       async handle({ params }) {
-        return { status: 200, body: accountObject(context, await requireAccount(context, params.id)) };
+        return { status: 200, body: velocityObject(context, await accountLimits(context, params.id)) };
       },
     }),
     route({
@@ -91,7 +115,7 @@ export function accountRoutes(context: ControlContext): Route[] {
       method: 'PATCH',
       path: '/v1/accounts/{id}',
       tag: 'accounts',
-      summary: 'Change credit limit or status',
+      summary: 'Change credit limit, status or controls',
       access: 'write',
       idempotency: 'shard',
       params: idParams,
@@ -99,14 +123,22 @@ export function accountRoutes(context: ControlContext): Route[] {
       errors: [...shardWrite, 'account_closed', 'amount_out_of_range'],
       answers: { 200: { description: 'The account after the change', schema: schemas.account } },
       async handle({ params, body, idempotency }) {
+        const { id } = params;
+        const shard = context.placement(id);
         const command: UpdateAccount = {
           op: 'update_account',
-          id: params.id,
+          id,
           ...(body.credit_limit === undefined ? {} : { creditLimit: body.credit_limit }),
           ...(body.status === undefined ? {} : { status: accountStatusOf(body.status) }),
           ...(idempotency === undefined ? {} : { idempotency: idempotency.tag }),
         };
-        const result = await context.shards.command(context.placement(params.id), command);
+        if (body.controls === undefined)
+          return accountAnswer(context, await context.shards.command(shard, command), 200);
+        const result = await patchControls(context, {
+          ...{ shard, object: `account/${id}`, level: ControlLevel.account, changes: body.controls, key: idempotency },
+          read: () => requireAccount(context, id),
+          write: (controls) => context.shards.command(shard, { ...command, controls }),
+        });
         return accountAnswer(context, result, 200);
       },
     }),
@@ -117,6 +149,10 @@ function accountAnswer(context: ControlContext, result: CommandResult, status: n
   if (!result.ok) throw refused(result.code, param === undefined ? { path: true } : { param });
   if (!('account' in result) || result.account === undefined) throw new TypeError('the shard answered no account');
   return { status, body: accountObject(context, result.account), replayed: result.replayed === true };
+}
+
+function accountLimits(context: ControlContext, id: string): Promise<Limits> {
+  return readLimits(context, context.placement(id), { op: 'account_limits', id });
 }
 
 /** The shard's row of an account; undefined when there is none. */
@@ -142,11 +178,15 @@ export function newAccountId(context: ControlContext, idempotency: Idempotency |
   return `acct_${base32of(bytes)}`;
 }
 
-/** Program, currency and type of a new account, with the program's defaults; a live program keeps to its currency. */
+/**
+ * Program, currency, type and controls of a new account, with the program's defaults; a live program keeps to its currency.
+ * @param at JSON pointer to the account in the request
+ */
 export function accountFields(
   context: ControlContext,
   body: z.output<typeof schemas.accountCreate>,
-): { program: ProgramRow; currency: number; creditLimit: number; type: ReturnType<typeof accountTypeOf> } {
+  at = '',
+): { program: ProgramRow } & Pick<CreateAccount, 'currency' | 'creditLimit' | 'type' | 'controls'> {
   const program = context.system.program(body.program ?? SANDBOX_PROGRAM);
   if (program === undefined)
     throw new ApiError('program_not_found', 'There is no program with this id.', { param: '/program' });
@@ -160,5 +200,8 @@ export function accountFields(
     currency: currencyOfCode(code)!,
     creditLimit: body.credit_limit,
     type: accountTypeOf(body.type ?? program.program.product),
+    controls: controlsText(body.controls ?? null, {
+      ...{ level: ControlLevel.account, program, pointer: `${at}/controls` },
+    }),
   };
 }

@@ -16,6 +16,7 @@ import {
   originalOf,
 } from '../authorizations.js';
 import type { ControlContext } from '../context.js';
+import { explainLimits } from '../explain-limits.js';
 import { explanation, stageTimes } from '../explanation.js';
 import {
   catchUp,
@@ -116,7 +117,8 @@ export function authorizationRoutes(context: ControlContext): Route[] {
       async handle({ params }) {
         const { record, details } = await requireRecord(context, params.id);
         if (!isMessage(record)) throw new ApiError('not_found', 'This element is no message: nothing was decided.');
-        return { status: 200, body: explanation(context, details, record, await stageTimes(context, record)) };
+        const explained = explanation(context, details, record, await stageTimes(context, record));
+        return { status: 200, body: { ...explained, ...(await explainLimits(context, record)) } };
       },
     }),
   ];

@@ -1,15 +1,19 @@
 /** Cards: issue or register, read, list, change. */
 import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
-import type { AccountView, CardView } from '../../domain/commands.js';
+import type { AccountView, CardView, UpdateCard } from '../../domain/commands.js';
+import { ControlLevel } from '../../domain/controls/spec.js';
 import { type CardDraft, earlier, issue, register } from '../card-numbers.js';
 import type { ControlContext } from '../context.js';
+import { controlsText, patchControls } from '../controls.js';
+import { effectiveControls, type Limits, readLimits, velocityObject } from '../limits-object.js';
 import { listAnswer, listQuery } from '../list.js';
 import { listRows, type RowSource, wholeTable } from '../list-rows.js';
 import { ApiError } from '../problem.js';
 import { type Route, route } from '../route.js';
 import { shardRead, shardWrite } from '../route-errors.js';
 import * as schemas from '../schemas.js';
+import { expandQuery, velocity } from '../schemas-controls.js';
 import { cardObject, cardStatusOf, refused } from '../views.js';
 import { readAccount } from './accounts.js';
 
@@ -28,17 +32,9 @@ export function cardRoutes(context: ControlContext): Route[] {
       access: 'write',
       idempotency: 'shard',
       body: schemas.cardCreate,
-      errors: [
-        ...shardWrite,
-        'account_not_found',
-        'account_closed',
-        'card_not_found',
-        'card_exists',
-        'controls_not_enforced',
-      ],
+      errors: [...shardWrite, 'account_not_found', 'account_closed', 'card_not_found', 'card_exists'],
       answers: { 201: { description: 'The card', schema: schemas.card } },
       async handle({ body, idempotency }) {
-        assertNoControls(body.controls);
         const account = await readAccount(context, body.account);
         if (account === undefined)
           throw new ApiError('account_not_found', 'There is no account with this id.', { param: '/account' });
@@ -53,6 +49,11 @@ export function cardRoutes(context: ControlContext): Route[] {
           serviceCode: Number(body.service_code),
           status: cardStatusOf(body.status),
           replacesSlot: body.replaces === undefined ? -1 : await replacedSlot(context, body.replaces, account),
+          ...(body.controls === undefined
+            ? {}
+            : {
+                controls: controlsText(body.controls, { level: ControlLevel.card, program, pointer: '/controls' }),
+              }),
           ...(idempotency === undefined ? {} : { idempotency: idempotency.tag }),
         };
         const issued =
@@ -107,11 +108,33 @@ export function cardRoutes(context: ControlContext): Route[] {
       access: 'read',
       idempotency: 'none',
       params: idParams,
-      errors: [...shardRead],
+      query: expandQuery,
+      errors: [...shardRead, 'not_a_card'],
       answers: { 200: { description: 'The card', schema: schemas.card } },
+      async handle({ params, query }) {
+        if (query.expand === undefined) {
+          const found = await requireCard(context, params.id);
+          return { status: 200, body: cardObject(context, found.shard, found.card) };
+        }
+        const limits = await cardLimits(context, params.id);
+        const effective = { effective_controls: effectiveControls(context, limits) };
+        return { status: 200, body: { ...cardObject(context, limits.shard, limits.card), ...effective } };
+      },
+    }),
+    route({
+      id: 'getCardVelocity',
+      method: 'GET',
+      path: '/v1/cards/{id}/velocity',
+      tag: 'cards',
+      summary: 'Velocity windows of a card and of its account, with what they hold',
+      description: 'A replacement goes on with the counters of the card that it replaces.',
+      access: 'read',
+      idempotency: 'none',
+      params: idParams,
+      errors: [...shardRead, 'not_a_card'],
+      answers: { 200: { description: 'The windows', schema: velocity } },
       async handle({ params }) {
-        const found = await requireCard(context, params.id);
-        return { status: 200, body: cardObject(context, found.shard, found.card) };
+        return { status: 200, body: velocityObject(context, await cardLimits(context, params.id)) };
       },
     }),
     route({
@@ -119,29 +142,43 @@ export function cardRoutes(context: ControlContext): Route[] {
       method: 'PATCH',
       path: '/v1/cards/{id}',
       tag: 'cards',
-      summary: 'Change the status of a card',
+      summary: 'Change status or controls of a card',
       access: 'write',
       idempotency: 'shard',
       params: idParams,
       body: schemas.cardUpdate,
-      errors: [...shardWrite, 'card_status_final', 'not_a_card', 'controls_not_enforced'],
+      errors: [...shardWrite, 'card_status_final', 'not_a_card'],
       answers: { 200: { description: 'The card after the change', schema: schemas.card } },
       async handle({ params, body, idempotency }) {
-        assertNoControls(body.controls);
-        const place = context.ids.decode('card', params.id);
-        if (place === undefined || place.shard >= context.shards.shards)
-          throw new ApiError('not_found', 'There is no such card.');
-        const result = await context.shards.command(place.shard, {
+        const { shard, number: slot } = requirePlace(context, params.id);
+        const command: UpdateCard = {
           op: 'update_card',
-          cardSlot: place.number,
+          cardSlot: slot,
           ...(body.status === undefined ? {} : { status: cardStatusOf(body.status) }),
           ...(idempotency === undefined ? {} : { idempotency: idempotency.tag }),
-        });
+        };
+        const result =
+          body.controls === undefined
+            ? await context.shards.command(shard, command)
+            : await patchControls(context, {
+                ...{
+                  shard,
+                  object: `card/${slot}`,
+                  level: ControlLevel.card,
+                  changes: body.controls,
+                  key: idempotency,
+                },
+                read: async () => {
+                  const { card, account } = await requireCard(context, params.id);
+                  return { ...card, program: account.program };
+                },
+                write: (controls) => context.shards.command(shard, { ...command, controls }),
+              });
         if (!result.ok) throw refused(result.code, { path: true, param: '/status' });
         if (!('card' in result) || result.card === undefined) throw new TypeError('the shard answered no card');
         return {
           status: 200,
-          body: cardObject(context, place.shard, result.card),
+          body: cardObject(context, shard, result.card),
           replayed: result.replayed === true,
         };
       },
@@ -166,6 +203,13 @@ export async function readCard(context: ControlContext, id: string): Promise<Fou
   }
   if (result.code === 'card_not_found') return undefined;
   throw refused(result.code);
+}
+
+function requirePlace(context: ControlContext, id: string): { shard: number; number: number } {
+  const place = context.ids.decode('card', id);
+  if (place === undefined || place.shard >= context.shards.shards)
+    throw new ApiError('not_found', 'There is no such card.');
+  return place;
 }
 
 async function requireCard(context: ControlContext, id: string): Promise<FoundCard> {
@@ -210,10 +254,9 @@ async function replacedSlot(context: ControlContext, id: string, account: Accoun
   return found.card.slot;
 }
 
-/** Limits that are accepted and then not enforced would be worse than a refusal. */
-function assertNoControls(controls: Record<string, unknown> | undefined): void {
-  if (controls !== undefined && Object.keys(controls).length > 0)
-    throw new ApiError('controls_not_enforced', 'Leave controls out: this version would not enforce them.', {
-      param: '/controls',
-    });
+async function cardLimits(context: ControlContext, id: string): Promise<Limits & { card: CardView }> {
+  const { shard, number: slot } = requirePlace(context, id);
+  const { card, ...limits } = await readLimits(context, shard, { op: 'card_limits', slot });
+  if (card === undefined) throw new TypeError('the shard answered no card');
+  return { ...limits, card };
 }

@@ -61,6 +61,7 @@ class Selector {
 }
 
 export class CompiledWindow {
+  readonly spec: WindowSpec;
   /** Of its counter. */
   readonly key: number;
   /** Which bucket counts now. */
@@ -86,6 +87,7 @@ export class CompiledWindow {
     groups: MccGroups,
     clock: WindowClock,
   ) {
+    this.spec = spec;
     this.key = counterKey(spec, cash);
     this.bucket = new CurrentBucket(clock, clock.zone(spec.zone), shapeOfWindow(spec));
     this.cash = cash;

@@ -152,6 +152,12 @@ export class CurrentBucket {
     return this.#bucket;
   }
 
+  /** Edges of an instance of a fixed window; undefined for a trailing one. Asks the calendar, as `WindowClock.bounds` does. */
+  bounds(bucket: number): WindowBounds | undefined {
+    if (unitOfShape(this.#shape) === WindowUnit.trailing) return undefined;
+    return this.#clock.bounds(this.#zone, this.#shape, bucket);
+  }
+
   #move(timeMs: number): void {
     if (unitOfShape(this.#shape) === WindowUnit.trailing) {
       this.#bucket = trailingBucket(this.#shape, timeMs);

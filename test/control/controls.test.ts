@@ -1,0 +1,437 @@
+/** Controls through the API: set, merged, refused, shown, counted and explained, with real shards behind. */
+import { beforeEach, describe, expect, it } from 'vitest';
+import {
+  effectiveControls as effectiveSchema,
+  velocity as velocitySchema,
+} from '../../src/control/schemas-controls.js';
+import { type Harness, makeHarness, restart, START_MS } from './harness.js';
+
+let h: Harness;
+beforeEach(() => {
+  h = makeHarness();
+});
+
+const DAY = { window: 'day', amount: 1000 };
+
+async function account(body: object = {}): Promise<string> {
+  const answer = await h.call('POST', '/v1/accounts', { id: 'acc', credit_limit: 100_000, ...body });
+  expect(answer.status).toBe(201);
+  return answer.body.id;
+}
+
+async function card(body: object = {}): Promise<string> {
+  const answer = await h.call('POST', '/v1/cards', { account: 'acc', expiry: '2912', ...body });
+  expect(answer.status).toBe(201);
+  return answer.body.id;
+}
+
+async function buy(
+  id: string,
+  amount: number,
+  more: object = {},
+): Promise<{ id: string; code: string; reason: string }> {
+  const { status, body } = await h.call('POST', '/v1/simulate/authorization', { card: id, amount, ...more });
+  expect(status).toBe(201);
+  const { response_code: code, decline_reason: reason, id: authorization } = body.authorization;
+  return { id: authorization, code, reason };
+}
+
+const controlsOf = async (path: string): Promise<unknown> => (await h.call('GET', path)).body.controls;
+
+describe('controls of cards and accounts', () => {
+  it('are kept as they were set, shown, and in force', async () => {
+    const controls = { velocity: [DAY], mcc: { deny: ['gambling'] } };
+    await account();
+    const created = await h.call('POST', '/v1/cards', { account: 'acc', expiry: '2912', controls });
+    expect(created.body.controls).toEqual(controls);
+    const { id } = created.body;
+    expect((await h.call('GET', `/v1/cards/${id}`)).body.controls).toEqual(controls);
+    expect([(await buy(id, 1001)).code, (await buy(id, 1000)).code, (await buy(id, 1)).reason]).toEqual([
+      '61',
+      '00',
+      'velocity_amount',
+    ]);
+  });
+
+  it('of an account hold over all its cards', async () => {
+    await account({ controls: { velocity: [{ window: 'day', count: 2 }] } });
+    const [one, other] = [await card(), await card()];
+    const codes = [await buy(one, 1), await buy(other, 1), await buy(one, 1)].map(({ code, reason }) => [code, reason]);
+    expect(codes).toEqual([
+      ['00', null],
+      ['00', null],
+      ['65', 'velocity_count'],
+    ]);
+  });
+
+  it('are null without: absent, null and an object without members are one', async () => {
+    await account({ controls: {} });
+    expect(await controlsOf('/v1/accounts/acc')).toBeNull();
+    expect(await controlsOf(`/v1/cards/${await card({ controls: null })}`)).toBeNull();
+    expect(await controlsOf(`/v1/cards/${await card()}`)).toBeNull();
+  });
+
+  it('are not in lists, whose pages might not fit the ring', async () => {
+    await account({ controls: { velocity: [DAY] } });
+    await card({ controls: { velocity: [DAY] } });
+    for (const path of ['/v1/accounts', '/v1/cards', '/v1/cards?account=acc']) {
+      const { body } = await h.call('GET', path);
+      expect(body.data.length).toBe(1);
+      expect(body.data[0]).not.toHaveProperty('controls');
+    }
+  });
+
+  it('survive a restart, with what was counted', async () => {
+    await account();
+    const id = await card({ controls: { velocity: [DAY] } });
+    await buy(id, 600);
+    h = restart(h);
+    expect(await controlsOf(`/v1/cards/${id}`)).toEqual({ velocity: [DAY] });
+    expect((await buy(id, 401)).code).toBe('61');
+  });
+});
+
+describe('a PATCH', () => {
+  const before = { mcc: { deny: ['gambling'] }, per_transaction: 500, velocity: [DAY] };
+  const table: [string, unknown, unknown][] = [
+    ['a member replaces that member whole', { mcc: { allow: ['fuel'] } }, { ...before, mcc: { allow: ['fuel'] } }],
+    ['an empty member stays: it lifts the default', { mcc: {} }, { ...before, mcc: {} }],
+    ['null takes a member away', { per_transaction: null }, { mcc: before.mcc, velocity: before.velocity }],
+    ['null takes away what is not there', { countries: null }, before],
+    ['no member changes nothing', {}, before],
+    ['null takes all away', null, null],
+    ['every member at once', { mcc: null, per_transaction: null, velocity: null }, null],
+  ];
+  it.each(table)('%s', async (_, controls, after) => {
+    await account({ controls: before });
+    const id = await card({ controls: before });
+    for (const path of ['/v1/accounts/acc', `/v1/cards/${id}`]) {
+      const patched = await h.call('PATCH', path, { controls });
+      expect([patched.status, patched.body.controls]).toEqual([200, after]);
+      expect(await controlsOf(path)).toEqual(after);
+    }
+  });
+
+  it('keeps a null that lifts the limit of the program', async () => {
+    await account();
+    const id = await card({ controls: { per_transaction: null } });
+    await h.call('PATCH', `/v1/cards/${id}`, { controls: { mcc: { deny: ['7995'] } } });
+    expect(await controlsOf(`/v1/cards/${id}`)).toEqual({ per_transaction: null, mcc: { deny: ['7995'] } });
+  });
+
+  it('changes status and controls together, or nothing', async () => {
+    await account();
+    const id = await card();
+    const both = await h.call('PATCH', `/v1/cards/${id}`, { status: 'paused', controls: { velocity: [DAY] } });
+    expect(both.body).toMatchObject({ status: 'paused', controls: { velocity: [DAY] } });
+    const refused = await h.call('PATCH', `/v1/cards/${id}`, { status: 'active', controls: { velocity: [{}] } });
+    expect([refused.status, refused.body.code]).toEqual([422, 'validation_failed']);
+    expect((await h.call('GET', `/v1/cards/${id}`)).body).toMatchObject({
+      status: 'paused',
+      controls: { velocity: [DAY] },
+    });
+    await h.call('PATCH', `/v1/cards/${id}`, { status: 'lost' });
+    const final = await h.call('PATCH', `/v1/cards/${id}`, { status: 'active', controls: null });
+    expect([final.status, final.body.code]).toEqual([409, 'card_status_final']);
+    expect(await controlsOf(`/v1/cards/${id}`)).toEqual({ velocity: [DAY] });
+  });
+
+  it('loses nothing to another one at the same time', async () => {
+    await account();
+    const id = await card();
+    const limits = [
+      { per_transaction: 5 },
+      { mcc: { deny: ['7995'] } },
+      { countries: { deny: ['US'] } },
+      { velocity: [DAY] },
+    ];
+    await Promise.all(
+      [`/v1/cards/${id}`, '/v1/accounts/acc'].flatMap((path) =>
+        limits.map((controls) => h.call('PATCH', path, { controls })),
+      ),
+    );
+    const all = Object.assign({}, ...limits);
+    expect([await controlsOf(`/v1/cards/${id}`), await controlsOf('/v1/accounts/acc')]).toEqual([all, all]);
+  });
+
+  it('goes on after one that failed', async () => {
+    await account();
+    const answers = await Promise.all(
+      [{ velocity: [{}] }, { per_transaction: 5 }].map((controls) => h.call('PATCH', '/v1/accounts/acc', { controls })),
+    );
+    expect(answers.map(({ status }) => status)).toEqual([422, 200]);
+  });
+
+  it('answers a repeat as the first time, whatever came in between', async () => {
+    await account();
+    const patch = () =>
+      h.call('PATCH', '/v1/accounts/acc', { controls: { velocity: [DAY] } }, { 'idempotency-key': 'once' });
+    const first = await patch();
+    await h.call('PATCH', '/v1/accounts/acc', { controls: { velocity: null, per_transaction: 7 } });
+    const again = await patch();
+    expect([again.status, again.headers['idempotent-replayed']]).toEqual([200, 'true']);
+    expect(again.body).toEqual(first.body);
+    expect(await controlsOf('/v1/accounts/acc')).toEqual({ per_transaction: 7 });
+  });
+
+  it('of nobody is answered 404', async () => {
+    for (const path of ['/v1/accounts/nobody', '/v1/cards/card_x'])
+      expect((await h.call('PATCH', path, { controls: null })).status).toBe(404);
+  });
+});
+
+describe('a replacement', () => {
+  it('goes on under the controls and with the counters of the old card', async () => {
+    await account();
+    const old = await card({ controls: { velocity: [DAY] } });
+    await buy(old, 700);
+    const next = await card({ replaces: old });
+    expect(await controlsOf(`/v1/cards/${next}`)).toEqual({ velocity: [DAY] });
+    expect([(await buy(next, 301)).code, (await buy(next, 300)).code]).toEqual(['61', '00']);
+    const { body } = await h.call('GET', `/v1/cards/${next}/velocity`);
+    expect(body.windows[0].amount).toEqual({ used: 1000, limit: 1000, remaining: 0 });
+  });
+
+  it('has its own where it is given any, even none', async () => {
+    await account();
+    const old = await card({ controls: { velocity: [DAY] } });
+    const next = await card({ replaces: old, controls: { per_transaction: 9 } });
+    expect(await controlsOf(`/v1/cards/${next}`)).toEqual({ per_transaction: 9 });
+    for (const controls of [null, {}])
+      expect(await controlsOf(`/v1/cards/${await card({ replaces: next, controls })}`)).toBeNull();
+  });
+});
+
+describe('what is refused', () => {
+  const bad = {
+    velocity: [
+      { window: 'day', amount: -1 },
+      { window: 'day', zone: 'Mars/Olympus', count: 1 },
+    ],
+    mcc: { deny: ['petrol'] },
+    limits: {},
+  };
+  const pointers = ['/limits', '/mcc/deny/0', '/velocity/0/amount', '/velocity/1/zone'];
+
+  it('is named with every pointer and reason, and nothing is applied', async () => {
+    await account({ controls: { per_transaction: 5 } });
+    const id = await card({ controls: { per_transaction: 5 } });
+    const calls: ['POST' | 'PATCH', string, object][] = [
+      ['POST', '/v1/accounts', { id: 'other' }],
+      ['PATCH', '/v1/accounts/acc', { credit_limit: 7 }],
+      ['POST', '/v1/cards', { account: 'acc', expiry: '2912', pan: '9999990000000005' }],
+      ['PATCH', `/v1/cards/${id}`, { status: 'paused' }],
+    ];
+    for (const [method, url, more] of calls) {
+      const { status, body } = await h.call(method, url, { ...more, controls: bad });
+      expect([url, status, body.code]).toEqual([url, 422, 'validation_failed']);
+      const named = body.errors.map((error: { pointer: string }) => error.pointer);
+      expect(named.sort()).toEqual(pointers.map((pointer) => `/controls${pointer}`));
+      expect(body.param).toBe(body.errors[0].pointer);
+      expect(body.detail).toContain('/controls/velocity/0/amount: must be an integer from 0 to');
+    }
+    expect((await h.call('GET', '/v1/accounts/other')).status).toBe(404);
+    expect((await h.call('GET', '/v1/accounts/acc')).body).toMatchObject({
+      credit_limit: 100_000,
+      controls: { per_transaction: 5 },
+    });
+    expect((await h.call('GET', `/v1/cards/${id}`)).body).toMatchObject({
+      status: 'active',
+      controls: { per_transaction: 5 },
+    });
+    // The number that came along is free.
+    await card({ pan: '9999990000000005' });
+  });
+
+  it('points to what a PATCH breaks together with what is there', async () => {
+    await account({ controls: { velocity: [{ ...DAY, name: 'spend' }] } });
+    const cash = { velocity: [{ window: 'day', count: 1, name: 'spend' }] };
+    const { status, body } = await h.call('PATCH', '/v1/accounts/acc', { controls: { cash } });
+    expect([status, body.param]).toEqual([422, '/controls/cash/velocity/0/name']);
+  });
+
+  it('is no object, is too large, or has what looks like a card number', async () => {
+    await account();
+    const merchants = (from: number) =>
+      Array.from({ length: 256 }, (_, i) => `MERCHANT ${String(from + i).padStart(6, '0')}`);
+    const window = (i: number) => ({ window: 'trailing', seconds: 60 + i, count: 1, merchants: merchants(i * 256) });
+    const velocity = Array.from({ length: 16 }, (_, i) => window(i));
+    const named = (name: string) => ({
+      velocity: [{ ...DAY, name }],
+      cash: { velocity: [{ ...DAY, name: `${name}c` }] },
+    });
+    const table: [unknown, string][] = [
+      [7, '/controls'],
+      [[], '/controls'],
+      [{ velocity }, '/controls'],
+      [named('4000000000000002'), '/controls/velocity/0/name'],
+    ];
+    for (const [controls, param] of table) {
+      const { status, body, text } = await h.call('POST', '/v1/accounts', { controls });
+      expect([status, body.code, body.param]).toEqual([422, 'validation_failed', param]);
+      expect(text).not.toContain('4000000000000002');
+    }
+    expect((await h.call('PATCH', '/v1/accounts/acc', { controls: named('spend') })).status).toBe(200);
+  });
+});
+
+describe('velocity', () => {
+  it('shows what each window holds, where it was set, and when it ends', async () => {
+    await account({ controls: { velocity: [{ window: 'month', amount: 9000, zone: 'America/Sao_Paulo' }] } });
+    const id = await card({
+      controls: {
+        velocity: [
+          { window: 'lifetime', count: 3, name: 'ever' },
+          { window: 'day', amount: 1000, count: 5, zone: 'America/Sao_Paulo' },
+          { window: 'trailing', seconds: 600, count: 1, counts: 'declines' },
+        ],
+        cash: { velocity: [{ window: 'week', amount: 400 }] },
+      },
+    });
+    await buy(id, 300);
+    await buy(id, 200);
+    await buy(id, 501);
+    const { status, body } = await h.call('GET', `/v1/cards/${id}/velocity`);
+    expect(status).toBe(200);
+    expect(velocitySchema.safeParse(body).error).toBeUndefined();
+    const at = (day: string): string => new Date(Date.parse(day)).toISOString();
+    const calendar = { seconds: null, zone: 'America/Sao_Paulo' };
+    const none = { starts_at: null, ends_at: null, zone: null };
+    expect(START_MS).toBe(Date.parse('2026-11-23T12:00:00Z'));
+    expect(body).toEqual({
+      object: 'velocity',
+      card: id,
+      account: 'acc',
+      currency: 'BRL',
+      windows: [
+        {
+          ...{ level: 'card', source: 'card', control: '/velocity/0', name: 'ever', window: 'lifetime', ...none },
+          ...{ counts: 'approvals', seconds: null },
+          amount: { used: 500, limit: null, remaining: null },
+          count: { used: 2, limit: 3, remaining: 1 },
+        },
+        {
+          ...{ level: 'card', source: 'card', control: '/velocity/1', name: null, window: 'day', ...calendar },
+          ...{ counts: 'approvals', starts_at: at('2026-11-23T03:00Z'), ends_at: at('2026-11-24T03:00Z') },
+          amount: { used: 500, limit: 1000, remaining: 500 },
+          count: { used: 2, limit: 5, remaining: 3 },
+        },
+        {
+          ...{ level: 'card', source: 'card', control: '/velocity/2', name: null, window: 'trailing', ...none },
+          ...{ counts: 'declines', seconds: 600 },
+          amount: { used: 0, limit: null, remaining: null },
+          count: { used: 1, limit: 1, remaining: 0 },
+        },
+        {
+          ...{ level: 'card', source: 'card', control: '/cash/velocity/0', name: null, window: 'week', ...calendar },
+          ...{ counts: 'cash', zone: 'UTC', starts_at: at('2026-11-23T00:00Z'), ends_at: at('2026-11-30T00:00Z') },
+          amount: { used: 0, limit: 400, remaining: 400 },
+          count: { used: 0, limit: null, remaining: null },
+        },
+        {
+          ...{ level: 'account', source: 'account', control: '/velocity/0', name: null, window: 'month', ...calendar },
+          ...{ counts: 'approvals', starts_at: at('2026-11-01T03:00Z'), ends_at: at('2026-12-01T03:00Z') },
+          amount: { used: 500, limit: 9000, remaining: 8500 },
+          count: { used: 2, limit: null, remaining: null },
+        },
+      ],
+    });
+    const ofAccount = await h.call('GET', '/v1/accounts/acc/velocity');
+    expect(ofAccount.body).toEqual({ ...body, card: null, windows: body.windows.slice(4) });
+    h.engine.nowMs += 86_400_000;
+    h = restart(h);
+    const next = await h.call('GET', `/v1/cards/${id}/velocity`);
+    expect(next.body.windows[1]).toMatchObject({ amount: { used: 0 }, starts_at: at('2026-11-24T03:00Z') });
+  });
+
+  it('of a card without windows is empty, and of nobody 404', async () => {
+    await account();
+    expect((await h.call('GET', `/v1/cards/${await card()}/velocity`)).body.windows).toEqual([]);
+    for (const url of ['/v1/cards/card_x/velocity', '/v1/accounts/nobody/velocity'])
+      expect((await h.call('GET', url)).status).toBe(404);
+  });
+});
+
+describe('effective controls', () => {
+  it('are shown on request, each with the level that it comes from', async () => {
+    await account({ controls: { countries: { allow: ['BR'] }, cash: { per_transaction: 50 } } });
+    const id = await card({ controls: { per_transaction: 500, channels: { deny: ['manual'] }, velocity: [DAY] } });
+    const { body } = await h.call('GET', `/v1/cards/${id}?expand=effective_controls`);
+    const ofAccount = [
+      { level: 'account', source: 'account', control: '/countries', value: { allow: ['BR'] } },
+      { level: 'account', source: 'account', control: '/cash/per_transaction', value: 50 },
+    ];
+    expect(effectiveSchema.safeParse(body.effective_controls).error).toBeUndefined();
+    expect(body.effective_controls).toEqual([
+      { level: 'card', source: 'card', control: '/channels', value: { deny: ['manual'] } },
+      { level: 'card', source: 'card', control: '/per_transaction', value: 500 },
+      { level: 'card', source: 'card', control: '/velocity/0', value: DAY },
+      ...ofAccount,
+    ]);
+    const own = await h.call('GET', '/v1/accounts/acc?expand=effective_controls');
+    expect(own.body.effective_controls).toEqual(ofAccount);
+    expect((await h.call('GET', `/v1/cards/${id}`)).body).not.toHaveProperty('effective_controls');
+    expect((await h.call('GET', `/v1/cards/${id}?expand=account`)).body.param).toBe('expand');
+  });
+});
+
+describe('an explanation', () => {
+  const explain = async (id: string) => (await h.call('GET', `/v1/authorizations/${id}/explain`)).body;
+
+  it('shows the control that refused and what every window held, under the controls of that time', async () => {
+    await account({ controls: { velocity: [{ window: 'month', count: 9 }] } });
+    const week = { window: 'week', count: 7, name: 'weekly' };
+    const id = await card({ controls: { velocity: [DAY, week] } });
+    const first = await buy(id, 600);
+    const refused = await buy(id, 500);
+    await h.call('PATCH', `/v1/cards/${id}`, { controls: { velocity: [{ window: 'year', count: 1 }] } });
+    await h.call('PATCH', '/v1/accounts/acc', { controls: null, status: 'open' });
+    const why = await explain(refused.id);
+    expect(why.control).toEqual({
+      ...{ level: 'card', source: 'card', control: '/velocity/0' },
+      ...{ limit: 1000, before: 600, attempted: 500 },
+    });
+    const reading = (source: string, control: string, more: object) => ({ source, control, name: null, ...more });
+    const none = { amount_limit: null, count_limit: null };
+    expect(why.counters).toEqual({
+      card: [
+        reading('card', '/velocity/0', { ...none, amount: 600, amount_limit: 1000, count: 1 }),
+        reading('card', '/velocity/1', { ...none, name: 'weekly', amount: 600, count: 1, count_limit: 7 }),
+      ],
+      account: [reading('account', '/velocity/0', { ...none, amount: 600, count: 1, count_limit: 9 })],
+    });
+    expect(await explain(first.id)).toMatchObject({
+      control: null,
+      counters: { card: [{ amount: 0 }, { amount: 0 }], account: [{ amount: 0 }] },
+    });
+  });
+
+  it('names a list that refused, and has nothing to say without controls', async () => {
+    await account();
+    const id = await card({ controls: { mcc: { deny: ['gambling'] } } });
+    const { id: listed, code } = await buy(id, 5, { mcc: '7995' });
+    expect(code).toBe('57');
+    expect(await explain(listed)).toMatchObject({
+      decline_reason: 'mcc_denied',
+      control: { level: 'card', source: 'card', control: '/mcc/deny' },
+      counters: null,
+    });
+    await h.call('PATCH', `/v1/cards/${id}`, { controls: null });
+    expect(await explain((await buy(id, 5)).id)).toMatchObject({ control: null, counters: null });
+  });
+});
+
+describe('the authorizations of a card', () => {
+  it('are listed across a change of its controls and of those of its account', async () => {
+    await account();
+    const id = await card();
+    const before = await buy(id, 1);
+    await h.call('PATCH', `/v1/cards/${id}`, { controls: { velocity: [DAY] } });
+    await h.call('PATCH', '/v1/accounts/acc', { controls: { velocity: [DAY] } });
+    const after = await buy(id, 2);
+    for (const filter of [`card=${id}`, 'account=acc']) {
+      const { body } = await h.call('GET', `/v1/authorizations?${filter}`);
+      expect(body.data.map((one: { id: string }) => one.id)).toEqual([after.id, before.id]);
+    }
+  });
+});
