@@ -16,8 +16,8 @@
  * `=` behind the response (`00=`) is the stored answer again: nothing was recorded anew.
  *
  * Other lines: pay <account> <amount> ref=..; limit <account> <amount>; status <account|card|token> <word>; wait
- * <n>h|m|s|d; at <YYYY-MM-DDThh:mm:ss> (the clock, UTC); undelivered <line>; tries <card> <failed PINs>;
- * controls <account|card> <JSON without spaces, {} takes them away>.
+ * <n>h|m|s|d; at <YYYY-MM-DDThh:mm:ss> (the clock, UTC); undelivered <line>; sweep (ends the holds that are
+ * due: how many); tries <card> <failed PINs>; controls <account|card> <JSON without spaces, {} takes them away>.
  * On the first line, tables of the program other than the defaults: program fee=<flat>+<basis points> forbid=<type>,<type>
  *   partial=no fuel=<amount> short=decline|hold_available least=<minimum>
  *
@@ -110,6 +110,8 @@ export class Scenario {
       case 'at':
         this.nowMs = Date.parse(`${name}Z`);
         return 'ok';
+      case 'sweep':
+        return String(this.book.expireDue(this.nowMs));
       case 'program':
         this.book = new Book(policyOf(rest, options));
         return 'ok';
