@@ -283,7 +283,8 @@ function checkMessageType(context: DecisionContext, out: MessageEvent): boolean 
   const { input, accountSlot } = out;
   if (!isServed(input.mti)) decline(out, Response.invalidTransaction, Reason.unsupportedMessage);
   else if (accountSlot >= 0 && policyOf(context, accountSlot).forbids(transactionType(input))) {
-    decline(out, Response.notPermitted, Reason.transactionTypeForbidden);
+    const reason = Reason.transactionTypeForbidden;
+    decline(out, policyOf(context, accountSlot).response(reason, input.dialect, Response.notPermitted), reason);
   } else decline(out, Response.invalidTransaction, Reason.unsupportedProcessingCode);
   return false;
 }

@@ -8,6 +8,7 @@ import { EventKind } from '#src/domain/codes.js';
 import type { Change, CommandResult } from '#src/domain/commands.js';
 import { ControlBook } from '#src/domain/controls/control-book.js';
 import { decideCommand } from '#src/domain/decide-command.js';
+import { decideExpiry, firstDue, newExpiry } from '#src/domain/decide-expiry.js';
 import { DECIDED, decideMessage } from '#src/domain/decide-message.js';
 import { decideNotDelivered } from '#src/domain/decide-reversal.js';
 import type { DecisionContext } from '#src/domain/decision-context.js';
@@ -204,6 +205,19 @@ export class Book {
     if (event === undefined) return false;
     this.#commit(event);
     return true;
+  }
+
+  /** Ends every hold that is due, and returns how many those were. */
+  expireDue(nowMs: number): number {
+    let ended = 0;
+    for (let slot = firstDue(this.state, nowMs); slot >= 0; slot = firstDue(this.state, nowMs)) {
+      const event = newExpiry();
+      event.timeMs = nowMs;
+      decideExpiry(this.context, slot, event);
+      this.#commit(event);
+      ended++;
+    }
+    return ended;
   }
 
   #commit(event: PlainEvent): void {

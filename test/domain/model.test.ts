@@ -7,6 +7,9 @@ import { ShardState } from '#src/domain/shard-state.js';
 import { applyRecorded, heldTotal } from './book.js';
 import { operation, Player } from './histories.js';
 
+/** Thousands of histories take seconds; a busy machine must not fail them. */
+const PATIENCE_MS = 300_000;
+
 const history = fc.array(operation, { maxLength: 60, size: 'max' });
 
 /** What must hold of every history, whatever the model says. */
@@ -46,7 +49,9 @@ function checkInvariants({ book }: Player): void {
 }
 
 describe('engine and reference model', () => {
-  test('answer alike and keep the same balances over random histories; the records alone give the state again', () => {
+  test('answer alike and keep the same balances over random histories; the records alone give the state again', {
+    timeout: PATIENCE_MS,
+  }, () => {
     fc.assert(
       fc.property(history, (ops) => {
         const player = new Player();
@@ -57,7 +62,7 @@ describe('engine and reference model', () => {
     );
   });
 
-  test('so they do over long histories, with restarts in the middle', () => {
+  test('so they do over long histories, with restarts in the middle', { timeout: PATIENCE_MS }, () => {
     const long = fc.array(operation, { minLength: 300, maxLength: 1000, size: 'max' });
     fc.assert(
       fc.property(long, (ops) => {
@@ -69,7 +74,7 @@ describe('engine and reference model', () => {
     );
   });
 
-  test('histories reach what they are meant to reach', () => {
+  test('histories reach what they are meant to reach', { timeout: PATIENCE_MS }, () => {
     const seen = new Map<string, number>();
     const count = (what: string): void => void seen.set(what, (seen.get(what) ?? 0) + 1);
     for (const ops of fc.sample(history, { numRuns: 800, seed: 7 })) {

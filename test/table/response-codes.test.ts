@@ -26,11 +26,18 @@ const produced: readonly (readonly [string, string, string])[] = [
   ['30', 'no amount in the currency of the account', `${OPEN}\n 0100 a purchase 100 cur=840`],
   ['41', 'the card is lost', `${OPEN}\n status a lost\n 0100 a purchase 100`],
   ['43', 'the card is stolen', `${OPEN}\n 0302 a file=1 listing=43\n 0100 a purchase 100`],
+  [
+    '46',
+    'a closed card, where the network has a code of its own',
+    `program say=cardClosed:46${OPEN}\n status a closed\n 0100 a purchase 100`,
+  ],
   ['51', 'less is available', `${OPEN}\n 0100 a purchase 1001`],
   ['54', 'another expiry date', `${OPEN}\n 0100 a purchase 100 exp=2812`],
   ['54', 'the card has expired', `${OPEN}\n at 2030-01-01T00:00:00\n 0100 a purchase 100`],
   ['54', 'its status says so', `${OPEN}\n status a expired\n 0100 a purchase 100`],
   ['57', 'the program forbids the type', `program forbid=1${OPEN}\n 0100 a cash 100`],
+  ['57', 'the program forbids a type that is not served', `program forbid=40${OPEN}\n 0100 a 100 pc=400000`],
+  ['58', 'so says the program', `program forbid=40 say=transactionTypeForbidden:58${OPEN}\n 0100 a 100 pc=400000`],
   ['57', 'a category that is denied', `${OPEN}\n controls a {"mcc":{"deny":["7995"]}}\n 0100 a purchase 100 mcc=7995`],
   ['57', 'a channel that is denied', `${OPEN}\n controls a {"channels":{"deny":["atm"]}}\n 0100 a cash 100 mcc=6011`],
   [
@@ -76,7 +83,6 @@ const produced: readonly (readonly [string, string, string])[] = [
 /** Codes that a decision cannot give yet, with what they wait for. */
 const notYet: readonly (readonly [string, string])[] = [
   ['05', 'a chip cryptogram that fails, where the program says so'],
-  ['46', 'a closed card, where the network has a code of its own'],
   ['55', 'a wrong PIN'],
   ['81', 'a PIN block that cannot be read'],
   ['82', 'a wrong CVV or CVV2'],

@@ -16,10 +16,10 @@
  * `=` behind the response (`00=`) is the stored answer again: nothing was recorded anew.
  *
  * Other lines: pay <account> <amount> ref=..; limit <account> <amount>; status <account|card|token> <word>; wait
- * <n>h|m|s|d; at <YYYY-MM-DDThh:mm:ss> (the clock, UTC); undelivered <line>; tries <card> <failed PINs>;
- * controls <account|card> <JSON without spaces, {} takes them away>.
+ * <n>h|m|s|d; at <YYYY-MM-DDThh:mm:ss> (the clock, UTC); undelivered <line>; sweep (ends the holds that are
+ * due: how many); tries <card> <failed PINs>; controls <account|card> <JSON without spaces, {} takes them away>.
  * On the first line, tables of the program other than the defaults: program fee=<flat>+<basis points> forbid=<type>,<type>
- *   partial=no fuel=<amount> short=decline|hold_available least=<minimum>
+ *   partial=no fuel=<amount> short=decline|hold_available least=<minimum> say=<reason>:<DE39>,<reason>:<DE39>
  *
  * Questions about what the message on a line left behind, with the answer behind the bar:
  *   hold <line>     | 30 of 50                what remains of what is authorized; none
@@ -31,7 +31,15 @@
  *   is   <card>     | lost                    status of a card
  */
 import { describe, expect, test } from 'vitest';
-import { AccountStatus, AccountType, CardStatus, ElementKind, EventKind, Reason } from '#src/domain/codes.js';
+import {
+  AccountStatus,
+  AccountType,
+  CardStatus,
+  ElementKind,
+  EventKind,
+  Reason,
+  responseCode,
+} from '#src/domain/codes.js';
 import type { MessageEvent, PlainEvent } from '#src/domain/events.js';
 import { ABSENT, Carried, MessageInput, Text } from '#src/domain/message.js';
 import { rootOf } from '#src/domain/originals.js';
@@ -110,6 +118,8 @@ export class Scenario {
       case 'at':
         this.nowMs = Date.parse(`${name}Z`);
         return 'ok';
+      case 'sweep':
+        return String(this.book.expireDue(this.nowMs));
       case 'program':
         this.book = new Book(policyOf(rest, options));
         return 'ok';
@@ -302,6 +312,7 @@ function policyOf(words: string[], options: Map<string, string>): Policy {
   return new Policy(1, {
     ...tables,
     cashFee: { ...cashFee, flat: Number(flat), basisPoints: Number(basisPoints) },
+    responses: [responsesOf(options.get('say'))],
     forbidden: options.get('forbid')?.split(',').map(Number) ?? [],
     partialApproval: !words.includes('partial=no'),
     fuel: {
@@ -311,6 +322,16 @@ function policyOf(words: string[], options: Map<string, string>): Policy {
       minimum: Number(options.get('least') ?? fuel.minimum),
     },
   });
+}
+
+/** DE39 by Reason. */
+function responsesOf(say = ''): Uint16Array {
+  const codes = new Uint16Array(64);
+  for (const pair of say.split(',').filter(Boolean)) {
+    const [reason, code] = pair.split(':');
+    codes[Reason[reason as keyof typeof Reason]] = responseCode(code!);
+  }
+  return codes;
 }
 
 /** Name of a number in one of the tables of codes. */
