@@ -176,6 +176,12 @@ const kinds: readonly Kind[] = [
     ],
   },
   {
+    name: 'expire',
+    text: 'end the hold of an authorization now; the network is not told',
+    examples: ['simulate expire --authorization auth_4w7k...'],
+    options: [authorization('the authorization')],
+  },
+  {
     name: 'network-message',
     text: 'any message, field by field; nothing is added but the number of the card',
     examples: [
@@ -260,7 +266,8 @@ function optionName(flags: string): string {
 interface Answer {
   authorization: (Json & { id: string; status: string; totals: Json; elements: Json[] }) | null;
   element: string | null;
-  iso: { reply: { decoded: { mti: string; fields: { field: number; value: string }[] } } };
+  /** Null of an expiry, which is no message. */
+  iso: { reply: { decoded: { mti: string; fields: { field: number; value: string }[] } } } | null;
 }
 
 const elementKeys = ['type', 'amount', 'hold_change', 'response_code', 'decline_reason'];
@@ -268,10 +275,12 @@ const elementKeys = ['type', 'amount', 'hold_change', 'response_code', 'decline_
 /** The reply in words, the authorization, and the element that the message became. */
 function tell(answer: Json, terminal: Terminal): void {
   const { authorization: shown, element, iso } = answer as unknown as Answer;
-  const { mti, fields } = iso.reply.decoded;
-  const reply = Object.fromEntries(fields.map(({ field, value }) => [field, value]));
-  const good = ['00', '10', '85'].includes(reply[39] ?? '');
-  terminal.out(paint(terminal, good ? 'green' : 'red', headline({ ...reply, 0: mti })));
+  if (iso !== null) {
+    const { mti, fields } = iso.reply.decoded;
+    const reply = Object.fromEntries(fields.map(({ field, value }) => [field, value]));
+    const good = ['00', '10', '85'].includes(reply[39] ?? '');
+    terminal.out(paint(terminal, good ? 'green' : 'red', headline({ ...reply, 0: mti })));
+  }
   if (shown === null) return;
   terminal.out(`authorization ${shown.id} status=${shown.status} ${pairs(shown.totals, Object.keys(shown.totals))}`);
   const own = shown.elements.find(({ id }) => id === element);

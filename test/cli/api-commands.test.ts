@@ -386,6 +386,12 @@ element elem_b type=increment amount=200 hold_change=200 response_code=00
     expect(JSON.parse((await simulate(...increment, '--json')).out)).toEqual(answer);
   });
 
+  test('an expiry is no message: no reply to tell of', async () => {
+    const flags = await api((_request, response) => json(response, 201, { ...answer, iso: null }));
+    const { out } = await say(['simulate', 'expire', '--authorization', 'auth_x', ...flags]);
+    expect(out).toMatch(/^authorization auth_x .*\nelement elem_b .*\n$/);
+  });
+
   test('every option is a member of the body', async () => {
     const { asked } = await simulate(
       ...['advice', '--card', 'card_9', '--amount', '7', '--reason', 'completion', '--financial'],
@@ -427,7 +433,7 @@ element elem_b type=increment amount=200 hold_change=200 response_code=00
 
   test('every kind has examples', async () => {
     const { out } = await say(['simulate', '--help']);
-    for (const kind of 'authorization increment advice refund force-post reversal network-message'.split(' ')) {
+    for (const kind of 'authorization increment advice refund force-post reversal expire network-message'.split(' ')) {
       expect(out).toContain(`\n  ${kind} `);
       expect((await say(['simulate', kind, '--help'])).out).toContain(`$ holdfast simulate ${kind} --`);
     }

@@ -84,7 +84,7 @@ const steps = fc.array(
   fc.record({
     kind: fc.constantFrom(
       ...['authorization', 'single', 'increment', 'replace', 'completion', 'post', 'reversal', 'partial'],
-      ...['announce', 'refund', 'post_refund', 'stand_in', 'force_post', 'roll_back', 'undo_last'],
+      ...['announce', 'refund', 'post_refund', 'stand_in', 'force_post', 'roll_back', 'undo_last', 'expire'],
     ),
     amount: fc.integer({ min: 1, max: 40_000 }),
     at: fc.nat(),
@@ -116,6 +116,7 @@ describe('totals', () => {
             refund: ['refund', { card, amount }],
             post_refund: ['refund', { authorization, amount }],
             force_post: ['force_post', { card, amount }],
+            expire: ['expire', { authorization }],
           };
           const last =
             authorization === undefined
@@ -129,7 +130,7 @@ describe('totals', () => {
           }
           const [call, body] = calls[kind]!;
           const answer = await h.call('POST', `/v1/simulate/${call}`, body);
-          // Without an authorization to speak of, or a refund that is none.
+          // Without an authorization to speak of, or an open hold, or a refund that is none.
           if (answer.status !== 201) expect(answer.status).toBe(422);
           else if (!ids.includes(answer.body.authorization.id)) ids.push(answer.body.authorization.id);
         }
