@@ -16,7 +16,7 @@ import { maskDigits } from '../pan-mask.js';
 import type { Fingerprint } from '../vault/fingerprint.js';
 import { claim, panFields, panOfSeed, panProblem, release } from './card-numbers.js';
 import type { ControlContext } from './context.js';
-import { controlsText } from './controls.js';
+import { checkControls } from './controls.js';
 import { base32of, derive } from './idempotency.js';
 import { LineSplitter } from './lines.js';
 import { ShardError } from './ports.js';
@@ -134,7 +134,7 @@ export class BulkImport {
     const account = { id, program: program.index, ...fields };
     if (row.card === undefined) return { line, shard, row: { account } };
     const place = { level: ControlLevel.card, program, pointer: '/card/controls' };
-    const controls = controlsText(row.card.controls ?? null, place);
+    const controls = checkControls(row.card.controls ?? null, place);
     const card = this.#numberFor(row.card.pan, program.program, shard, line);
     const { f0, f1, f2 } = card.fingerprint;
     return {
@@ -151,7 +151,7 @@ export class BulkImport {
           serviceCode: Number(row.card.service_code),
           status: cardStatusOf(row.card.status),
           replacesSlot: -1,
-          controls,
+          ...controls,
         },
       },
     };

@@ -2,7 +2,7 @@
  * Controls of cards and accounts as the API takes them: checked as a whole, merged by PATCH, handed to the shard as JSON
  * text. The shard keeps the text as it is and never checks it again, so nothing that is not understood passes here.
  */
-import type { AccountView, CommandResult } from '../domain/commands.js';
+import type { AccountView, CommandResult, UpdateCard } from '../domain/commands.js';
 import { type ParsedControls, parseControls } from '../domain/controls/parse.js';
 import type { ControlLevel } from '../domain/controls/spec.js';
 import { WindowClock } from '../domain/velocity/window-clock.js';
@@ -38,17 +38,21 @@ export function readControls(value: unknown, level: ControlLevel, { groups }: Pr
   return parseControls(value, { level, groups, knowsZone: (zone) => zoneClock.knows(zone) });
 }
 
+/** Of a command. */
+export type CheckedControls = Required<Pick<UpdateCard, 'controls' | 'controlsRevision'>>;
+
 /**
- * The text that the shard keeps: '' for no controls of one's own (null, or an object without members).
+ * What the shard gets: the text that it keeps, '' for no controls of one's own (null, or an object without members).
  * @throws ApiError `validation_failed` with every problem and its JSON pointer
  */
-export function controlsText(value: ControlsJson | null, { level, program, pointer }: ControlsPlace): string {
-  if (value === null || Object.keys(value).length === 0) return '';
-  const problems = problemsOf(readControls(value, level, programLimits(program)));
+export function checkControls(value: ControlsJson | null, { level, program, pointer }: ControlsPlace): CheckedControls {
+  if (value === null || Object.keys(value).length === 0) return { controls: '', controlsRevision: 0 };
+  const limits = programLimits(program);
+  const problems = problemsOf(readControls(value, level, limits));
   const text = JSON.stringify(value);
   if (problems.length === 0 && Buffer.byteLength(text) > CONTROLS_TEXT_BYTES_MAX)
     problems.push({ pointer: '', detail: `must not be larger than ${CONTROLS_TEXT_BYTES_MAX} bytes as JSON` });
-  if (problems.length === 0) return text;
+  if (problems.length === 0) return { controls: text, controlsRevision: limits.revision };
   throw invalid(problems.map((problem) => ({ ...problem, pointer: pointer + problem.pointer })));
 }
 
@@ -93,7 +97,7 @@ export interface ControlsPatch {
   readonly key: ClaimedKey | undefined;
   /** Controls and program as they are. */
   read(): Promise<Pick<AccountView, 'controls' | 'program'>>;
-  write(controls: string): Promise<CommandResult>;
+  write(controls: CheckedControls): Promise<CommandResult>;
 }
 
 /**
@@ -113,6 +117,6 @@ export function patchControls(context: ControlContext, patch: ControlsPatch): Pr
     const { controls, program } = await patch.read();
     const merged = mergedControls(controlsJson(controls), changes);
     const place: ControlsPlace = { level, program: context.system.programAt(program), pointer: '/controls' };
-    return patch.write(controlsText(merged, place));
+    return patch.write(checkControls(merged, place));
   });
 }

@@ -83,7 +83,9 @@ async function programOf(context: ControlContext, { shard, message }: MessageRec
   const account = await context.shards.read(shard, { op: 'account_slot', slot: message.accountSlot });
   if (!account.ok) throw refused(account.code);
   if (!('account' in account)) throw new TypeError('the shard answered no account');
-  return programLimits(context.system.programAt(account.account.program), message.programRevision);
+  const row = context.system.programAt(account.account.program);
+  if (row === undefined || message.programRevision === 0) return programLimits(undefined);
+  return programLimits(context.system.programRevision(row.program.id, message.programRevision));
 }
 
 /** Windows of a level as they were, in the order of the readings; undefined when the journal does not tell any more. */

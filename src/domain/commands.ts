@@ -13,6 +13,10 @@ export interface IdempotencyTag {
   bodyHash: Uint8Array;
 }
 
+/**
+ * `controlsRevision`, beside `controls`: revision of the program that they were checked under. A shard that decides with an
+ * older one refuses them (`shard_unavailable`): it may lack a category group that they name.
+ */
 export interface CreateAccount {
   op: 'create_account';
   /** 1-64 characters of [A-Za-z0-9_.-]; decides the shard (journal/placement). */
@@ -23,6 +27,7 @@ export interface CreateAccount {
   type: AccountType;
   /** Controls as JSON, checked by the control plane. */
   controls?: string;
+  controlsRevision?: number;
   idempotency?: IdempotencyTag;
 }
 
@@ -33,6 +38,7 @@ export interface UpdateAccount {
   status?: AccountStatus;
   /** Controls as JSON, checked by the control plane; '' takes them away. */
   controls?: string;
+  controlsRevision?: number;
   idempotency?: IdempotencyTag;
 }
 
@@ -52,6 +58,7 @@ export interface CreateCard {
   replacesSlot: number;
   /** Controls as JSON, checked by the control plane. Absent: those of the card that it replaces. */
   controls?: string;
+  controlsRevision?: number;
   idempotency?: IdempotencyTag;
 }
 
@@ -78,6 +85,7 @@ export interface UpdateCard {
   pinTries?: number;
   /** Controls as JSON, checked by the control plane; '' takes them away. */
   controls?: string;
+  controlsRevision?: number;
   idempotency?: IdempotencyTag;
 }
 

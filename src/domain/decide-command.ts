@@ -52,6 +52,16 @@ function refuse(code: Refusal, detail?: string): CommandResult {
   return detail === undefined ? { ok: false, code } : { ok: false, code, detail };
 }
 
+/** Controls that were checked under a revision of their program that the shard has not got yet. */
+const areAhead = (
+  state: ShardState,
+  program: number,
+  { controlsRevision = 0 }: { controlsRevision?: number },
+): boolean => controlsRevision > state.programs.revision(program);
+
+const refuseAhead = (): CommandResult =>
+  refuse('shard_unavailable', 'the shard has not got the program yet that the controls were checked under');
+
 const isCreditLimit = (value: number): boolean =>
   Number.isSafeInteger(value) && value >= 0 && value <= CREDIT_LIMIT_MAX;
 
@@ -69,6 +79,7 @@ function createAccount(
   if (!isCreditLimit(row.creditLimit)) {
     return refuse('amount_out_of_range', `credit limit ${row.creditLimit} is not within 0 and ${CREDIT_LIMIT_MAX}`);
   }
+  if (areAhead(state, row.program, row)) return refuseAhead();
   if (accounts.count >= ACCOUNTS_PER_SHARD_MAX) return refuse('capacity_exceeded', 'the shard is full of accounts');
   const accountSlot = accounts.count;
   const { id, program, currency, creditLimit, type } = row;
@@ -99,6 +110,7 @@ function updateAccount(state: ShardState, command: UpdateAccount, nowMs: number,
   if (!isCreditLimit(creditLimit)) {
     return refuse('amount_out_of_range', `credit limit ${creditLimit} is not within 0 and ${CREDIT_LIMIT_MAX}`);
   }
+  if (areAhead(state, accounts.program(accountSlot), command)) return refuseAhead();
   const event: PlainEvent = {
     kind: EventKind.accountUpdated,
     sequence: 0,
@@ -156,6 +168,7 @@ function createCard(state: ShardState, row: Omit<CreateCard, 'op'>, nowMs: numbe
   if (replacesSlot >= 0 && !isCard(replacesSlot)) {
     return refuse('card_not_found', `the replaced card is no card of account ${row.account}`);
   }
+  if (areAhead(state, accounts.program(accountSlot), row)) return refuseAhead();
   if (cards.count >= CARDS_PER_SHARD_MAX) return refuse('capacity_exceeded', 'the shard is full of cards');
   const cardSlot = cards.count;
   const { fingerprint, bin, last4, panLength, expiry, cardSequence, serviceCode, status } = row;
@@ -239,6 +252,7 @@ function updateCard(state: ShardState, command: UpdateCard, nowMs: number, commi
   if (cards.isAlias(cardSlot) && (pinTries ?? controls) !== undefined) {
     return refuse('not_a_card', 'a network token has the controls and the PIN of its card');
   }
+  if (areAhead(state, accounts.program(accountSlot), command)) return refuseAhead();
   let sequence = cards.newest(cardSlot);
   if ((status ?? pinTries) !== undefined) {
     const event: PlainEvent = {

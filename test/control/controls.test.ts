@@ -375,6 +375,87 @@ describe('effective controls', () => {
   });
 });
 
+describe('the program of a card', () => {
+  const program = {
+    id: 'gold',
+    ...{ currency: 'BRL', bins: ['999999'], sandbox: true },
+    tables: { mcc_groups: { toys: ['5945'] } },
+    controls: { velocity: [DAY, { window: 'month', amount: 5000, per: 'account' }], mcc: { deny: ['toys'] } },
+  };
+  beforeEach(async () => {
+    expect((await h.call('POST', '/v1/programs', program)).status).toBe(201);
+    await account({ program: 'gold' });
+  });
+
+  it('brings the groups that controls may name', async () => {
+    const id = await card({ controls: { mcc: { deny: ['toys', 'fuel'] } } });
+    expect((await buy(id, 1, { mcc: '5945' })).reason).toBe('mcc_denied');
+    const other = await h.call('POST', '/v1/accounts', { controls: { mcc: { deny: ['toys'] } } });
+    expect([other.status, other.body.param]).toEqual([422, '/controls/mcc/deny/0']);
+  });
+
+  it('is the source of what neither card nor account sets', async () => {
+    const id = await card({ controls: { mcc: {}, per_transaction: 900 } });
+    expect((await buy(id, 800, { mcc: '5945' })).code).toBe('00');
+    const refused = await buy(id, 300);
+    const { body: read } = await h.call('GET', `/v1/cards/${id}?expand=effective_controls`);
+    expect(read.controls).toEqual({ mcc: {}, per_transaction: 900 });
+    expect(read.effective_controls).toEqual([
+      { level: 'card', source: 'card', control: '/mcc', value: {} },
+      { level: 'card', source: 'card', control: '/per_transaction', value: 900 },
+      { level: 'card', source: 'program', control: '/velocity/0', value: DAY },
+      { level: 'account', source: 'program', control: '/velocity/1', value: program.controls.velocity[1] },
+    ]);
+    const { body } = await h.call('GET', `/v1/cards/${id}/velocity`);
+    expect(body.windows).toMatchObject([
+      { level: 'card', source: 'program', control: '/velocity/0', amount: { used: 800, remaining: 200 } },
+      { level: 'account', source: 'program', control: '/velocity/1', amount: { used: 800, remaining: 4200 } },
+    ]);
+    // The program has moved on; the explanation tells what was in force.
+    await h.call('PATCH', '/v1/programs/gold', { controls: { velocity: [{ window: 'year', count: 1 }] } });
+    const why = (await h.call('GET', `/v1/authorizations/${refused.id}/explain`)).body;
+    expect(why.control).toMatchObject({ level: 'card', source: 'program', control: '/velocity/0', before: 800 });
+    expect(why.counters).toMatchObject({
+      card: [{ source: 'program', control: '/velocity/0', amount: 800, amount_limit: 1000 }],
+      account: [{ source: 'program', control: '/velocity/1', amount: 800, amount_limit: 5000 }],
+    });
+  });
+
+  it('is waited for: a shard that has not got its revision yet refuses controls that may name what it lacks', async () => {
+    const shard = h.engine.placement('acc');
+    const set = (controlsRevision: number) =>
+      h.engine.command(shard, { op: 'update_account', id: 'acc', controls: '{"per_transaction":5}', controlsRevision });
+    expect(await set(2)).toMatchObject({ ok: false, code: 'shard_unavailable' });
+    expect(await controlsOf('/v1/accounts/acc')).toBeNull();
+    expect(await set(1)).toMatchObject({ ok: true });
+    const ahead = { controls: '{"per_transaction":5}', controlsRevision: 2 };
+    const place = h.context.ids.decode('card', await card())!;
+    const update = await h.engine.command(place.shard, { op: 'update_card', cardSlot: place.number, ...ahead });
+    const row = { id: 'new', program: 1, currency: 986, creditLimit: 0, type: 1 as const, ...ahead };
+    const create = await h.engine.command(shard, { op: 'create_account', ...row });
+    expect([update, create]).toMatchObject([{ code: 'shard_unavailable' }, { code: 'shard_unavailable' }]);
+  });
+});
+
+describe('a network token', () => {
+  it('has the controls of its card and none of its own', async () => {
+    await account();
+    const { shard, number } = h.context.ids.decode('card', await card({ controls: { velocity: [DAY] } }))!;
+    const made = await h.engine.command(shard, {
+      ...{ op: 'create_alias', cardSlot: number, fingerprint: [1, 2, 3], bin: 999999, last4: 1234, panLength: 16 },
+      ...{ expiry: 2912, status: 2 },
+    });
+    if (!made.ok || !('card' in made) || made.card === undefined) throw new Error('no token was made');
+    const token = h.context.ids.encode('card', shard, made.card.slot);
+    const answers = [
+      await h.call('PATCH', `/v1/cards/${token}`, { controls: { velocity: [DAY] } }),
+      await h.call('GET', `/v1/cards/${token}/velocity`),
+      await h.call('GET', `/v1/cards/${token}?expand=effective_controls`),
+    ];
+    expect(answers.map(({ status, body }) => [status, body.code])).toEqual(answers.map(() => [409, 'not_a_card']));
+  });
+});
+
 describe('an explanation', () => {
   const explain = async (id: string) => (await h.call('GET', `/v1/authorizations/${id}/explain`)).body;
 
@@ -403,6 +484,18 @@ describe('an explanation', () => {
     expect(await explain(first.id)).toMatchObject({
       control: null,
       counters: { card: [{ amount: 0 }, { amount: 0 }], account: [{ amount: 0 }] },
+    });
+  });
+
+  it('shows what windows held without their names when the journal does not tell any more', async () => {
+    await account();
+    const id = await card({ controls: { velocity: [DAY] } });
+    await buy(id, 600);
+    const refused = await buy(id, 500);
+    h.engine.readEvent = () => undefined;
+    expect((await explain(refused.id)).counters).toEqual({
+      ...{ account: [] },
+      card: [{ source: null, control: null, name: null, amount: 600, amount_limit: null, count: 1, count_limit: null }],
     });
   });
 

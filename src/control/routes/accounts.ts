@@ -4,7 +4,7 @@ import { z } from 'zod';
 import type { AccountView, CommandResult, CreateAccount, UpdateAccount } from '../../domain/commands.js';
 import { ControlLevel } from '../../domain/controls/spec.js';
 import type { ControlContext } from '../context.js';
-import { controlsText, patchControls } from '../controls.js';
+import { checkControls, patchControls } from '../controls.js';
 import { currencyOfCode } from '../currencies.js';
 import { base32of, derive, type Idempotency } from '../idempotency.js';
 import { effectiveControls, type Limits, readLimits, velocityObject } from '../limits-object.js';
@@ -137,7 +137,7 @@ export function accountRoutes(context: ControlContext): Route[] {
         const result = await patchControls(context, {
           ...{ shard, object: `account/${id}`, level: ControlLevel.account, changes: body.controls, key: idempotency },
           read: () => requireAccount(context, id),
-          write: (controls) => context.shards.command(shard, { ...command, controls }),
+          write: (controls) => context.shards.command(shard, { ...command, ...controls }),
         });
         return accountAnswer(context, result, 200);
       },
@@ -186,7 +186,10 @@ export function accountFields(
   context: ControlContext,
   body: z.output<typeof schemas.accountCreate>,
   at = '',
-): { program: ProgramRow } & Pick<CreateAccount, 'currency' | 'creditLimit' | 'type' | 'controls'> {
+): { program: ProgramRow } & Pick<
+  CreateAccount,
+  'currency' | 'creditLimit' | 'type' | 'controls' | 'controlsRevision'
+> {
   const program = context.system.program(body.program ?? SANDBOX_PROGRAM);
   if (program === undefined)
     throw new ApiError('program_not_found', 'There is no program with this id.', { param: '/program' });
@@ -200,7 +203,7 @@ export function accountFields(
     currency: currencyOfCode(code)!,
     creditLimit: body.credit_limit,
     type: accountTypeOf(body.type ?? program.program.product),
-    controls: controlsText(body.controls ?? null, {
+    ...checkControls(body.controls ?? null, {
       ...{ level: ControlLevel.account, program, pointer: `${at}/controls` },
     }),
   };

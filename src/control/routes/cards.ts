@@ -5,7 +5,7 @@ import type { AccountView, CardView, UpdateCard } from '../../domain/commands.js
 import { ControlLevel } from '../../domain/controls/spec.js';
 import { type CardDraft, earlier, issue, register } from '../card-numbers.js';
 import type { ControlContext } from '../context.js';
-import { controlsText, patchControls } from '../controls.js';
+import { checkControls, patchControls } from '../controls.js';
 import { effectiveControls, type Limits, readLimits, velocityObject } from '../limits-object.js';
 import { listAnswer, listQuery } from '../list.js';
 import { listRows, type RowSource, wholeTable } from '../list-rows.js';
@@ -51,9 +51,7 @@ export function cardRoutes(context: ControlContext): Route[] {
           replacesSlot: body.replaces === undefined ? -1 : await replacedSlot(context, body.replaces, account),
           ...(body.controls === undefined
             ? {}
-            : {
-                controls: controlsText(body.controls, { level: ControlLevel.card, program, pointer: '/controls' }),
-              }),
+            : checkControls(body.controls, { level: ControlLevel.card, program, pointer: '/controls' })),
           ...(idempotency === undefined ? {} : { idempotency: idempotency.tag }),
         };
         const issued =
@@ -172,7 +170,7 @@ export function cardRoutes(context: ControlContext): Route[] {
                   const { card, account } = await requireCard(context, params.id);
                   return { ...card, program: account.program };
                 },
-                write: (controls) => context.shards.command(shard, { ...command, controls }),
+                write: (controls) => context.shards.command(shard, { ...command, ...controls }),
               });
         if (!result.ok) throw refused(result.code, { path: true, param: '/status' });
         if (!('card' in result) || result.card === undefined) throw new TypeError('the shard answered no card');

@@ -3,6 +3,7 @@
  * Compiled when a decision first asks; a shard that only replays never does.
  */
 import { assert } from '../../errors.js';
+import { CONTROLS_COMPILED_MAX } from '../../limits.js';
 import type { Policy } from '../program/policy.js';
 import type { WindowClock } from '../velocity/window-clock.js';
 import { accountControls, type CompiledControls, cardControls } from './compile.js';
@@ -16,11 +17,14 @@ type ByText = Map<string, CompiledControls>;
 
 export class ControlBook {
   readonly #clock: WindowClock;
+  readonly #compiledMax: number;
   readonly #cards = new WeakMap<Policy, ByText>();
   readonly #accounts = new WeakMap<Policy, ByText>();
 
-  constructor(clock: WindowClock) {
+  /** @param compiledMax controls that are kept compiled per policy and level */
+  constructor(clock: WindowClock, compiledMax = CONTROLS_COMPILED_MAX) {
     this.#clock = clock;
+    this.#compiledMax = compiledMax;
   }
 
   /**
@@ -38,6 +42,8 @@ export class ControlBook {
     }
     let compiled = byText.get(text);
     if (compiled === undefined) {
+      // What is thrown away is compiled again when it is asked for: the counters are elsewhere.
+      if (byText.size >= this.#compiledMax) byText.clear();
       compiled = this.#compile(level, text, policy);
       byText.set(text, compiled);
     }
