@@ -162,16 +162,17 @@ describe('a PATCH', () => {
     expect(answers.map(({ status }) => status)).toEqual([422, 200]);
   });
 
-  it('answers a repeat as the first time, whatever came in between', async () => {
+  it('answers a repeat as the first time, even if it could not be merged any more', async () => {
     await account();
-    const patch = () =>
-      h.call('PATCH', '/v1/accounts/acc', { controls: { velocity: [DAY] } }, { 'idempotency-key': 'once' });
+    const named = { velocity: [{ ...DAY, name: 'spend' }] };
+    const patch = () => h.call('PATCH', '/v1/accounts/acc', { controls: named }, { 'idempotency-key': 'once' });
     const first = await patch();
-    await h.call('PATCH', '/v1/accounts/acc', { controls: { velocity: null, per_transaction: 7 } });
+    const later = { velocity: null, cash: named };
+    expect((await h.call('PATCH', '/v1/accounts/acc', { controls: later })).status).toBe(200);
     const again = await patch();
     expect([again.status, again.headers['idempotent-replayed']]).toEqual([200, 'true']);
     expect(again.body).toEqual(first.body);
-    expect(await controlsOf('/v1/accounts/acc')).toEqual({ per_transaction: 7 });
+    expect(await controlsOf('/v1/accounts/acc')).toEqual({ cash: named });
   });
 
   it('of nobody is answered 404', async () => {
