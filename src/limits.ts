@@ -476,3 +476,29 @@ export const PROGRAM_MCC_GROUPS_MAX = 256;
 
 /** Time in ms between two tries to hand programs to shards that were out of service: a rebuild takes seconds. */
 export const PROGRAM_RETRY_MS = 1000;
+
+/** Accounts and cards whose unchanging parts the event feed remembers: 10 000 x 2 x some 400 bytes are 8 MB. One that is not
+ * remembered costs a read of its shard. */
+export const FEED_PARTIES_MAX = 10_000;
+
+/** Clients that wait for events at a time, long polls and streams together. Each is a socket, a page of some 200 kB at most and
+ * a place; the sockets are a sixth of FILES_RESERVED_MIN. */
+export const EVENT_STREAMS_MAX = 64;
+
+/** Time between two looks at the shards' durable sequences while somebody waits for events, ms: 256 words of memory. */
+export const FEED_POLL_MS = 25;
+
+/** Longest wait of a long poll, s. */
+export const EVENT_WAIT_SECONDS_MAX = 30;
+
+/** A stream says that it is alive after this time without an event, ms: proxies cut what is silent for 30 to 60 s. */
+export const EVENT_HEARTBEAT_MS = 15_000;
+
+/** A reader that takes nothing of what is waiting for it for this time is dropped, ms; its last id is where it goes on. */
+export const EVENT_STALL_MS = 30_000;
+
+/** A stream ends after this time, ms, and its client comes back with its last id: a token that was revoked reads no longer. */
+export const EVENT_STREAM_MS_MAX = 15 * 60_000;
+
+/** Events that a stream takes from the journal at once: with some 2 kB each 200 kB, and a millisecond or two of work. */
+export const EVENT_PAGE = 100;

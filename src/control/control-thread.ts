@@ -6,6 +6,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { IndexKeys } from '../domain/index-keys.js';
 import { ExitStatus, HoldfastError } from '../errors.js';
+import { DurableHeads } from '../journal/durable-heads.js';
 import { shardOfAccount } from '../journal/placement.js';
 import { JournalReader } from '../journal/reader.js';
 import { SegmentBoard } from '../journal/segment-board.js';
@@ -23,6 +24,7 @@ import { PublicIds } from '../vault/public-ids.js';
 import { buildApp } from './app.js';
 import type { ControlContext } from './context.js';
 import { clockPort, healthPort, metricsSources } from './engine-view.js';
+import { EventFeed } from './events/event-feed.js';
 import { IdempotencyKeys } from './idempotency.js';
 import { type IngressSnapshot, Metrics } from './metrics.js';
 import type { JournalPort, SearchKeysPort } from './ports.js';
@@ -159,7 +161,7 @@ async function start(data: ControlThreadData, main: Main): Promise<() => Promise
   );
   const context: ControlContext = {
     shards,
-    journal: journalPort(reader),
+    journal: journalPort(reader, new DurableHeads(board, reader)),
     vault: new PanVault(vaultStore, keys),
     fingerprinter: new PanFingerprinter(keys.fingerprintKey.bytes),
     directory: new CardDirectory(data.directory),
@@ -186,10 +188,12 @@ async function start(data: ControlThreadData, main: Main): Promise<() => Promise
     log.fatal({ code: error.code }, error.message);
     control.requestStop(error.exitStatus);
   };
-  const app = buildApp({ context, routes: allRoutes(context), logger: log, onFatal });
+  const feed = new EventFeed(context);
+  const app = buildApp({ context, routes: allRoutes(context, { feed }), logger: log, onFatal });
   const close = async (): Promise<void> => {
     // After a fatal stop no shard answers any more: what waits for one fails now.
     if (control.stop !== 0) shards.close();
+    feed.close();
     // Requests in flight are finished; a connection that does not end in time is cut.
     const cut = setTimeout(() => app.server.closeAllConnections(), STOP_WAIT_MS);
     await app.close();
@@ -241,7 +245,7 @@ async function listen(app: ReturnType<typeof buildApp>, host: string, port: numb
   return `${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}`;
 }
 
-function journalPort(reader: JournalReader): JournalPort {
+function journalPort(reader: JournalReader, durable: DurableHeads): JournalPort {
   return {
     head(shard) {
       const { sequence, epoch } = reader.head(shard);
@@ -249,6 +253,8 @@ function journalPort(reader: JournalReader): JournalPort {
     },
     readMessage: (shard, sequence, into) => reader.readMessage(shard, sequence, into),
     readEvent: (shard, sequence) => reader.readEvent(shard, sequence),
+    durable: (shard) => durable.of(shard),
+    run: (shard, sequence, visit) => reader.run(shard, sequence, visit),
   };
 }
 

@@ -6,6 +6,7 @@ import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from 'fas
 import { pino } from 'pino';
 import { buildApp } from '../../src/control/app.js';
 import type { ControlContext } from '../../src/control/context.js';
+import { EventFeed } from '../../src/control/events/event-feed.js';
 import { IdempotencyKeys } from '../../src/control/idempotency.js';
 import { openApi } from '../../src/control/openapi.js';
 import type { ProfilePort, VaultPort } from '../../src/control/ports.js';
@@ -61,6 +62,7 @@ export interface Harness {
   engine: TestEngine;
   vault: MemoryVault;
   context: ControlContext;
+  feed: EventFeed;
   routes: Route[];
   log: MemoryLog;
   /** Everything the control plane logged. */
@@ -174,7 +176,8 @@ export function makeHarness(options: HarnessOptions = {}): Harness {
       done();
     },
   });
-  const routes = allRoutes(context);
+  const feed = new EventFeed(context);
+  const routes = allRoutes(context, { feed });
   const app = buildApp({ context, routes, logger: pino({ level: 'trace' }, sink) });
   const token = (...granted: Scope[]): string => {
     const minted = tokens.mint('test', granted, START_MS);
@@ -184,7 +187,7 @@ export function makeHarness(options: HarnessOptions = {}): Harness {
   const everything = token(...scopes);
   const documented = documentedAnswers(routes);
   return {
-    ...{ app, engine, vault, context, routes, log, token, notReady, warnings },
+    ...{ app, engine, vault, context, feed, routes, log, token, notReady, warnings },
     logged: () => lines.join(''),
     async call(method, url, body, headers = {}) {
       const request: InjectOptions = { method, url, headers: { authorization: `Bearer ${everything}`, ...headers } };

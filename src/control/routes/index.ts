@@ -1,5 +1,6 @@
 /** All endpoints, in the order of the reference page. */
 import type { ControlContext } from '../context.js';
+import type { EventFeed } from '../events/event-feed.js';
 import type { Route } from '../route.js';
 import { accountRoutes } from './accounts.js';
 import { authorizationRoutes } from './authorizations.js';
@@ -7,6 +8,7 @@ import { bulkRoutes } from './bulk.js';
 import { cardRoutes } from './cards.js';
 import { clockRoutes } from './clock.js';
 import { docRoutes } from './docs.js';
+import { eventRoutes } from './events.js';
 import { healthRoutes } from './health.js';
 import { holdRoutes } from './holds.js';
 import { ledgerRoutes } from './ledger.js';
@@ -15,7 +17,12 @@ import { programRoutes, tokenRoutes } from './programs.js';
 import { simulateRoutes } from './simulate.js';
 import { simulateExpiryRoutes } from './simulate-expiry.js';
 
-export function allRoutes(context: ControlContext): Route[] {
+/** What routes share beside the context. */
+export interface Services {
+  readonly feed: EventFeed;
+}
+
+export function allRoutes(context: ControlContext, { feed }: Services): Route[] {
   const routes = [
     ...programRoutes(context),
     ...accountRoutes(context),
@@ -24,6 +31,7 @@ export function allRoutes(context: ControlContext): Route[] {
     ...authorizationRoutes(context),
     ...paymentRoutes(context),
     ...ledgerRoutes(context),
+    ...eventRoutes(context, feed),
     ...simulateRoutes(context),
     ...simulateExpiryRoutes(context),
     ...holdRoutes(context),
