@@ -22,6 +22,7 @@ import { EmbeddedLane } from '../../src/journal/lanes.js';
 import { shardOfAccount } from '../../src/journal/placement.js';
 import { JournalReader, type RecordVisitor } from '../../src/journal/reader.js';
 import { createSegmentBoard, SegmentBoard } from '../../src/journal/segment-board.js';
+import type { JournalLane } from '../../src/journal/types.js';
 import { RingClient } from '../../src/ring/client.js';
 import { ControlBlock, createControlBlock, ShardState } from '../../src/ring/control-block.js';
 import { CardDirectory, createDirectory } from '../../src/ring/directory.js';
@@ -68,7 +69,13 @@ export class TestEngine implements ShardPort, JournalPort, DirectoryPort {
   #turning = false;
   #stopped = false;
 
-  constructor(shards: number, nowMs: number, store = new MemoryStore()) {
+  /** @param laneOf wraps the lane: a test delays acknowledgements. */
+  constructor(
+    shards: number,
+    nowMs: number,
+    store = new MemoryStore(),
+    laneOf: (lane: JournalLane) => JournalLane = (lane) => lane,
+  ) {
     this.shards = shards;
     this.nowMs = nowMs;
     this.#store = store;
@@ -109,7 +116,7 @@ export class TestEngine implements ShardPort, JournalPort, DirectoryPort {
         { requests: new RingConsumer(requests), replies: new RingProducer(replies), waker: new Waker(clientWake) },
       ],
       shards: logical,
-      lane: new EmbeddedLane(store, { heads }),
+      lane: laneOf(new EmbeddedLane(store, { heads })),
       reader,
       control,
       clock: this.#clock,
