@@ -21,6 +21,7 @@ import { PanFingerprinter } from '../vault/fingerprint.js';
 import { loadKeys } from '../vault/keys.js';
 import { PanVault } from '../vault/pan-vault.js';
 import { PublicIds } from '../vault/public-ids.js';
+import { SecretBox } from '../vault/secret-box.js';
 import { buildApp } from './app.js';
 import type { ControlContext } from './context.js';
 import { clockPort, healthPort, metricsSources } from './engine-view.js';
@@ -36,6 +37,9 @@ import { allRoutes } from './routes/index.js';
 import type { ProgramDefinition, SystemRecord } from './system-log.js';
 import { SystemState } from './system-state.js';
 import { Tokens } from './tokens.js';
+import { AddressRule } from './webhooks/address.js';
+import { DeliveryStore } from './webhooks/delivery-store.js';
+import { Webhooks } from './webhooks/webhooks.js';
 import { WrongTokens } from './wrong-tokens.js';
 
 /** What the composition hands over as workerData. */
@@ -63,6 +67,8 @@ export interface ControlThreadData {
   readonly deadlineMs: number;
   /** Programs of the file given with --programs. */
   readonly programs: readonly ProgramDefinition[];
+  /** Webhooks may go to private addresses, and without TLS to this machine. */
+  readonly webhooksAllowPrivate: boolean;
   readonly logLevel: LogLevel;
   readonly logFormat: LogFormat;
   readonly version: string;
@@ -157,7 +163,13 @@ async function start(data: ControlThreadData, main: Main): Promise<() => Promise
     }
   };
   const metrics = new Metrics(
-    metricsSources({ ...data, build }, { shards, control, board, ingressSnapshot, wrongTokens }),
+    metricsSources(
+      { ...data, build },
+      {
+        ...{ shards, control, board, ingressSnapshot, wrongTokens },
+        events: () => ({ ...webhooks.stats, listeners: feed.listeners }),
+      },
+    ),
   );
   const context: ControlContext = {
     shards,
@@ -189,10 +201,17 @@ async function start(data: ControlThreadData, main: Main): Promise<() => Promise
     control.requestStop(error.exitStatus);
   };
   const feed = new EventFeed(context);
-  const app = buildApp({ context, routes: allRoutes(context, { feed }), logger: log, onFatal });
+  const webhookStore = openLmdbStore(paths.webhooks);
+  const box = new SecretBox(keys.tokenKey);
+  const rule = new AddressRule(data.webhooksAllowPrivate);
+  const store = new DeliveryStore(webhookStore);
+  const webhooks = new Webhooks({ context, feed, store, box, rule, log, onFatal });
+  const routes = allRoutes(context, { feed, webhooks, box, rule });
+  const app = buildApp({ context, routes, logger: log, onFatal });
   const close = async (): Promise<void> => {
     // After a fatal stop no shard answers any more: what waits for one fails now.
     if (control.stop !== 0) shards.close();
+    await webhooks.stop();
     feed.close();
     // Requests in flight are finished; a connection that does not end in time is cut.
     const cut = setTimeout(() => app.server.closeAllConnections(), STOP_WAIT_MS);
@@ -203,11 +222,14 @@ async function start(data: ControlThreadData, main: Main): Promise<() => Promise
     await reader.close();
     await systemJournal.close();
     await vaultStore.close();
+    await webhookStore.close();
   };
   try {
     applyPrograms(system, data.programs, Date.now());
     await handOver(programs, shards, control);
-    main.say({ type: 'ready', address: await listen(app, data.host, data.port) });
+    const address = await listen(app, data.host, data.port);
+    webhooks.start();
+    main.say({ type: 'ready', address });
   } catch (error) {
     await close();
     throw error;

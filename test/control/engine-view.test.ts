@@ -94,9 +94,24 @@ describe('the sources of the metrics', () => {
   it('tell indexes and tasks from the shared words', () => {
     const { control, board } = engine();
     const wrongTokens = new WrongTokens();
+    const events = {
+      listeners: 1,
+      enabled: 0,
+      disabled: 0,
+      delivered: 2,
+      failed: 0,
+      dead: 0,
+      lag: 0,
+      waiting: 0,
+      deadLetters: 0,
+    };
     const sources = metricsSources(
       { threadInstruments: [], requestRings: [], build: { version: '1', node: '20' } },
-      { shards: { shards: SHARDS } as ShardPort, control, board, wrongTokens, ingressSnapshot: async () => undefined },
+      {
+        ...{ shards: { shards: SHARDS } as ShardPort, control, board, wrongTokens },
+        ingressSnapshot: async () => undefined,
+        events: () => events,
+      },
     );
     board.setIndexState(0, IndexState.full);
     board.setIndexState(1, IndexState.incomplete);
@@ -104,6 +119,7 @@ describe('the sources of the metrics', () => {
     board.countDiscarded();
     control.setTaskEnded(BackgroundTask.checkpoint);
     control.countTaskRestart(BackgroundTask.checkpoint);
+    expect(sources.events()).toBe(events);
     expect(sources.indexes()).toEqual({ full: 1, rebuilding: 2, discarded: 1 });
     expect(sources.tasks()).toEqual([
       { name: 'segments', runs: true, restarts: 0 },

@@ -6,6 +6,7 @@
 import { EVENT_STREAMS_MAX, FEED_POLL_MS } from '../../limits.js';
 import type { ControlContext } from '../context.js';
 import { ApiError } from '../problem.js';
+import { refused } from '../views.js';
 import { decodeCursor, encodeCursor, type Positions } from './cursor.js';
 import type { FeedFilter } from './feed-reader.js';
 import { FeedReader } from './feed-reader.js';
@@ -60,22 +61,31 @@ export class EventFeed {
 
   /**
    * The place that a client names: a cursor, `now`, or `beginning`.
-   * @throws ApiError `invalid_query`: no cursor of this installation, or one from ahead of its journal (a restored backup).
+   * @param param name of a query parameter, or pointer into a body
+   * @throws ApiError `invalid_query` or `validation_failed`: no cursor of this installation, or one from ahead of its journal (a restored backup).
    */
   place(text: string, param: string): Positions {
     if (text === 'now') return this.now();
     if (text === 'beginning') return this.beginning();
     const now = this.now();
     const place = decodeCursor(text, now.length);
-    if (place === undefined)
-      throw new ApiError('invalid_query', 'Not a cursor of this server: take next_cursor, or the id of a stream.', {
-        param,
-      });
-    if (place.some((position, shard) => position > now[shard]!))
-      throw new ApiError('invalid_query', 'The cursor is ahead of the journal: it was made before a restore.', {
-        param,
-      });
-    return place;
+    const wrong =
+      place === undefined
+        ? 'Not a cursor of this server: take next_cursor, or the id of a stream.'
+        : 'The cursor is ahead of the journal: it was made before a restore.';
+    if (place?.every((position, shard) => position <= now[shard]!) === true) return place;
+    throw new ApiError(param.startsWith('/') ? 'validation_failed' : 'invalid_query', wrong, { param });
+  }
+
+  /** Where the records of an account are. @throws ApiError `not_found`, `shard_unavailable`; ShardError. */
+  async accountPlace(id: string): Promise<{ shard: number; slot: number }> {
+    const shard = this.#context.placement(id);
+    const result = await this.#context.shards.read(shard, { op: 'account', id });
+    if (!result.ok && result.code === 'account_not_found')
+      throw new ApiError('not_found', 'There is no account with this id.', { param: 'account' });
+    if (!result.ok) throw refused(result.code);
+    if (!('account' in result)) throw new TypeError('the shard answered no account');
+    return { shard, slot: result.account.slot };
   }
 
   cursor(positions: Positions): string {

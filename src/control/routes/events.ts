@@ -1,17 +1,14 @@
 /** The event feed: a list, a long poll, or a stream of server-sent events. */
 import { z } from 'zod';
 import { EVENT_WAIT_SECONDS_MAX } from '../../limits.js';
-import type { ControlContext } from '../context.js';
 import type { EventFeed } from '../events/event-feed.js';
 import { EventStream } from '../events/event-stream.js';
-import { type EventType, eventTypes } from '../events/event-types.js';
+import { eventTypes } from '../events/event-types.js';
 import type { FeedFilter, FeedReader } from '../events/feed-reader.js';
-import { ApiError } from '../problem.js';
 import { type Answer, type Route, type RouteInput, route } from '../route.js';
 import { journalRead } from '../route-errors.js';
 import * as schemas from '../schemas.js';
 import { eventList } from '../schemas-events.js';
-import { readAccount } from './accounts.js';
 
 const STREAM_TYPE = 'text/event-stream';
 const whole = (text: string | undefined): number => (text === undefined ? 0 : Number(text));
@@ -43,7 +40,7 @@ const query = z.strictObject({
 });
 type Query = z.output<typeof query>;
 
-export function eventRoutes(context: ControlContext, feed: EventFeed): Route[] {
+export function eventRoutes(feed: EventFeed): Route[] {
   return [
     route({
       id: 'readEvents',
@@ -71,7 +68,7 @@ export function eventRoutes(context: ControlContext, feed: EventFeed): Route[] {
           last ?? input.query.after ?? 'beginning',
           last === undefined ? 'after' : 'Last-Event-ID',
         );
-        const reader = feed.reader(from, await filterOf(context, input.query));
+        const reader = feed.reader(from, await filterOf(feed, input.query));
         return streams ? stream(feed, reader) : list(feed, reader, input);
       },
     }),
@@ -79,14 +76,11 @@ export function eventRoutes(context: ControlContext, feed: EventFeed): Route[] {
 }
 
 /** @throws ApiError `not_found` for an account that does not exist. */
-async function filterOf(context: ControlContext, { account, types }: Query): Promise<FeedFilter> {
-  const filter: { account?: FeedFilter['account'] & object; types?: ReadonlySet<EventType> } = {};
-  if (types !== undefined) filter.types = new Set(types);
-  if (account === undefined) return filter;
-  const view = await readAccount(context, account);
-  if (view === undefined) throw new ApiError('not_found', 'There is no account with this id.', { param: 'account' });
-  filter.account = { shard: context.placement(account), slot: view.slot };
-  return filter;
+async function filterOf(feed: EventFeed, { account, types }: Query): Promise<FeedFilter> {
+  return {
+    ...(types === undefined ? {} : { types: new Set(types) }),
+    ...(account === undefined ? {} : { account: await feed.accountPlace(account) }),
+  };
 }
 
 function stream(feed: EventFeed, reader: FeedReader): Answer {

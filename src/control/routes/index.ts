@@ -1,6 +1,5 @@
 /** All endpoints, in the order of the reference page. */
 import type { ControlContext } from '../context.js';
-import type { EventFeed } from '../events/event-feed.js';
 import type { Route } from '../route.js';
 import { accountRoutes } from './accounts.js';
 import { authorizationRoutes } from './authorizations.js';
@@ -16,13 +15,12 @@ import { paymentRoutes } from './payments.js';
 import { programRoutes, tokenRoutes } from './programs.js';
 import { simulateRoutes } from './simulate.js';
 import { simulateExpiryRoutes } from './simulate-expiry.js';
+import { type WebhookServices, webhookRoutes } from './webhooks.js';
 
 /** What routes share beside the context. */
-export interface Services {
-  readonly feed: EventFeed;
-}
+export type Services = WebhookServices;
 
-export function allRoutes(context: ControlContext, { feed }: Services): Route[] {
+export function allRoutes(context: ControlContext, services: Services): Route[] {
   const routes = [
     ...programRoutes(context),
     ...accountRoutes(context),
@@ -31,7 +29,8 @@ export function allRoutes(context: ControlContext, { feed }: Services): Route[] 
     ...authorizationRoutes(context),
     ...paymentRoutes(context),
     ...ledgerRoutes(context),
-    ...eventRoutes(context, feed),
+    ...eventRoutes(services.feed),
+    ...webhookRoutes(context, services),
     ...simulateRoutes(context),
     ...simulateExpiryRoutes(context),
     ...holdRoutes(context),
