@@ -5,7 +5,14 @@
  */
 import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { EVENT_HEARTBEAT_MS, EVENT_PAGE, EVENT_STALL_MS, EVENT_STREAM_MS_MAX } from '../../limits.js';
+import {
+  EVENT_HEARTBEAT_MS,
+  EVENT_PAGE,
+  EVENT_REST_MS_MAX,
+  EVENT_REST_RATIO,
+  EVENT_STALL_MS,
+  EVENT_STREAM_MS_MAX,
+} from '../../limits.js';
 import { ShardError } from '../ports.js';
 import { ApiError } from '../problem.js';
 import type { EventFeed } from './event-feed.js';
@@ -80,6 +87,7 @@ export class EventStream extends Readable {
   async #page(): Promise<string> {
     let chunk = '';
     let events = 0;
+    const beganMs = performance.now();
     try {
       await this.#reader.read(({ event }, positions) => {
         chunk += `id: ${this.#feed.cursor(positions)}\ndata: ${JSON.stringify(event)}\n\n`;
@@ -90,6 +98,8 @@ export class EventStream extends Readable {
       // A shard is out of service: what was read before it is whole.
       if (chunk === '') await sleep(RETRY_MS);
     }
+    if (events === EVENT_PAGE)
+      await sleep(Math.min(EVENT_REST_MS_MAX, (performance.now() - beganMs) * EVENT_REST_RATIO));
     return chunk;
   }
 

@@ -19,6 +19,9 @@ const GONE = 410;
 /** Time after which a journal or a shard that could not be read is asked again, ms. */
 const READ_AGAIN_MS = 1000;
 
+/** Time after which the allowance is asked for again, ms. */
+const STARVED_MS = 5;
+
 /** Longest sleep, ms: everything else wakes. */
 const IDLE_MS = 60_000;
 
@@ -39,6 +42,8 @@ export interface EndpointOptions {
   readonly onOutcome: (outcome: 'delivered' | 'failed' | 'dead') => void;
   readonly onReadError: (error: unknown) => void;
   readonly disableMs: number;
+  /** The allowance that all endpoints share. */
+  readonly allowed: () => boolean;
   /** Factor on every pause and time between attempts; 1 but in tests. */
   readonly pace: number;
 }
@@ -52,6 +57,8 @@ export class Endpoint {
   #failures = 0;
   #pausedUntilMs = 0;
   #sending = 0;
+  /** Something is due that the allowance of all endpoints does not cover. */
+  #starved = false;
   #last: (Attempt & { atMs: number }) | undefined;
   #stopped = false;
   #wake: () => void = () => undefined;
@@ -116,7 +123,12 @@ export class Endpoint {
     const nowMs = this.#o.context.nowMs();
     if (nowMs < this.#pausedUntilMs) return;
     const most = this.#pausedUntilMs > 0 ? 1 : WEBHOOK_IN_FLIGHT_MAX;
+    this.#starved = false;
     while (this.#sending < most) {
+      const due = this.#deliveries.dueMs;
+      if (due === undefined || due > nowMs) return;
+      this.#starved = !this.#o.allowed();
+      if (this.#starved) return;
       const delivery = this.#deliveries.next(nowMs);
       if (delivery === undefined) return;
       this.#sending++;
@@ -179,7 +191,7 @@ export class Endpoint {
     const full = this.#sending >= WEBHOOK_IN_FLIGHT_MAX;
     const dueIn = due === undefined || full ? IDLE_MS : Math.max(due, this.#pausedUntilMs) - nowMs;
     const busy = this.#pausedUntilMs > 0 && this.#sending > 0;
-    const ms = Math.max(1, Math.min(readAgainMs, IDLE_MS, busy ? IDLE_MS : dueIn));
+    const ms = this.#starved ? STARVED_MS : Math.max(1, Math.min(readAgainMs, IDLE_MS, busy ? IDLE_MS : dueIn));
     const woken = new Promise<void>((resolve) => {
       this.#wake = resolve;
     });

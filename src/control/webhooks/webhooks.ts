@@ -4,7 +4,13 @@
  * another from what is stored: what was under way goes out once more, which a receiver must be ready for anyway.
  */
 import { HoldfastError } from '../../errors.js';
-import { WEBHOOK_DISABLE_MS, WEBHOOK_FLUSH_MS, WEBHOOK_TIMEOUT_MS } from '../../limits.js';
+import {
+  WEBHOOK_DISABLE_MS,
+  WEBHOOK_FLUSH_MS,
+  WEBHOOK_STARTS_AT_ONCE,
+  WEBHOOK_STARTS_PER_SECOND,
+  WEBHOOK_TIMEOUT_MS,
+} from '../../limits.js';
 import type { Log } from '../../log.js';
 import type { SecretBox } from '../../vault/secret-box.js';
 import type { ControlContext } from '../context.js';
@@ -16,6 +22,7 @@ import type { WebhookRow } from '../system-state.js';
 import type { AddressRule } from './address.js';
 import type { DeadRow, DeliveryChanges, DeliveryState, DeliveryStore, WaitingRow } from './delivery-store.js';
 import { Endpoint } from './endpoint.js';
+import { Pace } from './pace.js';
 import { Sender } from './sender.js';
 
 export interface WebhookOptions {
@@ -61,6 +68,7 @@ export interface DeliveryHealth {
 
 export class Webhooks {
   readonly #o: Required<WebhookOptions>;
+  readonly #pace = new Pace(WEBHOOK_STARTS_PER_SECOND, WEBHOOK_STARTS_AT_ONCE, performance.now());
   readonly #endpoints = new Map<string, Endpoint>();
   readonly #counts = { delivered: 0, failed: 0, dead: 0 };
   #timer: NodeJS.Timeout | undefined;
@@ -214,6 +222,7 @@ export class Webhooks {
       sender: new Sender(webhook.url, rule, timeoutMs),
       secrets: this.#secretsOf(webhook),
       userAgent: `Holdfast/${context.build.version}`,
+      allowed: () => this.#pace.take(performance.now()),
       onHopeless: (why) => this.#disable(id, why),
       onOutcome: (outcome) => void this.#counts[outcome]++,
       onReadError: (error) => log.warn({ err: error, webhook: id }, 'an event cannot be read; it is tried again'),
