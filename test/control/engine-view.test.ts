@@ -55,6 +55,11 @@ describe('readiness', () => {
   });
 });
 
+const events = {
+  ...{ listeners: 1, enabled: 2, disabled: 3, delivered: 4, failed: 5, dead: 6 },
+  ...{ lag: 7, waiting: 8, deadLetters: 9 },
+};
+
 describe('clocks that differ', () => {
   it('are a warning, not a reason to send no traffic, and a metric', () => {
     const { control, board, health } = engine();
@@ -75,6 +80,7 @@ describe('clocks that differ', () => {
         control,
         board,
         wrongTokens: new WrongTokens(),
+        events: () => events,
         ingressSnapshot: async () => undefined,
       },
     );
@@ -94,17 +100,6 @@ describe('the sources of the metrics', () => {
   it('tell indexes and tasks from the shared words', () => {
     const { control, board } = engine();
     const wrongTokens = new WrongTokens();
-    const events = {
-      listeners: 1,
-      enabled: 0,
-      disabled: 0,
-      delivered: 2,
-      failed: 0,
-      dead: 0,
-      lag: 0,
-      waiting: 0,
-      deadLetters: 0,
-    };
     const sources = metricsSources(
       { threadInstruments: [], requestRings: [], build: { version: '1', node: '20' } },
       {

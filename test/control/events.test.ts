@@ -5,7 +5,10 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { decodeCursor, encodeCursor } from '../../src/control/events/cursor.js';
 import type { FeedEvent } from '../../src/control/events/event-object.js';
 import { EventStream } from '../../src/control/events/event-stream.js';
+import { messageType } from '../../src/control/events/event-types.js';
 import { event as eventSchema } from '../../src/control/schemas-events.js';
+import { CardStatus, ElementKind, Response } from '../../src/domain/codes.js';
+import { MessageEvent } from '../../src/domain/events.js';
 import { DelayedLane } from '../../src/journal/lanes.js';
 import { EVENT_STREAMS_MAX } from '../../src/limits.js';
 import { MemoryStore } from '../../src/store/memory-store.js';
@@ -188,6 +191,70 @@ describe('the list of events', () => {
     h.feed.close();
     expect((await waiting).body.data).toEqual([]);
     expect((await h.call('GET', '/v1/events?wait=1')).body.code).toBe('stopping');
+  });
+});
+
+describe('the type of an event', () => {
+  const ends: [element: keyof typeof ElementKind, mti: number, original: number, approved: string, declined: string][] =
+    [
+      ['authorization', 100, 0, 'authorization.approved', 'authorization.declined'],
+      ['authorization', 200, 0, 'transaction.posted', 'transaction.declined'],
+      ['verification', 100, 0, 'verification.approved', 'verification.declined'],
+      ['balanceInquiry', 100, 0, 'balance_inquiry.approved', 'balance_inquiry.declined'],
+      ['increment', 100, 7, 'authorization.incremented', 'authorization.increment_declined'],
+      ['replacement', 100, 7, 'authorization.replaced', 'authorization.replacement_declined'],
+      ['refundAuthorization', 100, 0, 'refund.approved', 'refund.declined'],
+      ['advice', 120, 0, 'authorization.advised', 'message.refused'],
+      ['advice', 220, 0, 'transaction.advised', 'message.refused'],
+      ['completion', 120, 7, 'authorization.completed', 'message.refused'],
+      ['completion', 220, 7, 'transaction.completed', 'message.refused'],
+      ['reversal', 400, 7, 'authorization.reversed', 'message.refused'],
+      ['reversal', 420, 0, 'reversal.unmatched', 'message.refused'],
+      ['fileUpdate', 302, 0, 'card.listed', 'message.refused'],
+      ['refused', 100, 0, 'message.refused', 'message.refused'],
+    ];
+
+  it.each(ends)('%s of %i, original %i: %s, %s', (element, mti, original, approved, declined) => {
+    const message = new MessageEvent();
+    message.element = ElementKind[element];
+    message.input.mti = mti;
+    message.originalSequence = original;
+    const typeOf = (response: number): string => {
+      message.response = response;
+      return messageType(message);
+    };
+    expect([typeOf(Response.approved), typeOf(Response.insufficientFunds)]).toEqual([approved, declined]);
+  });
+
+  it('tells controls, expiries and network tokens', async () => {
+    const h = makeHarness();
+    await h.call('POST', '/v1/accounts', { id: 'one', credit_limit: 1000 });
+    const card = (await h.call('POST', '/v1/cards', { account: 'one', expiry: '2912' })).body.id;
+    const { shard, number: cardSlot } = h.context.ids.decode('card', card)!;
+    const controls = JSON.stringify({ channels: { deny: ['atm'] } });
+    await h.engine.command(shard, { op: 'update_card', cardSlot, controls });
+    await h.engine.command(shard, { op: 'update_account', id: 'one', controls });
+    await h.engine.command(shard, { op: 'update_account', id: 'one', controls: '' });
+    const made = await h.call('POST', '/v1/simulate/authorization', { card, amount: 300 });
+    const expired = await h.call('POST', '/v1/simulate/expire', { authorization: made.body.authorization.id });
+    expect(expired.status).toBeLessThan(300);
+    const added = await h.engine.command(shard, {
+      ...{ op: 'create_alias', cardSlot, fingerprint: [1, 2, 3], bin: 999999, last4: 1234, panLength: 16 },
+      ...{ expiry: 2912, status: CardStatus.active },
+    });
+    const token = added.ok && 'card' in added ? added.card!.slot : -1;
+    await h.engine.command(shard, { op: 'update_card', cardSlot: token, status: CardStatus.paused });
+    const all = await readAll(h, '&account=one');
+    const events = all.slice(2).filter(({ type }) => type !== 'account.updated');
+    expect(events.map(({ type, card: of, data }) => [type, of === card, data])).toMatchObject([
+      ['card.controls_updated', true, { card, controls: { channels: { deny: ['atm'] } } }],
+      ['account.controls_updated', false, { card: null, controls: { channels: { deny: ['atm'] } } }],
+      ['account.controls_updated', false, { controls: null }],
+      ['authorization.approved', true, {}],
+      ['authorization.expired', true, { authorization: made.body.authorization.id, hold_change: -300 }],
+      ['card.token_created', false, { token_of: card, last4: '1234', status: 'active' }],
+      ['card.token_updated', false, { token_of: card, last4: '1234', status: 'paused' }],
+    ]);
   });
 });
 

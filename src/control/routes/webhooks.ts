@@ -249,7 +249,7 @@ export function webhookRoutes(context: ControlContext, services: WebhookServices
 function newWebhookId(context: ControlContext, idempotency: Idempotency | undefined): string {
   const bytes =
     idempotency === undefined ? randomBytes(17) : derive(context.keys.id, 'webhook', idempotency.tag.keyHash);
-  return `wh_${base32of(bytes)}`;
+  return `hook_${base32of(bytes)}`;
 }
 
 /** @throws ApiError `validation_failed` for what is no URL, or none that may be called. */
