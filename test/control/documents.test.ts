@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { eventTypes } from '../../src/control/events/event-types.js';
 import { Metrics, type MetricsSources, metricNames } from '../../src/control/metrics.js';
 import { problems } from '../../src/control/problem.js';
 import { errorsOf } from '../../src/control/route-errors.js';
@@ -45,6 +46,13 @@ describe('docs/reference', () => {
     const codes = new Map(rows.map(([reason, code]) => [reason!, code!]));
     for (const kind of Object.values(ControlKind))
       expect(codes.get(controlReasons[kind])).toBe(`\`${responseText(defaultControlResponses[kind])}\``);
+  });
+
+  it('lists every type of event, in order', () => {
+    const [types] = page('events')
+      .match(/^\| type \|.*\n\|[-|]+\|\n((?:\|.*\n)*)/m)!
+      .slice(1);
+    expect(firstCells(types!)).toEqual([...eventTypes]);
   });
 
   it('lists every metric', () => {
