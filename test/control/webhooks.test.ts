@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { FeedEvent } from '../../src/control/events/event-object.js';
+import * as shapes from '../../src/control/schemas-events.js';
 import { pauseMs, retryMs } from '../../src/control/webhooks/backoff.js';
 import { WEBHOOK_ATTEMPTS_MAX, WEBHOOK_RETRY_MS_MAX, WEBHOOK_RETRY_MS_MIN } from '../../src/limits.js';
 import { MemoryStore } from '../../src/store/memory-store.js';
@@ -122,6 +123,7 @@ const payments = { events: ['payment.posted'] };
 async function hook(h: Harness, more: object = payments, path = '/hook') {
   const { body, status } = await h.call('POST', '/v1/webhooks', { url: receiver.url + path, ...more });
   expect(status).toBe(201);
+  expect(shapes.webhook.safeParse(body).error).toBeUndefined();
   return body;
 }
 
@@ -203,6 +205,7 @@ describe('a webhook', () => {
       { object: 'dead_letter', attempts: WEBHOOK_ATTEMPTS_MAX, last_status: 400, event: { type: 'payment.posted' } },
     ]);
     expect(body.data[0].id).toBe(body.data[0].event.id);
+    expect(shapes.deadLetter.safeParse(body.data[0]).error).toBeUndefined();
     expect(h.webhooks.stats).toMatchObject({ dead: 1, deadLetters: 1 });
 
     receiver.got.length = 0;
