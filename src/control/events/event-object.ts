@@ -4,7 +4,7 @@
  */
 import { AccountStatus, AccountType, EventKind } from '../../domain/codes.js';
 import type { CardCreated, ControlsSet, MessageEvent, PaymentPosted, PlainEvent } from '../../domain/events.js';
-import { asDecided, authorizationObject, elementObject } from '../authorizations.js';
+import { asDecided, asRecorded, authorizationObject, elementObject } from '../authorizations.js';
 import type { ControlContext } from '../context.js';
 import { currencyCode } from '../currencies.js';
 import type { JournalRecord } from '../history.js';
@@ -88,17 +88,18 @@ function messageData(
 ): Record<string, unknown> {
   const { originalSequence, authorizedAfter } = record.message;
   if (originalSequence === 0) return authorizationObject(context, asDecided(record, account));
-  return elementData(context, record, originalSequence, authorizedAfter);
+  return elementData(context, record, account, originalSequence, authorizedAfter);
 }
 
 function elementData(
   context: ControlContext,
   record: JournalRecord,
+  account: AccountParty | undefined,
   authorization: number,
   authorizedAfter: number,
 ): Record<string, unknown> {
   return {
-    ...elementObject(context, record),
+    ...elementObject(context, asRecorded(record, account), record),
     authorization: context.ids.encode('auth', record.shard, authorization),
     authorized_after: authorizedAfter,
   };
@@ -126,9 +127,9 @@ function plainData(
     case EventKind.payment:
       return paymentData(context, record, event, account);
     case EventKind.notDelivered:
-      return elementData(context, record, event.authorizationSequence, event.authorizedAfter);
+      return elementData(context, record, account, event.authorizationSequence, event.authorizedAfter);
     case EventKind.holdExpired:
-      return elementData(context, record, event.originalSequence, event.authorizedAfter);
+      return elementData(context, record, account, event.originalSequence, event.authorizedAfter);
     default:
       throw new TypeError(`record of kind ${codeName(EventKind, event.kind)} is no event`);
   }
