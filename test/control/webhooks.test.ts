@@ -371,6 +371,32 @@ describe('a webhook', () => {
     expect([unknown.status, unknown.body.code]).toEqual([422, 'account_not_found']);
   });
 
+  it('is changed once under an Idempotency-Key, and answered the same again', async () => {
+    const h = begin();
+    await account(h, 'a');
+    const { id } = await hook(h);
+    await pay(h, 'a', 'p');
+    await until('it is delivered', () => receiver.got.length === 1);
+    const changes: [method: 'PATCH' | 'POST', path: string, body: object][] = [
+      ['PATCH', '', { description: 'mine' }],
+      ['POST', '/rotate-secret', {}],
+      ['POST', '/replay', { after: 'beginning' }],
+    ];
+    for (const [n, [method, path, body]] of changes.entries()) {
+      const send = (what: object) =>
+        h.call(method, `/v1/webhooks/${id}${path}`, what, { 'idempotency-key': `change-${n}` });
+      const first = await send(body);
+      const again = await send(body);
+      expect([path, again.status, again.headers['idempotent-replayed']]).toEqual([path, first.status, 'true']);
+      expect(again.body).toEqual({ ...first.body, secret: undefined });
+      expect((await send({ ...body, more: 1 })).status).toBe(422);
+    }
+    await until('one more', () => receiver.got.length === 2);
+    expect(h.log.records.filter(({ type }) => type === 'webhook')).toHaveLength(3);
+    await sleep(50);
+    expect(receiver.references()).toEqual(['p', 'p']);
+  });
+
   it('refuses URLs that nobody may call', async () => {
     const h = begin();
     for (const url of [

@@ -156,7 +156,12 @@ function accountData(
 
 type CardParts = Parameters<typeof cardObject>[2];
 
-function cardData(context: ControlContext, shard: number, view: CardParts): Record<string, unknown> {
+/** A card without its controls, which have events of their own. */
+function cardData(
+  context: ControlContext,
+  shard: number,
+  { controls: _controls, ...view }: CardParts,
+): Record<string, unknown> {
   const token = view.aliasOfSlot < 0 ? {} : { token_of: context.ids.encode('card', shard, view.aliasOfSlot) };
   return { ...cardObject(context, shard, view), ...token };
 }
@@ -165,7 +170,7 @@ function createdCard(event: CardCreated, account: AccountParty, createdMs: numbe
   const { cardSlot: slot, fingerprint, bin, last4, panLength, expiry, cardSequence, serviceCode, status } = event;
   const { replacesSlot, aliasOfSlot, sequence: newestSequence } = event;
   const own = { slot, account: account.id, fingerprint, bin, last4, panLength, expiry, cardSequence, serviceCode };
-  return { ...own, status, replacesSlot, aliasOfSlot, pinTries: 0, controls: '', createdMs, newestSequence };
+  return { ...own, status, replacesSlot, aliasOfSlot, pinTries: 0, createdMs, newestSequence };
 }
 
 function controlsData(
