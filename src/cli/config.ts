@@ -275,6 +275,7 @@ function engineConfig(
     duplicateWindowMs: (v['duplicate-window-hours'] as number) * 3_600_000,
     diskReserveBytes: v['disk-reserve-bytes'] as number,
     stopLimitMs: v['stop-limit-ms'] as number,
+    webhooksAllowPrivate: v['webhooks-allow-private'] as boolean,
     demo: v.demo as boolean,
     logLevel: v['log-level'] as EngineConfig['logLevel'],
     logFormat: v['log-format'] as EngineConfig['logFormat'],

@@ -69,6 +69,7 @@ export class ControlPlane {
         .pairs.map((_, thread) => CLIENTS.map((name) => threads.rings(name).pairs[thread]!.requests)),
       deadlineMs: config.deadlineMs,
       programs: config.programs,
+      webhooksAllowPrivate: config.webhooksAllowPrivate,
       logLevel: config.logLevel,
       logFormat: config.logFormat,
       version: packageFile().version,

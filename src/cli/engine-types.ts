@@ -29,6 +29,7 @@ export interface EngineConfig {
   readonly duplicateWindowMs: number;
   readonly diskReserveBytes: number;
   readonly stopLimitMs: number;
+  readonly webhooksAllowPrivate: boolean;
   readonly demo: boolean;
   readonly logLevel: LogLevel;
   readonly logFormat: LogFormat;

@@ -155,6 +155,15 @@ export const settings = {
     2 ** 46,
   ),
   'stop-limit-ms': integer('time a graceful stop may take before it is forced', STOP_LIMIT_MS, 100, 600_000),
+  'webhooks-allow-private': {
+    kind: 'boolean',
+    schema: z.boolean(),
+    value: '',
+    text: 'let webhooks go to private addresses, and without TLS to this machine',
+    allowed: 'true or false',
+    standard: false,
+    computed: false,
+  },
   demo: {
     kind: 'boolean',
     schema: z.boolean(),

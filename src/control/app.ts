@@ -198,8 +198,7 @@ async function execute(context: ControlContext, route: Route, request: FastifyRe
   const streamed = route.streamTypes !== undefined;
   const body = route.body === undefined || streamed ? undefined : validate(route.body, request.body, 'body');
   const path = pathOf(request);
-  const header = request.headers['idempotency-key'];
-  const idempotencyKey = Array.isArray(header) ? header.join(', ') : header;
+  const idempotencyKey = headerOf(request, 'idempotency-key');
   const input: Omit<RouteInput<unknown, unknown, unknown>, 'idempotency'> = {
     params,
     query,
@@ -208,6 +207,11 @@ async function execute(context: ControlContext, route: Route, request: FastifyRe
     stream: request.body as RouteInput<unknown, unknown, unknown>['stream'],
     tokenId: request.tokenId,
     path,
+    header: (name) => headerOf(request, name),
+    onGone(gone) {
+      request.raw.socket.once('close', gone);
+      return () => void request.raw.socket.off('close', gone);
+    },
   };
   if (route.idempotency === 'none' || route.idempotency === 'own') {
     return route.handle({ ...input, idempotency: undefined });
@@ -223,6 +227,11 @@ async function execute(context: ControlContext, route: Route, request: FastifyRe
   return once(context, { route, idempotency, path, requestId: request.id }, (key) =>
     route.handle({ ...input, idempotency: key }),
   );
+}
+
+function headerOf(request: FastifyRequest, name: string): string | undefined {
+  const header = request.headers[name];
+  return Array.isArray(header) ? header.join(', ') : header;
 }
 
 function noQuery(request: FastifyRequest): Record<string, never> {

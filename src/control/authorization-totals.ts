@@ -117,6 +117,14 @@ export function foldElements(
   return { totals, approved, effects, status: statusOf(root.message, elements, totals, open, approved, endedBy) };
 }
 
+/** What a record did by itself, as far as it tells: what a refund had announced before it is not in it. */
+export function effectAlone(record: ElementRecord): ElementEffect {
+  const held = holdChangeOf(record);
+  const posted = new Standing().clear();
+  posted.addLegs(new Postings().setAll(legsOf(record)));
+  return { standingBefore: 0, standingAfter: held + posted.total, heldBefore: 0, heldAfter: held };
+}
+
 /** What a refund authorization announces after the record; it stays for as long as its row is open. */
 function announcedAfter({ message, event }: ElementRecord, announced: number): number {
   if (message !== undefined && (message.holdFlags & HoldFlag.refund) !== 0) return message.authorizedAfter;

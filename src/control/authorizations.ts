@@ -8,7 +8,7 @@ import { CardStatus, ElementKind, EventKind, Reason, responseText } from '../dom
 import type { MessageEvent } from '../domain/events.js';
 import { ABSENT, Text } from '../domain/message.js';
 import { ELEMENTS_SHOWN_MAX } from '../limits.js';
-import { type Folded, foldElements, holdChangeOf, legsOf } from './authorization-totals.js';
+import { effectAlone, type Folded, foldElements, holdChangeOf, legsOf } from './authorization-totals.js';
 import { legObjects } from './chart.js';
 import type { ControlContext } from './context.js';
 import { currencyCode } from './currencies.js';
@@ -90,6 +90,21 @@ export async function assemble(context: ControlContext, record: MessageRecord): 
     const hold = folded.totals.held > 0 ? await readHold(context, record) : NO_HOLD;
     if (hold.remaining === folded.totals.held || attempt === 2) return { record, owner, elements, hold, ...folded };
   }
+}
+
+/** An authorization as its own record has it, before anything else happened to it. */
+export function asDecided(record: MessageRecord, owner: AuthorizationDetails['owner']): AuthorizationDetails {
+  const { holdDelta, holdExpiresMs } = record.message;
+  const hold = { remaining: Math.max(0, holdDelta), expiresMs: holdExpiresMs };
+  return { record, owner, elements: [], hold, ...foldElements(record, []) };
+}
+
+/** What is needed to show an element: whose it is, and what it did. */
+export type ElementContext = Pick<AuthorizationDetails, 'owner' | 'effects'>;
+
+/** The same for an element that is looked at by itself. */
+export function asRecorded(record: JournalRecord, owner: AuthorizationDetails['owner']): ElementContext {
+  return { owner, effects: new Map([[record.sequence, effectAlone(record)]]) };
 }
 
 /** A record, and the authorization that it stands for or belongs to. */
@@ -200,7 +215,7 @@ export function authorizationObject(context: ControlContext, details: Authorizat
 /** One record of an authorization, and what it did. */
 export function elementObject(
   context: ControlContext,
-  details: AuthorizationDetails,
+  details: ElementContext,
   element: JournalRecord,
 ): Record<string, unknown> {
   const { message, shard, sequence } = element;
@@ -239,7 +254,7 @@ function undoneBy({ message, event }: JournalRecord): number {
 }
 
 /** What the message names, in the account's currency; of what takes back (reversal, roll-back, expiry) what it took. */
-function elementAmount(details: AuthorizationDetails, { sequence, message }: JournalRecord): number | null {
+function elementAmount(details: ElementContext, { sequence, message }: JournalRecord): number | null {
   const takesBack = message === undefined || (message.element === ElementKind.reversal && message.originalSequence > 0);
   if (!takesBack) return requestedAmount(message, details.owner?.currency);
   const { standingBefore, standingAfter } = details.effects.get(sequence)!;

@@ -6,6 +6,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { IndexKeys } from '../domain/index-keys.js';
 import { ExitStatus, HoldfastError } from '../errors.js';
+import { DurableHeads } from '../journal/durable-heads.js';
 import { shardOfAccount } from '../journal/placement.js';
 import { JournalReader } from '../journal/reader.js';
 import { SegmentBoard } from '../journal/segment-board.js';
@@ -20,9 +21,11 @@ import { PanFingerprinter } from '../vault/fingerprint.js';
 import { loadKeys } from '../vault/keys.js';
 import { PanVault } from '../vault/pan-vault.js';
 import { PublicIds } from '../vault/public-ids.js';
+import { SecretBox } from '../vault/secret-box.js';
 import { buildApp } from './app.js';
 import type { ControlContext } from './context.js';
 import { clockPort, healthPort, metricsSources } from './engine-view.js';
+import { EventFeed } from './events/event-feed.js';
 import { IdempotencyKeys } from './idempotency.js';
 import { type IngressSnapshot, Metrics } from './metrics.js';
 import type { JournalPort, SearchKeysPort } from './ports.js';
@@ -34,6 +37,9 @@ import { allRoutes } from './routes/index.js';
 import type { ProgramDefinition, SystemRecord } from './system-log.js';
 import { SystemState } from './system-state.js';
 import { Tokens } from './tokens.js';
+import { AddressRule } from './webhooks/address.js';
+import { DeliveryStore } from './webhooks/delivery-store.js';
+import { Webhooks } from './webhooks/webhooks.js';
 import { WrongTokens } from './wrong-tokens.js';
 
 /** What the composition hands over as workerData. */
@@ -61,6 +67,8 @@ export interface ControlThreadData {
   readonly deadlineMs: number;
   /** Programs of the file given with --programs. */
   readonly programs: readonly ProgramDefinition[];
+  /** Webhooks may go to private addresses, and without TLS to this machine. */
+  readonly webhooksAllowPrivate: boolean;
   readonly logLevel: LogLevel;
   readonly logFormat: LogFormat;
   readonly version: string;
@@ -155,11 +163,17 @@ async function start(data: ControlThreadData, main: Main): Promise<() => Promise
     }
   };
   const metrics = new Metrics(
-    metricsSources({ ...data, build }, { shards, control, board, ingressSnapshot, wrongTokens }),
+    metricsSources(
+      { ...data, build },
+      {
+        ...{ shards, control, board, ingressSnapshot, wrongTokens },
+        events: () => ({ ...webhooks.stats, listeners: feed.listeners }),
+      },
+    ),
   );
   const context: ControlContext = {
     shards,
-    journal: journalPort(reader),
+    journal: journalPort(reader, new DurableHeads(board, reader)),
     vault: new PanVault(vaultStore, keys),
     fingerprinter: new PanFingerprinter(keys.fingerprintKey.bytes),
     directory: new CardDirectory(data.directory),
@@ -186,10 +200,19 @@ async function start(data: ControlThreadData, main: Main): Promise<() => Promise
     log.fatal({ code: error.code }, error.message);
     control.requestStop(error.exitStatus);
   };
-  const app = buildApp({ context, routes: allRoutes(context), logger: log, onFatal });
+  const feed = new EventFeed(context);
+  const webhookStore = openLmdbStore(paths.webhooks);
+  const box = new SecretBox(keys.tokenKey);
+  const rule = new AddressRule(data.webhooksAllowPrivate);
+  const store = new DeliveryStore(webhookStore);
+  const webhooks = new Webhooks({ context, feed, store, box, rule, log, onFatal });
+  const routes = allRoutes(context, { feed, webhooks, box, rule });
+  const app = buildApp({ context, routes, logger: log, onFatal });
   const close = async (): Promise<void> => {
     // After a fatal stop no shard answers any more: what waits for one fails now.
     if (control.stop !== 0) shards.close();
+    await webhooks.stop();
+    feed.close();
     // Requests in flight are finished; a connection that does not end in time is cut.
     const cut = setTimeout(() => app.server.closeAllConnections(), STOP_WAIT_MS);
     await app.close();
@@ -199,11 +222,14 @@ async function start(data: ControlThreadData, main: Main): Promise<() => Promise
     await reader.close();
     await systemJournal.close();
     await vaultStore.close();
+    await webhookStore.close();
   };
   try {
     applyPrograms(system, data.programs, Date.now());
     await handOver(programs, shards, control);
-    main.say({ type: 'ready', address: await listen(app, data.host, data.port) });
+    const address = await listen(app, data.host, data.port);
+    webhooks.start();
+    main.say({ type: 'ready', address });
   } catch (error) {
     await close();
     throw error;
@@ -241,7 +267,7 @@ async function listen(app: ReturnType<typeof buildApp>, host: string, port: numb
   return `${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}`;
 }
 
-function journalPort(reader: JournalReader): JournalPort {
+function journalPort(reader: JournalReader, durable: DurableHeads): JournalPort {
   return {
     head(shard) {
       const { sequence, epoch } = reader.head(shard);
@@ -249,6 +275,8 @@ function journalPort(reader: JournalReader): JournalPort {
     },
     readMessage: (shard, sequence, into) => reader.readMessage(shard, sequence, into),
     readEvent: (shard, sequence) => reader.readEvent(shard, sequence),
+    durable: (shard) => durable.of(shard),
+    run: (shard, sequence, visit) => reader.run(shard, sequence, visit),
   };
 }
 

@@ -7,7 +7,7 @@ import { SharedHistogram } from '../instruments.js';
 import { IndexState, type SegmentBoard } from '../journal/segment-board.js';
 import { BackgroundTask, type ControlBlock, ShardState } from '../ring/control-block.js';
 import { ShardInstruments } from '../shard-instruments.js';
-import type { IngressSnapshot, MetricsSources } from './metrics.js';
+import type { EventStats, IngressSnapshot, MetricsSources } from './metrics.js';
 import type { ClockPort, HealthPort, ShardPort } from './ports.js';
 import type { WrongTokens } from './wrong-tokens.js';
 
@@ -79,6 +79,7 @@ export interface Asked {
   readonly board: SegmentBoard;
   readonly wrongTokens: WrongTokens;
   ingressSnapshot(): Promise<IngressSnapshot | undefined>;
+  events(): EventStats;
 }
 
 export function metricsSources(cells: SharedCells, asked: Asked): MetricsSources {
@@ -132,6 +133,7 @@ export function metricsSources(cells: SharedCells, asked: Asked): MetricsSources
     tasks: () =>
       tasks.map(([name, task]) => ({ name, runs: control.taskRuns(task), restarts: control.taskRestarts(task) })),
     wrongTokens: () => wrongTokens.counts,
+    events: () => asked.events(),
     build: cells.build,
   };
 }

@@ -14,6 +14,7 @@ import { ShardCounter } from '../shard-instruments.js';
 import { type MetricTable, Page } from './metrics-page.js';
 import { shardThreadName } from './profiles.js';
 import { codeName } from './views.js';
+import type { WebhookStats } from './webhooks/webhooks.js';
 import type { WrongTokenCounts } from './wrong-tokens.js';
 
 /** What a shard thread counts (shard-instruments.ts). */
@@ -77,7 +78,13 @@ export interface MetricsSources {
   tasks(): readonly TaskState[];
   /** Wrong bearer tokens since the start. */
   wrongTokens(): WrongTokenCounts;
+  events(): EventStats;
   readonly build: { readonly version: string; readonly node: string };
+}
+
+/** The feed's listeners and the deliveries of webhooks. */
+export interface EventStats extends WebhookStats {
+  readonly listeners: number;
 }
 
 /** Every metric of the engine, with its labels; docs/reference/metrics.md lists the same. */
@@ -203,6 +210,28 @@ export const metricNames: MetricTable = {
     labels: ['status'],
     help: 'Requests to the HTTP API with a wrong bearer token, by the status of the answer (401, 429).',
   },
+  holdfast_event_listeners: {
+    type: 'gauge',
+    labels: [],
+    help: 'Clients that hold a stream of events or a long poll.',
+  },
+  holdfast_webhooks: { type: 'gauge', labels: ['state'], help: 'Webhooks, enabled and disabled.' },
+  holdfast_webhook_deliveries_total: {
+    type: 'counter',
+    labels: ['result'],
+    help: 'Attempts by result: delivered, failed (tried again later), dead (failed and given up).',
+  },
+  holdfast_webhook_lag_records: {
+    type: 'gauge',
+    labels: [],
+    help: 'Durable records that the slowest enabled webhook has not come to.',
+  },
+  holdfast_webhook_waiting: {
+    type: 'gauge',
+    labels: [],
+    help: 'Events that wait for another attempt, or behind one of their account.',
+  },
+  holdfast_webhook_dead_letters: { type: 'gauge', labels: [], help: 'Dead letters of the enabled webhooks.' },
   holdfast_build_info: { type: 'gauge', labels: ['version', 'node'], help: 'Always 1.' },
 };
 
@@ -263,6 +292,7 @@ export class Metrics {
     const { denied, limited } = this.#sources.wrongTokens();
     page.sample('holdfast_api_wrong_tokens_total', { status: '401' }, denied);
     page.sample('holdfast_api_wrong_tokens_total', { status: '429' }, limited);
+    this.#events(page);
     page.sample('holdfast_ledger_imbalance', {}, imbalance);
     page.sample('holdfast_build_info', { version: build.version, node: build.node }, 1);
     return `${page.text()}${process}`;
@@ -338,6 +368,18 @@ export class Metrics {
       page.sample('holdfast_background_task_up', { task }, runs ? 1 : 0);
       page.sample('holdfast_background_task_restarts_total', { task }, restarts);
     }
+  }
+
+  #events(page: Page): void {
+    const { listeners, enabled, disabled, delivered, failed, dead, lag, waiting, deadLetters } = this.#sources.events();
+    page.sample('holdfast_event_listeners', {}, listeners);
+    for (const [state, count] of Object.entries({ enabled, disabled }))
+      page.sample('holdfast_webhooks', { state }, count);
+    for (const [result, count] of Object.entries({ delivered, failed, dead }))
+      page.sample('holdfast_webhook_deliveries_total', { result }, count);
+    page.sample('holdfast_webhook_lag_records', {}, lag);
+    page.sample('holdfast_webhook_waiting', {}, waiting);
+    page.sample('holdfast_webhook_dead_letters', {}, deadLetters);
   }
 
   #outcomes(page: Page): void {

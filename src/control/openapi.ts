@@ -79,6 +79,8 @@ function operation(route: Route, components: Components, problemRef: Json): Json
     ...parametersOf(route.params, 'path', components),
     ...parametersOf(route.query, 'query', components),
   ];
+  for (const [name, description] of Object.entries(route.requestHeaders ?? {}))
+    parameters.push({ name, in: 'header', required: false, description, schema: { type: 'string' } });
   if (route.idempotency !== 'none')
     parameters.push({
       name: 'Idempotency-Key',
@@ -175,11 +177,13 @@ function requestBody(route: Route, schema: z.ZodType, components: Components): J
   return { required: true, content };
 }
 
-function response({ description, schema, contentType }: AnswerDoc, components: Components): Json {
+function response({ description, schema, contentType, otherTypes }: AnswerDoc, components: Components): Json {
   if (schema === undefined && contentType === undefined) return { description };
   const type = contentType ?? 'application/json';
   const json = schema === undefined ? { type: type === 'application/json' ? 'object' : 'string' } : undefined;
-  return { description, content: { [type]: { schema: json ?? components.of(schema!, 'output') } } };
+  const others = (otherTypes ?? []).map((other) => [other, { schema: { type: 'string' } }]);
+  const own = { schema: json ?? components.of(schema!, 'output') };
+  return { description, content: { [type]: own, ...Object.fromEntries(others) } };
 }
 
 function parametersOf(schema: z.ZodType | undefined, where: 'path' | 'query', components: Components): Json[] {

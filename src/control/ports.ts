@@ -4,6 +4,7 @@
  */
 import type { Command, CommandResult, Read, ReadResult } from '../domain/commands.js';
 import type { MessageEvent, PlainEvent } from '../domain/events.js';
+import type { RecordVisitor } from '../journal/reader.js';
 import type { Fingerprint } from '../vault/fingerprint.js';
 import type { PanRow } from '../vault/pan-vault.js';
 
@@ -57,6 +58,10 @@ export interface JournalPort {
   readMessage(shard: number, sequence: number, into: MessageEvent): boolean;
   /** Any other event, undefined when the record is a message event or not there. */
   readEvent(shard: number, sequence: number): PlainEvent | undefined;
+  /** Newest sequence that is durable, 0 for an empty shard. Looks at a word of memory: may be asked at any time. */
+  durable(shard: number): number;
+  /** Visits records in order, to the end of a frame at most (journal/reader.ts). May pass what is durable. */
+  run(shard: number, sequence: number, visit: RecordVisitor): void;
 }
 
 /** Clear PANs by fingerprint (vault/pan-vault.ts). The control thread is the vault's only writer. */

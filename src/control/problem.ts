@@ -48,6 +48,7 @@ export const problems = {
   disk_full: { status: 503, title: 'The disk is nearly full' },
   index_behind: { status: 503, title: 'The search has not caught up' },
   shard_unavailable: { status: 503, title: 'The shard is not available' },
+  too_many_listeners: { status: 503, title: 'Too many clients wait for events' },
   stopping: { status: 503, title: 'The engine is stopping' },
   outcome_unknown: { status: 504, title: 'The shard did not answer in time' },
 } as const satisfies Record<string, { status: number; title: string }>;

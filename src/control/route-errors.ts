@@ -29,6 +29,7 @@ export const retried: ReadonlySet<ProblemCode> = new Set([
   'disk_full',
   'index_behind',
   'shard_unavailable',
+  'too_many_listeners',
   'stopping',
   'outcome_unknown',
 ]);

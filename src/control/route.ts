@@ -48,12 +48,18 @@ export interface RouteInput<P, Q, B> {
   readonly tokenId: string | undefined;
   /** Path of the request without its query. */
   readonly path: string;
+  /** A header of the request, by its name in lower case. */
+  header(name: string): string | undefined;
+  /** Calls `gone` when the client's connection ends; the result takes that back. For handlers that wait. */
+  onGone(gone: () => void): () => void;
 }
 
 export interface AnswerDoc {
   readonly description: string;
   readonly schema?: z.ZodType;
   readonly contentType?: string;
+  /** Further content types that the request can ask for; their bodies are text. */
+  readonly otherTypes?: readonly string[];
   /** Headers of this answer beside those that every answer has. */
   readonly headers?: Readonly<Record<string, string>>;
 }
@@ -71,6 +77,8 @@ interface RouteBase {
   readonly idempotency: IdempotencyMode;
   /** Content types of a streamed body; such a route gets no parsed body. */
   readonly streamTypes?: readonly string[];
+  /** Headers of the request that the route reads, with what they are for. */
+  readonly requestHeaders?: Readonly<Record<string, string>>;
   readonly answers: Readonly<Record<number, AnswerDoc>>;
   /** Problems that do not follow from the kind of the route (route-errors.ts). */
   readonly errors?: readonly ProblemCode[];

@@ -26,6 +26,11 @@ export function hasNoLongRun(text: string): boolean {
 }
 export const LONG_RUN = 'must not contain a run of 13 or more digits, which could be a card number';
 
+/** Text of people, shown as it is. */
+export function freeText(length: number) {
+  return z.string().max(length).refine(hasNoLongRun, LONG_RUN);
+}
+
 /** Ids that a caller may choose; they stand in URLs, so they must not look like card numbers. */
 export const chosenId = z
   .string()

@@ -32,12 +32,34 @@ export type ProgramRecord = {
   /** What the shards get (domain/program/snapshot.ts). Absent in records of a release that kept tables only as data. */
   snapshot?: string;
 };
+/** A webhook as its owner wants it. How its deliveries stand is not here (webhooks/delivery-store.ts). */
+export interface WebhookDefinition {
+  readonly id: string;
+  readonly url: string;
+  /** Types of events, or `*` for all. */
+  readonly events: readonly string[];
+  /** Id of the only account that is wanted; empty for all. */
+  readonly account: string;
+  /** Its slot in its shard; -1 for all. */
+  readonly accountSlot: number;
+  readonly description: string;
+  readonly enabled: boolean;
+  /** Why it is not enabled. */
+  readonly disabled: '' | 'request' | 'failing' | 'gone';
+  /** Signing secrets, the newest first, sealed (vault/secret-box.ts); valid until then, ms since 1970 UTC, 0 for ever. */
+  readonly secrets: readonly { readonly sealed: Uint8Array; readonly untilMs: number }[];
+  /** Where in the feed its deliveries began: a sequence per shard. */
+  readonly start: readonly number[];
+}
 
 export type SystemRecord =
   | ProgramRecord
   | { type: 'token'; id: string; name: string; scopes: Scope[]; hash: Uint8Array; atMs: number }
   | { type: 'token_revoked'; id: string; atMs: number }
   | ClockAcceptance
+  /** Also every later version. */
+  | { type: 'webhook'; createdMs: number; atMs: number; webhook: WebhookDefinition }
+  | { type: 'webhook_removed'; id: string; atMs: number }
   | SystemOutcome;
 
 /** An operator took the wall clock for right. */

@@ -2,7 +2,7 @@
  * State of the system journal in memory: a fold over its records. Writes append first and apply after, so that nothing is
  * visible that is not durable.
  */
-import { PROGRAMS_MAX, TOKENS_MAX } from '../limits.js';
+import { PROGRAMS_MAX, TOKENS_MAX, WEBHOOKS_MAX } from '../limits.js';
 import { ApiError } from './problem.js';
 import { snapshotOf } from './program-check.js';
 import type {
@@ -12,6 +12,7 @@ import type {
   SystemLog,
   SystemOutcome,
   SystemRecord,
+  WebhookDefinition,
 } from './system-log.js';
 import type { Scope } from './tokens.js';
 
@@ -35,6 +36,12 @@ export interface TokenRow {
   readonly createdMs: number;
 }
 
+export interface WebhookRow {
+  readonly createdMs: number;
+  readonly updatedMs: number;
+  readonly webhook: WebhookDefinition;
+}
+
 export const SANDBOX_PROGRAM = 'prog_sandbox';
 
 export class SystemState {
@@ -44,6 +51,7 @@ export class SystemState {
   readonly #revisions: number[][] = [];
   readonly #programOfId = new Map<string, number>();
   readonly #tokens = new Map<string, TokenRow>();
+  readonly #webhooks = new Map<string, WebhookRow>();
   /**
    * Where the outcome of a key stands in the journal: about 150 bytes each, for a write that an operator makes. The answer
    * itself, which may be large, stays on the disk.
@@ -147,6 +155,20 @@ export class SystemState {
     return this.#clockAcceptance;
   }
 
+  webhook(id: string): WebhookRow | undefined {
+    return this.#webhooks.get(id);
+  }
+
+  /** Oldest first. */
+  get webhooks(): readonly WebhookRow[] {
+    return [...this.#webhooks.values()];
+  }
+
+  assertWebhookRoom(): void {
+    if (this.#webhooks.size >= WEBHOOKS_MAX)
+      throw new ApiError('capacity_exceeded', `There are ${WEBHOOKS_MAX} webhooks already: remove some.`);
+  }
+
   /** The first answer under an idempotency key (HMAC in hexadecimal), read back from the journal. */
   outcome(key: string): SystemOutcome | undefined {
     const sequence = this.#outcomes.get(key);
@@ -178,6 +200,14 @@ export class SystemState {
         return;
       case 'clock_accepted':
         this.#clockAcceptance = record;
+        return;
+      case 'webhook': {
+        const { createdMs, atMs: updatedMs, webhook } = record;
+        this.#webhooks.set(webhook.id, { createdMs, updatedMs, webhook });
+        return;
+      }
+      case 'webhook_removed':
+        this.#webhooks.delete(record.id);
         return;
       case 'outcome':
         this.#outcomes.set(record.key, sequence);

@@ -21,6 +21,13 @@ export interface JournalReaderOptions {
   readOnly?: boolean;
 }
 
+/** Takes one record: exactly one of `message` and `event` is there. False ends the visits. */
+export type RecordVisitor = (
+  sequence: number,
+  message: MessageEvent | undefined,
+  event: PlainEvent | undefined,
+) => boolean;
+
 /** The head of a shard that has no frames. */
 export function emptyHead(shard: number): ShardHead {
   return { shard, epoch: 1, sequence: 0, hash: NO_HASH, digest: { high: 0, low: 0 } };
@@ -98,6 +105,21 @@ export class JournalReader {
   readEvent(shard: number, sequence: number): PlainEvent | undefined {
     const cursor = this.#cursorAt(shard, sequence);
     return cursor.next(this.#scratch) ? undefined : cursor.plain;
+  }
+
+  /**
+   * Visits the records from the sequence on, to the end of the frame that holds it at most, until the visitor returns false.
+   * A message is in `message`, whose contents are those of the record during the visit only; any other event is in `event`.
+   * Errors as `readMessage`.
+   */
+  run(shard: number, sequence: number, visit: RecordVisitor): void {
+    const cursor = this.#cursorAt(shard, sequence);
+    const message = this.#scratch;
+    while (cursor.more) {
+      const at = cursor.sequence;
+      const isMessage = cursor.next(message);
+      if (visit(at, isMessage ? message : undefined, isMessage ? undefined : cursor.plain) === false) return;
+    }
   }
 
   #cursorAt(shard: number, sequence: number): FrameCursor {

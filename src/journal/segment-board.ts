@@ -1,11 +1,13 @@
 /**
- * Words of shared memory between the task that builds the segments, the shards' threads and the metrics page.
+ * Words of shared memory between the task that builds the segments, the shards' threads, and the control plane (metrics,
+ * event feed).
  *
  *   [0] stop: 1 asks the task to end, 2 to build what waits first; it sleeps on this word
  *   [1] segments built   [2] merges made   [3] times that the segments of a shard were discarded
  *   [4] time for the building of a stop, ms
  *   [16 + 8 x shard]  +0 version of the published catalog      +1 records that are durable but not in the segments (lag)
  *                     +2 1 + generation that a shard wants discarded, 0 for none   +3 IndexState, written by the shard
+ *                     +4 low 32 bits of the shard's durable sequence, written by its thread
  *
  * Single words with Atomics and no order between them: the version is a hint to look at the store, which is the truth. Only
  * [4] is stored before [0], whose store publishes it.
@@ -23,6 +25,7 @@ const VERSION = 0;
 const LAG = 1;
 const DISCARD = 2;
 const STATE = 3;
+const DURABLE = 4;
 
 const STOP_NOW = 1;
 const STOP_AFTER_BUILD = 2;
@@ -123,6 +126,16 @@ export class SegmentBoard {
 
   setIndexState(shard: number, state: IndexState): void {
     Atomics.store(this.#words, SHARDS + shard * STRIDE + STATE, state);
+  }
+
+  /** Low 32 bits of the newest sequence that is durable: everything up to it may be shown (durable-heads.ts). */
+  durableLow(shard: number): number {
+    return Atomics.load(this.#words, SHARDS + shard * STRIDE + DURABLE) >>> 0;
+  }
+
+  /** Written after the commit: who sees the word finds the records in the journal. */
+  setDurable(shard: number, sequence: number): void {
+    Atomics.store(this.#words, SHARDS + shard * STRIDE + DURABLE, sequence % 2 ** 32);
   }
 
   /** Segments built, merges made and discardings since the start. */

@@ -115,7 +115,10 @@ export class ShardHost {
       shards.map(({ number }) => number),
     );
     this.#all = [...options.shards];
-    for (const shard of options.shards) this.#shards[shard.number] = shard;
+    for (const shard of options.shards) {
+      this.#shards[shard.number] = shard;
+      options.context.ports.board.setDurable(shard.number, options.lane.durable(shard.number));
+    }
     this.#signalled = new Uint8Array(options.clients.length);
     this.#deliver = (client, kind, flag, token, b, bytes, at, length) => {
       const replies = options.clients[client]!.replies;
@@ -386,9 +389,11 @@ export class ShardHost {
   #release(): void {
     this.#releaseUs = this.#o.context.ports.monotonicUs();
     for (const shard of this.#all) {
+      const durable = this.#o.lane.durable(shard.number);
+      this.#o.context.ports.board.setDurable(shard.number, durable);
       if (shard.held.size === 0) continue;
       this.#delivering = shard.number;
-      shard.held.release(this.#o.lane.durable(shard.number), this.#deliver);
+      shard.held.release(durable, this.#deliver);
     }
     for (let client = 0; client < this.#signalled.length; client++) {
       if (this.#signalled[client] === 0) continue;

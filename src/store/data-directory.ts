@@ -1,11 +1,12 @@
 /**
- * The data directory: one format document, one lock, five folders.
+ * The data directory: one format document, one lock, six folders.
  *
  *   holdfast.json   what made this directory: format version, number of shards, random id, time and engine of creation
  *   lock            listening socket of the process that has it open (directory-lock.ts)
  *   journal/        lanes of frames: the truth          state/     checkpoint rows, rebuildable
  *   segments/       fingerprint segments, rebuildable    vault/     encrypted PANs
- *   system/         the system journal: programs, tokens, configuration versions
+ *   system/         the system journal: programs, tokens, configuration versions, webhooks
+ *   webhooks/       where the deliveries of webhooks stand
  *
  * The document is written first and atomically, the folders after it: folders without a document are a damaged directory.
  */
@@ -35,7 +36,7 @@ import { syncDirectory } from './lmdb-store.js';
 export const DIRECTORY_FORMAT = 2;
 
 const DOCUMENT = 'holdfast.json';
-const FOLDERS = ['journal', 'state', 'segments', 'vault', 'system'] as const;
+const FOLDERS = ['journal', 'state', 'segments', 'vault', 'system', 'webhooks'] as const;
 /** What may lie in a directory that has no document yet: what a start that was killed left, and what a mount or a restore
  * brings. Hidden entries and the sockets of the lock may as well. */
 const HARMLESS: readonly string[] = [`${DOCUMENT}.new`, 'ballast', 'admin.token', 'lost+found'];
@@ -60,6 +61,7 @@ export interface DirectoryPaths {
   readonly segments: string;
   readonly vault: string;
   readonly system: string;
+  readonly webhooks: string;
 }
 
 export interface OpenDirectoryOptions {
@@ -81,6 +83,7 @@ export function directoryPaths(root: string): DirectoryPaths {
     segments: join(path, 'segments'),
     vault: join(path, 'vault'),
     system: join(path, 'system'),
+    webhooks: join(path, 'webhooks'),
   };
 }
 

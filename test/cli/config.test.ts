@@ -45,6 +45,7 @@ const otherValues: Record<SettingName, string> = {
   'duplicate-window-hours': '48',
   'disk-reserve-bytes': '536870912',
   'stop-limit-ms': '5000',
+  'webhooks-allow-private': 'true',
   demo: 'true',
   'log-level': 'warn',
   'log-format': 'pretty',

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { eventTypes } from '../../src/control/events/event-types.js';
 import { Metrics, type MetricsSources, metricNames } from '../../src/control/metrics.js';
 import { problems } from '../../src/control/problem.js';
 import { errorsOf } from '../../src/control/route-errors.js';
@@ -45,6 +46,13 @@ describe('docs/reference', () => {
     const codes = new Map(rows.map(([reason, code]) => [reason!, code!]));
     for (const kind of Object.values(ControlKind))
       expect(codes.get(controlReasons[kind])).toBe(`\`${responseText(defaultControlResponses[kind])}\``);
+  });
+
+  it('lists every type of event, in order', () => {
+    const [types] = page('events')
+      .match(/^\| type \|.*\n\|[-|]+\|\n((?:\|.*\n)*)/m)!
+      .slice(1);
+    expect(firstCells(types!)).toEqual([...eventTypes]);
   });
 
   it('lists every metric', () => {
@@ -220,6 +228,10 @@ describe('metrics', () => {
       { name: 'checkpoint', runs: false, restarts: 3 },
     ],
     wrongTokens: () => ({ denied: 20, limited: 6 }),
+    events: () => ({
+      ...{ listeners: 6, enabled: 2, disabled: 1, delivered: 40, failed: 3, dead: 1 },
+      ...{ lag: 9, waiting: 5, deadLetters: 7 },
+    }),
     build: { version: '1.2.3', node: 'v20' },
   });
 
@@ -299,6 +311,13 @@ describe('metrics', () => {
       'holdfast_shard_queue_depth{shard="shard-1"} 77',
       'holdfast_holds_open 5',
       'holdfast_search_lag_records 3',
+      'holdfast_event_listeners 6',
+      'holdfast_webhooks{state="disabled"} 1',
+      'holdfast_webhook_deliveries_total{result="delivered"} 40',
+      'holdfast_webhook_deliveries_total{result="dead"} 1',
+      'holdfast_webhook_lag_records 9',
+      'holdfast_webhook_waiting 5',
+      'holdfast_webhook_dead_letters 7',
       'holdfast_ledger_imbalance 0',
       'holdfast_build_info{version="1.2.3",node="v20"} 1',
     ])

@@ -55,6 +55,11 @@ describe('readiness', () => {
   });
 });
 
+const events = {
+  ...{ listeners: 1, enabled: 2, disabled: 3, delivered: 4, failed: 5, dead: 6 },
+  ...{ lag: 7, waiting: 8, deadLetters: 9 },
+};
+
 describe('clocks that differ', () => {
   it('are a warning, not a reason to send no traffic, and a metric', () => {
     const { control, board, health } = engine();
@@ -75,6 +80,7 @@ describe('clocks that differ', () => {
         control,
         board,
         wrongTokens: new WrongTokens(),
+        events: () => events,
         ingressSnapshot: async () => undefined,
       },
     );
@@ -96,7 +102,11 @@ describe('the sources of the metrics', () => {
     const wrongTokens = new WrongTokens();
     const sources = metricsSources(
       { threadInstruments: [], requestRings: [], build: { version: '1', node: '20' } },
-      { shards: { shards: SHARDS } as ShardPort, control, board, wrongTokens, ingressSnapshot: async () => undefined },
+      {
+        ...{ shards: { shards: SHARDS } as ShardPort, control, board, wrongTokens },
+        ingressSnapshot: async () => undefined,
+        events: () => events,
+      },
     );
     board.setIndexState(0, IndexState.full);
     board.setIndexState(1, IndexState.incomplete);
@@ -104,6 +114,7 @@ describe('the sources of the metrics', () => {
     board.countDiscarded();
     control.setTaskEnded(BackgroundTask.checkpoint);
     control.countTaskRestart(BackgroundTask.checkpoint);
+    expect(sources.events()).toBe(events);
     expect(sources.indexes()).toEqual({ full: 1, rebuilding: 2, discarded: 1 });
     expect(sources.tasks()).toEqual([
       { name: 'segments', runs: true, restarts: 0 },

@@ -17,10 +17,12 @@ import { RingShards } from '../../src/control/ring-shards.js';
 import type { Command, CommandResult, Read, ReadResult } from '../../src/domain/commands.js';
 import type { MessageEvent, PlainEvent } from '../../src/domain/events.js';
 import { IndexKeys } from '../../src/domain/index-keys.js';
+import { DurableHeads } from '../../src/journal/durable-heads.js';
 import { EmbeddedLane } from '../../src/journal/lanes.js';
 import { shardOfAccount } from '../../src/journal/placement.js';
-import { JournalReader } from '../../src/journal/reader.js';
+import { JournalReader, type RecordVisitor } from '../../src/journal/reader.js';
 import { createSegmentBoard, SegmentBoard } from '../../src/journal/segment-board.js';
+import type { JournalLane } from '../../src/journal/types.js';
 import { RingClient } from '../../src/ring/client.js';
 import { ControlBlock, createControlBlock, ShardState } from '../../src/ring/control-block.js';
 import { CardDirectory, createDirectory } from '../../src/ring/directory.js';
@@ -59,6 +61,7 @@ export class TestEngine implements ShardPort, JournalPort, DirectoryPort {
   readonly #rings: RingClient;
   readonly #host: ShardHost;
   readonly #reader: JournalReader;
+  readonly #durable: DurableHeads;
   readonly #directory = new CardDirectory(createDirectory({ expected: 16, maximum: 1 << 20 }));
   readonly #keys = new IndexKeys(0x1234567, 0x89abcde);
   /** The journal: what survives a restart. */
@@ -66,15 +69,22 @@ export class TestEngine implements ShardPort, JournalPort, DirectoryPort {
   #turning = false;
   #stopped = false;
 
-  constructor(shards: number, nowMs: number, store = new MemoryStore()) {
+  /** @param laneOf wraps the lane: a test delays acknowledgements. */
+  constructor(
+    shards: number,
+    nowMs: number,
+    store = new MemoryStore(),
+    laneOf: (lane: JournalLane) => JournalLane = (lane) => lane,
+  ) {
     this.shards = shards;
     this.nowMs = nowMs;
     this.#store = store;
     const reader = JournalReader.ofStore(store, 'memory');
+    const board = new SegmentBoard(createSegmentBoard());
     const context = new ThreadContext({
       reader,
       segments: new MemoryStore(),
-      board: new SegmentBoard(createSegmentBoard()),
+      board,
       keys: new IndexKeys(0x1234567, 0x89abcde),
       keyCheck: 7,
       duplicateWindowMs: 86_400_000,
@@ -88,6 +98,7 @@ export class TestEngine implements ShardPort, JournalPort, DirectoryPort {
       },
     });
     this.#reader = JournalReader.ofStore(store, 'memory');
+    this.#durable = new DurableHeads(board, this.#reader);
     const heads = Array.from({ length: shards }, (_, shard) => reader.head(shard));
     const logical = heads.map((head) => {
       const recovery = new ShardRecovery(context, head, undefined);
@@ -105,7 +116,7 @@ export class TestEngine implements ShardPort, JournalPort, DirectoryPort {
         { requests: new RingConsumer(requests), replies: new RingProducer(replies), waker: new Waker(clientWake) },
       ],
       shards: logical,
-      lane: new EmbeddedLane(store, { heads }),
+      lane: laneOf(new EmbeddedLane(store, { heads })),
       reader,
       control,
       clock: this.#clock,
@@ -197,6 +208,14 @@ export class TestEngine implements ShardPort, JournalPort, DirectoryPort {
 
   readEvent(shard: number, sequence: number): PlainEvent | undefined {
     return this.#reader.readEvent(shard, sequence);
+  }
+
+  durable(shard: number): number {
+    return this.#durable.of(shard);
+  }
+
+  run(shard: number, sequence: number, visit: RecordVisitor): void {
+    this.#reader.run(shard, sequence, visit);
   }
 
   close(): void {

@@ -6,6 +6,7 @@ import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from 'fas
 import { pino } from 'pino';
 import { buildApp } from '../../src/control/app.js';
 import type { ControlContext } from '../../src/control/context.js';
+import { EventFeed } from '../../src/control/events/event-feed.js';
 import { IdempotencyKeys } from '../../src/control/idempotency.js';
 import { openApi } from '../../src/control/openapi.js';
 import type { ProfilePort, VaultPort } from '../../src/control/ports.js';
@@ -16,9 +17,14 @@ import { allRoutes } from '../../src/control/routes/index.js';
 import type { SystemLog, SystemRecord } from '../../src/control/system-log.js';
 import { SystemState } from '../../src/control/system-state.js';
 import { type Scope, scopes, Tokens } from '../../src/control/tokens.js';
+import { AddressRule } from '../../src/control/webhooks/address.js';
+import { DeliveryStore } from '../../src/control/webhooks/delivery-store.js';
+import { type WebhookOptions, Webhooks } from '../../src/control/webhooks/webhooks.js';
 import { WrongTokens } from '../../src/control/wrong-tokens.js';
+import { MemoryStore } from '../../src/store/memory-store.js';
 import { type Fingerprint, PanFingerprinter } from '../../src/vault/fingerprint.js';
 import { PublicIds } from '../../src/vault/public-ids.js';
+import { SecretBox } from '../../src/vault/secret-box.js';
 import { TestEngine } from './engine.js';
 
 export const START_MS = Date.UTC(2026, 10, 23, 12, 0, 0);
@@ -61,6 +67,8 @@ export interface Harness {
   engine: TestEngine;
   vault: MemoryVault;
   context: ControlContext;
+  feed: EventFeed;
+  webhooks: Webhooks;
   routes: Route[];
   log: MemoryLog;
   /** Everything the control plane logged. */
@@ -85,6 +93,10 @@ export interface HarnessOptions {
   log?: MemoryLog;
   engine?: TestEngine;
   vault?: MemoryVault;
+  /** The control plane's clock; that of the engine, which moves with its commands, by default. */
+  nowMs?: () => number;
+  webhookStore?: MemoryStore;
+  webhooks?: Partial<WebhookOptions>;
 }
 
 /** The next process: control plane and shards anew, over what is durable. */
@@ -164,7 +176,7 @@ export function makeHarness(options: HarnessOptions = {}): Harness {
     },
     metrics: { contentType: 'text/plain; version=0.0.4; charset=utf-8', render: async () => 'holdfast_up 1\n' },
     placement: (id) => engine.placement(id),
-    nowMs: () => engine.nowMs,
+    nowMs: options.nowMs ?? (() => engine.nowMs),
     build: { version: '0.0.0-test', node: process.version },
   };
   const lines: string[] = [];
@@ -174,8 +186,19 @@ export function makeHarness(options: HarnessOptions = {}): Harness {
       done();
     },
   });
-  const routes = allRoutes(context);
-  const app = buildApp({ context, routes, logger: pino({ level: 'trace' }, sink) });
+  const feed = new EventFeed(context);
+  const logger = pino({ level: 'trace' }, sink);
+  const box = new SecretBox({ bytes: key('token') });
+  const rule = new AddressRule(true);
+  const webhooks = new Webhooks({
+    ...{ context, feed, box, rule },
+    store: new DeliveryStore(options.webhookStore ?? new MemoryStore()),
+    log: logger,
+    onFatal: (error) => assert.fail(error),
+    ...options.webhooks,
+  });
+  const routes = allRoutes(context, { feed, webhooks, box, rule });
+  const app = buildApp({ context, routes, logger });
   const token = (...granted: Scope[]): string => {
     const minted = tokens.mint('test', granted, START_MS);
     system.write([minted.record]);
@@ -184,7 +207,7 @@ export function makeHarness(options: HarnessOptions = {}): Harness {
   const everything = token(...scopes);
   const documented = documentedAnswers(routes);
   return {
-    ...{ app, engine, vault, context, routes, log, token, notReady, warnings },
+    ...{ app, engine, vault, context, feed, webhooks, routes, log, token, notReady, warnings },
     logged: () => lines.join(''),
     async call(method, url, body, headers = {}) {
       const request: InjectOptions = { method, url, headers: { authorization: `Bearer ${everything}`, ...headers } };

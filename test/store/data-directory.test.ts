@@ -75,6 +75,7 @@ describe('creation', () => {
       'state',
       'system',
       'vault',
+      'webhooks',
     ]);
     expect(statSync(path).mode & 0o777).toBe(0o700);
     const document = JSON.parse(readFileSync(join(path, 'holdfast.json'), 'utf8')) as Record<string, unknown>;
@@ -102,7 +103,7 @@ describe('creation', () => {
   });
 });
 
-const FOLDERS = ['journal', 'segments', 'state', 'system', 'vault'];
+const FOLDERS = ['journal', 'segments', 'state', 'system', 'vault', 'webhooks'];
 
 describe('abandoning', () => {
   it('takes back what the call made: the directory too, if it made it', async () => {

@@ -7,6 +7,7 @@ import { bulkRoutes } from './bulk.js';
 import { cardRoutes } from './cards.js';
 import { clockRoutes } from './clock.js';
 import { docRoutes } from './docs.js';
+import { eventRoutes } from './events.js';
 import { healthRoutes } from './health.js';
 import { holdRoutes } from './holds.js';
 import { ledgerRoutes } from './ledger.js';
@@ -14,8 +15,12 @@ import { paymentRoutes } from './payments.js';
 import { programRoutes, tokenRoutes } from './programs.js';
 import { simulateRoutes } from './simulate.js';
 import { simulateExpiryRoutes } from './simulate-expiry.js';
+import { type WebhookServices, webhookRoutes } from './webhooks.js';
 
-export function allRoutes(context: ControlContext): Route[] {
+/** What routes share beside the context. */
+export type Services = WebhookServices;
+
+export function allRoutes(context: ControlContext, services: Services): Route[] {
   const routes = [
     ...programRoutes(context),
     ...accountRoutes(context),
@@ -24,6 +29,8 @@ export function allRoutes(context: ControlContext): Route[] {
     ...authorizationRoutes(context),
     ...paymentRoutes(context),
     ...ledgerRoutes(context),
+    ...eventRoutes(services.feed),
+    ...webhookRoutes(context, services),
     ...simulateRoutes(context),
     ...simulateExpiryRoutes(context),
     ...holdRoutes(context),
