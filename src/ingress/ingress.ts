@@ -310,7 +310,7 @@ export class Ingress implements MessageSink {
     link.inFlight++;
     const token = table.tokenOf(slot);
     const { index } = connection.dialect;
-    if (!router.send(bytes, start, end, index, link.profile.number, token, receivedUs, deadlineUs)) {
+    if (!router.send(bytes, start, end, index, link.profile.number, link.businessDay, token, receivedUs, deadlineUs)) {
       link.inFlight--;
       table.free(slot);
       return 'ring_full';

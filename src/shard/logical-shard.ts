@@ -32,11 +32,11 @@ import type { ShardHead } from '../journal/types.js';
 import { REPLY_BYTES_MAX } from '../limits.js';
 import { ReplyKind, RequestKind } from '../ring/kinds.js';
 import type { RingConsumer } from '../ring/ring.js';
-import { WIRE_HEADER_BYTES } from '../ring/wire-entry.js';
+import { businessDayOfWireEntry, WIRE_HEADER_BYTES } from '../ring/wire-entry.js';
 import { ShardCounter } from '../shard-instruments.js';
 import { HeldReplies } from './held-replies.js';
 import { ShardHistory } from './history.js';
-import { normalize } from './normalize.js';
+import { datesOf, normalize } from './normalize.js';
 import { messageHash, Poisons } from './poison.js';
 import { writeRefusal, writeReply } from './reply.js';
 import { StageTimes } from './stage-times.js';
@@ -190,7 +190,9 @@ export class LogicalShard {
     const messageAt = at + WIRE_HEADER_BYTES;
     const messageEnd = at + entry.payloadLength;
     const decoded = decoder.decode(bytes, messageAt, messageEnd);
-    normalize(decoder, decoded, bytes[at + 16]!, bytes[at + 18]! | (bytes[at + 19]! << 8), context.event.input);
+    const { input } = context.event;
+    normalize(decoder, decoded, bytes[at + 16]!, bytes[at + 18]! | (bytes[at + 19]! << 8), input);
+    datesOf(input, businessDayOfWireEntry(bytes, at), context.nowMs);
     instruments.queue.record(context.nowUs - entry.timeUs);
     const bodyAt = messageAt + decoder.dialect.mtiBytes;
     if (this.poisons.has(bytes, bodyAt, messageEnd - bodyAt)) {
