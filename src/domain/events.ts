@@ -6,6 +6,7 @@ import { CONTROL_CASH_WINDOWS_MAX, CONTROL_WINDOWS_MAX, RULES_PER_SET_MAX } from
 import type { AccountStatus, AccountType, CardStatus, ElementKind, EventKind, Reason } from './codes.js';
 import { MessageInput } from './message.js';
 import { Postings } from './postings.js';
+import type { CountedMessage } from './totals.js';
 import { CounterChanges } from './velocity/counter-changes.js';
 
 /** Windows of a card's controls and of its account's. */
@@ -218,6 +219,8 @@ export interface NotDelivered extends EventHead {
   authorizedAfter: number;
   /** Released amount as a change of held: zero or negative. */
   holdDelta: number;
+  /** What the approval counts in the totals of its business date, and does not any more; undefined when nowhere. */
+  counted: CountedMessage | undefined;
   /** Legs that undo what the approval posted. */
   postings: Posting[];
   /** Give-backs to velocity counters, packed (velocity/counter-changes.ts). */

@@ -103,6 +103,13 @@ describe('plain records', () => {
     expect(updated).toEqual({ ...of(EventKind.cardUpdated), pinTries: -1, sequence: 7 });
   });
 
+  it('version 2 of a roll-back stays readable: it counts in no totals', () => {
+    const hex = '9d0602cb427a0c4506c7b00003090504cd4e20d1cfc794cd044cd1cfc7cd0834cd3039c4030102030404';
+    const { plain } = decode(Uint8Array.from(Buffer.from(hex, 'hex')));
+    const sample = samplePlain().find((event) => event.kind === EventKind.notDelivered);
+    expect(plain).toEqual({ ...sample, counted: undefined, sequence: 7 });
+  });
+
   it('golden bytes', () => {
     const lines = samplePlain().map((event) => Buffer.from(encode((out) => writePlain(out, event))).toString('hex'));
     expect(lines.join('\n')).toMatchInlineSnapshot(`
@@ -110,7 +117,7 @@ describe('plain records', () => {
       970201cb427a0c4506c7b00003cb42700000000000000201
       dc00120302cb427a0c4506c7b0000903cedeadbeef01ceffffffffce000f423f0810cd0b6001ccc902ffff02
       990402cb427a0c4506c7b000090304020303
-      9d0602cb427a0c4506c7b00003090504cd4e20d1cfc794cd044cd1cfc7cd0834cd3039c4030102030404
+      9e0603cb427a0c4506c7b00003090504cd4e20d1cfc79607ce0001e240cd512fcd03da02cd303994cd044cd1cfc7cd0834cd3039c4030102030404
       9b0d01cb427a0c4506c7b00003090500d1cfc7c4000404
       960b01cb427a0c4506c7b00002cd012cb07b227265766973696f6e223a3330307d
       980c01cb427a0c4506c7b00003ffd9377b227065725f7472616e73616374696f6e223a353030302c226d65726368616e7473223a7b2264656e79223a5b22434146c389225d7d7d0400

@@ -141,6 +141,7 @@ export function samplePlain(): PlainEvent[] {
       authorizationSequence: 4,
       authorizedAfter: 20_000,
       holdDelta: -12_345,
+      counted: { link: 7, acquirer: 123_456, day: 20_783, currency: 986, total: 2, amount: 12_345 },
       postings: [
         { glAccount: 1100, amount: -12_345 },
         { glAccount: 2100, amount: 12_345 },
