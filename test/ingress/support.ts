@@ -60,6 +60,7 @@ export interface Seen {
   readonly dialect: number;
   readonly hasPan: number;
   readonly link: number;
+  readonly businessDay: number;
   readonly message: Uint8Array;
 }
 
@@ -151,6 +152,7 @@ export class FakeShards {
         dialect: isWire ? view[16]! : 0,
         hasPan: isWire ? view[17]! : 0,
         link: isWire ? view.readUInt16LE(18) : 0,
+        businessDay: isWire ? view.readUInt32LE(20) : 0,
         message: isWire ? Uint8Array.from(view.subarray(WIRE_HEADER_BYTES)) : new Uint8Array(0),
       };
       entry.consume();
@@ -245,6 +247,7 @@ export async function harness(options: HarnessOptions = {}): Promise<Harness> {
     control: controlBuffer,
     fingerprintKey: FINGERPRINT_KEY,
     log: { debug: line, info: line, warn: line, error: line },
+    keepCutover: async () => -1,
     shardOfFingerprint: (f0, count) => f0 & (count - 1),
     ...options.ingress,
   });
