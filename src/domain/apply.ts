@@ -112,6 +112,7 @@ export function applyEvent(state: ShardState, event: PlainEvent): void {
       setControls(state, event);
       return;
     case EventKind.unknownCardCount:
+    case EventKind.totalsCompared:
       return;
   }
 }

@@ -33,6 +33,7 @@ import { InFlightTable } from './in-flight.js';
 import { type IngressLog, Link, type Listener, type MessageSink, SocketBudget } from './link.js';
 import { checkLinks, type LinkProfile } from './links.js';
 import { Answer, Codecs, type DialectCodec, SIGN_OFF } from './local-reply.js';
+import { asksForTotals, Reconciliations } from './reconciliations.js';
 import { Replies } from './replies.js';
 import { RollBacks } from './roll-backs.js';
 import { Router, type ShardOfFingerprint } from './router.js';
@@ -109,6 +110,7 @@ export class Ingress implements MessageSink {
   readonly #replies: Replies;
   readonly #signOffs = new SignOffs(this.#codecs, this.#counters);
   readonly #cutovers: Cutovers;
+  readonly #reconciliations: Reconciliations;
   #looks = 0;
   #scheduled = false;
   /** Messages per ms over the last rate window. */
@@ -134,7 +136,16 @@ export class Ingress implements MessageSink {
     this.#rollBacks = new RollBacks(this.#rings, this.#control, this.#counters, options.log);
     const headerBytes = Math.max(0, ...options.links.map((link) => link.headerBytes));
     this.#table = new InFlightTable(options.tuning?.inFlight ?? IN_FLIGHT_MAX, headerBytes);
-    this.#replies = new Replies(this.#table, this.#rollBacks, this.#codecs, this.#writes, this.#counters);
+    const parts = [this.#table, this.#rings, this.#control, this.#codecs, this.#counters] as const;
+    this.#reconciliations = new Reconciliations(...parts);
+    this.#replies = new Replies(
+      this.#table,
+      this.#rollBacks,
+      this.#reconciliations,
+      this.#codecs,
+      this.#writes,
+      this.#counters,
+    );
     this.#cutovers = new Cutovers(this.#codecs, this.#writes, this.#counters, options.log, options.keepCutover);
     const sockets = new SocketBudget(options.socketsMax ?? Number.POSITIVE_INFINITY);
     this.#links = options.links.map((profile) => new Link(profile, this, this.#counters, sockets, options.log));
@@ -278,6 +289,10 @@ export class Ingress implements MessageSink {
       this.#network(connection, header, codec, wellFormed);
       return;
     }
+    if (asksForTotals(mti)) {
+      this.#totals(connection, header, codec, wellFormed, receivedUs);
+      return;
+    }
     const cause = this.#admit(connection) ?? this.#dispatch(connection, codec, bytes, start, end, header, receivedUs);
     if (cause === undefined) return;
     counters.shed[cause]++;
@@ -332,6 +347,22 @@ export class Ingress implements MessageSink {
     }
     this.instruments.route.record(monotonicUs() - receivedUs);
     return undefined;
+  }
+
+  /** Totals of an acquirer: all shards are asked, and the answer comes with the replies. */
+  #totals(
+    connection: Connection,
+    header: Uint8Array | undefined,
+    codec: DialectCodec,
+    wellFormed: boolean,
+    receivedUs: number,
+  ): void {
+    const begun = wellFormed
+      ? (this.#admit(connection) ?? this.#reconciliations.begin(connection, codec.request, header, receivedUs))
+      : Answer.formatError;
+    if (begun === undefined) return;
+    if (typeof begun === 'string') this.#counters.shed[begun]++;
+    this.#refuse(connection, header, codec, typeof begun === 'string' ? Answer.unavailable : begun);
   }
 
   #refuse(connection: Connection, header: Uint8Array | undefined, codec: DialectCodec, answer: Answer): void {

@@ -6,6 +6,7 @@
  * version that was ever released stays readable.
  */
 import { EventKind } from '../domain/codes.js';
+import type { FieldValue } from '../domain/compare-totals.js';
 import type { Fingerprint, MessageEvent, PlainEvent, Posting } from '../domain/events.js';
 import type { CountedMessage, Total } from '../domain/totals.js';
 import { readMessage, writeMessage } from './message-record.js';
@@ -61,6 +62,13 @@ export function writePlain(out: MsgpackWriter, event: PlainEvent): void {
       postings(out, event.postings);
       numbers(out, event.previousOfAccount);
       break;
+    case EventKind.totalsCompared:
+      head(out, event, 13);
+      numbers(out, event.mti, event.link, event.acquirer, event.day, event.currency, event.transmission, event.stan);
+      numbers(out, event.equal);
+      fieldValues(out, event.theirs);
+      fieldValues(out, event.ours);
+      break;
     case EventKind.poison:
       head(out, event, 6);
       numbers(out, event.hashHigh, event.hashLow);
@@ -98,6 +106,11 @@ function head(out: MsgpackWriter, event: PlainEvent, fields: number, version = F
 function postings(out: MsgpackWriter, legs: readonly Posting[]): void {
   out.arrayHeader(legs.length * 2);
   for (const leg of legs) numbers(out, leg.glAccount, leg.amount);
+}
+
+function fieldValues(out: MsgpackWriter, fields: readonly FieldValue[]): void {
+  out.arrayHeader(fields.length * 2);
+  for (const { field, value } of fields) numbers(out, field, value);
 }
 
 function counted(out: MsgpackWriter, message: CountedMessage | undefined): void {
@@ -241,6 +254,21 @@ form(EventKind.payment, 1, 9, (r, sequence, timeMs) => ({
   postings: readPostings(r),
   previousOfAccount: r.integer(),
 }));
+form(EventKind.totalsCompared, 1, 13, (r, sequence, timeMs) => ({
+  kind: EventKind.totalsCompared,
+  sequence,
+  timeMs,
+  mti: r.integer(),
+  link: r.integer(),
+  acquirer: r.integer(),
+  day: r.integer(),
+  currency: r.integer(),
+  transmission: r.integer(),
+  stan: r.integer(),
+  equal: r.integer(),
+  theirs: readFieldValues(r),
+  ours: readFieldValues(r),
+}));
 form(EventKind.poison, 1, 6, (r, sequence, timeMs) => ({
   kind: EventKind.poison,
   sequence,
@@ -282,6 +310,13 @@ form(EventKind.controlsSet, 1, 8, (r, sequence, timeMs) => ({
   previousOfAccount: r.integer(),
   previousOfCard: r.integer(),
 }));
+
+function readFieldValues(reader: MsgpackReader): FieldValue[] {
+  const count = reader.arrayHeader() / 2;
+  const fields: FieldValue[] = [];
+  for (let i = 0; i < count; i++) fields.push({ field: reader.integer(), value: reader.integer() });
+  return fields;
+}
 
 function readCounted(reader: MsgpackReader): CountedMessage | undefined {
   if (reader.arrayHeader() === 0) return undefined;

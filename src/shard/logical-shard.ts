@@ -13,6 +13,7 @@
 import { pack } from 'msgpackr';
 import { applyEvent, applyMessage } from '../domain/apply.js';
 import { ElementKind, EventKind, Response } from '../domain/codes.js';
+import type { CompareTotals } from '../domain/commands.js';
 import { LimitsReader } from '../domain/controls/limits-view.js';
 import { decideExpiry, firstDue, newExpiry } from '../domain/decide-expiry.js';
 import { DECIDED, decideMessage } from '../domain/decide-message.js';
@@ -320,6 +321,18 @@ export class LogicalShard {
   /** Answers a command or a read while the shard is out of service. */
   refuseCall(client: number, token: number): void {
     this.queueResult(client, token, pack({ ok: false, code: 'shard_unavailable' }));
+  }
+
+  /** Key of a comparison of totals in the index. */
+  comparisonKey(command: CompareTotals): { high: number; low: number } {
+    const { keys } = this.#context.ports;
+    keys.comparisonKey(command);
+    return { high: keys.high, low: keys.low };
+  }
+
+  /** Counts an answer that is none to a wire entry. */
+  countOutcome(mti: number, response: number): void {
+    this.#context.ports.instruments.outcome(mti, response, 0);
   }
 
   /** True for a command or a read that once stopped the shard; it has been refused then. */
