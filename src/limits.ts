@@ -334,7 +334,7 @@ export const CUTOVERS_WAITING_MAX = 64;
  * back; nobody cuts over more than a long week-end ahead. Each link, acquirer and currency that is used has at most 43 rows of
  * some 150 bytes per shard: a thousand of them 6.5 MB. */
 export const TOTALS_DAYS_KEPT = 35;
-export const TOTALS_DAYS_AHEAD = CUTOVER_DAYS_MAX;
+export const TOTALS_DAYS_AHEAD = 7;
 
 /** Unknown cards journaled one by one, per shard and second; beyond it they are counted. 16 shards x 200 =
  * 3 200 records/s, a few per cent of a commit's capacity. */
