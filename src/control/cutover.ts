@@ -1,6 +1,6 @@
 /**
  * The cutover of a link to its next business date (0800, DE70 201): decided and made durable here, where the system journal
- * has its one writer, before anybody is told. Decision: docs/decisions/0016-business-dates.md.
+ * has its one writer, before anybody is told. Decision: docs/decisions/0021-business-dates-and-totals.md.
  */
 import { dateDay } from '../domain/calendar.js';
 import { utcDayOf } from '../domain/velocity/windows.js';

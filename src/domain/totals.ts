@@ -1,6 +1,6 @@
 /**
  * What one message adds to the totals of its acquirer's business date, told from the event alone, so that it is the same in
- * every replay (docs/decisions/0016-totals-by-acquirer.md).
+ * every replay (docs/decisions/0021-business-dates-and-totals.md).
  *
  *   0200, 0220 approved   credit or debit: one more, and its amount; an inquiry or a verification: one more inquiry
  *   0400, 0420            that posted back: one more reversal of its sort, and its amount

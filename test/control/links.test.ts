@@ -71,7 +71,7 @@ describe('the business date of a link', () => {
 
 test('GET /v1/links shows the dates, also after a restart', async () => {
   const h = makeHarness();
-  const link = { object: 'link', name: 'tcp', number: 1, transport: 'tcp', dialect: 'iso87-bcd' };
+  const link = { object: 'link', id: 'tcp', name: 'tcp', number: 1, transport: 'tcp', dialect: 'iso87-bcd' };
   const before = await h.call('GET', '/v1/links');
   expect(before.body).toEqual({
     object: 'list',

@@ -188,6 +188,16 @@ export function samplePlain(): PlainEvent[] {
       ],
       previousOfAccount: 5,
     },
+    { kind: EventKind.poison, sequence: 0, timeMs, hashHigh: 0xffffffff, hashLow: 0, error: 'x'.repeat(300) },
+    { kind: EventKind.unknownCardCount, sequence: 0, timeMs, count: 70_000 },
+    {
+      kind: EventKind.idempotency,
+      sequence: 0,
+      timeMs,
+      keyHash: bytes32(1),
+      bodyHash: bytes32(2),
+      outcome: Uint8Array.of(0x81, 0xa2, 0x6f, 0x6b, 0xc3),
+    },
     {
       kind: EventKind.totalsCompared,
       sequence: 0,
@@ -205,16 +215,6 @@ export function samplePlain(): PlainEvent[] {
         { field: 97, value: -12_345 },
       ],
       ours: [{ field: 88, value: 12_345 }],
-    },
-    { kind: EventKind.poison, sequence: 0, timeMs, hashHigh: 0xffffffff, hashLow: 0, error: 'x'.repeat(300) },
-    { kind: EventKind.unknownCardCount, sequence: 0, timeMs, count: 70_000 },
-    {
-      kind: EventKind.idempotency,
-      sequence: 0,
-      timeMs,
-      keyHash: bytes32(1),
-      bodyHash: bytes32(2),
-      outcome: Uint8Array.of(0x81, 0xa2, 0x6f, 0x6b, 0xc3),
     },
   ];
 }

@@ -1,7 +1,7 @@
 /** Listeners and their business dates. */
 import { z } from 'zod';
 import type { ControlContext } from '../context.js';
-import { listAnswer } from '../list.js';
+import { listAnswer, listQuery, pageOf } from '../list.js';
 import { type Route, route } from '../route.js';
 import * as schemas from '../schemas.js';
 import { time } from '../views.js';
@@ -11,6 +11,7 @@ const DAY_MS = 86_400_000;
 const link = z
   .object({
     object: z.literal('link'),
+    id: z.string().describe('The name.'),
     name: z.string(),
     number: z.int(),
     transport: z.string(),
@@ -28,22 +29,24 @@ export function linkRoutes(context: ControlContext): Route[] {
       path: '/v1/links',
       tag: 'operations',
       summary: 'The listeners and their business dates',
-      description:
-        'All of them, in the order of the configuration. A cutover (0800, DE70 201) moves the date of a link.',
+      description: 'In the order of the configuration. A cutover (0800, DE70 201) moves the date of a link.',
       access: 'read',
       idempotency: 'none',
+      query: listQuery({}),
       answers: { 200: { description: 'The links', schema: schemas.listOf(link, 'LinkList') } },
-      handle() {
-        const links = context.links.map(({ name, number, transport, dialect }) => {
+      handle({ query }) {
+        const links = context.links.map((one) => ({ id: one.name, ...one }));
+        const { items, hasMore } = pageOf(links.reverse(), query);
+        const data = items.map(({ id, name, number, transport, dialect }) => {
           const cutover = context.system.cutover(number);
           return {
             object: 'link',
-            ...{ name, number, transport, dialect },
+            ...{ id, name, number, transport, dialect },
             business_date: cutover === undefined ? null : time(cutover.day * DAY_MS).slice(0, 10),
             cutover_at: cutover === undefined ? null : time(cutover.atMs),
           };
         });
-        return listAnswer(links, false);
+        return listAnswer(data, hasMore);
       },
     }),
   ];
