@@ -324,6 +324,18 @@ export const EXPIRY_TURN_US = 500;
 /** Rows that one look at what is due reads: 4 096 rows of 64 bytes and their accounts are 0.1 ms. */
 export const DUE_ROWS_PER_READ = 4096;
 
+/** Business days that a cutover may go ahead: a long week-end and some; a date beyond it is a mistake of the sender. */
+export const CUTOVER_DAYS_MAX = 7;
+
+/** Cutovers that wait for the system journal at one time: a network sends one a day; each keeps its message, 1 kB. */
+export const CUTOVERS_WAITING_MAX = 64;
+
+/** Business days before and behind the UTC day of which totals are kept. A month and some days is as long as acquirers ask
+ * back; nobody cuts over more than a long week-end ahead. Each link, acquirer and currency that is used has at most 43 rows of
+ * some 150 bytes per shard: a thousand of them 6.5 MB. */
+export const TOTALS_DAYS_KEPT = 35;
+export const TOTALS_DAYS_AHEAD = 7;
+
 /** Unknown cards journaled one by one, per shard and second; beyond it they are counted. 16 shards x 200 =
  * 3 200 records/s, a few per cent of a commit's capacity. */
 export const UNKNOWN_CARDS_PER_SECOND = 200;

@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import type { ControlThreadData, FromControl, ToControl } from '../control/control-thread.js';
+import type { CutoverRequest, LinkDay } from '../control/cutover.js';
 import type { IngressSnapshot } from '../control/metrics.js';
 import { profileThisThread } from '../control/profiles.js';
 import { type ErrorCode, errorCodes, HoldfastError } from '../errors.js';
@@ -38,6 +39,11 @@ export class ControlPlane {
   #worker: Worker | undefined;
   #stopped: Promise<void> = Promise.resolve();
   #failed: (error: HoldfastError) => void = () => undefined;
+  /** Cutovers that the thread has not answered. */
+  readonly #cutovers = new Map<number, (day: number | undefined) => void>();
+  #cutoverId = 0;
+  /** Business days that the links had at the start. */
+  linkDays: readonly LinkDay[] = [];
 
   constructor(options: ControlPlaneOptions) {
     this.#o = options;
@@ -70,6 +76,7 @@ export class ControlPlane {
       deadlineMs: config.deadlineMs,
       programs: config.programs,
       webhooksAllowPrivate: config.webhooksAllowPrivate,
+      links: config.links.map(({ name, number, transport, dialect }) => ({ name, number, transport, dialect })),
       logLevel: config.logLevel,
       logFormat: config.logFormat,
       version: packageFile().version,
@@ -103,7 +110,12 @@ export class ControlPlane {
   #hear(message: FromControl, ready: (address: string) => void, failed: (error: HoldfastError) => void): void {
     switch (message.type) {
       case 'ready':
+        this.linkDays = message.linkDays;
         ready(message.address);
+        return;
+      case 'cutover':
+        this.#cutovers.get(message.id)?.(message.day);
+        this.#cutovers.delete(message.id);
         return;
       case 'failed': {
         const code = message.code in errorCodes ? (message.code as ErrorCode) : 'internal';
@@ -121,6 +133,18 @@ export class ControlPlane {
       case 'stopped':
         return;
     }
+  }
+
+  /** Makes a cutover durable in the system journal; gives the link's day, -1 when it is refused. */
+  async cutOver(request: CutoverRequest): Promise<number> {
+    const id = ++this.#cutoverId;
+    const day = await new Promise<number | undefined>((resolve) => {
+      this.#cutovers.set(id, resolve);
+      const message: ToControl = { type: 'cutover', id, request };
+      this.#worker?.postMessage(message);
+    });
+    if (day === undefined) throw new HoldfastError('internal', 'the business date could not be kept');
+    return day;
   }
 
   async #answer(question: Extract<FromControl, { type: 'ask' }>): Promise<void> {

@@ -139,6 +139,7 @@ class Engine {
       shardOfFingerprint: (f0) => shardOfFingerprint(f0, data.shards),
       wsAdapter: config.wsAdapter,
       socketsMax,
+      keepCutover: (request) => this.#plane.cutOver(request),
     });
     this.#plane = new ControlPlane({
       config,
@@ -169,7 +170,7 @@ class Engine {
       this.#plane.onFailure((error) => {
         if (this.#stopping === undefined) this.#fatal(error.exitStatus, error.message);
       });
-      addresses = await this.#ingress.start();
+      addresses = await this.#ingress.start(this.#plane.linkDays);
     } catch (error) {
       await this.#abandon();
       throw error;

@@ -18,6 +18,14 @@ import type { SystemState } from './system-state.js';
 import type { Tokens } from './tokens.js';
 import type { WrongTokens } from './wrong-tokens.js';
 
+/** A listener, as the configuration has it. */
+export interface LinkInfo {
+  readonly name: string;
+  readonly number: number;
+  readonly transport: string;
+  readonly dialect: string;
+}
+
 export interface ControlContext {
   readonly shards: ShardPort;
   readonly journal: JournalPort;
@@ -35,6 +43,7 @@ export interface ControlContext {
   readonly health: HealthPort;
   readonly clock: ClockPort;
   readonly profiles: ProfilePort;
+  readonly links: readonly LinkInfo[];
   /** Prometheus text of the moment. */
   readonly metrics: { contentType: string; render(): Promise<string> };
   /** Shard of an account id (journal/placement.ts). */

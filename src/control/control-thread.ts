@@ -23,7 +23,8 @@ import { PanVault } from '../vault/pan-vault.js';
 import { PublicIds } from '../vault/public-ids.js';
 import { SecretBox } from '../vault/secret-box.js';
 import { buildApp } from './app.js';
-import type { ControlContext } from './context.js';
+import type { ControlContext, LinkInfo } from './context.js';
+import { type CutoverRequest, cutOver, type LinkDay } from './cutover.js';
 import { clockPort, healthPort, metricsSources } from './engine-view.js';
 import { EventFeed } from './events/event-feed.js';
 import { IdempotencyKeys } from './idempotency.js';
@@ -69,6 +70,7 @@ export interface ControlThreadData {
   readonly programs: readonly ProgramDefinition[];
   /** Webhooks may go to private addresses, and without TLS to this machine. */
   readonly webhooksAllowPrivate: boolean;
+  readonly links: readonly LinkInfo[];
   readonly logLevel: LogLevel;
   readonly logFormat: LogFormat;
   readonly version: string;
@@ -77,12 +79,15 @@ export interface ControlThreadData {
 /** Messages to the control thread. */
 export type ToControl =
   | { type: 'stop' }
+  | { type: 'cutover'; id: number; request: CutoverRequest }
   | { type: 'answer'; id: number; ok: true; value: unknown }
   | { type: 'answer'; id: number; ok: false; error: string };
 
 /** Messages from the control thread. Main answers `ask` with an `answer` of the same id. */
 export type FromControl =
-  | { type: 'ready'; address: string }
+  | { type: 'ready'; address: string; linkDays: LinkDay[] }
+  /** Answer to `cutover`: the day, -1 when it was refused; undefined when it failed. */
+  | { type: 'cutover'; id: number; day: number | undefined }
   | { type: 'failed'; code: string; message: string; next: string; exitStatus: number }
   /** `what` profile: CPU profile of the main thread (JSON text); ingress: an IngressSnapshot. */
   | { type: 'ask'; id: number; what: 'profile'; thread: string; seconds: number }
@@ -99,6 +104,8 @@ const STOP_POLL_MS = 100;
 class Main {
   readonly #waiting = new Map<number, { resolve: (value: unknown) => void; reject: (error: Error) => void }>();
   #id = 0;
+  /** Set once there is a system journal. @throws HoldfastError */
+  cutOver: (request: CutoverRequest) => number | undefined = () => undefined;
 
   say(message: FromControl): void {
     parentPort!.postMessage(message);
@@ -187,6 +194,7 @@ async function start(data: ControlThreadData, main: Main): Promise<() => Promise
     idempotency: new IdempotencyKeys(keys.tokenKey.bytes),
     health: healthPort(control, board, shards.shards),
     clock: clockPort(control, shards.shards),
+    links: data.links,
     profiles: profiles({
       shardThreads: data.rings.pairs.length,
       ask: (thread, seconds) => main.ask<string>({ what: 'profile', thread, seconds }, seconds * 1000 + 10_000),
@@ -199,6 +207,15 @@ async function start(data: ControlThreadData, main: Main): Promise<() => Promise
   const onFatal = (error: HoldfastError): void => {
     log.fatal({ code: error.code }, error.message);
     control.requestStop(error.exitStatus);
+  };
+  main.cutOver = (request) => {
+    try {
+      return cutOver(system, request, context.nowMs());
+    } catch (error) {
+      if (!(error instanceof HoldfastError)) throw error;
+      onFatal(error);
+      return undefined;
+    }
   };
   const feed = new EventFeed(context);
   const webhookStore = openLmdbStore(paths.webhooks);
@@ -229,7 +246,8 @@ async function start(data: ControlThreadData, main: Main): Promise<() => Promise
     await handOver(programs, shards, control);
     const address = await listen(app, data.host, data.port);
     webhooks.start();
-    main.say({ type: 'ready', address });
+    const linkDays = system.cutovers.map(({ link, day }) => ({ link, day }));
+    main.say({ type: 'ready', address, linkDays });
   } catch (error) {
     await close();
     throw error;
@@ -297,6 +315,8 @@ async function run(data: ControlThreadData): Promise<void> {
   let stop: Promise<() => Promise<void>> | undefined;
   parentPort!.on('message', (message: ToControl) => {
     if (message.type === 'answer') main.answer(message);
+    else if (message.type === 'cutover')
+      main.say({ type: 'cutover', id: message.id, day: main.cutOver(message.request) });
     else void leave(main, stop);
   });
   try {

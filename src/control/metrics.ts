@@ -36,6 +36,8 @@ export interface IngressSnapshot {
   readonly connections: Readonly<Record<string, Readonly<Record<string, number>>>>;
   readonly shed: Readonly<Record<string, number>>;
   readonly errors: Readonly<Record<string, number>>;
+  /** Business day of each link by its name, days since 1970; 0 before its first cutover. */
+  readonly businessDays?: Readonly<Record<string, number>>;
   /** Free space of the data directory and the reserve, as the disk guard last saw them. */
   readonly disk?: { readonly freeBytes: number; readonly reserveBytes: number };
   /** Lines of the process's log that nobody read in time. */
@@ -135,6 +137,11 @@ export const metricNames: MetricTable = {
     help: 'Answers that the counters by type, result and reason left out, because their table was full.',
   },
   holdfast_link_errors_total: { type: 'counter', labels: ['kind'], help: 'Errors of peers and of replies.' },
+  holdfast_link_business_date_seconds: {
+    type: 'gauge',
+    labels: ['link'],
+    help: "Begin (UTC) of the link's business date, seconds since 1970; 0 before its first cutover.",
+  },
   holdfast_accounts: { type: 'gauge', labels: [], help: 'Accounts of all shards.' },
   holdfast_cards: { type: 'gauge', labels: [], help: 'Cards of all shards.' },
   holdfast_holds_open: { type: 'gauge', labels: [], help: 'Open holds of all shards.' },
@@ -329,6 +336,8 @@ export class Metrics {
     for (const [kind, count] of Object.entries(snapshot?.errors ?? {}))
       page.sample('holdfast_link_errors_total', { kind }, count);
     page.sample('holdfast_log_lines_dropped_total', {}, snapshot?.logLinesDropped ?? 0);
+    for (const [link, day] of Object.entries(snapshot?.businessDays ?? {}))
+      page.sample('holdfast_link_business_date_seconds', { link }, day * 86_400);
     if (snapshot?.disk === undefined) return;
     page.sample('holdfast_disk_free_bytes', {}, snapshot.disk.freeBytes);
     page.sample('holdfast_disk_reserve_bytes', {}, snapshot.disk.reserveBytes);

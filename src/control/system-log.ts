@@ -60,6 +60,7 @@ export type SystemRecord =
   /** Also every later version. */
   | { type: 'webhook'; createdMs: number; atMs: number; webhook: WebhookDefinition }
   | { type: 'webhook_removed'; id: string; atMs: number }
+  | Cutover
   | SystemOutcome;
 
 /** An operator took the wall clock for right. */
@@ -70,6 +71,20 @@ export type ClockAcceptance = {
   name: string;
   /** By how much the wall clock was ahead of the monotonic clock, s. */
   differenceSeconds: number;
+  atMs: number;
+};
+
+/** A link goes on to a business date. */
+export type Cutover = {
+  type: 'cutover';
+  /** Number of the link, and its name at that time. */
+  link: number;
+  name: string;
+  /** Days since 1970-01-01. */
+  day: number;
+  /** DE7 and DE11 of the message that said so. */
+  transmission: number;
+  stan: number;
   atMs: number;
 };
 

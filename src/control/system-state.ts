@@ -7,6 +7,7 @@ import { ApiError } from './problem.js';
 import { snapshotOf } from './program-check.js';
 import type {
   ClockAcceptance,
+  Cutover,
   ProgramDefinition,
   ProgramRecord,
   SystemLog,
@@ -59,6 +60,8 @@ export class SystemState {
   readonly #outcomes = new Map<string, number>();
 
   #clockAcceptance: ClockAcceptance | undefined;
+  /** The newest of each link, by its number: at most 65 536, and as many as there are links. */
+  readonly #cutovers = new Map<number, Cutover>();
 
   constructor(log: SystemLog) {
     this.#log = log;
@@ -169,6 +172,16 @@ export class SystemState {
       throw new ApiError('capacity_exceeded', `There are ${WEBHOOKS_MAX} webhooks already: remove some.`);
   }
 
+  /** The newest cutover of a link, by its number. */
+  cutover(link: number): Cutover | undefined {
+    return this.#cutovers.get(link);
+  }
+
+  /** The newest cutover of every link that had one. */
+  get cutovers(): readonly Cutover[] {
+    return [...this.#cutovers.values()];
+  }
+
   /** The first answer under an idempotency key (HMAC in hexadecimal), read back from the journal. */
   outcome(key: string): SystemOutcome | undefined {
     const sequence = this.#outcomes.get(key);
@@ -208,6 +221,9 @@ export class SystemState {
       }
       case 'webhook_removed':
         this.#webhooks.delete(record.id);
+        return;
+      case 'cutover':
+        this.#cutovers.set(record.link, record);
         return;
       case 'outcome':
         this.#outcomes.set(record.key, sequence);

@@ -17,10 +17,12 @@ import type {
 import { hash64, keyHash64 } from './key-hash.js';
 import { Postings } from './postings.js';
 import type { ShardState } from './shard-state.js';
+import { Contribution } from './totals.js';
 import { accountOwner, CounterChanges, cardOwner } from './velocity/counter-changes.js';
 
 const changes = new CounterChanges();
 const legs = new Postings();
+const contribution = new Contribution();
 
 /** Applies the decision about one wire message. */
 export function applyMessage(state: ShardState, event: MessageEvent): void {
@@ -45,6 +47,8 @@ export function applyMessage(state: ShardState, event: MessageEvent): void {
   if (event.postings.count > 0) postLegs(state, event, currency, event.postings, fresh);
   if (event.rulesAsked > 0) state.ruleStats.count(state.accounts.program(accountSlot), event);
   if (event.changes.count > 0) state.velocity.apply(event.changes, event.timeMs, sequence);
+  const { total } = contribution.read(event, currency);
+  if (total !== -1) state.totals.add(contribution, total, 1, event);
 }
 
 /** Places the hold of a new authorization, or one anew, or changes the one that the element belongs to. */
@@ -108,6 +112,7 @@ export function applyEvent(state: ShardState, event: PlainEvent): void {
       setControls(state, event);
       return;
     case EventKind.unknownCardCount:
+    case EventKind.totalsCompared:
       return;
   }
 }
@@ -150,7 +155,8 @@ function closeHold(state: ShardState, authorization: number, sequence: number): 
 
 function rollBack(state: ShardState, event: NotDelivered): void {
   const fresh = releaseHold(state, event.authorizationSequence, event);
-  const { postings } = event;
+  const { counted, postings } = event;
+  if (counted !== undefined) state.totals.add(counted, counted.total, -1, event);
   if (postings.length === 0) return;
   postLegs(state, event, state.accounts.currency(event.accountSlot), legs.setAll(postings), fresh);
 }

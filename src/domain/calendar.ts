@@ -81,3 +81,12 @@ export function transmissionMs(transmission: number, nowMs: number): number {
   }
   return best;
 }
+
+/**
+ * DE15 (MMDD as an integer) as a day since 1970-01-01: the year that puts it nearest to the day `near`, the earlier one on a
+ * tie. -1 when it is no date in any of the years around it.
+ */
+export function dateDay(monthDay: number, near: number): number {
+  const time = transmissionMs(monthDay * 1_000_000, near * DAY_MS);
+  return time < 0 ? -1 : time / DAY_MS;
+}

@@ -26,6 +26,8 @@ export const EventKind = {
   controlsSet: 12,
   /** A hold came to its end: what remained is released. */
   holdExpired: 13,
+  /** An acquirer's totals of a business date were compared with ours. */
+  totalsCompared: 14,
 } as const;
 export type EventKind = (typeof EventKind)[keyof typeof EventKind];
 

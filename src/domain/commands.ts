@@ -1,10 +1,12 @@
 /**
- * Writes and reads of the control plane, as they cross the rings (msgpack). A command is validated for shape by the
+ * Writes and reads of the control plane and, of totals, of the ingress, as they cross the rings (msgpack). A command is validated for shape by the
  * control plane and for meaning by the shard; a refusal is a value with a code, never an exception.
  */
 import type { AccountStatus, AccountType, CardStatus } from './codes.js';
+import type { FieldValue } from './compare-totals.js';
 import type { ControlLevel } from './controls/spec.js';
 import type { Fingerprint } from './events.js';
+import type { TotalsKey } from './totals.js';
 import type { WindowUnit } from './velocity/windows.js';
 
 /** Idempotency of one API write: HMAC-SHA-256 of key and body, 32 bytes each. Both are kept in the same frame as the effect. */
@@ -135,10 +137,29 @@ export interface ApplyProgram {
   text: string;
 }
 
+/** A read: the totals of an acquirer's business date in one shard. */
+export interface AcquirerTotals extends TotalsKey {
+  op: 'acquirer_totals';
+}
+
+/** Compares what an acquirer says (0500, 0520) with the sum over the shards, and journals both. */
+export interface CompareTotals extends TotalsKey {
+  op: 'compare_totals';
+  /** DE0, DE7 and DE11 of the message. */
+  mti: number;
+  transmission: number;
+  stan: number;
+  /** False when the message named no date: then its repeat is told by the rest. */
+  dated: boolean;
+  theirs: FieldValue[];
+  /** A row of totals (totals-table.ts). */
+  sums: number[];
+}
+
 /** What decide-command.ts decides. */
 export type Change = CreateAccount | UpdateAccount | CreateCard | CreateAlias | UpdateCard | ImportRows | PostPayment;
 
-export type Command = Change | ApplyProgram | ClaimKey | KeepAnswer | ExpireHold;
+export type Command = Change | ApplyProgram | ClaimKey | KeepAnswer | ExpireHold | CompareTotals;
 
 export type Refusal =
   | 'account_exists'
@@ -203,6 +224,7 @@ export type CommandResult =
       imported: { accounts: number; cards: number; refused: { row: number; code: Refusal }[] };
     }
   | { ok: true; sequence: number; claim: KeyClaim }
+  | { ok: true; sequence: number; compared: { equal: boolean; day: number; ours: FieldValue[] } }
   | { ok: false; code: Refusal; detail?: string };
 
 /** A claimed idempotency key. */
@@ -240,6 +262,7 @@ export type Read =
   | { op: 'outcome'; idempotency: IdempotencyTag }
   /** Revisions of the programs that the shard decides with. */
   | { op: 'programs' }
+  | AcquirerTotals
   | { op: 'totals' }
   | { op: 'stats' };
 
@@ -256,6 +279,8 @@ export type ReadResult =
   | { ok: true; outcome: CommandResult | null }
   | { ok: true; programs: { program: number; revision: number }[] }
   | { ok: true; totals: LedgerTotal[] }
+  /** A row of totals (totals-table.ts); undefined when that date is not kept. */
+  | { ok: true; values: number[] | undefined }
   | { ok: true; stats: ShardStats }
   | { ok: false; code: Refusal };
 

@@ -26,12 +26,14 @@ import { Postings } from './postings.js';
 import { inMerchantCurrency } from './reply-facts.js';
 import type { ShardState } from './shard-state.js';
 import { readStanding, Standing } from './standing.js';
+import { Contribution } from './totals.js';
 import { isForeign } from './transaction.js';
 import { CounterChanges } from './velocity/counter-changes.js';
 
 const MONEY_MAX = Number.MAX_SAFE_INTEGER;
 
 const counted = new CountedElements();
+const contribution = new Contribution();
 const changes = new CounterChanges();
 const before = new Standing();
 const after = new Standing();
@@ -175,6 +177,7 @@ export function decideNotDelivered(
     originalSequence: sequence,
     authorizationSequence: authorization,
     authorizedAfter,
+    counted: contribution.read(approval, state.accounts.currency(accountSlot)).toMessage(),
     postings: posts ? postedBack(history, keys, authorization) : [],
     changes: counts ? packedGiveBack(context, authorization, authorizedAfter) : new Uint8Array(0),
     holdDelta: 0 - back,

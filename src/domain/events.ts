@@ -4,8 +4,10 @@
  */
 import { CONTROL_CASH_WINDOWS_MAX, CONTROL_WINDOWS_MAX, RULES_PER_SET_MAX } from '../limits.js';
 import type { AccountStatus, AccountType, CardStatus, ElementKind, EventKind, Reason } from './codes.js';
+import type { FieldValue } from './compare-totals.js';
 import { MessageInput } from './message.js';
 import { Postings } from './postings.js';
+import type { CountedMessage, TotalsKey } from './totals.js';
 import { CounterChanges } from './velocity/counter-changes.js';
 
 /** Windows of a card's controls and of its account's. */
@@ -218,6 +220,8 @@ export interface NotDelivered extends EventHead {
   authorizedAfter: number;
   /** Released amount as a change of held: zero or negative. */
   holdDelta: number;
+  /** What the approval counts in the totals of its business date, and does not any more; undefined when nowhere. */
+  counted: CountedMessage | undefined;
   /** Legs that undo what the approval posted. */
   postings: Posting[];
   /** Give-backs to velocity counters, packed (velocity/counter-changes.ts). */
@@ -306,7 +310,22 @@ export interface HoldExpired extends EventHead {
   previousOfCard: number;
 }
 
+/** The answer to a 0500 or 0520, with both sides. */
+export interface TotalsCompared extends EventHead, TotalsKey {
+  kind: typeof EventKind.totalsCompared;
+  /** DE0, DE7 and DE11 of the message. */
+  mti: number;
+  transmission: number;
+  stan: number;
+  /** 1 when every field that the acquirer sent is as ours. */
+  equal: number;
+  theirs: FieldValue[];
+  /** DE74 to 89 and 97, ascending. */
+  ours: FieldValue[];
+}
+
 export type PlainEvent =
+  | TotalsCompared
   | HoldExpired
   | ProgramApplied
   | ControlsSet

@@ -22,6 +22,8 @@ export const KeyKind = {
   elements: 5,
   /** card + the acquirer's reference of a hold (DE48 tag 80), searchable by the reference. */
   holdReference: 6,
+  /** link + acquirer + DE11 + DE7 of totals that were compared; no card. */
+  comparison: 7,
 } as const;
 export type KeyKind = (typeof KeyKind)[keyof typeof KeyKind];
 

@@ -4,7 +4,7 @@
  * Candidates are always confirmed on the record, so a collision costs a read and never an answer.
  */
 import { EventKind } from './codes.js';
-import type { MessageEvent, NotDelivered, PlainEvent } from './events.js';
+import type { MessageEvent, NotDelivered, PlainEvent, TotalsCompared } from './events.js';
 import { finishHash, mixBytes, mixInteger, mixWord } from './hash.js';
 import { KeyKind } from './history.js';
 import { type MessageInput, Text } from './message.js';
@@ -19,6 +19,9 @@ function asciiBytes(text: string): Uint8Array {
   for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
   return bytes;
 }
+
+/** What names a comparison of totals: its repeat has the same. */
+type ComparisonName = Pick<TotalsCompared, 'link' | 'acquirer' | 'stan' | 'transmission'>;
 
 export class IndexKeys {
   /** The key last made: two unsigned 32-bit words. */
@@ -80,6 +83,13 @@ export class IndexKeys {
     this.low = finishHash(mixInteger(this.#seedLow ^ KeyKind.elements, sequence));
   }
 
+  /** Totals that were compared for an acquirer of a link: its DE11 and DE7; no card. */
+  comparisonKey({ link, acquirer, stan, transmission }: ComparisonName): void {
+    const { comparison } = KeyKind;
+    this.high = this.#pack(comparison, mixInteger(mixWord(this.#highOf(comparison), stan), transmission));
+    this.low = finishHash(mixInteger(mixWord(this.#seedLow ^ comparison, link), acquirer));
+  }
+
   /** High word to search by DE11. */
   stanHigh(stan: number): number {
     return this.#pack(KeyKind.stan, mixWord(this.#highOf(KeyKind.stan), stan));
@@ -136,6 +146,9 @@ export function keysOfEvent(
   else if (event.kind === EventKind.notDelivered) keysOfRollBack(event, keys, visit);
   else if (event.kind === EventKind.holdExpired) {
     keys.elementsKey(event.originalSequence);
+    visit(keys.high, keys.low);
+  } else if (event.kind === EventKind.totalsCompared) {
+    keys.comparisonKey(event);
     visit(keys.high, keys.low);
   }
 }

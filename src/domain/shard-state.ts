@@ -26,6 +26,7 @@ import { BLOCK_BITS } from './rows.js';
 import { RuleStats } from './rule-stats.js';
 import { Table } from './tables.js';
 import { TextTable } from './text-table.js';
+import { TotalsTable } from './totals-table.js';
 import { VelocityTable } from './velocity/velocity-table.js';
 
 const COUNTERS_VERSION = 1;
@@ -52,6 +53,7 @@ export class ShardState {
   readonly controls: TextTable;
   readonly velocity: VelocityTable;
   readonly ruleStats = new RuleStats(this.digest);
+  readonly totals = new TotalsTable(this.digest);
 
   #tombstones = 0;
   #countersNewest = 0;
@@ -103,7 +105,8 @@ export class ShardState {
       this.programs.memoryBytes +
       this.controls.memoryBytes +
       this.velocity.memoryBytes +
-      this.ruleStats.memoryBytes
+      this.ruleStats.memoryBytes +
+      this.totals.memoryBytes
     );
   }
 
@@ -127,6 +130,7 @@ export class ShardState {
       this.controls.dirtyCount +
       this.velocity.dirtyCount +
       this.ruleStats.dirtyCount +
+      this.totals.dirty.count +
       (this.#countersDirty ? 1 : 0)
     );
   }
@@ -147,9 +151,9 @@ export class ShardState {
 
   #dirtyTables(): { startPass(): void; readonly passDone: boolean }[] {
     const { accounts, cards, holds, ledger, references, idempotency, poisons } = this;
-    const { programs, controls, velocity, ruleStats } = this;
+    const { programs, controls, velocity, ruleStats, totals } = this;
     const lists = [accounts.dirty, cards.dirty, holds.dirty, ledger.dirty, references, idempotency, poisons];
-    return [...lists, programs, controls, velocity, ruleStats];
+    return [...lists, programs, controls, velocity, ruleStats, totals.dirty];
   }
 
   /**
@@ -176,6 +180,7 @@ export class ShardState {
     taken += this.controls.takeDirty(limit - taken, (owner) => visit(Table.controls, owner));
     taken += this.velocity.takeDirty(limit - taken, (owner) => visit(Table.velocity, owner));
     taken += this.ruleStats.takeDirty(limit - taken, (key) => visit(Table.ruleStats, key));
+    taken += this.totals.dirty.take(limit - taken, (place) => visit(Table.totals, place));
     return taken;
   }
 
@@ -216,6 +221,9 @@ export class ShardState {
         return cursor.at - at;
       case Table.ruleStats:
         this.ruleStats.writeRow(key, cursor);
+        return cursor.at - at;
+      case Table.totals:
+        this.totals.writeRow(key, cursor);
         return cursor.at - at;
       case Table.counters:
         cursor.putU8(COUNTERS_VERSION);
@@ -274,6 +282,9 @@ export class ShardState {
         break;
       case Table.ruleStats:
         this.ruleStats.readRow(key, cursor, length);
+        break;
+      case Table.totals:
+        this.totals.readRow(key, cursor);
         break;
       case Table.counters:
         assert(

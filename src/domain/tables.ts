@@ -25,5 +25,7 @@ export const Table = {
   velocity: 11,
   /** Statistics of rules, by program and revision (rule-stats.ts). */
   ruleStats: 12,
+  /** Totals of acquirers by business date, by their place in the table (totals-table.ts). */
+  totals: 13,
 } as const;
 export type Table = (typeof Table)[keyof typeof Table];

@@ -28,10 +28,12 @@ import { ControlBlock, ShardState } from '../ring/control-block.js';
 import { CardDirectory } from '../ring/directory.js';
 import { PanFingerprinter } from '../vault/fingerprint.js';
 import type { Connection } from './connection.js';
+import { type CutoverKeeper, Cutovers } from './cutovers.js';
 import { InFlightTable } from './in-flight.js';
 import { type IngressLog, Link, type Listener, type MessageSink, SocketBudget } from './link.js';
 import { checkLinks, type LinkProfile } from './links.js';
 import { Answer, Codecs, type DialectCodec, SIGN_OFF } from './local-reply.js';
+import { asksForTotals, Reconciliations } from './reconciliations.js';
 import { Replies } from './replies.js';
 import { RollBacks } from './roll-backs.js';
 import { Router, type ShardOfFingerprint } from './router.js';
@@ -68,6 +70,8 @@ export interface IngressOptions {
   readonly fingerprintKey: Uint8Array;
   readonly log: IngressLog;
   readonly shardOfFingerprint: ShardOfFingerprint;
+  /** Keeps the links' business dates. */
+  readonly keepCutover: CutoverKeeper;
   /** `auto` (default) takes uWebSockets.js when its binary loads here, else ws. */
   readonly wsAdapter?: WsAdapterSetting;
   /** Most sockets of all links together; none by default. */
@@ -105,6 +109,8 @@ export class Ingress implements MessageSink {
   readonly #rollBacks: RollBacks;
   readonly #replies: Replies;
   readonly #signOffs = new SignOffs(this.#codecs, this.#counters);
+  readonly #cutovers: Cutovers;
+  readonly #reconciliations: Reconciliations;
   #looks = 0;
   #scheduled = false;
   /** Messages per ms over the last rate window. */
@@ -130,16 +136,31 @@ export class Ingress implements MessageSink {
     this.#rollBacks = new RollBacks(this.#rings, this.#control, this.#counters, options.log);
     const headerBytes = Math.max(0, ...options.links.map((link) => link.headerBytes));
     this.#table = new InFlightTable(options.tuning?.inFlight ?? IN_FLIGHT_MAX, headerBytes);
-    this.#replies = new Replies(this.#table, this.#rollBacks, this.#codecs, this.#writes, this.#counters);
+    const parts = [this.#table, this.#rings, this.#control, this.#codecs, this.#counters] as const;
+    this.#reconciliations = new Reconciliations(...parts);
+    this.#replies = new Replies(
+      this.#table,
+      this.#rollBacks,
+      this.#reconciliations,
+      this.#codecs,
+      this.#writes,
+      this.#counters,
+    );
+    this.#cutovers = new Cutovers(this.#codecs, this.#writes, this.#counters, options.log, options.keepCutover);
     const sockets = new SocketBudget(options.socketsMax ?? Number.POSITIVE_INFINITY);
     this.#links = options.links.map((profile) => new Link(profile, this, this.#counters, sockets, options.log));
   }
 
   /**
    * Listens on every link; when one cannot, none does.
+   * @param days business days of the links that have one, days since 1970
    * @throws HoldfastError `port_in_use` naming address and setting, `config_invalid` for an unavailable adapter.
    */
-  async start(): Promise<IngressAddresses> {
+  async start(days: readonly { link: number; day: number }[] = []): Promise<IngressAddresses> {
+    for (const { link, day } of days) {
+      const known = this.#links.find(({ profile }) => profile.number === link);
+      if (known !== undefined) known.businessDay = day;
+    }
     const addresses: { tcp?: string; ws?: string; links: Record<string, string>; wsAdapter?: WsAdapterName } = {
       links: {},
     };
@@ -177,7 +198,11 @@ export class Ingress implements MessageSink {
     this.#stopping = true;
     for (const listener of this.#listeners) listener.stopAccepting();
     const untilUs = monotonicUs() + graceMs * 1000;
-    while ((this.#table.used > 0 || this.#rollBacks.pending > 0) && monotonicUs() < untilUs) await pause(2);
+    while (
+      (this.#table.used > 0 || this.#rollBacks.pending > 0 || this.#cutovers.pending > 0) &&
+      monotonicUs() < untilUs
+    )
+      await pause(2);
     if (this.#table.used > 0) {
       this.#options.log.warn({ inFlight: this.#table.used }, 'stopped with requests in flight: they stay unanswered');
     }
@@ -223,6 +248,7 @@ export class Ingress implements MessageSink {
       timeouts: counters.timeouts,
       notDelivered: counters.notDelivered,
       rolledBack: counters.rolledBack,
+      businessDays: Object.fromEntries(this.#links.map(({ profile, businessDay }) => [profile.name, businessDay])),
       shed: { ...counters.shed },
       errors: { ...counters.errors },
     };
@@ -261,6 +287,10 @@ export class Ingress implements MessageSink {
     }
     if (classOf(mti) === MessageClass.networkManagement) {
       this.#network(connection, header, codec, wellFormed);
+      return;
+    }
+    if (asksForTotals(mti)) {
+      this.#totals(connection, header, codec, wellFormed, receivedUs);
       return;
     }
     const cause = this.#admit(connection) ?? this.#dispatch(connection, codec, bytes, start, end, header, receivedUs);
@@ -310,7 +340,7 @@ export class Ingress implements MessageSink {
     link.inFlight++;
     const token = table.tokenOf(slot);
     const { index } = connection.dialect;
-    if (!router.send(bytes, start, end, index, link.profile.number, token, receivedUs, deadlineUs)) {
+    if (!router.send(bytes, start, end, index, link.profile.number, link.businessDay, token, receivedUs, deadlineUs)) {
       link.inFlight--;
       table.free(slot);
       return 'ring_full';
@@ -319,26 +349,44 @@ export class Ingress implements MessageSink {
     return undefined;
   }
 
+  /** Totals of an acquirer: all shards are asked, and the answer comes with the replies. */
+  #totals(
+    connection: Connection,
+    header: Uint8Array | undefined,
+    codec: DialectCodec,
+    wellFormed: boolean,
+    receivedUs: number,
+  ): void {
+    const begun = wellFormed
+      ? (this.#admit(connection) ?? this.#reconciliations.begin(connection, codec.request, header, receivedUs))
+      : Answer.formatError;
+    if (begun === undefined) return;
+    if (typeof begun === 'string') this.#counters.shed[begun]++;
+    this.#refuse(connection, header, codec, typeof begun === 'string' ? Answer.unavailable : begun);
+  }
+
   #refuse(connection: Connection, header: Uint8Array | undefined, codec: DialectCodec, answer: Answer): void {
     if (connection.queue(header, codec.bytes, 0, codec.refuse(answer))) this.#counters.replies++;
   }
 
   /**
-   * Sign-on, sign-off and echo test. Key exchange and cutover are functions of the network that this release does not have
-   * (40); any other code of class 8 means nothing here (12).
+   * Sign-on, sign-off, echo test, and the cutover, which is answered when it is durable. Key exchange is a function that this
+   * release does not have (40); any other code of class 8 means nothing here (12).
    */
   #network(connection: Connection, header: Uint8Array | undefined, codec: DialectCodec, wellFormed: boolean): void {
     const { request } = codec;
     const code = request.digits(NETWORK_CODE);
-    let answer: Answer = Answer.approved;
+    let answer: Answer | undefined = Answer.approved;
     if (!wellFormed || code < 0) answer = Answer.formatError;
     else if (request.mti > 801) answer = Answer.invalidTransaction;
-    else if (code === SIGN_ON && this.#stopping) answer = Answer.unavailable;
+    else if ((code === SIGN_ON || code === CUTOVER) && this.#stopping) answer = Answer.unavailable;
     else if (code === SIGN_ON) signOn(connection, header);
     else if (code === SIGN_OFF) connection.signedOn = false;
-    else if (code === KEY_EXCHANGE || code === CUTOVER) answer = Answer.functionNotSupported;
+    else if (code === CUTOVER) answer = this.#cutovers.begin(connection, header, codec);
+    else if (code === KEY_EXCHANGE) answer = Answer.functionNotSupported;
     else if (code !== ECHO_TEST) answer = Answer.invalidTransaction;
     this.#counters.network++;
+    if (answer === undefined) return;
     if (connection.queue(header, codec.bytes, 0, codec.network(answer))) this.#counters.replies++;
   }
 

@@ -59,6 +59,8 @@ export class Link {
   readonly sink: MessageSink;
   readonly counters: Counters;
   readonly connections = new Set<Connection>();
+  /** Business day of all its connections, days since 1970; 0 before its first cutover: then the UTC day counts. */
+  businessDay = 0;
   /** Requests of this link that wait for a shard. */
   inFlight = 0;
   readonly #log: IngressLog;

@@ -18,8 +18,25 @@ export const Answer = {
   formatError: 30,
   functionNotSupported: 40,
   unavailable: 91,
+  outOfBalance: 95,
 } as const;
 export type Answer = (typeof Answer)[keyof typeof Answer];
+
+/** A field of totals: 74 to 89, or 97 with D as a negative number. */
+export interface TotalsField {
+  field: number;
+  value: number;
+}
+
+const TOTALS_BEFORE_39 = [32, 33, 37] as const;
+const TOTALS_BEHIND_39 = [41, 42, 49, 50, 63] as const;
+const SETTLEMENT_DATE = 15;
+const SETTLEMENT_CODE = 66;
+/** DE66. */
+const IN_BALANCE = 1;
+const OUT_OF_BALANCE = 2;
+const NET = 97;
+const SETTLEMENT_INSTITUTION = 99;
 
 const NETWORK_BEFORE_39 = [7, 11, 12, 13, 32, 33, 37] as const;
 const NETWORK_BEHIND_39 = [41, 63, 70] as const;
@@ -69,6 +86,29 @@ export class DialectCodec {
     for (const field of NETWORK_BEFORE_39) encoder.copy(request, field);
     encoder.putDigits(RESPONSE_CODE, answer);
     for (const field of NETWORK_BEHIND_39) encoder.copy(request, field);
+    return encoder.finish();
+  }
+
+  /**
+   * Builds the 0510 or 0530 of the decoded request: the date it is about (DE15, `day` since 1970), 39 and DE66, and our totals,
+   * ascending. Returns its length.
+   */
+  totals(answer: Answer, day: number, ours: readonly TotalsField[]): number {
+    const request = this.request;
+    const encoder = this.#encoder;
+    const date = new Date(day * 86_400_000);
+    encoder.begin(this.bytes, 0, replyMti(request.mti), true);
+    for (const field of [TRANSMISSION, STAN, 12, 13]) encoder.copy(request, field);
+    encoder.putDigits(SETTLEMENT_DATE, (date.getUTCMonth() + 1) * 100 + date.getUTCDate());
+    for (const field of TOTALS_BEFORE_39) encoder.copy(request, field);
+    encoder.putDigits(RESPONSE_CODE, answer);
+    for (const field of TOTALS_BEHIND_39) encoder.copy(request, field);
+    encoder.putDigits(SETTLEMENT_CODE, answer === Answer.approved ? IN_BALANCE : OUT_OF_BALANCE);
+    for (const { field, value } of ours) {
+      if (field !== NET) encoder.putDigits(field, value);
+      else encoder.putString(NET, `${value < 0 ? 'D' : 'C'}${String(Math.abs(value)).padStart(16, '0')}`);
+    }
+    encoder.copy(request, SETTLEMENT_INSTITUTION);
     return encoder.finish();
   }
 

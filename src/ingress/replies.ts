@@ -15,6 +15,7 @@ import type { RingConsumer } from '../ring/ring.js';
 import type { Connection } from './connection.js';
 import { InFlightState, type InFlightTable, NO_TOKEN } from './in-flight.js';
 import { Answer, type Codecs } from './local-reply.js';
+import type { Reconciliations } from './reconciliations.js';
 import type { RollBacks } from './roll-backs.js';
 import type { Counters } from './stats.js';
 import type { Writes } from './writes.js';
@@ -22,15 +23,24 @@ import type { Writes } from './writes.js';
 export class Replies {
   readonly #table: InFlightTable;
   readonly #rollBacks: RollBacks;
+  readonly #reconciliations: Reconciliations;
   readonly #codecs: Codecs;
   readonly #writes: Writes;
   readonly #counters: Counters;
   /** Late approvals whose roll-back is under way, by token: the reply, to answer 91 from. */
   readonly #kept = new Map<number, Uint8Array>();
 
-  constructor(table: InFlightTable, rollBacks: RollBacks, codecs: Codecs, writes: Writes, counters: Counters) {
+  constructor(
+    table: InFlightTable,
+    rollBacks: RollBacks,
+    reconciliations: Reconciliations,
+    codecs: Codecs,
+    writes: Writes,
+    counters: Counters,
+  ) {
     this.#table = table;
     this.#rollBacks = rollBacks;
+    this.#reconciliations = reconciliations;
     this.#codecs = codecs;
     this.#writes = writes;
     this.#counters = counters;
@@ -47,6 +57,9 @@ export class Replies {
     switch (reply.kind) {
       case ReplyKind.wire:
         this.#onWireReply(reply, slot, token);
+        break;
+      case ReplyKind.result:
+        if (this.#reconciliations.take(reply, slot, token)) this.#release(slot);
         break;
       case ReplyKind.rolledBack:
         this.#rollBacks.confirmed(reply.shard, reply.b);
@@ -172,6 +185,7 @@ export class Replies {
   /** Frees an entry that stays unanswered. */
   #forget(slot: number, token: number): void {
     this.#kept.delete(token);
+    this.#reconciliations.forget(token);
     this.#release(slot);
   }
 

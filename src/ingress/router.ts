@@ -73,13 +73,17 @@ export class Router {
     }
   }
 
-  /** Writes the message with the route found last; false when the ring is full. The caller signals once per read. */
+  /**
+   * Writes the message with the route found last. `businessDay`: of the link, 0 without one (wire-entry.ts). False when the
+   * ring is full. The caller signals once per read.
+   */
   send(
     bytes: Uint8Array,
     start: number,
     end: number,
     dialectIndex: number,
     link: number,
+    businessDay: number,
     token: number,
     receivedUs: number,
     deadlineUs: number,
@@ -99,6 +103,7 @@ export class Router {
     target[at + 17] = hasPan ? 1 : 0;
     target[at + 18] = link;
     target[at + 19] = link >>> 8;
+    putWord(target, at + 20, businessDay);
     copyBytes(bytes, start, target, at + WIRE_HEADER_BYTES, length);
     producer.commit(RequestKind.wire, 0, this.shard, token, 0, receivedUs, deadlineUs, WIRE_HEADER_BYTES + length);
     return true;

@@ -72,6 +72,8 @@ export interface IngressStats {
   /** Approvals that came too late or for a closed connection, and how many of them are rolled back by now. */
   readonly notDelivered: number;
   readonly rolledBack: number;
+  /** Business day of each link by its name, days since 1970; 0 before its first cutover. */
+  readonly businessDays: Record<string, number>;
   readonly shed: Record<ShedCause, number>;
   readonly errors: Record<ErrorKind, number>;
 }

@@ -75,6 +75,7 @@ export class Decoder {
   bytes: Uint8Array = EMPTY;
 
   private origin = 0;
+  private behind = 0;
   private readonly present = new Int32Array(4);
   private readonly starts = new Uint32Array(FIELD_MAX + 1);
   private readonly lengths = new Uint16Array(FIELD_MAX + 1);
@@ -94,6 +95,7 @@ export class Decoder {
     }
     this.bytes = buf;
     this.origin = start;
+    this.behind = end;
     this.mti = 0;
     this.errorField = 0;
     this.errorOffset = 0;
@@ -128,6 +130,11 @@ export class Decoder {
     if (at >= 0 && word3 !== 0) at = this.walk(buf, at, end, 3, word3);
     if (at >= 0 && at !== end) this.fail(lastField(word0, word1, word2, word3), at, DecodeReason.trailingBytes);
     return this.errorReason === DecodeReason.none;
+  }
+
+  /** A copy of the message that was decoded last. Cold paths only. */
+  copy(): Uint8Array {
+    return Uint8Array.from(this.bytes.subarray(this.origin, this.behind));
   }
 
   /**

@@ -6,7 +6,9 @@
  * version that was ever released stays readable.
  */
 import { EventKind } from '../domain/codes.js';
+import type { FieldValue } from '../domain/compare-totals.js';
 import type { Fingerprint, MessageEvent, PlainEvent, Posting } from '../domain/events.js';
+import type { CountedMessage, Total } from '../domain/totals.js';
 import { readMessage, writeMessage } from './message-record.js';
 import { MsgpackError, type MsgpackReader, type MsgpackWriter } from './msgpack.js';
 
@@ -39,9 +41,10 @@ export function writePlain(out: MsgpackWriter, event: PlainEvent): void {
       numbers(out, event.previousOfCard, event.previousOfAccount);
       break;
     case EventKind.notDelivered:
-      head(out, event, 13, 2);
+      head(out, event, 14, 3);
       numbers(out, event.accountSlot, event.cardSlot, event.originalSequence, event.authorizationSequence);
       numbers(out, event.authorizedAfter, event.holdDelta);
+      counted(out, event.counted);
       postings(out, event.postings);
       out.binary(event.changes);
       numbers(out, event.previousOfAccount, event.previousOfCard);
@@ -58,6 +61,13 @@ export function writePlain(out: MsgpackWriter, event: PlainEvent): void {
       out.text(event.reference);
       postings(out, event.postings);
       numbers(out, event.previousOfAccount);
+      break;
+    case EventKind.totalsCompared:
+      head(out, event, 13);
+      numbers(out, event.mti, event.link, event.acquirer, event.day, event.currency, event.transmission, event.stan);
+      numbers(out, event.equal);
+      fieldValues(out, event.theirs);
+      fieldValues(out, event.ours);
       break;
     case EventKind.poison:
       head(out, event, 6);
@@ -96,6 +106,17 @@ function head(out: MsgpackWriter, event: PlainEvent, fields: number, version = F
 function postings(out: MsgpackWriter, legs: readonly Posting[]): void {
   out.arrayHeader(legs.length * 2);
   for (const leg of legs) numbers(out, leg.glAccount, leg.amount);
+}
+
+function fieldValues(out: MsgpackWriter, fields: readonly FieldValue[]): void {
+  out.arrayHeader(fields.length * 2);
+  for (const { field, value } of fields) numbers(out, field, value);
+}
+
+function counted(out: MsgpackWriter, message: CountedMessage | undefined): void {
+  out.arrayHeader(message === undefined ? 0 : 6);
+  if (message === undefined) return;
+  numbers(out, message.link, message.acquirer, message.day, message.currency, message.total, message.amount);
 }
 
 function numbers(out: MsgpackWriter, ...values: number[]): void {
@@ -183,27 +204,32 @@ form(EventKind.notDelivered, 1, 9, (r, sequence, timeMs) => {
     authorizationSequence: originalSequence,
     authorizedAfter: 0,
     holdDelta: r.integer(),
+    counted: undefined,
     postings: [],
     changes: new Uint8Array(0),
     previousOfAccount: r.integer(),
     previousOfCard: r.integer(),
   };
 });
-form(EventKind.notDelivered, 2, 13, (r, sequence, timeMs) => ({
-  kind: EventKind.notDelivered,
-  sequence,
-  timeMs,
-  accountSlot: r.integer(),
-  cardSlot: r.integer(),
-  originalSequence: r.integer(),
-  authorizationSequence: r.integer(),
-  authorizedAfter: r.integer(),
-  holdDelta: r.integer(),
-  postings: readPostings(r),
-  changes: r.binary(),
-  previousOfAccount: r.integer(),
-  previousOfCard: r.integer(),
-}));
+/** Version 2 knew no totals. */
+for (const version of [2, 3]) {
+  form(EventKind.notDelivered, version, 11 + version, (r, sequence, timeMs) => ({
+    kind: EventKind.notDelivered,
+    sequence,
+    timeMs,
+    accountSlot: r.integer(),
+    cardSlot: r.integer(),
+    originalSequence: r.integer(),
+    authorizationSequence: r.integer(),
+    authorizedAfter: r.integer(),
+    holdDelta: r.integer(),
+    counted: version === 2 ? undefined : readCounted(r),
+    postings: readPostings(r),
+    changes: r.binary(),
+    previousOfAccount: r.integer(),
+    previousOfCard: r.integer(),
+  }));
+}
 form(EventKind.holdExpired, 1, 11, (r, sequence, timeMs) => ({
   kind: EventKind.holdExpired,
   sequence,
@@ -227,6 +253,21 @@ form(EventKind.payment, 1, 9, (r, sequence, timeMs) => ({
   reference: r.text(),
   postings: readPostings(r),
   previousOfAccount: r.integer(),
+}));
+form(EventKind.totalsCompared, 1, 13, (r, sequence, timeMs) => ({
+  kind: EventKind.totalsCompared,
+  sequence,
+  timeMs,
+  mti: r.integer(),
+  link: r.integer(),
+  acquirer: r.integer(),
+  day: r.integer(),
+  currency: r.integer(),
+  transmission: r.integer(),
+  stan: r.integer(),
+  equal: r.integer(),
+  theirs: readFieldValues(r),
+  ours: readFieldValues(r),
 }));
 form(EventKind.poison, 1, 6, (r, sequence, timeMs) => ({
   kind: EventKind.poison,
@@ -269,6 +310,25 @@ form(EventKind.controlsSet, 1, 8, (r, sequence, timeMs) => ({
   previousOfAccount: r.integer(),
   previousOfCard: r.integer(),
 }));
+
+function readFieldValues(reader: MsgpackReader): FieldValue[] {
+  const count = reader.arrayHeader() / 2;
+  const fields: FieldValue[] = [];
+  for (let i = 0; i < count; i++) fields.push({ field: reader.integer(), value: reader.integer() });
+  return fields;
+}
+
+function readCounted(reader: MsgpackReader): CountedMessage | undefined {
+  if (reader.arrayHeader() === 0) return undefined;
+  return {
+    link: reader.integer(),
+    acquirer: reader.integer(),
+    day: reader.integer(),
+    currency: reader.integer(),
+    total: reader.integer() as Total,
+    amount: reader.integer(),
+  };
+}
 
 function readPostings(reader: MsgpackReader): Posting[] {
   const count = reader.arrayHeader() / 2;

@@ -7,6 +7,7 @@ import type { Command, CommandResult } from '../domain/commands.js';
 import { type Commit, decideCommand } from '../domain/decide-command.js';
 import { applyProgram } from '../domain/program/apply-program.js';
 import type { RingConsumer } from '../ring/ring.js';
+import { compareTotals } from './compare.js';
 import { claimKey, earlierOutcome, keepAnswer, keepOutcome } from './idempotency.js';
 import type { LogicalShard } from './logical-shard.js';
 
@@ -20,6 +21,7 @@ export function handleCommand(shard: LogicalShard, client: number, entry: RingCo
 function runCommand(shard: LogicalShard, command: Command, nowMs: number): CommandResult {
   if (command.op === 'claim_key') return claimKey(shard, command, nowMs);
   if (command.op === 'keep_answer') return keepAnswer(shard, command, nowMs);
+  if (command.op === 'compare_totals') return compareTotals(shard, command, nowMs);
   if (command.op === 'expire_hold') return expireHold(shard, command.sequence);
   const record: Commit = (event) => shard.record(event);
   if (command.op === 'apply_program') return applyProgram(shard.state, command, nowMs, record);

@@ -13,6 +13,7 @@
 import { pack } from 'msgpackr';
 import { applyEvent, applyMessage } from '../domain/apply.js';
 import { ElementKind, EventKind, Response } from '../domain/codes.js';
+import type { CompareTotals } from '../domain/commands.js';
 import { LimitsReader } from '../domain/controls/limits-view.js';
 import { decideExpiry, firstDue, newExpiry } from '../domain/decide-expiry.js';
 import { DECIDED, decideMessage } from '../domain/decide-message.js';
@@ -32,11 +33,11 @@ import type { ShardHead } from '../journal/types.js';
 import { REPLY_BYTES_MAX } from '../limits.js';
 import { ReplyKind, RequestKind } from '../ring/kinds.js';
 import type { RingConsumer } from '../ring/ring.js';
-import { WIRE_HEADER_BYTES } from '../ring/wire-entry.js';
+import { businessDayOfWireEntry, WIRE_HEADER_BYTES } from '../ring/wire-entry.js';
 import { ShardCounter } from '../shard-instruments.js';
 import { HeldReplies } from './held-replies.js';
 import { ShardHistory } from './history.js';
-import { normalize } from './normalize.js';
+import { datesOf, normalize } from './normalize.js';
 import { messageHash, Poisons } from './poison.js';
 import { writeRefusal, writeReply } from './reply.js';
 import { StageTimes } from './stage-times.js';
@@ -190,7 +191,9 @@ export class LogicalShard {
     const messageAt = at + WIRE_HEADER_BYTES;
     const messageEnd = at + entry.payloadLength;
     const decoded = decoder.decode(bytes, messageAt, messageEnd);
-    normalize(decoder, decoded, bytes[at + 16]!, bytes[at + 18]! | (bytes[at + 19]! << 8), context.event.input);
+    const { input } = context.event;
+    normalize(decoder, decoded, bytes[at + 16]!, bytes[at + 18]! | (bytes[at + 19]! << 8), input);
+    datesOf(input, businessDayOfWireEntry(bytes, at), context.nowMs);
     instruments.queue.record(context.nowUs - entry.timeUs);
     const bodyAt = messageAt + decoder.dialect.mtiBytes;
     if (this.poisons.has(bytes, bodyAt, messageEnd - bodyAt)) {
@@ -318,6 +321,18 @@ export class LogicalShard {
   /** Answers a command or a read while the shard is out of service. */
   refuseCall(client: number, token: number): void {
     this.queueResult(client, token, pack({ ok: false, code: 'shard_unavailable' }));
+  }
+
+  /** Key of a comparison of totals in the index. */
+  comparisonKey(command: CompareTotals): { high: number; low: number } {
+    const { keys } = this.#context.ports;
+    keys.comparisonKey(command);
+    return { high: keys.high, low: keys.low };
+  }
+
+  /** Counts an answer that is none to a wire entry. */
+  countOutcome(mti: number, response: number): void {
+    this.#context.ports.instruments.outcome(mti, response, 0);
   }
 
   /** True for a command or a read that once stopped the shard; it has been refused then. */

@@ -10,8 +10,10 @@
  * The texts are kept for years: card numbers in them are masked here (docs/decisions/0014-card-numbers-in-texts.md). Matches
  * compare what is stored, so a repeat is masked like its original; a reply echoes the request and not these texts.
  */
+import { dateDay } from '../domain/calendar.js';
 import { ABSENT, Carried, classOf, isServed, type MessageInput, TEXT_COUNT, Text } from '../domain/message.js';
 import { Sort, sortOf } from '../domain/transaction.js';
+import { utcDayOf } from '../domain/velocity/windows.js';
 import type { Decoder } from '../iso8583/decoder.js';
 import { readOwnNumber } from '../iso8583/own-number.js';
 import { AMOUNT_GROUP_BYTES, AmountType, PrivateTag, TagWalker } from '../iso8583/private-data.js';
@@ -50,6 +52,23 @@ export function normalize(
 ): void {
   read(decoder, decoded, dialect, link, input);
   maskTexts(decoder, input);
+}
+
+/**
+ * The business day of a normalized message: DE15 in the year nearest to now, else the day of its link, else the UTC day of the
+ * shard's time. A DE15 that is no date is malformed.
+ * @param linkDay days since 1970, 0 before the link's first cutover
+ * @param nowMs shard time, ms since 1970 UTC
+ */
+export function datesOf(input: MessageInput, linkDay: number, nowMs: number): void {
+  const today = utcDayOf(nowMs);
+  if (input.settlementDate === ABSENT) {
+    input.businessDay = linkDay > 0 ? linkDay : today;
+    return;
+  }
+  const day = dateDay(input.settlementDate, today);
+  if (day >= 0) input.businessDay = day;
+  else if (input.badField === 0 && isServed(input.mti)) input.badField = 15;
 }
 
 /** Masks the message's own card number in every text, and any card number in DE43, which is free text. */

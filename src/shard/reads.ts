@@ -8,6 +8,7 @@ import { countDue } from '../domain/due-holds.js';
 import { accountRow, accountView, cardRow, cardView, ledgerTotals } from '../domain/views.js';
 import { DUE_ROWS_PER_READ } from '../limits.js';
 import type { RingConsumer } from '../ring/ring.js';
+import { totalsOf } from './compare.js';
 import { earlierOutcome } from './idempotency.js';
 import type { LogicalShard } from './logical-shard.js';
 
@@ -91,6 +92,8 @@ function answer(shard: LogicalShard, durable: number, nowMs: number, read: Read)
       return { ok: true, outcome: earlierOutcome(shard, read.idempotency) ?? null };
     case 'programs':
       return { ok: true, programs: programRevisions(shard) };
+    case 'acquirer_totals':
+      return { ok: true, values: totalsOf(shard, read, nowMs) };
     case 'totals':
       return { ok: true, totals: ledgerTotals(shard.state) };
     case 'stats':

@@ -79,8 +79,9 @@ describe('records as JSON', () => {
       '10 poison',
       '11 unknown_card_count',
       '12 idempotency',
-      '13 message',
+      '13 totals_compared',
       '14 message',
+      '15 message',
     ]);
     expect(records[0]).toMatchObject({
       id: 'acc_1.A-z',
@@ -90,7 +91,8 @@ describe('records as JSON', () => {
     });
     expect(records[1]).toMatchObject({ status: 'frozen' });
     expect(records[3]).toMatchObject({ status: 'lost', previous_of_card: 3 });
-    expect(records[12]).toMatchObject({
+    expect(records[12]).toMatchObject({ mti: 501, equal: 0, theirs: [{ field: 76, value: 3 }, { field: 97 }] });
+    expect(records[13]).toMatchObject({
       element: 'authorization',
       response_code: '00',
       approval_code: '000007',
@@ -106,11 +108,11 @@ describe('records as JSON', () => {
         carried: ['track2', 'chip'],
       },
     });
-    expect(records[12]!.verdicts).toMatchObject({ message_type: 'pass' });
+    expect(records[13]!.verdicts).toMatchObject({ message_type: 'pass' });
   });
 
   it('shows the effects that only some messages have', () => {
-    expect(records[13]).toMatchObject({
+    expect(records[14]).toMatchObject({
       ...{ original_sequence: 3, element_sequence: 5, token_slot: 2, hold_placed: true, authorized_after: 900 },
       hold_flags: ['refund', 'counted'],
       card_status_after: 'stolen',
@@ -131,7 +133,7 @@ describe('records as JSON', () => {
       input: { cash_back: 300, advice_reason: 'S', file_action: '1', file_code: '04', business_day: '2024-10-04' },
     });
     for (const name of ['finding', 'rules', 'readings', 'changes', 'postings', 'token_slot', 'hold_flags'])
-      expect(records[12], name).not.toHaveProperty(name);
+      expect(records[13], name).not.toHaveProperty(name);
   });
 
   it('shows what a roll-back gave back, and posted back', () => {
@@ -147,15 +149,15 @@ describe('records as JSON', () => {
 
   it('leaves out what was absent', () => {
     for (const name of ['billing_amount', 'replacement_amount', 'original_mti', 'function'])
-      expect(records[12]!.input, name).not.toHaveProperty(name);
+      expect(records[13]!.input, name).not.toHaveProperty(name);
     for (const name of ['previous_of_card', 'original_sequence', 'tombstone', 'reason'])
-      expect(records[12], name).not.toHaveProperty(name);
+      expect(records[13], name).not.toHaveProperty(name);
   });
 
   it('is JSON and holds no fingerprint, expiry or service code', () => {
     const text = JSON.stringify(records);
     for (const secret of ['fingerprint', '"expiry"', 'service_code', '2912']) expect(text).not.toContain(secret);
-    expect(JSON.parse(text)).toHaveLength(14);
+    expect(JSON.parse(text)).toHaveLength(15);
   });
 
   it('shows a time that is none as its number', () => {

@@ -170,6 +170,7 @@ export function makeHarness(options: HarnessOptions = {}): Harness {
     idempotency: new IdempotencyKeys(key('token')),
     health: { notReady: () => notReady, warnings: () => warnings },
     clock: engine.clock,
+    links: [{ name: 'tcp', number: 1, transport: 'tcp', dialect: 'iso87-bcd' }],
     profiles: options.profiles ?? {
       threads: ['control', 'shard-0'],
       profile: async (thread) => (thread === 'control' ? { profile: '{}' } : { unsupported: 'not while it runs' }),

@@ -204,7 +204,7 @@ describe('what the end of a hold is decided to be', () => {
     applyMessage(state, refund);
     const undone = { originalSequence: 3, authorizationSequence: 3, authorizedAfter: 0, holdDelta: 0 };
     const links = { accountSlot: 0, cardSlot: 0, previousOfAccount: 3, previousOfCard: 3 };
-    const more = { postings: [], changes: givenBack() };
+    const more = { counted: undefined, postings: [], changes: givenBack() };
     applyEvent(state, { kind: EventKind.notDelivered, sequence: 4, timeMs: NOW, ...links, ...undone, ...more });
     expect(state.holdsOpen).toBe(0);
   });
@@ -225,6 +225,7 @@ describe('a single message', () => {
       authorizationSequence: 3,
       authorizedAfter: 0,
       holdDelta: 0,
+      counted: undefined,
       postings: [
         { glAccount: 1100, amount: -700 },
         { glAccount: 2100, amount: 700 },

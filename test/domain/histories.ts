@@ -534,7 +534,11 @@ export class Player {
   #send(card: string, message: Message): void {
     this.#say(`${card} ${JSON.stringify(message)}`);
     const slot = this.#slots.get(card) ?? -1;
-    const outcome = this.book.message(toInput(message), slot, this.nowMs, [card.charCodeAt(0), 2, 3]);
+    const input = toInput(message);
+    // Some over another link, some of days that are dropped soon.
+    input.link = message.stan % 2;
+    input.businessDay = Math.floor(this.nowMs / 86_400_000) - [36, 0, 1, 34, 35, 0, -7, -8][message.stan % 8]!;
+    const outcome = this.book.message(input, slot, this.nowMs, [card.charCodeAt(0), 2, 3]);
     const answer = this.model.message(message, card, this.nowMs);
     this.#same('answer', answerOf(outcome), answer);
     if (!outcome.repeated && answer.hasCode) {

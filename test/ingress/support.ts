@@ -2,6 +2,7 @@
 import { connect, Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { inspect } from 'node:util';
+import { pack as packMsg, unpack as unpackMsg } from 'msgpackr';
 import { afterEach } from 'vitest';
 import { WebSocket } from 'ws';
 import { monotonicUs } from '../../src/clock.js';
@@ -60,6 +61,7 @@ export interface Seen {
   readonly dialect: number;
   readonly hasPan: number;
   readonly link: number;
+  readonly businessDay: number;
   readonly message: Uint8Array;
 }
 
@@ -94,6 +96,8 @@ export const approve: Script = (_seen, fields) =>
 export class FakeShards {
   readonly seen: Seen[] = [];
   script: Script = approve;
+  /** What reads and commands are answered with; nothing when undefined. */
+  call: (seen: Seen, call: Record<string, unknown>) => object | undefined = () => undefined;
   /** Answers roll-backs at once. */
   rollsBack = true;
   sequence = 0;
@@ -151,7 +155,8 @@ export class FakeShards {
         dialect: isWire ? view[16]! : 0,
         hasPan: isWire ? view[17]! : 0,
         link: isWire ? view.readUInt16LE(18) : 0,
-        message: isWire ? Uint8Array.from(view.subarray(WIRE_HEADER_BYTES)) : new Uint8Array(0),
+        businessDay: isWire ? view.readUInt32LE(20) : 0,
+        message: Uint8Array.from(view.subarray(isWire ? WIRE_HEADER_BYTES : 0)),
       };
       entry.consume();
       this.seen.push(seen);
@@ -164,6 +169,9 @@ export class FakeShards {
         }
         const answer = this.script(seen, fields);
         if (answer !== undefined) this.reply(seen, answer);
+      } else if (seen.kind === RequestKind.read || seen.kind === RequestKind.command) {
+        const result = this.call(seen, unpackMsg(seen.message) as Record<string, unknown>);
+        if (result !== undefined) this.reply(seen, { kind: ReplyKind.result, bytes: packMsg(result) });
       } else if (seen.kind === RequestKind.notDelivered && this.rollsBack)
         this.reply(seen, { kind: ReplyKind.rolledBack });
     }
@@ -245,6 +253,7 @@ export async function harness(options: HarnessOptions = {}): Promise<Harness> {
     control: controlBuffer,
     fingerprintKey: FINGERPRINT_KEY,
     log: { debug: line, info: line, warn: line, error: line },
+    keepCutover: async () => -1,
     shardOfFingerprint: (f0, count) => f0 & (count - 1),
     ...options.ingress,
   });

@@ -141,6 +141,7 @@ export function samplePlain(): PlainEvent[] {
       authorizationSequence: 4,
       authorizedAfter: 20_000,
       holdDelta: -12_345,
+      counted: { link: 7, acquirer: 123_456, day: 20_783, currency: 986, total: 2, amount: 12_345 },
       postings: [
         { glAccount: 1100, amount: -12_345 },
         { glAccount: 2100, amount: 12_345 },
@@ -196,6 +197,24 @@ export function samplePlain(): PlainEvent[] {
       keyHash: bytes32(1),
       bodyHash: bytes32(2),
       outcome: Uint8Array.of(0x81, 0xa2, 0x6f, 0x6b, 0xc3),
+    },
+    {
+      kind: EventKind.totalsCompared,
+      sequence: 0,
+      timeMs,
+      mti: 501,
+      link: 7,
+      acquirer: 99_999_999_999,
+      day: 20_783,
+      currency: 986,
+      transmission: 1_126_235_959,
+      stan: 17,
+      equal: 0,
+      theirs: [
+        { field: 76, value: 3 },
+        { field: 97, value: -12_345 },
+      ],
+      ours: [{ field: 88, value: 12_345 }],
     },
   ];
 }

@@ -68,6 +68,8 @@ export class Harness {
   readonly lane: JournalLane;
   readonly recovered: number;
   wallMs: number;
+  /** Business day in the header of wire entries, days since 1970; 0 for none. */
+  linkDay = 0;
   us = 1_000_000;
   /** How much later each look at the monotonic clock finds it, us. */
   stepUs = 0;
@@ -174,6 +176,7 @@ export class Harness {
     if (card === undefined) view.setUint32(4, 0xfeed, true);
     payload[16] = dialectNames.indexOf(dialect);
     payload[17] = 1;
+    view.setUint32(20, this.linkDay, true);
     payload.set(message, WIRE_HEADER_BYTES);
     const token = ++this.#token;
     this.#dialects.set(token, dialect);

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { Response } from '../../src/domain/codes.js';
 import { Text } from '../../src/domain/message.js';
 import { type Fields, pack } from '../../src/iso8583/message.js';
 import { privateData } from '../../src/iso8583/private-data.js';
@@ -45,6 +46,38 @@ describe('a currency code of letters or spaces', () => {
     expect(h.ask(card, purchase(1, 100, over as Fields))[39]).toBe('30');
     expect([h.context.event.input.badField, h.context.event.input.badFieldMissing]).toEqual([field, 0]);
     expect(h.balances(0, card.account).held).toBe(0);
+  });
+});
+
+describe('the business day', () => {
+  const day = (date: string): number => Date.parse(`${date}T00:00:00Z`) / 86_400_000;
+  /** The journaled day of a purchase at `now` over a link with this business date. */
+  const dayOf = (now: string, linkDate: string | undefined, settlement: string | undefined): number => {
+    const h = new Harness({ shards: 1, wallMs: Date.parse(now) });
+    const card = h.open(0, 1);
+    h.linkDay = linkDate === undefined ? 0 : day(linkDate);
+    h.ask(card, purchase(1, 100, settlement === undefined ? {} : { 15: settlement }));
+    expect(h.context.event.response).toBe(Response.approved);
+    return h.context.event.input.businessDay;
+  };
+
+  it.each([
+    ['2026-11-26T23:59:59Z', undefined, undefined, '2026-11-26'],
+    ['2026-11-27T00:00:01Z', undefined, undefined, '2026-11-27'],
+    ['2026-11-26T12:00:00Z', '2026-11-27', undefined, '2026-11-27'],
+    ['2026-11-26T12:00:00Z', '2026-11-27', '1125', '2026-11-25'],
+    ['2026-12-31T23:00:00Z', undefined, '0101', '2027-01-01'],
+    ['2027-01-01T01:00:00Z', '2027-01-01', '1231', '2026-12-31'],
+    ['2028-01-10T00:00:00Z', undefined, '0229', '2028-02-29'],
+  ])('at %s on a link at %s with DE15 %s is %s', (now, linkDate, settlement, expected) => {
+    expect(dayOf(now, linkDate, settlement)).toBe(day(expected));
+  });
+
+  it.each(['0000', '1301', '0230', '1232'])('cannot be DE15 %s: answered 30 and DE15 is named', (settlement) => {
+    const h = new Harness({ shards: 1 });
+    const card = h.open(0, 1);
+    expect(h.ask(card, purchase(1, 100, { 15: settlement }))[39]).toBe('30');
+    expect([h.context.event.input.badField, h.context.event.input.badFieldMissing]).toEqual([15, 0]);
   });
 });
 

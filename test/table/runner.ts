@@ -12,6 +12,7 @@
  * `key=value`:
  *   stan, rrn, de7, terminal, acquirer, forwarder, cur, bill=<DE6>/<DE51>, exp=YYMM, mcc, country=<DE19>, merchant=<DE42>, mode=<DE22>, cond=<DE25>, fn=<letter>,
  *   net=<DE63>, orig=<DE48.63>, de38=<code or @line>, de95, de90=<mti>/<stan>/<de7>/<acquirer>/<forwarder> ('-' = absent),
+ *   link=<number>, date=<business date, YYYY-MM-DD; the day of the clock by default>,
  *   partial, pin, back=<cash part>, hold=<DE48.80>, why=<DE48.84>, file=<DE91>, listing=<DE127>, bad=<field>. Defaults: stan = number of the line, rrn = stan, de7 = the clock, terminal T1, acquirer 12345.
  * `=` behind the response (`00=`) is the stored answer again: nothing was recorded anew.
  *
@@ -29,6 +30,7 @@
  *   why  <line>     | cardLost                its Reason
  *   code <line>     | 123456                  its approval code; none
  *   is   <card>     | lost                    status of a card
+ *   totals <YYYY-MM-DD> link=1 acquirer=12345 cur=986    | debits 2 500, inquiries 1      what is not zero; none
  */
 import { describe, expect, test } from 'vitest';
 import {
@@ -44,8 +46,19 @@ import type { MessageEvent, PlainEvent } from '#src/domain/events.js';
 import { ABSENT, Carried, MessageInput, Text } from '#src/domain/message.js';
 import { rootOf } from '#src/domain/originals.js';
 import { defaultTables, Policy } from '#src/domain/program/policy.js';
+import { TOTAL_AMOUNTS } from '#src/domain/totals.js';
+import { TOTAL_VALUES } from '#src/domain/totals-table.js';
 import { DomainFold } from '../../src/cli/verify-fold.js';
 import { Book, heldTotal, type Outcome } from '../domain/book.js';
+
+const TOTAL_NAMES = [
+  'credits',
+  'credit reversals',
+  'debits',
+  'debit reversals',
+  'inquiries',
+  'authorizations',
+] as const;
 
 const START_MS = Date.UTC(2026, 4, 20, 12, 0, 0);
 const UNKNOWN_CARD = [7, 7, 7] as const;
@@ -126,12 +139,13 @@ export class Scenario {
       case 'undelivered':
         return this.book.notDelivered(this.#outcome(name).sequence, this.nowMs) ? 'ok' : 'no';
       default:
-        return this.#question(what, name, line);
+        return this.#question(what, name, options, line);
     }
   }
 
-  #question(what: string, name: string, line: number): string {
+  #question(what: string, name: string, options: Map<string, string>, line: number): string {
     const { holds, cards } = this.book.state;
+    if (what === 'totals') return this.#totals(name, options);
     if (what === 'is') return wordOf(CardStatus, cards.status(this.cards.get(name) ?? -1));
     const { event, approvalCode } = this.#outcome(name);
     const hold = holds.find(rootOf(event));
@@ -154,6 +168,19 @@ export class Scenario {
       default:
         throw new Error(`line ${line}: what is "${what}"?`);
     }
+  }
+
+  #totals(date: string, options: Map<string, string>): string {
+    const number = (key: string, otherwise: number): number => Number(options.get(key) ?? otherwise);
+    const key = { link: number('link', 1), acquirer: number('acquirer', 12_345), currency: number('cur', 986) };
+    const values = new Float64Array(TOTAL_VALUES);
+    this.book.state.totals.read({ ...key, day: dayOf(date) }, values);
+    const shown = TOTAL_NAMES.flatMap((name, total) => {
+      const [count, amount] = [values[total]!, total < TOTAL_AMOUNTS ? values[TOTAL_NAMES.length + total]! : 0];
+      if (count === 0 && amount === 0) return [];
+      return [total < TOTAL_AMOUNTS ? `${name} ${count} ${amount}` : `${name} ${count}`];
+    });
+    return shown.length === 0 ? 'none' : shown.join(', ');
   }
 
   /** posted, held, available of the account that the last line spoke of. */
@@ -251,6 +278,9 @@ export class Scenario {
     const [bill, billCurrency] = (options.get('bill') ?? '').split('/');
     if (bill) input.billingAmount = Number(bill);
     if (billCurrency) input.billingCurrency = Number(billCurrency);
+    input.link = number('link', 1);
+    const date = options.get('date');
+    input.businessDay = date === undefined ? Math.floor(this.nowMs / units.d!) : dayOf(date);
     input.stan = number('stan', line);
     input.transmission = number('de7', transmissionOf(this.nowMs));
     input.expiry = number('exp', ABSENT);
@@ -294,6 +324,11 @@ export class Scenario {
     if (acquirer !== '-') input.setText(Text.originalAcquirer, acquirer);
     if (forwarder !== '-') input.setText(Text.originalForwarder, forwarder);
   }
+}
+
+/** Days since 1970 of a date. */
+function dayOf(date: string): number {
+  return Date.parse(`${date}T00:00:00Z`) / units.d!;
 }
 
 function optionsOf(words: string[]): Map<string, string> {

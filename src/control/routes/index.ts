@@ -11,6 +11,7 @@ import { eventRoutes } from './events.js';
 import { healthRoutes } from './health.js';
 import { holdRoutes } from './holds.js';
 import { ledgerRoutes } from './ledger.js';
+import { linkRoutes } from './links.js';
 import { paymentRoutes } from './payments.js';
 import { programRoutes, tokenRoutes } from './programs.js';
 import { simulateRoutes } from './simulate.js';
@@ -35,6 +36,7 @@ export function allRoutes(context: ControlContext, services: Services): Route[] 
     ...simulateExpiryRoutes(context),
     ...holdRoutes(context),
     ...tokenRoutes(context),
+    ...linkRoutes(context),
     ...clockRoutes(context),
     ...healthRoutes(context),
   ];

@@ -1,0 +1,120 @@
+/**
+ * What one message adds to the totals of its acquirer's business date, told from the event alone, so that it is the same in
+ * every replay (docs/decisions/0021-business-dates-and-totals.md).
+ *
+ *   0200, 0220 approved   credit or debit: one more, and its amount; an inquiry or a verification: one more inquiry
+ *   0400, 0420            that posted back: one more reversal of its sort, and its amount
+ *   0100, 0120 approved   an inquiry: one more inquiry; anything else: one more authorization
+ *
+ * Amounts are those of the acquirer: DE4 in DE49, of a partial approval the approved DE4, of a partial reversal DE4 minus what
+ * stays (DE95). A message of a date outside of what is kept counts nowhere.
+ */
+import { TOTALS_DAYS_AHEAD, TOTALS_DAYS_KEPT } from '../limits.js';
+import { Response } from './codes.js';
+import type { MessageEvent } from './events.js';
+import { classOf, type MessageInput, Text } from './message.js';
+import { approves } from './originals.js';
+import { inMerchantCurrency } from './reply-facts.js';
+import { textNumber } from './texts.js';
+import { Sort, sortOf } from './transaction.js';
+import { utcDayOf } from './velocity/windows.js';
+
+/** What is counted; the numbers are part of the formats. The first four have an amount as well. */
+export const Total = {
+  credit: 0,
+  creditReversal: 1,
+  debit: 2,
+  debitReversal: 3,
+  inquiry: 4,
+  authorization: 5,
+} as const;
+export type Total = (typeof Total)[keyof typeof Total];
+export const TOTAL_COUNTS = 6;
+export const TOTAL_AMOUNTS = 4;
+
+const REVERSAL = 4;
+const FINANCIAL = 2;
+
+/** Whose totals, of which date and in which currency. */
+export interface TotalsKey {
+  /** Number of the link, 0 to 65 535. */
+  link: number;
+  /** DE32 without leading zeros; 0 without one. */
+  acquirer: number;
+  /** Business day, days since 1970-01-01. */
+  day: number;
+  /** ISO 4217 numeric. */
+  currency: number;
+}
+
+/** True when there are totals of this business day at this time (shard time, ms). */
+export function isKept(day: number, timeMs: number): boolean {
+  const today = utcDayOf(timeMs);
+  return day >= today - TOTALS_DAYS_KEPT && day <= today + TOTALS_DAYS_AHEAD;
+}
+
+/** One message in the totals. */
+export interface CountedMessage extends TotalsKey {
+  total: Total;
+  /** Minor units of `currency`; 0 for what has no amount. */
+  amount: number;
+}
+
+/** What a message counts; reused. */
+export class Contribution implements TotalsKey {
+  link = 0;
+  acquirer = 0;
+  day = 0;
+  currency = 0;
+  /** -1: the message counts nowhere. */
+  total: Total | -1 = -1;
+  /** Minor units of `currency`; 0 for what has no amount. */
+  amount = 0;
+
+  /** As plain data; undefined when the message counts nowhere. Cold paths only. */
+  toMessage(): CountedMessage | undefined {
+    const { link, acquirer, day, currency, total, amount } = this;
+    return total === -1 ? undefined : { link, acquirer, day, currency, total, amount };
+  }
+
+  /** Fills it from an event. `accountCurrency`: of the event's account, for a reversal that names none. */
+  read(event: MessageEvent, accountCurrency: number): this {
+    const { input } = event;
+    this.total = event.accountSlot < 0 || !isKept(input.businessDay, event.timeMs) ? -1 : totalOf(event);
+    if (this.total === -1) return this;
+    this.link = input.link;
+    this.acquirer = Math.max(0, textNumber(input, Text.acquirer));
+    this.day = input.businessDay;
+    this.currency = input.currency >= 0 ? input.currency : accountCurrency;
+    this.amount = this.total < TOTAL_AMOUNTS ? amountOf(event, accountCurrency) : 0;
+    return this;
+  }
+}
+
+function totalOf(event: MessageEvent): Total | -1 {
+  const { input } = event;
+  const sort = sortOf(input);
+  const messageClass = classOf(input.mti);
+  if (messageClass === REVERSAL) {
+    if (event.postings.count === 0) return -1;
+    return sort === Sort.credit ? Total.creditReversal : Total.debitReversal;
+  }
+  if (messageClass > FINANCIAL) return -1;
+  if (sort === Sort.inquiry) return event.response === Response.approved ? Total.inquiry : -1;
+  if (!approves(event)) return -1;
+  if (messageClass !== FINANCIAL) return Total.authorization;
+  if (sort === Sort.verification || input.amount === 0) return Total.inquiry;
+  return sort === Sort.credit ? Total.credit : Total.debit;
+}
+
+/** Minor units of DE49. */
+function amountOf(event: MessageEvent, accountCurrency: number): number {
+  const { input, response, approvedAmount } = event;
+  if (classOf(input.mti) === REVERSAL) return reversedAmount(input);
+  if (response !== Response.partial) return input.amount;
+  return input.currency === accountCurrency ? approvedAmount : inMerchantCurrency(input, approvedAmount);
+}
+
+function reversedAmount({ amount, replacementAmount }: MessageInput): number {
+  return replacementAmount > 0 ? Math.max(0, amount - replacementAmount) : Math.max(0, amount);
+}

@@ -1,0 +1,155 @@
+/** Totals of an acquirer's business date: what counts where. */
+import { describe, scenario } from './runner.js';
+
+describe('financial messages', () => {
+  scenario(
+    'purchases are debits, refunds are credits; declines and repeats count nowhere',
+    `
+    account A limit=1000
+    card a
+    0200 a purchase 300 stan=1                      | 00
+    0201 a purchase 300 stan=1                      | 00=
+    0200 a cash 100 stan=2                          | 00
+    0200 a purchase 900 stan=3                      | 51
+    0200 a refund 50 stan=4                         | 00
+    0220 a purchase 20 stan=5 why=S                 | 00
+    0220 a purchase 20 stan=6 why=D                 | 00     # the network declined it
+    0200 a inquiry stan=7                           | 00
+    0200 a verify stan=8                            | 85
+    0200 ? purchase 10 stan=9                       | 14
+    totals 2026-05-20                               | credits 1 50, debits 3 420, inquiries 2
+  `,
+  );
+
+  scenario(
+    'a partial approval counts what was approved, in the currency of the merchant',
+    `
+    account A limit=3000
+    card a
+    0200 a purchase 1000 cur=840 bill=5005/986 partial stan=1   | 10 | 3000 | 0 | 0
+    totals 2026-05-20 cur=840                       | debits 1 599
+    totals 2026-05-20 cur=986                       | none
+  `,
+  );
+
+  scenario(
+    'each link, acquirer, currency and date has its own',
+    `
+    account A limit=1000
+    card a
+    0200 a purchase 1 stan=1                        | 00
+    0200 a purchase 2 stan=2 link=2                 | 00
+    0200 a purchase 4 stan=3 acquirer=00000012345   | 00     # zeros in front are no part of it
+    0200 a purchase 8 stan=4 acquirer=99            | 00
+    0200 a purchase 16 stan=5 date=2026-05-21       | 00
+    totals 2026-05-20                               | debits 2 5
+    totals 2026-05-20 link=2                        | debits 1 2
+    totals 2026-05-20 acquirer=99                   | debits 1 8
+    totals 2026-05-21                               | debits 1 16
+  `,
+  );
+});
+
+describe('authorizations', () => {
+  scenario(
+    'are numbers only; an inquiry is one of its own',
+    `
+    account A limit=1000
+    card a
+    0100 a purchase 300 stan=1                      | 00
+    0100 a purchase 5 stan=2 fn=I rrn=1             | 00
+    0100 a verify stan=3                            | 85
+    0100 a inquiry stan=4                           | 00
+    0100 a purchase 900 stan=5                      | 51
+    0120 a purchase 7 stan=6 why=S                  | 00
+    0400 a purchase 300 stan=7 rrn=1                | 00     # releases a hold: nothing was posted
+    totals 2026-05-20                               | inquiries 1, authorizations 4
+  `,
+  );
+});
+
+describe('reversals', () => {
+  scenario(
+    'of what posted: the whole amount, or what does not stay; and only once',
+    `
+    account A limit=1000
+    card a
+    0200 a purchase 300 stan=1                      | 00
+    0200 a purchase 200 stan=2                      | 00
+    0200 a refund 50 stan=3                         | 00
+    0400 a purchase 300 stan=4 rrn=1                | 00
+    0420 a purchase 300 stan=5 rrn=1                | 00     # nothing is left to be posted back
+    0400 a purchase 200 stan=6 rrn=2 de95=150       | 00
+    0400 a refund 50 stan=7 rrn=3                   | 00
+    totals 2026-05-20                               | credits 1 50, credit reversals 1 50, debits 2 500, debit reversals 2 350
+  `,
+  );
+
+  scenario(
+    'after the cutover belong to their own date',
+    `
+    account A limit=1000
+    card a
+    0200 a purchase 300 stan=1                      | 00
+    0400 a purchase 300 stan=2 rrn=1 date=2026-05-21 | 00
+    totals 2026-05-20                               | debits 1 300
+    totals 2026-05-21                               | debit reversals 1 300
+  `,
+  );
+
+  scenario(
+    'that come before their original count nowhere, nor does the original',
+    `
+    account A limit=1000
+    card a
+    0420 a purchase 300 stan=9 rrn=- de90=200/1/0520120000/00000012345/-   | 00
+    0200 a purchase 300 stan=1 de7=0520120000       | 68
+    totals 2026-05-20                               | none
+  `,
+  );
+});
+
+describe('an approval that was not delivered', () => {
+  scenario(
+    'is taken out again, on the date it counted on',
+    `
+    account A limit=1000
+    card a
+    0200 a purchase 300 stan=1                      | 00
+    0200 a purchase 100 stan=2                      | 00
+    0100 a purchase 10 stan=3                       | 00
+    at 2026-05-21T00:00:01
+    undelivered 3                                   | ok
+    undelivered 5                                   | ok
+    totals 2026-05-20                               | debits 1 100
+    totals 2026-05-21                               | none
+  `,
+  );
+});
+
+describe('dates', () => {
+  scenario(
+    'a date is kept for 35 days, and 7 days ahead; the rest counts nowhere',
+    `
+    account A limit=1000
+    card a
+    0200 a purchase 1 stan=1 date=2026-04-15        | 00
+    0200 a purchase 2 stan=2 date=2026-04-14        | 00
+    0200 a purchase 4 stan=3 date=2026-05-27        | 00
+    0200 a purchase 8 stan=4 date=2026-05-28        | 00
+    totals 2026-04-15                               | debits 1 1
+    totals 2026-04-14                               | none
+    totals 2026-05-27                               | debits 1 4
+    totals 2026-05-28                               | none
+    wait 24h
+    totals 2026-04-15                               | debits 1 1
+    0200 a purchase 16 stan=5                       | 00     # the first of the next day drops it
+    totals 2026-04-15                               | none
+    undelivered 3                                   | ok
+    undelivered 6                                   | ok     # was not counted, so is not taken out
+    0200 a purchase 32 stan=6 date=2026-05-28       | 00
+    totals 2026-04-15                               | none
+    totals 2026-05-28                               | debits 1 32
+  `,
+  );
+});
