@@ -48,6 +48,7 @@ export const authorization = z
     id: z.string(),
     account: text,
     card: text,
+    token: text.describe('Id of the network token (alias) whose number was used; null for the number of the card.'),
     type: z
       .string()
       .describe(
