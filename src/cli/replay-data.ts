@@ -322,6 +322,6 @@ function windowOf(shape: number, bucket: number): JsonObject {
   return { window, since: new Date(firstDay(shape, bucket) * DAY_MS).toISOString().slice(0, 10) };
 }
 
-function jsonOrNull(text: string): unknown {
-  return text === '' ? null : JSON.parse(text);
+function jsonOrNull(text: string | undefined): unknown {
+  return text === undefined || text === '' ? null : JSON.parse(text);
 }

@@ -9,6 +9,8 @@
  *   per shard    what the fold says must hold at the end (`finish`)
  *   over all     debits = credits
  *
+ * `replayShard` does the same for one shard up to a record, for whoever asks how it was.
+ *
  * Each defect is an error that names shard and sequence. Run it in a process of its own: a disk that loses pages under a
  * mapped file kills the process that looks at them.
  *
