@@ -14,6 +14,7 @@ import { addInspect } from './inspect.js';
 import { addIso } from './iso.js';
 import { addLoadtest } from './loadtest.js';
 import { addMetrics } from './metrics.js';
+import { addReplay } from './replay.js';
 import { addServe } from './serve.js';
 import { addSimulate } from './simulate.js';
 import { report, type Terminal } from './terminal.js';
@@ -30,6 +31,7 @@ const commands = [
   addVerify,
   addInspect,
   addExplain,
+  addReplay,
   addSimulate,
   addIso,
   addLoadtest,

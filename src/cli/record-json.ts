@@ -33,7 +33,7 @@ export function snakeCase(name: string): string {
 }
 
 /** RFC 3339, UTC; a number that is no time stays a number. */
-function timeText(timeMs: number): string {
+export function timeText(timeMs: number): string {
   const date = new Date(timeMs);
   return Number.isNaN(date.getTime()) ? String(timeMs) : date.toISOString();
 }

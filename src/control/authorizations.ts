@@ -176,6 +176,7 @@ export function authorizationObject(context: ControlContext, details: Authorizat
     id: context.ids.encode('auth', shard, record.sequence),
     account: owner?.id ?? null,
     card: message.cardSlot < 0 ? null : context.ids.encode('card', shard, message.cardSlot),
+    token: message.tokenSlot < 0 ? null : context.ids.encode('alias', shard, message.tokenSlot),
     type: codeName(ElementKind, message.element),
     status: details.status,
     approved: details.approved,

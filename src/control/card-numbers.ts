@@ -1,11 +1,11 @@
 /**
- * Card numbers of new cards. A number goes into the vault, durably, before the command that creates the card: a crash in
- * between leaves an orphan row, never a card without its number.
+ * Numbers of new cards and network tokens. A number goes into the vault, durably, before the command that creates the card:
+ * a crash in between leaves an orphan row, never a card without its number.
  *
  * That one number has one card in the whole installation is decided here: every card is created through the control
  * thread, so a look into the directory of all shards plus the set of creations under way is complete.
  */
-import type { CommandResult, CreateCard, IdempotencyTag } from '../domain/commands.js';
+import type { CommandResult, CreateAlias, CreateCard, IdempotencyTag } from '../domain/commands.js';
 import type { Fingerprint } from '../vault/fingerprint.js';
 import { isPan, luhnCheckDigit } from '../vault/pan.js';
 import type { ControlContext } from './context.js';
@@ -15,7 +15,10 @@ import { ApiError } from './problem.js';
 import type { ProgramDefinition } from './system-log.js';
 import { refused } from './views.js';
 
-export type CardDraft = Omit<CreateCard, 'fingerprint' | 'bin' | 'last4' | 'panLength'>;
+type WithoutNumber<T> = Omit<T, 'fingerprint' | 'bin' | 'last4' | 'panLength'>;
+export type CardDraft = WithoutNumber<CreateCard>;
+export type AliasDraft = WithoutNumber<CreateAlias>;
+type Draft = CardDraft | AliasDraft;
 
 const ISSUED_LENGTH = 16;
 /** A BIN with a million cards of its billion numbers collides once in a thousand; 16 in a row mean that it is full. */
@@ -78,10 +81,14 @@ export function release(context: ControlContext, fingerprint: Fingerprint, outco
   }
 }
 
-/** What a live program asks of a number that is brought along; a sandbox takes any 13 to 19 digits. */
-export function panProblem(program: ProgramDefinition, pan: string): string | undefined {
+/**
+ * What a live program asks of a number that is brought along; a sandbox takes any 13 to 19 digits. Networks have ranges of
+ * their own for tokens, so that of a token may be outside the BINs.
+ */
+export function panProblem(program: ProgramDefinition, pan: string, isToken = false): string | undefined {
   if (program.sandbox) return undefined;
-  if (!program.bins.some((bin) => pan.startsWith(bin))) return 'the number is outside the BINs of the program';
+  if (!isToken && !program.bins.some((bin) => pan.startsWith(bin)))
+    return 'the number is outside the BINs of the program';
   if (!isPan(pan)) return 'the check digit is wrong';
   return undefined;
 }
@@ -106,6 +113,12 @@ interface Issued {
   pan?: string;
 }
 
+/** What an answer says of a number that was issued: the number in the first answer only. */
+export function shownOnce({ result, pan }: Issued): { pan?: string; pan_available: boolean } {
+  const replayed = result.ok && 'replayed' in result && result.replayed === true;
+  return replayed || pan === undefined ? { pan_available: false } : { pan, pan_available: true };
+}
+
 /**
  * What an earlier request with this key did; undefined when it created no card. Asked before a repeat is decided again: the
  * rules for card numbers may have changed since, and the first answer stays the answer.
@@ -127,15 +140,15 @@ export async function earlier(
   return { result };
 }
 
-/** Registers a card under a number that the caller brought. */
+/** Registers a card or a token under a number that the caller brought. */
 export async function register(
   context: ControlContext,
   shard: number,
   program: ProgramDefinition,
-  draft: CardDraft,
+  draft: Draft,
   pan: string,
 ): Promise<Issued> {
-  const problem = panProblem(program, pan);
+  const problem = panProblem(program, pan, draft.op === 'create_alias');
   if (problem !== undefined)
     throw new ApiError('validation_failed', `/pan: ${problem}`, {
       param: '/pan',
@@ -149,7 +162,7 @@ export async function issue(
   context: ControlContext,
   shard: number,
   program: ProgramDefinition,
-  draft: CardDraft,
+  draft: Draft,
   seed: Uint8Array,
 ): Promise<Issued> {
   for (let round = 0; ; round++) {
@@ -161,7 +174,7 @@ export async function issue(
   }
 }
 
-async function create(context: ControlContext, shard: number, draft: CardDraft, pan: string): Promise<CommandResult> {
+async function create(context: ControlContext, shard: number, draft: Draft, pan: string): Promise<CommandResult> {
   const fingerprint = context.fingerprinter.of(pan);
   if (!claim(context, fingerprint, shard)) return { ok: false, code: 'card_exists' };
   let outcomeKnown = true;

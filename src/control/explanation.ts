@@ -99,7 +99,7 @@ function holdOf(
   return { before: heldBefore, after: heldAfter, expires_at: expiresMs === 0 ? null : time(expiresMs) };
 }
 
-/** Position of a record: shard, epoch and sequence. Clients treat it as opaque; `holdfast inspect journal` reads it. */
+/** Position of a record: shard, epoch and sequence. Clients treat it as opaque; `holdfast inspect journal` and `replay` read it. */
 function positionOf(context: ControlContext, record: JournalRecord): string {
   const { epoch } = headOf(context, record.shard);
   return `${record.shard}-${epoch}-${record.sequence}`;

@@ -20,12 +20,20 @@ export interface RowSource<R extends Row> {
   locate(id: string): Promise<Placed<R> | undefined>;
 }
 
-/** A source of all rows of a table: their slots have no gaps, so the next ones are found by counting. */
+/**
+ * A source of all rows of a table. The next newer ones are found by counting slots; where some are no rows of the list (those of
+ * network tokens among cards) it counts on.
+ */
 export function wholeTable<R extends Row>(read: RowSource<R>['read']): Pick<RowSource<R>, 'read' | 'readNewer'> {
   return {
     read,
-    readNewer: async (shard, from, limit) =>
-      (await read(shard, from + limit, limit)).filter(({ slot }) => slot >= from),
+    readNewer: async (shard, from, limit) => {
+      const [newest] = await read(shard, -1, 1);
+      const rows: R[] = [];
+      for (let low = from; newest !== undefined && low <= newest.slot && rows.length < limit; low += limit)
+        rows.unshift(...(await read(shard, low + limit, limit)).filter(({ slot }) => slot >= low));
+      return rows.slice(-limit);
+    },
   };
 }
 

@@ -48,6 +48,7 @@ export const authorization = z
     id: z.string(),
     account: text,
     card: text,
+    token: text.describe('Id of the network token (alias) whose number was used; null for the number of the card.'),
     type: z
       .string()
       .describe(
@@ -133,7 +134,10 @@ export const explanationSchema = z
       .describe('What was held for this authorization around the message.'),
     postings,
     carried: z.array(z.string()).describe('Sensitive data that the message carried; never stored.'),
-    journal: z.object({ position: z.string().describe('Opaque.'), recorded_at: timestamp }),
+    journal: z.object({
+      position: z.string().describe('Opaque; `holdfast replay --until` takes it.'),
+      recorded_at: timestamp,
+    }),
     linked: z.array(element).describe('The other records of the authorization, oldest first.'),
     stage_times_us: z
       .object({

@@ -12,7 +12,7 @@ const digits = (least: number, most: number) =>
     .regex(new RegExp(`^\\d{${least},${most}}$`), least === most ? `${most} digits` : `${least} to ${most} digits`);
 
 const AMOUNT_MAX = 999_999_999_999;
-const card = z.string().max(64);
+const card = z.string().max(64).describe('Id of a card, or of a network token: its number is sent.');
 const authorizationId = z.string().max(64);
 const stan = digits(6, 6).optional().describe('DE11. Made when absent.');
 const networkId = printable(15).optional().describe('DE63.');
@@ -29,7 +29,7 @@ const transaction = {
   country: digits(3, 3).default('076').describe('DE19, ISO 3166 numeric.'),
   entry_mode: digits(3, 3).default('051').describe('DE22.'),
   acquirer: digits(1, 11).default('999999').describe('DE32.'),
-  expiry: schemas.expiry.optional().describe('DE14. Default: that of the card.'),
+  expiry: schemas.expiry.optional().describe('DE14. Default: that of the card or token.'),
   network_id: networkId,
   stan,
   rrn: z

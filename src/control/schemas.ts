@@ -146,11 +146,43 @@ export const card = z
     replaces: z.string().nullable(),
     controls: ownControls,
     effective_controls: effectiveControls.optional(),
+    pin: z.object({
+      tries_used: z.int().describe('Failed PINs since the last right one or unblocking.'),
+      tries_left: z.int().describe('Of pin.tries of the program.'),
+      blocked: z.boolean().describe('A message with a PIN is answered 75.'),
+    }),
     created_at: timestamp,
     pan: z.string().optional().describe('Only in the first answer to a creation without `pan`.'),
     pan_available: z.boolean().optional().describe('Answers to a creation without `pan`: false when it is a repeat.'),
   })
   .meta({ id: 'Card' });
+
+export const aliasCreate = z
+  .strictObject({
+    pan: cardFields.pan,
+    expiry: expiry.optional().describe('YYMM. Default: that of the card.'),
+    status: cardFields.status,
+  })
+  .meta({ id: 'AliasCreate' });
+
+export const aliasUpdate = z.strictObject({ status: z.enum(cardStatuses) }).meta({ id: 'AliasUpdate' });
+
+export const alias = z
+  .object({
+    object: z.literal('alias'),
+    id: z.string(),
+    card: z.string().describe('The card that the token stands for.'),
+    account: z.string(),
+    bin: z.string(),
+    last4: z.string(),
+    masked_pan: z.string(),
+    expiry: z.string(),
+    status: z.enum(cardStatuses).describe('Of the token alone; it is looked at before that of the card.'),
+    created_at: timestamp,
+    pan: z.string().optional().describe('Only in the first answer to a creation without `pan`.'),
+    pan_available: z.boolean().optional().describe('Answers to a creation without `pan`: false when it is a repeat.'),
+  })
+  .meta({ id: 'Alias' });
 
 /** One line of a bulk import. */
 export const importRow = z

@@ -33,6 +33,20 @@ export function time(ms: number): string {
   return new Date(ms).toISOString();
 }
 
+/** PIN tries of each revision of a program, so that a list of cards reads a snapshot once. */
+const pinTriesOfRow = new WeakMap<ProgramRow, number>();
+
+/** Failed PINs after which a card of the program is blocked: pin.tries of its tables. */
+function pinTriesMax(row: ProgramRow | undefined): number {
+  if (row?.snapshot === undefined) return defaultProgramTables.pinTries;
+  let tries = pinTriesOfRow.get(row);
+  if (tries === undefined) {
+    tries = (JSON.parse(row.snapshot) as { tables: { pin: { tries: number } } }).tables.pin.tries;
+    pinTriesOfRow.set(row, tries);
+  }
+  return tries;
+}
+
 export function accountObject(context: ControlContext, view: AccountView): Record<string, unknown> {
   return {
     object: 'account',
@@ -48,22 +62,40 @@ export function accountObject(context: ControlContext, view: AccountView): Recor
   };
 }
 
+function maskedNumber({ bin, last4, panLength }: CardView): { bin: string; last4: string; masked_pan: string } {
+  const first = String(bin).padStart(6, '0');
+  const last = String(last4).padStart(4, '0');
+  return { bin: first, last4: last, masked_pan: `${first}${'*'.repeat(Math.max(0, panLength - 10))}${last}` };
+}
+
 export function cardObject(context: ControlContext, shard: number, view: CardView): Record<string, unknown> {
-  const bin = String(view.bin).padStart(6, '0');
-  const last4 = String(view.last4).padStart(4, '0');
+  const left = Math.max(0, pinTriesMax(context.system.programAt(view.program)) - view.pinTries);
   return {
     object: 'card',
     id: context.ids.encode('card', shard, view.slot),
     account: view.account,
-    bin,
-    last4,
-    masked_pan: `${bin}${'*'.repeat(Math.max(0, view.panLength - 10))}${last4}`,
+    ...maskedNumber(view),
     expiry: String(view.expiry).padStart(4, '0'),
     sequence: view.cardSequence,
     service_code: String(view.serviceCode).padStart(3, '0'),
     status: codeName(CardStatus, view.status),
     replaces: view.replacesSlot < 0 ? null : context.ids.encode('card', shard, view.replacesSlot),
     ...shownControls(view.controls),
+    pin: { tries_used: view.pinTries, tries_left: left, blocked: left === 0 },
+    created_at: time(view.createdMs),
+  };
+}
+
+/** A network token, masked like a card. */
+export function aliasObject(context: ControlContext, shard: number, view: CardView): Record<string, unknown> {
+  return {
+    object: 'alias',
+    id: context.ids.encode('alias', shard, view.slot),
+    card: context.ids.encode('card', shard, view.aliasOfSlot),
+    account: view.account,
+    ...maskedNumber(view),
+    expiry: String(view.expiry).padStart(4, '0'),
+    status: codeName(CardStatus, view.status),
     created_at: time(view.createdMs),
   };
 }

@@ -197,6 +197,8 @@ export interface AccountView {
 export interface CardView {
   slot: number;
   account: string;
+  /** Program of the account. */
+  program: number;
   /** Finds the card number in the vault. */
   fingerprint: Fingerprint;
   bin: number;
@@ -209,6 +211,7 @@ export interface CardView {
   replacesSlot: number;
   /** Slot of the card that a network token stands for, -1 for a card. */
   aliasOfSlot: number;
+  /** Failed PINs, 0-255. */
   pinTries: number;
   /** Its own controls as JSON, '' without. Not in lists. */
   controls?: string;

@@ -36,6 +36,7 @@ export function cardRow(state: ShardState, slot: number): CardView {
   return {
     slot,
     account: accounts.id(cards.account(slot)),
+    program: accounts.program(cards.account(slot)),
     fingerprint: [cards.fingerprint(slot, 0), cards.fingerprint(slot, 1), cards.fingerprint(slot, 2)],
     bin: cards.bin(slot),
     last4: cards.last4(slot),

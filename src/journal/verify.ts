@@ -9,6 +9,8 @@
  *   per shard    what the fold says must hold at the end (`finish`)
  *   over all     debits = credits
  *
+ * `replayShard` does the same for one shard up to a record, for whoever asks how it was.
+ *
  * Each defect is an error that names shard and sequence. Run it in a process of its own: a disk that loses pages under a
  * mapped file kills the process that looks at them.
  *
@@ -27,11 +29,14 @@ import { SystemJournal } from './system-journal.js';
 import type { Digest } from './types.js';
 
 /** The state that records fold to. Shards come one after the other. */
-export interface VerifyFold {
+interface StateFold {
   applyMessage(shard: number, event: MessageEvent): void;
   applyEvent(shard: number, event: PlainEvent): void;
   /** Digest of the shard's state now. */
   digest(shard: number): Digest;
+}
+
+export interface VerifyFold extends StateFold {
   /**
    * Called when a shard has been replayed to its end, `sequence`: checks what must hold then, and may free its memory.
    * @throws HoldfastError `invariant_violated`
@@ -122,7 +127,36 @@ export function verifyJournal(
   return { records, frames, head: headOf(heads), debits, credits, shards: heads.map(verifiedHead) };
 }
 
-/** One shard: scan and fold, with every failure placed. */
+/** A record that was folded: where it stands, and the shard's time then (ms since 1970 UTC). */
+export interface FoldedRecord {
+  sequence: number;
+  epoch: number;
+  timeMs: number;
+}
+
+/**
+ * Replays one shard from its beginning until `admits` is false for a record, verifying as `verifyJournal` does; of the frame
+ * in which it ends there is no digest to compare. Answers the last record that was folded, undefined when there was none.
+ * @throws HoldfastError as `verifyDirectory`
+ */
+export function replayShard(
+  reader: JournalReader,
+  shard: number,
+  fold: StateFold,
+  admits: (event: MessageEvent | PlainEvent) => boolean,
+  onProgress: (records: number) => void,
+): FoldedRecord | undefined {
+  let last: FoldedRecord | undefined;
+  const pass = new ShardPass(reader, shard, fold, (event) => {
+    if (!admits(event)) return false;
+    last = { sequence: event.sequence, epoch: pass.scan.cursor.header.epoch, timeMs: event.timeMs };
+    return true;
+  });
+  while (pass.step()) onProgress(pass.scan.records);
+  return last;
+}
+
+/** One shard: scan and fold, with every failure placed. It ends at the first record that `admits` refuses. */
 class ShardPass {
   readonly scan: JournalScan;
   frames = 0;
@@ -131,26 +165,40 @@ class ShardPass {
   #sequence = 0;
   /** True while that record is being folded. */
   #folding = false;
+  #ended = false;
 
-  constructor(reader: JournalReader, shard: number, fold: VerifyFold) {
+  constructor(
+    reader: JournalReader,
+    shard: number,
+    fold: StateFold,
+    admits: (event: MessageEvent | PlainEvent) => boolean = () => true,
+  ) {
     this.#shard = shard;
     this.scan = reader.scan(shard, 1);
     this.scan.onMessage = (event) => {
+      if (!this.#admitted(admits, event)) return;
       this.#begin(event.sequence);
       fold.applyMessage(shard, event);
       this.#folding = false;
     };
     this.scan.onEvent = (event) => {
+      if (!this.#admitted(admits, event)) return;
       this.#begin(event.sequence);
       fold.applyEvent(shard, event);
       this.#folding = false;
     };
     this.scan.onFrame = (frame) => {
+      if (this.#ended) return;
       this.frames++;
       const { high, low } = fold.digest(shard);
       if (high >>> 0 !== frame.digestHigh || low >>> 0 !== frame.digestLow)
         throw digestMismatch(shard, frame.firstSequence, frame.lastSequence);
     };
+  }
+
+  #admitted(admits: (event: MessageEvent | PlainEvent) => boolean, event: MessageEvent | PlainEvent): boolean {
+    this.#ended ||= !admits(event);
+    return !this.#ended;
   }
 
   #begin(sequence: number): void {
@@ -161,7 +209,7 @@ class ShardPass {
   /** Some more records; false at the end. */
   step(): boolean {
     try {
-      return this.scan.step(STEP_RECORDS);
+      return this.scan.step(STEP_RECORDS) && !this.#ended;
     } catch (error) {
       // What the journal found names its place already.
       if (error instanceof HoldfastError && !this.#folding) throw error;

@@ -10,7 +10,7 @@
 import { type Cipher, createCipheriv, createDecipheriv, type Decipher } from 'node:crypto';
 
 /** Kinds of ids. The position is part of every id ever handed out: append, never reorder. */
-export const idPrefixes = ['card', 'auth', 'acct', 'evt'] as const;
+export const idPrefixes = ['card', 'auth', 'acct', 'evt', 'alias'] as const;
 export type IdPrefix = (typeof idPrefixes)[number];
 
 /** Crockford's alphabet in lower case: no i, l, o, u. */

@@ -4,7 +4,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFile
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { runTask } from '../../src/cli/verify.js';
+import { runTask } from '../../src/cli/reading-process.js';
 import { HoldfastError } from '../../src/errors.js';
 import { directoryPaths } from '../../src/store/data-directory.js';
 import { built } from '../support/built.js';
@@ -168,7 +168,7 @@ describe('verify', () => {
        await verifyData(process.argv[2], () => truncateSync(${JSON.stringify(dataFile(other))}, 8192));
        process.disconnect();`,
     );
-    const failure = await runTask(task, other, fakeTerminal()).catch((error: unknown) => error);
+    const failure = await runTask('verify', task, [other], fakeTerminal()).catch((error: unknown) => error);
     expect(failure).toBeInstanceOf(HoldfastError);
     expect((failure as HoldfastError).code).toBe('store_truncated');
     expect((failure as HoldfastError).message).toContain('stopped by SIGBUS');
@@ -184,7 +184,7 @@ describe('verify', () => {
       task,
       `process.send({ kind: 'progress', records: 5 }, () => process.kill(process.pid, '${signal}'));`,
     );
-    const failure = await runTask(task, 'x', fakeTerminal()).catch((error: unknown) => error);
+    const failure = await runTask('verify', task, ['x'], fakeTerminal()).catch((error: unknown) => error);
     expect(failure).toBeInstanceOf(HoldfastError);
     expect((failure as HoldfastError).code).toBe(code);
     expect((failure as HoldfastError).message).toContain(text);

@@ -1,11 +1,12 @@
-/** Cards: issue or register, read, list, change. */
+/** Cards: issue or register, read, list, change, unblock the PIN. */
 import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
 import type { AccountView, CardView, UpdateCard } from '../../domain/commands.js';
 import { ControlLevel } from '../../domain/controls/spec.js';
-import { type CardDraft, earlier, issue, register } from '../card-numbers.js';
+import { type CardDraft, earlier, issue, register, shownOnce } from '../card-numbers.js';
 import type { ControlContext } from '../context.js';
 import { checkControls, patchControls } from '../controls.js';
+import type { ClaimedKey } from '../idempotency.js';
 import { effectiveControls, type Limits, readLimits, velocityObject } from '../limits-object.js';
 import { listAnswer, listQuery } from '../list.js';
 import { listRows, type RowSource, wholeTable } from '../list-rows.js';
@@ -64,9 +65,8 @@ export function cardRoutes(context: ControlContext): Route[] {
         if (!('card' in result) || result.card === undefined) throw new TypeError('the shard answered no card');
         const replayed = result.replayed === true;
         const object = cardObject(context, shard, result.card);
-        if (body.pan !== undefined) return { status: 201, body: object, replayed };
-        const secret = replayed ? { pan_available: false } : { pan: issued.pan, pan_available: true };
-        return { status: 201, body: { ...object, ...secret }, replayed };
+        if (body.pan === undefined) Object.assign(object, shownOnce(issued));
+        return { status: 201, body: object, replayed };
       },
     }),
     route({
@@ -181,7 +181,49 @@ export function cardRoutes(context: ControlContext): Route[] {
         };
       },
     }),
+    route({
+      id: 'unblockPin',
+      method: 'POST',
+      path: '/v1/cards/{id}/pin/unblock',
+      tag: 'cards',
+      summary: 'Give a card its PIN tries back',
+      description: 'Sets the count of failed PINs to 0. A card that was not blocked is answered as well.',
+      access: 'write',
+      idempotency: 'shard',
+      params: idParams,
+      body: z.strictObject({}),
+      errors: [...shardWrite, 'not_a_card'],
+      answers: { 200: { description: 'The card after the change', schema: schemas.card } },
+      async handle({ params, idempotency }) {
+        const place = context.ids.decode('card', params.id);
+        const { shard, card, replayed } = await changeCard(context, place, { pinTries: 0 }, idempotency);
+        return { status: 200, body: cardObject(context, shard, card), replayed };
+      },
+    }),
   ];
+}
+
+/**
+ * Changes the card or network token in a slot of a shard.
+ * @throws ApiError `not_found`, and what the shard refuses
+ */
+export async function changeCard(
+  context: ControlContext,
+  place: { shard: number; number: number } | undefined,
+  change: Pick<UpdateCard, 'status' | 'pinTries'>,
+  idempotency: ClaimedKey | undefined,
+): Promise<{ shard: number; card: CardView; replayed: boolean }> {
+  if (place === undefined || place.shard >= context.shards.shards)
+    throw new ApiError('not_found', 'There is no such card.');
+  const result = await context.shards.command(place.shard, {
+    op: 'update_card',
+    cardSlot: place.number,
+    ...change,
+    ...(idempotency === undefined ? {} : { idempotency: idempotency.tag }),
+  });
+  if (!result.ok) throw refused(result.code, { path: true, param: '/status' });
+  if (!('card' in result) || result.card === undefined) throw new TypeError('the shard answered no card');
+  return { shard: place.shard, card: result.card, replayed: result.replayed === true };
 }
 
 export interface FoundCard {
@@ -191,8 +233,15 @@ export interface FoundCard {
 }
 
 /** A card with its account by its public id; undefined when there is none. */
-export async function readCard(context: ControlContext, id: string): Promise<FoundCard | undefined> {
-  const place = context.ids.decode('card', id);
+export function readCard(context: ControlContext, id: string): Promise<FoundCard | undefined> {
+  return readCardAt(context, context.ids.decode('card', id));
+}
+
+/** The card or network token in a slot of a shard, with its account; undefined when there is none. */
+export async function readCardAt(
+  context: ControlContext,
+  place: { shard: number; number: number } | undefined,
+): Promise<FoundCard | undefined> {
   if (place === undefined || place.shard >= context.shards.shards) return undefined;
   const result = await context.shards.read(place.shard, { op: 'card', slot: place.number });
   if (result.ok) {
@@ -210,7 +259,8 @@ function requirePlace(context: ControlContext, id: string): { shard: number; num
   return place;
 }
 
-async function requireCard(context: ControlContext, id: string): Promise<FoundCard> {
+/** @throws ApiError `not_found` */
+export async function requireCard(context: ControlContext, id: string): Promise<FoundCard> {
   const found = await readCard(context, id);
   if (found === undefined) throw new ApiError('not_found', 'There is no such card.');
   return found;

@@ -2,6 +2,7 @@
 import type { ControlContext } from '../context.js';
 import type { Route } from '../route.js';
 import { accountRoutes } from './accounts.js';
+import { aliasRoutes } from './aliases.js';
 import { authorizationRoutes } from './authorizations.js';
 import { bulkRoutes } from './bulk.js';
 import { cardRoutes } from './cards.js';
@@ -26,6 +27,7 @@ export function allRoutes(context: ControlContext, services: Services): Route[] 
     ...programRoutes(context),
     ...accountRoutes(context),
     ...cardRoutes(context),
+    ...aliasRoutes(context),
     ...bulkRoutes(context),
     ...authorizationRoutes(context),
     ...paymentRoutes(context),

@@ -23,7 +23,8 @@ import {
   transactionFields,
 } from '../simulated-messages.js';
 import { type Addressee, addresseeOf, addresseeOfNumber, assertSandbox, referencesOf, simulate } from '../simulator.js';
-import { type FoundCard, readCard } from './cards.js';
+import { readAlias } from './aliases.js';
+import { type FoundCard, readCard, readCardAt } from './cards.js';
 
 const aboutCard: readonly ProblemCode[] = ['card_not_found', 'currency_mismatch'];
 const aboutAuthorization: readonly ProblemCode[] = ['authorization_not_found'];
@@ -164,22 +165,23 @@ function simulation<B extends z.ZodType>(
   });
 }
 
+/** A card, or a network token, whose number is sent then. */
 async function sandboxCard(context: ControlContext, id: string): Promise<FoundCard> {
-  const found = await readCard(context, id);
+  const found = (await readCard(context, id)) ?? (await readAlias(context, id));
   if (found === undefined) throw new ApiError('card_not_found', 'There is no such card.', { param: '/card' });
   assertSandbox(context, found.account);
   return found;
 }
 
-/** The message of a payment that a later message may name, and its card. */
+/** The message of a payment that a later message may name, and the card or network token whose number it had. */
 async function payment(context: ControlContext, id: string): Promise<{ found: FoundCard; record: MessageRecord }> {
   const named = await findRecord(context, id);
   if (named === undefined)
     throw new ApiError('authorization_not_found', 'There is no such authorization.', { param: '/authorization' });
   const { shard, message } = named.record;
   if (message === undefined || !isPayment(message.element)) throw notSimulatable('This is no message about a payment.');
-  const card = message.cardSlot < 0 ? undefined : context.ids.encode('card', shard, message.cardSlot);
-  const found = card === undefined ? undefined : await readCard(context, card);
+  const number = message.tokenSlot < 0 ? message.cardSlot : message.tokenSlot;
+  const found = number < 0 ? undefined : await readCardAt(context, { shard, number });
   if (found === undefined) throw notSimulatable('The authorization names no card of ours.');
   assertSandbox(context, found.account);
   return { found, record: named.record as MessageRecord };

@@ -162,6 +162,28 @@ export class VelocityTable {
     }
   }
 
+  /**
+   * Every counter of an owner that is not past for certain at a time, by rising key: sums of its live buckets (minor units, and
+   * how many) and the newest bucket (windows.ts).
+   */
+  counters(
+    owner: number,
+    timeMs: number,
+    visit: (key: number, bucket: number, amount: number, count: number) => void,
+  ): void {
+    const slot = this.#find(owner);
+    if (slot < 0) return;
+    this.#open(slot);
+    const reader = this.#reader;
+    while (reader.advance()) {
+      const key = reader.numbers[KEY]!;
+      const bucket = reader.numbers[NEWEST]!;
+      if (bucket < oldestLive(key, timeMs)) continue;
+      const live = reader.survivors(bucket, oldestLive(key, timeMs));
+      visit(key, bucket, reader.sumAmounts(live), reader.sumCounts(live));
+    }
+  }
+
   /** Rows whose latest contents are not in the checkpoint yet. */
   get dirtyCount(): number {
     return this.#dirty.count;
