@@ -44,6 +44,7 @@ function rollBack(): NotDelivered {
   return {
     ...{ kind: EventKind.notDelivered, sequence: 9, timeMs: 0, accountSlot: 0, cardSlot: 0, originalSequence: 3 },
     ...{ authorizationSequence: 2, authorizedAfter: 0, holdDelta: 0, previousOfAccount: 0, previousOfCard: 0 },
+    counted: undefined,
     postings: [{ glAccount: 1100, amount: -250 }],
     changes: bytes.subarray(0, given.pack(bytes, 0)),
   };

@@ -258,8 +258,8 @@ describe('the type of an event', () => {
       ['account.controls_updated', false, { controls: null }],
       ['authorization.approved', true, {}],
       ['authorization.expired', true, { authorization: made.body.authorization.id, hold_change: -300 }],
-      ['card.token_created', false, { token_of: card, last4: '1234', status: 'active' }],
-      ['card.token_updated', false, { token_of: card, last4: '1234', status: 'paused' }],
+      ['card.token_created', false, { object: 'alias', card, last4: '1234', status: 'active' }],
+      ['card.token_updated', false, { object: 'alias', card, last4: '1234', status: 'paused' }],
     ]);
   });
 });

@@ -9,7 +9,7 @@ import type { ControlContext } from '../context.js';
 import { currencyCode } from '../currencies.js';
 import type { JournalRecord } from '../history.js';
 import { eventId } from '../ids.js';
-import { cardObject, codeName, time } from '../views.js';
+import { aliasObject, cardObject, codeName, time } from '../views.js';
 import { type EventType, messageType, plainType } from './event-types.js';
 import type { AccountParty, Parties } from './parties.js';
 
@@ -156,20 +156,32 @@ function accountData(
 
 type CardParts = Parameters<typeof cardObject>[2];
 
-/** A card without its controls, which have events of their own. */
+/** A card without its controls, which have events of their own, and without what the program makes of its PIN tries. */
 function cardData(
   context: ControlContext,
   shard: number,
   { controls: _controls, ...view }: CardParts,
 ): Record<string, unknown> {
-  const token = view.aliasOfSlot < 0 ? {} : { token_of: context.ids.encode('card', shard, view.aliasOfSlot) };
-  return { ...cardObject(context, shard, view), ...token };
+  if (view.aliasOfSlot >= 0) return aliasObject(context, shard, view);
+  const { pin: _pin, ...card } = cardObject(context, shard, view);
+  return card;
 }
 
 function createdCard(event: CardCreated, account: AccountParty, createdMs: number): CardParts {
   const { cardSlot: slot, fingerprint, bin, last4, panLength, expiry, cardSequence, serviceCode, status } = event;
   const { replacesSlot, aliasOfSlot, sequence: newestSequence } = event;
-  const own = { slot, account: account.id, fingerprint, bin, last4, panLength, expiry, cardSequence, serviceCode };
+  const own = {
+    slot,
+    account: account.id,
+    program: account.program,
+    fingerprint,
+    bin,
+    last4,
+    panLength,
+    expiry,
+    cardSequence,
+    serviceCode,
+  };
   return { ...own, status, replacesSlot, aliasOfSlot, pinTries: 0, createdMs, newestSequence };
 }
 

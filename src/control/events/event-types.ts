@@ -107,6 +107,7 @@ export function plainType(event: PlainEvent, isToken: boolean): EventType | unde
     case EventKind.unknownCardCount:
     case EventKind.idempotency:
     case EventKind.programApplied:
+    case EventKind.totalsCompared:
       return undefined;
   }
 }
