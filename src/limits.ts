@@ -207,6 +207,13 @@ export const SEARCH_CANDIDATES_MAX = 1000;
 export const TOKENS_MAX = 1000;
 export const PROGRAMS_MAX = 1000;
 
+/** Rules of all programs, drafts and retired ones included: a row and its newest text in the control thread, 4 096 x 16 KiB =
+ * 64 MiB at the very worst, 2 MiB with texts of 500 characters. */
+export const RULES_MAX = 4096;
+
+/** Largest priority of a rule: room between the ones that an operator thinks of. */
+export const RULE_PRIORITY_MAX = 1_000_000;
+
 /** Longest CPU profile in seconds: 300 s at 200 us are 1.5 million samples, about 30 MB of JSON. */
 export const PROFILE_SECONDS_MAX = 300;
 

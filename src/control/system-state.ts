@@ -2,9 +2,11 @@
  * State of the system journal in memory: a fold over its records. Writes append first and apply after, so that nothing is
  * visible that is not durable.
  */
+import type { SnapshotRule } from '../domain/program/snapshot.js';
 import { PROGRAMS_MAX, TOKENS_MAX } from '../limits.js';
 import { ApiError } from './problem.js';
 import { snapshotOf } from './program-check.js';
+import { RuleBook } from './rule-book.js';
 import type {
   ClockAcceptance,
   ProgramDefinition,
@@ -38,6 +40,7 @@ export interface TokenRow {
 export const SANDBOX_PROGRAM = 'prog_sandbox';
 
 export class SystemState {
+  readonly rules: RuleBook;
   readonly #log: SystemLog;
   readonly #programs: ProgramRow[] = [];
   /** By program, where its revisions stand in the journal: 1, 2 ... */
@@ -54,6 +57,7 @@ export class SystemState {
 
   constructor(log: SystemLog) {
     this.#log = log;
+    this.rules = new RuleBook((sequence) => log.read(sequence));
     log.replay((record, sequence) => this.#apply(record, sequence));
   }
 
@@ -110,9 +114,14 @@ export class SystemState {
 
   /**
    * Record of a new program, or of the next revision of a known one.
+   * @param rules what it evaluates; those that it has by default
    * @throws ApiError `capacity_exceeded`, `validation_failed`
    */
-  programRecord(program: ProgramDefinition, nowMs: number): ProgramRecord {
+  programRecord(
+    program: ProgramDefinition,
+    nowMs: number,
+    rules: readonly SnapshotRule[] = this.rules.evaluated(program.id),
+  ): ProgramRecord {
     const known = this.program(program.id);
     if (known === undefined && this.#programs.length >= PROGRAMS_MAX)
       throw new ApiError('capacity_exceeded', `There are ${PROGRAMS_MAX} programs already.`);
@@ -124,7 +133,7 @@ export class SystemState {
       createdMs: known?.createdMs ?? nowMs,
       atMs: nowMs,
       program,
-      snapshot: snapshotOf(program, version, known?.snapshot),
+      snapshot: snapshotOf(program, version, known?.snapshot, rules),
     };
   }
 
@@ -163,6 +172,9 @@ export class SystemState {
         this.#programs[record.index] = rowOf(record);
         this.#revisions[record.index] = [...(this.#revisions[record.index] ?? []), sequence];
         this.#programOfId.set(record.program.id, record.index);
+        return;
+      case 'rule':
+        this.rules.apply(record, sequence);
         return;
       case 'token':
         this.#tokens.set(record.id, {

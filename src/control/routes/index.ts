@@ -12,12 +12,14 @@ import { holdRoutes } from './holds.js';
 import { ledgerRoutes } from './ledger.js';
 import { paymentRoutes } from './payments.js';
 import { programRoutes, tokenRoutes } from './programs.js';
+import { ruleRoutes } from './rules.js';
 import { simulateRoutes } from './simulate.js';
 import { simulateExpiryRoutes } from './simulate-expiry.js';
 
 export function allRoutes(context: ControlContext): Route[] {
   const routes = [
     ...programRoutes(context),
+    ...ruleRoutes(context),
     ...accountRoutes(context),
     ...cardRoutes(context),
     ...bulkRoutes(context),
