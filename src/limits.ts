@@ -211,6 +211,12 @@ export const PROGRAMS_MAX = 1000;
  * 64 MiB at the very worst, 2 MiB with texts of 500 characters. */
 export const RULES_MAX = 4096;
 
+/** Rows of statistics of rules in one read of a shard: 32 revisions x 128 rules x 2 numbers of 9 bytes are 74 KB. */
+export const RULE_STATS_ROWS_PER_READ = 32;
+
+/** Revisions of programs whose rules the control thread remembers by their places: 1 024 x 128 x 100 bytes are 13 MB at worst. */
+export const RULE_SETS_KEPT_MAX = 1024;
+
 /** Largest priority of a rule: room between the ones that an operator thinks of. */
 export const RULE_PRIORITY_MAX = 1_000_000;
 

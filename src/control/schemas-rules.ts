@@ -64,6 +64,15 @@ export const ruleVersion = z
   .object({ object: z.literal('rule_version'), rule: z.string(), ...versionFields, created_at: timestamp })
   .meta({ id: 'RuleVersion' });
 
+export const ruleStatistics = z
+  .object({
+    version: z.int(),
+    asked: z.int().describe('Requests that it was asked about, as a shadow or an active rule.'),
+    matched: z.int(),
+    declined: z.int().describe('Requests that it declined: it was active, and the first that matched.'),
+  })
+  .meta({ id: 'RuleStatistics' });
+
 export const rule = z
   .object({
     object: z.literal('rule'),
@@ -73,6 +82,10 @@ export const rule = z
     state: ruleState,
     priority: z.int(),
     ...versionFields,
+    statistics: z
+      .array(ruleStatistics)
+      .optional()
+      .describe('In the answer to GET of one rule: versions that were asked, the newest first.'),
     created_at: timestamp,
     updated_at: timestamp,
   })

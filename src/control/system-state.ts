@@ -2,8 +2,8 @@
  * State of the system journal in memory: a fold over its records. Writes append first and apply after, so that nothing is
  * visible that is not durable.
  */
-import type { SnapshotRule } from '../domain/program/snapshot.js';
-import { PROGRAMS_MAX, TOKENS_MAX } from '../limits.js';
+import type { Snapshot, SnapshotRule } from '../domain/program/snapshot.js';
+import { PROGRAMS_MAX, RULE_SETS_KEPT_MAX, TOKENS_MAX } from '../limits.js';
 import { ApiError } from './problem.js';
 import { snapshotOf } from './program-check.js';
 import { RuleBook } from './rule-book.js';
@@ -29,6 +29,9 @@ export interface ProgramRow {
   readonly snapshot: string | undefined;
 }
 
+/** A rule that was evaluated. */
+export type RulePlace = Pick<SnapshotRule, 'id' | 'version' | 'state'>;
+
 export interface TokenRow {
   readonly id: string;
   readonly name: string;
@@ -46,6 +49,8 @@ export class SystemState {
   /** By program, where its revisions stand in the journal: 1, 2 ... */
   readonly #revisions: number[][] = [];
   readonly #programOfId = new Map<string, number>();
+  /** What `rulesOf` has answered, by revision and program. */
+  readonly #ruleSets = new Map<string, readonly RulePlace[]>();
   readonly #tokens = new Map<string, TokenRow>();
   /**
    * Where the outcome of a key stands in the journal: about 150 bytes each, for a write that an operator makes. The answer
@@ -110,6 +115,19 @@ export class SystemState {
     if (record.type !== 'program' || record.version !== revision)
       throw new TypeError(`system record ${sequence} is not revision ${revision} of its program`);
     return rowOf(record);
+  }
+
+  /** Rules of a revision of a program by their places in its snapshot; empty when there is no such revision. */
+  rulesOf(id: string, revision: number): readonly RulePlace[] {
+    const key = `${revision}/${id}`;
+    const known = this.#ruleSets.get(key);
+    if (known !== undefined) return known;
+    const snapshot = this.programRevision(id, revision)?.snapshot;
+    const { rules } = snapshot === undefined ? { rules: [] } : (JSON.parse(snapshot) as Pick<Snapshot, 'rules'>);
+    const places = rules.map((rule) => ({ id: rule.id, version: rule.version, state: rule.state }));
+    this.#ruleSets.set(key, places);
+    if (this.#ruleSets.size > RULE_SETS_KEPT_MAX) this.#ruleSets.delete(this.#ruleSets.keys().next().value!);
+    return places;
   }
 
   /**

@@ -5,6 +5,7 @@
 import type { AccountStatus, AccountType, CardStatus } from './codes.js';
 import type { ControlLevel } from './controls/spec.js';
 import type { Fingerprint } from './events.js';
+import type { RevisionStats } from './rule-stats.js';
 import type { WindowUnit } from './velocity/windows.js';
 
 /** Idempotency of one API write: HMAC-SHA-256 of key and body, 32 bytes each. Both are kept in the same frame as the effect. */
@@ -240,6 +241,8 @@ export type Read =
   | { op: 'outcome'; idempotency: IdempotencyTag }
   /** Revisions of the programs that the shard decides with. */
   | { op: 'programs' }
+  /** Statistics of the rules of a program, for its revisions above `after`, at most RULE_STATS_ROWS_PER_READ of them. */
+  | { op: 'rule_stats'; program: number; after: number }
   | { op: 'totals' }
   | { op: 'stats' };
 
@@ -255,6 +258,7 @@ export type ReadResult =
   | { ok: true; stageTimes: StageTimesView }
   | { ok: true; outcome: CommandResult | null }
   | { ok: true; programs: { program: number; revision: number }[] }
+  | { ok: true; ruleStats: RevisionStats[] }
   | { ok: true; totals: LedgerTotal[] }
   | { ok: true; stats: ShardStats }
   | { ok: false; code: Refusal };

@@ -2,7 +2,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { ShardError } from '../../src/control/ports.js';
 import { snapshotParts } from '../../src/control/program-check.js';
-import { RULE_SET_COST_MAX, RULES_PER_SET_MAX } from '../../src/limits.js';
+import { RULE_SET_COST_MAX, RULE_STATS_ROWS_PER_READ, RULES_PER_SET_MAX } from '../../src/limits.js';
 import { type Harness, makeHarness, restart } from './harness.js';
 
 const program = 'gold';
@@ -48,7 +48,7 @@ describe('a rule', () => {
       fields: ['amount'],
       windows: ['day'],
     });
-    expect((await h.call('GET', `/v1/rules/${created.body.id}`)).body).toEqual(created.body);
+    expect((await h.call('GET', `/v1/rules/${created.body.id}`)).body).toEqual({ ...created.body, statistics: [] });
     const { when, outcome } = created.body.json;
     const again = await h.call('POST', '/v1/rules', { program, json: { when, outcome } });
     expect(again.body.json).toEqual(created.body.json);
@@ -143,6 +143,50 @@ describe('a rule', () => {
     h.engine.before = () => undefined;
     await h.context.programs.settle();
     expect(await answer(500_01)).toBe('59');
+  });
+});
+
+describe('the statistics of a rule', () => {
+  const statistics = async (id: string) => (await h.call('GET', `/v1/rules/${id}`)).body.statistics;
+
+  it('are sums over shards and revisions, by version', async () => {
+    const first = await create({ text: large, state: 'active' });
+    const id = await create({ text: 'when amount > 100_00 then decline 57 reason "more"', state: 'shadow' });
+    await answer(50_00);
+    await answer(200_00);
+    await answer(600_00);
+    expect(await statistics(id)).toEqual([{ version: 1, asked: 3, matched: 2, declined: 0 }]);
+    expect(await statistics(first)).toEqual([{ version: 1, asked: 3, matched: 1, declined: 1 }]);
+    await h.call('PATCH', `/v1/rules/${id}`, { state: 'active' });
+    // Accounts of every shard.
+    for (let i = 0; i < 8; i++) {
+      await h.call('POST', '/v1/accounts', { id: `acc${i}`, program, credit_limit: 10_000_000 });
+      const other = (await h.call('POST', '/v1/cards', { account: `acc${i}`, expiry: '2912' })).body.id;
+      await h.call('POST', '/v1/simulate/authorization', { card: other, amount: 200_00, mcc: '5411' });
+    }
+    await h.call('PATCH', `/v1/rules/${id}`, { text: bets });
+    // Another place: the lower priority is asked first.
+    await h.call('PATCH', `/v1/rules/${id}`, { priority: 1 });
+    await answer(600_00, '7995');
+    const wanted = [
+      { version: 2, asked: 1, matched: 1, declined: 1 },
+      { version: 1, asked: 11, matched: 10, declined: 8 },
+    ];
+    expect(await statistics(id)).toEqual(wanted);
+    h = restart(h);
+    expect(await statistics(id)).toEqual(wanted);
+    expect(await statistics(first)).toEqual([{ version: 1, asked: 12, matched: 2, declined: 1 }]);
+  });
+
+  it('are read in parts when there are many revisions', async () => {
+    const id = await create({ text: large, state: 'active' });
+    for (let i = 0; i < RULE_STATS_ROWS_PER_READ + 2; i++) {
+      await answer(1_00);
+      await h.call('PATCH', `/v1/programs/${program}`, { name: `name ${i}` });
+    }
+    expect(await statistics(id)).toEqual([
+      { version: 1, asked: RULE_STATS_ROWS_PER_READ + 2, matched: 0, declined: 0 },
+    ]);
   });
 });
 

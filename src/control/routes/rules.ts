@@ -8,8 +8,10 @@ import { base32of, derive, type Idempotency } from '../idempotency.js';
 import { listAnswer, listQuery, pageOf } from '../list.js';
 import { ApiError } from '../problem.js';
 import { type Answer, type Route, route } from '../route.js';
+import { shardRead } from '../route-errors.js';
 import { assertRuleSet, checkedText } from '../rule-check.js';
 import { ruleObject, versionObject } from '../rule-objects.js';
+import { ruleStatistics } from '../rule-statistics.js';
 import { chosenId, listOf } from '../schemas.js';
 import * as schemas from '../schemas-rules.js';
 import type { RuleRecord } from '../system-log.js';
@@ -80,12 +82,16 @@ export function ruleRoutes(context: ControlContext): Route[] {
       method: 'GET',
       path: '/v1/rules/{id}',
       tag: 'rules',
-      summary: 'Read a rule',
+      summary: 'Read a rule with its statistics',
       access: 'read',
       idempotency: 'none',
       params: idParams,
+      errors: shardRead,
       answers: { 200: { description: 'The rule', schema: schemas.rule } },
-      handle: ({ params }) => ({ status: 200, body: ruleObject(requireRule(context, params.id)) }),
+      async handle({ params }) {
+        const rule = requireRule(context, params.id);
+        return { status: 200, body: { ...ruleObject(rule), statistics: await ruleStatistics(context, rule) } };
+      },
     }),
     route({
       id: 'listRuleVersions',
