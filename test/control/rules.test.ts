@@ -190,6 +190,34 @@ describe('the statistics of a rule', () => {
   });
 });
 
+describe('an explanation', () => {
+  it('names the rules that matched as they were, and the one that declined', async () => {
+    const last = await create({ text: 'when amount > 100_00 then decline 61 reason "more"', state: 'active' });
+    const shadow = await create({ text: bets, state: 'shadow', priority: 1 });
+    const first = await create({ text: large, state: 'active', priority: 2 });
+    const paid = (await h.call('POST', '/v1/simulate/authorization', { card, amount: 50_00 })).body.authorization;
+    const { body } = await h.call('POST', '/v1/simulate/authorization', { card, amount: 600_00, mcc: '7995' });
+    expect(body.authorization).toMatchObject({ response_code: '59', decline_reason: 'large' });
+    const explain = (id: string) => h.call('GET', `/v1/authorizations/${id}/explain`);
+    expect((await explain(paid.id)).body).toMatchObject({ decline_reason: null, matched_rules: [] });
+    const wanted = {
+      decline_reason: 'large',
+      matched_rules: [
+        { id: shadow, version: 1, state: 'shadow', decided: false, response_code: '57', reason: 'no_bets' },
+        { id: first, version: 1, state: 'active', decided: true, response_code: '59', reason: 'large' },
+        { id: last, version: 1, state: 'active', decided: false, response_code: '61', reason: 'more' },
+      ],
+    };
+    expect((await explain(body.authorization.id)).body).toMatchObject(wanted);
+    await h.call('PATCH', `/v1/rules/${first}`, { text: 'when atm then decline 57 reason "no_cash"' });
+    await h.call('PATCH', `/v1/rules/${shadow}`, { state: 'retired' });
+    h = restart(h);
+    expect((await explain(body.authorization.id)).body).toMatchObject(wanted);
+    const listed = (await h.call('GET', '/v1/authorizations')).body.data;
+    expect(listed[0]).toMatchObject({ id: body.authorization.id, decline_reason: 'large' });
+  });
+});
+
 describe('a rule is refused', () => {
   it.each<[what: string, body: object, param: string, more: object]>([
     [
