@@ -217,6 +217,17 @@ export const RULE_STATS_ROWS_PER_READ = 32;
 /** Revisions of programs whose rules the control thread remembers by their places: 1 024 x 128 x 100 bytes are 13 MB at worst. */
 export const RULE_SETS_KEPT_MAX = 1024;
 
+/** Backtests that are kept in memory, the newest of all rules, and the differing decisions that each lists: 8 x 5 000 x 200
+ * bytes are 8 MB. */
+export const BACKTESTS_KEPT_MAX = 8;
+export const BACKTEST_DECISIONS_MAX = 5000;
+
+/** Cards whose account and controls a backtest remembers: 20 000 x 500 bytes are 10 MB; one that was forgotten is read again. */
+export const BACKTEST_CARDS_KEPT_MAX = 20_000;
+
+/** How many times longer a backtest rests than it worked: at 5 us a record it reads 40 000 records/s and takes a fifth of a core. */
+export const BACKTEST_REST_FACTOR = 4;
+
 /** Largest priority of a rule: room between the ones that an operator thinks of. */
 export const RULE_PRIORITY_MAX = 1_000_000;
 

@@ -21,6 +21,7 @@ import { loadKeys } from '../vault/keys.js';
 import { PanVault } from '../vault/pan-vault.js';
 import { PublicIds } from '../vault/public-ids.js';
 import { buildApp } from './app.js';
+import { Backtests } from './backtests.js';
 import type { ControlContext } from './context.js';
 import { clockPort, healthPort, metricsSources } from './engine-view.js';
 import { IdempotencyKeys } from './idempotency.js';
@@ -144,6 +145,7 @@ async function start(data: ControlThreadData, main: Main): Promise<() => Promise
     refuses: () => control.refuse,
   });
   const programs = new ProgramFeed(shards, system, (message) => log.warn(message));
+  const backtests = new Backtests((err) => log.warn({ err }, 'a backtest failed'));
   const build = { version: data.version, node: process.version };
   const board = new SegmentBoard(data.board);
   const ingressSnapshot = async (): Promise<IngressSnapshot | undefined> => {
@@ -168,6 +170,7 @@ async function start(data: ControlThreadData, main: Main): Promise<() => Promise
     keys: { token: keys.tokenKey.bytes, id: keys.idKey.bytes },
     system,
     programs,
+    backtests,
     tokens,
     wrongTokens,
     idempotency: new IdempotencyKeys(keys.tokenKey.bytes),
@@ -195,6 +198,7 @@ async function start(data: ControlThreadData, main: Main): Promise<() => Promise
     await app.close();
     clearTimeout(cut);
     programs.stop();
+    await backtests.stop();
     shards.close();
     await reader.close();
     await systemJournal.close();

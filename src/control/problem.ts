@@ -25,6 +25,7 @@ export const problems = {
   card_exists: { status: 409, title: 'The card number is in use already' },
   program_exists: { status: 409, title: 'The program exists already' },
   reference_exists: { status: 409, title: 'The payment reference was used on this account already' },
+  backtest_running: { status: 409, title: 'Another backtest is running' },
   rule_retired: { status: 409, title: 'The rule is retired' },
   account_closed: { status: 409, title: 'The account is closed' },
   card_status_final: { status: 409, title: 'The status of the card is final' },

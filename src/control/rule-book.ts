@@ -50,17 +50,19 @@ export class RuleBook {
   }
 
   /**
-   * What the program evaluates, in its order: by priority, the lower first, then by age.
+   * What the program evaluates, in its order.
    * @param changed a rule as it will be
    */
   evaluated(program: string, changed?: RuleRecord): SnapshotRule[] {
+    return this.inOrder(program, changed).flatMap(({ id, version, state, text }) =>
+      state === 'active' || state === 'shadow' ? [{ id, version, state, text }] : [],
+    );
+  }
+
+  /** All rules of a program, drafts and retired ones too: by priority, the lower first, then by age. */
+  inOrder(program: string, changed?: RuleRecord): RuleRecord[] {
     const rules = new Map(this.#rules);
     if (changed !== undefined) rules.set(changed.id, changed);
-    return [...rules.values()]
-      .filter((rule) => rule.program === program)
-      .sort((a, b) => a.priority - b.priority)
-      .flatMap(({ id, version, state, text }) =>
-        state === 'active' || state === 'shadow' ? [{ id, version, state, text }] : [],
-      );
+    return [...rules.values()].filter((rule) => rule.program === program).sort((a, b) => a.priority - b.priority);
   }
 }

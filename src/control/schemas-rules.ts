@@ -10,11 +10,11 @@ const PRIORITY_DEFAULT = 100;
 
 export const ruleState = z.enum(ruleStates);
 
-const text = z
+export const text = z
   .string()
   .refine((value) => maskPans(value) === value, NO_PAN)
   .describe("In the rules' language: docs/reference/rules.md.");
-const json = z
+export const json = z
   .record(z.string(), z.unknown())
   .refine((value) => maskPans(JSON.stringify(value)) === JSON.stringify(value), NO_PAN)
   .describe('The same as a tree.');
@@ -24,7 +24,7 @@ const priority = z
   .min(0)
   .max(RULE_PRIORITY_MAX)
   .describe('The lower is asked first; rules of the same priority by age.');
-const twoForms = { message: 'text and json say the same: give one of them', path: ['json'] };
+export const twoForms = { message: 'text and json say the same: give one of them', path: ['json'] };
 
 export const ruleCreate = z
   .strictObject({

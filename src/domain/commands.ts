@@ -169,6 +169,8 @@ export interface AccountView {
   held: number;
   /** Its own controls as JSON, '' without. Not in lists: a page of them might not fit the ring. */
   controls?: string;
+  /** Sequence of the record that set them; 0 when there never were any. */
+  controlsSequence: number;
   createdMs: number;
   /** Newest record of the account in its shard: the head of its list. */
   newestSequence: number;
@@ -192,6 +194,8 @@ export interface CardView {
   pinTries: number;
   /** Its own controls as JSON, '' without. Not in lists. */
   controls?: string;
+  /** Sequence of the record that set them; 0 when there never were any. */
+  controlsSequence: number;
   createdMs: number;
   newestSequence: number;
 }

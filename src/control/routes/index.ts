@@ -3,6 +3,7 @@ import type { ControlContext } from '../context.js';
 import type { Route } from '../route.js';
 import { accountRoutes } from './accounts.js';
 import { authorizationRoutes } from './authorizations.js';
+import { backtestRoutes } from './backtests.js';
 import { bulkRoutes } from './bulk.js';
 import { cardRoutes } from './cards.js';
 import { clockRoutes } from './clock.js';
@@ -20,6 +21,7 @@ export function allRoutes(context: ControlContext): Route[] {
   const routes = [
     ...programRoutes(context),
     ...ruleRoutes(context),
+    ...backtestRoutes(context),
     ...accountRoutes(context),
     ...cardRoutes(context),
     ...bulkRoutes(context),
