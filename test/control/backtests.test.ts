@@ -275,7 +275,7 @@ describe('the active rules themselves', () => {
           });
         }
       }),
-      { numRuns: 5 },
+      { numRuns: 5, endOnFailure: true },
     );
   }, 60_000);
 });
