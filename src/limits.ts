@@ -212,10 +212,10 @@ export const PROGRAMS_MAX = 1000;
 export const RULES_MAX = 4096;
 
 /** Rows of statistics of rules in one read of a shard: 32 revisions x 128 rules x 2 numbers of 9 bytes are 74 KB. */
-export const RULE_STATS_ROWS_PER_READ = 32;
+export const REVISION_STATS_PER_READ = 32;
 
 /** Revisions of programs whose rules the control thread remembers by their places: 1 024 x 128 x 100 bytes are 13 MB at worst. */
-export const RULE_SETS_KEPT_MAX = 1024;
+export const PROGRAM_RULES_KEPT_MAX = 1024;
 
 /** Backtests that are kept in memory, the newest of all rules, and the differing decisions that each lists: 8 x 5 000 x 200
  * bytes are 8 MB. */

@@ -3,7 +3,7 @@
  * the stored revisions say which rule, in which version, stood at a place.
  */
 import type { RevisionStats } from '../domain/rule-stats.js';
-import { RULE_STATS_ROWS_PER_READ } from '../limits.js';
+import { REVISION_STATS_PER_READ } from '../limits.js';
 import type { ControlContext } from './context.js';
 import type { RuleRecord } from './system-log.js';
 import { refused } from './views.js';
@@ -45,6 +45,6 @@ async function statisticsOf(context: ControlContext, shard: number, program: num
     if (!result.ok) throw refused(result.code);
     if (!('ruleStats' in result)) throw new TypeError('the shard answered no statistics of rules');
     rows.push(...result.ruleStats);
-    if (result.ruleStats.length < RULE_STATS_ROWS_PER_READ) return rows;
+    if (result.ruleStats.length < REVISION_STATS_PER_READ) return rows;
   }
 }

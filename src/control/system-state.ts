@@ -3,7 +3,7 @@
  * visible that is not durable.
  */
 import type { Snapshot, SnapshotRule } from '../domain/program/snapshot.js';
-import { PROGRAMS_MAX, RULE_SETS_KEPT_MAX, TOKENS_MAX } from '../limits.js';
+import { PROGRAM_RULES_KEPT_MAX, PROGRAMS_MAX, TOKENS_MAX } from '../limits.js';
 import { ApiError } from './problem.js';
 import { snapshotOf } from './program-check.js';
 import { RuleBook } from './rule-book.js';
@@ -126,7 +126,7 @@ export class SystemState {
     const { rules } = snapshot === undefined ? { rules: [] } : (JSON.parse(snapshot) as Pick<Snapshot, 'rules'>);
     const places = rules.map((rule) => ({ id: rule.id, version: rule.version, state: rule.state }));
     this.#ruleSets.set(key, places);
-    if (this.#ruleSets.size > RULE_SETS_KEPT_MAX) this.#ruleSets.delete(this.#ruleSets.keys().next().value!);
+    if (this.#ruleSets.size > PROGRAM_RULES_KEPT_MAX) this.#ruleSets.delete(this.#ruleSets.keys().next().value!);
     return places;
   }
 

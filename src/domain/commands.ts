@@ -245,7 +245,7 @@ export type Read =
   | { op: 'outcome'; idempotency: IdempotencyTag }
   /** Revisions of the programs that the shard decides with. */
   | { op: 'programs' }
-  /** Statistics of the rules of a program, for its revisions above `after`, at most RULE_STATS_ROWS_PER_READ of them. */
+  /** Statistics of the rules of a program, for its revisions above `after`, at most REVISION_STATS_PER_READ of them. */
   | { op: 'rule_stats'; program: number; after: number }
   | { op: 'totals' }
   | { op: 'stats' };

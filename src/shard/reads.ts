@@ -6,7 +6,7 @@ import { pack, unpack } from 'msgpackr';
 import type { Read, ReadResult, ShardStats } from '../domain/commands.js';
 import { countDue } from '../domain/due-holds.js';
 import { accountRow, accountView, cardRow, cardView, ledgerTotals } from '../domain/views.js';
-import { DUE_ROWS_PER_READ, RULE_STATS_ROWS_PER_READ } from '../limits.js';
+import { DUE_ROWS_PER_READ, REVISION_STATS_PER_READ } from '../limits.js';
 import type { RingConsumer } from '../ring/ring.js';
 import { earlierOutcome } from './idempotency.js';
 import type { LogicalShard } from './logical-shard.js';
@@ -92,7 +92,7 @@ function answer(shard: LogicalShard, durable: number, nowMs: number, read: Read)
     case 'programs':
       return { ok: true, programs: programRevisions(shard) };
     case 'rule_stats':
-      return { ok: true, ruleStats: shard.state.ruleStats.of(read.program, read.after, RULE_STATS_ROWS_PER_READ) };
+      return { ok: true, ruleStats: shard.state.ruleStats.of(read.program, read.after, REVISION_STATS_PER_READ) };
     case 'totals':
       return { ok: true, totals: ledgerTotals(shard.state) };
     case 'stats':

@@ -2,7 +2,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { ShardError } from '../../src/control/ports.js';
 import { snapshotParts } from '../../src/control/program-check.js';
-import { RULE_SET_COST_MAX, RULE_STATS_ROWS_PER_READ, RULES_PER_SET_MAX } from '../../src/limits.js';
+import { REVISION_STATS_PER_READ, RULE_SET_COST_MAX, RULES_PER_SET_MAX } from '../../src/limits.js';
 import { type Harness, makeHarness, restart } from './harness.js';
 
 const program = 'gold';
@@ -180,13 +180,11 @@ describe('the statistics of a rule', () => {
 
   it('are read in parts when there are many revisions', async () => {
     const id = await create({ text: large, state: 'active' });
-    for (let i = 0; i < RULE_STATS_ROWS_PER_READ + 2; i++) {
+    for (let i = 0; i < REVISION_STATS_PER_READ + 2; i++) {
       await answer(1_00);
       await h.call('PATCH', `/v1/programs/${program}`, { name: `name ${i}` });
     }
-    expect(await statistics(id)).toEqual([
-      { version: 1, asked: RULE_STATS_ROWS_PER_READ + 2, matched: 0, declined: 0 },
-    ]);
+    expect(await statistics(id)).toEqual([{ version: 1, asked: REVISION_STATS_PER_READ + 2, matched: 0, declined: 0 }]);
   });
 });
 
