@@ -64,11 +64,7 @@ interface Owner {
 const OWNERS_MAX = 10_000;
 const owners = new WeakMap<ControlContext, Map<string, Owner>>();
 
-async function ownerOf(
-  context: ControlContext,
-  shard: number,
-  slot: number,
-): Promise<Owner | undefined> {
+async function ownerOf(context: ControlContext, shard: number, slot: number): Promise<Owner | undefined> {
   if (slot < 0) return undefined;
   let known = owners.get(context);
   if (known === undefined) {
