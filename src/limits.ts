@@ -207,6 +207,30 @@ export const SEARCH_CANDIDATES_MAX = 1000;
 export const TOKENS_MAX = 1000;
 export const PROGRAMS_MAX = 1000;
 
+/** Rules of all programs, drafts and retired ones included: a row and its newest text in the control thread, 4 096 x 16 KiB =
+ * 64 MiB at the very worst, 2 MiB with texts of 500 characters. */
+export const RULES_MAX = 4096;
+
+/** Rows of statistics of rules in one read of a shard: 32 revisions x 128 rules x 2 numbers of 9 bytes are 74 KB. */
+export const REVISION_STATS_PER_READ = 32;
+
+/** Revisions of programs whose rules the control thread remembers by their places: 1 024 x 128 x 100 bytes are 13 MB at worst. */
+export const PROGRAM_RULES_KEPT_MAX = 1024;
+
+/** Backtests that are kept in memory, the newest of all rules, and the differing decisions that each lists: 8 x 5 000 x 200
+ * bytes are 8 MB. */
+export const BACKTESTS_KEPT_MAX = 8;
+export const BACKTEST_DECISIONS_MAX = 5000;
+
+/** Cards whose account and controls a backtest remembers: 20 000 x 500 bytes are 10 MB; one that was forgotten is read again. */
+export const BACKTEST_CARDS_KEPT_MAX = 20_000;
+
+/** How many times longer a backtest rests than it worked: at 5 us a record it reads 40 000 records/s and takes a fifth of a core. */
+export const BACKTEST_REST_FACTOR = 4;
+
+/** Largest priority of a rule: room between the ones that an operator thinks of. */
+export const RULE_PRIORITY_MAX = 1_000_000;
+
 /** Longest CPU profile in seconds: 300 s at 200 us are 1.5 million samples, about 30 MB of JSON. */
 export const PROFILE_SECONDS_MAX = 300;
 

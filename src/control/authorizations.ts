@@ -4,7 +4,7 @@
  * is the only source.
  */
 import { transmissionMs } from '../domain/calendar.js';
-import { CardStatus, ElementKind, EventKind, Reason, responseText } from '../domain/codes.js';
+import { CardStatus, ElementKind, EventKind, responseText } from '../domain/codes.js';
 import type { MessageEvent } from '../domain/events.js';
 import { ABSENT, Text } from '../domain/message.js';
 import { ELEMENTS_SHOWN_MAX } from '../limits.js';
@@ -14,6 +14,7 @@ import type { ControlContext } from './context.js';
 import { currencyCode } from './currencies.js';
 import { catchUp, type JournalRecord, readRecord } from './history.js';
 import { eventId, eventPlace } from './ids.js';
+import { declineReason } from './matched-rules.js';
 import { codeName, refused, time } from './views.js';
 
 /** A record of a message. */
@@ -40,7 +41,7 @@ export function originalOf({ message, event }: JournalRecord): number {
 
 export interface AuthorizationDetails extends Folded {
   readonly record: MessageRecord;
-  readonly owner: { id: string; currency: number } | undefined;
+  readonly owner: Owner | undefined;
   readonly elements: readonly JournalRecord[];
   readonly hold: Hold;
 }
@@ -52,15 +53,18 @@ interface Hold {
 
 const NO_HOLD: Hold = { remaining: 0, expiresMs: 0 };
 
-/** Account and currency of a slot never change: remembered, the oldest forgotten first. */
-const OWNERS_MAX = 10_000;
-const owners = new WeakMap<ControlContext, Map<string, { id: string; currency: number }>>();
+/** Account, its currency (ISO 4217 numeric) and the id of its program. */
+export interface Owner {
+  readonly id: string;
+  readonly currency: number;
+  readonly program: string | undefined;
+}
 
-async function ownerOf(
-  context: ControlContext,
-  shard: number,
-  slot: number,
-): Promise<{ id: string; currency: number } | undefined> {
+/** An account, its currency and its program never change: remembered, the oldest forgotten first. */
+const OWNERS_MAX = 10_000;
+const owners = new WeakMap<ControlContext, Map<string, Owner>>();
+
+async function ownerOf(context: ControlContext, shard: number, slot: number): Promise<Owner | undefined> {
   if (slot < 0) return undefined;
   let known = owners.get(context);
   if (known === undefined) {
@@ -73,7 +77,8 @@ async function ownerOf(
   const result = await context.shards.read(shard, { op: 'account_slot', slot });
   if (!result.ok) throw refused(result.code);
   if (!('account' in result)) throw new TypeError('the shard answered no account');
-  const owner = { id: result.account.id, currency: result.account.currency };
+  const { id, currency, program } = result.account;
+  const owner = { id, currency, program: context.system.programAt(program)?.program.id };
   known.set(key, owner);
   if (known.size > OWNERS_MAX) known.delete(known.keys().next().value!);
   return owner;
@@ -186,7 +191,7 @@ export function authorizationObject(context: ControlContext, details: Authorizat
     merchant_amount: input.amount === ABSENT ? null : input.amount,
     merchant_currency: input.currency === ABSENT ? null : currencyCode(input.currency),
     response_code: responseText(message.response),
-    decline_reason: message.reason === Reason.none ? null : codeName(Reason, message.reason),
+    decline_reason: declineReason(context, message, owner?.program),
     approval_code: approvalCode(message),
     hold: hold.remaining > 0 ? { remaining: hold.remaining, expires_at: time(hold.expiresMs) } : null,
     totals,
@@ -230,7 +235,7 @@ export function elementObject(
     hold_change: holdChangeOf(element),
     postings: legObjects(legsOf(element)),
     response_code: message === undefined ? null : responseText(message.response),
-    decline_reason: message === undefined || message.reason === Reason.none ? null : codeName(Reason, message.reason),
+    decline_reason: message === undefined ? null : declineReason(context, message, details.owner?.program),
     approval_code: message === undefined ? null : approvalCode(message),
     advice_reason: message === undefined ? null : adviceReason(message),
     card_status: message === undefined || message.cardStatusAfter === 0 ? null : cardStatus(message),

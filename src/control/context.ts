@@ -1,6 +1,7 @@
 /** Everything a route may use, gathered once by the composition (control-thread.ts, or a test). */
 import type { PanFingerprinter } from '../vault/fingerprint.js';
 import type { PublicIds } from '../vault/public-ids.js';
+import type { Backtests } from './backtests.js';
 import type { IdempotencyKeys } from './idempotency.js';
 import type {
   ClockPort,
@@ -37,6 +38,7 @@ export interface ControlContext {
   readonly keys: ControlKeys;
   readonly system: SystemState;
   readonly programs: ProgramFeed;
+  readonly backtests: Backtests;
   readonly tokens: Tokens;
   readonly wrongTokens: WrongTokens;
   readonly idempotency: IdempotencyKeys;

@@ -23,6 +23,7 @@ import { PanVault } from '../vault/pan-vault.js';
 import { PublicIds } from '../vault/public-ids.js';
 import { SecretBox } from '../vault/secret-box.js';
 import { buildApp } from './app.js';
+import { Backtests } from './backtests.js';
 import type { ControlContext, LinkInfo } from './context.js';
 import { type CutoverRequest, cutOver, type LinkDay } from './cutover.js';
 import { clockPort, healthPort, metricsSources } from './engine-view.js';
@@ -159,6 +160,7 @@ async function start(data: ControlThreadData, main: Main): Promise<() => Promise
     refuses: () => control.refuse,
   });
   const programs = new ProgramFeed(shards, system, (message) => log.warn(message));
+  const backtests = new Backtests((err) => log.warn({ err }, 'a backtest failed'));
   const build = { version: data.version, node: process.version };
   const board = new SegmentBoard(data.board);
   const ingressSnapshot = async (): Promise<IngressSnapshot | undefined> => {
@@ -189,6 +191,7 @@ async function start(data: ControlThreadData, main: Main): Promise<() => Promise
     keys: { token: keys.tokenKey.bytes, id: keys.idKey.bytes },
     system,
     programs,
+    backtests,
     tokens,
     wrongTokens,
     idempotency: new IdempotencyKeys(keys.tokenKey.bytes),
@@ -235,6 +238,7 @@ async function start(data: ControlThreadData, main: Main): Promise<() => Promise
     await app.close();
     clearTimeout(cut);
     programs.stop();
+    await backtests.stop();
     shards.close();
     await reader.close();
     await systemJournal.close();

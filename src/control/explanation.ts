@@ -1,5 +1,5 @@
 /** Why a message was answered as it was, from its record alone: today's rules and balances play no part. */
-import { Reason, responseText, Step, Verdict } from '../domain/codes.js';
+import { responseText, Step, Verdict } from '../domain/codes.js';
 import type { StageTimesView } from '../domain/commands.js';
 import type { MessageEvent } from '../domain/events.js';
 import { Carried } from '../domain/message.js';
@@ -10,6 +10,7 @@ import type { ControlContext } from './context.js';
 import { currencyCode } from './currencies.js';
 import { headOf, type JournalRecord } from './history.js';
 import { eventId } from './ids.js';
+import { declineReason, matchedRules } from './matched-rules.js';
 import { codeName, refused, snakeCase, time } from './views.js';
 
 /** Times of the stages, of which only recent samples are known, and only while the process lives. */
@@ -38,12 +39,12 @@ export function explanation(
     element: eventId(context, 'elem', record.shard, record.sequence),
     account: details.owner?.id ?? null,
     response_code: responseText(message.response),
-    decline_reason: message.reason === Reason.none ? null : codeName(Reason, message.reason),
+    decline_reason: declineReason(context, message, details.owner?.program),
     bad_field: message.input.badField === 0 ? null : `DE${message.input.badField}`,
     bad_field_missing: message.input.badField === 0 ? null : message.input.badFieldMissing === 1,
     program_revision: message.programRevision === 0 ? null : message.programRevision,
     verdicts: verdictsOf(message),
-    rules: rulesOf(message),
+    matched_rules: matchedRules(context, message, details.owner?.program),
     balances: balancesOf(details, message),
     hold: holdOf(details, record),
     postings: legObjects(legsOf(record)),
@@ -65,14 +66,6 @@ function verdictsOf(message: MessageEvent): Record<string, unknown>[] {
     });
   }
   return verdicts;
-}
-
-/** Which rules of the program matched, by their places in it; null when none were asked. */
-function rulesOf({ rulesAsked, decidingRule, ruleBits }: MessageEvent): Record<string, unknown> | null {
-  if (rulesAsked === 0) return null;
-  const places = Array.from({ length: rulesAsked }, (_, rule) => rule);
-  const matched = places.filter((rule) => ((ruleBits[rule >> 3]! >> (rule & 7)) & 1) === 1);
-  return { asked: rulesAsked, matched, deciding: decidingRule < 0 ? null : decidingRule };
 }
 
 /** Balances of the account around the decision; null when the card is unknown. */

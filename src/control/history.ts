@@ -160,6 +160,20 @@ function lastOlder(context: ControlContext, shard: number, newest: number, after
   return low;
 }
 
+/** Smallest sequence of the shard whose record is not older than the time; one above `newest` when there is none. */
+export function firstFrom(context: ControlContext, shard: number, newest: number, timeMs: number): number {
+  let low = 1;
+  let high = newest + 1;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    const record = readRecord(context, shard, middle);
+    // What is no longer there is older than everything that is.
+    if (record === undefined || record.timeMs < timeMs) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
 /** Lets the event loop turn after every slice of journal reads, so that a long list does not stop other requests. */
 export class Slices {
   #left = LIST_SCAN_SLICE;

@@ -1,10 +1,11 @@
 /**
  * Errors of the API: RFC 9457 problem documents, extended with `code` (stable, for programs), `param` (JSON pointer or
- * name of the offending input), `errors` (all of them) and `request_id`. Each code stands in this table once and in
+ * name of the offending input), `errors` (all of them, with the place in the text of a rule) and `request_id`. Each code stands in this table once and in
  * docs/reference/api.md; a test holds the two lists against each other. A message never repeats the value it refuses:
  * the value may be a card number.
  */
 
+import type { RuleErrorCode } from '../domain/rules/rule-error.js';
 import { maskDigits } from '../pan-mask.js';
 
 export const problems = {
@@ -24,6 +25,8 @@ export const problems = {
   card_exists: { status: 409, title: 'The card number is in use already' },
   program_exists: { status: 409, title: 'The program exists already' },
   reference_exists: { status: 409, title: 'The payment reference was used on this account already' },
+  backtest_running: { status: 409, title: 'Another backtest is running' },
+  rule_retired: { status: 409, title: 'The rule is retired' },
   account_closed: { status: 409, title: 'The account is closed' },
   card_status_final: { status: 409, title: 'The status of the card is final' },
   not_a_card: { status: 409, title: 'A network token is no card' },
@@ -61,6 +64,12 @@ export interface ProblemError {
   detail: string;
   /** RFC 6901 JSON pointer into the body, or the name of a query or path parameter. */
   pointer: string;
+  /** What a rule is refused for (domain/rules/rule-error.ts) and where in its text: line and column from 1, offset from 0. */
+  code?: RuleErrorCode;
+  line?: number;
+  column?: number;
+  offset?: number;
+  length?: number;
 }
 
 /** An expected failure of a request. */

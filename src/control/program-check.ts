@@ -1,7 +1,13 @@
 /** Programs as the API and the file of programs give them: checked as a whole before anything is written. */
 import type { ControlProblem } from '../domain/controls/json-reader.js';
 import { defaultMccGroups, type MccGroups } from '../domain/controls/mcc-groups.js';
-import { makeSnapshot, readSnapshot, type SnapshotContext } from '../domain/program/snapshot.js';
+import {
+  makeSnapshot,
+  readSnapshot,
+  type Snapshot,
+  type SnapshotContext,
+  type SnapshotRule,
+} from '../domain/program/snapshot.js';
 import { IntlZoneCalendar } from '../intl-zone-calendar.js';
 import { dialectNames } from '../iso8583/dialects.js';
 import { maskDigits } from '../pan-mask.js';
@@ -21,11 +27,16 @@ export function mergedTables(tables: JsonObject, changes: JsonObject | null): Re
 
 /**
  * Snapshot of a revision for the shards.
- * @param before snapshot of the revision before, if there is one
+ * @param before snapshot of the revision before, if there is one @param rules in the order of their evaluation
  * @throws ApiError `validation_failed` with a JSON pointer for every problem
  */
-export function snapshotOf(program: ProgramDefinition, revision: number, before?: string): string {
-  const made = makeSnapshot({ ...program, rules: [] }, revision, context);
+export function snapshotOf(
+  program: ProgramDefinition,
+  revision: number,
+  before?: string,
+  rules: readonly SnapshotRule[] = [],
+): string {
+  const made = makeSnapshot({ ...program, rules }, revision, context);
   if (!made.ok) throw invalid(made.problems);
   const lost = Object.keys(groupsOf(before)).find((name) => !Object.hasOwn(made.tables.mccGroups, name));
   if (lost === undefined) return made.text;
@@ -35,7 +46,12 @@ export function snapshotOf(program: ProgramDefinition, revision: number, before?
 
 /** Category groups that controls of the program's cards and accounts may name. */
 export function groupsOf(snapshot: string | undefined): MccGroups {
-  return snapshot === undefined ? defaultMccGroups : readSnapshot(snapshot, context).tables.mccGroups;
+  return snapshot === undefined ? defaultMccGroups : snapshotParts(snapshot).tables.mccGroups;
+}
+
+/** A snapshot that this control plane made. */
+export function snapshotParts(text: string): Snapshot {
+  return readSnapshot(text, context);
 }
 
 function invalid(problems: readonly ControlProblem[]): ApiError {

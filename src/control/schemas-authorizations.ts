@@ -29,7 +29,7 @@ export const element = z
     hold_change: minor.describe('Change of the held amount, minor units.'),
     postings,
     response_code: text,
-    decline_reason: text,
+    decline_reason: text.describe('Of a decision rule its own reason.'),
     approval_code: text,
     advice_reason: text.describe(
       'DE48 tag 84 of an advice: stand_in_approved (S), stand_in_declined (D), completion (C).',
@@ -66,7 +66,7 @@ export const authorization = z
     merchant_amount: minor.nullable(),
     merchant_currency: text,
     response_code: z.string().describe('DE39.'),
-    decline_reason: text,
+    decline_reason: text.describe('Of a decision rule its own reason.'),
     approval_code: text,
     hold: z.object({ remaining: minor, expires_at: timestamp }).nullable(),
     totals: z
@@ -112,7 +112,7 @@ export const explanationSchema = z
     element: z.string().describe('The message that is explained: the first element, or the one that was asked for.'),
     account: text,
     response_code: z.string(),
-    decline_reason: text,
+    decline_reason: text.describe('Of a decision rule its own reason.'),
     bad_field: text.describe('First missing or malformed field, such as DE49.'),
     bad_field_missing: z.boolean().nullable(),
     program_revision: z
@@ -123,10 +123,18 @@ export const explanationSchema = z
       .array(z.object({ order: z.int(), step: z.string(), verdict: z.string() }))
       .describe('Every step of the decision, in its order.'),
     ...limitsExplained,
-    rules: z
-      .object({ asked: z.int(), matched: z.array(z.int()), deciding: z.int().nullable() })
-      .nullable()
-      .describe('Rules by their places in the program at that revision, from 0.'),
+    matched_rules: z
+      .array(
+        z.object({
+          id: z.string(),
+          version: z.int(),
+          state: z.enum(['active', 'shadow']).describe('When the message was decided.'),
+          decided: z.boolean().describe('It declined: the first active one that matched.'),
+          response_code: text,
+          reason: text,
+        }),
+      )
+      .describe('In the order of their evaluation.'),
     balances: z.object({ currency: text, before: balances, after: balances }).nullable(),
     hold: z
       .object({ before: minor, after: minor, expires_at: timestamp.nullable().describe('Null: its end stays.') })

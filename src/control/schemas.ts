@@ -3,6 +3,7 @@
  * schema with `meta({ id })` becomes a named component. Unknown properties of requests are refused.
  */
 import { z } from 'zod';
+import { ruleErrorCodes } from '../domain/rules/rule-error.js';
 import { maskPans } from '../pan-mask.js';
 import { currencyOfCode } from './currencies.js';
 import { type ProblemCode, problems } from './problem.js';
@@ -338,6 +339,18 @@ export const problem = z
     code: z.enum(Object.keys(problems) as [ProblemCode, ...ProblemCode[]]).describe('Stable: for programs.'),
     request_id: z.string(),
     param: z.string().optional().describe('JSON pointer into the body, or the name of a parameter or header.'),
-    errors: z.array(z.object({ detail: z.string(), pointer: z.string() })).optional(),
+    errors: z
+      .array(
+        z.object({
+          detail: z.string(),
+          pointer: z.string(),
+          code: z.enum(ruleErrorCodes).optional().describe('Of the text or the tree of a rule.'),
+          line: z.int().optional().describe('In the text of a rule, from 1.'),
+          column: z.int().optional().describe('From 1.'),
+          offset: z.int().optional().describe('In UTF-16 units, from 0.'),
+          length: z.int().optional(),
+        }),
+      )
+      .optional(),
   })
   .meta({ id: 'Problem' });

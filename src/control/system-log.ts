@@ -52,8 +52,32 @@ export interface WebhookDefinition {
   readonly start: readonly number[];
 }
 
+export const ruleStates = ['draft', 'shadow', 'active', 'retired'] as const;
+export type RuleState = (typeof ruleStates)[number];
+
+/** A rule after a change of it: the newest record of an id counts. */
+export type RuleRecord = {
+  type: 'rule';
+  id: string;
+  /** Id of its program. */
+  program: string;
+  name: string | null;
+  state: RuleState;
+  /** Lower is asked first; rules of the same priority by age. */
+  priority: number;
+  /** From 1; rises with every new text. */
+  version: number;
+  /** In the rules' language, as it was given. */
+  text: string;
+  createdMs: number;
+  /** When this version was written. */
+  versionMs: number;
+  atMs: number;
+};
+
 export type SystemRecord =
   | ProgramRecord
+  | RuleRecord
   | { type: 'token'; id: string; name: string; scopes: Scope[]; hash: Uint8Array; atMs: number }
   | { type: 'token_revoked'; id: string; atMs: number }
   | ClockAcceptance

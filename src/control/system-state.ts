@@ -2,9 +2,11 @@
  * State of the system journal in memory: a fold over its records. Writes append first and apply after, so that nothing is
  * visible that is not durable.
  */
-import { PROGRAMS_MAX, TOKENS_MAX, WEBHOOKS_MAX } from '../limits.js';
+import type { Snapshot, SnapshotRule } from '../domain/program/snapshot.js';
+import { PROGRAM_RULES_KEPT_MAX, PROGRAMS_MAX, TOKENS_MAX, WEBHOOKS_MAX } from '../limits.js';
 import { ApiError } from './problem.js';
 import { snapshotOf } from './program-check.js';
+import { RuleBook } from './rule-book.js';
 import type {
   ClockAcceptance,
   Cutover,
@@ -29,6 +31,9 @@ export interface ProgramRow {
   readonly snapshot: string | undefined;
 }
 
+/** A rule that was evaluated. */
+export type RulePlace = Pick<SnapshotRule, 'id' | 'version' | 'state'>;
+
 export interface TokenRow {
   readonly id: string;
   readonly name: string;
@@ -46,11 +51,14 @@ export interface WebhookRow {
 export const SANDBOX_PROGRAM = 'prog_sandbox';
 
 export class SystemState {
+  readonly rules: RuleBook;
   readonly #log: SystemLog;
   readonly #programs: ProgramRow[] = [];
   /** By program, where its revisions stand in the journal: 1, 2 ... */
   readonly #revisions: number[][] = [];
   readonly #programOfId = new Map<string, number>();
+  /** What `rulesOf` has answered, by revision and program. */
+  readonly #ruleSets = new Map<string, readonly RulePlace[]>();
   readonly #tokens = new Map<string, TokenRow>();
   readonly #webhooks = new Map<string, WebhookRow>();
   /**
@@ -65,6 +73,7 @@ export class SystemState {
 
   constructor(log: SystemLog) {
     this.#log = log;
+    this.rules = new RuleBook((sequence) => log.read(sequence));
     log.replay((record, sequence) => this.#apply(record, sequence));
   }
 
@@ -119,11 +128,29 @@ export class SystemState {
     return rowOf(record);
   }
 
+  /** Rules of a revision of a program by their places in its snapshot; empty when there is no such revision. */
+  rulesOf(id: string, revision: number): readonly RulePlace[] {
+    const key = `${revision}/${id}`;
+    const known = this.#ruleSets.get(key);
+    if (known !== undefined) return known;
+    const snapshot = this.programRevision(id, revision)?.snapshot;
+    const { rules } = snapshot === undefined ? { rules: [] } : (JSON.parse(snapshot) as Pick<Snapshot, 'rules'>);
+    const places = rules.map((rule) => ({ id: rule.id, version: rule.version, state: rule.state }));
+    this.#ruleSets.set(key, places);
+    if (this.#ruleSets.size > PROGRAM_RULES_KEPT_MAX) this.#ruleSets.delete(this.#ruleSets.keys().next().value!);
+    return places;
+  }
+
   /**
    * Record of a new program, or of the next revision of a known one.
+   * @param rules what it evaluates; those that it has by default
    * @throws ApiError `capacity_exceeded`, `validation_failed`
    */
-  programRecord(program: ProgramDefinition, nowMs: number): ProgramRecord {
+  programRecord(
+    program: ProgramDefinition,
+    nowMs: number,
+    rules: readonly SnapshotRule[] = this.rules.evaluated(program.id),
+  ): ProgramRecord {
     const known = this.program(program.id);
     if (known === undefined && this.#programs.length >= PROGRAMS_MAX)
       throw new ApiError('capacity_exceeded', `There are ${PROGRAMS_MAX} programs already.`);
@@ -135,7 +162,7 @@ export class SystemState {
       createdMs: known?.createdMs ?? nowMs,
       atMs: nowMs,
       program,
-      snapshot: snapshotOf(program, version, known?.snapshot),
+      snapshot: snapshotOf(program, version, known?.snapshot, rules),
     };
   }
 
@@ -198,6 +225,9 @@ export class SystemState {
         this.#programs[record.index] = rowOf(record);
         this.#revisions[record.index] = [...(this.#revisions[record.index] ?? []), sequence];
         this.#programOfId.set(record.program.id, record.index);
+        return;
+      case 'rule':
+        this.rules.apply(record, sequence);
         return;
       case 'token':
         this.#tokens.set(record.id, {

@@ -6,6 +6,7 @@ import type { AccountStatus, AccountType, CardStatus } from './codes.js';
 import type { FieldValue } from './compare-totals.js';
 import type { ControlLevel } from './controls/spec.js';
 import type { Fingerprint } from './events.js';
+import type { RevisionStats } from './rule-stats.js';
 import type { TotalsKey } from './totals.js';
 import type { WindowUnit } from './velocity/windows.js';
 
@@ -189,6 +190,8 @@ export interface AccountView {
   held: number;
   /** Its own controls as JSON, '' without. Not in lists: a page of them might not fit the ring. */
   controls?: string;
+  /** Sequence of the record that set them; 0 when there never were any. */
+  controlsSequence: number;
   createdMs: number;
   /** Newest record of the account in its shard: the head of its list. */
   newestSequence: number;
@@ -215,6 +218,8 @@ export interface CardView {
   pinTries: number;
   /** Its own controls as JSON, '' without. Not in lists. */
   controls?: string;
+  /** Sequence of the record that set them; 0 when there never were any. */
+  controlsSequence: number;
   createdMs: number;
   newestSequence: number;
 }
@@ -266,6 +271,8 @@ export type Read =
   /** Revisions of the programs that the shard decides with. */
   | { op: 'programs' }
   | AcquirerTotals
+  /** Statistics of the rules of a program, for its revisions above `after`, at most REVISION_STATS_PER_READ of them. */
+  | { op: 'rule_stats'; program: number; after: number }
   | { op: 'totals' }
   | { op: 'stats' };
 
@@ -281,6 +288,7 @@ export type ReadResult =
   | { ok: true; stageTimes: StageTimesView }
   | { ok: true; outcome: CommandResult | null }
   | { ok: true; programs: { program: number; revision: number }[] }
+  | { ok: true; ruleStats: RevisionStats[] }
   | { ok: true; totals: LedgerTotal[] }
   /** A row of totals (totals-table.ts); undefined when that date is not kept. */
   | { ok: true; values: number[] | undefined }

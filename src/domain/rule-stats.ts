@@ -18,6 +18,15 @@ const HEAD_BYTES = 1 + 8 + 4 + 8;
 const REVISIONS_MAX = 2 ** 24;
 const Field = { asked: 1, matched: 2, declined: 3 } as const;
 
+/** Of the rules of one snapshot, by their places. */
+export interface RevisionStats {
+  revision: number;
+  /** Messages that the rules were asked about. */
+  asked: number;
+  matched: number[];
+  declined: number[];
+}
+
 interface StatsRow {
   readonly key: number;
   newest: number;
@@ -57,12 +66,19 @@ export class RuleStats {
     this.#dirty.push(this.#placeOf.get(key)!);
   }
 
-  /** Figures of the rules of one snapshot, by their places; undefined when none was ever asked. */
-  of(program: number, revision: number): { asked: number; matched: number[]; declined: number[] } | undefined {
-    const row = this.#row(program * REVISIONS_MAX + revision);
-    if (row === undefined) return undefined;
-    const { asked, rules } = row;
-    return { asked, matched: [...row.matched.subarray(0, rules)], declined: [...row.declined.subarray(0, rules)] };
+  /** Figures of the revisions of a program above `after`, the oldest first, at most `limit`; those with rules that were asked. */
+  of(program: number, after: number, limit: number): RevisionStats[] {
+    const first = program * REVISIONS_MAX;
+    return this.#rows
+      .filter(({ key }) => key > first + after && key < first + REVISIONS_MAX)
+      .sort((a, b) => a.key - b.key)
+      .slice(0, limit)
+      .map(({ key, asked, rules, matched, declined }) => ({
+        revision: key - first,
+        asked,
+        matched: [...matched.subarray(0, rules)],
+        declined: [...declined.subarray(0, rules)],
+      }));
   }
 
   get dirtyCount(): number {

@@ -61,6 +61,11 @@ export class TextTable {
     return this.#row(key)?.revision ?? 0;
   }
 
+  /** Sequence of the event that set the text under the key last; 0 when there never was one. */
+  newest(key: number): number {
+    return this.#row(key)?.newest ?? 0;
+  }
+
   forEach(visit: (key: number, revision: number) => void): void {
     for (const { key, revision } of this.#rows) visit(key, revision);
   }

@@ -21,6 +21,7 @@ export function accountRow(state: ShardState, slot: number): AccountView {
     status: accounts.status(slot) as AccountStatus,
     posted: accounts.posted(slot),
     held: accounts.held(slot),
+    controlsSequence: state.controls.newest(accountOwner(slot)),
     createdMs: accounts.createdMs(slot),
     newestSequence: accounts.newest(slot),
   };
@@ -48,6 +49,7 @@ export function cardRow(state: ShardState, slot: number): CardView {
     replacesSlot: cards.replaces(slot),
     aliasOfSlot: cards.aliasOf(slot),
     pinTries: cards.pinTries(slot),
+    controlsSequence: state.controls.newest(cardOwner(slot)),
     createdMs: cards.createdMs(slot),
     newestSequence: cards.newest(slot),
   };

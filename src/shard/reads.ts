@@ -6,7 +6,7 @@ import { pack, unpack } from 'msgpackr';
 import type { Read, ReadResult, ShardStats } from '../domain/commands.js';
 import { countDue } from '../domain/due-holds.js';
 import { accountRow, accountView, cardRow, cardView, ledgerTotals } from '../domain/views.js';
-import { DUE_ROWS_PER_READ } from '../limits.js';
+import { DUE_ROWS_PER_READ, REVISION_STATS_PER_READ } from '../limits.js';
 import type { RingConsumer } from '../ring/ring.js';
 import { totalsOf } from './compare.js';
 import { earlierOutcome } from './idempotency.js';
@@ -94,6 +94,8 @@ function answer(shard: LogicalShard, durable: number, nowMs: number, read: Read)
       return { ok: true, programs: programRevisions(shard) };
     case 'acquirer_totals':
       return { ok: true, values: totalsOf(shard, read, nowMs) };
+    case 'rule_stats':
+      return { ok: true, ruleStats: shard.state.ruleStats.of(read.program, read.after, REVISION_STATS_PER_READ) };
     case 'totals':
       return { ok: true, totals: ledgerTotals(shard.state) };
     case 'stats':

@@ -5,6 +5,7 @@ import { Writable } from 'node:stream';
 import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from 'fastify';
 import { pino } from 'pino';
 import { buildApp } from '../../src/control/app.js';
+import { Backtests } from '../../src/control/backtests.js';
 import type { ControlContext } from '../../src/control/context.js';
 import { EventFeed } from '../../src/control/events/event-feed.js';
 import { IdempotencyKeys } from '../../src/control/idempotency.js';
@@ -165,6 +166,7 @@ export function makeHarness(options: HarnessOptions = {}): Harness {
     keys: { token: key('token'), id: key('id') },
     system,
     programs: new ProgramFeed(engine, system, () => undefined),
+    backtests: new Backtests(() => undefined),
     tokens,
     wrongTokens: new WrongTokens(),
     idempotency: new IdempotencyKeys(key('token')),

@@ -357,7 +357,7 @@ describe('controls', () => {
     expect(await explain(refused.id)).toMatchObject({
       control: { level: 'card', source: 'card', control: '/velocity/0', limit: 5000, before: 3000, attempted: 2001 },
       counters: { card: [{ amount: 3000, count: 1 }], account: [] },
-      rules: null,
+      matched_rules: [],
     });
     expect(await explain(approved)).toMatchObject({ control: null, counters: { card: [{ amount: 0, count: 0 }] } });
   });

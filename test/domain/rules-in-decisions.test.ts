@@ -98,16 +98,17 @@ describe('rules in decisions', () => {
       rule('when amount > 1000 then decline 61 reason "large"', 'active'),
     ]);
     for (const amount of [100, 600, 700, 1001]) purchase(book, amount);
-    const wanted = { asked: 4, matched: [3, 1], declined: [0, 1] };
-    expect(book.state.ruleStats.of(3, 7)).toEqual(wanted);
-    expect(book.state.ruleStats.of(3, 6)).toBeUndefined();
+    const wanted = [{ revision: 7, asked: 4, matched: [3, 1], declined: [0, 1] }];
+    expect(book.state.ruleStats.of(3, 0, 10)).toEqual(wanted);
+    expect(book.state.ruleStats.of(3, 6, 10)).toEqual(wanted);
+    expect([book.state.ruleStats.of(3, 7, 10), book.state.ruleStats.of(2, 0, 10)]).toEqual([[], []]);
     const replayed = new ShardState(0);
     for (const event of book.history.events) applyRecorded(replayed, event);
     const digest = { high: book.state.digest.high, low: book.state.digest.low };
     expect({ high: replayed.digest.high, low: replayed.digest.low }).toEqual(digest);
     const copy = recovered(book.state);
     for (const event of book.history.events) applyRecorded(copy, event);
-    expect(copy.ruleStats.of(3, 7)).toEqual(wanted);
+    expect(copy.ruleStats.of(3, 0, 10)).toEqual(wanted);
     expect({ high: copy.digest.high, low: copy.digest.low }).toEqual(digest);
   });
 

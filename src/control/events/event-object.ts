@@ -4,7 +4,7 @@
  */
 import { AccountStatus, AccountType, EventKind } from '../../domain/codes.js';
 import type { CardCreated, ControlsSet, MessageEvent, PaymentPosted, PlainEvent } from '../../domain/events.js';
-import { asDecided, asRecorded, authorizationObject, elementObject } from '../authorizations.js';
+import { asDecided, asRecorded, authorizationObject, elementObject, type Owner } from '../authorizations.js';
 import type { ControlContext } from '../context.js';
 import { currencyCode } from '../currencies.js';
 import type { JournalRecord } from '../history.js';
@@ -80,6 +80,13 @@ function isToken(parties: Parties, shard: number, event: PlainEvent): boolean {
   return event.kind === EventKind.cardUpdated && parties.card(shard, event.cardSlot)!.aliasOfSlot >= 0;
 }
 
+/** The account as the API's objects want it. */
+function ownerOf({ system }: ControlContext, account: AccountParty | undefined): Owner | undefined {
+  if (account === undefined) return undefined;
+  const { id, currency, program } = account;
+  return { id, currency, program: system.programAt(program)?.program.id };
+}
+
 /** A decision that stands by itself is an authorization as it was decided, anything later is an element of one. */
 function messageData(
   context: ControlContext,
@@ -87,7 +94,7 @@ function messageData(
   account: AccountParty | undefined,
 ): Record<string, unknown> {
   const { originalSequence, authorizedAfter } = record.message;
-  if (originalSequence === 0) return authorizationObject(context, asDecided(record, account));
+  if (originalSequence === 0) return authorizationObject(context, asDecided(record, ownerOf(context, account)));
   return elementData(context, record, account, originalSequence, authorizedAfter);
 }
 
@@ -99,7 +106,7 @@ function elementData(
   authorizedAfter: number,
 ): Record<string, unknown> {
   return {
-    ...elementObject(context, asRecorded(record, account), record),
+    ...elementObject(context, asRecorded(record, ownerOf(context, account)), record),
     authorization: context.ids.encode('auth', record.shard, authorization),
     authorized_after: authorizedAfter,
   };
@@ -182,7 +189,7 @@ function createdCard(event: CardCreated, account: AccountParty, createdMs: numbe
     cardSequence,
     serviceCode,
   };
-  return { ...own, status, replacesSlot, aliasOfSlot, pinTries: 0, createdMs, newestSequence };
+  return { ...own, status, replacesSlot, aliasOfSlot, pinTries: 0, controlsSequence: 0, createdMs, newestSequence };
 }
 
 function controlsData(

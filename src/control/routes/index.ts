@@ -4,6 +4,7 @@ import type { Route } from '../route.js';
 import { accountRoutes } from './accounts.js';
 import { aliasRoutes } from './aliases.js';
 import { authorizationRoutes } from './authorizations.js';
+import { backtestRoutes } from './backtests.js';
 import { bulkRoutes } from './bulk.js';
 import { cardRoutes } from './cards.js';
 import { clockRoutes } from './clock.js';
@@ -15,6 +16,7 @@ import { ledgerRoutes } from './ledger.js';
 import { linkRoutes } from './links.js';
 import { paymentRoutes } from './payments.js';
 import { programRoutes, tokenRoutes } from './programs.js';
+import { ruleRoutes } from './rules.js';
 import { simulateRoutes } from './simulate.js';
 import { simulateExpiryRoutes } from './simulate-expiry.js';
 import { type WebhookServices, webhookRoutes } from './webhooks.js';
@@ -25,6 +27,8 @@ export type Services = WebhookServices;
 export function allRoutes(context: ControlContext, services: Services): Route[] {
   const routes = [
     ...programRoutes(context),
+    ...ruleRoutes(context),
+    ...backtestRoutes(context),
     ...accountRoutes(context),
     ...cardRoutes(context),
     ...aliasRoutes(context),
