@@ -125,8 +125,8 @@ function checkCard(state: ShardState, out: MessageEvent): boolean {
   const { cards } = state;
   const { cardSlot, tokenSlot } = out;
   out.verdict(Step.cardKnown, Verdict.pass);
-  if (tokenSlot >= 0 && !checkToken(cards.status(tokenSlot), out)) return false;
-  if (!checkCardStatus(cards.status(cardSlot), out)) return false;
+  if (tokenSlot >= 0 && !checkStatus(Step.token, cards.status(tokenSlot), tokenRefusals, out)) return false;
+  if (!checkStatus(Step.cardStatus, cards.status(cardSlot), cardRefusals, out)) return false;
   // The expiry that the message shows is that of the number it shows.
   const expiry = cards.expiry(tokenSlot >= 0 ? tokenSlot : cardSlot);
   const given = out.input.expiry;
@@ -142,54 +142,36 @@ function checkCard(state: ShardState, out: MessageEvent): boolean {
   return true;
 }
 
-/** Status of the network token that the message came with. */
-function checkToken(status: number, out: MessageEvent): boolean {
-  switch (status) {
-    case CardStatus.active:
-      out.verdict(Step.token, Verdict.pass);
-      return true;
-    case CardStatus.inactive:
-      decline(out, Response.inactive, Reason.tokenInactive);
-      break;
-    case CardStatus.paused:
-      decline(out, Response.restricted, Reason.tokenPaused);
-      break;
-    case CardStatus.expired:
-      decline(out, Response.expired, Reason.tokenExpired);
-      break;
-    default:
-      decline(out, Response.invalidCard, Reason.tokenClosed);
-      break;
-  }
-  out.verdict(Step.token, Verdict.fail);
-  return false;
-}
+/** What a status that does not allow payments is answered with. */
+type Refusals = Readonly<Partial<Record<CardStatus, readonly [response: number, reason: Reason]>>>;
 
-function checkCardStatus(status: number, out: MessageEvent): boolean {
-  switch (status) {
-    case CardStatus.active:
-      out.verdict(Step.cardStatus, Verdict.pass);
-      return true;
-    case CardStatus.inactive:
-      decline(out, Response.inactive, Reason.cardInactive);
-      break;
-    case CardStatus.paused:
-      decline(out, Response.restricted, Reason.cardPaused);
-      break;
-    case CardStatus.lost:
-      decline(out, Response.lost, Reason.cardLost);
-      break;
-    case CardStatus.stolen:
-      decline(out, Response.stolen, Reason.cardStolen);
-      break;
-    case CardStatus.expired:
-      decline(out, Response.expired, Reason.cardExpired);
-      break;
-    default:
-      decline(out, Response.invalidCard, Reason.cardClosed);
-      break;
+const cardRefusals: Refusals = {
+  [CardStatus.inactive]: [Response.inactive, Reason.cardInactive],
+  [CardStatus.paused]: [Response.restricted, Reason.cardPaused],
+  [CardStatus.lost]: [Response.lost, Reason.cardLost],
+  [CardStatus.stolen]: [Response.stolen, Reason.cardStolen],
+  [CardStatus.closed]: [Response.invalidCard, Reason.cardClosed],
+  [CardStatus.expired]: [Response.expired, Reason.cardExpired],
+};
+
+/** Whatever ended a token, it is closed to the merchant: how the card was lost is not the token's to tell. */
+const tokenRefusals: Refusals = {
+  [CardStatus.inactive]: [Response.inactive, Reason.tokenInactive],
+  [CardStatus.paused]: [Response.restricted, Reason.tokenPaused],
+  [CardStatus.lost]: [Response.invalidCard, Reason.tokenClosed],
+  [CardStatus.stolen]: [Response.invalidCard, Reason.tokenClosed],
+  [CardStatus.closed]: [Response.invalidCard, Reason.tokenClosed],
+  [CardStatus.expired]: [Response.expired, Reason.tokenExpired],
+};
+
+function checkStatus(step: Step, status: number, refusals: Refusals, out: MessageEvent): boolean {
+  const refusal = refusals[status as CardStatus];
+  if (refusal === undefined) {
+    out.verdict(step, Verdict.pass);
+    return true;
   }
-  out.verdict(Step.cardStatus, Verdict.fail);
+  out.verdict(step, Verdict.fail);
+  decline(out, refusal[0], refusal[1]);
   return false;
 }
 
