@@ -4,7 +4,8 @@
  * the windows that it counted in.
  *
  * An element that raised the total from `start` by some amount stands with what of that range is below the total, and what it
- * has given back does not come again: a later increment may take the same range of the total, but it counted on its own.
+ * has given back does not come again: a later increment may take the same range of the total, but it counted on its own. So
+ * it is with its use, which goes back when nothing is left, once, though the network may restore the authorization.
  */
 import { ElementKind, EventKind } from './codes.js';
 import { grown } from './columns.js';
@@ -21,6 +22,8 @@ export class CountedElements {
   #sequence = new Float64Array(16);
   #start = new Float64Array(16);
   #stands = new Float64Array(16);
+  /** 1 while its use counts: until nothing of the authorization was left. */
+  #used = new Float64Array(16);
   #total = 0;
 
   /** Takes the elements of the authorization at `root`, oldest first. */
@@ -51,9 +54,10 @@ export class CountedElements {
     for (let i = this.#count - 1; i >= 0; i--) {
       const before = this.#stands[i]!;
       const after = Math.min(before, Math.max(0, total - this.#start[i]!));
-      if (before === after && !undone) continue;
+      const unused = undone && this.#used[i] === 1;
+      if (before === after && !unused) continue;
       const sequence = this.#sequence[i]!;
-      giveBack(table, history.read(sequence).changes, sequence, before, after, undone, out);
+      giveBack(table, history.read(sequence).changes, sequence, before, after, unused, out);
     }
     out.sort();
   }
@@ -75,6 +79,7 @@ export class CountedElements {
     else {
       for (let i = 0; i < this.#count; i++) {
         this.#stands[i] = Math.min(this.#stands[i]!, Math.max(0, total - this.#start[i]!));
+        if (total === 0) this.#used[i] = 0;
       }
     }
     this.#total = total;
@@ -86,9 +91,11 @@ export class CountedElements {
       this.#sequence = grown(this.#sequence, at * 2);
       this.#start = grown(this.#start, at * 2);
       this.#stands = grown(this.#stands, at * 2);
+      this.#used = grown(this.#used, at * 2);
     }
     this.#sequence[at] = sequence;
     this.#start[at] = start;
     this.#stands[at] = amount;
+    this.#used[at] = 1;
   }
 }

@@ -74,6 +74,21 @@ describe('engine and reference model', () => {
     );
   });
 
+  test('a use that went back with a roll-back does not go back again when the network takes its advice back', () => {
+    const limits = { op: 'limits', card: 0, amount: 60_000, count: 0 } as const;
+    const request = { op: 'request', card: 0, mti: 100, pc: 0, amount: 1, currency: 0, flags: 0, merchant: 0 } as const;
+    const advice = { op: 'advise', mti: 120, why: 'S', way: 'de90 without acquirer', flags: 0 } as const;
+    const player = new Player();
+    player.play([
+      limits,
+      request,
+      { op: 'undelivered', back: 0 },
+      { ...advice, back: 0, percent: 100 },
+      { ...advice, back: 1, percent: 0 },
+    ]);
+    checkInvariants(player);
+  });
+
   test('histories reach what they are meant to reach', { timeout: PATIENCE_MS }, () => {
     const seen = new Map<string, number>();
     const count = (what: string): void => void seen.set(what, (seen.get(what) ?? 0) + 1);
