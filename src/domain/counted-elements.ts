@@ -63,8 +63,10 @@ export class CountedElements {
   }
 
   #takeMessage(event: MessageEvent, sequence: number): void {
-    const isReversal = event.element === ElementKind.reversal;
-    if (isReversal || approves(event)) this.#become(event.authorizedAfter, sequence);
+    const { element } = event;
+    // A completion down to nothing approves nothing, and yet has given back.
+    const changes = element === ElementKind.reversal || element === ElementKind.completion || approves(event);
+    if (changes) this.#become(event.authorizedAfter, sequence);
   }
 
   #takePlain(event: PlainEvent, root: number): void {

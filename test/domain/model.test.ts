@@ -89,6 +89,18 @@ describe('engine and reference model', () => {
     checkInvariants(player);
   });
 
+  test('what a posted advice of nothing gave back does not go back again with a reversal', () => {
+    const request = { op: 'request', card: 0, mti: 200, pc: 0, amount: 2, currency: 0, flags: 0, merchant: 0 } as const;
+    const player = new Player();
+    player.play([
+      { op: 'limits', card: 0, amount: 0, count: 2 },
+      request,
+      { op: 'advise', back: 0, mti: 220, why: 'S', percent: 0, way: 'de90', flags: 0 },
+      { op: 'reverse', back: 1, mti: 400, way: 'de90 without acquirer', stays: 0 },
+    ]);
+    checkInvariants(player);
+  });
+
   test('histories reach what they are meant to reach', { timeout: PATIENCE_MS }, () => {
     const seen = new Map<string, number>();
     const count = (what: string): void => void seen.set(what, (seen.get(what) ?? 0) + 1);
