@@ -88,6 +88,10 @@ describe('network tokens', () => {
     expect(again.body).toEqual({ ...masked, pan_available: false });
     expect(again.text).not.toContain(pan);
     expect((await h.call('GET', `/v1/cards/${card}/aliases`)).body.data).toHaveLength(1);
+    const key = { 'idempotency-key': 'token-2' };
+    const pause = () => h.call('PATCH', `/v1/aliases/${first.body.id}`, { status: 'paused' }, key);
+    await pause();
+    expect((await pause()).headers['idempotent-replayed']).toBe('true');
   });
 
   it('have a number that no other card or token has', async () => {

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { type Fields, pack } from '../../src/iso8583/message.js';
+import { WIRE_HEADER_BYTES } from '../../src/ring/wire-entry.js';
 import { STAGE_SAMPLE } from '../../src/shard/thread-context.js';
 import { type Harness, makeHarness, restart } from './harness.js';
 
@@ -202,7 +203,7 @@ describe('explain', () => {
   it('shows a reversal without an original and what was refused, found by their RRN', async () => {
     const sent = async (fields: Fields): Promise<string> => {
       const place = h.context.ids.decode('card', card)!;
-      const header = new Uint8Array(20);
+      const header = new Uint8Array(WIRE_HEADER_BYTES);
       new DataView(header.buffer).setUint32(0, ((place.shard << 24) | place.number) >>> 0, true);
       const common = { 3: '000000', 4: '000000002500', 7: '1123120000', 41: 'TERM0001', 49: '986' };
       await h.engine.wire(place.shard, header, pack('iso87-bcd', { 2: pan, ...common, ...fields }));

@@ -56,6 +56,14 @@ async function run(id: string, body: object = {}) {
 const none = { count: 0, amounts: [] };
 
 describe('a backtest', () => {
+  it('is begun once under an Idempotency-Key', async () => {
+    const id = await create({ text: large });
+    const begin = () => h.call('POST', `/v1/rules/${id}/backtests`, whole, { 'idempotency-key': 'b' });
+    const first = await begin();
+    const again = await begin();
+    expect([again.status, again.text, again.headers['idempotent-replayed']]).toEqual([202, first.text, 'true']);
+  });
+
   it('lists what a draft would have declined, and changes nothing', async () => {
     const id = await create({ text: large });
     await pay(0, 100_00);

@@ -134,6 +134,15 @@ describe('a rule', () => {
     expect([evaluated().length, revision()]).toEqual([1, 2]);
   });
 
+  it('is changed once under an Idempotency-Key', async () => {
+    const { id } = (await h.call('POST', '/v1/rules', { program, text: large, state: 'draft' })).body;
+    const patch = () => h.call('PATCH', `/v1/rules/${id}`, { state: 'active' }, { 'idempotency-key': 'p' });
+    const first = await patch();
+    const again = await patch();
+    expect([again.text, again.headers['idempotent-replayed']]).toEqual([first.text, 'true']);
+    expect([evaluated().length, revision()]).toEqual([1, 2]);
+  });
+
   it('that a shard did not confirm is answered as unknown, and is there', async () => {
     h.engine.before = (command) => {
       if (command.op === 'apply_program') throw new ShardError('timeout', 0);

@@ -1,6 +1,7 @@
 /** The simulator beyond authorizations and reversals: what each call sends, and what it refuses. */
 import { beforeEach, describe, expect, it } from 'vitest';
 import { pack } from '../../src/iso8583/message.js';
+import { WIRE_HEADER_BYTES } from '../../src/ring/wire-entry.js';
 import { type Harness, makeHarness } from './harness.js';
 
 let h: Harness;
@@ -150,7 +151,7 @@ describe('what is refused', () => {
     }
     expect((await h.call('GET', `/v1/authorizations?card=${real.id}`)).body.data).toEqual([]);
     // What came over the wire cannot be continued here either.
-    const header = new Uint8Array(20);
+    const header = new Uint8Array(WIRE_HEADER_BYTES);
     new DataView(header.buffer).setUint32(0, ((place.shard << 24) | place.number) >>> 0, true);
     await h.engine.wire(place.shard, header, pack('iso87-bcd', { ...message, 0: '0100', 2: real.pan }));
     const [{ id: authorization }] = (await h.call('GET', `/v1/authorizations?card=${real.id}`)).body.data;

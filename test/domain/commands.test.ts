@@ -52,6 +52,7 @@ describe('commands', () => {
         posted: 0,
         held: 0,
         controls: '',
+        controlsSequence: 0,
         createdMs: NOW,
         newestSequence: 1,
       },

@@ -135,7 +135,7 @@ describe('a message that stops its shard', () => {
     const { status, body } = await server.get('/readyz');
     expect([status, body]).toEqual([
       503,
-      { status: 'not_ready', reasons: [{ check: `shard-${STRUCK}`, detail: 'down' }] },
+      { status: 'not_ready', reasons: [{ check: `shard-${STRUCK}`, detail: 'down' }], warnings: [] },
     ]);
     const codes = await client.batch(cards.map((card) => purchase({ card, amount: 2 })));
     expect(codes.map(code)).toEqual(cards.map((card) => (card === struck ? '91' : '00')));
