@@ -225,7 +225,7 @@ export const BACKTEST_DECISIONS_MAX = 5000;
 /** Cards whose account and controls a backtest remembers: 20 000 x 500 bytes are 10 MB; one that was forgotten is read again. */
 export const BACKTEST_CARDS_KEPT_MAX = 20_000;
 
-/** How many times longer a backtest rests than it worked: at 5 us a record it reads 40 000 records/s and takes a fifth of a core. */
+/** How many times longer a backtest rests than it worked: it takes a fifth of a core, and at 5 us a record (an estimate) reads 40 000 records/s. */
 export const BACKTEST_REST_FACTOR = 4;
 
 /** Largest priority of a rule: room between the ones that an operator thinks of. */
@@ -330,7 +330,7 @@ export const SEGMENT_MAP_BYTES = 512 * 2 ** 30;
 /** Most that shard time may run ahead of the monotonic clock in one step, in ms. */
 export const CLOCK_STEP_MS = 2000;
 
-/** Wall and monotonic clock may differ by this much, in ms, before hold expiry and window roll-over pause: a step of NTP or a
+/** Wall and monotonic clock may differ by this much, in ms, before hold expiry pauses: a step of NTP or a
  * leap second is below 1 s, and no hold life or window is so short that 5 s would matter. */
 export const CLOCK_DIFFERENCE_MS = 5000;
 

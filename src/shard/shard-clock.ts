@@ -5,8 +5,7 @@
  *
  * Beside that it watches whether the two clocks agree: since the clock began (or an operator accepted the wall clock) both
  * must have gone on by the same time, within 5 s. A wall clock that was set to another day would otherwise end the holds of
- * that day, which cannot be taken back. While they differ `paused` is true, and whoever does what only time decides (the
- * expiry of holds, the roll-over of windows) waits.
+ * that day, which cannot be taken back. While they differ `paused` is true, and the expiry of holds waits.
  */
 import { CLOCK_DIFFERENCE_MS, CLOCK_STEP_MS } from '../limits.js';
 

@@ -93,8 +93,7 @@ export class ControlsCheck {
   /**
    * Takes a request. Its facts and counters are read until the next `begin`.
    * @param cardOwner, accountOwner owners of the counters (velocity/counter-changes.ts).
-   * @param nowMs shard time, ms since 1970 UTC; `VelocityTable.apply` is given the same one. While the roll-over of windows
-   *   pauses it stands still.
+   * @param nowMs shard time, ms since 1970 UTC; `VelocityTable.apply` is given the same one.
    */
   begin(
     facts: ControlFacts,
