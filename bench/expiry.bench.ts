@@ -8,9 +8,8 @@
 import { monotonicUs } from '#src/clock.js';
 import { IndexKeys } from '#src/domain/index-keys.js';
 import { pack } from '#src/iso8583/message.js';
-import { JournalReader } from '#src/journal/reader.js';
+import { scratchJournal } from '#src/journal/scratch.js';
 import { createSegmentBoard, SegmentBoard } from '#src/journal/segment-board.js';
-import type { JournalLane } from '#src/journal/types.js';
 import { ControlBlock, createControlBlock, ShardState } from '#src/ring/control-block.js';
 import { CardDirectory, createDirectory } from '#src/ring/directory.js';
 import { RequestKind } from '#src/ring/kinds.js';
@@ -23,7 +22,6 @@ import { ShardClock } from '#src/shard/shard-clock.js';
 import { ShardHost } from '#src/shard/shard-host.js';
 import { ThreadContext } from '#src/shard/thread-context.js';
 import { createShardInstruments, ShardCounter, ShardInstruments } from '#src/shard-instruments.js';
-import { MemoryStore } from '#src/store/memory-store.js';
 import type { BenchRow } from './row.js';
 
 const HOLDS = 1_000_000;
@@ -35,23 +33,6 @@ const LOAD_BATCH = 8;
 const QUIET_TURNS = 5000;
 const NOW_MS = Date.UTC(2026, 5, 15, 12);
 const SIX_DAYS_MS = 6 * 86_400_000;
-
-/** Takes frames and forgets them. */
-class NullLane implements JournalLane {
-  readonly #durable = new Map<number, number>();
-  append(frames: Parameters<JournalLane['append']>[0]): void {
-    for (const frame of frames) this.#durable.set(frame.shard, frame.lastSequence);
-  }
-  durable(shard: number): number {
-    return this.#durable.get(shard) ?? 0;
-  }
-  poll(): void {
-    // Acknowledged inside append.
-  }
-  async close(): Promise<void> {
-    this.#durable.clear();
-  }
-}
 
 /** Both clocks leap together, and shard time with them. */
 class LeapingClock extends ShardClock {
@@ -77,10 +58,10 @@ class ExpiryBench {
   #sent = 0;
 
   constructor() {
-    const reader = JournalReader.ofStore(new MemoryStore(), 'memory');
+    const { lane, reader, segments } = scratchJournal();
     const context = new ThreadContext({
       reader,
-      segments: new MemoryStore(),
+      segments,
       board: new SegmentBoard(createSegmentBoard()),
       keys: new IndexKeys(1, 2),
       keyCheck: 3,
@@ -107,7 +88,7 @@ class ExpiryBench {
       context,
       clients: [{ requests: new RingConsumer(requests), replies: new RingProducer(replies), waker }],
       shards: this.shards,
-      lane: new NullLane(),
+      lane,
       reader,
       control,
       clock: this.clock,

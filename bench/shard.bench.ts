@@ -10,9 +10,8 @@
 import { monotonicUs } from '#src/clock.js';
 import { IndexKeys } from '#src/domain/index-keys.js';
 import { pack } from '#src/iso8583/message.js';
-import { JournalReader } from '#src/journal/reader.js';
+import { scratchJournal } from '#src/journal/scratch.js';
 import { createSegmentBoard, SegmentBoard } from '#src/journal/segment-board.js';
-import type { JournalLane } from '#src/journal/types.js';
 import { ControlBlock, createControlBlock, ShardState } from '#src/ring/control-block.js';
 import { CardDirectory, createDirectory } from '#src/ring/directory.js';
 import { RequestKind } from '#src/ring/kinds.js';
@@ -25,7 +24,6 @@ import { ShardClock } from '#src/shard/shard-clock.js';
 import { ShardHost } from '#src/shard/shard-host.js';
 import { ThreadContext } from '#src/shard/thread-context.js';
 import { createShardInstruments, ShardInstruments } from '#src/shard-instruments.js';
-import { MemoryStore } from '#src/store/memory-store.js';
 import type { BenchRow } from './row.js';
 import { tenWindows } from './velocity.bench.js';
 
@@ -38,23 +36,6 @@ const TURNS = 10;
 const NOW_MS = Date.UTC(2026, 5, 15, 12);
 const STAN_AT_TEXT = '000000';
 
-/** Takes frames and forgets them. */
-class NullLane implements JournalLane {
-  readonly #durable = new Map<number, number>();
-  append(frames: Parameters<JournalLane['append']>[0]): void {
-    for (const frame of frames) this.#durable.set(frame.shard, frame.lastSequence);
-  }
-  durable(shard: number): number {
-    return this.#durable.get(shard) ?? 0;
-  }
-  poll(): void {
-    // Acknowledged inside append.
-  }
-  async close(): Promise<void> {
-    this.#durable.clear();
-  }
-}
-
 class ShardBench {
   readonly #requests: RingProducer;
   readonly #replies: RingConsumer;
@@ -66,11 +47,10 @@ class ShardBench {
 
   /** @param controls of each card as JSON, '' for none */
   constructor(controls: string) {
-    const memory = new MemoryStore();
-    const reader = JournalReader.ofStore(memory, 'memory');
+    const { lane, reader, segments } = scratchJournal();
     const context = new ThreadContext({
       reader,
-      segments: new MemoryStore(),
+      segments,
       board: new SegmentBoard(createSegmentBoard()),
       keys: new IndexKeys(1, 2),
       keyCheck: 3,
@@ -90,7 +70,6 @@ class ShardBench {
     const replies = createRing(1 << 20);
     this.#requests = new RingProducer(requests);
     this.#replies = new RingConsumer(replies);
-    const lane = new NullLane();
     this.#host = new ShardHost({
       context,
       clients: [

@@ -1,4 +1,4 @@
-/** A journal that keeps nothing, for the warm-up of a shard thread: frames are sealed, chained, and gone. */
+/** A journal that keeps nothing, for the warm-up of a shard thread and for measuring one: frames are sealed, chained, and gone. */
 import { MemoryStore } from '../store/memory-store.js';
 import { JournalReader } from './reader.js';
 import type { SegmentStore } from './segment-store.js';
