@@ -3,6 +3,8 @@
  * stands at the end as "not yet": a code is in one of the two lists, and one that a decision can give is in the first.
  */
 import { Response, responseText } from '#src/domain/codes.js';
+import { RequestKind } from '#src/ring/kinds.js';
+import { harness as listening, tcpClient } from '../ingress/support.js';
 import { Harness, purchase } from '../shard/harness.js';
 import { describe, expect, Scenario, test } from './runner.js';
 
@@ -87,7 +89,6 @@ const notYet: readonly (readonly [string, string])[] = [
   ['81', 'a PIN block that cannot be read'],
   ['82', 'a wrong CVV or CVV2'],
   ['88', 'a chip cryptogram that fails'],
-  ['95', 'totals that differ'],
   ['N7', 'a wrong CVV2, where the network uses it'],
 ];
 
@@ -116,6 +117,17 @@ describe('response codes', () => {
     for (let turn = 0; turn < 20 && !h.answers.has(token); turn++) h.turn();
     expect(h.answers.get(token)!.fields[39]).toBe('96');
     expect(h.balances(0, card.account).held).toBe(0);
+  });
+
+  test('95: totals that differ', async () => {
+    const engine = await listening();
+    engine.shards.call = ({ kind }) =>
+      kind === RequestKind.command
+        ? { ok: true, sequence: 9, compared: { equal: false, day: 20_783, ours: [{ field: 76, value: 1 }] } }
+        : { ok: true, values: [0, 0, 1, 0, 0, 0, 0, 0, 100, 0] };
+    const client = await tcpClient(engine);
+    const question = { 0: '0500', 7: '1126235959', 11: '000001', 15: '1126', 32: '123456', 50: '986' };
+    expect((await client.ask({ ...question, 76: '0000000002' }))[39]).toBe('95');
   });
 
   for (const [code, meaning] of notYet) test.todo(`${code}: ${meaning}`);
