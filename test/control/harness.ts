@@ -87,6 +87,9 @@ export interface Harness {
   warnings: { check: string; detail: string }[];
 }
 
+/** Body of an answer, to be read into. */
+export type AnswerBody = Awaited<ReturnType<Harness['call']>>['body'];
+
 export interface HarnessOptions {
   shards?: number;
   profiles?: ProfilePort;

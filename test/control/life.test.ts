@@ -1,6 +1,6 @@
 /** The whole life of an authorization as the API shows it: every kind of element, totals, status, links, entries. */
 import { beforeEach, describe, expect, it } from 'vitest';
-import { type Harness, makeHarness } from './harness.js';
+import { type AnswerBody, type Harness, makeHarness } from './harness.js';
 
 let h: Harness;
 let card: string;
@@ -12,8 +12,7 @@ beforeEach(async () => {
 
 const none = { authorized: 0, incremented: 0, reversed: 0, expired: 0, cleared: 0, refunded: 0, held: 0 };
 
-// biome-ignore lint/suspicious/noExplicitAny: tests read into answers
-async function simulate(kind: string, body: object): Promise<any> {
+async function simulate(kind: string, body: object): Promise<AnswerBody> {
   const answer = await h.call('POST', `/v1/simulate/${kind}`, body);
   expect(answer.status, answer.text).toBe(201);
   return answer.body;
@@ -23,8 +22,7 @@ async function authorize(amount: number, more: object = {}): Promise<string> {
   return (await simulate('authorization', { card, amount, ...more })).authorization.id;
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: tests read into answers
-async function read(id: string): Promise<any> {
+async function read(id: string): Promise<AnswerBody> {
   return (await h.call('GET', `/v1/authorizations/${id}`)).body;
 }
 

@@ -2,7 +2,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { pack } from '../../src/iso8583/message.js';
 import { WIRE_HEADER_BYTES } from '../../src/ring/wire-entry.js';
-import { type Harness, makeHarness } from './harness.js';
+import { type AnswerBody, type Harness, makeHarness } from './harness.js';
 
 let h: Harness;
 let card: string;
@@ -26,8 +26,7 @@ function tagsOf(decoded: Described): Record<string, string> {
   return Object.fromEntries(parts.map(({ part, value }) => [part, value]));
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: tests read into answers
-async function simulate(kind: string, body: object): Promise<any> {
+async function simulate(kind: string, body: object): Promise<AnswerBody> {
   const answer = await h.call('POST', `/v1/simulate/${kind}`, body);
   expect(answer.status, answer.text).toBe(201);
   expect(answer.text).not.toContain(pan);
