@@ -136,6 +136,7 @@ function benchDecisions(cards: number, operations: number): BenchRow[] {
     const hold = first + i;
     const card = state.holds.card(state.holds.find(hold));
     history.tell(hold);
+    original.sequence = hold;
     original.cardSlot = card;
     original.accountSlot = state.cards.account(card);
     // The reversal has a key of its own, so that it is no repeat, and names its original by DE37 and DE41.
