@@ -7,11 +7,11 @@ import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { currencyCode } from '../control/currencies.js';
 import { instant } from '../control/schemas.js';
-import { POSTED_COMPONENTS, postedComponent } from '../domain/account-table.js';
 import { applyEvent, applyMessage } from '../domain/apply.js';
 import { AccountStatus, AccountType, CardStatus } from '../domain/codes.js';
 import type { MessageEvent, PlainEvent } from '../domain/events.js';
 import { HoldFlag } from '../domain/hold-table.js';
+import { COMPONENTS } from '../domain/ledger/chart.js';
 import { ShardState } from '../domain/shard-state.js';
 import { accountOwner, cardOwner, chainRoot } from '../domain/velocity/counter-changes.js';
 import { firstDay, shapeOfKey, unitOfShape, WindowUnit } from '../domain/velocity/windows.js';
@@ -227,9 +227,7 @@ function accountObject(state: ShardState, slot: number): JsonObject {
   const text = programs.text(view.program);
   // A program of a release without snapshots: only its number is known here.
   const program = text === '' ? undefined : (JSON.parse(text) as { id: string; revision: number; controls: unknown });
-  const components = POSTED_COMPONENTS.map(
-    (gl) => [String(gl), accounts.component(slot, postedComponent(gl))] as const,
-  );
+  const components = COMPONENTS.map((gl, which) => [String(gl), accounts.component(slot, which)] as const);
   return {
     id: view.id,
     program: { index: view.program, id: program?.id ?? null, revision: program?.revision ?? null },
@@ -238,7 +236,7 @@ function accountObject(state: ShardState, slot: number): JsonObject {
     status: codeName(AccountStatus, view.status),
     credit_limit: view.creditLimit,
     balances: { posted: view.posted, held: view.held, available: accounts.available(slot) },
-    posted_by_component: Object.fromEntries(components.filter(([, amount]) => amount !== 0)),
+    balances_by_component: Object.fromEntries(components.filter(([, amount]) => amount !== 0)),
     controls: jsonOrNull(view.controls),
     program_controls: program?.controls ?? null,
     created_at: timeText(view.createdMs),

@@ -4,13 +4,12 @@
  *
  *   per entry     its legs sum to zero (the fold asserts it)
  *   per account   held = what remains on its open holds
- *   per currency  debits = credits; memo 9100 = held amounts, 9199 = their contra; receivables and credit balances = posted balances
+ *   per currency  debits = credits; memo 9100 = held amounts, 9199 = their contra; every component of the accounts = its control account
  *   per card      its number is in the vault (presence and shape of the row: no key is needed, nothing is decrypted)
  */
-import { postedComponent } from '../domain/account-table.js';
 import { applyEvent, applyMessage } from '../domain/apply.js';
 import type { MessageEvent, PlainEvent } from '../domain/events.js';
-import { CHART, MEMO_HOLDS, MEMO_HOLDS_CONTRA } from '../domain/ledger-totals.js';
+import { COMPONENTS, component, Gl } from '../domain/ledger/chart.js';
 import { ShardState } from '../domain/shard-state.js';
 import { HoldfastError } from '../errors.js';
 import type { Digest } from '../journal/types.js';
@@ -130,8 +129,10 @@ function checkLedger(state: ShardState, violated: Violated): void {
   const difference = new Map<number, bigint>();
   state.ledger.forEach((currency, glAccount, debit, credit) => {
     difference.set(currency, (difference.get(currency) ?? 0n) + debit - credit);
-    if (glAccount === MEMO_HOLDS || glAccount === MEMO_HOLDS_CONTRA || postedComponent(glAccount) >= 0)
-      fromLedger.set(`${currency} ${glAccount}`, debit - credit);
+    if (glAccount === Gl.holds || glAccount === Gl.holdsContra || component(glAccount) >= 0) {
+      const place = `${currency} ${glAccount}`;
+      fromLedger.set(place, (fromLedger.get(place) ?? 0n) + debit - credit);
+    }
   });
   for (const [currency, amount] of difference) {
     if (amount !== 0n) throw violated(`debits and credits of currency ${currency} differ by ${amount}`);
@@ -149,14 +150,14 @@ function accountBalances({ accounts }: ShardState): Map<string, bigint> {
   const add = (place: string, amount: number): void => {
     if (amount !== 0) sums.set(place, (sums.get(place) ?? 0n) + BigInt(amount));
   };
-  const components = CHART.filter((glAccount) => postedComponent(glAccount) >= 0);
   for (let slot = 0; slot < accounts.count; slot++) {
     if (!accounts.exists(slot)) continue;
     const currency = accounts.currency(slot);
-    add(`${currency} ${MEMO_HOLDS}`, accounts.held(slot));
-    add(`${currency} ${MEMO_HOLDS_CONTRA}`, -accounts.held(slot));
-    for (const glAccount of components)
-      add(`${currency} ${glAccount}`, accounts.component(slot, postedComponent(glAccount)));
+    add(`${currency} ${Gl.holds}`, accounts.held(slot));
+    add(`${currency} ${Gl.holdsContra}`, -accounts.held(slot));
+    COMPONENTS.forEach((glAccount, which) => {
+      add(`${currency} ${glAccount}`, accounts.component(slot, which));
+    });
   }
   return sums;
 }

@@ -11,8 +11,8 @@
 import { ElementKind, EventKind } from '../domain/codes.js';
 import type { MessageEvent, PlainEvent } from '../domain/events.js';
 import { HoldFlag } from '../domain/hold-table.js';
+import { Postings } from '../domain/ledger/postings.js';
 import { approves } from '../domain/originals.js';
-import { Postings } from '../domain/postings.js';
 import { Standing } from '../domain/standing.js';
 
 /** All in minor units of the account's currency, none below zero. */

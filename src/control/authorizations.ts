@@ -9,11 +9,11 @@ import type { MessageEvent } from '../domain/events.js';
 import { ABSENT, Text } from '../domain/message.js';
 import { ELEMENTS_SHOWN_MAX } from '../limits.js';
 import { effectAlone, type Folded, foldElements, holdChangeOf, legsOf } from './authorization-totals.js';
-import { legObjects } from './chart.js';
 import type { ControlContext } from './context.js';
 import { currencyCode } from './currencies.js';
 import { catchUp, type JournalRecord, readRecord } from './history.js';
 import { eventId, eventPlace } from './ids.js';
+import { legObjects } from './legs.js';
 import { declineReason } from './matched-rules.js';
 import { codeName, refused, time } from './views.js';
 

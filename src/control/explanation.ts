@@ -2,14 +2,15 @@
 import { responseText, Step, Verdict } from '../domain/codes.js';
 import type { StageTimesView } from '../domain/commands.js';
 import type { MessageEvent } from '../domain/events.js';
+import { postedChange } from '../domain/ledger/chart.js';
 import { Carried } from '../domain/message.js';
 import { legsOf } from './authorization-totals.js';
 import { type AuthorizationDetails, elementObject, type MessageRecord } from './authorizations.js';
-import { legObjects, postedChange } from './chart.js';
 import type { ControlContext } from './context.js';
 import { currencyCode } from './currencies.js';
 import { headOf, type JournalRecord } from './history.js';
 import { eventId } from './ids.js';
+import { legObjects } from './legs.js';
 import { declineReason, matchedRules } from './matched-rules.js';
 import { codeName, refused, snakeCase, time } from './views.js';
 

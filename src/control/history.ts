@@ -92,6 +92,7 @@ export function previousOf(record: JournalRecord, chain: 'account' | 'card'): nu
     case EventKind.cardUpdated:
     case EventKind.notDelivered:
     case EventKind.holdExpired:
+    case EventKind.entryPosted:
     case EventKind.controlsSet:
       return chain === 'account' ? event.previousOfAccount : event.previousOfCard;
     default:

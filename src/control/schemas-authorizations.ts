@@ -1,5 +1,7 @@
 /** Shapes of authorizations, their explanation, ledger entries and the trial balance. */
 import { z } from 'zod';
+import { snakeCase } from '../domain/code-names.js';
+import { EntryKind } from '../domain/ledger/entry-kinds.js';
 import { authorizationStatuses } from './authorization-totals.js';
 import { listOf, timestamp } from './schemas.js';
 import { limitsExplained } from './schemas-controls.js';
@@ -163,7 +165,13 @@ export const explanationSchema = z
   })
   .meta({ id: 'Explanation' });
 
-export const entryTypes = ['payment', 'single_message', 'single_message_reversal', 'roll_back'] as const;
+export const entryTypes = [
+  'payment',
+  'single_message',
+  'single_message_reversal',
+  'roll_back',
+  ...Object.keys(EntryKind).map(snakeCase),
+];
 
 export const entry = z
   .object({
@@ -178,11 +186,11 @@ export const entry = z
     amount: minor.describe('Change of the posted balance: positive when the cardholder owes more.'),
     currency: z.string(),
     balance_after: minor.describe('Posted balance after this entry.'),
-    reference: text.describe('Of a payment.'),
+    reference: text.describe('Of a payment, and of an entry that no message made.'),
     source: z
       .object({ authorization: z.string(), element: z.string(), mti: text, rrn: text, stan: text })
       .nullable()
-      .describe('The message that posted; null for a payment.'),
+      .describe('The message that posted; null for anything else.'),
     postings,
     created_at: timestamp,
   })
@@ -212,6 +220,18 @@ export const trialBalance = z
             debit: turnover,
             credit: turnover,
             balance: turnover.describe('debit - credit.'),
+            sub_accounts: z
+              .array(
+                z.object({
+                  network: z.int().describe('Number of the network.'),
+                  settlement_date: z.string(),
+                  cycle: z.int(),
+                  debit: turnover,
+                  credit: turnover,
+                  balance: turnover,
+                }),
+              )
+              .describe('What of it belongs to one settlement of a network.'),
           }),
         ),
       }),

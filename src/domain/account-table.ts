@@ -1,7 +1,7 @@
 /**
  * Accounts of a shard: a row of 64 bytes each (rows.ts), one slot per account, no object per row. Slots are given by
- * AccountCreated events, so they are the same in every replay. Ids lie behind each other in one byte arena; the posted
- * components, which only postings touch, lie apart from the row that every authorization reads.
+ * AccountCreated events, so they are the same in every replay. Ids lie behind each other in one byte arena; the
+ * components (ledger/chart.ts), which only postings touch, lie apart from the row that every authorization reads.
  *
  *   f64  0 credit limit · 1 posted · 2 held · 3 newest record · 4 created, ms
  *   u32  10 currency | program << 16 · 11 status | type << 8 | length of the id << 16 · 12 place of the id in the arena
@@ -14,19 +14,13 @@ import { AccountStatus } from './codes.js';
 import { capacityFor, DirtyList, grown, type RowCursor } from './columns.js';
 import type { StateDigest } from './digest.js';
 import { finishHash, mixBytes } from './hash.js';
+import { COMPONENTS, POSTED_COMPONENTS } from './ledger/chart.js';
 import { addMoney } from './money.js';
 import { BLOCK_BITS, BLOCK_ROWS, ROW_BYTES, Rows } from './rows.js';
 import { SlotIndex } from './slot-index.js';
 import { Table } from './tables.js';
 
-/** Chart accounts whose balances make up the posted balance, in the order of `components`. */
-export const POSTED_COMPONENTS = [1100, 1110, 1120, 1130, 2200] as const;
-const COMPONENTS = POSTED_COMPONENTS.length;
-
-/** Position of a chart account among the posted components, -1 when it is none of them. */
-export function postedComponent(glAccount: number): number {
-  return POSTED_COMPONENTS.indexOf(glAccount as (typeof POSTED_COMPONENTS)[number]);
-}
+const PARTS = COMPONENTS.length;
 
 const Field = { id: 1, idLength: 2, creditLimit: 3, held: 4, facts: 5, created: 6, newest: 7, component: 16 } as const;
 
@@ -43,9 +37,10 @@ const ID_AT = 12;
 const FIRST_CARD = 13;
 
 const ID_CHARACTERS_MAX = 64;
-const BLOCK_VERSION = 2;
+/** Version 2 had the components of the posted balance only. */
+const BLOCK_VERSION = 3;
 /** Most bytes of a block: version, and per row the row, its components, its id with a length. */
-export const ACCOUNT_BLOCK_BYTES_MAX = 1 + BLOCK_ROWS * (ROW_BYTES + 8 * COMPONENTS + 1 + ID_CHARACTERS_MAX);
+export const ACCOUNT_BLOCK_BYTES_MAX = 1 + BLOCK_ROWS * (ROW_BYTES + 8 * PARTS + 1 + ID_CHARACTERS_MAX);
 const ID_SEED = 0x1b56c4e9;
 const DIGEST_ID_SEED = 0x7feb352d;
 
@@ -157,9 +152,9 @@ export class AccountTable {
     return out;
   }
 
-  /** Balance of one posted component (a chart account), D positive. */
+  /** Balance of one component (its place in ledger/chart.ts), D positive. */
   component(slot: number, which: number): number {
-    return this.#components[slot * COMPONENTS + which]!;
+    return this.#components[slot * PARTS + which]!;
   }
 
   /** credit limit - posted - held: what may still be spent, minor units; may be negative. */
@@ -210,21 +205,27 @@ export class AccountTable {
     this.dirty.pushRow(slot);
   }
 
-  /** Adds to a posted component (D positive) and so to the posted balance. */
-  addPosted(slot: number, which: number, amount: number): void {
-    const at = slot * COMPONENTS + which;
+  /** Adds to a component (D positive), and to the posted balance if it is part of that. */
+  addComponent(slot: number, which: number, amount: number): void {
+    const at = slot * PARTS + which;
     const before = this.#components[at]!;
     const after = addMoney(before, amount);
     this.#components[at] = after;
-    this.#data.setF64(slot, POSTED, addMoney(this.posted(slot), amount));
-    this.#digest.change(Table.account, slot, Field.component + which, before, after);
+    if (which < POSTED_COMPONENTS) this.#data.setF64(slot, POSTED, addMoney(this.posted(slot), amount));
+    const field = Field.component + which;
+    if (which < POSTED_COMPONENTS) {
+      this.#digest.change(Table.account, slot, field, before, after);
+    } else {
+      if (before !== 0) this.#digest.remove(Table.account, slot, field, before);
+      if (after !== 0) this.#digest.add(Table.account, slot, field, after);
+    }
     this.dirty.pushRow(slot);
   }
 
   /** Makes room for a slot. */
   reserve(slot: number): void {
     this.#data.reserve(slot);
-    const needed = (slot + 1) * COMPONENTS;
+    const needed = (slot + 1) * PARTS;
     if (needed > this.#components.length)
       this.#components = grown(this.#components, capacityFor(this.#components.length, needed));
     if (slot >= this.#count) this.#count = slot + 1;
@@ -241,7 +242,7 @@ export class AccountTable {
     cursor.at += rows * ROW_BYTES;
     for (let slot = first; slot < end; slot++) {
       if (this.status(slot) === 0) continue;
-      for (let i = 0; i < COMPONENTS; i++) cursor.putF64(this.component(slot, i));
+      for (let i = 0; i < PARTS; i++) cursor.putF64(this.component(slot, i));
       const length = this.#idLength(slot);
       const at = this.#idAt(slot);
       cursor.putU8(length);
@@ -252,32 +253,38 @@ export class AccountTable {
 
   /** Takes a block of a checkpoint into empty slots. */
   readBlock(block: number, cursor: RowCursor): void {
-    assert(cursor.u8() === BLOCK_VERSION, `account block ${block} has a version this release does not know`);
+    const version = cursor.u8();
+    const parts = version === 2 ? POSTED_COMPONENTS : PARTS;
+    assert(
+      version === 2 || version === BLOCK_VERSION,
+      `account block ${block} has a version this release does not know`,
+    );
     const rows = 1 << this.#blockBits;
     const rowsAt = cursor.at;
     cursor.at += rows * ROW_BYTES;
     assert(cursor.at <= cursor.bytes.length, `account block ${block} is too short`);
     for (let i = 0; i < rows; i++) {
       const slot = (block << this.#blockBits) + i;
-      if (cursor.bytes[rowsAt + i * ROW_BYTES + STATUS * 4] !== 0) this.#readRow(slot, cursor, rowsAt + i * ROW_BYTES);
+      if (cursor.bytes[rowsAt + i * ROW_BYTES + STATUS * 4] !== 0)
+        this.#readRow(slot, cursor, rowsAt + i * ROW_BYTES, parts);
     }
   }
 
-  #readRow(slot: number, cursor: RowCursor, rowAt: number): void {
+  #readRow(slot: number, cursor: RowCursor, rowAt: number, parts: number): void {
     this.reserve(slot);
     assert(this.status(slot) === 0, `account slot ${slot} is taken`);
     const firstCard = this.firstCard(slot);
     this.#data.copyIn(slot, cursor.bytes, rowAt);
     this.setFirstCard(slot, firstCard);
     let sum = 0;
-    for (let i = 0; i < COMPONENTS; i++) {
+    for (let i = 0; i < parts; i++) {
       const value = cursor.f64();
-      this.#components[slot * COMPONENTS + i] = value;
-      sum += value;
+      this.#components[slot * PARTS + i] = value;
+      if (i < POSTED_COMPONENTS) sum += value;
     }
     assert(
       sum === this.posted(slot),
-      `account row ${slot}: the components sum up to ${sum}, not to the posted balance`,
+      `account row ${slot}: its posted components sum up to ${sum}, not to the posted balance`,
     );
     const idLength = cursor.u8();
     assert(idLength === this.#idLength(slot), `account row ${slot}: its id has ${idLength} characters`);
@@ -310,7 +317,11 @@ export class AccountTable {
     digest.add(Table.account, slot, Field.facts, this.#facts(slot));
     digest.add(Table.account, slot, Field.created, this.createdMs(slot));
     digest.add(Table.account, slot, Field.newest, this.newest(slot));
-    for (let i = 0; i < COMPONENTS; i++) digest.add(Table.account, slot, Field.component + i, this.component(slot, i));
+    for (let i = 0; i < PARTS; i++) {
+      const value = this.component(slot, i);
+      // Zero is taken as "not there" of those that came later, so that directories of earlier releases keep their digest.
+      if (i < POSTED_COMPONENTS || value !== 0) digest.add(Table.account, slot, Field.component + i, value);
+    }
   }
 
   /** The small values as one number for the digest. */

@@ -3,19 +3,22 @@
  * decides anything. Each row is changed only if it does not include the event yet (see shard-state.ts).
  */
 import { assert } from '../errors.js';
-import { postedComponent } from './account-table.js';
 import { EventKind } from './codes.js';
 import type {
   CardCreated,
   ControlsSet,
+  EntryLeg,
+  EntryPosted,
   HoldExpired,
   MessageEvent,
   NotDelivered,
   PaymentPosted,
   PlainEvent,
 } from './events.js';
-import { hash64, keyHash64 } from './key-hash.js';
-import { Postings } from './postings.js';
+import { entryHash, hash64, keyHash64 } from './key-hash.js';
+import { component } from './ledger/chart.js';
+import { Postings } from './ledger/postings.js';
+import { addMoney } from './money.js';
 import type { ShardState } from './shard-state.js';
 import { Contribution } from './totals.js';
 import { accountOwner, CounterChanges, cardOwner } from './velocity/counter-changes.js';
@@ -96,6 +99,9 @@ export function applyEvent(state: ShardState, event: PlainEvent): void {
       return;
     case EventKind.payment:
       postPayment(state, event);
+      return;
+    case EventKind.entryPosted:
+      postEntry(state, event);
       return;
     case EventKind.idempotency: {
       const hash = keyHash64(event.keyHash);
@@ -184,6 +190,45 @@ function postPayment(state: ShardState, event: PaymentPosted): void {
   state.references.add(hash.high, hash.low, event.sequence);
 }
 
+function postEntry(state: ShardState, event: EntryPosted): void {
+  const { accountSlot, cardSlot, sequence, legs: entry } = event;
+  if (cardSlot >= 0) state.cards.advance(cardSlot, sequence);
+  const fresh = accountSlot >= 0 && state.accounts.advance(accountSlot, sequence);
+  postEntryLegs(state, sequence, accountSlot, entry, fresh);
+  const hash = entryHash(event);
+  state.references.add(hash.high, hash.low, sequence);
+}
+
+/** As `postLegs`, for legs in several currencies and of sub-accounts. */
+function postEntryLegs(
+  state: ShardState,
+  sequence: number,
+  accountSlot: number,
+  entry: readonly EntryLeg[],
+  fresh: boolean,
+): void {
+  const sums = new Map<number, number>();
+  for (const { glAccount, currency, sub, amount } of entry) {
+    sums.set(currency, addMoney(sums.get(currency) ?? 0, amount));
+    const which = component(glAccount);
+    if (which >= 0) {
+      const isOwn = accountSlot >= 0 && currency === state.accounts.currency(accountSlot);
+      assert(
+        isOwn,
+        `ledger entry at sequence ${sequence} posts to ${glAccount} in currency ${currency}, not its account's`,
+      );
+      if (fresh) state.accounts.addComponent(accountSlot, which, amount);
+    }
+    state.ledger.postLeg(state.ledger.row(currency, glAccount, sub), amount, sequence);
+  }
+  for (const [currency, sum] of sums) {
+    assert(sum === 0, `ledger entry at sequence ${sequence} is out of balance by ${sum} in currency ${currency}`);
+  }
+  for (const { glAccount, currency, sub } of entry) {
+    state.ledger.advance(state.ledger.row(currency, glAccount, sub), sequence);
+  }
+}
+
 /**
  * Posts a ledger entry, to the account's components and to the totals.
  * @param fresh true when the account's row did not include the event before.
@@ -201,8 +246,8 @@ function postLegs(
     const glAccount = entry.glAccount[i]!;
     const amount = entry.amount[i]!;
     sum += amount;
-    const component = postedComponent(glAccount);
-    if (fresh && component >= 0) state.accounts.addPosted(accountSlot, component, amount);
+    const which = component(glAccount);
+    if (fresh && which >= 0) state.accounts.addComponent(accountSlot, which, amount);
     state.ledger.postLeg(state.ledger.row(currency, glAccount), amount, sequence);
   }
   assert(sum === 0, `ledger entry at sequence ${sequence} is out of balance by ${sum}`);

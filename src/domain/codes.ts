@@ -28,6 +28,8 @@ export const EventKind = {
   holdExpired: 13,
   /** An acquirer's totals of a business date were compared with ours. */
   totalsCompared: 14,
+  /** A ledger entry that no message makes: a fee, interest, a dispute's step, a settlement. */
+  entryPosted: 15,
 } as const;
 export type EventKind = (typeof EventKind)[keyof typeof EventKind];
 

@@ -345,6 +345,8 @@ export type StageTimesView =
 export interface LedgerTotal {
   currency: number;
   glAccount: number;
+  /** Sub-account (ledger/sub-account.ts), 0 for none. */
+  sub: number;
   debit: string;
   credit: string;
 }

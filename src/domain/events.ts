@@ -5,8 +5,9 @@
 import { CONTROL_CASH_WINDOWS_MAX, CONTROL_WINDOWS_MAX, RULES_PER_SET_MAX } from '../limits.js';
 import type { AccountStatus, AccountType, CardStatus, ElementKind, EventKind, Reason } from './codes.js';
 import type { FieldValue } from './compare-totals.js';
+import type { EntryKind } from './ledger/entry-kinds.js';
+import { Postings } from './ledger/postings.js';
 import { MessageInput } from './message.js';
-import { Postings } from './postings.js';
 import type { CountedMessage, TotalsKey } from './totals.js';
 import { CounterChanges } from './velocity/counter-changes.js';
 
@@ -236,6 +237,36 @@ export interface Posting {
   amount: number;
 }
 
+/** One leg of an entry that may cross currencies or touch a network's settlement. */
+export interface EntryLeg extends Posting {
+  /** ISO 4217 numeric. */
+  currency: number;
+  /** Sub-account (ledger/sub-account.ts), 0 for none. */
+  sub: number;
+}
+
+/** A ledger entry that no message makes (ledger/entries.ts). */
+export interface EntryPosted extends EventHead {
+  kind: typeof EventKind.entryPosted;
+  entry: EntryKind;
+  /** -1 when no cardholder account takes part. Legs of its components are in its currency. */
+  accountSlot: number;
+  /** Card that the entry is about, -1 for none. */
+  cardSlot: number;
+  /** Day that the entry counts for, days since 1970-01-01. */
+  day: number;
+  /** Names the entry within its kind and its account (of an entry without one: within the book): what was posted is not posted again. */
+  reference: string;
+  /** Sequence of the record that the entry takes back, resolves or goes on from; 0 for none. */
+  relatedSequence: number;
+  /** Balanced per currency: the sum of amounts is zero. */
+  legs: EntryLeg[];
+  /** 0 without an account. */
+  previousOfAccount: number;
+  /** 0 without a card. */
+  previousOfCard: number;
+}
+
 export interface PaymentPosted extends EventHead {
   kind: typeof EventKind.payment;
   accountSlot: number;
@@ -325,6 +356,7 @@ export interface TotalsCompared extends EventHead, TotalsKey {
 }
 
 export type PlainEvent =
+  | EntryPosted
   | TotalsCompared
   | HoldExpired
   | ProgramApplied

@@ -16,6 +16,19 @@ export function hash64(accountSlot: number, reference: string): Hash64 {
   };
 }
 
+/** Hash of what names a ledger entry: its kind, its account (-1: none) and its reference. No payment's reference has a line break. */
+export function entryHash({
+  entry,
+  accountSlot,
+  reference,
+}: {
+  entry: number;
+  accountSlot: number;
+  reference: string;
+}): Hash64 {
+  return hash64(accountSlot, `${entry}\n${reference}`);
+}
+
 /** First 64 bits of an idempotency key's HMAC: the key of `ShardState.idempotency`. */
 export function keyHash64(keyHash: Uint8Array): Hash64 {
   const view = new DataView(keyHash.buffer, keyHash.byteOffset, keyHash.byteLength);

@@ -21,7 +21,7 @@ import { RowCursor } from './columns.js';
 import { StateDigest } from './digest.js';
 import { HoldTable } from './hold-table.js';
 import { KeySet } from './key-set.js';
-import { LedgerTotals } from './ledger-totals.js';
+import { LedgerTotals } from './ledger/totals.js';
 import { BLOCK_BITS } from './rows.js';
 import { RuleStats } from './rule-stats.js';
 import { Table } from './tables.js';

@@ -2,20 +2,12 @@
  * What single messages (0200, 0220) have posted for one authorization so far: the sum of the legs of its record and of its
  * elements. A reversal takes back from it, a financial advice brings it to what it names.
  */
-import { postedComponent } from './account-table.js';
 import { EventKind } from './codes.js';
 import type { History } from './history.js';
 import type { IndexKeys } from './index-keys.js';
-import type { Postings } from './postings.js';
+import { component, Gl } from './ledger/chart.js';
+import type { Postings } from './ledger/postings.js';
 import type { ShardState } from './shard-state.js';
-
-/** Chart accounts that single messages post to. */
-const PURCHASES = 1100;
-const CASH = 1110;
-const FEES = 1120;
-const NETWORK = 2100;
-const CREDIT_BALANCE = 2200;
-const FEE_INCOME = 4300;
 
 /** Balances of one authorization's legs, D positive, minor units of the account's currency. */
 export class Standing {
@@ -65,19 +57,19 @@ export class Standing {
     for (let i = 0; i < legs.count; i++) {
       const amount = legs.amount[i]!;
       switch (legs.glAccount[i]) {
-        case PURCHASES:
+        case Gl.purchases:
           this.purchases += amount;
           break;
-        case CASH:
+        case Gl.cash:
           this.cash += amount;
           break;
-        case FEES:
+        case Gl.fees:
           this.fees += amount;
           break;
-        case CREDIT_BALANCE:
+        case Gl.creditBalances:
           this.creditBalance += amount;
           break;
-        case NETWORK:
+        case Gl.network:
           this.network += amount;
           break;
         default:
@@ -109,18 +101,18 @@ export class Standing {
 
   /** Puts the legs that lead from `before` to this into `legs`. */
   legsFrom(before: Standing, legs: Postings): void {
-    legs.add(PURCHASES, this.purchases - before.purchases);
-    legs.add(CASH, this.cash - before.cash);
-    legs.add(FEES, this.fees - before.fees);
-    legs.add(CREDIT_BALANCE, this.creditBalance - before.creditBalance);
-    legs.add(NETWORK, this.network - before.network);
-    legs.add(FEE_INCOME, this.feeIncome - before.feeIncome);
+    legs.add(Gl.purchases, this.purchases - before.purchases);
+    legs.add(Gl.cash, this.cash - before.cash);
+    legs.add(Gl.fees, this.fees - before.fees);
+    legs.add(Gl.creditBalances, this.creditBalance - before.creditBalance);
+    legs.add(Gl.network, this.network - before.network);
+    legs.add(Gl.feeIncome, this.feeIncome - before.feeIncome);
   }
 }
 
 /** What is owed for purchases, which a credit goes against first. */
 export function owedForPurchases(state: ShardState, accountSlot: number): number {
-  return Math.max(0, state.accounts.component(accountSlot, postedComponent(PURCHASES)));
+  return Math.max(0, state.accounts.component(accountSlot, component(Gl.purchases)));
 }
 
 /** Fills `into` with what the authorization at `root` and its elements have posted. */

@@ -58,8 +58,8 @@ export function cardRow(state: ShardState, slot: number): CardView {
 /** Every ledger row of the shard that has moved. */
 export function ledgerTotals(state: ShardState): LedgerTotal[] {
   const totals: LedgerTotal[] = [];
-  state.ledger.forEach((currency, glAccount, debit, credit) => {
-    totals.push({ currency, glAccount, debit: String(debit), credit: String(credit) });
+  state.ledger.forEach((currency, glAccount, debit, credit, sub) => {
+    totals.push({ currency, glAccount, sub, debit: String(debit), credit: String(credit) });
   });
   return totals;
 }

@@ -6,7 +6,7 @@
  * know, because what it would leave out is part of the state.
  */
 import { type MessageEvent, READINGS_MAX, RULE_BITS_BYTES } from '../domain/events.js';
-import { POSTINGS_MAX } from '../domain/postings.js';
+import { POSTINGS_MAX } from '../domain/ledger/postings.js';
 import { MsgpackError, type MsgpackReader, MsgpackWriter } from './msgpack.js';
 
 const Section = { links: 1, input: 2, finding: 3, rules: 4, changes: 5, readings: 6, postings: 7 } as const;

@@ -7,7 +7,8 @@
  */
 import { EventKind } from '../domain/codes.js';
 import type { FieldValue } from '../domain/compare-totals.js';
-import type { Fingerprint, MessageEvent, PlainEvent, Posting } from '../domain/events.js';
+import type { EntryLeg, Fingerprint, MessageEvent, PlainEvent, Posting } from '../domain/events.js';
+import type { EntryKind } from '../domain/ledger/entry-kinds.js';
 import type { CountedMessage, Total } from '../domain/totals.js';
 import { readMessage, writeMessage } from './message-record.js';
 import { MsgpackError, type MsgpackReader, type MsgpackWriter } from './msgpack.js';
@@ -62,6 +63,14 @@ export function writePlain(out: MsgpackWriter, event: PlainEvent): void {
       postings(out, event.postings);
       numbers(out, event.previousOfAccount);
       break;
+    case EventKind.entryPosted:
+      head(out, event, 12);
+      numbers(out, event.entry, event.accountSlot, event.cardSlot, event.day);
+      out.text(event.reference);
+      numbers(out, event.relatedSequence);
+      entryLegs(out, event.legs);
+      numbers(out, event.previousOfAccount, event.previousOfCard);
+      break;
     case EventKind.totalsCompared:
       head(out, event, 13);
       numbers(out, event.mti, event.link, event.acquirer, event.day, event.currency, event.transmission, event.stan);
@@ -106,6 +115,11 @@ function head(out: MsgpackWriter, event: PlainEvent, fields: number, version = F
 function postings(out: MsgpackWriter, legs: readonly Posting[]): void {
   out.arrayHeader(legs.length * 2);
   for (const leg of legs) numbers(out, leg.glAccount, leg.amount);
+}
+
+function entryLegs(out: MsgpackWriter, legs: readonly EntryLeg[]): void {
+  out.arrayHeader(legs.length * 4);
+  for (const leg of legs) numbers(out, leg.glAccount, leg.currency, leg.sub, leg.amount);
 }
 
 function fieldValues(out: MsgpackWriter, fields: readonly FieldValue[]): void {
@@ -254,6 +268,20 @@ form(EventKind.payment, 1, 9, (r, sequence, timeMs) => ({
   postings: readPostings(r),
   previousOfAccount: r.integer(),
 }));
+form(EventKind.entryPosted, 1, 12, (r, sequence, timeMs) => ({
+  kind: EventKind.entryPosted,
+  sequence,
+  timeMs,
+  entry: r.integer() as EntryKind,
+  accountSlot: r.integer(),
+  cardSlot: r.integer(),
+  day: r.integer(),
+  reference: r.text(),
+  relatedSequence: r.integer(),
+  legs: readEntryLegs(r),
+  previousOfAccount: r.integer(),
+  previousOfCard: r.integer(),
+}));
 form(EventKind.totalsCompared, 1, 13, (r, sequence, timeMs) => ({
   kind: EventKind.totalsCompared,
   sequence,
@@ -316,6 +344,18 @@ function readFieldValues(reader: MsgpackReader): FieldValue[] {
   const fields: FieldValue[] = [];
   for (let i = 0; i < count; i++) fields.push({ field: reader.integer(), value: reader.integer() });
   return fields;
+}
+
+function readEntryLegs(reader: MsgpackReader): EntryLeg[] {
+  const count = reader.arrayHeader() / 4;
+  const legs: EntryLeg[] = [];
+  for (let i = 0; i < count; i++) {
+    const glAccount = reader.integer();
+    const currency = reader.integer();
+    const sub = reader.integer();
+    legs.push({ glAccount, currency, sub, amount: reader.integer() });
+  }
+  return legs;
 }
 
 function readCounted(reader: MsgpackReader): CountedMessage | undefined {

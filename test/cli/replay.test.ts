@@ -61,7 +61,7 @@ describe('replay', () => {
         status: 'open',
         credit_limit: 500_000,
         balances: { posted: -500, held: 650, available: 499_850 },
-        posted_by_component: { 1100: -500 },
+        balances_by_component: { 1100: -500 },
         controls: null,
         program_controls: null,
         created_at: '2026-11-22T12:00:00.000Z',

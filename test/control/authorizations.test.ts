@@ -342,8 +342,10 @@ describe('the ledger', () => {
     engine.read = async (shard) => ({
       ok: true,
       totals: [
-        { currency: 360, glAccount: 9100, ...turnover },
-        ...(shard === 0 ? [{ currency: 360, glAccount: 9199, debit: turnover.credit, credit: turnover.debit }] : []),
+        { currency: 360, glAccount: 9100, sub: 0, ...turnover },
+        ...(shard === 0
+          ? [{ currency: 360, glAccount: 9199, sub: 0, debit: turnover.credit, credit: turnover.debit }]
+          : []),
       ],
     });
     const answer = await h.app.inject({

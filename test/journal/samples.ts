@@ -16,8 +16,9 @@ import {
   READINGS_MAX,
   RULE_BITS_BYTES,
 } from '../../src/domain/events.js';
+import { EntryKind } from '../../src/domain/ledger/entry-kinds.js';
+import { POSTINGS_MAX } from '../../src/domain/ledger/postings.js';
 import { TEXT_COUNT, Text } from '../../src/domain/message.js';
-import { POSTINGS_MAX } from '../../src/domain/postings.js';
 import type { HoldfastError } from '../../src/errors.js';
 import type { ShardHead } from '../../src/journal/types.js';
 
@@ -187,6 +188,23 @@ export function samplePlain(): PlainEvent[] {
         { glAccount: 2000, amount: -10_000 },
       ],
       previousOfAccount: 5,
+    },
+    {
+      kind: EventKind.entryPosted,
+      sequence: 0,
+      timeMs,
+      entry: EntryKind.settlement,
+      accountSlot: -1,
+      cardSlot: -1,
+      day: 20_783,
+      reference: 'wire-é-2026-11-26',
+      relatedSequence: 0,
+      legs: [
+        { glAccount: 2100, currency: 840, sub: (1 * 65_536 + 20_783) * 16 + 3, amount: 22_289_156 },
+        { glAccount: 1300, currency: 840, sub: 0, amount: -22_289_156 },
+      ],
+      previousOfAccount: 0,
+      previousOfCard: 0,
     },
     { kind: EventKind.poison, sequence: 0, timeMs, hashHigh: 0xffffffff, hashLow: 0, error: 'x'.repeat(300) },
     { kind: EventKind.unknownCardCount, sequence: 0, timeMs, count: 70_000 },

@@ -3,12 +3,22 @@
  * and card, so an event has the same contents whenever it is read: what is delivered twice is the same twice.
  */
 import { AccountStatus, AccountType, EventKind } from '../../domain/codes.js';
-import type { CardCreated, ControlsSet, MessageEvent, PaymentPosted, PlainEvent } from '../../domain/events.js';
+import type {
+  CardCreated,
+  ControlsSet,
+  EntryPosted,
+  MessageEvent,
+  PaymentPosted,
+  PlainEvent,
+} from '../../domain/events.js';
+import { postedChange } from '../../domain/ledger/chart.js';
+import { EntryKind } from '../../domain/ledger/entry-kinds.js';
 import { asDecided, asRecorded, authorizationObject, elementObject, type Owner } from '../authorizations.js';
 import type { ControlContext } from '../context.js';
 import { currencyCode } from '../currencies.js';
 import type { JournalRecord } from '../history.js';
 import { eventId } from '../ids.js';
+import { legObjects } from '../legs.js';
 import { aliasObject, cardObject, codeName, time } from '../views.js';
 import { type EventType, messageType, plainType } from './event-types.js';
 import type { AccountParty, Parties } from './parties.js';
@@ -133,6 +143,8 @@ function plainData(
       return controlsData(context, shard, event, account);
     case EventKind.payment:
       return paymentData(context, record, event, account);
+    case EventKind.entryPosted:
+      return entryData(context, record, event, account);
     case EventKind.notDelivered:
       return elementData(context, record, account, event.authorizationSequence, event.authorizedAfter);
     case EventKind.holdExpired:
@@ -203,6 +215,24 @@ function controlsData(
     account: account.id,
     card: event.cardSlot < 0 ? null : context.ids.encode('card', shard, event.cardSlot),
     controls: event.text === '' ? null : (JSON.parse(event.text) as unknown),
+  };
+}
+
+function entryData(
+  context: ControlContext,
+  { shard, sequence }: JournalRecord,
+  { entry, legs, reference }: EntryPosted,
+  account: AccountParty,
+): Record<string, unknown> {
+  return {
+    object: 'entry',
+    id: eventId(context, 'entry', shard, sequence),
+    account: account.id,
+    type: codeName(EntryKind, entry),
+    amount: postedChange(legs),
+    currency: currencyCode(account.currency),
+    reference,
+    postings: legObjects(legs),
   };
 }
 

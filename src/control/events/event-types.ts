@@ -31,6 +31,7 @@ export const eventTypes = [
   'card.token_created',
   'card.token_updated',
   'card.updated',
+  'entry.posted',
   'message.refused',
   'payment.posted',
   'refund.approved',
@@ -99,6 +100,8 @@ export function plainType(event: PlainEvent, isToken: boolean): EventType | unde
       return event.cardSlot < 0 ? 'account.controls_updated' : 'card.controls_updated';
     case EventKind.payment:
       return 'payment.posted';
+    case EventKind.entryPosted:
+      return event.accountSlot < 0 ? undefined : 'entry.posted';
     case EventKind.notDelivered:
       return 'authorization.not_delivered';
     case EventKind.holdExpired:

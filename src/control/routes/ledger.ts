@@ -2,24 +2,27 @@
 import { z } from 'zod';
 import { ElementKind, EventKind } from '../../domain/codes.js';
 import type { AccountView } from '../../domain/commands.js';
-import type { Posting } from '../../domain/events.js';
+import type { EntryPosted, PaymentPosted, PlainEvent, Posting } from '../../domain/events.js';
+import { glName, postedChange } from '../../domain/ledger/chart.js';
+import { EntryKind } from '../../domain/ledger/entry-kinds.js';
+import { settlementOf } from '../../domain/ledger/sub-account.js';
 import { Text } from '../../domain/message.js';
 import { LIST_SCAN_MAX } from '../../limits.js';
 import { legsOf } from '../authorization-totals.js';
 import { originalOf } from '../authorizations.js';
-import { glName, legObjects, postedChange } from '../chart.js';
 import type { ControlContext } from '../context.js';
 import { currencyCode } from '../currencies.js';
 import { exactJson } from '../exact-json.js';
 import { catchUp, type JournalRecord, readRecord, Slices, walkChain } from '../history.js';
 import { eventId, eventPlace } from '../ids.js';
+import { legObjects } from '../legs.js';
 import { badCursor, type Cursor, cursorOf, listAnswer, listQuery, Page, type PageQuery } from '../list.js';
 import { ApiError } from '../problem.js';
 import { type Answer, type Route, route } from '../route.js';
 import { journalRead, shardRead } from '../route-errors.js';
 import * as schemas from '../schemas.js';
-import { entryList, type entryTypes, trialBalance } from '../schemas-authorizations.js';
-import { refused, time } from '../views.js';
+import { entryList, trialBalance } from '../schemas-authorizations.js';
+import { codeName, refused, time } from '../views.js';
 import { requireAccount } from './accounts.js';
 
 export function ledgerRoutes(context: ControlContext): Route[] {
@@ -58,6 +61,8 @@ export function ledgerRoutes(context: ControlContext): Route[] {
   ];
 }
 
+const DAY_MS = 86_400_000;
+
 interface Booked {
   record: JournalRecord;
   legs: readonly Posting[];
@@ -89,7 +94,7 @@ async function entries(context: ControlContext, id: string, query: PageQuery): P
       break;
     }
     await slices.step();
-    const legs = record.event?.kind === EventKind.payment ? record.event.postings : legsOf(record);
+    const legs = postedLegs(record);
     const change = postedChange(legs);
     if (record.message !== undefined) newest ??= record.message.postedBefore + change + passed;
     if (legs.length > 0) page.add({ record, legs, change, passed });
@@ -135,22 +140,33 @@ function entryObject(
     amount: change,
     currency: currencyCode(account.currency),
     balance_after: balanceAfter,
-    reference: record.event?.kind === EventKind.payment ? record.event.reference : null,
+    reference: isNamed(record.event) ? record.event.reference : null,
     source: sourceOf(context, record),
     postings: legObjects(legs),
     created_at: time(record.timeMs),
   };
 }
 
-function entryType({ message, event }: JournalRecord): (typeof entryTypes)[number] {
+function entryType({ message, event }: JournalRecord): string {
   if (message !== undefined)
     return message.element === ElementKind.reversal ? 'single_message_reversal' : 'single_message';
+  if (event?.kind === EventKind.entryPosted) return codeName(EntryKind, event.entry);
   return event?.kind === EventKind.payment ? 'payment' : 'roll_back';
 }
 
-/** The message behind an entry; null for a payment. */
+/** Entries that a reference names, not a message. */
+function isNamed(event: PlainEvent | undefined): event is PaymentPosted | EntryPosted {
+  return event?.kind === EventKind.payment || event?.kind === EventKind.entryPosted;
+}
+
+function postedLegs(record: JournalRecord): readonly Posting[] {
+  if (record.event?.kind === EventKind.payment) return record.event.postings;
+  return record.event?.kind === EventKind.entryPosted ? record.event.legs : legsOf(record);
+}
+
+/** The message behind an entry; null where there is none. */
 function sourceOf(context: ControlContext, record: JournalRecord): Record<string, unknown> | null {
-  if (record.event?.kind === EventKind.payment) return null;
+  if (isNamed(record.event)) return null;
   const { shard, sequence, message } = record;
   const rrn = message?.input.textOf(Text.rrn) ?? '';
   return {
@@ -173,19 +189,36 @@ interface Turnover {
   credit: bigint;
 }
 
+/** An account of the chart, and what of it belongs to each sub-account. */
+interface BookAccount extends Turnover {
+  subs: Map<number, Turnover>;
+}
+type Book = Map<number, BookAccount>;
+
+function addTurnover(to: Turnover, { debit, credit }: Turnover): void {
+  to.debit += debit;
+  to.credit += credit;
+}
+
 /** Turnovers only grow and may exceed 2^53: they are summed and written as the integers they are. */
 async function trial(context: ControlContext): Promise<Record<string, unknown>> {
   const shards = Array.from({ length: context.shards.shards }, (_, shard) => shard);
   const results = await Promise.all(shards.map((shard) => context.shards.read(shard, { op: 'totals' })));
-  const books = new Map<number, Map<number, Turnover>>();
+  const books = new Map<number, Book>();
   for (const result of results) {
     if (!result.ok) throw refused(result.code);
     if (!('totals' in result)) throw new TypeError('the shard answered no totals');
-    for (const { currency, glAccount, debit, credit } of result.totals) {
-      const book = books.get(currency) ?? new Map<number, Turnover>();
+    for (const { currency, glAccount, sub, debit, credit } of result.totals) {
+      const book = books.get(currency) ?? (new Map() satisfies Book);
       books.set(currency, book);
-      const sum = book.get(glAccount) ?? { debit: 0n, credit: 0n };
-      book.set(glAccount, { debit: sum.debit + BigInt(debit), credit: sum.credit + BigInt(credit) });
+      const account = book.get(glAccount) ?? { debit: 0n, credit: 0n, subs: new Map<number, Turnover>() };
+      book.set(glAccount, account);
+      const moved = { debit: BigInt(debit), credit: BigInt(credit) };
+      addTurnover(account, moved);
+      if (sub === 0) continue;
+      const part = account.subs.get(sub) ?? { debit: 0n, credit: 0n };
+      account.subs.set(sub, part);
+      addTurnover(part, moved);
     }
   }
   const currencies = [...books].sort(([a], [b]) => a - b).map(([currency, book]) => bookObject(currency, book));
@@ -194,16 +227,27 @@ async function trial(context: ControlContext): Promise<Record<string, unknown>> 
 
 function bookObject(
   currency: number,
-  book: ReadonlyMap<number, Turnover>,
+  book: Book,
 ): { currency: string; debits: bigint; credits: bigint; difference: bigint; accounts: object[] } {
   let debits = 0n;
   let credits = 0n;
   const accounts = [...book]
     .sort(([a], [b]) => a - b)
-    .map(([account, { debit, credit }]) => {
+    .map(([account, { debit, credit, subs }]) => {
       debits += debit;
       credits += credit;
-      return { account: String(account), name: glName(account), debit, credit, balance: debit - credit };
+      const sums = { debit, credit, balance: debit - credit };
+      return { account: String(account), name: glName(account), ...sums, sub_accounts: subAccountObjects(subs) };
     });
   return { currency: currencyCode(currency), debits, credits, difference: debits - credits, accounts };
+}
+
+function subAccountObjects(subs: ReadonlyMap<number, Turnover>): object[] {
+  return [...subs]
+    .sort(([a], [b]) => a - b)
+    .map(([sub, { debit, credit }]) => {
+      const { network, day, cycle } = settlementOf(sub);
+      const settlement_date = time(day * DAY_MS).slice(0, 10);
+      return { network, settlement_date, cycle, debit, credit, balance: debit - credit };
+    });
 }

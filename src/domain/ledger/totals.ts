@@ -1,6 +1,7 @@
 /**
- * Turnovers of the ledger over a shard: debits and credits per currency and chart account. Rows exist for the currencies
- * that occur; a currency's rows lie behind each other, so the two memo rows that every hold moves cost no search.
+ * Turnovers of the ledger over a shard: debits and credits per currency, chart account and sub-account. Rows exist for the
+ * currencies that occur; a currency's rows lie behind each other, so the two memo rows that every hold moves cost no search. A
+ * sub-account has a row of its own beside them: the balance of a chart account is the sum over its rows.
  *
  * A turnover only grows: everything ever held and released adds to it, and in a currency of small units (a purchase is some
  * million rupiah cents) it passes 2^53 within weeks. So it is two numbers, units below 2^53 and how often they were full:
@@ -9,22 +10,20 @@
  *
  * The digest takes the units in as before and the carries as fields of their own once there are any.
  */
-import { assert } from '../errors.js';
-import { DirtyList, grown, type RowCursor } from './columns.js';
-import type { StateDigest } from './digest.js';
-import { Table } from './tables.js';
-
-/** The chart of accounts, ascending. Append only at the end of a release's list and raise nothing: rows name the number. */
-export const CHART = [
-  1100, 1110, 1120, 1130, 1131, 1200, 1300, 1310, 1390, 1500, 2100, 2200, 2300, 4100, 4200, 4300, 4400, 5100, 5200,
-  5300, 5400, 5900, 9100, 9199,
-] as const;
-
-/** Memo accounts of the holds: 9100 debit per account, 9199 contra. Not part of the balance sheet. */
-export const MEMO_HOLDS = 9100;
-export const MEMO_HOLDS_CONTRA = 9199;
+import { assert } from '../../errors.js';
+import { DirtyList, grown, type RowCursor } from '../columns.js';
+import type { StateDigest } from '../digest.js';
+import { Table } from '../tables.js';
+import { CHART, Gl } from './chart.js';
+import { SUB_ACCOUNT_MAX } from './sub-account.js';
 
 const ACCOUNTS = CHART.length;
+const HOLDS_PLACE = CHART.indexOf(Gl.holds);
+const CONTRA_PLACE = CHART.indexOf(Gl.holdsContra);
+/** Parts of a row's key: chart account, currency, sub-account. A safe integer up to the largest sub-account. */
+const CURRENCY_STEP = 10_000;
+const SUB_STEP = 1000 * CURRENCY_STEP;
+assert(SUB_ACCOUNT_MAX * SUB_STEP + SUB_STEP <= Number.MAX_SAFE_INTEGER, 'keys of ledger rows are safe integers');
 /** The sides of a row, and the fields of the digest: of the debits, the credits follow each. */
 const DEBIT = 0;
 const CREDIT = 1;
@@ -42,9 +41,13 @@ export class LedgerTotals {
   #carries = new Float64Array(0);
   /** The row includes every event up to this sequence. */
   #newest = new Float64Array(0);
+  /** Checkpoint key of each row. */
+  #keys = new Float64Array(0);
+  #rows = 0;
   /** First row of a currency + 1, by numeric code. */
-  readonly #block = new Uint16Array(1000);
-  readonly #currencies: number[] = [];
+  readonly #block = new Uint32Array(1000);
+  /** Row of each sub-account, by key. */
+  readonly #subs = new Map<number, number>();
   readonly #digest: StateDigest;
   readonly dirty = new DirtyList();
 
@@ -52,11 +55,23 @@ export class LedgerTotals {
     this.#digest = digest;
   }
 
-  /** Row of a chart account in a currency; made when it is the currency's first. */
-  row(currency: number, glAccount: number): number {
-    const place = CHART.indexOf(glAccount as (typeof CHART)[number]);
+  /**
+   * Row of a chart account in a currency; made when it is the currency's first.
+   * @param sub sub-account (sub-account.ts), 0 for none
+   */
+  row(currency: number, glAccount: number, sub = 0): number {
+    const place = CHART.indexOf(glAccount as Gl);
     assert(place >= 0, `chart account ${glAccount} does not exist`);
-    return this.#blockOf(currency) + place;
+    if (sub === 0) return this.#blockOf(currency) + place;
+    assert(currency > 0 && currency < 1000, `currency ${currency} is no ISO 4217 number`);
+    assert(sub > 0 && sub <= SUB_ACCOUNT_MAX, `${sub} is no sub-account`);
+    const key = sub * SUB_STEP + currency * CURRENCY_STEP + glAccount;
+    const known = this.#subs.get(key);
+    if (known !== undefined) return known;
+    const row = this.#newRows(1);
+    this.#keys[row] = key;
+    this.#subs.set(key, row);
+    return row;
   }
 
   /** Adds a leg (D positive, C negative) unless the row includes the event at `sequence` already. */
@@ -78,23 +93,23 @@ export class LedgerTotals {
   /** Moves the memo layer of the holds by `delta`: positive D 9100 / C 9199, negative the other way. */
   moveHolds(currency: number, delta: number, sequence: number): void {
     const block = this.#blockOf(currency);
-    this.post(block + ACCOUNTS - 2, delta, sequence);
-    this.post(block + ACCOUNTS - 1, -delta, sequence);
+    this.post(block + HOLDS_PLACE, delta, sequence);
+    this.post(block + CONTRA_PLACE, -delta, sequence);
   }
 
   /**
-   * Visits every row that has moved, by currency in order of appearance, then by chart account. Turnovers are minor units
-   * and may exceed 2^53. Cold paths only.
+   * Visits every row that has moved, in the order in which rows appeared: those of a currency by chart account, each
+   * sub-account where it came up. Turnovers are minor units and may exceed 2^53. Cold paths only.
    */
-  forEach(visit: (currency: number, glAccount: number, debit: bigint, credit: bigint) => void): void {
-    this.#currencies.forEach((currency, block) => {
-      CHART.forEach((glAccount, place) => {
-        const row = block * ACCOUNTS + place;
-        const debit = this.#turnover(row, DEBIT);
-        const credit = this.#turnover(row, CREDIT);
-        if (debit !== 0n || credit !== 0n) visit(currency, glAccount, debit, credit);
-      });
-    });
+  forEach(visit: (currency: number, glAccount: number, debit: bigint, credit: bigint, sub: number) => void): void {
+    for (let row = 0; row < this.#rows; row++) {
+      const debit = this.#turnover(row, DEBIT);
+      const credit = this.#turnover(row, CREDIT);
+      if (debit === 0n && credit === 0n) continue;
+      const key = this.#keys[row]!;
+      const currency = Math.floor((key % SUB_STEP) / CURRENCY_STEP);
+      visit(currency, key % CURRENCY_STEP, debit, credit, Math.floor(key / SUB_STEP));
+    }
   }
 
   #turnover(row: number, side: number): bigint {
@@ -102,13 +117,13 @@ export class LedgerTotals {
     return BigInt(this.#carries[cell]!) * BigInt(FULL) + BigInt(this.#units[cell]!);
   }
 
-  /** Checkpoint key of a row. */
+  /** Checkpoint key of a row: sub-account x 10 000 000 + currency x 10 000 + chart account. */
   keyOf(row: number): number {
-    return this.#currencies[Math.floor(row / ACCOUNTS)]! * 10_000 + CHART[row % ACCOUNTS]!;
+    return this.#keys[row]!;
   }
 
   rowOfKey(key: number): number {
-    return this.row(Math.floor(key / 10_000), key % 10_000);
+    return this.row(Math.floor((key % SUB_STEP) / CURRENCY_STEP), key % CURRENCY_STEP, Math.floor(key / SUB_STEP));
   }
 
   writeRow(row: number, cursor: RowCursor): void {
@@ -131,8 +146,9 @@ export class LedgerTotals {
   }
 
   get memoryBytes(): number {
-    const columns = this.#units.byteLength + this.#carries.byteLength + this.#newest.byteLength;
-    return columns + this.#block.byteLength + this.dirty.bytes;
+    const columns = this.#units.byteLength + this.#carries.byteLength + this.#newest.byteLength + this.#keys.byteLength;
+    // A Map entry of two numbers takes some 40 bytes.
+    return columns + this.#block.byteLength + this.#subs.size * 40 + this.dirty.bytes;
   }
 
   #add(row: number, amount: number): void {
@@ -158,7 +174,7 @@ export class LedgerTotals {
   /** A cell enters the digest when it first moves: zero is taken as "not there" so that unused rows cost nothing. */
   #set(row: number, side: number, firstField: number, column: Float64Array, after: number): void {
     const cell = row * 2 + side;
-    const key = this.keyOf(row);
+    const key = this.#keys[row]!;
     const field = firstField + side;
     const before = column[cell]!;
     column[cell] = after;
@@ -170,15 +186,23 @@ export class LedgerTotals {
     const known = this.#block[currency]!;
     if (known > 0) return known - 1;
     assert(currency > 0 && currency < 1000, `currency ${currency} is no ISO 4217 number`);
-    const block = this.#currencies.length * ACCOUNTS;
-    this.#currencies.push(currency);
+    const block = this.#newRows(ACCOUNTS);
     this.#block[currency] = block + 1;
-    if (block + ACCOUNTS > this.#newest.length) {
-      const rows = Math.max(this.#newest.length * 2, ACCOUNTS);
+    for (let place = 0; place < ACCOUNTS; place++) this.#keys[block + place] = currency * CURRENCY_STEP + CHART[place]!;
+    return block;
+  }
+
+  /** Takes rows that lie behind each other and returns the first. */
+  #newRows(count: number): number {
+    const first = this.#rows;
+    this.#rows += count;
+    if (this.#rows > this.#newest.length) {
+      const rows = Math.max(this.#newest.length * 2, this.#rows);
       this.#units = grown(this.#units, rows * 2);
       this.#carries = grown(this.#carries, rows * 2);
       this.#newest = grown(this.#newest, rows);
+      this.#keys = grown(this.#keys, rows);
     }
-    return block;
+    return first;
   }
 }

@@ -2,19 +2,22 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { RowCursor } from '#src/domain/columns.js';
 import { StateDigest } from '#src/domain/digest.js';
-import { LedgerTotals } from '#src/domain/ledger-totals.js';
+import { SUB_ACCOUNT_MAX, settlementOf, subAccount } from '#src/domain/ledger/sub-account.js';
+import { LedgerTotals } from '#src/domain/ledger/totals.js';
 import { MessageInput } from '#src/domain/message.js';
-import { Book, heldTotal } from './book.js';
+import { Book, heldTotal } from '../book.js';
 
 interface Leg {
   currency: number;
   glAccount: number;
+  sub: number;
   amount: number;
 }
 
 const leg: fc.Arbitrary<Leg> = fc.record({
   currency: fc.constantFrom(360, 704, 986),
-  glAccount: fc.constantFrom(1100, 9100, 9199),
+  glAccount: fc.constantFrom(1100, 2100, 9100, 9199),
+  sub: fc.constantFrom(0, 0, subAccount({ network: 1, day: 20_783, cycle: 0 }), SUB_ACCOUNT_MAX),
   amount: fc
     .oneof(
       fc.integer({ min: 0, max: 999_999_999_999 }),
@@ -26,7 +29,9 @@ const leg: fc.Arbitrary<Leg> = fc.record({
 
 const ofTotals = (totals: LedgerTotals): Map<string, [bigint, bigint]> => {
   const rows = new Map<string, [bigint, bigint]>();
-  totals.forEach((currency, glAccount, debit, credit) => void rows.set(`${currency} ${glAccount}`, [debit, credit]));
+  totals.forEach(
+    (currency, glAccount, debit, credit, sub) => void rows.set(`${currency} ${glAccount} ${sub}`, [debit, credit]),
+  );
   return rows;
 };
 
@@ -50,11 +55,12 @@ describe('turnovers of the ledger', () => {
         const digest = new StateDigest();
         const totals = new LedgerTotals(digest);
         const exact = new Map<string, [bigint, bigint]>();
-        legs.forEach(({ currency, glAccount, amount }, i) => {
-          totals.post(totals.row(currency, glAccount), amount, i + 1);
-          const sum = exact.get(`${currency} ${glAccount}`) ?? [0n, 0n];
+        legs.forEach(({ currency, glAccount, sub, amount }, i) => {
+          totals.post(totals.row(currency, glAccount, sub), amount, i + 1);
+          const place = `${currency} ${glAccount} ${sub}`;
+          const sum = exact.get(place) ?? [0n, 0n];
           sum[amount >= 0 ? 0 : 1] += BigInt(Math.abs(amount));
-          exact.set(`${currency} ${glAccount}`, sum);
+          exact.set(place, sum);
         });
         for (const [place, [debit, credit]] of exact) if (debit === 0n && credit === 0n) exact.delete(place);
         expect(ofTotals(totals)).toEqual(exact);
@@ -72,6 +78,31 @@ describe('turnovers of the ledger', () => {
     );
   });
 
+  test('of a sub-account are apart from those of its chart account, and its number names one settlement', () => {
+    const totals = new LedgerTotals(new StateDigest());
+    const settlement = { network: 1, day: 20_783, cycle: 3 };
+    const sub = subAccount(settlement);
+    expect(settlementOf(sub)).toEqual(settlement);
+    expect(settlementOf(SUB_ACCOUNT_MAX)).toEqual({ network: 255, day: 65_535, cycle: 15 });
+    totals.post(totals.row(840, 2100, sub), -700, 1);
+    totals.post(totals.row(840, 2100), -5, 2);
+    expect(ofTotals(totals)).toEqual(
+      new Map([
+        ['840 2100 0', [0n, 5n]],
+        [`840 2100 ${sub}`, [0n, 700n]],
+      ]),
+    );
+    const place = totals.row(840, 2100, sub);
+    expect(totals.rowOfKey(totals.keyOf(place))).toBe(place);
+    for (const wrong of [
+      { network: 0, day: 1, cycle: 0 },
+      { network: 1, day: 65_536, cycle: 0 },
+      { network: 1, day: 1, cycle: 16 },
+    ]) {
+      expect(() => subAccount(wrong)).toThrow(/make no sub-account/);
+    }
+  });
+
   test('of a row that was written before there were carries are read as they are', () => {
     const bytes = new Uint8Array(25);
     const view = new DataView(bytes.buffer);
@@ -80,11 +111,11 @@ describe('turnovers of the ledger', () => {
     const digest = new StateDigest();
     const totals = new LedgerTotals(digest);
     totals.readRow(9_869_100, new RowCursor().attach(bytes, 0), 25);
-    expect(ofTotals(totals)).toEqual(new Map([['986 9100', [700n, 300n]]]));
+    expect(ofTotals(totals)).toEqual(new Map([['986 9100 0', [700n, 300n]]]));
     totals.post(totals.row(986, 9100), 50, 12);
-    expect(ofTotals(totals).get('986 9100')).toEqual([700n, 300n]);
+    expect(ofTotals(totals).get('986 9100 0')).toEqual([700n, 300n]);
     totals.post(totals.row(986, 9100), 50, 13);
-    expect(ofTotals(totals).get('986 9100')).toEqual([750n, 300n]);
+    expect(ofTotals(totals).get('986 9100 0')).toEqual([750n, 300n]);
     expect(() => totals.readRow(9_869_199, new RowCursor().attach(bytes, 0), 24)).toThrow(/24 bytes/);
   });
 
@@ -117,8 +148,8 @@ describe('turnovers of the ledger', () => {
     const turnover = 9100n * 999_999_999_999n;
     expect(ofTotals(book.state.ledger)).toEqual(
       new Map([
-        ['360 9100', [turnover, turnover]],
-        ['360 9199', [turnover, turnover]],
+        ['360 9100 0', [turnover, turnover]],
+        ['360 9199 0', [turnover, turnover]],
       ]),
     );
   });

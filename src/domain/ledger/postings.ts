@@ -2,8 +2,8 @@
  * The legs of one ledger entry, in two reused columns: what a decision about a single message posts. D positive, C negative,
  * minor units of the account's currency; the sum is zero.
  */
-import { assert } from '../errors.js';
-import type { Posting } from './events.js';
+import { assert } from '../../errors.js';
+import type { Posting } from '../events.js';
 
 /** Purchase, cash and fee with their counter-accounts, or the mirror of it with a credit balance. */
 export const POSTINGS_MAX = 12;
