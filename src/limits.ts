@@ -192,7 +192,7 @@ export const LIST_SCAN_MAX = 20_000;
 /** Journal records read between two turns of the control thread's event loop: 256 x 5 us = 1.3 ms. */
 export const LIST_SCAN_SLICE = 256;
 
-/** Sampled messages per shard whose stage times `explain` can show: one message in 16 is sampled, so these cover the last
+/** Timed messages per shard whose stage times `explain` can show: under load one message in 16 is timed, so these cover the last
  * 32 768 messages of a shard; 28 bytes each are 57 kB per shard. */
 export const STAGE_TIMES_KEPT = 2048;
 

@@ -41,7 +41,7 @@ import { datesOf, normalize } from './normalize.js';
 import { messageHash, Poisons } from './poison.js';
 import { writeRefusal, writeReply } from './reply.js';
 import { StageTimes } from './stage-times.js';
-import { STAGE_SAMPLE, type ThreadContext } from './thread-context.js';
+import { STAGE_FIRST, STAGE_SAMPLE, type ThreadContext } from './thread-context.js';
 import { UnknownCardRate } from './unknown-card-rate.js';
 
 export const CARD_SLOT_MASK = 0xffffff;
@@ -186,7 +186,8 @@ export class LogicalShard {
     const at = entry.payloadAt;
     const bytes = entry.bytes;
     const decoder = context.decoders[bytes[at + 16]!]!;
-    const sampled = context.messages++ % STAGE_SAMPLE === 0;
+    const sampled = context.messages++ % STAGE_SAMPLE === 0 || context.inTurn < STAGE_FIRST;
+    context.inTurn++;
     const startUs = sampled ? monotonicUs() : 0;
     const messageAt = at + WIRE_HEADER_BYTES;
     const messageEnd = at + entry.payloadLength;

@@ -150,6 +150,7 @@ export class ShardHost {
   turn(): number {
     const { context, control, lane } = this.#o;
     context.nowUs = context.ports.monotonicUs();
+    context.inTurn = 0;
     context.nowMs = this.#o.clock.now(this.#o.wallMs(), context.nowUs);
     this.#clockWatch.look();
     lane.poll();

@@ -63,6 +63,8 @@ export class ThreadContext {
   clockPaused = false;
   /** Counts messages so that stage times are taken of one in `SAMPLE`. */
   messages = 0;
+  /** Messages of this turn so far. */
+  inTurn = 0;
 
   constructor(ports: ThreadPorts) {
     this.ports = ports;
@@ -71,3 +73,5 @@ export class ThreadContext {
 
 /** One message in this many is timed stage by stage: a clock reading costs 40 ns, a message about 5 us. */
 export const STAGE_SAMPLE = 16;
+/** And the first of each turn, so that a quiet engine times every message and a busy one hardly more. */
+export const STAGE_FIRST = 4;

@@ -32,21 +32,26 @@ describe('stage times', () => {
     expect(kept.of((STAGE_TIMES_KEPT + 2) * 16)).toEqual(times(STAGE_TIMES_KEPT + 2, 5));
   });
 
-  it('are taken of one message in STAGE_SAMPLE that left a record, and change nothing else', () => {
+  it('are taken of the first messages of a turn and of one in STAGE_SAMPLE, where they left a record, and change nothing else', () => {
     const h = new Harness();
     const card = h.open(0, 1);
     const first = h.shard(0).journal.sequence + 1;
-    for (let stan = 1; stan < STAGE_SAMPLE; stan++) h.ask(card, purchase(stan, 1));
-    h.ask(card, purchase(1, 1)); // a repeat, not sampled
-    h.ask(card, purchase(1, 1)); // a repeat, sampled: the record was there before
-    for (let stan = 100; stan < 100 + STAGE_SAMPLE; stan++) h.ask(card, purchase(stan, 1));
-    const last = h.shard(0).journal.sequence;
-    const sampled = [];
-    for (let sequence = first; sequence <= last; sequence++) {
-      const result = h.read(0, { op: 'stage_times', sequence });
-      if (result.ok && 'stageTimes' in result && typeof result.stageTimes !== 'string') sampled.push(sequence);
-    }
-    expect(sampled).toEqual([first, last]);
+    const timed = (from: number): number[] => {
+      const found = [];
+      for (let sequence = from; sequence <= h.shard(0).journal.sequence; sequence++) {
+        const result = h.read(0, { op: 'stage_times', sequence });
+        if (result.ok && 'stageTimes' in result && typeof result.stageTimes !== 'string') found.push(sequence - from);
+      }
+      return found;
+    };
+    // One turn of 40 messages: the fourth is a repeat, of which nothing is kept.
+    for (const stan of [1, 2, 3, 3, ...Array.from({ length: 36 }, (_, i) => i + 5)]) h.send(card, purchase(stan, 1));
+    h.turn();
+    const behindRepeat = (place: number): number => place - 1;
+    expect(timed(first)).toEqual([0, 1, 2, behindRepeat(STAGE_SAMPLE), behindRepeat(2 * STAGE_SAMPLE)]);
+    const alone = h.shard(0).journal.sequence + 1;
+    for (let stan = 100; stan < 103; stan++) h.ask(card, purchase(stan, 1));
+    expect(timed(alone)).toEqual([0, 1, 2]);
     expect(new Harness({ journal: h.journal }).shard(0).digest).toEqual(h.shard(0).digest);
   });
 });
