@@ -330,7 +330,7 @@ export const SEGMENT_MAP_BYTES = 512 * 2 ** 30;
 /** Most that shard time may run ahead of the monotonic clock in one step, in ms. */
 export const CLOCK_STEP_MS = 2000;
 
-/** Wall and monotonic clock may differ by this much, in ms, before hold expiry pauses: a step of NTP or a
+/** Wall and monotonic clock may differ by this much, in ms, before hold expiry and the roll-over of velocity windows pause: a step of NTP or a
  * leap second is below 1 s, and no hold life or window is so short that 5 s would matter. */
 export const CLOCK_DIFFERENCE_MS = 5000;
 

@@ -49,7 +49,7 @@ export function applyMessage(state: ShardState, event: MessageEvent): void {
   if (holdDelta !== 0) state.ledger.moveHolds(currency, holdDelta, sequence);
   if (event.postings.count > 0) postLegs(state, event, currency, event.postings, fresh);
   if (event.rulesAsked > 0) state.ruleStats.count(state.accounts.program(accountSlot), event);
-  if (event.changes.count > 0) state.velocity.apply(event.changes, event.timeMs, sequence);
+  if (event.changes.count > 0) state.velocity.apply(event.changes, event.windowMs, sequence);
   const { total } = contribution.read(event, currency);
   if (total !== -1) state.totals.add(contribution, total, 1, event);
 }
@@ -178,7 +178,8 @@ function releaseHold(state: ShardState, authorization: number, event: NotDeliver
   if (holdDelta !== 0) state.ledger.moveHolds(state.accounts.currency(accountSlot), holdDelta, sequence);
   if (event.changes.length > 0) {
     changes.unpack(event.changes, 0, event.changes.length);
-    state.velocity.apply(changes, event.timeMs, sequence);
+    // Nothing is past at 0: these records do not say by which time windows counted, and the next addition tidies up.
+    state.velocity.apply(changes, 0, sequence);
   }
   return fresh;
 }

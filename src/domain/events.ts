@@ -33,6 +33,8 @@ export class MessageEvent {
   sequence = 0;
   /** Shard time, ms since 1970 UTC. */
   timeMs = 0;
+  /** How far behind shard time the time of velocity windows stood, ms: 0 unless the clocks differed (shard/shard-clock.ts). */
+  windowLagMs = 0;
   readonly input = new MessageInput();
   element: ElementKind = 1;
   /** Slots of the tables; -1 when the card is unknown. */
@@ -124,6 +126,7 @@ export class MessageEvent {
 
   /** Everything that most decisions leave as it is. */
   clearEffects(): void {
+    this.windowLagMs = 0;
     this.authorizedAfter = 0;
     this.holdPlaced = 0;
     this.holdFlags = 0;
@@ -139,6 +142,11 @@ export class MessageEvent {
     this.cardReadings = 0;
     this.accountReadings = 0;
     this.postings.clear();
+  }
+
+  /** The time by which velocity windows count, ms since 1970 UTC. */
+  get windowMs(): number {
+    return this.timeMs - this.windowLagMs;
   }
 
   verdict(step: number, verdict: number): void {

@@ -247,7 +247,7 @@ export class LogicalShard {
     const cardSlot = route === 0xffffffff ? -1 : route & CARD_SLOT_MASK;
     // The message was normalized into the event's own input: nothing is copied.
     const { input } = event;
-    const decision = decideMessage(this.#decisions, input, cardSlot, context.nowMs, event);
+    const decision = decideMessage(this.#decisions, input, cardSlot, context.nowMs, context.windowLagMs, event);
     const mti = input.mti;
     const fresh = decision === DECIDED;
     const answer = fresh ? event : this.history.read(decision);

@@ -57,6 +57,8 @@ export class ThreadContext {
   readonly event = new MessageEvent();
   /** Shard time of this turn, ms since 1970 UTC. */
   nowMs = 0;
+  /** How far behind it velocity windows count, ms: 0 unless the clocks differ (shard-clock.ts). */
+  windowLagMs = 0;
   /** Monotonic time of this turn's begin, us. */
   nowUs = 0;
   /** True while wall and monotonic clock differ: what only time decides must wait (shard-clock.ts). */
