@@ -149,11 +149,9 @@ export function approves({ element, response, approvedAmount }: MessageEvent): b
 /** DE48 tag 20 of an increment. */
 export const INCREMENT = 'I'.charCodeAt(0);
 
-/** True for an increment or a replacement, and for an advice that told of an increment and added it. */
+/** True for an increment or a replacement, and for an advice that told of an increment or posted a part, and added it. */
 export function isChange({ element, input }: MessageEvent): boolean {
-  if (element === ElementKind.completion) {
-    return input.functionCode === INCREMENT && classOf(input.mti) === 1 && sortOf(input) !== Sort.credit;
-  }
+  if (element === ElementKind.completion) return input.functionCode === INCREMENT && sortOf(input) !== Sort.credit;
   return element === ElementKind.increment || element === ElementKind.replacement;
 }
 

@@ -469,16 +469,24 @@ export class ReferenceModel {
       if (root?.posted && this.#isReversed(root)) return told;
       const cash = cashOf(m, account);
       const fee = cash > 0 ? feeOf(cash) : 0;
+      const charged = (root && this.charged.get(root.sequence)) ?? NOTHING;
+      // One of several shipments comes on top of the others.
+      const earlier = m.fn === 'I' ? charged : NOTHING;
       const now = isCredit
         ? this.#creditOf(root ?? told, account, amount)
-        : { purchases: amount - cash, cash, fee, credit: 0 };
-      const charged = (root && this.charged.get(root.sequence)) ?? NOTHING;
+        : {
+            purchases: earlier.purchases + amount - cash,
+            cash: earlier.cash + cash,
+            fee: earlier.fee + fee,
+            credit: 0,
+          };
       told.posted = amount > 0 || charged.purchases !== 0 || charged.cash !== 0 || charged.credit !== 0;
       this.#charge(told, now);
       const hold = root && this.holds.get(root.sequence);
       if (hold) {
-        hold.cleared = hold.refund ? 0 : amount;
-        this.#set(root.sequence, hold, hold.refund ? 0 : amount);
+        const kept = m.fn === 'I' && !isCredit ? Math.max(0, hold.remaining - amount) : 0;
+        hold.cleared = hold.refund ? 0 : Math.abs(now.purchases + now.cash);
+        this.#set(root.sequence, hold, hold.refund ? 0 : hold.cleared + kept);
       }
     } else {
       if (root && this.#isReversed(root)) return told;
@@ -500,7 +508,7 @@ export class ReferenceModel {
       }
     }
     told.approved = amount;
-    told.toldIncrement = root !== undefined && m.fn === 'I' && !isFinancial(m) && !isCredit;
+    told.toldIncrement = root !== undefined && m.fn === 'I' && !isCredit;
     told.added = told.toldIncrement ? amount : 0;
     told.completes = root !== undefined && !told.toldIncrement && m.why !== 'S';
     if (m.de38?.length === 6) told.code = Number(m.de38);
@@ -530,6 +538,18 @@ export class ReferenceModel {
     if (named.posted) {
       const before = this.charged.get(original.sequence)!;
       const total = Math.abs(before.purchases + before.cash + before.credit);
+      if (named.toldIncrement && !m.de95) {
+        const left = Math.max(0, total - this.#stillAdded(named));
+        const hold = this.holds.get(original.sequence);
+        if (hold) {
+          hold.cleared = left;
+          this.#set(original.sequence, hold, left + hold.remaining);
+        }
+        const full = left === 0 && !this.holds.has(original.sequence);
+        const entry = this.#push({ ...told, full, takesBack: named });
+        this.#charge(entry, reducedBy(before, total - left, left));
+        return entry;
+      }
       const left = least(total);
       const hold = this.holds.get(original.sequence);
       if (hold) {
