@@ -26,7 +26,7 @@ import { approves, findOriginal, isChange, rootOf } from './originals.js';
 import { inMerchantCurrency } from './reply-facts.js';
 import type { ShardState } from './shard-state.js';
 import { readStanding, Standing } from './standing.js';
-import { Contribution } from './totals.js';
+import { Contribution, noteTakenBack, postedAmount, standingAmount } from './totals.js';
 import { isForeign } from './transaction.js';
 import { CounterChanges } from './velocity/counter-changes.js';
 
@@ -59,7 +59,7 @@ export function decideReversal(context: DecisionContext, out: MessageEvent): voi
   const stays = isPartial ? stayingAmount(state, original, out) : 0;
   if (original.postings.count > 0 || (classOf(original.input.mti) === 2 && approves(original))) {
     if (added < 0) reversePosted(context, out, root, stays);
-    else reversePart(context, out, root, added);
+    else reversePart(context, out, root, named, added);
     return;
   }
   const slot = state.holds.find(root);
@@ -105,6 +105,10 @@ function reversePosted(context: DecisionContext, out: MessageEvent, root: number
   readStanding(history, keys, root, after);
   after.reduceTo(Math.min(before.total, stays));
   after.legsFrom(before, out.postings);
+  if (out.postings.count > 0) {
+    const stood = standingAmount(history, keys, root, state.accounts.currency(out.accountSlot));
+    noteTakenBack(out, stood, Math.max(0, out.input.replacementAmount));
+  }
   out.approvedAmount = after.total;
   out.authorizedAfter = after.total;
   const slot = state.holds.find(root);
@@ -119,8 +123,10 @@ function reversePosted(context: DecisionContext, out: MessageEvent, root: number
 }
 
 /** The mirror of what one advice posted as a part; the other parts and what is still held stay. */
-function reversePart(context: DecisionContext, out: MessageEvent, root: number, added: number): void {
+function reversePart(context: DecisionContext, out: MessageEvent, root: number, named: number, added: number): void {
   const { state, history, keys } = context;
+  const currency = state.accounts.currency(out.accountSlot);
+  noteTakenBack(out, added > 0 ? postedAmount(history.read(named), currency) : 0, 0);
   readStanding(history, keys, root, before);
   readStanding(history, keys, root, after);
   after.reduceTo(Math.max(0, before.total - added));

@@ -66,6 +66,8 @@ export class MessageEvent {
   originalSequence = 0;
   /** Sequence of the element that a reversal undoes, where it is an increment; else 0. */
   elementSequence = 0;
+  /** Of a reversal: what it took back from the totals of its date, minor units of DE49; -1 when that is DE4 less DE95. */
+  takenBack = -1;
   /** Slot of the network token that the message came with, -1 when it named the card itself. */
   tokenSlot = -1;
   /** CardStatus that a file update gives the card; 0 without. */
@@ -132,6 +134,7 @@ export class MessageEvent {
     this.holdFlags = 0;
     this.originalSequence = 0;
     this.elementSequence = 0;
+    this.takenBack = -1;
     this.tokenSlot = -1;
     this.cardStatusAfter = 0;
     this.programRevision = 0;

@@ -18,10 +18,11 @@ const Section = {
   readings: 6,
   postings: 7,
   windowLag: 8,
+  takenBack: 9,
 } as const;
 
 /** Most bytes of the sections but the counter changes: numbers of 9 bytes, and the bit map of the rules. */
-const BYTES_MAX = (7 + 5 + 4 + 7 + 2 + 2 + READINGS_MAX * 2 + 1 + POSTINGS_MAX * 2 + 2) * 9 + RULE_BITS_BYTES + 16;
+const BYTES_MAX = (7 + 5 + 4 + 7 + 2 + 2 + READINGS_MAX * 2 + 1 + POSTINGS_MAX * 2 + 2 + 2) * 9 + RULE_BITS_BYTES + 16;
 
 const scratch = new MsgpackWriter(4096);
 let packed = new Uint8Array(1024);
@@ -37,6 +38,7 @@ export function writeEffects(out: MsgpackWriter, event: MessageEvent): void {
   writeReadings(event);
   writePostings(event);
   writeWindowLag(event);
+  writeTakenBack(event);
   writeChanges(event);
   out.binaryOf(scratch.bytes, 0, scratch.at);
 }
@@ -102,6 +104,12 @@ function writeWindowLag({ windowLagMs }: MessageEvent): void {
   scratch.integer(windowLagMs);
 }
 
+function writeTakenBack({ takenBack }: MessageEvent): void {
+  if (takenBack === -1) return;
+  scratch.integer(Section.takenBack);
+  scratch.integer(takenBack);
+}
+
 function writeChanges({ changes }: MessageEvent): void {
   if (changes.count === 0) return;
   if (packed.length < changes.packedMax) packed = new Uint8Array(changes.packedMax * 2);
@@ -161,6 +169,9 @@ function readSection(reader: MsgpackReader, into: MessageEvent): void {
     }
     case Section.windowLag:
       into.windowLagMs = reader.integer();
+      return;
+    case Section.takenBack:
+      into.takenBack = reader.integer();
       return;
     default:
       throw new MsgpackError(`no reader for section ${section} of a message record`);
