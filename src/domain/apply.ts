@@ -3,7 +3,7 @@
  * decides anything. Each row is changed only if it does not include the event yet (see shard-state.ts).
  */
 import { assert } from '../errors.js';
-import { EventKind } from './codes.js';
+import { CardStatus, EventKind, isFinalStatus } from './codes.js';
 import type {
   CardCreated,
   ControlsSet,
@@ -34,12 +34,13 @@ export function applyMessage(state: ShardState, event: MessageEvent): void {
   // A file update of a network token changes the token's row, which then includes the event as well.
   const listed = event.cardStatusAfter > 0 && event.tokenSlot >= 0 ? event.tokenSlot : cardSlot;
   if (listed !== cardSlot && state.cards.advance(listed, sequence)) {
-    state.cards.setStatus(listed, event.cardStatusAfter);
+    listCard(state, listed, event.cardStatusAfter as CardStatus);
   }
   if (cardSlot >= 0 && state.cards.advance(cardSlot, sequence)) {
     if (event.approvalCode >= 0) state.cards.countApproval(cardSlot);
     if (event.tombstone === 1) state.cards.setTombstone(cardSlot, event.timeMs);
-    if (event.cardStatusAfter > 0 && listed === cardSlot) state.cards.setStatus(cardSlot, event.cardStatusAfter);
+    if (event.cardStatusAfter > 0 && listed === cardSlot)
+      listCard(state, cardSlot, event.cardStatusAfter as CardStatus);
   }
   if (accountSlot < 0) return;
   const fresh = state.accounts.advance(accountSlot, sequence);
@@ -52,6 +53,12 @@ export function applyMessage(state: ShardState, event: MessageEvent): void {
   if (event.changes.count > 0) state.velocity.apply(event.changes, event.windowMs, sequence);
   const { total } = contribution.read(event, currency);
   if (total !== -1) state.totals.add(contribution, total, 1, event);
+}
+
+/** What the network says of a card: lost, stolen and closed end it, anything else is a listing that can be taken off. */
+function listCard({ cards }: ShardState, slot: number, status: CardStatus): void {
+  if (isFinalStatus(status)) cards.setStatus(slot, status);
+  else cards.setListing(slot, status === CardStatus.active ? 0 : status);
 }
 
 /** Places the hold of a new authorization, or one anew, or changes the one that the element belongs to. */

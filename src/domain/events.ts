@@ -70,7 +70,7 @@ export class MessageEvent {
   takenBack = -1;
   /** Slot of the network token that the message came with, -1 when it named the card itself. */
   tokenSlot = -1;
-  /** CardStatus that a file update gives the card; 0 without. */
+  /** CardStatus that a file update lists the card by, active: takes it off the list; 0 without a change. */
   cardStatusAfter = 0;
   /** Revision of the program's snapshot that decided; 0 when the program had none. */
   programRevision = 0;

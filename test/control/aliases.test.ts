@@ -65,6 +65,7 @@ describe('network tokens', () => {
       masked_pan: `999999******${pan.slice(-4)}`,
       expiry: '2912',
       status: 'active',
+      network_listing: null,
       created_at: expect.any(String),
       pan,
       pan_available: true,

@@ -60,6 +60,8 @@ export interface ModelAccount {
 export interface ModelCard {
   account: ModelAccount;
   status: 'inactive' | 'active' | 'paused' | 'lost' | 'stolen' | 'closed' | 'expired';
+  /** The network's list: a cause of its own. */
+  listed?: 'paused' | 'expired';
   expiry: number;
 }
 
@@ -518,11 +520,13 @@ export class ReferenceModel {
   /** The network lists a card. */
   #list(m: Message, card: ModelCard | undefined, base: Partial<Entry> & { atMs: number }): Entry {
     if (card === undefined) return this.#push({ ...base, response: '25' });
-    const listed = { 41: 'lost', 43: 'stolen', 46: 'closed', 54: 'expired' } as const;
-    const status = m.file === '3' ? 'active' : (listed[m.listing as 41] ?? 'paused');
+    const listed: Record<number, ModelCard['status']> = { 41: 'lost', 43: 'stolen', 46: 'closed', 54: 'expired' };
+    const status = m.file === '3' ? 'active' : (listed[m.listing ?? 0] ?? 'paused');
     const final = ['lost', 'stolen', 'closed'].includes(card.status);
     if (final && status !== card.status) return this.#push({ ...base, response: '21' });
-    if (card.status !== 'inactive' || ['lost', 'stolen', 'closed'].includes(status)) card.status = status;
+    if (status === 'active') delete card.listed;
+    else if (status === 'paused' || status === 'expired') card.listed = status;
+    else card.status = status;
     return this.#push({ ...base, response: '00' });
   }
 
@@ -801,7 +805,7 @@ function refusalOf(card: ModelCard, m: Message, atMs: number): string | undefine
     closed: '14',
     expired: '54',
   };
-  const status = byStatus[card.status];
+  const status = byStatus[card.status] ?? (card.listed && byStatus[card.listed]);
   if (status) return status;
   if (m.expiry !== undefined && m.expiry !== card.expiry) return '54';
   const endOfMonth = Date.UTC(2000 + Math.trunc(card.expiry / 100), card.expiry % 100, 1);

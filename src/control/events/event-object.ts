@@ -175,14 +175,20 @@ function accountData(
 
 type CardParts = Parameters<typeof cardObject>[2];
 
-/** A card without its controls, which have events of their own, and without what the program makes of its PIN tries. */
+/**
+ * A card without its controls and the network's listing, which have events of their own, and without what the program makes of its
+ * PIN tries. Its status is the one that was set.
+ */
 function cardData(
   context: ControlContext,
   shard: number,
   { controls: _controls, ...view }: CardParts,
 ): Record<string, unknown> {
-  if (view.aliasOfSlot >= 0) return aliasObject(context, shard, view);
-  const { pin: _pin, ...card } = cardObject(context, shard, view);
+  if (view.aliasOfSlot >= 0) {
+    const { network_listing: _listing, ...alias } = aliasObject(context, shard, view);
+    return alias;
+  }
+  const { pin: _pin, network_listing: _listing, ...card } = cardObject(context, shard, view);
   return card;
 }
 
@@ -201,7 +207,17 @@ function createdCard(event: CardCreated, account: AccountParty, createdMs: numbe
     cardSequence,
     serviceCode,
   };
-  return { ...own, status, replacesSlot, aliasOfSlot, pinTries: 0, controlsSequence: 0, createdMs, newestSequence };
+  return {
+    ...own,
+    status,
+    listing: 0,
+    replacesSlot,
+    aliasOfSlot,
+    pinTries: 0,
+    controlsSequence: 0,
+    createdMs,
+    newestSequence,
+  };
 }
 
 function controlsData(
