@@ -27,6 +27,7 @@ import { RequestChecks } from '../domain/request-checks.js';
 import { ShardState } from '../domain/shard-state.js';
 import type { Table } from '../domain/tables.js';
 import type { Decoder } from '../iso8583/decoder.js';
+import { replyMti } from '../iso8583/mti.js';
 import { type IndexChange, ShardIndex } from '../journal/shard-index.js';
 import { ShardJournal } from '../journal/shard-journal.js';
 import type { ShardHead } from '../journal/types.js';
@@ -192,6 +193,11 @@ export class LogicalShard {
     const messageAt = at + WIRE_HEADER_BYTES;
     const messageEnd = at + entry.payloadLength;
     const decoded = decoder.decode(bytes, messageAt, messageEnd);
+    // A reply or a notification gets no answer, and is no request that could be decided. The ingress counts them and sends none.
+    if (replyMti(decoder.mti) < 0) {
+      this.drop(client, entry.token);
+      return;
+    }
     const { input } = context.event;
     normalize(decoder, decoded, bytes[at + 16]!, bytes[at + 18]! | (bytes[at + 19]! << 8), input);
     datesOf(input, businessDayOfWireEntry(bytes, at), context.nowMs);
