@@ -261,6 +261,7 @@ const shardSheds = {
   queue_deadline: ShardCounter.shedDeadline,
   index_full: ShardCounter.shedFull,
   index_rebuilding: ShardCounter.shedIncomplete,
+  unknown_advice: ShardCounter.shedAdvice,
   shard_down: ShardCounter.shedDown,
 } as const;
 

@@ -18,6 +18,7 @@ import type {
 import { entryHash, hash64, keyHash64 } from './key-hash.js';
 import { component } from './ledger/chart.js';
 import { Postings } from './ledger/postings.js';
+import { isAdvice } from './message.js';
 import { addMoney } from './money.js';
 import type { ShardState } from './shard-state.js';
 import { Contribution } from './totals.js';
@@ -37,7 +38,10 @@ export function applyMessage(state: ShardState, event: MessageEvent): void {
     listCard(state, listed, event.cardStatusAfter as CardStatus);
   }
   if (cardSlot >= 0 && state.cards.advance(cardSlot, sequence)) {
-    if (event.approvalCode >= 0) state.cards.countApproval(cardSlot);
+    if (event.approvalCode >= 0) {
+      state.cards.countApproval(cardSlot);
+      if (isAdvice(event.input.mti)) state.cards.setNetworkCode(cardSlot);
+    }
     if (event.tombstone === 1) state.cards.setTombstone(cardSlot, event.timeMs);
     if (event.cardStatusAfter > 0 && listed === cardSlot)
       listCard(state, cardSlot, event.cardStatusAfter as CardStatus);

@@ -7,7 +7,7 @@
  *   u32  4 account's slot · 5 BIN · 6 slot of the replaced card + 1, 0 = none; of a network token: of its card · 7 approval codes given · 8 newest tombstone, s
  *        9 next older card of the account, slot + 1 (derived) · 10-12 fingerprint
  *        13 own status | network's listing << 4 | length of the PAN << 8 | last four << 16 · 14 expiry | sequence number << 16 · 15 service code
- *        | 1 << 16 for a network token | failed PINs << 24
+ *        | 1 << 16 for a network token | 1 << 17 when an approval has a code of the network | failed PINs << 24
  *
  * A network token is a row of its own, with its own number, expiry and status, that stands for a card.
  *
@@ -58,6 +58,7 @@ const OWN_MASK = 0xf;
 /** In the word of the service code. */
 const SERVICE_MASK = 0xffff;
 const ALIAS = 1 << 16;
+const NETWORK_CODE = 1 << 17;
 const PIN_SHIFT = 24;
 
 export interface NewCard {
@@ -136,6 +137,11 @@ export class CardTable {
   /** Slot of the card that a network token stands for, -1 for a card. */
   aliasOf(slot: number): number {
     return this.isAlias(slot) ? this.#data.u32(slot, REPLACES) - 1 : -1;
+  }
+
+  /** True when an advice brought an approval code of the network's own: one of ours might be the same. */
+  hasNetworkCode(slot: number): boolean {
+    return (this.#data.u32(slot, SERVICE) & NETWORK_CODE) !== 0;
   }
 
   /** Failed PINs since the last right one, at most 255. */
@@ -250,8 +256,16 @@ export class CardTable {
   }
 
   setPinTries(slot: number, tries: number): void {
+    this.#setService(slot, (this.#data.u32(slot, SERVICE) & 0xffffff) | (tries << PIN_SHIFT));
+  }
+
+  setNetworkCode(slot: number): void {
+    if (!this.hasNetworkCode(slot)) this.#setService(slot, this.#data.u32(slot, SERVICE) | NETWORK_CODE);
+  }
+
+  #setService(slot: number, word: number): void {
     const before = this.#extras(slot);
-    this.#data.setU32(slot, SERVICE, (this.#data.u32(slot, SERVICE) & 0xffffff) | (tries << PIN_SHIFT));
+    this.#data.setU32(slot, SERVICE, word);
     this.#sumExtras(slot, before, -1);
     this.#sumExtras(slot, this.#extras(slot), 1);
     this.dirty.pushRow(slot);
