@@ -421,7 +421,7 @@ describe('dates and currencies', () => {
     at 2028-03-05T00:00:00
     sweep                                           | 1  | 0 |   0 | 1000
     at 2029-02-28T12:00:00
-    0100 a purchase 300 stan=4 de7=229120000        | 30 | 0 |   0 | 1000   # no such day in 2029
+    0100 a purchase 300 stan=4 de7=230120000        | 30 | 0 |   0 | 1000   # no such day in any year
   `,
   );
 
