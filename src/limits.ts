@@ -517,9 +517,13 @@ export const PROGRAM_MCC_GROUPS_MAX = 256;
 /** Time in ms between two tries to hand programs to shards that were out of service: a rebuild takes seconds. */
 export const PROGRAM_RETRY_MS = 1000;
 
-/** Accounts and cards whose unchanging parts the event feed remembers: 10 000 x 2 x some 400 bytes are 8 MB. One that is not
+/** Accounts and cards whose unchanging parts the control thread remembers: 10 000 x 2 x some 400 bytes are 8 MB. One that is not
  * remembered costs a read of its shard. */
-export const FEED_PARTIES_MAX = 10_000;
+export const PARTIES_KEPT_MAX = 10_000;
+
+/** Records behind the place of a reader of one account up to which they are passed, 5 ms at 5 us each; of more, the account's are
+ * found by its back pointers. */
+export const FEED_FOLLOW_RECORDS = 1024;
 
 /** Clients that wait for events at a time, long polls and streams together. Each is a socket, a page of some 200 kB at most and
  * a place; the sockets are a sixth of FILES_RESERVED_MIN. */

@@ -30,6 +30,7 @@ import { clockPort, healthPort, metricsSources } from './engine-view.js';
 import { EventFeed } from './events/event-feed.js';
 import { IdempotencyKeys } from './idempotency.js';
 import { type IngressSnapshot, Metrics } from './metrics.js';
+import { Parties } from './parties.js';
 import type { JournalPort, SearchKeysPort } from './ports.js';
 import { profiles } from './profiles.js';
 import { ProgramFeed } from './program-feed.js';
@@ -183,6 +184,7 @@ async function start(data: ControlThreadData, main: Main): Promise<() => Promise
   const context: ControlContext = {
     shards,
     journal: journalPort(reader, new DurableHeads(board, reader)),
+    parties: new Parties(shards),
     vault: new PanVault(vaultStore, keys),
     fingerprinter: new PanFingerprinter(keys.fingerprintKey.bytes),
     directory: new CardDirectory(data.directory),

@@ -61,11 +61,9 @@ export function paymentRoutes(context: ControlContext): Route[] {
         await catchUp(context, place.shard, place.number);
         const event = context.journal.readEvent(place.shard, place.number);
         if (event?.kind !== EventKind.payment) throw new ApiError('not_found', 'There is no such payment.');
-        const owner = await context.shards.read(place.shard, { op: 'account_slot', slot: event.accountSlot });
-        if (!owner.ok) throw refused(owner.code);
-        if (!('account' in owner)) throw new TypeError('the shard answered no account');
+        const owner = await context.parties.accountAt(place.shard, event.accountSlot);
         const { amount, reference } = event;
-        const fields = { account: owner.account.id, amount, currency: currencyCode(event.currency), reference };
+        const fields = { account: owner.id, amount, currency: currencyCode(event.currency), reference };
         return { status: 200, body: paymentObject(context, place.shard, place.number, fields, null) };
       },
     }),

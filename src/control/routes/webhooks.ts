@@ -215,7 +215,7 @@ export function webhookRoutes(context: ControlContext, services: WebhookServices
         const rows = webhooks.deadLetters(params.id).map((row) => ({ id: eventIdOf(context, row), row }));
         const page = pageOf(rows, query);
         const data: object[] = [];
-        for (const { id, row } of page.items) data.push(await deadLetterObject(context, feed, id, row));
+        for (const { id, row } of page.items) data.push(await deadLetterObject(context, id, row));
         return listAnswer(data, page.hasMore);
       },
     }),
@@ -309,7 +309,7 @@ function eventIdOf(context: ControlContext, { shard, sequence }: DeadRow): strin
   return context.ids.encode('evt', shard, sequence);
 }
 
-async function deadLetterObject(context: ControlContext, feed: EventFeed, id: string, row: DeadRow): Promise<object> {
+async function deadLetterObject(context: ControlContext, id: string, row: DeadRow): Promise<object> {
   return {
     object: 'dead_letter',
     id,
@@ -317,6 +317,6 @@ async function deadLetterObject(context: ControlContext, feed: EventFeed, id: st
     last_status: row.lastStatus === 0 ? null : row.lastStatus,
     last_error: row.lastError === '' ? null : row.lastError,
     given_up_at: time(row.atMs),
-    event: (await eventAt(context, feed.parties, row.shard, row.sequence)) ?? null,
+    event: (await eventAt(context, row.shard, row.sequence)) ?? null,
   };
 }

@@ -152,9 +152,9 @@ export class Endpoint {
   }
 
   async #attempt({ body, shard, sequence }: Delivery): Promise<Attempt> {
-    const { context, feed, sender, secrets, userAgent } = this.#o;
+    const { context, sender, secrets, userAgent } = this.#o;
     const id = context.ids.encode('evt', shard, sequence);
-    const text = body ?? JSON.stringify(await eventAt(context, feed.parties, shard, sequence));
+    const text = body ?? JSON.stringify(await eventAt(context, shard, sequence));
     const nowMs = context.nowMs();
     const signed = signedHeaders(secrets(nowMs), id, nowMs, text);
     return sender.post({ ...signed, 'content-type': 'application/json', 'user-agent': userAgent }, text);
