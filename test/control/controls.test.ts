@@ -11,6 +11,7 @@ beforeEach(() => {
   h = makeHarness();
 });
 
+const day = new Date(START_MS).toISOString().slice(0, 10);
 const DAY = { window: 'day', amount: 1000 };
 
 async function account(body: object = {}): Promise<string> {
@@ -88,6 +89,20 @@ describe('controls of cards and accounts', () => {
     h = restart(h);
     expect(await controlsOf(`/v1/cards/${id}`)).toEqual({ velocity: [DAY] });
     expect((await buy(id, 401)).code).toBe('61');
+  });
+});
+
+describe('controls of a release with another database of time zones', () => {
+  it('hold by UTC where a zone is not known, and the shard says so', async () => {
+    await account();
+    const id = await card();
+    const place = h.context.ids.decode('card', id)!;
+    const controls = JSON.stringify({ velocity: [{ window: 'day', zone: 'Atlantis/Capital', amount: 100 }] });
+    await h.engine.command(place.shard, { op: 'update_card', cardSlot: place.number, controls });
+    expect([(await buy(id, 60)).code, (await buy(id, 60)).reason]).toEqual(['00', 'velocity_amount']);
+    expect(h.engine.logged.filter((line) => line.includes('follows UTC'))).toHaveLength(1);
+    const { body } = await h.call('GET', `/v1/cards/${id}/velocity`);
+    expect(body.windows).toMatchObject([{ amount: { used: 60 }, starts_at: `${day}T00:00:00.000Z` }]);
   });
 });
 
