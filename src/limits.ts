@@ -211,6 +211,10 @@ export const PROGRAMS_MAX = 1000;
  * 64 MiB at the very worst, 2 MiB with texts of 500 characters. */
 export const RULES_MAX = 4096;
 
+/** Revisions of a program of which a shard keeps statistics of rules. All programs together have RULES_MAX rules, so at the very
+ * worst 256 x (4 096 x 16 bytes + 1 000 x 200) are 68 MB per shard; a program of 10 rules has 92 kB. */
+export const RULE_STATS_REVISIONS_MAX = 256;
+
 /** Rows of statistics of rules in one read of a shard: 32 revisions x 128 rules x 2 numbers of 9 bytes are 74 KB. */
 export const REVISION_STATS_PER_READ = 32;
 
