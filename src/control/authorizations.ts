@@ -12,7 +12,7 @@ import { effectAlone, type Folded, foldElements, holdChangeOf, legsOf } from './
 import { legObjects } from './chart.js';
 import type { ControlContext } from './context.js';
 import { currencyCode } from './currencies.js';
-import { catchUp, type JournalRecord, readRecord } from './history.js';
+import { catchUp, isRecorded, type JournalRecord, readRecord } from './history.js';
 import { eventId, eventPlace } from './ids.js';
 import { declineReason } from './matched-rules.js';
 import type { AccountParty } from './parties.js';
@@ -117,8 +117,7 @@ export async function recordAt(
   shard: number,
   sequence: number,
 ): Promise<FoundRecord | undefined> {
-  await catchUp(context, shard, sequence);
-  const record = readRecord(context, shard, sequence);
+  const record = (await isRecorded(context, shard, sequence)) ? readRecord(context, shard, sequence) : undefined;
   if (record === undefined) return undefined;
   const original = originalOf(record);
   const root = original > 0 ? readRecord(context, shard, original) : record;

@@ -293,10 +293,8 @@ async function listen(app: ReturnType<typeof buildApp>, host: string, port: numb
 
 function journalPort(reader: JournalReader, durable: DurableHeads): JournalPort {
   return {
-    head(shard) {
-      const { sequence, epoch } = reader.head(shard);
-      return { sequence, epoch };
-    },
+    head: (shard) => reader.head(shard),
+    epochOf: (shard, sequence) => reader.epochOf(shard, sequence),
     readMessage: (shard, sequence, into) => reader.readMessage(shard, sequence, into),
     readEvent: (shard, sequence) => reader.readEvent(shard, sequence),
     durable: (shard) => durable.of(shard),

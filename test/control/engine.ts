@@ -198,11 +198,14 @@ export class TestEngine implements ShardPort, JournalPort, DirectoryPort {
     await this.read(shard, { op: 'stats' });
   }
 
-  head(shard: number): { sequence: number; epoch: number } {
-    const { sequence, epoch } = this.#reader.head(shard);
-    if (this.lag === 0) return { sequence, epoch };
+  head(shard: number): { sequence: number } {
+    if (this.lag === 0) return this.#reader.head(shard);
     this.lag--;
-    return { sequence: 0, epoch };
+    return { sequence: 0 };
+  }
+
+  epochOf(shard: number, sequence: number): number {
+    return this.#reader.epochOf(shard, sequence);
   }
 
   readMessage(shard: number, sequence: number, into: MessageEvent): boolean {

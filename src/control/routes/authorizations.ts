@@ -21,6 +21,7 @@ import { explainLimits } from '../explain-limits.js';
 import { explanation, stageTimes } from '../explanation.js';
 import {
   catchUp,
+  isRecorded,
   type JournalRecord,
   newestFirst,
   type Position,
@@ -188,8 +189,8 @@ function couldBe({ message }: MessageRecord, status: AuthorizationStatus): boole
 async function placeOf(context: ControlContext, cursor: Cursor): Promise<Position> {
   const place = context.ids.decode('auth', cursor.id);
   if (place === undefined || place.shard >= context.shards.shards || place.number < 1) throw badCursor(cursor);
-  await catchUp(context, place.shard, place.number);
-  const record = readRecord(context, place.shard, place.number);
+  const { shard, number } = place;
+  const record = (await isRecorded(context, shard, number)) ? readRecord(context, shard, number) : undefined;
   if (record === undefined) throw badCursor(cursor);
   return record;
 }
