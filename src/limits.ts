@@ -226,11 +226,18 @@ export const PROGRAM_RULES_KEPT_MAX = 1024;
 export const BACKTESTS_KEPT_MAX = 8;
 export const BACKTEST_DECISIONS_MAX = 5000;
 
-/** Cards whose account and controls a backtest remembers: 20 000 x 500 bytes are 10 MB; one that was forgotten is read again. */
+/** Cards whose account and controls a backtest remembers: 20 000 x 500 bytes are 10 MB; one that was forgotten is read again. The
+ * texts of their controls, which may have 32 KiB each, have a bound of their own in characters. */
 export const BACKTEST_CARDS_KEPT_MAX = 20_000;
+export const BACKTEST_CONTROLS_TEXT_MAX = 16 * 2 ** 20;
 
-/** How many times longer a backtest rests than it worked: it takes a fifth of a core, and at 5 us a record (an estimate) reads 40 000 records/s. */
+/** Different controls that a backtest keeps compiled per policy and level: 1 024 x 7 kB x 2 levels x 2 policies are 28 MB. */
+export const BACKTEST_CONTROLS_COMPILED_MAX = 1024;
+
+/** How many times longer a backtest rests than it worked: it takes a fifth of a core. And the longest rest, ms: work is measured by
+ * the wall clock, as that of the segments' builder. Measured on two cores with a load of 15: 7 000 records/s, rests included. */
 export const BACKTEST_REST_FACTOR = 4;
+export const BACKTEST_REST_MS_MAX = 50;
 
 /** Largest priority of a rule: room between the ones that an operator thinks of. */
 export const RULE_PRIORITY_MAX = 1_000_000;
