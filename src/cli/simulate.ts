@@ -35,7 +35,7 @@ const amount = (text: string): Option => ({
   parse: minorUnits,
 });
 const card: readonly Option[] = [
-  { flags: '--card <id>', text: 'card of the payment', member: 'card' },
+  { flags: '--card <id>', text: 'card of the payment, or a network token of it', member: 'card' },
   { flags: '--account <id>', text: 'instead of --card: the newest card of this account', member: 'account' },
 ];
 const authorization = (text: string): Option => ({

@@ -30,6 +30,7 @@ import { clockPort, healthPort, metricsSources } from './engine-view.js';
 import { EventFeed } from './events/event-feed.js';
 import { IdempotencyKeys } from './idempotency.js';
 import { type IngressSnapshot, Metrics } from './metrics.js';
+import { Parties } from './parties.js';
 import type { JournalPort, SearchKeysPort } from './ports.js';
 import { profiles } from './profiles.js';
 import { ProgramFeed } from './program-feed.js';
@@ -183,6 +184,7 @@ async function start(data: ControlThreadData, main: Main): Promise<() => Promise
   const context: ControlContext = {
     shards,
     journal: journalPort(reader, new DurableHeads(board, reader)),
+    parties: new Parties(shards),
     vault: new PanVault(vaultStore, keys),
     fingerprinter: new PanFingerprinter(keys.fingerprintKey.bytes),
     directory: new CardDirectory(data.directory),
@@ -291,10 +293,8 @@ async function listen(app: ReturnType<typeof buildApp>, host: string, port: numb
 
 function journalPort(reader: JournalReader, durable: DurableHeads): JournalPort {
   return {
-    head(shard) {
-      const { sequence, epoch } = reader.head(shard);
-      return { sequence, epoch };
-    },
+    head: (shard) => reader.head(shard),
+    epochOf: (shard, sequence) => reader.epochOf(shard, sequence),
     readMessage: (shard, sequence, into) => reader.readMessage(shard, sequence, into),
     readEvent: (shard, sequence) => reader.readEvent(shard, sequence),
     durable: (shard) => durable.of(shard),

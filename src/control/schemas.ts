@@ -251,7 +251,9 @@ export const programUpdate = z
     tables: programFields.tables
       .nullable()
       .describe('Tables that are named are replaced whole; null is the default again, for one table or for all.'),
-    controls: programFields.controls.nullable().describe('Replaced whole; null takes them away.'),
+    controls: programFields.controls
+      .nullable()
+      .describe('A JSON merge patch (RFC 7396): null takes a member away; null for `controls` takes all away.'),
   })
   .partial()
   .refine((body) => Object.keys(body).length > 0, 'nothing to change')

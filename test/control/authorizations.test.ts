@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { type Fields, pack } from '../../src/iso8583/message.js';
+import { READ_CATCH_UP_MS } from '../../src/limits.js';
 import { WIRE_HEADER_BYTES } from '../../src/ring/wire-entry.js';
 import { type Harness, makeHarness, restart } from './harness.js';
 
@@ -275,6 +276,29 @@ describe('the list', () => {
     expect(ids(await h.call('GET', '/v1/authorizations?rrn=ABCDEF000001&status=reversed'))).toEqual([one]);
     expect(ids(await h.call('GET', '/v1/authorizations?rrn=ABCDEF000001&status=pending'))).toEqual([]);
     expect(ids(await h.call('GET', `/v1/authorizations?rrn=ABCDEF000001&card=${card}`))).toEqual([one]);
+  });
+
+  it('finds nothing under an id from ahead of the journal, which a restore has left behind', async () => {
+    const { id } = (await authorize()).body.authorization;
+    const { shard, number } = h.context.ids.decode('auth', id)!;
+    const lost = h.context.ids.encode('auth', shard, number + 1000);
+    const startedMs = performance.now();
+    const event = h.context.ids.encode('evt', shard, number + 1000);
+    for (const path of [lost, `${lost}/explain`, event.replace('evt', 'elem')])
+      expect((await h.call('GET', `/v1/authorizations/${path}`)).status).toBe(404);
+    expect((await h.call('GET', `/v1/payments/${event.replace('evt', 'pay')}`)).status).toBe(404);
+    const list = await h.call('GET', `/v1/authorizations?starting_after=${lost}`);
+    expect([list.status, list.body.param]).toEqual([400, 'starting_after']);
+    expect(performance.now() - startedMs).toBeLessThan(READ_CATCH_UP_MS);
+  });
+
+  it('explains with the epoch of the record, and not that of today', async () => {
+    const { id } = (await authorize()).body.authorization;
+    const { shard, number } = h.context.ids.decode('auth', id)!;
+    const at = async () => (await h.call('GET', `/v1/authorizations/${id}/explain`)).body.journal.position;
+    expect(await at()).toBe(`${shard}-1-${number}`);
+    h.engine.epochOf = (_shard, sequence) => sequence + 1;
+    expect(await at()).toBe(`${shard}-${number + 1}-${number}`);
   });
 
   it('answers index_behind when the journal does not catch up within a second', async () => {

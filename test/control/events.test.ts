@@ -114,6 +114,24 @@ describe('the list of events', () => {
     for (const pan of h.vault.pans.values()) expect(JSON.stringify(all)).not.toContain(pan);
   });
 
+  it('asks its shard once for an account, whoever shows it', async () => {
+    const h = makeHarness();
+    await life(h, 'one');
+    const read = h.engine.read.bind(h.engine);
+    let asked = 0;
+    h.engine.read = (shard, question) => {
+      if (question.op === 'account_slot') asked++;
+      return read(shard, question);
+    };
+    const fresh = makeHarness({ log: h.log, engine: h.engine });
+    await readAll(fresh);
+    const [paid] = (await fresh.call('GET', '/v1/events?types=payment.posted')).body.data;
+    const [made] = (await fresh.call('GET', '/v1/authorizations')).body.data;
+    expect((await fresh.call('GET', `/v1/authorizations/${made.id}/explain`)).body.account).toBe('one');
+    expect((await fresh.call('GET', `/v1/payments/${paid.data.id}`)).body.account).toBe('one');
+    expect(asked).toBe(1);
+  });
+
   it('filters by account and type, and begins now when asked', async () => {
     const h = makeHarness();
     await life(h, 'one');

@@ -10,6 +10,7 @@ import type { ControlContext } from '../../src/control/context.js';
 import { EventFeed } from '../../src/control/events/event-feed.js';
 import { IdempotencyKeys } from '../../src/control/idempotency.js';
 import { openApi } from '../../src/control/openapi.js';
+import { Parties } from '../../src/control/parties.js';
 import type { ProfilePort, VaultPort } from '../../src/control/ports.js';
 import { ProgramFeed } from '../../src/control/program-feed.js';
 import type { Route } from '../../src/control/route.js';
@@ -161,6 +162,7 @@ export function makeHarness(options: HarnessOptions = {}): Harness {
   const context: ControlContext = {
     shards: engine,
     journal: engine,
+    parties: new Parties(engine),
     vault,
     fingerprinter: new PanFingerprinter(key('fingerprint')),
     directory: engine,
