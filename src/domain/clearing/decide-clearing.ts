@@ -66,7 +66,7 @@ export function decideClearing(
   if (field !== undefined) return { outcome: 'invalid', sequence: 0, rung: MatchRung.none, flags: 0, field };
   const event = begin(context, file, entry, nowMs);
   const posted = findPosted(context.history, context.keys, event, input, file);
-  if (posted.itself !== undefined) return answerOf('already', posted.itself, 0);
+  if (posted.itself !== undefined) return answerOf('already', posted.itself);
   if (posted.same !== undefined) return duplicateOf(posted.same, event);
   const amount = event.accountSlot < 0 ? -1 : billed(context, event);
   if (amount < 0) {
@@ -77,13 +77,9 @@ export function decideClearing(
   return duplicate ?? event;
 }
 
-/** What a command answers of an event that was recorded. */
-export function answerOf(
-  outcome: 'posted' | 'already',
-  { sequence, rung, flags }: ClearingPosted,
-  more: number,
-): ClearingAnswer {
-  return { outcome, sequence, rung, flags: flags | more };
+/** What is answered of a record that is posted. */
+export function answerOf(outcome: 'posted' | 'already', { sequence, rung, flags }: ClearingPosted): ClearingAnswer {
+  return { outcome, sequence, rung, flags };
 }
 
 function duplicateOf(same: ClearingPosted, event: ClearingPosted): ClearingAnswer {
