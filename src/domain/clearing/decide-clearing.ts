@@ -41,6 +41,8 @@ import { type ClearedLife, clearedLife, findPosted, originalOfReversal, type Pos
 import { badValue, type ClearingAnswer, type ClearingEntry, clearingSort, hasSameAmounts } from './input.js';
 import { findAuthorization } from './match.js';
 
+/** Printable ASCII without blanks. */
+const FILE_NAME = /^[\x21-\x7e]{1,64}$/;
 const NOTHING = new Uint8Array(0);
 const NO_FINGERPRINT = [0, 0, 0] as const;
 
@@ -62,7 +64,7 @@ export function decideClearing(
   nowMs: number,
 ): ClearingPosted | ClearingAnswer {
   const { input } = entry;
-  const field = badValue(input);
+  const field = FILE_NAME.test(file) ? badValue(input) : 'file';
   if (field !== undefined) return { outcome: 'invalid', sequence: 0, rung: MatchRung.none, flags: 0, field };
   const event = begin(context, file, entry, nowMs);
   const posted = findPosted(context.history, context.keys, event, input, file);
