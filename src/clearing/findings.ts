@@ -180,9 +180,18 @@ export class Findings {
     this.list.push({ code, rule, severity, record, offset, field, text: detail === '' ? text : `${text}: ${detail}` });
   }
 
-  /** True when there is such a finding among the kept ones, of this record. */
-  has(code: FindingCode, record: number): boolean {
-    return this.list.some((finding) => finding.code === code && finding.record === record);
+  /** The finding of this record, if there is one, was a consequence of something else. False when there is none. */
+  amend(code: FindingCode, record: number): boolean {
+    const place = this.list.findIndex((finding) => finding.record === record && finding.severity === 'error');
+    const found = this.list[place];
+    if (found === undefined) return false;
+    this.list[place] = {
+      ...found,
+      code,
+      rule: findingSpecs[code].rule,
+      text: `${findingSpecs[code].text} (${found.text})`,
+    };
+    return true;
   }
 
   /** Forgets all of them: they were consequences of the one that is added. */

@@ -93,6 +93,13 @@ export class RdwReader {
     } else if (this.#carried > 0) this.#fail('record_truncated', this.record + 1, this.#carryOffset);
   }
 
+  /** Offset in the file of the `at`th byte of the record (its length not counted): edges of blocks lie between. */
+  fileOffset(at: number): number {
+    if (!this.blocked) return this.offset + LENGTH_BYTES + at;
+    const inStream = this.offset - 2 * Math.floor(this.offset / BLOCK_BYTES) + LENGTH_BYTES + at;
+    return inStream + 2 * Math.floor(inStream / BLOCK_PAYLOAD_BYTES);
+  }
+
   /** Where the records of the chunk stop: its end, or the end of the block. */
   #pieceEnd(): number {
     if (!this.blocked) return this.#chunk.length;

@@ -18,6 +18,8 @@ const BUSINESS = 158;
 const SETTLEMENT = 159;
 const ORIGINAL_CURRENCIES = 149;
 const FILE_ID = 105;
+/** Settlement keys remembered: the cycles of a few days, service by service. */
+const SETTLEMENTS_KEPT = 256;
 const NONE: readonly ClearingFee[] = [];
 
 export class IpmRecord implements ClearingRecord {
@@ -29,6 +31,7 @@ export class IpmRecord implements ClearingRecord {
   readonly #businessDate: PartSpec;
   readonly #businessCycle: PartSpec;
   readonly #reversalCode: number;
+  readonly #settlements = new Map<string, SettlementKey>();
 
   constructor(message: IpmMessage) {
     const { profile } = message;
@@ -110,7 +113,7 @@ export class IpmRecord implements ClearingRecord {
     return this.#message.trimmed(63).slice(1);
   }
   get lifeCycle(): string {
-    return this.#message.text(63).slice(0, 1);
+    return this.#message.text(63).slice(0, 1).trim();
   }
   get acquirer(): string {
     return this.#message.has(32) ? this.#message.text(32) : this.arn.slice(1, 7);
@@ -164,18 +167,15 @@ export class IpmRecord implements ClearingRecord {
   }
   get settlement(): SettlementKey | undefined {
     if (this.#message.pds(SETTLEMENT) < 0) return undefined;
-    const text = (name: string): string => this.#text(SETTLEMENT, name).trimEnd();
-    return {
-      transferAgent: text('transfer_agent'),
-      account: text('account'),
-      level: text('level'),
-      serviceId: text('service_id'),
-      fxClass: text('fx_class'),
-      reconciliationDay: dayOfDate(this.#number(SETTLEMENT, 'reconciliation_date')),
-      reconciliationCycle: this.#number(SETTLEMENT, 'reconciliation_cycle'),
-      settlementDay: dayOfDate(this.#number(SETTLEMENT, 'settlement_date')),
-      settlementCycle: this.#number(SETTLEMENT, 'settlement_cycle'),
-    };
+    // A file has few of them; the record that repeats one gets the same object.
+    const whole = this.#message.pdsText(SETTLEMENT);
+    let key = this.#settlements.get(whole);
+    if (key === undefined) {
+      if (this.#settlements.size === SETTLEMENTS_KEPT) this.#settlements.clear();
+      key = this.#readSettlement();
+      this.#settlements.set(whole, key);
+    }
+    return key;
   }
   get businessDay(): number {
     const { offset, length } = this.#businessDate;
@@ -205,6 +205,21 @@ export class IpmRecord implements ClearingRecord {
   }
   get text(): string {
     return this.#message.trimmed(72);
+  }
+
+  #readSettlement(): SettlementKey {
+    const text = (name: string): string => this.#text(SETTLEMENT, name).trimEnd();
+    return {
+      transferAgent: text('transfer_agent'),
+      account: text('account'),
+      level: text('level'),
+      serviceId: text('service_id'),
+      fxClass: text('fx_class'),
+      reconciliationDay: dayOfDate(this.#number(SETTLEMENT, 'reconciliation_date')),
+      reconciliationCycle: this.#number(SETTLEMENT, 'reconciliation_cycle'),
+      settlementDay: dayOfDate(this.#number(SETTLEMENT, 'settlement_date')),
+      settlementCycle: this.#number(SETTLEMENT, 'settlement_cycle'),
+    };
   }
 
   #number(tag: number, name: string): number {
