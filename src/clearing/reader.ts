@@ -9,6 +9,7 @@
 
 import { BlockWatch } from './blocks.js';
 import { CtfReader } from './ctf/reader.js';
+import type { DescribedRecord } from './describe.js';
 import { type EncodingName, encoding } from './encoding.js';
 import type { Finding } from './findings.js';
 import { IpmReader } from './ipm/reader.js';
@@ -68,6 +69,8 @@ export interface ClearingReader {
   push(chunk: Uint8Array): void;
   next(): boolean;
   finish(): ClearingReport;
+  /** The readable record for human eyes, masked. */
+  describe(): DescribedRecord;
 }
 
 /** @throws RangeError for a combination that there is not: CTF files are ASCII without blocks */

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { currencyExponent } from '../../domain/currencies.js';
 import { CLEARING_FINDINGS_MAX } from '../../limits.js';
+import { type DescribedRecord, describeCtf } from '../describe.js';
 import { encoding } from '../encoding.js';
 import { type FindingCode, Findings } from '../findings.js';
 import type { ClearingReader, ClearingReport, ReadOptions } from '../reader.js';
@@ -75,6 +76,10 @@ export class CtfReader implements ClearingReader {
       if (!this.#lines.next()) return false;
       if (this.#takeLine()) return true;
     }
+  }
+
+  describe(): DescribedRecord {
+    return describeCtf(this.record);
   }
 
   finish(): ClearingReport {
