@@ -14,6 +14,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { disk as examineDisk } from '#src/cli/doctor.js';
+import { benchClearing } from './clearing.bench.js';
 import { benchDomain } from './domain.bench.js';
 import { benchEngine } from './engine.bench.js';
 import { benchExpiry } from './expiry.bench.js';
@@ -52,6 +53,7 @@ const rooms: readonly (readonly [string, (folder: string) => Promise<BenchRow[]>
   ['index', benchIndex],
   ['shard', benchShard],
   ['expiry', benchExpiry],
+  ['clearing', benchClearing],
 ];
 
 const say = (text: string): void => console.error(`bench: ${text}`);
