@@ -13,7 +13,12 @@ beforeEach(async () => {
 });
 
 async function simulate(kind: string, body: object, key?: string): Promise<AnswerBody> {
-  const answer = await h.call('POST', `/v1/simulate/${kind}`, body, key === undefined ? {} : { 'idempotency-key': key });
+  const answer = await h.call(
+    'POST',
+    `/v1/simulate/${kind}`,
+    body,
+    key === undefined ? {} : { 'idempotency-key': key },
+  );
   expect(answer.status, answer.text).toBe(201);
   return answer.body;
 }

@@ -36,7 +36,13 @@ const writes = (): [name: string, ...Call][] => [
 const listing = { 0: '0302', 7: '1123120000', 11: '000001', 91: '1' };
 const names = ['an account', 'a change of an account', 'a payment', 'a registered card', 'a change of a card'];
 names.push('a change of a card to what it is', 'a program', 'a change of a program', 'a simulated authorization');
-names.push('a simulated advice', 'a simulated refund', 'a simulated posting', 'a simulated clearing', 'a network message');
+names.push(
+  'a simulated advice',
+  'a simulated refund',
+  'a simulated posting',
+  'a simulated clearing',
+  'a network message',
+);
 const write = (name: string): Call =>
   writes()
     .find(([one]) => one === name)!
