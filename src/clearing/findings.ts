@@ -133,6 +133,11 @@ export const findingSpecs = {
   },
   mode_mismatch: { rule: 'mode', severity: 'error', text: 'a test file for production, or the reverse' },
 
+  function_unknown: {
+    rule: 'content',
+    severity: 'error',
+    text: 'a message that moves money with a function code (DE24) that the profile does not have',
+  },
   pan_missing: { rule: 'content', severity: 'error', text: 'a presentment or chargeback without a card number' },
   field_missing: {
     rule: 'content',
