@@ -86,7 +86,8 @@ function usageStatus(error: CommanderError, program: Command, args: readonly str
     .split('\n')
     .map((line) => line.trim().replace(/\.+$/, ''))
     .filter((line) => line !== '')
-    .join('; ');
+    .join('; ')
+    .replace(/; \(Did you mean/g, ' (did you mean');
   terminal.err(`holdfast: ${text}. Next: ${commandPath(program, args)} --help`);
   return ExitStatus.usage;
 }

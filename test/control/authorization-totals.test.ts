@@ -127,7 +127,7 @@ describe('totals', () => {
           const last =
             authorization === undefined
               ? undefined
-              : (await h.call('GET', `/v1/authorizations/${authorization}`)).body.elements.at(-1).id;
+              : (await h.call('GET', `/v1/authorizations/${authorization}`)).body.elements.at(-1)!.id;
           calls.undo_last = ['reversal', { authorization: last }];
           if (kind === 'roll_back') {
             const place = last === undefined ? undefined : h.context.ids.decode('evt', `evt${last.slice(4)}`);

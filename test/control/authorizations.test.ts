@@ -340,11 +340,9 @@ describe('the ledger', () => {
       const { body } = await h.call('GET', url);
       seen.push(...body.data.map((one: { balance_after: number }) => one.balance_after));
       for (const { postings } of body.data)
-        expect(
-          postings.reduce((sum: number, one: { debit: number; credit: number }) => sum + one.debit - one.credit, 0),
-        ).toBe(0);
+        expect(postings.reduce((sum, { debit, credit }) => sum + debit - credit, 0)).toBe(0);
       if (!body.has_more) break;
-      url = `/v1/accounts/${account}/entries?limit=2&starting_after=${body.data.at(-1).id}`;
+      url = `/v1/accounts/${account}/entries?limit=2&starting_after=${body.data.at(-1)!.id}`;
     }
     expect(seen).toEqual(balances);
     const { body } = await h.call('GET', '/v1/ledger/trial-balance');

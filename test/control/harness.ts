@@ -27,6 +27,7 @@ import { MemoryStore } from '../../src/store/memory-store.js';
 import { type Fingerprint, PanFingerprinter } from '../../src/vault/fingerprint.js';
 import { PublicIds } from '../../src/vault/public-ids.js';
 import { SecretBox } from '../../src/vault/secret-box.js';
+import type { Answer } from '../support/answer.js';
 import { TestEngine } from './engine.js';
 
 export const START_MS = Date.UTC(2026, 10, 23, 12, 0, 0);
@@ -82,8 +83,7 @@ export interface Harness {
     url: string,
     body?: unknown,
     headers?: Record<string, string>,
-    // biome-ignore lint/suspicious/noExplicitAny: tests read into answers
-  ): Promise<{ status: number; body: any; headers: Record<string, unknown>; text: string }>;
+  ): Promise<{ status: number; body: Answer; headers: Record<string, unknown>; text: string }>;
   notReady: { check: string; detail: string }[];
   warnings: { check: string; detail: string }[];
 }

@@ -239,7 +239,7 @@ describe('advices', () => {
       ...{ 37: 'ADVICE000001', 49: '986' },
     };
     const sent = await simulate('network_message', { fields });
-    expect(sent.iso.reply.decoded.fields.find(({ field }: { field: number }) => field === 39).value).toBe('00');
+    expect(sent.iso.reply.decoded.fields.find(({ field }) => field === 39)!.value).toBe('00');
     const { data } = (await h.call('GET', '/v1/authorizations?rrn=ADVICE000001')).body;
     expect(data).toMatchObject([
       { type: 'advice', status: 'completed', decline_reason: 'unknown_card', account: null, totals: none },
