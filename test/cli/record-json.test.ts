@@ -17,6 +17,7 @@ function eventfulMessage(): MessageEvent {
   event.element = ElementKind.reversal;
   Object.assign(event, { originalSequence: 3, elementSequence: 5, tokenSlot: 2, holdPlaced: 1, authorizedAfter: 900 });
   event.holdFlags = HoldFlag.refund | HoldFlag.counted;
+  Object.assign(event, { windowLagMs: 86_400_000, takenBack: 75 });
   event.cardStatusAfter = CardStatus.stolen;
   event.programRevision = 4;
   event.findingCount = event.finding.length;
@@ -117,6 +118,8 @@ describe('records as JSON', () => {
       ...{ original_sequence: 3, element_sequence: 5, token_slot: 2, hold_placed: true, authorized_after: 900 },
       hold_flags: ['refund', 'counted'],
       card_status_after: 'stolen',
+      window_lag_ms: 86_400_000,
+      taken_back: 75,
       program_revision: 4,
       finding: {
         ...{ kind: 'amount_velocity', level: 1, source: 2, index: 0, limit: 5000, before: 4900, attempted: 200 },
