@@ -11,6 +11,7 @@ import { shardOfAccount } from '../journal/placement.js';
 import { JournalReader } from '../journal/reader.js';
 import { SegmentBoard } from '../journal/segment-board.js';
 import { SystemJournal } from '../journal/system-journal.js';
+import { listenError } from '../listen-error.js';
 import { createLog, type LogFormat, type LogLevel } from '../log.js';
 import { type ClientRings, RingClient } from '../ring/client.js';
 import { ControlBlock } from '../ring/control-block.js';
@@ -279,12 +280,7 @@ async function listen(app: ReturnType<typeof buildApp>, host: string, port: numb
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === undefined) throw error;
-    const why = code === 'EADDRINUSE' ? 'another process listens there' : code;
-    throw new HoldfastError(
-      'port_in_use',
-      `the HTTP API cannot listen on ${host}:${port}: ${why}`,
-      'free the port or change --admin-port (0 picks a free one)',
-    );
+    throw listenError(error as NodeJS.ErrnoException, 'the HTTP API', host, port, '--admin-port');
   }
   const address = app.server.address();
   if (address === null || typeof address === 'string') throw new TypeError('the admin server has no port');

@@ -114,7 +114,7 @@ describe('without an authorization', () => {
     const { authorization, clearing, iso } = await simulate('clearing', { card, amount: 700 });
     expect([authorization, iso, clearing.matched_by, clearing.authorization]).toEqual([null, null, 'none', null]);
     const forced = await simulate('force_post', { card, amount: 300, kind: 'cash', clearing: true });
-    expect(forced.clearing.postings.map(({ account }: { account: string }) => account)).toEqual(['1110', '2100']);
+    expect(forced.clearing.postings.map(({ account }) => account)).toEqual(['1110', '2100']);
     expect(await balances()).toEqual([1000, 0, 99_000]);
   });
 
@@ -135,10 +135,7 @@ describe('without an authorization', () => {
       ...{ settlement_amount: 1165, settlement_currency: 'USD' },
     });
     const { balanced, currencies } = (await h.call('GET', '/v1/ledger/trial-balance')).body;
-    expect([balanced, currencies.map((one: { currency: string }) => one.currency).sort()]).toEqual([
-      true,
-      ['BRL', 'USD'],
-    ]);
+    expect([balanced, currencies.map((one) => one.currency).sort()]).toEqual([true, ['BRL', 'USD']]);
     const refused = await h.call('POST', '/v1/simulate/clearing', { card, amount: 1000, currency: 'EUR' });
     expect([refused.status, refused.body.code]).toEqual([422, 'currency_mismatch']);
   });
@@ -170,7 +167,7 @@ describe('what shows it', () => {
     const { data } = (await h.call('GET', '/v1/events?account=acc&limit=100')).body;
     const types = data.map(({ type }: { type: string }) => type);
     expect(types.slice(-3)).toEqual(['transaction.cleared', 'transaction.clearing_reversed', 'refund.cleared']);
-    expect(data.at(-3).data).toEqual(clearing);
+    expect(data.at(-3)!.data).toEqual(clearing);
   });
 });
 

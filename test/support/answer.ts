@@ -60,7 +60,9 @@ export interface Answer {
   readonly windows: [Window, ...Window[]];
   readonly rejects: Rows;
   readonly shards: Rows;
-  readonly postings: { readonly debit: number; readonly credit: number }[];
+  readonly postings: { readonly account: string; readonly debit: number; readonly credit: number }[];
+  readonly clearing: Answer;
+  readonly currency: string;
   readonly progress: Answer;
   readonly result: Answer;
   readonly would_decline: { readonly count: number };
