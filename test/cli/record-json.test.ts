@@ -71,8 +71,17 @@ describe('records as JSON', () => {
   it('says every kind in words', () => {
     const kinds = [
       ...['account_created', 'account_updated', 'card_created', 'card_updated', 'not_delivered', 'hold_expired'],
-      ...['program_applied', 'controls_set', 'payment', 'entry_posted', 'poison', 'unknown_card_count', 'idempotency'],
-      ...['totals_compared', 'clearing_posted', 'message', 'message'],
+      ...[
+        'program_applied',
+        'controls_set',
+        'payment',
+        'entry_posted',
+        'clearing_posted',
+        'poison',
+        'unknown_card_count',
+        'idempotency',
+      ],
+      ...['totals_compared', 'message', 'message'],
     ];
     expect(records.map((record) => `${record.sequence} ${record.kind}`)).toEqual(
       kinds.map((kind, i) => `${i + 1} ${kind}`),

@@ -33,7 +33,7 @@ async function readAll(h: Harness, account: string, limit = 100): Promise<{ even
   };
   for (let after = 'beginning', more = true; more; ) {
     const { body } = await h.call('GET', `/v1/events?limit=${limit}&account=${account}&after=${after}`);
-    events.push(...body.data);
+    events.push(...(body.data as unknown as FeedEvent[]));
     [after, more] = [body.next_cursor, body.has_more];
   }
   Object.assign(h.engine, { run, readMessage });

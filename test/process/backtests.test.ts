@@ -54,7 +54,7 @@ test('a draft is judged by the traffic of a period, while there is more; results
         { response_code: '59', reason: 'large' },
       ]);
     }
-    after = `&starting_after=${page.data.at(-1).id}`;
+    after = `&starting_after=${page.data.at(-1)!.id}`;
     more = page.has_more;
   }
   const large = paid.filter((_, n) => AMOUNTS[n]! > 2000);

@@ -37,7 +37,9 @@ export interface Answer {
   readonly recorded_at: string;
   readonly balances: { readonly posted: number; readonly held: number; readonly available: number };
   readonly totals: Readonly<Record<Total, number>>;
-  readonly data: Rows;
+  /** Rows of a list; of an event its object. */
+  readonly data: Rows & Answer;
+  readonly before: Answer;
   readonly elements: Rows;
   readonly verdicts: Rows;
   readonly counters: Rows;
