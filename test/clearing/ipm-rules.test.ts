@@ -26,12 +26,12 @@ type Messages = IpmElements[];
 
 function messages(): Messages {
   const pds = { 122: 'P' };
-  const body = [purchase, refund, chargeback].map((data, i) => ipmElements({ ...data, messageNumber: i + 2 }));
+  const body = [purchase, refund, chargeback].map((data, i) => ipmElements(data, i + 2));
   const sums = { 301: String(4200 + 1000 + 4200).padStart(16, '0'), 306: '00000005' };
   return [
-    ipmElements({ kind: 'header', fileId: FILE_ID, messageNumber: 1, pds }),
+    ipmElements({ kind: 'header', fileId: FILE_ID, pds }, 1),
     ...body,
-    ipmElements({ kind: 'trailer', fileId: FILE_ID, messageNumber: 5, pds: sums }),
+    ipmElements({ kind: 'trailer', fileId: FILE_ID, pds: sums }, 5),
   ];
 }
 
