@@ -23,6 +23,7 @@ import { benchIndex } from './index.bench.js';
 import { benchIngress } from './ingress.bench.js';
 import { benchIso8583 } from './iso8583.bench.js';
 import { benchJournal } from './journal.bench.js';
+import { benchPosting } from './posting.bench.js';
 import { type BenchResult, renderRows, writeReport } from './report.js';
 import { benchRing } from './ring.bench.js';
 import type { BenchRow } from './row.js';
@@ -48,6 +49,8 @@ const rooms: readonly (readonly [string, (folder: string) => Promise<BenchRow[]>
   ['ring', benchRing],
   ['iso8583', benchIso8583],
   ['domain', benchDomain],
+  ['clearing', benchClearing],
+  ['clearing', benchPosting],
   ['rules', benchRules],
   ['velocity', benchVelocity],
   ['journal', benchJournal],
@@ -56,6 +59,7 @@ const rooms: readonly (readonly [string, (folder: string) => Promise<BenchRow[]>
   ['expiry', benchExpiry],
   ['control', benchBacktest],
   ['clearing', benchClearing],
+  ['clearing', benchPosting],
 ];
 
 const say = (text: string): void => console.error(`bench: ${text}`);
