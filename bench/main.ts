@@ -49,8 +49,6 @@ const rooms: readonly (readonly [string, (folder: string) => Promise<BenchRow[]>
   ['ring', benchRing],
   ['iso8583', benchIso8583],
   ['domain', benchDomain],
-  ['clearing', benchClearing],
-  ['clearing', benchPosting],
   ['rules', benchRules],
   ['velocity', benchVelocity],
   ['journal', benchJournal],
