@@ -75,6 +75,10 @@ describe('many records in a row', () => {
 test.each<[string, Partial<ClearingInput>]>([
   ['record', { record: 1.5 }],
   ['processingCode', { processingCode: 1_000_000 }],
+  ['processingCode', { processingCode: 190_000 }],
+  ['processingCode', { processingCode: 290_000 }],
+  ['mti', { mti: 1442 }],
+  ['mti', { mti: 1740 }],
   ['mcc', { mcc: 10_000 }],
   ['amount', { amount: 1e12 }],
   ['amount', { amount: -1, currency: -1 }],
