@@ -12,12 +12,15 @@
  * and one with four 21.
  */
 import { assert } from '../../errors.js';
+import { VELOCITY_ROW_COUNTERS_MAX } from '../../limits.js';
 import type { CounterChanges } from './counter-changes.js';
 import { FIXED_KEY_HIGH, TRAILING_BUCKETS } from './windows.js';
 
 export const KEY_BYTES = 7;
 const COUNT_WIDTHS = [0, 1, 2, 4] as const;
 const COUNT_ENDS = [2, 256, 65_536, 2 ** 32] as const;
+/** By width. Seven bytes would hold more than money may be. */
+const AMOUNT_ENDS = [1, 2 ** 8, 2 ** 16, 2 ** 24, 2 ** 32, 2 ** 40, 2 ** 48, 2 ** 53];
 /** Bounds of what a counter holds: 53 bits of money, 32 of a count, 40 of a bucket number. */
 const COUNT_END = 2 ** 32;
 const NUMBER_END = 2 ** 40;
@@ -354,6 +357,53 @@ export function writeAddition(
   const wide = COUNT_WIDTHS[code]!;
   putUint(bytes, to, wide, count);
   return copy(from.bytes, from.countsAt + (joins ? wide : 0), stay * wide, bytes, to + wide);
+}
+
+/**
+ * Additions to counters where they stand, for a row of which nothing but amounts and counts changes. They are staged first, and
+ * done when every counter has turned out to be like that.
+ */
+export class StagedAdditions {
+  #count = 0;
+  readonly #amountAt = new Uint32Array(VELOCITY_ROW_COUNTERS_MAX);
+  /** Width of the amount, and that of the count in the upper four bits. */
+  readonly #widths = new Uint8Array(VELOCITY_ROW_COUNTERS_MAX);
+  readonly #countAt = new Uint32Array(VELOCITY_ROW_COUNTERS_MAX);
+  readonly #amounts = new Float64Array(VELOCITY_ROW_COUNTERS_MAX);
+  readonly #counts = new Float64Array(VELOCITY_ROW_COUNTERS_MAX);
+
+  clear(): void {
+    this.#count = 0;
+  }
+
+  /** Stages addition `i` of `changes` to the newest bucket of the reader's counter; false when its bytes have no room for it. */
+  add(from: CounterReader, changes: CounterChanges, i: number): boolean {
+    const { bytes, width, countCode, amountsAt, countsAt } = from;
+    if (changes.bucket[i] !== from.numbers[NEWEST] || (from.mask & 1) === 0) return false;
+    const amount = changes.amount[i]!;
+    const uses = changes.uses[i]!;
+    if (amount < 0 || uses < 0) return false;
+    const countWidth = COUNT_WIDTHS[countCode]!;
+    const sum = takeUint(bytes, amountsAt, width) + amount;
+    const count = (countCode === 0 ? 1 : takeUint(bytes, countsAt, countWidth)) + uses;
+    if (sum >= AMOUNT_ENDS[width]! || count >= COUNT_ENDS[countCode]!) return false;
+    const at = this.#count++;
+    this.#amountAt[at] = amountsAt;
+    this.#widths[at] = width | (countWidth << 4);
+    this.#countAt[at] = countsAt;
+    this.#amounts[at] = sum;
+    this.#counts[at] = count;
+    return true;
+  }
+
+  /** Does what was staged, in the bytes that the reader read. */
+  write(bytes: Uint8Array): void {
+    for (let i = 0; i < this.#count; i++) {
+      const widths = this.#widths[i]!;
+      putUint(bytes, this.#amountAt[i]!, widths & 15, this.#amounts[i]!);
+      putUint(bytes, this.#countAt[i]!, widths >> 4, this.#counts[i]!);
+    }
+  }
 }
 
 /** Writes the reader's counter with its first `survivors` buckets only, at least one, and returns where it ends. */

@@ -6,8 +6,8 @@
  *   counter  counter-codec.ts; the memory of rows: row-store.ts
  *
  * A row is rewritten whole by each event that touches it, from the row and the event alone: what is past at the event's
- * time goes, empty counters go. So its bytes are the same in every replay, and one hash over them is its share of the
- * digest. Rows themselves are never freed: the sequence in an empty one (20 bytes) is the tombstone that keeps a replay of
+ * time goes, empty counters go. (An event that only adds to newest buckets writes amounts and counts where they stand, which
+ * gives the same bytes.) So its bytes are the same in every replay, and one hash over them is its share of the digest. Rows themselves are never freed: the sequence in an empty one (20 bytes) is the tombstone that keeps a replay of
  * older events out.
  *
  * Counters of windows that no controls name any more stay until they are past: what an earlier event counted can be given
@@ -35,6 +35,7 @@ import {
   KEY,
   NEWEST,
   putUint,
+  StagedAdditions,
   takeUint,
   writeAddition,
   writeSurvivors,
@@ -73,6 +74,7 @@ export class VelocityTable {
   readonly #dirty = new DirtyList();
 
   readonly #reader = new CounterReader();
+  readonly #staged = new StagedAdditions();
   readonly #buckets = new CounterBuckets();
   /** A row being rewritten: room for its counters and those of one event, and where each begins. */
   readonly #words = new Uint32Array(VELOCITY_ROW_BYTES_MAX / 2);
@@ -148,7 +150,7 @@ export class VelocityTable {
       while (end < changes.count && changes.owner[end] === owner) end++;
       const found = this.#find(owner);
       const slot = found < 0 ? this.#create(owner) : found;
-      if (sequence > this.#store.newest(slot)) {
+      if (sequence > this.#store.newest(slot) && !this.#addInPlace(slot, changes, from, end, timeMs, sequence)) {
         let dropped = this.#open(slot);
         this.#collect(changes, from, end, timeMs);
         if (this.#counters > VELOCITY_ROW_COUNTERS_MAX) {
@@ -254,6 +256,45 @@ export class VelocityTable {
     return hasDropped ? takeUint(bytes, start + 1, SEQUENCE_BYTES) : 0;
   }
 
+  /**
+   * Another use within the same buckets, where nothing else of the row is past: then its bytes keep their places, and only
+   * amounts and counts change. The bytes are those that writing the row anew would give. False, and nothing is changed, when
+   * it is not like that.
+   */
+  #addInPlace(
+    slot: number,
+    changes: CounterChanges,
+    first: number,
+    end: number,
+    timeMs: number,
+    sequence: number,
+  ): boolean {
+    const store = this.#store;
+    const reader = this.#reader;
+    const staged = this.#staged;
+    staged.clear();
+    this.#open(slot);
+    let i = first;
+    while (reader.advance()) {
+      if (i < end && reader.numbers[KEY] === changes.key[i]) {
+        if (!staged.add(reader, changes, i)) return false;
+        i++;
+      } else if (reader.survivors(reader.numbers[NEWEST]!, oldestLive(reader.numbers[KEY]!, timeMs)) < reader.live) {
+        return false;
+      }
+    }
+    // What is left has no counter yet, is a second change of one, or is not in order.
+    if (i < end) return false;
+    staged.write(store.bytes);
+    const { words, start, length } = store;
+    const hash = contentsHash(mixInteger(ROW_SEED, sequence), words, start >>> 2, length);
+    this.#digest.change(this.#table, store.owner(slot), ROW_FIELD, store.hash(slot), hash);
+    store.setHash(slot, hash);
+    store.setNewest(slot, sequence);
+    this.#dirty.push(slot);
+    return true;
+  }
+
   /** The opened row with the changes `first` to `end - 1`, as counters in the scratch. */
   #collect(changes: CounterChanges, first: number, end: number, timeMs: number): void {
     const reader = this.#reader;
@@ -345,7 +386,7 @@ export class VelocityTable {
     const store = this.#store;
     const owner = store.owner(slot);
     for (let i = this.#end; (i & 7) !== 0; i++) this.#bytes[i] = 0;
-    const hash = contentsHash(mixInteger(ROW_SEED, sequence), this.#words, this.#end);
+    const hash = contentsHash(mixInteger(ROW_SEED, sequence), this.#words, 0, this.#end);
     // A row that was created just now is in no digest yet.
     if (store.newest(slot) > 0) this.#digest.change(this.#table, owner, ROW_FIELD, store.hash(slot), hash);
     else this.#digest.add(this.#table, owner, ROW_FIELD, hash);
