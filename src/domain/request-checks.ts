@@ -184,10 +184,7 @@ export class RequestChecks {
 }
 
 function keepMatches(out: MessageEvent, rules: RuleSet): void {
-  out.rulesAsked = rules.size;
-  const { ruleBits } = out;
-  const { matched } = rules;
-  for (let i = 0; i < ruleBits.length; i++) {
-    ruleBits[i] = i >>> 2 < matched.length ? (matched[i >>> 2]! >>> ((i & 3) * 8)) & 0xff : 0;
-  }
+  const { size, matched } = rules;
+  out.rulesAsked = size;
+  for (let i = 0; i * 8 < size; i++) out.ruleBits[i] = matched[i >>> 2]! >>> ((i & 3) * 8);
 }
