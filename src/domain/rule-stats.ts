@@ -29,6 +29,8 @@ export interface RevisionStats {
 
 interface StatsRow {
   readonly key: number;
+  /** In the list of rows. */
+  readonly place: number;
   newest: number;
   asked: number;
   rules: number;
@@ -39,6 +41,8 @@ interface StatsRow {
 export class RuleStats {
   readonly #rows: StatsRow[] = [];
   readonly #placeOf = new Map<number, number>();
+  /** The row that was counted in last: most accounts of a shard have one program. */
+  #latest: StatsRow | undefined;
   readonly #digest: StateDigest;
   readonly #dirty = new DirtyList();
 
@@ -50,7 +54,8 @@ export class RuleStats {
   count(program: number, event: MessageEvent): void {
     const { rulesAsked, ruleBits, decidingRule, sequence } = event;
     const key = program * REVISIONS_MAX + event.programRevision;
-    const row = this.#row(key) ?? this.#add(key);
+    const row = this.#latest?.key === key ? this.#latest : (this.#row(key) ?? this.#add(key));
+    this.#latest = row;
     if (sequence <= row.newest) return;
     row.newest = sequence;
     row.rules = Math.max(row.rules, rulesAsked);
@@ -63,7 +68,7 @@ export class RuleStats {
       }
     }
     if (decidingRule >= 0) this.#raise(row, row.declined, decidingRule, Field.declined);
-    this.#dirty.push(this.#placeOf.get(key)!);
+    this.#dirty.push(row.place);
   }
 
   /** Figures of the revisions of a program above `after`, the oldest first, at most `limit`; those with rules that were asked. */
@@ -140,7 +145,7 @@ export class RuleStats {
   #add(key: number): StatsRow {
     const matched = new Float64Array(RULES_PER_SET_MAX);
     const declined = new Float64Array(RULES_PER_SET_MAX);
-    const row = { key, newest: 0, asked: 0, rules: 0, matched, declined };
+    const row = { key, place: this.#rows.length, newest: 0, asked: 0, rules: 0, matched, declined };
     this.#placeOf.set(key, this.#rows.length);
     this.#rows.push(row);
     return row;

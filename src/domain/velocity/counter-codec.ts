@@ -91,13 +91,25 @@ const bitsIn = (mask: number): number => {
 /** Lowest `bits` bits; all 16 and more for 16 or more. */
 const lowest = (bits: number): number => (bits <= 0 ? 0 : bits >= TRAILING_BUCKETS ? 0xffff : (1 << bits) - 1);
 
+/** Counters whose heads a reader remembers. */
+const HEADS_MAX = VELOCITY_ROW_COUNTERS_MAX;
+
 /** Places in `CounterReader.numbers`: the key, and the number of the newest bucket. */
 export const KEY = 0;
 export const NEWEST = 1;
 
-/** Walks over the counters of a row. Reused: it costs no object. */
+/**
+ * Walks over the counters of a row. Reused: it costs no object. It remembers the heads of the row it was attached to last: the
+ * event that counts in a row usually comes right behind the check that read it.
+ */
 export class CounterReader {
   bytes: Uint8Array = new Uint8Array(0);
+  #start = 0;
+  /** Heads that are remembered, and how many of them were given since `attach`. */
+  #known = 0;
+  #given = 0;
+  readonly #numbers = new Float64Array(2 * HEADS_MAX);
+  readonly #places = new Uint32Array(4 * HEADS_MAX);
   /** Where the current counter begins, and where the one behind it. */
   at = 0;
   next = 0;
@@ -113,17 +125,52 @@ export class CounterReader {
   amountsAt = 0;
   countsAt = 0;
   #end = 0;
-  /** Goes in front of the first counter. */
+
+  /** Goes in front of the first counter. Whoever has changed more than amounts and counts since has called `forget`. */
   attach(bytes: Uint8Array, at: number, end: number): void {
-    this.bytes = bytes;
+    if (this.#start !== at || this.#end !== end || this.bytes !== bytes) {
+      this.#known = 0;
+      this.bytes = bytes;
+      this.#start = at;
+      this.#end = end;
+    }
+    this.#given = 0;
     this.next = at;
-    this.#end = end;
+  }
+
+  /** Counters have moved, or became others. */
+  forget(): void {
+    this.#known = 0;
+    this.#given = 0;
   }
 
   /** Reads the head of the next counter; false behind the last. */
   advance(): boolean {
     const at = this.next;
     if (at >= this.#end) return false;
+    if (this.#given < this.#known) this.#recall(this.#given++);
+    else this.#read(at);
+    return true;
+  }
+
+  #recall(which: number): void {
+    const { numbers } = this;
+    const places = this.#places;
+    numbers[KEY] = this.#numbers[2 * which]!;
+    numbers[NEWEST] = this.#numbers[2 * which + 1]!;
+    const head = places[4 * which]!;
+    this.at = this.next;
+    this.isFixed = numbers[KEY]! >= FIXED_KEY_HIGH * 2 ** 32;
+    this.width = head & 7;
+    this.countCode = (head >>> 3) & 3;
+    this.mask = head >>> 16;
+    this.live = (head >>> 8) & 0x1f;
+    this.amountsAt = places[4 * which + 1]!;
+    this.countsAt = places[4 * which + 2]!;
+    this.next = places[4 * which + 3]!;
+  }
+
+  #read(at: number): void {
     const { bytes } = this;
     this.at = at;
     const low = bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24);
@@ -148,7 +195,19 @@ export class CounterReader {
     this.amountsAt = place;
     this.countsAt = place + this.live * this.width;
     this.next = this.countsAt + this.live * COUNT_WIDTHS[this.countCode]!;
-    return true;
+    if (this.#known < HEADS_MAX) this.#remember(head);
+  }
+
+  #remember(head: number): void {
+    const which = this.#known++;
+    this.#given = this.#known;
+    const places = this.#places;
+    this.#numbers[2 * which] = this.numbers[KEY]!;
+    this.#numbers[2 * which + 1] = this.numbers[NEWEST]!;
+    places[4 * which] = (head & 0x1f) | (this.live << 8) | (this.mask << 16);
+    places[4 * which + 1] = this.amountsAt;
+    places[4 * which + 2] = this.countsAt;
+    places[4 * which + 3] = this.next;
   }
 
   /** Buckets that are still there when the newest one is `number`, and of those from `oldest` on: how many of the first. */
@@ -235,7 +294,8 @@ export class CounterBuckets {
     if (index >= (fixed ? 1 : TRAILING_BUCKETS)) return;
     const sum = this.amounts[index]! + amount;
     const count = this.counts[index]! + uses;
-    assert(sum >= 0 && count >= 0, `a velocity counter would become ${sum} of ${count}: more given back than counted`);
+    if (sum < 0 || count < 0)
+      assert(false, `a velocity counter would become ${sum} of ${count}: more given back than counted`);
     assert(
       sum <= Number.MAX_SAFE_INTEGER && count < COUNT_END && bucket < NUMBER_END,
       'a velocity counter is in range',

@@ -119,7 +119,7 @@ export class RowStore {
    * must be zero. Blocks of other rows may move.
    */
   write(slot: number, contents: Uint32Array, length: number, hash: number): void {
-    assert(length <= CONTENTS_BYTES_MAX, `a row of ${length} bytes is too long for its block`);
+    if (length > CONTENTS_BYTES_MAX) assert(false, `a row of ${length} bytes is too long for its block`);
     const page = this.#pages[slot >>> PAGE_BITS]!;
     const at = (slot & (PAGE_ROWS - 1)) * ROW_WORDS;
     page[at + HASH] = hash;

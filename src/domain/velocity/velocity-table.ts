@@ -83,6 +83,8 @@ export class VelocityTable {
   readonly #touched = new Uint8Array(VELOCITY_ROW_COUNTERS_MAX * 2);
   #counters = 0;
   #end = 0;
+  #foundOwner = -1;
+  #foundSlot = -1;
 
   constructor(digest: StateDigest, table: number) {
     this.#digest = digest;
@@ -229,10 +231,15 @@ export class VelocityTable {
     return this.#store.memoryBytes + this.#index.bytes + this.#dirty.bytes;
   }
 
+  /** Rows keep their slots: the one asked for last is asked for again when its event is applied. */
   #find(owner: number): number {
+    if (owner === this.#foundOwner) return this.#foundSlot;
     const index = this.#index;
     for (let slot = index.first(hashOfOwner(owner)); slot >= 0; slot = index.next()) {
-      if (this.#store.owner(slot) === owner) return slot;
+      if (this.#store.owner(slot) !== owner) continue;
+      this.#foundOwner = owner;
+      this.#foundSlot = slot;
+      return slot;
     }
     return -1;
   }
@@ -385,6 +392,7 @@ export class VelocityTable {
   #write(slot: number, sequence: number, isChange: boolean): void {
     const store = this.#store;
     const owner = store.owner(slot);
+    this.#reader.forget();
     for (let i = this.#end; (i & 7) !== 0; i++) this.#bytes[i] = 0;
     const hash = contentsHash(mixInteger(ROW_SEED, sequence), this.#words, 0, this.#end);
     // A row that was created just now is in no digest yet.
@@ -401,6 +409,7 @@ export class VelocityTable {
     const head = this.#bytes[0]!;
     const start = 1 + ((head & DROPPED) !== 0 ? SEQUENCE_BYTES : 0);
     const reader = this.#reader;
+    reader.forget();
     reader.attach(this.#bytes, start, this.#end);
     let counters = 0;
     for (let last = -1; reader.advance(); counters++) {
