@@ -12,15 +12,12 @@
  * and one with four 21.
  */
 import { assert } from '../../errors.js';
-import { VELOCITY_ROW_COUNTERS_MAX } from '../../limits.js';
 import type { CounterChanges } from './counter-changes.js';
 import { FIXED_KEY_HIGH, TRAILING_BUCKETS } from './windows.js';
 
 export const KEY_BYTES = 7;
-const COUNT_WIDTHS = [0, 1, 2, 4] as const;
-const COUNT_ENDS = [2, 256, 65_536, 2 ** 32] as const;
-/** By width. Seven bytes would hold more than money may be. */
-const AMOUNT_ENDS = [1, 2 ** 8, 2 ** 16, 2 ** 24, 2 ** 32, 2 ** 40, 2 ** 48, 2 ** 53];
+export const COUNT_WIDTHS = [0, 1, 2, 4] as const;
+export const COUNT_ENDS = [2, 256, 65_536, 2 ** 32] as const;
 /** Bounds of what a counter holds: 53 bits of money, 32 of a count, 40 of a bucket number. */
 const COUNT_END = 2 ** 32;
 const NUMBER_END = 2 ** 40;
@@ -39,6 +36,8 @@ export function takeUint(bytes: Uint8Array, at: number, width: number): number {
       return bytes[at]! | (bytes[at + 1]! << 8);
     case 3:
       return bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16);
+    case 4:
+      return (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)) >>> 0;
     default: {
       const low = bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24);
       let high = 0;
@@ -81,7 +80,7 @@ export function widthOf(value: number): number {
 
 const countCode = (most: number): number => (most < 256 ? 1 : most < 65_536 ? 2 : 3);
 
-const bitsIn = (mask: number): number => {
+export const bitsIn = (mask: number): number => {
   let bits = mask - ((mask >>> 1) & 0x5555);
   bits = (bits & 0x3333) + ((bits >>> 2) & 0x3333);
   bits = (bits + (bits >>> 4)) & 0x0f0f;
@@ -89,27 +88,15 @@ const bitsIn = (mask: number): number => {
 };
 
 /** Lowest `bits` bits; all 16 and more for 16 or more. */
-const lowest = (bits: number): number => (bits <= 0 ? 0 : bits >= TRAILING_BUCKETS ? 0xffff : (1 << bits) - 1);
-
-/** Counters whose heads a reader remembers. */
-const HEADS_MAX = VELOCITY_ROW_COUNTERS_MAX;
+export const lowest = (bits: number): number => (bits <= 0 ? 0 : bits >= TRAILING_BUCKETS ? 0xffff : (1 << bits) - 1);
 
 /** Places in `CounterReader.numbers`: the key, and the number of the newest bucket. */
 export const KEY = 0;
 export const NEWEST = 1;
 
-/**
- * Walks over the counters of a row. Reused: it costs no object. It remembers the heads of the row it was attached to last: the
- * event that counts in a row usually comes right behind the check that read it.
- */
+/** Walks over the counters of a row. Reused: it costs no object. */
 export class CounterReader {
   bytes: Uint8Array = new Uint8Array(0);
-  #start = 0;
-  /** Heads that are remembered, and how many of them were given since `attach`. */
-  #known = 0;
-  #given = 0;
-  readonly #numbers = new Float64Array(2 * HEADS_MAX);
-  readonly #places = new Uint32Array(4 * HEADS_MAX);
   /** Where the current counter begins, and where the one behind it. */
   at = 0;
   next = 0;
@@ -125,52 +112,17 @@ export class CounterReader {
   amountsAt = 0;
   countsAt = 0;
   #end = 0;
-
-  /** Goes in front of the first counter. Whoever has changed more than amounts and counts since has called `forget`. */
+  /** Goes in front of the first counter. */
   attach(bytes: Uint8Array, at: number, end: number): void {
-    if (this.#start !== at || this.#end !== end || this.bytes !== bytes) {
-      this.#known = 0;
-      this.bytes = bytes;
-      this.#start = at;
-      this.#end = end;
-    }
-    this.#given = 0;
+    this.bytes = bytes;
     this.next = at;
-  }
-
-  /** Counters have moved, or became others. */
-  forget(): void {
-    this.#known = 0;
-    this.#given = 0;
+    this.#end = end;
   }
 
   /** Reads the head of the next counter; false behind the last. */
   advance(): boolean {
     const at = this.next;
     if (at >= this.#end) return false;
-    if (this.#given < this.#known) this.#recall(this.#given++);
-    else this.#read(at);
-    return true;
-  }
-
-  #recall(which: number): void {
-    const { numbers } = this;
-    const places = this.#places;
-    numbers[KEY] = this.#numbers[2 * which]!;
-    numbers[NEWEST] = this.#numbers[2 * which + 1]!;
-    const head = places[4 * which]!;
-    this.at = this.next;
-    this.isFixed = numbers[KEY]! >= FIXED_KEY_HIGH * 2 ** 32;
-    this.width = head & 7;
-    this.countCode = (head >>> 3) & 3;
-    this.mask = head >>> 16;
-    this.live = (head >>> 8) & 0x1f;
-    this.amountsAt = places[4 * which + 1]!;
-    this.countsAt = places[4 * which + 2]!;
-    this.next = places[4 * which + 3]!;
-  }
-
-  #read(at: number): void {
     const { bytes } = this;
     this.at = at;
     const low = bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24);
@@ -195,19 +147,7 @@ export class CounterReader {
     this.amountsAt = place;
     this.countsAt = place + this.live * this.width;
     this.next = this.countsAt + this.live * COUNT_WIDTHS[this.countCode]!;
-    if (this.#known < HEADS_MAX) this.#remember(head);
-  }
-
-  #remember(head: number): void {
-    const which = this.#known++;
-    this.#given = this.#known;
-    const places = this.#places;
-    this.#numbers[2 * which] = this.numbers[KEY]!;
-    this.#numbers[2 * which + 1] = this.numbers[NEWEST]!;
-    places[4 * which] = (head & 0x1f) | (this.live << 8) | (this.mask << 16);
-    places[4 * which + 1] = this.amountsAt;
-    places[4 * which + 2] = this.countsAt;
-    places[4 * which + 3] = this.next;
+    return true;
   }
 
   /** Buckets that are still there when the newest one is `number`, and of those from `oldest` on: how many of the first. */
@@ -231,29 +171,41 @@ export class CounterReader {
 
   /** Sum of the first `buckets` amounts. */
   sumAmounts(buckets: number): number {
-    const { bytes, width } = this;
-    let at = this.amountsAt;
-    let sum = 0;
-    if (width === 2) {
-      for (let i = 0; i < buckets; i++, at += 2) sum += bytes[at]! | (bytes[at + 1]! << 8);
-    } else if (width === 3) {
-      for (let i = 0; i < buckets; i++, at += 3) {
-        sum += bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16);
-      }
-    } else {
-      for (let i = 0; i < buckets; i++, at += width) sum += takeUint(bytes, at, width);
-    }
-    return sum;
+    return sumAmounts(this.bytes, this.amountsAt, this.width, buckets);
   }
 
   sumCounts(buckets: number): number {
-    const { bytes, countsAt, countCode } = this;
-    if (countCode === 0) return buckets;
-    let sum = 0;
-    if (countCode === 1) for (let i = 0; i < buckets; i++) sum += bytes[countsAt + i]!;
-    else for (let i = 0; i < buckets; i++) sum += this.count(i);
+    return sumCounts(this.bytes, this.countsAt, this.countCode, buckets);
+  }
+}
+
+/** Sum of `buckets` amounts of `width` bytes. */
+export function sumAmounts(bytes: Uint8Array, amountsAt: number, width: number, buckets: number): number {
+  let at = amountsAt;
+  let sum = 0;
+  if (width === 2) {
+    for (let i = 0; i < buckets; i++, at += 2) sum += bytes[at]! | (bytes[at + 1]! << 8);
+  } else if (width === 3) {
+    for (let i = 0; i < buckets; i++, at += 3) {
+      sum += bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16);
+    }
+  } else {
+    for (let i = 0; i < buckets; i++, at += width) sum += takeUint(bytes, at, width);
+  }
+  return sum;
+}
+
+/** Sum of `buckets` counts. @param code of their width, as in a head */
+export function sumCounts(bytes: Uint8Array, countsAt: number, code: number, buckets: number): number {
+  if (code === 0) return buckets;
+  let sum = 0;
+  if (code === 1) {
+    for (let i = 0; i < buckets; i++) sum += bytes[countsAt + i]!;
     return sum;
   }
+  const width = COUNT_WIDTHS[code]!;
+  for (let i = 0; i < buckets; i++) sum += takeUint(bytes, countsAt + i * width, width);
+  return sum;
 }
 
 /** A counter outside of its row, to be changed bucket by bucket: index 0 is the newest bucket, i the one `newest - i`. */
@@ -417,53 +369,6 @@ export function writeAddition(
   const wide = COUNT_WIDTHS[code]!;
   putUint(bytes, to, wide, count);
   return copy(from.bytes, from.countsAt + (joins ? wide : 0), stay * wide, bytes, to + wide);
-}
-
-/**
- * Additions to counters where they stand, for a row of which nothing but amounts and counts changes. They are staged first, and
- * done when every counter has turned out to be like that.
- */
-export class StagedAdditions {
-  #count = 0;
-  readonly #amountAt = new Uint32Array(VELOCITY_ROW_COUNTERS_MAX);
-  /** Width of the amount, and that of the count in the upper four bits. */
-  readonly #widths = new Uint8Array(VELOCITY_ROW_COUNTERS_MAX);
-  readonly #countAt = new Uint32Array(VELOCITY_ROW_COUNTERS_MAX);
-  readonly #amounts = new Float64Array(VELOCITY_ROW_COUNTERS_MAX);
-  readonly #counts = new Float64Array(VELOCITY_ROW_COUNTERS_MAX);
-
-  clear(): void {
-    this.#count = 0;
-  }
-
-  /** Stages addition `i` of `changes` to the newest bucket of the reader's counter; false when its bytes have no room for it. */
-  add(from: CounterReader, changes: CounterChanges, i: number): boolean {
-    const { bytes, width, countCode, amountsAt, countsAt } = from;
-    if (changes.bucket[i] !== from.numbers[NEWEST] || (from.mask & 1) === 0) return false;
-    const amount = changes.amount[i]!;
-    const uses = changes.uses[i]!;
-    if (amount < 0 || uses < 0) return false;
-    const countWidth = COUNT_WIDTHS[countCode]!;
-    const sum = takeUint(bytes, amountsAt, width) + amount;
-    const count = (countCode === 0 ? 1 : takeUint(bytes, countsAt, countWidth)) + uses;
-    if (sum >= AMOUNT_ENDS[width]! || count >= COUNT_ENDS[countCode]!) return false;
-    const at = this.#count++;
-    this.#amountAt[at] = amountsAt;
-    this.#widths[at] = width | (countWidth << 4);
-    this.#countAt[at] = countsAt;
-    this.#amounts[at] = sum;
-    this.#counts[at] = count;
-    return true;
-  }
-
-  /** Does what was staged, in the bytes that the reader read. */
-  write(bytes: Uint8Array): void {
-    for (let i = 0; i < this.#count; i++) {
-      const widths = this.#widths[i]!;
-      putUint(bytes, this.#amountAt[i]!, widths & 15, this.#amounts[i]!);
-      putUint(bytes, this.#countAt[i]!, widths >> 4, this.#counts[i]!);
-    }
-  }
 }
 
 /** Writes the reader's counter with its first `survivors` buckets only, at least one, and returns where it ends. */

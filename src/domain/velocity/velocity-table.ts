@@ -35,11 +35,11 @@ import {
   KEY,
   NEWEST,
   putUint,
-  StagedAdditions,
   takeUint,
   writeAddition,
   writeSurvivors,
 } from './counter-codec.js';
+import { RowHeads } from './row-heads.js';
 import { contentsHash, RowStore } from './row-store.js';
 import { oldestLive, TRAILING_BUCKETS } from './windows.js';
 
@@ -74,7 +74,8 @@ export class VelocityTable {
   readonly #dirty = new DirtyList();
 
   readonly #reader = new CounterReader();
-  readonly #staged = new StagedAdditions();
+  readonly #heads = new RowHeads();
+  readonly #oldest = new Float64Array(1);
   readonly #buckets = new CounterBuckets();
   /** A row being rewritten: room for its counters and those of one event, and where each begins. */
   readonly #words = new Uint32Array(VELOCITY_ROW_BYTES_MAX / 2);
@@ -114,17 +115,15 @@ export class VelocityTable {
     }
     const slot = this.#find(owner);
     if (slot < 0) return;
-    this.#open(slot);
-    const reader = this.#reader;
-    for (let i = 0; reader.advance(); ) {
-      const key = reader.numbers[KEY]!;
+    this.#openHeads(slot);
+    const heads = this.#heads;
+    for (let i = 0, place = 0; place < heads.count; place++) {
+      const key = heads.keys[place]!;
       while (i < length && keys[i]! < key) i++;
       if (i === length) return;
       if (keys[i] !== key) continue;
-      if (reader.numbers[NEWEST]! > buckets[i]!) buckets[i] = reader.numbers[NEWEST]!;
-      const live = reader.survivors(buckets[i]!, 0);
-      amounts[i] = reader.sumAmounts(live);
-      counts[i] = reader.sumCounts(live);
+      if (heads.newest[place]! > buckets[i]!) buckets[i] = heads.newest[place]!;
+      heads.sum(place, buckets, amounts, counts, i);
     }
   }
 
@@ -277,22 +276,22 @@ export class VelocityTable {
     sequence: number,
   ): boolean {
     const store = this.#store;
-    const reader = this.#reader;
-    const staged = this.#staged;
-    staged.clear();
-    this.#open(slot);
+    const heads = this.#heads;
+    heads.clearStaged();
+    this.#openHeads(slot);
     let i = first;
-    while (reader.advance()) {
-      if (i < end && reader.numbers[KEY] === changes.key[i]) {
-        if (!staged.add(reader, changes, i)) return false;
+    for (let place = 0; place < heads.count; place++) {
+      if (i < end && heads.keys[place] === changes.key[i]) {
+        if (!heads.stage(place, changes, i)) return false;
         i++;
-      } else if (reader.survivors(reader.numbers[NEWEST]!, oldestLive(reader.numbers[KEY]!, timeMs)) < reader.live) {
-        return false;
+        continue;
       }
+      this.#oldest[0] = oldestLive(heads.keys[place]!, timeMs);
+      if (heads.hasPast(place, this.#oldest)) return false;
     }
     // What is left has no counter yet, is a second change of one, or is not in order.
     if (i < end) return false;
-    staged.write(store.bytes);
+    heads.write();
     const { words, start, length } = store;
     const hash = contentsHash(mixInteger(ROW_SEED, sequence), words, start >>> 2, length);
     this.#digest.change(this.#table, store.owner(slot), ROW_FIELD, store.hash(slot), hash);
@@ -300,6 +299,18 @@ export class VelocityTable {
     store.setNewest(slot, sequence);
     this.#dirty.push(slot);
     return true;
+  }
+
+  /** As `#open`, for all counters at once. */
+  #openHeads(slot: number): void {
+    const store = this.#store;
+    if (!store.open(slot)) {
+      this.#heads.read(store.bytes, 0, 0);
+      return;
+    }
+    const { bytes, start, length } = store;
+    const hasDropped = (bytes[start]! & DROPPED) !== 0;
+    this.#heads.read(bytes, start + 1 + (hasDropped ? SEQUENCE_BYTES : 0), start + length);
   }
 
   /** The opened row with the changes `first` to `end - 1`, as counters in the scratch. */
@@ -392,7 +403,7 @@ export class VelocityTable {
   #write(slot: number, sequence: number, isChange: boolean): void {
     const store = this.#store;
     const owner = store.owner(slot);
-    this.#reader.forget();
+    this.#heads.forget();
     for (let i = this.#end; (i & 7) !== 0; i++) this.#bytes[i] = 0;
     const hash = contentsHash(mixInteger(ROW_SEED, sequence), this.#words, 0, this.#end);
     // A row that was created just now is in no digest yet.
@@ -409,7 +420,6 @@ export class VelocityTable {
     const head = this.#bytes[0]!;
     const start = 1 + ((head & DROPPED) !== 0 ? SEQUENCE_BYTES : 0);
     const reader = this.#reader;
-    reader.forget();
     reader.attach(this.#bytes, start, this.#end);
     let counters = 0;
     for (let last = -1; reader.advance(); counters++) {
