@@ -87,13 +87,15 @@ describe('counters', () => {
     expect(steps.value(2, day, TODAY)).toEqual([sum + 2, 10, TODAY]);
   });
 
-  test('of one row are not taken for those of another that has its place in memory', () => {
+  test('are not taken for what stood at their place in memory before', () => {
     const own = new Harness();
     own.apply([[2, day, TODAY, 10, 1]]);
     const first = trailingBucket(3600, NOW);
     own.apply([[4, hour, first, 300, 1]]);
     for (let i = 1; i <= 20; i++) {
       own.apply([[2, day, TODAY + i, 10, 1]]);
+      // The row was written anew where it stood, as long as before.
+      expect(own.value(2, day, TODAY + i)).toEqual([10, 1, TODAY + i]);
       own.apply([[4, hour, first + i, 300, 1]]);
       expect([own.value(2, day, TODAY + i), own.value(4, hour, first + i)]).toEqual([
         [10, 1, TODAY + i],
