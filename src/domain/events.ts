@@ -78,7 +78,7 @@ export class MessageEvent {
   programRevision = 0;
   /** Active rule that declined, by its place in the snapshot; -1 without. */
   decidingRule = -1;
-  /** Rules asked (0 when none were), and a bit per rule that matched. */
+  /** Rules asked (0 when none were), and a bit per rule that matched; what stands behind those asked means nothing. */
   rulesAsked = 0;
   readonly ruleBits = new Uint8Array(RULE_BITS_BYTES);
   /** The control that refused: FINDING_NUMBERS numbers when `findingCount` is that, none when it is 0. */
