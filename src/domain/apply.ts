@@ -228,7 +228,8 @@ function postClearing(state: ShardState, event: ClearingPosted): void {
   postEntryLegs(state, sequence, accountSlot, event.legs, fresh);
   if (event.changes.length > 0) {
     changes.unpack(event.changes, 0, event.changes.length);
-    state.velocity.apply(changes, event.timeMs, sequence);
+    // As with expiries: the record does not say by which time windows counted.
+    state.velocity.apply(changes, 0, sequence);
   }
 }
 

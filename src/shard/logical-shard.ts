@@ -175,7 +175,7 @@ export class LogicalShard {
 
   /** Posts one record of a clearing file, unless it was posted before. */
   clearing(file: string, entry: ClearingEntry): ClearingPosted | ClearingAnswer {
-    const decided = decideClearing(this.#decisions, file, entry, this.#context.nowMs);
+    const decided = decideClearing(this.#decisions, file, entry, this.#context.nowMs, this.#context.windowLagMs);
     if (!('outcome' in decided)) this.record(decided);
     return decided;
   }

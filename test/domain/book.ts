@@ -206,8 +206,8 @@ export class Book {
   }
 
   /** Decides one record of a clearing file. */
-  clearing(file: string, entry: ClearingEntry, nowMs: number): ClearingAnswer {
-    const decided = decideClearing(this.context, file, entry, nowMs);
+  clearing(file: string, entry: ClearingEntry, nowMs: number, windowLagMs = 0): ClearingAnswer {
+    const decided = decideClearing(this.context, file, entry, nowMs, windowLagMs);
     if ('outcome' in decided) return decided;
     this.#commit(decided);
     return answerOf('posted', decided);
