@@ -37,8 +37,9 @@ const ID_AT = 12;
 const FIRST_CARD = 13;
 
 const ID_CHARACTERS_MAX = 64;
-/** Version 2 had the components of the posted balance only. */
-const BLOCK_VERSION = 3;
+/** Version 2 had the components of the posted balance only, version 3 no credit loss. */
+const BLOCK_VERSION = 4;
+const PARTS_OF_VERSION: Readonly<Record<number, number>> = { 2: POSTED_COMPONENTS, 3: 7, [BLOCK_VERSION]: PARTS };
 /** Most bytes of a block: version, and per row the row, its components, its id with a length. */
 export const ACCOUNT_BLOCK_BYTES_MAX = 1 + BLOCK_ROWS * (ROW_BYTES + 8 * PARTS + 1 + ID_CHARACTERS_MAX);
 const ID_SEED = 0x1b56c4e9;
@@ -253,12 +254,8 @@ export class AccountTable {
 
   /** Takes a block of a checkpoint into empty slots. */
   readBlock(block: number, cursor: RowCursor): void {
-    const version = cursor.u8();
-    const parts = version === 2 ? POSTED_COMPONENTS : PARTS;
-    assert(
-      version === 2 || version === BLOCK_VERSION,
-      `account block ${block} has a version this release does not know`,
-    );
+    const parts = PARTS_OF_VERSION[cursor.u8()] ?? 0;
+    assert(parts > 0, `account block ${block} has a version this release does not know`);
     const rows = 1 << this.#blockBits;
     const rowsAt = cursor.at;
     cursor.at += rows * ROW_BYTES;

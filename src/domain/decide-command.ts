@@ -18,8 +18,10 @@ import type {
   UpdateCard,
 } from './commands.js';
 import { currencyExponent } from './currencies.js';
-import type { PlainEvent, Posting } from './events.js';
+import type { PlainEvent } from './events.js';
 import { hash64 } from './key-hash.js';
+import { balancesOf } from './ledger/balances.js';
+import { paymentLegs } from './ledger/entries.js';
 import { isAmount } from './money.js';
 import type { ShardState } from './shard-state.js';
 import { accountOwner, cardOwner } from './velocity/counter-changes.js';
@@ -297,13 +299,6 @@ function importRows(state: ShardState, command: ImportRows, nowMs: number, commi
   return { ok: true, sequence, imported };
 }
 
-/** Receivables in the order in which a payment settles them: interest, fees, cash, purchases. */
-const WATERFALL = [1130, 1120, 1110, 1100] as const;
-const COMPONENT_OF = { 1100: 0, 1110: 1, 1120: 2, 1130: 3 } as const;
-const PAYMENTS_BANK = 1310;
-const PAYMENTS_IN_TRANSIT = 2300;
-const CREDIT_BALANCES = 2200;
-
 /** A payment is taken whatever the account's status: a closed account may still owe. */
 function postPayment(state: ShardState, command: PostPayment, nowMs: number, commit: Commit): CommandResult {
   const { accounts } = state;
@@ -329,7 +324,7 @@ function postPayment(state: ShardState, command: PostPayment, nowMs: number, com
     amount,
     currency,
     reference,
-    postings: paymentPostings(state, accountSlot, amount),
+    postings: paymentLegs(balancesOf(accounts, accountSlot), amount),
     previousOfAccount: accounts.newest(accountSlot),
   };
   commit(event);
@@ -339,23 +334,4 @@ function postPayment(state: ShardState, command: PostPayment, nowMs: number, com
     account: accountView(state, accountSlot),
     balanceAfter: accounts.posted(accountSlot),
   };
-}
-
-/** Received: D bank, C in transit. Applied: D in transit, C what is owed in waterfall order, the rest in credit. */
-function paymentPostings(state: ShardState, accountSlot: number, amount: number): Posting[] {
-  const postings: Posting[] = [
-    { glAccount: PAYMENTS_BANK, amount },
-    { glAccount: PAYMENTS_IN_TRANSIT, amount: -amount },
-    { glAccount: PAYMENTS_IN_TRANSIT, amount },
-  ];
-  let rest = amount;
-  for (const glAccount of WATERFALL) {
-    const owed = Math.max(0, state.accounts.component(accountSlot, COMPONENT_OF[glAccount]));
-    const part = Math.min(rest, owed);
-    if (part === 0) continue;
-    postings.push({ glAccount, amount: -part });
-    rest -= part;
-  }
-  if (rest > 0) postings.push({ glAccount: CREDIT_BALANCES, amount: -rest });
-  return postings;
 }
