@@ -6,6 +6,7 @@ import type { AccountStatus, AccountType, CardStatus } from './codes.js';
 import type { FieldValue } from './compare-totals.js';
 import type { ControlLevel } from './controls/spec.js';
 import type { Fingerprint } from './events.js';
+import type { DisputeStep, StepTaken } from './ledger/dispute-steps.js';
 import type { RevisionStats } from './rule-stats.js';
 import type { TotalsKey } from './totals.js';
 import type { WindowUnit } from './velocity/windows.js';
@@ -107,6 +108,124 @@ export interface PostPayment {
   idempotency?: IdempotencyTag;
 }
 
+/** An amount above zero that an account is debited or credited with. */
+interface AccountAmount {
+  account: string;
+  amount: number;
+  /** ISO 4217 numeric: the account's. */
+  currency: number;
+  /** Unique per account and kind of entry. */
+  reference: string;
+  idempotency?: IdempotencyTag;
+}
+
+export interface ChargeFee extends AccountAmount {
+  op: 'fee';
+  note: string;
+}
+
+/** Takes a fee back in full, once. */
+export interface WaiveFee {
+  op: 'waive_fee';
+  /** Of the fee's entry. */
+  sequence: number;
+  note: string;
+  idempotency?: IdempotencyTag;
+}
+
+/** Takes a payment back in full, once. */
+export interface ReturnPayment {
+  op: 'return_payment';
+  /** Of the payment. */
+  sequence: number;
+  /** Fee for it, minor units; 0 for none. */
+  fee: number;
+  note: string;
+  idempotency?: IdempotencyTag;
+}
+
+/** Pays out what the account has in credit beyond what it owes. */
+export interface RefundCredit extends AccountAmount {
+  op: 'refund_credit';
+}
+
+/** All that the account owes becomes a loss, and the account is closed. */
+export interface ChargeOff {
+  op: 'charge_off';
+  account: string;
+  reference: string;
+  note: string;
+  idempotency?: IdempotencyTag;
+}
+
+/** Money for what was charged off. */
+export interface Recover extends AccountAmount {
+  op: 'recovery';
+}
+
+/** Money that a network took or paid for one settlement. */
+export interface Settle {
+  op: 'settlement';
+  /** Sub-account (ledger/sub-account.ts). */
+  sub: number;
+  /** ISO 4217 numeric. */
+  currency: number;
+  /** Minor units; above zero we paid, below zero we got. */
+  amount: number;
+  /** What the sub-account owes beyond that and goes to 5900. */
+  rounding: number;
+  /** Unique in the book. */
+  reference: string;
+  idempotency?: IdempotencyTag;
+}
+
+export interface NetworkFee {
+  op: 'network_fee';
+  sub: number;
+  currency: number;
+  /** Minor units; above zero the network takes it, below zero it gives it. */
+  amount: number;
+  /** Unique in the book. */
+  reference: string;
+  note: string;
+  idempotency?: IdempotencyTag;
+}
+
+/** Begins a dispute with the provisional credit. */
+export interface OpenDispute extends AccountAmount {
+  op: 'open_dispute';
+  /** The card that was used, -1 when none is named. */
+  cardSlot: number;
+  /** Sequence of the authorization or entry that is disputed. */
+  relatedSequence: number;
+  note: string;
+}
+
+/** Takes the next step of a dispute. */
+export interface StepDispute {
+  op: 'dispute_step';
+  /** Of the provisional credit. */
+  sequence: number;
+  step: DisputeStep;
+  /** What the network settles, for a chargeback and a second presentment; amounts are minor units of its currency, from zero. */
+  settled?: { sub: number; currency: number; amount: number; interchange: number };
+  note: string;
+  idempotency?: IdempotencyTag;
+}
+
+/** What decide-entry.ts decides. */
+export type EntryCommand =
+  | ChargeFee
+  | WaiveFee
+  | ReturnPayment
+  | RefundCredit
+  | ChargeOff
+  | Recover
+  | Settle
+  | NetworkFee
+  | OpenDispute
+  | StepDispute;
+
 /**
  * Binds an idempotency key to one body, in the shard that owns the key, before anything is done under it. A key that is
  * bound to another body is refused as `idempotency_mismatch`.
@@ -158,7 +277,15 @@ export interface CompareTotals extends TotalsKey {
 }
 
 /** What decide-command.ts decides. */
-export type Change = CreateAccount | UpdateAccount | CreateCard | CreateAlias | UpdateCard | ImportRows | PostPayment;
+export type Change =
+  | CreateAccount
+  | UpdateAccount
+  | CreateCard
+  | CreateAlias
+  | UpdateCard
+  | ImportRows
+  | PostPayment
+  | EntryCommand;
 
 export type Command = Change | ApplyProgram | ClaimKey | KeepAnswer | ExpireHold | CompareTotals;
 
@@ -172,6 +299,12 @@ export type Refusal =
   | 'not_a_card'
   | 'currency_mismatch'
   | 'reference_exists'
+  | 'entry_not_found'
+  | 'already_reversed'
+  | 'balance_too_low'
+  | 'nothing_owed'
+  | 'account_charged_off'
+  | 'dispute_step_refused'
   | 'amount_out_of_range'
   | 'capacity_exceeded'
   | 'idempotency_mismatch'
@@ -225,7 +358,16 @@ export interface CardView {
 }
 
 export type CommandResult =
-  | { ok: true; sequence: number; replayed?: boolean; account?: AccountView; card?: CardView; balanceAfter?: number }
+  | {
+      ok: true;
+      sequence: number;
+      replayed?: boolean;
+      account?: AccountView;
+      card?: CardView;
+      balanceAfter?: number;
+      /** Of the fee for a returned payment. */
+      feeSequence?: number;
+    }
   | {
       ok: true;
       sequence: number;
@@ -270,6 +412,8 @@ export type Read =
   | { op: 'outcome'; idempotency: IdempotencyTag }
   /** Revisions of the programs that the shard decides with. */
   | { op: 'programs' }
+  /** Steps of the dispute that begins at the sequence. */
+  | { op: 'dispute'; accountSlot: number; sequence: number }
   | AcquirerTotals
   /** Statistics of the rules of a program, for its revisions above `after`, at most REVISION_STATS_PER_READ of them. */
   | { op: 'rule_stats'; program: number; after: number }
@@ -288,6 +432,7 @@ export type ReadResult =
   | { ok: true; stageTimes: StageTimesView }
   | { ok: true; outcome: CommandResult | null }
   | { ok: true; programs: { program: number; revision: number }[] }
+  | { ok: true; steps: StepTaken[] }
   | { ok: true; ruleStats: RevisionStats[] }
   | { ok: true; totals: LedgerTotal[] }
   /** A row of totals (totals-table.ts); undefined when that date is not kept. */

@@ -17,7 +17,9 @@ import type {
   UpdateAccount,
   UpdateCard,
 } from './commands.js';
+import { type CommandContext, type Commit, refuse } from './commit.js';
 import { currencyExponent } from './currencies.js';
+import { decideEntry } from './decide-entry.js';
 import type { PlainEvent } from './events.js';
 import { hash64 } from './key-hash.js';
 import { balancesOf } from './ledger/balances.js';
@@ -27,11 +29,9 @@ import type { ShardState } from './shard-state.js';
 import { accountOwner, cardOwner } from './velocity/counter-changes.js';
 import { accountView, cardView } from './views.js';
 
-/** Sets `event.sequence`, appends the event to the journal and applies it before it returns. */
-export type Commit = (event: PlainEvent) => void;
-
 /** Decides and carries out one command. The idempotency tag is the shard's business: see `ShardState.idempotency`. */
-export function decideCommand(state: ShardState, command: Change, nowMs: number, commit: Commit): CommandResult {
+export function decideCommand(context: CommandContext, command: Change, nowMs: number, commit: Commit): CommandResult {
+  const { state } = context;
   switch (command.op) {
     case 'create_account':
       return createAccount(state, command, nowMs, commit);
@@ -47,11 +47,9 @@ export function decideCommand(state: ShardState, command: Change, nowMs: number,
       return importRows(state, command, nowMs, commit);
     case 'payment':
       return postPayment(state, command, nowMs, commit);
+    default:
+      return decideEntry(context, command, nowMs, commit);
   }
-}
-
-function refuse(code: Refusal, detail?: string): CommandResult {
-  return detail === undefined ? { ok: false, code } : { ok: false, code, detail };
 }
 
 /** Controls that were checked under a revision of their program that the shard has not got yet. */

@@ -259,6 +259,8 @@ export interface EntryPosted extends EventHead {
   reference: string;
   /** Sequence of the record that the entry takes back, resolves or goes on from; 0 for none. */
   relatedSequence: number;
+  /** What people say about it, such as the reason of a dispute; '' without. Holds no card number. */
+  note: string;
   /** Balanced per currency: the sum of amounts is zero. */
   legs: EntryLeg[];
   /** 0 without an account. */

@@ -64,10 +64,11 @@ export function writePlain(out: MsgpackWriter, event: PlainEvent): void {
       numbers(out, event.previousOfAccount);
       break;
     case EventKind.entryPosted:
-      head(out, event, 12);
+      head(out, event, 13);
       numbers(out, event.entry, event.accountSlot, event.cardSlot, event.day);
       out.text(event.reference);
       numbers(out, event.relatedSequence);
+      out.text(event.note);
       entryLegs(out, event.legs);
       numbers(out, event.previousOfAccount, event.previousOfCard);
       break;
@@ -268,7 +269,7 @@ form(EventKind.payment, 1, 9, (r, sequence, timeMs) => ({
   postings: readPostings(r),
   previousOfAccount: r.integer(),
 }));
-form(EventKind.entryPosted, 1, 12, (r, sequence, timeMs) => ({
+form(EventKind.entryPosted, 1, 13, (r, sequence, timeMs) => ({
   kind: EventKind.entryPosted,
   sequence,
   timeMs,
@@ -278,6 +279,7 @@ form(EventKind.entryPosted, 1, 12, (r, sequence, timeMs) => ({
   day: r.integer(),
   reference: r.text(),
   relatedSequence: r.integer(),
+  note: r.text(),
   legs: readEntryLegs(r),
   previousOfAccount: r.integer(),
   previousOfCard: r.integer(),

@@ -4,7 +4,8 @@
  */
 import { pack, unpack } from 'msgpackr';
 import type { Command, CommandResult } from '../domain/commands.js';
-import { type Commit, decideCommand } from '../domain/decide-command.js';
+import type { Commit } from '../domain/commit.js';
+import { decideCommand } from '../domain/decide-command.js';
 import { applyProgram } from '../domain/program/apply-program.js';
 import type { RingConsumer } from '../ring/ring.js';
 import { compareTotals } from './compare.js';
@@ -31,7 +32,7 @@ function runCommand(shard: LogicalShard, command: Command, nowMs: number): Comma
     if (earlier !== undefined) return earlier;
   }
   if (command.op === 'payment') shard.plantedCommandFault(command.reference);
-  const result = decideCommand(shard.state, command, nowMs, record);
+  const result = decideCommand(shard.decisions, command, nowMs, record);
   // A refusal has no effect that its record could stand beside: the control plane keeps it as an answer.
   if (tag !== undefined && result.ok) keepOutcome(shard, tag, result, nowMs);
   return result;

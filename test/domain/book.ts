@@ -196,7 +196,7 @@ export class Book {
   }
 
   command(command: Change, nowMs: number): CommandResult {
-    return decideCommand(this.state, command, nowMs, (event) => this.#commit(event));
+    return decideCommand(this.context, command, nowMs, (event) => this.#commit(event));
   }
 
   /** The reply of the approval at `sequence` was not delivered; false when there is nothing to roll back. */

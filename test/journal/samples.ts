@@ -199,6 +199,7 @@ export function samplePlain(): PlainEvent[] {
       day: 20_783,
       reference: 'wire-é-2026-11-26',
       relatedSequence: 0,
+      note: 'paid late, as é agreed',
       legs: [
         { glAccount: 2100, currency: 840, sub: (1 * 65_536 + 20_783) * 16 + 3, amount: 22_289_156 },
         { glAccount: 1300, currency: 840, sub: 0, amount: -22_289_156 },
