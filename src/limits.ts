@@ -81,6 +81,8 @@ export const AMOUNT_MAX = 999_999_999_999;
  * because a checked addition that fails would stop the shard. */
 export const CREDIT_LIMIT_MAX = 100_000_000_000_000;
 export const CREDIT_BALANCE_MAX = 1_000_000_000_000_000;
+/** Largest difference of a network's settlement that may be posted as rounding, minor units: nobody calls more than that tiny. */
+export const SETTLEMENT_ROUNDING_MAX = 1000;
 
 /** Accounts per shard: as many as cards, 24 bits. */
 export const ACCOUNTS_PER_SHARD_MAX = 2 ** 24 - 1;

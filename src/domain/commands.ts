@@ -172,8 +172,10 @@ export interface Settle {
   currency: number;
   /** Minor units; above zero we paid, below zero we got. */
   amount: number;
-  /** What the sub-account owes beyond that and goes to 5900. */
-  rounding: number;
+  /** Balance of the sub-account over all shards before it, C positive: what we owe. */
+  owed: number;
+  /** A difference up to this, from 0, goes to 5900; a larger one stays on the sub-account. */
+  roundingMax: number;
   /** Unique in the book. */
   reference: string;
   idempotency?: IdempotencyTag;
@@ -367,6 +369,8 @@ export type CommandResult =
       balanceAfter?: number;
       /** Of the fee for a returned payment. */
       feeSequence?: number;
+      /** What a settlement left on its sub-account, C positive. */
+      remaining?: number;
     }
   | {
       ok: true;

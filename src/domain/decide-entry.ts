@@ -299,8 +299,15 @@ function network(desk: Desk, command: Settle | NetworkFee, entry: EntryKind, leg
   return { ok: true, sequence: desk.post({ entry, accountSlot: -1, reference, legs: legs(), note }) };
 }
 
+/** What was paid is posted whatever was owed: a difference beyond the limit stays on the sub-account, where it is a break. */
 function settle(desk: Desk, command: Settle): CommandResult {
-  return network(desk, command, EntryKind.settlement, () => settlementLegs(command, command.rounding));
+  const difference = command.owed - command.amount;
+  if (!Number.isSafeInteger(difference)) {
+    return refuse('amount_out_of_range', `${command.owed} is no safe integer of minor units`);
+  }
+  const rounding = Math.abs(difference) <= command.roundingMax ? difference : 0;
+  const result = network(desk, command, EntryKind.settlement, () => settlementLegs(command, rounding));
+  return result.ok ? { ok: true, sequence: result.sequence, remaining: difference - rounding } : result;
 }
 
 function networkFee(desk: Desk, command: NetworkFee): CommandResult {

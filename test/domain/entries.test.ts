@@ -205,19 +205,26 @@ describe('a charge-off', () => {
 });
 
 describe('a network', () => {
-  const settle = { op: 'settlement', sub: SUB, currency: 840, rounding: 0 } as const;
+  const settle = { op: 'settlement', sub: SUB, currency: 840, owed: 60, roundingMax: 2 } as const;
   const networkFee = { op: 'network_fee', sub: SUB, currency: 840, note: '' } as const;
 
   test('takes fees and is settled with on its sub-account', () => {
     done({ ...networkFee, amount: 90, reference: 'n1' });
     done({ ...networkFee, amount: -30, reference: 'n2' });
     expect(general()).toEqual({ 5100: 60n, '2100 @': -60n });
-    done({ ...settle, amount: 58, rounding: 2, reference: 's1' });
+    expect(run({ ...settle, amount: 58, reference: 's1' })).toMatchObject({ ok: true, remaining: 0 });
     expect(general()).toEqual({ 5100: 60n, 1300: -58n, 5900: -2n });
     expect(codeOf({ ...settle, amount: 1, reference: 's1' })).toBe('reference_exists');
     expect(codeOf({ ...networkFee, amount: 1, reference: 'n1' })).toBe('reference_exists');
+    expect(codeOf({ ...settle, amount: 1, owed: 2 ** 53, reference: 's2' })).toBe('amount_out_of_range');
     expect(codeOf({ ...settle, amount: 0, reference: 's2' })).toBe('amount_out_of_range');
     expect(codeOf({ ...settle, amount: 1, currency: 1, reference: 's2' })).toBe('currency_mismatch');
+  });
+
+  test('leaves a difference beyond the limit where it is', () => {
+    done({ ...networkFee, amount: 60, reference: 'n1' });
+    expect(run({ ...settle, amount: 57, reference: 's1' })).toMatchObject({ ok: true, remaining: 3 });
+    expect(general()).toEqual({ 5100: 60n, 1300: -57n, '2100 @': -3n });
   });
 });
 

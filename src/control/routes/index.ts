@@ -8,7 +8,9 @@ import { backtestRoutes } from './backtests.js';
 import { bulkRoutes } from './bulk.js';
 import { cardRoutes } from './cards.js';
 import { clockRoutes } from './clock.js';
+import { disputeRoutes } from './disputes.js';
 import { docRoutes } from './docs.js';
+import { entryRoutes } from './entries.js';
 import { eventRoutes } from './events.js';
 import { healthRoutes } from './health.js';
 import { holdRoutes } from './holds.js';
@@ -17,6 +19,7 @@ import { linkRoutes } from './links.js';
 import { paymentRoutes } from './payments.js';
 import { programRoutes, tokenRoutes } from './programs.js';
 import { ruleRoutes } from './rules.js';
+import { settlementRoutes } from './settlements.js';
 import { simulateRoutes } from './simulate.js';
 import { simulateExpiryRoutes } from './simulate-expiry.js';
 import { type WebhookServices, webhookRoutes } from './webhooks.js';
@@ -36,6 +39,9 @@ export function allRoutes(context: ControlContext, services: Services): Route[] 
     ...authorizationRoutes(context),
     ...paymentRoutes(context),
     ...ledgerRoutes(context),
+    ...entryRoutes(context),
+    ...settlementRoutes(context),
+    ...disputeRoutes(context),
     ...eventRoutes(services.feed),
     ...webhookRoutes(context, services),
     ...simulateRoutes(context),
