@@ -125,7 +125,7 @@ function effectOf(event: PlainEvent): Effect | undefined {
     case EventKind.payment:
       return { accountSlot: event.accountSlot, holdDelta: 0, legs: event.postings, isNamed: true };
     case EventKind.entryPosted:
-      return { accountSlot: event.accountSlot, holdDelta: 0, legs: event.legs, isNamed: true };
+      return { accountSlot: event.accountSlot, holdDelta: 0, legs: event.legs, isNamed: event.reference !== '' };
     case EventKind.notDelivered: {
       const { accountSlot, holdDelta, postings } = event;
       return { accountSlot, holdDelta, legs: postings, isNamed: false };
@@ -140,6 +140,8 @@ function effectOf(event: PlainEvent): Effect | undefined {
     case EventKind.idempotency:
     case EventKind.poison:
     case EventKind.programApplied:
+    case EventKind.accrualMarked:
+    case EventKind.statementClosed:
     case EventKind.totalsCompared:
     case EventKind.unknownCardCount:
       return undefined;

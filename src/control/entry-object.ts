@@ -34,7 +34,7 @@ export function entryObject(
     amount: postedChange(legs),
     currency: currencyCode(account?.currency ?? entry?.legs[0]?.currency ?? 0),
     balance_after: balanceAfter,
-    reference: isNamed(event) ? event.reference : null,
+    reference: isNamed(event) && event.reference !== '' ? event.reference : null,
     date: entry === undefined ? null : dateOf(entry.day),
     note: entry === undefined || entry.note === '' ? null : entry.note,
     related: related === 0 ? null : eventId(context, 'entry', record.shard, related),

@@ -47,6 +47,7 @@ export const problems = {
   currency_mismatch: { status: 422, title: 'The currency does not fit' },
   balance_too_low: { status: 422, title: 'The balance is too low' },
   amount_out_of_range: { status: 422, title: 'The amount is out of range' },
+  day_out_of_range: { status: 422, title: 'The day cannot be accrued' },
   not_simulatable: { status: 422, title: 'The message cannot be built' },
   too_many_wrong_tokens: { status: 429, title: 'Too many wrong tokens came from this address' },
   headers_too_large: { status: 431, title: 'The headers are too large' },

@@ -124,3 +124,44 @@ export const dispute = z
   .meta({ id: 'Dispute' });
 
 export const disputeList = listOf(dispute, 'DisputeList');
+
+export const accrualRun = z
+  .strictObject({ date: settlement.settlement_date.describe('The day, by UTC; not after today.') })
+  .meta({ id: 'AccrualRun' });
+
+export const accrual = z
+  .object({
+    object: z.literal('accrual'),
+    date: z.string(),
+    done: z.boolean().describe('False: the time of a request is over before all accounts were done. Ask again.'),
+    accounts: z.int().describe('Accounts looked at, once for each day that was caught up with.'),
+    entries: z.int(),
+    statements: z.int(),
+  })
+  .meta({ id: 'Accrual' });
+
+const change = (what: string) => z.int().describe(`${what} Change of the posted balance.`);
+
+export const statement = z
+  .object({
+    object: z.literal('statement'),
+    id: z.string(),
+    account: z.string(),
+    currency: z.string(),
+    date: z.string(),
+    balance: z.int().describe('Posted balance; below zero the account is in credit.'),
+    minimum_due: z.int(),
+    due_date: z.string(),
+    previous_balance: z.int(),
+    payments: change('Payments, and payments that were returned.'),
+    transactions: change('What messages posted and posted back.'),
+    fees: change(
+      'Fees and waivers on command and of the statement; a fee of a cash withdrawal is part of its transaction.',
+    ),
+    interest: change('Interest that was billed.'),
+    adjustments: change('Disputes, refunds of the credit balance, charge-offs.'),
+    created_at: timestamp,
+  })
+  .meta({ id: 'Statement' });
+
+export const statementList = listOf(statement, 'StatementList');

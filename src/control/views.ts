@@ -147,6 +147,10 @@ const refusals: Record<Refusal, { code: ProblemCode; detail: string }> = {
   nothing_owed: { code: 'nothing_owed', detail: 'The account owes nothing.' },
   account_charged_off: { code: 'account_charged_off', detail: 'What the account owed was charged off.' },
   dispute_step_refused: { code: 'dispute_step_refused', detail: 'The dispute does not stand where this step begins.' },
+  day_out_of_range: {
+    code: 'day_out_of_range',
+    detail: 'The accrual is past that day, or far behind it, or it has not begun.',
+  },
   amount_out_of_range: { code: 'amount_out_of_range', detail: 'A balance would leave the safe range.' },
   capacity_exceeded: { code: 'capacity_exceeded', detail: 'The shard has no room for more; raise its limits.' },
   idempotency_mismatch: {

@@ -30,6 +30,10 @@ export const EventKind = {
   totalsCompared: 14,
   /** A ledger entry that no message makes: a fee, interest, a dispute's step, a settlement. */
   entryPosted: 15,
+  /** The daily accrual has done the accounts up to a slot. */
+  accrualMarked: 17,
+  /** A statement of an account was closed. */
+  statementClosed: 18,
 } as const;
 export type EventKind = (typeof EventKind)[keyof typeof EventKind];
 

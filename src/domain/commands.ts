@@ -215,6 +215,15 @@ export interface StepDispute {
   idempotency?: IdempotencyTag;
 }
 
+/** The next slice of the daily accrual. */
+export interface Accrue {
+  op: 'accrue';
+  /** Days since 1970-01-01. */
+  day: number;
+  /** Accounts of the slice at most. */
+  limit: number;
+}
+
 /** What decide-entry.ts decides. */
 export type EntryCommand =
   | ChargeFee
@@ -289,7 +298,7 @@ export type Change =
   | PostPayment
   | EntryCommand;
 
-export type Command = Change | ApplyProgram | ClaimKey | KeepAnswer | ExpireHold | CompareTotals;
+export type Command = Change | Accrue | ApplyProgram | ClaimKey | KeepAnswer | ExpireHold | CompareTotals;
 
 export type Refusal =
   | 'account_exists'
@@ -307,6 +316,7 @@ export type Refusal =
   | 'nothing_owed'
   | 'account_charged_off'
   | 'dispute_step_refused'
+  | 'day_out_of_range'
   | 'amount_out_of_range'
   | 'capacity_exceeded'
   | 'idempotency_mismatch'
@@ -377,9 +387,21 @@ export type CommandResult =
       sequence: number;
       imported: { accounts: number; cards: number; refused: { row: number; code: Refusal }[] };
     }
+  | { ok: true; sequence: number; accrued: AccruedSlice }
   | { ok: true; sequence: number; claim: KeyClaim }
   | { ok: true; sequence: number; compared: { equal: boolean; day: number; ours: FieldValue[] } }
   | { ok: false; code: Refusal; detail?: string };
+
+/** What a slice of the daily accrual did. */
+export interface AccruedSlice {
+  /** The day it was for, days since 1970-01-01: one before the asked one while that was not finished. */
+  day: number;
+  /** True when every account is done for the asked day. */
+  isDone: boolean;
+  accounts: number;
+  entries: number;
+  statements: number;
+}
 
 /** A claimed idempotency key. */
 export interface KeyClaim {

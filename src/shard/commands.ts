@@ -5,6 +5,7 @@
 import { pack, unpack } from 'msgpackr';
 import type { Command, CommandResult } from '../domain/commands.js';
 import type { Commit } from '../domain/commit.js';
+import { decideAccrual } from '../domain/decide-accrual.js';
 import { decideCommand } from '../domain/decide-command.js';
 import { applyProgram } from '../domain/program/apply-program.js';
 import type { RingConsumer } from '../ring/ring.js';
@@ -25,6 +26,7 @@ function runCommand(shard: LogicalShard, command: Command, nowMs: number): Comma
   if (command.op === 'compare_totals') return compareTotals(shard, command, nowMs);
   if (command.op === 'expire_hold') return expireHold(shard, command.sequence);
   const record: Commit = (event) => shard.record(event);
+  if (command.op === 'accrue') return decideAccrual(shard.decisions, command, nowMs, record);
   if (command.op === 'apply_program') return applyProgram(shard.state, command, nowMs, record);
   const tag = command.op === 'import' ? undefined : command.idempotency;
   if (tag !== undefined) {

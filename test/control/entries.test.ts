@@ -300,3 +300,80 @@ it('what was posted on command is events of the feed', async () => {
   const event = body.data.find((one: AnswerBody) => one.type === 'entry.posted');
   expect(event).toMatchObject({ account: 'acc', data: { id: fee.body.id, type: 'fee', amount: 300 } });
 });
+
+describe('the daily accrual', () => {
+  const patch = (tables: object) => h.call('PATCH', '/v1/programs/prog_sandbox', { tables });
+
+  it('accrues once a day, closes statements, and shows what led to them', async () => {
+    const table = { day: 23, due_days: 20, minimum_basis_points: 1000, minimum_amount: 500, monthly_fee: 90 };
+    expect((await patch({ interest: { fees: 3650 }, statement: table })).status).toBe(200);
+    await post('/v1/accounts/acc/fees', brl(10_000, 'f'));
+    const run = (date: string) => post('/v1/jobs/accrual', { date });
+    const first = await run('2026-11-23');
+    expect([first.status, first.body]).toEqual([
+      200,
+      { object: 'accrual', date: '2026-11-23', done: true, accounts: 1, entries: 3, statements: 1 },
+    ]);
+    expect((await run('2026-11-23')).body).toMatchObject({ done: true, accounts: 0, entries: 0, statements: 0 });
+    expect(refusal(await run('2026-11-22'))).toEqual([422, 'day_out_of_range', '/date']);
+    expect(refusal(await run('2026-11-24'))).toEqual([422, 'day_out_of_range', '/date']);
+    h.engine.nowMs += 86_400_000;
+    await payment(600, 'p');
+    await post('/v1/accounts/acc/credit-balance-refunds', brl(1, 'x'));
+    h.engine.nowMs += 29 * 86_400_000;
+    expect((await run('2026-12-23')).body).toMatchObject({ done: true, accounts: 30, statements: 1 });
+    const { body } = await h.call('GET', '/v1/accounts/acc/statements');
+    expect(body.has_more).toBe(false);
+    expect(body.data).toEqual([
+      expect.objectContaining({
+        date: '2026-12-23',
+        previous_balance: 10_100,
+        payments: -600,
+        fees: 90,
+        transactions: 0,
+      }),
+      {
+        object: 'statement',
+        id: expect.stringMatching(/^stmt_/),
+        account: 'acc',
+        currency: 'BRL',
+        date: '2026-11-23',
+        balance: 10_100,
+        minimum_due: 1010,
+        due_date: '2026-12-13',
+        previous_balance: 0,
+        payments: 0,
+        transactions: 0,
+        fees: 10_090,
+        interest: 10,
+        adjustments: 0,
+        created_at: expect.any(String),
+      },
+    ]);
+    for (const one of body.data) {
+      const { previous_balance, payments, transactions, fees, interest, adjustments, balance } = one;
+      expect(previous_balance + payments + transactions + fees + interest + adjustments).toBe(balance);
+    }
+    const page = await h.call('GET', '/v1/accounts/acc/statements?limit=1');
+    expect([page.body.data, page.body.has_more]).toEqual([[body.data[0]], true]);
+    const next = await h.call('GET', `/v1/accounts/acc/statements?limit=1&starting_after=${body.data[0].id}`);
+    expect([next.body.data, next.body.has_more]).toEqual([[body.data[1]], false]);
+    expect((await h.call('GET', '/v1/accounts/acc/statements?starting_after=stmt_x')).status).toBe(400);
+    const feed = await h.call('GET', '/v1/events?limit=100');
+    expect(feed.body.data.filter((one: AnswerBody) => one.type === 'statement.closed')).toHaveLength(2);
+    expect(await balances()).toMatchObject({ BRL: { 4300: -10_180 } });
+  });
+
+  it('refuses a program with what no interest can be', async () => {
+    expect(refusal(await patch({ interest: { cash: 100_001 } }))).toEqual([
+      422,
+      'validation_failed',
+      '/tables/interest/cash',
+    ]);
+    expect(refusal(await patch({ statement: { day: 29 } }))).toEqual([
+      422,
+      'validation_failed',
+      '/tables/statement/day',
+    ]);
+  });
+});

@@ -7,6 +7,7 @@ import { applyEvent, applyMessage } from '#src/domain/apply.js';
 import { EventKind } from '#src/domain/codes.js';
 import type { Change, CommandResult } from '#src/domain/commands.js';
 import { ControlBook } from '#src/domain/controls/control-book.js';
+import { decideAccrual } from '#src/domain/decide-accrual.js';
 import { decideCommand } from '#src/domain/decide-command.js';
 import { decideExpiry, firstDue, newExpiry } from '#src/domain/decide-expiry.js';
 import { DECIDED, decideMessage } from '#src/domain/decide-message.js';
@@ -197,6 +198,11 @@ export class Book {
 
   command(command: Change, nowMs: number): CommandResult {
     return decideCommand(this.context, command, nowMs, (event) => this.#commit(event));
+  }
+
+  /** The next slice of the daily accrual, of so many accounts. */
+  accrue(day: number, limit: number, nowMs: number): CommandResult {
+    return decideAccrual(this.context, { op: 'accrue', day, limit }, nowMs, (event) => this.#commit(event));
   }
 
   /** The reply of the approval at `sequence` was not delivered; false when there is nothing to roll back. */

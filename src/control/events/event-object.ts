@@ -19,6 +19,7 @@ import { currencyCode } from '../currencies.js';
 import type { JournalRecord } from '../history.js';
 import { eventId } from '../ids.js';
 import { legObjects } from '../legs.js';
+import { statementHead } from '../statements.js';
 import { aliasObject, cardObject, codeName, time } from '../views.js';
 import { type EventType, messageType, plainType } from './event-types.js';
 import type { AccountParty, Parties } from './parties.js';
@@ -145,6 +146,8 @@ function plainData(
       return paymentData(context, record, event, account);
     case EventKind.entryPosted:
       return entryData(context, record, event, account);
+    case EventKind.statementClosed:
+      return statementHead(context, record, event, account);
     case EventKind.notDelivered:
       return elementData(context, record, account, event.authorizationSequence, event.authorizedAfter);
     case EventKind.holdExpired:

@@ -37,6 +37,7 @@ export const eventTypes = [
   'refund.approved',
   'refund.declined',
   'reversal.unmatched',
+  'statement.closed',
   'transaction.advised',
   'transaction.completed',
   'transaction.declined',
@@ -102,6 +103,8 @@ export function plainType(event: PlainEvent, isToken: boolean): EventType | unde
       return 'payment.posted';
     case EventKind.entryPosted:
       return event.accountSlot < 0 ? undefined : 'entry.posted';
+    case EventKind.statementClosed:
+      return 'statement.closed';
     case EventKind.notDelivered:
       return 'authorization.not_delivered';
     case EventKind.holdExpired:
@@ -111,6 +114,7 @@ export function plainType(event: PlainEvent, isToken: boolean): EventType | unde
     case EventKind.idempotency:
     case EventKind.programApplied:
     case EventKind.totalsCompared:
+    case EventKind.accrualMarked:
       return undefined;
   }
 }

@@ -22,6 +22,7 @@ import { ruleRoutes } from './rules.js';
 import { settlementRoutes } from './settlements.js';
 import { simulateRoutes } from './simulate.js';
 import { simulateExpiryRoutes } from './simulate-expiry.js';
+import { statementRoutes } from './statements.js';
 import { type WebhookServices, webhookRoutes } from './webhooks.js';
 
 /** What routes share beside the context. */
@@ -42,6 +43,7 @@ export function allRoutes(context: ControlContext, services: Services): Route[] 
     ...entryRoutes(context),
     ...settlementRoutes(context),
     ...disputeRoutes(context),
+    ...statementRoutes(context),
     ...eventRoutes(services.feed),
     ...webhookRoutes(context, services),
     ...simulateRoutes(context),

@@ -11,6 +11,7 @@ import type { ProgramTables } from './tables.js';
 
 export function compileTables(tables: ProgramTables, dialects: readonly string[]): PolicyTables {
   const { holdLife, tolerance, fuel, mccGroups, responses, forbidden, partialApproval, pinTries, cashFee } = tables;
+  const { interest, statement } = tables;
   return {
     holdLife: new HoldLife(holdLife, mccGroups),
     tolerance: Object.entries(tolerance).map(([group, percent]) => ({ mcc: mccRanges([group], mccGroups), percent })),
@@ -20,6 +21,8 @@ export function compileTables(tables: ProgramTables, dialects: readonly string[]
     partialApproval,
     pinTries,
     cashFee,
+    interest,
+    statement,
   };
 }
 
