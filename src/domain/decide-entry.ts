@@ -169,7 +169,7 @@ function network(desk: Desk, command: Settle | NetworkFee, entry: EntryKind, leg
 /** What was paid is posted whatever was owed: a difference beyond the limit stays on the sub-account, where it is a break. */
 function settle(desk: Desk, command: Settle): CommandResult {
   const difference = command.owed - command.amount;
-  if (!Number.isSafeInteger(difference)) {
+  if (!Number.isSafeInteger(command.owed) || !Number.isSafeInteger(difference)) {
     return refuse('amount_out_of_range', `${command.owed} is no safe integer of minor units`);
   }
   const rounding = Math.abs(difference) <= command.roundingMax ? difference : 0;

@@ -81,7 +81,7 @@ describe('the sums over the records', () => {
         previousOfCard: 0,
       };
       const legs = feeLegs({ amount: 5, currency: 986 });
-      const named = { entry: EntryKind.fee, reference: 'once', note: '', legs };
+      const named = { entry: EntryKind.fee, reference: 'once', note: '', carry: 0, legs };
       fold.applyEvent(0, { ...head, ...place, ...named, kind: EventKind.entryPosted, sequence } satisfies EntryPosted);
     }
     expect(() => fold.finish(0, 3)).toThrow('2 entries have a reference, and 1 references are known');

@@ -358,6 +358,8 @@ describe('the daily accrual', () => {
     expect([page.body.data, page.body.has_more]).toEqual([[body.data[0]], true]);
     const next = await h.call('GET', `/v1/accounts/acc/statements?limit=1&starting_after=${body.data[0].id}`);
     expect([next.body.data, next.body.has_more]).toEqual([[body.data[1]], false]);
+    const newer = await h.call('GET', `/v1/accounts/acc/statements?ending_before=${body.data[1].id}`);
+    expect([newer.body.data, newer.body.has_more]).toEqual([[body.data[0]], false]);
     expect((await h.call('GET', '/v1/accounts/acc/statements?starting_after=stmt_x')).status).toBe(400);
     const feed = await h.call('GET', '/v1/events?limit=100');
     expect(feed.body.data.filter((one: AnswerBody) => one.type === 'statement.closed')).toHaveLength(2);

@@ -80,6 +80,7 @@ describe('a fee', () => {
       reference: 'late-1',
       relatedSequence: 0,
       note: 'late',
+      carry: 0,
       legs: [
         { glAccount: 1120, currency: BRL, sub: 0, amount: 20 },
         { glAccount: 4300, currency: BRL, sub: 0, amount: -20 },

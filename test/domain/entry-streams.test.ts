@@ -23,7 +23,7 @@ const STEPS = Object.keys(disputeSteps) as DisputeStep[];
 
 /** One entry: which, on which account, of how much, and how far back what it names is. */
 interface EntryOp {
-  entry: Change['op'];
+  entry: Change['op'] | 'accrue';
   account: number;
   amount: number;
   back: number;
@@ -32,7 +32,8 @@ interface EntryOp {
 }
 
 const entryOp: fc.Arbitrary<EntryOp> = fc.record({
-  entry: fc.constantFrom<Change['op'][]>(
+  entry: fc.constantFrom<EntryOp['entry'][]>(
+    ...(['accrue', 'accrue'] as const),
     ...([
       'payment',
       'payment',
@@ -50,7 +51,7 @@ const entryOp: fc.Arbitrary<EntryOp> = fc.record({
   amount: fc.integer({ min: 1, max: 3000 }),
   back: fc.integer({ min: 0, max: 2 }),
   // The way to a second presentment is the longest.
-  step: fc.constantFrom(...STEPS, ...Array<DisputeStep[]>(3).fill(['chargeback', 'second_presentment']).flat()),
+  step: fc.constantFrom(...STEPS, ...Array<DisputeStep[]>(3).fill(['chargeback', 'second_presentment', 'win']).flat()),
   reference: fc.integer({ min: 0, max: 40 }),
 });
 /** The model knows no charge-off, which a payment would pay down: payments are among the entries. */
@@ -78,6 +79,10 @@ class Stream {
 
   #enter(op: EntryOp): void {
     const { book, nowMs } = this.player;
+    if (op.entry === 'accrue') {
+      this.accrue(1 + (op.amount % 3));
+      return;
+    }
     const command = this.#command(op);
     if (command === undefined) return;
     const before = book.history.events.length;
@@ -86,6 +91,16 @@ class Stream {
     else expect(book.history.events.length, 'a refusal leaves no record').toBe(before);
     this.player.model.entered(book.history.events.length - before, nowMs);
     this.#tellModel();
+  }
+
+  /** The next slice of the day that it is. */
+  accrue(limit: number): boolean {
+    const { book, nowMs, model } = this.player;
+    const before = book.history.events.length;
+    const result = book.accrue(Math.floor(nowMs / 86_400_000), limit, nowMs);
+    model.entered(book.history.events.length - before, nowMs);
+    this.#tellModel();
+    return result.ok && 'accrued' in result && result.accrued.isDone;
   }
 
   /** The newest record but `back` of a kind. */
@@ -161,7 +176,8 @@ class Stream {
 }
 
 /** What a verification says of the records, and what every account must be. */
-function check({ player, done }: Stream): void {
+function check(played: Stream): void {
+  const { player, done } = played;
   const { book } = player;
   const { accounts } = book.state;
   const fold = new DomainFold(() => undefined);
@@ -177,10 +193,12 @@ function check({ player, done }: Stream): void {
     for (const gl of [1130, 1131, 1200, 5300]) expect(parts[component(gl)], `${gl}`).toBeGreaterThanOrEqual(0);
   }
   book.restart();
+  while (!played.accrue(2));
   // What was done once is not done again.
   const records = book.history.events.length;
   const { high, low } = book.state.digest;
   for (const command of done) expect(book.command(command, player.nowMs).ok, command.op).toBe(false);
+  expect(played.accrue(100)).toBe(true);
   expect(book.history.events.length).toBe(records);
   expect([book.state.digest.high, book.state.digest.low]).toEqual([high, low]);
 }
@@ -200,9 +218,13 @@ test('keep the books: entries balance, accounts are the sum of their parts, and 
 
 test('streams reach every entry and every step', { timeout: PATIENCE_MS }, () => {
   const seen = new Map<string, number>();
-  for (const steps of fc.sample(stream, { numRuns: 400, seed: 11 })) {
+  for (const steps of fc.sample(stream, { numRuns: 500, seed: 11 })) {
     const played = new Stream();
     played.run(steps);
+    for (const { kind } of played.player.book.history.events) {
+      if (kind === EventKind.statementClosed || kind === EventKind.accrualMarked)
+        seen.set(`event ${kind}`, (seen.get(`event ${kind}`) ?? 0) + 1);
+    }
     for (const command of played.done) {
       const name = command.op === 'dispute_step' ? command.step : command.op;
       seen.set(name, (seen.get(name) ?? 0) + 1);
@@ -218,5 +240,6 @@ test('streams reach every entry and every step', { timeout: PATIENCE_MS }, () =>
     'settlement',
     'network_fee',
   ];
-  for (const name of [...ops, 'open_dispute', ...STEPS]) expect(seen.get(name) ?? 0, name).toBeGreaterThan(5);
+  for (const name of [...ops, 'open_dispute', ...STEPS, 'event 17', 'event 18'])
+    expect(seen.get(name) ?? 0, name).toBeGreaterThan(5);
 });

@@ -8,7 +8,7 @@ import { accountSlotOf } from '../events/event-object.js';
 import { catchUp, type JournalRecord, readRecord, Slices, walkChain } from '../history.js';
 import { eventId, eventPlace } from '../ids.js';
 import { dayOf } from '../legs.js';
-import { listAnswer } from '../list.js';
+import { badCursor, type Cursor, cursorOf, listAnswer, listQuery, Page, type PageQuery } from '../list.js';
 import { ApiError } from '../problem.js';
 import { type Answer, type Route, route } from '../route.js';
 import { journalRead, shardWrite } from '../route-errors.js';
@@ -49,17 +49,15 @@ export function statementRoutes(context: ControlContext): Route[] {
       access: 'read',
       idempotency: 'none',
       params: z.object({ id: schemas.chosenId }),
-      query: z.strictObject({ limit: schemas.limit.optional(), starting_after: z.string().max(64).optional() }),
+      query: listQuery({}),
       errors: [...journalRead, 'capacity_exceeded'],
       answers: { 200: { description: 'A page of statements', schema: shapes.statementList } },
       handle({ params, query }) {
-        return statements(context, params.id, query.limit ?? STATEMENTS_SHOWN, query.starting_after);
+        return statements(context, params.id, query);
       },
     }),
   ];
 }
-
-const STATEMENTS_SHOWN = 10;
 
 interface Done {
   done: boolean;
@@ -92,42 +90,66 @@ type StatementRecord = JournalRecord & { event: StatementClosed };
 const isStatement = (record: JournalRecord): record is StatementRecord =>
   record.event?.kind === EventKind.statementClosed;
 
-async function statements(
-  context: ControlContext,
-  id: string,
-  limit: number,
-  after: string | undefined,
-): Promise<Answer> {
+interface Found {
+  readonly record: StatementRecord;
+  /** Of the entries behind it, down to the statement before. */
+  readonly sums: StatementSums;
+}
+
+/** A page of statements. Each is complete when the walk meets the one before it, or the beginning of the account. */
+async function statements(context: ControlContext, id: string, query: PageQuery): Promise<Answer> {
   const account = await requireAccount(context, id);
   const shard = context.placement(id);
   await catchUp(context, shard, account.newestSequence);
-  const from = after === undefined ? account.newestSequence : placeOf(context, shard, account.slot, after);
-  const found: { record: StatementRecord; sums: StatementSums }[] = [];
+  const cursor = cursorOf(query);
+  const place = cursor === undefined ? 0 : placeOf(context, shard, account.slot, cursor);
+  const behind = cursor?.param === 'starting_after';
+  const page = new Page<Found>(query);
   const slices = new Slices();
-  for (const record of walkChain(context, shard, from, 'account')) {
-    if (after !== undefined && record.sequence === from) continue;
+  let open: Found | undefined;
+  let isFull = false;
+  for (const record of walkChain(context, shard, behind ? place : account.newestSequence, 'account')) {
+    if (record.sequence === place) {
+      if (behind) continue;
+      break;
+    }
     await slices.step();
-    const open = found.at(-1);
-    if (isStatement(record)) found.push({ record, sums: new StatementSums() });
-    else open?.sums.add(record);
-    if (found.length > limit) break;
-    if (slices.total < LIST_SCAN_MAX) continue;
-    // The last one may have entries that were not met.
-    if (found.length < 2) throw new ApiError('capacity_exceeded', 'Too many entries between two statements.');
-    found.length = Math.min(found.length, limit + 1);
-    break;
+    if (slices.total >= LIST_SCAN_MAX) return tooMany(context, account, page, cursor);
+    if (!isStatement(record)) {
+      open?.sums.add(record);
+      continue;
+    }
+    isFull = open !== undefined && !page.add(open);
+    if (isFull) break;
+    open = { record, sums: new StatementSums() };
   }
-  const hasMore = found.length > limit || slices.total >= LIST_SCAN_MAX;
-  const shown = hasMore ? found.slice(0, -1) : found;
-  const data = shown.map(({ record, sums }) => statementObject(context, account, record, sums));
-  return listAnswer(data, hasMore, hasMore ? eventId(context, 'stmt', shard, shown.at(-1)!.record.sequence) : null);
+  if (open !== undefined && !isFull) page.add(open);
+  return listAnswer(
+    page.items.map(({ record, sums }) => statementObject(context, account, record, sums)),
+    page.hasMore,
+  );
 }
 
-function placeOf(context: ControlContext, shard: number, accountSlot: number, id: string): number {
-  const place = eventPlace(context, 'stmt', id);
+/** The walk ended early: what is complete, and where to go on. */
+function tooMany(
+  context: ControlContext,
+  account: { id: string; currency: number },
+  page: Page<Found>,
+  cursor: Cursor | undefined,
+): Answer {
+  if (cursor?.param === 'ending_before')
+    throw new ApiError('invalid_query', 'Too many records between the newest and ending_before: use starting_after.', {
+      param: 'ending_before',
+    });
+  const last = page.items.at(-1)?.record;
+  if (last === undefined) throw new ApiError('capacity_exceeded', 'Too many entries between two statements.');
+  const data = page.items.map(({ record, sums }) => statementObject(context, account, record, sums));
+  return listAnswer(data, true, eventId(context, 'stmt', last.shard, last.sequence));
+}
+
+function placeOf(context: ControlContext, shard: number, accountSlot: number, cursor: Cursor): number {
+  const place = eventPlace(context, 'stmt', cursor.id);
   const record = place?.shard === shard ? readRecord(context, shard, place.number) : undefined;
   if (record !== undefined && isStatement(record) && accountSlotOf(record) === accountSlot) return record.sequence;
-  throw new ApiError('invalid_query', 'The cursor is not the id of a statement of the account.', {
-    param: 'starting_after',
-  });
+  throw badCursor(cursor);
 }
