@@ -16,6 +16,7 @@ import {
 import { ControlKind } from '../domain/controls/verdict.js';
 import type { MessageEvent, PlainEvent, Posting } from '../domain/events.js';
 import { HoldFlag } from '../domain/hold-table.js';
+import { EntryKind } from '../domain/ledger/entry-kinds.js';
 import { ABSENT, Carried, type MessageInput, Text } from '../domain/message.js';
 import { CounterChanges } from '../domain/velocity/counter-changes.js';
 import { dialectNames } from '../iso8583/dialects.js';
@@ -196,7 +197,7 @@ function inputObject(input: MessageInput): JsonObject {
 }
 
 /** Columns that hold a code, and their words. */
-const codeTables: Record<string, Readonly<Record<string, number>>> = { type: AccountType };
+const codeTables: Record<string, Readonly<Record<string, number>>> = { type: AccountType, entry: EntryKind };
 
 export function eventObject(shard: number, event: PlainEvent): JsonObject {
   const { kind, sequence, timeMs, ...rest } = event;

@@ -77,12 +77,15 @@ describe('records as JSON', () => {
       '7 program_applied',
       '8 controls_set',
       '9 payment',
-      '10 poison',
-      '11 unknown_card_count',
-      '12 idempotency',
-      '13 totals_compared',
-      '14 message',
-      '15 message',
+      '10 entry_posted',
+      '11 accrual_marked',
+      '12 statement_closed',
+      '13 poison',
+      '14 unknown_card_count',
+      '15 idempotency',
+      '16 totals_compared',
+      '17 message',
+      '18 message',
     ]);
     expect(records[0]).toMatchObject({
       id: 'acc_1.A-z',
@@ -92,8 +95,16 @@ describe('records as JSON', () => {
     });
     expect(records[1]).toMatchObject({ status: 'frozen' });
     expect(records[3]).toMatchObject({ status: 'lost', previous_of_card: 3 });
-    expect(records[12]).toMatchObject({ mti: 501, equal: 0, theirs: [{ field: 76, value: 3 }, { field: 97 }] });
-    expect(records[13]).toMatchObject({
+    expect(records[9]).toMatchObject({
+      entry: 'settlement',
+      note: 'paid late, as é agreed',
+      legs: [
+        { gl_account: 2100, currency: 840, amount: 22_289_156 },
+        { gl_account: 1300, sub: 0 },
+      ],
+    });
+    expect(records[15]).toMatchObject({ mti: 501, equal: 0, theirs: [{ field: 76, value: 3 }, { field: 97 }] });
+    expect(records[16]).toMatchObject({
       element: 'authorization',
       response_code: '00',
       approval_code: '000007',
@@ -109,11 +120,11 @@ describe('records as JSON', () => {
         carried: ['track2', 'chip'],
       },
     });
-    expect(records[13]!.verdicts).toMatchObject({ message_type: 'pass' });
+    expect(records[16]!.verdicts).toMatchObject({ message_type: 'pass' });
   });
 
   it('shows the effects that only some messages have', () => {
-    expect(records[14]).toMatchObject({
+    expect(records[17]).toMatchObject({
       ...{ original_sequence: 3, element_sequence: 5, token_slot: 2, hold_placed: true, authorized_after: 900 },
       hold_flags: ['refund', 'counted'],
       card_status_after: 'stolen',
@@ -134,7 +145,7 @@ describe('records as JSON', () => {
       input: { cash_back: 300, advice_reason: 'S', file_action: '1', file_code: '04', business_day: '2024-10-04' },
     });
     for (const name of ['finding', 'rules', 'readings', 'changes', 'postings', 'token_slot', 'hold_flags'])
-      expect(records[13], name).not.toHaveProperty(name);
+      expect(records[16], name).not.toHaveProperty(name);
   });
 
   it('shows what a roll-back gave back, and posted back', () => {
@@ -150,15 +161,15 @@ describe('records as JSON', () => {
 
   it('leaves out what was absent', () => {
     for (const name of ['billing_amount', 'replacement_amount', 'original_mti', 'function'])
-      expect(records[13]!.input, name).not.toHaveProperty(name);
+      expect(records[16]!.input, name).not.toHaveProperty(name);
     for (const name of ['previous_of_card', 'original_sequence', 'tombstone', 'reason'])
-      expect(records[13], name).not.toHaveProperty(name);
+      expect(records[16], name).not.toHaveProperty(name);
   });
 
   it('is JSON and holds no fingerprint, expiry or service code', () => {
     const text = JSON.stringify(records);
     for (const secret of ['fingerprint', '"expiry"', 'service_code', '2912']) expect(text).not.toContain(secret);
-    expect(JSON.parse(text)).toHaveLength(15);
+    expect(JSON.parse(text)).toHaveLength(18);
   });
 
   it('shows a time that is none as its number', () => {
