@@ -62,10 +62,12 @@ export function writePlain(out: MsgpackWriter, event: PlainEvent): void {
       numbers(out, event.previousOfAccount);
       break;
     case EventKind.entryPosted:
-      head(out, event, 12);
+      head(out, event, 14);
       numbers(out, event.entry, event.accountSlot, event.cardSlot, event.day);
       out.text(event.reference);
       numbers(out, event.relatedSequence);
+      out.text(event.note);
+      numbers(out, event.carry);
       entryLegs(out, event.legs);
       numbers(out, event.previousOfAccount, event.previousOfCard);
       break;
@@ -79,6 +81,15 @@ export function writePlain(out: MsgpackWriter, event: PlainEvent): void {
       out.binary(event.changes);
       entryLegs(out, event.legs);
       numbers(out, event.previousOfAccount, event.previousOfCard);
+      break;
+    case EventKind.accrualMarked:
+      head(out, event, 5);
+      numbers(out, event.day, event.nextSlot);
+      break;
+    case EventKind.statementClosed:
+      head(out, event, 9);
+      numbers(out, event.accountSlot, event.day, event.balance, event.minimumDue, event.dueDay);
+      numbers(out, event.previousOfAccount);
       break;
     case EventKind.totalsCompared:
       head(out, event, 13);
@@ -340,7 +351,7 @@ form(EventKind.payment, 1, 9, (r, sequence, timeMs) => ({
   postings: readPostings(r),
   previousOfAccount: r.integer(),
 }));
-form(EventKind.entryPosted, 1, 12, (r, sequence, timeMs) => ({
+form(EventKind.entryPosted, 1, 14, (r, sequence, timeMs) => ({
   kind: EventKind.entryPosted,
   sequence,
   timeMs,
@@ -350,6 +361,8 @@ form(EventKind.entryPosted, 1, 12, (r, sequence, timeMs) => ({
   day: r.integer(),
   reference: r.text(),
   relatedSequence: r.integer(),
+  note: r.text(),
+  carry: r.integer(),
   legs: readEntryLegs(r),
   previousOfAccount: r.integer(),
   previousOfCard: r.integer(),
@@ -378,6 +391,24 @@ form(EventKind.clearingPosted, 1, 25, (r, sequence, timeMs) => ({
   legs: readEntryLegs(r),
   previousOfAccount: r.integer(),
   previousOfCard: r.integer(),
+}));
+form(EventKind.accrualMarked, 1, 5, (r, sequence, timeMs) => ({
+  kind: EventKind.accrualMarked,
+  sequence,
+  timeMs,
+  day: r.integer(),
+  nextSlot: r.integer(),
+}));
+form(EventKind.statementClosed, 1, 9, (r, sequence, timeMs) => ({
+  kind: EventKind.statementClosed,
+  sequence,
+  timeMs,
+  accountSlot: r.integer(),
+  day: r.integer(),
+  balance: r.integer(),
+  minimumDue: r.integer(),
+  dueDay: r.integer(),
+  previousOfAccount: r.integer(),
 }));
 form(EventKind.totalsCompared, 1, 13, (r, sequence, timeMs) => ({
   kind: EventKind.totalsCompared,
