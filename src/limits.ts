@@ -85,8 +85,8 @@ export const CREDIT_BALANCE_MAX = 1_000_000_000_000_000;
 /** Accounts per shard: as many as cards, 24 bits. */
 export const ACCOUNTS_PER_SHARD_MAX = 2 ** 24 - 1;
 
-/** An authorization can be named by a reversal for the longest hold life (31 days) and 90 days more, in ms. Beyond it a
- * DE7 without a year would begin to be ambiguous. */
+/** An authorization can be named by a reversal for the longest hold life (31 days) and 90 days more, in ms, and while its
+ * hold is open. Beyond it a DE7 without a year would begin to be ambiguous. */
 export const MATCHABLE_MS = (31 + 90) * 24 * 3_600_000;
 
 /** Largest fixed header between a frame's length and its message: a TPDU is 5 bytes, network headers reach 26. */

@@ -104,8 +104,9 @@ export function wasReversed({ state, history, keys }: DecisionContext, out: Mess
 }
 
 /** The open hold that an increment or a replacement belongs to. Without one it is decided as a new authorization. */
-function findHold({ state, history, keys }: DecisionContext, out: MessageEvent): void {
-  const named = findContinued(history, keys, out);
+function findHold(context: DecisionContext, out: MessageEvent): void {
+  const { state, history } = context;
+  const named = findContinued(context, out);
   if (named > 0) {
     const event = history.read(named);
     const root = rootOf(event);

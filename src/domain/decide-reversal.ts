@@ -42,7 +42,7 @@ const after = new Standing();
 export function decideReversal(context: DecisionContext, out: MessageEvent): void {
   const { state, history, keys } = context;
   out.response = Response.approved;
-  const named = findOriginal(history, keys, out);
+  const named = findOriginal(context, out);
   if (named === 0) {
     out.verdict(Step.original, Verdict.notFound);
     out.tombstone = 1;
@@ -69,6 +69,8 @@ export function decideReversal(context: DecisionContext, out: MessageEvent): voi
     const approved = isApproval(response) ? approvedAmount : 0;
     const left = added < 0 ? Math.min(stays, approved) : approved;
     out.approvedAmount = undoneBy(history, keys, root) === Undone.no ? left : 0;
+    // What was posted for it stays, and so does what that has counted.
+    out.authorizedAfter = readStanding(history, keys, root, before).total;
     return;
   }
   const authorized = state.holds.authorized(slot);
@@ -167,7 +169,10 @@ export function decideNotDelivered(
   // Of an increment only what it added goes back, of an authorization everything.
   const added = addedBy(context, sequence);
   const back = added < 0 ? remaining : Math.min(remaining, added);
-  const authorizedAfter = cleared + remaining - back;
+  const countedMessage = contribution.read(approval, state.accounts.currency(accountSlot)).toMessage();
+  // Without a hold what a later message posted stays, unless the approval posted itself.
+  const isPosted = slot < 0 && !posts;
+  const stays = isPosted ? readStanding(history, keys, authorization, before).total : cleared + remaining - back;
   return {
     kind: EventKind.notDelivered,
     sequence: 0,
@@ -176,10 +181,10 @@ export function decideNotDelivered(
     cardSlot,
     originalSequence: sequence,
     authorizationSequence: authorization,
-    authorizedAfter,
-    counted: contribution.read(approval, state.accounts.currency(accountSlot)).toMessage(),
+    authorizedAfter: stays,
+    counted: countedMessage,
     postings: posts ? postedBack(history, keys, authorization) : [],
-    changes: counts ? packedGiveBack(context, authorization, authorizedAfter) : new Uint8Array(0),
+    changes: counts ? packedGiveBack(context, authorization, stays) : new Uint8Array(0),
     holdDelta: 0 - back,
     previousOfAccount: state.accounts.newest(accountSlot),
     previousOfCard: state.cards.newest(cardSlot),

@@ -7,6 +7,7 @@ import { applyEvent, applyMessage } from '#src/domain/apply.js';
 import { EventKind } from '#src/domain/codes.js';
 import type { Change, CommandResult } from '#src/domain/commands.js';
 import { ControlBook } from '#src/domain/controls/control-book.js';
+import { LimitsReader } from '#src/domain/controls/limits-view.js';
 import { decideCommand } from '#src/domain/decide-command.js';
 import { decideExpiry, firstDue, newExpiry } from '#src/domain/decide-expiry.js';
 import { DECIDED, decideMessage } from '#src/domain/decide-message.js';
@@ -16,7 +17,9 @@ import { MessageEvent, type PlainEvent } from '#src/domain/events.js';
 import type { Found, History } from '#src/domain/history.js';
 import { IndexKeys, keysOfEvent } from '#src/domain/index-keys.js';
 import type { MessageInput } from '#src/domain/message.js';
+import { applyProgram } from '#src/domain/program/apply-program.js';
 import { Policies, type Policy, PolicyBook } from '#src/domain/program/policy.js';
+import { makeSnapshot, type SnapshotRule } from '#src/domain/program/snapshot.js';
 import { ReplyFacts, replyFacts } from '#src/domain/reply-facts.js';
 import { RequestChecks } from '#src/domain/request-checks.js';
 import { ShardState } from '#src/domain/shard-state.js';
@@ -137,10 +140,23 @@ export interface Outcome {
   event: MessageEvent;
 }
 
+const calendar = new IntlZoneCalendar();
+
+/** Of a program: what decisions read. Tables and controls are JSON. */
+interface GivenProgram {
+  tables: unknown;
+  controls: unknown;
+  rules?: readonly SnapshotRule[];
+}
+
+/** Of a program: what decisions do not read. */
+const UNUSED = { id: 'program', currency: 'BRL', product: 'credit', sandbox: true };
+
 export class Book {
   state = new ShardState(0);
   readonly keys = new IndexKeys(0x12345678, 0x0badcafe);
   readonly history = new MemoryHistory();
+  readonly #controls = new ControlBook(new WindowClock(calendar));
   context: DecisionContext;
   readonly #policy: Policy | undefined;
   readonly #out = new MessageEvent();
@@ -166,7 +182,7 @@ export class Book {
     const policy = this.#policy;
     const policies =
       policy === undefined ? new Policies(state.programs, new PolicyBook(dialectNames)) : { of: () => policy };
-    const checks = new RequestChecks(state, new ControlBook(new WindowClock(new IntlZoneCalendar())));
+    const checks = new RequestChecks(state, this.#controls);
     return { state, history, keys, policies, checks };
   }
 
@@ -197,6 +213,25 @@ export class Book {
 
   command(command: Change, nowMs: number): CommandResult {
     return decideCommand(this.state, command, nowMs, (event) => this.#commit(event));
+  }
+
+  /**
+   * Hands the shard a revision of a program.
+   * @throws Error when it is not valid
+   */
+  applyProgram(program: number, revision: number, given: GivenProgram, nowMs: number): void {
+    const made = makeSnapshot({ ...UNUSED, rules: [], ...given }, revision, {
+      dialects: dialectNames,
+      knowsZone: (zone) => calendar.knows(zone),
+    });
+    if (!made.ok) throw new Error(JSON.stringify(made.problems));
+    const command = { op: 'apply_program', program, revision, text: made.text } as const;
+    applyProgram(this.state, command, nowMs, (event) => this.#commit(event));
+  }
+
+  /** What limits cards and accounts now. */
+  get limits(): LimitsReader {
+    return new LimitsReader(this.state, this.#controls, this.context.policies);
   }
 
   /** The reply of the approval at `sequence` was not delivered; false when there is nothing to roll back. */

@@ -1,0 +1,224 @@
+/**
+ * What random histories are made of: small operations that speak of earlier messages by counting back, so that a failing
+ * history shrinks to a few lines which can be read.
+ */
+import fc from 'fast-check';
+import type { ModelCard } from './reference/entry.js';
+
+/** Accounts and their cards with the ends of these, two of them near; `x` and `y` are cards that nobody knows. */
+export const ACCOUNTS = [
+  { id: 'reais', currency: 986, limit: 100_000, cards: { a: 3112, b: 2611 } },
+  { id: 'yen', currency: 392, limit: 5_000, cards: { c: 2701 } },
+  { id: 'dinars', currency: 414, limit: 3_000_000_000_000, cards: { d: 3112 } },
+] as const;
+export const CARDS = ['a', 'b', 'c', 'd', 'x', 'y'] as const;
+
+export type Way =
+  | 'hold'
+  | 'network'
+  | 'de90'
+  | 'de90 padded'
+  | 'de90 without acquirer'
+  | 'rrn'
+  | 'rrn and code'
+  | 'own'
+  | 'nothing';
+
+export type Op =
+  | {
+      op: 'request';
+      card: number;
+      mti: number;
+      pc: number;
+      amount: number;
+      currency: number;
+      flags: number;
+      merchant: number;
+    }
+  /** A plain request that can be named in every way. */
+  | { op: 'purchase'; card: number; mti: number; amount: number; merchant: number }
+  | { op: 'again'; back: number; marked: boolean; change: 'no' | 'amount' | 'bill' | 'zero' | 'de7' | 'terminal' }
+  | { op: 'reverse'; back: number; mti: number; way: Way; stays: number }
+  | { op: 'change'; back: number; fn: 'I' | 'R'; percent: number; way: Way; flags: number }
+  | { op: 'advise'; back: number; mti: number; why: string; percent: number; way: Way; flags: number }
+  | { op: 'list'; card: number; file: string; listing: number }
+  | { op: 'reverse early'; card: number; amount: number; way: Way; stays: number }
+  | { op: 'late original'; back: number }
+  | { op: 'undelivered'; back: number }
+  | { op: 'pay'; account: number; amount: number; reference: number }
+  | { op: 'limit'; account: number; limit: number }
+  | { op: 'account'; account: number; status: 'open' | 'frozen' | 'closed' }
+  | { op: 'card'; card: number; status: ModelCard['status'] }
+  | { op: 'limits'; card: number; amount: number; count: number }
+  | { op: 'restart' }
+  | { op: 'wait'; minutes: number }
+  | { op: 'sweep'; days: number };
+
+const back = fc.integer({ min: 0, max: 6 });
+const way = fc.constantFrom<Way[]>(
+  'hold',
+  'network',
+  'de90',
+  'de90 padded',
+  'de90 without acquirer',
+  'rrn',
+  'rrn and code',
+  'own',
+  'nothing',
+);
+const amount = fc.oneof(
+  { weight: 6, arbitrary: fc.integer({ min: 1, max: 60_000 }) },
+  { weight: 1, arbitrary: fc.constant(0) },
+  { weight: 1, arbitrary: fc.integer({ min: 1_000_000, max: 999_999_999_999 }) },
+);
+/** Share of the amount that stays authorized, in percent; 0 = a full reversal without DE95. */
+const stays = fc.constantFrom(0, 0, 0, 1, 33, 50, 99, 100, 150);
+
+const operations = {
+  request: fc.record<Op & { op: 'request' }>({
+    op: fc.constant('request'),
+    card: fc.integer({ min: 0, max: CARDS.length - 1 }),
+    mti: fc.constantFrom(100, 100, 200),
+    pc: fc.constantFrom(
+      0,
+      0,
+      0,
+      10_000,
+      170_000,
+      300_000,
+      310_000,
+      380_000,
+      200_000,
+      90_000,
+      260_000,
+      110_000,
+      500_000,
+    ),
+    amount,
+    currency: fc.integer({ min: 0, max: 5 }),
+    flags: fc.integer({ min: 0, max: 255 }),
+    merchant: fc.integer({ min: 0, max: 11 }),
+  }),
+  purchase: fc.record<Op & { op: 'purchase' }>({
+    op: fc.constant('purchase'),
+    card: fc.constantFrom(0, 0, 0, 1, 3),
+    mti: fc.constantFrom(100, 100, 100, 200),
+    amount: fc.integer({ min: 1, max: 20_000 }),
+    merchant: fc.integer({ min: 0, max: 11 }),
+  }),
+  again: fc.record<Op & { op: 'again' }>({
+    op: fc.constant('again'),
+    back,
+    marked: fc.boolean(),
+    change: fc.constantFrom('no', 'no', 'amount', 'bill', 'zero', 'de7', 'terminal'),
+  }),
+  reverse: fc.record<Op & { op: 'reverse' }>({
+    op: fc.constant('reverse'),
+    back,
+    mti: fc.constantFrom(400, 401, 420, 421),
+    way,
+    stays,
+  }),
+  change: fc.record<Op & { op: 'change' }>({
+    op: fc.constant('change'),
+    back,
+    fn: fc.constantFrom('I', 'I', 'R'),
+    percent: fc.constantFrom(1, 20, 50, 100, 130, 300),
+    way,
+    flags: fc.integer({ min: 0, max: 255 }),
+  }),
+  advise: fc.record<Op & { op: 'advise' }>({
+    op: fc.constant('advise'),
+    back,
+    mti: fc.constantFrom(120, 121, 220),
+    why: fc.constantFrom('S', 'C', 'C', 'D', ''),
+    percent: fc.constantFrom(0, 1, 50, 100, 100, 120, 1000),
+    way,
+    flags: fc.integer({ min: 0, max: 255 }),
+  }),
+  list: fc.record<Op & { op: 'list' }>({
+    op: fc.constant('list'),
+    card: fc.integer({ min: 0, max: CARDS.length - 1 }),
+    file: fc.constantFrom('1', '2', '3', '3', '5'),
+    listing: fc.constantFrom(41, 43, 46, 54, 62, 5, 36, 4, 99, -1),
+  }),
+  'reverse early': fc.record<Op & { op: 'reverse early' }>({
+    op: fc.constant('reverse early'),
+    card: fc.integer({ min: 0, max: CARDS.length - 1 }),
+    amount,
+    way,
+    stays,
+  }),
+  'late original': fc.record<Op & { op: 'late original' }>({ op: fc.constant('late original'), back }),
+  undelivered: fc.record<Op & { op: 'undelivered' }>({ op: fc.constant('undelivered'), back }),
+  pay: fc.record<Op & { op: 'pay' }>({
+    op: fc.constant('pay'),
+    account: fc.integer({ min: 0, max: 2 }),
+    amount: fc.integer({ min: 0, max: 50_000 }),
+    reference: fc.integer({ min: 0, max: 5 }),
+  }),
+  limit: fc.record<Op & { op: 'limit' }>({
+    op: fc.constant('limit'),
+    account: fc.integer({ min: 0, max: 2 }),
+    limit: fc.integer({ min: 0, max: 200_000 }),
+  }),
+  account: fc.record<Op & { op: 'account' }>({
+    op: fc.constant('account'),
+    account: fc.integer({ min: 0, max: 2 }),
+    status: fc.constantFrom('open', 'open', 'frozen', 'closed'),
+  }),
+  card: fc.record<Op & { op: 'card' }>({
+    op: fc.constant('card'),
+    card: fc.integer({ min: 0, max: 3 }),
+    status: fc.constantFrom('active', 'active', 'active', 'inactive', 'paused', 'lost', 'stolen', 'closed', 'expired'),
+  }),
+  limits: fc.record<Op & { op: 'limits' }>({
+    op: fc.constant('limits'),
+    card: fc.integer({ min: 0, max: 3 }),
+    amount: fc.constantFrom(0, 20_000, 60_000, 90_000),
+    count: fc.constantFrom(0, 1, 1, 2),
+  }),
+  restart: fc.constant<Op>({ op: 'restart' }),
+  wait: fc.record<Op & { op: 'wait' }>({
+    op: fc.constant('wait'),
+    minutes: fc.constantFrom(1, 5, 11, 60, 1441),
+  }),
+  sweep: fc.record<Op & { op: 'sweep' }>({
+    op: fc.constant('sweep'),
+    // To the ends of lives, between them, and beyond what can still be named.
+    days: fc.constantFrom(0, 2, 5, 6, 7, 10, 29, 30, 92, 122),
+  }),
+} satisfies Record<Op['op'], fc.Arbitrary<Op>>;
+
+/** How often the operations come, by name. */
+export type Weights = Partial<Record<Op['op'], number>>;
+
+/** Everything, each as often as it needs. */
+const usual: Required<Weights> = {
+  request: 10,
+  purchase: 4,
+  again: 4,
+  reverse: 5,
+  change: 4,
+  advise: 5,
+  list: 2,
+  'reverse early': 2,
+  'late original': 2,
+  undelivered: 1,
+  pay: 1,
+  limit: 1,
+  account: 1,
+  card: 1,
+  limits: 2,
+  restart: 1,
+  wait: 2,
+  sweep: 2,
+};
+
+/** An operation of a history that is mostly about something: some come more often than usual, or (0) not at all. */
+export function operationOf(focus: Weights = {}): fc.Arbitrary<Op> {
+  const weights = Object.entries({ ...usual, ...focus }) as [Op['op'], number][];
+  return fc.oneof(...weights.map(([name, weight]) => ({ weight, arbitrary: operations[name] as fc.Arbitrary<Op> })));
+}
+
+export const operation = operationOf();

@@ -1,0 +1,468 @@
+/**
+ * The rules once more, as plainly as possible: objects, Maps, linear searches over everything that ever happened, bigint
+ * where a product could be large. It shares no code with the engine, and it is far too slow to be one. The property test
+ * drives both with the same random histories and compares every answer and every balance.
+ *
+ * Approval codes are the engine's choice: the model says whether there is one, takes note of it, and the test checks that
+ * it is unique.
+ */
+import type { ControlsJson } from '../velocity-model.js';
+import { Balances, reducedBy } from './balances.js';
+import {
+  type Answer,
+  approved,
+  approves,
+  asNew,
+  type Entry,
+  isNoChange,
+  isRequest,
+  type ModelAccount,
+  type ModelCard,
+} from './entry.js';
+import { type Asked, Limits, NO_MONEY } from './limits.js';
+import { isCredit, isFinancial, isMalformed, type Message, typeOf, type What, whatIs } from './message.js';
+import { cashOf, inAccountCurrency, inMerchantCurrency, oneMajorUnit, stayingOf } from './money.js';
+import { Past } from './past.js';
+import { codeOf, feeOf, fuelOf, lifeMs, type ModelProgram } from './program.js';
+
+/** A message at its place: what every entry about it has. */
+interface Base {
+  atMs: number;
+  what: What;
+  message: Message;
+  card: string;
+}
+
+/** Why a request is declined: the name of the reason, and the DE39 that it has unless the program says otherwise. */
+type Refusal = [reason: string, code: string];
+
+const FINAL = ['lost', 'stolen', 'closed'];
+
+export class ReferenceModel {
+  program: ModelProgram;
+  readonly balances = new Balances();
+  readonly limits = new Limits();
+  readonly past = new Past();
+  /** How often histories reached a case worth naming. */
+  readonly seen = new Map<string, number>();
+  readonly #references = new Set<string>();
+
+  constructor(program: ModelProgram) {
+    this.program = program;
+  }
+
+  /** Takes note of the approval code that the engine gave. */
+  noteCode(sequence: number, code: number): void {
+    this.past.log[sequence - 1]!.code = code;
+  }
+
+  // ---- commands ----
+
+  applyProgram(program: ModelProgram, atMs: number): void {
+    this.program = program;
+    this.limits.windows.program = program.controls;
+    this.past.add({ atMs });
+  }
+
+  createAccount(id: string, currency: number, limit: number, atMs: number): void {
+    const owes = { purchases: 0, cash: 0, fees: 0, interest: 0, credit: 0 };
+    this.balances.accounts.set(id, { id, currency, limit, status: 'open', owes });
+    this.limits.addAccount(id);
+    this.past.add({ atMs });
+  }
+
+  createCard(name: string, account: string, expiry: number, atMs: number): void {
+    this.balances.cards.set(name, { account: this.balances.accounts.get(account)!, status: 'active', expiry });
+    this.limits.addCard(name, account);
+    this.past.add({ atMs });
+  }
+
+  setCard(name: string, status: ModelCard['status'], atMs: number): boolean {
+    const card = this.balances.cards.get(name)!;
+    if (FINAL.includes(card.status) && card.status !== status) return false;
+    card.status = status;
+    this.past.add({ atMs });
+    return true;
+  }
+
+  setCardControls(name: string, controls: ControlsJson | undefined, atMs: number): void {
+    if (this.limits.setCardControls(name, controls)) this.past.add({ atMs });
+  }
+
+  setAccount(id: string, change: { status?: ModelAccount['status']; limit?: number }, atMs: number): boolean {
+    const account = this.balances.accounts.get(id)!;
+    if (account.status === 'closed') return false;
+    Object.assign(account, change);
+    this.past.add({ atMs });
+    return true;
+  }
+
+  pay(id: string, amount: number, reference: string, atMs: number): boolean {
+    const unique = `${id} ${reference}`;
+    if (amount < 1 || this.#references.has(unique)) return false;
+    this.#references.add(unique);
+    this.balances.pay(this.balances.accounts.get(id)!, amount);
+    this.past.add({ atMs });
+    return true;
+  }
+
+  /** The reply of an approval could not be sent: it is rolled back, of an increment what it added. */
+  notDelivered(sequence: number, atMs: number): boolean {
+    const { past, balances } = this;
+    const entry = past.log[sequence - 1]!;
+    if (!entry.message || !isRequest(entry.what) || !approves(entry.response)) return false;
+    if (past.isRolledBack(entry)) return false;
+    const root = entry.original ?? entry;
+    const hold = balances.holds.get(root.sequence);
+    if (hold) balances.set(root.sequence, entry.original ? hold.authorized - past.stillAdded(entry) : 0);
+    if (entry.posted) balances.charge(entry, { purchases: 0, cash: 0, fee: 0, credit: 0 });
+    if (past.isExpired(root)) this.#reach('roll-back after expiry');
+    past.add({ atMs, what: 'roll-back', card: entry.card, original: entry });
+    this.#recount(root, entry);
+    return true;
+  }
+
+  /** The sweep: every hold whose life is over ends, in the order of their ends; what was cleared of it stays. Gives how many. */
+  sweep(atMs: number): number {
+    const { holds } = this.balances;
+    const due = [...holds].filter(([, hold]) => hold.expiresMs <= atMs);
+    due.sort(([a, { expiresMs: endOfA }], [b, { expiresMs: endOfB }]) => endOfA - endOfB || a - b);
+    for (const [sequence, hold] of due) {
+      const root = this.past.log[sequence - 1]!;
+      this.#reach(hold.refund ? 'expiry of a refund' : hold.cleared > 0 ? 'expiry of a rest' : 'expiry');
+      holds.delete(sequence);
+      const ended = this.past.add({ atMs, what: 'expiry', card: root.card, original: root });
+      this.#recount(root, ended);
+    }
+    return due.length;
+  }
+
+  // ---- messages ----
+
+  message(m: Message, card: string, atMs: number): Answer {
+    const answer = this.#decide(m, card, atMs);
+    const entry = this.past.log[answer.sequence - 1]!;
+    if (!answer.repeated && this.balances.cards.has(card)) this.#recount(entry.original ?? entry, entry);
+    return answer;
+  }
+
+  #decide(m: Message, name: string, atMs: number): Answer {
+    const { past } = this;
+    const card = this.balances.cards.get(name);
+    const what = whatIs(m);
+    const base: Base = { atMs, what, message: m, card: name };
+
+    // 1 format, message type
+    if (isMalformed(m, what, card?.account.currency)) {
+      return this.#answer(past.add({ ...base, what: 'not understood', response: '30' }));
+    }
+    if (what === 'not understood') return this.#answer(past.add({ ...base, response: '12' }));
+
+    // 2 duplicate
+    const { isKnown, stored } = past.repeated(m, name, atMs);
+    if (isKnown) {
+      if (stored === undefined) return this.#answer(past.add({ ...base, response: '94', refusedRepeat: true }));
+      if (past.isGone(stored)) return this.#answer(past.add({ ...base, response: '68', refusedRepeat: true }));
+      if (past.isExpired(stored.original ?? stored)) this.#reach('repeat after expiry');
+      return { ...this.#answer(stored), repeated: true };
+    }
+    if (what === 'reversal') return this.#answer(this.#reverse(m, base));
+    if (what === 'file update') return this.#answer(this.#list(m, card, base));
+
+    // 3 tombstone
+    const reversedBefore = past.wasReversedBefore(m, name, atMs);
+    if (what === 'advice') {
+      if (reversedBefore || card === undefined) return this.#answer(past.add({ ...base, response: '00' }));
+      return this.#answer(this.#advise(m, card.account, base));
+    }
+    if (reversedBefore) return this.#answer(past.add({ ...base, response: '68' }));
+    const continued = what === 'increment' || what === 'replacement' ? this.#openOf(m, base) : undefined;
+    if (card === undefined) return this.#answer(past.add({ ...base, what: asNew(what), response: '14' }));
+
+    // 4 card and account, 6 controls, 8 funds, 9 approval
+    const links = continued === undefined ? { what: asNew(what) } : { original: continued };
+    const place: Base & { original?: Entry } = { ...base, ...links };
+    const asked = this.#asked(m, place.what, card.account, continued);
+    const refusal = refusalOf(card, m, atMs) ?? this.#limited(m, place, asked) ?? this.#approve(m, place, card.account);
+    if (!Array.isArray(refusal)) return this.#answer(refusal);
+    const [reason, code] = refusal;
+    if (reason !== 'velocity_declines') this.limits.countDecline(name, m, asked, atMs);
+    return this.#answer(past.add({ ...place, response: codeOf(this.program, reason, code) }));
+  }
+
+  /** What the request asks for: of a fuel pump's check what it is granted, of an increment what comes on top. */
+  #asked(m: Message, what: What, account: ModelAccount, continued: Entry | undefined): Asked {
+    if (!['debit', 'increment', 'replacement'].includes(what)) return NO_MONEY;
+    const wanted = inAccountCurrency(m, account);
+    if (continued === undefined) return { amount: this.#amountFor(m, wanted), cash: cashOf(m, account) };
+    const { authorized } = this.balances.holds.get(continued.sequence)!;
+    const amount = what === 'increment' ? wanted : Math.max(0, wanted - authorized);
+    return { amount, cash: Math.min(cashOf(m, account), amount), authorizedBefore: authorized };
+  }
+
+  #isStatusCheck(m: Message): boolean {
+    return !isFinancial(m) && m.mcc === 5542 && m.amount === oneMajorUnit(m.currency!);
+  }
+
+  #amountFor(m: Message, wanted: number): number {
+    return this.#isStatusCheck(m) ? fuelOf(this.program).amount || wanted : wanted;
+  }
+
+  /** 6 controls. */
+  #limited(m: Message, { card, atMs }: Base, asked: Asked): Refusal | undefined {
+    const found = this.limits.refusal(card, m, asked, atMs);
+    return found && [found.byDeclines ? 'velocity_declines' : found.control, found.response];
+  }
+
+  /** 8 and 9: what is approved, or why nothing is. */
+  #approve(m: Message, base: Base & { original?: Entry }, account: ModelAccount): Entry | Refusal {
+    const { past, balances } = this;
+    switch (base.what) {
+      case 'verification':
+        return past.add({ ...base, response: '85' });
+      case 'inquiry': {
+        const shown = { ledger: 0 - balances.posted(account), available: balances.available(account) };
+        return past.add({ ...base, response: '00', balances: shown });
+      }
+      case 'credit':
+        return this.#credit(m, base, account);
+      case 'debit':
+        return this.#debit(m, base, account);
+      default:
+        return this.#change(m, base, base.original!, account);
+    }
+  }
+
+  /** A 0200 posts the credit, a 0100 announces it: nothing is held, but it ends like a hold. */
+  #credit(m: Message, base: Base, account: ModelAccount): Entry {
+    const wanted = inAccountCurrency(m, account);
+    const posted = isFinancial(m);
+    const entry = this.past.add({ ...base, response: '00', approved: wanted, posted });
+    if (posted) this.balances.charge(entry, this.balances.creditOf(entry, account, wanted));
+    else this.balances.open(entry.sequence, account, wanted, base.atMs + lifeMs(this.program, m), true);
+    return entry;
+  }
+
+  /** An increment or a replacement: all of it or nothing. */
+  #change(m: Message, base: Base, root: Entry, account: ModelAccount): Entry | Refusal {
+    const hold = this.balances.holds.get(root.sequence)!;
+    const wanted = inAccountCurrency(m, account);
+    const total = Math.max(hold.cleared, base.what === 'increment' ? hold.authorized + wanted : wanted);
+    const added = total - hold.authorized;
+    if (added > Math.max(0, this.balances.available(account))) return ['insufficient_funds', '51'];
+    this.balances.set(root.sequence, total);
+    hold.expiresMs = base.atMs + lifeMs(this.program, root.message!);
+    return this.past.add({ ...base, response: '00', approved: wanted, added, original: root });
+  }
+
+  #debit(m: Message, base: Base, account: ModelAccount): Entry | Refusal {
+    const { program, balances } = this;
+    const posted = isFinancial(m);
+    const amount = this.#amountFor(m, inAccountCurrency(m, account));
+    const cash = cashOf(m, account);
+    const fee = posted ? feeOf(program, cash) : 0;
+    const free = balances.available(account);
+    const isPartial = free < amount + fee && !this.#isStatusCheck(m);
+    const approved = free >= amount + fee ? amount : this.#part(m, account, amount, cash, free);
+    if (approved === 0) return ['insufficient_funds', '51'];
+    const entry = this.past.add({ ...base, response: isPartial ? '10' : '00', approved, posted });
+    if (!posted) balances.open(entry.sequence, account, approved, base.atMs + lifeMs(program, m));
+    // No cash back, and so no fee for it, is paid with a partial approval.
+    else if (isPartial) balances.charge(entry, { purchases: approved, cash: 0, fee: 0, credit: 0 });
+    else balances.charge(entry, { purchases: approved - cash, cash, fee, credit: 0 });
+    return entry;
+  }
+
+  /** What can be approved of an amount that is more than what is available; 0 for nothing. */
+  #part(m: Message, account: ModelAccount, amount: number, cash: number, free: number): number {
+    if (this.#isStatusCheck(m)) {
+      const { least, declinesWhenShort } = fuelOf(this.program);
+      return declinesWhenShort || free < least ? 0 : Math.min(amount, free);
+    }
+    const isDivisible = typeOf(m) === 0 || (typeOf(m) === 9 && m.back !== undefined);
+    if (this.program.tables.partial_approval === false || !m.partial || !isDivisible) return 0;
+    const part = Math.max(0, Math.min(free, amount - cash));
+    return part > 0 && inMerchantCurrency(m, account, part) === 0 ? 0 : part;
+  }
+
+  /** The authorization with an open hold that an increment names. */
+  #openOf(m: Message, { card, atMs }: Base): Entry | undefined {
+    const named = this.past.namedBy(m, card, atMs, true, this.balances.holds);
+    if (named === undefined || !approved(named)) return undefined;
+    const root = named.original ?? named;
+    const hold = this.balances.holds.get(root.sequence);
+    if (hold === undefined && this.past.isExpired(root)) this.#reach('increment after expiry');
+    return hold === undefined || hold.refund ? undefined : root;
+  }
+
+  /** The network has decided. */
+  #advise(m: Message, account: ModelAccount, base: Base): Entry {
+    const { past, balances } = this;
+    const found = past.namedBy(m, base.card, base.atMs, true, balances.holds);
+    // A credit is no completion of a purchase, nor the other way round.
+    const named = found && isCredit(found.message!) === isCredit(m) ? found : undefined;
+    const root = named?.original ?? named;
+    const links = root === undefined ? {} : { original: root };
+    const told = past.add({ ...base, ...links, response: '00' });
+    if (m.why === 'D' || [30, 31, 38].includes(typeOf(m)) || (m.amount === 0 && root === undefined)) return told;
+    const amount = inAccountCurrency(m, account);
+    const isExpired = root !== undefined && !balances.holds.has(root.sequence) && past.isExpired(root);
+    if (!(isFinancial(m) ? this.#post(m, told, amount) : this.#holdAsTold(m, told, named, amount))) return told;
+    if (isExpired) this.#reach(isFinancial(m) ? 'posting after expiry' : 'completion after expiry');
+    told.approved = amount;
+    told.toldIncrement = root !== undefined && m.fn === 'I' && !isFinancial(m) && !isCredit(m);
+    told.added = told.toldIncrement ? amount : 0;
+    told.completes = root !== undefined && !told.toldIncrement && m.why !== 'S';
+    if (m.de38?.length === 6) told.code = Number(m.de38);
+    return told;
+  }
+
+  /** 0220: posted, and its hold is released. False when it changes nothing. */
+  #post(m: Message, told: Entry, amount: number): boolean {
+    const { past, balances, program } = this;
+    const { original: root, card } = told;
+    const { account } = balances.cards.get(card)!;
+    if (root?.posted && past.isReversed(root)) return false;
+    const cash = cashOf(m, account);
+    const before = balances.chargedFor(root);
+    told.posted = amount > 0 || before.purchases !== 0 || before.cash !== 0 || before.credit !== 0;
+    const fee = feeOf(program, cash);
+    const debit = { purchases: amount - cash, cash, fee, credit: 0 };
+    balances.charge(told, isCredit(m) ? balances.creditOf(root ?? told, account, amount) : debit);
+    const hold = root && balances.holds.get(root.sequence);
+    if (hold) {
+      // The announced refund has come.
+      hold.cleared = hold.refund ? 0 : amount;
+      balances.set(root.sequence, hold.refund ? 0 : amount);
+    }
+    return true;
+  }
+
+  /** 0120: what is held becomes its amount. False when it changes nothing. */
+  #holdAsTold(m: Message, told: Entry, named: Entry | undefined, amount: number): boolean {
+    const { past, balances, program } = this;
+    const { original: root, card, atMs } = told;
+    const { account } = balances.cards.get(card)!;
+    if (root && past.isReversed(root)) return false;
+    if (root?.message?.mcc === 5542 && past.isCompleted(root)) return false;
+    const life = lifeMs(program, (root ?? told).message!);
+    const hold = root && balances.holds.get(root.sequence);
+    if (hold === undefined) {
+      const { purchases, cash, credit } = balances.chargedFor(root);
+      if (purchases !== 0 || cash !== 0 || credit !== 0 || amount === 0) return false;
+      balances.open((root ?? told).sequence, account, amount, atMs + life, isCredit(m));
+      return true;
+    }
+    if (hold.refund) return false;
+    if (m.fn !== 'I') {
+      balances.set(root!.sequence, amount);
+      return true;
+    }
+    if (named && !isNoChange(named) && approves(named.response) && !past.isUndone(named)) return false;
+    balances.set(root!.sequence, hold.authorized + amount);
+    hold.expiresMs = atMs + life;
+    return true;
+  }
+
+  /** The network lists a card. */
+  #list(m: Message, card: ModelCard | undefined, base: Base): Entry {
+    if (card === undefined) return this.past.add({ ...base, response: '25' });
+    const listed = { 41: 'lost', 43: 'stolen', 46: 'closed', 54: 'expired' } as const;
+    const status = m.file === '3' ? 'active' : (listed[m.listing as 41] ?? 'paused');
+    if (FINAL.includes(card.status) && status !== card.status) return this.past.add({ ...base, response: '21' });
+    if (card.status !== 'inactive' || FINAL.includes(status)) card.status = status;
+    return this.past.add({ ...base, response: '00' });
+  }
+
+  #reverse(m: Message, base: Base): Entry {
+    const { past, balances } = this;
+    const named = past.namedBy(m, base.card, base.atMs, false, balances.holds);
+    if (named === undefined) return past.add({ ...base, response: '00', tombstone: true });
+    const original = named.original ?? named;
+    const account = balances.cards.get(base.card)?.account;
+    const told = { ...base, response: '00', original };
+    if (account === undefined) return past.add({ ...told, full: true });
+    const stays = m.de95 ? stayingOf(m.de95, named, account) : 0n;
+    const least = (total: number): number => (stays < BigInt(total) ? Number(stays) : total);
+    if (named.posted) return this.#reversePosted(told, least);
+    const hold = balances.holds.get(original.sequence);
+    const takesBack = isNoChange(named) || m.de95 || !named.original ? {} : { takesBack: named };
+    if (hold === undefined) {
+      if (past.isExpired(original))
+        this.#reach(m.de95 ? 'partial reversal after expiry' : 'full reversal after expiry');
+      const whole = isNoChange(named) ? named : original;
+      const left = takesBack.takesBack ? whole.approved : least(whole.approved);
+      const full = !approves(whole.response) || past.isUndone(original) || left === 0;
+      return past.add({ ...told, ...takesBack, full });
+    }
+    const total = takesBack.takesBack ? Math.max(0, hold.authorized - past.stillAdded(named)) : least(hold.authorized);
+    balances.set(original.sequence, total);
+    return past.add({ ...told, ...takesBack, full: total === 0 });
+  }
+
+  /** The mirror of what was posted, in full or down to what stays; beside it something may be held. */
+  #reversePosted(told: Base & { response: string; original: Entry }, least: (total: number) => number): Entry {
+    const { balances } = this;
+    const { original } = told;
+    const before = balances.chargedFor(original);
+    const total = Math.abs(before.purchases + before.cash + before.credit);
+    const left = least(total);
+    const hold = balances.holds.get(original.sequence);
+    if (hold) {
+      if (!hold.refund) hold.cleared = left;
+      balances.set(original.sequence, least(hold.authorized));
+    }
+    const entry = this.past.add({ ...told, full: left === 0 && !balances.holds.has(original.sequence) });
+    balances.charge(entry, reducedBy(before, total - left, left));
+    return entry;
+  }
+
+  /** Windows count what stays of the authorization after the entry. */
+  #recount(root: Entry, { card, message, response, approved: amount, atMs }: Entry): void {
+    if (root.message === undefined || isCredit(root.message)) return;
+    const { account } = this.balances.cards.get(card)!;
+    // No cash back is paid with a partial approval.
+    const cash = amount > 0 && response !== '10' ? cashOf(message!, account) : 0;
+    this.limits.recount(root, this.balances.total(root), card, message, cash, atMs);
+  }
+
+  #reach(what: string): void {
+    this.seen.set(what, (this.seen.get(what) ?? 0) + 1);
+  }
+
+  #answer(entry: Entry): Answer {
+    const { response, sequence, balances } = entry;
+    const hasCode = isRequest(entry.what) && approves(response);
+    const answer: Answer = { response, sequence, repeated: false, hasCode };
+    if (response === '10') {
+      const { account } = this.balances.cards.get(entry.card)!;
+      answer.partialAmount = inMerchantCurrency(entry.message!, account, entry.approved);
+    }
+    if (balances) Object.assign(answer, balances);
+    return answer;
+  }
+}
+
+/** 4: card and account. */
+function refusalOf(card: ModelCard, m: Message, atMs: number): Refusal | undefined {
+  const byStatus: Record<ModelCard['status'], Refusal | undefined> = {
+    active: undefined,
+    inactive: ['card_inactive', '78'],
+    paused: ['card_paused', '62'],
+    lost: ['card_lost', '41'],
+    stolen: ['card_stolen', '43'],
+    closed: ['card_closed', '14'],
+    expired: ['card_expired', '54'],
+  };
+  const byExpiry = (): Refusal | undefined => {
+    if (m.expiry !== undefined && m.expiry !== card.expiry) return ['expiry_mismatch', '54'];
+    const endOfMonth = Date.UTC(2000 + Math.trunc(card.expiry / 100), card.expiry % 100, 1);
+    return atMs >= endOfMonth ? ['card_expired', '54'] : undefined;
+  };
+  const byAccount: Record<ModelAccount['status'], Refusal | undefined> = {
+    open: undefined,
+    frozen: ['account_frozen', '62'],
+    closed: ['account_closed', '14'],
+  };
+  return byStatus[card.status] ?? byExpiry() ?? byAccount[card.account.status];
+}
