@@ -91,7 +91,9 @@ function beginChecks({ state, checks }: DecisionContext, policy: Policy, out: Me
   const authorized = out.authorizedAfter;
   const amount = billedAmount(input, currency);
   const added = element === ElementKind.increment ? amount : Math.max(0, amount - authorized);
-  checks.begin(policy, out, added, Math.min(cash, added), authorized);
+  // A replacement that lowers the amount is, as a whole, what it names.
+  const before = element === ElementKind.increment ? authorized : amount - added;
+  checks.begin(policy, out, added, Math.min(cash, added), before);
 }
 
 /** A known card remembers when its newest tombstone was laid: most cards never had one, and then nothing is searched. */

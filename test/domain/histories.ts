@@ -34,13 +34,14 @@ export class Player {
   readonly book = new Book();
   readonly model = new ReferenceModel(PROGRAM);
   readonly transcript = new Transcript();
-  nowMs = START_MS;
+  nowMs: number;
   readonly #maker = new MessageMaker();
   readonly #sent: Sent[] = [];
   readonly #unsent: { card: string; message: Message }[] = [];
   readonly #slots = new Map<string, number>();
 
-  constructor() {
+  constructor(startMs = START_MS) {
+    this.nowMs = startMs;
     this.book.applyProgram(1, 1, PROGRAM, this.nowMs);
     this.model.applyProgram(PROGRAM, this.nowMs);
     for (const { id, currency, limit, cards } of ACCOUNTS) {
@@ -82,7 +83,7 @@ export class Player {
         this.#send(CARDS[op.card]!, this.#request(op));
         return;
       case 'purchase':
-        this.#send(CARDS[op.card]!, this.#request({ ...op, pc: 0, currency: 0, flags: NAMED }));
+        this.#send(CARDS[op.card]!, this.#request({ ...op, currency: 0, flags: NAMED }));
         return;
       case 'again':
         this.#again(op);
@@ -130,6 +131,13 @@ export class Player {
       case 'limits':
         this.#limits(op);
         return;
+      case 'controls':
+        this.#setControls(op);
+        return;
+      case 'pause':
+        this.#say(`wait ${op.ms} ms`);
+        this.nowMs += op.ms;
+        return;
       case 'wait':
         this.#say(`wait ${op.minutes} min`);
         this.nowMs += op.minutes * 60_000;
@@ -149,13 +157,23 @@ export class Player {
 
   /** A daily limit of the card, or none. */
   #limits({ card, amount, count }: Op & { op: 'limits' }): void {
-    const name = CARDS[card]!;
     const limits = { ...(amount > 0 ? { amount } : {}), ...(count > 0 ? { count } : {}) };
     const isNone = amount === 0 && count === 0;
-    this.#say(`limits ${name} ${JSON.stringify(limits)}`);
-    const controls = isNone ? '' : JSON.stringify({ velocity: [{ window: 'day', ...limits }] });
-    this.#command({ op: 'update_card', cardSlot: this.#slots.get(name)!, controls });
-    this.model.setCardControls(name, isNone ? undefined : { velocity: [{ window: 'day', ...limits }] }, this.nowMs);
+    const controls = isNone ? undefined : { velocity: [{ window: 'day', ...limits } as const] };
+    this.#setControls({ op: 'controls', level: 'card', whose: card, controls });
+  }
+
+  #setControls({ level, whose, controls }: Op & { op: 'controls' }): void {
+    const text = controls === undefined ? '' : JSON.stringify(controls);
+    const name = level === 'card' ? CARDS[whose]! : ACCOUNTS[whose]!.id;
+    this.#say(`controls ${name} ${text}`);
+    if (level === 'card') {
+      this.#command({ op: 'update_card', cardSlot: this.#slots.get(name)!, controls: text });
+      this.model.setCardControls(name, controls, this.nowMs);
+      return;
+    }
+    const done = this.#command({ op: 'update_account', id: name, controls: text });
+    this.#same('done', done, this.model.setAccountControls(name, controls, this.nowMs));
   }
 
   #administer(op: Extract<Op, { op: 'pay' | 'limit' | 'account' | 'card' }>): void {

@@ -5,19 +5,22 @@ import type { ModelCard } from './reference/entry.js';
 import type { Message } from './reference/message.js';
 
 const MERCHANTS = [
-  { mcc: 5411, mode: 51 },
-  { mcc: 5542, mode: 901 },
-  { mcc: 7011, mode: 812 },
-  { mcc: 3600 },
-  { mcc: 3400, condition: 59 },
-  { mcc: 5999, mode: 812, condition: 59 },
-  { mcc: 5968, mode: 100 },
+  { mcc: 5411, mode: 51, merchant: 'SHOP', country: 'BR' },
+  { mcc: 5542, mode: 901, country: 'US' },
+  { mcc: 7011, mode: 812, merchant: 'SHOP1' },
+  { mcc: 3600, place: 'BR' },
+  { mcc: 3400, condition: 59, merchant: 'MERCHANT0000001', country: 'BR' },
+  { mcc: 5999, mode: 812, condition: 59, merchant: 'SHOP', place: 'US' },
+  { mcc: 5968, mode: 100, country: 'BR', place: 'US' },
   { mcc: 5968, mode: 100, condition: 59 },
-  { mcc: 5812, mode: 71, fn: 'E' },
+  { mcc: 5812, mode: 71, fn: 'E', merchant: 'SHOP1', country: 'BR' },
   { mcc: 5964, mode: 10, condition: 8 },
-  { mode: 10 },
+  { mode: 10, country: 'BR' },
   { condition: 6 },
 ] as const;
+
+/** ISO 3166. */
+const COUNTRIES: Record<string, number> = { BR: 76, US: 840 };
 
 /** Builds the messages of one history; each has a STAN of its own, but for some that are meant to collide. */
 export class MessageMaker {
@@ -84,14 +87,14 @@ export class MessageMaker {
   /** An increment, a replacement or an advice about an earlier message. */
   continuation(original: Message, code: string, op: Op & { op: 'change' | 'advise' }, nowMs: number): Message {
     this.#stan++;
-    const { pc, currency, billCurrency, mcc, bill } = original;
+    const { pc, currency, billCurrency, mcc, bill, mode, merchant, country, place } = original;
     const part = (value: number): number => Math.min(999_999_999_999, Math.floor((value * op.percent) / 100));
     const mti = op.op === 'change' ? 100 : op.mti;
     const message: Message = {
       mti,
       stan: this.#stan + 100,
       de7: transmissionOf(nowMs),
-      ...defined({ pc, currency, billCurrency, mcc }),
+      ...defined({ pc, currency, billCurrency, mcc, mode, merchant, country, place }),
     };
     if (original.amount !== undefined) message.amount = part(original.amount);
     if (bill !== undefined) message.bill = part(bill);
@@ -169,6 +172,7 @@ export function toInput(message: Message): MessageInput {
   input.partialSupported = message.partial ? 1 : 0;
   input.cashBack = message.back ?? -1;
   input.adviceReason = message.why?.charCodeAt(0) ?? 0;
+  if (message.country !== undefined) input.country = COUNTRIES[message.country]!;
   input.fileAction = message.file?.charCodeAt(0) ?? 0;
   input.fileCode = message.listing ?? -1;
   input.replacementAmount = message.de95 ?? -1;
@@ -178,6 +182,8 @@ export function toInput(message: Message): MessageInput {
   const texts: [Text, string | undefined][] = [
     [Text.acquirer, message.acquirer],
     [Text.forwarder, message.forwarder],
+    [Text.acceptor, message.merchant?.padEnd(15)],
+    [Text.acceptorName, message.place && `SOMEWHERE${message.place.padStart(31)}`],
     [Text.rrn, message.rrn?.padEnd(12)],
     [Text.terminal, message.terminal?.padEnd(8)],
     [Text.approval, message.de38],

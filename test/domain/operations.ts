@@ -4,6 +4,8 @@
  */
 import fc from 'fast-check';
 import type { ModelCard } from './reference/entry.js';
+import { cash, controls, restrictions, wait } from './velocity-arbitraries.js';
+import type { ControlsJson, WindowJson } from './velocity-model.js';
 
 /** Accounts and their cards with the ends of these, two of them near; `x` and `y` are cards that nobody knows. */
 export const ACCOUNTS = [
@@ -36,7 +38,7 @@ export type Op =
       merchant: number;
     }
   /** A plain request that can be named in every way. */
-  | { op: 'purchase'; card: number; mti: number; amount: number; merchant: number }
+  | { op: 'purchase'; card: number; mti: number; pc: number; amount: number; merchant: number }
   | { op: 'again'; back: number; marked: boolean; change: 'no' | 'amount' | 'bill' | 'zero' | 'de7' | 'terminal' }
   | { op: 'reverse'; back: number; mti: number; way: Way; stays: number }
   | { op: 'change'; back: number; fn: 'I' | 'R'; percent: number; way: Way; flags: number }
@@ -50,8 +52,10 @@ export type Op =
   | { op: 'account'; account: number; status: 'open' | 'frozen' | 'closed' }
   | { op: 'card'; card: number; status: ModelCard['status'] }
   | { op: 'limits'; card: number; amount: number; count: number }
+  | { op: 'controls'; level: 'card' | 'account'; whose: number; controls: ControlsJson | undefined }
   | { op: 'restart' }
   | { op: 'wait'; minutes: number }
+  | { op: 'pause'; ms: number }
   | { op: 'sweep'; days: number };
 
 const back = fc.integer({ min: 0, max: 6 });
@@ -73,6 +77,21 @@ const amount = fc.oneof(
 );
 /** Share of the amount that stays authorized, in percent; 0 = a full reversal without DE95. */
 const stays = fc.constantFrom(0, 0, 0, 1, 33, 50, 99, 100, 150);
+
+/** The limits of `velocity-arbitraries.ts` a hundred times as large, as are the amounts here. */
+function inCents({ per_transaction: most, cash, velocity, ...lists }: ControlsJson): ControlsJson {
+  const larger = (windows: WindowJson[] | undefined): { velocity?: WindowJson[] } =>
+    windows === undefined ? {} : { velocity: windows.map((one) => ({ ...one, ...times100(one, 'amount') })) };
+  return {
+    ...lists,
+    ...(most === undefined ? {} : { per_transaction: most && most * 100 }),
+    ...(cash === undefined ? {} : { cash: { ...times100(cash, 'per_transaction'), ...larger(cash.velocity) } }),
+    ...larger(velocity),
+  };
+}
+
+const times100 = <K extends string>(limits: { [_ in K]?: number }, name: K): { [_ in K]?: number } =>
+  limits[name] === undefined ? {} : ({ [name]: limits[name] * 100 } as { [_ in K]?: number });
 
 const operations = {
   request: fc.record<Op & { op: 'request' }>({
@@ -103,6 +122,7 @@ const operations = {
     op: fc.constant('purchase'),
     card: fc.constantFrom(0, 0, 0, 1, 3),
     mti: fc.constantFrom(100, 100, 100, 200),
+    pc: fc.constantFrom(0, 0, 10_000),
     amount: fc.integer({ min: 1, max: 20_000 }),
     merchant: fc.integer({ min: 0, max: 11 }),
   }),
@@ -178,11 +198,23 @@ const operations = {
     amount: fc.constantFrom(0, 20_000, 60_000, 90_000),
     count: fc.constantFrom(0, 1, 1, 2),
   }),
+  controls: fc.record<Op & { op: 'controls' }>({
+    op: fc.constant('controls'),
+    level: fc.constantFrom('card', 'account'),
+    whose: fc.constantFrom(0, 0, 0, 1, 2),
+    controls: fc.oneof(
+      { weight: 5, arbitrary: controls.map(inCents) },
+      { weight: 3, arbitrary: restrictions.map(inCents) },
+      { weight: 3, arbitrary: cash.map((limits) => inCents({ cash: limits })) },
+      { weight: 1, arbitrary: fc.constant<ControlsJson | undefined>(undefined) },
+    ),
+  }),
   restart: fc.constant<Op>({ op: 'restart' }),
   wait: fc.record<Op & { op: 'wait' }>({
     op: fc.constant('wait'),
     minutes: fc.constantFrom(1, 5, 11, 60, 1441),
   }),
+  pause: fc.record<Op & { op: 'pause' }>({ op: fc.constant('pause'), ms: wait }),
   sweep: fc.record<Op & { op: 'sweep' }>({
     op: fc.constant('sweep'),
     // To the ends of lives, between them, and beyond what can still be named.
@@ -210,8 +242,10 @@ const usual: Required<Weights> = {
   account: 1,
   card: 1,
   limits: 2,
+  controls: 0,
   restart: 1,
   wait: 2,
+  pause: 0,
   sweep: 2,
 };
 

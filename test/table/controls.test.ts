@@ -227,4 +227,18 @@ describe('controls of a card and of its account', () => {
     0100 a purchase 1 stan=3                                | 61 | 500 |   0 | 1500
   `,
   );
+
+  scenario(
+    'a limit per transaction looks at what a replacement names, up or down',
+    `
+    account A limit=2000
+    card a
+    0100 a purchase 1000 stan=1                 | 00 | 0 | 1000 | 1000
+    controls a {"per_transaction":500}
+    0100 a purchase 400 stan=2 fn=R rrn=1       | 00 | 0 |  400 | 1600
+    0100 a purchase 501 stan=3 fn=R rrn=1       | 61 | 0 |  400 | 1600
+    0100 a purchase 101 stan=4 fn=I rrn=1       | 61 | 0 |  400 | 1600
+    0100 a purchase 100 stan=5 fn=I rrn=1       | 00 | 0 |  500 | 1500
+  `,
+  );
 });

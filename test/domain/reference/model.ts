@@ -97,6 +97,12 @@ export class ReferenceModel {
     return true;
   }
 
+  setAccountControls(id: string, controls: ControlsJson | undefined, atMs: number): boolean {
+    if (!this.setAccount(id, {}, atMs)) return false;
+    if (this.limits.setAccountControls(id, controls)) this.past.add({ atMs });
+    return true;
+  }
+
   pay(id: string, amount: number, reference: string, atMs: number): boolean {
     const unique = `${id} ${reference}`;
     if (amount < 1 || this.#references.has(unique)) return false;
@@ -197,7 +203,8 @@ export class ReferenceModel {
     if (continued === undefined) return { amount: this.#amountFor(m, wanted), cash: cashOf(m, account) };
     const { authorized } = this.balances.holds.get(continued.sequence)!;
     const amount = what === 'increment' ? wanted : Math.max(0, wanted - authorized);
-    return { amount, cash: Math.min(cashOf(m, account), amount), authorizedBefore: authorized };
+    const authorizedBefore = what === 'increment' ? authorized : wanted - amount;
+    return { amount, cash: Math.min(cashOf(m, account), amount), authorizedBefore };
   }
 
   #isStatusCheck(m: Message): boolean {
@@ -211,6 +218,11 @@ export class ReferenceModel {
   /** 6 controls. */
   #limited(m: Message, { card, atMs }: Base, asked: Asked): Refusal | undefined {
     const found = this.limits.refusal(card, m, asked, atMs);
+    if (found) {
+      const [level, , pointer] = found.control.split(' ');
+      this.#reach(`${found.response} ${pointer!.replace(/\d+$/, found.byDeclines ? 'declines' : 'n')}`);
+      this.#reach(`refused by controls of the ${level}`);
+    }
     return found && [found.byDeclines ? 'velocity_declines' : found.control, found.response];
   }
 
