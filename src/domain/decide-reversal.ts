@@ -161,9 +161,11 @@ export function decideNotDelivered(
   if (!isRequest(approval.element) || !isApproval(approval.response)) return undefined;
   const { accountSlot, cardSlot } = approval;
   const authorization = rootOf(approval);
-  const counts = approval.changes.count > 0;
   const posts = approval.postings.count > 0;
   const slot = state.holds.find(authorization);
+  // The approval may have counted nowhere, and a later element of it somewhere.
+  const isCounted = slot >= 0 && (state.holds.flags(slot) & HoldFlag.counted) !== 0;
+  const counts = isCounted || approval.changes.count > 0;
   const remaining = slot < 0 ? 0 : state.holds.remaining(slot);
   const cleared = slot < 0 ? 0 : state.holds.cleared(slot);
   // Of an increment only what it added goes back, of an authorization everything.

@@ -23,6 +23,7 @@ const PROGRAM: ModelProgram = {
 const NAMED = 0b101111;
 
 interface Sent {
+  /** The number that it carried: of a card, or of a network token. */
   card: string;
   message: Message;
   sequence: number;
@@ -39,6 +40,8 @@ export class Player {
   readonly #sent: Sent[] = [];
   readonly #unsent: { card: string; message: Message }[] = [];
   readonly #slots = new Map<string, number>();
+  /** Tokens and replacements, in the order of their issue. */
+  readonly #issued: string[] = [];
 
   constructor(startMs = START_MS) {
     this.nowMs = startMs;
@@ -51,12 +54,12 @@ export class Player {
     }
   }
 
-  #createCard(card: string, account: string, expiry: number): void {
-    this.#slots.set(card, this.book.state.cards.count);
-    this.#command({
+  #createCard(card: string, account: string, expiry: number, replaces?: string): boolean {
+    const slot = this.book.state.cards.count;
+    const done = this.#command({
       op: 'create_card',
       account,
-      fingerprint: [card.charCodeAt(0), 2, 3],
+      fingerprint: fingerprintOf(card),
       bin: 999_999,
       last4: 17,
       panLength: 16,
@@ -64,9 +67,57 @@ export class Player {
       cardSequence: 0,
       serviceCode: 201,
       status: CardStatus.active,
-      replacesSlot: -1,
+      replacesSlot: replaces === undefined ? -1 : this.#slots.get(replaces)!,
     });
-    this.model.createCard(card, account, expiry, this.nowMs);
+    this.#same('done', done, this.model.createCard(card, account, expiry, this.nowMs, replaces));
+    if (done) this.#slots.set(card, slot);
+    return done;
+  }
+
+  /** A card that takes the place of another, which goes on until somebody closes it. */
+  #replace(op: Op & { op: 'replace' }): void {
+    const old = this.model.balances.cardOf(this.#number(op.card));
+    const name = `r${this.#issued.length}`;
+    this.#say(`card ${name} replaces ${old}`);
+    const { account } = this.model.balances.cards.get(old)!;
+    if (this.#createCard(name, account.id, 3112, old)) this.#issued.push(name);
+  }
+
+  #createToken(op: Op & { op: 'token' }): void {
+    const card = this.model.balances.cardOf(this.#number(op.card));
+    const name = `t${this.#issued.length}`;
+    this.#say(`token ${name} of ${card} until ${op.expiry}`);
+    const slot = this.book.state.cards.count;
+    const done = this.#command({
+      op: 'create_alias',
+      cardSlot: this.#slots.get(card)!,
+      fingerprint: fingerprintOf(name),
+      bin: 999_999,
+      last4: 18,
+      panLength: 16,
+      expiry: op.expiry,
+      status: CardStatus.active,
+    });
+    this.#same('done', done, this.model.createToken(name, card, op.expiry, this.nowMs));
+    if (!done) return;
+    this.#slots.set(name, slot);
+    this.#issued.push(name);
+  }
+
+  /** Of a card, or (from 6 on) of a token or a replacement, when there is one. */
+  #number(index: number): string {
+    if (index < CARDS.length) return CARDS[index]!;
+    return this.#issued.at(index - CARDS.length - 4) ?? this.#issued.at(-1) ?? CARDS[index % 4]!;
+  }
+
+  /** The number of an earlier message, or another one of the same card. */
+  #numberFor({ card }: Sent, by: 'same' | 'other' = 'same'): string {
+    const { balances } = this.model;
+    if (by === 'same' || !balances.isKnown(card)) return card;
+    const others = [...this.#slots.keys()].filter(
+      (name) => name !== card && balances.cardOf(name) === balances.cardOf(card),
+    );
+    return others.at(-1) ?? card;
   }
 
   play(ops: readonly Op[]): void {
@@ -80,27 +131,29 @@ export class Player {
   #step(op: Op): void {
     switch (op.op) {
       case 'request':
-        this.#send(CARDS[op.card]!, this.#request(op));
+        this.#send(this.#number(op.card), this.#request(op));
         return;
       case 'purchase':
-        this.#send(CARDS[op.card]!, this.#request({ ...op, currency: 0, flags: NAMED }));
+        this.#send(this.#number(op.card), this.#request({ ...op, currency: 0, flags: NAMED }));
         return;
       case 'again':
         this.#again(op);
         return;
       case 'reverse': {
         const sent = this.#back(op.back);
-        if (sent) this.#send(sent.card, this.#maker.reversal(sent.message, sent.code, op, this.nowMs));
+        if (sent)
+          this.#send(this.#numberFor(sent, op.by), this.#maker.reversal(sent.message, sent.code, op, this.nowMs));
         return;
       }
       case 'change':
       case 'advise': {
         const sent = this.#back(op.back);
-        if (sent) this.#send(sent.card, this.#maker.continuation(sent.message, sent.code, op, this.nowMs));
+        if (sent)
+          this.#send(this.#numberFor(sent, op.by), this.#maker.continuation(sent.message, sent.code, op, this.nowMs));
         return;
       }
       case 'list': {
-        this.#send(CARDS[op.card]!, this.#maker.listing(op, this.nowMs));
+        this.#send(this.#number(op.card), this.#maker.listing(op, this.nowMs));
         return;
       }
       case 'reverse early': {
@@ -130,6 +183,12 @@ export class Player {
         return;
       case 'limits':
         this.#limits(op);
+        return;
+      case 'token':
+        this.#createToken(op);
+        return;
+      case 'replace':
+        this.#replace(op);
         return;
       case 'controls':
         this.#setControls(op);
@@ -179,7 +238,7 @@ export class Player {
   #administer(op: Extract<Op, { op: 'pay' | 'limit' | 'account' | 'card' }>): void {
     this.#say(JSON.stringify(op));
     if (op.op === 'card') {
-      const name = CARDS[op.card]!;
+      const name = this.#number(op.card);
       const done = this.#command({
         op: 'update_card',
         cardSlot: this.#slots.get(name)!,
@@ -202,7 +261,7 @@ export class Player {
     }
   }
 
-  #again({ back: count, marked, change }: Op & { op: 'again' }): void {
+  #again({ back: count, marked, change, by }: Op & { op: 'again' }): void {
     const sent = this.#back(count);
     if (!sent) return;
     const message = { ...sent.message };
@@ -216,11 +275,14 @@ export class Player {
     }
     if (change === 'de7') message.de7 = transmissionOf(this.nowMs);
     if (change === 'terminal') message.terminal = 'OTHER';
-    this.#send(sent.card, message);
+    this.#send(this.#numberFor(sent, by), message);
   }
 
   #request(op: Omit<Op & { op: 'request' }, 'op'>): Message {
-    return this.#maker.request(op, this.model.balances.cards.get(CARDS[op.card]!), this.nowMs);
+    const { balances } = this.model;
+    const name = this.#number(op.card);
+    const account = balances.cards.get(balances.cardOf(name))?.account;
+    return this.#maker.request(op, account?.currency, balances.expiryOf(name), this.nowMs);
   }
 
   #send(card: string, message: Message): void {
@@ -230,7 +292,7 @@ export class Player {
     // Some over another link, some of days that are dropped soon.
     input.link = message.stan % 2;
     input.businessDay = Math.floor(this.nowMs / 86_400_000) - [36, 0, 1, 34, 35, 0, -7, -8][message.stan % 8]!;
-    const outcome = this.book.message(input, slot, this.nowMs, [card.charCodeAt(0), 2, 3]);
+    const outcome = this.book.message(input, slot, this.nowMs, fingerprintOf(card));
     this.transcript.answer(`${outcome.response} ${outcome.approvalCode} #${outcome.sequence}`);
     const answer = this.model.message(message, card, this.nowMs);
     this.#same('answer', answerOf(outcome), answer);
@@ -315,6 +377,8 @@ export class Player {
 
 /** Names of levels of controls. */
 const LEVELS = ['', 'program', 'account', 'card'] as const;
+
+const fingerprintOf = (name: string): [number, number, number] => [name.charCodeAt(0), Number(name.slice(1)) + 2, 3];
 
 function answerOf({ response, sequence, repeated, approvalCode, facts, event }: Outcome): Answer {
   const hasCode = approvalCode !== '' && isRequest(event.element);

@@ -1,7 +1,6 @@
 /** The messages of histories: what an operation says, built from what was sent before. */
 import { MessageInput, Text } from '#src/domain/message.js';
 import type { Op, Way } from './operations.js';
-import type { ModelCard } from './reference/entry.js';
 import type { Message } from './reference/message.js';
 
 const MERCHANTS = [
@@ -35,10 +34,11 @@ export class MessageMaker {
 
   request(
     { mti, pc, amount: de4, currency, flags, merchant }: Omit<Op & { op: 'request' }, 'op' | 'card'>,
-    card: ModelCard | undefined,
+    accountCurrency: number | undefined,
+    expiry: number | undefined,
     nowMs: number,
   ): Message {
-    const own = card?.account.currency ?? 986;
+    const own = accountCurrency ?? 986;
     const bit = (n: number): boolean => (flags & (1 << n)) !== 0;
     // A small pool of STANs now and then: what collides must still be told apart.
     this.#stan++;
@@ -58,7 +58,7 @@ export class MessageMaker {
     if (bit(3) && bit(2)) message.hold = `H${this.#stan}`;
     if (pc === 90_000 && bit(1)) message.back = bit(7) && bit(6) ? de4 + 1 : Math.floor(de4 / 3);
     if (bit(4)) message.partial = true;
-    if (bit(5)) message.expiry = bit(6) && bit(7) ? 2712 : (card?.expiry ?? 2611);
+    if (bit(5)) message.expiry = bit(6) && bit(7) ? 2712 : (expiry ?? 2611);
     if (bit(6) && bit(2)) message.forwarder = '9';
     if (currency >= 3) {
       message.currency = 840;

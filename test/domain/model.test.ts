@@ -29,6 +29,39 @@ interface Subject {
 }
 
 const SUBJECTS: Record<string, Subject> = {
+  'tokens, replacements and statuses': {
+    focus: {
+      purchase: 25,
+      request: 4,
+      token: 4,
+      replace: 3,
+      card: 4,
+      list: 4,
+      account: 2,
+      limits: 3,
+      limit: 0,
+      sweep: 1,
+    },
+    cases: [
+      'token_inactive',
+      'token_paused',
+      'token_closed',
+      'token_expired',
+      'card_inactive',
+      'card_paused',
+      'card_lost',
+      'card_stolen',
+      'card_closed',
+      'card_expired',
+      'expiry_mismatch',
+      'account_frozen',
+      'account_closed',
+      'repeat by another number',
+      'reversal by another number',
+      'listing of a token',
+      'a limit that a replaced card used up',
+    ],
+  },
   'the end of holds': {
     focus: { purchase: 20, request: 4, sweep: 8, reverse: 8, wait: 1, list: 0, account: 0, card: 0, limit: 0 },
     cases: [

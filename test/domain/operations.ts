@@ -26,6 +26,11 @@ export type Way =
   | 'own'
   | 'nothing';
 
+/** By which number a message about an earlier one comes: that of the earlier one, or another of the same card. */
+interface By {
+  by?: 'same' | 'other';
+}
+
 export type Op =
   | {
       op: 'request';
@@ -39,10 +44,15 @@ export type Op =
     }
   /** A plain request that can be named in every way. */
   | { op: 'purchase'; card: number; mti: number; pc: number; amount: number; merchant: number }
-  | { op: 'again'; back: number; marked: boolean; change: 'no' | 'amount' | 'bill' | 'zero' | 'de7' | 'terminal' }
-  | { op: 'reverse'; back: number; mti: number; way: Way; stays: number }
-  | { op: 'change'; back: number; fn: 'I' | 'R'; percent: number; way: Way; flags: number }
-  | { op: 'advise'; back: number; mti: number; why: string; percent: number; way: Way; flags: number }
+  | ({
+      op: 'again';
+      back: number;
+      marked: boolean;
+      change: 'no' | 'amount' | 'bill' | 'zero' | 'de7' | 'terminal';
+    } & By)
+  | ({ op: 'reverse'; back: number; mti: number; way: Way; stays: number } & By)
+  | ({ op: 'change'; back: number; fn: 'I' | 'R'; percent: number; way: Way; flags: number } & By)
+  | ({ op: 'advise'; back: number; mti: number; why: string; percent: number; way: Way; flags: number } & By)
   | { op: 'list'; card: number; file: string; listing: number }
   | { op: 'reverse early'; card: number; amount: number; way: Way; stays: number }
   | { op: 'late original'; back: number }
@@ -53,11 +63,16 @@ export type Op =
   | { op: 'card'; card: number; status: ModelCard['status'] }
   | { op: 'limits'; card: number; amount: number; count: number }
   | { op: 'controls'; level: 'card' | 'account'; whose: number; controls: ControlsJson | undefined }
+  | { op: 'token'; card: number; expiry: number }
+  | { op: 'replace'; card: number }
   | { op: 'restart' }
   | { op: 'wait'; minutes: number }
   | { op: 'pause'; ms: number }
   | { op: 'sweep'; days: number };
 
+/** Cards and then, from 6 on, whatever tokens and replacements there are. */
+const anyNumber = fc.constantFrom(0, 0, 0, 1, 3, 6, 7, 8, 9);
+const by = fc.constantFrom('same', 'same', 'other');
 const back = fc.integer({ min: 0, max: 6 });
 const way = fc.constantFrom<Way[]>(
   'hold',
@@ -120,7 +135,7 @@ const operations = {
   }),
   purchase: fc.record<Op & { op: 'purchase' }>({
     op: fc.constant('purchase'),
-    card: fc.constantFrom(0, 0, 0, 1, 3),
+    card: anyNumber,
     mti: fc.constantFrom(100, 100, 100, 200),
     pc: fc.constantFrom(0, 0, 10_000),
     amount: fc.integer({ min: 1, max: 20_000 }),
@@ -128,12 +143,14 @@ const operations = {
   }),
   again: fc.record<Op & { op: 'again' }>({
     op: fc.constant('again'),
+    by,
     back,
     marked: fc.boolean(),
     change: fc.constantFrom('no', 'no', 'amount', 'bill', 'zero', 'de7', 'terminal'),
   }),
   reverse: fc.record<Op & { op: 'reverse' }>({
     op: fc.constant('reverse'),
+    by,
     back,
     mti: fc.constantFrom(400, 401, 420, 421),
     way,
@@ -141,6 +158,7 @@ const operations = {
   }),
   change: fc.record<Op & { op: 'change' }>({
     op: fc.constant('change'),
+    by,
     back,
     fn: fc.constantFrom('I', 'I', 'R'),
     percent: fc.constantFrom(1, 20, 50, 100, 130, 300),
@@ -149,6 +167,7 @@ const operations = {
   }),
   advise: fc.record<Op & { op: 'advise' }>({
     op: fc.constant('advise'),
+    by,
     back,
     mti: fc.constantFrom(120, 121, 220),
     why: fc.constantFrom('S', 'C', 'C', 'D', ''),
@@ -158,7 +177,7 @@ const operations = {
   }),
   list: fc.record<Op & { op: 'list' }>({
     op: fc.constant('list'),
-    card: fc.integer({ min: 0, max: CARDS.length - 1 }),
+    card: fc.integer({ min: 0, max: 8 }),
     file: fc.constantFrom('1', '2', '3', '3', '5'),
     listing: fc.constantFrom(41, 43, 46, 54, 62, 5, 36, 4, 99, -1),
   }),
@@ -189,7 +208,7 @@ const operations = {
   }),
   card: fc.record<Op & { op: 'card' }>({
     op: fc.constant('card'),
-    card: fc.integer({ min: 0, max: 3 }),
+    card: fc.constantFrom(0, 1, 2, 3, 6, 7, 8),
     status: fc.constantFrom('active', 'active', 'active', 'inactive', 'paused', 'lost', 'stolen', 'closed', 'expired'),
   }),
   limits: fc.record<Op & { op: 'limits' }>({
@@ -209,6 +228,12 @@ const operations = {
       { weight: 1, arbitrary: fc.constant<ControlsJson | undefined>(undefined) },
     ),
   }),
+  token: fc.record<Op & { op: 'token' }>({
+    op: fc.constant('token'),
+    card: fc.constantFrom(0, 0, 1, 3, 6),
+    expiry: fc.constantFrom(2612, 3112),
+  }),
+  replace: fc.record<Op & { op: 'replace' }>({ op: fc.constant('replace'), card: fc.constantFrom(0, 0, 0, 1, 6, 7) }),
   restart: fc.constant<Op>({ op: 'restart' }),
   wait: fc.record<Op & { op: 'wait' }>({
     op: fc.constant('wait'),
@@ -243,6 +268,8 @@ const usual: Required<Weights> = {
   card: 1,
   limits: 2,
   controls: 0,
+  token: 1,
+  replace: 1,
   restart: 1,
   wait: 2,
   pause: 0,

@@ -241,4 +241,17 @@ describe('controls of a card and of its account', () => {
     0100 a purchase 100 stan=5 fn=I rrn=1       | 00 | 0 |  500 | 1500
   `,
   );
+
+  scenario(
+    'an authorization from before the limits that is rolled back gives back what its increment counted',
+    `
+    account A limit=2000
+    card a
+    0100 a purchase 100 stan=1                  | 00 | 0 | 100 | 1900
+    controls a {"velocity":[{"window":"day","amount":500}]}
+    0100 a purchase 500 stan=2 fn=I rrn=1       | 00 | 0 | 600 | 1400
+    undelivered 3
+    0100 a purchase 500 stan=3                  | 00 | 0 | 500 | 1500
+  `,
+  );
 });

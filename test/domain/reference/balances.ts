@@ -1,12 +1,35 @@
 /** Accounts, what they owe and what is held of them: added up from every charge and every hold that is open. */
-import { type Charged, type Entry, type Hold, type ModelAccount, type ModelCard, NOTHING } from './entry.js';
+import {
+  type Charged,
+  type Entry,
+  type Hold,
+  type ModelAccount,
+  type ModelCard,
+  type ModelToken,
+  NOTHING,
+} from './entry.js';
 
 export class Balances {
   readonly accounts = new Map<string, ModelAccount>();
   readonly cards = new Map<string, ModelCard>();
+  readonly tokens = new Map<string, ModelToken>();
   /** Open holds, and what single messages charged, by the sequence of their authorization. */
   readonly holds = new Map<number, Hold>();
   readonly charged = new Map<number, Charged>();
+
+  /** The card that a number means: its own, or that of the token. */
+  cardOf(number: string): string {
+    return this.tokens.get(number)?.card ?? number;
+  }
+
+  isKnown(number: string): boolean {
+    return this.cards.has(this.cardOf(number));
+  }
+
+  /** YYMM on what carries the number. */
+  expiryOf(number: string): number | undefined {
+    return (this.tokens.get(number) ?? this.cards.get(number))?.expiry;
+  }
 
   held(account: ModelAccount): number {
     let sum = 0;

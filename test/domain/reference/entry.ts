@@ -16,6 +16,13 @@ export interface ModelCard {
   expiry: number;
 }
 
+/** A network token: a number of its own that stands for a card. */
+export interface ModelToken {
+  card: string;
+  status: ModelCard['status'];
+  expiry: number;
+}
+
 export interface Hold {
   account: ModelAccount;
   first: number;
@@ -39,7 +46,9 @@ export interface Entry {
   atMs: number;
   what: What | 'roll-back' | 'expiry' | 'other';
   message?: Message;
+  /** Name of the card; the token that the message came by. */
   card: string;
+  token?: ModelToken | undefined;
   response: string;
   code?: number;
   /** Approved in the account's currency. */

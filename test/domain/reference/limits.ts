@@ -27,15 +27,16 @@ export class Limits {
     this.#accounts.push(id);
   }
 
-  /** A replacement goes on with the controls of the card that it replaces, and with what its windows hold. */
-  addCard(card: string, account: string, replaces?: string): void {
+  /** A replacement goes on with the controls of the card that it replaces, if any (true), and with what its windows hold. */
+  addCard(card: string, account: string, replaces?: string): boolean {
     const number = this.#numbers.size;
     this.#numbers.set(card, number);
     this.windows.accountOf.set(number, this.#accounts.indexOf(account));
-    if (replaces === undefined) return;
+    if (replaces === undefined) return false;
     this.windows.replaced.set(number, this.number(replaces));
     const inherited = this.windows.cardControls.get(this.number(replaces));
     if (inherited) this.windows.cardControls.set(number, inherited);
+    return inherited !== undefined;
   }
 
   number(card: string): number {

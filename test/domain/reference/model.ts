@@ -18,6 +18,7 @@ import {
   isRequest,
   type ModelAccount,
   type ModelCard,
+  type ModelToken,
 } from './entry.js';
 import { type Asked, Limits, NO_MONEY } from './limits.js';
 import { isCredit, isFinancial, isMalformed, type Message, typeOf, type What, whatIs } from './message.js';
@@ -31,6 +32,7 @@ interface Base {
   what: What;
   message: Message;
   card: string;
+  token: ModelToken | undefined;
 }
 
 /** Why a request is declined: the name of the reason, and the DE39 that it has unless the program says otherwise. */
@@ -71,14 +73,25 @@ export class ReferenceModel {
     this.past.add({ atMs });
   }
 
-  createCard(name: string, account: string, expiry: number, atMs: number): void {
-    this.balances.cards.set(name, { account: this.balances.accounts.get(account)!, status: 'active', expiry });
-    this.limits.addCard(name, account);
+  createCard(name: string, account: string, expiry: number, atMs: number, replaces?: string): boolean {
+    const owner = this.balances.accounts.get(account)!;
+    if (owner.status === 'closed') return false;
+    this.balances.cards.set(name, { account: owner, status: 'active', expiry });
     this.past.add({ atMs });
+    if (this.limits.addCard(name, account, replaces)) this.past.add({ atMs });
+    return true;
   }
 
+  createToken(name: string, card: string, expiry: number, atMs: number): boolean {
+    if (FINAL.includes(this.balances.cards.get(card)!.status)) return false;
+    this.balances.tokens.set(name, { card, status: 'active', expiry });
+    this.past.add({ atMs });
+    return true;
+  }
+
+  /** Of a card or a token. */
   setCard(name: string, status: ModelCard['status'], atMs: number): boolean {
-    const card = this.balances.cards.get(name)!;
+    const card = this.balances.tokens.get(name) ?? this.balances.cards.get(name)!;
     if (FINAL.includes(card.status) && card.status !== status) return false;
     card.status = status;
     this.past.add({ atMs });
@@ -145,18 +158,20 @@ export class ReferenceModel {
 
   // ---- messages ----
 
-  message(m: Message, card: string, atMs: number): Answer {
-    const answer = this.#decide(m, card, atMs);
+  /** @param number of a card or a token, or one that nobody knows */
+  message(m: Message, number: string, atMs: number): Answer {
+    const card = this.balances.cardOf(number);
+    const answer = this.#decide(m, card, this.balances.tokens.get(number), atMs);
     const entry = this.past.log[answer.sequence - 1]!;
     if (!answer.repeated && this.balances.cards.has(card)) this.#recount(entry.original ?? entry, entry);
     return answer;
   }
 
-  #decide(m: Message, name: string, atMs: number): Answer {
+  #decide(m: Message, name: string, token: ModelToken | undefined, atMs: number): Answer {
     const { past } = this;
     const card = this.balances.cards.get(name);
     const what = whatIs(m);
-    const base: Base = { atMs, what, message: m, card: name };
+    const base: Base = { atMs, what, message: m, card: name, token };
 
     // 1 format, message type
     if (isMalformed(m, what, card?.account.currency)) {
@@ -170,10 +185,11 @@ export class ReferenceModel {
       if (stored === undefined) return this.#answer(past.add({ ...base, response: '94', refusedRepeat: true }));
       if (past.isGone(stored)) return this.#answer(past.add({ ...base, response: '68', refusedRepeat: true }));
       if (past.isExpired(stored.original ?? stored)) this.#reach('repeat after expiry');
+      if (token !== stored.token) this.#reach('repeat by another number');
       return { ...this.#answer(stored), repeated: true };
     }
     if (what === 'reversal') return this.#answer(this.#reverse(m, base));
-    if (what === 'file update') return this.#answer(this.#list(m, card, base));
+    if (what === 'file update') return this.#answer(this.#list(m, token ?? card, base));
 
     // 3 tombstone
     const reversedBefore = past.wasReversedBefore(m, name, atMs);
@@ -189,9 +205,11 @@ export class ReferenceModel {
     const links = continued === undefined ? { what: asNew(what) } : { original: continued };
     const place: Base & { original?: Entry } = { ...base, ...links };
     const asked = this.#asked(m, place.what, card.account, continued);
-    const refusal = refusalOf(card, m, atMs) ?? this.#limited(m, place, asked) ?? this.#approve(m, place, card.account);
+    const refusal =
+      refusalOf(card, token, m, atMs) ?? this.#limited(m, place, asked) ?? this.#approve(m, place, card.account);
     if (!Array.isArray(refusal)) return this.#answer(refusal);
     const [reason, code] = refusal;
+    this.#reach(reason);
     if (reason !== 'velocity_declines') this.limits.countDecline(name, m, asked, atMs);
     return this.#answer(past.add({ ...place, response: codeOf(this.program, reason, code) }));
   }
@@ -222,6 +240,8 @@ export class ReferenceModel {
       const [level, , pointer] = found.control.split(' ');
       this.#reach(`${found.response} ${pointer!.replace(/\d+$/, found.byDeclines ? 'declines' : 'n')}`);
       this.#reach(`refused by controls of the ${level}`);
+      const isOwn = this.past.log.some((e) => e.card === card && e.approved > 0);
+      if (level === 'card' && found.before > 0 && !isOwn) this.#reach('a limit that a replaced card used up');
     }
     return found && [found.byDeclines ? 'velocity_declines' : found.control, found.response];
   }
@@ -376,8 +396,9 @@ export class ReferenceModel {
     return true;
   }
 
-  /** The network lists a card. */
-  #list(m: Message, card: ModelCard | undefined, base: Base): Entry {
+  /** The network lists a card, or a token alone. */
+  #list(m: Message, card: ModelCard | ModelToken | undefined, base: Base): Entry {
+    if (base.token) this.#reach('listing of a token');
     if (card === undefined) return this.past.add({ ...base, response: '25' });
     const listed = { 41: 'lost', 43: 'stolen', 46: 'closed', 54: 'expired' } as const;
     const status = m.file === '3' ? 'active' : (listed[m.listing as 41] ?? 'paused');
@@ -391,6 +412,7 @@ export class ReferenceModel {
     const named = past.namedBy(m, base.card, base.atMs, false, balances.holds);
     if (named === undefined) return past.add({ ...base, response: '00', tombstone: true });
     const original = named.original ?? named;
+    if (named.token !== base.token) this.#reach('reversal by another number');
     const account = balances.cards.get(base.card)?.account;
     const told = { ...base, response: '00', original };
     if (account === undefined) return past.add({ ...told, full: true });
@@ -455,26 +477,24 @@ export class ReferenceModel {
   }
 }
 
-/** 4: card and account. */
-function refusalOf(card: ModelCard, m: Message, atMs: number): Refusal | undefined {
-  const byStatus: Record<ModelCard['status'], Refusal | undefined> = {
-    active: undefined,
-    inactive: ['card_inactive', '78'],
-    paused: ['card_paused', '62'],
-    lost: ['card_lost', '41'],
-    stolen: ['card_stolen', '43'],
-    closed: ['card_closed', '14'],
-    expired: ['card_expired', '54'],
-  };
-  const byExpiry = (): Refusal | undefined => {
-    if (m.expiry !== undefined && m.expiry !== card.expiry) return ['expiry_mismatch', '54'];
-    const endOfMonth = Date.UTC(2000 + Math.trunc(card.expiry / 100), card.expiry % 100, 1);
-    return atMs >= endOfMonth ? ['card_expired', '54'] : undefined;
-  };
-  const byAccount: Record<ModelAccount['status'], Refusal | undefined> = {
-    open: undefined,
-    frozen: ['account_frozen', '62'],
-    closed: ['account_closed', '14'],
-  };
-  return byStatus[card.status] ?? byExpiry() ?? byAccount[card.account.status];
+/** 4: the token, if it came by one, the card, and the account. */
+function refusalOf(card: ModelCard, token: ModelToken | undefined, m: Message, atMs: number): Refusal | undefined {
+  const byStatus = { inactive: '78', paused: '62', lost: '41', stolen: '43', closed: '14', expired: '54' };
+  const { expiry } = token ?? card;
+  if (token && token.status !== 'active') {
+    // How the card was lost is not the token's to tell.
+    return FINAL.includes(token.status)
+      ? ['token_closed', '14']
+      : [`token_${token.status}`, byStatus[token.status as keyof typeof byStatus]];
+  }
+  if (card.status !== 'active') return [`card_${card.status}`, byStatus[card.status]];
+  if (m.expiry !== undefined && m.expiry !== expiry) return ['expiry_mismatch', '54'];
+  if (token && isPast(token.expiry, atMs)) return ['token_expired', '54'];
+  if (isPast(card.expiry, atMs)) return ['card_expired', '54'];
+  if (card.account.status === 'frozen') return ['account_frozen', '62'];
+  return card.account.status === 'closed' ? ['account_closed', '14'] : undefined;
 }
+
+/** A card is good until the end of the month that it shows. */
+const isPast = (expiry: number, atMs: number): boolean =>
+  atMs >= Date.UTC(2000 + Math.trunc(expiry / 100), expiry % 100, 1);
