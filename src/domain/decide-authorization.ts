@@ -17,7 +17,7 @@ import type { Policy } from './program/policy.js';
 import { isWorthNothing } from './reply-facts.js';
 import type { ShardState } from './shard-state.js';
 import { owedForPurchases, Standing } from './standing.js';
-import { billedAmount, cashPart, isForeign, mayBePartial } from './transaction.js';
+import { billedAmount, cashPart, isForeign, mayBePartial, TransactionType, transactionType } from './transaction.js';
 
 const standing = new Standing();
 const nothing = new Standing();
@@ -243,7 +243,7 @@ function holdAmount(policy: Policy, input: MessageInput, currency: number): numb
 }
 
 function isFuelCheck(policy: Policy, input: MessageInput): boolean {
-  if (!policy.isFuelPump(input.mcc)) return false;
+  if (!policy.isFuelPump(input.mcc) || transactionType(input) !== TransactionType.purchase) return false;
   return input.amount === policy.tables.fuel.statusCheck * 10 ** Math.max(0, currencyExponent(input.currency));
 }
 

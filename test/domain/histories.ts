@@ -9,6 +9,7 @@ import type { Answer } from './reference/entry.js';
 import type { Message } from './reference/message.js';
 import { ReferenceModel } from './reference/model.js';
 import type { ModelProgram } from './reference/program.js';
+import { RULES } from './reference/rules.js';
 import { lineOf, Transcript } from './transcript.js';
 
 const START_MS = Date.UTC(2026, 10, 28, 22, 0, 0);
@@ -17,10 +18,13 @@ const START_MS = Date.UTC(2026, 10, 28, 22, 0, 0);
 const PROGRAM: ModelProgram = {
   tables: { fees: { cash: { flat: 100, basis_points: 250 } } },
   controls: {},
+  rules: [],
 };
 
 /** Flags of a request (messages.ts): RRN, terminal, acquirer, network id and hold reference, and DE14. */
 const NAMED = 0b101111;
+/** And that a partial approval will do. */
+const PARTIAL = 0b010000;
 
 interface Sent {
   /** The number that it carried: of a card, or of a network token. */
@@ -36,6 +40,7 @@ export class Player {
   readonly model = new ReferenceModel(PROGRAM);
   readonly transcript = new Transcript();
   nowMs: number;
+  #revision = 0;
   readonly #maker = new MessageMaker();
   readonly #sent: Sent[] = [];
   readonly #unsent: { card: string; message: Message }[] = [];
@@ -45,13 +50,22 @@ export class Player {
 
   constructor(startMs = START_MS) {
     this.nowMs = startMs;
-    this.book.applyProgram(1, 1, PROGRAM, this.nowMs);
-    this.model.applyProgram(PROGRAM, this.nowMs);
+    this.#setProgram(PROGRAM);
     for (const { id, currency, limit, cards } of ACCOUNTS) {
       this.#command({ op: 'create_account', id, program: 1, currency, creditLimit: limit, type: AccountType.credit });
       this.model.createAccount(id, currency, limit, this.nowMs);
       for (const [card, expiry] of Object.entries(cards)) this.#createCard(card, id, expiry);
     }
+  }
+
+  /** The next revision of the program. */
+  #setProgram(program: ModelProgram): void {
+    this.#revision++;
+    const rules = program.rules.map(({ rule, state }, i) => ({
+      ...{ id: `rule_${i}`, version: 1, state, text: RULES[rule]!.text },
+    }));
+    this.book.applyProgram(1, this.#revision, { ...program, rules }, this.nowMs);
+    this.model.applyProgram(program, this.nowMs);
   }
 
   #createCard(card: string, account: string, expiry: number, replaces?: string): boolean {
@@ -136,6 +150,11 @@ export class Player {
       case 'purchase':
         this.#send(this.#number(op.card), this.#request({ ...op, currency: 0, flags: NAMED }));
         return;
+      case 'fuel': {
+        const plain = { mti: 100, pc: 0, currency: 0, flags: NAMED | PARTIAL, merchant: 1 };
+        this.#send(this.#number(op.card), this.#request({ ...plain, ...op }));
+        return;
+      }
       case 'again':
         this.#again(op);
         return;
@@ -184,6 +203,12 @@ export class Player {
       case 'limits':
         this.#limits(op);
         return;
+      case 'program': {
+        const { op: _op, ...program } = op;
+        this.#say(`program ${JSON.stringify(program)}`);
+        this.#setProgram(program);
+        return;
+      }
       case 'token':
         this.#createToken(op);
         return;
@@ -218,7 +243,7 @@ export class Player {
   #limits({ card, amount, count }: Op & { op: 'limits' }): void {
     const limits = { ...(amount > 0 ? { amount } : {}), ...(count > 0 ? { count } : {}) };
     const isNone = amount === 0 && count === 0;
-    const controls = isNone ? undefined : { velocity: [{ window: 'day', ...limits } as const] };
+    const controls = isNone ? undefined : { velocity: [{ name: 'day', window: 'day', ...limits } as const] };
     this.#setControls({ op: 'controls', level: 'card', whose: card, controls });
   }
 
@@ -337,6 +362,7 @@ export class Player {
       );
     }
     for (const card of balances.cards.keys()) this.#compareWindows(card);
+    this.#same('statistics of rules', state.ruleStats.of(1, 0, 1000), [...this.model.ruleStatistics.values()]);
   }
 
   #compareWindows(card: string): void {

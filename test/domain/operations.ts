@@ -4,13 +4,15 @@
  */
 import fc from 'fast-check';
 import type { ModelCard } from './reference/entry.js';
-import { cash, controls, restrictions, wait } from './velocity-arbitraries.js';
+import type { ModelProgram, TablesJson } from './reference/program.js';
+import { RULES, type SetRule } from './reference/rules.js';
+import { cash, controls, programControls, restrictions, wait } from './velocity-arbitraries.js';
 import type { ControlsJson, WindowJson } from './velocity-model.js';
 
 /** Accounts and their cards with the ends of these, two of them near; `x` and `y` are cards that nobody knows. */
 export const ACCOUNTS = [
-  { id: 'reais', currency: 986, limit: 100_000, cards: { a: 3112, b: 2611 } },
-  { id: 'yen', currency: 392, limit: 5_000, cards: { c: 2701 } },
+  { id: 'reais', currency: 986, limit: 100_000, cards: { a: 3112, b: 2701 } },
+  { id: 'yen', currency: 392, limit: 5_000, cards: { c: 2611 } },
   { id: 'dinars', currency: 414, limit: 3_000_000_000_000, cards: { d: 3112 } },
 ] as const;
 export const CARDS = ['a', 'b', 'c', 'd', 'x', 'y'] as const;
@@ -63,8 +65,11 @@ export type Op =
   | { op: 'card'; card: number; status: ModelCard['status'] }
   | { op: 'limits'; card: number; amount: number; count: number }
   | { op: 'controls'; level: 'card' | 'account'; whose: number; controls: ControlsJson | undefined }
+  | ({ op: 'program' } & ModelProgram)
   | { op: 'token'; card: number; expiry: number }
   | { op: 'replace'; card: number }
+  /** A fuel pump asks whether the card is good (100), or for more than most have, of which a part will do. */
+  | { op: 'fuel'; card: number; amount: number }
   | { op: 'restart' }
   | { op: 'wait'; minutes: number }
   | { op: 'pause'; ms: number }
@@ -95,18 +100,61 @@ const stays = fc.constantFrom(0, 0, 0, 1, 33, 50, 99, 100, 150);
 
 /** The limits of `velocity-arbitraries.ts` a hundred times as large, as are the amounts here. */
 function inCents({ per_transaction: most, cash, velocity, ...lists }: ControlsJson): ControlsJson {
-  const larger = (windows: WindowJson[] | undefined): { velocity?: WindowJson[] } =>
-    windows === undefined ? {} : { velocity: windows.map((one) => ({ ...one, ...times100(one, 'amount') })) };
+  const larger = (windows: WindowJson[] | undefined, name = 'day'): { velocity?: WindowJson[] } =>
+    windows === undefined
+      ? {}
+      : { velocity: windows.map((one, i) => ({ ...(i === 0 ? { name } : {}), ...one, ...times100(one, 'amount') })) };
   return {
     ...lists,
     ...(most === undefined ? {} : { per_transaction: most && most * 100 }),
-    ...(cash === undefined ? {} : { cash: { ...times100(cash, 'per_transaction'), ...larger(cash.velocity) } }),
+    ...(cash === undefined ? {} : { cash: { ...times100(cash, 'per_transaction'), ...larger(cash.velocity, 'cash') } }),
     ...larger(velocity),
   };
 }
 
 const times100 = <K extends string>(limits: { [_ in K]?: number }, name: K): { [_ in K]?: number } =>
   limits[name] === undefined ? {} : ({ [name]: limits[name] * 100 } as { [_ in K]?: number });
+
+/** Some tables set in some way; what a program does not set has its default. */
+const tables: fc.Arbitrary<TablesJson> = fc
+  .uniqueArray(
+    fc.constantFrom<TablesJson[]>(
+      {
+        hold_life: [
+          { name: 'card present', days: 1, entry_modes: ['05', '07'] },
+          { name: 'fuel and shops', days: 3, mcc: ['5542', '5000-5999'], except_conditions: ['59'] },
+          { name: 'estimated', days: 12, functions: ['E'] },
+          { name: 'anything else', days: 1 },
+        ],
+      },
+      { fuel: { amount: 5000, when_short: 'decline' } },
+      { fuel: { amount: 90_000, minimum: 20_000 } },
+      { fuel: { amount: 0 } },
+      { responses: { all: { insufficient_funds: '61', card_paused: '05', velocity_count: '59' } } },
+      { forbidden: ['01', '50'] },
+      { forbidden: ['09', '38', '20'] },
+      { partial_approval: false },
+      { pin: { tries: 1 } },
+      { pin: { tries: 2 } },
+      { fees: { cash: { flat: 0, basis_points: 0 } } },
+      { fees: { cash: { flat: 500, basis_points: 33 } } },
+    ),
+    { maxLength: 3, selector: (one) => Object.keys(one)[0] },
+  )
+  .map((some) => Object.assign({}, ...some) as TablesJson);
+
+const rules = fc
+  .shuffledSubarray(
+    RULES.map((_, rule) => rule),
+    { maxLength: 4 },
+  )
+  .chain((places) =>
+    fc.tuple(
+      ...places.map((rule) =>
+        fc.constantFrom<SetRule['state'][]>('active', 'shadow').map((state) => ({ rule, state })),
+      ),
+    ),
+  );
 
 const operations = {
   request: fc.record<Op & { op: 'request' }>({
@@ -140,6 +188,11 @@ const operations = {
     pc: fc.constantFrom(0, 0, 10_000),
     amount: fc.integer({ min: 1, max: 20_000 }),
     merchant: fc.integer({ min: 0, max: 11 }),
+  }),
+  fuel: fc.record<Op & { op: 'fuel' }>({
+    op: fc.constant('fuel'),
+    card: fc.constantFrom(0, 0, 0, 0, 6),
+    amount: fc.constantFrom(100, 100, 95_000),
   }),
   again: fc.record<Op & { op: 'again' }>({
     op: fc.constant('again'),
@@ -228,6 +281,15 @@ const operations = {
       { weight: 1, arbitrary: fc.constant<ControlsJson | undefined>(undefined) },
     ),
   }),
+  program: fc.record<Op & { op: 'program' }>({
+    op: fc.constant('program'),
+    tables,
+    controls: fc.oneof(
+      { weight: 4, arbitrary: fc.constant<ControlsJson>({}) },
+      { weight: 1, arbitrary: programControls.map(inCents) },
+    ),
+    rules,
+  }),
   token: fc.record<Op & { op: 'token' }>({
     op: fc.constant('token'),
     card: fc.constantFrom(0, 0, 1, 3, 6),
@@ -254,6 +316,7 @@ export type Weights = Partial<Record<Op['op'], number>>;
 const usual: Required<Weights> = {
   request: 10,
   purchase: 4,
+  fuel: 1,
   again: 4,
   reverse: 5,
   change: 4,
@@ -268,6 +331,7 @@ const usual: Required<Weights> = {
   card: 1,
   limits: 2,
   controls: 0,
+  program: 0,
   token: 1,
   replace: 1,
   restart: 1,

@@ -94,7 +94,7 @@ describe('recovery', () => {
     const keys: [Table, number][] = [];
     state.takeDirty(1000, (table, key) => void keys.push([table, key]));
     expect(new Set(keys.map(([table]) => table))).toEqual(
-      new Set([Table.account, Table.card, Table.hold, Table.ledger, Table.totals]),
+      new Set([Table.account, Table.card, Table.hold, Table.ledger, Table.program, Table.totals]),
     );
     for (const [table, key] of keys) {
       const target = new Uint8Array(2 * state.entryBytes(table, key));

@@ -28,7 +28,7 @@ export class Transcript {
 
   toString(): string {
     const widths = (['what', 'answer'] as const).map((column) =>
-      Math.max(...this.#rows.map((row) => row[column].length)),
+      Math.min(160, Math.max(...this.#rows.map((row) => row[column].length))),
     );
     return this.#rows
       .map(({ time, what, answer, balances }) =>

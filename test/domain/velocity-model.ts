@@ -5,6 +5,8 @@
  */
 
 export interface WindowJson {
+  /** What rules call it. */
+  name?: string;
   window: 'day' | 'week' | 'month' | 'year' | 'lifetime' | 'trailing';
   seconds?: number;
   zone?: string;
@@ -192,7 +194,7 @@ export class VelocityModel {
   #counter(card: number, { window, level, cash }: PlacedWindow): string {
     let root = card;
     while (this.replaced.has(root)) root = this.replaced.get(root)!;
-    const { amount: _amount, count: _count, per: _per, ...definition } = window;
+    const { name: _name, amount: _amount, count: _count, per: _per, ...definition } = window;
     const owner = level === 'card' ? `card ${root}` : `account ${this.accountOf.get(card)}`;
     return JSON.stringify([owner, cash, Object.entries(definition).sort()]);
   }

@@ -1,5 +1,6 @@
 /** What the reference model keeps of everything that happened. */
 import type { Message, What } from './message.js';
+import type { ModelProgram } from './program.js';
 
 export interface ModelAccount {
   id: string;
@@ -13,7 +14,9 @@ export interface ModelAccount {
 export interface ModelCard {
   account: ModelAccount;
   status: 'inactive' | 'active' | 'paused' | 'lost' | 'stolen' | 'closed' | 'expired';
+  /** YYMM. */
   expiry: number;
+  createdMs: number;
 }
 
 /** A network token: a number of its own that stands for a card. */
@@ -49,6 +52,8 @@ export interface Entry {
   /** Name of the card; the token that the message came by. */
   card: string;
   token?: ModelToken | undefined;
+  /** The program when the message came. */
+  program?: ModelProgram;
   response: string;
   code?: number;
   /** Approved in the account's currency. */

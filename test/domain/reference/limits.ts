@@ -101,14 +101,32 @@ const CHANNELS: Record<string, string> = {
   '81': 'ecommerce',
 };
 
+/** How the card was read, by DE22; undefined when that is not known. */
+export const channelOf = ({ mode }: Message): string | undefined =>
+  CHANNELS[mode === undefined ? '' : String(mode).padStart(3, '0').slice(0, 2)];
+
+/** DE19, else the letters at the end of DE43; '' without. */
+export const countryOf = ({ country, place }: Message): string => country ?? place ?? '';
+
+/** Why controls refused, by the name of the reason. */
+export function reasonOf({ control, response, byDeclines }: ModelRefusal): string {
+  if (byDeclines) return 'velocity_declines';
+  const pointer = control.split(' ')[2]!;
+  const cash = pointer.startsWith('/cash') ? 'cash_' : '';
+  const list = { '/channels': 'channel', '/countries': 'country', '/mcc': 'mcc', '/merchants': 'merchant' };
+  for (const [member, name] of Object.entries(list)) if (pointer.startsWith(`${member}/`)) return `${name}_denied`;
+  if (pointer.endsWith('/per_transaction')) return `${cash}transaction_limit`;
+  return `${cash}velocity_${response === '61' ? 'amount' : 'count'}`;
+}
+
 /** Cash at a machine or a counter. */
 const AT_MACHINES = [1, 17];
 
 function requestOf(m: Message, { amount, cash, authorizedBefore }: Asked): ModelRequest {
-  const channel = CHANNELS[m.mode === undefined ? '' : String(m.mode).padStart(3, '0').slice(0, 2)];
+  const channel = channelOf(m);
   return {
     mcc: m.mcc === undefined ? '' : String(m.mcc),
-    country: m.country ?? m.place ?? '',
+    country: countryOf(m),
     merchant: m.merchant ?? '',
     channels: [...(channel ? [channel] : []), ...(AT_MACHINES.includes(typeOf(m)) ? ['atm'] : [])],
     amount,

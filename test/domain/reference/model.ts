@@ -20,11 +20,12 @@ import {
   type ModelCard,
   type ModelToken,
 } from './entry.js';
-import { type Asked, Limits, NO_MONEY } from './limits.js';
+import { type Asked, Limits, NO_MONEY, reasonOf } from './limits.js';
 import { isCredit, isFinancial, isMalformed, type Message, typeOf, type What, whatIs } from './message.js';
 import { cashOf, inAccountCurrency, inMerchantCurrency, oneMajorUnit, stayingOf } from './money.js';
 import { Past } from './past.js';
-import { codeOf, feeOf, fuelOf, lifeMs, type ModelProgram } from './program.js';
+import { codeOf, feeOf, forbids, fuelOf, lifeMs, type ModelProgram } from './program.js';
+import { askRules, RULES, type RuleFacts, type RuleStatistics, windowNamed } from './rules.js';
 
 /** A message at its place: what every entry about it has. */
 interface Base {
@@ -33,6 +34,7 @@ interface Base {
   message: Message;
   card: string;
   token: ModelToken | undefined;
+  program: ModelProgram;
 }
 
 /** Why a request is declined: the name of the reason, and the DE39 that it has unless the program says otherwise. */
@@ -47,6 +49,9 @@ export class ReferenceModel {
   readonly past = new Past();
   /** How often histories reached a case worth naming. */
   readonly seen = new Map<string, number>();
+  /** By revision, as far as they were asked. */
+  readonly ruleStatistics = new Map<number, RuleStatistics>();
+  #revision = 0;
   readonly #references = new Set<string>();
 
   constructor(program: ModelProgram) {
@@ -62,6 +67,7 @@ export class ReferenceModel {
 
   applyProgram(program: ModelProgram, atMs: number): void {
     this.program = program;
+    this.#revision++;
     this.limits.windows.program = program.controls;
     this.past.add({ atMs });
   }
@@ -76,7 +82,7 @@ export class ReferenceModel {
   createCard(name: string, account: string, expiry: number, atMs: number, replaces?: string): boolean {
     const owner = this.balances.accounts.get(account)!;
     if (owner.status === 'closed') return false;
-    this.balances.cards.set(name, { account: owner, status: 'active', expiry });
+    this.balances.cards.set(name, { account: owner, status: 'active', expiry, createdMs: atMs });
     this.past.add({ atMs });
     if (this.limits.addCard(name, account, replaces)) this.past.add({ atMs });
     return true;
@@ -171,11 +177,15 @@ export class ReferenceModel {
     const { past } = this;
     const card = this.balances.cards.get(name);
     const what = whatIs(m);
-    const base: Base = { atMs, what, message: m, card: name, token };
+    const base: Base = { atMs, what, message: m, card: name, token, program: this.program };
 
     // 1 format, message type
     if (isMalformed(m, what, card?.account.currency)) {
       return this.#answer(past.add({ ...base, what: 'not understood', response: '30' }));
+    }
+    if (what === 'not understood' && card && forbids(this.program, typeOf(m))) {
+      this.#reach('a type that is served nowhere, forbidden');
+      return this.#answer(past.add({ ...base, response: codeOf(this.program, 'transaction_type_forbidden', '57') }));
     }
     if (what === 'not understood') return this.#answer(past.add({ ...base, response: '12' }));
 
@@ -206,12 +216,17 @@ export class ReferenceModel {
     const place: Base & { original?: Entry } = { ...base, ...links };
     const asked = this.#asked(m, place.what, card.account, continued);
     const refusal =
-      refusalOf(card, token, m, atMs) ?? this.#limited(m, place, asked) ?? this.#approve(m, place, card.account);
+      refusalOf(card, token, m, atMs) ??
+      this.#limited(m, place, asked) ??
+      this.#ruled(m, place, card) ??
+      this.#approve(m, place, card.account);
     if (!Array.isArray(refusal)) return this.#answer(refusal);
     const [reason, code] = refusal;
     this.#reach(reason);
     if (reason !== 'velocity_declines') this.limits.countDecline(name, m, asked, atMs);
-    return this.#answer(past.add({ ...place, response: codeOf(this.program, reason, code) }));
+    const response = codeOf(this.program, reason, code);
+    if (response !== code) this.#reach('another DE39 for a reason');
+    return this.#answer(past.add({ ...place, response }));
   }
 
   /** What the request asks for: of a fuel pump's check what it is granted, of an increment what comes on top. */
@@ -226,24 +241,55 @@ export class ReferenceModel {
   }
 
   #isStatusCheck(m: Message): boolean {
-    return !isFinancial(m) && m.mcc === 5542 && m.amount === oneMajorUnit(m.currency!);
+    return !isFinancial(m) && typeOf(m) === 0 && m.mcc === 5542 && m.amount === oneMajorUnit(m.currency!);
   }
 
   #amountFor(m: Message, wanted: number): number {
     return this.#isStatusCheck(m) ? fuelOf(this.program).amount || wanted : wanted;
   }
 
-  /** 6 controls. */
+  /** 6 controls: types that the program forbids, then lists and limits. */
   #limited(m: Message, { card, atMs }: Base, asked: Asked): Refusal | undefined {
+    if (forbids(this.program, typeOf(m))) return ['transaction_type_forbidden', '57'];
     const found = this.limits.refusal(card, m, asked, atMs);
     if (found) {
       const [level, , pointer] = found.control.split(' ');
       this.#reach(`${found.response} ${pointer!.replace(/\d+$/, found.byDeclines ? 'declines' : 'n')}`);
       this.#reach(`refused by controls of the ${level}`);
+      if (found.control.includes(' program ')) this.#reach('a refusal by the defaults of the program');
       const isOwn = this.past.log.some((e) => e.card === card && e.approved > 0);
       if (level === 'card' && found.before > 0 && !isOwn) this.#reach('a limit that a replaced card used up');
     }
-    return found && [found.byDeclines ? 'velocity_declines' : found.control, found.response];
+    return found && [reasonOf(found), found.response];
+  }
+
+  /** 7 rules. */
+  #ruled(m: Message, { card: name, atMs }: Base, card: ModelCard): Refusal | undefined {
+    const { rules } = this.program;
+    if (rules.length === 0) return undefined;
+    const nothing = rules.map(() => 0);
+    const statistics = this.ruleStatistics.get(this.#revision) ?? {
+      ...{ revision: this.#revision, asked: 0, matched: nothing, declined: [...nothing] },
+    };
+    this.ruleStatistics.set(this.#revision, statistics);
+    const { windows } = this.limits;
+    const number = this.limits.number(name);
+    const read = (window: string, what: 'amount' | 'count'): number | undefined => {
+      const placed = windowNamed(windows, number, window);
+      if (placed === undefined || (what === 'amount' && placed.window.counts === 'declines')) return undefined;
+      return windows.value(number, placed, atMs)[what];
+    };
+    const { account } = card;
+    const facts: RuleFacts = {
+      ...{ m, atMs, account, card, held: this.balances.held(account), available: this.balances.available(account) },
+      count: (window) => read(window, 'count'),
+      spent: (window) => read(window, 'amount'),
+    };
+    const code = askRules(rules, facts, statistics);
+    rules.forEach(({ rule, state }) => {
+      if (RULES[rule]!.matches(facts)) this.#reach(`${state} rule ${rule}`);
+    });
+    return code === undefined ? undefined : ['rule', code];
   }
 
   /** 8 and 9: what is approved, or why nothing is. */
@@ -284,6 +330,7 @@ export class ReferenceModel {
     if (added > Math.max(0, this.balances.available(account))) return ['insufficient_funds', '51'];
     this.balances.set(root.sequence, total);
     hold.expiresMs = base.atMs + lifeMs(this.program, root.message!);
+    if (root.program !== this.program) this.#reach('an increment under another program than its authorization');
     return this.past.add({ ...base, response: '00', approved: wanted, added, original: root });
   }
 
@@ -297,6 +344,8 @@ export class ReferenceModel {
     const isPartial = free < amount + fee && !this.#isStatusCheck(m);
     const approved = free >= amount + fee ? amount : this.#part(m, account, amount, cash, free);
     if (approved === 0) return ['insufficient_funds', '51'];
+    if (this.#isStatusCheck(m)) this.#reach(`a fuel pump that is granted ${fuelOf(program).amount}`);
+    if (fee > 0 && program.tables.fees?.cash.flat === 500) this.#reach('a fee of another program');
     const entry = this.past.add({ ...base, response: isPartial ? '10' : '00', approved, posted });
     if (!posted) balances.open(entry.sequence, account, approved, base.atMs + lifeMs(program, m));
     // No cash back, and so no fee for it, is paid with a partial approval.
@@ -309,9 +358,11 @@ export class ReferenceModel {
   #part(m: Message, account: ModelAccount, amount: number, cash: number, free: number): number {
     if (this.#isStatusCheck(m)) {
       const { least, declinesWhenShort } = fuelOf(this.program);
+      if (declinesWhenShort || free < least) this.#reach('a fuel pump that is declined when short');
       return declinesWhenShort || free < least ? 0 : Math.min(amount, free);
     }
     const isDivisible = typeOf(m) === 0 || (typeOf(m) === 9 && m.back !== undefined);
+    if (this.program.tables.partial_approval === false && m.partial && isDivisible) this.#reach('no partial approval');
     if (this.program.tables.partial_approval === false || !m.partial || !isDivisible) return 0;
     const part = Math.max(0, Math.min(free, amount - cash));
     return part > 0 && inMerchantCurrency(m, account, part) === 0 ? 0 : part;

@@ -2,6 +2,7 @@
 import type { ControlsJson } from '../velocity-model.js';
 import { DAY } from './entry.js';
 import type { Message } from './message.js';
+import type { SetRule } from './rules.js';
 
 export interface HoldLifeJson {
   name: string;
@@ -28,6 +29,8 @@ export interface TablesJson {
 export interface ModelProgram {
   tables: TablesJson;
   controls: ControlsJson;
+  /** In the order of their evaluation. */
+  rules: readonly SetRule[];
 }
 
 /** Section 6 of the domain rules. */
