@@ -32,6 +32,8 @@ export type Total = (typeof Total)[keyof typeof Total];
 export const TOTAL_COUNTS = 6;
 export const TOTAL_AMOUNTS = 4;
 
+/** Chart account that single messages owe the network by. */
+const NETWORK = 2100;
 const REVERSAL = 4;
 const FINANCIAL = 2;
 
@@ -96,8 +98,7 @@ function totalOf(event: MessageEvent): Total | -1 {
   const sort = sortOf(input);
   const messageClass = classOf(input.mti);
   if (messageClass === REVERSAL) {
-    if (event.postings.count === 0) return -1;
-    return sort === Sort.credit ? Total.creditReversal : Total.debitReversal;
+    return reversalOf(event);
   }
   if (messageClass > FINANCIAL) return -1;
   if (sort === Sort.inquiry) return event.response === Response.approved ? Total.inquiry : -1;
@@ -105,6 +106,15 @@ function totalOf(event: MessageEvent): Total | -1 {
   if (messageClass !== FINANCIAL) return Total.authorization;
   if (sort === Sort.verification || input.amount === 0) return Total.inquiry;
   return sort === Sort.credit ? Total.credit : Total.debit;
+}
+
+/** By what is posted back, whatever DE3 says, which a reversal may leave out: of a debit the network's leg is positive. */
+function reversalOf({ postings }: MessageEvent): Total | -1 {
+  for (let i = 0; i < postings.count; i++) {
+    if (postings.glAccount[i] !== NETWORK) continue;
+    return postings.amount[i]! > 0 ? Total.debitReversal : Total.creditReversal;
+  }
+  return -1;
 }
 
 /** Minor units of DE49. */

@@ -1,7 +1,9 @@
 /** Plays histories of operations (operations.ts) on the engine and on the reference model, side by side. */
 import { AccountStatus, AccountType, CardStatus } from '#src/domain/codes.js';
 import type { Change } from '#src/domain/commands.js';
+import { fieldsOfTotals, isInBalance } from '#src/domain/compare-totals.js';
 import { isRequest } from '#src/domain/decide-reversal.js';
+import { TOTAL_VALUES } from '#src/domain/totals-table.js';
 import { Book, type Outcome } from './book.js';
 import { MessageMaker, toInput, transmissionOf } from './messages.js';
 import { ACCOUNTS, CARDS, type Op } from './operations.js';
@@ -10,6 +12,7 @@ import type { Message } from './reference/message.js';
 import { ReferenceModel } from './reference/model.js';
 import type { ModelProgram } from './reference/program.js';
 import { RULES } from './reference/rules.js';
+import { fieldsOf } from './reference/totals.js';
 import { lineOf, Transcript } from './transcript.js';
 
 const START_MS = Date.UTC(2026, 10, 28, 22, 0, 0);
@@ -203,6 +206,21 @@ export class Player {
       case 'limits':
         this.#limits(op);
         return;
+      case 'with pin': {
+        const plain = { mti: 100, pc: 0, currency: 0, flags: NAMED, merchant: 0 };
+        this.#send(this.#number(op.card), { ...this.#request({ ...plain, ...op }), pin: true });
+        return;
+      }
+      case 'tries': {
+        const name = this.#number(op.card);
+        this.#say(`${op.failed} PINs of ${name} failed`);
+        const done = this.#command({ op: 'update_card', cardSlot: this.#slots.get(name)!, pinTries: op.failed });
+        this.#same('done', done, this.model.setTries(name, op.failed, this.nowMs));
+        return;
+      }
+      case 'ask':
+        this.#ask(op.wrong);
+        return;
       case 'program': {
         const { op: _op, ...program } = op;
         this.#say(`program ${JSON.stringify(program)}`);
@@ -315,11 +333,13 @@ export class Player {
     const slot = this.#slots.get(card) ?? -1;
     const input = toInput(message);
     // Some over another link, some of days that are dropped soon.
-    input.link = message.stan % 2;
-    input.businessDay = Math.floor(this.nowMs / 86_400_000) - [36, 0, 1, 34, 35, 0, -7, -8][message.stan % 8]!;
+    const daysAgo = [36, 0, 1, 34, 35, 0, -7, -8][message.stan % 8]!;
+    const place = { link: message.stan % 2, day: Math.floor(this.nowMs / 86_400_000) - daysAgo };
+    input.link = place.link;
+    input.businessDay = place.day;
     const outcome = this.book.message(input, slot, this.nowMs, fingerprintOf(card));
     this.transcript.answer(`${outcome.response} ${outcome.approvalCode} #${outcome.sequence}`);
-    const answer = this.model.message(message, card, this.nowMs);
+    const answer = this.model.message(message, card, this.nowMs, place);
     this.#same('answer', answerOf(outcome), answer);
     if (!outcome.repeated && answer.hasCode) {
       this.model.noteCode(outcome.sequence, Number(outcome.approvalCode));
@@ -363,6 +383,23 @@ export class Player {
     }
     for (const card of balances.cards.keys()) this.#compareWindows(card);
     this.#same('statistics of rules', state.ruleStats.of(1, 0, 1000), [...this.model.ruleStatistics.values()]);
+  }
+
+  /** Every row of totals, asked for as a 0500 does: in balance, and with one field that is wrong. */
+  #ask(wrong: number): void {
+    this.#say('ask for totals');
+    for (const [row, sums] of this.model.totals(this.nowMs)) {
+      const [link, acquirer, day, currency] = row.split(' ').map(Number);
+      const values = new Float64Array(TOTAL_VALUES);
+      this.book.state.totals.read({ link: link!, acquirer: acquirer!, day: day!, currency: currency! }, values);
+      const ours = fieldsOfTotals([...values]);
+      const theirs = fieldsOf(sums).map(([field, value]) => ({ field, value }));
+      const ofOurs = ours.filter(({ field }) => theirs.some((one) => one.field === field));
+      this.#same(`totals of ${row}`, ofOurs, theirs);
+      const other = theirs.map(({ field, value }, i) => ({ field, value: i === wrong ? value + 1 : value }));
+      this.#same(`balance of ${row}`, [isInBalance(theirs, ours), isInBalance(other, ours)], [true, false]);
+      for (const { field, value } of theirs) if (value !== 0) this.model.reach(`DE${field}`);
+    }
   }
 
   #compareWindows(card: string): void {

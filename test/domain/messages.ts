@@ -1,5 +1,5 @@
 /** The messages of histories: what an operation says, built from what was sent before. */
-import { MessageInput, Text } from '#src/domain/message.js';
+import { Carried, MessageInput, Text } from '#src/domain/message.js';
 import type { Op, Way } from './operations.js';
 import type { Message } from './reference/message.js';
 
@@ -173,6 +173,7 @@ export function toInput(message: Message): MessageInput {
   input.cashBack = message.back ?? -1;
   input.adviceReason = message.why?.charCodeAt(0) ?? 0;
   if (message.country !== undefined) input.country = COUNTRIES[message.country]!;
+  if (message.pin) input.carried |= Carried.pin;
   input.fileAction = message.file?.charCodeAt(0) ?? 0;
   input.fileCode = message.listing ?? -1;
   input.replacementAmount = message.de95 ?? -1;

@@ -70,6 +70,11 @@ export type Op =
   | { op: 'replace'; card: number }
   /** A fuel pump asks whether the card is good (100), or for more than most have, of which a part will do. */
   | { op: 'fuel'; card: number; amount: number }
+  /** A request with a PIN; what is known of earlier ones that failed, as the control plane sets it. */
+  | { op: 'with pin'; card: number; amount: number }
+  | { op: 'tries'; card: number; failed: number }
+  /** An acquirer asks for totals, all of which it says rightly, but for one field that is another in one of them. */
+  | { op: 'ask'; wrong: number }
   | { op: 'restart' }
   | { op: 'wait'; minutes: number }
   | { op: 'pause'; ms: number }
@@ -290,6 +295,17 @@ const operations = {
     ),
     rules,
   }),
+  'with pin': fc.record<Op & { op: 'with pin' }>({
+    op: fc.constant('with pin'),
+    card: fc.constantFrom(0, 0, 1, 6, 7),
+    amount: fc.integer({ min: 0, max: 9000 }),
+  }),
+  tries: fc.record<Op & { op: 'tries' }>({
+    op: fc.constant('tries'),
+    card: fc.constantFrom(0, 0, 1, 6, 7),
+    failed: fc.constantFrom(0, 1, 2, 3, 255),
+  }),
+  ask: fc.record<Op & { op: 'ask' }>({ op: fc.constant('ask'), wrong: fc.integer({ min: 0, max: 10 }) }),
   token: fc.record<Op & { op: 'token' }>({
     op: fc.constant('token'),
     card: fc.constantFrom(0, 0, 1, 3, 6),
@@ -331,6 +347,9 @@ const usual: Required<Weights> = {
   card: 1,
   limits: 2,
   controls: 0,
+  'with pin': 1,
+  tries: 1,
+  ask: 1,
   program: 0,
   token: 1,
   replace: 1,

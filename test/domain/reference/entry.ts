@@ -1,6 +1,7 @@
 /** What the reference model keeps of everything that happened. */
 import type { Message, What } from './message.js';
 import type { ModelProgram } from './program.js';
+import type { Place } from './totals.js';
 
 export interface ModelAccount {
   id: string;
@@ -17,6 +18,8 @@ export interface ModelCard {
   /** YYMM. */
   expiry: number;
   createdMs: number;
+  /** PINs that failed since the last one that was right, or since the card was unblocked. */
+  failedPins: number;
 }
 
 /** A network token: a number of its own that stands for a card. */
@@ -52,6 +55,10 @@ export interface Entry {
   /** Name of the card; the token that the message came by. */
   card: string;
   token?: ModelToken | undefined;
+  /** Where the message came from, and on which business date. */
+  place?: Place;
+  /** Reversal: what it posted back. */
+  postedBack?: 'credit' | 'debit';
   /** The program when the message came. */
   program?: ModelProgram;
   response: string;

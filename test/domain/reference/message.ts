@@ -29,6 +29,8 @@ export interface Message {
   orig?: string;
   de90?: { mti: number; stan?: number; de7?: number; acquirer?: string; forwarder?: string };
   de95?: number;
+  /** It carries a PIN. */
+  pin?: boolean;
   /** Cash part of DE4: DE54 amount type 40. */
   back?: number;
   /** DE48 tag 80. */

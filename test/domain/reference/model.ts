@@ -26,6 +26,7 @@ import { cashOf, inAccountCurrency, inMerchantCurrency, oneMajorUnit, stayingOf 
 import { Past } from './past.js';
 import { codeOf, feeOf, forbids, fuelOf, lifeMs, type ModelProgram } from './program.js';
 import { askRules, RULES, type RuleFacts, type RuleStatistics, windowNamed } from './rules.js';
+import { type Place, totals } from './totals.js';
 
 /** A message at its place: what every entry about it has. */
 interface Base {
@@ -35,6 +36,7 @@ interface Base {
   card: string;
   token: ModelToken | undefined;
   program: ModelProgram;
+  place: Place;
 }
 
 /** Why a request is declined: the name of the reason, and the DE39 that it has unless the program says otherwise. */
@@ -82,7 +84,7 @@ export class ReferenceModel {
   createCard(name: string, account: string, expiry: number, atMs: number, replaces?: string): boolean {
     const owner = this.balances.accounts.get(account)!;
     if (owner.status === 'closed') return false;
-    this.balances.cards.set(name, { account: owner, status: 'active', expiry, createdMs: atMs });
+    this.balances.cards.set(name, { account: owner, status: 'active', expiry, createdMs: atMs, failedPins: 0 });
     this.past.add({ atMs });
     if (this.limits.addCard(name, account, replaces)) this.past.add({ atMs });
     return true;
@@ -100,6 +102,16 @@ export class ReferenceModel {
     const card = this.balances.tokens.get(name) ?? this.balances.cards.get(name)!;
     if (FINAL.includes(card.status) && card.status !== status) return false;
     card.status = status;
+    this.past.add({ atMs });
+    return true;
+  }
+
+  /** A token has the PIN of its card: its own cannot be set. */
+  setTries(name: string, failed: number, atMs: number): boolean {
+    const card = this.balances.cards.get(name);
+    if (card === undefined) return false;
+    if (card.failedPins > failed) this.reach('a card is unblocked');
+    card.failedPins = failed;
     this.past.add({ atMs });
     return true;
   }
@@ -141,7 +153,7 @@ export class ReferenceModel {
     const hold = balances.holds.get(root.sequence);
     if (hold) balances.set(root.sequence, entry.original ? hold.authorized - past.stillAdded(entry) : 0);
     if (entry.posted) balances.charge(entry, { purchases: 0, cash: 0, fee: 0, credit: 0 });
-    if (past.isExpired(root)) this.#reach('roll-back after expiry');
+    if (past.isExpired(root)) this.reach('roll-back after expiry');
     past.add({ atMs, what: 'roll-back', card: entry.card, original: entry });
     this.#recount(root, entry);
     return true;
@@ -154,7 +166,7 @@ export class ReferenceModel {
     due.sort(([a, { expiresMs: endOfA }], [b, { expiresMs: endOfB }]) => endOfA - endOfB || a - b);
     for (const [sequence, hold] of due) {
       const root = this.past.log[sequence - 1]!;
-      this.#reach(hold.refund ? 'expiry of a refund' : hold.cleared > 0 ? 'expiry of a rest' : 'expiry');
+      this.reach(hold.refund ? 'expiry of a refund' : hold.cleared > 0 ? 'expiry of a rest' : 'expiry');
       holds.delete(sequence);
       const ended = this.past.add({ atMs, what: 'expiry', card: root.card, original: root });
       this.#recount(root, ended);
@@ -162,29 +174,34 @@ export class ReferenceModel {
     return due.length;
   }
 
+  /** Rows of totals of acquirers (totals.ts). */
+  totals(atMs: number): ReturnType<typeof totals> {
+    return totals(this.past.log, this.balances.cards, atMs);
+  }
+
   // ---- messages ----
 
   /** @param number of a card or a token, or one that nobody knows */
-  message(m: Message, number: string, atMs: number): Answer {
+  message(m: Message, number: string, atMs: number, place: Place): Answer {
     const card = this.balances.cardOf(number);
-    const answer = this.#decide(m, card, this.balances.tokens.get(number), atMs);
+    const answer = this.#decide(m, card, this.balances.tokens.get(number), atMs, place);
     const entry = this.past.log[answer.sequence - 1]!;
     if (!answer.repeated && this.balances.cards.has(card)) this.#recount(entry.original ?? entry, entry);
     return answer;
   }
 
-  #decide(m: Message, name: string, token: ModelToken | undefined, atMs: number): Answer {
+  #decide(m: Message, name: string, token: ModelToken | undefined, atMs: number, place: Place): Answer {
     const { past } = this;
     const card = this.balances.cards.get(name);
     const what = whatIs(m);
-    const base: Base = { atMs, what, message: m, card: name, token, program: this.program };
+    const base: Base = { atMs, what, message: m, card: name, token, program: this.program, place };
 
     // 1 format, message type
     if (isMalformed(m, what, card?.account.currency)) {
       return this.#answer(past.add({ ...base, what: 'not understood', response: '30' }));
     }
     if (what === 'not understood' && card && forbids(this.program, typeOf(m))) {
-      this.#reach('a type that is served nowhere, forbidden');
+      this.reach('a type that is served nowhere, forbidden');
       return this.#answer(past.add({ ...base, response: codeOf(this.program, 'transaction_type_forbidden', '57') }));
     }
     if (what === 'not understood') return this.#answer(past.add({ ...base, response: '12' }));
@@ -194,8 +211,8 @@ export class ReferenceModel {
     if (isKnown) {
       if (stored === undefined) return this.#answer(past.add({ ...base, response: '94', refusedRepeat: true }));
       if (past.isGone(stored)) return this.#answer(past.add({ ...base, response: '68', refusedRepeat: true }));
-      if (past.isExpired(stored.original ?? stored)) this.#reach('repeat after expiry');
-      if (token !== stored.token) this.#reach('repeat by another number');
+      if (past.isExpired(stored.original ?? stored)) this.reach('repeat after expiry');
+      if (token !== stored.token) this.reach('repeat by another number');
       return { ...this.#answer(stored), repeated: true };
     }
     if (what === 'reversal') return this.#answer(this.#reverse(m, base));
@@ -213,20 +230,21 @@ export class ReferenceModel {
 
     // 4 card and account, 6 controls, 8 funds, 9 approval
     const links = continued === undefined ? { what: asNew(what) } : { original: continued };
-    const place: Base & { original?: Entry } = { ...base, ...links };
-    const asked = this.#asked(m, place.what, card.account, continued);
+    const request: Base & { original?: Entry } = { ...base, ...links };
+    const asked = this.#asked(m, request.what, card.account, continued);
     const refusal =
       refusalOf(card, token, m, atMs) ??
-      this.#limited(m, place, asked) ??
-      this.#ruled(m, place, card) ??
-      this.#approve(m, place, card.account);
+      this.#pinRefused(m, request, card) ??
+      this.#limited(m, request, asked) ??
+      this.#ruled(m, request, card) ??
+      this.#approve(m, request, card.account);
     if (!Array.isArray(refusal)) return this.#answer(refusal);
     const [reason, code] = refusal;
-    this.#reach(reason);
+    this.reach(reason);
     if (reason !== 'velocity_declines') this.limits.countDecline(name, m, asked, atMs);
     const response = codeOf(this.program, reason, code);
-    if (response !== code) this.#reach('another DE39 for a reason');
-    return this.#answer(past.add({ ...place, response }));
+    if (response !== code) this.reach('another DE39 for a reason');
+    return this.#answer(past.add({ ...request, response }));
   }
 
   /** What the request asks for: of a fuel pump's check what it is granted, of an increment what comes on top. */
@@ -248,17 +266,25 @@ export class ReferenceModel {
     return this.#isStatusCheck(m) ? fuelOf(this.program).amount || wanted : wanted;
   }
 
+  /** 5 of cryptography, the tries that are left. */
+  #pinRefused(m: Message, { token }: Base, card: ModelCard): Refusal | undefined {
+    if (!m.pin) return undefined;
+    const isBlocked = card.failedPins >= (this.program.tables.pin?.tries ?? 3);
+    this.reach(`a PIN ${isBlocked ? 'too many' : 'that may be tried'}${token ? ' by a token' : ''}`);
+    return isBlocked ? ['pin_tries_exceeded', '75'] : undefined;
+  }
+
   /** 6 controls: types that the program forbids, then lists and limits. */
   #limited(m: Message, { card, atMs }: Base, asked: Asked): Refusal | undefined {
     if (forbids(this.program, typeOf(m))) return ['transaction_type_forbidden', '57'];
     const found = this.limits.refusal(card, m, asked, atMs);
     if (found) {
       const [level, , pointer] = found.control.split(' ');
-      this.#reach(`${found.response} ${pointer!.replace(/\d+$/, found.byDeclines ? 'declines' : 'n')}`);
-      this.#reach(`refused by controls of the ${level}`);
-      if (found.control.includes(' program ')) this.#reach('a refusal by the defaults of the program');
+      this.reach(`${found.response} ${pointer!.replace(/\d+$/, found.byDeclines ? 'declines' : 'n')}`);
+      this.reach(`refused by controls of the ${level}`);
+      if (found.control.includes(' program ')) this.reach('a refusal by the defaults of the program');
       const isOwn = this.past.log.some((e) => e.card === card && e.approved > 0);
-      if (level === 'card' && found.before > 0 && !isOwn) this.#reach('a limit that a replaced card used up');
+      if (level === 'card' && found.before > 0 && !isOwn) this.reach('a limit that a replaced card used up');
     }
     return found && [reasonOf(found), found.response];
   }
@@ -287,7 +313,7 @@ export class ReferenceModel {
     };
     const code = askRules(rules, facts, statistics);
     rules.forEach(({ rule, state }) => {
-      if (RULES[rule]!.matches(facts)) this.#reach(`${state} rule ${rule}`);
+      if (RULES[rule]!.matches(facts)) this.reach(`${state} rule ${rule}`);
     });
     return code === undefined ? undefined : ['rule', code];
   }
@@ -330,7 +356,7 @@ export class ReferenceModel {
     if (added > Math.max(0, this.balances.available(account))) return ['insufficient_funds', '51'];
     this.balances.set(root.sequence, total);
     hold.expiresMs = base.atMs + lifeMs(this.program, root.message!);
-    if (root.program !== this.program) this.#reach('an increment under another program than its authorization');
+    if (root.program !== this.program) this.reach('an increment under another program than its authorization');
     return this.past.add({ ...base, response: '00', approved: wanted, added, original: root });
   }
 
@@ -344,8 +370,8 @@ export class ReferenceModel {
     const isPartial = free < amount + fee && !this.#isStatusCheck(m);
     const approved = free >= amount + fee ? amount : this.#part(m, account, amount, cash, free);
     if (approved === 0) return ['insufficient_funds', '51'];
-    if (this.#isStatusCheck(m)) this.#reach(`a fuel pump that is granted ${fuelOf(program).amount}`);
-    if (fee > 0 && program.tables.fees?.cash.flat === 500) this.#reach('a fee of another program');
+    if (this.#isStatusCheck(m)) this.reach(`a fuel pump that is granted ${fuelOf(program).amount}`);
+    if (fee > 0 && program.tables.fees?.cash.flat === 500) this.reach('a fee of another program');
     const entry = this.past.add({ ...base, response: isPartial ? '10' : '00', approved, posted });
     if (!posted) balances.open(entry.sequence, account, approved, base.atMs + lifeMs(program, m));
     // No cash back, and so no fee for it, is paid with a partial approval.
@@ -358,11 +384,11 @@ export class ReferenceModel {
   #part(m: Message, account: ModelAccount, amount: number, cash: number, free: number): number {
     if (this.#isStatusCheck(m)) {
       const { least, declinesWhenShort } = fuelOf(this.program);
-      if (declinesWhenShort || free < least) this.#reach('a fuel pump that is declined when short');
+      if (declinesWhenShort || free < least) this.reach('a fuel pump that is declined when short');
       return declinesWhenShort || free < least ? 0 : Math.min(amount, free);
     }
     const isDivisible = typeOf(m) === 0 || (typeOf(m) === 9 && m.back !== undefined);
-    if (this.program.tables.partial_approval === false && m.partial && isDivisible) this.#reach('no partial approval');
+    if (this.program.tables.partial_approval === false && m.partial && isDivisible) this.reach('no partial approval');
     if (this.program.tables.partial_approval === false || !m.partial || !isDivisible) return 0;
     const part = Math.max(0, Math.min(free, amount - cash));
     return part > 0 && inMerchantCurrency(m, account, part) === 0 ? 0 : part;
@@ -374,7 +400,7 @@ export class ReferenceModel {
     if (named === undefined || !approved(named)) return undefined;
     const root = named.original ?? named;
     const hold = this.balances.holds.get(root.sequence);
-    if (hold === undefined && this.past.isExpired(root)) this.#reach('increment after expiry');
+    if (hold === undefined && this.past.isExpired(root)) this.reach('increment after expiry');
     return hold === undefined || hold.refund ? undefined : root;
   }
 
@@ -391,7 +417,7 @@ export class ReferenceModel {
     const amount = inAccountCurrency(m, account);
     const isExpired = root !== undefined && !balances.holds.has(root.sequence) && past.isExpired(root);
     if (!(isFinancial(m) ? this.#post(m, told, amount) : this.#holdAsTold(m, told, named, amount))) return told;
-    if (isExpired) this.#reach(isFinancial(m) ? 'posting after expiry' : 'completion after expiry');
+    if (isExpired) this.reach(isFinancial(m) ? 'posting after expiry' : 'completion after expiry');
     told.approved = amount;
     told.toldIncrement = root !== undefined && m.fn === 'I' && !isFinancial(m) && !isCredit(m);
     told.added = told.toldIncrement ? amount : 0;
@@ -449,7 +475,7 @@ export class ReferenceModel {
 
   /** The network lists a card, or a token alone. */
   #list(m: Message, card: ModelCard | ModelToken | undefined, base: Base): Entry {
-    if (base.token) this.#reach('listing of a token');
+    if (base.token) this.reach('listing of a token');
     if (card === undefined) return this.past.add({ ...base, response: '25' });
     const listed = { 41: 'lost', 43: 'stolen', 46: 'closed', 54: 'expired' } as const;
     const status = m.file === '3' ? 'active' : (listed[m.listing as 41] ?? 'paused');
@@ -463,7 +489,8 @@ export class ReferenceModel {
     const named = past.namedBy(m, base.card, base.atMs, false, balances.holds);
     if (named === undefined) return past.add({ ...base, response: '00', tombstone: true });
     const original = named.original ?? named;
-    if (named.token !== base.token) this.#reach('reversal by another number');
+    if (named.posted && named.place && base.place.day !== named.place.day) this.reach('reversal on another date');
+    if (named.token !== base.token) this.reach('reversal by another number');
     const account = balances.cards.get(base.card)?.account;
     const told = { ...base, response: '00', original };
     if (account === undefined) return past.add({ ...told, full: true });
@@ -473,8 +500,7 @@ export class ReferenceModel {
     const hold = balances.holds.get(original.sequence);
     const takesBack = isNoChange(named) || m.de95 || !named.original ? {} : { takesBack: named };
     if (hold === undefined) {
-      if (past.isExpired(original))
-        this.#reach(m.de95 ? 'partial reversal after expiry' : 'full reversal after expiry');
+      if (past.isExpired(original)) this.reach(m.de95 ? 'partial reversal after expiry' : 'full reversal after expiry');
       const whole = isNoChange(named) ? named : original;
       const left = takesBack.takesBack ? whole.approved : least(whole.approved);
       const full = !approves(whole.response) || past.isUndone(original) || left === 0;
@@ -498,6 +524,7 @@ export class ReferenceModel {
       balances.set(original.sequence, least(hold.authorized));
     }
     const entry = this.past.add({ ...told, full: left === 0 && !balances.holds.has(original.sequence) });
+    if (left < total) entry.postedBack = before.purchases + before.cash + before.credit < 0 ? 'credit' : 'debit';
     balances.charge(entry, reducedBy(before, total - left, left));
     return entry;
   }
@@ -511,7 +538,8 @@ export class ReferenceModel {
     this.limits.recount(root, this.balances.total(root), card, message, cash, atMs);
   }
 
-  #reach(what: string): void {
+  /** A history has come to a case. */
+  reach(what: string): void {
     this.seen.set(what, (this.seen.get(what) ?? 0) + 1);
   }
 
