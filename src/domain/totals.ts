@@ -12,6 +12,7 @@
 import { TOTALS_DAYS_AHEAD, TOTALS_DAYS_KEPT } from '../limits.js';
 import { Response } from './codes.js';
 import type { MessageEvent } from './events.js';
+import { Gl } from './ledger/chart.js';
 import { classOf, type MessageInput, Text } from './message.js';
 import { approves } from './originals.js';
 import { inMerchantCurrency } from './reply-facts.js';
@@ -32,8 +33,6 @@ export type Total = (typeof Total)[keyof typeof Total];
 export const TOTAL_COUNTS = 6;
 export const TOTAL_AMOUNTS = 4;
 
-/** Chart account that single messages owe the network by. */
-const NETWORK = 2100;
 const REVERSAL = 4;
 const FINANCIAL = 2;
 
@@ -111,7 +110,7 @@ function totalOf(event: MessageEvent): Total | -1 {
 /** By what is posted back, whatever DE3 says, which a reversal may leave out: of a debit the network's leg is positive. */
 function reversalOf({ postings }: MessageEvent): Total | -1 {
   for (let i = 0; i < postings.count; i++) {
-    if (postings.glAccount[i] !== NETWORK) continue;
+    if (postings.glAccount[i] !== Gl.network) continue;
     return postings.amount[i]! > 0 ? Total.debitReversal : Total.creditReversal;
   }
   return -1;

@@ -206,6 +206,11 @@ export class Player {
       case 'limits':
         this.#limits(op);
         return;
+      case 'refund': {
+        const plain = { mti: 200, pc: 200_000, currency: 0, flags: NAMED, merchant: 0 };
+        this.#send(this.#number(op.card), this.#request({ ...plain, ...op }));
+        return;
+      }
       case 'with pin': {
         const plain = { mti: 100, pc: 0, currency: 0, flags: NAMED, merchant: 0 };
         this.#send(this.#number(op.card), { ...this.#request({ ...plain, ...op }), pin: true });

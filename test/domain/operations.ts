@@ -70,6 +70,8 @@ export type Op =
   | { op: 'replace'; card: number }
   /** A fuel pump asks whether the card is good (100), or for more than most have, of which a part will do. */
   | { op: 'fuel'; card: number; amount: number }
+  /** A refund that is posted at once. */
+  | { op: 'refund'; card: number; amount: number }
   /** A request with a PIN; what is known of earlier ones that failed, as the control plane sets it. */
   | { op: 'with pin'; card: number; amount: number }
   | { op: 'tries'; card: number; failed: number }
@@ -295,6 +297,11 @@ const operations = {
     ),
     rules,
   }),
+  refund: fc.record<Op & { op: 'refund' }>({
+    op: fc.constant('refund'),
+    card: fc.constantFrom(0, 1, 3),
+    amount: fc.integer({ min: 1, max: 20_000 }),
+  }),
   'with pin': fc.record<Op & { op: 'with pin' }>({
     op: fc.constant('with pin'),
     card: fc.constantFrom(0, 0, 1, 6, 7),
@@ -328,7 +335,7 @@ const operations = {
 /** How often the operations come, by name. */
 export type Weights = Partial<Record<Op['op'], number>>;
 
-/** Everything, each as often as it needs. */
+/** What every history has; the rest is for histories about a subject. */
 const usual: Required<Weights> = {
   request: 10,
   purchase: 4,
@@ -347,9 +354,10 @@ const usual: Required<Weights> = {
   card: 1,
   limits: 2,
   controls: 0,
-  'with pin': 1,
-  tries: 1,
-  ask: 1,
+  refund: 0,
+  'with pin': 0,
+  tries: 0,
+  ask: 0,
   program: 0,
   token: 1,
   replace: 1,
@@ -366,3 +374,14 @@ export function operationOf(focus: Weights = {}): fc.Arbitrary<Op> {
 }
 
 export const operation = operationOf();
+
+/** Everything of every subject at once. */
+export const anyOperation = operationOf({
+  controls: 1,
+  program: 1,
+  pause: 1,
+  ask: 1,
+  refund: 1,
+  tries: 1,
+  'with pin': 1,
+});
