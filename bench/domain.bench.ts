@@ -53,6 +53,8 @@ class OneEvent implements History {
 
 /** A shard with as many accounts of one card each; ids as the API gives them, 20 characters. */
 function populate(state: ShardState, cards: number): number {
+  const policies = new Policies(state.programs, new PolicyBook([]));
+  const context = { state, history: new OneEvent(), policies };
   let sequence = 0;
   for (let i = 0; i < cards; i++) {
     const id = `acct_${String(i).padStart(15, '0')}`;
@@ -61,10 +63,10 @@ function populate(state: ShardState, cards: number): number {
       applyEvent(state, event);
     };
     const account = { id, program: 1, currency: 986, creditLimit: 1e12, type: AccountType.credit };
-    decideCommand(state, { op: 'create_account', ...account }, NOW, commit);
+    decideCommand(context, { op: 'create_account', ...account }, NOW, commit);
     const f = Math.imul(i + 1, 0x9e3779b1) >>> 0;
     decideCommand(
-      state,
+      context,
       {
         op: 'create_card',
         account: id,
@@ -118,7 +120,7 @@ function benchDecisions(cards: number, operations: number): BenchRow[] {
 
   const approve = (i: number): void => {
     event.input.stan = i % 1_000_000;
-    if (decideMessage(context, event.input, cardAt(i, cards), NOW + i, event) !== DECIDED) undecided++;
+    if (decideMessage(context, event.input, cardAt(i, cards), NOW + i, 0, event) !== DECIDED) undecided++;
     event.sequence = ++sequence;
     applyMessage(state, event);
   };
@@ -142,7 +144,7 @@ function benchDecisions(cards: number, operations: number): BenchRow[] {
     // The reversal has a key of its own, so that it is no repeat, and names its original by DE37 and DE41.
     event.input.stan = (i + 1) % 1_000_000;
     original.input.stan = -2;
-    decideMessage(context, event.input, card, NOW, event);
+    decideMessage(context, event.input, card, NOW, 0, event);
     event.sequence = ++sequence;
     applyMessage(state, event);
   };

@@ -14,6 +14,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { disk as examineDisk } from '#src/cli/doctor.js';
+import { benchBacktest } from './backtest.bench.js';
+import { benchClearing } from './clearing.bench.js';
 import { benchDomain } from './domain.bench.js';
 import { benchEngine } from './engine.bench.js';
 import { benchExpiry } from './expiry.bench.js';
@@ -21,6 +23,7 @@ import { benchIndex } from './index.bench.js';
 import { benchIngress } from './ingress.bench.js';
 import { benchIso8583 } from './iso8583.bench.js';
 import { benchJournal } from './journal.bench.js';
+import { benchPosting } from './posting.bench.js';
 import { type BenchResult, renderRows, writeReport } from './report.js';
 import { benchRing } from './ring.bench.js';
 import type { BenchRow } from './row.js';
@@ -52,6 +55,9 @@ const rooms: readonly (readonly [string, (folder: string) => Promise<BenchRow[]>
   ['index', benchIndex],
   ['shard', benchShard],
   ['expiry', benchExpiry],
+  ['control', benchBacktest],
+  ['clearing', benchClearing],
+  ['clearing', benchPosting],
 ];
 
 const say = (text: string): void => console.error(`bench: ${text}`);

@@ -81,6 +81,14 @@ export const AMOUNT_MAX = 999_999_999_999;
  * because a checked addition that fails would stop the shard. */
 export const CREDIT_LIMIT_MAX = 100_000_000_000_000;
 export const CREDIT_BALANCE_MAX = 1_000_000_000_000_000;
+/** Days that the daily accrual catches up with in one run. */
+export const ACCRUAL_DAYS_BEHIND_MAX = 31;
+/** Accounts of a slice of the daily accrual: some 128 x 3 records of 100 bytes, about a millisecond of a shard's turn. */
+export const ACCRUAL_SLICE_ACCOUNTS = 128;
+/** How long one request for an accrual works, ms; the rest is for the next one. Below what proxies wait, 30 s. */
+export const ACCRUAL_REQUEST_MS = 15_000;
+/** Largest difference of a network's settlement that may be posted as rounding, minor units: nobody calls more than that tiny. */
+export const SETTLEMENT_ROUNDING_MAX = 1000;
 
 /** Accounts per shard: as many as cards, 24 bits. */
 export const ACCOUNTS_PER_SHARD_MAX = 2 ** 24 - 1;
@@ -88,6 +96,26 @@ export const ACCOUNTS_PER_SHARD_MAX = 2 ** 24 - 1;
 /** An authorization can be named by a reversal for the longest hold life (31 days) and 90 days more, in ms, and while its
  * hold is open. Beyond it a DE7 without a year would begin to be ambiguous. */
 export const MATCHABLE_MS = (31 + 90) * 24 * 3_600_000;
+
+/** Records of one clearing command: 256 x 500 bytes = 128 kB in the ring, 1 MB of records in a frame, and 10 ms of a shard's
+ * turn. Whoever shares the shard with authorizations sends fewer at a time. */
+export const CLEARING_COMMAND_RECORDS_MAX = 256;
+
+/** Days by which the day of a transaction in a clearing record may lie before that of its authorization (time zones), and after
+ * it (the longest hold life and a day): the date window of the match by approval code. */
+export const CLEARING_DAYS_BEFORE_MAX = 2;
+export const CLEARING_DAYS_AFTER_MAX = 32;
+
+/** Cards of a chain of replacements that a clearing record is matched against: one a year for the time of MATCHABLE_MS, and
+ * room for a wallet that is lost a few times. */
+export const CLEARING_CHAIN_CARDS_MAX = 4;
+
+/** Newest records of a card that the last rung of the match looks at: 128 reads of 2 us, for a record that names nothing else. */
+export const CLEARING_WALK_RECORDS_MAX = 128;
+
+/** What a clearing record may bring an account to, owed or in credit, minor units: beyond it goes to suspense, because a checked
+ * addition that fails would stop the shard. Far above CREDIT_LIMIT_MAX and CREDIT_BALANCE_MAX, far below 2^53. */
+export const CLEARED_BALANCE_MAX = 4_000_000_000_000_000;
 
 /** Largest fixed header between a frame's length and its message: a TPDU is 5 bytes, network headers reach 26. */
 export const FRAME_HEADER_BYTES_MAX = 64;
@@ -137,6 +165,10 @@ export const LINK_CONNECTIONS_MAX = 65_536;
 
 /** Largest configuration or link file in bytes: 64 links of 1 KiB each, with room for comments. */
 export const CONFIG_FILE_BYTES_MAX = 1024 * 1024;
+
+/** Connections to the API at a time, those of readers of events included; more are closed. They are open files, which
+ * the listeners of the networks need: with 128 to webhooks and some 100 of its own less than 512. */
+export const API_CONNECTIONS_MAX = 256;
 
 /** JSON body of an API request in bytes: the largest legitimate one is a program with its tables, some 50 kB. */
 export const API_BODY_BYTES_MAX = 1024 * 1024;
@@ -211,6 +243,10 @@ export const PROGRAMS_MAX = 1000;
  * 64 MiB at the very worst, 2 MiB with texts of 500 characters. */
 export const RULES_MAX = 4096;
 
+/** Revisions of a program of which a shard keeps statistics of rules. All programs together have RULES_MAX rules, so at the very
+ * worst 256 x (4 096 x 16 bytes + 1 000 x 200) are 68 MB per shard; a program of 10 rules has 92 kB. */
+export const RULE_STATS_REVISIONS_MAX = 256;
+
 /** Rows of statistics of rules in one read of a shard: 32 revisions x 128 rules x 2 numbers of 9 bytes are 74 KB. */
 export const REVISION_STATS_PER_READ = 32;
 
@@ -222,11 +258,18 @@ export const PROGRAM_RULES_KEPT_MAX = 1024;
 export const BACKTESTS_KEPT_MAX = 8;
 export const BACKTEST_DECISIONS_MAX = 5000;
 
-/** Cards whose account and controls a backtest remembers: 20 000 x 500 bytes are 10 MB; one that was forgotten is read again. */
+/** Cards whose account and controls a backtest remembers: 20 000 x 500 bytes are 10 MB; one that was forgotten is read again. The
+ * texts of their controls, which may have 32 KiB each, have a bound of their own in characters. */
 export const BACKTEST_CARDS_KEPT_MAX = 20_000;
+export const BACKTEST_CONTROLS_TEXT_MAX = 16 * 2 ** 20;
 
-/** How many times longer a backtest rests than it worked: it takes a fifth of a core, and at 5 us a record (an estimate) reads 40 000 records/s. */
+/** Different controls that a backtest keeps compiled per policy and level: 1 024 x 7 kB x 2 levels x 2 policies are 28 MB. */
+export const BACKTEST_CONTROLS_COMPILED_MAX = 1024;
+
+/** How many times longer a backtest rests than it worked: it takes a fifth of a core. And the longest rest, ms: work is measured by
+ * the wall clock, as that of the segments' builder. Measured on two cores with a load of 15: 7 000 records/s, rests included. */
 export const BACKTEST_REST_FACTOR = 4;
+export const BACKTEST_REST_MS_MAX = 50;
 
 /** Largest priority of a rule: room between the ones that an operator thinks of. */
 export const RULE_PRIORITY_MAX = 1_000_000;
@@ -330,7 +373,7 @@ export const SEGMENT_MAP_BYTES = 512 * 2 ** 30;
 /** Most that shard time may run ahead of the monotonic clock in one step, in ms. */
 export const CLOCK_STEP_MS = 2000;
 
-/** Wall and monotonic clock may differ by this much, in ms, before hold expiry pauses: a step of NTP or a
+/** Wall and monotonic clock may differ by this much, in ms, before hold expiry and the roll-over of velocity windows pause: a step of NTP or a
  * leap second is below 1 s, and no hold life or window is so short that 5 s would matter. */
 export const CLOCK_DIFFERENCE_MS = 5000;
 
@@ -363,6 +406,10 @@ export const TOTALS_DAYS_AHEAD = 7;
 /** Unknown cards journaled one by one, per shard and second; beyond it they are counted. 16 shards x 200 =
  * 3 200 records/s, a few per cent of a commit's capacity. */
 export const UNKNOWN_CARDS_PER_SECOND = 200;
+
+/** Advices of unknown cards journaled per shard and second; the others get 91, and the network sends them again. A network stands in
+ * for a card nobody has now and then only: 16 shards x 20 = 320 records/s of 400 bytes are 11 GB a day at the very most. */
+export const UNKNOWN_ADVICES_PER_SECOND = 20;
 
 /** A shard that had to be rebuilt this often within the time stays down. */
 export const REBUILDS_MAX = 3;
@@ -517,9 +564,13 @@ export const PROGRAM_MCC_GROUPS_MAX = 256;
 /** Time in ms between two tries to hand programs to shards that were out of service: a rebuild takes seconds. */
 export const PROGRAM_RETRY_MS = 1000;
 
-/** Accounts and cards whose unchanging parts the event feed remembers: 10 000 x 2 x some 400 bytes are 8 MB. One that is not
+/** Accounts and cards whose unchanging parts the control thread remembers: 10 000 x 2 x some 400 bytes are 8 MB. One that is not
  * remembered costs a read of its shard. */
-export const FEED_PARTIES_MAX = 10_000;
+export const PARTIES_KEPT_MAX = 10_000;
+
+/** Records behind the place of a reader of one account up to which they are passed, 5 ms at 5 us each; of more, the account's are
+ * found by its back pointers. */
+export const FEED_FOLLOW_RECORDS = 1024;
 
 /** Clients that wait for events at a time, long polls and streams together. Each is a socket, a page of some 200 kB at most and
  * a place; the sockets are a sixth of FILES_RESERVED_MIN. */
@@ -592,3 +643,9 @@ export const WEBHOOK_FLUSH_MS = 1000;
 
 /** Longest URL of a webhook in characters. */
 export const WEBHOOK_URL_LENGTH_MAX = 2048;
+
+/** Longest record of a clearing file in bytes: what the public tools allow; the longest seen are some 700. */
+export const CLEARING_RECORD_BYTES_MAX = 6000;
+
+/** Findings of a clearing file that are kept, some 300 bytes each; the rest is counted. */
+export const CLEARING_FINDINGS_MAX = 100;

@@ -4,6 +4,7 @@
  */
 import { Command, CommanderError } from 'commander';
 import { ExitStatus } from '../errors.js';
+import { addAccrue } from './accrue.js';
 import { addClock } from './clock.js';
 import type { Run } from './command.js';
 import { addConfig } from './config-command.js';
@@ -11,6 +12,7 @@ import { addDoctor } from './doctor.js';
 import { addExplain } from './explain.js';
 import { addImport } from './import.js';
 import { addInspect } from './inspect.js';
+import { addIpm } from './ipm.js';
 import { addIso } from './iso.js';
 import { addLoadtest } from './loadtest.js';
 import { addMetrics } from './metrics.js';
@@ -34,8 +36,10 @@ const commands = [
   addReplay,
   addSimulate,
   addIso,
+  addIpm,
   addLoadtest,
   addMetrics,
+  addAccrue,
   addClock,
   addConfig,
   addDoctor,
@@ -84,7 +88,8 @@ function usageStatus(error: CommanderError, program: Command, args: readonly str
     .split('\n')
     .map((line) => line.trim().replace(/\.+$/, ''))
     .filter((line) => line !== '')
-    .join('; ');
+    .join('; ')
+    .replace(/; \(Did you mean/g, ' (did you mean');
   terminal.err(`holdfast: ${text}. Next: ${commandPath(program, args)} --help`);
   return ExitStatus.usage;
 }

@@ -1,6 +1,6 @@
 /**
  * An authorization as the API shows it: the record of its decision, the elements that came later (increments, advices,
- * reversals, roll-backs, the end of its hold), and totals and status *derived* from them. Nothing here is stored: the journal
+ * reversals, roll-backs, the end of its hold, clearing records), and totals and status *derived* from them. Nothing here is stored: the journal
  * is the only source.
  */
 import { transmissionMs } from '../domain/calendar.js';
@@ -9,12 +9,14 @@ import type { MessageEvent } from '../domain/events.js';
 import { ABSENT, Text } from '../domain/message.js';
 import { ELEMENTS_SHOWN_MAX } from '../limits.js';
 import { effectAlone, type Folded, foldElements, holdChangeOf, legsOf } from './authorization-totals.js';
+import { clearingPlace, clearingType } from './clearing-object.js';
 import type { ControlContext } from './context.js';
 import { currencyCode } from './currencies.js';
-import { catchUp, type JournalRecord, readRecord } from './history.js';
+import { catchUp, isRecorded, type JournalRecord, readRecord } from './history.js';
 import { eventId, eventPlace } from './ids.js';
 import { legObjects } from './legs.js';
 import { declineReason } from './matched-rules.js';
+import type { AccountParty } from './parties.js';
 import { codeName, refused, time } from './views.js';
 
 /** A record of a message. */
@@ -36,7 +38,8 @@ export function isAuthorization(record: JournalRecord): record is MessageRecord 
 export function originalOf({ message, event }: JournalRecord): number {
   if (message !== undefined) return message.originalSequence;
   if (event?.kind === EventKind.notDelivered) return event.authorizationSequence;
-  return event?.kind === EventKind.holdExpired ? event.originalSequence : 0;
+  const isElement = event?.kind === EventKind.holdExpired || event?.kind === EventKind.clearingPosted;
+  return isElement ? event.originalSequence : 0;
 }
 
 export interface AuthorizationDetails extends Folded {
@@ -60,33 +63,18 @@ export interface Owner {
   readonly program: string | undefined;
 }
 
-/** An account, its currency and its program never change: remembered, the oldest forgotten first. */
-const OWNERS_MAX = 10_000;
-const owners = new WeakMap<ControlContext, Map<string, Owner>>();
+/** An account as the objects of authorizations show it. */
+export function ownerOf({ system }: ControlContext, { id, currency, program }: AccountParty): Owner {
+  return { id, currency, program: system.programAt(program)?.program.id };
+}
 
-async function ownerOf(context: ControlContext, shard: number, slot: number): Promise<Owner | undefined> {
-  if (slot < 0) return undefined;
-  let known = owners.get(context);
-  if (known === undefined) {
-    known = new Map();
-    owners.set(context, known);
-  }
-  const key = `${shard}/${slot}`;
-  const hit = known.get(key);
-  if (hit !== undefined) return hit;
-  const result = await context.shards.read(shard, { op: 'account_slot', slot });
-  if (!result.ok) throw refused(result.code);
-  if (!('account' in result)) throw new TypeError('the shard answered no account');
-  const { id, currency, program } = result.account;
-  const owner = { id, currency, program: context.system.programAt(program)?.program.id };
-  known.set(key, owner);
-  if (known.size > OWNERS_MAX) known.delete(known.keys().next().value!);
-  return owner;
+async function ownerAt(context: ControlContext, shard: number, slot: number): Promise<Owner | undefined> {
+  return slot < 0 ? undefined : ownerOf(context, await context.parties.accountAt(shard, slot));
 }
 
 /** Everything about one authorization. */
 export async function assemble(context: ControlContext, record: MessageRecord): Promise<AuthorizationDetails> {
-  const owner = await ownerOf(context, record.shard, record.message.accountSlot);
+  const owner = await ownerAt(context, record.shard, record.message.accountSlot);
   if (hasNoElements(record.message)) return { record, owner, elements: [], hold: NO_HOLD, ...foldElements(record, []) };
   // Elements and hold are two reads: one more look settles what happened in between.
   for (let attempt = 0; ; attempt++) {
@@ -131,8 +119,7 @@ export async function recordAt(
   shard: number,
   sequence: number,
 ): Promise<FoundRecord | undefined> {
-  await catchUp(context, shard, sequence);
-  const record = readRecord(context, shard, sequence);
+  const record = (await isRecorded(context, shard, sequence)) ? readRecord(context, shard, sequence) : undefined;
   if (record === undefined) return undefined;
   const original = originalOf(record);
   const root = original > 0 ? readRecord(context, shard, original) : record;
@@ -224,13 +211,14 @@ export function elementObject(
   details: ElementContext,
   element: JournalRecord,
 ): Record<string, unknown> {
-  const { message, shard, sequence } = element;
+  const { message, event, shard, sequence } = element;
   const undone = undoneBy(element);
+  const cleared = event?.kind === EventKind.clearingPosted ? event : undefined;
   return {
     object: 'authorization_element',
     id: eventId(context, 'elem', shard, sequence),
     type: elementType(element),
-    mti: message === undefined ? null : digits(message.input.mti, 4),
+    mti: digits(message?.input.mti ?? cleared?.input.mti ?? ABSENT, 4),
     amount: elementAmount(details, element),
     hold_change: holdChangeOf(element),
     postings: legObjects(legsOf(element)),
@@ -240,14 +228,16 @@ export function elementObject(
     advice_reason: message === undefined ? null : adviceReason(message),
     card_status: message === undefined || message.cardStatusAfter === 0 ? null : cardStatus(message),
     undoes: undone === 0 ? null : eventId(context, 'elem', shard, undone),
-    rrn: message === undefined ? null : orNull(message.input.textOf(Text.rrn)),
+    rrn: message === undefined ? orNull(cleared?.input.rrn ?? '') : orNull(message.input.textOf(Text.rrn)),
     stan: message === undefined ? null : digits(message.input.stan, 6),
+    clearing: cleared === undefined ? null : clearingPlace(context, shard, cleared),
     created_at: time(element.timeMs),
   };
 }
 
 function elementType({ message, event }: JournalRecord): string {
   if (message !== undefined) return codeName(ElementKind, message.element);
+  if (event?.kind === EventKind.clearingPosted) return clearingType(event);
   return event?.kind === EventKind.holdExpired ? 'expiry' : 'not_delivered';
 }
 
@@ -256,11 +246,13 @@ const cardStatus = (message: MessageEvent): string => codeName(CardStatus, messa
 /** Sequence of the element that a reversal or a roll-back takes back; 0 of all others. */
 function undoneBy({ message, event }: JournalRecord): number {
   if (message?.element === ElementKind.reversal) return message.elementSequence || message.originalSequence;
+  if (event?.kind === EventKind.clearingPosted) return event.input.reversal === 1 ? event.relatedSequence : 0;
   return event?.kind === EventKind.notDelivered ? event.originalSequence : 0;
 }
 
 /** What the message names, in the account's currency; of what takes back (reversal, roll-back, expiry) what it took. */
-function elementAmount(details: ElementContext, { sequence, message }: JournalRecord): number | null {
+function elementAmount(details: ElementContext, { sequence, message, event }: JournalRecord): number | null {
+  if (event?.kind === EventKind.clearingPosted) return Math.abs(event.posted);
   const takesBack = message === undefined || (message.element === ElementKind.reversal && message.originalSequence > 0);
   if (!takesBack) return requestedAmount(message, details.owner?.currency);
   const { standingBefore, standingAfter } = details.effects.get(sequence)!;

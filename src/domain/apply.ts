@@ -3,9 +3,10 @@
  * decides anything. Each row is changed only if it does not include the event yet (see shard-state.ts).
  */
 import { assert } from '../errors.js';
-import { EventKind } from './codes.js';
+import { CardStatus, EventKind, isFinalStatus } from './codes.js';
 import type {
   CardCreated,
+  ClearingPosted,
   ControlsSet,
   EntryLeg,
   EntryPosted,
@@ -17,7 +18,9 @@ import type {
 } from './events.js';
 import { entryHash, hash64, keyHash64 } from './key-hash.js';
 import { component } from './ledger/chart.js';
+import { EntryKind } from './ledger/entry-kinds.js';
 import { Postings } from './ledger/postings.js';
+import { isAdvice } from './message.js';
 import { addMoney } from './money.js';
 import type { ShardState } from './shard-state.js';
 import { Contribution } from './totals.js';
@@ -34,12 +37,16 @@ export function applyMessage(state: ShardState, event: MessageEvent): void {
   // A file update of a network token changes the token's row, which then includes the event as well.
   const listed = event.cardStatusAfter > 0 && event.tokenSlot >= 0 ? event.tokenSlot : cardSlot;
   if (listed !== cardSlot && state.cards.advance(listed, sequence)) {
-    state.cards.setStatus(listed, event.cardStatusAfter);
+    listCard(state, listed, event.cardStatusAfter as CardStatus);
   }
   if (cardSlot >= 0 && state.cards.advance(cardSlot, sequence)) {
-    if (event.approvalCode >= 0) state.cards.countApproval(cardSlot);
+    if (event.approvalCode >= 0) {
+      state.cards.countApproval(cardSlot);
+      if (isAdvice(event.input.mti)) state.cards.setNetworkCode(cardSlot);
+    }
     if (event.tombstone === 1) state.cards.setTombstone(cardSlot, event.timeMs);
-    if (event.cardStatusAfter > 0 && listed === cardSlot) state.cards.setStatus(cardSlot, event.cardStatusAfter);
+    if (event.cardStatusAfter > 0 && listed === cardSlot)
+      listCard(state, cardSlot, event.cardStatusAfter as CardStatus);
   }
   if (accountSlot < 0) return;
   const fresh = state.accounts.advance(accountSlot, sequence);
@@ -49,9 +56,15 @@ export function applyMessage(state: ShardState, event: MessageEvent): void {
   if (holdDelta !== 0) state.ledger.moveHolds(currency, holdDelta, sequence);
   if (event.postings.count > 0) postLegs(state, event, currency, event.postings, fresh);
   if (event.rulesAsked > 0) state.ruleStats.count(state.accounts.program(accountSlot), event);
-  if (event.changes.count > 0) state.velocity.apply(event.changes, event.timeMs, sequence);
+  if (event.changes.count > 0) state.velocity.apply(event.changes, event.windowMs, sequence);
   const { total } = contribution.read(event, currency);
   if (total !== -1) state.totals.add(contribution, total, 1, event);
+}
+
+/** What the network says of a card: lost, stolen and closed end it, anything else is a listing that can be taken off. */
+function listCard({ cards }: ShardState, slot: number, status: CardStatus): void {
+  if (isFinalStatus(status)) cards.setStatus(slot, status);
+  else cards.setListing(slot, status === CardStatus.active ? 0 : status);
 }
 
 /** Places the hold of a new authorization, or one anew, or changes the one that the element belongs to. */
@@ -103,6 +116,9 @@ export function applyEvent(state: ShardState, event: PlainEvent): void {
     case EventKind.entryPosted:
       postEntry(state, event);
       return;
+    case EventKind.clearingPosted:
+      postClearing(state, event);
+      return;
     case EventKind.idempotency: {
       const hash = keyHash64(event.keyHash);
       state.idempotency.add(hash.high, hash.low, event.sequence);
@@ -116,6 +132,12 @@ export function applyEvent(state: ShardState, event: PlainEvent): void {
       return;
     case EventKind.controlsSet:
       setControls(state, event);
+      return;
+    case EventKind.accrualMarked:
+      state.markAccrual(event);
+      return;
+    case EventKind.statementClosed:
+      state.accounts.advance(event.accountSlot, event.sequence);
       return;
     case EventKind.unknownCardCount:
     case EventKind.totalsCompared:
@@ -178,7 +200,8 @@ function releaseHold(state: ShardState, authorization: number, event: NotDeliver
   if (holdDelta !== 0) state.ledger.moveHolds(state.accounts.currency(accountSlot), holdDelta, sequence);
   if (event.changes.length > 0) {
     changes.unpack(event.changes, 0, event.changes.length);
-    state.velocity.apply(changes, event.timeMs, sequence);
+    // Nothing is past at 0: these records do not say by which time windows counted, and the next addition tidies up.
+    state.velocity.apply(changes, 0, sequence);
   }
   return fresh;
 }
@@ -195,8 +218,28 @@ function postEntry(state: ShardState, event: EntryPosted): void {
   if (cardSlot >= 0) state.cards.advance(cardSlot, sequence);
   const fresh = accountSlot >= 0 && state.accounts.advance(accountSlot, sequence);
   postEntryLegs(state, sequence, accountSlot, entry, fresh);
+  if (fresh && event.entry === EntryKind.interestAccrued) state.accounts.setInterestCarry(accountSlot, event.carry);
+  if (event.reference === '') return;
   const hash = entryHash(event);
   state.references.add(hash.high, hash.low, sequence);
+}
+
+/** Posts a clearing record, and changes the hold of its authorization by it. */
+function postClearing(state: ShardState, event: ClearingPosted): void {
+  const { accountSlot, cardSlot, sequence, originalSequence, holdDelta } = event;
+  if (cardSlot >= 0) state.cards.advance(cardSlot, sequence);
+  const fresh = accountSlot >= 0 && state.accounts.advance(accountSlot, sequence);
+  if (fresh && holdDelta !== 0) state.accounts.addHeld(accountSlot, holdDelta);
+  if (originalSequence > 0) {
+    changeHold(state, originalSequence, event.authorizedAfter, holdDelta, 0, event.holdFlags, sequence);
+  }
+  if (holdDelta !== 0) state.ledger.moveHolds(state.accounts.currency(accountSlot), holdDelta, sequence);
+  postEntryLegs(state, sequence, accountSlot, event.legs, fresh);
+  if (event.changes.length > 0) {
+    changes.unpack(event.changes, 0, event.changes.length);
+    // As with expiries: the record does not say by which time windows counted.
+    state.velocity.apply(changes, 0, sequence);
+  }
 }
 
 /** As `postLegs`, for legs in several currencies and of sub-accounts. */

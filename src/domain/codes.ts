@@ -30,6 +30,12 @@ export const EventKind = {
   totalsCompared: 14,
   /** A ledger entry that no message makes: a fee, interest, a dispute's step, a settlement. */
   entryPosted: 15,
+  /** A record of a clearing file was posted. */
+  clearingPosted: 16,
+  /** The daily accrual has done the accounts up to a slot. */
+  accrualMarked: 17,
+  /** A statement of an account was closed. */
+  statementClosed: 18,
 } as const;
 export type EventKind = (typeof EventKind)[keyof typeof EventKind];
 
@@ -64,6 +70,10 @@ export type AccountType = (typeof AccountType)[keyof typeof AccountType];
 
 export const CardStatus = { inactive: 1, active: 2, paused: 3, lost: 4, stolen: 5, closed: 6, expired: 7 } as const;
 export type CardStatus = (typeof CardStatus)[keyof typeof CardStatus];
+
+/** Closed, lost and stolen cards stay what they are. */
+export const isFinalStatus = (status: number): boolean =>
+  status === CardStatus.closed || status === CardStatus.lost || status === CardStatus.stolen;
 
 /** Steps of the decision order, in their order. */
 export const Step = {

@@ -4,7 +4,7 @@
  * an import) sees its effect. A refusal is a value and has no event. All events of a command land in one frame.
  */
 import { ACCOUNTS_PER_SHARD_MAX, CARDS_PER_SHARD_MAX, CREDIT_BALANCE_MAX, CREDIT_LIMIT_MAX } from '../limits.js';
-import { AccountStatus, CardStatus, EventKind } from './codes.js';
+import { AccountStatus, type CardStatus, EventKind, isFinalStatus } from './codes.js';
 import type {
   Change,
   CommandResult,
@@ -17,19 +17,21 @@ import type {
   UpdateAccount,
   UpdateCard,
 } from './commands.js';
+import { type CommandContext, type Commit, refuse } from './commit.js';
 import { currencyExponent } from './currencies.js';
-import type { PlainEvent, Posting } from './events.js';
+import { decideEntry } from './decide-entry.js';
+import type { PlainEvent } from './events.js';
 import { hash64 } from './key-hash.js';
+import { balancesOf } from './ledger/balances.js';
+import { paymentLegs } from './ledger/entries.js';
 import { isAmount } from './money.js';
 import type { ShardState } from './shard-state.js';
 import { accountOwner, cardOwner } from './velocity/counter-changes.js';
 import { accountView, cardView } from './views.js';
 
-/** Sets `event.sequence`, appends the event to the journal and applies it before it returns. */
-export type Commit = (event: PlainEvent) => void;
-
 /** Decides and carries out one command. The idempotency tag is the shard's business: see `ShardState.idempotency`. */
-export function decideCommand(state: ShardState, command: Change, nowMs: number, commit: Commit): CommandResult {
+export function decideCommand(context: CommandContext, command: Change, nowMs: number, commit: Commit): CommandResult {
+  const { state } = context;
   switch (command.op) {
     case 'create_account':
       return createAccount(state, command, nowMs, commit);
@@ -45,11 +47,9 @@ export function decideCommand(state: ShardState, command: Change, nowMs: number,
       return importRows(state, command, nowMs, commit);
     case 'payment':
       return postPayment(state, command, nowMs, commit);
+    default:
+      return decideEntry(context, command, nowMs, commit);
   }
-}
-
-function refuse(code: Refusal, detail?: string): CommandResult {
-  return detail === undefined ? { ok: false, code } : { ok: false, code, detail };
 }
 
 /** Controls that were checked under a revision of their program that the shard has not got yet. */
@@ -208,7 +208,8 @@ function createAlias(state: ShardState, command: CreateAlias, nowMs: number, com
   const { cardSlot: card, fingerprint, bin, last4, panLength, expiry, status } = command;
   if (!cards.exists(card)) return refuse('card_not_found', 'there is no such card');
   if (cards.isAlias(card)) return refuse('not_a_card', 'a network token stands for a card, not for another token');
-  if (isFinal(cards.status(card))) return refuse('card_status_final', 'closed, lost and stolen cards get no token');
+  if (isFinalStatus(cards.status(card)))
+    return refuse('card_status_final', 'closed, lost and stolen cards get no token');
   if (cards.find(fingerprint[0], fingerprint[1], fingerprint[2]) >= 0) {
     return refuse('card_exists', 'a card or a token with this number exists');
   }
@@ -238,15 +239,12 @@ function createAlias(state: ShardState, command: CreateAlias, nowMs: number, com
   return { ok: true, sequence: event.sequence, ...views };
 }
 
-const isFinal = (status: number): boolean =>
-  status === CardStatus.closed || status === CardStatus.lost || status === CardStatus.stolen;
-
 function updateCard(state: ShardState, command: UpdateCard, nowMs: number, commit: Commit): CommandResult {
   const { accounts, cards } = state;
   const { cardSlot, status, pinTries, controls } = command;
   if (!cards.exists(cardSlot)) return refuse('card_not_found', 'there is no such card');
   const accountSlot = cards.account(cardSlot);
-  if (status !== undefined && isFinal(cards.status(cardSlot)) && cards.status(cardSlot) !== status) {
+  if (status !== undefined && isFinalStatus(cards.status(cardSlot)) && cards.status(cardSlot) !== status) {
     return refuse('card_status_final', 'closed, lost and stolen are final');
   }
   if (cards.isAlias(cardSlot) && (pinTries ?? controls) !== undefined) {
@@ -261,7 +259,7 @@ function updateCard(state: ShardState, command: UpdateCard, nowMs: number, commi
       timeMs: nowMs,
       cardSlot,
       accountSlot,
-      status: status ?? (cards.status(cardSlot) as CardStatus),
+      status: status ?? (cards.ownStatus(cardSlot) as CardStatus),
       pinTries: pinTries ?? -1,
       previousOfCard: cards.newest(cardSlot),
       previousOfAccount: accounts.newest(accountSlot),
@@ -297,13 +295,6 @@ function importRows(state: ShardState, command: ImportRows, nowMs: number, commi
   return { ok: true, sequence, imported };
 }
 
-/** Receivables in the order in which a payment settles them: interest, fees, cash, purchases. */
-const WATERFALL = [1130, 1120, 1110, 1100] as const;
-const COMPONENT_OF = { 1100: 0, 1110: 1, 1120: 2, 1130: 3 } as const;
-const PAYMENTS_BANK = 1310;
-const PAYMENTS_IN_TRANSIT = 2300;
-const CREDIT_BALANCES = 2200;
-
 /** A payment is taken whatever the account's status: a closed account may still owe. */
 function postPayment(state: ShardState, command: PostPayment, nowMs: number, commit: Commit): CommandResult {
   const { accounts } = state;
@@ -329,7 +320,7 @@ function postPayment(state: ShardState, command: PostPayment, nowMs: number, com
     amount,
     currency,
     reference,
-    postings: paymentPostings(state, accountSlot, amount),
+    postings: paymentLegs(balancesOf(accounts, accountSlot), amount),
     previousOfAccount: accounts.newest(accountSlot),
   };
   commit(event);
@@ -339,23 +330,4 @@ function postPayment(state: ShardState, command: PostPayment, nowMs: number, com
     account: accountView(state, accountSlot),
     balanceAfter: accounts.posted(accountSlot),
   };
-}
-
-/** Received: D bank, C in transit. Applied: D in transit, C what is owed in waterfall order, the rest in credit. */
-function paymentPostings(state: ShardState, accountSlot: number, amount: number): Posting[] {
-  const postings: Posting[] = [
-    { glAccount: PAYMENTS_BANK, amount },
-    { glAccount: PAYMENTS_IN_TRANSIT, amount: -amount },
-    { glAccount: PAYMENTS_IN_TRANSIT, amount },
-  ];
-  let rest = amount;
-  for (const glAccount of WATERFALL) {
-    const owed = Math.max(0, state.accounts.component(accountSlot, COMPONENT_OF[glAccount]));
-    const part = Math.min(rest, owed);
-    if (part === 0) continue;
-    postings.push({ glAccount, amount: -part });
-    rest -= part;
-  }
-  if (rest > 0) postings.push({ glAccount: CREDIT_BALANCES, amount: -rest });
-  return postings;
 }

@@ -4,13 +4,15 @@
  * A reversal is always accepted. Full: everything that remains is released, and what a single message posted is posted back.
  * Partial (DE95 above zero): DE95 is what stays authorized, so the authorized total becomes the smaller of the two and never
  * grows, and the hold keeps what of it has not been cleared. A full reversal that names an increment takes back that
- * increment, once. Without an original it stands as a tombstone against the late original.
+ * increment, once, and one that names a part that was posted takes back that part. Without an original it stands as a
+ * tombstone against the late original.
  *
  * In the event of a reversal `approvedAmount` is the authorized total *after* it, in the account's currency: 0 = the
  * authorization is fully reversed.
  */
 
 import { AMOUNT_MAX } from '../limits.js';
+import { presentedTotal } from './clearing/history.js';
 import { ElementKind, EventKind, Response, Step, Verdict } from './codes.js';
 import { CountedElements } from './counted-elements.js';
 import type { DecisionContext } from './decision-context.js';
@@ -26,7 +28,7 @@ import { approves, findOriginal, isChange, rootOf } from './originals.js';
 import { inMerchantCurrency } from './reply-facts.js';
 import type { ShardState } from './shard-state.js';
 import { readStanding, Standing } from './standing.js';
-import { Contribution } from './totals.js';
+import { Contribution, noteTakenBack, postedAmount, standingAmount } from './totals.js';
 import { isForeign } from './transaction.js';
 import { CounterChanges } from './velocity/counter-changes.js';
 
@@ -55,13 +57,14 @@ export function decideReversal(context: DecisionContext, out: MessageEvent): voi
   const root = rootOf(original);
   out.originalSequence = root;
   if (original.accountSlot < 0) return;
+  if (added >= 0) out.elementSequence = named;
   const stays = isPartial ? stayingAmount(state, original, out) : 0;
   if (original.postings.count > 0 || (classOf(original.input.mti) === 2 && approves(original))) {
-    reversePosted(context, out, root, stays);
+    if (added < 0) reversePosted(context, out, root, stays);
+    else reversePart(context, out, root, named, added);
     return;
   }
   const slot = state.holds.find(root);
-  if (added >= 0) out.elementSequence = named;
   if (slot < 0) {
     // Expired, reversed, or never approved: nothing to release. Of what was approved and not reversed yet DE95 stays, and all
     // of it when only an increment is taken back.
@@ -69,8 +72,8 @@ export function decideReversal(context: DecisionContext, out: MessageEvent): voi
     const approved = isApproval(response) ? approvedAmount : 0;
     const left = added < 0 ? Math.min(stays, approved) : approved;
     out.approvedAmount = undoneBy(history, keys, root) === Undone.no ? left : 0;
-    // What was posted for it stays, and so does what that has counted.
-    out.authorizedAfter = readStanding(history, keys, root, before).total;
+    // What messages and files have posted for it stays, and so does what that has counted.
+    out.authorizedAfter = postedTotal(history, keys, root);
     return;
   }
   const authorized = state.holds.authorized(slot);
@@ -84,17 +87,18 @@ export function decideReversal(context: DecisionContext, out: MessageEvent): voi
   if ((flags & HoldFlag.counted) !== 0) giveBackTo(context, root, out.authorizedAfter, out.changes);
 }
 
-/** True for an increment or a replacement of another message. */
+/** True for an increment or a replacement of another message, and for a part that was posted of it. */
 const isIncrement = (event: MessageEvent): boolean => isChange(event) && event.originalSequence > 0;
 
 /**
- * What a full reversal of an increment takes back: what it added, or nothing when that was declined or has gone back already.
- * -1 when the message at `named` is no increment, so that all of the authorization is meant.
+ * What a full reversal of an increment (or a part) takes back: what it added, or nothing when that was declined or has gone
+ * back already. -1 when the message at `named` is no increment, so that all of the authorization is meant.
  */
 function addedBy({ history, keys }: DecisionContext, named: number): number {
   const event = history.read(named);
   if (!isIncrement(event)) return -1;
-  const added = isApproval(event.response) ? Math.max(0, event.holdDelta) : 0;
+  const brought = classOf(event.input.mti) === 2 ? before.clear().addLegs(event.postings).total : event.holdDelta;
+  const added = isApproval(event.response) ? Math.max(0, brought) : 0;
   return undoneBy(history, keys, named) === Undone.no ? added : 0;
 }
 
@@ -105,6 +109,10 @@ function reversePosted(context: DecisionContext, out: MessageEvent, root: number
   readStanding(history, keys, root, after);
   after.reduceTo(Math.min(before.total, stays));
   after.legsFrom(before, out.postings);
+  if (out.postings.count > 0) {
+    const stood = standingAmount(history, keys, root, state.accounts.currency(out.accountSlot));
+    noteTakenBack(out, stood, Math.max(0, out.input.replacementAmount));
+  }
   out.approvedAmount = after.total;
   out.authorizedAfter = after.total;
   const slot = state.holds.find(root);
@@ -116,6 +124,26 @@ function reversePosted(context: DecisionContext, out: MessageEvent, root: number
     out.holdDelta = isRefund ? 0 : out.authorizedAfter - after.total - state.holds.remaining(slot);
   }
   giveBackTo(context, root, out.authorizedAfter, out.changes);
+}
+
+/** The mirror of what one advice posted as a part; the other parts and what is still held stay. */
+function reversePart(context: DecisionContext, out: MessageEvent, root: number, named: number, added: number): void {
+  const { state, history, keys } = context;
+  const currency = state.accounts.currency(out.accountSlot);
+  noteTakenBack(out, added > 0 ? postedAmount(history.read(named), currency) : 0, 0);
+  readStanding(history, keys, root, before);
+  readStanding(history, keys, root, after);
+  after.reduceTo(Math.max(0, before.total - added));
+  after.legsFrom(before, out.postings);
+  const slot = state.holds.find(root);
+  out.authorizedAfter = after.total + (slot >= 0 ? state.holds.remaining(slot) : 0);
+  out.approvedAmount = out.authorizedAfter;
+  giveBackTo(context, root, out.authorizedAfter, out.changes);
+}
+
+/** What messages and files have charged for the authorization and not taken back. */
+function postedTotal(history: History, keys: IndexKeys, root: number): number {
+  return readStanding(history, keys, root, before).total + presentedTotal(history, keys, root);
 }
 
 /** What the authorization gives back to velocity windows when its total becomes `total`. */
@@ -168,13 +196,13 @@ export function decideNotDelivered(
   const counts = isCounted || approval.changes.count > 0;
   const remaining = slot < 0 ? 0 : state.holds.remaining(slot);
   const cleared = slot < 0 ? 0 : state.holds.cleared(slot);
+  const countedMessage = contribution.read(approval, state.accounts.currency(accountSlot)).toMessage();
   // Of an increment only what it added goes back, of an authorization everything.
   const added = addedBy(context, sequence);
   const back = added < 0 ? remaining : Math.min(remaining, added);
-  const countedMessage = contribution.read(approval, state.accounts.currency(accountSlot)).toMessage();
-  // Without a hold what a later message posted stays, unless the approval posted itself.
-  const isPosted = slot < 0 && !posts;
-  const stays = isPosted ? readStanding(history, keys, authorization, before).total : cleared + remaining - back;
+  // Without a hold what was posted stays; of an approval that posted itself only what files have posted.
+  const posted = posts ? presentedTotal(history, keys, authorization) : postedTotal(history, keys, authorization);
+  const stays = slot < 0 ? posted : cleared + remaining - back;
   return {
     kind: EventKind.notDelivered,
     sequence: 0,

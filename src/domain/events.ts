@@ -3,6 +3,8 @@
  * clock or keys. The hot one, `MessageEvent`, is a reused object; the others are rare and plain.
  */
 import { CONTROL_CASH_WINDOWS_MAX, CONTROL_WINDOWS_MAX, RULES_PER_SET_MAX } from '../limits.js';
+import type { ClearingSort, MatchRung } from './clearing/codes.js';
+import type { ClearingInput } from './clearing/input.js';
 import type { AccountStatus, AccountType, CardStatus, ElementKind, EventKind, Reason } from './codes.js';
 import type { FieldValue } from './compare-totals.js';
 import type { EntryKind } from './ledger/entry-kinds.js';
@@ -33,6 +35,8 @@ export class MessageEvent {
   sequence = 0;
   /** Shard time, ms since 1970 UTC. */
   timeMs = 0;
+  /** How far behind shard time the time of velocity windows stood, ms: 0 unless the clocks differed (shard/shard-clock.ts). */
+  windowLagMs = 0;
   readonly input = new MessageInput();
   element: ElementKind = 1;
   /** Slots of the tables; -1 when the card is unknown. */
@@ -64,15 +68,17 @@ export class MessageEvent {
   originalSequence = 0;
   /** Sequence of the element that a reversal undoes, where it is an increment; else 0. */
   elementSequence = 0;
+  /** Of a reversal: what it took back from the totals of its date, minor units of DE49; -1 when that is DE4 less DE95. */
+  takenBack = -1;
   /** Slot of the network token that the message came with, -1 when it named the card itself. */
   tokenSlot = -1;
-  /** CardStatus that a file update gives the card; 0 without. */
+  /** CardStatus that a file update lists the card by, active: takes it off the list; 0 without a change. */
   cardStatusAfter = 0;
   /** Revision of the program's snapshot that decided; 0 when the program had none. */
   programRevision = 0;
   /** Active rule that declined, by its place in the snapshot; -1 without. */
   decidingRule = -1;
-  /** Rules asked (0 when none were), and a bit per rule that matched. */
+  /** Rules asked (0 when none were), and a bit per rule that matched; what stands behind those asked means nothing. */
   rulesAsked = 0;
   readonly ruleBits = new Uint8Array(RULE_BITS_BYTES);
   /** The control that refused: FINDING_NUMBERS numbers when `findingCount` is that, none when it is 0. */
@@ -124,11 +130,13 @@ export class MessageEvent {
 
   /** Everything that most decisions leave as it is. */
   clearEffects(): void {
+    this.windowLagMs = 0;
     this.authorizedAfter = 0;
     this.holdPlaced = 0;
     this.holdFlags = 0;
     this.originalSequence = 0;
     this.elementSequence = 0;
+    this.takenBack = -1;
     this.tokenSlot = -1;
     this.cardStatusAfter = 0;
     this.programRevision = 0;
@@ -139,6 +147,11 @@ export class MessageEvent {
     this.cardReadings = 0;
     this.accountReadings = 0;
     this.postings.clear();
+  }
+
+  /** The time by which velocity windows count, ms since 1970 UTC. */
+  get windowMs(): number {
+    return this.timeMs - this.windowLagMs;
   }
 
   verdict(step: number, verdict: number): void {
@@ -255,16 +268,86 @@ export interface EntryPosted extends EventHead {
   cardSlot: number;
   /** Day that the entry counts for, days since 1970-01-01. */
   day: number;
-  /** Names the entry within its kind and its account (of an entry without one: within the book): what was posted is not posted again. */
+  /**
+   * Names the entry within its kind and its account (of an entry without one: within the book): what was posted is not posted again.
+   * '' of an entry of the daily accrual, which has another bar (AccrualMarked).
+   */
   reference: string;
   /** Sequence of the record that the entry takes back, resolves or goes on from; 0 for none. */
   relatedSequence: number;
+  /** What people say about it, such as the reason of a dispute; '' without. Holds no card number. */
+  note: string;
+  /** Interest that is less than a minor unit after an accrual, INTEREST_UNITS to the minor unit (ledger/interest.ts); else 0. */
+  carry: number;
   /** Balanced per currency: the sum of amounts is zero. */
   legs: EntryLeg[];
   /** 0 without an account. */
   previousOfAccount: number;
   /** 0 without a card. */
   previousOfCard: number;
+}
+
+/** One record of a clearing file, and what it did. */
+export interface ClearingPosted extends EventHead {
+  kind: typeof EventKind.clearingPosted;
+  /** -1 when the card is unknown. */
+  accountSlot: number;
+  /** Slot of the card, -1 when it is unknown; of the network token that the record named, -1 without. */
+  cardSlot: number;
+  tokenSlot: number;
+  /** Of the number when the card is unknown, else zeros. */
+  fingerprint: Fingerprint;
+  /** Names the file (IPM PDS0105); with the number of the record it is unique. */
+  file: string;
+  input: ClearingInput;
+  sort: ClearingSort;
+  rung: MatchRung;
+  /** Bits of ClearingFlag (clearing/codes.ts). */
+  flags: number;
+  /** Sequence of the authorization that it belongs to; 0 for none. */
+  originalSequence: number;
+  /** Sequence of the clearing record that it takes back, refunds or presents again; 0 for none. */
+  relatedSequence: number;
+  /** What the cardholder is charged (positive) or given (negative), without fees; minor units of the account's currency. */
+  posted: number;
+  /** Authorized total of the authorization afterwards, what was cleared included; minor units of the account's currency. */
+  authorizedAfter: number;
+  /** What is released of the hold, as a change of held: zero or negative. */
+  holdDelta: number;
+  /** Bits of `HoldFlag` that the record puts to the hold. */
+  holdFlags: number;
+  /** Revision of the program's snapshot that decided; 0 when the program had none. */
+  programRevision: number;
+  /** What it counts in velocity counters or gives back to them, packed (velocity/counter-changes.ts). */
+  changes: Uint8Array;
+  /** Balanced per currency. */
+  legs: EntryLeg[];
+  /** 0 without an account. */
+  previousOfAccount: number;
+  /** 0 without a card. */
+  previousOfCard: number;
+}
+
+/** Stands behind the entries of a slice of the daily accrual, in their frame. */
+export interface AccrualMarked extends EventHead {
+  kind: typeof EventKind.accrualMarked;
+  /** Days since 1970-01-01. */
+  day: number;
+  /** Accounts below this slot are done for the day. */
+  nextSlot: number;
+}
+
+export interface StatementClosed extends EventHead {
+  kind: typeof EventKind.statementClosed;
+  accountSlot: number;
+  /** Its day, days since 1970-01-01: the last one on it. */
+  day: number;
+  /** Posted balance, minor units of the account's currency. */
+  balance: number;
+  minimumDue: number;
+  /** Days since 1970-01-01. */
+  dueDay: number;
+  previousOfAccount: number;
 }
 
 export interface PaymentPosted extends EventHead {
@@ -356,7 +439,10 @@ export interface TotalsCompared extends EventHead, TotalsKey {
 }
 
 export type PlainEvent =
+  | ClearingPosted
   | EntryPosted
+  | AccrualMarked
+  | StatementClosed
   | TotalsCompared
   | HoldExpired
   | ProgramApplied

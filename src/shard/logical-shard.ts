@@ -12,6 +12,8 @@
  */
 import { pack } from 'msgpackr';
 import { applyEvent, applyMessage } from '../domain/apply.js';
+import { decideClearing } from '../domain/clearing/decide-clearing.js';
+import type { ClearingAnswer, ClearingEntry } from '../domain/clearing/input.js';
 import { ElementKind, EventKind, Response } from '../domain/codes.js';
 import type { CompareTotals } from '../domain/commands.js';
 import { LimitsReader } from '../domain/controls/limits-view.js';
@@ -19,7 +21,7 @@ import { decideExpiry, firstDue, newExpiry } from '../domain/decide-expiry.js';
 import { DECIDED, decideMessage } from '../domain/decide-message.js';
 import { decideNotDelivered, isRequest } from '../domain/decide-reversal.js';
 import type { DecisionContext } from '../domain/decision-context.js';
-import type { MessageEvent, PlainEvent } from '../domain/events.js';
+import type { ClearingPosted, MessageEvent, PlainEvent } from '../domain/events.js';
 import { keysOfEvent } from '../domain/index-keys.js';
 import { Text } from '../domain/message.js';
 import { Policies } from '../domain/program/policy.js';
@@ -27,10 +29,11 @@ import { RequestChecks } from '../domain/request-checks.js';
 import { ShardState } from '../domain/shard-state.js';
 import type { Table } from '../domain/tables.js';
 import type { Decoder } from '../iso8583/decoder.js';
+import { replyMti } from '../iso8583/mti.js';
 import { type IndexChange, ShardIndex } from '../journal/shard-index.js';
 import { ShardJournal } from '../journal/shard-journal.js';
 import type { ShardHead } from '../journal/types.js';
-import { REPLY_BYTES_MAX } from '../limits.js';
+import { REPLY_BYTES_MAX, UNKNOWN_ADVICES_PER_SECOND } from '../limits.js';
 import { ReplyKind, RequestKind } from '../ring/kinds.js';
 import type { RingConsumer } from '../ring/ring.js';
 import { businessDayOfWireEntry, WIRE_HEADER_BYTES } from '../ring/wire-entry.js';
@@ -42,7 +45,7 @@ import { messageHash, Poisons } from './poison.js';
 import { writeRefusal, writeReply } from './reply.js';
 import { StageTimes } from './stage-times.js';
 import { STAGE_FIRST, STAGE_SAMPLE, type ThreadContext } from './thread-context.js';
-import { UnknownCardRate } from './unknown-card-rate.js';
+import { RatePerSecond, UnknownCardRate } from './unknown-card-rate.js';
 
 export const CARD_SLOT_MASK = 0xffffff;
 
@@ -67,8 +70,9 @@ export class LogicalShard {
   /** Digest of the state after the last whole record: an exception half-way through the next one does not change it. */
   readonly digest = { high: 0, low: 0 };
   readonly #context: ThreadContext;
-  readonly #decisions: DecisionContext;
+  readonly decisions: DecisionContext;
   readonly #unknownCards = new UnknownCardRate();
+  readonly #unknownAdvices = new RatePerSecond(UNKNOWN_ADVICES_PER_SECOND);
   /** Roll-backs that came while the index was incomplete. */
   readonly #postponed: RollBack[] = [];
   /** Reused: a record is in the journal's buffer before the next one is decided. */
@@ -94,7 +98,7 @@ export class LogicalShard {
     const { state, history } = this;
     const checks = new RequestChecks(state, context.controlBook);
     const policies = new Policies(state.programs, context.policyBook);
-    this.#decisions = { state, history, keys: context.ports.keys, policies, checks };
+    this.decisions = { state, history, keys: context.ports.keys, policies, checks };
     this.limits = new LimitsReader(state, context.controlBook, policies);
     this.#visitKey = (high, low) => this.index.add(high, low, this.#keySequence);
   }
@@ -163,10 +167,17 @@ export class LogicalShard {
   /** Ends the hold in this slot of the table and returns the sequence of the record. */
   expire(slot: number): number {
     const event = this.#expiry;
-    decideExpiry(this.#decisions, slot, event);
+    decideExpiry(this.decisions, slot, event);
     this.record(event);
     this.#context.ports.instruments.count(ShardCounter.holdsExpired);
     return event.sequence;
+  }
+
+  /** Posts one record of a clearing file, unless it was posted before. */
+  clearing(file: string, entry: ClearingEntry): ClearingPosted | ClearingAnswer {
+    const decided = decideClearing(this.decisions, file, entry, this.#context.nowMs, this.#context.windowLagMs);
+    if (!('outcome' in decided)) this.record(decided);
+    return decided;
   }
 
   /**
@@ -192,6 +203,11 @@ export class LogicalShard {
     const messageAt = at + WIRE_HEADER_BYTES;
     const messageEnd = at + entry.payloadLength;
     const decoded = decoder.decode(bytes, messageAt, messageEnd);
+    // A reply or a notification gets no answer, and is no request that could be decided. The ingress counts them and sends none.
+    if (replyMti(decoder.mti) < 0) {
+      this.drop(client, entry.token);
+      return;
+    }
     const { input } = context.event;
     normalize(decoder, decoded, bytes[at + 16]!, bytes[at + 18]! | (bytes[at + 19]! << 8), input);
     datesOf(input, businessDayOfWireEntry(bytes, at), context.nowMs);
@@ -247,9 +263,17 @@ export class LogicalShard {
     const cardSlot = route === 0xffffffff ? -1 : route & CARD_SLOT_MASK;
     // The message was normalized into the event's own input: nothing is copied.
     const { input } = event;
-    const decision = decideMessage(this.#decisions, input, cardSlot, context.nowMs, event);
+    const decision = decideMessage(this.decisions, input, cardSlot, context.nowMs, context.windowLagMs, event);
     const mti = input.mti;
     const fresh = decision === DECIDED;
+    if (fresh && event.cardSlot < 0 && event.element === ElementKind.advice) {
+      // What the network decided is journaled or not accepted: 91 leaves it in the network's queue.
+      if (!this.#unknownAdvices.take(context.nowMs)) {
+        context.ports.instruments.count(ShardCounter.shedAdvice);
+        this.refuse(client, entry, Response.unavailable);
+        return 0;
+      }
+    }
     const answer = fresh ? event : this.history.read(decision);
     // Encoded before anything is kept: a reply that cannot be written must not leave a hold behind.
     const encoder = context.encoders[decoder.dialect.index]!;
@@ -299,7 +323,7 @@ export class LogicalShard {
       this.postpone({ client, token, sequence });
       return;
     }
-    const event = decideNotDelivered(this.#decisions, sequence, this.#context.nowMs);
+    const event = decideNotDelivered(this.decisions, sequence, this.#context.nowMs);
     if (event !== undefined) this.record(event);
     this.held.push(
       this.journal.sequence,

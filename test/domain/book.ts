@@ -4,10 +4,13 @@
  * keeps either of them too long fails here too.
  */
 import { applyEvent, applyMessage } from '#src/domain/apply.js';
+import { answerOf, decideClearing } from '#src/domain/clearing/decide-clearing.js';
+import type { ClearingAnswer, ClearingEntry } from '#src/domain/clearing/input.js';
 import { EventKind } from '#src/domain/codes.js';
 import type { Change, CommandResult } from '#src/domain/commands.js';
 import { ControlBook } from '#src/domain/controls/control-book.js';
 import { LimitsReader } from '#src/domain/controls/limits-view.js';
+import { decideAccrual } from '#src/domain/decide-accrual.js';
 import { decideCommand } from '#src/domain/decide-command.js';
 import { decideExpiry, firstDue, newExpiry } from '#src/domain/decide-expiry.js';
 import { DECIDED, decideMessage } from '#src/domain/decide-message.js';
@@ -34,6 +37,7 @@ export function copyMessageEvent(from: MessageEvent, to: MessageEvent): MessageE
   copyInput(from.input, to.input);
   to.sequence = from.sequence;
   to.timeMs = from.timeMs;
+  to.windowLagMs = from.windowLagMs;
   to.element = from.element;
   to.accountSlot = from.accountSlot;
   to.cardSlot = from.cardSlot;
@@ -55,6 +59,7 @@ export function copyMessageEvent(from: MessageEvent, to: MessageEvent): MessageE
   to.holdPlaced = from.holdPlaced;
   to.holdFlags = from.holdFlags;
   to.elementSequence = from.elementSequence;
+  to.takenBack = from.takenBack;
   to.tokenSlot = from.tokenSlot;
   to.cardStatusAfter = from.cardStatusAfter;
   to.programRevision = from.programRevision;
@@ -158,6 +163,8 @@ export class Book {
   readonly history = new MemoryHistory();
   readonly #controls = new ControlBook(new WindowClock(calendar));
   context: DecisionContext;
+  /** How far behind the given time velocity windows count, ms. */
+  windowLagMs = 0;
   readonly #policy: Policy | undefined;
   readonly #out = new MessageEvent();
 
@@ -189,7 +196,7 @@ export class Book {
   /** Decides a message of a card; with slot -1, of the unknown card with this fingerprint. */
   message(input: MessageInput, cardSlot: number, nowMs: number, fingerprint?: readonly number[]): Outcome {
     if (cardSlot < 0) this.#out.fingerprint.set(fingerprint ?? [0, 0, 0]);
-    const decision = decideMessage(this.context, input, cardSlot, nowMs, this.#out);
+    const decision = decideMessage(this.context, input, cardSlot, nowMs, this.windowLagMs, this.#out);
     let event: MessageEvent;
     if (decision === DECIDED) {
       event = copyMessageEvent(this.#out, new MessageEvent());
@@ -212,7 +219,20 @@ export class Book {
   }
 
   command(command: Change, nowMs: number): CommandResult {
-    return decideCommand(this.state, command, nowMs, (event) => this.#commit(event));
+    return decideCommand(this.context, command, nowMs, (event) => this.#commit(event));
+  }
+
+  /** The next slice of the daily accrual, of so many accounts. */
+  accrue(day: number, limit: number, nowMs: number): CommandResult {
+    return decideAccrual(this.context, { op: 'accrue', day, limit }, nowMs, (event) => this.#commit(event));
+  }
+
+  /** Decides one record of a clearing file. */
+  clearing(file: string, entry: ClearingEntry, nowMs: number, windowLagMs = 0): ClearingAnswer {
+    const decided = decideClearing(this.context, file, entry, nowMs, windowLagMs);
+    if ('outcome' in decided) return decided;
+    this.#commit(decided);
+    return answerOf('posted', decided);
   }
 
   /**

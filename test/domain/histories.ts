@@ -17,9 +17,13 @@ import { lineOf, Transcript } from './transcript.js';
 
 const START_MS = Date.UTC(2026, 10, 28, 22, 0, 0);
 
-/** The defaults, with a fee for cash. */
+/** The defaults, with a fee for cash, interest and statements. */
 const PROGRAM: ModelProgram = {
-  tables: { fees: { cash: { flat: 100, basis_points: 250 } } },
+  tables: {
+    fees: { cash: { flat: 100, basis_points: 250 } },
+    interest: { purchases: 9125, cash: 3650, fees: 1 },
+    statement: { day: 1, monthly_fee: 7 },
+  },
   controls: {},
   rules: [],
 };

@@ -25,6 +25,7 @@ export type Way =
   | 'de90 without acquirer'
   | 'rrn'
   | 'rrn and code'
+  | 'rrn and lost'
   | 'own'
   | 'nothing';
 
@@ -94,6 +95,7 @@ const way = fc.constantFrom<Way[]>(
   'de90 without acquirer',
   'rrn',
   'rrn and code',
+  'rrn and lost',
   'own',
   'nothing',
 );

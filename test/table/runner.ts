@@ -16,11 +16,15 @@
  *   partial, pin, back=<cash part>, hold=<DE48.80>, why=<DE48.84>, file=<DE91>, listing=<DE127>, bad=<field>. Defaults: stan = number of the line, rrn = stan, de7 = the clock, terminal T1, acquirer 12345.
  * `=` behind the response (`00=`) is the stored answer again: nothing was recorded anew.
  *
+ * Clearing records: clear <card> ... (clearing-lines.ts says what).
+ *
  * Other lines: pay <account> <amount> ref=..; limit <account> <amount>; status <account|card|token> <word>; wait
  * <n>h|m|s|d; at <YYYY-MM-DDThh:mm:ss> (the clock, UTC); undelivered <line>; sweep (ends the holds that are
  * due: how many); tries <card> <failed PINs>; controls <account|card> <JSON without spaces, {} takes them away>.
  * On the first line, tables of the program other than the defaults: program fee=<flat>+<basis points> forbid=<type>,<type>
- *   partial=no fuel=<amount> short=decline|hold_available least=<minimum> say=<reason>:<DE39>,<reason>:<DE39>
+ *   rest=keep markup=<basis points> partial=no fuel=<amount> short=decline|hold_available least=<minimum> say=<reason>:<DE39>,<reason>:<DE39>
+ *
+ * 0500 date=<YYYY-MM-DD> link=1 acquirer=12345 cur=986 76=2 88=500 ...: the totals of an acquirer, compared with ours (00, 95).
  *
  * Questions about what the message on a line left behind, with the answer behind the bar:
  *   hold <line>     | 30 of 50                what remains of what is authorized; none
@@ -42,7 +46,8 @@ import {
   Reason,
   responseCode,
 } from '#src/domain/codes.js';
-import type { MessageEvent, PlainEvent } from '#src/domain/events.js';
+import { fieldsOfTotals, isInBalance } from '#src/domain/compare-totals.js';
+import type { ClearingPosted, MessageEvent, PlainEvent } from '#src/domain/events.js';
 import { ABSENT, Carried, MessageInput, Text } from '#src/domain/message.js';
 import { rootOf } from '#src/domain/originals.js';
 import { defaultTables, Policy } from '#src/domain/program/policy.js';
@@ -50,6 +55,7 @@ import { TOTAL_AMOUNTS } from '#src/domain/totals.js';
 import { TOTAL_VALUES } from '#src/domain/totals-table.js';
 import { DomainFold } from '../../src/cli/verify-fold.js';
 import { Book, heldTotal, type Outcome } from '../domain/book.js';
+import { answerText, inputOfLine, legsText } from './clearing-lines.js';
 
 const TOTAL_NAMES = [
   'credits',
@@ -83,16 +89,23 @@ export class Scenario {
   book = new Book();
   readonly cards = new Map<string, number>();
   readonly outcomes = new Map<number, Outcome>();
+  /** Sequences of clearing records, by line. */
+  readonly cleared = new Map<number, number>();
   nowMs = START_MS;
   #lastAccount = '';
 
   /** Runs one line and returns the code to compare, or undefined for set-up lines. */
   run(words: string[], line: number): string | undefined {
     const [what = '', ...rest] = words;
-    if (/^\d{4}$/.test(what)) return this.#message(what, rest, line);
     const options = optionsOf(rest);
+    if (what === '0500') return this.#compare(options);
+    if (/^\d{4}$/.test(what)) return this.#message(what, rest, line);
     const name = rest[0] ?? '';
     switch (what) {
+      case 'clear':
+        return this.#clear(rest, options, line);
+      case 'posts':
+        return legsText(this.book.history.readEvent(this.cleared.get(Number(name)) ?? 0) as ClearingPosted);
       case 'account':
         this.#lastAccount = name;
         return this.#command({
@@ -170,11 +183,24 @@ export class Scenario {
     }
   }
 
-  #totals(date: string, options: Map<string, string>): string {
+  /** What counts under a date and the key in the options. */
+  #counted(date: string, options: Map<string, string>): Float64Array {
     const number = (key: string, otherwise: number): number => Number(options.get(key) ?? otherwise);
     const key = { link: number('link', 1), acquirer: number('acquirer', 12_345), currency: number('cur', 986) };
     const values = new Float64Array(TOTAL_VALUES);
     this.book.state.totals.read({ ...key, day: dayOf(date) }, values);
+    return values;
+  }
+
+  #compare(options: Map<string, string>): string {
+    const ours = fieldsOfTotals([...this.#counted(options.get('date')!, options)]);
+    const told = [...options].filter(([key]) => /^\d\d$/.test(key));
+    const theirs = told.map(([field, value]) => ({ field: Number(field), value: Number(value) }));
+    return isInBalance(theirs, ours) ? '00' : '95';
+  }
+
+  #totals(date: string, options: Map<string, string>): string {
+    const values = this.#counted(date, options);
     const shown = TOTAL_NAMES.flatMap((name, total) => {
       const [count, amount] = [values[total]!, total < TOTAL_AMOUNTS ? values[TOTAL_NAMES.length + total]! : 0];
       if (count === 0 && amount === 0) return [];
@@ -265,6 +291,21 @@ export class Scenario {
     return outcome.response + (outcome.repeated ? '=' : '');
   }
 
+  #clear(words: string[], options: Map<string, string>, line: number): string {
+    const input = inputOfLine(words, options, line, processingCodes, (of) => this.#outcome(of).approvalCode);
+    const name = words[0] ?? '?';
+    const card = name === '?' ? -1 : this.cards.get(name)!;
+    const { state } = this.book;
+    if (card >= 0) this.#lastAccount = state.accounts.id(state.cards.account(card));
+    const answer = this.book.clearing(
+      options.get('file') ?? 'F1',
+      { card, fingerprint: UNKNOWN_CARD, input },
+      this.nowMs,
+    );
+    this.cleared.set(line, answer.sequence);
+    return answerText(answer);
+  }
+
   #input(mti: number, words: string[], line: number): MessageInput {
     const input = new MessageInput();
     const options = optionsOf(words);
@@ -350,6 +391,7 @@ function policyOf(words: string[], options: Map<string, string>): Policy {
     responses: [responsesOf(options.get('say'))],
     forbidden: options.get('forbid')?.split(',').map(Number) ?? [],
     partialApproval: !words.includes('partial=no'),
+    clearing: { releaseRest: !words.includes('rest=keep'), markupBasisPoints: Number(options.get('markup') ?? 0) },
     fuel: {
       ...fuel,
       amount: Number(options.get('fuel') ?? fuel.amount),

@@ -8,7 +8,9 @@ import { backtestRoutes } from './backtests.js';
 import { bulkRoutes } from './bulk.js';
 import { cardRoutes } from './cards.js';
 import { clockRoutes } from './clock.js';
+import { disputeRoutes } from './disputes.js';
 import { docRoutes } from './docs.js';
+import { entryRoutes } from './entries.js';
 import { eventRoutes } from './events.js';
 import { healthRoutes } from './health.js';
 import { holdRoutes } from './holds.js';
@@ -17,8 +19,10 @@ import { linkRoutes } from './links.js';
 import { paymentRoutes } from './payments.js';
 import { programRoutes, tokenRoutes } from './programs.js';
 import { ruleRoutes } from './rules.js';
+import { settlementRoutes } from './settlements.js';
 import { simulateRoutes } from './simulate.js';
 import { simulateExpiryRoutes } from './simulate-expiry.js';
+import { statementRoutes } from './statements.js';
 import { type WebhookServices, webhookRoutes } from './webhooks.js';
 
 /** What routes share beside the context. */
@@ -36,6 +40,10 @@ export function allRoutes(context: ControlContext, services: Services): Route[] 
     ...authorizationRoutes(context),
     ...paymentRoutes(context),
     ...ledgerRoutes(context),
+    ...entryRoutes(context),
+    ...settlementRoutes(context),
+    ...disputeRoutes(context),
+    ...statementRoutes(context),
     ...eventRoutes(services.feed),
     ...webhookRoutes(context, services),
     ...simulateRoutes(context),

@@ -22,16 +22,26 @@ import type { HoldLifeRow } from '../hold-life.js';
 import { ALL_DIALECTS, codeProblem, reasonProblem } from './responses.js';
 import {
   type CashFee,
+  type ClearingTable,
   defaultProgramTables,
   type FuelTable,
+  type InterestTable,
   NO_MAXIMUM,
+  NO_STATEMENTS,
   type ProgramTables,
+  SPREAD,
+  type StatementTable,
   tableNames,
 } from './tables.js';
 
 const HOLD_LIFE = ['name', 'days', 'mcc', 'functions', 'entry_modes', 'conditions', 'except_conditions'] as const;
 const FUEL = ['mcc', 'status_check', 'amount', 'when_short', 'minimum'] as const;
+const CLEARING = ['release_rest', 'markup_basis_points'] as const;
 const CASH_FEE = ['flat', 'basis_points', 'maximum'] as const;
+const STATEMENT = ['day', 'due_days', 'minimum_basis_points', 'minimum_amount', 'monthly_fee'] as const;
+/** A thousand percent a year. */
+const INTEREST_BASIS_POINTS_MAX = 100_000;
+const DUE_DAYS_MAX = 60;
 /** Letters of DE48 tag 20. */
 const FUNCTIONS = ['N', 'E', 'F', 'I', 'R'] as const;
 /** Most major units that a pump asks as a status check. */
@@ -68,6 +78,7 @@ function readTables(reader: JsonReader, value: unknown, context: TablesContext):
   return {
     holdLife: read('hold_life', standard.holdLife, (rows, at) => readHoldLife(reader, rows, at, mccGroups)),
     tolerance: read('tolerance', standard.tolerance, (rows, at) => readTolerance(reader, rows, at, mccGroups)),
+    clearing: read('clearing', standard.clearing, (table, at) => readClearing(reader, table, at)),
     fuel: read('fuel', standard.fuel, (fuel, at) => readFuel(reader, fuel, at, mccGroups)),
     mccGroups,
     responses: read('responses', standard.responses, (table, at) => readResponses(reader, table, at, context)),
@@ -75,6 +86,8 @@ function readTables(reader: JsonReader, value: unknown, context: TablesContext):
     partialApproval: read('partial_approval', standard.partialApproval, (flag, at) => readFlag(reader, flag, at)),
     pinTries: read('pin', standard.pinTries, (pin, at) => readPin(reader, pin, at)),
     cashFee: read('fees', standard.cashFee, (fees, at) => readFees(reader, fees, at)),
+    interest: read('interest', standard.interest, (rates, at) => readInterest(reader, rates, at)),
+    statement: read('statement', standard.statement, (table, at) => readStatement(reader, table, at)),
   };
 }
 
@@ -216,6 +229,17 @@ function readPin(reader: JsonReader, value: unknown, pointer: string): number {
   return tries === undefined ? pinTries : (reader.integer(tries, `${pointer}/tries`, 1, PIN_TRIES_MAX) ?? pinTries);
 }
 
+function readClearing(reader: JsonReader, value: unknown, pointer: string): ClearingTable {
+  const { releaseRest, markupBasisPoints } = defaultProgramTables.clearing;
+  const { release_rest: flag, markup_basis_points: points } = reader.members(value, pointer, CLEARING) ?? {};
+  const at = `${pointer}/markup_basis_points`;
+  return {
+    releaseRest: flag === undefined ? releaseRest : readFlag(reader, flag, `${pointer}/release_rest`),
+    markupBasisPoints:
+      points === undefined ? markupBasisPoints : (reader.integer(points, at, 0, 10_000) ?? markupBasisPoints),
+  };
+}
+
 function readFees(reader: JsonReader, value: unknown, pointer: string): CashFee {
   const { cash } = reader.members(value, pointer, ['cash']) ?? {};
   if (cash === undefined) return defaultProgramTables.cashFee;
@@ -229,6 +253,38 @@ function readFees(reader: JsonReader, value: unknown, pointer: string): CashFee 
   };
   if (fee.maximum < fee.flat) reader.fail(`${at}/maximum`, 'must not be below the flat part');
   return fee;
+}
+
+function readInterest(reader: JsonReader, value: unknown, pointer: string): InterestTable {
+  const standard = defaultProgramTables.interest;
+  const { purchases, cash, fees } = reader.members(value, pointer, ['purchases', 'cash', 'fees']) ?? {};
+  const rate = (given: unknown, name: keyof InterestTable): number =>
+    given === undefined
+      ? standard[name]
+      : (reader.integer(given, `${pointer}/${name}`, 0, INTEREST_BASIS_POINTS_MAX) ?? standard[name]);
+  return { purchases: rate(purchases, 'purchases'), cash: rate(cash, 'cash'), fees: rate(fees, 'fees') };
+}
+
+function readStatement(reader: JsonReader, value: unknown, pointer: string): StatementTable {
+  const standard = defaultProgramTables.statement;
+  const given = reader.members(value, pointer, STATEMENT) ?? {};
+  const integer = (name: (typeof STATEMENT)[number], most: number, otherwise: number): number =>
+    given[name] === undefined ? otherwise : (reader.integer(given[name], `${pointer}/${name}`, 0, most) ?? otherwise);
+  return {
+    day: given.day === undefined ? standard.day : readStatementDay(reader, given.day, `${pointer}/day`),
+    dueDays: integer('due_days', DUE_DAYS_MAX, standard.dueDays),
+    minimumBasisPoints: integer('minimum_basis_points', 10_000, standard.minimumBasisPoints),
+    minimumAmount: integer('minimum_amount', AMOUNT_MAX, standard.minimumAmount),
+    monthlyFee: integer('monthly_fee', AMOUNT_MAX, standard.monthlyFee),
+  };
+}
+
+function readStatementDay(reader: JsonReader, value: unknown, pointer: string): number {
+  if (value === 'none') return NO_STATEMENTS;
+  if (value === 'spread') return SPREAD;
+  if (typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= 28) return value;
+  reader.fail(pointer, 'must be a day from 1 to 28, "spread" or "none"');
+  return NO_STATEMENTS;
 }
 
 /** Members of an object whose names are data. */

@@ -26,6 +26,38 @@ export interface CashFee {
   readonly maximum: number;
 }
 
+/** What clearing records do beyond what they say. */
+export interface ClearingTable {
+  /** A clearing without a mark that others follow releases what it leaves of the hold. */
+  readonly releaseRest: boolean;
+  /** Our mark-up on a payment in another currency, of what the cardholder is billed; 0 to 10 000. */
+  readonly markupBasisPoints: number;
+}
+
+/** Annual rates of interest, basis points of what is owed of each kind; 365 days make a year. */
+export interface InterestTable {
+  readonly purchases: number;
+  readonly cash: number;
+  readonly fees: number;
+}
+
+/** Statements of credit accounts. */
+export interface StatementTable {
+  /** Day of the month, 1 to 28; 0: none; -1: spread over the month by the account's slot. */
+  readonly day: number;
+  /** Days from a statement to its due date. */
+  readonly dueDays: number;
+  /** The minimum due: basis points of the balance, at least `minimumAmount`, at most the balance. */
+  readonly minimumBasisPoints: number;
+  readonly minimumAmount: number;
+  /** Fee with every statement of an account that is not closed, minor units. */
+  readonly monthlyFee: number;
+}
+
+/** Statement days. */
+export const NO_STATEMENTS = 0;
+export const SPREAD = -1;
+
 /** No bound on a fee. */
 export const NO_MAXIMUM = Number.MAX_SAFE_INTEGER;
 
@@ -34,6 +66,7 @@ export interface ProgramTables {
   readonly holdLife: readonly HoldLifeRow[];
   /** Percent by which a clearing may exceed its authorization, by category group; of several the largest. */
   readonly tolerance: Readonly<Record<string, number>>;
+  readonly clearing: ClearingTable;
   readonly fuel: FuelTable;
   /** The built-in groups with those of the program. */
   readonly mccGroups: MccGroups;
@@ -45,11 +78,14 @@ export interface ProgramTables {
   /** Failed PINs after which a message with a PIN is answered 75. */
   readonly pinTries: number;
   readonly cashFee: CashFee;
+  readonly interest: InterestTable;
+  readonly statement: StatementTable;
 }
 
 export const defaultProgramTables: ProgramTables = {
   holdLife: defaultHoldLife,
   tolerance: { restaurants: 20, lodging: 15, car_rental: 15 },
+  clearing: { releaseRest: true, markupBasisPoints: 0 },
   fuel: { mcc: [5542], statusCheck: 1, amount: 17_500, whenShort: 'hold_available', minimum: 100 },
   mccGroups: defaultMccGroups,
   responses: {},
@@ -57,12 +93,15 @@ export const defaultProgramTables: ProgramTables = {
   partialApproval: true,
   pinTries: 3,
   cashFee: { flat: 0, basisPoints: 0, maximum: NO_MAXIMUM },
+  interest: { purchases: 0, cash: 0, fees: 0 },
+  statement: { day: NO_STATEMENTS, dueDays: 20, minimumBasisPoints: 1000, minimumAmount: 0, monthlyFee: 0 },
 };
 
 /** Names of the tables in the API, in the order in which they are shown. */
 export const tableNames = [
   'hold_life',
   'tolerance',
+  'clearing',
   'fuel',
   'mcc_groups',
   'responses',
@@ -70,4 +109,6 @@ export const tableNames = [
   'partial_approval',
   'pin',
   'fees',
+  'interest',
+  'statement',
 ] as const;

@@ -47,6 +47,7 @@ export interface WindowBounds {
 /** Local days of the zones in use. One per thread: zones are few and their number is bounded by the IANA database. */
 export class WindowClock {
   readonly #calendar: ZoneCalendar;
+  readonly #unknownZone: (zone: string) => void;
   readonly #names: string[] = ['UTC'];
   readonly #numbers = new Map<string, number>([['utc', UTC_ZONE]]);
   /** Current local day of each zone: [start, end) in ms, days since 1970-01-01, and the date (`civilOfDay`). */
@@ -55,20 +56,29 @@ export class WindowClock {
   #day = new Int32Array(8);
   #civil = new Int32Array(8);
 
-  constructor(calendar: ZoneCalendar) {
+  /** @param unknownZone told, once, of a zone that the calendar does not know: its windows follow UTC */
+  constructor(calendar: ZoneCalendar, unknownZone: (zone: string) => void = () => undefined) {
     this.#calendar = calendar;
+    this.#unknownZone = unknownZone;
   }
 
   knows(zone: string): boolean {
     return zoneKey(zone) === 'utc' || this.#calendar.knows(zone);
   }
 
-  /** Number of a zone that `knows` has confirmed; the same for every spelling. */
+  /**
+   * Number of a zone; the same for every spelling. Controls are checked before they are recorded, but by the tz database of
+   * then: another Node may lack a name. A window that begins some hours off limits still; a shard that stops decides nothing.
+   */
   zone(name: string): number {
     const key = zoneKey(name);
     const known = this.#numbers.get(key);
     if (known !== undefined) return known;
-    assert(this.#calendar.knows(name), 'the time zone of a window is in the tz database');
+    if (!this.#calendar.knows(name)) {
+      this.#numbers.set(key, UTC_ZONE);
+      this.#unknownZone(name);
+      return UTC_ZONE;
+    }
     const zone = this.#names.length;
     this.#names.push(name);
     this.#numbers.set(key, zone);
@@ -146,6 +156,15 @@ export class CurrentBucket {
     this.#shape = shape;
   }
 
+  /** [from, until) in ms in which the bucket that `at` gave last is right. */
+  get from(): number {
+    return this.#from;
+  }
+
+  get until(): number {
+    return this.#until;
+  }
+
   /** @param timeMs ms since 1970 UTC, not negative. */
   at(timeMs: number): number {
     if (timeMs < this.#from || timeMs >= this.#until) this.#move(timeMs);
@@ -168,5 +187,39 @@ export class CurrentBucket {
     this.#bucket = this.#clock.bucket(this.#zone, this.#shape, timeMs);
     this.#from = this.#clock.dayStart(this.#zone);
     this.#until = this.#clock.dayEnd(this.#zone);
+  }
+}
+
+/** The buckets of several windows, kept until time leaves the first of them. */
+export class CurrentBuckets {
+  readonly #windows: readonly CurrentBucket[];
+  readonly #buckets: Float64Array;
+  /** [from, until) in ms in which all of them are right. */
+  readonly #span = Float64Array.of(Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY);
+
+  constructor(windows: readonly CurrentBucket[]) {
+    this.#windows = windows;
+    this.#buckets = new Float64Array(windows.length);
+  }
+
+  /**
+   * Puts the bucket of each window at a time into `into`.
+   * @param now ms since 1970 UTC, in an array, because a time handed on is an object on the heap
+   */
+  put(now: Float64Array, into: Float64Array): void {
+    if (now[0]! < this.#span[0]! || now[0]! >= this.#span[1]!) this.#move(now[0]!);
+    const buckets = this.#buckets;
+    for (let i = 0; i < buckets.length; i++) into[i] = buckets[i]!;
+  }
+
+  #move(timeMs: number): void {
+    const span = this.#span;
+    span[0] = Number.NEGATIVE_INFINITY;
+    span[1] = Number.POSITIVE_INFINITY;
+    for (const [i, window] of this.#windows.entries()) {
+      this.#buckets[i] = window.at(timeMs);
+      span[0] = Math.max(span[0], window.from);
+      span[1] = Math.min(span[1], window.until);
+    }
   }
 }

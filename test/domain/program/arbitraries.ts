@@ -58,11 +58,27 @@ export const tablesJson = fc.record(
         { requiredKeys: [] },
       )
       .map((fuel) => ({ ...fuel, amount: (fuel.amount ?? 0) + 2_000_000 })),
+    clearing: fc.record(
+      { release_rest: fc.boolean(), markup_basis_points: fc.integer({ min: 0, max: 10_000 }) },
+      { requiredKeys: [] },
+    ),
     mcc_groups: fc.dictionary(fc.constantFrom('fuel', 'lodging', 'toys', 'pets'), fc.array(codes, { maxLength: 4 })),
     responses: fc.dictionary(fc.constantFrom('all', ...dialects), answers),
     forbidden: fc.array(twoDigits, { maxLength: 5 }),
     partial_approval: fc.boolean(),
     pin: fc.record({ tries: fc.integer({ min: 1, max: 15 }) }, { requiredKeys: [] }),
+    interest: fc.record(
+      { purchases: fc.integer({ min: 0, max: 100_000 }), cash: fc.integer({ min: 0, max: 100_000 }) },
+      { requiredKeys: [] },
+    ),
+    statement: fc.record(
+      {
+        day: fc.oneof(fc.integer({ min: 1, max: 28 }), fc.constantFrom('spread', 'none')),
+        due_days: fc.integer({ min: 0, max: 60 }),
+        monthly_fee: amount,
+      },
+      { requiredKeys: [] },
+    ),
     fees: fc.record(
       {
         cash: fc

@@ -15,6 +15,8 @@ export interface ModelAccount {
 export interface ModelCard {
   account: ModelAccount;
   status: 'inactive' | 'active' | 'paused' | 'lost' | 'stolen' | 'closed' | 'expired';
+  /** The network's list: a cause of its own. */
+  listed?: 'paused' | 'expired';
   /** YYMM. */
   expiry: number;
   createdMs: number;
@@ -26,6 +28,7 @@ export interface ModelCard {
 export interface ModelToken {
   card: string;
   status: ModelCard['status'];
+  listed?: 'paused' | 'expired';
   expiry: number;
 }
 
@@ -70,11 +73,11 @@ export interface Entry {
   tombstone: boolean;
   /** The authorization that it belongs to, when that is another entry. */
   original?: Entry;
-  /** Reversal: the increment that it takes back. */
+  /** Reversal: the increment or the part that it takes back. */
   takesBack?: Entry;
-  /** What an increment added to the hold. */
+  /** What an increment added to the hold, or a part to what is posted. */
   added: number;
-  /** Advice: it told of an increment, which was added. */
+  /** Advice: it told of an increment or of a part, which was added. */
   toldIncrement: boolean;
   /** Advice: it told the final amount. */
   completes: boolean;

@@ -19,6 +19,7 @@ import {
   type ModelAccount,
   type ModelCard,
   type ModelToken,
+  NOTHING,
 } from './entry.js';
 import { type Asked, Limits, NO_MONEY, reasonOf } from './limits.js';
 import { isCredit, isFinancial, isMalformed, type Message, typeOf, type What, whatIs } from './message.js';
@@ -63,6 +64,11 @@ export class ReferenceModel {
   /** Takes note of the approval code that the engine gave. */
   noteCode(sequence: number, code: number): void {
     this.past.log[sequence - 1]!.code = code;
+  }
+
+  /** Ledger entries that the model does not decide were recorded; what they did to accounts is told to it. */
+  entered(records: number, atMs: number): void {
+    for (let i = 0; i < records; i++) this.past.add({ atMs });
   }
 
   // ---- commands ----
@@ -419,14 +425,14 @@ export class ReferenceModel {
     if (!(isFinancial(m) ? this.#post(m, told, amount) : this.#holdAsTold(m, told, named, amount))) return told;
     if (isExpired) this.reach(isFinancial(m) ? 'posting after expiry' : 'completion after expiry');
     told.approved = amount;
-    told.toldIncrement = root !== undefined && m.fn === 'I' && !isFinancial(m) && !isCredit(m);
+    told.toldIncrement = root !== undefined && m.fn === 'I' && !isCredit(m);
     told.added = told.toldIncrement ? amount : 0;
     told.completes = root !== undefined && !told.toldIncrement && m.why !== 'S';
     if (m.de38?.length === 6) told.code = Number(m.de38);
     return told;
   }
 
-  /** 0220: posted, and its hold is released. False when it changes nothing. */
+  /** 0220: posted, and its hold is released; of one of several parts as much of it. False when it changes nothing. */
   #post(m: Message, told: Entry, amount: number): boolean {
     const { past, balances, program } = this;
     const { original: root, card } = told;
@@ -434,15 +440,26 @@ export class ReferenceModel {
     if (root?.posted && past.isReversed(root)) return false;
     const cash = cashOf(m, account);
     const before = balances.chargedFor(root);
-    told.posted = amount > 0 || before.purchases !== 0 || before.cash !== 0 || before.credit !== 0;
-    const fee = feeOf(program, cash);
-    const debit = { purchases: amount - cash, cash, fee, credit: 0 };
+    const isPart = m.fn === 'I' && !isCredit(m);
+    const others = isPart ? before : NOTHING;
+    told.posted = amount > 0 || (!isPart && (before.purchases !== 0 || before.cash !== 0 || before.credit !== 0));
+    const debit = {
+      purchases: others.purchases + amount - cash,
+      cash: others.cash + cash,
+      fee: others.fee + feeOf(program, cash),
+      credit: 0,
+    };
     balances.charge(told, isCredit(m) ? balances.creditOf(root ?? told, account, amount) : debit);
+    if (isPart && (others.purchases > 0 || others.cash > 0)) this.reach('a part on top of others');
     const hold = root && balances.holds.get(root.sequence);
-    if (hold) {
-      // The announced refund has come.
-      hold.cleared = hold.refund ? 0 : amount;
-      balances.set(root.sequence, hold.refund ? 0 : amount);
+    if (hold?.refund) {
+      // It has come.
+      balances.set(root!.sequence, 0);
+    } else if (hold) {
+      const kept = isPart ? Math.max(0, hold.remaining - amount) : 0;
+      if (kept > 0) this.reach('a part that leaves a hold');
+      hold.cleared = debit.purchases + debit.cash;
+      balances.set(root!.sequence, hold.cleared + kept);
     }
     return true;
   }
@@ -477,10 +494,12 @@ export class ReferenceModel {
   #list(m: Message, card: ModelCard | ModelToken | undefined, base: Base): Entry {
     if (base.token) this.reach('listing of a token');
     if (card === undefined) return this.past.add({ ...base, response: '25' });
-    const listed = { 41: 'lost', 43: 'stolen', 46: 'closed', 54: 'expired' } as const;
-    const status = m.file === '3' ? 'active' : (listed[m.listing as 41] ?? 'paused');
+    const listed: Record<number, ModelCard['status']> = { 41: 'lost', 43: 'stolen', 46: 'closed', 54: 'expired' };
+    const status = m.file === '3' ? 'active' : (listed[m.listing ?? 0] ?? 'paused');
     if (FINAL.includes(card.status) && status !== card.status) return this.past.add({ ...base, response: '21' });
-    if (card.status !== 'inactive' || FINAL.includes(status)) card.status = status;
+    if (status === 'active') delete card.listed;
+    else if (status === 'paused' || status === 'expired') card.listed = status;
+    else card.status = status;
     return this.past.add({ ...base, response: '00' });
   }
 
@@ -496,7 +515,9 @@ export class ReferenceModel {
     if (account === undefined) return past.add({ ...told, full: true });
     const stays = m.de95 ? stayingOf(m.de95, named, account) : 0n;
     const least = (total: number): number => (stays < BigInt(total) ? Number(stays) : total);
-    if (named.posted) return this.#reversePosted(told, least);
+    if (named.posted) {
+      return named.toldIncrement && !m.de95 ? this.#reversePart(told, named) : this.#reversePosted(told, least);
+    }
     const hold = balances.holds.get(original.sequence);
     const takesBack = isNoChange(named) || m.de95 || !named.original ? {} : { takesBack: named };
     if (hold === undefined) {
@@ -525,6 +546,26 @@ export class ReferenceModel {
     }
     const entry = this.past.add({ ...told, full: left === 0 && !balances.holds.has(original.sequence) });
     if (left < total) entry.postedBack = before.purchases + before.cash + before.credit < 0 ? 'credit' : 'debit';
+    balances.charge(entry, reducedBy(before, total - left, left));
+    return entry;
+  }
+
+  /** Takes one of several parts back, once; the others and what is still held stay. */
+  #reversePart(told: Base & { response: string; original: Entry }, part: Entry): Entry {
+    const { balances } = this;
+    const { original } = told;
+    const before = balances.chargedFor(original);
+    const total = before.purchases + before.cash;
+    const left = Math.max(0, total - this.past.stillAdded(part));
+    const hold = balances.holds.get(original.sequence);
+    if (hold) {
+      hold.cleared = left;
+      balances.set(original.sequence, left + hold.remaining);
+    }
+    const full = left === 0 && !balances.holds.has(original.sequence);
+    const entry = this.past.add({ ...told, full, takesBack: part });
+    if (left < total) entry.postedBack = 'debit';
+    if (left < total && left > 0) this.reach('reversal of a part');
     balances.charge(entry, reducedBy(before, total - left, left));
     return entry;
   }
@@ -560,19 +601,23 @@ export class ReferenceModel {
 function refusalOf(card: ModelCard, token: ModelToken | undefined, m: Message, atMs: number): Refusal | undefined {
   const byStatus = { inactive: '78', paused: '62', lost: '41', stolen: '43', closed: '14', expired: '54' };
   const { expiry } = token ?? card;
-  if (token && token.status !== 'active') {
+  const ofToken = token && deciding(token);
+  if (ofToken && ofToken !== 'active') {
     // How the card was lost is not the token's to tell.
-    return FINAL.includes(token.status)
-      ? ['token_closed', '14']
-      : [`token_${token.status}`, byStatus[token.status as keyof typeof byStatus]];
+    return FINAL.includes(ofToken) ? ['token_closed', '14'] : [`token_${ofToken}`, byStatus[ofToken]];
   }
-  if (card.status !== 'active') return [`card_${card.status}`, byStatus[card.status]];
+  const ofCard = deciding(card);
+  if (ofCard !== 'active') return [`card_${ofCard}`, byStatus[ofCard]];
   if (m.expiry !== undefined && m.expiry !== expiry) return ['expiry_mismatch', '54'];
   if (token && isPast(token.expiry, atMs)) return ['token_expired', '54'];
   if (isPast(card.expiry, atMs)) return ['card_expired', '54'];
   if (card.account.status === 'frozen') return ['account_frozen', '62'];
   return card.account.status === 'closed' ? ['account_closed', '14'] : undefined;
 }
+
+/** Its own status first, then the network's list. */
+const deciding = ({ status, listed }: ModelCard | ModelToken): ModelCard['status'] =>
+  status === 'active' && listed ? listed : status;
 
 /** A card is good until the end of the month that it shows. */
 const isPast = (expiry: number, atMs: number): boolean =>

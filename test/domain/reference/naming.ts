@@ -22,7 +22,14 @@ export const sharesRrn = (r: Message, o: Named): boolean =>
 export function byRrn(r: Message, o: Named): boolean {
   if (!sharesRrn(r, o)) return false;
   // The code of an advice is the network's own.
-  return classOf(r.mti) !== '4' || r.de38 === undefined || o.code === Number(r.de38);
+  if (classOf(r.mti) !== '4') return true;
+  // All messages of a purchase share the RRN: DE90 or the code may say that another one is meant.
+  const d = r.de90;
+  if (d?.stan !== undefined && d.de7 !== undefined) {
+    if (classOf(d.mti) !== classOf(o.message.mti)) return false;
+    if (r.de38 === undefined && d.stan !== o.message.stan && d.de7 !== o.message.de7) return false;
+  }
+  return r.de38 === undefined || o.code === Number(r.de38);
 }
 
 export const byHoldReference = (r: Message, o: Named): boolean => !!r.hold && r.hold === o.message.hold;

@@ -24,6 +24,9 @@ export interface TablesJson {
   partial_approval?: boolean;
   pin?: { tries: number };
   fees?: { cash: { flat: number; basis_points: number } };
+  /** What accruals and statements read, which the model leaves to the engine. */
+  interest?: { purchases: number; cash: number; fees: number };
+  statement?: { day: number; monthly_fee: number };
 }
 
 export interface ModelProgram {

@@ -3,7 +3,7 @@
  * credited and debited and posted back, how many asked, how many were authorized. Each message belongs to its own date.
  */
 import { approved, DAY, type Entry, type ModelCard } from './entry.js';
-import { bare, classOf, isCredit, isFinancial, type Message, typeOf } from './message.js';
+import { bare, classOf, isCredit, isFinancial, typeOf } from './message.js';
 import { inMerchantCurrency } from './money.js';
 
 /** The link that a message came over, and its business date in days since 1970. */
@@ -40,16 +40,38 @@ function totalOf(e: Entry): keyof Sums | undefined {
   return isCredit(m) ? 'credits' : 'debits';
 }
 
-/** In the acquirer's currency: of a partial approval what was approved, of a partial reversal what does not stay. */
-function amountOf(e: Entry, { account }: ModelCard): number {
-  const { amount = 0, de95 = 0 }: Message = e.message!;
-  if (e.what === 'reversal') return Math.max(0, amount - de95);
-  return e.response === '10' ? inMerchantCurrency(e.message!, account, e.approved) : amount;
+/**
+ * In the acquirer's currency: of a partial approval what was approved. All reversals of an authorization together take back
+ * what was posted for it and no more: a partial one all but what stays, a full one the rest, one of a part that part.
+ */
+function amountsOf(log: readonly Entry[], cards: ReadonlyMap<string, ModelCard>): Map<Entry, number> {
+  const amounts = new Map<Entry, number>();
+  const standing = new Map<Entry, number>();
+  for (const e of log) {
+    const root = e.original ?? e;
+    const stood = standing.get(root) ?? 0;
+    const card = cards.get(e.card);
+    if (e.what === 'roll-back' && root.posted) standing.set(root, 0);
+    if (!e.message || card === undefined) continue;
+    const { amount: told = 0, de95 = 0 } = e.message;
+    if (e.what === 'reversal') {
+      if (!e.postedBack) continue;
+      const back = e.takesBack ? Math.min(stood, amounts.get(e.takesBack)!) : Math.max(0, stood - de95);
+      amounts.set(e, back);
+      standing.set(root, stood - back);
+    } else {
+      const amount = e.response === '10' ? inMerchantCurrency(e.message, card.account, e.approved) : told;
+      amounts.set(e, amount);
+      if (isFinancial(e.message) && e.posted) standing.set(root, e.toldIncrement ? stood + amount : amount);
+    }
+  }
+  return amounts;
 }
 
 /** The rows of totals, as link, acquirer, day and currency, of the dates that can be asked for. */
 export function totals(log: readonly Entry[], cards: ReadonlyMap<string, ModelCard>, atMs: number): Map<string, Sums> {
   const rows = new Map<string, Sums>();
+  const amounts = amountsOf(log, cards);
   const takenOut = new Set(log.filter(({ what }) => what === 'roll-back').map(({ original }) => original));
   for (const e of log) {
     const card = cards.get(e.card);
@@ -62,7 +84,7 @@ export function totals(log: readonly Entry[], cards: ReadonlyMap<string, ModelCa
     const sums = rows.get(key) ?? nothing();
     rows.set(key, sums);
     sums[total].number += 1;
-    sums[total].amount += amountOf(e, card);
+    sums[total].amount += amounts.get(e)!;
   }
   return rows;
 }
