@@ -6,6 +6,7 @@ const rooms = {
   store: [],
   journal: ['store', 'domain'],
   vault: ['store'],
+  clearing: ['domain', 'iso8583', 'ring', 'journal', 'vault'],
   shard: ['domain', 'iso8583', 'ring', 'journal', 'vault'],
   ingress: ['iso8583', 'ring', 'vault'],
   control: ['domain', 'ring', 'journal', 'vault', 'iso8583', 'store'],

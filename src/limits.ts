@@ -592,3 +592,9 @@ export const WEBHOOK_FLUSH_MS = 1000;
 
 /** Longest URL of a webhook in characters. */
 export const WEBHOOK_URL_LENGTH_MAX = 2048;
+
+/** Longest record of a clearing file in bytes: what the public tools allow; the longest seen are some 700. */
+export const CLEARING_RECORD_BYTES_MAX = 6000;
+
+/** Findings of a clearing file that are kept, some 300 bytes each; the rest is counted. */
+export const CLEARING_FINDINGS_MAX = 100;

@@ -159,7 +159,8 @@ const table: readonly (readonly [field: number, format: string, name: string])[]
 
 const formatPattern = /^(n|ans?|b|z|x\+n)(\.\.\.?)?(\d{1,3})$/;
 
-function parse(field: number, format: string, name: string): FieldSpec {
+/** A field out of its row. @throws RangeError for a format that is none */
+export function readFieldSpec(field: number, format: string, name: string): FieldSpec {
   const match = formatPattern.exec(format);
   if (match === null) throw new RangeError(`field ${field}: unreadable format ${format}`);
   const type = match[1] as FieldType;
@@ -175,7 +176,7 @@ function parse(field: number, format: string, name: string): FieldSpec {
 export const FIELD_MAX = 128;
 
 /** Every field, ascending; 1 and 65 are not fields. */
-export const fieldSpecs: readonly FieldSpec[] = table.map(([field, format, name]) => parse(field, format, name));
+export const fieldSpecs: readonly FieldSpec[] = table.map((row) => readFieldSpec(...row));
 
 const byNumber = new Map(fieldSpecs.map((spec) => [spec.field, spec]));
 
