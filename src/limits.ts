@@ -89,6 +89,26 @@ export const ACCOUNTS_PER_SHARD_MAX = 2 ** 24 - 1;
  * DE7 without a year would begin to be ambiguous. */
 export const MATCHABLE_MS = (31 + 90) * 24 * 3_600_000;
 
+/** Records of one clearing command: 256 x 500 bytes = 128 kB in the ring, 1 MB of records in a frame, and 10 ms of a shard's
+ * turn. Whoever shares the shard with authorizations sends fewer at a time. */
+export const CLEARING_COMMAND_RECORDS_MAX = 256;
+
+/** Days by which the day of a transaction in a clearing record may lie before that of its authorization (time zones), and after
+ * it (the longest hold life and a day): the date window of the match by approval code. */
+export const CLEARING_DAYS_BEFORE_MAX = 2;
+export const CLEARING_DAYS_AFTER_MAX = 32;
+
+/** Cards of a chain of replacements that a clearing record is matched against: one a year for the time of MATCHABLE_MS, and
+ * room for a wallet that is lost a few times. */
+export const CLEARING_CHAIN_CARDS_MAX = 4;
+
+/** Newest records of a card that the last rung of the match looks at: 128 reads of 2 us, for a record that names nothing else. */
+export const CLEARING_WALK_RECORDS_MAX = 128;
+
+/** What a clearing record may bring an account to, owed or in credit, minor units: beyond it goes to suspense, because a checked
+ * addition that fails would stop the shard. Far above CREDIT_LIMIT_MAX and CREDIT_BALANCE_MAX, far below 2^53. */
+export const CLEARED_BALANCE_MAX = 4_000_000_000_000_000;
+
 /** Largest fixed header between a frame's length and its message: a TPDU is 5 bytes, network headers reach 26. */
 export const FRAME_HEADER_BYTES_MAX = 64;
 

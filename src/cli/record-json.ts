@@ -2,6 +2,8 @@
  * Journal records as JSON for people and scripts: numbers of the format become words, absent fields are left out. A record
  * holds no card number, so there is nothing to mask but first six and last four, which are shown as a mask.
  */
+
+import { ClearingFlag, ClearingSort, MatchRung } from '../domain/clearing/codes.js';
 import {
   AccountStatus,
   AccountType,
@@ -216,6 +218,12 @@ export function eventObject(shard: number, event: PlainEvent): JsonObject {
     const changes = new CounterChanges();
     changes.unpack(event.changes, 0, event.changes.length);
     object.changes = changeObjects(changes);
+  }
+  if (event.kind === EventKind.clearingPosted) {
+    object.sort = codeName(ClearingSort, event.sort);
+    object.rung = codeName(MatchRung, event.rung);
+    object.flags = bitNames(ClearingFlag, event.flags);
+    object.hold_flags = bitNames(HoldFlag, event.holdFlags);
   }
   if (event.kind === EventKind.cardCreated) {
     object.masked_pan = `${digits(event.bin, 6)}${'*'.repeat(event.panLength - 10)}${digits(event.last4, 4)}`;

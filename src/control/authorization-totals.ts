@@ -2,8 +2,8 @@
  * What the records of one authorization add up to: a fold over the decision and its elements, oldest first, that uses only
  * what each record did (change of the hold, legs), never today's rules.
  *
- * What stands for the cardholder is always the sum of four parts: what is held, what single messages posted as a charge, what
- * they posted as a credit, and what a refund authorization announces. Each record moves that sum, and the total that the move
+ * What stands for the cardholder is always the sum of four parts: what is held, what single messages and clearing records posted
+ * as a charge, what they posted as a credit, and what a refund authorization announces. Each record moves that sum, and the total that the move
  * counts in follows from the kind of the record. So at any time, with `announced` for refunds that wait to be posted:
  *
  *   authorized + incremented - reversed - expired = held + cleared + refunded + announced
@@ -70,14 +70,29 @@ export interface Folded {
 /** Change of the account's held amount by a record, minor units. */
 export function holdChangeOf({ message, event }: ElementRecord): number {
   if (message !== undefined) return message.holdDelta;
-  return event?.kind === EventKind.notDelivered || event?.kind === EventKind.holdExpired ? event.holdDelta : 0;
+  switch (event?.kind) {
+    case EventKind.notDelivered:
+    case EventKind.holdExpired:
+    case EventKind.clearingPosted:
+      return event.holdDelta;
+    default:
+      return 0;
+  }
 }
 
 /** Ledger legs of a record; none of most. */
 export function legsOf({ message, event }: ElementRecord): { glAccount: number; amount: number }[] {
   if (message !== undefined) return message.postings.toList();
+  if (event?.kind === EventKind.clearingPosted) return event.legs;
   return event?.kind === EventKind.notDelivered ? event.postings : [];
 }
+
+/** Legs of a single message, or of its roll-back. */
+const messageLegsOf = (record: ElementRecord): { glAccount: number; amount: number }[] =>
+  record.event?.kind === EventKind.clearingPosted ? [] : legsOf(record);
+
+/** What a clearing record charged (negative: gave) the cardholder, minor units of the account's currency. */
+const clearedBy = ({ event }: ElementRecord): number => (event?.kind === EventKind.clearingPosted ? event.posted : 0);
 
 const DECLINED_FOR_US = 'D'.charCodeAt(0);
 
@@ -93,15 +108,17 @@ export function foldElements(
   const effects = new Map<number, ElementEffect>();
   const posted = new Standing().clear();
   const legs = new Postings();
+  let cleared = 0;
   let announced = 0;
   let endedBy: AuthorizationStatus = 'reversed';
   for (const record of [root, ...elements]) {
     const heldBefore = totals.held;
-    const standingBefore = heldBefore + posted.total + announced;
+    const standingBefore = heldBefore + Math.abs(cleared - posted.network) + announced;
     totals.held += holdChangeOf(record);
-    posted.addLegs(legs.setAll(legsOf(record)));
+    cleared += clearedBy(record);
+    posted.addLegs(legs.setAll(messageLegsOf(record)));
     announced = announcedAfter(record, announced);
-    const standingAfter = totals.held + posted.total + announced;
+    const standingAfter = totals.held + Math.abs(cleared - posted.network) + announced;
     effects.set(record.sequence, { standingBefore, standingAfter, heldBefore, heldAfter: totals.held });
     const change = standingAfter - standingBefore;
     // What we declined and the network approved was authorized by the network.
@@ -110,8 +127,8 @@ export function foldElements(
     endedBy = record.event?.kind === EventKind.holdExpired ? 'expired' : 'reversed';
     totals[endedBy] -= change;
   }
-  totals.cleared = Math.max(0, 0 - posted.network);
-  totals.refunded = Math.max(0, posted.network);
+  totals.cleared = Math.max(0, cleared - posted.network);
+  totals.refunded = Math.max(0, posted.network - cleared);
   const approved = approves(root.message) || totals.authorized > 0;
   const open = totals.held + announced > 0;
   return { totals, approved, effects, status: statusOf(root.message, elements, totals, open, approved, endedBy) };
@@ -121,8 +138,9 @@ export function foldElements(
 export function effectAlone(record: ElementRecord): ElementEffect {
   const held = holdChangeOf(record);
   const posted = new Standing().clear();
-  posted.addLegs(new Postings().setAll(legsOf(record)));
-  return { standingBefore: 0, standingAfter: held + posted.total, heldBefore: 0, heldAfter: held };
+  posted.addLegs(new Postings().setAll(messageLegsOf(record)));
+  const standingAfter = held + Math.abs(clearedBy(record) - posted.network);
+  return { standingBefore: 0, standingAfter, heldBefore: 0, heldAfter: held };
 }
 
 /** What a refund authorization announces after the record; it stays for as long as its row is open. */
@@ -130,7 +148,8 @@ function announcedAfter({ message, event }: ElementRecord, announced: number): n
   if (message !== undefined && (message.holdFlags & HoldFlag.refund) !== 0) return message.authorizedAfter;
   if (announced === 0) return 0;
   if (message !== undefined) return message.authorizedAfter;
-  return event?.kind === EventKind.notDelivered ? event.authorizedAfter : 0;
+  const says = event?.kind === EventKind.notDelivered || event?.kind === EventKind.clearingPosted;
+  return says ? event.authorizedAfter : 0;
 }
 
 function statusOf(

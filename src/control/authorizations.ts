@@ -1,6 +1,6 @@
 /**
  * An authorization as the API shows it: the record of its decision, the elements that came later (increments, advices,
- * reversals, roll-backs, the end of its hold), and totals and status *derived* from them. Nothing here is stored: the journal
+ * reversals, roll-backs, the end of its hold, clearing records), and totals and status *derived* from them. Nothing here is stored: the journal
  * is the only source.
  */
 import { transmissionMs } from '../domain/calendar.js';
@@ -9,6 +9,7 @@ import type { MessageEvent } from '../domain/events.js';
 import { ABSENT, Text } from '../domain/message.js';
 import { ELEMENTS_SHOWN_MAX } from '../limits.js';
 import { effectAlone, type Folded, foldElements, holdChangeOf, legsOf } from './authorization-totals.js';
+import { clearingPlace, clearingType } from './clearing-object.js';
 import type { ControlContext } from './context.js';
 import { currencyCode } from './currencies.js';
 import { catchUp, type JournalRecord, readRecord } from './history.js';
@@ -36,7 +37,8 @@ export function isAuthorization(record: JournalRecord): record is MessageRecord 
 export function originalOf({ message, event }: JournalRecord): number {
   if (message !== undefined) return message.originalSequence;
   if (event?.kind === EventKind.notDelivered) return event.authorizationSequence;
-  return event?.kind === EventKind.holdExpired ? event.originalSequence : 0;
+  const isElement = event?.kind === EventKind.holdExpired || event?.kind === EventKind.clearingPosted;
+  return isElement ? event.originalSequence : 0;
 }
 
 export interface AuthorizationDetails extends Folded {
@@ -224,13 +226,14 @@ export function elementObject(
   details: ElementContext,
   element: JournalRecord,
 ): Record<string, unknown> {
-  const { message, shard, sequence } = element;
+  const { message, event, shard, sequence } = element;
   const undone = undoneBy(element);
+  const cleared = event?.kind === EventKind.clearingPosted ? event : undefined;
   return {
     object: 'authorization_element',
     id: eventId(context, 'elem', shard, sequence),
     type: elementType(element),
-    mti: message === undefined ? null : digits(message.input.mti, 4),
+    mti: digits(message?.input.mti ?? cleared?.input.mti ?? ABSENT, 4),
     amount: elementAmount(details, element),
     hold_change: holdChangeOf(element),
     postings: legObjects(legsOf(element)),
@@ -240,14 +243,16 @@ export function elementObject(
     advice_reason: message === undefined ? null : adviceReason(message),
     card_status: message === undefined || message.cardStatusAfter === 0 ? null : cardStatus(message),
     undoes: undone === 0 ? null : eventId(context, 'elem', shard, undone),
-    rrn: message === undefined ? null : orNull(message.input.textOf(Text.rrn)),
+    rrn: message === undefined ? orNull(cleared?.input.rrn ?? '') : orNull(message.input.textOf(Text.rrn)),
     stan: message === undefined ? null : digits(message.input.stan, 6),
+    clearing: cleared === undefined ? null : clearingPlace(context, shard, cleared),
     created_at: time(element.timeMs),
   };
 }
 
 function elementType({ message, event }: JournalRecord): string {
   if (message !== undefined) return codeName(ElementKind, message.element);
+  if (event?.kind === EventKind.clearingPosted) return clearingType(event);
   return event?.kind === EventKind.holdExpired ? 'expiry' : 'not_delivered';
 }
 
@@ -256,11 +261,13 @@ const cardStatus = (message: MessageEvent): string => codeName(CardStatus, messa
 /** Sequence of the element that a reversal or a roll-back takes back; 0 of all others. */
 function undoneBy({ message, event }: JournalRecord): number {
   if (message?.element === ElementKind.reversal) return message.elementSequence || message.originalSequence;
+  if (event?.kind === EventKind.clearingPosted) return event.input.reversal === 1 ? event.relatedSequence : 0;
   return event?.kind === EventKind.notDelivered ? event.originalSequence : 0;
 }
 
 /** What the message names, in the account's currency; of what takes back (reversal, roll-back, expiry) what it took. */
-function elementAmount(details: ElementContext, { sequence, message }: JournalRecord): number | null {
+function elementAmount(details: ElementContext, { sequence, message, event }: JournalRecord): number | null {
+  if (event?.kind === EventKind.clearingPosted) return Math.abs(event.posted);
   const takesBack = message === undefined || (message.element === ElementKind.reversal && message.originalSequence > 0);
   if (!takesBack) return requestedAmount(message, details.owner?.currency);
   const { standingBefore, standingAfter } = details.effects.get(sequence)!;

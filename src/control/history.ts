@@ -93,6 +93,7 @@ export function previousOf(record: JournalRecord, chain: 'account' | 'card'): nu
     case EventKind.notDelivered:
     case EventKind.holdExpired:
     case EventKind.entryPosted:
+    case EventKind.clearingPosted:
     case EventKind.controlsSet:
       return chain === 'account' ? event.previousOfAccount : event.previousOfCard;
     default:

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { snakeCase } from '../domain/code-names.js';
 import { EntryKind } from '../domain/ledger/entry-kinds.js';
 import { authorizationStatuses } from './authorization-totals.js';
+import { clearingFlags, clearingRungs, clearingTypes } from './clearing-object.js';
 import { listOf, timestamp } from './schemas.js';
 import { limitsExplained } from './schemas-controls.js';
 
@@ -13,6 +14,49 @@ const postings = z
   .array(z.object({ account: z.string(), name: z.string(), debit: minor, credit: minor }))
   .describe('Legs of the ledger entry; debits and credits are equal.');
 
+/** Where a clearing record stands, and how it was matched. */
+const clearingPlace = {
+  file: z.string(),
+  record: z.int(),
+  matched_by: z.enum(clearingRungs),
+  flags: z.array(z.enum(clearingFlags)),
+  arn: text.describe("The acquirer's reference (DE31)."),
+  related: text.describe('Id of the clearing record that it takes back, refunds or presents again.'),
+};
+
+export const clearing = z
+  .object({
+    object: z.literal('clearing'),
+    id: z.string(),
+    type: z.enum(clearingTypes),
+    account: text.describe('Null when the card is unknown.'),
+    card: text,
+    token: text,
+    authorization: text.describe('Null when it was matched with none: a force post, a refund of its own.'),
+    ...clearingPlace,
+    amount: minor.describe('What the cardholder was charged; negative: given. Without fees.'),
+    currency: text,
+    authorized_after: minor.describe('Authorized total of the authorization afterwards, what was cleared included.'),
+    hold_change: minor,
+    merchant_amount: minor,
+    merchant_currency: z.string(),
+    settlement_amount: minor.nullable(),
+    settlement_currency: text,
+    merchant: z.object({ name: text, id: text, terminal: text, mcc: text, country: text }),
+    network: z.object({
+      mti: z.string(),
+      function_code: text,
+      processing_code: z.string(),
+      rrn: text,
+      transaction_id: text,
+      approval_code: text,
+      acquirer: text,
+    }),
+    postings,
+    created_at: timestamp,
+  })
+  .meta({ id: 'Clearing' });
+
 export const element = z
   .object({
     object: z.literal('authorization_element'),
@@ -20,7 +64,7 @@ export const element = z
     type: z
       .string()
       .describe(
-        'authorization, refund_authorization, increment, replacement, advice, completion, reversal, not_delivered, expiry, verification, balance_inquiry, file_update, refused.',
+        'authorization, refund_authorization, increment, replacement, advice, completion, reversal, not_delivered, expiry, clearing, clearing_reversal, refund, refund_reversal, verification, balance_inquiry, file_update, refused.',
       ),
     mti: text.describe('Null of what came without a message: not_delivered, expiry.'),
     amount: minor
@@ -40,6 +84,10 @@ export const element = z
     undoes: text.describe('Id of the element that a reversal or a roll-back takes back, in full or in part.'),
     rrn: text,
     stan: text,
+    clearing: z
+      .object(clearingPlace)
+      .nullable()
+      .describe('Of a clearing record: where it stands in its file, and how it was matched.'),
     created_at: timestamp,
   })
   .meta({ id: 'AuthorizationElement' });
@@ -170,6 +218,7 @@ export const entryTypes = [
   'single_message',
   'single_message_reversal',
   'roll_back',
+  ...clearingTypes,
   ...Object.keys(EntryKind).map(snakeCase),
 ];
 
@@ -181,16 +230,18 @@ export const entry = z
     type: z
       .enum(entryTypes)
       .describe(
-        'single_message: posted by 0200 or 0220; single_message_reversal: posted back by 0400 or 0420; roll_back: posted back because the reply to 0200 was not delivered.',
+        'single_message: posted by 0200 or 0220; single_message_reversal: posted back by 0400 or 0420; roll_back: posted back because the reply to 0200 was not delivered; clearing, refund, their reversals and second_presentment: posted by a clearing file.',
       ),
     amount: minor.describe('Change of the posted balance: positive when the cardholder owes more.'),
     currency: z.string(),
     balance_after: minor.describe('Posted balance after this entry.'),
-    reference: text.describe('Of a payment, and of an entry that no message made.'),
+    reference: text.describe(
+      "Of a payment, and of an entry that no message made; of a clearing record the acquirer's.",
+    ),
     source: z
-      .object({ authorization: z.string(), element: z.string(), mti: text, rrn: text, stan: text })
+      .object({ authorization: text, element: z.string(), mti: text, rrn: text, stan: text })
       .nullable()
-      .describe('The message that posted; null for anything else.'),
+      .describe('The message or clearing record that posted; null for anything else.'),
     postings,
     created_at: timestamp,
   })

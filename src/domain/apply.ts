@@ -6,6 +6,7 @@ import { assert } from '../errors.js';
 import { EventKind } from './codes.js';
 import type {
   CardCreated,
+  ClearingPosted,
   ControlsSet,
   EntryLeg,
   EntryPosted,
@@ -103,6 +104,9 @@ export function applyEvent(state: ShardState, event: PlainEvent): void {
     case EventKind.entryPosted:
       postEntry(state, event);
       return;
+    case EventKind.clearingPosted:
+      postClearing(state, event);
+      return;
     case EventKind.idempotency: {
       const hash = keyHash64(event.keyHash);
       state.idempotency.add(hash.high, hash.low, event.sequence);
@@ -197,6 +201,23 @@ function postEntry(state: ShardState, event: EntryPosted): void {
   postEntryLegs(state, sequence, accountSlot, entry, fresh);
   const hash = entryHash(event);
   state.references.add(hash.high, hash.low, sequence);
+}
+
+/** Posts a clearing record, and changes the hold of its authorization by it. */
+function postClearing(state: ShardState, event: ClearingPosted): void {
+  const { accountSlot, cardSlot, sequence, originalSequence, holdDelta } = event;
+  if (cardSlot >= 0) state.cards.advance(cardSlot, sequence);
+  const fresh = accountSlot >= 0 && state.accounts.advance(accountSlot, sequence);
+  if (fresh && holdDelta !== 0) state.accounts.addHeld(accountSlot, holdDelta);
+  if (originalSequence > 0) {
+    changeHold(state, originalSequence, event.authorizedAfter, holdDelta, 0, event.holdFlags, sequence);
+  }
+  if (holdDelta !== 0) state.ledger.moveHolds(state.accounts.currency(accountSlot), holdDelta, sequence);
+  postEntryLegs(state, sequence, accountSlot, event.legs, fresh);
+  if (event.changes.length > 0) {
+    changes.unpack(event.changes, 0, event.changes.length);
+    state.velocity.apply(changes, event.timeMs, sequence);
+  }
 }
 
 /** As `postLegs`, for legs in several currencies and of sub-accounts. */

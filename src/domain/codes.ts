@@ -30,6 +30,8 @@ export const EventKind = {
   totalsCompared: 14,
   /** A ledger entry that no message makes: a fee, interest, a dispute's step, a settlement. */
   entryPosted: 15,
+  /** A record of a clearing file was posted. */
+  clearingPosted: 16,
 } as const;
 export type EventKind = (typeof EventKind)[keyof typeof EventKind];
 

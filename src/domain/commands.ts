@@ -2,6 +2,7 @@
  * Writes and reads of the control plane and, of totals, of the ingress, as they cross the rings (msgpack). A command is validated for shape by the
  * control plane and for meaning by the shard; a refusal is a value with a code, never an exception.
  */
+import type { ClearingAnswer, ClearingEntry } from './clearing/input.js';
 import type { AccountStatus, AccountType, CardStatus } from './codes.js';
 import type { FieldValue } from './compare-totals.js';
 import type { ControlLevel } from './controls/spec.js';
@@ -157,10 +158,21 @@ export interface CompareTotals extends TotalsKey {
   sums: number[];
 }
 
+/**
+ * Records of a clearing file about cards of one shard (of unknown cards: where messages of that number go), in their order, at
+ * most CLEARING_COMMAND_RECORDS_MAX. Sent again it posts nothing twice, so what was cut off is simply sent again.
+ */
+export interface Clear {
+  op: 'clear';
+  /** Names the file, 1 to 64 characters: IPM PDS0105. With the number of a record it is unique. */
+  file: string;
+  records: ClearingEntry[];
+}
+
 /** What decide-command.ts decides. */
 export type Change = CreateAccount | UpdateAccount | CreateCard | CreateAlias | UpdateCard | ImportRows | PostPayment;
 
-export type Command = Change | ApplyProgram | ClaimKey | KeepAnswer | ExpireHold | CompareTotals;
+export type Command = Change | Clear | ApplyProgram | ClaimKey | KeepAnswer | ExpireHold | CompareTotals;
 
 export type Refusal =
   | 'account_exists'
@@ -232,6 +244,8 @@ export type CommandResult =
       imported: { accounts: number; cards: number; refused: { row: number; code: Refusal }[] };
     }
   | { ok: true; sequence: number; claim: KeyClaim }
+  /** One answer per record, in their order. */
+  | { ok: true; sequence: number; cleared: ClearingAnswer[] }
   | { ok: true; sequence: number; compared: { equal: boolean; day: number; ours: FieldValue[] } }
   | { ok: false; code: Refusal; detail?: string };
 

@@ -7,15 +7,26 @@
  * has given back does not come again: a later increment may take the same range of the total, but it counted on its own. So
  * it is with its use, which goes back when nothing is left, once, though the network may restore the authorization.
  */
-import { ElementKind, EventKind } from './codes.js';
+import { changesTotal } from './clearing/history.js';
+import { EventKind } from './codes.js';
 import { grown } from './columns.js';
 import type { MessageEvent, PlainEvent } from './events.js';
 import type { History } from './history.js';
 import type { IndexKeys } from './index-keys.js';
-import { approves } from './originals.js';
-import type { CounterChanges } from './velocity/counter-changes.js';
+import { CounterChanges } from './velocity/counter-changes.js';
 import { giveBack } from './velocity/give-back.js';
 import type { VelocityTable } from './velocity/velocity-table.js';
+
+const unpacked = new CounterChanges();
+
+/** What the element at a sequence counted: a message, or a clearing record above what was authorized. */
+function countedBy(history: History, sequence: number): CounterChanges {
+  const plain = history.readEvent(sequence);
+  if (plain === undefined) return history.read(sequence).changes;
+  unpacked.clear();
+  if (plain.kind === EventKind.clearingPosted) unpacked.unpack(plain.changes, 0, plain.changes.length);
+  return unpacked;
+}
 
 export class CountedElements {
   #count = 0;
@@ -57,22 +68,20 @@ export class CountedElements {
       const unused = undone && this.#used[i] === 1;
       if (before === after && !unused) continue;
       const sequence = this.#sequence[i]!;
-      giveBack(table, history.read(sequence).changes, sequence, before, after, unused, out);
+      giveBack(table, countedBy(history, sequence), sequence, before, after, unused, out);
     }
     out.sort();
   }
 
   #takeMessage(event: MessageEvent, sequence: number): void {
-    const { element } = event;
-    // A completion down to nothing approves nothing, and yet has given back.
-    const changes = element === ElementKind.reversal || element === ElementKind.completion || approves(event);
-    if (changes) this.#become(event.authorizedAfter, sequence);
+    if (changesTotal(event)) this.#become(event.authorizedAfter, sequence);
   }
 
   #takePlain(event: PlainEvent, root: number): void {
     const isRollBack = event.kind === EventKind.notDelivered && event.authorizationSequence === root;
     const isExpiry = event.kind === EventKind.holdExpired && event.originalSequence === root;
-    if (isRollBack || isExpiry) this.#become(event.authorizedAfter, event.sequence);
+    const isCleared = event.kind === EventKind.clearingPosted && event.originalSequence === root;
+    if (isRollBack || isExpiry || isCleared) this.#become(event.authorizedAfter, event.sequence);
   }
 
   /** The authorized total after one element. */

@@ -13,6 +13,7 @@
  *
  * An authorization is continued in its own direction only: a credit that names a purchase is a credit of its own.
  */
+import { presentedTotal } from './clearing/history.js';
 import { ElementKind, Reason, Response, Step, Verdict } from './codes.js';
 import { wasReversed } from './decide-authorization.js';
 import { giveBackTo } from './decide-reversal.js';
@@ -116,6 +117,8 @@ function hold(context: DecisionContext, policy: Policy, out: MessageEvent, root:
     return true;
   }
   if (root > 0 && readStanding(history, keys, root, before).total > 0) return false;
+  // A file has posted it.
+  if (root > 0 && presentedTotal(history, keys, root) > 0) return false;
   // Unknown, declined, rolled back, or its hold has come to its end.
   out.authorizedAfter = amount;
   out.holdPlaced = root > 0 ? 1 : 0;
@@ -152,6 +155,8 @@ function post(context: DecisionContext, policy: Policy, out: MessageEvent, root:
   if (root > 0) {
     const posted = history.read(root).postings.count > 0;
     if (posted && undoneBy(history, keys, root) === Undone.reversed) return false;
+    // A file has posted it: a second posting would charge twice.
+    if (presentedTotal(history, keys, root) > 0) return false;
     readStanding(history, keys, root, before);
   }
   const amount = billedAmount(input, state.accounts.currency(accountSlot));

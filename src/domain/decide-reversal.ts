@@ -11,6 +11,7 @@
  */
 
 import { AMOUNT_MAX } from '../limits.js';
+import { presentedTotal } from './clearing/history.js';
 import { ElementKind, EventKind, Response, Step, Verdict } from './codes.js';
 import { CountedElements } from './counted-elements.js';
 import type { DecisionContext } from './decision-context.js';
@@ -69,6 +70,8 @@ export function decideReversal(context: DecisionContext, out: MessageEvent): voi
     const approved = isApproval(response) ? approvedAmount : 0;
     const left = added < 0 ? Math.min(stays, approved) : approved;
     out.approvedAmount = undoneBy(history, keys, root) === Undone.no ? left : 0;
+    // What files have posted stays.
+    out.authorizedAfter = presentedTotal(history, keys, root);
     return;
   }
   const authorized = state.holds.authorized(slot);

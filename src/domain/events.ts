@@ -3,6 +3,8 @@
  * clock or keys. The hot one, `MessageEvent`, is a reused object; the others are rare and plain.
  */
 import { CONTROL_CASH_WINDOWS_MAX, CONTROL_WINDOWS_MAX, RULES_PER_SET_MAX } from '../limits.js';
+import type { ClearingSort, MatchRung } from './clearing/codes.js';
+import type { ClearingInput } from './clearing/input.js';
 import type { AccountStatus, AccountType, CardStatus, ElementKind, EventKind, Reason } from './codes.js';
 import type { FieldValue } from './compare-totals.js';
 import type { EntryKind } from './ledger/entry-kinds.js';
@@ -267,6 +269,47 @@ export interface EntryPosted extends EventHead {
   previousOfCard: number;
 }
 
+/** One record of a clearing file, and what it did. */
+export interface ClearingPosted extends EventHead {
+  kind: typeof EventKind.clearingPosted;
+  /** -1 when the card is unknown. */
+  accountSlot: number;
+  /** Slot of the card, -1 when it is unknown; of the network token that the record named, -1 without. */
+  cardSlot: number;
+  tokenSlot: number;
+  /** Of the number when the card is unknown, else zeros. */
+  fingerprint: Fingerprint;
+  /** Names the file (IPM PDS0105); with the number of the record it is unique. */
+  file: string;
+  input: ClearingInput;
+  sort: ClearingSort;
+  rung: MatchRung;
+  /** Bits of ClearingFlag (clearing/codes.ts). */
+  flags: number;
+  /** Sequence of the authorization that it belongs to; 0 for none. */
+  originalSequence: number;
+  /** Sequence of the clearing record that it takes back, refunds or presents again; 0 for none. */
+  relatedSequence: number;
+  /** What the cardholder is charged (positive) or given (negative), without fees; minor units of the account's currency. */
+  posted: number;
+  /** Authorized total of the authorization afterwards, what was cleared included; minor units of the account's currency. */
+  authorizedAfter: number;
+  /** What is released of the hold, as a change of held: zero or negative. */
+  holdDelta: number;
+  /** Bits of `HoldFlag` that the record puts to the hold. */
+  holdFlags: number;
+  /** Revision of the program's snapshot that decided; 0 when the program had none. */
+  programRevision: number;
+  /** What it counts in velocity counters or gives back to them, packed (velocity/counter-changes.ts). */
+  changes: Uint8Array;
+  /** Balanced per currency. */
+  legs: EntryLeg[];
+  /** 0 without an account. */
+  previousOfAccount: number;
+  /** 0 without a card. */
+  previousOfCard: number;
+}
+
 export interface PaymentPosted extends EventHead {
   kind: typeof EventKind.payment;
   accountSlot: number;
@@ -356,6 +399,7 @@ export interface TotalsCompared extends EventHead, TotalsKey {
 }
 
 export type PlainEvent =
+  | ClearingPosted
   | EntryPosted
   | TotalsCompared
   | HoldExpired

@@ -10,6 +10,8 @@ import type { MessageEvent, PlainEvent } from './events.js';
  * entry serves both the exact look-up and the search by prefix. Candidates are confirmed on the record.
  */
 export const KeyKind = {
+  /** card + the acquirer's reference (DE31) of a clearing record, searchable by it; of one without, card + file + record. */
+  clearing: 0,
   /** card + DE11 + DE7, searchable by DE11. Duplicate check and reversal look-up. */
   stan: 1,
   /** card + DE37 + DE41, searchable by DE37. */
@@ -18,7 +20,7 @@ export const KeyKind = {
   networkId: 3,
   /** card + approval code, searchable by the code. */
   approval: 4,
-  /** Elements (increments, reversals, advices, roll-backs, the expiry) of the authorization at a sequence. */
+  /** Elements (increments, reversals, advices, roll-backs, the expiry, clearing records) of the authorization at a sequence. */
   elements: 5,
   /** card + the acquirer's reference of a hold (DE48 tag 80), searchable by the reference. */
   holdReference: 6,

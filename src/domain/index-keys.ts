@@ -4,8 +4,8 @@
  * Candidates are always confirmed on the record, so a collision costs a read and never an answer.
  */
 import { EventKind } from './codes.js';
-import type { MessageEvent, NotDelivered, PlainEvent, TotalsCompared } from './events.js';
-import { finishHash, mixBytes, mixInteger, mixWord } from './hash.js';
+import type { ClearingPosted, MessageEvent, NotDelivered, PlainEvent, TotalsCompared } from './events.js';
+import { finishHash, mixBytes, mixInteger, mixString, mixWord } from './hash.js';
 import { KeyKind } from './history.js';
 import { type MessageInput, Text } from './message.js';
 import { textSize } from './texts.js';
@@ -39,7 +39,7 @@ export class IndexKeys {
   }
 
   /** Chooses the card that the next keys speak of: its slot, or with -1 the fingerprint of an unknown card. */
-  forCard(cardSlot: number, fingerprint: Uint32Array): this {
+  forCard(cardSlot: number, fingerprint: ArrayLike<number>): this {
     this.#card0 = cardSlot >= 0 ? cardSlot : fingerprint[0]! | 0;
     this.#card1 = cardSlot >= 0 ? KNOWN_CARD : fingerprint[1]! | 0;
     return this;
@@ -88,6 +88,15 @@ export class IndexKeys {
     const { comparison } = KeyKind;
     this.high = this.#pack(comparison, mixInteger(mixWord(this.#highOf(comparison), stan), transmission));
     this.low = finishHash(mixInteger(mixWord(this.#seedLow ^ comparison, link), acquirer));
+  }
+
+  /** card + DE31 of a clearing record, or of one without card + file + number of the record. */
+  clearingKey(arn: string, file: string, record: number): void {
+    const { clearing } = KeyKind;
+    const named = arn === '';
+    const tail = (h: number): number => (named ? mixInteger(mixString(h, file), record) : mixString(h, arn));
+    this.high = this.#pack(clearing, tail(this.#highOf(clearing)));
+    this.low = finishHash(tail(this.#lowOf(clearing)));
   }
 
   /** High word to search by DE11. */
@@ -147,7 +156,8 @@ export function keysOfEvent(
   else if (event.kind === EventKind.holdExpired) {
     keys.elementsKey(event.originalSequence);
     visit(keys.high, keys.low);
-  } else if (event.kind === EventKind.totalsCompared) {
+  } else if (event.kind === EventKind.clearingPosted) keysOfClearing(event, keys, visit);
+  else if (event.kind === EventKind.totalsCompared) {
     keys.comparisonKey(event);
     visit(keys.high, keys.low);
   }
@@ -159,6 +169,20 @@ function keysOfRollBack(event: NotDelivered, keys: IndexKeys, visit: (high: numb
   if (event.authorizationSequence === event.originalSequence) return;
   keys.elementsKey(event.authorizationSequence);
   visit(keys.high, keys.low);
+}
+
+function keysOfClearing(event: ClearingPosted, keys: IndexKeys, visit: (high: number, low: number) => void): void {
+  const { file, input, originalSequence, relatedSequence } = event;
+  keys.forCard(event.cardSlot, event.fingerprint).clearingKey(input.arn, file, input.record);
+  visit(keys.high, keys.low);
+  if (originalSequence > 0) {
+    keys.elementsKey(originalSequence);
+    visit(keys.high, keys.low);
+  }
+  if (relatedSequence > 0) {
+    keys.elementsKey(relatedSequence);
+    visit(keys.high, keys.low);
+  }
 }
 
 function keysOfMessage(event: MessageEvent, keys: IndexKeys, visit: (high: number, low: number) => void): void {

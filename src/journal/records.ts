@@ -5,6 +5,7 @@
  * If you change a record: give it the next version, keep the old reader in `readers`, and never reuse a kind. Every
  * version that was ever released stays readable.
  */
+import type { ClearingFee, ClearingInput } from '../domain/clearing/input.js';
 import { EventKind } from '../domain/codes.js';
 import type { FieldValue } from '../domain/compare-totals.js';
 import type { EntryLeg, Fingerprint, MessageEvent, PlainEvent, Posting } from '../domain/events.js';
@@ -71,6 +72,17 @@ export function writePlain(out: MsgpackWriter, event: PlainEvent): void {
       entryLegs(out, event.legs);
       numbers(out, event.previousOfAccount, event.previousOfCard);
       break;
+    case EventKind.clearingPosted:
+      head(out, event, 25);
+      numbers(out, event.accountSlot, event.cardSlot, event.tokenSlot, ...event.fingerprint);
+      out.text(event.file);
+      clearingInput(out, event.input);
+      numbers(out, event.sort, event.rung, event.flags, event.originalSequence, event.relatedSequence, event.posted);
+      numbers(out, event.authorizedAfter, event.holdDelta, event.holdFlags, event.programRevision);
+      out.binary(event.changes);
+      entryLegs(out, event.legs);
+      numbers(out, event.previousOfAccount, event.previousOfCard);
+      break;
     case EventKind.totalsCompared:
       head(out, event, 13);
       numbers(out, event.mti, event.link, event.acquirer, event.day, event.currency, event.transmission, event.stan);
@@ -120,6 +132,51 @@ function postings(out: MsgpackWriter, legs: readonly Posting[]): void {
 function entryLegs(out: MsgpackWriter, legs: readonly EntryLeg[]): void {
   out.arrayHeader(legs.length * 4);
   for (const leg of legs) numbers(out, leg.glAccount, leg.currency, leg.sub, leg.amount);
+}
+
+/** Members of a clearing record that are numbers and texts, in the order of the format. */
+const clearingNumbers = [
+  'record',
+  'mti',
+  'functionCode',
+  'processingCode',
+  'amount',
+  'currency',
+  'settlementAmount',
+  'settlementCurrency',
+  'billingAmount',
+  'billingCurrency',
+  'network',
+  'sub',
+  'businessDay',
+  'mcc',
+  'country',
+  'localDay',
+  'localSeconds',
+  'partial',
+  'sequence',
+  'count',
+  'reversal',
+  'originalDay',
+] as const satisfies (keyof ClearingInput)[];
+const clearingTexts = [
+  'arn',
+  'networkId',
+  'rrn',
+  'approvalCode',
+  'acquirer',
+  'terminal',
+  'acceptor',
+  'acceptorName',
+] as const satisfies (keyof ClearingInput)[];
+
+function clearingInput(out: MsgpackWriter, input: ClearingInput): void {
+  out.arrayHeader(clearingNumbers.length + clearingTexts.length + 1);
+  out.reserve(clearingNumbers.length * 9);
+  for (const name of clearingNumbers) out.integer(input[name]);
+  for (const name of clearingTexts) out.text(input[name]);
+  out.arrayHeader(input.fees.length * 3);
+  for (const { amount, currency, sign } of input.fees) numbers(out, amount, currency, sign);
 }
 
 function fieldValues(out: MsgpackWriter, fields: readonly FieldValue[]): void {
@@ -282,6 +339,31 @@ form(EventKind.entryPosted, 1, 12, (r, sequence, timeMs) => ({
   previousOfAccount: r.integer(),
   previousOfCard: r.integer(),
 }));
+form(EventKind.clearingPosted, 1, 25, (r, sequence, timeMs) => ({
+  kind: EventKind.clearingPosted,
+  sequence,
+  timeMs,
+  accountSlot: r.integer(),
+  cardSlot: r.integer(),
+  tokenSlot: r.integer(),
+  fingerprint: [r.integer(), r.integer(), r.integer()] satisfies Fingerprint,
+  file: r.text(),
+  input: readClearingInput(r),
+  sort: r.integer() as 1,
+  rung: r.integer() as 1,
+  flags: r.integer(),
+  originalSequence: r.integer(),
+  relatedSequence: r.integer(),
+  posted: r.integer(),
+  authorizedAfter: r.integer(),
+  holdDelta: r.integer(),
+  holdFlags: r.integer(),
+  programRevision: r.integer(),
+  changes: r.binary(),
+  legs: readEntryLegs(r),
+  previousOfAccount: r.integer(),
+  previousOfCard: r.integer(),
+}));
 form(EventKind.totalsCompared, 1, 13, (r, sequence, timeMs) => ({
   kind: EventKind.totalsCompared,
   sequence,
@@ -344,6 +426,20 @@ function readFieldValues(reader: MsgpackReader): FieldValue[] {
   const fields: FieldValue[] = [];
   for (let i = 0; i < count; i++) fields.push({ field: reader.integer(), value: reader.integer() });
   return fields;
+}
+
+function readClearingInput(reader: MsgpackReader): ClearingInput {
+  const members = reader.arrayHeader();
+  const known = clearingNumbers.length + clearingTexts.length + 1;
+  if (members !== known) throw new MsgpackError(`a clearing record has ${known} members, not ${members}`);
+  const input = { fees: [] as ClearingFee[] } as unknown as ClearingInput;
+  for (const name of clearingNumbers) input[name] = reader.integer();
+  for (const name of clearingTexts) input[name] = reader.text();
+  const fees = reader.arrayHeader() / 3;
+  for (let i = 0; i < fees; i++) {
+    input.fees.push({ amount: reader.integer(), currency: reader.integer(), sign: reader.integer() });
+  }
+  return input;
 }
 
 function readEntryLegs(reader: MsgpackReader): EntryLeg[] {

@@ -3,9 +3,12 @@
  * idempotency record stand in the frame of its turn, so effect and key are durable together.
  */
 import { pack, unpack } from 'msgpackr';
-import type { Command, CommandResult } from '../domain/commands.js';
+import { answerOf } from '../domain/clearing/decide-clearing.js';
+import type { ClearingAnswer } from '../domain/clearing/input.js';
+import type { Clear, Command, CommandResult } from '../domain/commands.js';
 import { type Commit, decideCommand } from '../domain/decide-command.js';
 import { applyProgram } from '../domain/program/apply-program.js';
+import { CLEARING_COMMAND_RECORDS_MAX } from '../limits.js';
 import type { RingConsumer } from '../ring/ring.js';
 import { compareTotals } from './compare.js';
 import { claimKey, earlierOutcome, keepAnswer, keepOutcome } from './idempotency.js';
@@ -22,6 +25,7 @@ function runCommand(shard: LogicalShard, command: Command, nowMs: number): Comma
   if (command.op === 'claim_key') return claimKey(shard, command, nowMs);
   if (command.op === 'keep_answer') return keepAnswer(shard, command, nowMs);
   if (command.op === 'compare_totals') return compareTotals(shard, command, nowMs);
+  if (command.op === 'clear') return clear(shard, command);
   if (command.op === 'expire_hold') return expireHold(shard, command.sequence);
   const record: Commit = (event) => shard.record(event);
   if (command.op === 'apply_program') return applyProgram(shard.state, command, nowMs, record);
@@ -42,4 +46,20 @@ function expireHold(shard: LogicalShard, authorization: number): CommandResult {
   const slot = shard.state.holds.find(authorization);
   if (slot < 0) return { ok: false, code: 'hold_not_open', detail: 'the authorization has no open hold' };
   return { ok: true, sequence: shard.expire(slot) };
+}
+
+/** Posts records of a clearing file. A look-up that fails half-way leaves what was posted before it, which is found again. */
+function clear(shard: LogicalShard, { file, records }: Clear): CommandResult {
+  if (records.length > CLEARING_COMMAND_RECORDS_MAX) {
+    const detail = `a clearing command has at most ${CLEARING_COMMAND_RECORDS_MAX} records, not ${records.length}`;
+    return { ok: false, code: 'capacity_exceeded', detail };
+  }
+  // An index that is not whole may hide what was posted before.
+  if (shard.index.refusing) return { ok: false, code: 'shard_unavailable' };
+  const cleared: ClearingAnswer[] = [];
+  for (const entry of records) {
+    const decided = shard.clearing(file, entry);
+    cleared.push('outcome' in decided ? decided : answerOf('posted', decided));
+  }
+  return { ok: true, sequence: shard.journal.sequence, cleared };
 }

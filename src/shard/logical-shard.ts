@@ -12,6 +12,8 @@
  */
 import { pack } from 'msgpackr';
 import { applyEvent, applyMessage } from '../domain/apply.js';
+import { decideClearing } from '../domain/clearing/decide-clearing.js';
+import type { ClearingAnswer, ClearingEntry } from '../domain/clearing/input.js';
 import { ElementKind, EventKind, Response } from '../domain/codes.js';
 import type { CompareTotals } from '../domain/commands.js';
 import { LimitsReader } from '../domain/controls/limits-view.js';
@@ -19,7 +21,7 @@ import { decideExpiry, firstDue, newExpiry } from '../domain/decide-expiry.js';
 import { DECIDED, decideMessage } from '../domain/decide-message.js';
 import { decideNotDelivered, isRequest } from '../domain/decide-reversal.js';
 import type { DecisionContext } from '../domain/decision-context.js';
-import type { MessageEvent, PlainEvent } from '../domain/events.js';
+import type { ClearingPosted, MessageEvent, PlainEvent } from '../domain/events.js';
 import { keysOfEvent } from '../domain/index-keys.js';
 import { Text } from '../domain/message.js';
 import { Policies } from '../domain/program/policy.js';
@@ -167,6 +169,13 @@ export class LogicalShard {
     this.record(event);
     this.#context.ports.instruments.count(ShardCounter.holdsExpired);
     return event.sequence;
+  }
+
+  /** Posts one record of a clearing file, unless it was posted before. */
+  clearing(file: string, entry: ClearingEntry): ClearingPosted | ClearingAnswer {
+    const decided = decideClearing(this.#decisions, file, entry, this.#context.nowMs);
+    if (!('outcome' in decided)) this.record(decided);
+    return decided;
   }
 
   /**

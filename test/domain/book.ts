@@ -4,6 +4,8 @@
  * keeps either of them too long fails here too.
  */
 import { applyEvent, applyMessage } from '#src/domain/apply.js';
+import { answerOf, decideClearing } from '#src/domain/clearing/decide-clearing.js';
+import type { ClearingAnswer, ClearingEntry } from '#src/domain/clearing/input.js';
 import { EventKind } from '#src/domain/codes.js';
 import type { Change, CommandResult } from '#src/domain/commands.js';
 import { ControlBook } from '#src/domain/controls/control-book.js';
@@ -197,6 +199,14 @@ export class Book {
 
   command(command: Change, nowMs: number): CommandResult {
     return decideCommand(this.state, command, nowMs, (event) => this.#commit(event));
+  }
+
+  /** Decides one record of a clearing file. */
+  clearing(file: string, entry: ClearingEntry, nowMs: number): ClearingAnswer {
+    const decided = decideClearing(this.context, file, entry, nowMs);
+    if ('outcome' in decided) return decided;
+    this.#commit(decided);
+    return answerOf('posted', decided);
   }
 
   /** The reply of the approval at `sequence` was not delivered; false when there is nothing to roll back. */

@@ -16,6 +16,8 @@
  *   partial, pin, back=<cash part>, hold=<DE48.80>, why=<DE48.84>, file=<DE91>, listing=<DE127>, bad=<field>. Defaults: stan = number of the line, rrn = stan, de7 = the clock, terminal T1, acquirer 12345.
  * `=` behind the response (`00=`) is the stored answer again: nothing was recorded anew.
  *
+ * Clearing records: clear <card> ... (clearing-lines.ts says what).
+ *
  * Other lines: pay <account> <amount> ref=..; limit <account> <amount>; status <account|card|token> <word>; wait
  * <n>h|m|s|d; at <YYYY-MM-DDThh:mm:ss> (the clock, UTC); undelivered <line>; sweep (ends the holds that are
  * due: how many); tries <card> <failed PINs>; controls <account|card> <JSON without spaces, {} takes them away>.
@@ -42,7 +44,7 @@ import {
   Reason,
   responseCode,
 } from '#src/domain/codes.js';
-import type { MessageEvent, PlainEvent } from '#src/domain/events.js';
+import type { ClearingPosted, MessageEvent, PlainEvent } from '#src/domain/events.js';
 import { ABSENT, Carried, MessageInput, Text } from '#src/domain/message.js';
 import { rootOf } from '#src/domain/originals.js';
 import { defaultTables, Policy } from '#src/domain/program/policy.js';
@@ -50,6 +52,7 @@ import { TOTAL_AMOUNTS } from '#src/domain/totals.js';
 import { TOTAL_VALUES } from '#src/domain/totals-table.js';
 import { DomainFold } from '../../src/cli/verify-fold.js';
 import { Book, heldTotal, type Outcome } from '../domain/book.js';
+import { answerText, inputOfLine, legsText } from './clearing-lines.js';
 
 const TOTAL_NAMES = [
   'credits',
@@ -83,6 +86,8 @@ export class Scenario {
   book = new Book();
   readonly cards = new Map<string, number>();
   readonly outcomes = new Map<number, Outcome>();
+  /** Sequences of clearing records, by line. */
+  readonly cleared = new Map<number, number>();
   nowMs = START_MS;
   #lastAccount = '';
 
@@ -93,6 +98,10 @@ export class Scenario {
     const options = optionsOf(rest);
     const name = rest[0] ?? '';
     switch (what) {
+      case 'clear':
+        return this.#clear(rest, options, line);
+      case 'posts':
+        return legsText(this.book.history.readEvent(this.cleared.get(Number(name)) ?? 0) as ClearingPosted);
       case 'account':
         this.#lastAccount = name;
         return this.#command({
@@ -263,6 +272,21 @@ export class Scenario {
     const outcome = this.book.message(input, slot, this.nowMs, UNKNOWN_CARD);
     this.outcomes.set(line, outcome);
     return outcome.response + (outcome.repeated ? '=' : '');
+  }
+
+  #clear(words: string[], options: Map<string, string>, line: number): string {
+    const input = inputOfLine(words, options, line, processingCodes, (of) => this.#outcome(of).approvalCode);
+    const name = words[0] ?? '?';
+    const card = name === '?' ? -1 : this.cards.get(name)!;
+    const { state } = this.book;
+    if (card >= 0) this.#lastAccount = state.accounts.id(state.cards.account(card));
+    const answer = this.book.clearing(
+      options.get('file') ?? 'F1',
+      { card, fingerprint: UNKNOWN_CARD, input },
+      this.nowMs,
+    );
+    this.cleared.set(line, answer.sequence);
+    return answerText(answer);
   }
 
   #input(mti: number, words: string[], line: number): MessageInput {

@@ -14,6 +14,7 @@ import type {
 import { postedChange } from '../../domain/ledger/chart.js';
 import { EntryKind } from '../../domain/ledger/entry-kinds.js';
 import { asDecided, asRecorded, authorizationObject, elementObject, type Owner } from '../authorizations.js';
+import { clearingObject } from '../clearing-object.js';
 import type { ControlContext } from '../context.js';
 import { currencyCode } from '../currencies.js';
 import type { JournalRecord } from '../history.js';
@@ -145,6 +146,8 @@ function plainData(
       return paymentData(context, record, event, account);
     case EventKind.entryPosted:
       return entryData(context, record, event, account);
+    case EventKind.clearingPosted:
+      return clearingObject(context, shard, event, account);
     case EventKind.notDelivered:
       return elementData(context, record, account, event.authorizationSequence, event.authorizedAfter);
     case EventKind.holdExpired:

@@ -3,8 +3,9 @@
  * found none) and has exactly one type; what belongs to no account (programs, counts, keys) is no event.
  * docs/reference/events.md says what each means; a test holds the two lists against each other.
  */
+import { ClearingSort, IN_SUSPENSE } from '../../domain/clearing/codes.js';
 import { ElementKind, EventKind } from '../../domain/codes.js';
-import type { MessageEvent, PlainEvent } from '../../domain/events.js';
+import type { ClearingPosted, MessageEvent, PlainEvent } from '../../domain/events.js';
 import { isApproval } from '../../domain/lookups.js';
 import { classOf } from '../../domain/message.js';
 
@@ -35,12 +36,18 @@ export const eventTypes = [
   'message.refused',
   'payment.posted',
   'refund.approved',
+  'refund.cleared',
+  'refund.clearing_reversed',
   'refund.declined',
   'reversal.unmatched',
   'transaction.advised',
+  'transaction.cleared',
+  'transaction.clearing_reversed',
   'transaction.completed',
   'transaction.declined',
   'transaction.posted',
+  'transaction.presented_again',
+  'transaction.suspended',
   'verification.approved',
   'verification.declined',
 ] as const;
@@ -102,6 +109,8 @@ export function plainType(event: PlainEvent, isToken: boolean): EventType | unde
       return 'payment.posted';
     case EventKind.entryPosted:
       return event.accountSlot < 0 ? undefined : 'entry.posted';
+    case EventKind.clearingPosted:
+      return event.accountSlot < 0 ? undefined : clearingType(event);
     case EventKind.notDelivered:
       return 'authorization.not_delivered';
     case EventKind.holdExpired:
@@ -113,4 +122,13 @@ export function plainType(event: PlainEvent, isToken: boolean): EventType | unde
     case EventKind.totalsCompared:
       return undefined;
   }
+}
+
+/** Type of a record of a clearing file about an account. */
+function clearingType({ sort, flags, input }: ClearingPosted): EventType {
+  if ((flags & IN_SUSPENSE) !== 0) return 'transaction.suspended';
+  const takesBack = input.reversal === 1;
+  if (sort === ClearingSort.credit) return takesBack ? 'refund.clearing_reversed' : 'refund.cleared';
+  if (takesBack) return 'transaction.clearing_reversed';
+  return sort === ClearingSort.secondPresentment ? 'transaction.presented_again' : 'transaction.cleared';
 }

@@ -10,6 +10,7 @@ import { Text } from '../../domain/message.js';
 import { LIST_SCAN_MAX } from '../../limits.js';
 import { legsOf } from '../authorization-totals.js';
 import { originalOf } from '../authorizations.js';
+import { clearingType } from '../clearing-object.js';
 import type { ControlContext } from '../context.js';
 import { currencyCode } from '../currencies.js';
 import { exactJson } from '../exact-json.js';
@@ -140,7 +141,7 @@ function entryObject(
     amount: change,
     currency: currencyCode(account.currency),
     balance_after: balanceAfter,
-    reference: isNamed(record.event) ? record.event.reference : null,
+    reference: referenceOf(record.event),
     source: sourceOf(context, record),
     postings: legObjects(legs),
     created_at: time(record.timeMs),
@@ -151,7 +152,14 @@ function entryType({ message, event }: JournalRecord): string {
   if (message !== undefined)
     return message.element === ElementKind.reversal ? 'single_message_reversal' : 'single_message';
   if (event?.kind === EventKind.entryPosted) return codeName(EntryKind, event.entry);
+  if (event?.kind === EventKind.clearingPosted) return clearingType(event);
   return event?.kind === EventKind.payment ? 'payment' : 'roll_back';
+}
+
+/** The reference that names the entry; of a clearing record the acquirer's. */
+function referenceOf(event: PlainEvent | undefined): string | null {
+  if (event?.kind === EventKind.clearingPosted) return event.input.arn === '' ? null : event.input.arn;
+  return isNamed(event) ? event.reference : null;
 }
 
 /** Entries that a reference names, not a message. */
@@ -164,15 +172,21 @@ function postedLegs(record: JournalRecord): readonly Posting[] {
   return record.event?.kind === EventKind.entryPosted ? record.event.legs : legsOf(record);
 }
 
-/** The message behind an entry; null where there is none. */
+/** A clearing record that belongs to no authorization. */
+const isForced = ({ event }: JournalRecord): boolean =>
+  event?.kind === EventKind.clearingPosted && event.originalSequence === 0;
+
+/** The message or clearing record behind an entry; null where there is none. */
 function sourceOf(context: ControlContext, record: JournalRecord): Record<string, unknown> | null {
   if (isNamed(record.event)) return null;
   const { shard, sequence, message } = record;
-  const rrn = message?.input.textOf(Text.rrn) ?? '';
+  const cleared = record.event?.kind === EventKind.clearingPosted ? record.event.input : undefined;
+  const rrn = message?.input.textOf(Text.rrn) ?? cleared?.rrn ?? '';
+  const mti = message?.input.mti ?? cleared?.mti;
   return {
-    authorization: context.ids.encode('auth', shard, originalOf(record) || sequence),
+    authorization: isForced(record) ? null : context.ids.encode('auth', shard, originalOf(record) || sequence),
     element: eventId(context, 'elem', shard, sequence),
-    mti: message === undefined ? null : String(message.input.mti).padStart(4, '0'),
+    mti: mti === undefined ? null : String(mti).padStart(4, '0'),
     rrn: rrn === '' ? null : rrn,
     stan: message === undefined ? null : String(message.input.stan).padStart(6, '0'),
   };

@@ -1,0 +1,431 @@
+/**
+ * The decision about one record of a clearing file: state + record + history -> an event with its results, or the answer that
+ * nothing is to be posted. Limits, status and rules play no part: a valid presentment posts, and balances may go negative.
+ *
+ *   posted before: this record, or the same thing      already, duplicate
+ *   no card of ours, or no amount in its currency      suspense
+ *   takes an earlier record back                       its mirror
+ *   presented again after a chargeback                 disputed
+ *   an authorization that a single message posted      duplicate
+ *   an authorization                                   posted, and its hold released
+ *   none                                               force post, or a refund of its own
+ */
+import { CLEARED_BALANCE_MAX } from '../../limits.js';
+import { EventKind } from '../codes.js';
+import { giveBackTo } from '../decide-reversal.js';
+import { type DecisionContext, policyOf } from '../decision-context.js';
+import { type ClearingPosted, MessageEvent, type Posting } from '../events.js';
+import { HoldFlag } from '../hold-table.js';
+import { component, Gl } from '../ledger/chart.js';
+import {
+  cashSide,
+  creditSide,
+  creditTakenBackSide,
+  disputedSide,
+  type Interchange,
+  mirroredSide,
+  type Owed,
+  presentmentLegs,
+  purchaseSide,
+  suspenseLegs,
+} from '../ledger/presentment.js';
+import { Undone, undoneBy } from '../lookups.js';
+import { Text } from '../message.js';
+import { mulDivFloor } from '../money.js';
+import type { Policy } from '../program/policy.js';
+import { owedForPurchases, readStanding, Standing } from '../standing.js';
+import { CounterChanges } from '../velocity/counter-changes.js';
+import { giveBack } from '../velocity/give-back.js';
+import { ClearingFlag, ClearingSort, IN_SUSPENSE, MatchRung } from './codes.js';
+import { type ClearedLife, clearedLife, findPosted, originalOfReversal, type Posted } from './history.js';
+import { badValue, type ClearingAnswer, type ClearingEntry, clearingSort, hasSameAmounts } from './input.js';
+import { findAuthorization } from './match.js';
+
+/** Printable ASCII without blanks. */
+const FILE_NAME = /^[\x21-\x7e]{1,64}$/;
+const NOTHING = new Uint8Array(0);
+const NO_FINGERPRINT = [0, 0, 0] as const;
+
+const changes = new CounterChanges();
+const counted = new CounterChanges();
+const standing = new Standing();
+/** Stands for the record where velocity is counted. */
+const counting = new MessageEvent();
+
+/**
+ * Decides one record. An event is to be appended and applied; an answer means that nothing is.
+ * @param file names the file: with the number of the record it is unique
+ * @param nowMs shard time
+ */
+export function decideClearing(
+  context: DecisionContext,
+  file: string,
+  entry: ClearingEntry,
+  nowMs: number,
+): ClearingPosted | ClearingAnswer {
+  const { input } = entry;
+  const field = FILE_NAME.test(file) ? badValue(input) : 'file';
+  if (field !== undefined) return { outcome: 'invalid', sequence: 0, rung: MatchRung.none, flags: 0, field };
+  const event = begin(context, file, entry, nowMs);
+  const posted = findPosted(context.history, context.keys, event, input, file);
+  if (posted.itself !== undefined) return answerOf('already', posted.itself);
+  if (posted.same !== undefined) return duplicateOf(posted.same, event);
+  const amount = event.accountSlot < 0 ? -1 : billed(context, event);
+  if (amount < 0) {
+    event.flags |= event.accountSlot < 0 ? ClearingFlag.unknownCard : ClearingFlag.otherCurrency;
+  }
+  const duplicate =
+    input.reversal === 1 ? takeBack(context, event, posted, amount) : present(context, event, posted, amount);
+  return duplicate ?? event;
+}
+
+/** What is answered of a record that is posted. */
+export function answerOf(outcome: 'posted' | 'already', { sequence, rung, flags }: ClearingPosted): ClearingAnswer {
+  return { outcome, sequence, rung, flags };
+}
+
+function duplicateOf(same: ClearingPosted, event: ClearingPosted): ClearingAnswer {
+  const flags = hasSameAmounts(same.input, event.input) ? 0 : ClearingFlag.otherAmount;
+  return { outcome: 'duplicate', sequence: same.sequence, rung: same.rung, flags };
+}
+
+/** Everything that is known before anything is looked up. */
+function begin(
+  { state }: DecisionContext,
+  file: string,
+  { card: named, fingerprint, input }: ClearingEntry,
+  nowMs: number,
+): ClearingPosted {
+  const { cards, accounts } = state;
+  const isKnown = named >= 0 && cards.exists(named);
+  const tokenSlot = isKnown && cards.isAlias(named) ? named : -1;
+  const cardSlot = !isKnown ? -1 : tokenSlot < 0 ? named : cards.aliasOf(tokenSlot);
+  const accountSlot = isKnown ? cards.account(cardSlot) : -1;
+  return {
+    kind: EventKind.clearingPosted,
+    sequence: 0,
+    timeMs: nowMs,
+    accountSlot,
+    cardSlot,
+    tokenSlot,
+    fingerprint: isKnown ? NO_FINGERPRINT : fingerprint,
+    file,
+    input,
+    sort: clearingSort(input),
+    rung: MatchRung.none,
+    flags: 0,
+    originalSequence: 0,
+    relatedSequence: 0,
+    posted: 0,
+    authorizedAfter: 0,
+    holdDelta: 0,
+    holdFlags: 0,
+    programRevision: 0,
+    changes: NOTHING,
+    legs: [],
+    previousOfAccount: isKnown ? accounts.newest(accountSlot) : 0,
+    previousOfCard: isKnown ? cards.newest(cardSlot) : 0,
+  };
+}
+
+/** The amount in the account's currency: as billed, else as the merchant or the network has it; -1 when none is in it. */
+function billed({ state }: DecisionContext, { accountSlot, input }: ClearingPosted): number {
+  const currency = state.accounts.currency(accountSlot);
+  if (input.billingCurrency === currency) return input.billingAmount;
+  if (input.currency === currency) return input.amount;
+  return input.settlementCurrency === currency ? input.settlementAmount : -1;
+}
+
+// ---- presentments ----
+
+/** @returns an answer when it is a duplicate, and nothing is posted */
+function present(
+  context: DecisionContext,
+  event: ClearingPosted,
+  posted: Posted,
+  amount: number,
+): ClearingAnswer | undefined {
+  const isCredit = event.sort === ClearingSort.credit;
+  const charge = isCredit ? 0 - amount : amount;
+  if (amount < 0 || !staysInRange(context, event, charge)) {
+    postToSuspense(event, 1);
+    return undefined;
+  }
+  const policy = policyOf(context, event.accountSlot);
+  event.programRevision = policy.revision;
+  if (event.sort === ClearingSort.secondPresentment) {
+    relateByReference(event, posted);
+    post(context, event, disputedSide(amount), 1);
+    return undefined;
+  }
+  const { root, rung } = findAuthorization(context, event, amount);
+  event.rung = rung;
+  event.originalSequence = root;
+  event.posted = charge;
+  if (root > 0) {
+    const duplicate = belongTo(context, policy, event, root, amount);
+    if (duplicate !== undefined) return duplicate;
+  } else {
+    if (isCredit) relateByReference(event, posted);
+    else event.changes = countedAs(context, policy, event, amount, -1);
+  }
+  post(context, event, sideOf(context, policy, event, amount), 1);
+  return undefined;
+}
+
+/** A credit or a second presentment names the purchase by the acquirer's reference. */
+function relateByReference(event: ClearingPosted, { all }: Posted): void {
+  const purchase = all.find(({ input, sort }) => input.reversal === 0 && isCharge(sort));
+  if (purchase === undefined) return;
+  event.relatedSequence = purchase.sequence;
+  event.rung = MatchRung.arn;
+}
+
+const isCharge = (sort: ClearingSort): boolean => sort === ClearingSort.purchase || sort === ClearingSort.cash;
+
+function sideOf(
+  { state }: DecisionContext,
+  policy: Policy,
+  { accountSlot, sort }: ClearingPosted,
+  amount: number,
+): Posting[] {
+  switch (sort) {
+    case ClearingSort.cash:
+      return cashSide(amount, policy.cashFee(amount), 0);
+    case ClearingSort.credit:
+      return creditSide(amount, owedForPurchases(state, accountSlot));
+    default:
+      return purchaseSide(amount, 0);
+  }
+}
+
+/** What the record does to its authorization: hold, totals, velocity. An answer when a single message has posted it. */
+function belongTo(
+  context: DecisionContext,
+  policy: Policy,
+  event: ClearingPosted,
+  root: number,
+  amount: number,
+): ClearingAnswer | undefined {
+  const { state, history, keys } = context;
+  const { holds } = state;
+  const slot = holds.find(root);
+  const remaining = slot < 0 ? 0 : holds.remaining(slot);
+  const isRefund = event.sort === ClearingSort.credit;
+  let life: ClearedLife | undefined;
+  if (slot < 0 || (remaining === 0 && !isRefund)) {
+    const byMessages = readStanding(history, keys, root, standing);
+    if (byMessages.total > 0) {
+      const flags = byMessages.total === amount ? 0 : ClearingFlag.otherAmount;
+      return { outcome: 'duplicate', sequence: root, rung: event.rung, flags };
+    }
+    life = clearedLife(history, keys, root);
+    if (undoneBy(history, keys, root) !== Undone.no) event.flags |= ClearingFlag.afterReversal;
+    else if (slot < 0 && life.expired) event.flags |= ClearingFlag.afterExpiry;
+  }
+  if (isRefund) {
+    // What was announced has come, or a part of it.
+    const announced = slot < 0 ? 0 : holds.authorized(slot);
+    if (amount > announced && slot >= 0) event.flags |= ClearingFlag.overCleared;
+    event.authorizedAfter = isOneOfSeveral(event) ? Math.max(0, announced - amount) : 0;
+    return undefined;
+  }
+  const before = life === undefined || slot >= 0 ? holds.authorized(slot) : Math.abs(life.posted);
+  const cleared = before - remaining + amount;
+  const released = isOneOfSeveral(event) ? Math.min(amount, remaining) : remaining;
+  event.holdDelta = 0 - released;
+  event.authorizedAfter = cleared + remaining - released;
+  flagExcess(context, policy, event, root, slot, cleared);
+  count(context, policy, event, root, slot, before);
+  return undefined;
+}
+
+/** Marked as one of several clearings, and not the last of them. */
+const isOneOfSeveral = ({ input }: ClearingPosted): boolean =>
+  input.partial === 1 || (input.sequence > 0 && input.sequence < input.count);
+
+/** Above what was authorized and the program tolerates. Elements are read only where the hold by itself does not allow it. */
+function flagExcess(
+  { state, history, keys }: DecisionContext,
+  policy: Policy,
+  event: ClearingPosted,
+  root: number,
+  slot: number,
+  cleared: number,
+): void {
+  if ((event.flags & ClearingFlag.afterReversal) !== 0) return;
+  if (slot >= 0 && cleared <= state.holds.authorized(slot)) return;
+  const mcc = event.input.mcc >= 0 ? event.input.mcc : history.read(root).input.mcc;
+  const { authorized } = clearedLife(history, keys, root);
+  const allowed = mulDivFloor(authorized, 100 + policy.tolerancePercent(mcc), 100);
+  if (cleared > allowed) event.flags |= ClearingFlag.overCleared;
+}
+
+/** What was cleared above the authorized total counts as what we approve; what is released below it gives back. */
+function count(
+  context: DecisionContext,
+  policy: Policy,
+  event: ClearingPosted,
+  root: number,
+  slot: number,
+  before: number,
+): void {
+  const { authorizedAfter } = event;
+  if (authorizedAfter > before) {
+    event.changes = countedAs(context, policy, event, authorizedAfter - before, before > 0 ? before : -1);
+    if (slot >= 0 && event.changes.length > 0) event.holdFlags |= HoldFlag.counted;
+    return;
+  }
+  if (authorizedAfter === before || slot < 0) return;
+  if ((context.state.holds.flags(slot) & HoldFlag.counted) !== 0) {
+    event.changes = givenBack(context, root, authorizedAfter);
+  }
+}
+
+/** What an amount counts in the windows of card and account. @param before total that it adds to, -1 for one of its own */
+function countedAs(
+  { checks }: DecisionContext,
+  policy: Policy,
+  event: ClearingPosted,
+  amount: number,
+  before: number,
+): Uint8Array {
+  const { input, sort } = event;
+  counting.clear();
+  counting.timeMs = event.timeMs;
+  counting.accountSlot = event.accountSlot;
+  counting.cardSlot = event.cardSlot;
+  const message = counting.input;
+  message.clear();
+  message.processingCode = input.processingCode;
+  message.mcc = input.mcc;
+  message.country = input.country;
+  message.setText(Text.acceptor, input.acceptor);
+  checks.begin(policy, counting, amount, sort === ClearingSort.cash ? amount : 0, before);
+  checks.countApproval(counting, amount);
+  return packed(counting.changes);
+}
+
+function givenBack(context: DecisionContext, root: number, total: number): Uint8Array {
+  changes.clear();
+  giveBackTo(context, root, total, changes);
+  return packed(changes);
+}
+
+function packed(from: CounterChanges): Uint8Array {
+  if (from.count === 0) return NOTHING;
+  const bytes = new Uint8Array(from.packedMax);
+  return bytes.slice(0, from.pack(bytes, 0));
+}
+
+// ---- what takes back ----
+
+/** A record with the reversal mark: the cardholder's side is the mirror of the original's, the network's side its own. */
+function takeBack(context: DecisionContext, event: ClearingPosted, posted: Posted, amount: number): undefined {
+  const original = originalOfReversal(posted, event.input);
+  if (original === undefined) event.flags |= ClearingFlag.originalMissing;
+  else {
+    event.rung = MatchRung.arn;
+    event.relatedSequence = original.sequence;
+    if (!hasSameAmounts(original.input, event.input)) event.flags |= ClearingFlag.otherAmount;
+  }
+  const isCredit = event.sort === ClearingSort.credit;
+  const back = isCredit ? amount : 0 - amount;
+  const wasSuspense = original !== undefined && (original.flags & IN_SUSPENSE) !== 0;
+  if (wasSuspense) event.flags |= original.flags & IN_SUSPENSE;
+  if (amount < 0 || wasSuspense || !staysInRange(context, event, back)) {
+    postToSuspense(event, -1);
+    return;
+  }
+  const isDisputed = event.sort === ClearingSort.secondPresentment;
+  event.posted = isDisputed ? 0 : back;
+  const isMirror = original !== undefined && (event.flags & ClearingFlag.otherAmount) === 0;
+  post(context, event, isMirror ? mirroredSide(original.legs) : takenBackSide(context, event, amount), -1);
+  if (original !== undefined && !isDisputed) undo(context, event, original, amount);
+}
+
+/** The cardholder's side of what takes back an unknown original, or another amount than it had. */
+function takenBackSide({ state }: DecisionContext, { accountSlot, sort }: ClearingPosted, amount: number): Posting[] {
+  switch (sort) {
+    case ClearingSort.credit:
+      return creditTakenBackSide(amount, 0 - state.accounts.component(accountSlot, component(Gl.creditBalances)));
+    case ClearingSort.cash:
+      return [{ glAccount: Gl.cash, amount: 0 - amount }];
+    case ClearingSort.secondPresentment:
+      return disputedSide(0 - amount);
+    default:
+      return creditSide(amount, owedForPurchases(state, accountSlot));
+  }
+}
+
+/** The authorization's total falls by what is taken back; its hold, which was released, does not come again. */
+function undo(context: DecisionContext, event: ClearingPosted, original: ClearingPosted, amount: number): void {
+  const { state, history, keys } = context;
+  const root = original.originalSequence;
+  event.originalSequence = root;
+  if (event.sort === ClearingSort.credit) {
+    const slot = root > 0 ? state.holds.find(root) : -1;
+    if (slot >= 0) event.authorizedAfter = state.holds.authorized(slot);
+    return;
+  }
+  if (root === 0) {
+    counted.clear();
+    counted.unpack(original.changes, 0, original.changes.length);
+    changes.clear();
+    giveBack(
+      state.velocity,
+      counted,
+      original.sequence,
+      original.posted,
+      Math.max(0, original.posted - amount),
+      true,
+      changes,
+    );
+    changes.sort();
+    event.changes = packed(changes);
+    return;
+  }
+  const slot = state.holds.find(root);
+  const remaining = slot < 0 ? 0 : state.holds.remaining(slot);
+  const cleared = slot < 0 ? clearedLife(history, keys, root).posted : state.holds.cleared(slot);
+  event.authorizedAfter = Math.max(0, cleared - amount) + remaining;
+  event.changes = givenBack(context, root, event.authorizedAfter);
+}
+
+// ---- legs ----
+
+/** False when the account would leave what a balance can be. */
+function staysInRange({ state }: DecisionContext, event: ClearingPosted, charge: number): boolean {
+  if (Math.abs(state.accounts.posted(event.accountSlot) + charge) <= CLEARED_BALANCE_MAX) return true;
+  event.flags |= ClearingFlag.outOfRange;
+  return false;
+}
+
+/** @param direction 1 for a presentment, -1 for what takes one back */
+function post({ state }: DecisionContext, event: ClearingPosted, side: readonly Posting[], direction: 1 | -1): void {
+  const currency = state.accounts.currency(event.accountSlot);
+  const owed = owedBy(event, direction);
+  event.legs = presentmentLegs(side, currency, owed, interchangeOf(event, direction), event.sort === ClearingSort.cash);
+}
+
+function postToSuspense(event: ClearingPosted, direction: 1 | -1): void {
+  const isCash = event.sort === ClearingSort.cash;
+  event.legs = suspenseLegs(owedBy(event, direction), interchangeOf(event, direction), isCash);
+}
+
+/** What is owed to the network: as settled, else as billed, else as the merchant has it. */
+function owedBy({ input, sort }: ClearingPosted, direction: 1 | -1): Owed {
+  const sign = sort === ClearingSort.credit ? 0 - direction : direction;
+  const { sub } = input;
+  if (input.settlementCurrency >= 0)
+    return { amount: sign * input.settlementAmount, currency: input.settlementCurrency, sub };
+  if (input.billingCurrency >= 0) return { amount: sign * input.billingAmount, currency: input.billingCurrency, sub };
+  return { amount: sign * input.amount, currency: input.currency, sub };
+}
+
+/** Interchange is earned on purchases and paid on cash and credits, unless the file says its direction. */
+function interchangeOf({ input, sort }: ClearingPosted, direction: 1 | -1): Interchange[] {
+  const isEarned = sort === ClearingSort.purchase || sort === ClearingSort.secondPresentment;
+  const usual = isEarned ? direction : 0 - direction;
+  return input.fees.map(({ amount, currency, sign }) => ({ amount: amount * (sign === 0 ? usual : sign), currency }));
+}

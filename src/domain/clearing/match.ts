@@ -1,0 +1,213 @@
+/**
+ * The ladder by which a clearing record finds its authorization (section 8 of the domain rules), best rung first:
+ *
+ *   network id -> approval code + currency + date -> RRN + terminal or merchant -> merchant + amount of an open hold
+ *
+ * The amount never excludes on the first three: of several that fit it prefers one. Each rung is asked of the card and then of
+ * the cards that it replaces, because an authorization of yesterday stands on yesterday's card. A payment by a network token is
+ * recorded on the token's card, so it makes no difference which of the two numbers the file names.
+ */
+import {
+  CLEARING_CHAIN_CARDS_MAX,
+  CLEARING_DAYS_AFTER_MAX,
+  CLEARING_DAYS_BEFORE_MAX,
+  CLEARING_WALK_RECORDS_MAX,
+  MATCHABLE_MS,
+} from '../../limits.js';
+import { ElementKind } from '../codes.js';
+import type { DecisionContext } from '../decision-context.js';
+import type { ClearingPosted, MessageEvent } from '../events.js';
+import { MessageInput, Text } from '../message.js';
+import { approves, rootOf } from '../originals.js';
+import type { ShardState } from '../shard-state.js';
+import { sameText, textNumber, textSize } from '../texts.js';
+import { billedAmount, Sort, sortOf } from '../transaction.js';
+import { ClearingSort, MatchRung } from './codes.js';
+
+const DAY_MS = 86_400_000;
+const APPROVAL_DIGITS = 6;
+
+/** The record's texts in the form that messages have them. */
+const named = new MessageInput();
+
+export interface Match {
+  /** Sequence of the authorization, 0 for none. */
+  root: number;
+  rung: MatchRung;
+}
+
+type Subject = Pick<ClearingPosted, 'cardSlot' | 'accountSlot' | 'timeMs' | 'input' | 'sort'>;
+
+/** @param amount of the record in the account's currency, minor units */
+export function findAuthorization(context: DecisionContext, subject: Subject, amount: number): Match {
+  takeTexts(subject);
+  const { keys } = context;
+  const code = textSize(named, Text.approval) === APPROVAL_DIGITS ? textNumber(named, Text.approval) : -1;
+  const rungs: readonly (readonly [MatchRung, boolean, () => void])[] = [
+    [MatchRung.networkId, textSize(named, Text.networkId) > 0, () => keys.networkKey(named, Text.networkId)],
+    [MatchRung.approvalCode, code >= 0, () => keys.approvalKey(code)],
+    [MatchRung.rrn, textSize(named, Text.rrn) > 0, () => keys.rrnKey(named)],
+  ];
+  for (const [rung, isAsked, makeKey] of rungs) {
+    if (!isAsked) continue;
+    const root = ofChain(context, subject.cardSlot, (card) => {
+      keys.forCard(card, NO_FINGERPRINT);
+      makeKey();
+      return bestAmong(context, subject, rung, card, amount);
+    });
+    if (root > 0) return { root, rung };
+  }
+  return walkCards(context, subject, amount);
+}
+
+const NO_FINGERPRINT = [0, 0, 0];
+
+function takeTexts({ input }: Subject): void {
+  named.clear();
+  named.setText(Text.networkId, input.networkId);
+  named.setText(Text.approval, input.approvalCode);
+  named.setText(Text.rrn, input.rrn);
+  named.setText(Text.terminal, input.terminal);
+  named.setText(Text.acceptor, input.acceptor);
+}
+
+/** Asks the card and then those that it replaces, until one answers with more than 0. */
+function ofChain({ state }: DecisionContext, cardSlot: number, ask: (card: number) => number): number {
+  let card = cardSlot;
+  for (let asked = 0; card >= 0 && asked < CLEARING_CHAIN_CARDS_MAX; asked++) {
+    const root = ask(card);
+    if (root > 0) return root;
+    card = state.cards.replaces(card);
+  }
+  return 0;
+}
+
+/** The best authorization under the key last made, 0 for none. */
+function bestAmong(context: DecisionContext, subject: Subject, rung: MatchRung, card: number, amount: number): number {
+  const { history, keys } = context;
+  const found = history.find(keys.high, keys.low);
+  let best = 0;
+  let bestRank = -1;
+  for (let i = found.count - 1; i >= 0; i--) {
+    const sequence = found.sequences[i]!;
+    if (!history.isMessage(sequence)) continue;
+    const event = history.read(sequence);
+    if (event.cardSlot !== card || !isMatchable(subject, event) || !confirms(rung, subject, event)) continue;
+    const rank = rankOf(context, subject, event, amount);
+    if (rank <= bestRank) continue;
+    best = event.originalSequence > 0 ? event.originalSequence : sequence;
+    bestRank = rank;
+  }
+  return best;
+}
+
+/** An approved payment, or announced credit, in the direction of the record. */
+function isMatchable({ sort, timeMs }: Subject, event: MessageEvent): boolean {
+  switch (event.element) {
+    case ElementKind.authorization:
+    case ElementKind.refundAuthorization:
+    case ElementKind.increment:
+    case ElementKind.replacement:
+    case ElementKind.advice:
+    case ElementKind.completion:
+      break;
+    default:
+      return false;
+  }
+  if (!approves(event) || timeMs - event.timeMs > MATCHABLE_MS) return false;
+  return (sortOf(event.input) === Sort.credit) === (sort === ClearingSort.credit);
+}
+
+function confirms(rung: MatchRung, { input }: Subject, event: MessageEvent): boolean {
+  const past = event.input;
+  switch (rung) {
+    case MatchRung.networkId:
+      return sameText(named, Text.networkId, past, Text.networkId);
+    case MatchRung.approvalCode:
+      return (
+        textNumber(named, Text.approval) === event.approvalCode &&
+        input.currency === past.currency &&
+        isNear(input.localDay, event.timeMs)
+      );
+    case MatchRung.rrn:
+      return sameText(named, Text.rrn, past, Text.rrn) && (isSame(past, Text.terminal) || isSame(past, Text.acceptor));
+    default:
+      return false;
+  }
+}
+
+/** Equal and there. */
+const isSame = (past: MessageInput, which: Text): boolean =>
+  textSize(named, which) > 0 && sameText(named, which, past, which);
+
+/** The day of a transaction is that of its authorization, or later: a hotel's is the day when the guest leaves. */
+function isNear(localDay: number, timeMs: number): boolean {
+  if (localDay < 0) return true;
+  const days = localDay - Math.floor(timeMs / DAY_MS);
+  return days >= 0 - CLEARING_DAYS_BEFORE_MAX && days <= CLEARING_DAYS_AFTER_MAX;
+}
+
+/** Something left on the hold weighs most, then the amount, then a hold at all; the newest wins among equals. */
+function rankOf({ state }: DecisionContext, subject: Subject, event: MessageEvent, amount: number): number {
+  const { holds } = state;
+  const slot = holds.find(rootOf(event));
+  const isOpen = slot >= 0 && (holds.remaining(slot) > 0 || subject.sort === ClearingSort.credit);
+  const isEqual = hasAmount(state, subject, event, amount) || (slot >= 0 && holds.remaining(slot) === amount);
+  return (isOpen ? 4 : 0) + (isEqual ? 2 : 0) + (slot >= 0 ? 1 : 0);
+}
+
+/** The amount of the merchant, or what it came to in the account's currency. */
+function hasAmount(state: ShardState, { input, accountSlot }: Subject, event: MessageEvent, amount: number): boolean {
+  const past = event.input;
+  if (past.amount === input.amount && past.currency === input.currency) return true;
+  return billedAmount(past, state.accounts.currency(accountSlot)) === amount;
+}
+
+/**
+ * What no key finds: the RRN with the merchant, where the terminal is another one, and the last rung, merchant and amount of an
+ * open hold. Walks the newest records of the card, and only while it can have an open hold.
+ */
+function walkCards(context: DecisionContext, subject: Subject, amount: number): Match {
+  const none = { root: 0, rung: MatchRung.none };
+  const { state } = context;
+  if (textSize(named, Text.acceptor) === 0) return none;
+  if (subject.sort !== ClearingSort.credit && state.accounts.held(subject.accountSlot) === 0) return none;
+  let byAmount = 0;
+  const byRrn = ofChain(context, subject.cardSlot, (card) => {
+    const found = walkCard(context, subject, card, amount);
+    if (byAmount === 0) byAmount = found.byAmount;
+    return found.byRrn;
+  });
+  if (byRrn > 0) return { root: byRrn, rung: MatchRung.rrn };
+  return byAmount > 0 ? { root: byAmount, rung: MatchRung.amount } : none;
+}
+
+function walkCard(
+  { state, history }: DecisionContext,
+  subject: Subject,
+  card: number,
+  amount: number,
+): { byRrn: number; byAmount: number } {
+  const found = { byRrn: 0, byAmount: 0 };
+  let sequence = state.cards.newest(card);
+  for (let steps = 0; sequence > 0 && steps < CLEARING_WALK_RECORDS_MAX; steps++) {
+    const plain = history.readEvent(sequence);
+    if (plain !== undefined) {
+      sequence = 'previousOfCard' in plain ? plain.previousOfCard : 0;
+      continue;
+    }
+    const event = history.read(sequence);
+    const root = rootOf(event);
+    const previous = event.previousOfCard;
+    if (isMatchable(subject, event) && isSame(event.input, Text.acceptor)) {
+      if (textSize(named, Text.rrn) > 0 && sameText(named, Text.rrn, event.input, Text.rrn))
+        return { ...found, byRrn: root };
+      const slot = state.holds.find(root);
+      const fits = slot >= 0 && (hasAmount(state, subject, event, amount) || state.holds.remaining(slot) === amount);
+      const isOpen = fits && (state.holds.remaining(slot) > 0 || subject.sort === ClearingSort.credit);
+      if (isOpen && found.byAmount === 0) found.byAmount = root;
+    }
+    sequence = previous;
+  }
+  return found;
+}

@@ -1,0 +1,217 @@
+/** How a clearing record finds its authorization, rung by rung, and what counts as posted before. */
+import { describe, scenario } from './runner.js';
+
+describe('the rungs', () => {
+  scenario(
+    'network id',
+    `
+    account A limit=100000
+    card    a of=A
+    0100 a purchase 1000 net=MCC123          | 00                  |      0 |  1000 |  99000
+    0100 a purchase 1000 net=MCC124          | 00                  |      0 |  2000 |  98000
+    clear a purchase 900 net=MCC12           | posted none         |    900 |  2000 |  97100
+    clear a purchase 900 net=MCC123          | posted networkId    |   1800 |  1000 |  97200
+    hold 3                                   | 0 of 900
+    hold 4                                   | 1000 of 1000
+    `,
+  );
+  scenario(
+    'approval code, in the same currency and near the date',
+    `
+    account A limit=100000
+    card    a of=A
+    at 2026-05-20T12:00:00
+    0100 a purchase 1000                     | 00                       |      0 |  1000 |  99000
+    0100 a purchase 2000                     | 00                       |      0 |  3000 |  97000
+    clear a purchase 2500 code=@5 day=2026-05-21 arn=A     | posted approvalCode overCleared    |   2500 |  1000 |  96500
+    clear a purchase 1000 code=@4 cur=840 bill=1000/986 arn=B    | posted none        |   3500 |  1000 |  95500
+    clear a purchase 1000 code=@4 day=2026-05-01 arn=C           | posted none        |   4500 |  1000 |  94500
+    clear a purchase 1000 code=@4 day=2026-07-01 arn=D           | posted none        |   5500 |  1000 |  93500
+    clear a purchase 1000 code=@4 day=2026-06-20 arn=E           | posted approvalCode    |   6500 |     0 |  93500
+    `,
+  );
+  scenario(
+    'the code of an advice is the one that the network gave',
+    `
+    account A limit=1000
+    card    a of=A
+    0120 a purchase 5000 why=S de38=987654   | 00                       |      0 |  5000 |  -4000
+    clear a purchase 5000 code=987654        | posted approvalCode      |   5000 |     0 |  -4000
+    `,
+  );
+  scenario(
+    'RRN with terminal, or with merchant',
+    `
+    account A limit=100000
+    card    a of=A
+    0100 a purchase 1000 rrn=777 terminal=T1 merchant=M1       | 00                |      0 |  1000 |  99000
+    0100 a purchase 2000 rrn=888 terminal=T1 merchant=M1       | 00                |      0 |  3000 |  97000
+    clear a purchase 1100 rrn=777 terminal=T1 arn=A            | posted rrn overCleared        |   1100 |  2000 |  96900
+    clear a purchase 2000 rrn=888 terminal=T9 arn=B            | posted none       |   3100 |  2000 |  94900
+    clear a purchase 1900 rrn=888 terminal=T9 merchant=M1 arn=C    | posted rrn        |   5000 |     0 |  95000
+    `,
+  );
+  scenario(
+    'merchant and amount, while the hold is open',
+    `
+    account A limit=100000
+    card    a of=A
+    0100 a purchase 1000 merchant=M1         | 00               |      0 |  1000 |  99000
+    0100 a purchase 2000 merchant=M1         | 00               |      0 |  3000 |  97000
+    0100 a purchase 1000 merchant=M2         | 00               |      0 |  4000 |  96000
+    clear a purchase 1001 merchant=M1 arn=A  | posted none      |   1001 |  4000 |  94999
+    clear a purchase 1000 merchant=M1 arn=B  | posted amount    |   2001 |  3000 |  94999
+    clear a purchase 1000 merchant=M1 arn=C  | posted none      |   3001 |  3000 |  93999
+    wait 8d
+    sweep                                    | 3                |   3001 |     0 |  96999
+    clear a purchase 2000 merchant=M1 arn=D  | posted none      |   5001 |     0 |  94999
+    `,
+  );
+  scenario(
+    'of several with one network id: what is open, then the amount, then the newest',
+    `
+    account A limit=100000
+    card    a of=A
+    0100 a purchase 1000 net=N1                  | 00                  |      0 |  1000 |  99000
+    0100 a purchase 2000 net=N1                  | 00                  |      0 |  3000 |  97000
+    0100 a purchase 3000 net=N1                  | 00                  |      0 |  6000 |  94000
+    clear a purchase 2000 net=N1 arn=A           | posted networkId    |   2000 |  4000 |  94000
+    hold 4                                       | 0 of 2000
+    clear a purchase 2000 net=N1 arn=B           | posted networkId    |   4000 |  1000 |  95000
+    hold 5                                       | 0 of 2000
+    clear a purchase 500 net=N1 arn=C            | posted networkId    |   4500 |     0 |  95500
+    `,
+  );
+  scenario(
+    'an increment leads to its authorization; a decline to none',
+    `
+    account A limit=1500
+    card    a of=A
+    0100 a purchase 1000 net=N1                  | 00                  |      0 |  1000 |    500
+    0100 a purchase 300 fn=I orig=N1 net=N2      | 00                  |      0 |  1300 |    200
+    0100 a purchase 900 net=N3                   | 51                  |      0 |  1300 |    200
+    clear a purchase 900 net=N3 arn=A            | posted none         |    900 |  1300 |   -700
+    clear a purchase 1300 net=N2 arn=B           | posted networkId    |   2200 |     0 |   -700
+    hold 3                                       | 0 of 1300
+    `,
+  );
+  scenario(
+    'a purchase is matched with no announced refund, and the other way round',
+    `
+    account A limit=10000
+    card    a of=A
+    0100 a refund 500 net=N1                     | 00                  |      0 |     0 |  10000
+    0100 a purchase 500 net=N2                   | 00                  |      0 |   500 |   9500
+    clear a purchase 500 net=N1 arn=A            | posted none         |    500 |   500 |   9000
+    clear a refund 500 net=N2 arn=B              | posted none         |      0 |   500 |   9500
+    `,
+  );
+});
+
+describe('cards that change', () => {
+  scenario(
+    'by a network token: the file may name the token or the card',
+    `
+    account A limit=10000
+    card    a of=A
+    token   t for=a
+    0100 t purchase 500 net=N1                   | 00                  |      0 |   500 |   9500
+    0100 t purchase 700 net=N2                   | 00                  |      0 |  1200 |   8800
+    clear t purchase 500 net=N1 arn=A            | posted networkId    |    500 |   700 |   8800
+    clear a purchase 700 net=N2 arn=B            | posted networkId    |   1200 |     0 |   8800
+    clear a purchase 500 net=N1 arn=A            | duplicate networkId |   1200 |     0 |   8800
+    `,
+  );
+  scenario(
+    'a replaced card: the authorization stands on the old one, whichever the file names',
+    `
+    account A limit=10000
+    card    a of=A
+    0100 a purchase 500 net=N1                   | 00                  |      0 |   500 |   9500
+    0100 a purchase 700 net=N2                   | 00                  |      0 |  1200 |   8800
+    0100 a purchase 800 merchant=M1              | 00                  |      0 |  2000 |   8000
+    status a lost
+    card b of=A replaces=a
+    card c of=A replaces=b
+    clear a purchase 500 net=N1 arn=A            | posted networkId    |    500 |  1500 |   8000
+    clear c purchase 700 net=N2 arn=B            | posted networkId    |   1200 |   800 |   8000
+    clear b purchase 800 merchant=M1 arn=C       | posted amount       |   2000 |     0 |   8000
+    `,
+  );
+  scenario(
+    'another card of the account is another card',
+    `
+    account A limit=10000
+    card    a of=A
+    card    b of=A
+    0100 a purchase 500 net=N1 merchant=M1       | 00                  |      0 |   500 |   9500
+    clear b purchase 500 net=N1 merchant=M1      | posted none         |    500 |   500 |   9000
+    `,
+  );
+});
+
+describe('exactly once', () => {
+  scenario(
+    'the same record again, and the same thing from another record',
+    `
+    account A limit=10000
+    card    a of=A
+    0100 a purchase 500 net=N1                   | 00                               |      0 |   500 |   9500
+    clear a purchase 500 net=N1 arn=A rec=7      | posted networkId                 |    500 |     0 |   9500
+    clear a purchase 500 net=N1 arn=A rec=7      | already networkId                |    500 |     0 |   9500
+    clear a purchase 500 net=N1 arn=A rec=8      | duplicate networkId              |    500 |     0 |   9500
+    clear a purchase 500 net=N1 arn=A rec=7 file=F2    | duplicate networkId              |    500 |     0 |   9500
+    clear a purchase 400 net=N1 arn=A rec=9      | duplicate networkId otherAmount  |    500 |     0 |   9500
+    clear a purchase 500 net=N1 arn=B rec=10     | posted networkId overCleared     |   1000 |     0 |   9000
+    `,
+  );
+  scenario(
+    'without the acquirer reference the record itself is all there is',
+    `
+    account A limit=10000
+    card    a of=A
+    clear a purchase 500 rec=7                   | posted none                      |    500 |     0 |   9500
+    clear a purchase 500 rec=7                   | already none                     |    500 |     0 |   9500
+    clear a purchase 500 rec=8                   | posted none                      |   1000 |     0 |   9000
+    clear a purchase 500 rec=7 file=F2           | posted none                      |   1500 |     0 |   8500
+    `,
+  );
+  scenario(
+    'function, type and reversal mark make it another thing',
+    `
+    account A limit=10000
+    card    a of=A
+    clear a purchase 500 arn=A                   | posted none                      |    500 |     0 |   9500
+    clear a refund 500 arn=A                     | posted arn                       |      0 |     0 |  10000
+    clear a purchase 500 arn=A back              | posted arn                       |   -500 |     0 |  10500
+    clear a purchase 500 arn=A back              | duplicate arn                    |   -500 |     0 |  10500
+    clear a purchase 500 arn=A fn=205            | posted arn                       |   -500 |     0 |  10500
+    `,
+  );
+  scenario(
+    'what a single message has posted is not posted again, unless that was taken back',
+    `
+    account A limit=10000
+    card    a of=A
+    0200 a purchase 500 net=N1                   | 00                               |    500 |     0 |   9500
+    clear a purchase 500 net=N1 arn=A            | duplicate networkId              |    500 |     0 |   9500
+    clear a purchase 600 net=N1 arn=A            | duplicate networkId otherAmount  |    500 |     0 |   9500
+    0400 a stan=3 rrn=3                          | 00                               |      0 |     0 |  10000
+    clear a purchase 500 net=N1 arn=A            | posted networkId afterReversal   |    500 |     0 |   9500
+    0100 a purchase 700 net=N2                   | 00                               |    500 |   700 |   8800
+    0220 a purchase 700 orig=N2                  | 00                               |   1200 |     0 |   8800
+    clear a purchase 700 net=N2 arn=B            | duplicate networkId              |   1200 |     0 |   8800
+    `,
+  );
+  scenario(
+    'what a file has posted is not posted again by a financial advice',
+    `
+    account A limit=10000
+    card    a of=A
+    0100 a purchase 700 net=N2                   | 00                               |      0 |   700 |   9300
+    clear a purchase 700 net=N2 arn=B            | posted networkId                 |    700 |     0 |   9300
+    0220 a purchase 700 orig=N2                  | 00                               |    700 |     0 |   9300
+    legs 5                                       | none
+    `,
+  );
+});
