@@ -118,7 +118,7 @@ function benchDecisions(cards: number, operations: number): BenchRow[] {
 
   const approve = (i: number): void => {
     event.input.stan = i % 1_000_000;
-    if (decideMessage(context, event.input, cardAt(i, cards), NOW + i, event) !== DECIDED) undecided++;
+    if (decideMessage(context, event.input, cardAt(i, cards), NOW + i, 0, event) !== DECIDED) undecided++;
     event.sequence = ++sequence;
     applyMessage(state, event);
   };
@@ -142,7 +142,7 @@ function benchDecisions(cards: number, operations: number): BenchRow[] {
     // The reversal has a key of its own, so that it is no repeat, and names its original by DE37 and DE41.
     event.input.stan = (i + 1) % 1_000_000;
     original.input.stan = -2;
-    decideMessage(context, event.input, card, NOW, event);
+    decideMessage(context, event.input, card, NOW, 0, event);
     event.sequence = ++sequence;
     applyMessage(state, event);
   };

@@ -14,6 +14,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { disk as examineDisk } from '#src/cli/doctor.js';
+import { benchBacktest } from './backtest.bench.js';
+import { benchClearing } from './clearing.bench.js';
 import { benchDomain } from './domain.bench.js';
 import { benchEngine } from './engine.bench.js';
 import { benchExpiry } from './expiry.bench.js';
@@ -52,6 +54,8 @@ const rooms: readonly (readonly [string, (folder: string) => Promise<BenchRow[]>
   ['index', benchIndex],
   ['shard', benchShard],
   ['expiry', benchExpiry],
+  ['control', benchBacktest],
+  ['clearing', benchClearing],
 ];
 
 const say = (text: string): void => console.error(`bench: ${text}`);

@@ -56,7 +56,7 @@ export function textReport(result: LoadtestResult, options: Options): string {
     const { directory, fdatasync_p50_us: p50, fdatasync_p99_us: p99 } = env.disk;
     lines.push(`  disk of ${directory}: fdatasync p50 ${showUs(p50)}, p99 ${showUs(p99)} (4 KiB, after the run)`);
   }
-  if (env.engine) lines.push(`  engine ${JSON.stringify(env.engine)}`);
+  if (env.engine) lines.push(`  engine ${env.engine.version} · node ${env.engine.node}`);
   lines.push(
     `  ${result.target} · ${result.dialect} · ${result.connections} connections · ${result.workers} workers · ${result.mode} loop, ${result.arrival}`,
     `  ${grouped(result.accounts)} accounts, ${result.distribution} · mix ${mixText(result.mix)} · seed ${result.seed} · warm-up ${result.warmup_s} s, not counted`,

@@ -19,6 +19,7 @@ const FAILURES_SHOWN_MAX = 10;
 export interface VerifyResult {
   /** null when --verify was not asked for. */
   readonly ok: boolean | null;
+  /** Accounts and answers that were read back: fewer than chosen when the server stopped answering. */
   readonly accounts_checked: number;
   readonly accounts_wrong: number;
   /** Accounts whose hold the client knows only within bounds, because a request of theirs got no answer. */
@@ -73,8 +74,10 @@ export class Verifier {
     const note = (text: string) => {
       if (failures.length < FAILURES_SHOWN_MAX) failures.push(text);
     };
+    let accountsChecked = 0;
     let accountsWrong = 0;
     let bounded = 0;
+    let answersChecked = 0;
     let answersWrong = 0;
     let difference: number | null = null;
     let complete = true;
@@ -83,14 +86,16 @@ export class Verifier {
       await Admin.each(this.#checked, async (card) => {
         const low = totals.low[card]!;
         const high = totals.high[card]!;
-        if (low !== high) bounded++;
         const problem = await this.#account(card, low, high);
+        accountsChecked++;
+        if (low !== high) bounded++;
         if (problem === undefined) return;
         accountsWrong++;
         note(problem);
       });
       await Admin.each(answers, async (answer) => {
         const codes = await this.#admin.responseCodes(answer.rrn);
+        answersChecked++;
         if (codes.includes(answer.code)) return;
         answersWrong++;
         note(
@@ -106,10 +111,10 @@ export class Verifier {
     }
     return {
       ok: complete && accountsWrong === 0 && answersWrong === 0 && difference === 0,
-      accounts_checked: this.#checked.length,
+      accounts_checked: accountsChecked,
       accounts_wrong: accountsWrong,
       accounts_bounded: bounded,
-      answers_checked: answers.length,
+      answers_checked: answersChecked,
       answers_wrong: answersWrong,
       trial_balance_difference: difference,
       failures,

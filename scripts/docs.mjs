@@ -2,6 +2,9 @@
 // else than the code. `node scripts/docs.mjs` writes the pages, `--check` only compares (status 1 when one differs).
 // Reads dist: build first.
 import { readFileSync, writeFileSync } from 'node:fs';
+import { ctfProfile } from '../dist/clearing/ctf/profile.js';
+import { findingSpecs } from '../dist/clearing/findings.js';
+import { ipmProfile, ipmV1 } from '../dist/clearing/ipm/profile.js';
 import { linkKeys } from '../dist/cli/links.js';
 import { buildProgram } from '../dist/cli/program.js';
 import { environmentName, settings } from '../dist/cli/settings.js';
@@ -59,7 +62,73 @@ function errorTable() {
   return table(['code', 'exit status', 'name of the status'], rows);
 }
 
+const words = (name) => name.replaceAll('_', ' ');
+
+function findingsTable() {
+  const rows = Object.entries(findingSpecs).map(([code, { rule, severity, text }]) => [
+    `\`${code}\``,
+    rule,
+    severity,
+    text,
+  ]);
+  return table(['code', 'rule', 'severity', 'meaning'], rows);
+}
+
+function kindsTable() {
+  const must = (kind) => (ipmV1.required[kind] ?? []).map((field) => `DE${field}`).join(' ');
+  const rows = Object.entries(ipmV1.kinds).map(([type, kind]) => [type, words(kind), must(kind)]);
+  return table(['type/function', 'kind', 'must have'], rows);
+}
+
+function elementsTable() {
+  return table(
+    ['element', 'format', 'name'],
+    [...ipmProfile.fields.values()].map(({ field, format, name }) => [`DE${field}`, format, name]),
+  );
+}
+
+function pdsTable() {
+  const rows = [...ipmProfile.pds.values()].map(({ tag, name, form, parts }) => [
+    `PDS${String(tag).padStart(4, '0')}`,
+    name,
+    form,
+    parts.map((part) => `${words(part.name)} ${part.length}`).join(', '),
+  ]);
+  return table(['subelement', 'name', 'form', 'parts'], rows);
+}
+
+function ctfCodesTable() {
+  const rows = [...ctfProfile.codes].map(([code, { name, kinds, processingCode, reversal }]) => [
+    String(code).padStart(2, '0'),
+    name,
+    words(kinds[0] === kinds[1] ? kinds[0] : `${kinds[0]}, usage 2: ${kinds[1]}`),
+    processingCode,
+    reversal ? 'yes' : '',
+  ]);
+  return table(['code', 'name', 'kind', 'processing code', 'reversal'], rows);
+}
+
+function ctfFieldsTable() {
+  const rows = Object.entries(ctfProfile.layouts).flatMap(([layout, fields]) =>
+    Object.entries(fields).map(([name, [component, from, length]]) => [
+      layout,
+      `TCR${component}`,
+      `${from}-${from + length - 1}`,
+      words(name),
+    ]),
+  );
+  return table(['layout', 'component', 'positions', 'field'], rows);
+}
+
 const parts = {
+  clearing: {
+    findings: findingsTable,
+    kinds: kindsTable,
+    elements: elementsTable,
+    pds: pdsTable,
+    'ctf-codes': ctfCodesTable,
+    'ctf-fields': ctfFieldsTable,
+  },
   configuration: { settings: settingsTable, links: linksTable },
   cli: { commands: () => commandSection(buildProgram(io), ['holdfast']) },
   errors: { codes: errorTable },

@@ -231,6 +231,10 @@ export const PROGRAMS_MAX = 1000;
  * 64 MiB at the very worst, 2 MiB with texts of 500 characters. */
 export const RULES_MAX = 4096;
 
+/** Revisions of a program of which a shard keeps statistics of rules. All programs together have RULES_MAX rules, so at the very
+ * worst 256 x (4 096 x 16 bytes + 1 000 x 200) are 68 MB per shard; a program of 10 rules has 92 kB. */
+export const RULE_STATS_REVISIONS_MAX = 256;
+
 /** Rows of statistics of rules in one read of a shard: 32 revisions x 128 rules x 2 numbers of 9 bytes are 74 KB. */
 export const REVISION_STATS_PER_READ = 32;
 
@@ -242,11 +246,18 @@ export const PROGRAM_RULES_KEPT_MAX = 1024;
 export const BACKTESTS_KEPT_MAX = 8;
 export const BACKTEST_DECISIONS_MAX = 5000;
 
-/** Cards whose account and controls a backtest remembers: 20 000 x 500 bytes are 10 MB; one that was forgotten is read again. */
+/** Cards whose account and controls a backtest remembers: 20 000 x 500 bytes are 10 MB; one that was forgotten is read again. The
+ * texts of their controls, which may have 32 KiB each, have a bound of their own in characters. */
 export const BACKTEST_CARDS_KEPT_MAX = 20_000;
+export const BACKTEST_CONTROLS_TEXT_MAX = 16 * 2 ** 20;
 
-/** How many times longer a backtest rests than it worked: it takes a fifth of a core, and at 5 us a record (an estimate) reads 40 000 records/s. */
+/** Different controls that a backtest keeps compiled per policy and level: 1 024 x 7 kB x 2 levels x 2 policies are 28 MB. */
+export const BACKTEST_CONTROLS_COMPILED_MAX = 1024;
+
+/** How many times longer a backtest rests than it worked: it takes a fifth of a core. And the longest rest, ms: work is measured by
+ * the wall clock, as that of the segments' builder. Measured on two cores with a load of 15: 7 000 records/s, rests included. */
 export const BACKTEST_REST_FACTOR = 4;
+export const BACKTEST_REST_MS_MAX = 50;
 
 /** Largest priority of a rule: room between the ones that an operator thinks of. */
 export const RULE_PRIORITY_MAX = 1_000_000;
@@ -350,7 +361,7 @@ export const SEGMENT_MAP_BYTES = 512 * 2 ** 30;
 /** Most that shard time may run ahead of the monotonic clock in one step, in ms. */
 export const CLOCK_STEP_MS = 2000;
 
-/** Wall and monotonic clock may differ by this much, in ms, before hold expiry pauses: a step of NTP or a
+/** Wall and monotonic clock may differ by this much, in ms, before hold expiry and the roll-over of velocity windows pause: a step of NTP or a
  * leap second is below 1 s, and no hold life or window is so short that 5 s would matter. */
 export const CLOCK_DIFFERENCE_MS = 5000;
 
@@ -383,6 +394,10 @@ export const TOTALS_DAYS_AHEAD = 7;
 /** Unknown cards journaled one by one, per shard and second; beyond it they are counted. 16 shards x 200 =
  * 3 200 records/s, a few per cent of a commit's capacity. */
 export const UNKNOWN_CARDS_PER_SECOND = 200;
+
+/** Advices of unknown cards journaled per shard and second; the others get 91, and the network sends them again. A network stands in
+ * for a card nobody has now and then only: 16 shards x 20 = 320 records/s of 400 bytes are 11 GB a day at the very most. */
+export const UNKNOWN_ADVICES_PER_SECOND = 20;
 
 /** A shard that had to be rebuilt this often within the time stays down. */
 export const REBUILDS_MAX = 3;
@@ -537,9 +552,13 @@ export const PROGRAM_MCC_GROUPS_MAX = 256;
 /** Time in ms between two tries to hand programs to shards that were out of service: a rebuild takes seconds. */
 export const PROGRAM_RETRY_MS = 1000;
 
-/** Accounts and cards whose unchanging parts the event feed remembers: 10 000 x 2 x some 400 bytes are 8 MB. One that is not
+/** Accounts and cards whose unchanging parts the control thread remembers: 10 000 x 2 x some 400 bytes are 8 MB. One that is not
  * remembered costs a read of its shard. */
-export const FEED_PARTIES_MAX = 10_000;
+export const PARTIES_KEPT_MAX = 10_000;
+
+/** Records behind the place of a reader of one account up to which they are passed, 5 ms at 5 us each; of more, the account's are
+ * found by its back pointers. */
+export const FEED_FOLLOW_RECORDS = 1024;
 
 /** Clients that wait for events at a time, long polls and streams together. Each is a socket, a page of some 200 kB at most and
  * a place; the sockets are a sixth of FILES_RESERVED_MIN. */

@@ -25,6 +25,7 @@ export const ShardCounter = {
   shedIncomplete: 9,
   shedDown: 10,
   holdsExpired: 11,
+  shedAdvice: 12,
 } as const;
 
 const HISTOGRAM_BYTES = SHARD_HISTOGRAMS.length * SharedHistogram.bytes;

@@ -105,12 +105,12 @@ export const findingSpecs = {
   file_id_malformed: {
     rule: 'file id',
     severity: 'error',
-    text: 'the file id (PDS0105) is missing or not 25 characters',
+    text: 'the file id is missing or malformed',
   },
   file_id_mismatch: {
     rule: 'file id',
     severity: 'error',
-    text: 'the file id (PDS0105) of the trailer is not that of the header',
+    text: 'the file id of the trailer is not that of the header',
   },
 
   count_malformed: { rule: 'sums', severity: 'error', text: 'a count of the trailer is missing or not all digits' },
@@ -133,7 +133,12 @@ export const findingSpecs = {
   },
   mode_mismatch: { rule: 'mode', severity: 'error', text: 'a test file for production, or the reverse' },
 
-  pan_missing: { rule: 'content', severity: 'error', text: 'a presentment without a card number' },
+  function_unknown: {
+    rule: 'content',
+    severity: 'error',
+    text: 'a message that moves money with a function code (DE24) that the profile does not have',
+  },
+  pan_missing: { rule: 'content', severity: 'error', text: 'a presentment or chargeback without a card number' },
   field_missing: {
     rule: 'content',
     severity: 'error',

@@ -8,6 +8,8 @@
  */
 
 import { BlockWatch } from './blocks.js';
+import { CtfReader } from './ctf/reader.js';
+import type { DescribedRecord } from './describe.js';
 import { type EncodingName, encoding } from './encoding.js';
 import type { Finding } from './findings.js';
 import { IpmReader } from './ipm/reader.js';
@@ -15,7 +17,7 @@ import type { FileMode } from './ipm/rules.js';
 import type { ClearingRecord } from './record.js';
 import type { CurrencySums, SettlementGroup } from './totals.js';
 
-export const clearingFormats = ['ipm'] as const;
+export const clearingFormats = ['ipm', 'ctf'] as const;
 export type ClearingFormat = (typeof clearingFormats)[number];
 
 export interface ReadOptions {
@@ -67,10 +69,13 @@ export interface ClearingReader {
   push(chunk: Uint8Array): void;
   next(): boolean;
   finish(): ClearingReport;
+  /** The readable record for human eyes, masked. */
+  describe(): DescribedRecord;
 }
 
+/** @throws RangeError for a combination that there is not: CTF files are ASCII without blocks */
 export function openClearing(options: ReadOptions): ClearingReader {
-  return new IpmReader(options);
+  return options.format === 'ctf' ? new CtfReader(options) : new IpmReader(options);
 }
 
 /** Reads all of a file and says what is wrong with it. @throws what the source throws */
@@ -121,6 +126,8 @@ export class ClearingDetector {
   }
 
   finish(): DetectedFile {
+    // A length of 0x39303030 no record has, so a file that begins with the digits of a CTF header is one.
+    if (this.#head[0] === 0x39 && this.#head[1] === 0x30) return { format: 'ctf', encoding: 'ascii', blocked: false };
     const ebcdic = encoding('cp500').digits(this.#head, 4, 4) >= 0;
     return { format: 'ipm', encoding: ebcdic ? 'cp500' : 'ascii', blocked: this.#watch.blocked };
   }

@@ -11,7 +11,10 @@
  *   counted from 1). Section 8 of the domain rules says what posting does with it.
  */
 
-/** What a record is. Everything that is not named here is `other`: kept, counted, and of no effect. */
+/**
+ * What a record is. Everything that is not named here is `other`: kept, counted, and of no effect. An IPM message that moves money
+ * is never `other` in an accepted file.
+ */
 export const clearingKinds = [
   /** IPM 1644/697, CTF 90. */
   'header',

@@ -20,7 +20,7 @@ export function addClock(program: Command, run: Run): void {
   const accept = newCommand(
     clock,
     'accept',
-    'the wall clock is right as it is now: hold expiry goes on (needs the scope admin)',
+    'the wall clock is right as it is now: hold expiry and window roll-over go on (needs the scope admin)',
     ['clock accept'],
   ).option('--json', 'the answer of the API');
   addApiOptions(accept);

@@ -105,8 +105,6 @@ function isFlat(value: unknown): boolean {
 
 function flat(value: unknown): string {
   if (typeof value !== 'object' || value === null) return String(value);
-  return Object.entries(value)
-    .filter(([, inner]) => present(inner))
-    .map(([key, inner]) => `${key}=${String(inner)}`)
-    .join(' ');
+  const members = Object.entries(value).filter(([, inner]) => present(inner));
+  return members.map(([key, inner]) => `${key}=${String(inner)}`).join(' ') || 'none';
 }

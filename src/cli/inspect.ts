@@ -3,14 +3,18 @@
  * `inspect account|card|hold|expiry` ask a running server. One JSON object per line.
  */
 import type { Command } from 'commander';
+import { snakeCase } from '../domain/code-names.js';
+import { EventKind } from '../domain/codes.js';
 import { HoldfastError } from '../errors.js';
 import { SHARDS_MAX } from '../limits.js';
 import { maskJson } from '../pan-mask.js';
+import { hint } from '../suggest.js';
 import { addApiOptions, apiClient, type Json } from './api-client.js';
 import { newCommand, type Run, setAction, wholeNumber } from './command.js';
 import { eventObject, messageObject } from './record-json.js';
 
 const RECORDS_DEFAULT = 100;
+const KINDS: readonly string[] = Object.keys(EventKind).map(snakeCase);
 
 export function addInspect(program: Command, run: Run): void {
   const inspect = newCommand(program, 'inspect', 'look at records, shards, accounts, cards and holds as JSON lines', [
@@ -67,6 +71,8 @@ function addJournal(inspect: Command, run: Run): void {
   addDataDir(command);
   setAction(command, run, async (options) => {
     const only = options.kind as string | undefined;
+    if (only !== undefined && !KINDS.includes(only))
+      throw new HoldfastError('usage', `no kind ${only}${hint(only, KINDS)}`, `one of ${KINDS.join(', ')}`);
     let left = (options.limit as number | undefined) ?? RECORDS_DEFAULT;
     const print = (object: Json): void => {
       if (left === 0 || (only !== undefined && object.kind !== only)) return;

@@ -11,6 +11,7 @@ import { addDoctor } from './doctor.js';
 import { addExplain } from './explain.js';
 import { addImport } from './import.js';
 import { addInspect } from './inspect.js';
+import { addIpm } from './ipm.js';
 import { addIso } from './iso.js';
 import { addLoadtest } from './loadtest.js';
 import { addMetrics } from './metrics.js';
@@ -34,6 +35,7 @@ const commands = [
   addReplay,
   addSimulate,
   addIso,
+  addIpm,
   addLoadtest,
   addMetrics,
   addClock,
@@ -84,7 +86,8 @@ function usageStatus(error: CommanderError, program: Command, args: readonly str
     .split('\n')
     .map((line) => line.trim().replace(/\.+$/, ''))
     .filter((line) => line !== '')
-    .join('; ');
+    .join('; ')
+    .replace(/; \(Did you mean/g, ' (did you mean');
   terminal.err(`holdfast: ${text}. Next: ${commandPath(program, args)} --help`);
   return ExitStatus.usage;
 }

@@ -18,6 +18,7 @@ import {
 import { ControlKind } from '../domain/controls/verdict.js';
 import type { MessageEvent, PlainEvent, Posting } from '../domain/events.js';
 import { HoldFlag } from '../domain/hold-table.js';
+import { EntryKind } from '../domain/ledger/entry-kinds.js';
 import { ABSENT, Carried, type MessageInput, Text } from '../domain/message.js';
 import { CounterChanges } from '../domain/velocity/counter-changes.js';
 import { dialectNames } from '../iso8583/dialects.js';
@@ -79,6 +80,8 @@ function effects(event: MessageEvent): JsonObject {
   if (event.holdPlaced === 1) object.hold_placed = true;
   if (event.holdFlags !== 0) object.hold_flags = bitNames(HoldFlag, event.holdFlags);
   if (event.cardStatusAfter !== 0) object.card_status_after = codeName(CardStatus, event.cardStatusAfter);
+  if (event.windowLagMs !== 0) object.window_lag_ms = event.windowLagMs;
+  if (event.takenBack >= 0) object.taken_back = event.takenBack;
   if (event.programRevision !== 0) object.program_revision = event.programRevision;
   if (event.findingCount > 0) object.finding = findingObject(event);
   if (event.rulesAsked > 0) object.rules = rulesObject(event);
@@ -218,6 +221,10 @@ export function eventObject(shard: number, event: PlainEvent): JsonObject {
     const changes = new CounterChanges();
     changes.unpack(event.changes, 0, event.changes.length);
     object.changes = changeObjects(changes);
+  }
+  if (event.kind === EventKind.entryPosted) {
+    object.entry = codeName(EntryKind, event.entry);
+    object.day = timeText(event.day * DAY_MS).slice(0, 10);
   }
   if (event.kind === EventKind.clearingPosted) {
     object.sort = codeName(ClearingSort, event.sort);

@@ -35,7 +35,7 @@ const amount = (text: string): Option => ({
   parse: minorUnits,
 });
 const card: readonly Option[] = [
-  { flags: '--card <id>', text: 'card of the payment', member: 'card' },
+  { flags: '--card <id>', text: 'card of the payment, or a network token of it', member: 'card' },
   { flags: '--account <id>', text: 'instead of --card: the newest card of this account', member: 'account' },
 ];
 const authorization = (text: string): Option => ({
@@ -57,6 +57,12 @@ const code: Option = {
   member: 'approval_code',
 };
 const kindOf = (text: string): Option => ({ flags: '--kind <name>', text, member: 'kind' });
+
+const asFile: Option = {
+  flags: '--clearing',
+  text: 'by a record of a clearing file instead of a message',
+  member: 'clearing',
+};
 
 /** Of every message about a new payment. */
 const payment: readonly Option[] = [
@@ -142,6 +148,7 @@ const kinds: readonly Kind[] = [
       authorization('an announced refund: it is posted, by 0220'),
       amount('what is credited'),
       kindOf('refund, credit or payment_credit (refund)'),
+      asFile,
       { flags: '--announce', text: 'only announce it: nothing moves until it is posted', member: 'announce' },
       ...payment,
     ],
@@ -154,6 +161,36 @@ const kinds: readonly Kind[] = [
       ...card,
       amount('what is posted'),
       kindOf('purchase, cash, account_funding or quasi_cash (purchase)'),
+      asFile,
+      code,
+      ...payment,
+    ],
+  },
+  {
+    name: 'clearing',
+    text: 'clear a payment as a record of a clearing file would, or take its last clearing back',
+    examples: [
+      'simulate clearing --authorization auth_4w7k... --amount 4750',
+      'simulate clearing --authorization auth_4w7k... --reversal',
+      'simulate clearing --account demo-0001 --amount 1250 --network-id MCC000000000001',
+    ],
+    options: [
+      ...card,
+      authorization('the payment that it is about, when we know it'),
+      amount('what is cleared'),
+      kindOf('purchase, cash or refund (purchase)'),
+      { flags: '--reversal', text: 'take the newest clearing of the authorization back', member: 'reversal' },
+      { flags: '--partial', text: 'one of several clearings, and not the last', member: 'partial' },
+      { flags: '--arn <digits>', text: 'DE31, 23 digits (made)', member: 'arn' },
+      {
+        ...{ flags: '--interchange <minor units>', text: 'a fee of the network (PDS0146)', member: 'interchange' },
+        parse: minorUnits,
+      },
+      {
+        ...{ flags: '--settlement-amount <minor units>', text: 'DE5 (as billed)', member: 'settlement.amount' },
+        parse: minorUnits,
+      },
+      { flags: '--settlement-currency <code>', text: 'DE50, such as USD', member: 'settlement.currency' },
       code,
       ...payment,
     ],
@@ -266,7 +303,9 @@ function optionName(flags: string): string {
 interface Answer {
   authorization: (Json & { id: string; status: string; totals: Json; elements: Json[] }) | null;
   element: string | null;
-  /** Null of an expiry, which is no message. */
+  outcome?: 'posted' | 'duplicate';
+  clearing?: (Json & { id: string; type: string; amount: number; matched_by: string; flags: string[] }) | null;
+  /** Null of an expiry and of a clearing record, which are no messages. */
   iso: { reply: { decoded: { mti: string; fields: { field: number; value: string }[] } } } | null;
 }
 
@@ -274,12 +313,20 @@ const elementKeys = ['type', 'amount', 'hold_change', 'response_code', 'decline_
 
 /** The reply in words, the authorization, and the element that the message became. */
 function tell(answer: Json, terminal: Terminal): void {
-  const { authorization: shown, element, iso } = answer as unknown as Answer;
+  const { authorization: shown, element, iso, clearing, outcome } = answer as unknown as Answer;
   if (iso !== null) {
     const { mti, fields } = iso.reply.decoded;
     const reply = Object.fromEntries(fields.map(({ field, value }) => [field, value]));
     const good = ['00', '10', '85'].includes(reply[39] ?? '');
     terminal.out(paint(terminal, good ? 'green' : 'red', headline({ ...reply, 0: mti })));
+  }
+  if (outcome === 'duplicate')
+    terminal.out(paint(terminal, 'red', `duplicate of ${String(element)}: nothing was posted`));
+  else if (clearing !== null && clearing !== undefined) {
+    const { id, type, amount, matched_by, flags } = clearing;
+    terminal.out(
+      paint(terminal, 'green', `${type} ${id} amount=${amount} matched_by=${matched_by} flags=${flags.join(',')}`),
+    );
   }
   if (shown === null) return;
   terminal.out(`authorization ${shown.id} status=${shown.status} ${pairs(shown.totals, Object.keys(shown.totals))}`);

@@ -12,10 +12,11 @@ import { effectAlone, type Folded, foldElements, holdChangeOf, legsOf } from './
 import { clearingPlace, clearingType } from './clearing-object.js';
 import type { ControlContext } from './context.js';
 import { currencyCode } from './currencies.js';
-import { catchUp, type JournalRecord, readRecord } from './history.js';
+import { catchUp, isRecorded, type JournalRecord, readRecord } from './history.js';
 import { eventId, eventPlace } from './ids.js';
 import { legObjects } from './legs.js';
 import { declineReason } from './matched-rules.js';
+import type { AccountParty } from './parties.js';
 import { codeName, refused, time } from './views.js';
 
 /** A record of a message. */
@@ -62,33 +63,18 @@ export interface Owner {
   readonly program: string | undefined;
 }
 
-/** An account, its currency and its program never change: remembered, the oldest forgotten first. */
-const OWNERS_MAX = 10_000;
-const owners = new WeakMap<ControlContext, Map<string, Owner>>();
+/** An account as the objects of authorizations show it. */
+export function ownerOf({ system }: ControlContext, { id, currency, program }: AccountParty): Owner {
+  return { id, currency, program: system.programAt(program)?.program.id };
+}
 
-async function ownerOf(context: ControlContext, shard: number, slot: number): Promise<Owner | undefined> {
-  if (slot < 0) return undefined;
-  let known = owners.get(context);
-  if (known === undefined) {
-    known = new Map();
-    owners.set(context, known);
-  }
-  const key = `${shard}/${slot}`;
-  const hit = known.get(key);
-  if (hit !== undefined) return hit;
-  const result = await context.shards.read(shard, { op: 'account_slot', slot });
-  if (!result.ok) throw refused(result.code);
-  if (!('account' in result)) throw new TypeError('the shard answered no account');
-  const { id, currency, program } = result.account;
-  const owner = { id, currency, program: context.system.programAt(program)?.program.id };
-  known.set(key, owner);
-  if (known.size > OWNERS_MAX) known.delete(known.keys().next().value!);
-  return owner;
+async function ownerAt(context: ControlContext, shard: number, slot: number): Promise<Owner | undefined> {
+  return slot < 0 ? undefined : ownerOf(context, await context.parties.accountAt(shard, slot));
 }
 
 /** Everything about one authorization. */
 export async function assemble(context: ControlContext, record: MessageRecord): Promise<AuthorizationDetails> {
-  const owner = await ownerOf(context, record.shard, record.message.accountSlot);
+  const owner = await ownerAt(context, record.shard, record.message.accountSlot);
   if (hasNoElements(record.message)) return { record, owner, elements: [], hold: NO_HOLD, ...foldElements(record, []) };
   // Elements and hold are two reads: one more look settles what happened in between.
   for (let attempt = 0; ; attempt++) {
@@ -133,8 +119,7 @@ export async function recordAt(
   shard: number,
   sequence: number,
 ): Promise<FoundRecord | undefined> {
-  await catchUp(context, shard, sequence);
-  const record = readRecord(context, shard, sequence);
+  const record = (await isRecorded(context, shard, sequence)) ? readRecord(context, shard, sequence) : undefined;
   if (record === undefined) return undefined;
   const original = originalOf(record);
   const root = original > 0 ? readRecord(context, shard, original) : record;

@@ -18,6 +18,7 @@ import { RuleSet } from '../domain/rules/rule-set.js';
 import { WindowClock } from '../domain/velocity/window-clock.js';
 import { IntlZoneCalendar } from '../intl-zone-calendar.js';
 import { dialectNames } from '../iso8583/dialects.js';
+import { BACKTEST_CONTROLS_COMPILED_MAX } from '../limits.js';
 import type { ControlContext } from './context.js';
 import { declineReason, hasMatched } from './matched-rules.js';
 import { checkedRule } from './rule-check.js';
@@ -66,7 +67,7 @@ export class BacktestJudge {
   readonly #facts = new RuleFacts();
   readonly #clock = new WindowClock(new IntlZoneCalendar());
   readonly #policies = new PolicyBook(dialectNames);
-  readonly #controls = new ControlBook(this.#clock);
+  readonly #controls = new ControlBook(this.#clock, BACKTEST_CONTROLS_COMPILED_MAX);
   #policy = new Policy(0, defaultTables);
 
   /** @param rule the rule with the text that is tested */

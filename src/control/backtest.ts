@@ -1,10 +1,17 @@
 /**
  * A backtest under way: reads the records of a period, shard by shard, and has each judged. It runs in the control thread
- * and rests four times as long as it works, so authorizations and other requests do not feel it.
+ * and rests four times as long as it works (50 ms at most), so authorizations and other requests do not feel it.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MessageEvent } from '../domain/events.js';
-import { BACKTEST_CARDS_KEPT_MAX, BACKTEST_DECISIONS_MAX, BACKTEST_REST_FACTOR, LIST_SCAN_SLICE } from '../limits.js';
+import {
+  BACKTEST_CARDS_KEPT_MAX,
+  BACKTEST_CONTROLS_TEXT_MAX,
+  BACKTEST_DECISIONS_MAX,
+  BACKTEST_REST_FACTOR,
+  BACKTEST_REST_MS_MAX,
+  LIST_SCAN_SLICE,
+} from '../limits.js';
 import { BacktestJudge, type CardFacts, type Difference, type DifferenceKind } from './backtest-judge.js';
 import type { ControlContext } from './context.js';
 import { currencyCode } from './currencies.js';
@@ -44,6 +51,38 @@ interface Part {
   readonly last: number;
 }
 
+/** Cards that were read, the oldest forgotten first. */
+export class KnownCards {
+  readonly #cards = new Map<string, CardFacts>();
+  readonly #cardsMax: number;
+  readonly #textMax: number;
+  /** Characters of their controls. */
+  #text = 0;
+
+  constructor(cardsMax = BACKTEST_CARDS_KEPT_MAX, textMax = BACKTEST_CONTROLS_TEXT_MAX) {
+    this.#cardsMax = cardsMax;
+    this.#textMax = textMax;
+  }
+
+  of(shard: number, slot: number): CardFacts | undefined {
+    return this.#cards.get(`${shard}/${slot}`);
+  }
+
+  add(shard: number, slot: number, facts: CardFacts): void {
+    this.#cards.set(`${shard}/${slot}`, facts);
+    this.#text += textOf(facts);
+    for (const [key, oldest] of this.#cards) {
+      if (this.#cards.size <= this.#cardsMax && this.#text <= this.#textMax) return;
+      this.#cards.delete(key);
+      this.#text -= textOf(oldest);
+    }
+  }
+}
+
+function textOf({ card, account }: CardFacts): number {
+  return (card.controls?.length ?? 0) + (account.controls?.length ?? 0);
+}
+
 export class Backtest {
   readonly rule: RuleRecord;
   readonly number: number;
@@ -66,7 +105,7 @@ export class Backtest {
   readonly #context: ControlContext;
   readonly #judge: BacktestJudge;
   readonly #message = new MessageEvent();
-  readonly #cards = new Map<string, CardFacts>();
+  readonly #cards = new KnownCards();
   #cancelled = false;
 
   constructor(context: ControlContext, rule: RuleRecord, number: number, span: BacktestSpan) {
@@ -94,7 +133,7 @@ export class Backtest {
         await this.#take(shard, sequence);
         this.read++;
         if (++slice % LIST_SCAN_SLICE > 0) continue;
-        await sleep((performance.now() - startedMs) * BACKTEST_REST_FACTOR);
+        await sleep(Math.min(BACKTEST_REST_MS_MAX, (performance.now() - startedMs) * BACKTEST_REST_FACTOR));
         startedMs = performance.now();
       }
     }
@@ -115,7 +154,7 @@ export class Backtest {
     const message = this.#message;
     if (!this.#context.journal.readMessage(shard, sequence, message) || message.cardSlot < 0) return;
     if (this.span.account !== undefined && message.accountSlot !== this.span.account.slot) return;
-    const known = this.#cards.get(`${shard}/${message.cardSlot}`);
+    const known = this.#cards.of(shard, message.cardSlot);
     const now = known ?? (await this.#readCard(shard, message.cardSlot));
     if (this.#context.system.programAt(now.account.program)?.program.id !== this.rule.program) return;
     const { evaluated, windowUnknown, difference } = this.#judge.judge(message, now);
@@ -129,8 +168,7 @@ export class Backtest {
     if (!result.ok) throw refused(result.code);
     if (!('card' in result)) throw new TypeError('the shard answered no card');
     const facts = { card: result.card, account: result.accountView };
-    this.#cards.set(`${shard}/${slot}`, facts);
-    if (this.#cards.size > BACKTEST_CARDS_KEPT_MAX) this.#cards.delete(this.#cards.keys().next().value!);
+    this.#cards.add(shard, slot, facts);
     return facts;
   }
 

@@ -5,11 +5,12 @@
  * That one number has one card in the whole installation is decided here: every card is created through the control
  * thread, so a look into the directory of all shards plus the set of creations under way is complete.
  */
-import type { CommandResult, CreateAlias, CreateCard, IdempotencyTag } from '../domain/commands.js';
+import { randomBytes } from 'node:crypto';
+import type { CardView, CommandResult, CreateAlias, CreateCard, IdempotencyTag } from '../domain/commands.js';
 import type { Fingerprint } from '../vault/fingerprint.js';
 import { isPan, luhnCheckDigit } from '../vault/pan.js';
 import type { ControlContext } from './context.js';
-import { derive } from './idempotency.js';
+import { type ClaimedKey, derive } from './idempotency.js';
 import { ShardError } from './ports.js';
 import { ApiError } from './problem.js';
 import type { ProgramDefinition } from './system-log.js';
@@ -113,8 +114,43 @@ interface Issued {
   pan?: string;
 }
 
+export interface NumberedRequest {
+  readonly shard: number;
+  /** Index of the account's program. */
+  readonly program: number;
+  readonly draft: Draft;
+  /** The number that the caller brought; without one it is issued. */
+  readonly pan: string | undefined;
+  readonly key: ClaimedKey | undefined;
+  /** What is to blame when anything but the number is refused. */
+  readonly blame: Parameters<typeof refused>[1];
+}
+
+/**
+ * Creates a card or a network token for a request of the API; a repeat gets what the first request made.
+ * @returns the row, and what the answer says of its number
+ * @throws ApiError
+ */
+export async function createNumbered(
+  context: ControlContext,
+  { shard, program: index, draft, pan, key, blame }: NumberedRequest,
+): Promise<{ card: CardView; number: { pan?: string; pan_available?: boolean }; replayed: boolean }> {
+  const program = context.system.programAt(index)?.program;
+  if (program === undefined) throw new TypeError(`account of unknown program ${index}`);
+  const issued =
+    (key?.known === true ? await earlier(context, shard, key.tag) : undefined) ??
+    (pan === undefined
+      ? await issue(context, shard, program, draft, key?.tag.keyHash ?? randomBytes(32))
+      : await register(context, shard, program, draft, pan));
+  const { result } = issued;
+  if (!result.ok) throw refused(result.code, result.code === 'card_exists' ? { param: '/pan' } : blame);
+  if (!('card' in result) || result.card === undefined) throw new TypeError('the shard answered no card');
+  const number = pan === undefined ? shownOnce(issued) : {};
+  return { card: result.card, number, replayed: result.replayed === true };
+}
+
 /** What an answer says of a number that was issued: the number in the first answer only. */
-export function shownOnce({ result, pan }: Issued): { pan?: string; pan_available: boolean } {
+function shownOnce({ result, pan }: Issued): { pan?: string; pan_available: boolean } {
   const replayed = result.ok && 'replayed' in result && result.replayed === true;
   return replayed || pan === undefined ? { pan_available: false } : { pan, pan_available: true };
 }
@@ -123,11 +159,7 @@ export function shownOnce({ result, pan }: Issued): { pan?: string; pan_availabl
  * What an earlier request with this key did; undefined when it created no card. Asked before a repeat is decided again: the
  * rules for card numbers may have changed since, and the first answer stays the answer.
  */
-export async function earlier(
-  context: ControlContext,
-  shard: number,
-  tag: IdempotencyTag,
-): Promise<Issued | undefined> {
+async function earlier(context: ControlContext, shard: number, tag: IdempotencyTag): Promise<Issued | undefined> {
   const read = await context.shards.read(shard, { op: 'outcome', idempotency: tag });
   if (!read.ok) throw refused(read.code);
   if (!('outcome' in read)) throw new TypeError('the shard answered no outcome');
@@ -141,7 +173,7 @@ export async function earlier(
 }
 
 /** Registers a card or a token under a number that the caller brought. */
-export async function register(
+async function register(
   context: ControlContext,
   shard: number,
   program: ProgramDefinition,
@@ -158,7 +190,7 @@ export async function register(
 }
 
 /** Issues a number from the program's first BIN. */
-export async function issue(
+async function issue(
   context: ControlContext,
   shard: number,
   program: ProgramDefinition,

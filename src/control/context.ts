@@ -3,6 +3,7 @@ import type { PanFingerprinter } from '../vault/fingerprint.js';
 import type { PublicIds } from '../vault/public-ids.js';
 import type { Backtests } from './backtests.js';
 import type { IdempotencyKeys } from './idempotency.js';
+import type { Parties } from './parties.js';
 import type {
   ClockPort,
   ControlKeys,
@@ -30,6 +31,7 @@ export interface LinkInfo {
 export interface ControlContext {
   readonly shards: ShardPort;
   readonly journal: JournalPort;
+  readonly parties: Parties;
   readonly vault: VaultPort;
   readonly fingerprinter: PanFingerprinter;
   readonly directory: DirectoryPort;

@@ -11,6 +11,7 @@ import { shardOfAccount } from '../journal/placement.js';
 import { JournalReader } from '../journal/reader.js';
 import { SegmentBoard } from '../journal/segment-board.js';
 import { SystemJournal } from '../journal/system-journal.js';
+import { listenError } from '../listen-error.js';
 import { createLog, type LogFormat, type LogLevel } from '../log.js';
 import { type ClientRings, RingClient } from '../ring/client.js';
 import { ControlBlock } from '../ring/control-block.js';
@@ -30,6 +31,7 @@ import { clockPort, healthPort, metricsSources } from './engine-view.js';
 import { EventFeed } from './events/event-feed.js';
 import { IdempotencyKeys } from './idempotency.js';
 import { type IngressSnapshot, Metrics } from './metrics.js';
+import { Parties } from './parties.js';
 import type { JournalPort, SearchKeysPort } from './ports.js';
 import { profiles } from './profiles.js';
 import { ProgramFeed } from './program-feed.js';
@@ -183,6 +185,7 @@ async function start(data: ControlThreadData, main: Main): Promise<() => Promise
   const context: ControlContext = {
     shards,
     journal: journalPort(reader, new DurableHeads(board, reader)),
+    parties: new Parties(shards),
     vault: new PanVault(vaultStore, keys),
     fingerprinter: new PanFingerprinter(keys.fingerprintKey.bytes),
     directory: new CardDirectory(data.directory),
@@ -277,12 +280,7 @@ async function listen(app: ReturnType<typeof buildApp>, host: string, port: numb
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === undefined) throw error;
-    const why = code === 'EADDRINUSE' ? 'another process listens there' : code;
-    throw new HoldfastError(
-      'port_in_use',
-      `the HTTP API cannot listen on ${host}:${port}: ${why}`,
-      'free the port or change --admin-port (0 picks a free one)',
-    );
+    throw listenError(error as NodeJS.ErrnoException, 'the HTTP API', host, port, '--admin-port');
   }
   const address = app.server.address();
   if (address === null || typeof address === 'string') throw new TypeError('the admin server has no port');
@@ -291,10 +289,8 @@ async function listen(app: ReturnType<typeof buildApp>, host: string, port: numb
 
 function journalPort(reader: JournalReader, durable: DurableHeads): JournalPort {
   return {
-    head(shard) {
-      const { sequence, epoch } = reader.head(shard);
-      return { sequence, epoch };
-    },
+    head: (shard) => reader.head(shard),
+    epochOf: (shard, sequence) => reader.epochOf(shard, sequence),
     readMessage: (shard, sequence, into) => reader.readMessage(shard, sequence, into),
     readEvent: (shard, sequence) => reader.readEvent(shard, sequence),
     durable: (shard) => durable.of(shard),

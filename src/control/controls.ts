@@ -3,6 +3,7 @@
  * text. The shard keeps the text as it is and never checks it again, so nothing that is not understood passes here.
  */
 import type { AccountView, CommandResult, UpdateCard } from '../domain/commands.js';
+import { isObject } from '../domain/controls/json-reader.js';
 import { type ParsedControls, parseControls } from '../domain/controls/parse.js';
 import type { ControlLevel } from '../domain/controls/spec.js';
 import { WindowClock } from '../domain/velocity/window-clock.js';
@@ -81,11 +82,23 @@ export function controlsJson(text: string | undefined): ControlsJson {
   return text === undefined || text === '' ? {} : (JSON.parse(text) as ControlsJson);
 }
 
-/** A merge patch (RFC 7396) of the members: one that is named replaces the old one whole, null takes it away; null for all. */
+/**
+ * Controls after a JSON merge patch (RFC 7396): it goes down into objects, null takes a member away, anything else (a list
+ * too) replaces what was there; null for all of them takes all away.
+ */
 export function mergedControls(before: ControlsJson, changes: ControlsJson | null): ControlsJson {
-  if (changes === null) return {};
-  const after = Object.entries({ ...before, ...changes });
-  return Object.fromEntries(after.filter(([member, value]) => value !== null || !Object.hasOwn(changes, member)));
+  return changes === null ? {} : merged(before, changes);
+}
+
+/** Both come from JSON of at most API_BODY_DEPTH_MAX levels. */
+function merged(before: unknown, changes: ControlsJson): ControlsJson {
+  const kept = Object.entries(isObject(before) ? before : {}).filter(([name]) => !Object.hasOwn(changes, name));
+  const changed = Object.entries(changes).flatMap(([name, value]) => {
+    if (value === null) return [];
+    const old = isObject(before) && Object.hasOwn(before, name) ? before[name] : undefined;
+    return [[name, isObject(value) ? merged(old, value) : value]];
+  });
+  return Object.fromEntries([...kept, ...changed]) as ControlsJson;
 }
 
 export interface ControlsPatch {

@@ -57,7 +57,7 @@ export function healthPort(control: ControlBlock, board: SegmentBoard, shards: n
       if (seconds === 0) return [];
       const ahead = `the wall clock is ${Math.abs(seconds)} s ${seconds > 0 ? 'ahead of' : 'behind'} the monotonic clock`;
       const next = 'set it right, or run `holdfast clock accept`';
-      return [{ check: 'clock', detail: `${ahead}; hold expiry is paused; ${next}` }];
+      return [{ check: 'clock', detail: `${ahead}; hold expiry and window roll-over are paused; ${next}` }];
     },
   };
 }

@@ -14,7 +14,7 @@ import { controlsJson, readControls, zoneClock } from './controls.js';
 import { type JournalRecord, previousOf, Slices, walkChain } from './history.js';
 import { windowPointer } from './limits-object.js';
 import { type ProgramLimits, programLimits } from './program-limits.js';
-import { codeName, refused } from './views.js';
+import { codeName } from './views.js';
 
 type MessageRecord = JournalRecord & { message: MessageEvent };
 type Level = 'card' | 'account';
@@ -80,10 +80,8 @@ function readingObject(window: CompiledWindow | undefined, amount: number, count
 
 /** What the program said when the message was decided. */
 async function programOf(context: ControlContext, { shard, message }: MessageRecord): Promise<ProgramLimits> {
-  const account = await context.shards.read(shard, { op: 'account_slot', slot: message.accountSlot });
-  if (!account.ok) throw refused(account.code);
-  if (!('account' in account)) throw new TypeError('the shard answered no account');
-  const row = context.system.programAt(account.account.program);
+  const account = await context.parties.accountAt(shard, message.accountSlot);
+  const row = context.system.programAt(account.program);
   if (row === undefined || message.programRevision === 0) return programLimits(undefined);
   return programLimits(context.system.programRevision(row.program.id, message.programRevision));
 }

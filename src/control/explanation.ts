@@ -8,7 +8,7 @@ import { legsOf } from './authorization-totals.js';
 import { type AuthorizationDetails, elementObject, type MessageRecord } from './authorizations.js';
 import type { ControlContext } from './context.js';
 import { currencyCode } from './currencies.js';
-import { headOf, type JournalRecord } from './history.js';
+import type { JournalRecord } from './history.js';
 import { eventId } from './ids.js';
 import { legObjects } from './legs.js';
 import { declineReason, matchedRules } from './matched-rules.js';
@@ -95,8 +95,8 @@ function holdOf(
 
 /** Position of a record: shard, epoch and sequence. Clients treat it as opaque; `holdfast inspect journal` and `replay` read it. */
 function positionOf(context: ControlContext, record: JournalRecord): string {
-  const { epoch } = headOf(context, record.shard);
-  return `${record.shard}-${epoch}-${record.sequence}`;
+  const { shard, sequence } = record;
+  return `${shard}-${context.journal.epochOf(shard, sequence)}-${sequence}`;
 }
 
 function carriedNames(message: MessageEvent): string[] {

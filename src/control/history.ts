@@ -18,7 +18,7 @@ function seen(context: ControlContext, shard: number): number {
 }
 
 /** Head of the shard's journal now. */
-export function headOf(context: ControlContext, shard: number): { sequence: number; epoch: number } {
+export function headOf(context: ControlContext, shard: number): { sequence: number } {
   const head = context.journal.head(shard);
   const heads = known.get(context) ?? [];
   known.set(context, heads);
@@ -38,6 +38,17 @@ export async function catchUp(context: ControlContext, shard: number, sequence: 
       });
     await sleep(5);
   }
+}
+
+/**
+ * True when the sequence is recorded; the journal shows it then. What is beyond the acknowledged end nobody was told of in this
+ * history: an id that names it was made before a restore.
+ * @throws ApiError `index_behind`
+ */
+export async function isRecorded(context: ControlContext, shard: number, sequence: number): Promise<boolean> {
+  if (sequence > context.journal.durable(shard)) return false;
+  await catchUp(context, shard, sequence);
+  return true;
 }
 
 /** One record: a message event, or any other event. */

@@ -153,7 +153,7 @@ export const metricNames: MetricTable = {
   holdfast_clock_paused: {
     type: 'gauge',
     labels: [],
-    help: '1 while wall and monotonic clock differ by more than 5 s: hold expiry waits.',
+    help: '1 while wall and monotonic clock differ by more than 5 s: hold expiry and window roll-over wait.',
   },
   holdfast_clock_difference_seconds: {
     type: 'gauge',
@@ -261,6 +261,7 @@ const shardSheds = {
   queue_deadline: ShardCounter.shedDeadline,
   index_full: ShardCounter.shedFull,
   index_rebuilding: ShardCounter.shedIncomplete,
+  unknown_advice: ShardCounter.shedAdvice,
   shard_down: ShardCounter.shedDown,
 } as const;
 

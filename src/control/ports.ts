@@ -53,7 +53,9 @@ export class ShardError extends Error {
 /** Read side of the shards' journals. Everything it shows is durable. */
 export interface JournalPort {
   /** Newest durable record of the shard; sequence 0 for an empty shard. Looks at the disk: ask only when it matters. */
-  head(shard: number): { sequence: number; epoch: number };
+  head(shard: number): { sequence: number };
+  /** Epoch in which the record was written. @throws HoldfastError `record_unreadable` when it is not there */
+  epochOf(shard: number, sequence: number): number;
   /** Decodes the message event at the sequence; false when the record is of another kind or not there. */
   readMessage(shard: number, sequence: number, into: MessageEvent): boolean;
   /** Any other event, undefined when the record is a message event or not there. */

@@ -80,7 +80,7 @@ export const element = z
     advice_reason: text.describe(
       'DE48 tag 84 of an advice: stand_in_approved (S), stand_in_declined (D), completion (C).',
     ),
-    card_status: text.describe('Status that a file update gave the card.'),
+    card_status: text.describe('Status by which a file update lists the card; active: it is taken off the list.'),
     undoes: text.describe('Id of the element that a reversal or a roll-back takes back, in full or in part.'),
     rrn: text,
     stan: text,

@@ -64,7 +64,10 @@ const controlsShape = z
     countries: list(country),
     merchants: list(merchant),
     channels: z.strictObject({ deny: some(channel).optional() }),
-    per_transaction: limit.nullable(),
+    per_transaction: z
+      .union([limit, z.literal('none')])
+      .nullable()
+      .describe("`none`, or null when the object is created: no limit, whatever the program's default says."),
     cash: z.strictObject({ per_transaction: limit, velocity: z.array(window).max(CONTROL_CASH_WINDOWS_MAX) }).partial(),
     velocity: z.array(window).max(CONTROL_WINDOWS_MAX),
   })
@@ -83,7 +86,7 @@ export const controlsPatch = z
   .record(z.string(), z.unknown())
   .nullable()
   .describe(
-    'A merge patch of the members of `Controls`: one that is named replaces the old one whole, null takes it away; null for `controls` takes all away.',
+    'A JSON merge patch (RFC 7396) of `Controls`: objects are merged, null takes a member away, anything else replaces it; null for `controls` takes all away.',
   );
 
 const level = z.enum(['card', 'account']).describe('Whose control applies.');

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { dialectNames } from '../iso8583/dialects.js';
 import * as schemas from './schemas.js';
-import { authorization } from './schemas-authorizations.js';
+import { authorization, clearing } from './schemas-authorizations.js';
 
 const printable = (most: number) =>
   z.string().regex(new RegExp(`^[\\x20-\\x7e]{1,${most}}$`), `1 to ${most} printable characters`);
@@ -101,6 +101,11 @@ export const simulateAdvice = z
   .refine(namesOne, oneSubject)
   .meta({ id: 'SimulateAdvice' });
 
+const asFile = z
+  .boolean()
+  .default(false)
+  .describe('By a record of a clearing file (as `simulate/clearing`) instead of a message.');
+
 export const refundKinds = { refund: '20', credit: '26', payment_credit: '28' } as const;
 
 export const simulateRefund = z
@@ -114,6 +119,7 @@ export const simulateRefund = z
       .enum(Object.keys(refundKinds) as (keyof typeof refundKinds)[])
       .default('refund')
       .describe('DE3.'),
+    clearing: asFile,
     announce: z
       .boolean()
       .default(false)
@@ -123,11 +129,56 @@ export const simulateRefund = z
   .refine(namesOne, oneSubject)
   .meta({ id: 'SimulateRefund' });
 
+const clearingFields = {
+  settlement: z
+    .strictObject({ amount: schemas.amount, currency: schemas.currency })
+    .optional()
+    .describe('DE5 and DE50. Default: as billed.'),
+  interchange: z.int().min(0).max(AMOUNT_MAX).optional().describe('A fee (PDS0146) in the currency of the settlement.'),
+  arn: digits(23, 23).optional().describe('DE31. Made when absent.'),
+  partial: z.boolean().default(false).describe('One of several clearings, and not the last (DE25 1403).'),
+  sequence: z
+    .strictObject({ number: z.int().min(1).max(99), of: z.int().min(1).max(99) })
+    .optional()
+    .describe('Which of how many clearings.'),
+};
+
+export const clearingKinds = { purchase: 0, cash: 1, refund: 20 } as const;
+
+export const simulateClearing = z
+  .strictObject({
+    ...subject,
+    amount: schemas.amount.optional().describe('DE4, in the currency of the merchant. Not of a `reversal`.'),
+    kind: z
+      .enum(Object.keys(clearingKinds) as (keyof typeof clearingKinds)[])
+      .default('purchase')
+      .describe('Of a payment that we do not know.'),
+    reversal: z
+      .boolean()
+      .default(false)
+      .describe('Take back the newest clearing record of `authorization` (PDS0025); nothing else is looked at.'),
+    approval_code: approvalCode,
+    ...clearingFields,
+    ...transaction,
+  })
+  .refine(namesOne, oneSubject)
+  .refine((body) => (body.amount === undefined) === body.reversal, {
+    error: 'either amount or reversal',
+    path: ['amount'],
+  })
+  .refine((body) => !body.reversal || body.authorization !== undefined, {
+    error: 'a reversal names the authorization',
+    path: ['reversal'],
+  })
+  .meta({ id: 'SimulateClearing' });
+export type ClearingBody = z.output<typeof simulateClearing> & { amount: number };
+
 export const simulateForcePost = z
   .strictObject({
     card,
     amount: schemas.amount.describe('DE4, minor units of `currency`.'),
     kind: z.enum(['purchase', 'cash', 'account_funding', 'quasi_cash']).default('purchase'),
+    clearing: asFile,
     approval_code: approvalCode,
     ...transaction,
   })
@@ -173,10 +224,15 @@ export const simulation = z
     authorization: authorization
       .nullable()
       .describe('As it is after the message. Null when nothing was recorded (an answer 91 or 96).'),
-    element: z.string().nullable().describe('Id of the element that the message became.'),
+    element: z.string().nullable().describe('Id of the element that the message or record became.'),
+    outcome: z
+      .enum(['posted', 'duplicate'])
+      .optional()
+      .describe('Of a clearing record. duplicate: it was posted before, by another record or by a message.'),
+    clearing: clearing.nullable().optional().describe('The clearing record.'),
     iso: z
       .object({ request: isoMessage, reply: isoMessage })
       .nullable()
-      .describe('Null of an expiry, of which the network knows nothing.'),
+      .describe('Null of an expiry, of which the network knows nothing, and of a clearing record.'),
   })
   .meta({ id: 'Simulation' });

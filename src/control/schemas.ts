@@ -48,6 +48,12 @@ const minor = z.int().describe('Minor units; may be negative.');
 
 export const accountStatuses = ['open', 'frozen', 'closed'] as const;
 export const accountTypes = ['credit', 'prepaid', 'debit'] as const;
+/** Set and taken off by 0302. */
+const networkListing = z
+  .enum(['paused', 'expired'])
+  .nullable()
+  .describe('By which the network lists it (0302); only the network takes it off its list.');
+
 export const cardStatuses = ['inactive', 'active', 'paused', 'lost', 'stolen', 'closed', 'expired'] as const;
 
 const creditLimit = z.int().min(0).max(AMOUNT_MAX).describe('Minor units of the account currency.');
@@ -143,7 +149,10 @@ export const card = z
     expiry: z.string(),
     sequence: z.int(),
     service_code: z.string(),
-    status: z.enum(cardStatuses),
+    status: z
+      .enum(cardStatuses)
+      .describe('What decides: the one that was set, or of an active card the listing of the network.'),
+    network_listing: networkListing,
     replaces: z.string().nullable(),
     controls: ownControls,
     effective_controls: effectiveControls.optional(),
@@ -179,6 +188,7 @@ export const alias = z
     masked_pan: z.string(),
     expiry: z.string(),
     status: z.enum(cardStatuses).describe('Of the token alone; it is looked at before that of the card.'),
+    network_listing: networkListing,
     created_at: timestamp,
     pan: z.string().optional().describe('Only in the first answer to a creation without `pan`.'),
     pan_available: z.boolean().optional().describe('Answers to a creation without `pan`: false when it is a repeat.'),
@@ -241,7 +251,9 @@ export const programUpdate = z
     tables: programFields.tables
       .nullable()
       .describe('Tables that are named are replaced whole; null is the default again, for one table or for all.'),
-    controls: programFields.controls.nullable().describe('Replaced whole; null takes them away.'),
+    controls: programFields.controls
+      .nullable()
+      .describe('A JSON merge patch (RFC 7396): null takes a member away; null for `controls` takes all away.'),
   })
   .partial()
   .refine((body) => Object.keys(body).length > 0, 'nothing to change')

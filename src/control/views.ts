@@ -79,6 +79,7 @@ export function cardObject(context: ControlContext, shard: number, view: CardVie
     sequence: view.cardSequence,
     service_code: String(view.serviceCode).padStart(3, '0'),
     status: codeName(CardStatus, view.status),
+    network_listing: view.listing === 0 ? null : codeName(CardStatus, view.listing),
     replaces: view.replacesSlot < 0 ? null : context.ids.encode('card', shard, view.replacesSlot),
     ...shownControls(view.controls),
     pin: { tries_used: view.pinTries, tries_left: left, blocked: left === 0 },
@@ -96,6 +97,7 @@ export function aliasObject(context: ControlContext, shard: number, view: CardVi
     ...maskedNumber(view),
     expiry: String(view.expiry).padStart(4, '0'),
     status: codeName(CardStatus, view.status),
+    network_listing: view.listing === 0 ? null : codeName(CardStatus, view.listing),
     created_at: time(view.createdMs),
   };
 }

@@ -3,7 +3,7 @@
  * decides anything. Each row is changed only if it does not include the event yet (see shard-state.ts).
  */
 import { assert } from '../errors.js';
-import { EventKind } from './codes.js';
+import { CardStatus, EventKind, isFinalStatus } from './codes.js';
 import type {
   CardCreated,
   ClearingPosted,
@@ -19,6 +19,7 @@ import type {
 import { entryHash, hash64, keyHash64 } from './key-hash.js';
 import { component } from './ledger/chart.js';
 import { Postings } from './ledger/postings.js';
+import { isAdvice } from './message.js';
 import { addMoney } from './money.js';
 import type { ShardState } from './shard-state.js';
 import { Contribution } from './totals.js';
@@ -35,12 +36,16 @@ export function applyMessage(state: ShardState, event: MessageEvent): void {
   // A file update of a network token changes the token's row, which then includes the event as well.
   const listed = event.cardStatusAfter > 0 && event.tokenSlot >= 0 ? event.tokenSlot : cardSlot;
   if (listed !== cardSlot && state.cards.advance(listed, sequence)) {
-    state.cards.setStatus(listed, event.cardStatusAfter);
+    listCard(state, listed, event.cardStatusAfter as CardStatus);
   }
   if (cardSlot >= 0 && state.cards.advance(cardSlot, sequence)) {
-    if (event.approvalCode >= 0) state.cards.countApproval(cardSlot);
+    if (event.approvalCode >= 0) {
+      state.cards.countApproval(cardSlot);
+      if (isAdvice(event.input.mti)) state.cards.setNetworkCode(cardSlot);
+    }
     if (event.tombstone === 1) state.cards.setTombstone(cardSlot, event.timeMs);
-    if (event.cardStatusAfter > 0 && listed === cardSlot) state.cards.setStatus(cardSlot, event.cardStatusAfter);
+    if (event.cardStatusAfter > 0 && listed === cardSlot)
+      listCard(state, cardSlot, event.cardStatusAfter as CardStatus);
   }
   if (accountSlot < 0) return;
   const fresh = state.accounts.advance(accountSlot, sequence);
@@ -50,9 +55,15 @@ export function applyMessage(state: ShardState, event: MessageEvent): void {
   if (holdDelta !== 0) state.ledger.moveHolds(currency, holdDelta, sequence);
   if (event.postings.count > 0) postLegs(state, event, currency, event.postings, fresh);
   if (event.rulesAsked > 0) state.ruleStats.count(state.accounts.program(accountSlot), event);
-  if (event.changes.count > 0) state.velocity.apply(event.changes, event.timeMs, sequence);
+  if (event.changes.count > 0) state.velocity.apply(event.changes, event.windowMs, sequence);
   const { total } = contribution.read(event, currency);
   if (total !== -1) state.totals.add(contribution, total, 1, event);
+}
+
+/** What the network says of a card: lost, stolen and closed end it, anything else is a listing that can be taken off. */
+function listCard({ cards }: ShardState, slot: number, status: CardStatus): void {
+  if (isFinalStatus(status)) cards.setStatus(slot, status);
+  else cards.setListing(slot, status === CardStatus.active ? 0 : status);
 }
 
 /** Places the hold of a new authorization, or one anew, or changes the one that the element belongs to. */
@@ -182,7 +193,8 @@ function releaseHold(state: ShardState, authorization: number, event: NotDeliver
   if (holdDelta !== 0) state.ledger.moveHolds(state.accounts.currency(accountSlot), holdDelta, sequence);
   if (event.changes.length > 0) {
     changes.unpack(event.changes, 0, event.changes.length);
-    state.velocity.apply(changes, event.timeMs, sequence);
+    // Nothing is past at 0: these records do not say by which time windows counted, and the next addition tidies up.
+    state.velocity.apply(changes, 0, sequence);
   }
   return fresh;
 }

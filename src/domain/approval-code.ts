@@ -15,7 +15,8 @@
  */
 import { finishHash } from './hash.js';
 
-const CODES = 1_000_000;
+/** Codes there are: 0 to 999 999. */
+export const APPROVAL_CODES = 1_000_000;
 const HALF_BITS = 10;
 const HALF = 2 ** HALF_BITS - 1;
 /** One round for each word of the card's secret. */
@@ -48,7 +49,7 @@ export class ApprovalCodes {
   of(cardSlot: number, count: number): number {
     this.#forCard(cardSlot);
     const card = this.#card;
-    let value = count % CODES;
+    let value = count % APPROVAL_CODES;
     // 2^20 is 5 % more than a million: nearly always once.
     do {
       let left = value >>> HALF_BITS;
@@ -59,7 +60,7 @@ export class ApprovalCodes {
         right = next;
       }
       value = (left << HALF_BITS) | right;
-    } while (value >= CODES);
+    } while (value >= APPROVAL_CODES);
     return value;
   }
 

@@ -6,12 +6,16 @@
  *   f64  0 newest record · 1 created, ms
  *   u32  4 account's slot · 5 BIN · 6 slot of the replaced card + 1, 0 = none; of a network token: of its card · 7 approval codes given · 8 newest tombstone, s
  *        9 next older card of the account, slot + 1 (derived) · 10-12 fingerprint
- *        13 status | length of the PAN << 8 | last four << 16 · 14 expiry | sequence number << 16 · 15 service code
- *        | 1 << 16 for a network token | failed PINs << 24
+ *        13 own status | network's listing << 4 | length of the PAN << 8 | last four << 16 · 14 expiry | sequence number << 16 · 15 service code
+ *        | 1 << 16 for a network token | 1 << 17 when an approval has a code of the network | failed PINs << 24
  *
  * A network token is a row of its own, with its own number, expiry and status, that stands for a card.
+ *
+ * Whether a card may pay has two causes that know nothing of each other: its own status, which the issuer sets, and the network's
+ * listing, which a file update sets and takes off (decide-file-update.ts).
  */
 import { assert } from '../errors.js';
+import { CardStatus } from './codes.js';
 import { DirtyList, type RowCursor } from './columns.js';
 import type { StateDigest } from './digest.js';
 import { BLOCK_BITS, ROW_BYTES, Rows } from './rows.js';
@@ -49,9 +53,12 @@ const EXPIRY = 14;
 const SERVICE = 15;
 
 const BLOCK_VERSION = 2;
+/** In the word of the status. */
+const OWN_MASK = 0xf;
 /** In the word of the service code. */
 const SERVICE_MASK = 0xffff;
 const ALIAS = 1 << 16;
+const NETWORK_CODE = 1 << 17;
 const PIN_SHIFT = 24;
 
 export interface NewCard {
@@ -132,6 +139,11 @@ export class CardTable {
     return this.isAlias(slot) ? this.#data.u32(slot, REPLACES) - 1 : -1;
   }
 
+  /** True when an advice brought an approval code of the network's own: one of ours might be the same. */
+  hasNetworkCode(slot: number): boolean {
+    return (this.#data.u32(slot, SERVICE) & NETWORK_CODE) !== 0;
+  }
+
   /** Failed PINs since the last right one, at most 255. */
   pinTries(slot: number): number {
     return this.#data.u32(slot, SERVICE) >>> PIN_SHIFT;
@@ -161,9 +173,20 @@ export class CardTable {
     return this.#data.u32(slot, FINGERPRINT + word);
   }
 
-  /** CardStatus; 0 = the slot has no row. */
+  /** The CardStatus that decides: its own, or of an active card the network's listing. 0 = the slot has no row. */
   status(slot: number): number {
-    return this.#data.u32(slot, STATUS) & 0xff;
+    const both = this.#data.u32(slot, STATUS) & 0xff;
+    return both >>> 4 === 0 || (both & OWN_MASK) !== CardStatus.active ? both & OWN_MASK : both >>> 4;
+  }
+
+  /** The status that the issuer gave it, or that ended it. */
+  ownStatus(slot: number): number {
+    return this.#data.u32(slot, STATUS) & OWN_MASK;
+  }
+
+  /** The CardStatus by which the network lists it: paused or expired, 0 when it is on no list. */
+  listing(slot: number): number {
+    return (this.#data.u32(slot, STATUS) >>> 4) & OWN_MASK;
   }
 
   panLength(slot: number): number {
@@ -215,16 +238,34 @@ export class CardTable {
     this.dirty.pushRow(slot);
   }
 
+  /** Sets its own status; a listing stays. */
   setStatus(slot: number, status: number): void {
+    this.#setCauses(slot, status, this.listing(slot));
+  }
+
+  /** @param listing 0: off the list */
+  setListing(slot: number, listing: number): void {
+    this.#setCauses(slot, this.ownStatus(slot), listing);
+  }
+
+  #setCauses(slot: number, own: number, listing: number): void {
     const before = this.#facts(slot);
-    this.#data.setU32(slot, STATUS, (this.#data.u32(slot, STATUS) & ~0xff) | status);
+    this.#data.setU32(slot, STATUS, (this.#data.u32(slot, STATUS) & ~0xff) | own | (listing << 4));
     this.#digest.change(Table.card, slot, Field.facts, before, this.#facts(slot));
     this.dirty.pushRow(slot);
   }
 
   setPinTries(slot: number, tries: number): void {
+    this.#setService(slot, (this.#data.u32(slot, SERVICE) & 0xffffff) | (tries << PIN_SHIFT));
+  }
+
+  setNetworkCode(slot: number): void {
+    if (!this.hasNetworkCode(slot)) this.#setService(slot, this.#data.u32(slot, SERVICE) | NETWORK_CODE);
+  }
+
+  #setService(slot: number, word: number): void {
     const before = this.#extras(slot);
-    this.#data.setU32(slot, SERVICE, (this.#data.u32(slot, SERVICE) & 0xffffff) | (tries << PIN_SHIFT));
+    this.#data.setU32(slot, SERVICE, word);
     this.#sumExtras(slot, before, -1);
     this.#sumExtras(slot, this.#extras(slot), 1);
     this.dirty.pushRow(slot);
@@ -312,10 +353,10 @@ export class CardTable {
     digest.add(Table.card, slot, Field.tombstone, this.tombstoneS(slot));
   }
 
-  /** Status, expiry, sequence number and service code as one number for the digest: 8 + 14 + 10 + 10 bits at most. */
+  /** Both causes, expiry, sequence number and service code as one number for the digest: 8 + 14 + 10 + 10 bits at most. */
   #facts(slot: number): number {
     return (
-      ((this.status(slot) * 16_384 + this.expiry(slot)) * 1024 + this.cardSequence(slot)) * 1024 +
+      (((this.#data.u32(slot, STATUS) & 0xff) * 16_384 + this.expiry(slot)) * 1024 + this.cardSequence(slot)) * 1024 +
       this.serviceCode(slot)
     );
   }

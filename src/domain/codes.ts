@@ -67,6 +67,10 @@ export type AccountType = (typeof AccountType)[keyof typeof AccountType];
 export const CardStatus = { inactive: 1, active: 2, paused: 3, lost: 4, stolen: 5, closed: 6, expired: 7 } as const;
 export type CardStatus = (typeof CardStatus)[keyof typeof CardStatus];
 
+/** Closed, lost and stolen cards stay what they are. */
+export const isFinalStatus = (status: number): boolean =>
+  status === CardStatus.closed || status === CardStatus.lost || status === CardStatus.stolen;
+
 /** Steps of the decision order, in their order. */
 export const Step = {
   format: 1,

@@ -222,7 +222,10 @@ export interface CardView {
   expiry: number;
   cardSequence: number;
   serviceCode: number;
+  /** What decides: its own status, or of an active card the network's listing. */
   status: CardStatus;
+  /** By which the network lists it, 0 when it does not. */
+  listing: CardStatus | 0;
   replacesSlot: number;
   /** Slot of the card that a network token stands for, -1 for a card. */
   aliasOfSlot: number;

@@ -8,6 +8,7 @@
  *   of an authorization that we approved      0120: the hold becomes its amount (completed at a fuel pump once)
  *                                             0220: posted, and the hold is released
  *   of an increment (DE48 tag 20 = I)         0120: the hold grows by its amount and lives anew, unless we had approved it
+ *                                             0220: its amount is posted on top of what is, and releases as much of the hold
  *   of one that posted (0200, 0220)           0220: the difference is posted
  *   of one that we declined or do not know    decided as the network did, even above the limit: held, or posted
  *
@@ -147,7 +148,13 @@ function isCompleted({ history, keys }: DecisionContext, root: number): boolean 
   return false;
 }
 
-/** 0220: the postings become those of the advice, and the hold is released. False when it changes nothing. */
+/** True for one of several shipments, each of which is posted with an advice of its own: DE4 comes on top. Of credits each is whole. */
+const isPart = (input: MessageInput): boolean => input.functionCode === INCREMENT && !isCredit(input);
+
+/**
+ * 0220: the postings become those of the advice, and the hold is released. One of a part (tag 20 = I) posts its amount on top, and
+ * the hold keeps what is not posted yet. False when it changes nothing.
+ */
 function post(context: DecisionContext, policy: Policy, out: MessageEvent, root: number): boolean {
   const { state, history, keys } = context;
   const { input, accountSlot } = out;
@@ -164,13 +171,18 @@ function post(context: DecisionContext, policy: Policy, out: MessageEvent, root:
     after.setCredit(amount, owedForPurchases(state, accountSlot) - Math.min(0, before.purchases));
   } else {
     const cash = cashPart(input, state.accounts.currency(accountSlot));
-    after.setDebit(amount, cash, cash > 0 ? policy.cashFee(cash) : 0);
+    const fee = cash > 0 ? policy.cashFee(cash) : 0;
+    if (isPart(input)) after.setDebit(before.total + amount, before.cash + cash, before.fees + fee);
+    else after.setDebit(amount, cash, fee);
   }
   after.legsFrom(before, out.postings);
-  out.authorizedAfter = amount;
+  out.authorizedAfter = after.total;
   const slot = root > 0 ? state.holds.find(root) : -1;
   if (slot < 0) return true;
-  out.holdDelta = 0 - state.holds.remaining(slot);
+  const remaining = state.holds.remaining(slot);
+  const released = isPart(input) ? Math.min(remaining, amount) : remaining;
+  out.holdDelta = 0 - released;
+  out.authorizedAfter = after.total + remaining - released;
   // The announced refund has come.
   if ((state.holds.flags(slot) & HoldFlag.refund) !== 0) out.authorizedAfter = 0;
   return true;

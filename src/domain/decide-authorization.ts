@@ -3,6 +3,8 @@
  * inquiries and account verifications. A 0100 holds, a 0200 posts; the decision is the same.
  */
 
+import { MATCHABLE_MS } from '../limits.js';
+import { APPROVAL_CODES } from './approval-code.js';
 import { isPastExpiry } from './calendar.js';
 import { AccountStatus, CardStatus, ElementKind, Reason, Response, Step, Verdict } from './codes.js';
 import { currencyExponent } from './currencies.js';
@@ -40,7 +42,7 @@ export function decideAuthorization(context: DecisionContext, out: MessageEvent)
     return;
   }
   if (isChange(out)) findHold(context, out);
-  const { state, checks } = context;
+  const { checks } = context;
   const policy = policyOf(context, out.accountSlot);
   out.programRevision = policy.revision;
   beginChecks(context, policy, out);
@@ -54,8 +56,23 @@ export function decideAuthorization(context: DecisionContext, out: MessageEvent)
     checks.countApproval(out, out.element === ElementKind.authorization ? out.approvedAmount : out.holdDelta);
     if (out.changes.count > 0 && out.holdDelta > 0) out.holdFlags |= HoldFlag.counted;
   }
-  out.approvalCode = state.approvalCodes.of(out.cardSlot, state.cards.approvals(out.cardSlot));
+  out.approvalCode = approvalCodeFor(context, out);
   out.verdict(Step.approve, Verdict.pass);
+}
+
+/**
+ * The next code of the card, but none that the network gave to an advice of it: then one from the other end of the count, which the
+ * card would come to after half a million approvals. Most cards never had such an advice, and then nothing is searched.
+ */
+function approvalCodeFor({ state, history, keys }: DecisionContext, out: MessageEvent): number {
+  const { cards, approvalCodes } = state;
+  const { cardSlot } = out;
+  const count = cards.approvals(cardSlot);
+  const code = approvalCodes.of(cardSlot, count);
+  if (!cards.hasNetworkCode(cardSlot)) return code;
+  keys.forCard(cardSlot, out.fingerprint).approvalKey(code);
+  const isTaken = history.find(keys.high, keys.low, out.timeMs - MATCHABLE_MS).count > 0;
+  return isTaken ? approvalCodes.of(cardSlot, APPROVAL_CODES - 1 - (count % APPROVAL_CODES)) : code;
 }
 
 /** True for what takes money, and so counts in velocity. */

@@ -4,7 +4,7 @@
  * an import) sees its effect. A refusal is a value and has no event. All events of a command land in one frame.
  */
 import { ACCOUNTS_PER_SHARD_MAX, CARDS_PER_SHARD_MAX, CREDIT_BALANCE_MAX, CREDIT_LIMIT_MAX } from '../limits.js';
-import { AccountStatus, CardStatus, EventKind } from './codes.js';
+import { AccountStatus, type CardStatus, EventKind, isFinalStatus } from './codes.js';
 import type {
   Change,
   CommandResult,
@@ -208,7 +208,8 @@ function createAlias(state: ShardState, command: CreateAlias, nowMs: number, com
   const { cardSlot: card, fingerprint, bin, last4, panLength, expiry, status } = command;
   if (!cards.exists(card)) return refuse('card_not_found', 'there is no such card');
   if (cards.isAlias(card)) return refuse('not_a_card', 'a network token stands for a card, not for another token');
-  if (isFinal(cards.status(card))) return refuse('card_status_final', 'closed, lost and stolen cards get no token');
+  if (isFinalStatus(cards.status(card)))
+    return refuse('card_status_final', 'closed, lost and stolen cards get no token');
   if (cards.find(fingerprint[0], fingerprint[1], fingerprint[2]) >= 0) {
     return refuse('card_exists', 'a card or a token with this number exists');
   }
@@ -238,15 +239,12 @@ function createAlias(state: ShardState, command: CreateAlias, nowMs: number, com
   return { ok: true, sequence: event.sequence, ...views };
 }
 
-const isFinal = (status: number): boolean =>
-  status === CardStatus.closed || status === CardStatus.lost || status === CardStatus.stolen;
-
 function updateCard(state: ShardState, command: UpdateCard, nowMs: number, commit: Commit): CommandResult {
   const { accounts, cards } = state;
   const { cardSlot, status, pinTries, controls } = command;
   if (!cards.exists(cardSlot)) return refuse('card_not_found', 'there is no such card');
   const accountSlot = cards.account(cardSlot);
-  if (status !== undefined && isFinal(cards.status(cardSlot)) && cards.status(cardSlot) !== status) {
+  if (status !== undefined && isFinalStatus(cards.status(cardSlot)) && cards.status(cardSlot) !== status) {
     return refuse('card_status_final', 'closed, lost and stolen are final');
   }
   if (cards.isAlias(cardSlot) && (pinTries ?? controls) !== undefined) {
@@ -261,7 +259,7 @@ function updateCard(state: ShardState, command: UpdateCard, nowMs: number, commi
       timeMs: nowMs,
       cardSlot,
       accountSlot,
-      status: status ?? (cards.status(cardSlot) as CardStatus),
+      status: status ?? (cards.ownStatus(cardSlot) as CardStatus),
       pinTries: pinTries ?? -1,
       previousOfCard: cards.newest(cardSlot),
       previousOfAccount: accounts.newest(accountSlot),

@@ -2,8 +2,11 @@
  * File updates (0302): the network puts a card on or off a list. DE91 says what to do (1 add, 2 change, 3 delete), the first
  * two digits of DE127 how the card is to be answered from now on; a closed, lost or stolen card stays what it is (21), and an
  * unknown one is not found (25).
+ *
+ * A listing is a cause of its own beside the card's own status: taking it off ends the listing and neither a pause that the issuer
+ * set nor the wait for activation; and the issuer's "active" does not take the network's listing off.
  */
-import { CardStatus, Reason, Response, Step, Verdict } from './codes.js';
+import { CardStatus, isFinalStatus, Reason, Response, Step, Verdict } from './codes.js';
 import type { MessageEvent } from './events.js';
 import { decline } from './outcome.js';
 import type { ShardState } from './shard-state.js';
@@ -25,9 +28,6 @@ const statusOfAction: Readonly<Record<number, CardStatus>> = {
   62: CardStatus.paused,
 };
 
-const isFinal = (status: number): boolean =>
-  status === CardStatus.lost || status === CardStatus.stolen || status === CardStatus.closed;
-
 /** Decides the file update in `out`, whose head is filled. */
 export function decideFileUpdate(state: ShardState, out: MessageEvent): void {
   const { input, cardSlot } = out;
@@ -38,18 +38,19 @@ export function decideFileUpdate(state: ShardState, out: MessageEvent): void {
   }
   out.verdict(Step.cardKnown, Verdict.pass);
   // A listed token is listed alone: its card goes on.
-  const now = state.cards.status(out.tokenSlot >= 0 ? out.tokenSlot : cardSlot);
+  const listed = out.tokenSlot >= 0 ? out.tokenSlot : cardSlot;
+  const own = state.cards.ownStatus(listed);
   const wanted = input.fileAction === DELETE ? CardStatus.active : statusOfAction[input.fileCode]!;
-  // A card that was not activated yet declines anyway: a listing that can be lifted again must not end in its activation.
-  const same = wanted === now || (now === CardStatus.inactive && !isFinal(wanted));
-  if (isFinal(now) && wanted !== now) {
+  // Active stands for no listing.
+  const now = isFinalStatus(wanted) ? own : state.cards.listing(listed) || CardStatus.active;
+  if (isFinalStatus(own) && wanted !== own) {
     out.verdict(Step.cardStatus, Verdict.fail);
     decline(out, Response.noActionTaken, Reason.cardStatusFinal);
     return;
   }
   out.verdict(Step.cardStatus, Verdict.pass);
   out.response = Response.approved;
-  if (!same) out.cardStatusAfter = wanted;
+  if (wanted !== now) out.cardStatusAfter = wanted;
 }
 
 /** Number of the field that does not say what to do, 0 when both do. */

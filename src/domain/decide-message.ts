@@ -44,6 +44,7 @@ export const DECIDED: Decision = 0;
  * @param cardSlot slot of the card or of a network token of it, -1 when the directory does not know it; then the caller has put the PAN's fingerprint
  *   into `out.fingerprint` (zeros when the message carries no PAN).
  * @param nowMs shard time, ms since 1970 UTC.
+ * @param windowLagMs how far behind it velocity windows count, ms: 0 unless the clocks differ
  * @param out the event to fill; `out.input` may be `input` itself, which saves a copy.
  */
 export function decideMessage(
@@ -51,10 +52,12 @@ export function decideMessage(
   input: MessageInput,
   cardSlot: number,
   nowMs: number,
+  windowLagMs: number,
   out: MessageEvent,
 ): Decision {
   const { state, history, keys } = context;
   begin(state, input, cardSlot, nowMs, out);
+  out.windowLagMs = windowLagMs;
   if (!checkFormat(state, out) || !checkMessageType(context, out)) return DECIDED;
 
   const repeated = findRepeated(history, keys, out, state.duplicateWindowMs);

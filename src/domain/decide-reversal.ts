@@ -4,7 +4,7 @@
  * A reversal is always accepted. Full: everything that remains is released, and what a single message posted is posted back.
  * Partial (DE95 above zero): DE95 is what stays authorized, so the authorized total becomes the smaller of the two and never
  * grows, and the hold keeps what of it has not been cleared. A full reversal that names an increment takes back that
- * increment, once. Without an original it stands as a tombstone against the late original.
+ * increment, once, and one that names a part that was posted takes back that part. Without an original it stands as a tombstone against the late original.
  *
  * In the event of a reversal `approvedAmount` is the authorized total *after* it, in the account's currency: 0 = the
  * authorization is fully reversed.
@@ -27,7 +27,7 @@ import { approves, findOriginal, isChange, rootOf } from './originals.js';
 import { inMerchantCurrency } from './reply-facts.js';
 import type { ShardState } from './shard-state.js';
 import { readStanding, Standing } from './standing.js';
-import { Contribution } from './totals.js';
+import { Contribution, noteTakenBack, postedAmount, standingAmount } from './totals.js';
 import { isForeign } from './transaction.js';
 import { CounterChanges } from './velocity/counter-changes.js';
 
@@ -56,13 +56,14 @@ export function decideReversal(context: DecisionContext, out: MessageEvent): voi
   const root = rootOf(original);
   out.originalSequence = root;
   if (original.accountSlot < 0) return;
+  if (added >= 0) out.elementSequence = named;
   const stays = isPartial ? stayingAmount(state, original, out) : 0;
   if (original.postings.count > 0 || (classOf(original.input.mti) === 2 && approves(original))) {
-    reversePosted(context, out, root, stays);
+    if (added < 0) reversePosted(context, out, root, stays);
+    else reversePart(context, out, root, named, added);
     return;
   }
   const slot = state.holds.find(root);
-  if (added >= 0) out.elementSequence = named;
   if (slot < 0) {
     // Expired, reversed, or never approved: nothing to release. Of what was approved and not reversed yet DE95 stays, and all
     // of it when only an increment is taken back.
@@ -85,17 +86,18 @@ export function decideReversal(context: DecisionContext, out: MessageEvent): voi
   if ((flags & HoldFlag.counted) !== 0) giveBackTo(context, root, out.authorizedAfter, out.changes);
 }
 
-/** True for an increment or a replacement of another message. */
+/** True for an increment or a replacement of another message, and for a part that was posted of it. */
 const isIncrement = (event: MessageEvent): boolean => isChange(event) && event.originalSequence > 0;
 
 /**
- * What a full reversal of an increment takes back: what it added, or nothing when that was declined or has gone back already.
+ * What a full reversal of an increment (or a part) takes back: what it added, or nothing when that was declined or has gone back already.
  * -1 when the message at `named` is no increment, so that all of the authorization is meant.
  */
 function addedBy({ history, keys }: DecisionContext, named: number): number {
   const event = history.read(named);
   if (!isIncrement(event)) return -1;
-  const added = isApproval(event.response) ? Math.max(0, event.holdDelta) : 0;
+  const brought = classOf(event.input.mti) === 2 ? before.clear().addLegs(event.postings).total : event.holdDelta;
+  const added = isApproval(event.response) ? Math.max(0, brought) : 0;
   return undoneBy(history, keys, named) === Undone.no ? added : 0;
 }
 
@@ -106,6 +108,10 @@ function reversePosted(context: DecisionContext, out: MessageEvent, root: number
   readStanding(history, keys, root, after);
   after.reduceTo(Math.min(before.total, stays));
   after.legsFrom(before, out.postings);
+  if (out.postings.count > 0) {
+    const stood = standingAmount(history, keys, root, state.accounts.currency(out.accountSlot));
+    noteTakenBack(out, stood, Math.max(0, out.input.replacementAmount));
+  }
   out.approvedAmount = after.total;
   out.authorizedAfter = after.total;
   const slot = state.holds.find(root);
@@ -116,6 +122,21 @@ function reversePosted(context: DecisionContext, out: MessageEvent, root: number
     const isRefund = (state.holds.flags(slot) & HoldFlag.refund) !== 0;
     out.holdDelta = isRefund ? 0 : out.authorizedAfter - after.total - state.holds.remaining(slot);
   }
+  giveBackTo(context, root, out.authorizedAfter, out.changes);
+}
+
+/** The mirror of what one advice posted as a part; the other parts and what is still held stay. */
+function reversePart(context: DecisionContext, out: MessageEvent, root: number, named: number, added: number): void {
+  const { state, history, keys } = context;
+  const currency = state.accounts.currency(out.accountSlot);
+  noteTakenBack(out, added > 0 ? postedAmount(history.read(named), currency) : 0, 0);
+  readStanding(history, keys, root, before);
+  readStanding(history, keys, root, after);
+  after.reduceTo(Math.max(0, before.total - added));
+  after.legsFrom(before, out.postings);
+  const slot = state.holds.find(root);
+  out.authorizedAfter = after.total + (slot >= 0 ? state.holds.remaining(slot) : 0);
+  out.approvedAmount = out.authorizedAfter;
   giveBackTo(context, root, out.authorizedAfter, out.changes);
 }
 

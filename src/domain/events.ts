@@ -35,6 +35,8 @@ export class MessageEvent {
   sequence = 0;
   /** Shard time, ms since 1970 UTC. */
   timeMs = 0;
+  /** How far behind shard time the time of velocity windows stood, ms: 0 unless the clocks differed (shard/shard-clock.ts). */
+  windowLagMs = 0;
   readonly input = new MessageInput();
   element: ElementKind = 1;
   /** Slots of the tables; -1 when the card is unknown. */
@@ -66,9 +68,11 @@ export class MessageEvent {
   originalSequence = 0;
   /** Sequence of the element that a reversal undoes, where it is an increment; else 0. */
   elementSequence = 0;
+  /** Of a reversal: what it took back from the totals of its date, minor units of DE49; -1 when that is DE4 less DE95. */
+  takenBack = -1;
   /** Slot of the network token that the message came with, -1 when it named the card itself. */
   tokenSlot = -1;
-  /** CardStatus that a file update gives the card; 0 without. */
+  /** CardStatus that a file update lists the card by, active: takes it off the list; 0 without a change. */
   cardStatusAfter = 0;
   /** Revision of the program's snapshot that decided; 0 when the program had none. */
   programRevision = 0;
@@ -126,11 +130,13 @@ export class MessageEvent {
 
   /** Everything that most decisions leave as it is. */
   clearEffects(): void {
+    this.windowLagMs = 0;
     this.authorizedAfter = 0;
     this.holdPlaced = 0;
     this.holdFlags = 0;
     this.originalSequence = 0;
     this.elementSequence = 0;
+    this.takenBack = -1;
     this.tokenSlot = -1;
     this.cardStatusAfter = 0;
     this.programRevision = 0;
@@ -141,6 +147,11 @@ export class MessageEvent {
     this.cardReadings = 0;
     this.accountReadings = 0;
     this.postings.clear();
+  }
+
+  /** The time by which velocity windows count, ms since 1970 UTC. */
+  get windowMs(): number {
+    return this.timeMs - this.windowLagMs;
   }
 
   verdict(step: number, verdict: number): void {

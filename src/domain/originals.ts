@@ -20,9 +20,7 @@ function namedByNetworkId(reversal: MessageInput, original: MessageInput): boole
 
 /** DE90 names MTI, STAN, DE7 and the acquirer; the forwarder only where there was one. */
 function isOriginalDataComplete(reversal: MessageInput): boolean {
-  return (
-    reversal.originalStan >= 0 && reversal.originalTransmission >= 0 && textSize(reversal, Text.originalAcquirer) > 0
-  );
+  return namesMessage(reversal) && textSize(reversal, Text.originalAcquirer) > 0;
 }
 
 function namedByOriginalData(reversal: MessageInput, original: MessageInput): boolean {
@@ -50,16 +48,41 @@ function namedByRrn(reversal: MessageInput, original: MessageInput): boolean {
 
 const REVERSAL = 4;
 
-/** As `namedByRrn`; a DE38 of a reversal must be the code of that approval. That of an advice is the network's own. */
+/**
+ * As `namedByRrn`; a DE38 of a reversal must be the code of that approval. That of an advice is the network's own. All messages of
+ * a purchase may share DE37 and DE41, so a reversal whose DE90 names another of them does not mean this one (decision 0024): the
+ * one it means was lost, or comes later.
+ */
 function namedByRrnAndCode(reversal: MessageInput, original: MessageInput, approvalCode: number): boolean {
   if (!namedByRrn(reversal, original)) return false;
   if (classOf(reversal.mti) !== REVERSAL) return true;
-  return textSize(reversal, Text.approval) === 0 || textNumber(reversal, Text.approval) === approvalCode;
+  if (textSize(reversal, Text.approval) === 0) return !namesAnother(reversal, original);
+  return textNumber(reversal, Text.approval) === approvalCode && !namesOtherClass(reversal, original);
 }
+
+/** True when DE90 has STAN and DE7, and an MTI of another class. */
+function namesOtherClass(reversal: MessageInput, original: MessageInput): boolean {
+  return namesMessage(reversal) && reversal.originalMti >= 0 && classOf(reversal.originalMti) !== classOf(original.mti);
+}
+
+/** True when DE90 has STAN and DE7 and neither is the message's. One that was sent again may have got a new DE7. */
+function namesOtherStan(reversal: MessageInput, original: MessageInput): boolean {
+  return (
+    namesMessage(reversal) &&
+    reversal.originalStan !== original.stan &&
+    reversal.originalTransmission !== original.transmission
+  );
+}
+
+const namesAnother = (reversal: MessageInput, original: MessageInput): boolean =>
+  namesOtherClass(reversal, original) || namesOtherStan(reversal, original);
+
+const namesMessage = (reversal: MessageInput): boolean =>
+  reversal.originalStan >= 0 && reversal.originalTransmission >= 0;
 
 /** DE90 without the acquirer (or an original without one), else the reversal's own DE11 and DE7. */
 function namedByStan(reversal: MessageInput, original: MessageInput): boolean {
-  if (reversal.originalStan >= 0 && reversal.originalTransmission >= 0) {
+  if (namesMessage(reversal)) {
     const comparable = textSize(reversal, Text.originalAcquirer) > 0 && textSize(original, Text.acquirer) > 0;
     if (!comparable && matchesOriginalStan(reversal, original)) return true;
   }
@@ -79,7 +102,6 @@ export function findOriginal(history: History, keys: IndexKeys, subject: Subject
     sequence = originalAmong(history, history.find(keys.high, keys.low), subject, Rung.networkId);
     if (sequence > 0) return sequence;
   }
-  const namesStan = input.originalStan >= 0 && input.originalTransmission >= 0;
   if (isOriginalDataComplete(input)) {
     keys.stanKey(input.originalStan, input.originalTransmission);
     sequence = originalAmong(history, history.find(keys.high, keys.low), subject, Rung.originalData);
@@ -90,7 +112,7 @@ export function findOriginal(history: History, keys: IndexKeys, subject: Subject
     sequence = originalAmong(history, history.find(keys.high, keys.low), subject, Rung.rrn);
     if (sequence > 0) return sequence;
   }
-  if (namesStan) {
+  if (namesMessage(input)) {
     keys.stanKey(input.originalStan, input.originalTransmission);
     sequence = originalAmong(history, history.find(keys.high, keys.low), subject, Rung.stan);
     if (sequence > 0) return sequence;
@@ -127,11 +149,9 @@ export function approves({ element, response, approvedAmount }: MessageEvent): b
 /** DE48 tag 20 of an increment. */
 export const INCREMENT = 'I'.charCodeAt(0);
 
-/** True for an increment or a replacement, and for an advice that told of an increment and added it. */
+/** True for an increment or a replacement, and for an advice that told of an increment or posted a part, and added it. */
 export function isChange({ element, input }: MessageEvent): boolean {
-  if (element === ElementKind.completion) {
-    return input.functionCode === INCREMENT && classOf(input.mti) === 1 && sortOf(input) !== Sort.credit;
-  }
+  if (element === ElementKind.completion) return input.functionCode === INCREMENT && sortOf(input) !== Sort.credit;
   return element === ElementKind.increment || element === ElementKind.replacement;
 }
 
@@ -208,9 +228,10 @@ function tombstoneAmong(history: History, found: Found, subject: Subject, window
     if (event.tombstone !== 1 || subject.timeMs - event.timeMs > windowMs) continue;
     if (!sameCard(subject, event)) continue;
     const { input } = event;
-    // The late original has no approval code yet, so a DE38 of the reversal says nothing here.
     if (namedByNetworkId(input, subject.input) || namedByOriginalData(input, subject.input)) return sequence;
-    if (namedByRrn(input, subject.input) || namedByStan(input, subject.input)) return sequence;
+    // The late original has no approval code yet, so a DE38 of the reversal says nothing here.
+    if (namedByRrn(input, subject.input) && !namesAnother(input, subject.input)) return sequence;
+    if (namedByStan(input, subject.input)) return sequence;
   }
   return 0;
 }

@@ -71,7 +71,7 @@ export class RequestChecks {
     facts.readRequest(out.input, amount, cash);
     if (authorizedBefore >= 0) facts.asIncrement(authorizedBefore);
     const owner = cardOwner(chainRoot(this.#state.cards, cardSlot));
-    this.#check.begin(facts, card, owner, account, accountOwner(accountSlot), out.timeMs);
+    this.#check.begin(facts, card, owner, account, accountOwner(accountSlot), out.windowMs);
   }
 
   /** What program, card and account allow; declines `out` otherwise. */

@@ -53,7 +53,7 @@ export class Standing {
     return this;
   }
 
-  addLegs(legs: Postings): void {
+  addLegs(legs: Postings): this {
     for (let i = 0; i < legs.count; i++) {
       const amount = legs.amount[i]!;
       switch (legs.glAccount[i]) {
@@ -77,6 +77,7 @@ export class Standing {
           break;
       }
     }
+    return this;
   }
 
   /** Brings it down to `total`: purchases go before cash, a credit balance before purchases, the fee only with the last cent. */

@@ -8,9 +8,10 @@
  *   checkpoint row   version (1) | sequence (8) | revision (8) | length of the text in bytes (4) | text, UTF-8
  */
 import { assert } from '../errors.js';
-import { DirtyList, type RowCursor } from './columns.js';
+import type { RowCursor } from './columns.js';
 import type { StateDigest } from './digest.js';
 import { finishHash, mixBytes } from './hash.js';
+import { KeyedRows } from './keyed-rows.js';
 import type { Table } from './tables.js';
 
 const ROW_VERSION = 1;
@@ -29,18 +30,15 @@ interface TextRow {
   newest: number;
 }
 
-export class TextTable {
-  readonly #rows: TextRow[] = [];
-  readonly #placeOf = new Map<number, number>();
+export class TextTable extends KeyedRows<TextRow> {
   readonly #digest: StateDigest;
   readonly #table: Table;
   readonly #textBytesMax: number;
-  /** Places of rows whose latest content is not in the checkpoint. */
-  readonly #dirty = new DirtyList();
   #bytes = 0;
 
   /** `textBytesMax`: bound of a text in UTF-8 (limits.ts). */
   constructor(digest: StateDigest, table: Table, textBytesMax: number) {
+    super();
     this.#digest = digest;
     this.#table = table;
     this.#textBytesMax = textBytesMax;
@@ -48,59 +46,43 @@ export class TextTable {
 
   /** Rows, empty ones too. */
   get count(): number {
-    return this.#rows.length;
+    return this.rows.length;
   }
 
   /** Text under the key; empty when there is none. */
   text(key: number): string {
-    return this.#row(key)?.text ?? '';
+    return this.row(key)?.text ?? '';
   }
 
   /** Revision of the text under the key; 0 when there never was one. */
   revision(key: number): number {
-    return this.#row(key)?.revision ?? 0;
+    return this.row(key)?.revision ?? 0;
   }
 
   /** Sequence of the event that set the text under the key last; 0 when there never was one. */
   newest(key: number): number {
-    return this.#row(key)?.newest ?? 0;
+    return this.row(key)?.newest ?? 0;
   }
 
   forEach(visit: (key: number, revision: number) => void): void {
-    for (const { key, revision } of this.#rows) visit(key, revision);
+    for (const { key, revision } of this.rows) visit(key, revision);
   }
 
   /** Puts a text unless the row includes the event at `sequence` already. */
   set(key: number, text: string, revision: number, sequence: number): void {
-    const row = this.#row(key) ?? this.#add(key);
+    const row = this.row(key) ?? this.#add(key);
     if (sequence <= row.newest) return;
     this.#put(row, encoder.encode(text), text, revision, sequence);
-    this.#dirty.push(this.#placeOf.get(key)!);
-  }
-
-  get dirtyCount(): number {
-    return this.#dirty.count;
-  }
-
-  takeDirty(limit: number, visit: (key: number) => void): number {
-    return this.#dirty.take(limit, (place) => visit(this.#rows[place]!.key));
-  }
-
-  startPass(): void {
-    this.#dirty.startPass();
-  }
-
-  get passDone(): boolean {
-    return this.#dirty.passDone;
+    this.changed(key);
   }
 
   /** Length of the checkpoint row under the key. */
   rowBytes(key: number): number {
-    return HEAD_BYTES + (this.#row(key)?.bytes.length ?? 0);
+    return HEAD_BYTES + (this.row(key)?.bytes.length ?? 0);
   }
 
   writeRow(key: number, cursor: RowCursor): void {
-    const row = this.#row(key);
+    const row = this.row(key);
     assert(row !== undefined, `text row ${key} of table ${this.#table} does not exist`);
     cursor.putU8(ROW_VERSION);
     cursor.putF64(row.newest);
@@ -116,26 +98,18 @@ export class TextTable {
     const revision = cursor.f64();
     const textBytes = cursor.u32();
     assert(length === HEAD_BYTES + textBytes, `text row ${key} of table ${this.#table} has ${length} bytes`);
-    assert(this.#row(key) === undefined, `text row ${key} of table ${this.#table} is there already`);
+    assert(this.row(key) === undefined, `text row ${key} of table ${this.#table} is there already`);
     const bytes = cursor.bytes.slice(cursor.at, cursor.at + textBytes);
     cursor.at += textBytes;
     this.#put(this.#add(key), bytes, decoder.decode(bytes), revision, newest);
   }
 
   get memoryBytes(): number {
-    return this.#bytes + this.#dirty.bytes;
-  }
-
-  #row(key: number): TextRow | undefined {
-    const place = this.#placeOf.get(key);
-    return place === undefined ? undefined : this.#rows[place];
+    return this.#bytes + this.dirtyBytes;
   }
 
   #add(key: number): TextRow {
-    const row: TextRow = { key, text: '', bytes: new Uint8Array(0), revision: 0, newest: 0 };
-    this.#placeOf.set(key, this.#rows.length);
-    this.#rows.push(row);
-    return row;
+    return this.add({ key, text: '', bytes: new Uint8Array(0), revision: 0, newest: 0 });
   }
 
   #put(row: TextRow, bytes: Uint8Array, text: string, revision: number, newest: number): void {

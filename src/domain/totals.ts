@@ -6,14 +6,16 @@
  *   0400, 0420            that posted back: one more reversal of its sort, and its amount
  *   0100, 0120 approved   an inquiry: one more inquiry; anything else: one more authorization
  *
- * Amounts are those of the acquirer: DE4 in DE49, of a partial approval the approved DE4, of a partial reversal DE4 minus what
- * stays (DE95). A message of a date outside of what is kept counts nowhere.
+ * Amounts are those of the acquirer: DE4 in DE49, of a partial approval the approved DE4. All reversals of a posting together take
+ * back what stands and no more: a partial one what stood less what stays (DE95), a full one what stood. A message of a date outside of what is kept counts nowhere.
  */
 import { TOTALS_DAYS_AHEAD, TOTALS_DAYS_KEPT } from '../limits.js';
-import { Response } from './codes.js';
+import { ElementKind, EventKind, Response } from './codes.js';
 import type { MessageEvent } from './events.js';
+import type { History } from './history.js';
+import type { IndexKeys } from './index-keys.js';
 import { classOf, type MessageInput, Text } from './message.js';
-import { approves } from './originals.js';
+import { approves, isChange } from './originals.js';
 import { inMerchantCurrency } from './reply-facts.js';
 import { textNumber } from './texts.js';
 import { Sort, sortOf } from './transaction.js';
@@ -110,11 +112,59 @@ function totalOf(event: MessageEvent): Total | -1 {
 /** Minor units of DE49. */
 function amountOf(event: MessageEvent, accountCurrency: number): number {
   const { input, response, approvedAmount } = event;
-  if (classOf(input.mti) === REVERSAL) return reversedAmount(input);
+  if (classOf(input.mti) === REVERSAL) return event.takenBack >= 0 ? event.takenBack : toldBack(input);
   if (response !== Response.partial) return input.amount;
   return input.currency === accountCurrency ? approvedAmount : inMerchantCurrency(input, approvedAmount);
 }
 
-function reversedAmount({ amount, replacementAmount }: MessageInput): number {
+/** What a reversal takes back by its own words. */
+function toldBack({ amount, replacementAmount }: MessageInput): number {
   return replacementAmount > 0 ? Math.max(0, amount - replacementAmount) : Math.max(0, amount);
+}
+
+/**
+ * Notes in a reversal what it takes back, where its own words say something else: part was taken back before, DE4 is what was
+ * asked for and not what was approved, or there is none.
+ * @param stood `standingAmount` of its original before it @param stays what of that stays, minor units of DE49
+ */
+export function noteTakenBack(out: MessageEvent, stood: number, stays: number): void {
+  const back = Math.max(0, stood - stays);
+  out.takenBack = back === toldBack(out.input) ? -1 : back;
+}
+
+/** What stands posted for the authorization at `root` in the acquirer's currency (DE49), minor units: `Standing` is in the account's. */
+export function standingAmount(history: History, keys: IndexKeys, root: number, accountCurrency: number): number {
+  let stood = postedAmount(history.read(root), accountCurrency);
+  keys.elementsKey(root);
+  const found = history.find(keys.high, keys.low);
+  for (let i = 0; i < found.count; i++) {
+    const at = found.sequences[i]!;
+    // An index may hand a sequence out twice.
+    if (i > 0 && found.sequences[i - 1] === at) continue;
+    if (!history.isMessage(at)) {
+      if (history.readEvent(at)?.kind === EventKind.notDelivered) stood = 0;
+      continue;
+    }
+    const event = history.read(at);
+    if (event.originalSequence === root) stood = standingAfter(event, stood, accountCurrency);
+  }
+  return Math.max(0, stood);
+}
+
+/** What stands after one element of an authorization. */
+function standingAfter(event: MessageEvent, stood: number, accountCurrency: number): number {
+  switch (event.element) {
+    case ElementKind.reversal:
+      return event.postings.count > 0 ? stood - amountOf(event, accountCurrency) : stood;
+    case ElementKind.completion:
+      if (classOf(event.input.mti) !== FINANCIAL) return stood;
+      return postedAmount(event, accountCurrency) + (isChange(event) ? stood : 0);
+    default:
+      return stood;
+  }
+}
+
+/** What a single message posted in the acquirer's currency (DE49), 0 for any other. */
+export function postedAmount(event: MessageEvent, accountCurrency: number): number {
+  return classOf(event.input.mti) === FINANCIAL && approves(event) ? amountOf(event, accountCurrency) : 0;
 }

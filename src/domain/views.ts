@@ -46,6 +46,7 @@ export function cardRow(state: ShardState, slot: number): CardView {
     cardSequence: cards.cardSequence(slot),
     serviceCode: cards.serviceCode(slot),
     status: cards.status(slot) as CardStatus,
+    listing: cards.listing(slot) as CardStatus | 0,
     replacesSlot: cards.replaces(slot),
     aliasOfSlot: cards.aliasOf(slot),
     pinTries: cards.pinTries(slot),

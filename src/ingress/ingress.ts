@@ -21,7 +21,7 @@
  * next turns of the loop (setImmediate) before it arms the wake-up, and every read from a socket looks too.
  */
 import { monotonicUs, wallMs } from '../clock.js';
-import { classOf, isReply, MessageClass, replyMti } from '../iso8583/mti.js';
+import { classOf, isUnanswered, MessageClass, replyMti } from '../iso8583/mti.js';
 import { IN_FLIGHT_MAX, IN_FLIGHT_RECLAIM_MS, SIGN_OFF_WAIT_MS, WRITE_STALL_MS } from '../limits.js';
 import { type ClientRings, RingClient } from '../ring/client.js';
 import { ControlBlock, ShardState } from '../ring/control-block.js';
@@ -275,14 +275,14 @@ export class Ingress implements MessageSink {
       connection.link.fail(connection, 'not_iso8583', codec.request.errorText());
       return;
     }
-    if (classOf(mti) < 0) {
-      if (isResponseOfAnyVersion(mti)) counters.errors.unmatched_request++;
-      else this.#refuse(connection, header, codec, Answer.invalidTransaction);
-      return;
-    }
-    if (isReply(mti) || replyMti(mti) < 0) {
+    if (isUnanswered(mti)) {
       if (this.#stopping && this.#signOffs.takes(connection, codec.request)) return;
       counters.errors.unmatched_request++;
+      return;
+    }
+    // Another version or class, or a function or origin that the standard has not got.
+    if (replyMti(mti) < 0) {
+      this.#refuse(connection, header, codec, Answer.invalidTransaction);
       return;
     }
     if (classOf(mti) === MessageClass.networkManagement) {
@@ -452,11 +452,6 @@ function signOn(connection: Connection, header: Uint8Array | undefined): void {
   // The header of a frame dies with its read; the one of a sign-on addresses what we send of our own. (`slice` of a Buffer,
   // which a header may be, would be a view.)
   connection.signOnHeader = header === undefined ? undefined : Uint8Array.from(header);
-}
-
-/** 1110, 2130 and the like: replies of the later versions of the standard. */
-function isResponseOfAnyVersion(mti: number): boolean {
-  return (Math.floor(mti / 10) & 1) === 1;
 }
 
 function pause(ms: number): Promise<void> {

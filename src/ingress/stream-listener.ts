@@ -10,8 +10,8 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, type TLSSocket, type Server as TlsServer } from 'node:tls';
 import { monotonicUs } from '../clock.js';
-import { HoldfastError } from '../errors.js';
 import { LINK_SOCKETS_SPARE } from '../limits.js';
+import { listenError } from '../listen-error.js';
 import type { Link, Listener } from './link.js';
 import { plainAddress, tlsOptions } from './links.js';
 
@@ -53,7 +53,8 @@ export class StreamListener implements Listener {
   listen(): Promise<string> {
     const { host, port, name, portSetting } = this.#link.profile;
     return new Promise((resolve, reject) => {
-      const failed = (error: NodeJS.ErrnoException): void => reject(listenError(error, name, host, port, portSetting));
+      const failed = (error: NodeJS.ErrnoException): void =>
+        reject(listenError(error, `link ${name}`, host, port, portSetting));
       this.#server.once('error', failed);
       this.#server.listen({ host, port, backlog: 4096 }, () => {
         this.#server.off('error', failed);
@@ -136,21 +137,4 @@ export function cutLater(socket: Socket): void {
   if (socket.destroyed) return;
   const timer = setTimeout(() => socket.destroy(), LINGER_MS).unref();
   socket.once('close', () => clearTimeout(timer));
-}
-
-/** Translates the errors of listening into one that says what to change. */
-export function listenError(
-  error: NodeJS.ErrnoException,
-  name: string,
-  host: string,
-  port: number,
-  portSetting: string,
-): HoldfastError {
-  const why = error.code === 'EADDRINUSE' ? 'another process listens there' : (error.code ?? error.message);
-  return new HoldfastError(
-    'port_in_use',
-    `link ${name} cannot listen on ${host}:${port}: ${why}`,
-    `free the port or change ${portSetting} (0 picks a free one)`,
-    { cause: error },
-  );
 }

@@ -13,9 +13,9 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import type { Dialect } from '../iso8583/dialects.js';
 import { SOCKET_UNSENT_BYTES_MAX, WS_PAYLOAD_BYTES_MAX } from '../limits.js';
+import { listenError } from '../listen-error.js';
 import type { Link, Listener } from './link.js';
 import { plainAddress } from './links.js';
-import { listenError } from './stream-listener.js';
 import { gate, statusLine, WsConnection, type WsGate, type WsSocket } from './ws-connection.js';
 
 /** Seconds without traffic after which the library, having pinged in vain, ends a connection: finds half-open ones. */
@@ -140,7 +140,13 @@ export class UwsListener implements Listener {
       this.#app.listen(host, port, EXCLUSIVE_PORT, (token) => {
         if (token === false || token === undefined || token === null) {
           reject(
-            listenError(Object.assign(new Error('in use'), { code: 'EADDRINUSE' }), name, host, port, portSetting),
+            listenError(
+              Object.assign(new Error('in use'), { code: 'EADDRINUSE' }),
+              `link ${name}`,
+              host,
+              port,
+              portSetting,
+            ),
           );
           return;
         }

@@ -210,12 +210,13 @@ function describeOriginal(text: string): DescribedPart[] {
  * Masks every run of 13 digits and more, and card numbers in any grouping; undefined when a number heads track data, so that
  * the whole text is hidden.
  */
-function maskedText(text: string, own: OwnNumber): string | undefined {
+export function maskedText(text: string, own: OwnNumber): string | undefined {
   if (/\d{13,19}[=D]\d|%?B\d{13,19}\^/.test(text)) return undefined;
   return maskDigits(maskPans(own.mask(text)));
 }
 
-function printable(text: string): string {
+/** The text with everything that does not print as its hex code. */
+export function printable(text: string): string {
   // Everything but printable ASCII without the backslash.
   return text.replace(/[^\x20-\x5b\x5d-\x7e]/g, (char) =>
     char === '\\' ? '\\\\' : `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`,

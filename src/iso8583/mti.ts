@@ -4,6 +4,8 @@
  * 2 issuer, 4 other; the odd number behind each is its repeat.
  */
 
+const NOTIFICATION = 4;
+
 /** Classes of messages. */
 export const MessageClass = {
   authorization: 1,
@@ -39,6 +41,12 @@ export function replyMti(mti: number): number {
 export function isReply(mti: number): boolean {
   const kind = Math.floor(mti / 10) % 10;
   return classOf(mti) > 0 && (kind === 1 || kind === 3 || kind === 5);
+}
+
+/** True for what is never answered, of whatever version: replies (odd functions), acknowledgements and notifications (0140). */
+export function isUnanswered(mti: number): boolean {
+  const kind = Math.floor(mti / 10) % 10;
+  return (kind & 1) === 1 || kind === NOTIFICATION;
 }
 
 /** True when the sender marked the message as a repeat (0101, 0121, 0401, 0421 ...). */

@@ -9,10 +9,20 @@ import { type MessageEvent, READINGS_MAX, RULE_BITS_BYTES } from '../domain/even
 import { POSTINGS_MAX } from '../domain/ledger/postings.js';
 import { MsgpackError, type MsgpackReader, MsgpackWriter } from './msgpack.js';
 
-const Section = { links: 1, input: 2, finding: 3, rules: 4, changes: 5, readings: 6, postings: 7 } as const;
+const Section = {
+  links: 1,
+  input: 2,
+  finding: 3,
+  rules: 4,
+  changes: 5,
+  readings: 6,
+  postings: 7,
+  windowLag: 8,
+  takenBack: 9,
+} as const;
 
 /** Most bytes of the sections but the counter changes: numbers of 9 bytes, and the bit map of the rules. */
-const BYTES_MAX = (7 + 5 + 4 + 7 + 2 + 2 + READINGS_MAX * 2 + 1 + POSTINGS_MAX * 2) * 9 + RULE_BITS_BYTES + 16;
+const BYTES_MAX = (7 + 5 + 4 + 7 + 2 + 2 + READINGS_MAX * 2 + 1 + POSTINGS_MAX * 2 + 2 + 2) * 9 + RULE_BITS_BYTES + 16;
 
 const scratch = new MsgpackWriter(4096);
 let packed = new Uint8Array(1024);
@@ -27,6 +37,8 @@ export function writeEffects(out: MsgpackWriter, event: MessageEvent): void {
   writeRules(event);
   writeReadings(event);
   writePostings(event);
+  writeWindowLag(event);
+  writeTakenBack(event);
   writeChanges(event);
   out.binaryOf(scratch.bytes, 0, scratch.at);
 }
@@ -83,6 +95,19 @@ function writePostings({ postings }: MessageEvent): void {
     scratch.integer(postings.glAccount[i]!);
     scratch.integer(postings.amount[i]!);
   }
+}
+
+/** Only while the clocks differ, or after shard time was led astray. */
+function writeWindowLag({ windowLagMs }: MessageEvent): void {
+  if (windowLagMs === 0) return;
+  scratch.integer(Section.windowLag);
+  scratch.integer(windowLagMs);
+}
+
+function writeTakenBack({ takenBack }: MessageEvent): void {
+  if (takenBack === -1) return;
+  scratch.integer(Section.takenBack);
+  scratch.integer(takenBack);
 }
 
 function writeChanges({ changes }: MessageEvent): void {
@@ -142,6 +167,12 @@ function readSection(reader: MsgpackReader, into: MessageEvent): void {
       into.changes.unpack(reader.bytes, reader.at - length, reader.at);
       return;
     }
+    case Section.windowLag:
+      into.windowLagMs = reader.integer();
+      return;
+    case Section.takenBack:
+      into.takenBack = reader.integer();
+      return;
     default:
       throw new MsgpackError(`no reader for section ${section} of a message record`);
   }

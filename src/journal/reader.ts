@@ -107,6 +107,11 @@ export class JournalReader {
     return cursor.next(this.#scratch) ? undefined : cursor.plain;
   }
 
+  /** Epoch of the frame that holds the sequence. Errors as `readMessage`. */
+  epochOf(shard: number, sequence: number): number {
+    return this.#cursorAt(shard, sequence).header.epoch;
+  }
+
   /**
    * Visits the records from the sequence on, to the end of the frame that holds it at most, until the visitor returns false.
    * A message is in `message`, whose contents are those of the record during the visit only; any other event is in `event`.

@@ -45,12 +45,13 @@ export class ClockWatch {
     if (paused === context.clockPaused) return;
     context.clockPaused = paused;
     if (paused) {
-      context.ports.log('error', 'the wall clock and the monotonic clock differ: hold expiry is paused', {
-        difference_s: difference,
-        next: 'set the clock right, or run `holdfast clock accept` if it is right now',
-      });
+      context.ports.log(
+        'error',
+        'the wall clock and the monotonic clock differ: hold expiry and window roll-over are paused',
+        { difference_s: difference, next: 'set the clock right, or run `holdfast clock accept` if it is right now' },
+      );
     } else {
-      context.ports.log('warn', 'the clocks agree: hold expiry goes on', {});
+      context.ports.log('warn', 'the clocks agree: hold expiry and window roll-over go on', {});
     }
   }
 }

@@ -29,10 +29,11 @@ import { RequestChecks } from '../domain/request-checks.js';
 import { ShardState } from '../domain/shard-state.js';
 import type { Table } from '../domain/tables.js';
 import type { Decoder } from '../iso8583/decoder.js';
+import { replyMti } from '../iso8583/mti.js';
 import { type IndexChange, ShardIndex } from '../journal/shard-index.js';
 import { ShardJournal } from '../journal/shard-journal.js';
 import type { ShardHead } from '../journal/types.js';
-import { REPLY_BYTES_MAX } from '../limits.js';
+import { REPLY_BYTES_MAX, UNKNOWN_ADVICES_PER_SECOND } from '../limits.js';
 import { ReplyKind, RequestKind } from '../ring/kinds.js';
 import type { RingConsumer } from '../ring/ring.js';
 import { businessDayOfWireEntry, WIRE_HEADER_BYTES } from '../ring/wire-entry.js';
@@ -44,7 +45,7 @@ import { messageHash, Poisons } from './poison.js';
 import { writeRefusal, writeReply } from './reply.js';
 import { StageTimes } from './stage-times.js';
 import { STAGE_FIRST, STAGE_SAMPLE, type ThreadContext } from './thread-context.js';
-import { UnknownCardRate } from './unknown-card-rate.js';
+import { RatePerSecond, UnknownCardRate } from './unknown-card-rate.js';
 
 export const CARD_SLOT_MASK = 0xffffff;
 
@@ -71,6 +72,7 @@ export class LogicalShard {
   readonly #context: ThreadContext;
   readonly #decisions: DecisionContext;
   readonly #unknownCards = new UnknownCardRate();
+  readonly #unknownAdvices = new RatePerSecond(UNKNOWN_ADVICES_PER_SECOND);
   /** Roll-backs that came while the index was incomplete. */
   readonly #postponed: RollBack[] = [];
   /** Reused: a record is in the journal's buffer before the next one is decided. */
@@ -201,6 +203,11 @@ export class LogicalShard {
     const messageAt = at + WIRE_HEADER_BYTES;
     const messageEnd = at + entry.payloadLength;
     const decoded = decoder.decode(bytes, messageAt, messageEnd);
+    // A reply or a notification gets no answer, and is no request that could be decided. The ingress counts them and sends none.
+    if (replyMti(decoder.mti) < 0) {
+      this.drop(client, entry.token);
+      return;
+    }
     const { input } = context.event;
     normalize(decoder, decoded, bytes[at + 16]!, bytes[at + 18]! | (bytes[at + 19]! << 8), input);
     datesOf(input, businessDayOfWireEntry(bytes, at), context.nowMs);
@@ -256,9 +263,17 @@ export class LogicalShard {
     const cardSlot = route === 0xffffffff ? -1 : route & CARD_SLOT_MASK;
     // The message was normalized into the event's own input: nothing is copied.
     const { input } = event;
-    const decision = decideMessage(this.#decisions, input, cardSlot, context.nowMs, event);
+    const decision = decideMessage(this.#decisions, input, cardSlot, context.nowMs, context.windowLagMs, event);
     const mti = input.mti;
     const fresh = decision === DECIDED;
+    if (fresh && event.cardSlot < 0 && event.element === ElementKind.advice) {
+      // What the network decided is journaled or not accepted: 91 leaves it in the network's queue.
+      if (!this.#unknownAdvices.take(context.nowMs)) {
+        context.ports.instruments.count(ShardCounter.shedAdvice);
+        this.refuse(client, entry, Response.unavailable);
+        return 0;
+      }
+    }
     const answer = fresh ? event : this.history.read(decision);
     // Encoded before anything is kept: a reply that cannot be written must not leave a hold behind.
     const encoder = context.encoders[decoder.dialect.index]!;

@@ -11,23 +11,26 @@ import type { RingConsumer } from '../ring/ring.js';
 import { totalsOf } from './compare.js';
 import { earlierOutcome } from './idempotency.js';
 import type { LogicalShard } from './logical-shard.js';
+import type { ThreadContext } from './thread-context.js';
 
-/**
- * Answers the read of the current ring entry.
- * @param nowMs shard time, ms since 1970 UTC
- */
+/** Answers the read of the current ring entry, at the times of the turn. */
 export function handleRead(
   shard: LogicalShard,
   durable: number,
   client: number,
   entry: RingConsumer,
-  nowMs: number,
+  { nowMs, windowLagMs }: Pick<ThreadContext, 'nowMs' | 'windowLagMs'>,
 ): void {
   const payload = entry.bytes.slice(entry.payloadAt, entry.payloadAt + entry.payloadLength);
-  shard.queueResult(client, entry.token, pack(answer(shard, durable, nowMs, unpack(payload) as Read)));
+  shard.queueResult(
+    client,
+    entry.token,
+    pack(answer(shard, durable, nowMs, nowMs - windowLagMs, unpack(payload) as Read)),
+  );
 }
 
-function answer(shard: LogicalShard, durable: number, nowMs: number, read: Read): ReadResult {
+/** @param nowMs shard time, ms since 1970 UTC @param windowMs time of velocity windows */
+function answer(shard: LogicalShard, durable: number, nowMs: number, windowMs: number, read: Read): ReadResult {
   const { accounts, cards, holds } = shard.state;
   switch (read.op) {
     case 'account': {
@@ -54,14 +57,14 @@ function answer(shard: LogicalShard, durable: number, nowMs: number, read: Read)
       if (cards.isAlias(read.slot)) return { ok: false, code: 'not_a_card' };
       return {
         ok: true,
-        limits: shard.limits.ofCard(read.slot, nowMs),
+        limits: shard.limits.ofCard(read.slot, windowMs),
         ofCard: cardView(shard.state, read.slot),
         ofAccount: accountView(shard.state, cards.account(read.slot)),
       };
     case 'account_limits': {
       const slot = accounts.find(read.id);
       if (slot < 0) return { ok: false, code: 'account_not_found' };
-      return { ok: true, limits: shard.limits.ofAccount(slot, nowMs), ofAccount: accountView(shard.state, slot) };
+      return { ok: true, limits: shard.limits.ofAccount(slot, windowMs), ofAccount: accountView(shard.state, slot) };
     }
     case 'aliases':
       if (!cards.exists(read.cardSlot)) return { ok: false, code: 'card_not_found' };

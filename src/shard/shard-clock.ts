@@ -5,7 +5,8 @@
  *
  * Beside that it watches whether the two clocks agree: since the clock began (or an operator accepted the wall clock) both
  * must have gone on by the same time, within 5 s. A wall clock that was set to another day would otherwise end the holds of
- * that day, which cannot be taken back. While they differ `paused` is true, and the expiry of holds waits.
+ * that day, which cannot be taken back, and begin the limits of that day anew. While they differ `paused` is true, the expiry of
+ * holds waits, and the windows of velocity limits stand still where the clocks last agreed.
  */
 import { CLOCK_DIFFERENCE_MS, CLOCK_STEP_MS } from '../limits.js';
 
@@ -17,6 +18,8 @@ export class ShardClock {
   #lastMonotonicUs: number;
   /** Wall time at monotonic zero when the clocks agreed, ms. */
   #originMs: number;
+  /** Time of velocity windows, ms since 1970 UTC. */
+  #windowMs: number;
 
   /** @param lastMs last shard time in the journal, 0 without one. */
   constructor(lastMs: number, wallMs: number, monotonicUs: number) {
@@ -24,6 +27,7 @@ export class ShardClock {
     this.#wallMs = wallMs;
     this.#lastMonotonicUs = monotonicUs;
     this.#originMs = wallMs - monotonicUs / 1000;
+    this.#windowMs = this.dueMs;
   }
 
   /** Shard time now, whole ms since 1970 UTC. */
@@ -33,7 +37,16 @@ export class ShardClock {
     this.#lastMonotonicUs = monotonicUs;
     this.differenceMs = wallMs - monotonicUs / 1000 - this.#originMs;
     this.#last = Math.max(this.#last, Math.floor(Math.min(wallMs, this.#last + elapsedMs + CLOCK_STEP_MS)));
+    if (!this.paused) this.#windowMs = Math.max(this.#windowMs, this.dueMs);
     return this.#last;
+  }
+
+  /**
+   * How far behind shard time velocity windows count, ms: 0 while the two clocks agree and always did. The time of windows never
+   * runs backwards. While the clocks differ it stands still, and like `dueMs` it does not follow shard time ahead of the wall clock.
+   */
+  get windowLagMs(): number {
+    return this.#last - this.#windowMs;
   }
 
   /** True while the clocks differ by more than CLOCK_DIFFERENCE_MS. */

@@ -152,6 +152,7 @@ export class ShardHost {
     context.nowUs = context.ports.monotonicUs();
     context.inTurn = 0;
     context.nowMs = this.#o.clock.now(this.#o.wallMs(), context.nowUs);
+    context.windowLagMs = this.#o.clock.windowLagMs;
     this.#clockWatch.look();
     lane.poll();
     const handled = this.#drain();
@@ -317,7 +318,7 @@ export class ShardHost {
         return;
       case RequestKind.read:
         if (shard.refusesAgain(client, entry)) return;
-        handleRead(shard, this.#o.lane.durable(shard.number), client, entry, this.#o.context.nowMs);
+        handleRead(shard, this.#o.lane.durable(shard.number), client, entry, this.#o.context);
         return;
       default:
         throw new HoldfastError('internal', `ring entry of unknown kind ${entry.kind}`);

@@ -50,13 +50,15 @@ export class ThreadContext {
   readonly decoders: readonly Decoder[] = dialectNames.map((name) => new Decoder(dialect(name)));
   readonly encoders: readonly Encoder[] = dialectNames.map((name) => new Encoder(dialect(name)));
   /** Compiled controls, shared by the shards of the thread. */
-  readonly controlBook = new ControlBook(new WindowClock(new IntlZoneCalendar()));
+  readonly controlBook: ControlBook;
   /** Compiled policies of programs, shared by the shards of the thread. */
   readonly policyBook = new PolicyBook(dialectNames);
   /** The event that is being decided. */
   readonly event = new MessageEvent();
   /** Shard time of this turn, ms since 1970 UTC. */
   nowMs = 0;
+  /** How far behind it velocity windows count, ms: 0 unless the clocks differ (shard-clock.ts). */
+  windowLagMs = 0;
   /** Monotonic time of this turn's begin, us. */
   nowUs = 0;
   /** True while wall and monotonic clock differ: what only time decides must wait (shard-clock.ts). */
@@ -68,6 +70,10 @@ export class ThreadContext {
 
   constructor(ports: ThreadPorts) {
     this.ports = ports;
+    const clock = new WindowClock(new IntlZoneCalendar(), (zone) =>
+      ports.log('error', "the time zone of a window is not in this Node's database: the window follows UTC", { zone }),
+    );
+    this.controlBook = new ControlBook(clock);
   }
 }
 

@@ -257,7 +257,7 @@ function prepare(root: string, create: boolean): boolean {
   const missing = !existsSync(root);
   try {
     if (missing) {
-      mkdirSync(root, { recursive: true, mode: 0o700 });
+      makeWithParents(root);
       syncDirectory(dirname(root));
     }
     entries = readdirSync(root, { withFileTypes: true });
@@ -272,6 +272,21 @@ function prepare(root: string, create: boolean): boolean {
     throw unusable(`${root} is in use for something else (it holds ${name})`, 'name an empty directory');
   }
   return missing;
+}
+
+/**
+ * Makes a directory and what is missing above it. Not by the option `recursive`: where the system answers ENOENT although
+ * the parent is there (/proc), Node 20 tries for ever and no signal but SIGKILL ends it.
+ */
+function makeWithParents(path: string): void {
+  if (existsSync(path)) return;
+  makeWithParents(dirname(path));
+  try {
+    mkdirSync(path, { mode: 0o700 });
+  } catch (error) {
+    // Another start made it meanwhile.
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST' || !existsSync(path)) throw error;
+  }
 }
 
 function isForeign(entry: Dirent): boolean {

@@ -222,7 +222,7 @@ describe('re-encoding', () => {
               kind: 'other',
               messageType: 1644,
               functionCode: 0,
-              elements: fields,
+              elements: fields as Record<number, string>,
               pds,
             }),
           );

@@ -250,6 +250,13 @@ describe('inspect', () => {
     ).toEqual([5, 6]);
     expect(jsonLines((await say([...some, '--kind', 'payment'])).out).map(({ shard }) => shard)).toEqual([1, 2, 3]);
     expect((await say([...some, '--shard', '4'])).status).toBe(64);
+    expect(await say([...some, '--kind', 'payments'])).toMatchObject({
+      status: 64,
+      out: '',
+      err: expect.stringMatching(
+        /^holdfast: no kind payments \(did you mean payment\?\)\. Next: one of account_created, /,
+      ),
+    });
     expect((await say([...some, '--shard', '0'])).out).toBe('');
   });
 

@@ -53,12 +53,12 @@ describe('help', () => {
 
 describe('mistakes', () => {
   test.each([
-    [['sevre'], "holdfast: unknown command 'sevre'; (Did you mean serve?). Next: holdfast --help"],
+    [['sevre'], "holdfast: unknown command 'sevre' (did you mean serve?). Next: holdfast --help"],
     [
       ['serve', '--treads', '2'],
-      "holdfast: unknown option '--treads'; (Did you mean --threads?). Next: holdfast serve --help",
+      "holdfast: unknown option '--treads' (did you mean --threads?). Next: holdfast serve --help",
     ],
-    [['iso', 'sned'], "holdfast: unknown command 'sned'; (Did you mean send?). Next: holdfast iso --help"],
+    [['iso', 'sned'], "holdfast: unknown command 'sned' (did you mean send?). Next: holdfast iso --help"],
     [['iso', 'describe'], "holdfast: missing required argument 'hex'. Next: holdfast iso describe --help"],
     [
       ['doctor', 'now'],

@@ -26,6 +26,13 @@ const replay = (...args: string[]) => say(['replay', '--data-dir', data, ...args
 const report = async (...args: string[]) => JSON.parse((await replay(...args, '--json')).out);
 
 describe('replay', () => {
+  test('for people, a list or a group of nothing is said to be none', async () => {
+    const { status, out } = await replay('--until', '1-1-2');
+    expect(status).toBe(0);
+    expect(out).toContain('\n  posted_by_component: none\n');
+    expect(out).not.toMatch(/: *\n(?! {3})/);
+  });
+
   test('an account as it was after each record', async () => {
     const seen: unknown[][] = [];
     for (let sequence = 1; sequence <= 7; sequence++) {

@@ -56,7 +56,7 @@ beforeAll(async () => {
 describe('beside a running server', () => {
   test('one line, whose debits and credits are those of the trial balance', async () => {
     const { body } = await server.get('/v1/ledger/trial-balance');
-    const { currencies } = body as Turnovers;
+    const { currencies } = body as unknown as Turnovers;
     const { status, out, err } = await verify(server.dataDir);
     expect([status, err]).toEqual([0, '']);
     const [, records, , debits, credits] = OK.exec(out)!;

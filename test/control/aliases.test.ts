@@ -65,6 +65,7 @@ describe('network tokens', () => {
       masked_pan: `999999******${pan.slice(-4)}`,
       expiry: '2912',
       status: 'active',
+      network_listing: null,
       created_at: expect.any(String),
       pan,
       pan_available: true,
@@ -167,6 +168,22 @@ describe('network tokens', () => {
     const back = await h.call('POST', '/v1/simulate/reversal', { authorization: sent.body.authorization.id });
     expect(back.body.iso.request.decoded).toMatchObject(numberIn);
     expect(back.body.authorization).toMatchObject({ status: 'reversed', token: made.body.id });
+  });
+
+  it('find the authorizations that came with their number, and no others of the card', async () => {
+    const card = await newCard();
+    const [one, other] = [1, 2].map(() => h.call('POST', `/v1/cards/${card}/aliases`, {}));
+    const [first, second] = [(await one!).body.id, (await other!).body.id];
+    const paid: string[] = [];
+    for (const id of [first, card, second, first]) paid.push(String((await simulated(id, { rrn: '632700000009' })).id));
+    const found = async (query: string): Promise<string[]> =>
+      (await h.call('GET', `/v1/authorizations?${query}`)).body.data.map(({ id }: { id: string }) => id);
+    expect(await found(`card=${first}`)).toEqual([paid[3], paid[0]]);
+    expect(await found(`card=${second}`)).toEqual([paid[2]]);
+    expect(await found(`card=${card}`)).toEqual([...paid].reverse());
+    expect(await found(`card=${first}&limit=1&starting_after=${paid[3]}`)).toEqual([paid[0]]);
+    expect(await found(`card=${second}&rrn=632700000009`)).toEqual([paid[2]]);
+    expect(await found(`card=${second.replace('alias', 'card')}`)).toEqual([]);
   });
 
   it('are refused for cards that are over, and under ids of other things', async () => {

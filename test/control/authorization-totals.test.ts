@@ -85,6 +85,7 @@ const steps = fc.array(
     kind: fc.constantFrom(
       ...['authorization', 'single', 'increment', 'replace', 'completion', 'post', 'reversal', 'partial'],
       ...['announce', 'refund', 'post_refund', 'stand_in', 'force_post', 'roll_back', 'undo_last', 'expire'],
+      ...['clear', 'clear_part', 'clear_refund', 'take_back'],
     ),
     amount: fc.integer({ min: 1, max: 40_000 }),
     at: fc.nat(),
@@ -100,6 +101,7 @@ describe('totals', () => {
         await h.call('POST', '/v1/accounts', { id: 'acc', credit_limit: 100_000 });
         const { id: card } = (await h.call('POST', '/v1/cards', { account: 'acc', expiry: '2912' })).body;
         const ids: string[] = [];
+        let forced = 0;
         for (const { kind, amount, at } of list) {
           const authorization = ids[at % Math.max(1, ids.length)];
           const calls: Record<string, [string, object]> = {
@@ -117,11 +119,15 @@ describe('totals', () => {
             post_refund: ['refund', { authorization, amount }],
             force_post: ['force_post', { card, amount }],
             expire: ['expire', { authorization }],
+            clear: ['clearing', { authorization, amount }],
+            clear_part: ['clearing', { authorization, amount, partial: true }],
+            clear_refund: ['refund', { authorization, amount, clearing: true }],
+            take_back: ['clearing', { authorization, reversal: true }],
           };
           const last =
             authorization === undefined
               ? undefined
-              : (await h.call('GET', `/v1/authorizations/${authorization}`)).body.elements.at(-1).id;
+              : (await h.call('GET', `/v1/authorizations/${authorization}`)).body.elements.at(-1)!.id;
           calls.undo_last = ['reversal', { authorization: last }];
           if (kind === 'roll_back') {
             const place = last === undefined ? undefined : h.context.ids.decode('evt', `evt${last.slice(4)}`);
@@ -132,10 +138,12 @@ describe('totals', () => {
           const answer = await h.call('POST', `/v1/simulate/${call}`, body);
           // Without an authorization to speak of, or an open hold, or a refund that is none.
           if (answer.status !== 201) expect(answer.status).toBe(422);
+          // A clearing of what was declined is a force post: it belongs to no authorization.
+          else if (answer.body.authorization === null) forced += answer.body.clearing.amount;
           else if (!ids.includes(answer.body.authorization.id)) ids.push(answer.body.authorization.id);
         }
         const account = (await h.call('GET', '/v1/accounts/acc')).body.balances;
-        let [heldSum, postedSum] = [0, 0];
+        let [heldSum, postedSum] = [0, forced];
         for (const id of ids) {
           const { totals, type, status, hold } = (await h.call('GET', `/v1/authorizations/${id}`)).body;
           for (const value of Object.values(totals)) expect(value).toBeGreaterThanOrEqual(0);

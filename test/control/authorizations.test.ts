@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { type Fields, pack } from '../../src/iso8583/message.js';
+import { READ_CATCH_UP_MS } from '../../src/limits.js';
 import { WIRE_HEADER_BYTES } from '../../src/ring/wire-entry.js';
 import { type Harness, makeHarness, restart } from './harness.js';
 
@@ -277,6 +278,29 @@ describe('the list', () => {
     expect(ids(await h.call('GET', `/v1/authorizations?rrn=ABCDEF000001&card=${card}`))).toEqual([one]);
   });
 
+  it('finds nothing under an id from ahead of the journal, which a restore has left behind', async () => {
+    const { id } = (await authorize()).body.authorization;
+    const { shard, number } = h.context.ids.decode('auth', id)!;
+    const lost = h.context.ids.encode('auth', shard, number + 1000);
+    const startedMs = performance.now();
+    const event = h.context.ids.encode('evt', shard, number + 1000);
+    for (const path of [lost, `${lost}/explain`, event.replace('evt', 'elem')])
+      expect((await h.call('GET', `/v1/authorizations/${path}`)).status).toBe(404);
+    expect((await h.call('GET', `/v1/payments/${event.replace('evt', 'pay')}`)).status).toBe(404);
+    const list = await h.call('GET', `/v1/authorizations?starting_after=${lost}`);
+    expect([list.status, list.body.param]).toEqual([400, 'starting_after']);
+    expect(performance.now() - startedMs).toBeLessThan(READ_CATCH_UP_MS);
+  });
+
+  it('explains with the epoch of the record, and not that of today', async () => {
+    const { id } = (await authorize()).body.authorization;
+    const { shard, number } = h.context.ids.decode('auth', id)!;
+    const at = async () => (await h.call('GET', `/v1/authorizations/${id}/explain`)).body.journal.position;
+    expect(await at()).toBe(`${shard}-1-${number}`);
+    h.engine.epochOf = (_shard, sequence) => sequence + 1;
+    expect(await at()).toBe(`${shard}-${number + 1}-${number}`);
+  });
+
   it('answers index_behind when the journal does not catch up within a second', async () => {
     await authorize();
     const restarted = makeHarness({ log: h.log, engine: h.engine, vault: h.vault });
@@ -316,11 +340,9 @@ describe('the ledger', () => {
       const { body } = await h.call('GET', url);
       seen.push(...body.data.map((one: { balance_after: number }) => one.balance_after));
       for (const { postings } of body.data)
-        expect(
-          postings.reduce((sum: number, one: { debit: number; credit: number }) => sum + one.debit - one.credit, 0),
-        ).toBe(0);
+        expect(postings.reduce((sum, { debit, credit }) => sum + debit - credit, 0)).toBe(0);
       if (!body.has_more) break;
-      url = `/v1/accounts/${account}/entries?limit=2&starting_after=${body.data.at(-1).id}`;
+      url = `/v1/accounts/${account}/entries?limit=2&starting_after=${body.data.at(-1)!.id}`;
     }
     expect(seen).toEqual(balances);
     const { body } = await h.call('GET', '/v1/ledger/trial-balance');

@@ -1,6 +1,9 @@
 /** Backtests through the API, over the journals of real shards. */
 import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
+import { KnownCards } from '../../src/control/backtest.js';
+import type { CardFacts } from '../../src/control/backtest-judge.js';
+import { LIST_SCAN_SLICE } from '../../src/limits.js';
 import { type Harness, makeHarness, START_MS } from './harness.js';
 
 const program = 'gold';
@@ -210,6 +213,54 @@ describe('a backtest', () => {
     expect((await removed).status).toBe(204);
     expect((await h.call('GET', `/v1/rules/${id}/backtests/1`)).status).toBe(404);
     expect((await run(id)).number).toBe(2);
+  });
+
+  it('lets other work go on between its parts, and reads no more of a stopped one', async () => {
+    const id = await create({ text: large });
+    for (let first = 0; first < 4 * LIST_SCAN_SLICE; first += 256) {
+      const one = (n: number) =>
+        h.engine.command(h.engine.placement('acc0'), {
+          ...{ op: 'payment', account: 'acc0', amount: 1, currency: 986, reference: `r${first + n}` },
+        });
+      await Promise.all(Array.from({ length: 256 }, (_, n) => one(n)));
+    }
+    const readMessage = h.engine.readMessage.bind(h.engine);
+    let inTurn = 0;
+    let most = 0;
+    let all = 0;
+    h.engine.readMessage = (...place) => {
+      most = Math.max(most, ++inTurn);
+      all++;
+      return readMessage(...place);
+    };
+    const turns = setInterval(() => {
+      inTurn = 0;
+    }, 0);
+    try {
+      const done = await run(id);
+      expect(done).toMatchObject({ status: 'done', progress: { percent: 100 } });
+      expect(all).toBeGreaterThanOrEqual(4 * LIST_SCAN_SLICE);
+      // A part, and the search for its begin.
+      expect(most).toBeLessThan(LIST_SCAN_SLICE + 100);
+      const second = await ok('POST', `/v1/rules/${id}/backtests`, whole);
+      await ok('DELETE', `/v1/rules/${id}/backtests/${second.number}`);
+      const stopped = all;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      expect(all).toBe(stopped);
+    } finally {
+      clearInterval(turns);
+    }
+  });
+
+  it('remembers cards within bounds of their number and of their controls', () => {
+    const facts = (controls: string): CardFacts => ({ card: { controls }, account: {} }) as CardFacts;
+    const cards = new KnownCards(3, 100);
+    const known = (): number[] => [0, 1, 2, 3, 4].filter((slot) => cards.of(0, slot) !== undefined);
+    for (let slot = 0; slot < 4; slot++) cards.add(0, slot, facts(''));
+    expect(known()).toEqual([1, 2, 3]);
+    cards.add(0, 4, facts('x'.repeat(60)));
+    cards.add(0, 0, facts('x'.repeat(60)));
+    expect(known()).toEqual([0]);
   });
 
   it('that fails says so', async () => {

@@ -11,6 +11,7 @@ beforeEach(() => {
   h = makeHarness();
 });
 
+const day = new Date(START_MS).toISOString().slice(0, 10);
 const DAY = { window: 'day', amount: 1000 };
 
 async function account(body: object = {}): Promise<string> {
@@ -91,11 +92,34 @@ describe('controls of cards and accounts', () => {
   });
 });
 
+describe('controls of a release with another database of time zones', () => {
+  it('hold by UTC where a zone is not known, and the shard says so', async () => {
+    await account();
+    const id = await card();
+    const place = h.context.ids.decode('card', id)!;
+    const controls = JSON.stringify({ velocity: [{ window: 'day', zone: 'Atlantis/Capital', amount: 100 }] });
+    await h.engine.command(place.shard, { op: 'update_card', cardSlot: place.number, controls });
+    expect([(await buy(id, 60)).code, (await buy(id, 60)).reason]).toEqual(['00', 'velocity_amount']);
+    expect(h.engine.logged.filter((line) => line.includes('follows UTC'))).toHaveLength(1);
+    const { body } = await h.call('GET', `/v1/cards/${id}/velocity`);
+    expect(body.windows).toMatchObject([{ amount: { used: 60 }, starts_at: `${day}T00:00:00.000Z` }]);
+  });
+});
+
 describe('a PATCH', () => {
   const before = { mcc: { deny: ['gambling'] }, per_transaction: 500, velocity: [DAY] };
   const table: [string, unknown, unknown][] = [
-    ['a member replaces that member whole', { mcc: { allow: ['fuel'] } }, { ...before, mcc: { allow: ['fuel'] } }],
-    ['an empty member stays: it lifts the default', { mcc: {} }, { ...before, mcc: {} }],
+    ['an object is merged', { mcc: { allow: ['fuel'] } }, { ...before, mcc: { ...before.mcc, allow: ['fuel'] } }],
+    ['a list replaces the old one whole', { mcc: { deny: ['fuel'] } }, { ...before, mcc: { deny: ['fuel'] } }],
+    ['null takes half of a list away', { mcc: { deny: null } }, { ...before, mcc: {} }],
+    ['an empty object changes nothing', { mcc: {} }, before],
+    ['an empty object that is new lifts the default', { countries: {} }, { ...before, countries: {} }],
+    [
+      'null in what is new is left out',
+      { cash: { per_transaction: null, velocity: [] } },
+      { ...before, cash: { velocity: [] } },
+    ],
+    ['a limit can be lifted', { per_transaction: 'none' }, { ...before, per_transaction: 'none' }],
     ['null takes a member away', { per_transaction: null }, { mcc: before.mcc, velocity: before.velocity }],
     ['null takes away what is not there', { countries: null }, before],
     ['no member changes nothing', {}, before],
@@ -110,6 +134,38 @@ describe('a PATCH', () => {
       expect([patched.status, patched.body.controls]).toEqual([200, after]);
       expect(await controlsOf(path)).toEqual(after);
     }
+  });
+
+  it('takes one limit of cash away and leaves the other', async () => {
+    const velocity = [{ window: 'day', count: 3 }];
+    await account();
+    const id = await card({ controls: { cash: { per_transaction: 100, velocity } } });
+    const { body } = await h.call('PATCH', `/v1/cards/${id}`, { controls: { cash: { per_transaction: null } } });
+    expect(body.controls).toEqual({ cash: { velocity } });
+  });
+
+  it('is a merge patch of the controls of a program, too', async () => {
+    await h.call('POST', '/v1/programs', {
+      ...{ id: 'gold', currency: 'BRL', bins: ['999998'], sandbox: true },
+      controls: { per_transaction: 500, mcc: { deny: ['fuel'] } },
+    });
+    const patched = async (controls: object | null) =>
+      (await h.call('PATCH', '/v1/programs/gold', { controls })).body.controls;
+    expect(await patched({ per_transaction: null })).toEqual({ mcc: { deny: ['fuel'] } });
+    expect(await patched({ mcc: { allow: ['5411'] } })).toEqual({ mcc: { deny: ['fuel'], allow: ['5411'] } });
+    expect(await patched(null)).toEqual({});
+  });
+
+  it('can lift the limit of the program, and take the lifting back', async () => {
+    await h.call('PATCH', '/v1/programs/prog_sandbox', { controls: { per_transaction: 500 } });
+    await account();
+    const id = await card();
+    const patch = (controls: object) => h.call('PATCH', `/v1/cards/${id}`, { controls });
+    expect((await buy(id, 501)).reason).toBe('transaction_limit');
+    expect((await patch({ per_transaction: 'none' })).body.controls).toEqual({ per_transaction: 'none' });
+    expect((await buy(id, 501)).code).toBe('00');
+    expect((await patch({ per_transaction: null })).body.controls).toBeNull();
+    expect((await buy(id, 501)).reason).toBe('transaction_limit');
   });
 
   it('keeps a null that lifts the limit of the program', async () => {

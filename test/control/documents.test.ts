@@ -14,6 +14,24 @@ const page = (name: string): string =>
   readFileSync(new URL(`../../docs/reference/${name}.md`, import.meta.url), 'utf8');
 const firstCells = (text: string): string[] => [...text.matchAll(/^\| `([^`]+)` \|/gm)].map((match) => match[1]!);
 
+interface Operation {
+  readonly parameters: { name: string; in: string; required: boolean; schema: Record<string, unknown> }[];
+  readonly responses: Record<string, { headers: object; content: Record<string, { schema: ProblemSchema }> }>;
+  readonly security: object[];
+}
+interface ProblemSchema {
+  readonly allOf: [object, { properties: { code: { enum: string[] } } }];
+}
+interface OpenApiDocument {
+  readonly info: { description: string };
+  readonly paths: Record<string, Record<string, Operation>>;
+  readonly components: {
+    headers: object;
+    schemas: Record<string, { additionalProperties: unknown; properties: Record<string, { enum: string[] }> }>;
+  };
+}
+const documentOf = (body: unknown): OpenApiDocument => body as OpenApiDocument;
+
 describe('docs/reference', () => {
   const h = makeHarness();
 
@@ -72,27 +90,29 @@ describe('OpenAPI', () => {
     expect(described.sort()).toEqual(h.routes.map((one) => `${one.method} ${one.path}`).sort());
     const text = JSON.stringify(body);
     for (const [, name] of text.matchAll(/"#\/components\/schemas\/([^"]+)"/g))
-      expect(body.components.schemas).toHaveProperty(name!);
+      expect(documentOf(body).components.schemas).toHaveProperty(name!);
     expect(text).not.toContain('$defs');
     const ids = Object.values(body.paths as Record<string, Record<string, { operationId: string }>>).flatMap((one) =>
       Object.values(one).map((operation) => operation.operationId),
     );
     expect(new Set(ids).size).toBe(ids.length);
-    expect(body.paths['/v1/payments'].post.parameters).toContainEqual(
+    const { paths, components } = documentOf(body);
+    expect(paths['/v1/payments']!.post!.parameters).toContainEqual(
       expect.objectContaining({ name: 'Idempotency-Key', required: true }),
     );
-    expect(body.components.schemas.AccountCreate.additionalProperties).toBe(false);
+    expect(components.schemas.AccountCreate!.additionalProperties).toBe(false);
   });
 
   it('describes every parameter, error and header', async () => {
     const { body } = await h.call('GET', '/openapi.json');
-    const { schemas, headers } = body.components;
-    expect(schemas.Problem.properties.code.enum.sort()).toEqual(Object.keys(problems).sort());
+    const document = documentOf(body);
+    const { schemas, headers } = document.components;
+    expect(schemas.Problem!.properties.code!.enum.sort()).toEqual(Object.keys(problems).sort());
     for (const [, name] of JSON.stringify(body).matchAll(/"#\/components\/headers\/([^"]+)"/g))
       expect(headers).toHaveProperty(name!);
     const described = new Set<string>();
     for (const route of h.routes) {
-      const operation = body.paths[route.path][route.method.toLowerCase()];
+      const operation = document.paths[route.path]![route.method.toLowerCase()]!;
       const parameters: { name: string; in: string; required: boolean; schema: object }[] = operation.parameters ?? [];
       const inPath = [...route.path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name);
       expect(parameters.filter((one) => one.in === 'path').map(({ name }) => name)).toEqual(inPath);
@@ -101,16 +121,14 @@ describe('OpenAPI', () => {
       }
       const takesKey = route.method === 'POST' || route.method === 'PATCH';
       expect(parameters.some(({ name }) => name === 'Idempotency-Key')).toBe(takesKey);
-      for (const [status, response] of Object.entries<{ headers: object; content?: Record<string, never> }>(
-        operation.responses,
-      )) {
+      for (const [status, response] of Object.entries(operation.responses)) {
         expect(response.headers).toHaveProperty('X-Request-Id');
         const replayed = takesKey && Number(status) < 500;
         expect([route.id, status, 'Idempotent-Replayed' in response.headers]).toEqual([route.id, status, replayed]);
       }
       for (const code of errorsOf(route)) {
         const { status } = problems[code];
-        const { schema } = operation.responses[status].content['application/problem+json'];
+        const { schema } = operation.responses[status]!.content['application/problem+json']!;
         expect(schema.allOf[1].properties.code.enum).toContain(code);
         described.add(code);
       }
@@ -120,24 +138,24 @@ describe('OpenAPI', () => {
     // What is answered where there is no operation.
     const others = ['route_not_found', 'method_not_allowed'];
     expect([...described, ...others].sort()).toEqual(Object.keys(problems).sort());
-    for (const code of others) expect(body.info.description).toContain(code);
+    for (const code of others) expect(document.info.description).toContain(code);
   });
 
   it('has every list with the same parameters', async () => {
     const { body } = await h.call('GET', '/openapi.json');
     for (const route of h.routes.filter(({ id }) => id.startsWith('list'))) {
-      const { parameters } = body.paths[route.path].get;
+      const { parameters } = documentOf(body).paths[route.path]!.get!;
       const [limit, after, before] = ['limit', 'starting_after', 'ending_before'].map((name) =>
         parameters.find((one: { name: string }) => one.name === name),
       );
-      expect(limit.schema).toEqual({ type: 'integer', minimum: 1, maximum: 100, default: 10 });
-      expect([after.schema.type, before.schema.type]).toEqual(['string', 'string']);
+      expect(limit!.schema).toEqual({ type: 'integer', minimum: 1, maximum: 100, default: 10 });
+      expect([after!.schema.type, before!.schema.type]).toEqual(['string', 'string']);
     }
-    const search = body.paths['/v1/authorizations'].get.parameters;
+    const search = documentOf(body).paths['/v1/authorizations']!.get!.parameters;
     expect(search.map((one: { name: string }) => one.name)).toEqual(
       'limit starting_after ending_before card account rrn stan status since until'.split(' '),
     );
-    expect(search.at(-1).schema).toEqual({ type: 'string', format: 'date-time' });
+    expect(search.at(-1)!.schema).toEqual({ type: 'string', format: 'date-time' });
   });
 
   it('is true: real answers fit the documented schemas', async () => {

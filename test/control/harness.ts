@@ -10,6 +10,7 @@ import type { ControlContext } from '../../src/control/context.js';
 import { EventFeed } from '../../src/control/events/event-feed.js';
 import { IdempotencyKeys } from '../../src/control/idempotency.js';
 import { openApi } from '../../src/control/openapi.js';
+import { Parties } from '../../src/control/parties.js';
 import type { ProfilePort, VaultPort } from '../../src/control/ports.js';
 import { ProgramFeed } from '../../src/control/program-feed.js';
 import type { Route } from '../../src/control/route.js';
@@ -26,6 +27,7 @@ import { MemoryStore } from '../../src/store/memory-store.js';
 import { type Fingerprint, PanFingerprinter } from '../../src/vault/fingerprint.js';
 import { PublicIds } from '../../src/vault/public-ids.js';
 import { SecretBox } from '../../src/vault/secret-box.js';
+import type { Answer } from '../support/answer.js';
 import { TestEngine } from './engine.js';
 
 export const START_MS = Date.UTC(2026, 10, 23, 12, 0, 0);
@@ -81,8 +83,7 @@ export interface Harness {
     url: string,
     body?: unknown,
     headers?: Record<string, string>,
-    // biome-ignore lint/suspicious/noExplicitAny: tests read into answers
-  ): Promise<{ status: number; body: any; headers: Record<string, unknown>; text: string }>;
+  ): Promise<{ status: number; body: Answer; headers: Record<string, unknown>; text: string }>;
   notReady: { check: string; detail: string }[];
   warnings: { check: string; detail: string }[];
 }
@@ -161,6 +162,7 @@ export function makeHarness(options: HarnessOptions = {}): Harness {
   const context: ControlContext = {
     shards: engine,
     journal: engine,
+    parties: new Parties(engine),
     vault,
     fingerprinter: new PanFingerprinter(key('fingerprint')),
     directory: engine,

@@ -30,12 +30,19 @@ const writes = (): [name: string, ...Call][] => [
   ['a simulated advice', 'POST', '/v1/simulate/advice', { card, amount: 100, reason: 'stand_in_approved' }],
   ['a simulated refund', 'POST', '/v1/simulate/refund', { card, amount: 100 }],
   ['a simulated posting', 'POST', '/v1/simulate/force_post', { card, amount: 100 }],
+  ['a simulated clearing', 'POST', '/v1/simulate/clearing', { card, amount: 100 }],
   ['a network message', 'POST', '/v1/simulate/network_message', { card, fields: listing }],
 ];
 const listing = { 0: '0302', 7: '1123120000', 11: '000001', 91: '1' };
 const names = ['an account', 'a change of an account', 'a payment', 'a registered card', 'a change of a card'];
 names.push('a change of a card to what it is', 'a program', 'a change of a program', 'a simulated authorization');
-names.push('a simulated advice', 'a simulated refund', 'a simulated posting', 'a network message');
+names.push(
+  'a simulated advice',
+  'a simulated refund',
+  'a simulated posting',
+  'a simulated clearing',
+  'a network message',
+);
 const write = (name: string): Call =>
   writes()
     .find(([one]) => one === name)!

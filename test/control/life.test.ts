@@ -239,7 +239,7 @@ describe('advices', () => {
       ...{ 37: 'ADVICE000001', 49: '986' },
     };
     const sent = await simulate('network_message', { fields });
-    expect(sent.iso.reply.decoded.fields.find(({ field }: { field: number }) => field === 39).value).toBe('00');
+    expect(sent.iso.reply.decoded.fields.find(({ field }) => field === 39)!.value).toBe('00');
     const { data } = (await h.call('GET', '/v1/authorizations?rrn=ADVICE000001')).body;
     expect(data).toMatchObject([
       { type: 'advice', status: 'completed', decline_reason: 'unknown_card', account: null, totals: none },
@@ -362,6 +362,23 @@ describe('controls', () => {
 });
 
 describe('file updates', () => {
+  it('stand beside the own status of the card: what is set here does not take it off the list', async () => {
+    const fields = { 0: '0302', 7: '1123120000', 37: 'LISTING00000' };
+    const list = (stan: string, action: string) =>
+      simulate('network_message', { card, fields: { ...fields, 11: stan, 91: action } });
+    const shown = async () => {
+      const { body } = await h.call('GET', `/v1/cards/${card}`);
+      return [body.status, body.network_listing];
+    };
+    await list('000011', '1');
+    expect(await shown()).toEqual(['paused', 'paused']);
+    const set = await h.call('PATCH', `/v1/cards/${card}`, { status: 'active' });
+    expect([set.status, set.body.status, set.body.network_listing]).toEqual([200, 'paused', 'paused']);
+    const { authorization } = await list('000012', '3');
+    expect(authorization.elements).toMatchObject([{ card_status: 'active' }]);
+    expect(await shown()).toEqual(['active', null]);
+  });
+
   it('are listed, and say what the card became', async () => {
     const fields = { 0: '0302', 7: '1123120000', 11: '000001', 37: 'LISTING00001', 91: '1', 127: '41' };
     const { authorization, iso } = await simulate('network_message', { card, fields });

@@ -1,5 +1,7 @@
 /** The simulator beyond authorizations and reversals: what each call sends, and what it refuses. */
+
 import { beforeEach, describe, expect, it } from 'vitest';
+import type { DescribedMessage } from '../../src/iso8583/describe.js';
 import { pack } from '../../src/iso8583/message.js';
 import { WIRE_HEADER_BYTES } from '../../src/ring/wire-entry.js';
 import { type AnswerBody, type Harness, makeHarness } from './harness.js';
@@ -13,15 +15,13 @@ beforeEach(async () => {
   ({ id: card, pan } = (await h.call('POST', '/v1/cards', { account: 'acc', expiry: '2912' })).body);
 });
 
-type Described = { fields: { field: number; value: string; parts?: { part: string; value: string }[] }[] };
-
 /** Value of a field of a decoded message. */
-function fieldOf(decoded: Described, field: number): string | undefined {
+function fieldOf(decoded: DescribedMessage, field: number): string | undefined {
   return decoded.fields.find((one) => one.field === field)?.value;
 }
 
 /** Values of the tags of DE48. */
-function tagsOf(decoded: Described): Record<string, string> {
+function tagsOf(decoded: DescribedMessage): Record<string, string> {
   const parts = decoded.fields.find(({ field }) => field === 48)?.parts ?? [];
   return Object.fromEntries(parts.map(({ part, value }) => [part, value]));
 }

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { FeedEvent } from '../../src/control/events/event-object.js';
 import * as shapes from '../../src/control/schemas-events.js';
 import { pauseMs, retryMs } from '../../src/control/webhooks/backoff.js';
-import { WEBHOOK_ATTEMPTS_MAX, WEBHOOK_RETRY_MS_MAX, WEBHOOK_RETRY_MS_MIN } from '../../src/limits.js';
+import { WEBHOOK_ATTEMPTS_MAX, WEBHOOK_RETRY_MS_MAX, WEBHOOK_RETRY_MS_MIN, WEBHOOKS_MAX } from '../../src/limits.js';
 import { MemoryStore } from '../../src/store/memory-store.js';
 import { type Harness, type HarnessOptions, makeHarness } from './harness.js';
 
@@ -279,7 +279,7 @@ describe('a webhook', () => {
     const { id, secret: first } = await hook(h);
     const rotate = async (body: object) => (await h.call('POST', `/v1/webhooks/${id}/rotate-secret`, body)).body;
     const { secret: second, old_secret_valid_until: end } = await rotate({ overlap_hours: 1 });
-    expect(Date.parse(end) - Date.now()).toBeGreaterThan(3_500_000);
+    expect(Date.parse(String(end)) - Date.now()).toBeGreaterThan(3_500_000);
     await pay(h, 'a', 'two');
     await until('one', () => receiver.got.length === 1);
     expect(verify(second, receiver.got[0]!)).toEqual([true, false]);
@@ -395,6 +395,67 @@ describe('a webhook', () => {
     expect(h.log.records.filter(({ type }) => type === 'webhook')).toHaveLength(3);
     await sleep(50);
     expect(receiver.references()).toEqual(['p', 'p']);
+  });
+
+  it('loses no change to another one at the same time, and stays removed', async () => {
+    const h = begin();
+    const { id } = await hook(h);
+    const [patched, rotated] = await Promise.all([
+      h.call('PATCH', `/v1/webhooks/${id}`, { description: 'mine' }),
+      h.call('POST', `/v1/webhooks/${id}/rotate-secret`, { overlap_hours: 0 }),
+      h.call('PATCH', `/v1/webhooks/${id}`, { enabled: false }),
+    ]);
+    expect([patched.status, rotated.status]).toEqual([200, 200]);
+    expect((await h.call('GET', `/v1/webhooks/${id}`)).body).toMatchObject({ description: 'mine', enabled: false });
+    await h.call('PATCH', `/v1/webhooks/${id}`, { enabled: true });
+    await account(h, 'a');
+    await pay(h, 'a', 'p');
+    await until('it is delivered', () => receiver.got.length === 1);
+    expect(verify(rotated.body.secret, receiver.got[0]!)).toEqual([true]);
+    const [removed, late] = await Promise.all([
+      h.call('DELETE', `/v1/webhooks/${id}`),
+      h.call('PATCH', `/v1/webhooks/${id}`, { description: 'late' }),
+    ]);
+    expect([removed.status, late.status]).toEqual([204, 404]);
+    expect((await h.call('GET', '/v1/webhooks')).body.data).toEqual([]);
+  });
+
+  it('is one of no more than the bound, also when several are made at the same time', async () => {
+    const h = begin();
+    await account(h, 'a');
+    const made = await Promise.all(
+      Array.from({ length: WEBHOOKS_MAX + 3 }, () =>
+        h.call('POST', '/v1/webhooks', { url: receiver.url, account: 'a', enabled: false }),
+      ),
+    );
+    expect(made.filter(({ status }) => status === 201)).toHaveLength(WEBHOOKS_MAX);
+    expect(made.filter(({ body }) => body.code === 'capacity_exceeded')).toHaveLength(3);
+    expect(h.context.system.webhooks).toHaveLength(WEBHOOKS_MAX);
+  });
+
+  it('goes on with what happens when the journal was restored from before its place', async () => {
+    const h = begin();
+    await account(h, 'a');
+    const { id } = await hook(h);
+    await pay(h, 'a', 'seen');
+    await until('one', () => receiver.got.length === 1);
+    receiver.answer = (_got, response) => response.writeHead(500).end();
+    for (let n = 0; n < 5; n++) await pay(h, 'a', `lost-${n}`);
+    await until('they wait', async () => (await deliveries(h, id)).waiting === 5);
+    await h.webhooks.stop();
+    running.splice(running.indexOf(h), 1);
+
+    receiver.got.length = 0;
+    receiver.answer = (_got, response) => response.end();
+    // The journal is one without any of that; definitions and places of the webhooks are of later.
+    const restored = begin({ log: h.log });
+    expect(await deliveries(restored, id)).toMatchObject({ lag_records: 0 });
+    await until('what is lost does not wait', async () => (await deliveries(restored, id)).waiting === 0);
+    expect(restored.logged()).toContain('is not in the journal any more');
+    await account(restored, 'b');
+    await pay(restored, 'b', 'new');
+    await until('it is delivered', () => receiver.references().includes('new'));
+    expect(receiver.references()).toEqual(['new']);
   });
 
   it('refuses URLs that nobody may call', async () => {

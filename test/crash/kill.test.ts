@@ -15,7 +15,6 @@ const ROUNDS = Number(process.env.HOLDFAST_CRASH_ROUNDS ?? 50);
 const SEED = Number(process.env.HOLDFAST_CRASH_SEED ?? Date.now() % 1_000_000_007);
 /** A planted kill that the load does not reach in this time is replaced by one from outside. */
 const LOAD_MAX_MS = 3_000;
-const VERIFY_EVERY = 10;
 
 type Moment = 'append-release' | 'before-append' | 'after-release' | 'load' | 'start' | 'stop' | 'checkpoint';
 
@@ -62,7 +61,7 @@ describe('kill -9', () => {
       const moments = plan(random);
       for (const [round, moment] of moments.entries()) {
         await killOnce(book, random, moment, tally, round);
-        if ((round + 1) % VERIFY_EVERY === 0) expect(await verify(scene.dataDir)).toMatchObject({ code: 0 });
+        expect(await verify(scene.dataDir), `after round ${round}, ${moment}`).toMatchObject({ code: 0 });
       }
       await lastWords(book, random);
       const effects = [...book.answers].map(([code, count]) => `${code}:${count}`).join(' ');

@@ -69,7 +69,12 @@ function expectLoadTest(shown: readonly string[], output: string): void {
   for (const line of shown) {
     if (/^(thresholds|environment|load|verify {2}.*)$/.test(line) || line.startsWith('  ✓'))
       expect(lines).toContain(line);
-    else if (/^\w/.test(line)) expect(lines.some((one) => one.startsWith(line.split(' ')[0]!))).toBe(true);
+    else if (line.startsWith('  engine ')) {
+      const engine = /^ {2}engine \d+\.\d+\.\d+ · node v\d+\.\d+\.\d+$/;
+      expect([line, lines.find((one) => one.startsWith('  engine '))]).toEqual(
+        Array(2).fill(expect.stringMatching(engine)),
+      );
+    } else if (/^\w/.test(line)) expect(lines.some((one) => one.startsWith(line.split(' ')[0]!))).toBe(true);
   }
 }
 

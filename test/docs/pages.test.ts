@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
 import { describe, expect, test } from 'vitest';
+import { findingSpecs } from '../../src/clearing/findings.js';
 import { buildProgram } from '../../src/cli/program.js';
 import { metricNames } from '../../src/control/metrics.js';
 import { problems } from '../../src/control/problem.js';
@@ -75,7 +76,12 @@ describe.each(pages)('$path', (page) => {
   });
 
   test('tables of codes hold codes of the program', () => {
-    const known = new Set<string>([...Object.keys(errorCodes), ...Object.keys(problems), ...ruleErrorCodes]);
+    const known = new Set<string>([
+      ...Object.keys(errorCodes),
+      ...Object.keys(problems),
+      ...ruleErrorCodes,
+      ...Object.keys(findingSpecs),
+    ]);
     const wrong = [...page.prose.matchAll(/^\| code \|.*\n\|[-| ]+\|\n((?:\|.*\n)*)/gm)].flatMap((table) =>
       [...table[1]!.matchAll(/^\| `([a-z_]+)` /gm)].map((row) => row[1]!).filter((code) => !known.has(code)),
     );

@@ -33,6 +33,7 @@ export function copyMessageEvent(from: MessageEvent, to: MessageEvent): MessageE
   copyInput(from.input, to.input);
   to.sequence = from.sequence;
   to.timeMs = from.timeMs;
+  to.windowLagMs = from.windowLagMs;
   to.element = from.element;
   to.accountSlot = from.accountSlot;
   to.cardSlot = from.cardSlot;
@@ -54,6 +55,7 @@ export function copyMessageEvent(from: MessageEvent, to: MessageEvent): MessageE
   to.holdPlaced = from.holdPlaced;
   to.holdFlags = from.holdFlags;
   to.elementSequence = from.elementSequence;
+  to.takenBack = from.takenBack;
   to.tokenSlot = from.tokenSlot;
   to.cardStatusAfter = from.cardStatusAfter;
   to.programRevision = from.programRevision;
@@ -144,6 +146,8 @@ export class Book {
   readonly keys = new IndexKeys(0x12345678, 0x0badcafe);
   readonly history = new MemoryHistory();
   context: DecisionContext;
+  /** How far behind the given time velocity windows count, ms. */
+  windowLagMs = 0;
   readonly #policy: Policy | undefined;
   readonly #out = new MessageEvent();
 
@@ -175,7 +179,7 @@ export class Book {
   /** Decides a message of a card; with slot -1, of the unknown card with this fingerprint. */
   message(input: MessageInput, cardSlot: number, nowMs: number, fingerprint?: readonly number[]): Outcome {
     if (cardSlot < 0) this.#out.fingerprint.set(fingerprint ?? [0, 0, 0]);
-    const decision = decideMessage(this.context, input, cardSlot, nowMs, this.#out);
+    const decision = decideMessage(this.context, input, cardSlot, nowMs, this.windowLagMs, this.#out);
     let event: MessageEvent;
     if (decision === DECIDED) {
       event = copyMessageEvent(this.#out, new MessageEvent());

@@ -40,6 +40,7 @@ type Way =
   | 'de90 without acquirer'
   | 'rrn'
   | 'rrn and code'
+  | 'rrn and lost'
   | 'own'
   | 'nothing';
 
@@ -79,6 +80,7 @@ const way = fc.constantFrom<Way[]>(
   'de90 without acquirer',
   'rrn',
   'rrn and code',
+  'rrn and lost',
   'own',
   'nothing',
 );
@@ -521,6 +523,16 @@ export class Player {
       case 'rrn and code':
         Object.assign(message, defined({ rrn, terminal }));
         if (by === 'rrn and code' && code !== '') message.de38 = code;
+        break;
+      case 'rrn and lost':
+        // DE90 names a message of the same purchase that did not arrive; now and then another class, or with the code.
+        Object.assign(message, defined({ rrn, terminal }));
+        message.de90 = {
+          mti: stan % 5 === 0 ? 220 : original.mti,
+          stan: stan + 50_000,
+          de7: stan % 3 === 0 ? de7 : de7 + 1,
+        };
+        if (stan % 4 === 0 && code !== '') message.de38 = code;
         break;
       case 'own':
         Object.assign(message, { stan, de7 }, defined({ acquirer, rrn, terminal }));

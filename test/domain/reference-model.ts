@@ -60,6 +60,8 @@ export interface ModelAccount {
 export interface ModelCard {
   account: ModelAccount;
   status: 'inactive' | 'active' | 'paused' | 'lost' | 'stolen' | 'closed' | 'expired';
+  /** The network's list: a cause of its own. */
+  listed?: 'paused' | 'expired';
   expiry: number;
 }
 
@@ -469,16 +471,24 @@ export class ReferenceModel {
       if (root?.posted && this.#isReversed(root)) return told;
       const cash = cashOf(m, account);
       const fee = cash > 0 ? feeOf(cash) : 0;
+      const charged = (root && this.charged.get(root.sequence)) ?? NOTHING;
+      // One of several shipments comes on top of the others.
+      const earlier = m.fn === 'I' ? charged : NOTHING;
       const now = isCredit
         ? this.#creditOf(root ?? told, account, amount)
-        : { purchases: amount - cash, cash, fee, credit: 0 };
-      const charged = (root && this.charged.get(root.sequence)) ?? NOTHING;
+        : {
+            purchases: earlier.purchases + amount - cash,
+            cash: earlier.cash + cash,
+            fee: earlier.fee + fee,
+            credit: 0,
+          };
       told.posted = amount > 0 || charged.purchases !== 0 || charged.cash !== 0 || charged.credit !== 0;
       this.#charge(told, now);
       const hold = root && this.holds.get(root.sequence);
       if (hold) {
-        hold.cleared = hold.refund ? 0 : amount;
-        this.#set(root.sequence, hold, hold.refund ? 0 : amount);
+        const kept = m.fn === 'I' && !isCredit ? Math.max(0, hold.remaining - amount) : 0;
+        hold.cleared = hold.refund ? 0 : Math.abs(now.purchases + now.cash);
+        this.#set(root.sequence, hold, hold.refund ? 0 : hold.cleared + kept);
       }
     } else {
       if (root && this.#isReversed(root)) return told;
@@ -500,7 +510,7 @@ export class ReferenceModel {
       }
     }
     told.approved = amount;
-    told.toldIncrement = root !== undefined && m.fn === 'I' && !isFinancial(m) && !isCredit;
+    told.toldIncrement = root !== undefined && m.fn === 'I' && !isCredit;
     told.added = told.toldIncrement ? amount : 0;
     told.completes = root !== undefined && !told.toldIncrement && m.why !== 'S';
     if (m.de38?.length === 6) told.code = Number(m.de38);
@@ -510,11 +520,13 @@ export class ReferenceModel {
   /** The network lists a card. */
   #list(m: Message, card: ModelCard | undefined, base: Partial<Entry> & { atMs: number }): Entry {
     if (card === undefined) return this.#push({ ...base, response: '25' });
-    const listed = { 41: 'lost', 43: 'stolen', 46: 'closed', 54: 'expired' } as const;
-    const status = m.file === '3' ? 'active' : (listed[m.listing as 41] ?? 'paused');
+    const listed: Record<number, ModelCard['status']> = { 41: 'lost', 43: 'stolen', 46: 'closed', 54: 'expired' };
+    const status = m.file === '3' ? 'active' : (listed[m.listing ?? 0] ?? 'paused');
     const final = ['lost', 'stolen', 'closed'].includes(card.status);
     if (final && status !== card.status) return this.#push({ ...base, response: '21' });
-    if (card.status !== 'inactive' || ['lost', 'stolen', 'closed'].includes(status)) card.status = status;
+    if (status === 'active') delete card.listed;
+    else if (status === 'paused' || status === 'expired') card.listed = status;
+    else card.status = status;
     return this.#push({ ...base, response: '00' });
   }
 
@@ -530,6 +542,18 @@ export class ReferenceModel {
     if (named.posted) {
       const before = this.charged.get(original.sequence)!;
       const total = Math.abs(before.purchases + before.cash + before.credit);
+      if (named.toldIncrement && !m.de95) {
+        const left = Math.max(0, total - this.#stillAdded(named));
+        const hold = this.holds.get(original.sequence);
+        if (hold) {
+          hold.cleared = left;
+          this.#set(original.sequence, hold, left + hold.remaining);
+        }
+        const full = left === 0 && !this.holds.has(original.sequence);
+        const entry = this.#push({ ...told, full, takesBack: named });
+        this.#charge(entry, reducedBy(before, total - left, left));
+        return entry;
+      }
       const left = least(total);
       const hold = this.holds.get(original.sequence);
       if (hold) {
@@ -738,7 +762,14 @@ const sharesRrn = (r: Message, o: Named): boolean =>
 function byRrn(r: Message, o: Named): boolean {
   if (!sharesRrn(r, o)) return false;
   // The code of an advice is the network's own.
-  return classOf(r.mti) !== '4' || r.de38 === undefined || o.code === Number(r.de38);
+  if (classOf(r.mti) !== '4') return true;
+  // All messages of a purchase share the RRN: DE90 or the code may say that another one is meant.
+  const d = r.de90;
+  if (d?.stan !== undefined && d.de7 !== undefined) {
+    if (classOf(d.mti) !== classOf(o.message.mti)) return false;
+    if (r.de38 === undefined && d.stan !== o.message.stan && d.de7 !== o.message.de7) return false;
+  }
+  return r.de38 === undefined || o.code === Number(r.de38);
 }
 
 const byHoldReference = (r: Message, o: Named): boolean => !!r.hold && r.hold === o.message.hold;
@@ -774,7 +805,7 @@ function refusalOf(card: ModelCard, m: Message, atMs: number): string | undefine
     closed: '14',
     expired: '54',
   };
-  const status = byStatus[card.status];
+  const status = byStatus[card.status] ?? (card.listed && byStatus[card.listed]);
   if (status) return status;
   if (m.expiry !== undefined && m.expiry !== card.expiry) return '54';
   const endOfMonth = Date.UTC(2000 + Math.trunc(card.expiry / 100), card.expiry % 100, 1);

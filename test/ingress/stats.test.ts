@@ -13,7 +13,13 @@ function documented(head: string): string[] {
 describe('the metrics page', () => {
   it('names every cause of a refusal and every kind of error, in their order', () => {
     // The shards refuse for causes of their own, which stand behind those of the listeners.
-    expect(documented('cause')).toEqual([...shedCauses, 'queue_deadline', 'index_full', 'index_rebuilding']);
+    expect(documented('cause')).toEqual([
+      ...shedCauses,
+      'queue_deadline',
+      'index_full',
+      'index_rebuilding',
+      'unknown_advice',
+    ]);
     expect(documented('kind')).toEqual([...errorKinds]);
   });
 });

@@ -365,6 +365,19 @@ describe('TCP link', () => {
     expect(error.next).toContain('--tcp-port');
   });
 
+  it('an address that is none of this machine is an error that speaks of the host, not of the port', async () => {
+    for (const [host, why] of [
+      ['203.0.113.7', /none of this machine/],
+      ['nobody.invalid', /no host of this name|cannot be looked up/],
+    ] as const) {
+      const links = [tcpLink({ name: 'a', number: 1, host })];
+      const error = (await harness({ links }).catch((failure: unknown) => failure)) as HoldfastError;
+      expect(error.message).toMatch(why);
+      expect(error.next).toContain('--host');
+      expect(error.next).not.toContain('free the port');
+    }
+  });
+
   it('stop answers what is in flight, refuses what is new, and closes everything', async () => {
     const test = await harness();
     test.shards.script = () => undefined;

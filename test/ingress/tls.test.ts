@@ -1,4 +1,3 @@
-import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { connect as connectPlain } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -10,30 +9,18 @@ import type { HoldfastError } from '../../src/errors.js';
 import { linkDefaults } from '../../src/ingress/links.js';
 import { pack, unpack } from '../../src/iso8583/message.js';
 import { LINK_SOCKETS_SPARE } from '../../src/limits.js';
+import { hasOpenssl, makeCertificate } from '../support/certificates.js';
 import { harness, portOf, request, TcpClient, until, WsClient } from './support.js';
 
-// Keys are made for the run and never kept in the repository.
-const hasOpenssl = spawnSync('openssl', ['version']).status === 0;
 let folder = '';
 const file = (name: string): string => join(folder, name);
-
-function certificate(name: string): void {
-  execFileSync(
-    'openssl',
-    ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2'].concat([
-      ...['-keyout', file(`${name}.key`), '-out', file(`${name}.pem`), '-subj', `/CN=${name}`],
-      ...['-addext', 'subjectAltName=IP:127.0.0.1'],
-    ]),
-    { stdio: 'ignore' },
-  );
-}
 
 describe.skipIf(!hasOpenssl)('TLS links (needs the openssl command)', () => {
   beforeAll(() => {
     folder = mkdtempSync(join(tmpdir(), 'holdfast-tls-'));
-    certificate('server');
-    certificate('client');
-    certificate('stranger');
+    makeCertificate(folder, 'server');
+    makeCertificate(folder, 'client');
+    makeCertificate(folder, 'stranger');
   });
 
   afterAll(() => rmSync(folder, { recursive: true, force: true }));

@@ -236,6 +236,10 @@ describe('damage is found and named', () => {
     const lane = new EmbeddedLane(store);
     const later = new ShardJournal(2, { ...empty(2), sequence: 20, hash: journal.hash, epoch: 3 });
     lane.append([frameOf(later, 2)]);
+    // A record has the epoch of its own frame, whatever the head's is.
+    const reader = JournalReader.ofStore(store, 'memory');
+    expect([19, 20, 21, 22].map((sequence) => reader.epochOf(2, sequence))).toEqual([1, 1, 3, 3]);
+    expect(() => reader.epochOf(2, 23)).toThrow(/not in the journal/);
     const back = new ShardJournal(2, { ...empty(2), sequence: 22, hash: later.hash, epoch: 2 });
     lane.append([frameOf(back, 2)]);
     expect(replayCode(store)).toMatch(/chain_broken: .*sequence 23 .*epoch 2 comes after 3/);

@@ -102,6 +102,8 @@ describe('proof', () => {
     expect(falsified).toBe(true);
     expect(json.verify.ok).toBe(false);
     expect(json.verify.failures.join('\n')).toMatch(message);
+    // What could not be read was not checked.
+    if (fake.adminDown) expect(json.verify).toMatchObject({ accounts_checked: 0, answers_checked: 0 });
     expect(status).toBe(2);
   });
 });

@@ -95,12 +95,16 @@ describe('clocks that differ', () => {
     expect(reply[39]).toBe('00');
     const warnings = async (): Promise<Json[]> => (await server.get('/readyz')).body.warnings;
     await until('the pause is seen', async () => (await warnings()).length > 0);
-    expect(await warnings()).toEqual([{ check: 'clock', detail: expect.stringContaining('hold expiry is paused') }]);
+    expect(await warnings()).toEqual([
+      { check: 'clock', detail: expect.stringContaining('hold expiry and window roll-over are paused') },
+    ]);
     expect((await server.get('/readyz')).body.status).toBe('ready');
     expect(await metric(server, 'holdfast_clock_paused')).toBe(1);
     const flags = ['--admin', server.ready.admin!, '--token-file', `${server.dataDir}/admin.token`];
     expect((await run(['clock', 'show', ...flags])).out).toMatch(/^clock paused .* difference_s=6048\d\d/);
-    const line = server.logged('the wall clock and the monotonic clock differ: hold expiry is paused');
+    const line = server.logged(
+      'the wall clock and the monotonic clock differ: hold expiry and window roll-over are paused',
+    );
     expect(line.length).toBeGreaterThan(0);
     // Messages are decided meanwhile, and nothing ends.
     expect((await client.request(purchase({ card: 1, amount: 50 })))[39]).toBe('00');

@@ -2,6 +2,12 @@
 import { expect, test } from 'vitest';
 import { type Json, run, Server } from '../support/server.js';
 
+interface Replayed {
+  readonly account: Json;
+  readonly counters: Json[];
+  readonly holds: Json[];
+}
+
 test('replay tells the account as the API did, with tokens, counters, controls and the revision of the program', async () => {
   const server = await Server.start({ demo: false });
   const { dataDir } = server;
@@ -17,7 +23,7 @@ test('replay tells the account as the API did, with tokens, counters, controls a
   await server.api('POST', '/v1/accounts', { id: 'acc', currency: 'BRL', credit_limit: 10_000 });
   const card = (await server.api('POST', '/v1/cards', { account: 'acc', expiry: '2912' })).body.id;
   const token = (await server.api('POST', `/v1/cards/${card}/aliases`, {})).body;
-  const moments: { position: string; balances: Json; recorded: string }[] = [];
+  const moments: { position: string; balances: Json['balances']; recorded: string }[] = [];
   for (const amount of [1000, 2000]) {
     const made = await server.api('POST', '/v1/simulate/authorization', { card: token.id, amount });
     const explained = await server.get(`/v1/authorizations/${made.body.authorization.id}/explain`);
@@ -27,7 +33,7 @@ test('replay tells the account as the API did, with tokens, counters, controls a
   await server.api('PATCH', '/v1/programs/prog_sandbox', { controls: {} });
   await server.api('PATCH', `/v1/cards/${card}`, { status: 'lost' });
 
-  const replay = async (...args: string[]): Promise<Json> => {
+  const replay = async (...args: string[]): Promise<Replayed> => {
     const { status, out, err } = await run(['replay', '--data-dir', dataDir, '--json', ...args]);
     expect([status, err]).toEqual([0, '']);
     expect(out).not.toContain(token.pan);

@@ -1,9 +1,13 @@
 /** Webhooks of the real server: what was not delivered when it is killed is delivered by the next one, and nothing is lost. */
+import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
+import { createServer as createHttps, type Server as HttpsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { demoAccount } from '../../src/cli/demo-program.js';
-import { Server, until } from '../support/server.js';
+import { hasOpenssl, makeCertificate } from '../support/certificates.js';
+import { Server, temporaryFolder, until } from '../support/server.js';
 
 /** References of the payments that were delivered, by account, in the order of their coming. */
 const got = new Map<string, string[]>();
@@ -66,6 +70,43 @@ test('a kill repeats deliveries and loses none; the order of an account is kept'
   expect(server.stderr).not.toContain(secret);
   expect(await server.stop()).toEqual({ status: 0, signal: null });
 });
+
+test.skipIf(!hasOpenssl)(
+  'a certificate of an authority that the server was given is trusted, another is not',
+  async () => {
+    const folder = temporaryFolder('hook');
+    const receivers: HttpsServer[] = [];
+    const receive = async (name: string): Promise<{ url: string; types: string[] }> => {
+      makeCertificate(folder, name);
+      const [cert, key] = ['pem', 'key'].map((end) => readFileSync(join(folder, `${name}.${end}`)));
+      const types: string[] = [];
+      const one = createHttps({ cert, key }, (request, response) => {
+        request.resume().on('end', () => {
+          types.push(String(request.headers['webhook-id']));
+          response.end();
+        });
+      });
+      receivers.push(one);
+      await new Promise<void>((done) => one.listen(0, '127.0.0.1', done));
+      return { url: `https://127.0.0.1:${(one.address() as AddressInfo).port}/`, types };
+    };
+    const [known, unknown] = [await receive('known'), await receive('unknown')];
+    const server = await Server.start({
+      flags: ['--webhooks-allow-private'],
+      environment: { NODE_EXTRA_CA_CERTS: join(folder, 'known.pem') },
+    });
+    const hook = async (url: string): Promise<string> =>
+      (await server.api('POST', '/v1/webhooks', { url, events: ['account.updated'] })).body.id;
+    const [, refused] = [await hook(known.url), await hook(unknown.url)];
+    await server.api('PATCH', `/v1/accounts/${demoAccount(1)}`, { status: 'frozen' });
+    await until('the delivery', () => known.types.length === 1);
+    const failed = async () => (await server.get(`/v1/webhooks/${refused}`)).body.deliveries.last_error;
+    await until('the refusal', async () => /SELF_SIGNED/.test(String(await failed())));
+    expect(unknown.types).toEqual([]);
+    expect(await server.stop()).toEqual({ status: 0, signal: null });
+    for (const one of receivers) one.close();
+  },
+);
 
 test('without the setting no URL of this machine is taken', async () => {
   const server = await Server.start({ demo: false });

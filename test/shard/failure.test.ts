@@ -1,11 +1,13 @@
 import { describe, expect, it, vi } from 'vitest';
 import { EventKind } from '../../src/domain/codes.js';
+import type { Fields } from '../../src/iso8583/message.js';
 import { DelayedLane } from '../../src/journal/lanes.js';
 import { JournalReader } from '../../src/journal/reader.js';
-import { UNKNOWN_CARDS_PER_SECOND } from '../../src/limits.js';
+import { UNKNOWN_ADVICES_PER_SECOND, UNKNOWN_CARDS_PER_SECOND } from '../../src/limits.js';
 import { ShardState } from '../../src/ring/control-block.js';
 import { ReplyKind } from '../../src/ring/kinds.js';
 import { LogicalShard } from '../../src/shard/logical-shard.js';
+import { ShardCounter } from '../../src/shard-instruments.js';
 import { MemoryStore } from '../../src/store/memory-store.js';
 import { Harness, purchase } from './harness.js';
 
@@ -355,5 +357,27 @@ describe('a commit that fails', () => {
     const token = h.send(card, purchase(1, 10));
     expect(() => h.turn()).toThrow(/commit/);
     expect(h.answers.has(token)).toBe(false);
+  });
+});
+
+describe('advices of unknown cards', () => {
+  it('are journaled up to a rate; the others get 91, leave nothing behind, and come again', () => {
+    const h = new Harness();
+    const advice = (n: number): Fields => purchase(n, 100, { 0: '0120', 48: '8401S' });
+    const ask = (count: number, from: number): string[] => {
+      const tokens = Array.from({ length: count }, (_, i) => h.send(undefined, advice(from + i)));
+      h.turn();
+      return tokens.map((token) => h.answers.get(token)!.fields[39]!);
+    };
+    const codes = ask(UNKNOWN_ADVICES_PER_SECOND + 5, 1);
+    expect(codes.filter((code) => code === '00')).toHaveLength(UNKNOWN_ADVICES_PER_SECOND);
+    expect(codes.slice(-5)).toEqual(['91', '91', '91', '91', '91']);
+    expect(h.shard(0).journal.sequence).toBe(UNKNOWN_ADVICES_PER_SECOND);
+    expect(h.context.ports.instruments.counter(ShardCounter.shedAdvice)).toBe(5);
+    // A repeat of one that was accepted takes nothing of the rate, and known cards are not concerned.
+    expect(ask(1, 1)).toEqual(['00']);
+    expect(h.ask(h.open(0, 1), advice(900))[39]).toBe('00');
+    h.advance(1000);
+    expect(ask(5, UNKNOWN_ADVICES_PER_SECOND + 1)).toEqual(['00', '00', '00', '00', '00']);
   });
 });

@@ -101,3 +101,43 @@ describe('agreement of the clocks', () => {
     }
   });
 });
+
+describe('the time of velocity windows', () => {
+  it('is shard time while the clocks agree', () => {
+    const { clock, move } = clocks();
+    for (const step of [10, 1500, HOUR, 0, 5]) {
+      move(step, step);
+      expect(clock.windowLagMs).toBe(0);
+    }
+    move(3000, 0);
+    expect(clock.windowLagMs).toBe(0);
+  });
+
+  it('stands still where they last agreed, and does not follow shard time ahead of a clock that was set right', () => {
+    const { clock, move } = clocks();
+    const windowMs = (shardMs: number): number => shardMs - clock.windowLagMs;
+    move(SECOND, SECOND);
+    for (let i = 0; i < 3000; i++) expect(windowMs(move(i === 0 ? HOUR : 0, 0))).toBe(SECOND);
+    expect(windowMs(move(10, 10))).toBe(SECOND);
+    expect(windowMs(move(-HOUR, 0))).toBe(SECOND + 10);
+    expect(windowMs(move(HOUR, HOUR))).toBe(HOUR + SECOND + 10);
+    expect(clock.windowLagMs).toBe(0);
+  });
+
+  it('follows a wall clock that an operator has accepted, but never backwards', () => {
+    const { clock, move } = clocks();
+    const windowMs = (shardMs: number): number => shardMs - clock.windowLagMs;
+    move(HOUR, HOUR);
+    move(-2 * HOUR, 0);
+    clock.accept();
+    expect(windowMs(move(SECOND, SECOND))).toBe(HOUR);
+    expect(windowMs(move(3 * HOUR, 3 * HOUR))).toBe(2 * HOUR + SECOND);
+  });
+
+  it('begins at the wall clock when the last record is ahead of it', () => {
+    const { clock, move } = clocks(START + HOUR);
+    expect(clock.windowLagMs).toBe(HOUR);
+    move(SECOND, SECOND);
+    expect(clock.windowLagMs).toBe(HOUR - SECOND);
+  });
+});

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import {
   chmodSync,
   existsSync,
@@ -217,6 +217,26 @@ describe('refusals', () => {
     expect(await refusal(DataDirectory.open(join(root, 'file', 'below'), { create: true }))).toMatch(
       /^data_dir_unusable 73/,
     );
+  });
+
+  it('a path where the system makes no directory, and does not look for it for ever', () => {
+    // In a process of its own: the failure would be a loop that nothing but SIGKILL ends.
+    const script = `
+      import { DataDirectory } from '${built('store/data-directory.js')}';
+      await DataDirectory.open('/proc/holdfast/data', { create: true }).catch((error) => process.stdout.write(error.code));`;
+    const { stdout, signal } = spawnSync(process.execPath, ['--input-type=module', '-e', script], {
+      encoding: 'utf8',
+      timeout: 10_000,
+      killSignal: 'SIGKILL',
+    });
+    expect({ stdout, signal }).toEqual({ stdout: 'data_dir_unusable', signal: null });
+  });
+
+  it('no directory: what is missing above it is made as well, for its owner alone', async () => {
+    const path = join(root, 'var', 'lib', 'holdfast');
+    const made = await DataDirectory.open(path, { create: true });
+    expect([path, join(root, 'var')].map((one) => statSync(one).mode & 0o777)).toEqual([0o700, 0o700]);
+    await made.close();
   });
 
   it.skipIf(process.getuid?.() === 0)('a directory one may not write (skipped for root)', async () => {

@@ -2,6 +2,7 @@
  * Real servers for tests: the built program in a folder of its own on free ports, its ready line parsed, its output kept,
  * ended by its process id. Everything a test file started is killed and removed when the file is done.
  */
+
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -9,6 +10,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, vi } from 'vitest';
+import type { Answer } from './answer.js';
 import { built } from './built.js';
 import { IsoClient, type IsoClientOptions } from './iso-client.js';
 
@@ -164,8 +166,7 @@ export interface ApiAnswer {
   readonly body: Json;
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: answers are looked at field by field and compared with literals
-export type Json = any;
+export type Json = Answer;
 
 /** A server that printed its ready line. */
 export class Server extends Program {
@@ -233,13 +234,13 @@ export class Server extends Program {
       signal: AbortSignal.timeout(LIMIT_MS),
     });
     const text = await answer.text();
-    let json: unknown;
+    let json: Json | undefined;
     try {
-      json = JSON.parse(text);
+      json = JSON.parse(text) as Json;
     } catch {
       json = undefined;
     }
-    return { status: answer.status, headers: answer.headers, text, body: json };
+    return { status: answer.status, headers: answer.headers, text, body: json as Json };
   }
 
   get(path: string): Promise<ApiAnswer> {
@@ -275,12 +276,12 @@ export class Server extends Program {
   }
 
   /** Log lines (JSON) whose message is this one. */
-  logged(message: string): Record<string, Json>[] {
+  logged(message: string): Record<string, unknown>[] {
     return this.stderr
       .split('\n')
       .map((line) => line.slice(Math.max(0, line.indexOf('{"level":'))))
       .filter((line) => line.startsWith('{'))
-      .map((line) => JSON.parse(line) as Record<string, Json>)
+      .map((line) => JSON.parse(line) as Record<string, unknown>)
       .filter((entry) => entry.msg === message);
   }
 }

@@ -1,5 +1,5 @@
 /** Advices: 0120 tells a decision or a final amount and holds, 0220 posts. All of them are accepted (00). */
-import { describe, expect, scenario } from './runner.js';
+import { describe, expect, Scenario, scenario, test } from './runner.js';
 
 describe('stand-in advices', () => {
   scenario(
@@ -307,4 +307,48 @@ describe('financial advices (0220)', () => {
     0400 a stan=6 rrn=1                             | 00 | -300 | 400 | 900   # all of the purchase goes back
   `,
   );
+});
+
+describe('an approval code of the network', () => {
+  /** The code that the card's next approval would get. */
+  const next = ({ book: { state } }: Scenario): string =>
+    String(state.approvalCodes.of(0, state.cards.approvals(0))).padStart(6, '0');
+  const play = (run: Scenario, line: number, text: string): string => {
+    const code = run.run(text.split(' '), line);
+    return `${code} ${run.outcomes.get(line)!.approvalCode}`;
+  };
+
+  test('is kept, and no approval of ours gets the same while it can be matched', () => {
+    const run = new Scenario();
+    run.run(['account', 'A', 'limit=100000'], 1);
+    run.run(['card', 'a'], 2);
+    // One ahead: the advice counts as an approval itself.
+    const taken = String(run.book.state.approvalCodes.of(0, 1)).padStart(6, '0');
+    expect(play(run, 3, `0120 a purchase 100 stan=1 why=S de38=${taken}`)).toBe(`00 ${taken}`);
+    expect(next(run)).toBe(taken);
+    const ours = play(run, 4, '0100 a purchase 200 stan=2');
+    expect(ours).toMatch(/^00 [0-9]{6}$/);
+    expect(ours).not.toBe(`00 ${taken}`);
+    // The count went on: the next is the one that it would have been anyway, and each code names one approval.
+    expect(play(run, 5, '0100 a purchase 300 stan=3')).toBe(
+      `00 ${String(run.book.state.approvalCodes.of(0, 2)).padStart(6, '0')}`,
+    );
+    expect(run.balances()).toEqual([0, 600, 99_400]);
+    expect(play(run, 6, `0400 a stan=4 rrn=2 de38=${taken}`)).toBe('00 ');
+    expect(run.balances()).toEqual([0, 600, 99_400]);
+    expect(play(run, 7, `0400 a stan=5 rrn=1 de38=${taken}`)).toBe('00 ');
+    expect(run.balances()).toEqual([0, 500, 99_500]);
+  });
+
+  test('that left the matchable time is free again, and a card without such advices is not searched', () => {
+    const run = new Scenario();
+    run.run(['account', 'A', 'limit=100000'], 1);
+    run.run(['card', 'a'], 2);
+    const taken = String(run.book.state.approvalCodes.of(0, 1)).padStart(6, '0');
+    expect(run.book.state.cards.hasNetworkCode(0)).toBe(false);
+    play(run, 3, `0120 a purchase 100 stan=1 why=S de38=${taken}`);
+    expect(run.book.state.cards.hasNetworkCode(0)).toBe(true);
+    run.run(['wait', '122d'], 4);
+    expect(play(run, 5, '0100 a purchase 200 stan=2')).toBe(`00 ${taken}`);
+  });
 });

@@ -50,6 +50,89 @@ describe('restaurant', () => {
   );
 });
 
+describe('several postings of one authorization', () => {
+  scenario(
+    'each names the whole: a later one corrects the earlier',
+    `
+    account A limit=1000
+    card a
+    0100 a purchase 500 stan=1                      | 00 |   0 | 500 | 500
+    0220 a purchase 300 stan=2 rrn=1                | 00 | 300 |   0 | 700
+    0220 a purchase 320 stan=3 rrn=1                | 00 | 320 |   0 | 680
+    legs 5                                          | 1100 +20, 2100 -20
+    0221 a purchase 320 stan=3 rrn=1                | 00= | 320 |  0 | 680
+    0220 a purchase 500 stan=4 rrn=1 fn=F           | 00 | 500 |   0 | 500
+  `,
+  );
+
+  scenario(
+    'shipments, tag 20 = I: each comes on top and releases as much of the hold',
+    `
+    account A limit=1000
+    card a
+    0100 a purchase 500 stan=1                      | 00 |   0 | 500 | 500
+    0220 a purchase 200 stan=2 rrn=1 fn=I           | 00 | 200 | 300 | 500
+    hold 3                                          | 300 of 500
+    legs 4                                          | 1100 +200, 2100 -200
+    0221 a purchase 200 stan=2 rrn=1 fn=I           | 00= | 200 | 300 | 500
+    0220 a purchase 250 stan=3 rrn=1 fn=I           | 00 | 450 |  50 | 500
+    0220 a purchase  80 stan=4 rrn=1 fn=I           | 00 | 530 |   0 | 470   # more than was left of the hold
+    hold 3                                          | 0 of 530
+    0220 a purchase 100 stan=5 rrn=1 fn=I           | 00 | 630 |   0 | 370
+    0220 a purchase 600 stan=6 rrn=1 fn=F           | 00 | 600 |   0 | 400   # the whole, at last
+    sweep                                           | 0
+    wait 8d
+    sweep                                           | 1
+    0220 a purchase  10 stan=7 rrn=1 fn=I           | 00 | 610 |   0 | 390   # after the end of the hold
+  `,
+  );
+
+  scenario(
+    'the reversal of one shipment takes back that one, once; that of the authorization what is not shipped yet',
+    `
+    account A limit=1000
+    card a
+    0100 a purchase 500 stan=1                                        | 00 |   0 | 500 | 500
+    0220 a purchase 200 stan=2 rrn=1 fn=I                             | 00 | 200 | 300 | 500
+    0220 a purchase 100 stan=3 rrn=1 fn=I                             | 00 | 300 | 200 | 500
+    0420 a 100 stan=4 rrn=1 de90=220/3/520120000/00000012345/-        | 00 | 200 | 200 | 600
+    legs 6                                                            | 1100 -100, 2100 +100
+    0420 a 100 stan=5 rrn=1 de90=220/3/520120000/00000012345/-        | 00 | 200 | 200 | 600   # one effect
+    hold 3                                                            | 200 of 400
+    0400 a 500 stan=6 rrn=1 de90=100/1/520120000/00000012345/-        | 00 | 200 |   0 | 800   # what was shipped stays
+    0420 a 200 stan=7 rrn=1 de90=220/2/520120000/00000012345/-        | 00 |   0 |   0 | 1000
+    hold 3                                                            | none
+  `,
+  );
+
+  scenario(
+    'shipments of a purchase of nothing we know, and of one that expired, are posted too',
+    `
+    account A limit=1000
+    card a
+    0220 a purchase 200 stan=1 fn=I orig=NOBODY     | 00 | 200 |   0 | 800
+    kind 3                                          | advice
+    0100 a purchase 100 stan=2                      | 00 | 200 | 100 | 700
+    wait 8d
+    sweep                                           | 1 | 200 | 0 | 800
+    0220 a purchase  40 stan=3 rrn=2 fn=I           | 00 | 240 |   0 | 760
+    0220 a purchase  60 stan=4 rrn=2 fn=I           | 00 | 300 |   0 | 700
+  `,
+  );
+
+  scenario(
+    'credits do not come in shipments: each names the whole',
+    `
+    account A limit=1000
+    card a
+    0200 a purchase 500 stan=1                      | 00 | 500 |   0 | 500
+    0100 a refund 200 stan=2                        | 00 | 500 |   0 | 500
+    0220 a refund 150 stan=3 rrn=2 fn=I             | 00 | 350 |   0 | 650
+    0220 a refund 200 stan=4 rrn=2 fn=I             | 00 | 300 |   0 | 700
+  `,
+  );
+});
+
 describe('partial reversals and what comes after', () => {
   scenario(
     'then a completion: it names the new amount, also above what the reversal left',

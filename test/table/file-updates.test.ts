@@ -76,6 +76,63 @@ describe('hot cards', () => {
   );
 
   scenario(
+    'the listing and our own status are two causes: each is lifted by who set it',
+    `
+    account A limit=1000
+    card a
+    status a paused
+    0302 a stan=1 file=3                            | 00 | 0 |   0 | 1000   # not on the list
+    0100 a purchase 100 stan=2                      | 62 | 0 |   0 | 1000   # our pause stands
+    0302 a stan=3 file=1 listing=62                 | 00 | 0 |   0 | 1000
+    0302 a stan=4 file=3                            | 00 | 0 |   0 | 1000
+    0100 a purchase 100 stan=5                      | 62 | 0 |   0 | 1000
+    0302 a stan=6 file=1 listing=54                 | 00 | 0 |   0 | 1000
+    status a active
+    0100 a purchase 100 stan=7                      | 54 | 0 |   0 | 1000   # the network's listing stands
+    is a                                            | expired
+    0302 a stan=8 file=3                            | 00 | 0 |   0 | 1000
+    0100 a purchase 100 stan=9                      | 00 | 0 | 100 |  900
+    0302 a stan=10 file=1 listing=05                | 00 | 0 | 100 |  900
+    status a paused
+    0302 a stan=11 file=3                           | 00 | 0 | 100 |  900
+    0100 a purchase 100 stan=12                     | 62 | 0 | 100 |  900
+    status a active
+    0100 a purchase 100 stan=13                     | 00 | 0 | 200 |  800
+  `,
+  );
+
+  scenario(
+    'a listing that came before the activation counts after it; a listed card that is reported stolen is stolen for ever',
+    `
+    account A limit=1000
+    card a status=inactive
+    0302 a stan=1 file=1 listing=62                 | 00
+    0100 a purchase 100 stan=2                      | 78 | 0 | 0 | 1000
+    status a active
+    0100 a purchase 100 stan=3                      | 62 | 0 | 0 | 1000
+    status a stolen
+    0302 a stan=4 file=3                            | 21
+    0100 a purchase 100 stan=5                      | 43 | 0 | 0 | 1000
+  `,
+  );
+
+  scenario(
+    'of a network token the same: its card and its own pause are not touched',
+    `
+    account A limit=1000
+    card a
+    token t for=a
+    status t paused
+    0302 t stan=1 file=1 listing=62                 | 00
+    0302 t stan=2 file=3                            | 00
+    is t                                            | paused
+    0100 t purchase 100 stan=3                      | 62 | 0 |   0 | 1000
+    why 8                                           | tokenPaused
+    0100 a purchase 100 stan=4                      | 00 | 0 | 100 |  900
+  `,
+  );
+
+  scenario(
     'a card that we do not know is answered 25; what cannot be understood 30',
     `
     account A limit=1000

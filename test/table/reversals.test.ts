@@ -62,6 +62,54 @@ describe('reversals find their original', () => {
   );
 
   scenario(
+    'DE37 is shared by all messages of a purchase: of a lost increment the reversal releases nothing, and its increment comes too late',
+    `
+    account A limit=1000
+    card a
+    0100 a purchase 300 stan=1                                           | 00 | 0 | 300 | 700
+    wait 1h
+    0420 a 200 stan=9 rrn=1 de90=100/2/520130000/00000012345/-           | 00 | 0 | 300 | 700
+    0421 a 200 stan=9 rrn=1 de90=100/2/520130000/00000012345/-           | 00= | 0 | 300 | 700
+    0100 a purchase 200 stan=2 fn=I rrn=1                                | 68 | 0 | 300 | 700   # the one that was reversed
+    0100 a purchase 100 stan=3 fn=I rrn=1 de7=520130001                  | 00 | 0 | 400 | 600   # another
+    0100 a purchase 300 stan=1 rrn=1 de7=520120000                       | 00= | 0 | 400 | 600
+    0420 a 300 stan=10 rrn=1 de90=100/1/520120000/00000012345/-          | 00 | 0 |   0 | 1000  # the whole, by name
+  `,
+    (run) => expect(run.book.state.tombstones).toBe(1),
+  );
+
+  scenario(
+    'of a lost posting the reversal leaves the authorization, also with its approval code',
+    `
+    account A limit=1000
+    card a
+    0100 a purchase 300 stan=1                                           | 00 | 0 | 300 | 700
+    wait 1h
+    0420 a 300 stan=9 rrn=1 de38=@3 de90=220/2/520130000/00000012345/-   | 00 | 0 | 300 | 700
+    0420 a 300 stan=10 rrn=1 de90=220/1/520130000/00000012345/-          | 00 | 0 | 300 | 700   # the STAN of the 0100
+    0220 a purchase 300 stan=2 rrn=1                                     | 00 | 0 | 300 | 700   # its reversal came first
+    kind 7                                                               | advice
+    0220 a purchase 280 stan=3 rrn=1 de7=520130500                       | 00 | 280 | 0 | 720   # posted again
+  `,
+    (run) => expect(run.book.state.tombstones).toBe(2),
+  );
+
+  scenario(
+    'DE37 stands where DE90 differs in one of STAN and DE7, or the approval code says so',
+    `
+    account A limit=1000
+    card a
+    0100 a purchase 100 stan=1                                           | 00 | 0 | 100 | 900
+    0420 a stan=901 rrn=1 de90=100/1/520120500/00000012345/-             | 00 | 0 |   0 | 1000   # DE7 of a later sending
+    0100 a purchase 100 stan=2                                           | 00 | 0 | 100 | 900
+    0420 a stan=902 rrn=2 de90=100/77/520120000/00000012345/-            | 00 | 0 |   0 | 1000   # STAN of another hop
+    0100 a purchase 100 stan=3                                           | 00 | 0 | 100 | 900
+    0420 a stan=903 rrn=3 de90=100/77/520120500/00000012345/-            | 00 | 0 | 100 | 900   # neither: held until its end
+    0420 a stan=904 rrn=3 de38=@7 de90=100/77/520120500/00000012345/-    | 00 | 0 |   0 | 1000
+  `,
+  );
+
+  scenario(
     'only on the same card',
     `
     account A limit=1000

@@ -24,6 +24,8 @@
  * On the first line, tables of the program other than the defaults: program fee=<flat>+<basis points> forbid=<type>,<type>
  *   partial=no fuel=<amount> short=decline|hold_available least=<minimum> say=<reason>:<DE39>,<reason>:<DE39>
  *
+ * 0500 date=<YYYY-MM-DD> link=1 acquirer=12345 cur=986 76=2 88=500 ...: the totals of an acquirer, compared with ours (00, 95).
+ *
  * Questions about what the message on a line left behind, with the answer behind the bar:
  *   hold <line>     | 30 of 50                what remains of what is authorized; none
  *   ends <line>     | 7d                      days from now to the end of its hold
@@ -44,6 +46,7 @@ import {
   Reason,
   responseCode,
 } from '#src/domain/codes.js';
+import { fieldsOfTotals, isInBalance } from '#src/domain/compare-totals.js';
 import type { ClearingPosted, MessageEvent, PlainEvent } from '#src/domain/events.js';
 import { ABSENT, Carried, MessageInput, Text } from '#src/domain/message.js';
 import { rootOf } from '#src/domain/originals.js';
@@ -94,8 +97,9 @@ export class Scenario {
   /** Runs one line and returns the code to compare, or undefined for set-up lines. */
   run(words: string[], line: number): string | undefined {
     const [what = '', ...rest] = words;
-    if (/^\d{4}$/.test(what)) return this.#message(what, rest, line);
     const options = optionsOf(rest);
+    if (what === '0500') return this.#compare(options);
+    if (/^\d{4}$/.test(what)) return this.#message(what, rest, line);
     const name = rest[0] ?? '';
     switch (what) {
       case 'clear':
@@ -179,11 +183,24 @@ export class Scenario {
     }
   }
 
-  #totals(date: string, options: Map<string, string>): string {
+  /** What counts under a date and the key in the options. */
+  #counted(date: string, options: Map<string, string>): Float64Array {
     const number = (key: string, otherwise: number): number => Number(options.get(key) ?? otherwise);
     const key = { link: number('link', 1), acquirer: number('acquirer', 12_345), currency: number('cur', 986) };
     const values = new Float64Array(TOTAL_VALUES);
     this.book.state.totals.read({ ...key, day: dayOf(date) }, values);
+    return values;
+  }
+
+  #compare(options: Map<string, string>): string {
+    const ours = fieldsOfTotals([...this.#counted(options.get('date')!, options)]);
+    const told = [...options].filter(([key]) => /^\d\d$/.test(key));
+    const theirs = told.map(([field, value]) => ({ field: Number(field), value: Number(value) }));
+    return isInBalance(theirs, ours) ? '00' : '95';
+  }
+
+  #totals(date: string, options: Map<string, string>): string {
+    const values = this.#counted(date, options);
     const shown = TOTAL_NAMES.flatMap((name, total) => {
       const [count, amount] = [values[total]!, total < TOTAL_AMOUNTS ? values[TOTAL_NAMES.length + total]! : 0];
       if (count === 0 && amount === 0) return [];

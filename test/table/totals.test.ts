@@ -86,6 +86,58 @@ describe('reversals', () => {
   );
 
   scenario(
+    'a full one after partial ones takes back what still stood, whatever DE4 says, or does not',
+    `
+    account A limit=1000
+    card a
+    0200 a purchase 300 stan=1                      | 00 | 300 | 0 | 700
+    0400 a purchase 300 stan=2 rrn=1 de95=200       | 00 | 200 | 0 | 800
+    totals 2026-05-20                               | debits 1 300, debit reversals 1 100
+    0400 a purchase 300 stan=3 rrn=1 de95=50        | 00 |  50 | 0 | 950
+    totals 2026-05-20                               | debits 1 300, debit reversals 2 250
+    0400 a purchase 300 stan=4 rrn=1                | 00 |   0 | 0 | 1000
+    totals 2026-05-20                               | debits 1 300, debit reversals 3 300
+    0200 a purchase 80 stan=5                       | 00 |  80 | 0 | 920
+    0400 a stan=6 rrn=5                             | 00 |   0 | 0 | 1000
+    totals 2026-05-20                               | debits 2 380, debit reversals 4 380
+    0200 a purchase 1500 stan=7 partial             | 10 | 1000 | 0 | 0
+    0400 a purchase 1500 stan=8 rrn=7               | 00 |   0 | 0 | 1000
+    totals 2026-05-20                               | debits 3 1380, debit reversals 5 1380
+  `,
+  );
+
+  scenario(
+    'in another currency: to the last unit of the merchant, though the account has fewer of them',
+    `
+    account A limit=10000
+    card a
+    0200 a purchase 10001 cur=392 bill=6667/986 stan=1         | 00 | 6667 | 0 | 3333
+    0400 a purchase 10001 cur=392 stan=2 rrn=1 de95=5000       | 00 | 3333 | 0 | 6667
+    totals 2026-05-20 cur=392                                  | debits 1 10001, debit reversals 1 5001
+    0400 a purchase 10001 cur=392 stan=3 rrn=1 de95=4990       | 00 | 3327 | 0 | 6673
+    0400 a purchase 10001 cur=392 stan=4 rrn=1                 | 00 |    0 | 0 | 10000
+    totals 2026-05-20 cur=392                                  | debits 1 10001, debit reversals 3 10001
+  `,
+  );
+
+  scenario(
+    'of a correction the corrected amount, of a shipment its own',
+    `
+    account A limit=1000
+    card a
+    0200 a purchase 300 stan=1                                              | 00 | 300 | 0 | 700
+    0220 a purchase 250 stan=2 rrn=1                                        | 00 | 250 | 0 | 750
+    0400 a purchase 300 stan=3 rrn=1                                        | 00 |   0 | 0 | 1000
+    totals 2026-05-20                                                       | debits 2 550, debit reversals 1 250
+    0220 a purchase 100 stan=4 fn=I date=2026-05-21 acquirer=9              | 00 | 100 | 0 | 900
+    0220 a purchase 200 stan=5 rrn=4 fn=I date=2026-05-21 acquirer=9        | 00 | 300 | 0 | 700
+    0420 a stan=6 rrn=4 de90=220/5/520120000/9/- date=2026-05-21 acquirer=9 | 00 | 100 | 0 | 900
+    0420 a stan=7 rrn=4 de90=220/4/520120000/9/- date=2026-05-21 acquirer=9 | 00 |   0 | 0 | 1000
+    totals 2026-05-21 acquirer=9                                            | debits 2 300, debit reversals 2 300
+  `,
+  );
+
+  scenario(
     'after the cutover belong to their own date',
     `
     account A limit=1000

@@ -41,6 +41,8 @@ export interface IpmProfileData {
   readonly pds: readonly PdsRow[];
   /** Message type and function code. A code that is missing here makes the kind `other`. */
   readonly kinds: Readonly<Record<string, ClearingKind>>;
+  /** Message types that move money: their function code must be among the kinds. */
+  readonly monetary: readonly number[];
   /** Elements that messages of a kind must have. */
   readonly required: Readonly<Partial<Record<ClearingKind, readonly number[]>>>;
   /** Values of DE25 that mark one of several clearings. */
@@ -190,6 +192,7 @@ export const ipmV1: IpmProfileData = {
     '1644/699': 'file_reject',
     '1644/691': 'message_exception',
   },
+  monetary: [1240, 1442, 1740],
   required: {
     first_presentment: presentment,
     second_presentment_full: presentment,
@@ -222,6 +225,7 @@ export class IpmProfile {
   readonly carriers: readonly number[];
   readonly pds = new Map<number, PdsSpec>();
   readonly kinds = new Map<number, ClearingKind>();
+  readonly monetary: ReadonlySet<number>;
   readonly required: IpmProfileData['required'];
   readonly partialReasons: ReadonlySet<string>;
 
@@ -229,6 +233,7 @@ export class IpmProfile {
     this.name = data.name;
     this.version = data.version;
     this.carriers = data.carriers;
+    this.monetary = new Set(data.monetary);
     this.required = data.required;
     this.partialReasons = new Set(data.partialReasons);
     for (const row of data.fields) {

@@ -1,6 +1,7 @@
 /** An IPM file in chunks: container, messages, rules and totals in one pass. */
 import { createHash } from 'node:crypto';
 import { CLEARING_FINDINGS_MAX } from '../../limits.js';
+import { type DescribedRecord, describeIpm } from '../describe.js';
 import { encoding } from '../encoding.js';
 import { Findings } from '../findings.js';
 import { RdwReader } from '../rdw-reader.js';
@@ -46,6 +47,10 @@ export class IpmReader implements ClearingReader {
     if (this.readable) this.#rules.check();
     else this.#rules.malformed();
     return true;
+  }
+
+  describe(): DescribedRecord {
+    return describeIpm(this.message, this.record);
   }
 
   finish(): ClearingReport {

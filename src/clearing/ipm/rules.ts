@@ -186,6 +186,7 @@ export class IpmRules {
 
   #checkContent(kind: ClearingKind): void {
     const message = this.#message;
+    if (kind === 'other' && message.profile.monetary.has(message.mti)) this.#add('function_unknown', 'DE24');
     for (const field of message.profile.required[kind] ?? []) {
       if (!message.has(field)) this.#add('field_missing', `DE${field}`);
     }

@@ -1,6 +1,5 @@
 /**
- * The feed as its clients share it: what is known about accounts and cards, who waits for something new, and how many may wait
- * at a time. Nobody is woken by the shards, which have better things to do: while somebody waits, a timer looks at their
+ * The feed as its clients share it: who waits for something new, and how many may wait at a time. Nobody is woken by the shards, which have better things to do: while somebody waits, a timer looks at their
  * durable sequences, which are words of shared memory.
  */
 import { EVENT_STREAMS_MAX, FEED_POLL_MS } from '../../limits.js';
@@ -10,7 +9,6 @@ import { refused } from '../views.js';
 import { decodeCursor, encodeCursor, type Positions } from './cursor.js';
 import type { FeedFilter } from './feed-reader.js';
 import { FeedReader } from './feed-reader.js';
-import { Parties } from './parties.js';
 
 interface Waiter {
   readonly reader: Pick<FeedReader, 'lag'>;
@@ -19,7 +17,6 @@ interface Waiter {
 }
 
 export class EventFeed {
-  readonly parties: Parties;
   readonly #context: ControlContext;
   readonly #waiters = new Set<Waiter>();
   readonly #ends = new Set<() => void>();
@@ -29,7 +26,6 @@ export class EventFeed {
 
   constructor(context: ControlContext) {
     this.#context = context;
-    this.parties = new Parties(context.shards);
   }
 
   /** Clients that hold a stream or a long poll. */
@@ -42,7 +38,7 @@ export class EventFeed {
   }
 
   reader(from: Positions, filter: FeedFilter = {}): FeedReader {
-    return new FeedReader(this.#context, this.parties, from, filter);
+    return new FeedReader(this.#context, from, filter);
   }
 
   /** Where everything is that is durable now. */

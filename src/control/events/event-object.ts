@@ -13,16 +13,16 @@ import type {
 } from '../../domain/events.js';
 import { postedChange } from '../../domain/ledger/chart.js';
 import { EntryKind } from '../../domain/ledger/entry-kinds.js';
-import { asDecided, asRecorded, authorizationObject, elementObject, type Owner } from '../authorizations.js';
+import { asDecided, asRecorded, authorizationObject, elementObject, ownerOf } from '../authorizations.js';
 import { clearingObject } from '../clearing-object.js';
 import type { ControlContext } from '../context.js';
 import { currencyCode } from '../currencies.js';
 import type { JournalRecord } from '../history.js';
 import { eventId } from '../ids.js';
 import { legObjects } from '../legs.js';
+import type { AccountParty } from '../parties.js';
 import { aliasObject, cardObject, codeName, time } from '../views.js';
 import { type EventType, messageType, plainType } from './event-types.js';
-import type { AccountParty, Parties } from './parties.js';
 
 export interface FeedEvent {
   readonly object: 'event';
@@ -42,7 +42,7 @@ export function accountSlotOf({ message, event }: JournalRecord): number {
 }
 
 /** True when everything about the record's account and card is at hand; else it is noted as missing (parties.ts). */
-export function isKnown(parties: Parties, record: JournalRecord): boolean {
+export function isKnown({ parties }: ControlContext, record: JournalRecord): boolean {
   const { shard, event } = record;
   const slot = accountSlotOf(record);
   const account = slot < 0 || parties.account(shard, slot) !== undefined;
@@ -51,21 +51,16 @@ export function isKnown(parties: Parties, record: JournalRecord): boolean {
 }
 
 /** Type of a known record; undefined when it is no event. */
-export function typeOf(parties: Parties, { shard, message, event }: JournalRecord): EventType | undefined {
+export function typeOf({ parties }: ControlContext, { shard, message, event }: JournalRecord): EventType | undefined {
   return message !== undefined ? messageType(message) : plainType(event!, isToken(parties, shard, event!));
 }
 
 /** The event of a known record. */
-export function eventObject(
-  context: ControlContext,
-  parties: Parties,
-  record: JournalRecord,
-  type: EventType,
-): FeedEvent {
+export function eventObject(context: ControlContext, record: JournalRecord, type: EventType): FeedEvent {
   const { shard, sequence, timeMs, message, event } = record;
   const slot = accountSlotOf(record);
   const cardSlot = cardSlotOf(record);
-  const account = slot < 0 ? undefined : parties.account(shard, slot);
+  const account = slot < 0 ? undefined : context.parties.account(shard, slot);
   return {
     object: 'event',
     id: context.ids.encode('evt', shard, sequence),
@@ -77,7 +72,7 @@ export function eventObject(
     data:
       message !== undefined
         ? messageData(context, { ...record, message }, account)
-        : plainData(context, parties, record, event!, account!),
+        : plainData(context, record, event!, account!),
   };
 }
 
@@ -86,16 +81,9 @@ function cardSlotOf({ message, event }: JournalRecord): number {
   return event !== undefined && 'cardSlot' in event ? event.cardSlot : -1;
 }
 
-function isToken(parties: Parties, shard: number, event: PlainEvent): boolean {
+function isToken(parties: ControlContext['parties'], shard: number, event: PlainEvent): boolean {
   if (event.kind === EventKind.cardCreated) return event.aliasOfSlot >= 0;
   return event.kind === EventKind.cardUpdated && parties.card(shard, event.cardSlot)!.aliasOfSlot >= 0;
-}
-
-/** The account as the API's objects want it. */
-function ownerOf({ system }: ControlContext, account: AccountParty | undefined): Owner | undefined {
-  if (account === undefined) return undefined;
-  const { id, currency, program } = account;
-  return { id, currency, program: system.programAt(program)?.program.id };
 }
 
 /** A decision that stands by itself is an authorization as it was decided, anything later is an element of one. */
@@ -105,7 +93,8 @@ function messageData(
   account: AccountParty | undefined,
 ): Record<string, unknown> {
   const { originalSequence, authorizedAfter } = record.message;
-  if (originalSequence === 0) return authorizationObject(context, asDecided(record, ownerOf(context, account)));
+  if (originalSequence === 0)
+    return authorizationObject(context, asDecided(record, account && ownerOf(context, account)));
   return elementData(context, record, account, originalSequence, authorizedAfter);
 }
 
@@ -117,7 +106,7 @@ function elementData(
   authorizedAfter: number,
 ): Record<string, unknown> {
   return {
-    ...elementObject(context, asRecorded(record, ownerOf(context, account)), record),
+    ...elementObject(context, asRecorded(record, account && ownerOf(context, account)), record),
     authorization: context.ids.encode('auth', record.shard, authorization),
     authorized_after: authorizedAfter,
   };
@@ -125,7 +114,6 @@ function elementData(
 
 function plainData(
   context: ControlContext,
-  parties: Parties,
   record: JournalRecord,
   event: PlainEvent,
   account: AccountParty,
@@ -139,7 +127,7 @@ function plainData(
     case EventKind.cardCreated:
       return cardData(context, shard, createdCard(event, account, record.timeMs));
     case EventKind.cardUpdated:
-      return cardData(context, shard, { ...parties.card(shard, event.cardSlot)!, status: event.status });
+      return cardData(context, shard, { ...context.parties.card(shard, event.cardSlot)!, status: event.status });
     case EventKind.controlsSet:
       return controlsData(context, shard, event, account);
     case EventKind.payment:
@@ -178,14 +166,20 @@ function accountData(
 
 type CardParts = Parameters<typeof cardObject>[2];
 
-/** A card without its controls, which have events of their own, and without what the program makes of its PIN tries. */
+/**
+ * A card without its controls and the network's listing, which have events of their own, and without what the program makes of its
+ * PIN tries. Its status is the one that was set.
+ */
 function cardData(
   context: ControlContext,
   shard: number,
   { controls: _controls, ...view }: CardParts,
 ): Record<string, unknown> {
-  if (view.aliasOfSlot >= 0) return aliasObject(context, shard, view);
-  const { pin: _pin, ...card } = cardObject(context, shard, view);
+  if (view.aliasOfSlot >= 0) {
+    const { network_listing: _listing, ...alias } = aliasObject(context, shard, view);
+    return alias;
+  }
+  const { pin: _pin, network_listing: _listing, ...card } = cardObject(context, shard, view);
   return card;
 }
 
@@ -204,7 +198,17 @@ function createdCard(event: CardCreated, account: AccountParty, createdMs: numbe
     cardSequence,
     serviceCode,
   };
-  return { ...own, status, replacesSlot, aliasOfSlot, pinTries: 0, controlsSequence: 0, createdMs, newestSequence };
+  return {
+    ...own,
+    status,
+    listing: 0,
+    replacesSlot,
+    aliasOfSlot,
+    pinTries: 0,
+    controlsSequence: 0,
+    createdMs,
+    newestSequence,
+  };
 }
 
 function controlsData(

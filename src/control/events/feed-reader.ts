@@ -2,16 +2,20 @@
  * Reads the feed forward from a place: the durable records of all shards, those of one shard always in their order, those of
  * several about in the order of time (frame by frame: the shard whose next record is the oldest is read to the end of its
  * frame). A record is passed once, whatever it is, so nothing is skipped and nothing comes twice.
+ *
+ * The records of one account are found by its back pointers when much lies behind the place: once from its newest record back
+ * to the place, and then forward over what was found. An account of more than LIST_SCAN_MAX records behind the place is read
+ * as all are, until so many are left.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { MessageEvent, PlainEvent } from '../../domain/events.js';
-import { LIST_SCAN_MAX, LIST_SCAN_SLICE } from '../../limits.js';
+import { FEED_FOLLOW_RECORDS, LIST_SCAN_MAX, LIST_SCAN_SLICE } from '../../limits.js';
 import type { ControlContext } from '../context.js';
-import type { JournalRecord } from '../history.js';
+import { catchUp, type JournalRecord, Slices, walkChain } from '../history.js';
+import { refused } from '../views.js';
 import type { Positions } from './cursor.js';
 import { accountSlotOf, eventObject, type FeedEvent, isKnown, typeOf } from './event-object.js';
 import type { EventType } from './event-types.js';
-import type { Parties } from './parties.js';
 
 export interface FeedFilter {
   /** Where the only wanted account lives. */
@@ -31,17 +35,19 @@ export interface Placed {
 
 export class FeedReader {
   readonly #context: ControlContext;
-  readonly #parties: Parties;
   readonly #filter: FeedFilter;
   readonly #seen: number[];
   /** Shards that are looked at. */
   readonly #shards: readonly number[];
   /** Time of the next record by shard, ms; undefined when it must be looked at. */
   readonly #next: (number | undefined)[] = [];
+  /** Of the wanted account: its records up to a sequence, the oldest last. */
+  #found: { readonly sequences: number[]; readonly end: number } = { sequences: [], end: 0 };
+  /** Up to here the wanted account has too many records to be found. */
+  #passUntil = 0;
 
-  constructor(context: ControlContext, parties: Parties, from: Positions, filter: FeedFilter) {
+  constructor(context: ControlContext, from: Positions, filter: FeedFilter) {
     this.#context = context;
-    this.#parties = parties;
     this.#filter = filter;
     this.#seen = [...from];
     this.#shards = filter.account === undefined ? from.map((_, shard) => shard) : [filter.account.shard];
@@ -68,17 +74,56 @@ export class FeedReader {
    * @throws ApiError `shard_unavailable`, ShardError, HoldfastError of the journal; the place is behind what was handed over.
    */
   async read(take: (placed: Placed, positions: Positions) => boolean): Promise<boolean> {
+    await this.#find();
     let left = LIST_SCAN_MAX;
     for (let open = true; open && left > 0; ) {
+      this.#skip();
       const shard = this.#oldest();
       if (shard === undefined) return false;
       const before = this.#seen[shard]!;
       open = this.#frame(shard, Math.min(left, LIST_SCAN_SLICE), take);
       left -= this.#seen[shard]! - before;
-      if (this.#parties.missing > 0) await this.#parties.fetch();
+      if (this.#context.parties.missing > 0) await this.#context.parties.fetch();
       await nextTurn();
     }
     return this.lag > 0;
+  }
+
+  /** Finds the records of the wanted account when many others lie behind the place. */
+  async #find(): Promise<void> {
+    const { account } = this.#filter;
+    if (account === undefined) return;
+    const { shard, slot } = account;
+    const seen = this.#seen[shard]!;
+    if (seen < this.#found.end || seen < this.#passUntil || this.#behind(shard) <= FEED_FOLLOW_RECORDS) return;
+    const end = this.#context.journal.durable(shard);
+    const result = await this.#context.shards.read(shard, { op: 'account_slot', slot });
+    if (!result.ok) throw refused(result.code);
+    if (!('account' in result)) throw new TypeError('the shard answered no account');
+    const { newestSequence } = result.account;
+    await catchUp(this.#context, shard, newestSequence);
+    const sequences: number[] = [];
+    const slices = new Slices();
+    for (const { sequence } of walkChain(this.#context, shard, newestSequence, 'account')) {
+      if (sequence <= seen) break;
+      if (slices.total === LIST_SCAN_MAX) {
+        this.#passUntil = sequence;
+        return;
+      }
+      await slices.step();
+      if (sequence <= end) sequences.push(sequence);
+    }
+    this.#found = { sequences, end };
+  }
+
+  /** Passes what is known to be none of the wanted account. */
+  #skip(): void {
+    const { account } = this.#filter;
+    const { sequences, end } = this.#found;
+    if (account === undefined || this.#seen[account.shard]! >= end) return;
+    while (sequences.length > 0 && sequences.at(-1)! <= this.#seen[account.shard]!) sequences.pop();
+    this.#seen[account.shard] = sequences.length === 0 ? end : sequences.at(-1)! - 1;
+    this.#next[account.shard] = undefined;
   }
 
   /** Passes up to `most` records of one frame. False: `take` has enough. */
@@ -93,7 +138,7 @@ export class FeedReader {
       const record = recordOf(shard, sequence, message, event);
       if (this.#passes(record)) {
         // What the records behind it need is asked for together with what it needs itself.
-        if (!isKnown(this.#parties, record)) stalled = true;
+        if (!isKnown(this.#context, record)) stalled = true;
         if (stalled) return true;
         const placed = this.#event(record);
         this.#seen[shard] = sequence;
@@ -114,10 +159,10 @@ export class FeedReader {
 
   /** The event of a known record; undefined when it is none, or of no wanted type. */
   #event(record: JournalRecord): Placed | undefined {
-    const type = typeOf(this.#parties, record);
+    const type = typeOf(this.#context, record);
     if (type === undefined || this.#filter.types?.has(type) === false) return undefined;
     const { shard, sequence } = record;
-    const event = eventObject(this.#context, this.#parties, record, type);
+    const event = eventObject(this.#context, record, type);
     return { event, shard, sequence, accountSlot: accountSlotOf(record) };
   }
 
@@ -142,25 +187,25 @@ export class FeedReader {
   }
 }
 
-/** The event at a place; undefined when there is none. @throws ApiError `shard_unavailable`, ShardError, HoldfastError. */
+/** The event at a place; undefined when there is none, or not any more (a restored backup). @throws ApiError `shard_unavailable`, ShardError, HoldfastError. */
 export async function eventAt(
   context: ControlContext,
-  parties: Parties,
   shard: number,
   sequence: number,
 ): Promise<FeedEvent | undefined> {
+  if (sequence > context.journal.durable(shard)) return undefined;
   for (;;) {
     let known = false;
     let found: FeedEvent | undefined;
     context.journal.run(shard, sequence, (at, message, event) => {
       const record = recordOf(shard, at, message, event);
-      known = isKnown(parties, record);
-      const type = known ? typeOf(parties, record) : undefined;
-      if (type !== undefined) found = eventObject(context, parties, record, type);
+      known = isKnown(context, record);
+      const type = known ? typeOf(context, record) : undefined;
+      if (type !== undefined) found = eventObject(context, record, type);
       return false;
     });
     if (known) return found;
-    await parties.fetch();
+    await context.parties.fetch();
   }
 }
 

@@ -1,7 +1,6 @@
 /** Network tokens of cards, as aliases: add, list, read, change. Each is a row of the shard's cards, beside its card. */
-import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
-import { type AliasDraft, earlier, issue, register, shownOnce } from '../card-numbers.js';
+import { type AliasDraft, createNumbered } from '../card-numbers.js';
 import type { ControlContext } from '../context.js';
 import { listAnswer, listQuery, pageOf } from '../list.js';
 import { ApiError } from '../problem.js';
@@ -31,8 +30,6 @@ export function aliasRoutes(context: ControlContext): Route[] {
       answers: { 201: { description: 'The network token', schema: schemas.alias } },
       async handle({ params, body, idempotency }) {
         const { shard, card, account } = await requireCard(context, params.id);
-        const program = context.system.programAt(account.program);
-        if (program === undefined) throw new TypeError(`account of unknown program ${account.program}`);
         const draft: AliasDraft = {
           op: 'create_alias',
           cardSlot: card.slot,
@@ -40,17 +37,11 @@ export function aliasRoutes(context: ControlContext): Route[] {
           status: cardStatusOf(body.status),
           ...(idempotency === undefined ? {} : { idempotency: idempotency.tag }),
         };
-        const issued =
-          (idempotency?.known === true ? await earlier(context, shard, idempotency.tag) : undefined) ??
-          (body.pan === undefined
-            ? await issue(context, shard, program.program, draft, idempotency?.tag.keyHash ?? randomBytes(32))
-            : await register(context, shard, program.program, draft, body.pan));
-        const { result } = issued;
-        if (!result.ok) throw refused(result.code, result.code === 'card_exists' ? { param: '/pan' } : { path: true });
-        if (!('card' in result) || result.card === undefined) throw new TypeError('the shard answered no card');
-        const object = aliasObject(context, shard, result.card);
-        if (body.pan === undefined) Object.assign(object, shownOnce(issued));
-        return { status: 201, body: object, replayed: result.replayed === true };
+        const made = await createNumbered(context, {
+          ...{ shard, program: account.program, draft, pan: body.pan, key: idempotency, blame: { path: true } },
+        });
+        const object = { ...aliasObject(context, shard, made.card), ...made.number };
+        return { status: 201, body: object, replayed: made.replayed };
       },
     }),
     route({

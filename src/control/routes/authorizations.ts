@@ -1,5 +1,6 @@
 /** Authorizations: search, read, explain. */
 import { z } from 'zod';
+import type { CardView } from '../../domain/commands.js';
 import { isApproval } from '../../domain/lookups.js';
 import { isAdvice, Text } from '../../domain/message.js';
 import { LIST_SCAN_MAX, SEARCH_CANDIDATES_MAX } from '../../limits.js';
@@ -20,6 +21,7 @@ import { explainLimits } from '../explain-limits.js';
 import { explanation, stageTimes } from '../explanation.js';
 import {
   catchUp,
+  isRecorded,
   type JournalRecord,
   newestFirst,
   type Position,
@@ -36,10 +38,11 @@ import * as schemas from '../schemas.js';
 import { authorization, authorizationList, explanationSchema } from '../schemas-authorizations.js';
 import { refused } from '../views.js';
 import { readAccount } from './accounts.js';
-import { readCard } from './cards.js';
+import { readAlias } from './aliases.js';
+import { readCard, readCardAt } from './cards.js';
 
 const searchQuery = listQuery({
-  card: z.string().max(64).optional().describe('Id of the card.'),
+  card: z.string().max(64).optional().describe('Id of the card, or of a network token: what came with its number.'),
   account: schemas.chosenId.optional(),
   rrn: z
     .string()
@@ -186,8 +189,8 @@ function couldBe({ message }: MessageRecord, status: AuthorizationStatus): boole
 async function placeOf(context: ControlContext, cursor: Cursor): Promise<Position> {
   const place = context.ids.decode('auth', cursor.id);
   if (place === undefined || place.shard >= context.shards.shards || place.number < 1) throw badCursor(cursor);
-  await catchUp(context, place.shard, place.number);
-  const record = readRecord(context, place.shard, place.number);
+  const { shard, number } = place;
+  const record = (await isRecorded(context, shard, number)) ? readRecord(context, shard, number) : undefined;
   if (record === undefined) throw badCursor(cursor);
   return record;
 }
@@ -199,13 +202,18 @@ async function sourceOf(
   after: Position | undefined,
 ): Promise<{ source: Iterable<JournalRecord>; filter: Filter }> {
   const filters: Filter[] = [];
-  const card = query.card === undefined ? undefined : await readCard(context, query.card);
+  const card = query.card === undefined ? undefined : await cardOrToken(context, query.card);
   if (query.card !== undefined && card === undefined) return { source: [], filter: () => false };
   const account = query.account === undefined ? undefined : await readAccount(context, query.account);
   if (query.account !== undefined && account === undefined) return { source: [], filter: () => false };
   const home = account === undefined ? -1 : context.placement(account.id);
   if (card !== undefined)
-    filters.push(({ shard, message }) => shard === card.shard && message.cardSlot === card.card.slot);
+    filters.push(
+      ({ shard, message }) =>
+        shard === card.shard &&
+        message.cardSlot === card.card.slot &&
+        (card.tokenSlot === undefined || message.tokenSlot === card.tokenSlot),
+    );
   if (account !== undefined)
     filters.push(({ shard, message }) => shard === home && message.accountSlot === account.slot);
   const { rrn, stan } = query;
@@ -226,6 +234,18 @@ async function sourceOf(
     return { source: await chain(context, home, from, account.newestSequence, 'account'), filter };
   }
   return { source: walkAll(context, after), filter };
+}
+
+/** A card; or of a network token its card, in whose chain its messages are, and the slot that those carry. */
+async function cardOrToken(
+  context: ControlContext,
+  id: string,
+): Promise<{ shard: number; card: CardView; tokenSlot?: number } | undefined> {
+  const token = await readAlias(context, id);
+  if (token === undefined) return readCard(context, id);
+  const { slot, aliasOfSlot } = token.card;
+  const card = await readCardAt(context, { shard: token.shard, number: aliasOfSlot });
+  return card && { ...card, tokenSlot: slot };
 }
 
 async function chain(

@@ -1,9 +1,8 @@
 /** Cards: issue or register, read, list, change, unblock the PIN. */
-import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
 import type { AccountView, CardView, UpdateCard } from '../../domain/commands.js';
 import { ControlLevel } from '../../domain/controls/spec.js';
-import { type CardDraft, earlier, issue, register, shownOnce } from '../card-numbers.js';
+import { type CardDraft, createNumbered } from '../card-numbers.js';
 import type { ControlContext } from '../context.js';
 import { checkControls, patchControls } from '../controls.js';
 import type { ClaimedKey } from '../idempotency.js';
@@ -41,7 +40,6 @@ export function cardRoutes(context: ControlContext): Route[] {
           throw new ApiError('account_not_found', 'There is no account with this id.', { param: '/account' });
         const shard = context.placement(body.account);
         const program = context.system.programAt(account.program);
-        if (program === undefined) throw new TypeError(`account of unknown program ${account.program}`);
         const draft: CardDraft = {
           op: 'create_card',
           account: body.account,
@@ -55,18 +53,11 @@ export function cardRoutes(context: ControlContext): Route[] {
             : checkControls(body.controls, { level: ControlLevel.card, program, pointer: '/controls' })),
           ...(idempotency === undefined ? {} : { idempotency: idempotency.tag }),
         };
-        const issued =
-          (idempotency?.known === true ? await earlier(context, shard, idempotency.tag) : undefined) ??
-          (body.pan === undefined
-            ? await issue(context, shard, program.program, draft, idempotency?.tag.keyHash ?? randomBytes(32))
-            : await register(context, shard, program.program, draft, body.pan));
-        const { result } = issued;
-        if (!result.ok) throw refused(result.code, { param: result.code === 'card_exists' ? '/pan' : '/account' });
-        if (!('card' in result) || result.card === undefined) throw new TypeError('the shard answered no card');
-        const replayed = result.replayed === true;
-        const object = cardObject(context, shard, result.card);
-        if (body.pan === undefined) Object.assign(object, shownOnce(issued));
-        return { status: 201, body: object, replayed };
+        const made = await createNumbered(context, {
+          ...{ shard, program: account.program, draft, pan: body.pan, key: idempotency, blame: { param: '/account' } },
+        });
+        const object = { ...cardObject(context, shard, made.card), ...made.number };
+        return { status: 201, body: object, replayed: made.replayed };
       },
     }),
     route({

@@ -22,7 +22,7 @@ const acceptance = z
 const clock = z
   .object({
     object: z.literal('clock'),
-    paused: z.boolean().describe('Hold expiry waits.'),
+    paused: z.boolean().describe('Hold expiry and window roll-over wait.'),
     difference_seconds: z
       .int()
       .describe('Wall clock minus monotonic clock while they differ by more than 5 s, worst shard; else 0.'),
@@ -73,7 +73,7 @@ export function clockRoutes(context: ControlContext): Route[] {
       tag: 'operations',
       summary: 'The wall clock is right as it is now',
       description:
-        'Ends the pause of hold expiry: holds whose end has passed by the wall clock are released, which cannot be taken back. Who said so and when is in the system journal before it counts. While the clocks agree it does nothing.',
+        'Ends the pause of hold expiry and window roll-over: holds whose end has passed by the wall clock are released, which cannot be taken back. Who said so and when is in the system journal before it counts. While the clocks agree it does nothing.',
       access: 'admin',
       idempotency: 'system',
       body: z.strictObject({}),

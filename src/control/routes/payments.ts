@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { EventKind } from '../../domain/codes.js';
 import type { ControlContext } from '../context.js';
 import { currencyCode, currencyOfCode } from '../currencies.js';
-import { catchUp } from '../history.js';
+import { isRecorded } from '../history.js';
 import { eventId, eventPlace } from '../ids.js';
 import { ApiError } from '../problem.js';
 import { type Route, route } from '../route.js';
@@ -58,14 +58,12 @@ export function paymentRoutes(context: ControlContext): Route[] {
       async handle({ params }) {
         const place = eventPlace(context, 'pay', params.id);
         if (place === undefined) throw new ApiError('not_found', 'There is no such payment.');
-        await catchUp(context, place.shard, place.number);
-        const event = context.journal.readEvent(place.shard, place.number);
+        const recorded = await isRecorded(context, place.shard, place.number);
+        const event = recorded ? context.journal.readEvent(place.shard, place.number) : undefined;
         if (event?.kind !== EventKind.payment) throw new ApiError('not_found', 'There is no such payment.');
-        const owner = await context.shards.read(place.shard, { op: 'account_slot', slot: event.accountSlot });
-        if (!owner.ok) throw refused(owner.code);
-        if (!('account' in owner)) throw new TypeError('the shard answered no account');
+        const owner = await context.parties.accountAt(place.shard, event.accountSlot);
         const { amount, reference } = event;
-        const fields = { account: owner.account.id, amount, currency: currencyCode(event.currency), reference };
+        const fields = { account: owner.id, amount, currency: currencyCode(event.currency), reference };
         return { status: 200, body: paymentObject(context, place.shard, place.number, fields, null) };
       },
     }),

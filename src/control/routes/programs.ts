@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
 import type { ControlContext } from '../context.js';
+import { mergedControls } from '../controls.js';
 import { base32of, derive, type Idempotency } from '../idempotency.js';
 import { listAnswer, listQuery, pageOf } from '../list.js';
 import { ApiError } from '../problem.js';
@@ -112,7 +113,7 @@ export function programRoutes(context: ControlContext): Route[] {
       tag: 'programs',
       summary: 'Write the next revision of a program',
       description:
-        'A property that is present replaces the old one whole; of `tables` each table that is named. Currency and sandbox are fixed. The answer comes when every shard in service decides with the revision.',
+        'A property that is present replaces the old one whole; of `tables` each table that is named; `controls` are merged (RFC 7396). Currency and sandbox are fixed. The answer comes when every shard in service decides with the revision.',
       access: 'admin',
       idempotency: 'system',
       params: idParams,
@@ -127,7 +128,7 @@ export function programRoutes(context: ControlContext): Route[] {
           product: body.product ?? program.product,
           bins: body.bins ?? program.bins,
           tables: body.tables === undefined ? program.tables : mergedTables(program.tables, body.tables),
-          controls: body.controls === undefined ? program.controls : (body.controls ?? {}),
+          controls: body.controls === undefined ? program.controls : mergedControls(program.controls, body.controls),
         };
         return writeProgram(context, next, 200, idempotency);
       },

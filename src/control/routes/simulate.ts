@@ -25,6 +25,7 @@ import {
 import { type Addressee, addresseeOf, addresseeOfNumber, assertSandbox, referencesOf, simulate } from '../simulator.js';
 import { readAlias } from './aliases.js';
 import { type FoundCard, readCard, readCardAt } from './cards.js';
+import { newRecord, recordOf, requireDetails, reversalOf, simulateClearing } from './simulate-clearing.js';
 
 const aboutCard: readonly ProblemCode[] = ['card_not_found', 'currency_mismatch'];
 const aboutAuthorization: readonly ProblemCode[] = ['authorization_not_found'];
@@ -94,6 +95,7 @@ export function simulateRoutes(context: ControlContext): Route[] {
       [...aboutCard, ...aboutAuthorization],
       async (body, key) => {
         if (body.authorization !== undefined) await assertAnnounced(context, body.authorization);
+        if (body.clearing) return clear(context, body, Number(bodies.refundKinds[body.kind]), key);
         const { to, fields, tags } = await aboutPayment(context, body, refsOf(body, key));
         const head =
           body.authorization !== undefined
@@ -109,10 +111,26 @@ export function simulateRoutes(context: ControlContext): Route[] {
       bodies.simulateForcePost,
       aboutCard,
       async (body, key) => {
+        if (body.clearing) return clear(context, body, Number(processingTypes[body.kind]), key);
         const found = await sandboxCard(context, body.card);
         const refs = refsOf(body, key);
         const head = { 0: '0220', 3: `${processingTypes[body.kind]}0000`, 38: refs.approvalCode };
         return simulate(context, addresseeOf(context, found), { ...transactionFields(body, found, refs), ...head });
+      },
+    ),
+    simulation(
+      'simulateClearing',
+      'clearing',
+      'Clear a payment as a record of a clearing file would',
+      bodies.simulateClearing,
+      [...aboutCard, ...aboutAuthorization],
+      async (body, key) => {
+        if (body.reversal) {
+          const { found } = await payment(context, body.authorization!);
+          const details = await requireDetails(context, body.authorization!);
+          return simulateClearing(context, found, reversalOf(context, details, key));
+        }
+        return clear(context, { ...body, amount: body.amount! }, bodies.clearingKinds[body.kind], key);
       },
     ),
     simulation(
@@ -193,6 +211,21 @@ function isPayment(element: ElementKind): boolean {
 
 function notSimulatable(detail: string, param = '/authorization'): ApiError {
   return new ApiError('not_simulatable', detail, { param });
+}
+
+/** A clearing record about a new payment of `card`, or about the one behind `authorization`. @param type of DE3 */
+async function clear(
+  context: ControlContext,
+  body: Parameters<typeof newRecord>[1] & { card?: string | undefined; authorization?: string | undefined },
+  type: number,
+  key: ClaimedKey | undefined,
+): Promise<Answer> {
+  if (body.authorization === undefined) {
+    const found = await sandboxCard(context, body.card!);
+    return simulateClearing(context, found, newRecord(context, body, type, found, key));
+  }
+  const { found, record } = await payment(context, body.authorization);
+  return simulateClearing(context, found, recordOf(context, body, record.message, found, key));
 }
 
 interface AboutPayment {

@@ -19,7 +19,7 @@ import { time } from '../views.js';
 import { AddressRefused, type AddressRule } from '../webhooks/address.js';
 import type { DeadRow } from '../webhooks/delivery-store.js';
 import { newSecret, secretText } from '../webhooks/signature.js';
-import type { Webhooks } from '../webhooks/webhooks.js';
+import type { WebhookChange, Webhooks } from '../webhooks/webhooks.js';
 import { readAccount } from './accounts.js';
 import { outcomeRecord } from './programs.js';
 
@@ -36,8 +36,7 @@ export interface WebhookServices {
 export function webhookRoutes(context: ControlContext, services: WebhookServices): Route[] {
   const { feed, webhooks, box, rule } = services;
 
-  function required(id: string): WebhookRow {
-    const row = context.system.webhook(id);
+  function required(id: string, row = context.system.webhook(id)): WebhookRow {
     if (row === undefined) throw new ApiError('not_found', 'There is no webhook with this id.');
     return row;
   }
@@ -50,7 +49,7 @@ export function webhookRoutes(context: ControlContext, services: WebhookServices
     change: Partial<WebhookDefinition>,
     status: number,
     idempotency: Idempotency | undefined,
-  ): { records: SystemRecord[]; object: object } {
+  ): WebhookChange {
     const atMs = context.nowMs();
     const webhook = { ...row.webhook, ...change };
     const object = shown({ ...row, webhook, updatedMs: atMs });
@@ -73,7 +72,6 @@ export function webhookRoutes(context: ControlContext, services: WebhookServices
       errors: [...shardRead, 'account_not_found', 'capacity_exceeded'],
       answers: { 201: { description: 'The webhook', schema: shapes.webhook } },
       async handle({ body, idempotency }) {
-        context.system.assertWebhookRoom();
         const url = checkedUrl(rule, body.url);
         const accountSlot = await slotOf(context, body.account);
         const atMs = context.nowMs();
@@ -91,8 +89,10 @@ export function webhookRoutes(context: ControlContext, services: WebhookServices
             start: feed.place(body.after, '/after'),
           },
         };
-        const { records, object } = changed(row, {}, 201, idempotency);
-        await webhooks.change(id, records);
+        const object = await webhooks.change(id, () => {
+          context.system.assertWebhookRoom();
+          return changed(row, {}, 201, idempotency);
+        });
         return { status: 201, body: { ...object, secret: secretText(secret) } };
       },
     }),
@@ -141,20 +141,16 @@ export function webhookRoutes(context: ControlContext, services: WebhookServices
       body: shapes.webhookUpdate,
       answers: { 200: { description: 'The webhook after the change', schema: shapes.webhook } },
       async handle({ params, body, idempotency }) {
-        const row = required(params.id);
         const { url, enabled, events, description } = body;
-        const { records, object } = changed(
-          row,
-          {
-            ...(url === undefined ? {} : { url: checkedUrl(rule, url) }),
-            ...(events === undefined ? {} : { events }),
-            ...(description === undefined ? {} : { description }),
-            ...(enabled === undefined ? {} : { enabled, disabled: enabled ? '' : 'request' }),
-          },
-          200,
-          idempotency,
+        const change: Partial<WebhookDefinition> = {
+          ...(url === undefined ? {} : { url: checkedUrl(rule, url) }),
+          ...(events === undefined ? {} : { events }),
+          ...(description === undefined ? {} : { description }),
+          ...(enabled === undefined ? {} : { enabled, disabled: enabled ? '' : 'request' }),
+        };
+        const object = await webhooks.change(params.id, (row) =>
+          changed(required(params.id, row), change, 200, idempotency),
         );
-        await webhooks.change(params.id, records);
         return { status: 200, body: object };
       },
     }),
@@ -186,13 +182,14 @@ export function webhookRoutes(context: ControlContext, services: WebhookServices
       body: shapes.secretRotation,
       answers: { 200: { description: 'The webhook', schema: shapes.webhook } },
       async handle({ params, body, idempotency }) {
-        const row = required(params.id);
         const secret = newSecret();
         const fresh = { sealed: box.seal(params.id, secret), untilMs: 0 };
         const untilMs = context.nowMs() + body.overlap_hours * HOUR_MS;
-        const old = body.overlap_hours === 0 ? [] : [{ ...row.webhook.secrets[0]!, untilMs }];
-        const { records, object } = changed(row, { secrets: [fresh, ...old] }, 200, idempotency);
-        await webhooks.change(params.id, records);
+        const object = await webhooks.change(params.id, (row) => {
+          const { secrets } = required(params.id, row).webhook;
+          const old = body.overlap_hours === 0 ? [] : [{ ...secrets[0]!, untilMs }];
+          return changed(row!, { secrets: [fresh, ...old] }, 200, idempotency);
+        });
         return { status: 200, body: { ...object, secret: secretText(secret) } };
       },
     }),
@@ -215,7 +212,7 @@ export function webhookRoutes(context: ControlContext, services: WebhookServices
         const rows = webhooks.deadLetters(params.id).map((row) => ({ id: eventIdOf(context, row), row }));
         const page = pageOf(rows, query);
         const data: object[] = [];
-        for (const { id, row } of page.items) data.push(await deadLetterObject(context, feed, id, row));
+        for (const { id, row } of page.items) data.push(await deadLetterObject(context, id, row));
         return listAnswer(data, page.hasMore);
       },
     }),
@@ -309,7 +306,7 @@ function eventIdOf(context: ControlContext, { shard, sequence }: DeadRow): strin
   return context.ids.encode('evt', shard, sequence);
 }
 
-async function deadLetterObject(context: ControlContext, feed: EventFeed, id: string, row: DeadRow): Promise<object> {
+async function deadLetterObject(context: ControlContext, id: string, row: DeadRow): Promise<object> {
   return {
     object: 'dead_letter',
     id,
@@ -317,6 +314,6 @@ async function deadLetterObject(context: ControlContext, feed: EventFeed, id: st
     last_status: row.lastStatus === 0 ? null : row.lastStatus,
     last_error: row.lastError === '' ? null : row.lastError,
     given_up_at: time(row.atMs),
-    event: (await eventAt(context, feed.parties, row.shard, row.sequence)) ?? null,
+    event: (await eventAt(context, row.shard, row.sequence)) ?? null,
   };
 }

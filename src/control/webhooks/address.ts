@@ -12,8 +12,11 @@ import { isIP, type LookupFunction } from 'node:net';
 
 export type AddressKind = 'public' | 'private' | 'loopback' | 'forbidden';
 
-/** IPv4 networks that are not public (IANA special-purpose registry); the first that fits counts. */
+/** IPv4 networks that are not public (IANA special-purpose registry); the first that fits counts. Two clouds have their metadata
+ * service at an address that looks private (Alibaba) or public (Azure) by the registry. */
 const networks4: readonly [network: string, bits: number, kind: AddressKind][] = [
+  ['100.100.100.200', 32, 'forbidden'],
+  ['168.63.129.16', 32, 'forbidden'],
   ['127.0.0.0', 8, 'loopback'],
   ['10.0.0.0', 8, 'private'],
   ['172.16.0.0', 12, 'private'],
@@ -38,7 +41,9 @@ const networks6: readonly [network: string, bits: number, kind: AddressKind | 'e
   ['::1', 128, 'loopback'],
   ['::ffff:0:0', 96, 'embedded'],
   ['64:ff9b::', 96, 'embedded'],
+  // Metadata services of AWS and of Google.
   ['fd00:ec2::', 32, 'forbidden'],
+  ['fd20:ce::', 32, 'forbidden'],
   ['fc00::', 7, 'private'],
   ['2001::', 23, 'forbidden'],
   ['2001:db8::', 32, 'forbidden'],

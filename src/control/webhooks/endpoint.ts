@@ -41,6 +41,8 @@ export interface EndpointOptions {
   readonly onHopeless: (why: 'gone' | 'failing') => void;
   readonly onOutcome: (outcome: 'delivered' | 'failed' | 'dead') => void;
   readonly onReadError: (error: unknown) => void;
+  /** An event that waited is not in the journal any more. */
+  readonly onLost: (event: string) => void;
   readonly disableMs: number;
   /** The allowance that all endpoints share. */
   readonly allowed: () => boolean;
@@ -137,7 +139,7 @@ export class Endpoint {
   }
 
   async #deliver(delivery: Delivery): Promise<void> {
-    let attempt: Attempt | undefined;
+    let attempt: Attempt | 'lost' | undefined;
     try {
       attempt = await this.#attempt(delivery);
     } catch (error) {
@@ -147,14 +149,21 @@ export class Endpoint {
     this.#sending--;
     if (this.#stopped) return;
     if (attempt === undefined) this.#deliveries.untouched(delivery);
+    else if (attempt === 'lost') this.#deliveries.delivered(delivery);
     else this.#settle(delivery, attempt);
     this.#wake();
   }
 
-  async #attempt({ body, shard, sequence }: Delivery): Promise<Attempt> {
-    const { context, feed, sender, secrets, userAgent } = this.#o;
+  /** 'lost': the journal was restored from an older backup and does not have the event. */
+  async #attempt({ body, shard, sequence }: Delivery): Promise<Attempt | 'lost'> {
+    const { context, sender, secrets, userAgent } = this.#o;
     const id = context.ids.encode('evt', shard, sequence);
-    const text = body ?? JSON.stringify(await eventAt(context, feed.parties, shard, sequence));
+    const event = body === undefined ? await eventAt(context, shard, sequence) : undefined;
+    const text = body ?? (event && JSON.stringify(event));
+    if (text === undefined) {
+      this.#o.onLost(id);
+      return 'lost';
+    }
     const nowMs = context.nowMs();
     const signed = signedHeaders(secrets(nowMs), id, nowMs, text);
     return sender.post({ ...signed, 'content-type': 'application/json', 'user-agent': userAgent }, text);

@@ -30,11 +30,14 @@ export class Sender {
   readonly #requests = new Set<ClientRequest>();
   #closed = false;
 
-  constructor(url: string, rule: AddressRule, timeoutMs: number) {
+  /** @param ca authorities that are trusted; those of Node but for tests */
+  constructor(url: string, rule: AddressRule, timeoutMs: number, ca?: string[]) {
     this.#url = new URL(url);
     this.#rule = rule;
     const options = { keepAlive: true, maxSockets: WEBHOOK_IN_FLIGHT_MAX, maxFreeSockets: WEBHOOK_IN_FLIGHT_MAX };
-    this.#agent = this.#url.protocol === 'https:' ? new HttpsAgent(options) : new HttpAgent(options);
+    // Said here, so that no variable of the environment (NODE_TLS_REJECT_UNAUTHORIZED) takes the check away.
+    const secure = { ...options, rejectUnauthorized: true, ...(ca === undefined ? {} : { ca }) };
+    this.#agent = this.#url.protocol === 'https:' ? new HttpsAgent(secure) : new HttpAgent(options);
     this.#timeoutMs = timeoutMs;
   }
 

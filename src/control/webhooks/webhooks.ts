@@ -17,6 +17,7 @@ import type { ControlContext } from '../context.js';
 import type { EventFeed } from '../events/event-feed.js';
 import { eventTypes } from '../events/event-types.js';
 import type { FeedFilter } from '../events/feed-reader.js';
+import { ApiError } from '../problem.js';
 import type { SystemRecord, WebhookDefinition } from '../system-log.js';
 import type { WebhookRow } from '../system-state.js';
 import type { AddressRule } from './address.js';
@@ -53,6 +54,12 @@ export interface WebhookStats {
   /** Events that wait for another attempt, or behind one. */
   readonly waiting: number;
   readonly deadLetters: number;
+}
+
+/** Records of a change, and the webhook as it is then. */
+export interface WebhookChange {
+  readonly records: readonly SystemRecord[];
+  readonly object: object;
 }
 
 /** How the deliveries of a webhook stand. */
@@ -104,15 +111,24 @@ export class Webhooks {
 
   #exclusive<T>(change: () => Promise<T>): Promise<T> {
     const result = this.#turn.then(change);
-    this.#turn = result.catch((error: unknown) => this.#o.log.error({ err: error }, 'a webhook was not changed'));
+    this.#turn = result.catch((error: unknown) => {
+      if (error instanceof ApiError) return;
+      this.#o.log.error({ err: error }, 'a webhook was not changed');
+      if (error instanceof HoldfastError && error.code === 'commit_failed') this.#o.onFatal(error);
+    });
     return result;
   }
 
-  /** Writes records of a webhook to the system journal and lets its deliveries follow. */
-  change(id: string, records: readonly SystemRecord[]): Promise<void> {
+  /**
+   * Writes what `make` makes of a webhook, as it is when its turn has come, to the system journal, and lets its deliveries
+   * follow. Gives the object of the change. @throws what `make` throws, and nothing has changed
+   */
+  change(id: string, make: (row: WebhookRow | undefined) => WebhookChange): Promise<object> {
     return this.#exclusive(async () => {
+      const { records, object } = make(this.#o.context.system.webhook(id));
       this.#o.context.system.write(records);
       await this.#reopen(id);
+      return object;
     });
   }
 
@@ -192,7 +208,10 @@ export class Webhooks {
 
   #state(id: string): DeliveryState {
     const start = this.#o.context.system.webhook(id)?.webhook.start;
-    return this.#o.store.state(id) ?? { positions: start ?? this.#o.feed.now(), failingSinceMs: 0 };
+    const now = this.#o.feed.now();
+    const { positions, failingSinceMs } = this.#o.store.state(id) ?? { positions: start ?? now, failingSinceMs: 0 };
+    // Ahead of the journal: it was restored from an older backup. What it records from here on is delivered.
+    return { positions: positions.map((position, shard) => Math.min(position, now[shard]!)), failingSinceMs };
   }
 
   async #reopen(id: string): Promise<void> {
@@ -225,6 +244,7 @@ export class Webhooks {
       allowed: () => this.#pace.take(performance.now()),
       onHopeless: (why) => this.#disable(id, why),
       onOutcome: (outcome) => void this.#counts[outcome]++,
+      onLost: (event) => log.warn({ webhook: id, event }, 'an event that waited is not in the journal any more'),
       onReadError: (error) => log.warn({ err: error, webhook: id }, 'an event cannot be read; it is tried again'),
     });
     this.#endpoints.set(id, endpoint);
@@ -242,11 +262,13 @@ export class Webhooks {
   }
 
   #disable(id: string, disabled: 'failing' | 'gone'): void {
-    const row = this.#o.context.system.webhook(id);
-    if (row === undefined || !row.webhook.enabled) return;
-    this.#o.log.warn({ webhook: id, why: disabled }, 'a webhook was disabled');
-    const record = disabledRecord(row, disabled, this.#o.context.nowMs());
-    void this.change(id, [record]);
+    const change = this.change(id, (row) => {
+      if (row === undefined || !row.webhook.enabled) return { records: [], object: {} };
+      this.#o.log.warn({ webhook: id, why: disabled }, 'a webhook was disabled');
+      return { records: [disabledRecord(row, disabled, this.#o.context.nowMs())], object: {} };
+    });
+    // Whoever takes the turns has told of a failure.
+    change.catch(() => undefined);
   }
 
   #flush(): void {

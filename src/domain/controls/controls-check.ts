@@ -8,7 +8,7 @@
  *   ... rules (check.card and check.account hold what their windows, by name, held before), funds ...
  *   approved:   check.countApproval(event.changes, approvedAmount)  // or a part of it
  *   declined:   check.countDecline(event.changes)                    // at whatever step, card and account known
- *   apply:      velocity.apply(event.changes, event.timeMs, event.sequence)
+ *   apply:      velocity.apply(event.changes, event.windowMs, event.sequence)
  *
  * Without a check, `begin` and `countApproval` count what was decided elsewhere: stand-in advices, force posts. Advices and
  * clearing are never refused here. A reversal, an expiry and an undelivered approval use `giveBack` (velocity/give-back.ts)
@@ -93,7 +93,8 @@ export class ControlsCheck {
   /**
    * Takes a request. Its facts and counters are read until the next `begin`.
    * @param cardOwner, accountOwner owners of the counters (velocity/counter-changes.ts).
-   * @param nowMs shard time, ms since 1970 UTC; `VelocityTable.apply` is given the same one.
+   * @param nowMs time of velocity windows, ms since 1970 UTC (`windowMs` of the event); `VelocityTable.apply` is given the same
+   *   one. It is shard time, but for a pause of the roll-over.
    */
   begin(
     facts: ControlFacts,

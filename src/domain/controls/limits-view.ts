@@ -23,30 +23,30 @@ export class LimitsReader {
 
   /**
    * Limits of a card that exists: its own level and that of its account.
-   * @param nowMs shard time, ms since 1970 UTC
+   * @param windowMs time of velocity windows, ms since 1970 UTC
    */
-  ofCard(cardSlot: number, nowMs: number): LimitsView[] {
+  ofCard(cardSlot: number, windowMs: number): LimitsView[] {
     const { cards, accounts, controls } = this.#state;
     const accountSlot = cards.account(cardSlot);
     const policy = this.#policies.of(accounts.program(accountSlot));
     const compiled = this.#book.of(ControlLevel.card, controls.text(cardOwner(cardSlot)), policy);
     const owner = cardOwner(chainRoot(cards, cardSlot));
-    return [this.#view(ControlLevel.card, compiled, owner, nowMs), ...this.ofAccount(accountSlot, nowMs)];
+    return [this.#view(ControlLevel.card, compiled, owner, windowMs), ...this.ofAccount(accountSlot, windowMs)];
   }
 
   /** Limits of an account that exists, over all its cards. */
-  ofAccount(accountSlot: number, nowMs: number): LimitsView[] {
+  ofAccount(accountSlot: number, windowMs: number): LimitsView[] {
     const { accounts, controls } = this.#state;
     const policy = this.#policies.of(accounts.program(accountSlot));
     const owner = accountOwner(accountSlot);
     const compiled = this.#book.of(ControlLevel.account, controls.text(owner), policy);
-    return [this.#view(ControlLevel.account, compiled, owner, nowMs)];
+    return [this.#view(ControlLevel.account, compiled, owner, windowMs)];
   }
 
-  #view(level: ControlLevel, compiled: CompiledControls | undefined, owner: number, nowMs: number): LimitsView {
+  #view(level: ControlLevel, compiled: CompiledControls | undefined, owner: number, windowMs: number): LimitsView {
     if (compiled === undefined) return { level, sources: [], windows: [] };
     const { windows, keys } = compiled;
-    const buckets = Float64Array.from(windows, ({ bucket }) => bucket.at(nowMs));
+    const buckets = Float64Array.from(windows, ({ bucket }) => bucket.at(windowMs));
     const amounts = new Float64Array(windows.length);
     const counts = new Float64Array(windows.length);
     this.#state.velocity.read(owner, keys, buckets, amounts, counts);

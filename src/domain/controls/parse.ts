@@ -94,9 +94,9 @@ function checkNames(reader: JsonReader, { velocity, cash }: ControlsSpec): void 
   }
 }
 
-/** A limit per transaction; null for none. */
+/** A limit per transaction; null for none, written as null or, where null takes away (a patch), as "none". */
 function readLimit(reader: JsonReader, value: unknown, pointer: string): number | null {
-  return value === null ? null : (reader.integer(value, pointer, 1, AMOUNT_MAX) ?? null);
+  return value === null || value === 'none' ? null : (reader.integer(value, pointer, 1, AMOUNT_MAX) ?? null);
 }
 
 function readCash(reader: JsonReader, value: unknown, context: ControlsContext, readers: ListReaders): CashSpec {

@@ -139,7 +139,7 @@ export class VelocityTable {
 
   /**
    * Folds an event's changes in. A row that includes the event already is left alone.
-   * @param timeMs time of the event, by which its buckets were chosen.
+   * @param timeMs time by which its buckets were chosen: what is past then goes. 0 forgets nothing.
    */
   apply(changes: CounterChanges, timeMs: number, sequence: number): void {
     for (let from = 0; from < changes.count; ) {

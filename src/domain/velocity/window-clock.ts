@@ -47,6 +47,7 @@ export interface WindowBounds {
 /** Local days of the zones in use. One per thread: zones are few and their number is bounded by the IANA database. */
 export class WindowClock {
   readonly #calendar: ZoneCalendar;
+  readonly #unknownZone: (zone: string) => void;
   readonly #names: string[] = ['UTC'];
   readonly #numbers = new Map<string, number>([['utc', UTC_ZONE]]);
   /** Current local day of each zone: [start, end) in ms, days since 1970-01-01, and the date (`civilOfDay`). */
@@ -55,20 +56,29 @@ export class WindowClock {
   #day = new Int32Array(8);
   #civil = new Int32Array(8);
 
-  constructor(calendar: ZoneCalendar) {
+  /** @param unknownZone told, once, of a zone that the calendar does not know: its windows follow UTC */
+  constructor(calendar: ZoneCalendar, unknownZone: (zone: string) => void = () => undefined) {
     this.#calendar = calendar;
+    this.#unknownZone = unknownZone;
   }
 
   knows(zone: string): boolean {
     return zoneKey(zone) === 'utc' || this.#calendar.knows(zone);
   }
 
-  /** Number of a zone that `knows` has confirmed; the same for every spelling. */
+  /**
+   * Number of a zone; the same for every spelling. Controls are checked before they are recorded, but by the tz database of
+   * then: another Node may lack a name. A window that begins some hours off limits still; a shard that stops decides nothing.
+   */
   zone(name: string): number {
     const key = zoneKey(name);
     const known = this.#numbers.get(key);
     if (known !== undefined) return known;
-    assert(this.#calendar.knows(name), 'the time zone of a window is in the tz database');
+    if (!this.#calendar.knows(name)) {
+      this.#numbers.set(key, UTC_ZONE);
+      this.#unknownZone(name);
+      return UTC_ZONE;
+    }
     const zone = this.#names.length;
     this.#names.push(name);
     this.#numbers.set(key, zone);
