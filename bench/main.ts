@@ -23,6 +23,7 @@ import { benchIndex } from './index.bench.js';
 import { benchIngress } from './ingress.bench.js';
 import { benchIso8583 } from './iso8583.bench.js';
 import { benchJournal } from './journal.bench.js';
+import { benchPosting } from './posting.bench.js';
 import { type BenchResult, renderRows, writeReport } from './report.js';
 import { benchRing } from './ring.bench.js';
 import type { BenchRow } from './row.js';
@@ -56,6 +57,7 @@ const rooms: readonly (readonly [string, (folder: string) => Promise<BenchRow[]>
   ['expiry', benchExpiry],
   ['control', benchBacktest],
   ['clearing', benchClearing],
+  ['clearing', benchPosting],
 ];
 
 const say = (text: string): void => console.error(`bench: ${text}`);

@@ -158,6 +158,10 @@ export const LINK_CONNECTIONS_MAX = 65_536;
 /** Largest configuration or link file in bytes: 64 links of 1 KiB each, with room for comments. */
 export const CONFIG_FILE_BYTES_MAX = 1024 * 1024;
 
+/** Connections to the API at a time, those of readers of events included; more are closed. They are open files, which
+ * the listeners of the networks need: with 128 to webhooks and some 100 of its own less than 512. */
+export const API_CONNECTIONS_MAX = 256;
+
 /** JSON body of an API request in bytes: the largest legitimate one is a program with its tables, some 50 kB. */
 export const API_BODY_BYTES_MAX = 1024 * 1024;
 

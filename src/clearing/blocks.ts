@@ -11,30 +11,50 @@ export const BLOCK_BYTES = 1014;
 export const BLOCK_PAYLOAD_BYTES = 1012;
 export const FILLER = 0x40;
 
+/** Whole blocks after which a file whose last block is cut is still taken for one of blocks: 0x4040 are blanks in EBCDIC. */
+const CONVINCING_BLOCKS = 8;
+
 /** Watches the ends of blocks while a file passes by in chunks of any size. */
 export class BlockWatch {
   /** Bytes seen. */
   bytes = 0;
-  /** Offset of the first end of a block that is none; -1 while there is none. */
-  firstBad = -1;
+  /** Ends of blocks among them, and how many of those are none. A byte of an end counts half. */
+  ends = 0;
+  bad = 0;
 
   push(chunk: Uint8Array): void {
-    const base = this.bytes;
+    const inBlock = this.bytes % BLOCK_BYTES;
     this.bytes += chunk.length;
-    if (this.firstBad >= 0) return;
-    // The first filler position at or behind the chunk's first byte; positions are 1012 and 1013 of each block.
-    const inBlock = base % BLOCK_BYTES;
-    if (inBlock === BLOCK_BYTES - 1 && chunk.length > 0 && chunk[0] !== FILLER) this.firstBad = base;
     let at = BLOCK_PAYLOAD_BYTES - inBlock;
-    if (at < 0) at += BLOCK_BYTES;
-    for (; at < chunk.length && this.firstBad < 0; at += BLOCK_BYTES) {
-      if (chunk[at] !== FILLER) this.firstBad = base + at;
-      else if (at + 1 < chunk.length && chunk[at + 1] !== FILLER) this.firstBad = base + at + 1;
+    // The chunk begins with the second byte of an end.
+    if (at < 0) {
+      this.#see(chunk, 0);
+      at += BLOCK_BYTES;
+    }
+    for (; at < chunk.length; at += BLOCK_BYTES) {
+      this.#see(chunk, at);
+      this.#see(chunk, at + 1);
     }
   }
 
   /** True when all that was seen is whole blocks, each with its end. */
   get blocked(): boolean {
-    return this.bytes > 0 && this.bytes % BLOCK_BYTES === 0 && this.firstBad < 0;
+    return this.bytes > 0 && this.bytes % BLOCK_BYTES === 0 && this.bad === 0;
+  }
+
+  /** The same, and also for what was cut off behind many such blocks. */
+  get looksBlocked(): boolean {
+    return this.blocked || (this.bad === 0 && this.bytes >= CONVINCING_BLOCKS * BLOCK_BYTES);
+  }
+
+  /** True when most ends are none. */
+  get looksUnblocked(): boolean {
+    return this.bad > this.ends / 2;
+  }
+
+  #see(chunk: Uint8Array, at: number): void {
+    if (at >= chunk.length) return;
+    this.ends += 0.5;
+    if (chunk[at] !== FILLER) this.bad += 0.5;
   }
 }

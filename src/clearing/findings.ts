@@ -185,18 +185,13 @@ export class Findings {
     this.list.push({ code, rule, severity, record, offset, field, text: detail === '' ? text : `${text}: ${detail}` });
   }
 
-  /** The finding of this record, if there is one, was a consequence of something else. False when there is none. */
-  amend(code: FindingCode, record: number): boolean {
-    const place = this.list.findIndex((finding) => finding.record === record && finding.severity === 'error');
+  /** A finding of this record turns out to be a sign of something else: it gets this code. */
+  amend(from: readonly FindingCode[], record: number, code: FindingCode): void {
+    const place = this.list.findIndex((finding) => finding.record === record && from.includes(finding.code));
     const found = this.list[place];
-    if (found === undefined) return false;
-    this.list[place] = {
-      ...found,
-      code,
-      rule: findingSpecs[code].rule,
-      text: `${findingSpecs[code].text} (${found.text})`,
-    };
-    return true;
+    if (found === undefined) return;
+    const { rule, text } = findingSpecs[code];
+    this.list[place] = { ...found, code, rule, text: `${text} (${found.text})` };
   }
 
   /** Forgets all of them: they were consequences of the one that is added. */

@@ -85,6 +85,7 @@ export class RdwReader {
     const size = this.#base + this.#chunk.length;
     // Whatever went wrong with such a file, this is why; and of one block all records can be read although it is wrong.
     if (!this.blocked && this.watch.blocked) this.#fail('blocked_as_unblocked', 0, BLOCK_PAYLOAD_BYTES);
+    else if (this.blocked && this.watch.looksUnblocked) this.#fail('unblocked_as_blocked', 0, BLOCK_PAYLOAD_BYTES);
     else if (this.fault !== undefined) return;
     else if (size === 0) this.#fail('empty_file', 0, 0);
     else if (this.blocked && size % BLOCK_BYTES !== 0) {
@@ -109,10 +110,7 @@ export class RdwReader {
 
   /** One byte of a block's end. */
   #passFiller(): boolean {
-    const offset = this.#base + this.#at;
-    if (this.#chunk[this.#at] !== FILLER) {
-      return this.#fail(offset < BLOCK_BYTES ? 'unblocked_as_blocked' : 'block_filler', 0, offset);
-    }
+    if (this.#chunk[this.#at] !== FILLER) return this.#fail('block_filler', 0, this.#base + this.#at);
     this.#at++;
     return true;
   }

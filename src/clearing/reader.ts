@@ -111,6 +111,28 @@ export interface DetectedFile {
   readonly blocked: boolean;
 }
 
+/** What somebody says of a file; `auto` is what it looks like. `ebcdic` is code page 500. */
+export interface WantedOptions {
+  readonly format: ClearingFormat | 'auto';
+  readonly encoding: EncodingName | 'ebcdic' | 'auto';
+  readonly blocked: boolean | 'auto';
+  readonly mode: FileMode;
+}
+
+/** The options with what the file looks like in place of `auto`. */
+export function chooseOptions(wanted: WantedOptions, detected: DetectedFile): ReadOptions {
+  const format = wanted.format === 'auto' ? detected.format : wanted.format;
+  const named = wanted.encoding === 'ebcdic' ? 'cp500' : wanted.encoding;
+  // What was detected is of the format that was detected; a CTF file is ASCII without blocks.
+  const seen: DetectedFile = format === 'ctf' ? { format, encoding: 'ascii', blocked: false } : detected;
+  return {
+    format,
+    encoding: named === 'auto' ? seen.encoding : named,
+    blocked: wanted.blocked === 'auto' ? seen.blocked : wanted.blocked,
+    mode: wanted.mode,
+  };
+}
+
 /** Bytes of the head that are looked at: a length and a message type. */
 const HEAD_BYTES = 8;
 
@@ -129,7 +151,7 @@ export class ClearingDetector {
     // A length of 0x39303030 no record has, so a file that begins with the digits of a CTF header is one.
     if (this.#head[0] === 0x39 && this.#head[1] === 0x30) return { format: 'ctf', encoding: 'ascii', blocked: false };
     const ebcdic = encoding('cp500').digits(this.#head, 4, 4) >= 0;
-    return { format: 'ipm', encoding: ebcdic ? 'cp500' : 'ascii', blocked: this.#watch.blocked };
+    return { format: 'ipm', encoding: ebcdic ? 'cp500' : 'ascii', blocked: this.#watch.looksBlocked };
   }
 }
 

@@ -263,9 +263,16 @@ export const emptyRecord: ClearingRecord = {
   text: '',
 };
 
-/** The record as an object of its own, which outlives the reader's window. */
+type Mutable = { -readonly [Name in keyof ClearingRecord]: ClearingRecord[Name] };
+const names = Object.keys(emptyRecord) as (keyof ClearingRecord)[];
+
+/** The record as an object of its own, which outlives the reader's window. Who reads few properties reads them from the window. */
 export function copyRecord(record: ClearingRecord): ClearingRecord {
-  return Object.fromEntries(
-    Object.keys(emptyRecord).map((name) => [name, record[name as keyof ClearingRecord]]),
-  ) as unknown as ClearingRecord;
+  const copy: Mutable = { ...emptyRecord };
+  for (const name of names) copyProperty(copy, record, name);
+  return copy;
+}
+
+function copyProperty<Name extends keyof ClearingRecord>(target: Mutable, record: ClearingRecord, name: Name): void {
+  target[name] = record[name];
 }

@@ -10,6 +10,7 @@ import { type FileMode, fileModes } from '../clearing/ipm/rules.js';
 import {
   type ClearingFormat,
   type ClearingReport,
+  chooseOptions,
   clearingFormats,
   detectClearing,
   openClearing,
@@ -22,7 +23,6 @@ import { newCommand, type Run, setAction, wholeNumber } from './command.js';
 import { oneOf } from './iso-message.js';
 import { paint, systemError, type Terminal } from './terminal.js';
 
-const auto = 'auto';
 /** `ebcdic` is code page 500. */
 const encodingChoices = ['auto', 'ascii', 'ebcdic', 'cp500', 'cp037'] as const;
 const blockedChoices = ['auto', 'true', 'false'] as const;
@@ -113,22 +113,13 @@ function addCheck(ipm: Command, run: Run): void {
 
 /** What the options say, and the file where they say nothing. */
 async function readOptions(file: string, options: FileOptions, mode: FileMode): Promise<ReadOptions> {
-  const { format = auto, encoding = auto, blocked = auto } = options;
-  const open = format === auto || encoding === auto || blocked === auto;
-  const detected = open ? await detectClearing(fileChunks(file)) : undefined;
-  const chosen = format === auto ? detected!.format : format;
-  if (chosen === 'ctf') {
-    if ((encoding !== auto && encoding !== 'ascii') || blocked === 'true') {
-      throw new HoldfastError('usage', 'a CTF file is ASCII without blocks', 'leave --encoding and --blocked out');
-    }
-    return { format: chosen, encoding: 'ascii', blocked: false, mode };
+  const { format = 'auto', encoding = 'auto', blocked = 'auto' } = options;
+  const wanted = { format, encoding, blocked: blocked === 'auto' ? blocked : blocked === 'true', mode };
+  const chosen = chooseOptions(wanted, await detectClearing(fileChunks(file)));
+  if (chosen.format === 'ctf' && (chosen.encoding !== 'ascii' || chosen.blocked)) {
+    throw new HoldfastError('usage', 'a CTF file is ASCII without blocks', 'leave --encoding and --blocked out');
   }
-  return {
-    format: chosen,
-    encoding: encoding === auto ? detected!.encoding : encoding === 'ebcdic' ? 'cp500' : encoding,
-    blocked: blocked === auto ? detected!.blocked : blocked === 'true',
-    mode,
-  };
+  return chosen;
 }
 
 async function* fileChunks(file: string): AsyncGenerator<Buffer> {

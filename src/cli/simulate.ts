@@ -324,9 +324,8 @@ function tell(answer: Json, terminal: Terminal): void {
     terminal.out(paint(terminal, 'red', `duplicate of ${String(element)}: nothing was posted`));
   else if (clearing !== null && clearing !== undefined) {
     const { id, type, amount, matched_by, flags } = clearing;
-    terminal.out(
-      paint(terminal, 'green', `${type} ${id} amount=${amount} matched_by=${matched_by} flags=${flags.join(',')}`),
-    );
+    const flagged = flags.length === 0 ? '' : ` flags=${flags.join(',')}`;
+    terminal.out(paint(terminal, 'green', `${type} ${id} amount=${amount} matched_by=${matched_by}${flagged}`));
   }
   if (shown === null) return;
   terminal.out(`authorization ${shown.id} status=${shown.status} ${pairs(shown.totals, Object.keys(shown.totals))}`);

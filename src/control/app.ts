@@ -7,7 +7,7 @@ import { randomBytes } from 'node:crypto';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest, LogController } from 'fastify';
 import type { Logger } from 'pino';
 import { HoldfastError } from '../errors.js';
-import { API_BODY_BYTES_MAX, API_BODY_DEPTH_MAX } from '../limits.js';
+import { API_BODY_BYTES_MAX, API_BODY_DEPTH_MAX, API_CONNECTIONS_MAX } from '../limits.js';
 import { maskDigits } from '../pan-mask.js';
 import type { ControlContext } from './context.js';
 import { answerClientError, toApiError } from './failures.js';
@@ -81,6 +81,7 @@ function bareServer(logger: Logger): FastifyInstance {
       answerClientError(error, socket, requestId);
     },
   }) as unknown as FastifyInstance;
+  app.server.maxConnections = API_CONNECTIONS_MAX;
   // An expectation that nobody knows may be ignored; Node would answer it without a problem.
   app.server.on('checkExpectation', (request, response) => void app.server.emit('request', request, response));
   return app;

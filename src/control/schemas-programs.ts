@@ -26,6 +26,10 @@ export const programTables = z
   .strictObject({
     hold_life: z.array(holdLifeRow).max(HOLD_LIFE_ROWS_MAX).describe('The first row that fits; the last fits all.'),
     tolerance: z.record(z.string(), z.int().min(0).max(100)).describe('Percent by category group.'),
+    clearing: z.strictObject({
+      release_rest: z.boolean().describe('A clearing without a mark that others follow releases the rest of the hold.'),
+      markup_basis_points: z.int().min(0).max(10_000).describe('On payments in another currency.'),
+    }),
     fuel: z.strictObject({
       mcc: mccList,
       status_check: z.int().min(1).describe('Major units.'),

@@ -4,6 +4,7 @@ import { maskDigits } from '../pan-mask.js';
 import { ApiError, type ProblemError, pointer } from './problem.js';
 
 const ERRORS_SHOWN = 20;
+const POINTER_LENGTH_MAX = 200;
 
 /** @throws ApiError: `validation_failed` for a body, `invalid_query` for a query, `not_found` for a path. */
 export function validate<S extends z.ZodType>(
@@ -14,7 +15,7 @@ export function validate<S extends z.ZodType>(
   const result = schema.safeParse(value);
   if (result.success) return result.data;
   if (where === 'path') throw new ApiError('not_found', 'No object can have such an id.');
-  const errors = result.error.issues.slice(0, ERRORS_SHOWN).flatMap((issue) => problemErrors(issue, where));
+  const errors = result.error.issues.flatMap((issue) => problemErrors(issue, where)).slice(0, ERRORS_SHOWN);
   throw new ApiError(
     where === 'body' ? 'validation_failed' : 'invalid_query',
     errors.map((error) => `${error.pointer === '' ? 'body' : error.pointer}: ${error.detail}`).join('; '),
@@ -23,10 +24,13 @@ export function validate<S extends z.ZodType>(
 }
 
 function problemErrors(issue: z.core.$ZodIssue, where: 'query' | 'body'): ProblemError[] {
+  // A name may be as long as the body.
   const at = (path: readonly PropertyKey[]): string =>
-    maskDigits(where === 'body' ? pointer(path) : path.map(String).join('.'));
+    maskDigits((where === 'body' ? pointer(path) : path.map(String).join('.')).slice(0, POINTER_LENGTH_MAX));
   if (issue.code === 'unrecognized_keys') {
-    return issue.keys.map((key) => ({ detail: 'unknown property', pointer: at([...issue.path, key]) }));
+    return issue.keys
+      .slice(0, ERRORS_SHOWN)
+      .map((key) => ({ detail: 'unknown property', pointer: at([...issue.path, key]) }));
   }
   return [{ detail: maskDigits(issue.message), pointer: at(issue.path) }];
 }

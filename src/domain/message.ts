@@ -6,6 +6,7 @@
  * live as ASCII bytes in `text`; `textAt[i]` and `textLength[i]` bound text `i` of `Text`. Fixed-width texts keep their
  * padding. A length of 0 means absent.
  */
+import { assert } from '../errors.js';
 import { MESSAGE_TEXT_BYTES } from '../limits.js';
 
 export const ABSENT = -1;
@@ -192,7 +193,11 @@ export class MessageInput {
   /** Puts a text (tests and the simulator). */
   setText(which: Text, value: string): void {
     let at = 0;
-    for (let i = 0; i < TEXT_COUNT; i++) at = Math.max(at, this.textAt[i]! + this.textLength[i]!);
+    // What is absent takes no room, wherever it was before `clear`.
+    for (let i = 0; i < TEXT_COUNT; i++) {
+      if (this.textLength[i]! > 0) at = Math.max(at, this.textAt[i]! + this.textLength[i]!);
+    }
+    assert(at + value.length <= this.text.length, 'the texts of a message fit its buffer');
     this.textAt[which] = at;
     this.textLength[which] = value.length;
     for (let i = 0; i < value.length; i++) this.text[at + i] = value.charCodeAt(i);

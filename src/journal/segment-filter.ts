@@ -3,8 +3,8 @@
  * one 64-byte line and eight bits in it, one in each eighth of the line, so a question costs one cache miss and a "no"
  * usually ends at the first or second bit. With 12 bits per key about 1 in 150 absent keys gets a "maybe".
  *
- * Only the kind of key that every authorization asks for and nearly always misses is worth its bits: card + DE11 + DE7, the
- * duplicate check. Other kinds are answered "maybe".
+ * Only kinds of keys that are asked for all the time and nearly always miss are worth their bits: card + DE11 + DE7, the duplicate
+ * check of messages, and card + DE31, that of clearing records. Other kinds are answered "maybe".
  */
 import { KeyKind } from '../domain/history.js';
 import { SEGMENT_FILTER_BITS } from '../limits.js';
@@ -12,7 +12,7 @@ import { SEGMENT_FILTER_BITS } from '../limits.js';
 export const FILTER_LINE_BYTES = 64;
 
 /** Kinds that are in the filters written today, one bit each. */
-export const FILTERED_KINDS = 1 << KeyKind.stan;
+export const FILTERED_KINDS = (1 << KeyKind.stan) | (1 << KeyKind.clearing);
 
 /** True when the key's kind is one of `kinds`. */
 export function isFiltered(high: number, kinds: number): boolean {

@@ -95,7 +95,7 @@ describe('records and blocks', () => {
     for (const size of [1, 1013, 1014, 1015, file.length]) {
       const watch = new BlockWatch();
       for (let at = 0; at < file.length; at += size) watch.push(file.subarray(at, at + size));
-      expect(watch).toMatchObject({ blocked: false, firstBad: 1014 * 17 + 1013 });
+      expect(watch).toMatchObject({ blocked: false, looksBlocked: false, looksUnblocked: false, bad: 0.5 });
     }
     expect(read(file, true).fault).toEqual({ code: 'block_filler', record: 0, offset: 1014 * 17 + 1013 });
   });

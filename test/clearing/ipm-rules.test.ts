@@ -26,12 +26,12 @@ type Messages = IpmElements[];
 
 function messages(): Messages {
   const pds = { 122: 'P' };
-  const body = [purchase, refund, chargeback].map((data, i) => ipmElements({ ...data, messageNumber: i + 2 }));
+  const body = [purchase, refund, chargeback].map((data, i) => ipmElements(data, i + 2));
   const sums = { 301: String(4200 + 1000 + 4200).padStart(16, '0'), 306: '00000005' };
   return [
-    ipmElements({ kind: 'header', fileId: FILE_ID, messageNumber: 1, pds }),
+    ipmElements({ kind: 'header', fileId: FILE_ID, pds }, 1),
     ...body,
-    ipmElements({ kind: 'trailer', fileId: FILE_ID, messageNumber: 5, pds: sums }),
+    ipmElements({ kind: 'trailer', fileId: FILE_ID, pds: sums }, 5),
   ];
 }
 
@@ -272,6 +272,29 @@ describe('containers', () => {
     const copy = Buffer.from(long);
     copy[1014 + 1012] = 0;
     expect(refused(copy, ebcdic)).toMatchObject([{ code: 'block_filler', offset: 1014 + 1012 }]);
+  });
+
+  it('a block whose end is damaged is no sign of a file without blocks, and the reverse', () => {
+    const copy = Buffer.from(long);
+    copy[1013] = 0;
+    expect(refused(copy, ebcdic)).toMatchObject([{ code: 'block_filler', offset: 1013 }]);
+    const flat = ipmFile([...someRecords, ...someRecords, ...someRecords], 'cp500', false);
+    flat.fill(0x40, 1012, 1014);
+    expect(refused(flat, ebcdic)).toMatchObject([{ code: 'unblocked_as_blocked' }]);
+  });
+
+  it('a wrong length is told first, and other faults of the record before are not taken for it', () => {
+    const wrong = changed(plain, second, length + 1);
+    expect(refused(wrong).map(({ code, record }) => [code, record])).toEqual([
+      ['record_length_wrong', 2],
+      ['record_too_long', 3],
+    ]);
+    const list = pack(set(messages(), 1, { 2: '' }));
+    const third = offsetOf(list, 3);
+    expect(refused(list.subarray(0, third + 50)).map(({ code, record }) => [code, record])).toEqual([
+      ['pan_missing', 2],
+      ['record_truncated', 3],
+    ]);
   });
 
   it('what is told and does no harm', () => {

@@ -392,6 +392,20 @@ element elem_b type=increment amount=200 hold_change=200 response_code=00
     expect(out).toMatch(/^authorization auth_x .*\nelement elem_b .*\n$/);
   });
 
+  test('a clearing record is told with its match; a duplicate posted nothing', async () => {
+    const clearing = { id: 'elem_b', type: 'clearing', amount: 200, matched_by: 'network_id', flags: ['after_expiry'] };
+    const told = async (body: object): Promise<string> => {
+      const flags = await api((_request, response) => json(response, 201, { ...answer, iso: null, ...body }));
+      return (await say(['simulate', 'clearing', '--authorization', 'auth_x', '--amount', '200', ...flags])).out;
+    };
+    expect(await told({ outcome: 'posted', clearing })).toMatch(
+      /^clearing elem_b amount=200 matched_by=network_id flags=after_expiry\nauthorization auth_x /,
+    );
+    expect(await told({ outcome: 'duplicate', clearing: null })).toMatch(
+      /^duplicate of elem_b: nothing was posted\nauthorization auth_x /,
+    );
+  });
+
   test('every option is a member of the body', async () => {
     const { asked } = await simulate(
       ...['advice', '--card', 'card_9', '--amount', '7', '--reason', 'completion', '--financial'],
@@ -433,7 +447,9 @@ element elem_b type=increment amount=200 hold_change=200 response_code=00
 
   test('every kind has examples', async () => {
     const { out } = await say(['simulate', '--help']);
-    for (const kind of 'authorization increment advice refund force-post reversal expire network-message'.split(' ')) {
+    for (const kind of 'authorization increment advice refund force-post clearing reversal expire network-message'.split(
+      ' ',
+    )) {
       expect(out).toContain(`\n  ${kind} `);
       expect((await say(['simulate', kind, '--help'])).out).toContain(`$ holdfast simulate ${kind} --`);
     }

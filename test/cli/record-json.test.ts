@@ -98,6 +98,11 @@ describe('records as JSON', () => {
     });
     expect(records[1]).toMatchObject({ status: 'frozen' });
     expect(records[3]).toMatchObject({ status: 'lost', previous_of_card: 3 });
+    expect(records.find(({ kind }) => kind === 'clearing_posted')).toMatchObject({
+      ...{ sort: 'purchase', rung: 'network_id', flags: ['over_cleared', 'after_expiry'], hold_flags: ['counted'] },
+      ...{ file: '0012611260000000000100001', input: { record: 2, arn: '12345676330000000000012' } },
+      legs: [{ gl_account: 1100, amount: 62_345 }, { gl_account: 2100, currency: 840 }, {}, {}],
+    });
     expect(records.find(({ kind }) => kind === 'totals_compared')).toMatchObject({
       mti: 501,
       equal: 0,

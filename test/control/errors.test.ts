@@ -1,8 +1,8 @@
 /** What is no proper request, byte by byte over a socket: every answer is a problem, and nothing is logged as a defect. */
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { API_BODY_DEPTH_MAX } from '../../src/limits.js';
+import { API_BODY_DEPTH_MAX, API_CONNECTIONS_MAX } from '../../src/limits.js';
 import { panOfNumber } from '../../src/vault/pan.js';
 import { type Harness, makeHarness } from './harness.js';
 
@@ -255,6 +255,35 @@ describe('a request with', () => {
       const { status, body } = await send(bytes);
       expect([status, body]).toEqual([expect.toSatisfy((one: number) => one < 300), body]);
     }
+  });
+
+  it('very many or very long unknown names is answered with little', async () => {
+    const many = Object.fromEntries(Array.from({ length: 50_000 }, (_, n) => [`property ${n}`, 1]));
+    for (const body of [many, { ['x'.repeat(900_000)]: 1 }]) {
+      const answer = await h.call('POST', '/v1/accounts', body);
+      expect([answer.status, answer.body.errors.length <= 20]).toEqual([422, true]);
+      expect(answer.text.length).toBeLessThan(10_000);
+    }
+  });
+
+  it('one connection more than the bound is closed, and served when there is room again', async () => {
+    const sockets = await Promise.all(
+      Array.from(
+        { length: API_CONNECTIONS_MAX },
+        () =>
+          new Promise<Socket>((done, fail) => {
+            const socket: Socket = connect(port, '127.0.0.1', () => done(socket)).on('error', fail);
+          }),
+      ),
+    );
+    const connections = (): Promise<number> =>
+      new Promise((done) => h.app.server.getConnections((_error, count) => done(count)));
+    while ((await connections()) < API_CONNECTIONS_MAX) await turn();
+    const refused = connect(port, '127.0.0.1').on('error', () => undefined);
+    await new Promise((closed) => refused.on('close', closed));
+    for (const socket of sockets) socket.destroy();
+    while ((await connections()) > 0) await turn();
+    expect((await send(request('GET', '/v1/programs', token()))).status).toBe(200);
   });
 
   it('a body as deep as may be, or with brackets in a text, is read and judged', async () => {

@@ -119,7 +119,7 @@ type DocumentedPaths = Record<string, Record<string, { responses: Record<string,
 
 let documentPaths: DocumentedPaths | undefined;
 
-/** Holds every answer of every test against the OpenAPI document: status, code, content type and headers. */
+/** Holds every answer of every test against the OpenAPI document: status, code, content type, headers and contents. */
 function documentedAnswers(routes: readonly Route[]) {
   documentPaths ??= openApi(routes, 'test').paths as DocumentedPaths;
   const paths = documentPaths;
@@ -142,6 +142,14 @@ function documentedAnswers(routes: readonly Route[]) {
       if (headers[name.toLowerCase()] !== undefined) assert(name in response.headers, `${where} ${name}`);
     const type = String(headers['content-type'] ?? '').split(';')[0]!;
     if (type !== '') assert(type in response.content, `${where} ${type}`);
+    const { schema } = known.answers[statusCode] ?? {};
+    if (schema !== undefined && type === 'application/json') {
+      // What the schema does not know is not in what it gives back.
+      const answer = JSON.parse(body);
+      const read = schema.safeParse(answer);
+      assert(read.success, `${where}: ${read.error?.message} in ${body.slice(0, 500)}`);
+      assert.deepEqual(read.data, answer, `${where}: more than is documented`);
+    }
     if (type !== 'application/problem+json') return;
     const { code } = JSON.parse(body);
     const documented = response.content[type]?.schema.allOf[1].properties.code.enum;

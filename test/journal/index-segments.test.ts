@@ -1,8 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { IndexKeys } from '../../src/domain/index-keys.js';
 import { HoldfastError } from '../../src/errors.js';
 import { planMerge } from '../../src/journal/segment-builder.js';
-import { filterLines, SegmentFilter } from '../../src/journal/segment-filter.js';
+import { FILTERED_KINDS, filterLines, isFiltered, SegmentFilter } from '../../src/journal/segment-filter.js';
 import {
   BLOCK_ENTRIES,
   blockKey,
@@ -46,6 +47,22 @@ function storedSegments(store: MemoryStore): number[] {
 }
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
+
+describe('the kinds in the filters', () => {
+  it('are those that are asked for all the time and nearly always miss: a message, a clearing record', () => {
+    const keys = new IndexKeys(1, 2);
+    const highs: number[] = [];
+    keys.forCard(3, [0, 0, 0]).stanKey(4, 5);
+    highs.push(keys.high);
+    keys.clearingKey('79999990000000000000013', 'F1', 1);
+    highs.push(keys.high);
+    keys.clearingKey('', 'F1', 1);
+    highs.push(keys.high);
+    keys.approvalKey(7);
+    highs.push(keys.high);
+    expect(highs.map((high) => isFiltered(high, FILTERED_KINDS))).toEqual([true, true, true, false]);
+  });
+});
 
 describe('the bytes of segments', () => {
   it('keys order by kind, shard, segment and block', () => {

@@ -83,6 +83,20 @@ describe('currencies', () => {
     `,
   );
   scenario(
+    'with the mark-up of the program, which a reversal gives back and which is no part of the hold',
+    `
+    program markup=400
+    account A limit=100000
+    card    a of=A
+    0100 a purchase 1000 cur=840 bill=5200/986 net=N1   | 00                  |      0 |  5200 |  94800
+    clear a purchase 1000 cur=840 bill=5200/986 settle=1000/840 net=N1 arn=A   | posted networkId    |   5408 |     0 |  94592
+    posts 5                                      | 1100 +5200, 1100 +208, 4400 -208, 2100 -1000/840, 1500 -5200, 1500 +1000/840
+    hold 4                                       | 0 of 5200
+    clear a purchase 1000 cur=840 bill=5200/986 settle=1000/840 arn=A back     | posted arn          |      0 |     0 | 100000
+    clear a purchase 700 arn=B                   | posted none         |    700 |     0 |  99300
+    `,
+  );
+  scenario(
     'settled in the same currency with another amount: the difference stays in the FX position',
     `
     account A limit=100000

@@ -152,6 +152,21 @@ describe('a presentment of an authorization', () => {
   );
 });
 
+describe('a program that keeps the rest of a hold', () => {
+  scenario(
+    'releases what is cleared, and the rest with the last of several',
+    `
+    program rest=keep
+    account A limit=100000
+    card    a of=A
+    0100 a purchase 30000 net=N1                    | 00                  |      0 | 30000 |  70000
+    clear a purchase 10000 net=N1 arn=A             | posted networkId    |  10000 | 20000 |  70000
+    clear a purchase 5000 net=N1 arn=B seq=3/3      | posted networkId    |  15000 |     0 |  85000
+    hold 4                                          | 0 of 15000
+    `,
+  );
+});
+
 describe('what comes after a partial clearing', () => {
   scenario(
     'an increment adds to what remains; the last clearing may take both',

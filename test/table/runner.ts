@@ -22,7 +22,7 @@
  * <n>h|m|s|d; at <YYYY-MM-DDThh:mm:ss> (the clock, UTC); undelivered <line>; sweep (ends the holds that are
  * due: how many); tries <card> <failed PINs>; controls <account|card> <JSON without spaces, {} takes them away>.
  * On the first line, tables of the program other than the defaults: program fee=<flat>+<basis points> forbid=<type>,<type>
- *   partial=no fuel=<amount> short=decline|hold_available least=<minimum> say=<reason>:<DE39>,<reason>:<DE39>
+ *   rest=keep markup=<basis points> partial=no fuel=<amount> short=decline|hold_available least=<minimum> say=<reason>:<DE39>,<reason>:<DE39>
  *
  * 0500 date=<YYYY-MM-DD> link=1 acquirer=12345 cur=986 76=2 88=500 ...: the totals of an acquirer, compared with ours (00, 95).
  *
@@ -391,6 +391,7 @@ function policyOf(words: string[], options: Map<string, string>): Policy {
     responses: [responsesOf(options.get('say'))],
     forbidden: options.get('forbid')?.split(',').map(Number) ?? [],
     partialApproval: !words.includes('partial=no'),
+    clearing: { releaseRest: !words.includes('rest=keep'), markupBasisPoints: Number(options.get('markup') ?? 0) },
     fuel: {
       ...fuel,
       amount: Number(options.get('fuel') ?? fuel.amount),

@@ -101,7 +101,7 @@ export class IpmRules {
         return;
       }
       // A length that is wrong shows twice: in the message that it belongs to, and where the next one should begin.
-      if (fault.record > 1 && this.#findings.amend('record_length_wrong', fault.record - 1)) return;
+      this.#findings.amend(['bytes_left_over', 'field_truncated'], fault.record - 1, 'record_length_wrong');
       this.#findings.add(fault.code, fault.record, fault.offset);
       return;
     }

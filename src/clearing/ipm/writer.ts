@@ -61,7 +61,7 @@ export class IpmFileWriter {
   /** Adds a message with the next number. @throws IpmWriteError when something does not fit its element */
   write(data: IpmData): void {
     this.messages++;
-    const elements = ipmElements({ ...data, messageNumber: this.messages });
+    const elements = ipmElements(data, this.messages);
     const length = encodeMessage(ipmProfile, this.#encoding, elements, this.#target);
     this.#rdw.record(this.#target, 0, length);
     this.#amountSum += BigInt(elements[4] ?? 0);
@@ -82,8 +82,12 @@ export class IpmFileWriter {
 const typeOfKind = new Map<ClearingKind, number>();
 for (const [type, kind] of ipmProfile.kinds) if (!typeOfKind.has(kind)) typeOfKind.set(kind, type);
 
-/** @throws IpmWriteError */
-export function ipmElements(data: IpmData): IpmElements {
+/**
+ * The elements of a message.
+ * @param messageNumber DE71
+ * @throws IpmWriteError
+ */
+export function ipmElements(data: IpmData, messageNumber: number): IpmElements {
   const record: ClearingRecord = { ...emptyRecord, ...data };
   const type = typeOf(record);
   const elements: Record<number, string> = {
@@ -122,9 +126,9 @@ export function ipmElements(data: IpmData): IpmElements {
   number(50, record.settlementCurrency, 3);
   number(51, record.billingCurrency, 3);
   if (record.networkId !== '') text(63, record.lifeCycle.padEnd(1) + record.networkId.padEnd(15));
-  number(71, record.messageNumber, 8);
+  number(71, messageNumber, 8);
   text(72, record.text);
-  return { ...elements, ...carryPds(ipmProfile, { ...pdsOf(record), ...data.pds }), ...data.elements };
+  return Object.assign(elements, carryPds(ipmProfile, Object.assign(pdsOf(record), data.pds)), data.elements);
 }
 
 function typeOf(record: ClearingRecord): number {

@@ -186,16 +186,17 @@ const isCharge = (sort: ClearingSort): boolean => sort === ClearingSort.purchase
 function sideOf(
   { state }: DecisionContext,
   policy: Policy,
-  { accountSlot, sort }: ClearingPosted,
+  { accountSlot, sort, input }: ClearingPosted,
   amount: number,
 ): Posting[] {
+  const markup = input.currency === state.accounts.currency(accountSlot) ? 0 : policy.markup(amount);
   switch (sort) {
     case ClearingSort.cash:
-      return cashSide(amount, policy.cashFee(amount), 0);
+      return cashSide(amount, policy.cashFee(amount), markup);
     case ClearingSort.credit:
       return creditSide(amount, owedForPurchases(state, accountSlot));
     default:
-      return purchaseSide(amount, 0);
+      return purchaseSide(amount, markup);
   }
 }
 
@@ -232,7 +233,8 @@ function belongTo(
   }
   const before = life === undefined || slot >= 0 ? holds.authorized(slot) : Math.abs(life.posted);
   const cleared = before - remaining + amount;
-  const released = isOneOfSeveral(event) ? Math.min(amount, remaining) : remaining;
+  const keepsRest = isOneOfSeveral(event) || (!policy.tables.clearing.releaseRest && !isLast(event));
+  const released = keepsRest ? Math.min(amount, remaining) : remaining;
   event.holdDelta = 0 - released;
   event.authorizedAfter = cleared + remaining - released;
   flagExcess(context, policy, event, root, slot, cleared);
@@ -243,6 +245,9 @@ function belongTo(
 /** Marked as one of several clearings, and not the last of them. */
 const isOneOfSeveral = ({ input }: ClearingPosted): boolean =>
   input.partial === 1 || (input.sequence > 0 && input.sequence < input.count);
+
+/** The last of several clearings, by its count. */
+const isLast = ({ input }: ClearingPosted): boolean => input.count > 0 && input.sequence === input.count;
 
 /** Above what was authorized and the program tolerates. Elements are read only where the hold by itself does not allow it. */
 function flagExcess(

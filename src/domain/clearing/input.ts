@@ -23,7 +23,10 @@ export interface ClearingFee {
 export interface ClearingInput {
   /** Number of the record in its file, from 1. */
   record: number;
-  /** DE0 and DE24, such as 1240 and 200; of other formats their like. */
+  /**
+   * DE0: 1240, or the transaction code of a presentment or its reversal in another format (5, 6, 7, 25, 26, 27). DE24: 200, or
+   * 205 and 282 for what is presented again, in other formats too.
+   */
   mti: number;
   functionCode: number;
   /** DE3, six digits. */
@@ -116,6 +119,11 @@ const amounts = [
   ['billingAmount', 'billingCurrency'],
 ] as const;
 
+/** Message types, or transaction codes, that charge or credit a card. Chargebacks and fee collections are entries of their own. */
+const presentments = [1240, 5, 6, 7, 25, 26, 27];
+/** First two digits of DE3 of fee collections: between the network and us. */
+const feeTypes = [19, 29];
+
 /** Most fees of one record; IPM has room for 27 in one PDS. */
 const FEES_MAX = 32;
 const INTEGERS_MAX = 10_000_000;
@@ -143,7 +151,9 @@ export function badValue(input: ClearingInput): string | undefined {
     const value = input[name];
     if (!Number.isSafeInteger(value) || value < -1 || value > INTEGERS_MAX) return name;
   }
+  if (!presentments.includes(input.mti)) return 'mti';
   if (input.processingCode < 0 || input.processingCode > 999_999) return 'processingCode';
+  if (feeTypes.includes(Math.floor(input.processingCode / 10_000))) return 'processingCode';
   if (input.mcc > 9999) return 'mcc';
   for (const [amount, currency] of amounts) {
     if (input[amount] === -1 && input[currency] === -1) continue;
@@ -169,12 +179,11 @@ function isText(text: string, width: number): boolean {
 }
 
 const SECOND_PRESENTMENT = [205, 282];
-const PRESENTMENT = 1240;
 /** First two digits of DE3, beside the ones that messages have too (transaction.ts). */
 const cashTypes = [1, 11, 12, 17];
 
-export function clearingSort({ mti, functionCode, processingCode }: ClearingInput): ClearingSort {
-  if (mti === PRESENTMENT && SECOND_PRESENTMENT.includes(functionCode)) return ClearingSort.secondPresentment;
+export function clearingSort({ functionCode, processingCode }: ClearingInput): ClearingSort {
+  if (SECOND_PRESENTMENT.includes(functionCode)) return ClearingSort.secondPresentment;
   const type = Math.floor(processingCode / 10_000);
   if (cashTypes.includes(type)) return ClearingSort.cash;
   return type >= 20 && type < 30 ? ClearingSort.credit : ClearingSort.purchase;

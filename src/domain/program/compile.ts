@@ -10,10 +10,12 @@ import type { Snapshot, SnapshotRule } from './snapshot.js';
 import type { ProgramTables } from './tables.js';
 
 export function compileTables(tables: ProgramTables, dialects: readonly string[]): PolicyTables {
-  const { holdLife, tolerance, fuel, mccGroups, responses, forbidden, partialApproval, pinTries, cashFee } = tables;
+  const { holdLife, tolerance, clearing, fuel, mccGroups, responses, forbidden, partialApproval, pinTries, cashFee } =
+    tables;
   return {
     holdLife: new HoldLife(holdLife, mccGroups),
     tolerance: Object.entries(tolerance).map(([group, percent]) => ({ mcc: mccRanges([group], mccGroups), percent })),
+    clearing,
     fuel: { ...fuel, mcc: codesOf(mccRanges(fuel.mcc, mccGroups)) },
     responses: compileResponses(responses, dialects),
     forbidden,

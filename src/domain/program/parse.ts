@@ -22,6 +22,7 @@ import type { HoldLifeRow } from '../hold-life.js';
 import { ALL_DIALECTS, codeProblem, reasonProblem } from './responses.js';
 import {
   type CashFee,
+  type ClearingTable,
   defaultProgramTables,
   type FuelTable,
   NO_MAXIMUM,
@@ -31,6 +32,7 @@ import {
 
 const HOLD_LIFE = ['name', 'days', 'mcc', 'functions', 'entry_modes', 'conditions', 'except_conditions'] as const;
 const FUEL = ['mcc', 'status_check', 'amount', 'when_short', 'minimum'] as const;
+const CLEARING = ['release_rest', 'markup_basis_points'] as const;
 const CASH_FEE = ['flat', 'basis_points', 'maximum'] as const;
 /** Letters of DE48 tag 20. */
 const FUNCTIONS = ['N', 'E', 'F', 'I', 'R'] as const;
@@ -68,6 +70,7 @@ function readTables(reader: JsonReader, value: unknown, context: TablesContext):
   return {
     holdLife: read('hold_life', standard.holdLife, (rows, at) => readHoldLife(reader, rows, at, mccGroups)),
     tolerance: read('tolerance', standard.tolerance, (rows, at) => readTolerance(reader, rows, at, mccGroups)),
+    clearing: read('clearing', standard.clearing, (table, at) => readClearing(reader, table, at)),
     fuel: read('fuel', standard.fuel, (fuel, at) => readFuel(reader, fuel, at, mccGroups)),
     mccGroups,
     responses: read('responses', standard.responses, (table, at) => readResponses(reader, table, at, context)),
@@ -214,6 +217,17 @@ function readPin(reader: JsonReader, value: unknown, pointer: string): number {
   const { pinTries } = defaultProgramTables;
   const { tries } = reader.members(value, pointer, ['tries']) ?? {};
   return tries === undefined ? pinTries : (reader.integer(tries, `${pointer}/tries`, 1, PIN_TRIES_MAX) ?? pinTries);
+}
+
+function readClearing(reader: JsonReader, value: unknown, pointer: string): ClearingTable {
+  const { releaseRest, markupBasisPoints } = defaultProgramTables.clearing;
+  const { release_rest: flag, markup_basis_points: points } = reader.members(value, pointer, CLEARING) ?? {};
+  const at = `${pointer}/markup_basis_points`;
+  return {
+    releaseRest: flag === undefined ? releaseRest : readFlag(reader, flag, `${pointer}/release_rest`),
+    markupBasisPoints:
+      points === undefined ? markupBasisPoints : (reader.integer(points, at, 0, 10_000) ?? markupBasisPoints),
+  };
 }
 
 function readFees(reader: JsonReader, value: unknown, pointer: string): CashFee {

@@ -12,12 +12,13 @@ import type { RuleSet } from '../rules/rule-set.js';
 import type { TextTable } from '../text-table.js';
 import { compileLimits, compileTables } from './compile.js';
 import { readSnapshot } from './snapshot.js';
-import { type CashFee, defaultProgramTables, type FuelTable } from './tables.js';
+import { type CashFee, type ClearingTable, defaultProgramTables, type FuelTable } from './tables.js';
 
 export interface PolicyTables {
   readonly holdLife: HoldLife;
   /** Percent by which a clearing may exceed its authorization; of several rows that fit, the largest. */
   readonly tolerance: readonly { readonly mcc: readonly (readonly [from: number, to: number])[]; percent: number }[];
+  readonly clearing: ClearingTable;
   readonly fuel: Omit<FuelTable, 'mcc'> & { readonly mcc: readonly number[] };
   /** DE39 by dialect and reason; 0: the reason's own. Empty without a mapping. */
   readonly responses: readonly Uint16Array[];
@@ -81,6 +82,11 @@ export class Policy {
   cashFee(amount: number): number {
     const { flat, basisPoints, maximum } = this.tables.cashFee;
     return Math.min(maximum, flat + mulDivHalfUp(amount, basisPoints, 10_000));
+  }
+
+  /** Our mark-up on a payment in another currency that is billed with `amount`, minor units; half of one is rounded up. */
+  markup(amount: number): number {
+    return mulDivHalfUp(amount, this.tables.clearing.markupBasisPoints, 10_000);
   }
 
   /** Percent by which a clearing may exceed its authorization. @param mcc -1 when the message has none */

@@ -4,11 +4,13 @@ import type { HoldLifeRow } from '../hold-life.js';
 import { NO_MAXIMUM, type ProgramTables, type tableNames } from './tables.js';
 
 export function printTables(tables: ProgramTables): Record<(typeof tableNames)[number], unknown> {
-  const { holdLife, tolerance, fuel, mccGroups, responses, forbidden, partialApproval, pinTries, cashFee } = tables;
+  const { holdLife, tolerance, clearing, fuel, mccGroups, responses, forbidden, partialApproval, pinTries, cashFee } =
+    tables;
   const { flat, basisPoints, maximum } = cashFee;
   return {
     hold_life: holdLife.map(printRow),
     tolerance,
+    clearing: { release_rest: clearing.releaseRest, markup_basis_points: clearing.markupBasisPoints },
     fuel: {
       mcc: fuel.mcc.map(printMcc),
       status_check: fuel.statusCheck,

@@ -26,6 +26,14 @@ export interface CashFee {
   readonly maximum: number;
 }
 
+/** What clearing records do beyond what they say. */
+export interface ClearingTable {
+  /** A clearing without a mark that others follow releases what it leaves of the hold. */
+  readonly releaseRest: boolean;
+  /** Our mark-up on a payment in another currency, of what the cardholder is billed; 0 to 10 000. */
+  readonly markupBasisPoints: number;
+}
+
 /** No bound on a fee. */
 export const NO_MAXIMUM = Number.MAX_SAFE_INTEGER;
 
@@ -34,6 +42,7 @@ export interface ProgramTables {
   readonly holdLife: readonly HoldLifeRow[];
   /** Percent by which a clearing may exceed its authorization, by category group; of several the largest. */
   readonly tolerance: Readonly<Record<string, number>>;
+  readonly clearing: ClearingTable;
   readonly fuel: FuelTable;
   /** The built-in groups with those of the program. */
   readonly mccGroups: MccGroups;
@@ -50,6 +59,7 @@ export interface ProgramTables {
 export const defaultProgramTables: ProgramTables = {
   holdLife: defaultHoldLife,
   tolerance: { restaurants: 20, lodging: 15, car_rental: 15 },
+  clearing: { releaseRest: true, markupBasisPoints: 0 },
   fuel: { mcc: [5542], statusCheck: 1, amount: 17_500, whenShort: 'hold_available', minimum: 100 },
   mccGroups: defaultMccGroups,
   responses: {},
@@ -63,6 +73,7 @@ export const defaultProgramTables: ProgramTables = {
 export const tableNames = [
   'hold_life',
   'tolerance',
+  'clearing',
   'fuel',
   'mcc_groups',
   'responses',

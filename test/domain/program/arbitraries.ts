@@ -58,6 +58,10 @@ export const tablesJson = fc.record(
         { requiredKeys: [] },
       )
       .map((fuel) => ({ ...fuel, amount: (fuel.amount ?? 0) + 2_000_000 })),
+    clearing: fc.record(
+      { release_rest: fc.boolean(), markup_basis_points: fc.integer({ min: 0, max: 10_000 }) },
+      { requiredKeys: [] },
+    ),
     mcc_groups: fc.dictionary(fc.constantFrom('fuel', 'lodging', 'toys', 'pets'), fc.array(codes, { maxLength: 4 })),
     responses: fc.dictionary(fc.constantFrom('all', ...dialects), answers),
     forbidden: fc.array(twoDigits, { maxLength: 5 }),

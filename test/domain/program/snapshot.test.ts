@@ -56,6 +56,7 @@ describe('a snapshot', () => {
           { name: 'anything else', days: 7 },
         ],
         tolerance: { restaurants: 20, lodging: 15, car_rental: 15 },
+        clearing: { release_rest: true, markup_basis_points: 0 },
         fuel: { mcc: ['5542'], status_check: 1, amount: 10_000, when_short: 'hold_available', minimum: 100 },
         mcc_groups: expect.objectContaining({ lodging: ['3501-3999', '7011'], taxes: ['9311'] }),
         responses: {},

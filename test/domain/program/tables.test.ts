@@ -103,6 +103,9 @@ describe('reading', () => {
     ['/forbidden/0', /two digits in quotes/, { forbidden: [1] }],
     ['/forbidden/0', /two digits in quotes/, { forbidden: ['011'] }],
     ['/partial_approval', /true or false/, { partial_approval: 'yes' }],
+    ['/clearing/release_rest', /true or false/, { clearing: { release_rest: 1 } }],
+    ['/clearing/markup_basis_points', /from 0 to 10000/, { clearing: { markup_basis_points: 10_001 } }],
+    ['/clearing/rest', /unknown property/, { clearing: { rest: true } }],
     ['/pin/tries', /from 1 to 15/, { pin: { tries: 0 } }],
     ['/pin', /must be an object/, { pin: 3 }],
     ['/fees/purchase', /unknown property/, { fees: { purchase: {} } }],
@@ -227,7 +230,10 @@ describe('a policy', () => {
       forbidden: ['01', '11'],
       partial_approval: false,
       pin: { tries: 5 },
+      clearing: { release_rest: false, markup_basis_points: 350 },
     });
+    expect([0, 100, 1000, 1_000_000].map((amount) => own.markup(amount))).toEqual([0, 4, 35, 35_000]);
+    expect(own.tables.clearing.releaseRest).toBe(false);
     expect([5541, 5542, 9001, 5411, -1].map((mcc) => own.isFuelPump(mcc))).toEqual([true, true, true, false, false]);
     expect([0, 1000, 1020, 100_000].map((amount) => own.cashFee(amount))).toEqual([100, 125, 126, 500]);
     expect([0, 1, 11].map((type) => own.forbids(type))).toEqual([false, true, true]);

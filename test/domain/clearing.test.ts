@@ -1,0 +1,161 @@
+/** Clearing beyond the scenarios of test/table: values that cannot be, leg builders, and what is reused from record to record. */
+import { describe, expect, it, test } from 'vitest';
+import { MatchRung } from '#src/domain/clearing/codes.js';
+import { badValue, type ClearingInput } from '#src/domain/clearing/input.js';
+import { AccountType, CardStatus } from '#src/domain/codes.js';
+import type { EntryLeg } from '#src/domain/events.js';
+import { cashSide, mirroredSide, presentmentLegs, purchaseSide } from '#src/domain/ledger/presentment.js';
+import { MessageInput, Text } from '#src/domain/message.js';
+import { clearingInput } from '../table/clearing-lines.js';
+import { Book } from './book.js';
+
+const NOW_MS = Date.UTC(2026, 4, 20, 12);
+
+function bookWithCard(): Book {
+  const book = new Book();
+  const account = { id: 'A', program: 1, currency: 986, creditLimit: 10_000_000, type: AccountType.credit };
+  book.command({ op: 'create_account', ...account }, NOW_MS);
+  book.command(
+    {
+      ...{
+        op: 'create_card',
+        account: 'A',
+        fingerprint: [1, 1, 1],
+        bin: 999999,
+        last4: 1,
+        panLength: 16,
+        expiry: 2912,
+      },
+      ...{ cardSequence: 1, serviceCode: 201, status: CardStatus.active, replacesSlot: -1 },
+    },
+    NOW_MS,
+  );
+  return book;
+}
+
+function authorize(book: Book, stan: number, networkId: string): void {
+  const input = new MessageInput();
+  Object.assign(input, { mti: 100, processingCode: 0, amount: 100, currency: 986, transmission: 520_120_000, stan });
+  input.setText(Text.rrn, String(stan).padStart(12, '0'));
+  input.setText(Text.terminal, 'TERM0001');
+  input.setText(Text.acceptor, 'MERCHANT0000001');
+  input.setText(Text.networkId, networkId);
+  expect(book.message(input, 0, NOW_MS).response).toBe('00');
+}
+
+const known = { card: 0, fingerprint: [0, 0, 0] as const };
+
+describe('many records in a row', () => {
+  it('all find their authorizations, whatever texts they carry', () => {
+    const book = bookWithCard();
+    for (let n = 1; n <= 200; n++) {
+      authorize(book, n, `NETWORK${String(n).padStart(8, '0')}`);
+      const texts = {
+        networkId: `NETWORK${String(n).padStart(8, '0')}`,
+        rrn: 'X'.repeat(12),
+        acceptor: 'Y'.repeat(15),
+      };
+      const input = clearingInput({ record: n, amount: 100, ...texts, terminal: 'Z'.repeat(8), arn: `A${n}` });
+      expect(book.clearing('F1', { ...known, input }, NOW_MS)).toMatchObject({
+        outcome: 'posted',
+        rung: MatchRung.networkId,
+      });
+    }
+    expect([book.state.accounts.posted(0), book.state.accounts.held(0)]).toEqual([20_000, 0]);
+  });
+
+  it('the filling of DE63 says nothing', () => {
+    const book = bookWithCard();
+    authorize(book, 1, 'MCC123         ');
+    const input = clearingInput({ amount: 100, networkId: 'MCC123' });
+    expect(book.clearing('F1', { ...known, input }, NOW_MS).rung).toBe(MatchRung.networkId);
+  });
+});
+
+test.each<[string, Partial<ClearingInput>]>([
+  ['record', { record: 1.5 }],
+  ['processingCode', { processingCode: 1_000_000 }],
+  ['processingCode', { processingCode: 190_000 }],
+  ['processingCode', { processingCode: 290_000 }],
+  ['mti', { mti: 1442 }],
+  ['mti', { mti: 1740 }],
+  ['mcc', { mcc: 10_000 }],
+  ['amount', { amount: 1e12 }],
+  ['amount', { amount: -1, currency: -1 }],
+  ['currency', { currency: 123 }],
+  ['settlementAmount', { settlementAmount: -5, settlementCurrency: 840 }],
+  ['settlementCurrency', { settlementAmount: 5, settlementCurrency: 0 }],
+  ['billingAmount', { billingAmount: Number.NaN, billingCurrency: 986 }],
+  ['sub', { sub: 2 ** 50 }],
+  ['fees', { fees: [{ amount: -1, currency: 986, sign: 1 }] }],
+  ['fees', { fees: [{ amount: 1, currency: 986, sign: 2 }] }],
+  ['arn', { arn: '1'.repeat(24) }],
+  ['acceptorName', { acceptorName: '\u20ac' }],
+])('a %s that cannot be is named, and nothing is posted', (field, over) => {
+  const input = clearingInput({ amount: 100, ...over });
+  expect(badValue(input)).toBe(field);
+  const book = bookWithCard();
+  const records = book.history.events.length;
+  expect(book.clearing('F1', { ...known, input }, NOW_MS)).toMatchObject({ outcome: 'invalid', field });
+  expect(book.history.events.length).toBe(records);
+});
+
+test('a file without a name posts nothing', () => {
+  const input = clearingInput({ amount: 100 });
+  for (const file of ['', 'two words', 'x'.repeat(65)]) {
+    expect(bookWithCard().clearing(file, { ...known, input }, NOW_MS)).toMatchObject({
+      outcome: 'invalid',
+      field: 'file',
+    });
+  }
+});
+
+test('a record that would bring a balance out of its range goes to suspense', () => {
+  const book = bookWithCard();
+  const amount = 999_999_999_999;
+  // Each is a credit of some 10^12: 4 001 of them would be beyond what a balance can be.
+  let inSuspense = 0;
+  for (let record = 1; record <= 4002; record++) {
+    const input = clearingInput({ record, processingCode: 200_000, amount });
+    const { outcome, flags } = book.clearing('F1', { ...known, input }, NOW_MS);
+    expect(outcome).toBe('posted');
+    if (flags !== 0) inSuspense++;
+  }
+  expect(inSuspense).toBe(2);
+  expect(book.state.accounts.posted(0)).toBe(-4000 * amount);
+});
+
+describe('legs', () => {
+  const sums = (legs: readonly EntryLeg[]): Record<string, number> => {
+    const by: Record<string, number> = {};
+    for (const { currency, amount } of legs) by[currency] = (by[currency] ?? 0) + amount;
+    return by;
+  };
+
+  it('of a purchase with a mark-up: a leg of its own, and the FX position has the conversion alone', () => {
+    const owed = { amount: 1165, currency: 840, sub: 16 };
+    const legs = presentmentLegs(purchaseSide(6200, 62), 986, owed, [], false);
+    expect(legs.map(({ glAccount, currency, amount }) => [glAccount, currency, amount])).toEqual([
+      [1100, 986, 6200],
+      [1100, 986, 62],
+      [4400, 986, -62],
+      [2100, 840, -1165],
+      [1500, 986, -6200],
+      [1500, 840, 1165],
+    ]);
+    expect(sums(legs)).toEqual({ 986: 0, 840: 0 });
+  });
+
+  it('of cash with fee and interchange balance, and the mirror takes back the cardholder side alone', () => {
+    const owed = { amount: 1000, currency: 986, sub: 0 };
+    const legs = presentmentLegs(cashSide(1000, 30, 10), 986, owed, [{ amount: -5, currency: 986 }], true);
+    expect(sums(legs)).toEqual({ 986: 0 });
+    expect(mirroredSide(legs)).toEqual([
+      { glAccount: 1110, amount: -1000 },
+      { glAccount: 1120, amount: -30 },
+      { glAccount: 4300, amount: 30 },
+      { glAccount: 1110, amount: -10 },
+      { glAccount: 4400, amount: 10 },
+    ]);
+  });
+});
