@@ -108,7 +108,7 @@ export function benchPosting(): BenchRow[] {
   const first = sequence + 1;
   for (let i = 0; i < RECORDS; i++) {
     message.input.stan = i;
-    if (decideMessage(context, message.input, cardAt(i), NOW, message) !== DECIDED) throw new Error('a repeat');
+    if (decideMessage(context, message.input, cardAt(i), NOW, 0, message) !== DECIDED) throw new Error('a repeat');
     message.sequence = ++sequence;
     applyMessage(state, message);
   }
