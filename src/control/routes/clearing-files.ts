@@ -1,0 +1,76 @@
+/** Clearing files: upload, state, list. */
+import { z } from 'zod';
+import { clearingFileObject } from '../clearing/file-object.js';
+import { isUnfinished } from '../clearing/registry.js';
+import type { ControlContext } from '../context.js';
+import { listAnswer, listQuery, pageOf } from '../list.js';
+import { ApiError } from '../problem.js';
+import { type Route, route } from '../route.js';
+import { chosenId, listOf } from '../schemas.js';
+import * as schemas from '../schemas-clearing.js';
+
+export function clearingFileRoutes(context: ControlContext): Route[] {
+  const { system, clearing } = context;
+  const show = (id: string): object | undefined => clearingFileObject(system, clearing, id);
+  return [
+    route({
+      id: 'uploadClearingFile',
+      method: 'POST',
+      path: '/v1/clearing-files',
+      tag: 'clearing',
+      summary: 'Send a clearing file to be posted',
+      description:
+        'The answer comes when the file is durable; it is then read as a whole, and posted or quarantined as a whole. A repeat needs no key: the content of an unfinished file joins that file, that of a posted one is answered as a duplicate with its outcome.',
+      access: 'write',
+      idempotency: 'none',
+      query: schemas.clearingFileUpload,
+      streamTypes: ['application/octet-stream'],
+      errors: ['payload_too_large', 'disk_full'],
+      answers: { 202: { description: 'The file, which is processed now', schema: schemas.clearingFile } },
+      async handle({ stream, query: { format, encoding, blocked } }) {
+        if (format === 'ctf' && ((encoding !== 'auto' && encoding !== 'ascii') || blocked === 'true'))
+          throw new ApiError('invalid_query', 'A CTF file is ASCII without blocks.', { param: 'format' });
+        const wanted = { format, encoding, blocked: blocked === 'auto' ? blocked : blocked === 'true' } as const;
+        return { status: 202, body: show(await clearing.receive(stream, wanted)) };
+      },
+    }),
+    route({
+      id: 'listClearingFiles',
+      method: 'GET',
+      path: '/v1/clearing-files',
+      tag: 'clearing',
+      summary: 'List clearing files, newest first',
+      access: 'read',
+      idempotency: 'none',
+      query: listQuery({ status: z.enum(schemas.clearingFileStatuses).optional() }),
+      answers: { 200: { description: 'A page of files', schema: listOf(schemas.clearingFile, 'ClearingFileList') } },
+      handle({ query }) {
+        const { status } = query;
+        const rows = system.clearingFiles.rows.filter(
+          ({ state }) => status === undefined || status === (isUnfinished(state) ? 'processing' : state),
+        );
+        const page = pageOf(rows, query);
+        return listAnswer(
+          page.items.map(({ id }) => show(id)),
+          page.hasMore,
+        );
+      },
+    }),
+    route({
+      id: 'getClearingFile',
+      method: 'GET',
+      path: '/v1/clearing-files/{id}',
+      tag: 'clearing',
+      summary: 'Read the state of a clearing file, with its progress',
+      access: 'read',
+      idempotency: 'none',
+      params: z.object({ id: chosenId }),
+      answers: { 200: { description: 'The file', schema: schemas.clearingFile } },
+      handle({ params: { id } }) {
+        const body = show(id);
+        if (body === undefined) throw new ApiError('not_found', 'There is no such clearing file.');
+        return { status: 200, body };
+      },
+    }),
+  ];
+}
