@@ -43,7 +43,7 @@ export function clearingFileRoutes(context: ControlContext): Route[] {
       access: 'read',
       idempotency: 'none',
       query: listQuery({ status: z.enum(schemas.clearingFileStatuses).optional() }),
-      answers: { 200: { description: 'A page of files', schema: listOf(schemas.clearingFile, 'ClearingFileList') } },
+      answers: { 200: { description: 'A page of files', schema: listOf(schemas.clearingFileRow, 'ClearingFileList') } },
       handle({ query }) {
         const { status } = query;
         const rows = system.clearingFiles.rows.filter(
@@ -51,7 +51,10 @@ export function clearingFileRoutes(context: ControlContext): Route[] {
         );
         const page = pageOf(rows, query);
         return listAnswer(
-          page.items.map(({ id }) => show(id)),
+          page.items.map(({ id }) => {
+            const { totals: _totals, findings: _findings, ...row } = clearingFileObject(system, clearing, id)!;
+            return row;
+          }),
           page.hasMore,
         );
       },
