@@ -159,6 +159,22 @@ describe('the same content again', () => {
   });
 });
 
+describe('an Idempotency-Key', () => {
+  it('gets the first answer again, and belongs to one content', async () => {
+    const h = await harness();
+    const file = fileOf(records(2));
+    const headers = { ...type, 'idempotency-key': 'day-1' };
+    const first = await h.call('POST', PATH, file, headers);
+    expect([first.status, first.body.status]).toEqual([202, 'processing']);
+    await ended(h, first.body.id);
+    const again = await h.call('POST', PATH, file, headers);
+    expect([again.status, again.headers['idempotent-replayed'], again.body]).toEqual([202, 'true', first.body]);
+    const other = await h.call('POST', PATH, fileOf(records(1, 9), { sequence: 2 }), headers);
+    expect([other.status, other.body.code]).toEqual([422, 'idempotency_mismatch']);
+    expect((await h.call('GET', PATH)).body.data).toHaveLength(1);
+  });
+});
+
 describe('the next start', () => {
   /** A process that ends while it posts: the records of the first batches are in the books, the file is unfinished. */
   async function cutOff(spoolFolder: string): Promise<{ h: Harness; id: string; file: Buffer }> {
