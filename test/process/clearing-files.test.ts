@@ -155,7 +155,9 @@ describe('kills', () => {
         await isDue();
       }
       if (now!.status === 'processing' && Number(now!.progress.done) > 0) half++;
-      await server.kill();
+      // One that is asked to stop leaves the file as unfinished as one that is killed.
+      if (round === 1) expect(await server.stop()).toEqual({ status: 0, signal: null });
+      else await server.kill();
       server = await start('killed');
       if (now!.status !== 'processing') break;
       resumed++;

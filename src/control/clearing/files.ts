@@ -295,7 +295,11 @@ export class ClearingFiles {
       progress: () => pace.progress('validating', ''),
       stop: () => port1.postMessage('stop' satisfies ToPass),
     };
-    return this.#result(file.id, await this.#o.passes.check(port2, this.#o.spool.path(file.id), file.options));
+    try {
+      return this.#result(file.id, await this.#o.passes.check(port2, this.#o.spool.path(file.id), file.options));
+    } finally {
+      port1.close();
+    }
   }
 
   /** The second pass; undefined when the spool cannot be read. */
