@@ -9,7 +9,7 @@ const rooms = {
   clearing: ['domain', 'iso8583', 'ring', 'journal', 'vault'],
   shard: ['domain', 'iso8583', 'ring', 'journal', 'vault'],
   ingress: ['iso8583', 'ring', 'vault'],
-  control: ['domain', 'ring', 'journal', 'vault', 'iso8583', 'store'],
+  control: ['domain', 'ring', 'journal', 'vault', 'iso8583', 'store', 'clearing'],
 };
 
 const roomRules = Object.entries(rooms).map(([room, allowed]) => ({

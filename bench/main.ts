@@ -16,6 +16,7 @@ import { parseArgs } from 'node:util';
 import { disk as examineDisk } from '#src/cli/doctor.js';
 import { benchBacktest } from './backtest.bench.js';
 import { benchClearing } from './clearing.bench.js';
+import { benchClearingFiles } from './clearing-files.bench.js';
 import { benchDomain } from './domain.bench.js';
 import { benchEngine } from './engine.bench.js';
 import { benchExpiry } from './expiry.bench.js';
@@ -58,6 +59,7 @@ const rooms: readonly (readonly [string, (folder: string) => Promise<BenchRow[]>
   ['control', benchBacktest],
   ['clearing', benchClearing],
   ['clearing', benchPosting],
+  ['clearing', benchClearingFiles],
 ];
 
 const say = (text: string): void => console.error(`bench: ${text}`);

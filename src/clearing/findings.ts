@@ -112,6 +112,11 @@ export const findingSpecs = {
     severity: 'error',
     text: 'the file id of the trailer is not that of the header',
   },
+  file_id_posted: {
+    rule: 'file id',
+    severity: 'error',
+    text: 'another file has been posted under this id',
+  },
 
   count_malformed: { rule: 'sums', severity: 'error', text: 'a count of the trailer is missing or not all digits' },
   count_mismatch: { rule: 'sums', severity: 'error', text: 'a count of the trailer is not that of the messages' },

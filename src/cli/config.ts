@@ -276,6 +276,8 @@ function engineConfig(
     diskReserveBytes: v['disk-reserve-bytes'] as number,
     stopLimitMs: v['stop-limit-ms'] as number,
     webhooksAllowPrivate: v['webhooks-allow-private'] as boolean,
+    clearingFileBytesMax: v['clearing-file-bytes-max'] as number,
+    clearingMode: v['clearing-mode'] as EngineConfig['clearingMode'],
     demo: v.demo as boolean,
     logLevel: v['log-level'] as EngineConfig['logLevel'],
     logFormat: v['log-format'] as EngineConfig['logFormat'],

@@ -76,6 +76,8 @@ export class ControlPlane {
       deadlineMs: config.deadlineMs,
       programs: config.programs,
       webhooksAllowPrivate: config.webhooksAllowPrivate,
+      clearingFileBytesMax: config.clearingFileBytesMax,
+      clearingMode: config.clearingMode,
       links: config.links.map(({ name, number, transport, dialect }) => ({ name, number, transport, dialect })),
       logLevel: config.logLevel,
       logFormat: config.logFormat,

@@ -3,6 +3,7 @@
  * `StartEngine`; `serve` knows nothing else about it.
  */
 
+import type { FileMode } from '../clearing/ipm/rules.js';
 import type { ProgramDefinition } from '../control/system-log.js';
 import type { ExitStatus } from '../errors.js';
 import type { LinkProfile } from '../ingress/links.js';
@@ -30,6 +31,9 @@ export interface EngineConfig {
   readonly diskReserveBytes: number;
   readonly stopLimitMs: number;
   readonly webhooksAllowPrivate: boolean;
+  /** Largest clearing file that is taken, bytes. */
+  readonly clearingFileBytesMax: number;
+  readonly clearingMode: FileMode | 'auto';
   readonly demo: boolean;
   readonly logLevel: LogLevel;
   readonly logFormat: LogFormat;

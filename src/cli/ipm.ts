@@ -28,7 +28,7 @@ const encodingChoices = ['auto', 'ascii', 'ebcdic', 'cp500', 'cp037'] as const;
 const blockedChoices = ['auto', 'true', 'false'] as const;
 const formatChoices = ['auto', ...clearingFormats] as const;
 
-interface FileOptions {
+export interface FileOptions {
   format?: ClearingFormat | 'auto';
   encoding?: (typeof encodingChoices)[number];
   blocked?: (typeof blockedChoices)[number];
@@ -44,7 +44,7 @@ export function addIpm(program: Command, run: Run): void {
   addCheck(ipm, run);
 }
 
-function addFileOptions(command: Command): Command {
+export function addFileOptions(command: Command): Command {
   return command
     .option('--format <name>', `${formatChoices.join(', ')} (auto)`, oneOf(formatChoices))
     .option('--encoding <name>', `${encodingChoices.join(', ')}; ebcdic is cp500 (auto)`, oneOf(encodingChoices))
@@ -122,7 +122,7 @@ async function readOptions(file: string, options: FileOptions, mode: FileMode): 
   return chosen;
 }
 
-async function* fileChunks(file: string): AsyncGenerator<Buffer> {
+export async function* fileChunks(file: string): AsyncGenerator<Buffer> {
   try {
     if (!statSync(file).isFile()) {
       throw new HoldfastError('bad_input_file', `${file} is no file`, 'give a clearing file');
@@ -134,7 +134,7 @@ async function* fileChunks(file: string): AsyncGenerator<Buffer> {
   }
 }
 
-function findingText({ code, severity, record, offset, field, text }: Finding): string {
+export function findingText({ code, severity, record, offset, field, text }: Finding): string {
   const where = [...(record > 0 ? [`record ${record}`] : []), `byte ${offset}`, ...(field === '' ? [] : [field])];
   return `${severity} ${code}: ${where.join(', ')}: ${text}`;
 }

@@ -6,11 +6,13 @@
  * Keys are spelled as the flags are (`tcp-port`); a configuration file may also write `tcp_port` or `tcpPort`.
  */
 import { z } from 'zod';
+import { fileModes } from '../clearing/ipm/rules.js';
 import { dialectNames } from '../iso8583/dialects.js';
 import { framingNames } from '../iso8583/framing.js';
 import {
   CARDS_DEFAULT,
   CARDS_MAX,
+  CLEARING_FILE_BYTES_MAX,
   DEADLINE_MS,
   DISK_RESERVE_BYTES,
   DUPLICATE_WINDOW_MS,
@@ -164,6 +166,12 @@ export const settings = {
     standard: false,
     computed: false,
   },
+  'clearing-file-bytes-max': bytes('largest clearing file that is taken', CLEARING_FILE_BYTES_MAX, 2 ** 10, 2 ** 40),
+  'clearing-mode': choice(
+    'what headers of clearing files must say: P production, T test; auto: P, unless every program is a sandbox',
+    'auto',
+    ['auto', ...fileModes],
+  ),
   demo: {
     kind: 'boolean',
     schema: z.boolean(),

@@ -2,6 +2,7 @@
 import type { PanFingerprinter } from '../vault/fingerprint.js';
 import type { PublicIds } from '../vault/public-ids.js';
 import type { Backtests } from './backtests.js';
+import type { ClearingFiles } from './clearing/files.js';
 import type { IdempotencyKeys } from './idempotency.js';
 import type { Parties } from './parties.js';
 import type {
@@ -41,6 +42,7 @@ export interface ControlContext {
   readonly system: SystemState;
   readonly programs: ProgramFeed;
   readonly backtests: Backtests;
+  readonly clearing: ClearingFiles;
   readonly tokens: Tokens;
   readonly wrongTokens: WrongTokens;
   readonly idempotency: IdempotencyKeys;

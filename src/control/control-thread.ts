@@ -4,6 +4,7 @@
  * to the shards by rings. It is asked to stop and never terminated: it owns LMDB environments.
  */
 import { parentPort, workerData } from 'node:worker_threads';
+import type { FileMode } from '../clearing/ipm/rules.js';
 import { IndexKeys } from '../domain/index-keys.js';
 import { ExitStatus, HoldfastError } from '../errors.js';
 import { DurableHeads } from '../journal/durable-heads.js';
@@ -25,9 +26,12 @@ import { PublicIds } from '../vault/public-ids.js';
 import { SecretBox } from '../vault/secret-box.js';
 import { buildApp } from './app.js';
 import { Backtests } from './backtests.js';
+import { ClearingFiles } from './clearing/files.js';
+import { clearingPool } from './clearing/pool.js';
+import { SpoolFolder } from './clearing/spool-folder.js';
 import type { ControlContext, LinkInfo } from './context.js';
 import { type CutoverRequest, cutOver, type LinkDay } from './cutover.js';
-import { clockPort, healthPort, metricsSources } from './engine-view.js';
+import { clockPort, healthPort, metricsSources, trafficPort } from './engine-view.js';
 import { EventFeed } from './events/event-feed.js';
 import { IdempotencyKeys } from './idempotency.js';
 import { type IngressSnapshot, Metrics } from './metrics.js';
@@ -73,6 +77,8 @@ export interface ControlThreadData {
   readonly programs: readonly ProgramDefinition[];
   /** Webhooks may go to private addresses, and without TLS to this machine. */
   readonly webhooksAllowPrivate: boolean;
+  readonly clearingFileBytesMax: number;
+  readonly clearingMode: FileMode | 'auto';
   readonly links: readonly LinkInfo[];
   readonly logLevel: LogLevel;
   readonly logFormat: LogFormat;
@@ -163,6 +169,31 @@ async function start(data: ControlThreadData, main: Main): Promise<() => Promise
   });
   const programs = new ProgramFeed(shards, system, (message) => log.warn(message));
   const backtests = new Backtests((err) => log.warn({ err }, 'a backtest failed'));
+  const onFatal = (error: HoldfastError): void => {
+    log.fatal({ code: error.code }, error.message);
+    control.requestStop(error.exitStatus);
+  };
+  const clearing = new ClearingFiles({
+    system,
+    shards,
+    traffic: trafficPort(data.requestRings, data.rings.threadOfShard),
+    spool: new SpoolFolder(
+      paths.spool,
+      keys.panKeys.map(({ id, bytes }) => ({ id, bytes })),
+    ),
+    passes: clearingPool({
+      keys: keys.panKeys.map(({ id, bytes }) => ({ id, bytes })),
+      fingerprintKey: keys.fingerprintKey.bytes,
+      directory: data.directory,
+      shards: shards.shards,
+    }),
+    bytesMax: data.clearingFileBytesMax,
+    mode: data.clearingMode,
+    refuses: () => control.refuse,
+    nowMs: Date.now,
+    log,
+    onFatal,
+  });
   const build = { version: data.version, node: process.version };
   const board = new SegmentBoard(data.board);
   const ingressSnapshot = async (): Promise<IngressSnapshot | undefined> => {
@@ -178,6 +209,7 @@ async function start(data: ControlThreadData, main: Main): Promise<() => Promise
       { ...data, build },
       {
         ...{ shards, control, board, ingressSnapshot, wrongTokens },
+        clearing: () => ({ records: clearing.counted, files: clearing.states() }),
         events: () => ({ ...webhooks.stats, listeners: feed.listeners }),
       },
     ),
@@ -195,6 +227,7 @@ async function start(data: ControlThreadData, main: Main): Promise<() => Promise
     system,
     programs,
     backtests,
+    clearing,
     tokens,
     wrongTokens,
     idempotency: new IdempotencyKeys(keys.tokenKey.bytes),
@@ -209,10 +242,6 @@ async function start(data: ControlThreadData, main: Main): Promise<() => Promise
     placement: (id) => shardOfAccount(id, shards.shards),
     nowMs: Date.now,
     build,
-  };
-  const onFatal = (error: HoldfastError): void => {
-    log.fatal({ code: error.code }, error.message);
-    control.requestStop(error.exitStatus);
   };
   main.cutOver = (request) => {
     try {
@@ -242,6 +271,7 @@ async function start(data: ControlThreadData, main: Main): Promise<() => Promise
     clearTimeout(cut);
     programs.stop();
     await backtests.stop();
+    await clearing.stop();
     shards.close();
     await reader.close();
     await systemJournal.close();
@@ -253,6 +283,7 @@ async function start(data: ControlThreadData, main: Main): Promise<() => Promise
     await handOver(programs, shards, control);
     const address = await listen(app, data.host, data.port);
     webhooks.start();
+    clearing.start();
     const linkDays = system.cutovers.map(({ link, day }) => ({ link, day }));
     main.say({ type: 'ready', address, linkDays });
   } catch (error) {

@@ -7,7 +7,8 @@ import { SharedHistogram } from '../instruments.js';
 import { IndexState, type SegmentBoard } from '../journal/segment-board.js';
 import { BackgroundTask, type ControlBlock, ShardState } from '../ring/control-block.js';
 import { ShardInstruments } from '../shard-instruments.js';
-import type { EventStats, IngressSnapshot, MetricsSources } from './metrics.js';
+import type { TrafficPort } from './clearing/poster.js';
+import type { ClearingStats, EventStats, IngressSnapshot, MetricsSources } from './metrics.js';
 import type { ClockPort, HealthPort, ShardPort } from './ports.js';
 import type { WrongTokens } from './wrong-tokens.js';
 
@@ -80,6 +81,7 @@ export interface Asked {
   readonly wrongTokens: WrongTokens;
   ingressSnapshot(): Promise<IngressSnapshot | undefined>;
   events(): EventStats;
+  clearing(): ClearingStats;
 }
 
 export function metricsSources(cells: SharedCells, asked: Asked): MetricsSources {
@@ -134,6 +136,24 @@ export function metricsSources(cells: SharedCells, asked: Asked): MetricsSources
       tasks.map(([name, task]) => ({ name, runs: control.taskRuns(task), restarts: control.taskRestarts(task) })),
     wrongTokens: () => wrongTokens.counts,
     events: () => asked.events(),
+    clearing: () => asked.clearing(),
     build: cells.build,
+  };
+}
+
+/** Place of the ingress among the clients of a shard thread. */
+const INGRESS = 0;
+
+/** @param requestRings request rings of every client by thread index */
+export function trafficPort(
+  requestRings: readonly (readonly SharedArrayBuffer[])[],
+  threadOfShard: readonly number[],
+): TrafficPort {
+  // Word 16 of a ring: bytes published, modulo 2^32.
+  const words = requestRings.map((rings) => new Int32Array(rings[INGRESS]!, 0, 17));
+  return {
+    threads: words.length,
+    threadOf: (shard) => threadOfShard[shard]!,
+    handed: (thread) => Atomics.load(words[thread]!, 16) >>> 0,
   };
 }

@@ -81,12 +81,19 @@ export interface MetricsSources {
   /** Wrong bearer tokens since the start. */
   wrongTokens(): WrongTokenCounts;
   events(): EventStats;
+  clearing(): ClearingStats;
   readonly build: { readonly version: string; readonly node: string };
 }
 
 /** The feed's listeners and the deliveries of webhooks. */
 export interface EventStats extends WebhookStats {
   readonly listeners: number;
+}
+
+/** Records of clearing files by outcome, since the start, and files by state. */
+export interface ClearingStats {
+  readonly records: Readonly<Record<string, number>>;
+  readonly files: Readonly<Record<string, number>>;
 }
 
 /** Every metric of the engine, with its labels; docs/reference/metrics.md lists the same. */
@@ -202,6 +209,16 @@ export const metricNames: MetricTable = {
     labels: [],
     help: 'Debits minus credits over the book, absolute, all currencies. Anything but 0 is an incident.',
   },
+  holdfast_clearing_records_total: {
+    type: 'counter',
+    labels: ['outcome'],
+    help: 'Records of clearing files by outcome: posted, already (posted before the file was taken up again), duplicate, invalid.',
+  },
+  holdfast_clearing_files: {
+    type: 'gauge',
+    labels: ['state'],
+    help: 'Clearing files by state: received and posting are under way; posted, duplicate, quarantined are finished.',
+  },
   holdfast_recon_breaks: {
     type: 'gauge',
     labels: ['type', 'age'],
@@ -301,6 +318,10 @@ export class Metrics {
     page.sample('holdfast_api_wrong_tokens_total', { status: '401' }, denied);
     page.sample('holdfast_api_wrong_tokens_total', { status: '429' }, limited);
     this.#events(page);
+    const { records, files } = this.#sources.clearing();
+    for (const [outcome, count] of Object.entries(records))
+      page.sample('holdfast_clearing_records_total', { outcome }, count);
+    for (const [state, count] of Object.entries(files)) page.sample('holdfast_clearing_files', { state }, count);
     page.sample('holdfast_ledger_imbalance', {}, imbalance);
     page.sample('holdfast_build_info', { version: build.version, node: build.node }, 1);
     return `${page.text()}${process}`;

@@ -2,6 +2,8 @@
  * The system journal as the control plane sees it: what belongs to no account (programs, API tokens, outcomes of
  * system-level writes). The control plane is its single writer; a record counts when `append` has returned.
  */
+import type { ReadOptions } from '../clearing/reader.js';
+import type { CheckedFile } from './clearing/passes.js';
 import type { Scope } from './tokens.js';
 
 export interface ProgramDefinition {
@@ -75,9 +77,47 @@ export type RuleRecord = {
   atMs: number;
 };
 
+export const clearingFileStates = ['received', 'posting', 'posted', 'duplicate', 'quarantined'] as const;
+export type ClearingFileState = (typeof clearingFileStates)[number];
+
+/** What became of the records of a clearing file that post. */
+export interface ClearingOutcome {
+  posted: number;
+  duplicates: number;
+  rejected: number;
+  /** Of the posted ones: without an authorization, and to suspense. */
+  forcePosted: number;
+  suspense: number;
+  /** Of the posted ones, by the name of the rung. */
+  matchedBy: Record<string, number>;
+}
+
+/** A clearing file after a change of its state: the newest record of an id counts. */
+export type ClearingFileRecord = {
+  type: 'clearing_file';
+  id: string;
+  /** `received` and `posting` are unfinished: their content is in the spool. `posting` begins after the first pass accepted it. */
+  state: ClearingFileState;
+  /** Of the content, lower-case hex, and its length. */
+  sha256: string;
+  bytes: number;
+  options: ReadOptions;
+  /** What the network calls it (PDS0105); '' until the first pass is over, and in formats without. */
+  fileId: string;
+  /** From the first pass; null before it and of a duplicate. */
+  checked: CheckedFile | null;
+  /** Of a posted file. */
+  outcome: ClearingOutcome | null;
+  /** Of a duplicate: the posted file with the same content. Of a quarantined file: the posted one that has its id. '' else. */
+  other: string;
+  receivedMs: number;
+  atMs: number;
+};
+
 export type SystemRecord =
   | ProgramRecord
   | RuleRecord
+  | ClearingFileRecord
   | { type: 'token'; id: string; name: string; scopes: Scope[]; hash: Uint8Array; atMs: number }
   | { type: 'token_revoked'; id: string; atMs: number }
   | ClockAcceptance

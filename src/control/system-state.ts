@@ -4,6 +4,7 @@
  */
 import type { Snapshot, SnapshotRule } from '../domain/program/snapshot.js';
 import { PROGRAM_RULES_KEPT_MAX, PROGRAMS_MAX, TOKENS_MAX, WEBHOOKS_MAX } from '../limits.js';
+import { ClearingRegistry } from './clearing/registry.js';
 import { ApiError } from './problem.js';
 import { snapshotOf } from './program-check.js';
 import { RuleBook } from './rule-book.js';
@@ -52,6 +53,7 @@ export const SANDBOX_PROGRAM = 'prog_sandbox';
 
 export class SystemState {
   readonly rules: RuleBook;
+  readonly clearingFiles: ClearingRegistry;
   readonly #log: SystemLog;
   readonly #programs: ProgramRow[] = [];
   /** By program, where its revisions stand in the journal: 1, 2 ... */
@@ -74,6 +76,7 @@ export class SystemState {
   constructor(log: SystemLog) {
     this.#log = log;
     this.rules = new RuleBook((sequence) => log.read(sequence));
+    this.clearingFiles = new ClearingRegistry((sequence) => log.read(sequence));
     log.replay((record, sequence) => this.#apply(record, sequence));
   }
 
@@ -228,6 +231,9 @@ export class SystemState {
         return;
       case 'rule':
         this.rules.apply(record, sequence);
+        return;
+      case 'clearing_file':
+        this.clearingFiles.apply(record, sequence);
         return;
       case 'token':
         this.#tokens.set(record.id, {

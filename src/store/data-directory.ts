@@ -1,5 +1,5 @@
 /**
- * The data directory: one format document, one lock, six folders.
+ * The data directory: one format document, one lock, seven folders.
  *
  *   holdfast.json   what made this directory: format version, number of shards, random id, time and engine of creation
  *   lock            listening socket of the process that has it open (directory-lock.ts)
@@ -7,6 +7,7 @@
  *   segments/       fingerprint segments, rebuildable    vault/     encrypted PANs
  *   system/         the system journal: programs, tokens, configuration versions, webhooks
  *   webhooks/       where the deliveries of webhooks stand
+ *   spool/          clearing files that are not finished, encrypted
  *
  * The document is written first and atomically, the folders after it: folders without a document are a damaged directory.
  */
@@ -36,7 +37,7 @@ import { syncDirectory } from './lmdb-store.js';
 export const DIRECTORY_FORMAT = 2;
 
 const DOCUMENT = 'holdfast.json';
-const FOLDERS = ['journal', 'state', 'segments', 'vault', 'system', 'webhooks'] as const;
+const FOLDERS = ['journal', 'state', 'segments', 'vault', 'system', 'webhooks', 'spool'] as const;
 /** What may lie in a directory that has no document yet: what a start that was killed left, and what a mount or a restore
  * brings. Hidden entries and the sockets of the lock may as well. */
 const HARMLESS: readonly string[] = [`${DOCUMENT}.new`, 'ballast', 'admin.token', 'lost+found'];
@@ -62,6 +63,7 @@ export interface DirectoryPaths {
   readonly vault: string;
   readonly system: string;
   readonly webhooks: string;
+  readonly spool: string;
 }
 
 export interface OpenDirectoryOptions {
@@ -84,6 +86,7 @@ export function directoryPaths(root: string): DirectoryPaths {
     vault: join(path, 'vault'),
     system: join(path, 'system'),
     webhooks: join(path, 'webhooks'),
+    spool: join(path, 'spool'),
   };
 }
 

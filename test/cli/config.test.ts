@@ -46,6 +46,8 @@ const otherValues: Record<SettingName, string> = {
   'disk-reserve-bytes': '536870912',
   'stop-limit-ms': '5000',
   'webhooks-allow-private': 'true',
+  'clearing-file-bytes-max': '1073741824',
+  'clearing-mode': 'T',
   demo: 'true',
   'log-level': 'warn',
   'log-format': 'pretty',

@@ -72,6 +72,7 @@ describe('creation', () => {
       'journal',
       'lock',
       'segments',
+      'spool',
       'state',
       'system',
       'vault',
@@ -103,7 +104,7 @@ describe('creation', () => {
   });
 });
 
-const FOLDERS = ['journal', 'segments', 'state', 'system', 'vault', 'webhooks'];
+const FOLDERS = ['journal', 'segments', 'spool', 'state', 'system', 'vault', 'webhooks'];
 
 describe('abandoning', () => {
   it('takes back what the call made: the directory too, if it made it', async () => {

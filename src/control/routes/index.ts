@@ -7,6 +7,7 @@ import { authorizationRoutes } from './authorizations.js';
 import { backtestRoutes } from './backtests.js';
 import { bulkRoutes } from './bulk.js';
 import { cardRoutes } from './cards.js';
+import { clearingFileRoutes } from './clearing-files.js';
 import { clockRoutes } from './clock.js';
 import { disputeRoutes } from './disputes.js';
 import { docRoutes } from './docs.js';
@@ -40,6 +41,7 @@ export function allRoutes(context: ControlContext, services: Services): Route[] 
     ...authorizationRoutes(context),
     ...paymentRoutes(context),
     ...ledgerRoutes(context),
+    ...clearingFileRoutes(context),
     ...entryRoutes(context),
     ...settlementRoutes(context),
     ...disputeRoutes(context),

@@ -1,0 +1,87 @@
+/**
+ * From a record of a file to what a shard posts: the network's format ends here. Texts keep their card numbers; who hands the
+ * result on masks them first.
+ */
+import type { ClearingInput } from '../domain/clearing/input.js';
+import { countryNumber } from '../domain/countries.js';
+import { NETWORK_MAX, subAccount } from '../domain/ledger/sub-account.js';
+import type { ClearingFormat } from './reader.js';
+import type { ClearingFee, ClearingKind, ClearingRecord, SettlementKey } from './record.js';
+
+/** Networks by the format of their files: part of every sub-account, so never renumbered. 1 to NETWORK_MAX. */
+export const networkOfFormat: Readonly<Record<ClearingFormat, number>> = { ipm: 1, ctf: 2 };
+
+const DAY_MAX = 65_535;
+const CYCLE_MAX = 15;
+
+/** Kinds that charge or credit a card: each becomes a command's record. */
+const posted: ReadonlySet<ClearingKind> = new Set([
+  'first_presentment',
+  'second_presentment_full',
+  'second_presentment_partial',
+]);
+/** Kinds that move money and that no card is posted by. */
+const kept: ReadonlySet<ClearingKind> = new Set([
+  'chargeback_full',
+  'chargeback_partial',
+  'arbitration_chargeback_full',
+  'arbitration_chargeback_partial',
+  'fee_collection',
+]);
+
+export const isPosted = (kind: ClearingKind): boolean => posted.has(kind);
+/** Counted under its kind, and posted by nobody. */
+export const isOnlyCounted = (kind: ClearingKind): boolean => kept.has(kind);
+
+/** The record without its card number, its texts as they are in the file, cut to what the shard's record takes. */
+export function clearingInput(record: ClearingRecord, format: ClearingFormat): ClearingInput {
+  const network = networkOfFormat[format];
+  return {
+    record: record.recordNumber,
+    mti: record.messageType,
+    functionCode: record.functionCode,
+    processingCode: record.processingCode === '' ? -1 : Number(record.processingCode),
+    amount: record.amount,
+    currency: record.currency,
+    settlementAmount: record.settlementAmount,
+    settlementCurrency: record.settlementCurrency,
+    billingAmount: record.billingAmount,
+    billingCurrency: record.billingCurrency,
+    network,
+    sub: subOf(network, record.settlement),
+    businessDay: record.businessDay,
+    fees: record.fees.map(feeOf),
+    mcc: record.mcc,
+    // Files of IPM name it by three letters, of which nobody here has a table.
+    country: countryNumber(record.merchantCountry),
+    localDay: record.localDay,
+    localSeconds: record.localSeconds,
+    partial: record.partial ? 1 : 0,
+    sequence: record.sequence,
+    count: record.sequenceCount,
+    reversal: record.reversal ? 1 : 0,
+    originalDay: record.originalDay,
+    arn: record.arn,
+    networkId: record.networkId,
+    rrn: record.rrn,
+    approvalCode: record.approvalCode,
+    acquirer: record.acquirer,
+    terminal: record.terminal,
+    acceptor: record.merchant,
+    acceptorName: record.merchantName.slice(0, 40),
+  };
+}
+
+/** Of a key without a day or cycle of the ledger's: none. */
+function subOf(network: number, key: SettlementKey | undefined): number {
+  if (key === undefined || network > NETWORK_MAX) return 0;
+  const { settlementDay: day, settlementCycle: cycle } = key;
+  if (day < 1 || day > DAY_MAX || cycle < 0 || cycle > CYCLE_MAX) return 0;
+  return subAccount({ network, day, cycle });
+}
+
+const signs = { C: 1, D: -1, '': 0 } as const;
+
+function feeOf({ sign, settlementAmount, settlementCurrency }: ClearingFee): ClearingInput['fees'][number] {
+  return { amount: settlementAmount, currency: settlementCurrency, sign: signs[sign] };
+}

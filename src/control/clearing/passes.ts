@@ -1,0 +1,152 @@
+/**
+ * The two passes over a spooled clearing file, each in a thread of its own (clearing-task.ts): the first holds the whole file
+ * against its rules, the second makes what the shards post of it. A card number becomes a fingerprint and a slot here and goes
+ * no further; what leaves are entries whose texts are masked.
+ */
+import { clearingInput, isOnlyCounted, isPosted } from '../../clearing/posting.js';
+import { openClearing, type ReadOptions } from '../../clearing/reader.js';
+import type { ClearingRecord } from '../../clearing/record.js';
+import { reportJson } from '../../clearing/report-json.js';
+import type { ClearingEntry } from '../../domain/clearing/input.js';
+import { currencyLetters } from '../../domain/currencies.js';
+import { shardOfFingerprint } from '../../journal/placement.js';
+import { CLEARING_BATCH_RECORDS, CLEARING_POSITIONS_MAX } from '../../limits.js';
+import type { PanFingerprinter } from '../../vault/fingerprint.js';
+import { maskedClearing } from '../masked-clearing.js';
+import type { DirectoryPort } from '../ports.js';
+
+/** A row of the network's own totals (1644/685, 688). Days are dates; amounts positive: credit to us. */
+export interface ClearingPosition {
+  record: number;
+  file_id: string;
+  messages: string;
+  processing_code: string;
+  reversal: boolean;
+  settlement_date: string | null;
+  settlement_cycle: number | null;
+  currency: string | null;
+  net_amount: number;
+  net_fee: number;
+  net_total: number;
+  count: number | null;
+}
+
+/** What the first pass found. */
+export interface CheckedFile {
+  readonly report: ReturnType<typeof reportJson>;
+  /** Records that a card is posted by, and those that are only counted, by kind. */
+  readonly postings: number;
+  readonly notPosted: Readonly<Record<string, number>>;
+  /** The first CLEARING_POSITIONS_MAX. */
+  readonly positions: readonly ClearingPosition[];
+  readonly positionsLeftOut: number;
+}
+
+/** How far a pass has come. */
+export type PassProgress = (bytes: number) => Promise<void> | undefined;
+
+/** Reads all of a file. @throws what the source throws */
+export async function checkFile(
+  source: AsyncIterable<Uint8Array>,
+  options: ReadOptions,
+  progress: PassProgress,
+): Promise<CheckedFile> {
+  const reader = openClearing(options);
+  const notPosted: Record<string, number> = {};
+  const positions: ClearingPosition[] = [];
+  let postings = 0;
+  let positionsLeftOut = 0;
+  let bytes = 0;
+  for await (const chunk of source) {
+    reader.push(chunk);
+    while (reader.next()) {
+      if (!reader.readable) continue;
+      const { kind } = reader.record;
+      if (isPosted(kind)) postings++;
+      else if (isOnlyCounted(kind)) notPosted[kind] = (notPosted[kind] ?? 0) + 1;
+      else if (kind === 'financial_position' || kind === 'settlement_position') {
+        if (positions.length < CLEARING_POSITIONS_MAX) positions.push(positionOf(reader.record));
+        else positionsLeftOut++;
+      }
+    }
+    bytes += chunk.length;
+    await progress(bytes);
+  }
+  return { report: reportJson(reader.finish()), postings, notPosted, positions, positionsLeftOut };
+}
+
+function positionOf(record: ClearingRecord): ClearingPosition {
+  const { totals, settlement, settlementCurrency } = record;
+  const day = settlement?.settlementDay ?? -1;
+  const cycle = settlement?.settlementCycle ?? -1;
+  return {
+    record: record.recordNumber,
+    file_id: totals?.fileId ?? '',
+    messages: totals?.messages ?? '',
+    processing_code: totals?.processingCode ?? '',
+    reversal: totals?.reversalFlag === 'R',
+    settlement_date: day < 0 ? null : new Date(day * 86_400_000).toISOString().slice(0, 10),
+    settlement_cycle: cycle < 0 ? null : cycle,
+    currency: settlementCurrency < 0 ? null : (currencyLetters(settlementCurrency) ?? String(settlementCurrency)),
+    net_amount: totals?.netAmount ?? 0,
+    net_fee: totals?.netFee ?? 0,
+    net_total: totals?.netTotal ?? 0,
+    count: totals === undefined || totals.count < 0 ? null : totals.count,
+  };
+}
+
+/** Entries for one shard, in the order of the file. */
+export interface ClearingBatch {
+  readonly shard: number;
+  readonly records: ClearingEntry[];
+}
+
+export interface Routing {
+  readonly fingerprinter: Pick<PanFingerprinter, 'of'>;
+  readonly directory: Pick<DirectoryPort, 'find'>;
+  readonly shards: number;
+}
+
+/**
+ * Makes the batches of a file that the first pass accepted. `send` waits while too many are under way.
+ * @throws what the source and `send` throw
+ */
+export async function makeBatches(
+  source: AsyncIterable<Uint8Array>,
+  options: ReadOptions,
+  routing: Routing,
+  send: (batch: ClearingBatch) => Promise<void> | undefined,
+): Promise<void> {
+  const reader = openClearing(options);
+  let waiting: ClearingEntry[][] = Array.from({ length: routing.shards }, () => []);
+  for await (const chunk of source) {
+    reader.push(chunk);
+    while (reader.next()) {
+      if (!reader.readable || !isPosted(reader.record.kind)) continue;
+      const { shard, entry } = entryOf(reader.record, options, routing);
+      const records = waiting[shard]!;
+      records.push(entry);
+      if (records.length < CLEARING_BATCH_RECORDS) continue;
+      waiting[shard] = [];
+      await send({ shard, records });
+    }
+  }
+  const rest = waiting;
+  waiting = [];
+  for (const [shard, records] of rest.entries()) if (records.length > 0) await send({ shard, records });
+}
+
+/** Where the record goes, by its card as the ingress would find it, and what goes there. */
+function entryOf(
+  record: ClearingRecord,
+  { format }: ReadOptions,
+  { fingerprinter, directory, shards }: Routing,
+): { shard: number; entry: ClearingEntry } {
+  const { pan } = record;
+  const input = maskedClearing(pan, clearingInput(record, format));
+  // A number that cannot be one of ours, which only an accepted file of another profile could hold, is nobody's.
+  const { f0, f1, f2 } = /^\d{1,19}$/.test(pan) ? fingerprinter.of(pan) : { f0: 0, f1: 0, f2: 0 };
+  const place = directory.find(f0, f1, f2);
+  const shard = place < 0 ? shardOfFingerprint(f0, shards) : place >>> 24;
+  return { shard, entry: { card: place < 0 ? -1 : place & 0xffffff, fingerprint: [f0, f1, f2], input } };
+}
