@@ -4,7 +4,7 @@
  *
  *   stand-in declined (DE48 tag 84 = D)       recorded
  *   its reversal came first                   recorded
- *   of an authorization that was reversed     recorded
+ *   of an authorization that was reversed     0120: recorded; 0220: posted, unless it was a single message
  *   of an authorization that we approved      0120: the hold becomes its amount (completed at a fuel pump once)
  *                                             0220: posted, and the hold is released
  *   of an increment (DE48 tag 20 = I)         0120: the hold grows by its amount and lives anew, unless we had approved it

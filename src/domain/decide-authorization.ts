@@ -145,21 +145,35 @@ function checkCard(state: ShardState, out: MessageEvent): boolean {
   const { cards } = state;
   const { cardSlot, tokenSlot } = out;
   out.verdict(Step.cardKnown, Verdict.pass);
-  if (tokenSlot >= 0 && !checkStatus(Step.token, cards.status(tokenSlot), tokenRefusals, out)) return false;
+  if (tokenSlot >= 0 && !checkToken(state, out)) return false;
   if (!checkStatus(Step.cardStatus, cards.status(cardSlot), cardRefusals, out)) return false;
-  // The expiry that the message shows is that of the number it shows.
-  const expiry = cards.expiry(tokenSlot >= 0 ? tokenSlot : cardSlot);
+  out.verdict(Step.cardStatus, Verdict.pass);
+  // The expiry that the message shows is that of the number it shows: a token's has been looked at.
   const given = out.input.expiry;
-  const mismatch = given >= 0 && given !== expiry;
-  const isTokenPast = tokenSlot >= 0 && isPastExpiry(expiry, out.timeMs);
-  if (mismatch || isTokenPast || isPastExpiry(cards.expiry(cardSlot), out.timeMs)) {
-    const past = isTokenPast ? Reason.tokenExpired : Reason.cardExpired;
+  const expiry = cards.expiry(cardSlot);
+  const mismatch = tokenSlot < 0 && given >= 0 && given !== expiry;
+  if (mismatch || isPastExpiry(expiry, out.timeMs)) {
     out.verdict(Step.expiryDate, Verdict.fail);
-    decline(out, Response.expired, mismatch ? Reason.expiryMismatch : past);
+    decline(out, Response.expired, mismatch ? Reason.expiryMismatch : Reason.cardExpired);
     return false;
   }
   out.verdict(Step.expiryDate, given >= 0 ? Verdict.pass : Verdict.notPresent);
   return true;
+}
+
+/** A token's own status and expiry: whatever they refuse is refused before the card is looked at. */
+function checkToken({ cards }: ShardState, out: MessageEvent): boolean {
+  const { tokenSlot, input } = out;
+  if (!checkStatus(Step.token, cards.status(tokenSlot), tokenRefusals, out)) return false;
+  const expiry = cards.expiry(tokenSlot);
+  const mismatch = input.expiry >= 0 && input.expiry !== expiry;
+  if (!mismatch && !isPastExpiry(expiry, out.timeMs)) {
+    out.verdict(Step.token, Verdict.pass);
+    return true;
+  }
+  out.verdict(Step.token, Verdict.fail);
+  decline(out, Response.expired, mismatch ? Reason.expiryMismatch : Reason.tokenExpired);
+  return false;
 }
 
 /** What a status that does not allow payments is answered with. */
@@ -184,12 +198,10 @@ const tokenRefusals: Refusals = {
   [CardStatus.expired]: [Response.expired, Reason.tokenExpired],
 };
 
+/** False when the status refuses; what passes is the caller's to say. */
 function checkStatus(step: Step, status: number, refusals: Refusals, out: MessageEvent): boolean {
   const refusal = refusals[status as CardStatus];
-  if (refusal === undefined) {
-    out.verdict(step, Verdict.pass);
-    return true;
-  }
+  if (refusal === undefined) return true;
   out.verdict(step, Verdict.fail);
   decline(out, refusal[0], refusal[1]);
   return false;

@@ -11,7 +11,16 @@
  * compare what is stored, so a repeat is masked like its original; a reply echoes the request and not these texts.
  */
 import { dateDay } from '../domain/calendar.js';
-import { ABSENT, Carried, classOf, isServed, type MessageInput, TEXT_COUNT, Text } from '../domain/message.js';
+import {
+  ABSENT,
+  Carried,
+  classOf,
+  isAdvice,
+  isServed,
+  type MessageInput,
+  TEXT_COUNT,
+  Text,
+} from '../domain/message.js';
 import { Sort, sortOf } from '../domain/transaction.js';
 import { utcDayOf } from '../domain/velocity/windows.js';
 import type { Decoder } from '../iso8583/decoder.js';
@@ -37,6 +46,7 @@ const TEXT_FIELDS: readonly (readonly [Text, number, number])[] = [
 const NETWORK_ID_MAX = 15;
 const HOLD_REFERENCE_MAX = 40;
 /** Classes of messages. */
+const FINANCIAL = 2;
 const FILE_UPDATE = 3;
 const REVERSAL = 4;
 
@@ -111,7 +121,7 @@ function read(decoder: Decoder, decoded: boolean, dialect: number, link: number,
     return;
   }
   if (decoder.has(48)) readPrivateData(decoder, input);
-  if (decoder.has(54)) input.cashBack = cashBackOf(decoder, input.currency);
+  if (decoder.has(54) && classOf(input.mti) <= FINANCIAL) readCashBack(decoder, input);
   if (decoder.has(90)) readOriginal(decoder, input);
   if (decoder.has(91)) input.fileAction = decoder.byteAt(91, 0);
   if (decoder.size(127) >= 2) input.fileCode = decoder.digitsAt(127, 0, 2);
@@ -140,14 +150,33 @@ function copyTexts(decoder: Decoder, input: MessageInput): void {
   input.textLength[Text.networkId] = length;
 }
 
-/** The cash part of the amount: the group of DE54 with amount type 40 in the currency of DE4, minor units; or ABSENT. */
-function cashBackOf(decoder: Decoder, currency: number): number {
+/**
+ * The cash part of the amount, minor units: the groups of DE54 with amount type 40 in the currency of DE4. A DE54 that is not made
+ * of groups is malformed, and so is cash back that a request names in other currencies alone: nobody could hold it against a limit.
+ */
+function readCashBack(decoder: Decoder, input: MessageInput): void {
   const size = decoder.size(54);
-  for (let at = 0; at + AMOUNT_GROUP_BYTES <= size; at += AMOUNT_GROUP_BYTES) {
+  let isElsewhere = false;
+  for (let at = 0; at < size; at += AMOUNT_GROUP_BYTES) {
+    if (!isAmountGroup(decoder, at, size)) {
+      input.badField = 54;
+      return;
+    }
     if (decoder.digitsAt(54, at + 2, 2) !== AmountType.cashBack) continue;
-    if (decoder.digitsAt(54, at + 4, 3) === currency) return decoder.digitsAt(54, at + 8, 12);
+    if (decoder.digitsAt(54, at + 4, 3) !== input.currency) isElsewhere = true;
+    else input.cashBack = Math.max(0, input.cashBack) + decoder.digitsAt(54, at + 8, 12);
   }
-  return ABSENT;
+  if (isElsewhere && input.cashBack === ABSENT && !isAdvice(input.mti)) input.badField = 54;
+}
+
+const LETTER_C = 0x43;
+const LETTER_D = 0x44;
+
+/** True for 20 characters of which currency and amount are digits and the sign is C or D. */
+function isAmountGroup(decoder: Decoder, at: number, size: number): boolean {
+  if (at + AMOUNT_GROUP_BYTES > size || decoder.digitsAt(54, at + 4, 3) < 0) return false;
+  const sign = decoder.byteAt(54, at + 7);
+  return (sign === LETTER_C || sign === LETTER_D) && decoder.digitsAt(54, at + 8, 12) >= 0;
 }
 
 /** The expiry behind the track's separator, YYMM, or ABSENT. */

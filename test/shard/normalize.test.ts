@@ -49,6 +49,42 @@ describe('a currency code of letters or spaces', () => {
   });
 });
 
+describe('cash back in DE54', () => {
+  const group = (amount: number, currency = '986', type = '40'): string =>
+    `00${type}${currency}D${String(amount).padStart(12, '0')}`;
+  const ask = (mti: string, groups: string) => {
+    const h = new Harness({ shards: 1 });
+    const reply = h.ask(h.open(0, 1), purchase(1, 1000, { 0: mti, 3: '090000', 54: groups }));
+    const { badField, badFieldMissing, cashBack } = h.context.event.input;
+    return { code: reply[39], badField, badFieldMissing, cashBack };
+  };
+
+  it.each([
+    ['half a group', group(400).slice(0, 19)],
+    ['a group and a half', `${group(400)}${group(100).slice(0, 10)}`],
+    ['letters in its amount', `${group(400).slice(0, 19)}X`],
+    ['letters in its currency', group(400, 'BRL')],
+    ['neither C nor D', group(400).replace('D', 'X')],
+    ['another group that is none', `${group(400)}${group(1, '986', '02').replace('D', '0')}`],
+    ['another currency alone', group(400, '840')],
+  ])('is answered 30 and named when it is malformed: %s', (_what, groups) => {
+    expect(ask('0100', groups)).toMatchObject({ code: '30', badField: 54, badFieldMissing: 0 });
+    expect(ask('0200', groups)).toMatchObject({ code: '30', badField: 54 });
+  });
+
+  it('is the sum of the groups in the currency of the amount, whatever stands beside them', () => {
+    const groups = `${group(50, '840')}${group(9, '986', '02')}${group(300)}${group(0)}${group(100)}`;
+    expect(ask('0100', groups)).toMatchObject({ code: '00', badField: 0, cashBack: 400 });
+    expect(ask('0100', `${group(600)}${group(500)}`)).toMatchObject({ code: '30', badField: 54 });
+    expect(ask('0100', group(0))).toMatchObject({ code: '00', cashBack: 0 });
+  });
+
+  it('in another currency is no reason to refuse what the network has decided', () => {
+    expect(ask('0120', group(400, '840'))).toMatchObject({ code: '00', badField: 0, cashBack: -1 });
+    expect(ask('0120', group(400).slice(1))).toMatchObject({ code: '30', badField: 54 });
+  });
+});
+
 describe('the business day', () => {
   const day = (date: string): number => Date.parse(`${date}T00:00:00Z`) / 86_400_000;
   /** The journaled day of a purchase at `now` over a link with this business date. */

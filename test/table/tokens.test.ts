@@ -80,6 +80,34 @@ describe('network tokens', () => {
   `,
     (run) => expect(run.outcomes.get(4)!.event.reason).toBe(Reason.tokenExpired),
   );
+
+  scenario(
+    "a token's expiry goes before the card's status, whatever the message shows",
+    `
+    account A limit=1000
+    card a
+    token t for=a expiry=2604
+    token u for=a expiry=2806
+    status a lost
+    0100 t purchase 100                   | 54 | 0 | 0 | 1000
+    0100 u purchase 100 exp=2807          | 54 | 0 | 0 | 1000
+    0100 u purchase 100 exp=2806          | 41 | 0 | 0 | 1000
+    status u paused
+    0100 u purchase 100 exp=2807          | 62 | 0 | 0 | 1000   # its status before its expiry
+  `,
+    (run) => {
+      const trace = (line: number) => {
+        const { reason, verdicts, verdictCount } = run.outcomes.get(line)!.event;
+        return [reason, ...verdicts.slice((verdictCount - 1) * 2, verdictCount * 2)];
+      };
+      expect([6, 7, 8, 10].map(trace)).toEqual([
+        [Reason.tokenExpired, Step.token, Verdict.fail],
+        [Reason.expiryMismatch, Step.token, Verdict.fail],
+        [Reason.cardLost, Step.cardStatus, Verdict.fail],
+        [Reason.tokenPaused, Step.token, Verdict.fail],
+      ]);
+    },
+  );
 });
 
 describe('PIN tries', () => {

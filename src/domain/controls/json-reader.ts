@@ -25,8 +25,7 @@ export class JsonReader {
     if (!isObject(value)) return this.fail(pointer, 'must be an object');
     for (const name of Object.keys(value)) {
       if (known.includes(name)) continue;
-      const at = /^[A-Za-z_]{1,40}$/.test(name) ? `${pointer}/${name}` : pointer;
-      this.fail(at, `unknown property; known are ${known.join(', ')}`);
+      this.fail(memberPointer(pointer, name), `unknown property; known are ${known.join(', ')}`);
     }
     return value;
   }
@@ -47,6 +46,11 @@ export class JsonReader {
     const found = words.find((word) => word === value);
     return found ?? this.fail(pointer, `must be one of ${words.join(', ')}`);
   }
+}
+
+/** Where a member of this name stands; of a name that may be a card number the object that has it. */
+export function memberPointer(pointer: string, name: string): string {
+  return /^[A-Za-z_]{1,40}$/.test(name) ? `${pointer}/${name}` : pointer;
 }
 
 export function isObject(value: unknown): value is Record<string, unknown> {

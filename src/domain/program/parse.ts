@@ -9,7 +9,7 @@ import {
   HOLD_LIFE_ROWS_MAX,
   PROGRAM_MCC_GROUPS_MAX,
 } from '../../limits.js';
-import { type ControlProblem, isObject, JsonReader } from '../controls/json-reader.js';
+import { type ControlProblem, isObject, JsonReader, memberPointer } from '../controls/json-reader.js';
 import {
   defaultMccGroups,
   MCC_GROUP_NAME,
@@ -97,7 +97,10 @@ function readGroups(reader: JsonReader, value: unknown): MccGroups {
   const groups: Record<string, MccCodes> = { ...defaultMccGroups };
   for (const [name, entries] of namedMembers(reader, value, pointer)) {
     if (!MCC_GROUP_NAME.test(name)) {
-      reader.fail(pointer, 'a group has a name of 1 to 40 small letters, digits and "_", a letter first');
+      reader.fail(
+        memberPointer(pointer, name),
+        'a group has a name of 1 to 40 small letters, digits and "_", a letter first',
+      );
       continue;
     }
     const at = `${pointer}/${name}`;
@@ -166,7 +169,8 @@ function readMccList(reader: JsonReader, value: unknown, pointer: string, groups
 function readTolerance(reader: JsonReader, value: unknown, pointer: string, groups: MccGroups): Record<string, number> {
   const tolerance: Record<string, number> = {};
   for (const [name, percent] of namedMembers(reader, value, pointer)) {
-    if (!Object.hasOwn(groups, name)) reader.fail(pointer, 'there is no category group of this name');
+    if (!Object.hasOwn(groups, name))
+      reader.fail(memberPointer(pointer, name), 'there is no category group of this name');
     else tolerance[name] = reader.integer(percent, `${pointer}/${name}`, 0, 100) ?? 0;
   }
   return tolerance;
@@ -202,16 +206,14 @@ function readResponses(
   const parts = [ALL_DIALECTS, ...dialects];
   for (const [part, codes] of namedMembers(reader, value, pointer)) {
     if (!parts.includes(part)) {
-      reader.fail(pointer, `unknown part; known are ${parts.join(', ')}`);
+      reader.fail(memberPointer(pointer, part), `unknown part; known are ${parts.join(', ')}`);
       continue;
     }
     const table: Record<string, string> = {};
     for (const [reason, code] of namedMembers(reader, codes, `${pointer}/${part}`)) {
-      const problem = reasonProblem(reason);
-      const at = problem === 'there is no such reason' ? `${pointer}/${part}` : `${pointer}/${part}/${reason}`;
-      const wrong = problem ?? codeProblem(code);
+      const wrong = reasonProblem(reason) ?? codeProblem(code);
       if (wrong === undefined) table[reason] = code as string;
-      else reader.fail(at, wrong);
+      else reader.fail(memberPointer(`${pointer}/${part}`, reason), wrong);
     }
     responses[part] = table;
   }
