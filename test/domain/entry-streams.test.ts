@@ -13,7 +13,7 @@ import { type DisputeStep, disputeSteps } from '#src/domain/ledger/dispute-steps
 import { EntryKind } from '#src/domain/ledger/entry-kinds.js';
 import { subAccount } from '#src/domain/ledger/sub-account.js';
 import { Player } from './histories.js';
-import { type Op, operation } from './operations.js';
+import { type Op, operationOf } from './operations.js';
 
 const PATIENCE_MS = 300_000;
 const ACCOUNTS = [
@@ -55,8 +55,11 @@ const entryOp: fc.Arbitrary<EntryOp> = fc.record({
   step: fc.constantFrom(...STEPS, ...Array<DisputeStep[]>(3).fill(['chargeback', 'second_presentment', 'win']).flat()),
   reference: fc.integer({ min: 0, max: 40 }),
 });
-/** The model knows no charge-off, which a payment would pay down: payments are among the entries. */
-const messageOp = operation.filter(({ op }) => op !== 'pay');
+/**
+ * The model knows no charge-off, which a payment would pay down: payments are among the entries. Sweeps leave months behind,
+ * which no accrual makes up for.
+ */
+const messageOp = operationOf({ pay: 0, sweep: 0 });
 const stream = fc.array(
   fc.oneof(
     { weight: 3, arbitrary: messageOp.map((message) => ({ message })) },
@@ -101,7 +104,8 @@ class Stream {
     const result = book.accrue(Math.floor(nowMs / 86_400_000), limit, nowMs);
     model.entered(book.history.events.length - before, nowMs);
     this.#tellModel();
-    return result.ok && 'accrued' in result && result.accrued.isDone;
+    expect(result.ok, 'an accrual is due').toBe(true);
+    return 'accrued' in result && result.accrued.isDone;
   }
 
   /** The newest record but `back` of a kind. */

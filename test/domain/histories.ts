@@ -22,7 +22,7 @@ const PROGRAM: ModelProgram = {
   tables: {
     fees: { cash: { flat: 100, basis_points: 250 } },
     interest: { purchases: 9125, cash: 3650, fees: 1 },
-    statement: { day: 1, monthly_fee: 7 },
+    statement: { day: 28, monthly_fee: 7 },
   },
   controls: {},
   rules: [],
