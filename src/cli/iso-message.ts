@@ -84,11 +84,11 @@ export function addDialectOption(command: Command): Command {
 
 export function addMessageOptions(command: Command): Command {
   return addDialectOption(command)
-    .option('--mti <mti>', 'message type (0100)', digits(4))
+    .option('--mti <mti>', 'message type (0100); 0500 and 0520 need no card, but figures by --field', digits(4))
     .option('--pan <digits>', 'card number, DE2; - reads it from stdin, which keeps it out of the shell history')
     .option('--demo-card <n>', `card n of the demo program, 1 to ${DEMO_CARDS}`, wholeNumber(1, DEMO_CARDS))
     .option('--amount <minor units>', 'DE4 (1000)', wholeNumber(0, 999_999_999_999))
-    .option('--currency <numeric>', `DE49, ISO 4217 numeric (${DEMO_CURRENCY})`, digits(3))
+    .option('--currency <numeric>', `DE49, of totals DE50, ISO 4217 numeric (${DEMO_CURRENCY})`, digits(3))
     .option('--processing-code <code>', 'DE3 (000000)', digits(6))
     .option('--mcc <code>', 'DE18 (5411)', digits(4))
     .option('--country <numeric>', 'DE19, ISO 3166 numeric (076)', digits(3))
@@ -112,15 +112,23 @@ const networkNames = Object.keys(networkCodes) as NetworkMessage[];
 export function messageFields(options: MessageOptions, now: Date = new Date()): Fields {
   const stan = options.stan ?? String(randomInt(1, 1_000_000)).padStart(6, '0');
   const transmission = options.transmission ?? compact(now).slice(4, 14);
-  const fields: Fields =
-    options.network === undefined
-      ? cardFields(options, stan, transmission, now)
-      : { 0: options.mti ?? '0800', 7: transmission, 11: stan, 70: networkCodes[options.network] };
+  const fields = withoutOverrides(options, stan, transmission, now);
   for (const [field, value] of Object.entries(options.field ?? {})) {
     if (value === '') delete fields[field];
     else fields[field] = value;
   }
   return fields;
+}
+
+function withoutOverrides(options: MessageOptions, stan: string, transmission: string, now: Date): Fields {
+  const { network, mti = network === undefined ? '0100' : '0800' } = options;
+  const head = { 0: mti, 7: transmission, 11: stan };
+  if (network !== undefined) return { ...head, 70: networkCodes[network] };
+  // Totals of an acquirer are about no card.
+  if (mti.startsWith('05')) {
+    return { ...head, 32: options.acquirer ?? '999901', 50: options.currency ?? DEMO_CURRENCY };
+  }
+  return cardFields(options, stan, transmission, now);
 }
 
 function cardFields(options: MessageOptions, stan: string, transmission: string, now: Date): Fields {

@@ -99,6 +99,29 @@ describe('iso build', () => {
     expect(message.fields.find(({ field }: { field: number }) => field === 52).value).toBe('(hidden)');
   });
 
+  test('totals of an acquirer need no card', async () => {
+    const { out } = await say([
+      'iso',
+      'build',
+      '--mti',
+      '0500',
+      '--stan',
+      '000007',
+      '--acquirer',
+      '42',
+      '--field',
+      '76=2',
+    ]);
+    expect(unpack('iso87-bcd', Buffer.from(out.trim(), 'hex'))).toEqual({
+      0: '0500',
+      7: expect.stringMatching(/^\d{10}$/),
+      11: '000007',
+      32: '42',
+      50: '986',
+      76: '0000000002',
+    });
+  });
+
   test('a card number may come from stdin', async () => {
     const { out } = await say(['iso', 'build', '--pan', '-'], {}, '9999990000000014\n');
     expect(unpack('iso87-bcd', Buffer.from(out.trim(), 'hex'))['2']).toBe('9999990000000014');
