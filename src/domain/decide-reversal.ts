@@ -130,7 +130,8 @@ function reversePosted(context: DecisionContext, out: MessageEvent, root: number
 function reversePart(context: DecisionContext, out: MessageEvent, root: number, named: number, added: number): void {
   const { state, history, keys } = context;
   const currency = state.accounts.currency(out.accountSlot);
-  noteTakenBack(out, added > 0 ? postedAmount(history.read(named), currency) : 0, 0);
+  const stood = standingAmount(history, keys, root, currency);
+  noteTakenBack(out, added > 0 ? Math.min(stood, postedAmount(history.read(named), currency)) : 0, 0);
   readStanding(history, keys, root, before);
   readStanding(history, keys, root, after);
   after.reduceTo(Math.max(0, before.total - added));

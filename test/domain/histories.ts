@@ -47,6 +47,8 @@ export class Player {
   readonly model = new ReferenceModel(PROGRAM);
   readonly transcript = new Transcript();
   nowMs: number;
+  /** When windows stand still: their time, shard time ms. */
+  #stoodMs: number | undefined;
   #revision = 0;
   readonly #maker = new MessageMaker();
   readonly #sent: Sent[] = [];
@@ -144,9 +146,18 @@ export class Player {
   play(ops: readonly Op[]): void {
     for (const op of ops) {
       this.nowMs += 1000;
+      this.#setLag();
       this.#step(op);
+      this.#setLag();
       this.#compare();
     }
+  }
+
+  /** Windows are behind by as long as they have stood still. */
+  #setLag(): void {
+    const lag = this.#stoodMs === undefined ? 0 : this.nowMs - this.#stoodMs;
+    this.book.windowLagMs = lag;
+    this.model.windowLagMs = lag;
   }
 
   #step(op: Op): void {
@@ -248,6 +259,10 @@ export class Player {
       case 'pause':
         this.#say(`wait ${op.ms} ms`);
         this.nowMs += op.ms;
+        return;
+      case 'clocks':
+        this.#say(op.differ ? 'clocks differ' : 'clocks agree');
+        this.#stoodMs = op.differ ? (this.#stoodMs ?? this.nowMs) : undefined;
         return;
       case 'wait':
         this.#say(`wait ${op.minutes} min`);
@@ -414,7 +429,8 @@ export class Player {
   #compareWindows(card: string): void {
     const { windows } = this.model.limits;
     const number = this.model.limits.number(card);
-    const levels = this.book.limits.ofCard(this.#slots.get(card)!, this.nowMs);
+    const windowMs = this.nowMs - this.model.windowLagMs;
+    const levels = this.book.limits.ofCard(this.#slots.get(card)!, windowMs);
     const found = levels.flatMap(({ level, windows: views }) =>
       views.map(({ source, index, cash, amount, count }) => [
         LEVELS[level],
@@ -430,7 +446,7 @@ export class Player {
       placed
         .filter((one) => one.level === level)
         .map((one) => {
-          const { amount, count } = windows.value(number, one, this.nowMs);
+          const { amount, count } = windows.value(number, one, windowMs);
           return [level, one.source, one.index, one.cash, amount, count];
         }),
     );

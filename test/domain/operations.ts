@@ -81,6 +81,8 @@ export type Op =
   | { op: 'restart' }
   | { op: 'wait'; minutes: number }
   | { op: 'pause'; ms: number }
+  /** Windows stand still, as they do while the clocks differ, or go on. */
+  | { op: 'clocks'; differ: boolean }
   | { op: 'sweep'; days: number };
 
 /** Cards and then, from 6 on, whatever tokens and replacements there are. */
@@ -327,6 +329,7 @@ const operations = {
     minutes: fc.constantFrom(1, 5, 11, 60, 1441),
   }),
   pause: fc.record<Op & { op: 'pause' }>({ op: fc.constant('pause'), ms: wait }),
+  clocks: fc.record<Op & { op: 'clocks' }>({ op: fc.constant('clocks'), differ: fc.boolean() }),
   sweep: fc.record<Op & { op: 'sweep' }>({
     op: fc.constant('sweep'),
     // To the ends of lives, between them, and beyond what can still be named.
@@ -366,6 +369,7 @@ const usual: Required<Weights> = {
   restart: 1,
   wait: 2,
   pause: 0,
+  clocks: 0,
   sweep: 2,
 };
 
@@ -382,6 +386,7 @@ export const anyOperation = operationOf({
   controls: 1,
   program: 1,
   pause: 1,
+  clocks: 1,
   ask: 1,
   refund: 1,
   tries: 1,
