@@ -194,7 +194,7 @@ export function decideNotDelivered(
   const slot = state.holds.find(authorization);
   // The approval may have counted nowhere, and a later element of it somewhere.
   const isCounted = slot >= 0 && (state.holds.flags(slot) & HoldFlag.counted) !== 0;
-  const counts = isCounted || approval.changes.count > 0;
+  const counts = posts || isCounted || approval.changes.count > 0;
   const remaining = slot < 0 ? 0 : state.holds.remaining(slot);
   const cleared = slot < 0 ? 0 : state.holds.cleared(slot);
   const countedMessage = contribution.read(approval, state.accounts.currency(accountSlot)).toMessage();

@@ -30,6 +30,8 @@ const PROGRAM: ModelProgram = {
 
 /** Flags of a request (messages.ts): RRN, terminal, acquirer, network id and hold reference, and DE14. */
 const NAMED = 0b101111;
+/** Of an advice: one of several parts, with a network id of its own. */
+const PART = 0b011010;
 /** And that a partial approval will do. */
 const PARTIAL = 0b010000;
 
@@ -187,6 +189,20 @@ export class Player {
         const sent = this.#back(op.back);
         if (sent)
           this.#send(this.#numberFor(sent, op.by), this.#maker.continuation(sent.message, sent.code, op, this.nowMs));
+        return;
+      }
+      case 'ship': {
+        const sent = this.#back(op.back);
+        if (!sent) return;
+        const part = { ...op, op: 'advise', mti: 220, why: 'C', way: 'rrn', flags: PART } as const;
+        this.#send(sent.card, this.#maker.continuation(sent.message, sent.code, part, this.nowMs));
+        return;
+      }
+      case 'unship': {
+        const sent = this.#sent.filter(({ message }) => message.mti === 220 && message.fn === 'I').at(-1 - op.back);
+        if (!sent) return;
+        const back = { mti: 420, way: 'network', stays: 0 } as const;
+        this.#send(sent.card, this.#maker.reversal(sent.message, sent.code, back, this.nowMs));
         return;
       }
       case 'list': {

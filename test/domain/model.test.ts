@@ -83,7 +83,19 @@ const SUBJECTS: Record<string, Subject> = {
   },
   'shipments and lost messages': {
     focus: {
-      ...{ purchase: 15, request: 4, advise: 30, reverse: 20, change: 4, ask: 3, undelivered: 3, sweep: 1, wait: 1 },
+      ...{
+        purchase: 15,
+        request: 4,
+        ship: 15,
+        unship: 8,
+        advise: 15,
+        reverse: 15,
+        change: 4,
+        ask: 3,
+        undelivered: 3,
+        sweep: 1,
+        wait: 1,
+      },
       ...{ account: 0, card: 0, list: 0, limits: 3, limit: 0, token: 0, replace: 0 },
     },
     cases: [
@@ -123,7 +135,7 @@ const SUBJECTS: Record<string, Subject> = {
       'repeat by another number',
       'reversal by another number',
       'listing of a token',
-      'off the list, and yet not active',
+      'a status beside a listing',
       'a limit that a replaced card used up',
     ],
   },

@@ -56,6 +56,9 @@ export type Op =
   | ({ op: 'reverse'; back: number; mti: number; way: Way; stays: number } & By)
   | ({ op: 'change'; back: number; fn: 'I' | 'R'; percent: number; way: Way; flags: number } & By)
   | ({ op: 'advise'; back: number; mti: number; why: string; percent: number; way: Way; flags: number } & By)
+  /** One of several shipments of an earlier message; the newest shipment is taken back, once or again. */
+  | { op: 'ship'; back: number; percent: number }
+  | { op: 'unship'; back: number }
   | { op: 'list'; card: number; file: string; listing: number }
   | { op: 'reverse early'; card: number; amount: number; way: Way; stays: number }
   | { op: 'late original'; back: number }
@@ -239,6 +242,8 @@ const operations = {
     way,
     flags: fc.integer({ min: 0, max: 255 }),
   }),
+  ship: fc.record<Op & { op: 'ship' }>({ op: fc.constant('ship'), back, percent: fc.constantFrom(20, 50, 100) }),
+  unship: fc.record<Op & { op: 'unship' }>({ op: fc.constant('unship'), back: fc.constantFrom(0, 0, 1) }),
   list: fc.record<Op & { op: 'list' }>({
     op: fc.constant('list'),
     card: fc.integer({ min: 0, max: 8 }),
@@ -349,6 +354,8 @@ const usual: Required<Weights> = {
   reverse: 5,
   change: 4,
   advise: 5,
+  ship: 0,
+  unship: 0,
   list: 2,
   'reverse early': 2,
   'late original': 2,
@@ -387,6 +394,8 @@ export const anyOperation = operationOf({
   program: 1,
   pause: 1,
   clocks: 1,
+  ship: 2,
+  unship: 1,
   ask: 1,
   refund: 1,
   tries: 1,

@@ -110,6 +110,7 @@ export class ReferenceModel {
     const card = this.balances.tokens.get(name) ?? this.balances.cards.get(name)!;
     if (FINAL.includes(card.status) && card.status !== status) return false;
     card.status = status;
+    if (card.listed && status !== 'active') this.reach('a status beside a listing');
     this.past.add({ atMs });
     return true;
   }
@@ -500,10 +501,10 @@ export class ReferenceModel {
     const listed: Record<number, ModelCard['status']> = { 41: 'lost', 43: 'stolen', 46: 'closed', 54: 'expired' };
     const status = m.file === '3' ? 'active' : (listed[m.listing ?? 0] ?? 'paused');
     if (FINAL.includes(card.status) && status !== card.status) return this.past.add({ ...base, response: '21' });
-    if (status === 'active' && card.listed && card.status !== 'active') this.reach('off the list, and yet not active');
     if (status === 'active') delete card.listed;
     else if (status === 'paused' || status === 'expired') card.listed = status;
     else card.status = status;
+    if (card.listed && card.status !== 'active') this.reach('a status beside a listing');
     return this.past.add({ ...base, response: '00' });
   }
 
