@@ -130,7 +130,8 @@ function reversePosted(context: DecisionContext, out: MessageEvent, root: number
 function reversePart(context: DecisionContext, out: MessageEvent, root: number, named: number, added: number): void {
   const { state, history, keys } = context;
   const currency = state.accounts.currency(out.accountSlot);
-  noteTakenBack(out, added > 0 ? postedAmount(history.read(named), currency) : 0, 0);
+  const stood = standingAmount(history, keys, root, currency);
+  noteTakenBack(out, added > 0 ? Math.min(stood, postedAmount(history.read(named), currency)) : 0, 0);
   readStanding(history, keys, root, before);
   readStanding(history, keys, root, after);
   after.reduceTo(Math.max(0, before.total - added));
@@ -193,7 +194,7 @@ export function decideNotDelivered(
   const slot = state.holds.find(authorization);
   // The approval may have counted nowhere, and a later element of it somewhere.
   const isCounted = slot >= 0 && (state.holds.flags(slot) & HoldFlag.counted) !== 0;
-  const counts = isCounted || approval.changes.count > 0;
+  const counts = posts || isCounted || approval.changes.count > 0;
   const remaining = slot < 0 ? 0 : state.holds.remaining(slot);
   const cleared = slot < 0 ? 0 : state.holds.cleared(slot);
   const countedMessage = contribution.read(approval, state.accounts.currency(accountSlot)).toMessage();

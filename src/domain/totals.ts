@@ -144,7 +144,9 @@ export function noteTakenBack(out: MessageEvent, stood: number, stays: number): 
 
 /** What stands posted for the authorization at `root` in the acquirer's currency (DE49), minor units: `Standing` is in the account's. */
 export function standingAmount(history: History, keys: IndexKeys, root: number, accountCurrency: number): number {
-  let stood = postedAmount(history.read(root), accountCurrency);
+  const authorization = history.read(root);
+  const hasPosted = authorization.postings.count > 0;
+  let stood = postedAmount(authorization, accountCurrency);
   keys.elementsKey(root);
   const found = history.find(keys.high, keys.low);
   for (let i = 0; i < found.count; i++) {
@@ -152,7 +154,8 @@ export function standingAmount(history: History, keys: IndexKeys, root: number, 
     // An index may hand a sequence out twice.
     if (i > 0 && found.sequences[i - 1] === at) continue;
     if (!history.isMessage(at)) {
-      if (history.readEvent(at)?.kind === EventKind.notDelivered) stood = 0;
+      // It took back whatever was posted until then, of an authorization that posted itself.
+      if (hasPosted && history.readEvent(at)?.kind === EventKind.notDelivered) stood = 0;
       continue;
     }
     const event = history.read(at);
@@ -167,7 +170,8 @@ function standingAfter(event: MessageEvent, stood: number, accountCurrency: numb
     case ElementKind.reversal:
       return event.postings.count > 0 ? stood - amountOf(event, accountCurrency) : stood;
     case ElementKind.completion:
-      if (classOf(event.input.mti) !== FINANCIAL) return stood;
+      // One that told of a decline, or came after the reversal, has changed nothing.
+      if (classOf(event.input.mti) !== FINANCIAL || (!approves(event) && event.postings.count === 0)) return stood;
       return postedAmount(event, accountCurrency) + (isChange(event) ? stood : 0);
     default:
       return stood;

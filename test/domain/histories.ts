@@ -30,6 +30,8 @@ const PROGRAM: ModelProgram = {
 
 /** Flags of a request (messages.ts): RRN, terminal, acquirer, network id and hold reference, and DE14. */
 const NAMED = 0b101111;
+/** Of an advice: one of several parts, with a network id of its own. */
+const PART = 0b011010;
 /** And that a partial approval will do. */
 const PARTIAL = 0b010000;
 
@@ -47,6 +49,8 @@ export class Player {
   readonly model = new ReferenceModel(PROGRAM);
   readonly transcript = new Transcript();
   nowMs: number;
+  /** When windows stand still: their time, shard time ms. */
+  #stoodMs: number | undefined;
   #revision = 0;
   readonly #maker = new MessageMaker();
   readonly #sent: Sent[] = [];
@@ -144,9 +148,18 @@ export class Player {
   play(ops: readonly Op[]): void {
     for (const op of ops) {
       this.nowMs += 1000;
+      this.#setLag();
       this.#step(op);
+      this.#setLag();
       this.#compare();
     }
+  }
+
+  /** Windows are behind by as long as they have stood still. */
+  #setLag(): void {
+    const lag = this.#stoodMs === undefined ? 0 : this.nowMs - this.#stoodMs;
+    this.book.windowLagMs = lag;
+    this.model.windowLagMs = lag;
   }
 
   #step(op: Op): void {
@@ -176,6 +189,20 @@ export class Player {
         const sent = this.#back(op.back);
         if (sent)
           this.#send(this.#numberFor(sent, op.by), this.#maker.continuation(sent.message, sent.code, op, this.nowMs));
+        return;
+      }
+      case 'ship': {
+        const sent = this.#back(op.back);
+        if (!sent) return;
+        const part = { ...op, op: 'advise', mti: 220, why: 'C', way: 'rrn', flags: PART } as const;
+        this.#send(sent.card, this.#maker.continuation(sent.message, sent.code, part, this.nowMs));
+        return;
+      }
+      case 'unship': {
+        const sent = this.#sent.filter(({ message }) => message.mti === 220 && message.fn === 'I').at(-1 - op.back);
+        if (!sent) return;
+        const back = { mti: 420, way: 'network', stays: 0 } as const;
+        this.#send(sent.card, this.#maker.reversal(sent.message, sent.code, back, this.nowMs));
         return;
       }
       case 'list': {
@@ -248,6 +275,10 @@ export class Player {
       case 'pause':
         this.#say(`wait ${op.ms} ms`);
         this.nowMs += op.ms;
+        return;
+      case 'clocks':
+        this.#say(op.differ ? 'clocks differ' : 'clocks agree');
+        this.#stoodMs = op.differ ? (this.#stoodMs ?? this.nowMs) : undefined;
         return;
       case 'wait':
         this.#say(`wait ${op.minutes} min`);
@@ -414,7 +445,8 @@ export class Player {
   #compareWindows(card: string): void {
     const { windows } = this.model.limits;
     const number = this.model.limits.number(card);
-    const levels = this.book.limits.ofCard(this.#slots.get(card)!, this.nowMs);
+    const windowMs = this.nowMs - this.model.windowLagMs;
+    const levels = this.book.limits.ofCard(this.#slots.get(card)!, windowMs);
     const found = levels.flatMap(({ level, windows: views }) =>
       views.map(({ source, index, cash, amount, count }) => [
         LEVELS[level],
@@ -430,7 +462,7 @@ export class Player {
       placed
         .filter((one) => one.level === level)
         .map((one) => {
-          const { amount, count } = windows.value(number, one, this.nowMs);
+          const { amount, count } = windows.value(number, one, windowMs);
           return [level, one.source, one.index, one.cash, amount, count];
         }),
     );

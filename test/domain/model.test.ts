@@ -81,6 +81,30 @@ const SUBJECTS: Record<string, Subject> = {
     },
     cases: ['reversal on another date', ...[74, 75, 76, 77, 80, 81, 86, 87, 88, 89, 97].map((field) => `DE${field}`)],
   },
+  'shipments and lost messages': {
+    focus: {
+      ...{
+        purchase: 15,
+        request: 4,
+        ship: 15,
+        unship: 8,
+        advise: 15,
+        reverse: 15,
+        change: 4,
+        ask: 3,
+        undelivered: 3,
+        sweep: 1,
+        wait: 1,
+      },
+      ...{ account: 0, card: 0, list: 0, limits: 3, limit: 0, token: 0, replace: 0 },
+    },
+    cases: [
+      'a part on top of others',
+      'a part that leaves a hold',
+      'reversal of a part',
+      'a reversal of another message of a purchase',
+    ],
+  },
   'tokens, replacements and statuses': {
     focus: {
       purchase: 25,
@@ -111,6 +135,7 @@ const SUBJECTS: Record<string, Subject> = {
       'repeat by another number',
       'reversal by another number',
       'listing of a token',
+      'a status beside a listing',
       'a limit that a replaced card used up',
     ],
   },
@@ -135,6 +160,7 @@ const SUBJECTS: Record<string, Subject> = {
       controls: 6,
       limits: 0,
       pause: 5,
+      clocks: 2,
       wait: 1,
       list: 0,
       account: 0,
@@ -145,6 +171,7 @@ const SUBJECTS: Record<string, Subject> = {
     cases: [
       'refused by controls of the card',
       'refused by controls of the account',
+      'a refusal while the clocks differ',
       '57 /channels/deny',
       '62 /countries/deny',
       '62 /countries/allow',

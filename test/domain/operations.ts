@@ -56,6 +56,9 @@ export type Op =
   | ({ op: 'reverse'; back: number; mti: number; way: Way; stays: number } & By)
   | ({ op: 'change'; back: number; fn: 'I' | 'R'; percent: number; way: Way; flags: number } & By)
   | ({ op: 'advise'; back: number; mti: number; why: string; percent: number; way: Way; flags: number } & By)
+  /** One of several shipments of an earlier message; the newest shipment is taken back, once or again. */
+  | { op: 'ship'; back: number; percent: number }
+  | { op: 'unship'; back: number }
   | { op: 'list'; card: number; file: string; listing: number }
   | { op: 'reverse early'; card: number; amount: number; way: Way; stays: number }
   | { op: 'late original'; back: number }
@@ -81,6 +84,8 @@ export type Op =
   | { op: 'restart' }
   | { op: 'wait'; minutes: number }
   | { op: 'pause'; ms: number }
+  /** Windows stand still, as they do while the clocks differ, or go on. */
+  | { op: 'clocks'; differ: boolean }
   | { op: 'sweep'; days: number };
 
 /** Cards and then, from 6 on, whatever tokens and replacements there are. */
@@ -237,6 +242,8 @@ const operations = {
     way,
     flags: fc.integer({ min: 0, max: 255 }),
   }),
+  ship: fc.record<Op & { op: 'ship' }>({ op: fc.constant('ship'), back, percent: fc.constantFrom(20, 50, 100) }),
+  unship: fc.record<Op & { op: 'unship' }>({ op: fc.constant('unship'), back: fc.constantFrom(0, 0, 1) }),
   list: fc.record<Op & { op: 'list' }>({
     op: fc.constant('list'),
     card: fc.integer({ min: 0, max: 8 }),
@@ -327,6 +334,7 @@ const operations = {
     minutes: fc.constantFrom(1, 5, 11, 60, 1441),
   }),
   pause: fc.record<Op & { op: 'pause' }>({ op: fc.constant('pause'), ms: wait }),
+  clocks: fc.record<Op & { op: 'clocks' }>({ op: fc.constant('clocks'), differ: fc.boolean() }),
   sweep: fc.record<Op & { op: 'sweep' }>({
     op: fc.constant('sweep'),
     // To the ends of lives, between them, and beyond what can still be named.
@@ -346,6 +354,8 @@ const usual: Required<Weights> = {
   reverse: 5,
   change: 4,
   advise: 5,
+  ship: 0,
+  unship: 0,
   list: 2,
   'reverse early': 2,
   'late original': 2,
@@ -366,6 +376,7 @@ const usual: Required<Weights> = {
   restart: 1,
   wait: 2,
   pause: 0,
+  clocks: 0,
   sweep: 2,
 };
 
@@ -382,6 +393,9 @@ export const anyOperation = operationOf({
   controls: 1,
   program: 1,
   pause: 1,
+  clocks: 1,
+  ship: 2,
+  unship: 1,
   ask: 1,
   refund: 1,
   tries: 1,

@@ -229,6 +229,19 @@ describe('controls of a card and of its account', () => {
   );
 
   scenario(
+    'a posted request from before the limits that is rolled back gives back what its shipment counted',
+    `
+    account A limit=2000
+    card a
+    0200 a purchase 100 stan=1                  | 00 | 100 |   0 | 1900
+    controls a {"velocity":[{"window":"day","amount":500}]}
+    0220 a purchase 500 stan=2 fn=I rrn=1       | 00 | 600 |   0 | 1400
+    undelivered 3
+    0100 a purchase 500 stan=3                  | 00 |   0 | 500 | 1500
+  `,
+  );
+
+  scenario(
     'a limit per transaction looks at what a replacement names, up or down',
     `
     account A limit=2000

@@ -132,6 +132,34 @@ describe('reversals', () => {
   );
 
   scenario(
+    'what was posted for an authorization stands when its own reply was not delivered',
+    `
+    account A limit=1000
+    card a
+    0100 a purchase 300 stan=1                      | 00 |   0 | 300 | 700
+    0220 a purchase 300 stan=2 rrn=1                | 00 | 300 |   0 | 700
+    undelivered 3
+    0400 a purchase 300 stan=3 de90=220/2/520120000 de95=100 | 00 | 100 | 0 | 900
+    totals 2026-05-20                               | debits 1 300, debit reversals 1 200
+  `,
+  );
+
+  scenario(
+    'of a shipment no more than still stands; advices that change nothing change no amounts',
+    `
+    account A limit=1000
+    card a
+    0220 a purchase 100 stan=1 fn=I                 | 00 | 100 | 0 | 900
+    0220 a purchase 200 stan=2 rrn=1 fn=I           | 00 | 300 | 0 | 700
+    0220 a purchase 300 stan=3 rrn=1 why=D          | 00 | 300 | 0 | 700
+    0400 a purchase 300 stan=4 rrn=1 de95=150       | 00 | 150 | 0 | 850
+    totals 2026-05-20                               | debits 2 300, debit reversals 1 150
+    0420 a stan=5 rrn=1 de90=220/2/520120000        | 00 |   0 | 0 | 1000
+    totals 2026-05-20                               | debits 2 300, debit reversals 2 300
+  `,
+  );
+
+  scenario(
     'of a correction the corrected amount, of a shipment its own',
     `
     account A limit=1000

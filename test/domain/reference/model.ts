@@ -54,6 +54,8 @@ export class ReferenceModel {
   readonly seen = new Map<string, number>();
   /** By revision, as far as they were asked. */
   readonly ruleStatistics = new Map<number, RuleStatistics>();
+  /** How far behind the given time velocity windows count, ms: while the clocks differ they stand still. */
+  windowLagMs = 0;
   #revision = 0;
   readonly #references = new Set<string>();
 
@@ -108,6 +110,7 @@ export class ReferenceModel {
     const card = this.balances.tokens.get(name) ?? this.balances.cards.get(name)!;
     if (FINAL.includes(card.status) && card.status !== status) return false;
     card.status = status;
+    if (card.listed && status !== 'active') this.reach('a status beside a listing');
     this.past.add({ atMs });
     return true;
   }
@@ -247,7 +250,7 @@ export class ReferenceModel {
     if (!Array.isArray(refusal)) return this.#answer(refusal);
     const [reason, code] = refusal;
     this.reach(reason);
-    if (reason !== 'velocity_declines') this.limits.countDecline(name, m, asked, atMs);
+    if (reason !== 'velocity_declines') this.limits.countDecline(name, m, asked, this.#windowTime(atMs));
     const response = codeOf(this.program, reason, code);
     if (response !== code) this.reach('another DE39 for a reason');
     return this.#answer(past.add({ ...request, response }));
@@ -283,11 +286,12 @@ export class ReferenceModel {
   /** 6 controls: types that the program forbids, then lists and limits. */
   #limited(m: Message, { card, atMs }: Base, asked: Asked): Refusal | undefined {
     if (forbids(this.program, typeOf(m))) return ['transaction_type_forbidden', '57'];
-    const found = this.limits.refusal(card, m, asked, atMs);
+    const found = this.limits.refusal(card, m, asked, this.#windowTime(atMs));
     if (found) {
       const [level, , pointer] = found.control.split(' ');
       this.reach(`${found.response} ${pointer!.replace(/\d+$/, found.byDeclines ? 'declines' : 'n')}`);
       this.reach(`refused by controls of the ${level}`);
+      if (this.windowLagMs > 0) this.reach('a refusal while the clocks differ');
       if (found.control.includes(' program ')) this.reach('a refusal by the defaults of the program');
       const isOwn = this.past.log.some((e) => e.card === card && e.approved > 0);
       if (level === 'card' && found.before > 0 && !isOwn) this.reach('a limit that a replaced card used up');
@@ -309,7 +313,7 @@ export class ReferenceModel {
     const read = (window: string, what: 'amount' | 'count'): number | undefined => {
       const placed = windowNamed(windows, number, window);
       if (placed === undefined || (what === 'amount' && placed.window.counts === 'declines')) return undefined;
-      return windows.value(number, placed, atMs)[what];
+      return windows.value(number, placed, this.#windowTime(atMs))[what];
     };
     const { account } = card;
     const facts: RuleFacts = {
@@ -500,13 +504,17 @@ export class ReferenceModel {
     if (status === 'active') delete card.listed;
     else if (status === 'paused' || status === 'expired') card.listed = status;
     else card.status = status;
+    if (card.listed && card.status !== 'active') this.reach('a status beside a listing');
     return this.past.add({ ...base, response: '00' });
   }
 
   #reverse(m: Message, base: Base): Entry {
     const { past, balances } = this;
     const named = past.namedBy(m, base.card, base.atMs, false, balances.holds);
-    if (named === undefined) return past.add({ ...base, response: '00', tombstone: true });
+    if (named === undefined) {
+      if (past.sharesRrn(m, base.card)) this.reach('a reversal of another message of a purchase');
+      return past.add({ ...base, response: '00', tombstone: true });
+    }
     const original = named.original ?? named;
     if (named.posted && named.place && base.place.day !== named.place.day) this.reach('reversal on another date');
     if (named.token !== base.token) this.reach('reversal by another number');
@@ -565,7 +573,7 @@ export class ReferenceModel {
     const full = left === 0 && !balances.holds.has(original.sequence);
     const entry = this.past.add({ ...told, full, takesBack: part });
     if (left < total) entry.postedBack = 'debit';
-    if (left < total && left > 0) this.reach('reversal of a part');
+    if (left < total) this.reach('reversal of a part');
     balances.charge(entry, reducedBy(before, total - left, left));
     return entry;
   }
@@ -576,7 +584,11 @@ export class ReferenceModel {
     const { account } = this.balances.cards.get(card)!;
     // No cash back is paid with a partial approval.
     const cash = amount > 0 && response !== '10' ? cashOf(message!, account) : 0;
-    this.limits.recount(root, this.balances.total(root), card, message, cash, atMs);
+    this.limits.recount(root, this.balances.total(root), card, message, cash, this.#windowTime(atMs));
+  }
+
+  #windowTime(atMs: number): number {
+    return atMs - this.windowLagMs;
   }
 
   /** A history has come to a case. */

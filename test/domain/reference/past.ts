@@ -93,6 +93,11 @@ export class Past {
     return undefined;
   }
 
+  /** Anything of the same card with the same DE37 and DE41. */
+  sharesRrn(m: Message, card: string): boolean {
+    return this.log.some((e) => e.card === card && e.message && e.what !== 'reversal' && sharesRrn(m, e as Named));
+  }
+
   /** What an increment added and nothing has taken back. */
   stillAdded(entry: Entry): number {
     return this.isUndone(entry) ? 0 : Math.max(0, entry.added);
