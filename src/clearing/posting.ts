@@ -7,6 +7,7 @@ import { countryNumber } from '../domain/countries.js';
 import { NETWORK_MAX, subAccount } from '../domain/ledger/sub-account.js';
 import type { ClearingFormat } from './reader.js';
 import type { ClearingFee, ClearingKind, ClearingRecord, SettlementKey } from './record.js';
+import { direction } from './totals.js';
 
 /** Networks by the format of their files: part of every sub-account, so never renumbered. 1 to NETWORK_MAX. */
 export const networkOfFormat: Readonly<Record<ClearingFormat, number>> = { ipm: 1, ctf: 2 };
@@ -20,18 +21,40 @@ const posted: ReadonlySet<ClearingKind> = new Set([
   'second_presentment_full',
   'second_presentment_partial',
 ]);
-/** Kinds that move money and that no card is posted by. */
+/** Kinds that move money and that are not posted. */
 const kept: ReadonlySet<ClearingKind> = new Set([
   'chargeback_full',
   'chargeback_partial',
   'arbitration_chargeback_full',
   'arbitration_chargeback_partial',
-  'fee_collection',
 ]);
 
 export const isPosted = (kind: ClearingKind): boolean => posted.has(kind);
 /** Counted under its kind, and posted by nobody. */
 export const isOnlyCounted = (kind: ClearingKind): boolean => kept.has(kind);
+
+/** A fee between the network and us. */
+export interface CollectedFee {
+  /** Sub-account of its settlement; 0 when the record names none. */
+  readonly sub: number;
+  readonly currency: number;
+  /** Minor units; above zero the network takes it, below zero it gives it. */
+  readonly amount: number;
+  /** As in the file: it may hold anything. */
+  readonly text: string;
+}
+
+/** A record of the kind fee_collection: as settled, else as the network names it. */
+export function collectedFee(record: ClearingRecord, format: ClearingFormat): CollectedFee {
+  const { settlementAmount, settlementCurrency, amount, currency, settlement, text } = record;
+  const isSettled = settlementAmount >= 0;
+  return {
+    sub: subOf(networkOfFormat[format], settlement),
+    currency: isSettled ? settlementCurrency : currency,
+    amount: direction(record) * (isSettled ? settlementAmount : amount),
+    text,
+  };
+}
 
 /** The record without its card number, its texts as they are in the file, cut to what the shard's record takes. */
 export function clearingInput(record: ClearingRecord, format: ClearingFormat): ClearingInput {

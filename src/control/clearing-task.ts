@@ -25,6 +25,8 @@ export interface BatchData extends PassData {
   readonly fingerprintKey: Uint8Array;
   readonly directory: SharedArrayBuffer;
   readonly shards: number;
+  /** Names the file to the shards. */
+  readonly file: string;
 }
 
 /** From a pass to who started it. */
@@ -73,7 +75,7 @@ export function batchesOf(
   directory: Pick<DirectoryPort, 'find'>,
 ): Promise<PassResult<undefined>> {
   return passOver(data.port, async (inbox) => {
-    const routing = { fingerprinter, directory, shards: data.shards };
+    const routing = { fingerprinter, directory, shards: data.shards, file: data.file };
     await makeBatches(readSpool(data.path, data.keys), data.options, routing, async (batch) => {
       await inbox.room();
       inbox.say({ type: 'batch', ...batch });

@@ -90,7 +90,10 @@ export const clearingFile = z
     rejected: count.describe('A value cannot be what it says.'),
     force_posted: count.describe('Of the posted ones: without an authorization of ours.'),
     suspense: count.describe('Of the posted ones: no card of ours, or no amount in its currency.'),
-    matched_by: z.record(z.string(), count).describe('Of the posted ones, by what found their authorization.'),
+    network_fees: count.describe('Of the posted ones: fees between the network and us.'),
+    matched_by: z
+      .record(z.string(), count)
+      .describe('Of the posted ones without the fees, by what found their authorization.'),
     not_posted: z.record(z.string(), count).describe('Kinds that are counted and not posted.'),
     totals: totals.nullable().describe('null until the whole file has been read.'),
     errors: count,

@@ -88,6 +88,8 @@ export interface ClearingOutcome {
   /** Of the posted ones: without an authorization, and to suspense. */
   forcePosted: number;
   suspense: number;
+  /** Of the posted ones: fees between the network and us. */
+  networkFees: number;
   /** Of the posted ones, by the name of the rung. */
   matchedBy: Record<string, number>;
 }

@@ -62,18 +62,24 @@ function clears(h: Harness, answer: (command: Command, shard: number) => unknown
 }
 
 describe('states', () => {
-  it('a file posts; kinds that no card is posted by are counted, totals of the network kept', async () => {
+  it('a file posts, with the fees of the network; chargebacks are counted, totals of the network kept', async () => {
     const h = await harness();
     const second = presentment(5, undefined, 70, { pan: PAN, kind: 'second_presentment_full' });
-    const file = fileOf([own(1), own(2), second, chargeback, feeCollection, feeCollection, position]);
+    const given = { ...feeCollection, processingCode: '290000', transactionType: 29, settlementAmount: 700 };
+    const noted = { ...feeCollection, text: `BILLING ${PAN}` };
+    const file = fileOf([own(1), own(2), second, chargeback, noted, given, position]);
     const { status, body: taken } = await send(h, file);
     expect([status, taken.status, taken.progress]).toMatchObject([202, 'processing', { percent: 0 }]);
     const body = await ended(h, taken.id);
     expect(body).toMatchObject({
-      ...{ status: 'posted', records: 6, posted: 3, duplicates: 0, rejected: 0, force_posted: 2 },
-      not_posted: { chargeback_full: 1, fee_collection: 2 },
+      ...{ status: 'posted', records: 6, posted: 5, duplicates: 0, rejected: 0, force_posted: 2, network_fees: 2 },
+      not_posted: { chargeback_full: 1 },
       totals: { positions: [{ record: 8, currency: 'USD', net_amount: position.totals!.netAmount }] },
     });
+    const { currencies } = (await h.call('GET', '/v1/ledger/trial-balance')).body;
+    const dollars = currencies.find(({ currency }) => currency === 'USD')!;
+    const fees = dollars.accounts.find((row) => String(row.account ?? row.code).includes('5100'));
+    expect(fees).toMatchObject({ debit: 2500, credit: 700 });
     expect(h.logged()).not.toContain(PAN);
     expect(JSON.stringify(h.log.records)).not.toContain(PAN);
   });
@@ -179,7 +185,7 @@ describe('the next start', () => {
   /** A process that ends while it posts: the records of the first batches are in the books, the file is unfinished. */
   async function cutOff(spoolFolder: string): Promise<{ h: Harness; id: string; file: Buffer }> {
     const h = await harness({ shards: 1, spoolFolder });
-    const file = fileOf(records(3 * CLEARING_BATCH_RECORDS));
+    const file = fileOf([feeCollection, ...records(3 * CLEARING_BATCH_RECORDS)]);
     let commands = 0;
     clears(h, (_, shard) => {
       if (++commands > 1) throw new ShardError('stopped', shard);
@@ -204,8 +210,9 @@ describe('the next start', () => {
     h.context.clearing.start();
     const total = 3 * CLEARING_BATCH_RECORDS;
     const body = await ended(h, before.id);
-    expect(body).toMatchObject({ status: 'posted', posted: total, duplicates: 0, force_posted: total });
-    expect(h.context.clearing.counted).toMatchObject({ already: CLEARING_BATCH_RECORDS });
+    const outcome = { posted: total + 1, duplicates: 0, rejected: 0, force_posted: total, network_fees: 1 };
+    expect(body).toMatchObject({ status: 'posted', ...outcome });
+    expect(h.context.clearing.counted).toMatchObject({ already: CLEARING_BATCH_RECORDS + 1 });
     expect(await balance(h)).toBe(100 * total);
     await vi.waitFor(() => expect(readdirSync(folder)).toEqual([]));
     expect((await send(h, before.file)).body).toMatchObject({ status: 'duplicate', duplicate_of: before.id });
@@ -224,7 +231,9 @@ describe('the next start', () => {
     // It does not hold up others.
     expect(await posted(h, fileOf(records(1, 5000), { sequence: 2 }))).toMatchObject({ status: 'posted', posted: 1 });
     expect((await send(h, before.file)).body.id).toBe(before.id);
-    expect(await ended(h, before.id)).toMatchObject({ status: 'posted', posted: 3 * CLEARING_BATCH_RECORDS });
+    expect(await ended(h, before.id)).toMatchObject({
+      ...{ status: 'posted', posted: 3 * CLEARING_BATCH_RECORDS + 1 },
+    });
     expect(await balance(h)).toBe(100 * (3 * CLEARING_BATCH_RECORDS + 1));
   });
 });

@@ -204,8 +204,8 @@ export function makeHarness(options: HarnessOptions = {}): Harness {
     traffic: { threads: 1, threadOf: () => 0, handed: () => 0 },
     passes: {
       check: (port, path, read) => checkOf({ port, path, keys, options: read }),
-      batches: (port, path, read) =>
-        batchesOf({ port, path, keys, options: read, shards: engine.shards }, fingerprinter, engine),
+      batches: (port, path, read, file) =>
+        batchesOf({ port, path, keys, options: read, shards: engine.shards, file }, fingerprinter, engine),
       close: async () => undefined,
     },
     refuses: () => false,

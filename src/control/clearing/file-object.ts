@@ -15,7 +15,7 @@ export function clearingFileObject(system: SystemState, files: ClearingFiles, id
   const { checked, outcome } = shown;
   const report = checked?.report;
   const unfinished = isUnfinished(file.state);
-  const { posted, duplicates, rejected, forcePosted, suspense, matchedBy } = outcome ?? noOutcome();
+  const { posted, duplicates, rejected, forcePosted, suspense, networkFees, matchedBy } = outcome ?? noOutcome();
   const notPosted = checked?.notPosted ?? {};
   const others = Object.values(notPosted).reduce((sum, count) => sum + count, 0);
   return {
@@ -29,6 +29,7 @@ export function clearingFileObject(system: SystemState, files: ClearingFiles, id
     sha256: file.sha256,
     records: (checked?.postings ?? 0) + others,
     ...{ posted, duplicates, rejected, force_posted: forcePosted, suspense },
+    network_fees: networkFees,
     matched_by: matchedBy,
     not_posted: notPosted,
     totals: checked === null ? null : totalsOf(checked),

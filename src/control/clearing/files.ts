@@ -36,7 +36,13 @@ import type { SpoolFolder } from './spool-folder.js';
 /** The passes, in threads of their own. */
 export interface ClearingPasses {
   check(port: MessagePort, path: string, options: ClearingFileRecord['options']): Promise<PassResult<CheckedFile>>;
-  batches(port: MessagePort, path: string, options: ClearingFileRecord['options']): Promise<PassResult<undefined>>;
+  /** @param file names the file to the shards */
+  batches(
+    port: MessagePort,
+    path: string,
+    options: ClearingFileRecord['options'],
+    file: string,
+  ): Promise<PassResult<undefined>>;
   close(): Promise<void>;
 }
 
@@ -325,7 +331,7 @@ export class ClearingFiles {
     };
     let result: PassResult<undefined>;
     try {
-      result = await passes.batches(port2, spool.path(file.id), file.options);
+      result = await passes.batches(port2, spool.path(file.id), file.options, name);
     } catch (error) {
       // Its thread is gone.
       poster.stop();

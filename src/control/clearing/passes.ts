@@ -3,17 +3,22 @@
  * against its rules, the second makes what the shards post of it. A card number becomes a fingerprint and a slot here and goes
  * no further; what leaves are entries whose texts are masked.
  */
-import { clearingInput, isOnlyCounted, isPosted } from '../../clearing/posting.js';
+import { clearingInput, collectedFee, isOnlyCounted, isPosted } from '../../clearing/posting.js';
 import { openClearing, type ReadOptions } from '../../clearing/reader.js';
 import type { ClearingRecord } from '../../clearing/record.js';
 import { reportJson } from '../../clearing/report-json.js';
 import type { ClearingEntry } from '../../domain/clearing/input.js';
+import type { NetworkFee } from '../../domain/commands.js';
 import { currencyLetters } from '../../domain/currencies.js';
-import { shardOfFingerprint } from '../../journal/placement.js';
+import { shardOfAccount, shardOfFingerprint } from '../../journal/placement.js';
 import { CLEARING_BATCH_RECORDS, CLEARING_POSITIONS_MAX } from '../../limits.js';
+import { maskPans } from '../../pan-mask.js';
 import type { PanFingerprinter } from '../../vault/fingerprint.js';
 import { maskedClearing } from '../masked-clearing.js';
 import type { DirectoryPort } from '../ports.js';
+
+/** Characters of a fee's text that are kept, as of the note of any entry. */
+const NOTE_LENGTH_MAX = 200;
 
 /** A row of the network's own totals (1644/685, 688). Days are dates; amounts positive: credit to us. */
 export interface ClearingPosition {
@@ -34,7 +39,7 @@ export interface ClearingPosition {
 /** What the first pass found. */
 export interface CheckedFile {
   readonly report: ReturnType<typeof reportJson>;
-  /** Records that a card is posted by, and those that are only counted, by kind. */
+  /** Records that are posted, and those that are only counted, by kind. */
   readonly postings: number;
   readonly notPosted: Readonly<Record<string, number>>;
   /** The first CLEARING_POSITIONS_MAX. */
@@ -62,7 +67,7 @@ export async function checkFile(
     while (reader.next()) {
       if (!reader.readable) continue;
       const { kind } = reader.record;
-      if (isPosted(kind)) postings++;
+      if (isPosted(kind) || kind === 'fee_collection') postings++;
       else if (isOnlyCounted(kind)) notPosted[kind] = (notPosted[kind] ?? 0) + 1;
       else if (kind === 'financial_position' || kind === 'settlement_position') {
         if (positions.length < CLEARING_POSITIONS_MAX) positions.push(positionOf(reader.record));
@@ -99,12 +104,16 @@ function positionOf(record: ClearingRecord): ClearingPosition {
 export interface ClearingBatch {
   readonly shard: number;
   readonly records: ClearingEntry[];
+  /** In place of records: a fee between the network and us. */
+  readonly fee?: NetworkFee;
 }
 
 export interface Routing {
   readonly fingerprinter: Pick<PanFingerprinter, 'of'>;
   readonly directory: Pick<DirectoryPort, 'find'>;
   readonly shards: number;
+  /** Names the file to the shards; with the number of a record it is unique. */
+  readonly file: string;
 }
 
 /**
@@ -122,7 +131,9 @@ export async function makeBatches(
   for await (const chunk of source) {
     reader.push(chunk);
     while (reader.next()) {
-      if (!reader.readable || !isPosted(reader.record.kind)) continue;
+      if (!reader.readable) continue;
+      if (reader.record.kind === 'fee_collection') await send(feeOf(reader.record, options, routing));
+      if (!isPosted(reader.record.kind)) continue;
       const { shard, entry } = entryOf(reader.record, options, routing);
       const records = waiting[shard]!;
       records.push(entry);
@@ -134,6 +145,15 @@ export async function makeBatches(
   const rest = waiting;
   waiting = [];
   for (const [shard, records] of rest.entries()) if (records.length > 0) await send({ shard, records });
+}
+
+/** A fee is an entry of no account: its shard is that of its reference, which says where it comes from. */
+function feeOf(record: ClearingRecord, { format }: ReadOptions, { shards, file }: Routing): ClearingBatch {
+  const { text, ...fee } = collectedFee(record, format);
+  const reference = `${file}/${record.recordNumber}`;
+  const note = maskPans(text).slice(0, NOTE_LENGTH_MAX);
+  const command: NetworkFee = { op: 'network_fee', ...fee, reference, note };
+  return { shard: shardOfAccount(reference, shards), records: [], fee: command };
 }
 
 /** Where the record goes, by its card as the ingress would find it, and what goes there. */

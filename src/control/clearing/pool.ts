@@ -28,9 +28,9 @@ export function clearingPool({ keys, fingerprintKey, directory, shards }: PoolOp
   });
   return {
     check: (port, path, options) => pool.run({ port, path, keys, options }, { name: 'runCheck', transferList: [port] }),
-    batches: (port, path, options) =>
+    batches: (port, path, options, file) =>
       pool.run(
-        { port, path, keys, options, fingerprintKey, directory, shards },
+        { port, path, keys, options, fingerprintKey, directory, shards, file },
         { name: 'runBatches', transferList: [port] },
       ),
     close: () => pool.destroy(),

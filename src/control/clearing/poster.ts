@@ -7,6 +7,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ClearingSort, IN_SUSPENSE, MatchRung } from '../../domain/clearing/codes.js';
 import { type ClearingAnswer, type ClearingEntry, clearingSort } from '../../domain/clearing/input.js';
+import type { Command, CommandResult, NetworkFee } from '../../domain/commands.js';
 import {
   CLEARING_BUSY_RECORDS,
   CLEARING_IN_FLIGHT_PER_THREAD,
@@ -34,6 +35,7 @@ export const noOutcome = (): ClearingOutcome => ({
   rejected: 0,
   forcePosted: 0,
   suspense: 0,
+  networkFees: 0,
   matchedBy: Object.fromEntries(Object.values(MatchRung).map((rung) => [codeName(MatchRung, rung), 0])),
 });
 
@@ -121,13 +123,14 @@ export class ClearingPoster {
     }
   }
 
-  async #post(lane: Lane, { shard, records }: ClearingBatch, thread: number): Promise<void> {
+  async #post(lane: Lane, { shard, records, fee }: ClearingBatch, thread: number): Promise<void> {
     try {
+      if (fee !== undefined) this.#countFee(await this.#fee(shard, fee));
       for (let at = 0; at < records.length; ) {
         const isBusy = this.#sawTraffic(thread);
         const part = records.slice(at, isBusy ? at + CLEARING_BUSY_RECORDS : records.length);
         const startMs = performance.now();
-        this.#count(part, await this.#command(shard, part));
+        this.#count(part, await this.#clear(shard, part));
         at += part.length;
         if (isBusy) await this.#rest(Math.min(performance.now() - startMs, CLEARING_REST_MS_MAX));
       }
@@ -157,16 +160,29 @@ export class ClearingPoster {
     return changed;
   }
 
-  /** Sends until there is an answer: sent again, a record that was posted is told as such. */
-  async #command(shard: number, records: ClearingEntry[]): Promise<readonly ClearingAnswer[]> {
+  /** Sent again, a record that was posted is told as such. */
+  async #clear(shard: number, records: ClearingEntry[]): Promise<readonly ClearingAnswer[]> {
+    const result = await this.#command(shard, { op: 'clear', file: this.#file, records }, []);
+    if (!('cleared' in result)) throw new TypeError('the shard answered no clearing');
+    return result.cleared;
+  }
+
+  /** Sent again, a fee that was posted is refused by its reference. */
+  async #fee(shard: number, fee: NetworkFee): Promise<(typeof recordOutcomes)[number]> {
+    const result = await this.#command(shard, fee, feeRefusals);
+    if (result.ok) return 'posted';
+    return result.code === 'reference_exists' ? 'already' : 'invalid';
+  }
+
+  /** Sends until it is done or refused for one of these reasons. */
+  async #command(shard: number, command: Command, refusals: readonly string[]): Promise<CommandResult> {
     for (let pauseMs = CLEARING_RETRY_MS; ; pauseMs = Math.min(pauseMs * 2, CLEARING_RETRY_MS_MAX)) {
       if (this.#failure !== undefined) throw new Stopping();
       try {
-        const result = await this.#shards.command(shard, { op: 'clear', file: this.#file, records });
-        if (result.ok) {
-          if (!('cleared' in result)) throw new TypeError('the shard answered no clearing');
+        const result = await this.#shards.command(shard, command);
+        if (result.ok || refusals.includes(result.code)) {
           this.stalled = '';
-          return result.cleared;
+          return result;
         }
         this.stalled = result.code;
       } catch (error) {
@@ -187,6 +203,16 @@ export class ClearingPoster {
     }
   }
 
+  #countFee(what: (typeof recordOutcomes)[number]): void {
+    this.#counted[what]++;
+    if (what === 'invalid') {
+      this.outcome.rejected++;
+      return;
+    }
+    this.outcome.posted++;
+    this.outcome.networkFees++;
+  }
+
   #count(records: readonly ClearingEntry[], answers: readonly ClearingAnswer[]): void {
     const { outcome } = this;
     for (const [index, { outcome: what, rung, flags }] of answers.entries()) {
@@ -203,5 +229,8 @@ export class ClearingPoster {
     }
   }
 }
+
+/** What a fee may be refused for that no second try mends. */
+const feeRefusals = ['reference_exists', 'amount_out_of_range', 'currency_mismatch'];
 
 const charges = (sort: ClearingSort): boolean => sort === ClearingSort.purchase || sort === ClearingSort.cash;
