@@ -612,16 +612,19 @@ export class ReferenceModel {
 /** 4: the token, if it came by one, the card, and the account. */
 function refusalOf(card: ModelCard, token: ModelToken | undefined, m: Message, atMs: number): Refusal | undefined {
   const byStatus = { inactive: '78', paused: '62', lost: '41', stolen: '43', closed: '14', expired: '54' };
-  const { expiry } = token ?? card;
   const ofToken = token && deciding(token);
   if (ofToken && ofToken !== 'active') {
     // How the card was lost is not the token's to tell.
     return FINAL.includes(ofToken) ? ['token_closed', '14'] : [`token_${ofToken}`, byStatus[ofToken]];
   }
+  // A token is decided before the card that it stands for, its date too.
+  if (token) {
+    if (m.expiry !== undefined && m.expiry !== token.expiry) return ['expiry_mismatch', '54'];
+    if (isPast(token.expiry, atMs)) return ['token_expired', '54'];
+  }
   const ofCard = deciding(card);
   if (ofCard !== 'active') return [`card_${ofCard}`, byStatus[ofCard]];
-  if (m.expiry !== undefined && m.expiry !== expiry) return ['expiry_mismatch', '54'];
-  if (token && isPast(token.expiry, atMs)) return ['token_expired', '54'];
+  if (!token && m.expiry !== undefined && m.expiry !== card.expiry) return ['expiry_mismatch', '54'];
   if (isPast(card.expiry, atMs)) return ['card_expired', '54'];
   if (card.account.status === 'frozen') return ['account_frozen', '62'];
   return card.account.status === 'closed' ? ['account_closed', '14'] : undefined;
