@@ -9,8 +9,10 @@ const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
  * when the event loop comes to it: work that computes for seconds lets it turn between its parts.
  */
 export async function inTemporaryFolder<T>(parent: string, work: (folder: string) => Promise<T>): Promise<T> {
-  const folder = mkdtempSync(join(parent, 'holdfast-bench-'));
-  const remove = (): void => rmSync(folder, { recursive: true, force: true });
+  let folder = '';
+  const remove = (): void => {
+    if (folder !== '') rmSync(folder, { recursive: true, force: true });
+  };
   const onSignal = (signal: NodeJS.Signals): void => {
     remove();
     forget();
@@ -19,8 +21,10 @@ export async function inTemporaryFolder<T>(parent: string, work: (folder: string
   const forget = (): void => {
     for (const signal of SIGNALS) process.off(signal, onSignal);
   };
+  // Before there is a folder: whoever sees it may send a signal.
   for (const signal of SIGNALS) process.on(signal, onSignal);
   try {
+    folder = mkdtempSync(join(parent, 'holdfast-bench-'));
     return await work(folder);
   } finally {
     forget();
