@@ -53,6 +53,8 @@ class OneEvent implements History {
 
 /** A shard with as many accounts of one card each; ids as the API gives them, 20 characters. */
 function populate(state: ShardState, cards: number): number {
+  const policies = new Policies(state.programs, new PolicyBook([]));
+  const context = { state, history: new OneEvent(), policies };
   let sequence = 0;
   for (let i = 0; i < cards; i++) {
     const id = `acct_${String(i).padStart(15, '0')}`;
@@ -61,10 +63,10 @@ function populate(state: ShardState, cards: number): number {
       applyEvent(state, event);
     };
     const account = { id, program: 1, currency: 986, creditLimit: 1e12, type: AccountType.credit };
-    decideCommand(state, { op: 'create_account', ...account }, NOW, commit);
+    decideCommand(context, { op: 'create_account', ...account }, NOW, commit);
     const f = Math.imul(i + 1, 0x9e3779b1) >>> 0;
     decideCommand(
-      state,
+      context,
       {
         op: 'create_card',
         account: id,

@@ -124,7 +124,7 @@ export function benchPosting(): BenchRow[] {
       message.sequence = first + i;
       message.cardSlot = entry.card;
       message.accountSlot = entry.card;
-      const decided = decideClearing(context, 'F1', entry, NOW);
+      const decided = decideClearing(context, 'F1', entry, NOW, 0);
       if ('outcome' in decided || decided.originalSequence !== first + i) throw new Error('a record was not posted');
       decided.sequence = ++sequence;
       applyEvent(state, decided);

@@ -18,13 +18,19 @@ const WINDOWS = ['1h', '24h', '7d', 'day', 'week', 'month', 'cash day', 'decline
 
 const TYPICAL = 'amount > 500_00 and mcc in [5411, 5812] and country != "BR" and count("1h") >= 3';
 
+/** The one rule that counts uses alone: cards of a benchmark are used more often than any person's. */
+export const TOO_OFTEN = 'count("1h") >= 10';
+
+/** How many of the 25 rules are active; the others are shadow rules. */
+export const ACTIVE_RULES = 20;
+
 /** 25 conditions as issuers write them. */
 export const conditions = [
   TYPICAL,
   'channel == "ecommerce" and country in ["RU", "NG", "VN"] and amount > 100_00',
   'mcc in [7995, 7800..7802]',
   'spent("day") + amount > 5000_00',
-  'count("1h") >= 10',
+  TOO_OFTEN,
   'amount * 100 > account.limit * 80 and card.age_days < 7',
   'merchant in ["MERCHANT0000009", "BADSHOP00000001", "BADSHOP00000002"]',
   'terminal starts_with "FRAUD"',
@@ -51,7 +57,7 @@ function setOf(list: readonly string[]): RuleSet {
   const rules = list.map((condition, counter): SetRule => {
     const read = parseRule(`when ${condition} then decline 59 reason "suspected_fraud"`, { windows: WINDOWS });
     if (!read.ok) throw new Error(`${condition}: ${read.error.message}`);
-    return { checked: read.checked, state: counter < 20 ? 'active' : 'shadow', counter };
+    return { checked: read.checked, state: counter < ACTIVE_RULES ? 'active' : 'shadow', counter };
   });
   return new RuleSet(rules, WINDOWS);
 }

@@ -3,12 +3,15 @@
  * journal record, seal, reply, release. The lane takes the frames and does nothing, so this is the CPU that the shard adds
  * to the commit.
  *
- * The full pipeline is the same with ten velocity windows on each card; the two are measured in turns, so that the ratio is
- * of one machine in one minute.
+ * The full pipeline is the same with ten velocity windows on each card and a program with 20 active and 5 shadow rules, which
+ * read them; plain, with windows and full are measured in turns, so that the ratios are of one machine in one minute. A ratio
+ * is the median of those of the turns, and stands in the name of its row. Every message is approved.
  */
 
 import { monotonicUs } from '#src/clock.js';
+import { Response } from '#src/domain/codes.js';
 import { IndexKeys } from '#src/domain/index-keys.js';
+import { makeSnapshot, type SnapshotRule } from '#src/domain/program/snapshot.js';
 import { pack } from '#src/iso8583/message.js';
 import { scratchJournal } from '#src/journal/scratch.js';
 import { createSegmentBoard, SegmentBoard } from '#src/journal/segment-board.js';
@@ -25,18 +28,26 @@ import { ShardHost } from '#src/shard/shard-host.js';
 import { ThreadContext } from '#src/shard/thread-context.js';
 import { createShardInstruments, ShardInstruments } from '#src/shard-instruments.js';
 import type { BenchRow } from './row.js';
+import { ACTIVE_RULES, conditions, TOO_OFTEN } from './rules.bench.js';
 import { tenWindows } from './velocity.bench.js';
 
 const CARDS = 1000;
 const BATCH = 1024;
 const WARM_BATCHES = 60;
 const BATCHES = 200;
-/** Times that the plain and the full pipeline are measured in turns. */
-const TURNS = 10;
+/** Times that plain, windows and the full pipeline are measured in turns. */
+const TURNS = 40;
+/** Batches that are looked at for the allocation of a message. */
+const HEAP_BATCHES = 20;
 const NOW_MS = Date.UTC(2026, 5, 15, 12);
+/** Index of the accounts' program, and the revision of its snapshot where it has one. */
+const PROGRAM = 0;
+const REVISION = 1;
 const STAN_AT_TEXT = '000000';
 
 class ShardBench {
+  readonly #shard: LogicalShard;
+  readonly #instruments = new ShardInstruments(createShardInstruments());
   readonly #requests: RingProducer;
   readonly #replies: RingConsumer;
   readonly #host: ShardHost;
@@ -44,9 +55,10 @@ class ShardBench {
   readonly #stanAt: number;
   readonly #rrnAt: number;
   #stan = 0;
+  #messages = 0;
 
-  /** @param controls of each card as JSON, '' for none */
-  constructor(controls: string) {
+  /** @param controls of each card as JSON, '' for none @param program snapshot of the accounts' program, '' for none */
+  constructor(controls: string, program: string) {
     const { lane, reader, segments } = scratchJournal();
     const context = new ThreadContext({
       reader,
@@ -58,12 +70,13 @@ class ShardBench {
       approvalKey: [1, 2, 3, 4],
       directory: new CardDirectory(createDirectory({ expected: CARDS, maximum: CARDS })),
       faults: new Faults(noFaults),
-      instruments: new ShardInstruments(createShardInstruments()),
+      instruments: this.#instruments,
       monotonicUs,
       log: () => undefined,
     });
     context.nowMs = NOW_MS;
     const shard = new LogicalShard(context, reader.head(0));
+    this.#shard = shard;
     const control = new ControlBlock(createControlBlock());
     control.setShardState(0, ShardState.up);
     const requests = createRing(1 << 20);
@@ -85,6 +98,9 @@ class ShardBench {
       feed: undefined,
       onProfile: () => undefined,
     });
+    if (program !== '') {
+      shard.record({ kind: 11, sequence: 0, timeMs: NOW_MS, program: PROGRAM, revision: REVISION, text: program });
+    }
     openCards(shard, controls);
     this.#host.turn();
     const message = pack('iso87-bcd', purchase());
@@ -115,6 +131,24 @@ class ShardBench {
     }
     this.#replies.release();
     if (replies !== BATCH) throw new Error(`${replies} replies for ${BATCH} messages`);
+    this.#messages += BATCH;
+  }
+
+  /** @throws Error when a message was declined, or the rules were not asked about each */
+  check(rules: number): void {
+    const { ruleStats } = this.#shard.state;
+    this.#instruments.eachOutcome((mti, response, reason, count) => {
+      if (response !== Response.approved || count !== this.#messages) {
+        throw new Error(`${count} of ${this.#messages} messages ${mti} were answered ${response}, reason ${reason}`);
+      }
+    });
+    const [stats] = ruleStats.of(PROGRAM, 0, 1);
+    const asked = rules === 0 ? 0 : this.#messages;
+    if ((stats?.asked ?? 0) !== asked || (stats?.matched.length ?? 0) !== rules) {
+      throw new Error(
+        `${stats?.matched.length ?? 0} rules were asked ${stats?.asked ?? 0} times, not ${rules} ${asked}`,
+      );
+    }
   }
 }
 
@@ -150,7 +184,7 @@ function openCards(shard: LogicalShard, controls: string): void {
       timeMs: NOW_MS,
       accountSlot: i,
       id: `acct-${i}`,
-      program: 0,
+      program: PROGRAM,
       currency: 986,
       creditLimit: 1e12,
       type: 1,
@@ -207,38 +241,69 @@ function putAscii(bytes: Uint8Array, at: number, value: number): void {
   }
 }
 
-/** CPU of some batches in ns per message, and their wall time and allocation. */
-function spend(bench: ShardBench, batches: number): { wallNs: number; cpuNs: number; bytes: number } {
-  const heap = process.memoryUsage().heapUsed;
+/** Wall and CPU time of some batches, ns per message. */
+function spend(bench: ShardBench, batches: number): { wallNs: number; cpuNs: number } {
   const cpu = process.cpuUsage();
   const start = performance.now();
   for (let i = 0; i < batches; i++) bench.batch();
   const messages = batches * BATCH;
   const wallNs = ((performance.now() - start) * 1e6) / messages;
   const used = process.cpuUsage(cpu);
-  const cpuNs = ((used.user + used.system) * 1000) / messages;
-  return { wallNs, cpuNs, bytes: Math.max(0, process.memoryUsage().heapUsed - heap) / messages };
+  return { wallNs, cpuNs: ((used.user + used.system) * 1000) / messages };
+}
+
+/** Heap bytes per message: the median batch of those in which no collection got in between. */
+function allocation(bench: ShardBench): number {
+  const grown: number[] = [];
+  for (let i = 0; i < HEAP_BATCHES; i++) {
+    const before = process.memoryUsage().heapUsed;
+    bench.batch();
+    const bytes = process.memoryUsage().heapUsed - before;
+    if (bytes >= 0) grown.push(bytes / BATCH);
+  }
+  return median(grown);
 }
 
 const median = (values: number[]): number => [...values].sort((a, b) => a - b)[values.length >> 1]!;
 
-export async function benchShard(): Promise<BenchRow[]> {
-  const plain = new ShardBench('');
-  const full = new ShardBench(JSON.stringify({ velocity: tenWindows }));
-  for (let i = 0; i < WARM_BATCHES; i++) {
-    plain.batch();
-    full.batch();
-  }
-  const turns = Array.from(
-    { length: TURNS },
-    () => [spend(plain, BATCHES / TURNS), spend(full, BATCHES / TURNS)] as const,
+/** Snapshot of a program with the rules of the rules' benchmark; none of the active ones matches the messages. */
+function programWithRules(): string {
+  const rules = conditions.map(
+    (condition, i): SnapshotRule => ({
+      id: `rule_${i}`,
+      version: 1,
+      state: i < ACTIVE_RULES ? 'active' : 'shadow',
+      text: `when ${condition === TOO_OFTEN ? 'count("1h") >= 1000000' : condition} then decline 59 reason "suspected_fraud"`,
+    }),
   );
-  const of = (which: 0 | 1, what: 'wallNs' | 'cpuNs' | 'bytes'): number =>
-    median(turns.map((turn) => turn[which][what]));
+  const head = { id: 'bench', currency: 'BRL', product: 'credit', sandbox: false, tables: {}, controls: {} };
+  const made = makeSnapshot({ ...head, rules }, REVISION, { dialects: ['iso87-bcd'], knowsZone: () => true });
+  if (!made.ok) throw new Error(JSON.stringify(made.problems));
+  return made.text;
+}
+
+export async function benchShard(): Promise<BenchRow[]> {
+  const windows = JSON.stringify({ velocity: tenWindows });
+  const plain = new ShardBench('', '');
+  const limited = new ShardBench(windows, '');
+  const full = new ShardBench(windows, programWithRules());
+  const benches = [plain, limited, full];
+  for (let i = 0; i < WARM_BATCHES; i++) for (const bench of benches) bench.batch();
+  const turns = Array.from({ length: TURNS }, () => benches.map((bench) => spend(bench, BATCHES / TURNS)));
+  plain.check(0);
+  limited.check(0);
+  full.check(conditions.length);
+  const of = (which: number, what: 'wallNs' | 'cpuNs'): number => median(turns.map((turn) => turn[which]![what]));
+  const ratio = (which: number): string => median(turns.map((turn) => turn[which]!.cpuNs / turn[0]!.cpuNs)).toFixed(2);
   const row = (name: string, nsPerOp: number): BenchRow => ({ room: 'shard', name, nsPerOp, opsPerSec: 1e9 / nsPerOp });
+  const cpu = (name: string, which: number): BenchRow => ({
+    ...row(name, of(which, 'cpuNs')),
+    bytesPerOp: allocation(benches[which]!),
+  });
   return [
-    { ...row('whole turn per authorization, no disk, wall', of(0, 'wallNs')), bytesPerOp: of(0, 'bytes') },
-    row('whole turn per authorization, no disk, CPU', of(0, 'cpuNs')),
-    row('the same with 10 velocity windows, CPU', of(1, 'cpuNs')),
+    row('whole turn per authorization, no disk, wall', of(0, 'wallNs')),
+    cpu('whole turn per authorization, no disk, CPU', 0),
+    cpu(`the same with 10 velocity windows, CPU (${ratio(1)} times the plain one)`, 1),
+    cpu(`the same with 10 velocity windows and 25 rules, CPU (${ratio(2)} times the plain one)`, 2),
   ];
 }

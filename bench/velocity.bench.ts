@@ -26,16 +26,25 @@ const NOW = Date.UTC(2026, 4, 20, 12);
 const TABLE = 9;
 const ZONE = 'America/Sao_Paulo';
 
-const trailing = [600, 3600, 86_400, 7 * 86_400, 30 * 86_400].map((seconds) => ({ window: 'trailing', seconds }));
+const trailing = [
+  { window: 'trailing', seconds: 600 },
+  { window: 'trailing', seconds: 3600, name: '1h' },
+  { window: 'trailing', seconds: 86_400, name: '24h' },
+  { window: 'trailing', seconds: 7 * 86_400, name: '7d' },
+  { window: 'trailing', seconds: 30 * 86_400 },
+];
 const calendar = [
-  { window: 'day', zone: ZONE },
-  { window: 'week', zone: ZONE },
-  { window: 'month' },
+  { window: 'day', zone: ZONE, name: 'day' },
+  { window: 'week', zone: ZONE, name: 'week' },
+  { window: 'month', name: 'month' },
   { window: 'day', zone: ZONE, mcc: ['groceries', '5999'] },
   { window: 'month', channels: ['chip', 'contactless'] },
 ];
 const limited = (window: object): object => ({ ...window, amount: 1e12, count: 1_000_000 });
-/** Five windows of the calendar in two time zones, five trailing; none of the limits is ever reached. */
+/**
+ * Five windows of the calendar in two time zones, five trailing; none of the limits is ever reached. Names are those of the
+ * rules' benchmark.
+ */
 export const tenWindows = [...calendar, ...trailing].map(limited);
 
 function compile(clock: WindowClock, velocity: readonly object[]): CompiledControls {

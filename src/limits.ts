@@ -81,6 +81,14 @@ export const AMOUNT_MAX = 999_999_999_999;
  * because a checked addition that fails would stop the shard. */
 export const CREDIT_LIMIT_MAX = 100_000_000_000_000;
 export const CREDIT_BALANCE_MAX = 1_000_000_000_000_000;
+/** Days that the daily accrual catches up with in one run. */
+export const ACCRUAL_DAYS_BEHIND_MAX = 31;
+/** Accounts of a slice of the daily accrual: some 128 x 3 records of 100 bytes, about a millisecond of a shard's turn. */
+export const ACCRUAL_SLICE_ACCOUNTS = 128;
+/** How long one request for an accrual works, ms; the rest is for the next one. Below what proxies wait, 30 s. */
+export const ACCRUAL_REQUEST_MS = 15_000;
+/** Largest difference of a network's settlement that may be posted as rounding, minor units: nobody calls more than that tiny. */
+export const SETTLEMENT_ROUNDING_MAX = 1000;
 
 /** Accounts per shard: as many as cards, 24 bits. */
 export const ACCOUNTS_PER_SHARD_MAX = 2 ** 24 - 1;

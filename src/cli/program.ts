@@ -4,6 +4,7 @@
  */
 import { Command, CommanderError } from 'commander';
 import { ExitStatus } from '../errors.js';
+import { addAccrue } from './accrue.js';
 import { addClock } from './clock.js';
 import type { Run } from './command.js';
 import { addConfig } from './config-command.js';
@@ -38,6 +39,7 @@ const commands = [
   addIpm,
   addLoadtest,
   addMetrics,
+  addAccrue,
   addClock,
   addConfig,
   addDoctor,

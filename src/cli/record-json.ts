@@ -201,7 +201,7 @@ function inputObject(input: MessageInput): JsonObject {
 }
 
 /** Columns that hold a code, and their words. */
-const codeTables: Record<string, Readonly<Record<string, number>>> = { type: AccountType };
+const codeTables: Record<string, Readonly<Record<string, number>>> = { type: AccountType, entry: EntryKind };
 
 export function eventObject(shard: number, event: PlainEvent): JsonObject {
   const { kind, sequence, timeMs, ...rest } = event;
@@ -223,7 +223,6 @@ export function eventObject(shard: number, event: PlainEvent): JsonObject {
     object.changes = changeObjects(changes);
   }
   if (event.kind === EventKind.entryPosted) {
-    object.entry = codeName(EntryKind, event.entry);
     object.day = timeText(event.day * DAY_MS).slice(0, 10);
   }
   if (event.kind === EventKind.clearingPosted) {

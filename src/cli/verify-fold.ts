@@ -5,6 +5,7 @@
  *   per entry     its legs sum to zero (the fold asserts it)
  *   per account   held = what remains on its open holds
  *   per currency  debits = credits; memo 9100 = held amounts, 9199 = their contra; every component of the accounts = its control account
+ *   per row       what separate code sums up from the records' legs alone (verify-books.ts)
  *   per card      its number is in the vault (presence and shape of the row: no key is needed, nothing is decrypted)
  */
 import { applyEvent, applyMessage } from '../domain/apply.js';
@@ -15,6 +16,7 @@ import { HoldfastError } from '../errors.js';
 import type { Digest } from '../journal/types.js';
 import type { VerifyFold } from '../journal/verify.js';
 import type { Fingerprint } from '../vault/fingerprint.js';
+import { BooksOfRecords } from './verify-books.js';
 
 /** Looks a card's number up in the vault: what is wrong with its row, undefined when it is there and whole. */
 export type PanDefect = (fingerprint: Fingerprint) => string | undefined;
@@ -33,6 +35,7 @@ export class DomainFold implements VerifyFold {
   holdsOpen = 0;
   readonly #panDefect: PanDefect;
   #state = new ShardState(0);
+  #books = new BooksOfRecords();
 
   constructor(panDefect: PanDefect) {
     this.#panDefect = panDefect;
@@ -40,10 +43,12 @@ export class DomainFold implements VerifyFold {
 
   applyMessage(shard: number, event: MessageEvent): void {
     applyMessage(this.#of(shard), event);
+    this.#books.addMessage(event, violation(shard, event.sequence));
   }
 
   applyEvent(shard: number, event: PlainEvent): void {
     applyEvent(this.#of(shard), event);
+    this.#books.addEvent(event, violation(shard, event.sequence));
   }
 
   digest(shard: number): Digest {
@@ -52,17 +57,18 @@ export class DomainFold implements VerifyFold {
 
   finish(shard: number, sequence: number): void {
     const state = this.#of(shard);
-    const violated = (what: string): HoldfastError =>
-      new HoldfastError(
-        'invariant_violated',
-        `shard ${shard}, after sequence ${sequence}: ${what}`,
-        'keep the directory as it is and report it',
-      );
+    const violated = violation(shard, sequence);
     checkHolds(state, violated);
     checkLedger(state, violated);
+    this.#books.compare(state, violated);
     this.#checkCards(state, violated);
     this.#add(state);
-    this.#state = new ShardState(shard + 1);
+    this.#begin(shard + 1);
+  }
+
+  #begin(shard: number): void {
+    this.#state = new ShardState(shard);
+    this.#books = new BooksOfRecords();
   }
 
   totals(): Turnover {
@@ -76,7 +82,7 @@ export class DomainFold implements VerifyFold {
 
   /** The state of the shard under way: one at a time, so that a verification needs the memory of one shard. */
   #of(shard: number): ShardState {
-    if (this.#state.shard !== shard) this.#state = new ShardState(shard);
+    if (this.#state.shard !== shard) this.#begin(shard);
     return this.#state;
   }
 
@@ -105,7 +111,16 @@ export class DomainFold implements VerifyFold {
   }
 }
 
-type Violated = (what: string) => HoldfastError;
+export type Violated = (what: string) => HoldfastError;
+
+const violation =
+  (shard: number, sequence: number): Violated =>
+  (what) =>
+    new HoldfastError(
+      'invariant_violated',
+      `shard ${shard}, after sequence ${sequence}: ${what}`,
+      'keep the directory as it is and report it',
+    );
 
 function checkHolds({ accounts, holds }: ShardState, violated: Violated): void {
   const remaining = new Float64Array(accounts.count);

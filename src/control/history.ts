@@ -99,6 +99,7 @@ export function previousOf(record: JournalRecord, chain: 'account' | 'card'): nu
     case EventKind.accountUpdated:
     case EventKind.cardCreated:
     case EventKind.payment:
+    case EventKind.statementClosed:
       return chain === 'account' ? event.previousOfAccount : 0;
     case EventKind.cardUpdated:
     case EventKind.notDelivered:

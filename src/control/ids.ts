@@ -1,10 +1,10 @@
 /**
- * Ids of things that are one journal record: payments, ledger entries, elements of authorizations. They are the encrypted
+ * Ids of things that are one journal record: payments, ledger entries, disputes, statements, elements of authorizations. They are the encrypted
  * position of the record (vault/public-ids.ts) under a prefix of their own.
  */
 import type { ControlContext } from './context.js';
 
-export type EventPrefix = 'pay' | 'entry' | 'elem';
+export type EventPrefix = 'pay' | 'entry' | 'disp' | 'stmt' | 'elem';
 
 export function eventId(context: ControlContext, prefix: EventPrefix, shard: number, sequence: number): string {
   return prefix + context.ids.encode('evt', shard, sequence).slice('evt'.length);

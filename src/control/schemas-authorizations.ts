@@ -11,8 +11,20 @@ const text = z.string().nullable();
 const minor = z.int();
 
 const postings = z
-  .array(z.object({ account: z.string(), name: z.string(), debit: minor, credit: minor }))
-  .describe('Legs of the ledger entry; debits and credits are equal.');
+  .array(
+    z.object({
+      account: z.string(),
+      name: z.string(),
+      debit: minor,
+      credit: minor,
+      currency: z.string().optional().describe('Of an entry that may cross currencies.'),
+      settlement: z
+        .object({ network: z.int(), settlement_date: z.string(), cycle: z.int() })
+        .optional()
+        .describe('The settlement of a network that the leg belongs to.'),
+    }),
+  )
+  .describe('Legs of the ledger entry; debits and credits are equal in each currency.');
 
 /** Where a clearing record stands, and how it was matched. */
 const clearingPlace = {
@@ -226,7 +238,7 @@ export const entry = z
   .object({
     object: z.literal('entry'),
     id: z.string(),
-    account: z.string(),
+    account: text.describe('Null of an entry with a network: settlement, network_fee.'),
     type: z
       .enum(entryTypes)
       .describe(
@@ -234,10 +246,15 @@ export const entry = z
       ),
     amount: minor.describe('Change of the posted balance: positive when the cardholder owes more.'),
     currency: z.string(),
-    balance_after: minor.describe('Posted balance after this entry.'),
+    balance_after: minor
+      .nullable()
+      .describe('Posted balance after this entry; null where the entry is read by itself.'),
     reference: text.describe(
       "Of a payment, and of an entry that no message made; of a clearing record the acquirer's.",
     ),
+    date: text.describe('Day that an entry which no message made counts for.'),
+    note: text,
+    related: text.describe('Id of the entry that this one takes back or goes on from.'),
     source: z
       .object({ authorization: text, element: z.string(), mti: text, rrn: text, stan: text })
       .nullable()

@@ -22,6 +22,8 @@ const holdLifeRow = z.strictObject({
   except_conditions: z.array(twoDigits).optional(),
 });
 
+const yearly = z.int().min(0).max(100_000);
+
 export const programTables = z
   .strictObject({
     hold_life: z.array(holdLifeRow).max(HOLD_LIFE_ROWS_MAX).describe('The first row that fits; the last fits all.'),
@@ -48,6 +50,16 @@ export const programTables = z
         basis_points: z.int().min(0).max(10_000),
         maximum: minorUnits.optional(),
       }),
+    }),
+    interest: z
+      .strictObject({ purchases: yearly, cash: yearly, fees: yearly })
+      .describe('Basis points a year on what is owed of each kind, by days of 365.'),
+    statement: z.strictObject({
+      day: z.union([z.int().min(1).max(28), z.enum(['spread', 'none'])]).describe('Day of the month.'),
+      due_days: z.int().min(0).max(60),
+      minimum_basis_points: z.int().min(0).max(10_000),
+      minimum_amount: minorUnits,
+      monthly_fee: minorUnits,
     }),
   })
   .meta({ id: 'ProgramTables' });

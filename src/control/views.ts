@@ -142,7 +142,17 @@ const refusals: Record<Refusal, { code: ProblemCode; detail: string }> = {
   card_status_final: { code: 'card_status_final', detail: 'Lost, stolen and closed cards keep their status.' },
   not_a_card: { code: 'not_a_card', detail: 'A network token stands for a card; ask for this of the card.' },
   currency_mismatch: { code: 'currency_mismatch', detail: 'The currency is not that of the account.' },
-  reference_exists: { code: 'reference_exists', detail: 'A payment with this reference exists on the account.' },
+  reference_exists: { code: 'reference_exists', detail: 'A payment or an entry of this kind has this reference.' },
+  entry_not_found: { code: 'not_found', detail: 'There is no such object.' },
+  already_reversed: { code: 'already_reversed', detail: 'It was taken back before.' },
+  balance_too_low: { code: 'balance_too_low', detail: 'The account has less than that.' },
+  nothing_owed: { code: 'nothing_owed', detail: 'The account owes nothing.' },
+  account_charged_off: { code: 'account_charged_off', detail: 'What the account owed was charged off.' },
+  dispute_step_refused: { code: 'dispute_step_refused', detail: 'The dispute does not stand where this step begins.' },
+  day_out_of_range: {
+    code: 'day_out_of_range',
+    detail: 'The accrual is past that day, or far behind it, or it has not begun.',
+  },
   amount_out_of_range: { code: 'amount_out_of_range', detail: 'A balance would leave the safe range.' },
   capacity_exceeded: { code: 'capacity_exceeded', detail: 'The shard has no room for more; raise its limits.' },
   idempotency_mismatch: {

@@ -5,7 +5,7 @@
  *
  *   f64  0 credit limit · 1 posted · 2 held · 3 newest record · 4 created, ms
  *   u32  10 currency | program << 16 · 11 status | type << 8 | length of the id << 16 · 12 place of the id in the arena
- *        13 newest linked card's slot + 1 (derived) · 14-15 free
+ *        13 newest linked card's slot + 1 (derived) · 14 carry of interest · 15 free
  *
  * If you add a value here, also: take it into the digest in `#enter` and where it changes, and raise BLOCK_VERSION.
  */
@@ -22,7 +22,17 @@ import { Table } from './tables.js';
 
 const PARTS = COMPONENTS.length;
 
-const Field = { id: 1, idLength: 2, creditLimit: 3, held: 4, facts: 5, created: 6, newest: 7, component: 16 } as const;
+const Field = {
+  id: 1,
+  idLength: 2,
+  creditLimit: 3,
+  held: 4,
+  facts: 5,
+  created: 6,
+  newest: 7,
+  carry: 8,
+  component: 16,
+} as const;
 
 /** 8-byte words of a row. */
 const LIMIT = 0;
@@ -35,10 +45,12 @@ const KIND = 10;
 const STATUS = 11;
 const ID_AT = 12;
 const FIRST_CARD = 13;
+const CARRY = 14;
 
 const ID_CHARACTERS_MAX = 64;
-/** Version 2 had the components of the posted balance only. */
-const BLOCK_VERSION = 3;
+/** Version 2 had the components of the posted balance only, version 3 no credit loss. */
+const BLOCK_VERSION = 4;
+const PARTS_OF_VERSION: Readonly<Record<number, number>> = { 2: POSTED_COMPONENTS, 3: 7, [BLOCK_VERSION]: PARTS };
 /** Most bytes of a block: version, and per row the row, its components, its id with a length. */
 export const ACCOUNT_BLOCK_BYTES_MAX = 1 + BLOCK_ROWS * (ROW_BYTES + 8 * PARTS + 1 + ID_CHARACTERS_MAX);
 const ID_SEED = 0x1b56c4e9;
@@ -222,6 +234,20 @@ export class AccountTable {
     this.dirty.pushRow(slot);
   }
 
+  /** Interest that is less than a minor unit so far, INTEREST_UNITS to the minor unit (ledger/interest.ts). */
+  interestCarry(slot: number): number {
+    return this.#data.u32(slot, CARRY);
+  }
+
+  setInterestCarry(slot: number, carry: number): void {
+    const before = this.interestCarry(slot);
+    this.#data.setU32(slot, CARRY, carry);
+    // Zero is taken as "not there", as of the younger components.
+    if (before !== 0) this.#digest.remove(Table.account, slot, Field.carry, before);
+    if (carry !== 0) this.#digest.add(Table.account, slot, Field.carry, carry);
+    this.dirty.pushRow(slot);
+  }
+
   /** Makes room for a slot. */
   reserve(slot: number): void {
     this.#data.reserve(slot);
@@ -253,12 +279,8 @@ export class AccountTable {
 
   /** Takes a block of a checkpoint into empty slots. */
   readBlock(block: number, cursor: RowCursor): void {
-    const version = cursor.u8();
-    const parts = version === 2 ? POSTED_COMPONENTS : PARTS;
-    assert(
-      version === 2 || version === BLOCK_VERSION,
-      `account block ${block} has a version this release does not know`,
-    );
+    const parts = PARTS_OF_VERSION[cursor.u8()] ?? 0;
+    assert(parts > 0, `account block ${block} has a version this release does not know`);
     const rows = 1 << this.#blockBits;
     const rowsAt = cursor.at;
     cursor.at += rows * ROW_BYTES;
@@ -317,6 +339,7 @@ export class AccountTable {
     digest.add(Table.account, slot, Field.facts, this.#facts(slot));
     digest.add(Table.account, slot, Field.created, this.createdMs(slot));
     digest.add(Table.account, slot, Field.newest, this.newest(slot));
+    if (this.interestCarry(slot) !== 0) digest.add(Table.account, slot, Field.carry, this.interestCarry(slot));
     for (let i = 0; i < PARTS; i++) {
       const value = this.component(slot, i);
       // Zero is taken as "not there" of those that came later, so that directories of earlier releases keep their digest.

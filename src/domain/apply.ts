@@ -18,6 +18,7 @@ import type {
 } from './events.js';
 import { entryHash, hash64, keyHash64 } from './key-hash.js';
 import { component } from './ledger/chart.js';
+import { EntryKind } from './ledger/entry-kinds.js';
 import { Postings } from './ledger/postings.js';
 import { isAdvice } from './message.js';
 import { addMoney } from './money.js';
@@ -132,6 +133,12 @@ export function applyEvent(state: ShardState, event: PlainEvent): void {
     case EventKind.controlsSet:
       setControls(state, event);
       return;
+    case EventKind.accrualMarked:
+      state.markAccrual(event);
+      return;
+    case EventKind.statementClosed:
+      state.accounts.advance(event.accountSlot, event.sequence);
+      return;
     case EventKind.unknownCardCount:
     case EventKind.totalsCompared:
       return;
@@ -211,6 +218,8 @@ function postEntry(state: ShardState, event: EntryPosted): void {
   if (cardSlot >= 0) state.cards.advance(cardSlot, sequence);
   const fresh = accountSlot >= 0 && state.accounts.advance(accountSlot, sequence);
   postEntryLegs(state, sequence, accountSlot, entry, fresh);
+  if (fresh && event.entry === EntryKind.interestAccrued) state.accounts.setInterestCarry(accountSlot, event.carry);
+  if (event.reference === '') return;
   const hash = entryHash(event);
   state.references.add(hash.high, hash.low, sequence);
 }
@@ -228,7 +237,8 @@ function postClearing(state: ShardState, event: ClearingPosted): void {
   postEntryLegs(state, sequence, accountSlot, event.legs, fresh);
   if (event.changes.length > 0) {
     changes.unpack(event.changes, 0, event.changes.length);
-    state.velocity.apply(changes, event.timeMs, sequence);
+    // As with expiries: the record does not say by which time windows counted.
+    state.velocity.apply(changes, 0, sequence);
   }
 }
 

@@ -32,6 +32,10 @@ export const EventKind = {
   entryPosted: 15,
   /** A record of a clearing file was posted. */
   clearingPosted: 16,
+  /** The daily accrual has done the accounts up to a slot. */
+  accrualMarked: 17,
+  /** A statement of an account was closed. */
+  statementClosed: 18,
 } as const;
 export type EventKind = (typeof EventKind)[keyof typeof EventKind];
 

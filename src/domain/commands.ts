@@ -7,6 +7,7 @@ import type { AccountStatus, AccountType, CardStatus } from './codes.js';
 import type { FieldValue } from './compare-totals.js';
 import type { ControlLevel } from './controls/spec.js';
 import type { Fingerprint } from './events.js';
+import type { DisputeStep, StepTaken } from './ledger/dispute-steps.js';
 import type { RevisionStats } from './rule-stats.js';
 import type { TotalsKey } from './totals.js';
 import type { WindowUnit } from './velocity/windows.js';
@@ -108,6 +109,135 @@ export interface PostPayment {
   idempotency?: IdempotencyTag;
 }
 
+/** An amount above zero that an account is debited or credited with. */
+interface AccountAmount {
+  account: string;
+  amount: number;
+  /** ISO 4217 numeric: the account's. */
+  currency: number;
+  /** Unique per account and kind of entry. */
+  reference: string;
+  idempotency?: IdempotencyTag;
+}
+
+export interface ChargeFee extends AccountAmount {
+  op: 'fee';
+  note: string;
+}
+
+/** Takes a fee back in full, once. */
+export interface WaiveFee {
+  op: 'waive_fee';
+  /** Of the fee's entry. */
+  sequence: number;
+  note: string;
+  idempotency?: IdempotencyTag;
+}
+
+/** Takes a payment back in full, once. */
+export interface ReturnPayment {
+  op: 'return_payment';
+  /** Of the payment. */
+  sequence: number;
+  /** Fee for it, minor units; 0 for none. */
+  fee: number;
+  note: string;
+  idempotency?: IdempotencyTag;
+}
+
+/** Pays out what the account has in credit beyond what it owes. */
+export interface RefundCredit extends AccountAmount {
+  op: 'refund_credit';
+}
+
+/** All that the account owes becomes a loss, and the account is closed. */
+export interface ChargeOff {
+  op: 'charge_off';
+  account: string;
+  reference: string;
+  note: string;
+  idempotency?: IdempotencyTag;
+}
+
+/** Money for what was charged off. */
+export interface Recover extends AccountAmount {
+  op: 'recovery';
+}
+
+/** Money that a network took or paid for one settlement. */
+export interface Settle {
+  op: 'settlement';
+  /** Sub-account (ledger/sub-account.ts). */
+  sub: number;
+  /** ISO 4217 numeric. */
+  currency: number;
+  /** Minor units; above zero we paid, below zero we got. */
+  amount: number;
+  /** Balance of the sub-account over all shards before it, C positive: what we owe. */
+  owed: number;
+  /** A difference up to this, from 0, goes to 5900; a larger one stays on the sub-account. */
+  roundingMax: number;
+  /** Unique in the book. */
+  reference: string;
+  idempotency?: IdempotencyTag;
+}
+
+export interface NetworkFee {
+  op: 'network_fee';
+  sub: number;
+  currency: number;
+  /** Minor units; above zero the network takes it, below zero it gives it. */
+  amount: number;
+  /** Unique in the book. */
+  reference: string;
+  note: string;
+  idempotency?: IdempotencyTag;
+}
+
+/** Begins a dispute with the provisional credit. */
+export interface OpenDispute extends AccountAmount {
+  op: 'open_dispute';
+  /** The card that was used, -1 when none is named. */
+  cardSlot: number;
+  /** Sequence of the authorization or entry that is disputed. */
+  relatedSequence: number;
+  note: string;
+}
+
+/** Takes the next step of a dispute. */
+export interface StepDispute {
+  op: 'dispute_step';
+  /** Of the provisional credit. */
+  sequence: number;
+  step: DisputeStep;
+  /** What the network settles, for a chargeback and a second presentment; amounts are minor units of its currency, from zero. */
+  settled?: { sub: number; currency: number; amount: number; interchange: number };
+  note: string;
+  idempotency?: IdempotencyTag;
+}
+
+/** The next slice of the daily accrual. */
+export interface Accrue {
+  op: 'accrue';
+  /** Days since 1970-01-01. */
+  day: number;
+  /** Accounts of the slice at most. */
+  limit: number;
+}
+
+/** What decide-entry.ts decides. */
+export type EntryCommand =
+  | ChargeFee
+  | WaiveFee
+  | ReturnPayment
+  | RefundCredit
+  | ChargeOff
+  | Recover
+  | Settle
+  | NetworkFee
+  | OpenDispute
+  | StepDispute;
+
 /**
  * Binds an idempotency key to one body, in the shard that owns the key, before anything is done under it. A key that is
  * bound to another body is refused as `idempotency_mismatch`.
@@ -170,9 +300,17 @@ export interface Clear {
 }
 
 /** What decide-command.ts decides. */
-export type Change = CreateAccount | UpdateAccount | CreateCard | CreateAlias | UpdateCard | ImportRows | PostPayment;
+export type Change =
+  | CreateAccount
+  | UpdateAccount
+  | CreateCard
+  | CreateAlias
+  | UpdateCard
+  | ImportRows
+  | PostPayment
+  | EntryCommand;
 
-export type Command = Change | Clear | ApplyProgram | ClaimKey | KeepAnswer | ExpireHold | CompareTotals;
+export type Command = Change | Clear | Accrue | ApplyProgram | ClaimKey | KeepAnswer | ExpireHold | CompareTotals;
 
 export type Refusal =
   | 'account_exists'
@@ -184,6 +322,13 @@ export type Refusal =
   | 'not_a_card'
   | 'currency_mismatch'
   | 'reference_exists'
+  | 'entry_not_found'
+  | 'already_reversed'
+  | 'balance_too_low'
+  | 'nothing_owed'
+  | 'account_charged_off'
+  | 'dispute_step_refused'
+  | 'day_out_of_range'
   | 'amount_out_of_range'
   | 'capacity_exceeded'
   | 'idempotency_mismatch'
@@ -240,17 +385,40 @@ export interface CardView {
 }
 
 export type CommandResult =
-  | { ok: true; sequence: number; replayed?: boolean; account?: AccountView; card?: CardView; balanceAfter?: number }
+  | {
+      ok: true;
+      sequence: number;
+      replayed?: boolean;
+      account?: AccountView;
+      card?: CardView;
+      balanceAfter?: number;
+      /** Of the fee for a returned payment. */
+      feeSequence?: number;
+      /** What a settlement left on its sub-account, C positive. */
+      remaining?: number;
+    }
   | {
       ok: true;
       sequence: number;
       imported: { accounts: number; cards: number; refused: { row: number; code: Refusal }[] };
     }
+  | { ok: true; sequence: number; accrued: AccruedSlice }
   | { ok: true; sequence: number; claim: KeyClaim }
   /** One answer per record, in their order. */
   | { ok: true; sequence: number; cleared: ClearingAnswer[] }
   | { ok: true; sequence: number; compared: { equal: boolean; day: number; ours: FieldValue[] } }
   | { ok: false; code: Refusal; detail?: string };
+
+/** What a slice of the daily accrual did. */
+export interface AccruedSlice {
+  /** The day it was for, days since 1970-01-01: one before the asked one while that was not finished. */
+  day: number;
+  /** True when every account is done for the asked day. */
+  isDone: boolean;
+  accounts: number;
+  entries: number;
+  statements: number;
+}
 
 /** A claimed idempotency key. */
 export interface KeyClaim {
@@ -287,6 +455,8 @@ export type Read =
   | { op: 'outcome'; idempotency: IdempotencyTag }
   /** Revisions of the programs that the shard decides with. */
   | { op: 'programs' }
+  /** Steps of the dispute that begins at the sequence. */
+  | { op: 'dispute'; accountSlot: number; sequence: number }
   | AcquirerTotals
   /** Statistics of the rules of a program, for its revisions above `after`, at most REVISION_STATS_PER_READ of them. */
   | { op: 'rule_stats'; program: number; after: number }
@@ -305,6 +475,7 @@ export type ReadResult =
   | { ok: true; stageTimes: StageTimesView }
   | { ok: true; outcome: CommandResult | null }
   | { ok: true; programs: { program: number; revision: number }[] }
+  | { ok: true; steps: StepTaken[] }
   | { ok: true; ruleStats: RevisionStats[] }
   | { ok: true; totals: LedgerTotal[] }
   /** A row of totals (totals-table.ts); undefined when that date is not kept. */

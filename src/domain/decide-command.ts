@@ -17,19 +17,21 @@ import type {
   UpdateAccount,
   UpdateCard,
 } from './commands.js';
+import { type CommandContext, type Commit, refuse } from './commit.js';
 import { currencyExponent } from './currencies.js';
-import type { PlainEvent, Posting } from './events.js';
+import { decideEntry } from './decide-entry.js';
+import type { PlainEvent } from './events.js';
 import { hash64 } from './key-hash.js';
+import { balancesOf } from './ledger/balances.js';
+import { paymentLegs } from './ledger/entries.js';
 import { isAmount } from './money.js';
 import type { ShardState } from './shard-state.js';
 import { accountOwner, cardOwner } from './velocity/counter-changes.js';
 import { accountView, cardView } from './views.js';
 
-/** Sets `event.sequence`, appends the event to the journal and applies it before it returns. */
-export type Commit = (event: PlainEvent) => void;
-
 /** Decides and carries out one command. The idempotency tag is the shard's business: see `ShardState.idempotency`. */
-export function decideCommand(state: ShardState, command: Change, nowMs: number, commit: Commit): CommandResult {
+export function decideCommand(context: CommandContext, command: Change, nowMs: number, commit: Commit): CommandResult {
+  const { state } = context;
   switch (command.op) {
     case 'create_account':
       return createAccount(state, command, nowMs, commit);
@@ -45,11 +47,9 @@ export function decideCommand(state: ShardState, command: Change, nowMs: number,
       return importRows(state, command, nowMs, commit);
     case 'payment':
       return postPayment(state, command, nowMs, commit);
+    default:
+      return decideEntry(context, command, nowMs, commit);
   }
-}
-
-function refuse(code: Refusal, detail?: string): CommandResult {
-  return detail === undefined ? { ok: false, code } : { ok: false, code, detail };
 }
 
 /** Controls that were checked under a revision of their program that the shard has not got yet. */
@@ -295,13 +295,6 @@ function importRows(state: ShardState, command: ImportRows, nowMs: number, commi
   return { ok: true, sequence, imported };
 }
 
-/** Receivables in the order in which a payment settles them: interest, fees, cash, purchases. */
-const WATERFALL = [1130, 1120, 1110, 1100] as const;
-const COMPONENT_OF = { 1100: 0, 1110: 1, 1120: 2, 1130: 3 } as const;
-const PAYMENTS_BANK = 1310;
-const PAYMENTS_IN_TRANSIT = 2300;
-const CREDIT_BALANCES = 2200;
-
 /** A payment is taken whatever the account's status: a closed account may still owe. */
 function postPayment(state: ShardState, command: PostPayment, nowMs: number, commit: Commit): CommandResult {
   const { accounts } = state;
@@ -327,7 +320,7 @@ function postPayment(state: ShardState, command: PostPayment, nowMs: number, com
     amount,
     currency,
     reference,
-    postings: paymentPostings(state, accountSlot, amount),
+    postings: paymentLegs(balancesOf(accounts, accountSlot), amount),
     previousOfAccount: accounts.newest(accountSlot),
   };
   commit(event);
@@ -337,23 +330,4 @@ function postPayment(state: ShardState, command: PostPayment, nowMs: number, com
     account: accountView(state, accountSlot),
     balanceAfter: accounts.posted(accountSlot),
   };
-}
-
-/** Received: D bank, C in transit. Applied: D in transit, C what is owed in waterfall order, the rest in credit. */
-function paymentPostings(state: ShardState, accountSlot: number, amount: number): Posting[] {
-  const postings: Posting[] = [
-    { glAccount: PAYMENTS_BANK, amount },
-    { glAccount: PAYMENTS_IN_TRANSIT, amount: -amount },
-    { glAccount: PAYMENTS_IN_TRANSIT, amount },
-  ];
-  let rest = amount;
-  for (const glAccount of WATERFALL) {
-    const owed = Math.max(0, state.accounts.component(accountSlot, COMPONENT_OF[glAccount]));
-    const part = Math.min(rest, owed);
-    if (part === 0) continue;
-    postings.push({ glAccount, amount: -part });
-    rest -= part;
-  }
-  if (rest > 0) postings.push({ glAccount: CREDIT_BALANCES, amount: -rest });
-  return postings;
 }

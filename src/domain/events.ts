@@ -78,7 +78,7 @@ export class MessageEvent {
   programRevision = 0;
   /** Active rule that declined, by its place in the snapshot; -1 without. */
   decidingRule = -1;
-  /** Rules asked (0 when none were), and a bit per rule that matched. */
+  /** Rules asked (0 when none were), and a bit per rule that matched; what stands behind those asked means nothing. */
   rulesAsked = 0;
   readonly ruleBits = new Uint8Array(RULE_BITS_BYTES);
   /** The control that refused: FINDING_NUMBERS numbers when `findingCount` is that, none when it is 0. */
@@ -268,10 +268,17 @@ export interface EntryPosted extends EventHead {
   cardSlot: number;
   /** Day that the entry counts for, days since 1970-01-01. */
   day: number;
-  /** Names the entry within its kind and its account (of an entry without one: within the book): what was posted is not posted again. */
+  /**
+   * Names the entry within its kind and its account (of an entry without one: within the book): what was posted is not posted again.
+   * '' of an entry of the daily accrual, which has another bar (AccrualMarked).
+   */
   reference: string;
   /** Sequence of the record that the entry takes back, resolves or goes on from; 0 for none. */
   relatedSequence: number;
+  /** What people say about it, such as the reason of a dispute; '' without. Holds no card number. */
+  note: string;
+  /** Interest that is less than a minor unit after an accrual, INTEREST_UNITS to the minor unit (ledger/interest.ts); else 0. */
+  carry: number;
   /** Balanced per currency: the sum of amounts is zero. */
   legs: EntryLeg[];
   /** 0 without an account. */
@@ -319,6 +326,28 @@ export interface ClearingPosted extends EventHead {
   previousOfAccount: number;
   /** 0 without a card. */
   previousOfCard: number;
+}
+
+/** Stands behind the entries of a slice of the daily accrual, in their frame. */
+export interface AccrualMarked extends EventHead {
+  kind: typeof EventKind.accrualMarked;
+  /** Days since 1970-01-01. */
+  day: number;
+  /** Accounts below this slot are done for the day. */
+  nextSlot: number;
+}
+
+export interface StatementClosed extends EventHead {
+  kind: typeof EventKind.statementClosed;
+  accountSlot: number;
+  /** Its day, days since 1970-01-01: the last one on it. */
+  day: number;
+  /** Posted balance, minor units of the account's currency. */
+  balance: number;
+  minimumDue: number;
+  /** Days since 1970-01-01. */
+  dueDay: number;
+  previousOfAccount: number;
 }
 
 export interface PaymentPosted extends EventHead {
@@ -412,6 +441,8 @@ export interface TotalsCompared extends EventHead, TotalsKey {
 export type PlainEvent =
   | ClearingPosted
   | EntryPosted
+  | AccrualMarked
+  | StatementClosed
   | TotalsCompared
   | HoldExpired
   | ProgramApplied

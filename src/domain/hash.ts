@@ -15,11 +15,16 @@ export function mixWord(hash: number, word: number): number {
 
 /** Spreads every bit of the hash over the word; the result is unsigned. */
 export function finishHash(hash: number): number {
+  return spreadHash(hash) >>> 0;
+}
+
+/** As `finishHash`, signed: an unsigned word beyond 2^31 is an object on the heap wherever it is handed on. */
+export function spreadHash(hash: number): number {
   let h = hash ^ (hash >>> 16);
   h = Math.imul(h, 0x85ebca6b);
   h ^= h >>> 13;
   h = Math.imul(h, 0xc2b2ae35);
-  return (h ^ (h >>> 16)) >>> 0;
+  return h ^ (h >>> 16);
 }
 
 /** Takes a safe integer into the running hash: low word, then high word. */

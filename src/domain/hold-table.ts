@@ -11,7 +11,7 @@
 import { assert } from '../errors.js';
 import { DirtyList, type RowCursor } from './columns.js';
 import type { StateDigest } from './digest.js';
-import { finishHash, mixInteger } from './hash.js';
+import { mixInteger, spreadHash } from './hash.js';
 import { HoldQueue } from './hold-queue.js';
 import { addMoney } from './money.js';
 import { BLOCK_BITS, ROW_BYTES, Rows } from './rows.js';
@@ -43,7 +43,7 @@ const FLAGS = 15;
 
 const BLOCK_VERSION = 2;
 
-const hashOf = (sequence: number): number => finishHash(mixInteger(0x3c6ef372, sequence));
+const hashOf = (sequence: number): number => spreadHash(mixInteger(0x3c6ef372, sequence));
 
 export class HoldTable {
   readonly #data = new Rows();

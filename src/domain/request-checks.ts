@@ -9,7 +9,7 @@
 import { Reason, Response, responseCode, Step, Verdict } from './codes.js';
 import type { CompiledControls } from './controls/compile.js';
 import type { ControlBook } from './controls/control-book.js';
-import { ControlsCheck } from './controls/controls-check.js';
+import { type ControlSide, ControlsCheck } from './controls/controls-check.js';
 import { ControlFacts } from './controls/facts.js';
 import { ControlLevel } from './controls/spec.js';
 import { ControlKind, defaultControlResponses } from './controls/verdict.js';
@@ -147,14 +147,8 @@ export class RequestChecks {
     this.#check.read();
     out.cardReadings = card.controls?.windows.length ?? 0;
     out.accountReadings = account.controls?.windows.length ?? 0;
-    let at = 0;
-    for (const side of [card, account]) {
-      const windows = side.controls?.windows.length ?? 0;
-      for (let i = 0; i < windows; i++, at += 2) {
-        out.readings[at] = side.amounts[i]!;
-        out.readings[at + 1] = side.counts[i]!;
-      }
-    }
+    keepSide(out.readings, 0, card, out.cardReadings);
+    keepSide(out.readings, out.cardReadings, account, out.accountReadings);
   }
 
   #fillRuleFacts(out: MessageEvent, names: readonly string[]): void {
@@ -183,11 +177,15 @@ export class RequestChecks {
   }
 }
 
-function keepMatches(out: MessageEvent, rules: RuleSet): void {
-  out.rulesAsked = rules.size;
-  const { ruleBits } = out;
-  const { matched } = rules;
-  for (let i = 0; i < ruleBits.length; i++) {
-    ruleBits[i] = i >>> 2 < matched.length ? (matched[i >>> 2]! >>> ((i & 3) * 8)) & 0xff : 0;
+function keepSide(readings: Float64Array, first: number, { amounts, counts }: ControlSide, windows: number): void {
+  for (let i = 0; i < windows; i++) {
+    readings[(first + i) * 2] = amounts[i]!;
+    readings[(first + i) * 2 + 1] = counts[i]!;
   }
+}
+
+function keepMatches(out: MessageEvent, rules: RuleSet): void {
+  const { size, matched } = rules;
+  out.rulesAsked = size;
+  for (let i = 0; i * 8 < size; i++) out.ruleBits[i] = matched[i >>> 2]! >>> ((i & 3) * 8);
 }

@@ -45,6 +45,8 @@ interface StatsRow {
 const NO_RULES = new Float64Array(0);
 
 export class RuleStats extends KeyedRows<StatsRow> {
+  /** The row that was counted in last: most accounts of a shard have one program. */
+  #latest: StatsRow | undefined;
   readonly #digest: StateDigest;
   /** By program: the newest revision that was looked at for what is too old. */
   readonly #newestRevision: number[] = [];
@@ -61,7 +63,8 @@ export class RuleStats extends KeyedRows<StatsRow> {
     const { rulesAsked, ruleBits, decidingRule, sequence } = event;
     if (event.programRevision > (this.#newestRevision[program] ?? 0)) this.#forget(program, event);
     const key = program * REVISIONS_MAX + event.programRevision;
-    const row = this.row(key) ?? this.#add(key);
+    const row = this.#latest?.key === key ? this.#latest : (this.row(key) ?? this.#add(key));
+    this.#latest = row;
     if (sequence <= row.newest) return;
     row.newest = sequence;
     if (rulesAsked > row.rules) this.#size(row, rulesAsked);

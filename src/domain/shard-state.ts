@@ -29,7 +29,9 @@ import { TextTable } from './text-table.js';
 import { TotalsTable } from './totals-table.js';
 import { VelocityTable } from './velocity/velocity-table.js';
 
-const COUNTERS_VERSION = 1;
+/** Version 1 had no accrual. */
+const COUNTERS_VERSION = 2;
+const COUNTERS_BYTES = [0, 17, 41] as const;
 
 export class ShardState {
   readonly shard: number;
@@ -56,6 +58,10 @@ export class ShardState {
   readonly totals = new TotalsTable(this.digest);
 
   #tombstones = 0;
+  /** The day of the daily accrual, the slot from which its accounts are not done, and the sequence that said so. */
+  #accrualDay = 0;
+  #accrualNext = 0;
+  #accrualNewest = 0;
   #countersNewest = 0;
   #countersDirty = false;
   #countersPass = false;
@@ -87,6 +93,17 @@ export class ShardState {
   /** Tombstones of early reversals recorded since the shard began. */
   get tombstones(): number {
     return this.#tombstones;
+  }
+
+  /** How far the daily accrual is: accounts below `nextSlot` are done for `day` (days since 1970-01-01; 0: it never ran). */
+  get accrual(): { day: number; nextSlot: number } {
+    return { day: this.#accrualDay, nextSlot: this.#accrualNext };
+  }
+
+  markAccrual({ day, nextSlot, sequence }: { day: number; nextSlot: number; sequence: number }): void {
+    if (sequence <= this.#accrualNewest) return;
+    this.#setAccrual(day, nextSlot, sequence);
+    this.#countersDirty = true;
   }
 
   get holdsOpen(): number {
@@ -229,6 +246,9 @@ export class ShardState {
         cursor.putU8(COUNTERS_VERSION);
         cursor.putF64(this.#tombstones);
         cursor.putF64(this.#countersNewest);
+        cursor.putF64(this.#accrualDay);
+        cursor.putF64(this.#accrualNext);
+        cursor.putF64(this.#accrualNewest);
         return cursor.at - at;
     }
   }
@@ -287,11 +307,7 @@ export class ShardState {
         this.totals.readRow(key, cursor);
         break;
       case Table.counters:
-        assert(
-          cursor.u8() === COUNTERS_VERSION && length === 17,
-          'counters row is of a version this release does not know',
-        );
-        this.#setCounters(cursor.f64(), cursor.f64());
+        this.#readCounters(cursor, length);
         break;
     }
     assert(cursor.at - at === length, `entry ${key} of table ${table} has ${length} bytes, read ${cursor.at - at}`);
@@ -313,6 +329,28 @@ export class ShardState {
       slots.push(link - 1);
     }
     return slots.sort((a, b) => a - b);
+  }
+
+  #readCounters(cursor: RowCursor, length: number): void {
+    const version = cursor.u8();
+    assert(
+      (version === 1 || version === COUNTERS_VERSION) && length === COUNTERS_BYTES[version],
+      'counters row is of a version this release does not know',
+    );
+    this.#setCounters(cursor.f64(), cursor.f64());
+    if (version > 1) this.#setAccrual(cursor.f64(), cursor.f64(), cursor.f64());
+  }
+
+  /** Zero is taken as "not there", so that directories without an accrual keep their digest. */
+  #setAccrual(day: number, nextSlot: number, newest: number): void {
+    const before = [this.#accrualDay, this.#accrualNext, this.#accrualNewest];
+    [day, nextSlot, newest].forEach((value, place) => {
+      if (before[place] !== 0) this.digest.remove(Table.counters, 0, 3 + place, before[place]!);
+      if (value !== 0) this.digest.add(Table.counters, 0, 3 + place, value);
+    });
+    this.#accrualDay = day;
+    this.#accrualNext = nextSlot;
+    this.#accrualNewest = newest;
   }
 
   #setCounters(tombstones: number, newest: number): void {

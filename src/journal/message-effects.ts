@@ -7,7 +7,7 @@
  */
 import { type MessageEvent, READINGS_MAX, RULE_BITS_BYTES } from '../domain/events.js';
 import { POSTINGS_MAX } from '../domain/ledger/postings.js';
-import { MsgpackError, type MsgpackReader, MsgpackWriter } from './msgpack.js';
+import { MsgpackError, type MsgpackReader, type MsgpackWriter, putInteger } from './msgpack.js';
 
 const Section = {
   links: 1,
@@ -21,102 +21,102 @@ const Section = {
   takenBack: 9,
 } as const;
 
-/** Most bytes of the sections but the counter changes: numbers of 9 bytes, and the bit map of the rules. */
+/** Most bytes of the sections but the counter changes: numbers of 9 bytes, the bit map of the rules, and lengths. */
 const BYTES_MAX = (7 + 5 + 4 + 7 + 2 + 2 + READINGS_MAX * 2 + 1 + POSTINGS_MAX * 2 + 2 + 2) * 9 + RULE_BITS_BYTES + 16;
 
-const scratch = new MsgpackWriter(4096);
-let packed = new Uint8Array(1024);
-
-/** Appends the member. */
+/** Appends the member, straight to where it belongs: most messages have few bytes, and copying cost more than writing them. */
 export function writeEffects(out: MsgpackWriter, event: MessageEvent): void {
-  scratch.at = 0;
-  scratch.reserve(BYTES_MAX);
-  writeLinks(event);
-  writeInput(event);
-  writeFinding(event);
-  writeRules(event);
-  writeReadings(event);
-  writePostings(event);
-  writeWindowLag(event);
-  writeTakenBack(event);
-  writeChanges(event);
-  out.binaryOf(scratch.bytes, 0, scratch.at);
+  out.reserve(BYTES_MAX + event.changes.packedMax);
+  const start = out.beginBinary();
+  writeLinks(out, event);
+  writeInput(out, event);
+  writeFinding(out, event);
+  writeRules(out, event);
+  writeReadings(out, event);
+  writePostings(out, event);
+  writeWindowLag(out, event);
+  writeTakenBack(out, event);
+  writeChanges(out, event);
+  out.endBinary(start);
 }
 
-function writeLinks(event: MessageEvent): void {
+function writeLinks(out: MsgpackWriter, event: MessageEvent): void {
   const { elementSequence, tokenSlot, holdPlaced, holdFlags, cardStatusAfter } = event;
   if (elementSequence === 0 && tokenSlot === -1 && holdPlaced === 0 && holdFlags === 0 && cardStatusAfter === 0) return;
-  scratch.integer(Section.links);
-  scratch.integer(elementSequence);
-  scratch.integer(tokenSlot);
-  scratch.integer(holdPlaced);
-  scratch.integer(holdFlags);
-  scratch.integer(cardStatusAfter);
+  out.integer(Section.links);
+  out.integer(elementSequence);
+  out.integer(tokenSlot);
+  out.integer(holdPlaced);
+  out.integer(holdFlags);
+  out.integer(cardStatusAfter);
 }
 
-function writeInput({ input }: MessageEvent): void {
+function writeInput(out: MsgpackWriter, { input }: MessageEvent): void {
   if (input.cashBack === -1 && input.adviceReason === 0 && input.fileAction === 0 && input.fileCode === -1) return;
-  scratch.integer(Section.input);
-  scratch.integer(input.cashBack);
-  scratch.integer(input.adviceReason);
-  scratch.integer(input.fileAction);
-  scratch.integer(input.fileCode);
+  out.integer(Section.input);
+  out.integer(input.cashBack);
+  out.integer(input.adviceReason);
+  out.integer(input.fileAction);
+  out.integer(input.fileCode);
 }
 
-function writeFinding(event: MessageEvent): void {
+function writeFinding(out: MsgpackWriter, event: MessageEvent): void {
   if (event.findingCount === 0) return;
-  scratch.integer(Section.finding);
-  scratch.integer(event.findingCount);
-  for (let i = 0; i < event.findingCount; i++) scratch.integer(event.finding[i]!);
+  out.integer(Section.finding);
+  out.integer(event.findingCount);
+  for (let i = 0; i < event.findingCount; i++) out.integer(event.finding[i]!);
 }
 
-function writeRules(event: MessageEvent): void {
+function writeRules(out: MsgpackWriter, event: MessageEvent): void {
   if (event.rulesAsked === 0) return;
-  scratch.integer(Section.rules);
-  scratch.integer(event.rulesAsked);
-  scratch.integer(event.decidingRule);
-  scratch.binaryOf(event.ruleBits, 0, (event.rulesAsked + 7) >> 3);
+  out.integer(Section.rules);
+  out.integer(event.rulesAsked);
+  out.integer(event.decidingRule);
+  out.binaryOf(event.ruleBits, 0, (event.rulesAsked + 7) >> 3);
 }
 
-function writeReadings(event: MessageEvent): void {
+function writeReadings(out: MsgpackWriter, event: MessageEvent): void {
   const windows = event.cardReadings + event.accountReadings;
   if (windows === 0) return;
-  scratch.integer(Section.readings);
-  scratch.integer(event.cardReadings);
-  scratch.integer(event.accountReadings);
-  for (let i = 0; i < windows * 2; i++) scratch.integer(event.readings[i]!);
+  out.integer(Section.readings);
+  out.integer(event.cardReadings);
+  out.integer(event.accountReadings);
+  const { bytes, view } = out;
+  const { readings } = event;
+  let { at } = out;
+  for (let i = 0; i < windows * 2; i++) at = putInteger(bytes, view, at, readings[i]!);
+  out.at = at;
 }
 
-function writePostings({ postings }: MessageEvent): void {
+function writePostings(out: MsgpackWriter, { postings }: MessageEvent): void {
   if (postings.count === 0) return;
-  scratch.integer(Section.postings);
-  scratch.integer(postings.count);
+  out.integer(Section.postings);
+  out.integer(postings.count);
   for (let i = 0; i < postings.count; i++) {
-    scratch.integer(postings.glAccount[i]!);
-    scratch.integer(postings.amount[i]!);
+    out.integer(postings.glAccount[i]!);
+    out.integer(postings.amount[i]!);
   }
 }
 
 /** Only while the clocks differ, or after shard time was led astray. */
-function writeWindowLag({ windowLagMs }: MessageEvent): void {
+function writeWindowLag(out: MsgpackWriter, { windowLagMs }: MessageEvent): void {
   if (windowLagMs === 0) return;
-  scratch.integer(Section.windowLag);
-  scratch.integer(windowLagMs);
+  out.integer(Section.windowLag);
+  out.integer(windowLagMs);
 }
 
-function writeTakenBack({ takenBack }: MessageEvent): void {
+function writeTakenBack(out: MsgpackWriter, { takenBack }: MessageEvent): void {
   if (takenBack === -1) return;
-  scratch.integer(Section.takenBack);
-  scratch.integer(takenBack);
+  out.integer(Section.takenBack);
+  out.integer(takenBack);
 }
 
-function writeChanges({ changes }: MessageEvent): void {
+function writeChanges(out: MsgpackWriter, { changes }: MessageEvent): void {
   if (changes.count === 0) return;
-  if (packed.length < changes.packedMax) packed = new Uint8Array(changes.packedMax * 2);
-  const length = changes.pack(packed, 0);
-  scratch.reserve(length + 16);
-  scratch.integer(Section.changes);
-  scratch.binaryOf(packed, 0, length);
+  out.integer(Section.changes);
+  const start = out.beginBinary();
+  out.at = changes.pack(out.bytes, out.at);
+  out.endBinary(start);
 }
 
 /** Fills `into`, whose effects were cleared, from the member at the reader. */

@@ -145,6 +145,22 @@ export class MsgpackWriter {
     this.at += length;
   }
 
+  /** Begins bytes whose number is not known yet; gives what `endBinary` wants. The caller has reserved 5 bytes and theirs. */
+  beginBinary(): number {
+    this.at += 2;
+    return this.at;
+  }
+
+  /** Everything since `beginBinary` is a bin. More than 255 bytes make room for a longer length. */
+  endBinary(start: number): void {
+    const length = this.at - start;
+    const shift = length < 0x100 ? 0 : length < 0x10000 ? 1 : 3;
+    if (shift > 0) this.bytes.copyWithin(start + shift, start, this.at);
+    this.at = start - 2;
+    this.#length(length, 0xc4);
+    this.at += length;
+  }
+
   text(value: string): void {
     const source = Buffer.from(value, 'utf8');
     this.reserve(source.length + 5);

@@ -6,7 +6,9 @@ import { pack, unpack } from 'msgpackr';
 import { answerOf } from '../domain/clearing/decide-clearing.js';
 import type { ClearingAnswer } from '../domain/clearing/input.js';
 import type { Clear, Command, CommandResult } from '../domain/commands.js';
-import { type Commit, decideCommand } from '../domain/decide-command.js';
+import type { Commit } from '../domain/commit.js';
+import { decideAccrual } from '../domain/decide-accrual.js';
+import { decideCommand } from '../domain/decide-command.js';
 import { applyProgram } from '../domain/program/apply-program.js';
 import { CLEARING_COMMAND_RECORDS_MAX } from '../limits.js';
 import type { RingConsumer } from '../ring/ring.js';
@@ -28,6 +30,7 @@ function runCommand(shard: LogicalShard, command: Command, nowMs: number): Comma
   if (command.op === 'clear') return clear(shard, command);
   if (command.op === 'expire_hold') return expireHold(shard, command.sequence);
   const record: Commit = (event) => shard.record(event);
+  if (command.op === 'accrue') return decideAccrual(shard.decisions, command, nowMs, record);
   if (command.op === 'apply_program') return applyProgram(shard.state, command, nowMs, record);
   const tag = command.op === 'import' ? undefined : command.idempotency;
   if (tag !== undefined) {
@@ -35,7 +38,7 @@ function runCommand(shard: LogicalShard, command: Command, nowMs: number): Comma
     if (earlier !== undefined) return earlier;
   }
   if (command.op === 'payment') shard.plantedCommandFault(command.reference);
-  const result = decideCommand(shard.state, command, nowMs, record);
+  const result = decideCommand(shard.decisions, command, nowMs, record);
   // A refusal has no effect that its record could stand beside: the control plane keeps it as an answer.
   if (tag !== undefined && result.ok) keepOutcome(shard, tag, result, nowMs);
   return result;

@@ -70,7 +70,7 @@ export class LogicalShard {
   /** Digest of the state after the last whole record: an exception half-way through the next one does not change it. */
   readonly digest = { high: 0, low: 0 };
   readonly #context: ThreadContext;
-  readonly #decisions: DecisionContext;
+  readonly decisions: DecisionContext;
   readonly #unknownCards = new UnknownCardRate();
   readonly #unknownAdvices = new RatePerSecond(UNKNOWN_ADVICES_PER_SECOND);
   /** Roll-backs that came while the index was incomplete. */
@@ -98,7 +98,7 @@ export class LogicalShard {
     const { state, history } = this;
     const checks = new RequestChecks(state, context.controlBook);
     const policies = new Policies(state.programs, context.policyBook);
-    this.#decisions = { state, history, keys: context.ports.keys, policies, checks };
+    this.decisions = { state, history, keys: context.ports.keys, policies, checks };
     this.limits = new LimitsReader(state, context.controlBook, policies);
     this.#visitKey = (high, low) => this.index.add(high, low, this.#keySequence);
   }
@@ -167,7 +167,7 @@ export class LogicalShard {
   /** Ends the hold in this slot of the table and returns the sequence of the record. */
   expire(slot: number): number {
     const event = this.#expiry;
-    decideExpiry(this.#decisions, slot, event);
+    decideExpiry(this.decisions, slot, event);
     this.record(event);
     this.#context.ports.instruments.count(ShardCounter.holdsExpired);
     return event.sequence;
@@ -175,7 +175,7 @@ export class LogicalShard {
 
   /** Posts one record of a clearing file, unless it was posted before. */
   clearing(file: string, entry: ClearingEntry): ClearingPosted | ClearingAnswer {
-    const decided = decideClearing(this.#decisions, file, entry, this.#context.nowMs);
+    const decided = decideClearing(this.decisions, file, entry, this.#context.nowMs, this.#context.windowLagMs);
     if (!('outcome' in decided)) this.record(decided);
     return decided;
   }
@@ -263,7 +263,7 @@ export class LogicalShard {
     const cardSlot = route === 0xffffffff ? -1 : route & CARD_SLOT_MASK;
     // The message was normalized into the event's own input: nothing is copied.
     const { input } = event;
-    const decision = decideMessage(this.#decisions, input, cardSlot, context.nowMs, context.windowLagMs, event);
+    const decision = decideMessage(this.decisions, input, cardSlot, context.nowMs, context.windowLagMs, event);
     const mti = input.mti;
     const fresh = decision === DECIDED;
     if (fresh && event.cardSlot < 0 && event.element === ElementKind.advice) {
@@ -323,7 +323,7 @@ export class LogicalShard {
       this.postpone({ client, token, sequence });
       return;
     }
-    const event = decideNotDelivered(this.#decisions, sequence, this.#context.nowMs);
+    const event = decideNotDelivered(this.decisions, sequence, this.#context.nowMs);
     if (event !== undefined) this.record(event);
     this.held.push(
       this.journal.sequence,

@@ -5,6 +5,7 @@
 import { pack, unpack } from 'msgpackr';
 import type { Read, ReadResult, ShardStats } from '../domain/commands.js';
 import { countDue } from '../domain/due-holds.js';
+import { stepsOf } from '../domain/ledger/dispute-steps.js';
 import { accountRow, accountView, cardRow, cardView, ledgerTotals } from '../domain/views.js';
 import { DUE_ROWS_PER_READ, REVISION_STATS_PER_READ } from '../limits.js';
 import type { RingConsumer } from '../ring/ring.js';
@@ -95,6 +96,8 @@ function answer(shard: LogicalShard, durable: number, nowMs: number, windowMs: n
       return { ok: true, outcome: earlierOutcome(shard, read.idempotency) ?? null };
     case 'programs':
       return { ok: true, programs: programRevisions(shard) };
+    case 'dispute':
+      return { ok: true, steps: stepsOf(shard.state.references, read.accountSlot, read.sequence) };
     case 'acquirer_totals':
       return { ok: true, values: totalsOf(shard, read, nowMs) };
     case 'rule_stats':

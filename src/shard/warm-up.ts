@@ -1,6 +1,6 @@
 /**
- * The warm-up of a shard thread: before the thread is ready it decides some thousand messages on a scratch shard, so that the
- * engine (V8) has compiled the code of a turn before the first request pays for it.
+ * The warm-up of a shard thread: before the thread is ready it decides some thousand messages on a scratch shard, and ends the
+ * holds that they place, so that the engine (V8) has compiled the code of a turn before the first request pays for it.
  *
  * The code is the real one (host, shard, codec, decision, seal); everything it touches is made for this and forgotten: rings,
  * state, card directory, board, instruments, control block, and a journal that keeps nothing. No file is opened, and nothing
@@ -22,6 +22,7 @@ import { createRing, RingConsumer, RingProducer } from '../ring/ring.js';
 import { createWake, Waker } from '../ring/wake.js';
 import { WIRE_HEADER_BYTES } from '../ring/wire-entry.js';
 import { createShardInstruments, ShardInstruments } from '../shard-instruments.js';
+import { ExpirySweep } from './expiry-sweep.js';
 import { Faults, noFaults } from './faults.js';
 import { LogicalShard } from './logical-shard.js';
 import { ShardClock } from './shard-clock.js';
@@ -33,7 +34,11 @@ const RING_BYTES = 256 * 1024;
 /** Messages of one turn: some of each kind, as under load. */
 const BATCH = 32;
 const DEADLINE_US = 60_000_000;
+/** Turns from one sweep of holds to the next: some fifty are open then. */
+const TURNS_PER_SWEEP = 4;
 const NOW_MS = Date.UTC(2026, 5, 15, 12);
+/** When every hold has come to its end. */
+const FAR_MS = NOW_MS + 366 * 86_400_000;
 /** Accounts with a card each: the work of a decision grows with the open holds of its card. */
 const CARDS = 64;
 
@@ -53,6 +58,7 @@ export function warmUp(clocks: WarmUpClocks): { messages: number; instruments: S
   while (count < WARM_UP_MESSAGES && clocks.monotonicUs() < until) {
     for (let i = 0; i < BATCH; i++) bench.send(count++);
     bench.turn();
+    if (count % (BATCH * TURNS_PER_SWEEP) === 0) bench.sweep();
   }
   return { messages: count, instruments: bench.instruments };
 }
@@ -63,6 +69,8 @@ class Bench {
   readonly #requests: RingProducer;
   readonly #replies: RingConsumer;
   readonly #host: ShardHost;
+  readonly #shard: LogicalShard;
+  readonly #sweep: ExpirySweep;
   readonly instruments = new ShardInstruments(createShardInstruments());
   readonly #payload = new Uint8Array(WIRE_HEADER_BYTES + 1024);
 
@@ -86,6 +94,8 @@ class Bench {
       log: () => undefined,
     });
     context.nowMs = NOW_MS;
+    this.#shard = new LogicalShard(context, reader.head(SHARD));
+    this.#sweep = new ExpirySweep(clocks.monotonicUs);
     const requests = createRing(RING_BYTES);
     const replies = createRing(RING_BYTES);
     this.#requests = new RingProducer(requests);
@@ -95,7 +105,7 @@ class Bench {
       clients: [
         { requests: new RingConsumer(requests), replies: new RingProducer(replies), waker: new Waker(createWake()) },
       ],
-      shards: [new LogicalShard(context, reader.head(SHARD))],
+      shards: [this.#shard],
       lane,
       reader,
       control,
@@ -162,6 +172,13 @@ class Bench {
       nowUs + DEADLINE_US,
       payload.subarray(0, WIRE_HEADER_BYTES + message.length),
     );
+  }
+
+  /** Ends the holds that are open, as if they were due; their records are in the next turn's commit. */
+  sweep(): void {
+    this.#sweep.step([this.#shard], FAR_MS, (_shard, error) => {
+      throw error;
+    });
   }
 
   /** One turn; its replies are thrown away. */

@@ -291,6 +291,24 @@ describe('inspect expiry', () => {
   });
 });
 
+describe('accrue', () => {
+  test('asks until the day is done, and prints the sums', async () => {
+    const got: string[] = [];
+    const flags = await api(async (request, response) => {
+      got.push(`${request.method} ${request.url} ${await readText(request)}`);
+      json(response, 200, { done: got.length % 3 === 0, accounts: 100, entries: 7, statements: 2 });
+    });
+    expect(await say(['accrue', '--date', '2026-11-26', ...flags])).toEqual({
+      status: 0,
+      out: 'accrued date=2026-11-26 accounts=300 entries=21 statements=6\n',
+      err: '',
+    });
+    expect(got).toEqual(Array(3).fill('POST /v1/jobs/accrual {"date":"2026-11-26"}'));
+    const { out } = await say(['accrue', '--date', '2026-11-26', '--json', ...flags]);
+    expect(JSON.parse(out)).toEqual({ date: '2026-11-26', accounts: 300, entries: 21, statements: 6 });
+  });
+});
+
 describe('clock', () => {
   const wall = '2026-11-26T13:00:00.000Z';
 

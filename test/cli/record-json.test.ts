@@ -77,6 +77,8 @@ describe('records as JSON', () => {
         'payment',
         'entry_posted',
         'clearing_posted',
+        'accrual_marked',
+        'statement_closed',
         'poison',
         'unknown_card_count',
         'idempotency',
@@ -88,7 +90,7 @@ describe('records as JSON', () => {
     );
     expect(records.find(({ kind }) => kind === 'entry_posted')).toMatchObject({
       entry: 'settlement',
-      day: '2026-11-26',
+      note: 'paid late, as é agreed',
     });
     expect(records[0]).toMatchObject({
       id: 'acc_1.A-z',

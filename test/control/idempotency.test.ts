@@ -31,18 +31,18 @@ const writes = (): [name: string, ...Call][] => [
   ['a simulated refund', 'POST', '/v1/simulate/refund', { card, amount: 100 }],
   ['a simulated posting', 'POST', '/v1/simulate/force_post', { card, amount: 100 }],
   ['a simulated clearing', 'POST', '/v1/simulate/clearing', { card, amount: 100 }],
+  ['a fee', 'POST', '/v1/accounts/acc/fees', { amount: 5, currency: 'BRL', reference: 'f' }],
+  ['a settlement', 'POST', '/v1/settlements', settled],
+  ['a fee of a network', 'POST', '/v1/network-fees', settled],
+  ['an accrual', 'POST', '/v1/jobs/accrual', { date: '2026-11-23' }],
   ['a network message', 'POST', '/v1/simulate/network_message', { card, fields: listing }],
 ];
+const settled = { network: 1, settlement_date: '2026-11-20', currency: 'BRL', amount: 5, reference: 's' };
 const listing = { 0: '0302', 7: '1123120000', 11: '000001', 91: '1' };
 const names = ['an account', 'a change of an account', 'a payment', 'a registered card', 'a change of a card'];
 names.push('a change of a card to what it is', 'a program', 'a change of a program', 'a simulated authorization');
-names.push(
-  'a simulated advice',
-  'a simulated refund',
-  'a simulated posting',
-  'a simulated clearing',
-  'a network message',
-);
+names.push('a simulated advice', 'a simulated refund', 'a simulated posting', 'a simulated clearing');
+names.push('a fee', 'a settlement', 'a fee of a network', 'an accrual', 'a network message');
 const write = (name: string): Call =>
   writes()
     .find(([one]) => one === name)!
@@ -69,7 +69,7 @@ describe('a key', () => {
   it('is tried with every write', () => {
     expect(names).toEqual(writes().map(([name]) => name));
     const tried = new Set(
-      writes().map(([, method, url]) => `${method} ${url.replace(/\/(acc|prog_\w+|card_\w+)$/, '/{id}')}`),
+      writes().map(([, method, url]) => `${method} ${url.replace(/\/(acc|prog_\w+|card_\w+)(?=$|\/fees$)/, '/{id}')}`),
     );
     const others = ['POST /v1/bulk/accounts', 'POST /v1/tokens', 'POST /v1/profile'];
     // These need an authorization to speak of.
@@ -82,6 +82,10 @@ describe('a key', () => {
     // In aliases.test.ts, rules.test.ts and backtests.test.ts.
     others.push('POST /v1/cards/{id}/aliases', 'PATCH /v1/aliases/{id}', 'POST /v1/cards/{id}/pin/unblock');
     others.push('POST /v1/rules', 'PATCH /v1/rules/{id}', 'POST /v1/rules/{id}/backtests');
+    // In entries.test.ts.
+    others.push('POST /v1/fees/{id}/waive', 'POST /v1/payments/{id}/return', 'POST /v1/accounts/{id}/charge-off');
+    others.push('POST /v1/accounts/{id}/recoveries', 'POST /v1/accounts/{id}/credit-balance-refunds');
+    others.push('POST /v1/disputes', 'POST /v1/disputes/{id}/steps');
     const all = h.routes.filter(({ method }) => method === 'POST' || method === 'PATCH');
     expect([...tried, ...others].sort()).toEqual(all.map(({ method, path }) => `${method} ${path}`).sort());
   });

@@ -9,6 +9,7 @@ import type { ClearingAnswer, ClearingEntry } from '#src/domain/clearing/input.j
 import { EventKind } from '#src/domain/codes.js';
 import type { Change, CommandResult } from '#src/domain/commands.js';
 import { ControlBook } from '#src/domain/controls/control-book.js';
+import { decideAccrual } from '#src/domain/decide-accrual.js';
 import { decideCommand } from '#src/domain/decide-command.js';
 import { decideExpiry, firstDue, newExpiry } from '#src/domain/decide-expiry.js';
 import { DECIDED, decideMessage } from '#src/domain/decide-message.js';
@@ -202,12 +203,17 @@ export class Book {
   }
 
   command(command: Change, nowMs: number): CommandResult {
-    return decideCommand(this.state, command, nowMs, (event) => this.#commit(event));
+    return decideCommand(this.context, command, nowMs, (event) => this.#commit(event));
+  }
+
+  /** The next slice of the daily accrual, of so many accounts. */
+  accrue(day: number, limit: number, nowMs: number): CommandResult {
+    return decideAccrual(this.context, { op: 'accrue', day, limit }, nowMs, (event) => this.#commit(event));
   }
 
   /** Decides one record of a clearing file. */
-  clearing(file: string, entry: ClearingEntry, nowMs: number): ClearingAnswer {
-    const decided = decideClearing(this.context, file, entry, nowMs);
+  clearing(file: string, entry: ClearingEntry, nowMs: number, windowLagMs = 0): ClearingAnswer {
+    const decided = decideClearing(this.context, file, entry, nowMs, windowLagMs);
     if ('outcome' in decided) return decided;
     this.#commit(decided);
     return answerOf('posted', decided);

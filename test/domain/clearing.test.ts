@@ -125,6 +125,30 @@ test('a record that would bring a balance out of its range goes to suspense', ()
   expect(book.state.accounts.posted(0)).toBe(-4000 * amount);
 });
 
+test('counts at the time of windows, which stand still while the clocks differ', () => {
+  const book = bookWithCard();
+  const daily = JSON.stringify({ velocity: [{ window: 'day', amount: 1000 }] });
+  book.command({ op: 'update_card', cardSlot: 0, controls: daily }, NOW_MS);
+  const day = 86_400_000;
+  const force = (record: number, nowMs: number, lagMs: number): void => {
+    const input = clearingInput({ record, amount: 400, arn: `A${record}` });
+    expect(book.clearing('F1', { ...known, input }, nowMs, lagMs).outcome).toBe('posted');
+  };
+  const used = (timeMs: number): number[] => {
+    const amounts: number[] = [];
+    book.state.velocity.counters(0, timeMs, (_key, bucket, amount) => {
+      if (bucket === Math.floor(timeMs / day) + 1) amounts.push(amount);
+    });
+    return amounts;
+  };
+  force(1, NOW_MS, 0);
+  // The wall clock has leapt a day ahead.
+  force(2, NOW_MS + day, day);
+  expect(used(NOW_MS)).toEqual([800]);
+  force(3, NOW_MS + day, 0);
+  expect(used(NOW_MS + day)).toEqual([400]);
+});
+
 describe('legs', () => {
   const sums = (legs: readonly EntryLeg[]): Record<string, number> => {
     const by: Record<string, number> = {};

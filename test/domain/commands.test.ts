@@ -178,6 +178,7 @@ describe('commands', () => {
     expect(totals.find(({ glAccount }) => glAccount === 2300)).toEqual({
       currency: 986,
       glAccount: 2300,
+      sub: 0,
       debit: '1435',
       credit: '1435',
     });

@@ -29,8 +29,13 @@ const ACCOUNTS = [
 const CARDS = ['a', 'b', 'c', 'd', 'x', 'y'] as const;
 const EXPIRY = 2611;
 
-/** The default tables, with a fee for cash. */
-const PROGRAM = new Policy(1, { ...defaultTables, cashFee: { ...MODEL_FEE, maximum: Number.MAX_SAFE_INTEGER } });
+/** The default tables, with a fee for cash, interest and statements. */
+const PROGRAM = new Policy(1, {
+  ...defaultTables,
+  cashFee: { ...MODEL_FEE, maximum: Number.MAX_SAFE_INTEGER },
+  interest: { purchases: 9125, cash: 3650, fees: 1 },
+  statement: { ...defaultTables.statement, day: 29, monthlyFee: 7 },
+});
 
 type Way =
   | 'hold'

@@ -230,6 +230,11 @@ export class ReferenceModel {
     return true;
   }
 
+  /** Ledger entries that the model does not decide were recorded; what they did to accounts is told to it. */
+  entered(records: number, atMs: number): void {
+    for (let i = 0; i < records; i++) this.#other(atMs);
+  }
+
   notDelivered(sequence: number, atMs: number): boolean {
     const entry = this.log[sequence - 1]!;
     if (!entry.message || !isRequest(entry.what) || !approves(entry.response)) return false;

@@ -90,10 +90,10 @@ describe('memory of rows', () => {
 
   test('the hash sees every bit of every word, and the length', () => {
     const words = contents(3, 1, 60);
-    const seen = new Set([contentsHash(1, words, 60), contentsHash(2, words, 60), contentsHash(1, words, 56)]);
+    const seen = new Set([contentsHash(1, words, 0, 60), contentsHash(2, words, 0, 60), contentsHash(1, words, 0, 56)]);
     for (let bit = 0; bit < 60 * 8; bit++) {
       words[bit >> 5] = words[bit >> 5]! ^ (1 << (bit & 31));
-      seen.add(contentsHash(1, words, 60));
+      seen.add(contentsHash(1, words, 0, 60));
       words[bit >> 5] = words[bit >> 5]! ^ (1 << (bit & 31));
     }
     expect(seen.size).toBe(3 + 60 * 8);

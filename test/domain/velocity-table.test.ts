@@ -53,6 +53,57 @@ describe('counters', () => {
     expect([own.table.rows, own.table.exists(cardOwner(7)), own.table.exists(cardOwner(8))]).toEqual([2, true, false]);
   });
 
+  test('that are added to where they stand have the bytes and the digest of a row that was written at once', () => {
+    const minute = windowKey(60, 'all');
+    const short = trailingBucket(60, NOW);
+    const keys: [key: number, bucket: number][] = [
+      [minute, short],
+      [hour, trailingBucket(3600, NOW)],
+      [day, TODAY],
+    ];
+    const row = ({ table, digest }: Harness): unknown => {
+      const bytes = new Uint8Array(200);
+      const cursor = new RowCursor().attach(bytes, 0);
+      table.writeRow(2, cursor);
+      return [[...bytes.subarray(0, cursor.at)], digest.high, digest.low];
+    };
+    // Widths that are passed on the way: a count of 2, an amount of 256 and of 65 536; and a use without an amount.
+    const steps = new Harness();
+    let sum = 0;
+    for (const [i, amount] of [100, 100, 55, 1, 0, 65_279, 1, 7].entries()) {
+      sum += amount;
+      steps.apply(keys.map(([key, bucket]) => [2, key, bucket, amount, 1]));
+      const anew = new Harness();
+      anew.sequence = i;
+      anew.apply(keys.map(([key, bucket]) => [2, key, bucket, sum, i + 1]));
+      expect(row(steps), `after ${i + 1}`).toEqual(row(anew));
+    }
+    // An untouched counter stays as long as it is live, and goes with the event that finds it past.
+    const later = NOW + 60_000;
+    steps.apply([[2, day, TODAY, 1, 1]], later);
+    expect(steps.value(2, minute, short)).toEqual([sum, 8, short]);
+    steps.apply([[2, day, TODAY, 1, 1]], later + 60_000);
+    expect(steps.value(2, minute, short)).toEqual([0, 0, short]);
+    expect(steps.value(2, day, TODAY)).toEqual([sum + 2, 10, TODAY]);
+  });
+
+  test('are not taken for what stood at their place in memory before', () => {
+    const own = new Harness();
+    own.apply([[2, day, TODAY, 10, 1]]);
+    const first = trailingBucket(3600, NOW);
+    own.apply([[4, hour, first, 300, 1]]);
+    for (let i = 1; i <= 20; i++) {
+      own.apply([[2, day, TODAY + i, 10, 1]]);
+      // The row was written anew where it stood, as long as before.
+      expect(own.value(2, day, TODAY + i)).toEqual([10, 1, TODAY + i]);
+      own.apply([[4, hour, first + i, 300, 1]]);
+      expect([own.value(2, day, TODAY + i), own.value(4, hour, first + i)]).toEqual([
+        [10, 1, TODAY + i],
+        [300 * Math.min(16, i + 1), Math.min(16, i + 1), first + i],
+      ]);
+    }
+  });
+
   test('are read side by side, with those that are not there', () => {
     const own = new Harness();
     const keys = [3600, 60, 86_400, 7200].map((seconds) => windowKey(seconds, 'x')).sort((a, b) => a - b);

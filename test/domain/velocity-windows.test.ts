@@ -1,7 +1,7 @@
 /** Edges of windows as tables: which moments share an instance, how long an instance is, what a trailing bucket does. */
 import { describe, expect, test } from 'vitest';
 import { civilOfDay, daysFromCivil, daysInMonth } from '#src/domain/calendar.js';
-import { CurrentBucket, WindowClock, type ZoneCalendar } from '#src/domain/velocity/window-clock.js';
+import { CurrentBucket, CurrentBuckets, WindowClock, type ZoneCalendar } from '#src/domain/velocity/window-clock.js';
 import {
   fixedShape,
   oldestLive,
@@ -138,6 +138,21 @@ describe('trailing windows', () => {
       }
     },
   );
+
+  test('buckets of several windows kept together are those of each, forwards and back', () => {
+    const shapes = [10, 3600, 86_400]
+      .map(trailingShape)
+      .concat(fixedShape(WindowUnit.day, 0), fixedShape(WindowUnit.month, 31));
+    const zone = clock.zone(NY);
+    const together = new CurrentBuckets(shapes.map((shape) => new CurrentBucket(clock, zone, shape)));
+    const into = new Float64Array(shapes.length);
+    let now = 1_779_278_400_000;
+    for (let i = 0; i < 3000; i++) {
+      together.put(Float64Array.of(now), into);
+      expect([...into]).toEqual(shapes.map((shape) => new CurrentBucket(clock, zone, shape).at(now)));
+      now += (i % 5 === 4 ? -1 : 1) * (1 + (i % 13) * (i % 17) * 700);
+    }
+  });
 
   test('a kept bucket is the computed one at every edge', () => {
     for (const seconds of [10, 11, 13, 86_399]) {

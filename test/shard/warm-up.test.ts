@@ -28,6 +28,7 @@ describe('the warm-up of a shard thread', () => {
     expect(counts[`100 ${Response.invalidCard}`]).toBe(WARM_UP_MESSAGES / 64);
     expect(instruments.counter(ShardCounter.repeats)).toBeGreaterThan(WARM_UP_MESSAGES / 16);
     expect(instruments.counter(ShardCounter.commits)).toBeGreaterThan(WARM_UP_MESSAGES / 64);
+    expect(instruments.counter(ShardCounter.holdsExpired)).toBeGreaterThan(WARM_UP_MESSAGES / 8);
     expect(instruments.counter(ShardCounter.rebuilds)).toBe(0);
     expect(instruments.decode.count).toBeGreaterThan(0);
   });

@@ -13,6 +13,14 @@ interface Window {
   readonly [member: string]: unknown;
 }
 
+interface Leg {
+  readonly account: string;
+  readonly debit: number;
+  readonly credit: number;
+  readonly currency?: string;
+  readonly settlement?: { readonly network: number; readonly settlement_date: string; readonly cycle: number };
+}
+
 /** The rows of a list. A test that reads one of the first which is not there fails at what it reads of it. */
 type Rows = [Answer, Answer, Answer, ...Answer[]];
 
@@ -62,7 +70,18 @@ export interface Answer {
   readonly windows: [Window, ...Window[]];
   readonly rejects: Rows;
   readonly shards: Rows;
-  readonly postings: { readonly account: string; readonly debit: number; readonly credit: number }[];
+  readonly postings: Leg[];
+  readonly entry: Answer;
+  readonly fee: Answer;
+  readonly entries: Rows;
+  readonly sub_accounts: Rows;
+  readonly balance: number;
+  readonly previous_balance: number;
+  readonly payments: number;
+  readonly transactions: number;
+  readonly fees: number;
+  readonly interest: number;
+  readonly adjustments: number;
   readonly clearing: Answer;
   readonly currency: string;
   readonly progress: Answer;

@@ -21,6 +21,7 @@ import type { JournalRecord } from '../history.js';
 import { eventId } from '../ids.js';
 import { legObjects } from '../legs.js';
 import type { AccountParty } from '../parties.js';
+import { statementHead } from '../statements.js';
 import { aliasObject, cardObject, codeName, time } from '../views.js';
 import { type EventType, messageType, plainType } from './event-types.js';
 
@@ -136,6 +137,8 @@ function plainData(
       return entryData(context, record, event, account);
     case EventKind.clearingPosted:
       return clearingObject(context, shard, event, account);
+    case EventKind.statementClosed:
+      return statementHead(context, record, event, account);
     case EventKind.notDelivered:
       return elementData(context, record, account, event.authorizationSequence, event.authorizedAfter);
     case EventKind.holdExpired:

@@ -40,6 +40,7 @@ export const eventTypes = [
   'refund.clearing_reversed',
   'refund.declined',
   'reversal.unmatched',
+  'statement.closed',
   'transaction.advised',
   'transaction.cleared',
   'transaction.clearing_reversed',
@@ -111,6 +112,8 @@ export function plainType(event: PlainEvent, isToken: boolean): EventType | unde
       return event.accountSlot < 0 ? undefined : 'entry.posted';
     case EventKind.clearingPosted:
       return event.accountSlot < 0 ? undefined : clearingType(event);
+    case EventKind.statementClosed:
+      return 'statement.closed';
     case EventKind.notDelivered:
       return 'authorization.not_delivered';
     case EventKind.holdExpired:
@@ -120,6 +123,7 @@ export function plainType(event: PlainEvent, isToken: boolean): EventType | unde
     case EventKind.idempotency:
     case EventKind.programApplied:
     case EventKind.totalsCompared:
+    case EventKind.accrualMarked:
       return undefined;
   }
 }

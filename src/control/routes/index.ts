@@ -9,7 +9,9 @@ import { bulkRoutes } from './bulk.js';
 import { cardRoutes } from './cards.js';
 import { clearingFileRoutes } from './clearing-files.js';
 import { clockRoutes } from './clock.js';
+import { disputeRoutes } from './disputes.js';
 import { docRoutes } from './docs.js';
+import { entryRoutes } from './entries.js';
 import { eventRoutes } from './events.js';
 import { healthRoutes } from './health.js';
 import { holdRoutes } from './holds.js';
@@ -18,8 +20,10 @@ import { linkRoutes } from './links.js';
 import { paymentRoutes } from './payments.js';
 import { programRoutes, tokenRoutes } from './programs.js';
 import { ruleRoutes } from './rules.js';
+import { settlementRoutes } from './settlements.js';
 import { simulateRoutes } from './simulate.js';
 import { simulateExpiryRoutes } from './simulate-expiry.js';
+import { statementRoutes } from './statements.js';
 import { type WebhookServices, webhookRoutes } from './webhooks.js';
 
 /** What routes share beside the context. */
@@ -38,6 +42,10 @@ export function allRoutes(context: ControlContext, services: Services): Route[] 
     ...paymentRoutes(context),
     ...ledgerRoutes(context),
     ...clearingFileRoutes(context),
+    ...entryRoutes(context),
+    ...settlementRoutes(context),
+    ...disputeRoutes(context),
+    ...statementRoutes(context),
     ...eventRoutes(services.feed),
     ...webhookRoutes(context, services),
     ...simulateRoutes(context),

@@ -51,19 +51,23 @@ const counted = new CounterChanges();
 const standing = new Standing();
 /** Stands for the record where velocity is counted. */
 const counting = new MessageEvent();
+/** How far windows lag behind the record that is being decided, ms. */
+let lagMs = 0;
 
 /**
  * Decides one record. An event is to be appended and applied; an answer means that nothing is.
  * @param file names the file: with the number of the record it is unique
- * @param nowMs shard time
+ * @param nowMs shard time @param windowLagMs how far behind it velocity windows count
  */
 export function decideClearing(
   context: DecisionContext,
   file: string,
   entry: ClearingEntry,
   nowMs: number,
+  windowLagMs: number,
 ): ClearingPosted | ClearingAnswer {
   const { input } = entry;
+  lagMs = windowLagMs;
   const field = FILE_NAME.test(file) ? badValue(input) : 'file';
   if (field !== undefined) return { outcome: 'invalid', sequence: 0, rung: MatchRung.none, flags: 0, field };
   const event = begin(context, file, entry, nowMs);
@@ -298,6 +302,7 @@ function countedAs(
   const { input, sort } = event;
   counting.clear();
   counting.timeMs = event.timeMs;
+  counting.windowLagMs = lagMs;
   counting.accountSlot = event.accountSlot;
   counting.cardSlot = event.cardSlot;
   const message = counting.input;

@@ -14,7 +14,7 @@
  * object, not one per card. (A window remembers its current bucket, so it stays in one thread.)
  */
 import { assert } from '../../errors.js';
-import { CurrentBucket, type WindowClock } from '../velocity/window-clock.js';
+import { CurrentBucket, CurrentBuckets, type WindowClock } from '../velocity/window-clock.js';
 import type { ControlFacts } from './facts.js';
 import { ChannelFilter, CodeFilter, FilterVerdict, MerchantFilter, MerchantSet, RangeSet } from './filters.js';
 import { type MccEntry, type MccGroups, mccRanges } from './mcc-groups.js';
@@ -48,6 +48,10 @@ class Selector {
     this.#countries = spec.countries && countryFilter(spec.countries);
     this.#merchants = spec.merchants && merchantFilter(spec.merchants);
     this.#channels = spec.channels && channelFilter(spec.channels);
+  }
+
+  get isSelective(): boolean {
+    return [this.#mcc, this.#countries, this.#merchants, this.#channels].some((filter) => filter !== undefined);
   }
 
   selects(facts: ControlFacts): boolean {
@@ -100,6 +104,11 @@ export class CompiledWindow {
     this.#selector = new Selector(spec, groups);
   }
 
+  /** False when every request counts in the window. */
+  get isSelective(): boolean {
+    return this.cash || this.#selector.isSelective;
+  }
+
   /** True when a request with these facts counts in the window. */
   selects(facts: ControlFacts): boolean {
     return (!this.cash || facts.cash > 0) && this.#selector.selects(facts);
@@ -116,6 +125,13 @@ export class CompiledControls {
   /** By rising key, as the counters in a row. */
   readonly windows: readonly CompiledWindow[];
   readonly keys: Float64Array;
+  /** Their buckets. */
+  readonly buckets: CurrentBuckets;
+  /** By place: 0 for a window that every request counts in. */
+  readonly selective: Uint8Array;
+  /** By place: amount limits and count limits, infinity where there is none. */
+  readonly mostAmount: Float64Array;
+  readonly mostCount: Float64Array;
   /** Places in `windows`, in the order in which they were written, of those that have a limit of a kind. */
   readonly amountLimits: Uint8Array;
   readonly countLimits: Uint8Array;
@@ -140,6 +156,10 @@ export class CompiledControls {
     ];
     this.windows = [...written].sort((a, b) => a.key - b.key);
     this.keys = Float64Array.from(this.windows, (window) => window.key);
+    this.buckets = new CurrentBuckets(this.windows.map((window) => window.bucket));
+    this.selective = Uint8Array.from(this.windows, (window) => (window.isSelective ? 1 : 0));
+    this.mostAmount = Float64Array.from(this.windows, (window) => window.amountLimit);
+    this.mostCount = Float64Array.from(this.windows, (window) => window.countLimit);
     const places = (wanted: (window: CompiledWindow) => boolean): Uint8Array =>
       Uint8Array.from(written.filter(wanted), (window) => this.windows.indexOf(window));
     this.amountLimits = places(({ cash, amountLimit }) => !cash && Number.isFinite(amountLimit));

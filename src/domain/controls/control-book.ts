@@ -12,6 +12,13 @@ import { ControlLevel } from './spec.js';
 
 type OwnLevel = typeof ControlLevel.card | typeof ControlLevel.account;
 
+/** What a level was asked for last: most cards have the controls of the one before, usually their program's alone. */
+interface Latest {
+  text: string;
+  policy: Policy | undefined;
+  compiled: CompiledControls | undefined;
+}
+
 /** Compiled controls by their JSON. '' stands for a card or an account without any of its own. */
 type ByText = Map<string, CompiledControls>;
 
@@ -20,6 +27,8 @@ export class ControlBook {
   readonly #compiledMax: number;
   readonly #cards = new WeakMap<Policy, ByText>();
   readonly #accounts = new WeakMap<Policy, ByText>();
+  readonly #latestCard: Latest = { text: '', policy: undefined, compiled: undefined };
+  readonly #latestAccount: Latest = { text: '', policy: undefined, compiled: undefined };
 
   /** @param compiledMax controls that are kept compiled per policy and level */
   constructor(clock: WindowClock, compiledMax = CONTROLS_COMPILED_MAX) {
@@ -34,6 +43,16 @@ export class ControlBook {
    */
   of(level: OwnLevel, text: string, policy: Policy): CompiledControls | undefined {
     if (text === '' && policy.limits.controls === undefined) return undefined;
+    const latest = level === ControlLevel.card ? this.#latestCard : this.#latestAccount;
+    if (latest.policy !== policy || latest.text !== text) {
+      latest.compiled = this.#find(level, text, policy);
+      latest.policy = policy;
+      latest.text = text;
+    }
+    return latest.compiled;
+  }
+
+  #find(level: OwnLevel, text: string, policy: Policy): CompiledControls {
     const books = level === ControlLevel.card ? this.#cards : this.#accounts;
     let byText = books.get(policy);
     if (byText === undefined) {

@@ -47,12 +47,11 @@ export class ControlSide {
   read(facts: ControlFacts, table: VelocityTable, now: Float64Array): void {
     const { controls } = this;
     if (controls === undefined || controls.windows.length === 0) return;
-    const { windows } = controls;
+    const { windows, selective } = controls;
     for (let i = 0; i < windows.length; i++) {
-      const window = windows[i]!;
-      this.selected[i] = window.selects(facts) ? 1 : 0;
-      this.buckets[i] = window.bucket.at(now[0]!);
+      this.selected[i] = selective[i] === 0 || windows[i]!.selects(facts) ? 1 : 0;
     }
+    controls.buckets.put(now, this.buckets);
     table.read(this.owner, controls.keys, this.buckets, this.amounts, this.counts);
   }
 }
@@ -245,10 +244,11 @@ export class ControlsCheck {
     const places = kind === ControlKind.amountVelocity ? controls.amountLimits : controls.cashAmountLimits;
     for (let j = 0; j < places.length; j++) {
       const i = places[j]!;
-      if (side.selected[i] === 0) continue;
-      const { amountLimit: limit, source, index } = controls.windows[i]!;
       const before = side.amounts[i]!;
-      if (before + amount > limit) return this.#refuse(kind, side.level, source, index, limit, before, amount);
+      const limit = controls.mostAmount[i]!;
+      if (before + amount <= limit || side.selected[i] === 0) continue;
+      const { source, index } = controls.windows[i]!;
+      return this.#refuse(kind, side.level, source, index, limit, before, amount);
     }
     return false;
   }
@@ -263,10 +263,11 @@ export class ControlsCheck {
     const places = placesOf(controls, kind);
     for (let j = 0; j < places.length; j++) {
       const i = places[j]!;
-      if (side.selected[i] === 0) continue;
-      const { countLimit: limit, source, index } = controls.windows[i]!;
       const before = side.counts[i]!;
-      if (before + uses > limit) return this.#refuse(kind, side.level, source, index, limit, before, uses);
+      const limit = controls.mostCount[i]!;
+      if (before + uses <= limit || side.selected[i] === 0) continue;
+      const { source, index } = controls.windows[i]!;
+      return this.#refuse(kind, side.level, source, index, limit, before, uses);
     }
     return false;
   }

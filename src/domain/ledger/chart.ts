@@ -77,6 +77,8 @@ export const COMPONENTS = [
   Gl.creditBalances,
   Gl.interestAccrued,
   Gl.disputes,
+  /** What was charged off and has not been recovered. */
+  Gl.creditLoss,
 ] as const;
 /** How many of the components make up the posted balance. */
 export const POSTED_COMPONENTS = 5;

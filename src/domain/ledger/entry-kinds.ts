@@ -23,5 +23,7 @@ export const EntryKind = {
   creditBalanceRefunded: 15,
   chargeOff: 16,
   recovery: 17,
+  /** A chargeback that no second presentment came to: ends the dispute and posts nothing. */
+  disputeWon: 18,
 } as const;
 export type EntryKind = (typeof EntryKind)[keyof typeof EntryKind];

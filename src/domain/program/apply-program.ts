@@ -1,7 +1,7 @@
 /** The command by which the control plane hands a shard the snapshot of a program; sent again it changes nothing. */
 import { EventKind } from '../codes.js';
 import type { ApplyProgram, CommandResult } from '../commands.js';
-import type { Commit } from '../decide-command.js';
+import type { Commit } from '../commit.js';
 import type { PlainEvent } from '../events.js';
 import type { ShardState } from '../shard-state.js';
 

@@ -25,8 +25,12 @@ import {
   type ClearingTable,
   defaultProgramTables,
   type FuelTable,
+  type InterestTable,
   NO_MAXIMUM,
+  NO_STATEMENTS,
   type ProgramTables,
+  SPREAD,
+  type StatementTable,
   tableNames,
 } from './tables.js';
 
@@ -34,6 +38,10 @@ const HOLD_LIFE = ['name', 'days', 'mcc', 'functions', 'entry_modes', 'condition
 const FUEL = ['mcc', 'status_check', 'amount', 'when_short', 'minimum'] as const;
 const CLEARING = ['release_rest', 'markup_basis_points'] as const;
 const CASH_FEE = ['flat', 'basis_points', 'maximum'] as const;
+const STATEMENT = ['day', 'due_days', 'minimum_basis_points', 'minimum_amount', 'monthly_fee'] as const;
+/** A thousand percent a year. */
+const INTEREST_BASIS_POINTS_MAX = 100_000;
+const DUE_DAYS_MAX = 60;
 /** Letters of DE48 tag 20. */
 const FUNCTIONS = ['N', 'E', 'F', 'I', 'R'] as const;
 /** Most major units that a pump asks as a status check. */
@@ -78,6 +86,8 @@ function readTables(reader: JsonReader, value: unknown, context: TablesContext):
     partialApproval: read('partial_approval', standard.partialApproval, (flag, at) => readFlag(reader, flag, at)),
     pinTries: read('pin', standard.pinTries, (pin, at) => readPin(reader, pin, at)),
     cashFee: read('fees', standard.cashFee, (fees, at) => readFees(reader, fees, at)),
+    interest: read('interest', standard.interest, (rates, at) => readInterest(reader, rates, at)),
+    statement: read('statement', standard.statement, (table, at) => readStatement(reader, table, at)),
   };
 }
 
@@ -243,6 +253,38 @@ function readFees(reader: JsonReader, value: unknown, pointer: string): CashFee 
   };
   if (fee.maximum < fee.flat) reader.fail(`${at}/maximum`, 'must not be below the flat part');
   return fee;
+}
+
+function readInterest(reader: JsonReader, value: unknown, pointer: string): InterestTable {
+  const standard = defaultProgramTables.interest;
+  const { purchases, cash, fees } = reader.members(value, pointer, ['purchases', 'cash', 'fees']) ?? {};
+  const rate = (given: unknown, name: keyof InterestTable): number =>
+    given === undefined
+      ? standard[name]
+      : (reader.integer(given, `${pointer}/${name}`, 0, INTEREST_BASIS_POINTS_MAX) ?? standard[name]);
+  return { purchases: rate(purchases, 'purchases'), cash: rate(cash, 'cash'), fees: rate(fees, 'fees') };
+}
+
+function readStatement(reader: JsonReader, value: unknown, pointer: string): StatementTable {
+  const standard = defaultProgramTables.statement;
+  const given = reader.members(value, pointer, STATEMENT) ?? {};
+  const integer = (name: (typeof STATEMENT)[number], most: number, otherwise: number): number =>
+    given[name] === undefined ? otherwise : (reader.integer(given[name], `${pointer}/${name}`, 0, most) ?? otherwise);
+  return {
+    day: given.day === undefined ? standard.day : readStatementDay(reader, given.day, `${pointer}/day`),
+    dueDays: integer('due_days', DUE_DAYS_MAX, standard.dueDays),
+    minimumBasisPoints: integer('minimum_basis_points', 10_000, standard.minimumBasisPoints),
+    minimumAmount: integer('minimum_amount', AMOUNT_MAX, standard.minimumAmount),
+    monthlyFee: integer('monthly_fee', AMOUNT_MAX, standard.monthlyFee),
+  };
+}
+
+function readStatementDay(reader: JsonReader, value: unknown, pointer: string): number {
+  if (value === 'none') return NO_STATEMENTS;
+  if (value === 'spread') return SPREAD;
+  if (typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= 28) return value;
+  reader.fail(pointer, 'must be a day from 1 to 28, "spread" or "none"');
+  return NO_STATEMENTS;
 }
 
 /** Members of an object whose names are data. */

@@ -12,7 +12,14 @@ import type { RuleSet } from '../rules/rule-set.js';
 import type { TextTable } from '../text-table.js';
 import { compileLimits, compileTables } from './compile.js';
 import { readSnapshot } from './snapshot.js';
-import { type CashFee, type ClearingTable, defaultProgramTables, type FuelTable } from './tables.js';
+import {
+  type CashFee,
+  type ClearingTable,
+  defaultProgramTables,
+  type FuelTable,
+  type InterestTable,
+  type StatementTable,
+} from './tables.js';
 
 export interface PolicyTables {
   readonly holdLife: HoldLife;
@@ -23,6 +30,8 @@ export interface PolicyTables {
   /** DE39 by dialect and reason; 0: the reason's own. Empty without a mapping. */
   readonly responses: readonly Uint16Array[];
   readonly cashFee: CashFee;
+  readonly interest: InterestTable;
+  readonly statement: StatementTable;
   /** Processing types (first two digits of DE3) that are answered 57. */
   readonly forbidden: readonly number[];
   readonly partialApproval: boolean;

@@ -1,11 +1,12 @@
 /** Writes tables as the JSON that `parseTables` reads: every table, defaults included. */
 import type { MccEntry } from '../controls/mcc-groups.js';
 import type { HoldLifeRow } from '../hold-life.js';
-import { NO_MAXIMUM, type ProgramTables, type tableNames } from './tables.js';
+import { NO_MAXIMUM, NO_STATEMENTS, type ProgramTables, SPREAD, type tableNames } from './tables.js';
 
 export function printTables(tables: ProgramTables): Record<(typeof tableNames)[number], unknown> {
   const { holdLife, tolerance, clearing, fuel, mccGroups, responses, forbidden, partialApproval, pinTries, cashFee } =
     tables;
+  const { interest, statement } = tables;
   const { flat, basisPoints, maximum } = cashFee;
   return {
     hold_life: holdLife.map(printRow),
@@ -24,6 +25,14 @@ export function printTables(tables: ProgramTables): Record<(typeof tableNames)[n
     partial_approval: partialApproval,
     pin: { tries: pinTries },
     fees: { cash: { flat, basis_points: basisPoints, ...(maximum === NO_MAXIMUM ? {} : { maximum }) } },
+    interest,
+    statement: {
+      day: printDay(statement.day),
+      due_days: statement.dueDays,
+      minimum_basis_points: statement.minimumBasisPoints,
+      minimum_amount: statement.minimumAmount,
+      monthly_fee: statement.monthlyFee,
+    },
   };
 }
 
@@ -37,6 +46,11 @@ function printRow({ name, days, mcc, functions, entryModes, conditions, exceptCo
     ...(conditions === undefined ? {} : { conditions: conditions.map(twoDigits) }),
     ...(exceptConditions === undefined ? {} : { except_conditions: exceptConditions.map(twoDigits) }),
   };
+}
+
+function printDay(day: number): number | string {
+  if (day === NO_STATEMENTS) return 'none';
+  return day === SPREAD ? 'spread' : day;
 }
 
 const digits = (code: number): string => String(code).padStart(4, '0');

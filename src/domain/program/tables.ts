@@ -34,6 +34,30 @@ export interface ClearingTable {
   readonly markupBasisPoints: number;
 }
 
+/** Annual rates of interest, basis points of what is owed of each kind; 365 days make a year. */
+export interface InterestTable {
+  readonly purchases: number;
+  readonly cash: number;
+  readonly fees: number;
+}
+
+/** Statements of credit accounts. */
+export interface StatementTable {
+  /** Day of the month, 1 to 28; 0: none; -1: spread over the month by the account's slot. */
+  readonly day: number;
+  /** Days from a statement to its due date. */
+  readonly dueDays: number;
+  /** The minimum due: basis points of the balance, at least `minimumAmount`, at most the balance. */
+  readonly minimumBasisPoints: number;
+  readonly minimumAmount: number;
+  /** Fee with every statement of an account that is not closed, minor units. */
+  readonly monthlyFee: number;
+}
+
+/** Statement days. */
+export const NO_STATEMENTS = 0;
+export const SPREAD = -1;
+
 /** No bound on a fee. */
 export const NO_MAXIMUM = Number.MAX_SAFE_INTEGER;
 
@@ -54,6 +78,8 @@ export interface ProgramTables {
   /** Failed PINs after which a message with a PIN is answered 75. */
   readonly pinTries: number;
   readonly cashFee: CashFee;
+  readonly interest: InterestTable;
+  readonly statement: StatementTable;
 }
 
 export const defaultProgramTables: ProgramTables = {
@@ -67,6 +93,8 @@ export const defaultProgramTables: ProgramTables = {
   partialApproval: true,
   pinTries: 3,
   cashFee: { flat: 0, basisPoints: 0, maximum: NO_MAXIMUM },
+  interest: { purchases: 0, cash: 0, fees: 0 },
+  statement: { day: NO_STATEMENTS, dueDays: 20, minimumBasisPoints: 1000, minimumAmount: 0, monthlyFee: 0 },
 };
 
 /** Names of the tables in the API, in the order in which they are shown. */
@@ -81,4 +109,6 @@ export const tableNames = [
   'partial_approval',
   'pin',
   'fees',
+  'interest',
+  'statement',
 ] as const;

@@ -16,8 +16,8 @@ import type { CounterChanges } from './counter-changes.js';
 import { FIXED_KEY_HIGH, TRAILING_BUCKETS } from './windows.js';
 
 export const KEY_BYTES = 7;
-const COUNT_WIDTHS = [0, 1, 2, 4] as const;
-const COUNT_ENDS = [2, 256, 65_536, 2 ** 32] as const;
+export const COUNT_WIDTHS = [0, 1, 2, 4] as const;
+export const COUNT_ENDS = [2, 256, 65_536, 2 ** 32] as const;
 /** Bounds of what a counter holds: 53 bits of money, 32 of a count, 40 of a bucket number. */
 const COUNT_END = 2 ** 32;
 const NUMBER_END = 2 ** 40;
@@ -36,6 +36,8 @@ export function takeUint(bytes: Uint8Array, at: number, width: number): number {
       return bytes[at]! | (bytes[at + 1]! << 8);
     case 3:
       return bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16);
+    case 4:
+      return (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)) >>> 0;
     default: {
       const low = bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24);
       let high = 0;
@@ -78,7 +80,7 @@ export function widthOf(value: number): number {
 
 const countCode = (most: number): number => (most < 256 ? 1 : most < 65_536 ? 2 : 3);
 
-const bitsIn = (mask: number): number => {
+export const bitsIn = (mask: number): number => {
   let bits = mask - ((mask >>> 1) & 0x5555);
   bits = (bits & 0x3333) + ((bits >>> 2) & 0x3333);
   bits = (bits + (bits >>> 4)) & 0x0f0f;
@@ -86,7 +88,7 @@ const bitsIn = (mask: number): number => {
 };
 
 /** Lowest `bits` bits; all 16 and more for 16 or more. */
-const lowest = (bits: number): number => (bits <= 0 ? 0 : bits >= TRAILING_BUCKETS ? 0xffff : (1 << bits) - 1);
+export const lowest = (bits: number): number => (bits <= 0 ? 0 : bits >= TRAILING_BUCKETS ? 0xffff : (1 << bits) - 1);
 
 /** Places in `CounterReader.numbers`: the key, and the number of the newest bucket. */
 export const KEY = 0;
@@ -169,29 +171,41 @@ export class CounterReader {
 
   /** Sum of the first `buckets` amounts. */
   sumAmounts(buckets: number): number {
-    const { bytes, width } = this;
-    let at = this.amountsAt;
-    let sum = 0;
-    if (width === 2) {
-      for (let i = 0; i < buckets; i++, at += 2) sum += bytes[at]! | (bytes[at + 1]! << 8);
-    } else if (width === 3) {
-      for (let i = 0; i < buckets; i++, at += 3) {
-        sum += bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16);
-      }
-    } else {
-      for (let i = 0; i < buckets; i++, at += width) sum += takeUint(bytes, at, width);
-    }
-    return sum;
+    return sumAmounts(this.bytes, this.amountsAt, this.width, buckets);
   }
 
   sumCounts(buckets: number): number {
-    const { bytes, countsAt, countCode } = this;
-    if (countCode === 0) return buckets;
-    let sum = 0;
-    if (countCode === 1) for (let i = 0; i < buckets; i++) sum += bytes[countsAt + i]!;
-    else for (let i = 0; i < buckets; i++) sum += this.count(i);
+    return sumCounts(this.bytes, this.countsAt, this.countCode, buckets);
+  }
+}
+
+/** Sum of `buckets` amounts of `width` bytes. */
+export function sumAmounts(bytes: Uint8Array, amountsAt: number, width: number, buckets: number): number {
+  let at = amountsAt;
+  let sum = 0;
+  if (width === 2) {
+    for (let i = 0; i < buckets; i++, at += 2) sum += bytes[at]! | (bytes[at + 1]! << 8);
+  } else if (width === 3) {
+    for (let i = 0; i < buckets; i++, at += 3) {
+      sum += bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16);
+    }
+  } else {
+    for (let i = 0; i < buckets; i++, at += width) sum += takeUint(bytes, at, width);
+  }
+  return sum;
+}
+
+/** Sum of `buckets` counts. @param code of their width, as in a head */
+export function sumCounts(bytes: Uint8Array, countsAt: number, code: number, buckets: number): number {
+  if (code === 0) return buckets;
+  let sum = 0;
+  if (code === 1) {
+    for (let i = 0; i < buckets; i++) sum += bytes[countsAt + i]!;
     return sum;
   }
+  const width = COUNT_WIDTHS[code]!;
+  for (let i = 0; i < buckets; i++) sum += takeUint(bytes, countsAt + i * width, width);
+  return sum;
 }
 
 /** A counter outside of its row, to be changed bucket by bucket: index 0 is the newest bucket, i the one `newest - i`. */
@@ -232,7 +246,8 @@ export class CounterBuckets {
     if (index >= (fixed ? 1 : TRAILING_BUCKETS)) return;
     const sum = this.amounts[index]! + amount;
     const count = this.counts[index]! + uses;
-    assert(sum >= 0 && count >= 0, `a velocity counter would become ${sum} of ${count}: more given back than counted`);
+    if (sum < 0 || count < 0)
+      assert(false, `a velocity counter would become ${sum} of ${count}: more given back than counted`);
     assert(
       sum <= Number.MAX_SAFE_INTEGER && count < COUNT_END && bucket < NUMBER_END,
       'a velocity counter is in range',

@@ -52,8 +52,12 @@ export class RowStore {
   #live = 0;
   #candidate = 0;
 
-  /** Contents of the row that `open` found: `length` bytes from `start` on. */
+  /**
+   * Contents of the row that `open` found: `length` bytes from `start` on, which is a multiple of 8. Whoever changes them
+   * there calls `setHash`.
+   */
   bytes: Uint8Array = new Uint8Array(0);
+  words: Uint32Array = new Uint32Array(0);
   start = 0;
   length = 0;
 
@@ -78,6 +82,10 @@ export class RowStore {
     return this.#pages[slot >>> PAGE_BITS]![(slot & (PAGE_ROWS - 1)) * ROW_WORDS + HASH]! | 0;
   }
 
+  setHash(slot: number, hash: number): void {
+    this.#pages[slot >>> PAGE_BITS]![(slot & (PAGE_ROWS - 1)) * ROW_WORDS + HASH] = hash;
+  }
+
   /** Sequence of the newest event that the row includes; 0 for a new row. */
   newest(slot: number): number {
     const page = this.#pages[slot >>> PAGE_BITS]!;
@@ -100,6 +108,7 @@ export class RowStore {
     const { bytes, words } = this.#chunks[address >>> CHUNK_BITS]!;
     const unit = address & (CHUNK_UNITS - 1);
     this.bytes = bytes;
+    this.words = words;
     this.start = (unit + 1) * UNIT;
     this.length = words[unit * 2 + 1]! >>> 16;
     return true;
@@ -110,7 +119,7 @@ export class RowStore {
    * must be zero. Blocks of other rows may move.
    */
   write(slot: number, contents: Uint32Array, length: number, hash: number): void {
-    assert(length <= CONTENTS_BYTES_MAX, `a row of ${length} bytes is too long for its block`);
+    if (length > CONTENTS_BYTES_MAX) assert(false, `a row of ${length} bytes is too long for its block`);
     const page = this.#pages[slot >>> PAGE_BITS]!;
     const at = (slot & (PAGE_ROWS - 1)) * ROW_WORDS;
     page[at + HASH] = hash;
@@ -221,21 +230,22 @@ export class RowStore {
 /**
  * Hash of contents as `write` takes them, a signed 32-bit integer: four lanes, so that the words do not wait for one
  * another. Every step can be undone, so a change of one word always changes the hash.
+ * @param first word at which they begin @param length in bytes
  */
-export function contentsHash(seed: number, contents: Uint32Array, length: number): number {
+export function contentsHash(seed: number, contents: Uint32Array, first: number, length: number): number {
   let a = seed | 0;
   let b = 0x3c6ef372;
   let c = 0x1b873593;
   let d = length;
-  const words = (length + 3) >>> 2;
-  let i = 0;
-  for (; i + 4 <= words; i += 4) {
+  const end = first + ((length + 3) >>> 2);
+  let i = first;
+  for (; i + 4 <= end; i += 4) {
     a = mix(a, contents[i]!);
     b = mix(b, contents[i + 1]!);
     c = mix(c, contents[i + 2]!);
     d = mix(d, contents[i + 3]!);
   }
-  for (; i < words; i++) a = mix(a, contents[i]!);
+  for (; i < end; i++) a = mix(a, contents[i]!);
   return mix(mix(mix(mix(mix(length, a), b), c), d), 0);
 }
 

@@ -6,8 +6,8 @@
  *   counter  counter-codec.ts; the memory of rows: row-store.ts
  *
  * A row is rewritten whole by each event that touches it, from the row and the event alone: what is past at the event's
- * time goes, empty counters go. So its bytes are the same in every replay, and one hash over them is its share of the
- * digest. Rows themselves are never freed: the sequence in an empty one (20 bytes) is the tombstone that keeps a replay of
+ * time goes, empty counters go. (An event that only adds to newest buckets writes amounts and counts where they stand, which
+ * gives the same bytes.) So its bytes are the same in every replay, and one hash over them is its share of the digest. Rows themselves are never freed: the sequence in an empty one (20 bytes) is the tombstone that keeps a replay of
  * older events out.
  *
  * Counters of windows that no controls name any more stay until they are past: what an earlier event counted can be given
@@ -39,6 +39,7 @@ import {
   writeAddition,
   writeSurvivors,
 } from './counter-codec.js';
+import { RowHeads } from './row-heads.js';
 import { contentsHash, RowStore } from './row-store.js';
 import { oldestLive, TRAILING_BUCKETS } from './windows.js';
 
@@ -73,6 +74,8 @@ export class VelocityTable {
   readonly #dirty = new DirtyList();
 
   readonly #reader = new CounterReader();
+  readonly #heads = new RowHeads();
+  readonly #oldest = new Float64Array(1);
   readonly #buckets = new CounterBuckets();
   /** A row being rewritten: room for its counters and those of one event, and where each begins. */
   readonly #words = new Uint32Array(VELOCITY_ROW_BYTES_MAX / 2);
@@ -81,6 +84,8 @@ export class VelocityTable {
   readonly #touched = new Uint8Array(VELOCITY_ROW_COUNTERS_MAX * 2);
   #counters = 0;
   #end = 0;
+  #foundOwner = -1;
+  #foundSlot = -1;
 
   constructor(digest: StateDigest, table: number) {
     this.#digest = digest;
@@ -110,17 +115,15 @@ export class VelocityTable {
     }
     const slot = this.#find(owner);
     if (slot < 0) return;
-    this.#open(slot);
-    const reader = this.#reader;
-    for (let i = 0; reader.advance(); ) {
-      const key = reader.numbers[KEY]!;
+    this.#openHeads(slot);
+    const heads = this.#heads;
+    for (let i = 0, place = 0; place < heads.count; place++) {
+      const key = heads.keys[place]!;
       while (i < length && keys[i]! < key) i++;
       if (i === length) return;
       if (keys[i] !== key) continue;
-      if (reader.numbers[NEWEST]! > buckets[i]!) buckets[i] = reader.numbers[NEWEST]!;
-      const live = reader.survivors(buckets[i]!, 0);
-      amounts[i] = reader.sumAmounts(live);
-      counts[i] = reader.sumCounts(live);
+      if (heads.newest[place]! > buckets[i]!) buckets[i] = heads.newest[place]!;
+      heads.sum(place, buckets, amounts, counts, i);
     }
   }
 
@@ -148,7 +151,7 @@ export class VelocityTable {
       while (end < changes.count && changes.owner[end] === owner) end++;
       const found = this.#find(owner);
       const slot = found < 0 ? this.#create(owner) : found;
-      if (sequence > this.#store.newest(slot)) {
+      if (sequence > this.#store.newest(slot) && !this.#addInPlace(slot, changes, from, end, timeMs, sequence)) {
         let dropped = this.#open(slot);
         this.#collect(changes, from, end, timeMs);
         if (this.#counters > VELOCITY_ROW_COUNTERS_MAX) {
@@ -227,10 +230,15 @@ export class VelocityTable {
     return this.#store.memoryBytes + this.#index.bytes + this.#dirty.bytes;
   }
 
+  /** Rows keep their slots: the one asked for last is asked for again when its event is applied. */
   #find(owner: number): number {
+    if (owner === this.#foundOwner) return this.#foundSlot;
     const index = this.#index;
     for (let slot = index.first(hashOfOwner(owner)); slot >= 0; slot = index.next()) {
-      if (this.#store.owner(slot) === owner) return slot;
+      if (this.#store.owner(slot) !== owner) continue;
+      this.#foundOwner = owner;
+      this.#foundSlot = slot;
+      return slot;
     }
     return -1;
   }
@@ -252,6 +260,57 @@ export class VelocityTable {
     const hasDropped = (bytes[start]! & DROPPED) !== 0;
     this.#reader.attach(bytes, start + 1 + (hasDropped ? SEQUENCE_BYTES : 0), start + length);
     return hasDropped ? takeUint(bytes, start + 1, SEQUENCE_BYTES) : 0;
+  }
+
+  /**
+   * Another use within the same buckets, where nothing else of the row is past: then its bytes keep their places, and only
+   * amounts and counts change. The bytes are those that writing the row anew would give. False, and nothing is changed, when
+   * it is not like that.
+   */
+  #addInPlace(
+    slot: number,
+    changes: CounterChanges,
+    first: number,
+    end: number,
+    timeMs: number,
+    sequence: number,
+  ): boolean {
+    const store = this.#store;
+    const heads = this.#heads;
+    heads.clearStaged();
+    this.#openHeads(slot);
+    let i = first;
+    for (let place = 0; place < heads.count; place++) {
+      if (i < end && heads.keys[place] === changes.key[i]) {
+        if (!heads.stage(place, changes, i)) return false;
+        i++;
+        continue;
+      }
+      this.#oldest[0] = oldestLive(heads.keys[place]!, timeMs);
+      if (heads.hasPast(place, this.#oldest)) return false;
+    }
+    // What is left has no counter yet, is a second change of one, or is not in order.
+    if (i < end) return false;
+    heads.write();
+    const { words, start, length } = store;
+    const hash = contentsHash(mixInteger(ROW_SEED, sequence), words, start >>> 2, length);
+    this.#digest.change(this.#table, store.owner(slot), ROW_FIELD, store.hash(slot), hash);
+    store.setHash(slot, hash);
+    store.setNewest(slot, sequence);
+    this.#dirty.push(slot);
+    return true;
+  }
+
+  /** As `#open`, for all counters at once. */
+  #openHeads(slot: number): void {
+    const store = this.#store;
+    if (!store.open(slot)) {
+      this.#heads.read(store.bytes, 0, 0);
+      return;
+    }
+    const { bytes, start, length } = store;
+    const hasDropped = (bytes[start]! & DROPPED) !== 0;
+    this.#heads.read(bytes, start + 1 + (hasDropped ? SEQUENCE_BYTES : 0), start + length);
   }
 
   /** The opened row with the changes `first` to `end - 1`, as counters in the scratch. */
@@ -344,8 +403,9 @@ export class VelocityTable {
   #write(slot: number, sequence: number, isChange: boolean): void {
     const store = this.#store;
     const owner = store.owner(slot);
+    this.#heads.forget();
     for (let i = this.#end; (i & 7) !== 0; i++) this.#bytes[i] = 0;
-    const hash = contentsHash(mixInteger(ROW_SEED, sequence), this.#words, this.#end);
+    const hash = contentsHash(mixInteger(ROW_SEED, sequence), this.#words, 0, this.#end);
     // A row that was created just now is in no digest yet.
     if (store.newest(slot) > 0) this.#digest.change(this.#table, owner, ROW_FIELD, store.hash(slot), hash);
     else this.#digest.add(this.#table, owner, ROW_FIELD, hash);

@@ -156,6 +156,15 @@ export class CurrentBucket {
     this.#shape = shape;
   }
 
+  /** [from, until) in ms in which the bucket that `at` gave last is right. */
+  get from(): number {
+    return this.#from;
+  }
+
+  get until(): number {
+    return this.#until;
+  }
+
   /** @param timeMs ms since 1970 UTC, not negative. */
   at(timeMs: number): number {
     if (timeMs < this.#from || timeMs >= this.#until) this.#move(timeMs);
@@ -178,5 +187,39 @@ export class CurrentBucket {
     this.#bucket = this.#clock.bucket(this.#zone, this.#shape, timeMs);
     this.#from = this.#clock.dayStart(this.#zone);
     this.#until = this.#clock.dayEnd(this.#zone);
+  }
+}
+
+/** The buckets of several windows, kept until time leaves the first of them. */
+export class CurrentBuckets {
+  readonly #windows: readonly CurrentBucket[];
+  readonly #buckets: Float64Array;
+  /** [from, until) in ms in which all of them are right. */
+  readonly #span = Float64Array.of(Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY);
+
+  constructor(windows: readonly CurrentBucket[]) {
+    this.#windows = windows;
+    this.#buckets = new Float64Array(windows.length);
+  }
+
+  /**
+   * Puts the bucket of each window at a time into `into`.
+   * @param now ms since 1970 UTC, in an array, because a time handed on is an object on the heap
+   */
+  put(now: Float64Array, into: Float64Array): void {
+    if (now[0]! < this.#span[0]! || now[0]! >= this.#span[1]!) this.#move(now[0]!);
+    const buckets = this.#buckets;
+    for (let i = 0; i < buckets.length; i++) into[i] = buckets[i]!;
+  }
+
+  #move(timeMs: number): void {
+    const span = this.#span;
+    span[0] = Number.NEGATIVE_INFINITY;
+    span[1] = Number.POSITIVE_INFINITY;
+    for (const [i, window] of this.#windows.entries()) {
+      this.#buckets[i] = window.at(timeMs);
+      span[0] = Math.max(span[0], window.from);
+      span[1] = Math.min(span[1], window.until);
+    }
   }
 }

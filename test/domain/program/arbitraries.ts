@@ -67,6 +67,18 @@ export const tablesJson = fc.record(
     forbidden: fc.array(twoDigits, { maxLength: 5 }),
     partial_approval: fc.boolean(),
     pin: fc.record({ tries: fc.integer({ min: 1, max: 15 }) }, { requiredKeys: [] }),
+    interest: fc.record(
+      { purchases: fc.integer({ min: 0, max: 100_000 }), cash: fc.integer({ min: 0, max: 100_000 }) },
+      { requiredKeys: [] },
+    ),
+    statement: fc.record(
+      {
+        day: fc.oneof(fc.integer({ min: 1, max: 28 }), fc.constantFrom('spread', 'none')),
+        due_days: fc.integer({ min: 0, max: 60 }),
+        monthly_fee: amount,
+      },
+      { requiredKeys: [] },
+    ),
     fees: fc.record(
       {
         cash: fc

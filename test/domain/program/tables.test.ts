@@ -108,6 +108,13 @@ describe('reading', () => {
     ['/clearing/rest', /unknown property/, { clearing: { rest: true } }],
     ['/pin/tries', /from 1 to 15/, { pin: { tries: 0 } }],
     ['/pin', /must be an object/, { pin: 3 }],
+    ['/interest/interest', /unknown property/, { interest: { interest: 1 } }],
+    ['/interest/cash', /from 0 to 100000/, { interest: { cash: -1 } }],
+    ['/statement/day', /"spread" or "none"/, { statement: { day: 29 } }],
+    ['/statement/day', /"spread" or "none"/, { statement: { day: '1' } }],
+    ['/statement/due_days', /from 0 to 60/, { statement: { due_days: 61 } }],
+    ['/statement/minimum_basis_points', /from 0 to 10000/, { statement: { minimum_basis_points: 10_001 } }],
+    ['/statement/monthly_fee', /from 0 to/, { statement: { monthly_fee: 0.5 } }],
     ['/fees/purchase', /unknown property/, { fees: { purchase: {} } }],
     ['/fees/cash/flat', /from 0 to/, { fees: { cash: { flat: 0.5 } } }],
     ['/fees/cash/basis_points', /from 0 to 10000/, { fees: { cash: { basis_points: 10_001 } } }],
@@ -231,6 +238,12 @@ describe('a policy', () => {
       partial_approval: false,
       pin: { tries: 5 },
       clearing: { release_rest: false, markup_basis_points: 350 },
+      interest: { cash: 2500 },
+      statement: { day: 'spread', monthly_fee: 90 },
+    });
+    expect(own.tables).toMatchObject({
+      interest: { purchases: 0, cash: 2500, fees: 0 },
+      statement: { day: -1, dueDays: 20, minimumBasisPoints: 1000, minimumAmount: 0, monthlyFee: 90 },
     });
     expect([0, 100, 1000, 1_000_000].map((amount) => own.markup(amount))).toEqual([0, 4, 35, 35_000]);
     expect(own.tables.clearing.releaseRest).toBe(false);

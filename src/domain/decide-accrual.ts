@@ -1,0 +1,141 @@
+/**
+ * The daily accrual of one shard, slice by slice: interest of the day for every account, and on its statement day what was accrued
+ * becomes owed, the monthly fee is charged and a statement is closed. It reads balances as they are when it runs.
+ *
+ * Once per account and day: a slice ends with a mark (AccrualMarked) in the same frame as its entries, and accounts below the mark
+ * are done. So a slice that was lost with its frame is done again, and one that was kept is not. Days are done one after the other:
+ * a run for a later day first finishes the days before it.
+ */
+import { ACCRUAL_DAYS_BEHIND_MAX } from '../limits.js';
+import { civilOfDay } from './calendar.js';
+import { AccountStatus, AccountType, EventKind } from './codes.js';
+import type { Accrue, CommandResult } from './commands.js';
+import { type CommandContext, type Commit, refuse } from './commit.js';
+import { Desk } from './entry-desk.js';
+import { balancesOf } from './ledger/balances.js';
+import { component, Gl } from './ledger/chart.js';
+import { feeLegs, interestAccruedLegs, interestBilledLegs } from './ledger/entries.js';
+import { EntryKind } from './ledger/entry-kinds.js';
+import { interestOfDay } from './ledger/interest.js';
+import { mulDivFloor } from './money.js';
+import { type InterestTable, NO_STATEMENTS, SPREAD, type StatementTable } from './program/tables.js';
+
+const DAY_MS = 86_400_000;
+/** Statement days lie in what every month has. */
+const STATEMENT_DAYS = 28;
+
+/** Does the next slice of accounts, and says whether the day is done with it. */
+export function decideAccrual(context: CommandContext, command: Accrue, nowMs: number, commit: Commit): CommandResult {
+  const { state, policies } = context;
+  const { day, limit } = command;
+  if (day > Math.floor(nowMs / DAY_MS)) return refuse('day_out_of_range', `day ${day} has not begun`);
+  const mark = state.accrual;
+  if (mark.day > day) return refuse('day_out_of_range', `day ${day} is over: the accrual is at day ${mark.day}`);
+  if (mark.day > 0 && day - mark.day > ACCRUAL_DAYS_BEHIND_MAX) {
+    return refuse('day_out_of_range', `the accrual is at day ${mark.day}, more than ${ACCRUAL_DAYS_BEHIND_MAX} before`);
+  }
+  const { accounts } = state;
+  const atEnd = mark.nextSlot >= accounts.count;
+  if (mark.day === day && atEnd)
+    return { ok: true, sequence: 0, accrued: { day, isDone: true, accounts: 0, entries: 0, statements: 0 } };
+  const current = mark.day === 0 ? day : atEnd ? mark.day + 1 : mark.day;
+  const from = current === mark.day ? mark.nextSlot : 0;
+  const nextSlot = Math.min(accounts.count, from + limit);
+  const round = new Round(new Desk(context, nowMs, commit), current, nowMs, commit);
+  for (let slot = from; slot < nextSlot; slot++) {
+    if (!accounts.exists(slot) || Math.floor(accounts.createdMs(slot) / DAY_MS) > current) continue;
+    const { interest, statement } = policies.of(accounts.program(slot)).tables;
+    round.account(slot, interest, statement);
+  }
+  const event = { kind: EventKind.accrualMarked, sequence: 0, timeMs: nowMs, day: current, nextSlot };
+  commit(event);
+  const isDone = current === day && nextSlot >= accounts.count;
+  const { entries, statements } = round;
+  return {
+    ok: true,
+    sequence: event.sequence,
+    accrued: { day: current, isDone, accounts: nextSlot - from, entries, statements },
+  };
+}
+
+/** One slice of accounts on one day. */
+class Round {
+  entries = 0;
+  statements = 0;
+  readonly #desk: Desk;
+  readonly #day: number;
+  readonly #nowMs: number;
+  readonly #commit: Commit;
+
+  constructor(desk: Desk, day: number, nowMs: number, commit: Commit) {
+    this.#desk = desk;
+    this.#day = day;
+    this.#nowMs = nowMs;
+    this.#commit = commit;
+  }
+
+  account(slot: number, rates: InterestTable, statement: StatementTable): void {
+    this.#accrue(slot, rates);
+    if (isStatementDay(statement, slot, this.#day)) this.#close(slot, statement);
+  }
+
+  #accrue(accountSlot: number, rates: InterestTable): void {
+    const { accounts } = this.#desk.state;
+    const before = accounts.interestCarry(accountSlot);
+    const { amount, carry } = interestOfDay(balancesOf(accounts, accountSlot), rates, before);
+    if (amount === 0 && carry === before) return;
+    const legs = interestAccruedLegs({ amount, currency: accounts.currency(accountSlot) });
+    // What nobody can owe is not accrued either.
+    if (this.#desk.outOfRange(accountSlot, legs) !== undefined) return;
+    this.#post(EntryKind.interestAccrued, accountSlot, legs, '', carry);
+  }
+
+  /** The statement of a credit account; of a closed one as long as it owes or has something. */
+  #close(accountSlot: number, table: StatementTable): void {
+    const { accounts } = this.#desk.state;
+    if (accounts.type(accountSlot) !== AccountType.credit) return;
+    const currency = accounts.currency(accountSlot);
+    const accrued = accounts.component(accountSlot, component(Gl.interestAccrued));
+    const billed = interestBilledLegs({ amount: accrued, currency });
+    if (accrued > 0 && this.#desk.outOfRange(accountSlot, billed) === undefined) {
+      this.#post(EntryKind.interestBilled, accountSlot, billed, '');
+    }
+    const isClosed = accounts.status(accountSlot) === AccountStatus.closed;
+    const fee = feeLegs({ amount: table.monthlyFee, currency });
+    if (fee.length > 0 && !isClosed && this.#desk.outOfRange(accountSlot, fee) === undefined) {
+      this.#post(EntryKind.fee, accountSlot, fee, MONTHLY_FEE);
+    }
+    const balance = accounts.posted(accountSlot);
+    if (isClosed && balance === 0) return;
+    this.statements++;
+    this.#commit({
+      kind: EventKind.statementClosed,
+      sequence: 0,
+      timeMs: this.#nowMs,
+      accountSlot,
+      day: this.#day,
+      balance,
+      minimumDue: minimumDue(table, balance),
+      dueDay: this.#day + table.dueDays,
+      previousOfAccount: accounts.newest(accountSlot),
+    });
+  }
+
+  #post(entry: EntryKind, accountSlot: number, legs: ReturnType<typeof feeLegs>, note: string, carry = 0): void {
+    this.#desk.post({ entry, accountSlot, reference: '', legs, note, carry, day: this.#day });
+    this.entries++;
+  }
+}
+
+const MONTHLY_FEE = 'monthly fee';
+
+export function isStatementDay({ day }: StatementTable, slot: number, today: number): boolean {
+  if (day === NO_STATEMENTS) return false;
+  return civilOfDay(today) % 32 === (day === SPREAD ? 1 + (slot % STATEMENT_DAYS) : day);
+}
+
+/** Basis points of the balance, at least the minimum amount, at most the balance; nothing of an account in credit. */
+export function minimumDue({ minimumBasisPoints, minimumAmount }: StatementTable, balance: number): number {
+  if (balance <= 0) return 0;
+  return Math.min(balance, Math.max(minimumAmount, mulDivFloor(balance, minimumBasisPoints, 10_000)));
+}

@@ -1,0 +1,245 @@
+/**
+ * Random streams of messages and of entries on command. The reference model answers the messages; what entries did to an account is
+ * told to it, so that decisions behind them must still agree. At the end a verification over the records alone finds nothing.
+ */
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { DomainFold } from '#src/cli/verify-fold.js';
+import { EventKind } from '#src/domain/codes.js';
+import type { Change } from '#src/domain/commands.js';
+import type { MessageEvent, PlainEvent } from '#src/domain/events.js';
+import { COMPONENTS, component, POSTED_COMPONENTS } from '#src/domain/ledger/chart.js';
+import { type DisputeStep, disputeSteps } from '#src/domain/ledger/dispute-steps.js';
+import { EntryKind } from '#src/domain/ledger/entry-kinds.js';
+import { subAccount } from '#src/domain/ledger/sub-account.js';
+import { type Op, operation, Player } from './histories.js';
+
+const PATIENCE_MS = 300_000;
+const ACCOUNTS = [
+  { account: 'reais', currency: 986 },
+  { account: 'yen', currency: 392 },
+] as const;
+const STEPS = Object.keys(disputeSteps) as DisputeStep[];
+
+/** One entry: which, on which account, of how much, and how far back what it names is. */
+interface EntryOp {
+  entry: Change['op'] | 'accrue';
+  account: number;
+  amount: number;
+  back: number;
+  step: DisputeStep;
+  reference: number;
+}
+
+const entryOp: fc.Arbitrary<EntryOp> = fc.record({
+  entry: fc.constantFrom<EntryOp['entry'][]>(
+    ...(['accrue', 'accrue'] as const),
+    ...([
+      'payment',
+      'payment',
+      'fee',
+      'fee',
+      'waive_fee',
+      'return_payment',
+      'refund_credit',
+      'charge_off',
+      'recovery',
+    ] as const),
+    ...(['settlement', 'network_fee', 'open_dispute', ...Array<'dispute_step'>(6).fill('dispute_step')] as const),
+  ),
+  account: fc.integer({ min: 0, max: 1 }),
+  amount: fc.integer({ min: 1, max: 3000 }),
+  back: fc.integer({ min: 0, max: 2 }),
+  // The way to a second presentment is the longest.
+  step: fc.constantFrom(...STEPS, ...Array<DisputeStep[]>(3).fill(['chargeback', 'second_presentment', 'win']).flat()),
+  reference: fc.integer({ min: 0, max: 40 }),
+});
+/** The model knows no charge-off, which a payment would pay down: payments are among the entries. */
+const messageOp = operation.filter(({ op }) => op !== 'pay');
+const stream = fc.array(
+  fc.oneof(
+    { weight: 3, arbitrary: messageOp.map((message) => ({ message })) },
+    { weight: 2, arbitrary: entryOp.map((entry) => ({ entry })) },
+  ),
+  { maxLength: 80, size: 'max' },
+);
+type Step = { message: Op } | { entry: EntryOp };
+
+class Stream {
+  readonly player = new Player();
+  /** Commands that were carried out. */
+  readonly done: Change[] = [];
+
+  run(steps: readonly Step[]): void {
+    for (const step of steps) {
+      if ('message' in step) this.player.play([step.message]);
+      else this.#enter(step.entry);
+    }
+  }
+
+  #enter(op: EntryOp): void {
+    const { book, nowMs } = this.player;
+    if (op.entry === 'accrue') {
+      this.accrue(1 + (op.amount % 3));
+      return;
+    }
+    const command = this.#command(op);
+    if (command === undefined) return;
+    const before = book.history.events.length;
+    const { ok } = book.command(command, nowMs);
+    if (ok) this.done.push(command);
+    else expect(book.history.events.length, 'a refusal leaves no record').toBe(before);
+    this.player.model.entered(book.history.events.length - before, nowMs);
+    this.#tellModel();
+  }
+
+  /** The next slice of the day that it is. */
+  accrue(limit: number): boolean {
+    const { book, nowMs, model } = this.player;
+    const before = book.history.events.length;
+    const result = book.accrue(Math.floor(nowMs / 86_400_000), limit, nowMs);
+    model.entered(book.history.events.length - before, nowMs);
+    this.#tellModel();
+    return result.ok && 'accrued' in result && result.accrued.isDone;
+  }
+
+  /** The newest record but `back` of a kind. */
+  #back(back: number, fits: (event: PlainEvent) => boolean): number | undefined {
+    const found = this.player.book.history.events.filter(
+      (event) => event.kind !== EventKind.message && fits(event as PlainEvent),
+    );
+    return found.at(-1 - back)?.sequence;
+  }
+
+  #command({ entry, account, amount, back, step, reference: n }: EntryOp): Change | undefined {
+    const of = ACCOUNTS[account]!;
+    const reference = `r${n}`;
+    const sub = subAccount({ network: 1 + account, day: 20_000 + (n % 3), cycle: n % 2 });
+    const isEntry = (kind: EntryKind) => (event: PlainEvent) =>
+      event.kind === EventKind.entryPosted && event.entry === kind;
+    const named = (kind: EntryKind): { sequence: number } | undefined => {
+      const sequence = this.#back(back, isEntry(kind));
+      return sequence === undefined ? undefined : { sequence };
+    };
+    switch (entry) {
+      case 'payment':
+      case 'refund_credit':
+      case 'recovery':
+        return { op: entry, ...of, amount, reference };
+      case 'fee':
+        return { op: entry, ...of, amount, reference, note: '' };
+      case 'charge_off':
+        return { op: entry, account: of.account, reference, note: '' };
+      case 'settlement':
+        return {
+          op: entry,
+          sub,
+          currency: of.currency,
+          amount: amount - 1500 || 1,
+          owed: n,
+          roundingMax: n,
+          reference,
+        };
+      case 'network_fee':
+        return { op: entry, sub, currency: of.currency, amount: amount - 1500 || 1, reference, note: '' };
+      case 'open_dispute':
+        return { op: entry, ...of, amount, reference, cardSlot: account, relatedSequence: 1, note: '' };
+      case 'waive_fee': {
+        const fee = named(EntryKind.fee);
+        return fee && { op: entry, ...fee, note: '' };
+      }
+      case 'return_payment': {
+        const sequence = this.#back(back, (event) => event.kind === EventKind.payment);
+        return sequence === undefined ? undefined : { op: entry, sequence, fee: n, note: '' };
+      }
+      case 'dispute_step': {
+        const dispute = named(EntryKind.provisionalCredit);
+        // Dollars are of no account here: the amount may be any.
+        const settled = { sub, currency: 840, amount, interchange: Math.min(amount, n) };
+        return dispute && { op: entry, ...dispute, step, settled, note: '' };
+      }
+      default:
+        throw new TypeError(`${entry} is no entry`);
+    }
+  }
+
+  #tellModel(): void {
+    const { accounts } = this.player.book.state;
+    for (const account of this.player.model.accounts.values()) {
+      const slot = accounts.find(account.id);
+      const [purchases, cash, fees, interest, credit] = COMPONENTS.map((_, which) => accounts.component(slot, which));
+      account.owes = { purchases: purchases!, cash: cash!, fees: fees!, interest: interest!, credit: credit! };
+      if (this.done.some((command) => command.op === 'charge_off' && command.account === account.id))
+        account.status = 'closed';
+    }
+  }
+}
+
+/** What a verification says of the records, and what every account must be. */
+function check(played: Stream): void {
+  const { player, done } = played;
+  const { book } = player;
+  const { accounts } = book.state;
+  const fold = new DomainFold(() => undefined);
+  for (const event of book.history.events) {
+    if (event.kind === EventKind.message) fold.applyMessage(0, event as MessageEvent);
+    else fold.applyEvent(0, event as PlainEvent);
+  }
+  fold.finish(0, book.history.events.length);
+  for (let slot = 0; slot < accounts.count; slot++) {
+    const parts = COMPONENTS.map((_, which) => accounts.component(slot, which));
+    const posted = parts.slice(0, POSTED_COMPONENTS).reduce((sum, part) => sum + part, 0);
+    expect(accounts.posted(slot)).toBe(posted);
+    for (const gl of [1130, 1131, 1200, 5300]) expect(parts[component(gl)], `${gl}`).toBeGreaterThanOrEqual(0);
+  }
+  book.restart();
+  while (!played.accrue(2));
+  // What was done once is not done again.
+  const records = book.history.events.length;
+  const { high, low } = book.state.digest;
+  for (const command of done) expect(book.command(command, player.nowMs).ok, command.op).toBe(false);
+  expect(played.accrue(100)).toBe(true);
+  expect(book.history.events.length).toBe(records);
+  expect([book.state.digest.high, book.state.digest.low]).toEqual([high, low]);
+}
+
+test('keep the books: entries balance, accounts are the sum of their parts, and nothing is done twice', {
+  timeout: PATIENCE_MS,
+}, () => {
+  fc.assert(
+    fc.property(stream, (steps) => {
+      const played = new Stream();
+      played.run(steps);
+      check(played);
+    }),
+    { numRuns: 400 },
+  );
+});
+
+test('streams reach every entry and every step', { timeout: PATIENCE_MS }, () => {
+  const seen = new Map<string, number>();
+  for (const steps of fc.sample(stream, { numRuns: 500, seed: 11 })) {
+    const played = new Stream();
+    played.run(steps);
+    for (const { kind } of played.player.book.history.events) {
+      if (kind === EventKind.statementClosed || kind === EventKind.accrualMarked)
+        seen.set(`event ${kind}`, (seen.get(`event ${kind}`) ?? 0) + 1);
+    }
+    for (const command of played.done) {
+      const name = command.op === 'dispute_step' ? command.step : command.op;
+      seen.set(name, (seen.get(name) ?? 0) + 1);
+    }
+  }
+  const ops = [
+    'fee',
+    'waive_fee',
+    'return_payment',
+    'refund_credit',
+    'charge_off',
+    'recovery',
+    'settlement',
+    'network_fee',
+  ];
+  for (const name of [...ops, 'open_dispute', ...STEPS, 'event 17', 'event 18'])
+    expect(seen.get(name) ?? 0, name).toBeGreaterThan(5);
+});
