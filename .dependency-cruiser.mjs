@@ -7,6 +7,7 @@ const rooms = {
   journal: ['store', 'domain'],
   vault: ['store'],
   clearing: ['domain', 'iso8583', 'ring', 'journal', 'vault'],
+  recon: ['domain'],
   shard: ['domain', 'iso8583', 'ring', 'journal', 'vault'],
   ingress: ['iso8583', 'ring', 'vault'],
   control: ['domain', 'ring', 'journal', 'vault', 'iso8583', 'store', 'clearing'],
