@@ -5,6 +5,7 @@
 import { Command, CommanderError } from 'commander';
 import { ExitStatus } from '../errors.js';
 import { addAccrue } from './accrue.js';
+import { addClear } from './clear.js';
 import { addClock } from './clock.js';
 import type { Run } from './command.js';
 import { addConfig } from './config-command.js';
@@ -30,6 +31,7 @@ const HELP_COLUMNS = 120;
 const commands = [
   addServe,
   addImport,
+  addClear,
   addVerify,
   addInspect,
   addExplain,

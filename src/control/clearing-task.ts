@@ -41,8 +41,13 @@ export type PassResult<T> =
 
 class Stopped extends Error {}
 
-export async function runCheck(data: PassData): Promise<PassResult<CheckedFile>> {
+export function runCheck(data: PassData): Promise<PassResult<CheckedFile>> {
   lowerThreadPriority(BATCH_NICE);
+  return checkOf(data);
+}
+
+/** The first pass. */
+export function checkOf(data: PassData): Promise<PassResult<CheckedFile>> {
   return passOver(data.port, (inbox) => {
     let told = 0;
     return checkFile(readSpool(data.path, data.keys), data.options, (bytes) => {

@@ -114,3 +114,6 @@ export const clearingFile = z
     finished_at: timestamp.nullable(),
   })
   .meta({ id: 'ClearingFile' });
+
+/** A row of the list: without what may be large. */
+export const clearingFileRow = clearingFile.omit({ totals: true, findings: true }).meta({ id: 'ClearingFileRow' });

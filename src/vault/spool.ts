@@ -126,22 +126,22 @@ export class SpoolWriter {
 export async function* readSpool(path: string, keys: readonly SpoolKey[]): AsyncGenerator<Buffer> {
   const file = await open(path, constants.O_RDONLY);
   try {
-    const header = await readFull(file, HEADER_BYTES);
-    if (header.length < HEADER_BYTES || !header.subarray(0, MAGIC.length).equals(MAGIC))
+    const header = Buffer.alloc(HEADER_BYTES);
+    if ((await readInto(file, header, 0)) < HEADER_BYTES || !header.subarray(0, MAGIC.length).equals(MAGIC))
       throw new SpoolError('is none, or of a newer engine');
     const id = header.toString('hex', MAGIC.length, MAGIC.length + KEY_ID_BYTES);
     const key = keys.find((one) => one.id === id);
     if (key === undefined) throw new SpoolError(`needs the key ${id}, which the key file does not have`);
     const secret = fileKey(key, header.subarray(HEADER_BYTES - SALT_BYTES));
     // One byte more than a chunk tells whether it is the last.
-    let read = await readFull(file, CHUNK_BYTES + TAG_BYTES + 1);
+    const sealed = Buffer.alloc(CHUNK_BYTES + TAG_BYTES + 1);
+    let filled = await readInto(file, sealed, 0);
     for (let chunk = 0; ; chunk++) {
-      const last = read.length <= CHUNK_BYTES + TAG_BYTES;
-      const sealed = last ? read : read.subarray(0, CHUNK_BYTES + TAG_BYTES);
-      yield opened(secret, header, chunk, sealed, last);
+      const last = filled < sealed.length;
+      yield opened(secret, header, chunk, sealed.subarray(0, last ? filled : filled - 1), last);
       if (last) return;
-      const rest = await readFull(file, CHUNK_BYTES + TAG_BYTES);
-      read = Buffer.concat([read.subarray(CHUNK_BYTES + TAG_BYTES), rest]);
+      sealed[0] = sealed[filled - 1]!;
+      filled = await readInto(file, sealed, 1);
     }
   } finally {
     await file.close();
@@ -164,14 +164,13 @@ function opened(key: Buffer, header: Buffer, chunk: number, sealed: Buffer, last
   return plain;
 }
 
-/** As many bytes as there are, at most `length`. */
-async function readFull(file: FileHandle, length: number): Promise<Buffer> {
-  const bytes = Buffer.allocUnsafe(length);
-  let filled = 0;
-  while (filled < length) {
-    const { bytesRead } = await file.read(bytes, filled, length - filled);
+/** Fills `bytes` from `at` on as far as there is something to read; gives how far they are filled. */
+async function readInto(file: FileHandle, bytes: Buffer, at: number): Promise<number> {
+  let filled = at;
+  while (filled < bytes.length) {
+    const { bytesRead } = await file.read(bytes, filled, bytes.length - filled);
     if (bytesRead === 0) break;
     filled += bytesRead;
   }
-  return bytes.subarray(0, filled);
+  return filled;
 }

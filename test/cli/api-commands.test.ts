@@ -548,3 +548,67 @@ describe('token and address', () => {
     expect((await say(['metrics', '--token-file', join(folder, 'none')])).status).toBe(64);
   });
 });
+
+describe('clear', () => {
+  const done = {
+    ...{ object: 'clearing_file', id: 'file_a', status: 'posted', file_id: 'ID', records: 3, posted: 2, duplicates: 1 },
+    ...{ rejected: 0, force_posted: 1, suspense: 0, matched_by: { none: 1, rrn: 1 }, not_posted: {} },
+    ...{ errors: 0, warnings: 0, findings: [], progress: null, duplicate_of: null, conflicts_with: null },
+  };
+  const finding = {
+    ...{ code: 'count_mismatch', rule: 'sums', severity: 'error', record: 4, offset: 812, field: 'PDS0306' },
+    text: 'a count of the trailer is not that of the messages',
+  };
+  const progress = { phase: 'posting', reason: null, done: 1, total: 3, percent: 33, per_second: 9, eta_seconds: 1 };
+
+  /** Answers an upload, then questions with one answer after the other. */
+  async function answering(...answers: object[]): Promise<{ flags: string[]; asked: string[] }> {
+    const asked: string[] = [];
+    const flags = await api(async (request, response) => {
+      const body = await readText(request);
+      asked.push(`${request.method} ${request.url} ${body}`);
+      json(response, request.method === 'POST' ? 202 : 200, answers.shift());
+    });
+    return { flags, asked };
+  }
+
+  test('sends the file and tells that it is under way', async () => {
+    const { flags, asked } = await answering({ ...done, status: 'processing', file_id: null, progress });
+    const path = file('day.ipm', 'content of a file');
+    const { status, out } = await say(['clear', path, '--encoding', 'ebcdic', '--blocked', 'true', ...flags]);
+    expect([status, out]).toEqual([0, 'processing: file_a, file id (not read yet)\n']);
+    expect(asked).toEqual(['POST /v1/clearing-files?encoding=ebcdic&blocked=true content of a file']);
+  });
+
+  test('waits for the end', async () => {
+    const { flags, asked } = await answering({ ...done, status: 'processing', progress }, done);
+    const { status, out } = await say(['clear', file('day.ipm', 'x'), '--wait', ...flags]);
+    expect(status).toBe(0);
+    expect(asked[1]).toBe('GET /v1/clearing-files/file_a ');
+    expect(out.split('\n')).toEqual([
+      'posted: file_a, file id ID',
+      'records=3 posted=2 duplicates=1 rejected=0',
+      'force_posted=1 suspense=0',
+      'matched_by: none=1 rrn=1',
+      '',
+    ]);
+  });
+
+  test('ends with 65 for a quarantined file, and says what is wrong with it', async () => {
+    const refused = { ...done, status: 'quarantined', errors: 1, findings: [finding], conflicts_with: 'file_b' };
+    const { flags } = await answering(refused, refused);
+    const { status, out, err } = await say(['clear', file('day.ipm', 'x'), '--wait', ...flags]);
+    expect(status).toBe(65);
+    expect(out).toBe('quarantined: file_a, file id ID\nother content than file_b\n');
+    expect(err).toBe(`error count_mismatch: record 4, byte 812, PDS0306: ${finding.text}\n`);
+    const printed = await say(['clear', file('day.ipm', 'x'), '--json', ...flags]);
+    expect([printed.status, JSON.parse(printed.out)]).toEqual([65, refused]);
+  });
+
+  test('is told a duplicate with the outcome of the first, and no server at all', async () => {
+    const { flags } = await answering({ ...done, status: 'duplicate', duplicate_of: 'file_0' });
+    const { status, out } = await say(['clear', file('day.ipm', 'x'), '--wait', ...flags]);
+    expect([status, out.split('\n').at(-2)]).toEqual([0, 'the same content as file_0']);
+    expect((await say(['clear', join(folder, 'missing.ipm'), ...flags])).status).toBe(65);
+  });
+});

@@ -19,6 +19,7 @@ describe('help', () => {
     for (const name of [
       'serve',
       'import',
+      'clear',
       'explain',
       'iso describe',
       'iso build',

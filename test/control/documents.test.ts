@@ -246,6 +246,7 @@ describe('metrics', () => {
       { name: 'checkpoint', runs: false, restarts: 3 },
     ],
     wrongTokens: () => ({ denied: 20, limited: 6 }),
+    clearing: () => ({ records: { posted: 7, duplicate: 1 }, files: { posted: 2 } }),
     events: () => ({
       ...{ listeners: 6, enabled: 2, disabled: 1, delivered: 40, failed: 3, dead: 1 },
       ...{ lag: 9, waiting: 5, deadLetters: 7 },
@@ -288,6 +289,9 @@ describe('metrics', () => {
     const text = await new Metrics(sources([one, two])).render();
     for (const line of [
       'holdfast_authorizations_total{mti="0100",result="approved"} 4',
+      'holdfast_clearing_records_total{outcome="posted"} 7',
+      'holdfast_clearing_records_total{outcome="duplicate"} 1',
+      'holdfast_clearing_files{state="posted"} 2',
       'holdfast_authorizations_total{mti="0100",result="declined"} 1',
       'holdfast_authorizations_total{mti="0120",result="accepted"} 1',
       'holdfast_authorizations_total{mti="0200",result="approved"} 1',

@@ -80,6 +80,7 @@ describe('clocks that differ', () => {
         control,
         board,
         wrongTokens: new WrongTokens(),
+        clearing: () => ({ records: {}, files: {} }),
         events: () => events,
         ingressSnapshot: async () => undefined,
       },
@@ -105,6 +106,7 @@ describe('the sources of the metrics', () => {
       {
         ...{ shards: { shards: SHARDS } as ShardPort, control, board, wrongTokens },
         ingressSnapshot: async () => undefined,
+        clearing: () => ({ records: {}, files: {} }),
         events: () => events,
       },
     );

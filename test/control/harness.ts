@@ -1,11 +1,18 @@
 /** A control plane on fakes, with every log line kept for inspection. */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from 'fastify';
 import { pino } from 'pino';
+import { afterAll } from 'vitest';
 import { buildApp } from '../../src/control/app.js';
 import { Backtests } from '../../src/control/backtests.js';
+import { ClearingFiles, type ClearingFilesOptions } from '../../src/control/clearing/files.js';
+import { SpoolFolder } from '../../src/control/clearing/spool-folder.js';
+import { batchesOf, checkOf } from '../../src/control/clearing-task.js';
 import type { ControlContext } from '../../src/control/context.js';
 import { EventFeed } from '../../src/control/events/event-feed.js';
 import { IdempotencyKeys } from '../../src/control/idempotency.js';
@@ -29,6 +36,17 @@ import { PublicIds } from '../../src/vault/public-ids.js';
 import { SecretBox } from '../../src/vault/secret-box.js';
 import type { Answer } from '../support/answer.js';
 import { TestEngine } from './engine.js';
+
+const spoolRoot = mkdtempSync(join(tmpdir(), 'holdfast-spool-'));
+afterAll(() => rmSync(spoolRoot, { recursive: true, force: true }));
+let spools = 0;
+
+/** An empty folder. */
+function spoolFolder(): string {
+  const folder = join(spoolRoot, String(++spools));
+  mkdirSync(folder, { recursive: true });
+  return folder;
+}
 
 export const START_MS = Date.UTC(2026, 10, 23, 12, 0, 0);
 
@@ -102,6 +120,9 @@ export interface HarnessOptions {
   nowMs?: () => number;
   webhookStore?: MemoryStore;
   webhooks?: Partial<WebhookOptions>;
+  clearing?: Partial<ClearingFilesOptions>;
+  /** With what an earlier process left in it. */
+  spoolFolder?: string;
 }
 
 /** The next process: control plane and shards anew, over what is durable. */
@@ -167,12 +188,37 @@ export function makeHarness(options: HarnessOptions = {}): Harness {
   const tokens = new Tokens(system, key('token'));
   const notReady: { check: string; detail: string }[] = [];
   const warnings: { check: string; detail: string }[] = [];
+  const fingerprinter = new PanFingerprinter(key('fingerprint'));
+  const lines: string[] = [];
+  const sink = new Writable({
+    write(chunk, _encoding, done) {
+      lines.push(String(chunk));
+      done();
+    },
+  });
+  const logger = pino({ level: 'trace' }, sink);
+  const spool = new SpoolFolder(options.spoolFolder ?? spoolFolder(), [{ id: '0123456789abcdef', bytes: key('pan') }]);
+  const { keys } = spool;
+  const clearing = new ClearingFiles({
+    ...{ system, spool, shards: engine, bytesMax: 2 ** 20, mode: 'auto', log: logger },
+    traffic: { threads: 1, threadOf: () => 0, handed: () => 0 },
+    passes: {
+      check: (port, path, read) => checkOf({ port, path, keys, options: read }),
+      batches: (port, path, read) =>
+        batchesOf({ port, path, keys, options: read, shards: engine.shards }, fingerprinter, engine),
+      close: async () => undefined,
+    },
+    refuses: () => false,
+    nowMs: options.nowMs ?? (() => engine.nowMs),
+    onFatal: (error) => assert.fail(error),
+    ...options.clearing,
+  });
   const context: ControlContext = {
     shards: engine,
     journal: engine,
     parties: new Parties(engine),
     vault,
-    fingerprinter: new PanFingerprinter(key('fingerprint')),
+    fingerprinter,
     directory: engine,
     ids: new PublicIds(key('id')),
     search: engine.search,
@@ -180,6 +226,7 @@ export function makeHarness(options: HarnessOptions = {}): Harness {
     system,
     programs: new ProgramFeed(engine, system, () => undefined),
     backtests: new Backtests(() => undefined),
+    clearing,
     tokens,
     wrongTokens: new WrongTokens(),
     idempotency: new IdempotencyKeys(key('token')),
@@ -195,15 +242,7 @@ export function makeHarness(options: HarnessOptions = {}): Harness {
     nowMs: options.nowMs ?? (() => engine.nowMs),
     build: { version: '0.0.0-test', node: process.version },
   };
-  const lines: string[] = [];
-  const sink = new Writable({
-    write(chunk, _encoding, done) {
-      lines.push(String(chunk));
-      done();
-    },
-  });
   const feed = new EventFeed(context);
-  const logger = pino({ level: 'trace' }, sink);
   const box = new SecretBox({ bytes: key('token') });
   const rule = new AddressRule(true);
   const webhooks = new Webhooks({

@@ -7,7 +7,7 @@ import { noOutcome } from './poster.js';
 import { isUnfinished } from './registry.js';
 
 /** @throws HoldfastError when the journal cannot be read */
-export function clearingFileObject(system: SystemState, files: ClearingFiles, id: string): object | undefined {
+export function clearingFileObject(system: SystemState, files: ClearingFiles, id: string) {
   const file = system.clearingFiles.file(id);
   if (file === undefined) return undefined;
   // A duplicate shows the outcome of the file that has its content.

@@ -126,10 +126,15 @@ export class ClearingFiles {
 
   /**
    * Takes an upload.
+   * @param onChunk is shown every chunk
    * @returns id of the file: of the unfinished one with the same content when there is one
    * @throws ApiError `disk_full`, `payload_too_large`, `bad_request` (cut off); nothing is kept then
    */
-  async receive(stream: Readable, wanted: Omit<WantedOptions, 'mode'>): Promise<string> {
+  async receive(
+    stream: Readable,
+    wanted: Omit<WantedOptions, 'mode'>,
+    onChunk: (chunk: Uint8Array) => void = () => undefined,
+  ): Promise<string> {
     const { spool, system, refuses, bytesMax, nowMs } = this.#o;
     const id = `file_${base32of(randomBytes(17))}`;
     const full = (): ApiError => new ApiError('disk_full', DISK, { retryAfterSeconds: 60 });
@@ -137,7 +142,8 @@ export class ClearingFiles {
       throw new ApiError('stopping', 'The engine is stopping; nothing was kept.', { retryAfterSeconds: 5 });
     if (refuses()) throw full();
     let looked = 0;
-    const { sha256, bytes, detected } = await this.#spooled(id, stream, (so) => {
+    const { sha256, bytes, detected } = await this.#spooled(id, stream, (so, chunk) => {
+      onChunk(chunk);
       if (so > bytesMax)
         throw new ApiError(
           'payload_too_large',
@@ -167,7 +173,7 @@ export class ClearingFiles {
     return id;
   }
 
-  async #spooled(id: string, stream: Readable, accept: (bytes: number) => void) {
+  async #spooled(id: string, stream: Readable, accept: (bytes: number, chunk: Uint8Array) => void) {
     try {
       return await this.#o.spool.take(id, stream, accept);
     } catch (error) {

@@ -11,6 +11,9 @@ export interface PoolOptions {
   readonly shards: number;
 }
 
+/** Heap of the thread, MB: the batches under way and the reader are a few; what is young is collected early. */
+const HEAP_MB = 192;
+const YOUNG_MB = 8;
 /** Time for which the thread is kept without work, ms. */
 const IDLE_MS = 30_000;
 
@@ -21,6 +24,7 @@ export function clearingPool({ keys, fingerprintKey, directory, shards }: PoolOp
     maxThreads: 1,
     idleTimeout: IDLE_MS,
     atomics: 'disabled',
+    resourceLimits: { maxOldGenerationSizeMb: HEAP_MB, maxYoungGenerationSizeMb: YOUNG_MB },
   });
   return {
     check: (port, path, options) => pool.run({ port, path, keys, options }, { name: 'runCheck', transferList: [port] }),

@@ -1,13 +1,20 @@
 /** Clearing files: upload, state, list. */
+import type { Readable } from 'node:stream';
 import { z } from 'zod';
+import type { WantedOptions } from '../../clearing/reader.js';
 import { clearingFileObject } from '../clearing/file-object.js';
 import { isUnfinished } from '../clearing/registry.js';
 import type { ControlContext } from '../context.js';
+import { mismatch } from '../idempotency.js';
 import { listAnswer, listQuery, pageOf } from '../list.js';
+import { claimKey } from '../once.js';
 import { ApiError } from '../problem.js';
-import { type Route, route } from '../route.js';
+import { type Answer, type Route, route } from '../route.js';
 import { chosenId, listOf } from '../schemas.js';
 import * as schemas from '../schemas-clearing.js';
+import { outcomeRecord } from './programs.js';
+
+const PATH = '/v1/clearing-files';
 
 export function clearingFileRoutes(context: ControlContext): Route[] {
   const { system, clearing } = context;
@@ -16,34 +23,36 @@ export function clearingFileRoutes(context: ControlContext): Route[] {
     route({
       id: 'uploadClearingFile',
       method: 'POST',
-      path: '/v1/clearing-files',
+      path: PATH,
       tag: 'clearing',
       summary: 'Send a clearing file to be posted',
       description:
-        'The answer comes when the file is durable; it is then read as a whole, and posted or quarantined as a whole. A repeat needs no key: the content of an unfinished file joins that file, that of a posted one is answered as a duplicate with its outcome.',
+        'The answer comes when the file is durable; it is then read as a whole, and posted or quarantined as a whole. A repeat needs no Idempotency-Key: the content of an unfinished file joins that file, that of a posted one is answered as a duplicate with its outcome.',
       access: 'write',
-      idempotency: 'none',
+      idempotency: 'own',
       query: schemas.clearingFileUpload,
       streamTypes: ['application/octet-stream'],
       errors: ['payload_too_large', 'disk_full'],
       answers: { 202: { description: 'The file, which is processed now', schema: schemas.clearingFile } },
-      async handle({ stream, query: { format, encoding, blocked } }) {
+      handle({ stream, query: { format, encoding, blocked }, idempotencyKey }) {
         if (format === 'ctf' && ((encoding !== 'auto' && encoding !== 'ascii') || blocked === 'true'))
           throw new ApiError('invalid_query', 'A CTF file is ASCII without blocks.', { param: 'format' });
         const wanted = { format, encoding, blocked: blocked === 'auto' ? blocked : blocked === 'true' } as const;
-        return { status: 202, body: show(await clearing.receive(stream, wanted)) };
+        return idempotencyKey === undefined
+          ? receive(context, stream, wanted)
+          : receiveOnce(context, stream, wanted, idempotencyKey);
       },
     }),
     route({
       id: 'listClearingFiles',
       method: 'GET',
-      path: '/v1/clearing-files',
+      path: PATH,
       tag: 'clearing',
       summary: 'List clearing files, newest first',
       access: 'read',
       idempotency: 'none',
       query: listQuery({ status: z.enum(schemas.clearingFileStatuses).optional() }),
-      answers: { 200: { description: 'A page of files', schema: listOf(schemas.clearingFile, 'ClearingFileList') } },
+      answers: { 200: { description: 'A page of files', schema: listOf(schemas.clearingFileRow, 'ClearingFileList') } },
       handle({ query }) {
         const { status } = query;
         const rows = system.clearingFiles.rows.filter(
@@ -51,7 +60,10 @@ export function clearingFileRoutes(context: ControlContext): Route[] {
         );
         const page = pageOf(rows, query);
         return listAnswer(
-          page.items.map(({ id }) => show(id)),
+          page.items.map(({ id }) => {
+            const { totals: _totals, findings: _findings, ...row } = clearingFileObject(system, clearing, id)!;
+            return row;
+          }),
           page.hasMore,
         );
       },
@@ -59,7 +71,7 @@ export function clearingFileRoutes(context: ControlContext): Route[] {
     route({
       id: 'getClearingFile',
       method: 'GET',
-      path: '/v1/clearing-files/{id}',
+      path: `${PATH}/{id}`,
       tag: 'clearing',
       summary: 'Read the state of a clearing file, with its progress',
       access: 'read',
@@ -73,4 +85,35 @@ export function clearingFileRoutes(context: ControlContext): Route[] {
       },
     }),
   ];
+}
+
+type Wanted = Omit<WantedOptions, 'mode'>;
+
+async function receive(
+  { system, clearing }: ControlContext,
+  stream: Readable,
+  wanted: Wanted,
+  onChunk?: (chunk: Uint8Array) => void,
+): Promise<Answer> {
+  const id = await clearing.receive(stream, wanted, onChunk);
+  return { status: 202, body: clearingFileObject(system, clearing, id) };
+}
+
+/** The first answer under a key is answered again; it belongs to this content. A call that was cut off is simply done again. */
+async function receiveOnce(context: ControlContext, stream: Readable, wanted: Wanted, header: string): Promise<Answer> {
+  const hasher = context.idempotency.bodyHasher('POST', PATH);
+  const call = context.idempotency.of(header, 'POST', PATH, new Uint8Array(0));
+  return context.idempotency.exclusively(call, async () => {
+    await claimKey(context.shards, call);
+    const known = context.system.outcome(call.key);
+    if (known !== undefined) {
+      for await (const chunk of stream) hasher.update(chunk as Uint8Array);
+      if (known.body !== Buffer.from(hasher.digest()).toString('hex')) throw mismatch();
+      return { status: known.status, body: JSON.parse(known.answer), replayed: true };
+    }
+    const answer = await receive(context, stream, wanted, (chunk) => hasher.update(chunk));
+    const idempotency = context.idempotency.ofHashes(header, hasher.digest());
+    context.system.write(outcomeRecord(idempotency, answer.status, answer.body as object, context.nowMs()));
+    return answer;
+  });
 }
