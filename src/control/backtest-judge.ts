@@ -143,7 +143,9 @@ export class BacktestJudge {
     const places = controls.placesOf(this.#checked.windows);
     for (let i = 0; i < count; i++) {
       const at = (from + i) * 2;
-      if (places[i]! >= 0) this.#facts.counter(places[i]!, readings[at + 1]!, readings, at);
+      if (places[i]! < 0) continue;
+      if (controls.windows[i]!.declines) this.#facts.declines(places[i]!, readings[at + 1]!);
+      else this.#facts.counter(places[i]!, readings[at + 1]!, readings, at);
     }
     return true;
   }

@@ -51,7 +51,7 @@ export function decideAdvice(context: DecisionContext, out: MessageEvent): void 
   }
   out.verdict(Step.cardKnown, Verdict.pass);
   const sort = sortOf(input);
-  const named = findContinued(context.history, context.keys, out);
+  const named = findContinued(context, out);
   const root = linkTo(context, named, out);
   if (input.adviceReason === DECLINED_FOR_US || sort === Sort.inquiry || sort === Sort.verification) return;
   if (input.amount === 0 && root === 0) return;

@@ -19,7 +19,7 @@ import type { Policy } from './program/policy.js';
 import { isWorthNothing } from './reply-facts.js';
 import type { ShardState } from './shard-state.js';
 import { owedForPurchases, Standing } from './standing.js';
-import { billedAmount, cashPart, isForeign, mayBePartial } from './transaction.js';
+import { billedAmount, cashPart, isForeign, mayBePartial, TransactionType, transactionType } from './transaction.js';
 
 const standing = new Standing();
 const nothing = new Standing();
@@ -108,7 +108,9 @@ function beginChecks({ state, checks }: DecisionContext, policy: Policy, out: Me
   const authorized = out.authorizedAfter;
   const amount = billedAmount(input, currency);
   const added = element === ElementKind.increment ? amount : Math.max(0, amount - authorized);
-  checks.begin(policy, out, added, Math.min(cash, added), authorized);
+  // A replacement that lowers the amount is, as a whole, what it names.
+  const before = element === ElementKind.increment ? authorized : amount - added;
+  checks.begin(policy, out, added, Math.min(cash, added), before);
 }
 
 /** A known card remembers when its newest tombstone was laid: most cards never had one, and then nothing is searched. */
@@ -121,8 +123,9 @@ export function wasReversed({ state, history, keys }: DecisionContext, out: Mess
 }
 
 /** The open hold that an increment or a replacement belongs to. Without one it is decided as a new authorization. */
-function findHold({ state, history, keys }: DecisionContext, out: MessageEvent): void {
-  const named = findContinued(history, keys, out);
+function findHold(context: DecisionContext, out: MessageEvent): void {
+  const { state, history } = context;
+  const named = findContinued(context, out);
   if (named > 0) {
     const event = history.read(named);
     const root = rootOf(event);
@@ -257,7 +260,7 @@ function holdAmount(policy: Policy, input: MessageInput, currency: number): numb
 }
 
 function isFuelCheck(policy: Policy, input: MessageInput): boolean {
-  if (!policy.isFuelPump(input.mcc)) return false;
+  if (!policy.isFuelPump(input.mcc) || transactionType(input) !== TransactionType.purchase) return false;
   return input.amount === policy.tables.fuel.statusCheck * 10 ** Math.max(0, currencyExponent(input.currency));
 }
 

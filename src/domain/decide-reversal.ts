@@ -4,7 +4,8 @@
  * A reversal is always accepted. Full: everything that remains is released, and what a single message posted is posted back.
  * Partial (DE95 above zero): DE95 is what stays authorized, so the authorized total becomes the smaller of the two and never
  * grows, and the hold keeps what of it has not been cleared. A full reversal that names an increment takes back that
- * increment, once, and one that names a part that was posted takes back that part. Without an original it stands as a tombstone against the late original.
+ * increment, once, and one that names a part that was posted takes back that part. Without an original it stands as a
+ * tombstone against the late original.
  *
  * In the event of a reversal `approvedAmount` is the authorized total *after* it, in the account's currency: 0 = the
  * authorization is fully reversed.
@@ -43,7 +44,7 @@ const after = new Standing();
 export function decideReversal(context: DecisionContext, out: MessageEvent): void {
   const { state, history, keys } = context;
   out.response = Response.approved;
-  const named = findOriginal(history, keys, out);
+  const named = findOriginal(context, out);
   if (named === 0) {
     out.verdict(Step.original, Verdict.notFound);
     out.tombstone = 1;
@@ -71,8 +72,8 @@ export function decideReversal(context: DecisionContext, out: MessageEvent): voi
     const approved = isApproval(response) ? approvedAmount : 0;
     const left = added < 0 ? Math.min(stays, approved) : approved;
     out.approvedAmount = undoneBy(history, keys, root) === Undone.no ? left : 0;
-    // What files have posted stays.
-    out.authorizedAfter = presentedTotal(history, keys, root);
+    // What messages and files have posted for it stays, and so does what that has counted.
+    out.authorizedAfter = postedTotal(history, keys, root);
     return;
   }
   const authorized = state.holds.authorized(slot);
@@ -90,8 +91,8 @@ export function decideReversal(context: DecisionContext, out: MessageEvent): voi
 const isIncrement = (event: MessageEvent): boolean => isChange(event) && event.originalSequence > 0;
 
 /**
- * What a full reversal of an increment (or a part) takes back: what it added, or nothing when that was declined or has gone back already.
- * -1 when the message at `named` is no increment, so that all of the authorization is meant.
+ * What a full reversal of an increment (or a part) takes back: what it added, or nothing when that was declined or has gone
+ * back already. -1 when the message at `named` is no increment, so that all of the authorization is meant.
  */
 function addedBy({ history, keys }: DecisionContext, named: number): number {
   const event = history.read(named);
@@ -140,6 +141,11 @@ function reversePart(context: DecisionContext, out: MessageEvent, root: number, 
   giveBackTo(context, root, out.authorizedAfter, out.changes);
 }
 
+/** What messages and files have charged for the authorization and not taken back. */
+function postedTotal(history: History, keys: IndexKeys, root: number): number {
+  return readStanding(history, keys, root, before).total + presentedTotal(history, keys, root);
+}
+
 /** What the authorization gives back to velocity windows when its total becomes `total`. */
 export function giveBackTo(
   { state, history, keys }: Pick<DecisionContext, 'state' | 'history' | 'keys'>,
@@ -183,15 +189,20 @@ export function decideNotDelivered(
   if (!isRequest(approval.element) || !isApproval(approval.response)) return undefined;
   const { accountSlot, cardSlot } = approval;
   const authorization = rootOf(approval);
-  const counts = approval.changes.count > 0;
   const posts = approval.postings.count > 0;
   const slot = state.holds.find(authorization);
+  // The approval may have counted nowhere, and a later element of it somewhere.
+  const isCounted = slot >= 0 && (state.holds.flags(slot) & HoldFlag.counted) !== 0;
+  const counts = isCounted || approval.changes.count > 0;
   const remaining = slot < 0 ? 0 : state.holds.remaining(slot);
   const cleared = slot < 0 ? 0 : state.holds.cleared(slot);
+  const countedMessage = contribution.read(approval, state.accounts.currency(accountSlot)).toMessage();
   // Of an increment only what it added goes back, of an authorization everything.
   const added = addedBy(context, sequence);
   const back = added < 0 ? remaining : Math.min(remaining, added);
-  const authorizedAfter = cleared + remaining - back;
+  // Without a hold what was posted stays; of an approval that posted itself only what files have posted.
+  const posted = posts ? presentedTotal(history, keys, authorization) : postedTotal(history, keys, authorization);
+  const stays = slot < 0 ? posted : cleared + remaining - back;
   return {
     kind: EventKind.notDelivered,
     sequence: 0,
@@ -200,10 +211,10 @@ export function decideNotDelivered(
     cardSlot,
     originalSequence: sequence,
     authorizationSequence: authorization,
-    authorizedAfter,
-    counted: contribution.read(approval, state.accounts.currency(accountSlot)).toMessage(),
+    authorizedAfter: stays,
+    counted: countedMessage,
     postings: posts ? postedBack(history, keys, authorization) : [],
-    changes: counts ? packedGiveBack(context, authorization, authorizedAfter) : new Uint8Array(0),
+    changes: counts ? packedGiveBack(context, authorization, stays) : new Uint8Array(0),
     holdDelta: 0 - back,
     previousOfAccount: state.accounts.newest(accountSlot),
     previousOfCard: state.cards.newest(cardSlot),

@@ -5,11 +5,13 @@
  */
 import { MATCHABLE_MS } from '../limits.js';
 import { ElementKind, Reason } from './codes.js';
+import type { DecisionContext } from './decision-context.js';
 import type { MessageEvent } from './events.js';
 import type { Found, History } from './history.js';
 import type { IndexKeys } from './index-keys.js';
 import { isApproval, type Subject, sameCard } from './lookups.js';
 import { classOf, type MessageInput, Text } from './message.js';
+import type { ShardState } from './shard-state.js';
 import { sameInstitution, sameText, textNumber, textSize } from './texts.js';
 import { Sort, sortOf } from './transaction.js';
 
@@ -92,47 +94,52 @@ function namedByStan(reversal: MessageInput, original: MessageInput): boolean {
 const Rung = { networkId: 0, originalData: 1, rrn: 2, stan: 3, holdReference: 4 } as const;
 type Rung = (typeof Rung)[keyof typeof Rung];
 
+/** What the search for an original asks: the past, and the holds that are open. */
+type Known = Pick<DecisionContext, 'state' | 'history' | 'keys'>;
+
 /** Sequence of the message that the reversal names, 0 when there is none: an authorization, or an element of one. */
-export function findOriginal(history: History, keys: IndexKeys, subject: Subject): number {
+export function findOriginal(known: Known, subject: Subject): number {
+  const { history, keys } = known;
   const { input } = subject;
   keys.forCard(subject.cardSlot, subject.fingerprint);
   let sequence = 0;
   if (textSize(input, Text.originalNetworkId) > 0) {
     keys.networkKey(input, Text.originalNetworkId);
-    sequence = originalAmong(history, history.find(keys.high, keys.low), subject, Rung.networkId);
+    sequence = originalAmong(known, history.find(keys.high, keys.low), subject, Rung.networkId);
     if (sequence > 0) return sequence;
   }
   if (isOriginalDataComplete(input)) {
     keys.stanKey(input.originalStan, input.originalTransmission);
-    sequence = originalAmong(history, history.find(keys.high, keys.low), subject, Rung.originalData);
+    sequence = originalAmong(known, history.find(keys.high, keys.low), subject, Rung.originalData);
     if (sequence > 0) return sequence;
   }
   if (textSize(input, Text.rrn) > 0) {
     keys.rrnKey(input);
-    sequence = originalAmong(history, history.find(keys.high, keys.low), subject, Rung.rrn);
+    sequence = originalAmong(known, history.find(keys.high, keys.low), subject, Rung.rrn);
     if (sequence > 0) return sequence;
   }
   if (namesMessage(input)) {
     keys.stanKey(input.originalStan, input.originalTransmission);
-    sequence = originalAmong(history, history.find(keys.high, keys.low), subject, Rung.stan);
+    sequence = originalAmong(known, history.find(keys.high, keys.low), subject, Rung.stan);
     if (sequence > 0) return sequence;
   }
   keys.stanKey(input.stan, input.transmission);
-  return originalAmong(history, history.find(keys.high, keys.low), subject, Rung.stan);
+  return originalAmong(known, history.find(keys.high, keys.low), subject, Rung.stan);
 }
 
 /**
  * Sequence of the message that an increment or an advice belongs to, 0 when there is none. These may also name it by the
  * reference that the acquirer gave the hold.
  */
-export function findContinued(history: History, keys: IndexKeys, subject: Subject): number {
+export function findContinued(known: Known, subject: Subject): number {
+  const { history, keys } = known;
   const { input } = subject;
   if (textSize(input, Text.originalNetworkId) === 0 && textSize(input, Text.holdReference) > 0) {
     keys.forCard(subject.cardSlot, subject.fingerprint).holdReferenceKey(input);
-    const sequence = originalAmong(history, history.find(keys.high, keys.low), subject, Rung.holdReference);
+    const sequence = originalAmong(known, history.find(keys.high, keys.low), subject, Rung.holdReference);
     if (sequence > 0) return sequence;
   }
-  return findOriginal(history, keys, subject);
+  return findOriginal(known, subject);
 }
 
 /** The authorization that the event belongs to: itself, or the one it is an element of. */
@@ -160,14 +167,14 @@ export function isChange({ element, input }: MessageEvent): boolean {
  * reversal's as well (acquirers do send one STAN twice within a second), then an authorization before its increments (who
  * means the increment names it exactly), then the newest.
  */
-function originalAmong(history: History, found: Found, subject: Subject, rung: Rung): number {
+function originalAmong({ state, history }: Known, found: Found, subject: Subject, rung: Rung): number {
   let best = 0;
   let bestRank = -1;
   for (let i = found.count - 1; i >= 0; i--) {
     const sequence = found.sequences[i]!;
     if (!history.isMessage(sequence)) continue;
     const event = history.read(sequence);
-    if (subject.timeMs - event.timeMs > MATCHABLE_MS || !isOriginal(subject, event)) continue;
+    if (!isOriginal(subject, event) || !isMatchable(state, subject, event)) continue;
     if (!confirms(rung, subject.input, event)) continue;
     const rank =
       (approves(event) ? 4 : 0) + (namedByRrn(subject.input, event.input) ? 2 : 0) + (isChange(event) ? 0 : 1);
@@ -177,6 +184,10 @@ function originalAmong(history: History, found: Found, subject: Subject, rung: R
   }
   return best;
 }
+
+/** Increments may keep a hold alive for longer than any life: while it is open, what placed it can be named. */
+const isMatchable = ({ holds }: ShardState, { timeMs }: Subject, event: MessageEvent): boolean =>
+  timeMs - event.timeMs <= MATCHABLE_MS || holds.find(rootOf(event)) >= 0;
 
 /** A decision about a payment of this card; not a refusal, nor the answer to a repeat. */
 function isOriginal(subject: Subject, event: MessageEvent): boolean {

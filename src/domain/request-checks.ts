@@ -172,7 +172,9 @@ export class RequestChecks {
     if (controls === undefined) return;
     const places = controls.placesOf(names);
     for (let i = 0; i < places.length; i++) {
-      if (places[i]! >= 0) this.#ruleFacts.counter(places[i]!, side.counts[i]!, side.amounts, i);
+      if (places[i]! < 0) continue;
+      if (controls.windows[i]!.declines) this.#ruleFacts.declines(places[i]!, side.counts[i]!);
+      else this.#ruleFacts.counter(places[i]!, side.counts[i]!, side.amounts, i);
     }
   }
 }

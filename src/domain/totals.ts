@@ -6,14 +6,16 @@
  *   0400, 0420            that posted back: one more reversal of its sort, and its amount
  *   0100, 0120 approved   an inquiry: one more inquiry; anything else: one more authorization
  *
- * Amounts are those of the acquirer: DE4 in DE49, of a partial approval the approved DE4. All reversals of a posting together take
- * back what stands and no more: a partial one what stood less what stays (DE95), a full one what stood. A message of a date outside of what is kept counts nowhere.
+ * Amounts are those of the acquirer: DE4 in DE49, of a partial approval the approved DE4. All reversals of a posting together
+ * take back what stands and no more: a partial one what stood less what stays (DE95), a full one what stood. A message of a
+ * date outside of what is kept counts nowhere.
  */
 import { TOTALS_DAYS_AHEAD, TOTALS_DAYS_KEPT } from '../limits.js';
 import { ElementKind, EventKind, Response } from './codes.js';
 import type { MessageEvent } from './events.js';
 import type { History } from './history.js';
 import type { IndexKeys } from './index-keys.js';
+import { Gl } from './ledger/chart.js';
 import { classOf, type MessageInput, Text } from './message.js';
 import { approves, isChange } from './originals.js';
 import { inMerchantCurrency } from './reply-facts.js';
@@ -98,8 +100,7 @@ function totalOf(event: MessageEvent): Total | -1 {
   const sort = sortOf(input);
   const messageClass = classOf(input.mti);
   if (messageClass === REVERSAL) {
-    if (event.postings.count === 0) return -1;
-    return sort === Sort.credit ? Total.creditReversal : Total.debitReversal;
+    return reversalOf(event);
   }
   if (messageClass > FINANCIAL) return -1;
   if (sort === Sort.inquiry) return event.response === Response.approved ? Total.inquiry : -1;
@@ -107,6 +108,15 @@ function totalOf(event: MessageEvent): Total | -1 {
   if (messageClass !== FINANCIAL) return Total.authorization;
   if (sort === Sort.verification || input.amount === 0) return Total.inquiry;
   return sort === Sort.credit ? Total.credit : Total.debit;
+}
+
+/** By what is posted back, whatever DE3 says, which a reversal may leave out: of a debit the network's leg is positive. */
+function reversalOf({ postings }: MessageEvent): Total | -1 {
+  for (let i = 0; i < postings.count; i++) {
+    if (postings.glAccount[i] !== Gl.network) continue;
+    return postings.amount[i]! > 0 ? Total.debitReversal : Total.creditReversal;
+  }
+  return -1;
 }
 
 /** Minor units of DE49. */

@@ -29,7 +29,7 @@ describe('replay', () => {
   test('for people, a list or a group of nothing is said to be none', async () => {
     const { status, out } = await replay('--until', '1-1-2');
     expect(status).toBe(0);
-    expect(out).toContain('\n  posted_by_component: none\n');
+    expect(out).toContain('\n  balances_by_component: none\n');
     expect(out).not.toMatch(/: *\n(?! {3})/);
   });
 

@@ -9,6 +9,7 @@ import type { ClearingAnswer, ClearingEntry } from '#src/domain/clearing/input.j
 import { EventKind } from '#src/domain/codes.js';
 import type { Change, CommandResult } from '#src/domain/commands.js';
 import { ControlBook } from '#src/domain/controls/control-book.js';
+import { LimitsReader } from '#src/domain/controls/limits-view.js';
 import { decideAccrual } from '#src/domain/decide-accrual.js';
 import { decideCommand } from '#src/domain/decide-command.js';
 import { decideExpiry, firstDue, newExpiry } from '#src/domain/decide-expiry.js';
@@ -19,7 +20,9 @@ import { MessageEvent, type PlainEvent } from '#src/domain/events.js';
 import type { Found, History } from '#src/domain/history.js';
 import { IndexKeys, keysOfEvent } from '#src/domain/index-keys.js';
 import type { MessageInput } from '#src/domain/message.js';
+import { applyProgram } from '#src/domain/program/apply-program.js';
 import { Policies, type Policy, PolicyBook } from '#src/domain/program/policy.js';
+import { makeSnapshot, type SnapshotRule } from '#src/domain/program/snapshot.js';
 import { ReplyFacts, replyFacts } from '#src/domain/reply-facts.js';
 import { RequestChecks } from '#src/domain/request-checks.js';
 import { ShardState } from '#src/domain/shard-state.js';
@@ -142,10 +145,23 @@ export interface Outcome {
   event: MessageEvent;
 }
 
+const calendar = new IntlZoneCalendar();
+
+/** Of a program: what decisions read. Tables and controls are JSON. */
+interface GivenProgram {
+  tables: unknown;
+  controls: unknown;
+  rules?: readonly SnapshotRule[];
+}
+
+/** Of a program: what decisions do not read. */
+const UNUSED = { id: 'program', currency: 'BRL', product: 'credit', sandbox: true };
+
 export class Book {
   state = new ShardState(0);
   readonly keys = new IndexKeys(0x12345678, 0x0badcafe);
   readonly history = new MemoryHistory();
+  readonly #controls = new ControlBook(new WindowClock(calendar));
   context: DecisionContext;
   /** How far behind the given time velocity windows count, ms. */
   windowLagMs = 0;
@@ -173,7 +189,7 @@ export class Book {
     const policy = this.#policy;
     const policies =
       policy === undefined ? new Policies(state.programs, new PolicyBook(dialectNames)) : { of: () => policy };
-    const checks = new RequestChecks(state, new ControlBook(new WindowClock(new IntlZoneCalendar())));
+    const checks = new RequestChecks(state, this.#controls);
     return { state, history, keys, policies, checks };
   }
 
@@ -217,6 +233,25 @@ export class Book {
     if ('outcome' in decided) return decided;
     this.#commit(decided);
     return answerOf('posted', decided);
+  }
+
+  /**
+   * Hands the shard a revision of a program.
+   * @throws Error when it is not valid
+   */
+  applyProgram(program: number, revision: number, given: GivenProgram, nowMs: number): void {
+    const made = makeSnapshot({ ...UNUSED, rules: [], ...given }, revision, {
+      dialects: dialectNames,
+      knowsZone: (zone) => calendar.knows(zone),
+    });
+    if (!made.ok) throw new Error(JSON.stringify(made.problems));
+    const command = { op: 'apply_program', program, revision, text: made.text } as const;
+    applyProgram(this.state, command, nowMs, (event) => this.#commit(event));
+  }
+
+  /** What limits cards and accounts now. */
+  get limits(): LimitsReader {
+    return new LimitsReader(this.state, this.#controls, this.context.policies);
   }
 
   /** The reply of the approval at `sequence` was not delivered; false when there is nothing to roll back. */

@@ -12,7 +12,8 @@ import { COMPONENTS, component, POSTED_COMPONENTS } from '#src/domain/ledger/cha
 import { type DisputeStep, disputeSteps } from '#src/domain/ledger/dispute-steps.js';
 import { EntryKind } from '#src/domain/ledger/entry-kinds.js';
 import { subAccount } from '#src/domain/ledger/sub-account.js';
-import { type Op, operation, Player } from './histories.js';
+import { Player } from './histories.js';
+import { type Op, operation } from './operations.js';
 
 const PATIENCE_MS = 300_000;
 const ACCOUNTS = [
@@ -165,7 +166,7 @@ class Stream {
 
   #tellModel(): void {
     const { accounts } = this.player.book.state;
-    for (const account of this.player.model.accounts.values()) {
+    for (const account of this.player.model.balances.accounts.values()) {
       const slot = accounts.find(account.id);
       const [purchases, cash, fees, interest, credit] = COMPONENTS.map((_, which) => accounts.component(slot, which));
       account.owes = { purchases: purchases!, cash: cash!, fees: fees!, interest: interest!, credit: credit! };

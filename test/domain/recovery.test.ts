@@ -8,7 +8,8 @@ import { ShardState } from '#src/domain/shard-state.js';
 import { Table } from '#src/domain/tables.js';
 import { DUPLICATE_WINDOW_MS } from '#src/limits.js';
 import { applyRecorded, heldTotal, type Recorded } from './book.js';
-import { operation, Player } from './histories.js';
+import { Player } from './histories.js';
+import { operation } from './operations.js';
 
 /** Blocks of two rows, so that small histories have many of them, of many ages. */
 const smallBlocks = (): ShardState => new ShardState(0, DUPLICATE_WINDOW_MS, undefined, 1);
@@ -93,7 +94,7 @@ describe('recovery', () => {
     const keys: [Table, number][] = [];
     state.takeDirty(1000, (table, key) => void keys.push([table, key]));
     expect(new Set(keys.map(([table]) => table))).toEqual(
-      new Set([Table.account, Table.card, Table.hold, Table.ledger, Table.totals]),
+      new Set([Table.account, Table.card, Table.hold, Table.ledger, Table.program, Table.totals]),
     );
     for (const [table, key] of keys) {
       const target = new Uint8Array(2 * state.entryBytes(table, key));

@@ -123,6 +123,14 @@ describe('rules in decisions', () => {
     expect([event.cardReadings, event.readings[0], event.readings[1]]).toEqual([1, 300, 3]);
   });
 
+  it('do not know what was spent in a window that counts declines', () => {
+    const spent = rule('when spent("day") < 1_00 then decline 61 reason "first"', 'active');
+    const book = bookWith([spent, rule('when count("day") >= 1 then decline 65 reason "busy"', 'active')]);
+    const controls = JSON.stringify({ velocity: [{ window: 'day', name: 'day', count: 100, counts: 'declines' }] });
+    book.command({ op: 'update_card', cardSlot: 0, controls }, NOW);
+    expect([100, 100_000, 100].map((amount) => purchase(book, amount).response)).toEqual(['00', '51', '65']);
+  });
+
   it('do not know a window that no controls name', () => {
     const book = bookWith([rule('when count("other") >= 0 then decline 65 reason "busy"', 'active')]);
     expect(purchase(book, 100).response).toBe('00');

@@ -9,7 +9,8 @@ import { StateDigest } from '#src/domain/digest.js';
 import { isKept, TOTAL_AMOUNTS, TOTAL_COUNTS, type Total, type TotalsKey } from '#src/domain/totals.js';
 import { TOTAL_VALUES, TotalsTable } from '#src/domain/totals-table.js';
 import { TOTALS_DAYS_KEPT } from '#src/limits.js';
-import { operation, Player } from './histories.js';
+import { Player } from './histories.js';
+import { operation } from './operations.js';
 
 const DAY_MS = 86_400_000;
 const FIRST_DAY = 20_000;

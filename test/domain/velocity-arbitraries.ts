@@ -46,12 +46,12 @@ const list = fc.uniqueArray(fc.oneof({ weight: 4, arbitrary: approvals }, { weig
   selector: withoutLimits,
 });
 const cashList = fc.uniqueArray(approvals, { maxLength: 2, selector: withoutLimits });
-const cash = fc.record(
+export const cash = fc.record(
   { per_transaction: fc.integer({ min: 20, max: 300 }), velocity: cashList },
   { requiredKeys: [] },
 );
 type Lists = { allow?: string[]; deny?: string[] };
-const restrictions: fc.Arbitrary<ControlsJson> = fc.record(
+export const restrictions: fc.Arbitrary<ControlsJson> = fc.record(
   {
     mcc: fc.constantFrom<Lists[]>({}, { deny: ['3501-3999'] }, { allow: ['5411', 'fuel', '7011'] }, { deny: ['fuel'] }),
     countries: fc.constantFrom<Lists[]>({}, { deny: ['US'] }, { allow: ['BR'] }),
@@ -61,7 +61,7 @@ const restrictions: fc.Arbitrary<ControlsJson> = fc.record(
   },
   { requiredKeys: [] },
 );
-const controls: fc.Arbitrary<ControlsJson> = fc
+export const controls: fc.Arbitrary<ControlsJson> = fc
   .tuple(
     fc.oneof({ weight: 4, arbitrary: fc.constant({}) }, { weight: 1, arbitrary: restrictions }),
     fc.record({ velocity: list, cash }, { requiredKeys: [] }),
@@ -71,7 +71,7 @@ const perAccount = (window: WindowJson, i: number): WindowJson => ({
   ...window,
   per: i % 3 === 1 ? 'account' : 'card',
 });
-const programControls = controls.map((json): ControlsJson => {
+export const programControls = controls.map((json): ControlsJson => {
   if (json.velocity === undefined) return json;
   return { ...json, velocity: json.velocity.map(perAccount) };
 });
@@ -87,7 +87,7 @@ const request = {
 };
 const back = fc.nat({ max: 5 });
 /** Around the edges of buckets and windows, and far jumps. */
-const wait = fc.oneof(
+export const wait = fc.oneof(
   fc.integer({ min: 0, max: 20_000 }),
   fc.integer({ min: 0, max: 2 * 3_600_000 }),
   fc.integer({ min: 0, max: 40 * 3_600_000 }),

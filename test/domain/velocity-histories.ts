@@ -186,6 +186,8 @@ export class Player {
       ? undefined
       : {
           control: `${levelNames[verdict.level]} ${levelNames[verdict.source]} ${controlPointer(verdict)}`,
+          response: responseText(verdict.response),
+          byDeclines: verdict.kind === ControlKind.declineVelocity,
           limit: verdict.limit,
           before: verdict.before,
           attempted: verdict.attempted,

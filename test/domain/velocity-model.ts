@@ -5,6 +5,8 @@
  */
 
 export interface WindowJson {
+  /** What rules call it. */
+  name?: string;
   window: 'day' | 'week' | 'month' | 'year' | 'lifetime' | 'trailing';
   seconds?: number;
   zone?: string;
@@ -42,9 +44,12 @@ export interface ModelRequest {
   authorizedBefore?: number;
 }
 
-/** What refused: `<level> <source> <pointer>` and the figures. */
+/** What refused: `<level> <source> <pointer>`, its DE39 and the figures. */
 export interface ModelRefusal {
   control: string;
+  response: string;
+  /** A window of declines: what it declines counts in none. */
+  byDeclines: boolean;
   limit: number;
   before: number;
   attempted: number;
@@ -189,7 +194,7 @@ export class VelocityModel {
   #counter(card: number, { window, level, cash }: PlacedWindow): string {
     let root = card;
     while (this.replaced.has(root)) root = this.replaced.get(root)!;
-    const { amount: _amount, count: _count, per: _per, ...definition } = window;
+    const { name: _name, amount: _amount, count: _count, per: _per, ...definition } = window;
     const owner = level === 'card' ? `card ${root}` : `account ${this.accountOf.get(card)}`;
     return JSON.stringify([owner, cash, Object.entries(definition).sort()]);
   }
@@ -206,7 +211,8 @@ export class VelocityModel {
         const denied = list.deny !== undefined && has(list.deny);
         if (!denied && (list.allow === undefined || has(list.allow))) continue;
         const control = `${level} ${source} /${member}/${denied ? 'deny' : 'allow'}`;
-        return { control, limit: 0, before: 0, attempted: 0 };
+        const response = { channels: '57', countries: '62', mcc: '57', merchants: '58' }[member];
+        return { control, response, byDeclines: false, limit: 0, before: 0, attempted: 0 };
       }
     }
     return undefined;
@@ -232,7 +238,8 @@ export class VelocityModel {
     for (const { level, source, controls } of this.#sides(card, 'per_transaction')) {
       const limit = controls.per_transaction;
       if (limit === null || limit === undefined || total <= limit) continue;
-      return { control: `${level} ${source} /per_transaction`, limit, before: 0, attempted: total };
+      const control = `${level} ${source} /per_transaction`;
+      return { control, response: '61', byDeclines: false, limit, before: 0, attempted: total };
     }
     const windows = this.windowsOf(card).filter((placed) => selects(placed, request));
     const uses = request.amount > 0 && request.authorizedBefore === undefined ? 1 : 0;
@@ -251,7 +258,8 @@ export class VelocityModel {
     for (const { level, source, controls } of this.#sides(card, 'cash')) {
       const limit = controls.cash!.per_transaction;
       if (limit === undefined || request.cash <= limit) continue;
-      return { control: `${level} ${source} /cash/per_transaction`, limit, before: 0, attempted: request.cash };
+      const control = `${level} ${source} /cash/per_transaction`;
+      return { control, response: '61', byDeclines: false, limit, before: 0, attempted: request.cash };
     }
     return undefined;
   }
@@ -271,7 +279,8 @@ export class VelocityModel {
       const before = this.value(card, placed, nowMs)[what];
       if (before + attempted <= limit) continue;
       const control = `${placed.level} ${placed.source} ${placed.cash ? '/cash' : ''}/velocity/${placed.index}`;
-      return { control, limit, before, attempted };
+      const byDeclines = placed.window.counts === 'declines';
+      return { control, response: what === 'amount' ? '61' : '65', byDeclines, limit, before, attempted };
     }
     return undefined;
   }

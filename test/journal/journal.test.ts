@@ -48,11 +48,11 @@ describe('a frame', () => {
     for (const event of samplePlain()) journal.appendEvent(event);
     const frame = journal.seal(1_790_000_000_999, { high: 1, low: 2 });
     expect(Buffer.from(frame.bytes.subarray(0, 88)).toString('hex')).toMatchInlineSnapshot(
-      `"48464a3100010003000000010000000d0000000000000001000000000000000d000001a0c4506fe7000000000000000000000000000000000000000000000000000000000000000000000001000000020000036c00000000"`,
+      `"48464a3100010003000000010000001100000000000000010000000000000011000001a0c4506fe7000000000000000000000000000000000000000000000000000000000000000000000001000000020000052a00000000"`,
     );
-    expect(Buffer.from(frame.bytes.subarray(-4)).toString('hex')).toMatchInlineSnapshot(`"d4f869a7"`);
+    expect(Buffer.from(frame.bytes.subarray(-4)).toString('hex')).toMatchInlineSnapshot(`"96e78831"`);
     expect(Buffer.from(journal.hash).toString('hex')).toMatchInlineSnapshot(
-      `"f0f50bc583236d87a87bbf94bb8e02c3609423faf3a8fa282245ec380efd5215"`,
+      `"4d451b75ed9e9c8902c72f9588c1317b418edace7d75253219f6aab042fab0d3"`,
     );
     expect(Buffer.from(commitKey(2 ** 40 + 7, 3)).toString('hex')).toBe('0000010000000007' + '0003');
   });

@@ -197,4 +197,61 @@ describe('controls of a card and of its account', () => {
     0100 a purchase 500 stan=2     | 00 | 0 | 500 |  500
   `,
   );
+
+  scenario(
+    'what the network posted for a declined request counts until it is itself reversed',
+    `
+    account A limit=2000
+    card a
+    controls a {"velocity":[{"window":"lifetime","amount":500}]}
+    0100 a purchase 2001 stan=1                             | 61 |   0 | 0 | 2000
+    0220 a purchase 400 stan=2 rrn=1 why=S                  | 00 | 400 | 0 | 1600
+    0400 a stan=3 rrn=- de90=100/1/520120000/00000012345/-  | 00 | 400 | 0 | 1600   # the declined one: nothing to take back
+    0100 a purchase 101 stan=4                              | 61 | 400 | 0 | 1600
+    0400 a stan=5 rrn=- de90=200/2/520120000/00000012345/-  | 00 |   0 | 0 | 2000
+    0100 a purchase 500 stan=6                              | 00 |   0 | 500 | 1500
+  `,
+  );
+
+  scenario(
+    'an approval that was not delivered and yet posted gives back nothing when its hold has ended',
+    `
+    account A limit=2000
+    card a
+    controls a {"velocity":[{"window":"lifetime","amount":500}]}
+    0100 a purchase 500 stan=1                              | 00 |   0 | 500 | 1500
+    0220 a purchase 500 stan=2 rrn=1 why=C                  | 00 | 500 |   0 | 1500
+    wait 7d
+    sweep                                                   | 1  | 500 |   0 | 1500
+    undelivered 4
+    0100 a purchase 1 stan=3                                | 61 | 500 |   0 | 1500
+  `,
+  );
+
+  scenario(
+    'a limit per transaction looks at what a replacement names, up or down',
+    `
+    account A limit=2000
+    card a
+    0100 a purchase 1000 stan=1                 | 00 | 0 | 1000 | 1000
+    controls a {"per_transaction":500}
+    0100 a purchase 400 stan=2 fn=R rrn=1       | 00 | 0 |  400 | 1600
+    0100 a purchase 501 stan=3 fn=R rrn=1       | 61 | 0 |  400 | 1600
+    0100 a purchase 101 stan=4 fn=I rrn=1       | 61 | 0 |  400 | 1600
+    0100 a purchase 100 stan=5 fn=I rrn=1       | 00 | 0 |  500 | 1500
+  `,
+  );
+
+  scenario(
+    'an authorization from before the limits that is rolled back gives back what its increment counted',
+    `
+    account A limit=2000
+    card a
+    0100 a purchase 100 stan=1                  | 00 | 0 | 100 | 1900
+    controls a {"velocity":[{"window":"day","amount":500}]}
+    0100 a purchase 500 stan=2 fn=I rrn=1       | 00 | 0 | 600 | 1400
+    undelivered 3
+    0100 a purchase 500 stan=3                  | 00 | 0 | 500 | 1500
+  `,
+  );
 });

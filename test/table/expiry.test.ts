@@ -111,4 +111,23 @@ describe('after the end of a hold', () => {
     0100 a purchase 500 stan=3                      | 00 |   0 | 500 |  500
   `,
   );
+
+  scenario(
+    'what placed a hold that increments have kept alive can be named whatever its age',
+    `
+    account A limit=1000
+    card a
+    0100 a purchase 400 stan=1 rrn=7 mcc=7011           | 00 | 0 | 400 |  600   # 30 days each
+    wait 29d
+    0100 a purchase 100 stan=2 fn=I rrn=7 mcc=7011      | 00 | 0 | 500 |  500
+    wait 29d
+    0100 a purchase 100 stan=3 fn=I rrn=7 mcc=7011      | 00 | 0 | 600 |  400
+    wait 29d
+    0100 a purchase 100 stan=4 fn=I rrn=7 mcc=7011      | 00 | 0 | 700 |  300
+    wait 29d
+    0100 a purchase 100 stan=5 fn=I rrn=7 mcc=7011      | 00 | 0 | 800 |  200
+    wait 29d
+    0420 a stan=6 rrn=- de90=100/1/520120000/00000012345/- | 00 | 0 | 0 | 1000   # 145 days
+  `,
+  );
 });

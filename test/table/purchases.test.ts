@@ -237,4 +237,14 @@ describe('hold life', () => {
       expect(days).toEqual([2, 30, 30, 30, 5, 10, 5, 7]);
     },
   );
+
+  scenario(
+    'cash of one major unit at a fuel pump is no status check',
+    `
+    account A limit=50000
+    card a
+    0100 a cash 100 mcc=5542                    | 00 | 0 |   100 | 49900
+    0100 a purchase 100 mcc=5542                | 00 | 0 | 17600 | 32400
+  `,
+  );
 });

@@ -86,6 +86,17 @@ describe('reversals', () => {
   );
 
   scenario(
+    'without a processing code are of the sort that they post back',
+    `
+    account A limit=1000
+    card a
+    0200 a refund 50 stan=1                         | 00
+    0400 a stan=2 rrn=1                             | 00
+    totals 2026-05-20                               | credits 1 50, credit reversals 1 50
+    `,
+  );
+
+  scenario(
     'a full one after partial ones takes back what still stood, whatever DE4 says, or does not',
     `
     account A limit=1000

@@ -103,6 +103,8 @@ export interface AccountSource {
   createdMs(slot: number): number;
 }
 
+const NOTHING_SPENT = new Float64Array(1).fill(NONE);
+
 export class RuleFacts {
   /** By `Slot`; NaN = absent. Every other value is a safe integer. */
   readonly numbers = new Float64Array(SLOTS).fill(NONE);
@@ -224,6 +226,11 @@ export class RuleFacts {
     this.numbers[at] = known(count);
     this.numbers[at + 1] = spent[slot]!;
     if (window >= this.#windows) this.#windows = window + 1;
+  }
+
+  /** As `counter`, of a window that counts declines: it adds up nothing, so what is spent in it is absent. */
+  declines(window: number, count: number): void {
+    this.counter(window, count, NOTHING_SPENT, 0);
   }
 }
 

@@ -1,0 +1,119 @@
+/** What the reference model keeps of everything that happened. */
+import type { Message, What } from './message.js';
+import type { ModelProgram } from './program.js';
+import type { Place } from './totals.js';
+
+export interface ModelAccount {
+  id: string;
+  currency: number;
+  limit: number;
+  status: 'open' | 'frozen' | 'closed';
+  /** Owed, by kind; positive = the cardholder owes. */
+  owes: { purchases: number; cash: number; fees: number; interest: number; credit: number };
+}
+
+export interface ModelCard {
+  account: ModelAccount;
+  status: 'inactive' | 'active' | 'paused' | 'lost' | 'stolen' | 'closed' | 'expired';
+  /** The network's list: a cause of its own. */
+  listed?: 'paused' | 'expired';
+  /** YYMM. */
+  expiry: number;
+  createdMs: number;
+  /** PINs that failed since the last one that was right, or since the card was unblocked. */
+  failedPins: number;
+}
+
+/** A network token: a number of its own that stands for a card. */
+export interface ModelToken {
+  card: string;
+  status: ModelCard['status'];
+  listed?: 'paused' | 'expired';
+  expiry: number;
+}
+
+export interface Hold {
+  account: ModelAccount;
+  first: number;
+  authorized: number;
+  remaining: number;
+  cleared: number;
+  expiresMs: number;
+  refund: boolean;
+}
+
+/** What single messages have charged for one authorization; a refund has negative parts. */
+export interface Charged {
+  purchases: number;
+  cash: number;
+  fee: number;
+  credit: number;
+}
+
+export interface Entry {
+  sequence: number;
+  atMs: number;
+  what: What | 'roll-back' | 'expiry' | 'other';
+  message?: Message;
+  /** Name of the card; the token that the message came by. */
+  card: string;
+  token?: ModelToken | undefined;
+  /** Where the message came from, and on which business date. */
+  place?: Place;
+  /** Reversal: what it posted back. */
+  postedBack?: 'credit' | 'debit';
+  /** The program when the message came. */
+  program?: ModelProgram;
+  response: string;
+  code?: number;
+  /** Approved in the account's currency. */
+  approved: number;
+  /** Answer to a repeat that was refused (94, 68). */
+  refusedRepeat: boolean;
+  tombstone: boolean;
+  /** The authorization that it belongs to, when that is another entry. */
+  original?: Entry;
+  /** Reversal: the increment or the part that it takes back. */
+  takesBack?: Entry;
+  /** What an increment added to the hold, or a part to what is posted. */
+  added: number;
+  /** Advice: it told of an increment or of a part, which was added. */
+  toldIncrement: boolean;
+  /** Advice: it told the final amount. */
+  completes: boolean;
+  /** Reversal: nothing of the original stays authorized. */
+  full: boolean;
+  /** It posted something. */
+  posted: boolean;
+  balances?: { ledger: number; available: number };
+}
+
+export interface Answer {
+  response: string;
+  /** Sequence of the record behind the answer. */
+  sequence: number;
+  repeated: boolean;
+  hasCode: boolean;
+  partialAmount?: number;
+  ledger?: number;
+  available?: number;
+}
+
+export const HOUR = 3_600_000;
+export const DAY = 24 * HOUR;
+
+export const approves = (response: string): boolean => response === '00' || response === '10' || response === '85';
+
+export const NOTHING: Charged = { purchases: 0, cash: 0, fee: 0, credit: 0 };
+
+export const isRequest = (what: Entry['what']): boolean =>
+  ['debit', 'increment', 'replacement', 'credit', 'verification', 'inquiry'].includes(what);
+
+/** An increment of nothing we know is decided as a new authorization. */
+export const asNew = (what: What): What => (what === 'increment' || what === 'replacement' ? 'debit' : what);
+
+export const isNoChange = ({ what, toldIncrement }: Entry): boolean =>
+  what !== 'increment' && what !== 'replacement' && !toldIncrement;
+
+/** Money was approved, by us or by the network. */
+export const approved = (e: Entry): boolean => approves(e.response) && (e.what !== 'advice' || e.approved > 0);

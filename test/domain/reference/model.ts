@@ -1,0 +1,624 @@
+/**
+ * The rules once more, as plainly as possible: objects, Maps, linear searches over everything that ever happened, bigint
+ * where a product could be large. It shares no code with the engine, and it is far too slow to be one. The property test
+ * drives both with the same random histories and compares every answer and every balance.
+ *
+ * Approval codes are the engine's choice: the model says whether there is one, takes note of it, and the test checks that
+ * it is unique.
+ */
+import type { ControlsJson } from '../velocity-model.js';
+import { Balances, reducedBy } from './balances.js';
+import {
+  type Answer,
+  approved,
+  approves,
+  asNew,
+  type Entry,
+  isNoChange,
+  isRequest,
+  type ModelAccount,
+  type ModelCard,
+  type ModelToken,
+  NOTHING,
+} from './entry.js';
+import { type Asked, Limits, NO_MONEY, reasonOf } from './limits.js';
+import { isCredit, isFinancial, isMalformed, type Message, typeOf, type What, whatIs } from './message.js';
+import { cashOf, inAccountCurrency, inMerchantCurrency, oneMajorUnit, stayingOf } from './money.js';
+import { Past } from './past.js';
+import { codeOf, feeOf, forbids, fuelOf, lifeMs, type ModelProgram } from './program.js';
+import { askRules, RULES, type RuleFacts, type RuleStatistics, windowNamed } from './rules.js';
+import { type Place, totals } from './totals.js';
+
+/** A message at its place: what every entry about it has. */
+interface Base {
+  atMs: number;
+  what: What;
+  message: Message;
+  card: string;
+  token: ModelToken | undefined;
+  program: ModelProgram;
+  place: Place;
+}
+
+/** Why a request is declined: the name of the reason, and the DE39 that it has unless the program says otherwise. */
+type Refusal = [reason: string, code: string];
+
+const FINAL = ['lost', 'stolen', 'closed'];
+
+export class ReferenceModel {
+  program: ModelProgram;
+  readonly balances = new Balances();
+  readonly limits = new Limits();
+  readonly past = new Past();
+  /** How often histories reached a case worth naming. */
+  readonly seen = new Map<string, number>();
+  /** By revision, as far as they were asked. */
+  readonly ruleStatistics = new Map<number, RuleStatistics>();
+  #revision = 0;
+  readonly #references = new Set<string>();
+
+  constructor(program: ModelProgram) {
+    this.program = program;
+  }
+
+  /** Takes note of the approval code that the engine gave. */
+  noteCode(sequence: number, code: number): void {
+    this.past.log[sequence - 1]!.code = code;
+  }
+
+  /** Ledger entries that the model does not decide were recorded; what they did to accounts is told to it. */
+  entered(records: number, atMs: number): void {
+    for (let i = 0; i < records; i++) this.past.add({ atMs });
+  }
+
+  // ---- commands ----
+
+  applyProgram(program: ModelProgram, atMs: number): void {
+    this.program = program;
+    this.#revision++;
+    this.limits.windows.program = program.controls;
+    this.past.add({ atMs });
+  }
+
+  createAccount(id: string, currency: number, limit: number, atMs: number): void {
+    const owes = { purchases: 0, cash: 0, fees: 0, interest: 0, credit: 0 };
+    this.balances.accounts.set(id, { id, currency, limit, status: 'open', owes });
+    this.limits.addAccount(id);
+    this.past.add({ atMs });
+  }
+
+  createCard(name: string, account: string, expiry: number, atMs: number, replaces?: string): boolean {
+    const owner = this.balances.accounts.get(account)!;
+    if (owner.status === 'closed') return false;
+    this.balances.cards.set(name, { account: owner, status: 'active', expiry, createdMs: atMs, failedPins: 0 });
+    this.past.add({ atMs });
+    if (this.limits.addCard(name, account, replaces)) this.past.add({ atMs });
+    return true;
+  }
+
+  createToken(name: string, card: string, expiry: number, atMs: number): boolean {
+    if (FINAL.includes(this.balances.cards.get(card)!.status)) return false;
+    this.balances.tokens.set(name, { card, status: 'active', expiry });
+    this.past.add({ atMs });
+    return true;
+  }
+
+  /** Of a card or a token. */
+  setCard(name: string, status: ModelCard['status'], atMs: number): boolean {
+    const card = this.balances.tokens.get(name) ?? this.balances.cards.get(name)!;
+    if (FINAL.includes(card.status) && card.status !== status) return false;
+    card.status = status;
+    this.past.add({ atMs });
+    return true;
+  }
+
+  /** A token has the PIN of its card: its own cannot be set. */
+  setTries(name: string, failed: number, atMs: number): boolean {
+    const card = this.balances.cards.get(name);
+    if (card === undefined) return false;
+    if (card.failedPins > failed) this.reach('a card is unblocked');
+    card.failedPins = failed;
+    this.past.add({ atMs });
+    return true;
+  }
+
+  setCardControls(name: string, controls: ControlsJson | undefined, atMs: number): void {
+    if (this.limits.setCardControls(name, controls)) this.past.add({ atMs });
+  }
+
+  setAccount(id: string, change: { status?: ModelAccount['status']; limit?: number }, atMs: number): boolean {
+    const account = this.balances.accounts.get(id)!;
+    if (account.status === 'closed') return false;
+    Object.assign(account, change);
+    this.past.add({ atMs });
+    return true;
+  }
+
+  setAccountControls(id: string, controls: ControlsJson | undefined, atMs: number): boolean {
+    if (!this.setAccount(id, {}, atMs)) return false;
+    if (this.limits.setAccountControls(id, controls)) this.past.add({ atMs });
+    return true;
+  }
+
+  pay(id: string, amount: number, reference: string, atMs: number): boolean {
+    const unique = `${id} ${reference}`;
+    if (amount < 1 || this.#references.has(unique)) return false;
+    this.#references.add(unique);
+    this.balances.pay(this.balances.accounts.get(id)!, amount);
+    this.past.add({ atMs });
+    return true;
+  }
+
+  /** The reply of an approval could not be sent: it is rolled back, of an increment what it added. */
+  notDelivered(sequence: number, atMs: number): boolean {
+    const { past, balances } = this;
+    const entry = past.log[sequence - 1]!;
+    if (!entry.message || !isRequest(entry.what) || !approves(entry.response)) return false;
+    if (past.isRolledBack(entry)) return false;
+    const root = entry.original ?? entry;
+    const hold = balances.holds.get(root.sequence);
+    if (hold) balances.set(root.sequence, entry.original ? hold.authorized - past.stillAdded(entry) : 0);
+    if (entry.posted) balances.charge(entry, { purchases: 0, cash: 0, fee: 0, credit: 0 });
+    if (past.isExpired(root)) this.reach('roll-back after expiry');
+    past.add({ atMs, what: 'roll-back', card: entry.card, original: entry });
+    this.#recount(root, entry);
+    return true;
+  }
+
+  /** The sweep: every hold whose life is over ends, in the order of their ends; what was cleared of it stays. Gives how many. */
+  sweep(atMs: number): number {
+    const { holds } = this.balances;
+    const due = [...holds].filter(([, hold]) => hold.expiresMs <= atMs);
+    due.sort(([a, { expiresMs: endOfA }], [b, { expiresMs: endOfB }]) => endOfA - endOfB || a - b);
+    for (const [sequence, hold] of due) {
+      const root = this.past.log[sequence - 1]!;
+      this.reach(hold.refund ? 'expiry of a refund' : hold.cleared > 0 ? 'expiry of a rest' : 'expiry');
+      holds.delete(sequence);
+      const ended = this.past.add({ atMs, what: 'expiry', card: root.card, original: root });
+      this.#recount(root, ended);
+    }
+    return due.length;
+  }
+
+  /** Rows of totals of acquirers (totals.ts). */
+  totals(atMs: number): ReturnType<typeof totals> {
+    return totals(this.past.log, this.balances.cards, atMs);
+  }
+
+  // ---- messages ----
+
+  /** @param number of a card or a token, or one that nobody knows */
+  message(m: Message, number: string, atMs: number, place: Place): Answer {
+    const card = this.balances.cardOf(number);
+    const answer = this.#decide(m, card, this.balances.tokens.get(number), atMs, place);
+    const entry = this.past.log[answer.sequence - 1]!;
+    if (!answer.repeated && this.balances.cards.has(card)) this.#recount(entry.original ?? entry, entry);
+    return answer;
+  }
+
+  #decide(m: Message, name: string, token: ModelToken | undefined, atMs: number, place: Place): Answer {
+    const { past } = this;
+    const card = this.balances.cards.get(name);
+    const what = whatIs(m);
+    const base: Base = { atMs, what, message: m, card: name, token, program: this.program, place };
+
+    // 1 format, message type
+    if (isMalformed(m, what, card?.account.currency)) {
+      return this.#answer(past.add({ ...base, what: 'not understood', response: '30' }));
+    }
+    if (what === 'not understood' && card && forbids(this.program, typeOf(m))) {
+      this.reach('a type that is served nowhere, forbidden');
+      return this.#answer(past.add({ ...base, response: codeOf(this.program, 'transaction_type_forbidden', '57') }));
+    }
+    if (what === 'not understood') return this.#answer(past.add({ ...base, response: '12' }));
+
+    // 2 duplicate
+    const { isKnown, stored } = past.repeated(m, name, atMs);
+    if (isKnown) {
+      if (stored === undefined) return this.#answer(past.add({ ...base, response: '94', refusedRepeat: true }));
+      if (past.isGone(stored)) return this.#answer(past.add({ ...base, response: '68', refusedRepeat: true }));
+      if (past.isExpired(stored.original ?? stored)) this.reach('repeat after expiry');
+      if (token !== stored.token) this.reach('repeat by another number');
+      return { ...this.#answer(stored), repeated: true };
+    }
+    if (what === 'reversal') return this.#answer(this.#reverse(m, base));
+    if (what === 'file update') return this.#answer(this.#list(m, token ?? card, base));
+
+    // 3 tombstone
+    const reversedBefore = past.wasReversedBefore(m, name, atMs);
+    if (what === 'advice') {
+      if (reversedBefore || card === undefined) return this.#answer(past.add({ ...base, response: '00' }));
+      return this.#answer(this.#advise(m, card.account, base));
+    }
+    if (reversedBefore) return this.#answer(past.add({ ...base, response: '68' }));
+    const continued = what === 'increment' || what === 'replacement' ? this.#openOf(m, base) : undefined;
+    if (card === undefined) return this.#answer(past.add({ ...base, what: asNew(what), response: '14' }));
+
+    // 4 card and account, 6 controls, 8 funds, 9 approval
+    const links = continued === undefined ? { what: asNew(what) } : { original: continued };
+    const request: Base & { original?: Entry } = { ...base, ...links };
+    const asked = this.#asked(m, request.what, card.account, continued);
+    const refusal =
+      refusalOf(card, token, m, atMs) ??
+      this.#pinRefused(m, request, card) ??
+      this.#limited(m, request, asked) ??
+      this.#ruled(m, request, card) ??
+      this.#approve(m, request, card.account);
+    if (!Array.isArray(refusal)) return this.#answer(refusal);
+    const [reason, code] = refusal;
+    this.reach(reason);
+    if (reason !== 'velocity_declines') this.limits.countDecline(name, m, asked, atMs);
+    const response = codeOf(this.program, reason, code);
+    if (response !== code) this.reach('another DE39 for a reason');
+    return this.#answer(past.add({ ...request, response }));
+  }
+
+  /** What the request asks for: of a fuel pump's check what it is granted, of an increment what comes on top. */
+  #asked(m: Message, what: What, account: ModelAccount, continued: Entry | undefined): Asked {
+    if (!['debit', 'increment', 'replacement'].includes(what)) return NO_MONEY;
+    const wanted = inAccountCurrency(m, account);
+    if (continued === undefined) return { amount: this.#amountFor(m, wanted), cash: cashOf(m, account) };
+    const { authorized } = this.balances.holds.get(continued.sequence)!;
+    const amount = what === 'increment' ? wanted : Math.max(0, wanted - authorized);
+    const authorizedBefore = what === 'increment' ? authorized : wanted - amount;
+    return { amount, cash: Math.min(cashOf(m, account), amount), authorizedBefore };
+  }
+
+  #isStatusCheck(m: Message): boolean {
+    return !isFinancial(m) && typeOf(m) === 0 && m.mcc === 5542 && m.amount === oneMajorUnit(m.currency!);
+  }
+
+  #amountFor(m: Message, wanted: number): number {
+    return this.#isStatusCheck(m) ? fuelOf(this.program).amount || wanted : wanted;
+  }
+
+  /** 5 of cryptography, the tries that are left. */
+  #pinRefused(m: Message, { token }: Base, card: ModelCard): Refusal | undefined {
+    if (!m.pin) return undefined;
+    const isBlocked = card.failedPins >= (this.program.tables.pin?.tries ?? 3);
+    this.reach(`a PIN ${isBlocked ? 'too many' : 'that may be tried'}${token ? ' by a token' : ''}`);
+    return isBlocked ? ['pin_tries_exceeded', '75'] : undefined;
+  }
+
+  /** 6 controls: types that the program forbids, then lists and limits. */
+  #limited(m: Message, { card, atMs }: Base, asked: Asked): Refusal | undefined {
+    if (forbids(this.program, typeOf(m))) return ['transaction_type_forbidden', '57'];
+    const found = this.limits.refusal(card, m, asked, atMs);
+    if (found) {
+      const [level, , pointer] = found.control.split(' ');
+      this.reach(`${found.response} ${pointer!.replace(/\d+$/, found.byDeclines ? 'declines' : 'n')}`);
+      this.reach(`refused by controls of the ${level}`);
+      if (found.control.includes(' program ')) this.reach('a refusal by the defaults of the program');
+      const isOwn = this.past.log.some((e) => e.card === card && e.approved > 0);
+      if (level === 'card' && found.before > 0 && !isOwn) this.reach('a limit that a replaced card used up');
+    }
+    return found && [reasonOf(found), found.response];
+  }
+
+  /** 7 rules. */
+  #ruled(m: Message, { card: name, atMs }: Base, card: ModelCard): Refusal | undefined {
+    const { rules } = this.program;
+    if (rules.length === 0) return undefined;
+    const nothing = rules.map(() => 0);
+    const statistics = this.ruleStatistics.get(this.#revision) ?? {
+      ...{ revision: this.#revision, asked: 0, matched: nothing, declined: [...nothing] },
+    };
+    this.ruleStatistics.set(this.#revision, statistics);
+    const { windows } = this.limits;
+    const number = this.limits.number(name);
+    const read = (window: string, what: 'amount' | 'count'): number | undefined => {
+      const placed = windowNamed(windows, number, window);
+      if (placed === undefined || (what === 'amount' && placed.window.counts === 'declines')) return undefined;
+      return windows.value(number, placed, atMs)[what];
+    };
+    const { account } = card;
+    const facts: RuleFacts = {
+      ...{ m, atMs, account, card, held: this.balances.held(account), available: this.balances.available(account) },
+      count: (window) => read(window, 'count'),
+      spent: (window) => read(window, 'amount'),
+    };
+    const code = askRules(rules, facts, statistics);
+    rules.forEach(({ rule, state }) => {
+      if (RULES[rule]!.matches(facts)) this.reach(`${state} rule ${rule}`);
+    });
+    return code === undefined ? undefined : ['rule', code];
+  }
+
+  /** 8 and 9: what is approved, or why nothing is. */
+  #approve(m: Message, base: Base & { original?: Entry }, account: ModelAccount): Entry | Refusal {
+    const { past, balances } = this;
+    switch (base.what) {
+      case 'verification':
+        return past.add({ ...base, response: '85' });
+      case 'inquiry': {
+        const shown = { ledger: 0 - balances.posted(account), available: balances.available(account) };
+        return past.add({ ...base, response: '00', balances: shown });
+      }
+      case 'credit':
+        return this.#credit(m, base, account);
+      case 'debit':
+        return this.#debit(m, base, account);
+      default:
+        return this.#change(m, base, base.original!, account);
+    }
+  }
+
+  /** A 0200 posts the credit, a 0100 announces it: nothing is held, but it ends like a hold. */
+  #credit(m: Message, base: Base, account: ModelAccount): Entry {
+    const wanted = inAccountCurrency(m, account);
+    const posted = isFinancial(m);
+    const entry = this.past.add({ ...base, response: '00', approved: wanted, posted });
+    if (posted) this.balances.charge(entry, this.balances.creditOf(entry, account, wanted));
+    else this.balances.open(entry.sequence, account, wanted, base.atMs + lifeMs(this.program, m), true);
+    return entry;
+  }
+
+  /** An increment or a replacement: all of it or nothing. */
+  #change(m: Message, base: Base, root: Entry, account: ModelAccount): Entry | Refusal {
+    const hold = this.balances.holds.get(root.sequence)!;
+    const wanted = inAccountCurrency(m, account);
+    const total = Math.max(hold.cleared, base.what === 'increment' ? hold.authorized + wanted : wanted);
+    const added = total - hold.authorized;
+    if (added > Math.max(0, this.balances.available(account))) return ['insufficient_funds', '51'];
+    this.balances.set(root.sequence, total);
+    hold.expiresMs = base.atMs + lifeMs(this.program, root.message!);
+    if (root.program !== this.program) this.reach('an increment under another program than its authorization');
+    return this.past.add({ ...base, response: '00', approved: wanted, added, original: root });
+  }
+
+  #debit(m: Message, base: Base, account: ModelAccount): Entry | Refusal {
+    const { program, balances } = this;
+    const posted = isFinancial(m);
+    const amount = this.#amountFor(m, inAccountCurrency(m, account));
+    const cash = cashOf(m, account);
+    const fee = posted ? feeOf(program, cash) : 0;
+    const free = balances.available(account);
+    const isPartial = free < amount + fee && !this.#isStatusCheck(m);
+    const approved = free >= amount + fee ? amount : this.#part(m, account, amount, cash, free);
+    if (approved === 0) return ['insufficient_funds', '51'];
+    if (this.#isStatusCheck(m)) this.reach(`a fuel pump that is granted ${fuelOf(program).amount}`);
+    if (fee > 0 && program.tables.fees?.cash.flat === 500) this.reach('a fee of another program');
+    const entry = this.past.add({ ...base, response: isPartial ? '10' : '00', approved, posted });
+    if (!posted) balances.open(entry.sequence, account, approved, base.atMs + lifeMs(program, m));
+    // No cash back, and so no fee for it, is paid with a partial approval.
+    else if (isPartial) balances.charge(entry, { purchases: approved, cash: 0, fee: 0, credit: 0 });
+    else balances.charge(entry, { purchases: approved - cash, cash, fee, credit: 0 });
+    return entry;
+  }
+
+  /** What can be approved of an amount that is more than what is available; 0 for nothing. */
+  #part(m: Message, account: ModelAccount, amount: number, cash: number, free: number): number {
+    if (this.#isStatusCheck(m)) {
+      const { least, declinesWhenShort } = fuelOf(this.program);
+      if (declinesWhenShort || free < least) this.reach('a fuel pump that is declined when short');
+      return declinesWhenShort || free < least ? 0 : Math.min(amount, free);
+    }
+    const isDivisible = typeOf(m) === 0 || (typeOf(m) === 9 && m.back !== undefined);
+    if (this.program.tables.partial_approval === false && m.partial && isDivisible) this.reach('no partial approval');
+    if (this.program.tables.partial_approval === false || !m.partial || !isDivisible) return 0;
+    const part = Math.max(0, Math.min(free, amount - cash));
+    return part > 0 && inMerchantCurrency(m, account, part) === 0 ? 0 : part;
+  }
+
+  /** The authorization with an open hold that an increment names. */
+  #openOf(m: Message, { card, atMs }: Base): Entry | undefined {
+    const named = this.past.namedBy(m, card, atMs, true, this.balances.holds);
+    if (named === undefined || !approved(named)) return undefined;
+    const root = named.original ?? named;
+    const hold = this.balances.holds.get(root.sequence);
+    if (hold === undefined && this.past.isExpired(root)) this.reach('increment after expiry');
+    return hold === undefined || hold.refund ? undefined : root;
+  }
+
+  /** The network has decided. */
+  #advise(m: Message, account: ModelAccount, base: Base): Entry {
+    const { past, balances } = this;
+    const found = past.namedBy(m, base.card, base.atMs, true, balances.holds);
+    // A credit is no completion of a purchase, nor the other way round.
+    const named = found && isCredit(found.message!) === isCredit(m) ? found : undefined;
+    const root = named?.original ?? named;
+    const links = root === undefined ? {} : { original: root };
+    const told = past.add({ ...base, ...links, response: '00' });
+    if (m.why === 'D' || [30, 31, 38].includes(typeOf(m)) || (m.amount === 0 && root === undefined)) return told;
+    const amount = inAccountCurrency(m, account);
+    const isExpired = root !== undefined && !balances.holds.has(root.sequence) && past.isExpired(root);
+    if (!(isFinancial(m) ? this.#post(m, told, amount) : this.#holdAsTold(m, told, named, amount))) return told;
+    if (isExpired) this.reach(isFinancial(m) ? 'posting after expiry' : 'completion after expiry');
+    told.approved = amount;
+    told.toldIncrement = root !== undefined && m.fn === 'I' && !isCredit(m);
+    told.added = told.toldIncrement ? amount : 0;
+    told.completes = root !== undefined && !told.toldIncrement && m.why !== 'S';
+    if (m.de38?.length === 6) told.code = Number(m.de38);
+    return told;
+  }
+
+  /** 0220: posted, and its hold is released; of one of several parts as much of it. False when it changes nothing. */
+  #post(m: Message, told: Entry, amount: number): boolean {
+    const { past, balances, program } = this;
+    const { original: root, card } = told;
+    const { account } = balances.cards.get(card)!;
+    if (root?.posted && past.isReversed(root)) return false;
+    const cash = cashOf(m, account);
+    const before = balances.chargedFor(root);
+    const isPart = m.fn === 'I' && !isCredit(m);
+    const others = isPart ? before : NOTHING;
+    told.posted = amount > 0 || (!isPart && (before.purchases !== 0 || before.cash !== 0 || before.credit !== 0));
+    const debit = {
+      purchases: others.purchases + amount - cash,
+      cash: others.cash + cash,
+      fee: others.fee + feeOf(program, cash),
+      credit: 0,
+    };
+    balances.charge(told, isCredit(m) ? balances.creditOf(root ?? told, account, amount) : debit);
+    if (isPart && (others.purchases > 0 || others.cash > 0)) this.reach('a part on top of others');
+    const hold = root && balances.holds.get(root.sequence);
+    if (hold?.refund) {
+      // It has come.
+      balances.set(root!.sequence, 0);
+    } else if (hold) {
+      const kept = isPart ? Math.max(0, hold.remaining - amount) : 0;
+      if (kept > 0) this.reach('a part that leaves a hold');
+      hold.cleared = debit.purchases + debit.cash;
+      balances.set(root!.sequence, hold.cleared + kept);
+    }
+    return true;
+  }
+
+  /** 0120: what is held becomes its amount. False when it changes nothing. */
+  #holdAsTold(m: Message, told: Entry, named: Entry | undefined, amount: number): boolean {
+    const { past, balances, program } = this;
+    const { original: root, card, atMs } = told;
+    const { account } = balances.cards.get(card)!;
+    if (root && past.isReversed(root)) return false;
+    if (root?.message?.mcc === 5542 && past.isCompleted(root)) return false;
+    const life = lifeMs(program, (root ?? told).message!);
+    const hold = root && balances.holds.get(root.sequence);
+    if (hold === undefined) {
+      const { purchases, cash, credit } = balances.chargedFor(root);
+      if (purchases !== 0 || cash !== 0 || credit !== 0 || amount === 0) return false;
+      balances.open((root ?? told).sequence, account, amount, atMs + life, isCredit(m));
+      return true;
+    }
+    if (hold.refund) return false;
+    if (m.fn !== 'I') {
+      balances.set(root!.sequence, amount);
+      return true;
+    }
+    if (named && !isNoChange(named) && approves(named.response) && !past.isUndone(named)) return false;
+    balances.set(root!.sequence, hold.authorized + amount);
+    hold.expiresMs = atMs + life;
+    return true;
+  }
+
+  /** The network lists a card, or a token alone. */
+  #list(m: Message, card: ModelCard | ModelToken | undefined, base: Base): Entry {
+    if (base.token) this.reach('listing of a token');
+    if (card === undefined) return this.past.add({ ...base, response: '25' });
+    const listed: Record<number, ModelCard['status']> = { 41: 'lost', 43: 'stolen', 46: 'closed', 54: 'expired' };
+    const status = m.file === '3' ? 'active' : (listed[m.listing ?? 0] ?? 'paused');
+    if (FINAL.includes(card.status) && status !== card.status) return this.past.add({ ...base, response: '21' });
+    if (status === 'active') delete card.listed;
+    else if (status === 'paused' || status === 'expired') card.listed = status;
+    else card.status = status;
+    return this.past.add({ ...base, response: '00' });
+  }
+
+  #reverse(m: Message, base: Base): Entry {
+    const { past, balances } = this;
+    const named = past.namedBy(m, base.card, base.atMs, false, balances.holds);
+    if (named === undefined) return past.add({ ...base, response: '00', tombstone: true });
+    const original = named.original ?? named;
+    if (named.posted && named.place && base.place.day !== named.place.day) this.reach('reversal on another date');
+    if (named.token !== base.token) this.reach('reversal by another number');
+    const account = balances.cards.get(base.card)?.account;
+    const told = { ...base, response: '00', original };
+    if (account === undefined) return past.add({ ...told, full: true });
+    const stays = m.de95 ? stayingOf(m.de95, named, account) : 0n;
+    const least = (total: number): number => (stays < BigInt(total) ? Number(stays) : total);
+    if (named.posted) {
+      return named.toldIncrement && !m.de95 ? this.#reversePart(told, named) : this.#reversePosted(told, least);
+    }
+    const hold = balances.holds.get(original.sequence);
+    const takesBack = isNoChange(named) || m.de95 || !named.original ? {} : { takesBack: named };
+    if (hold === undefined) {
+      if (past.isExpired(original)) this.reach(m.de95 ? 'partial reversal after expiry' : 'full reversal after expiry');
+      const whole = isNoChange(named) ? named : original;
+      const left = takesBack.takesBack ? whole.approved : least(whole.approved);
+      const full = !approves(whole.response) || past.isUndone(original) || left === 0;
+      return past.add({ ...told, ...takesBack, full });
+    }
+    const total = takesBack.takesBack ? Math.max(0, hold.authorized - past.stillAdded(named)) : least(hold.authorized);
+    balances.set(original.sequence, total);
+    return past.add({ ...told, ...takesBack, full: total === 0 });
+  }
+
+  /** The mirror of what was posted, in full or down to what stays; beside it something may be held. */
+  #reversePosted(told: Base & { response: string; original: Entry }, least: (total: number) => number): Entry {
+    const { balances } = this;
+    const { original } = told;
+    const before = balances.chargedFor(original);
+    const total = Math.abs(before.purchases + before.cash + before.credit);
+    const left = least(total);
+    const hold = balances.holds.get(original.sequence);
+    if (hold) {
+      if (!hold.refund) hold.cleared = left;
+      balances.set(original.sequence, least(hold.authorized));
+    }
+    const entry = this.past.add({ ...told, full: left === 0 && !balances.holds.has(original.sequence) });
+    if (left < total) entry.postedBack = before.purchases + before.cash + before.credit < 0 ? 'credit' : 'debit';
+    balances.charge(entry, reducedBy(before, total - left, left));
+    return entry;
+  }
+
+  /** Takes one of several parts back, once; the others and what is still held stay. */
+  #reversePart(told: Base & { response: string; original: Entry }, part: Entry): Entry {
+    const { balances } = this;
+    const { original } = told;
+    const before = balances.chargedFor(original);
+    const total = before.purchases + before.cash;
+    const left = Math.max(0, total - this.past.stillAdded(part));
+    const hold = balances.holds.get(original.sequence);
+    if (hold) {
+      hold.cleared = left;
+      balances.set(original.sequence, left + hold.remaining);
+    }
+    const full = left === 0 && !balances.holds.has(original.sequence);
+    const entry = this.past.add({ ...told, full, takesBack: part });
+    if (left < total) entry.postedBack = 'debit';
+    if (left < total && left > 0) this.reach('reversal of a part');
+    balances.charge(entry, reducedBy(before, total - left, left));
+    return entry;
+  }
+
+  /** Windows count what stays of the authorization after the entry. */
+  #recount(root: Entry, { card, message, response, approved: amount, atMs }: Entry): void {
+    if (root.message === undefined || isCredit(root.message)) return;
+    const { account } = this.balances.cards.get(card)!;
+    // No cash back is paid with a partial approval.
+    const cash = amount > 0 && response !== '10' ? cashOf(message!, account) : 0;
+    this.limits.recount(root, this.balances.total(root), card, message, cash, atMs);
+  }
+
+  /** A history has come to a case. */
+  reach(what: string): void {
+    this.seen.set(what, (this.seen.get(what) ?? 0) + 1);
+  }
+
+  #answer(entry: Entry): Answer {
+    const { response, sequence, balances } = entry;
+    const hasCode = isRequest(entry.what) && approves(response);
+    const answer: Answer = { response, sequence, repeated: false, hasCode };
+    if (response === '10') {
+      const { account } = this.balances.cards.get(entry.card)!;
+      answer.partialAmount = inMerchantCurrency(entry.message!, account, entry.approved);
+    }
+    if (balances) Object.assign(answer, balances);
+    return answer;
+  }
+}
+
+/** 4: the token, if it came by one, the card, and the account. */
+function refusalOf(card: ModelCard, token: ModelToken | undefined, m: Message, atMs: number): Refusal | undefined {
+  const byStatus = { inactive: '78', paused: '62', lost: '41', stolen: '43', closed: '14', expired: '54' };
+  const { expiry } = token ?? card;
+  const ofToken = token && deciding(token);
+  if (ofToken && ofToken !== 'active') {
+    // How the card was lost is not the token's to tell.
+    return FINAL.includes(ofToken) ? ['token_closed', '14'] : [`token_${ofToken}`, byStatus[ofToken]];
+  }
+  const ofCard = deciding(card);
+  if (ofCard !== 'active') return [`card_${ofCard}`, byStatus[ofCard]];
+  if (m.expiry !== undefined && m.expiry !== expiry) return ['expiry_mismatch', '54'];
+  if (token && isPast(token.expiry, atMs)) return ['token_expired', '54'];
+  if (isPast(card.expiry, atMs)) return ['card_expired', '54'];
+  if (card.account.status === 'frozen') return ['account_frozen', '62'];
+  return card.account.status === 'closed' ? ['account_closed', '14'] : undefined;
+}
+
+/** Its own status first, then the network's list. */
+const deciding = ({ status, listed }: ModelCard | ModelToken): ModelCard['status'] =>
+  status === 'active' && listed ? listed : status;
+
+/** A card is good until the end of the month that it shows. */
+const isPast = (expiry: number, atMs: number): boolean =>
+  atMs >= Date.UTC(2000 + Math.trunc(expiry / 100), expiry % 100, 1);

@@ -1,0 +1,130 @@
+/** Everything that ever happened, in order, and what is asked of it: a list that is searched from one end to the other. */
+import { approved, approves, DAY, type Entry, HOUR, type Hold, isNoChange, isRequest } from './entry.js';
+import { isMarkedRepeat, type Message, sameKey, sameMoney } from './message.js';
+import {
+  byCompleteDe90,
+  byGivenStan,
+  byHoldReference,
+  byNetworkId,
+  byOwnStan,
+  byRrn,
+  type Named,
+  names,
+  sharesRrn,
+} from './naming.js';
+
+/** A message can be named for 90 days after the longest life of a hold, and while its hold is open. */
+const MATCHABLE_MS = (31 + 90) * DAY;
+
+export class Past {
+  readonly log: Entry[] = [];
+
+  add(entry: Partial<Entry> & { atMs: number }): Entry {
+    const full: Entry = {
+      sequence: this.log.length + 1,
+      what: 'other',
+      card: '',
+      response: '',
+      approved: 0,
+      added: 0,
+      toldIncrement: false,
+      completes: false,
+      posted: false,
+      refusedRepeat: false,
+      tombstone: false,
+      full: false,
+      ...entry,
+    };
+    this.log.push(full);
+    return full;
+  }
+
+  /** What this message may repeat: within 24 hours, or without DE7 within 10 minutes when it says that it is a repeat. */
+  repeated(m: Message, card: string, atMs: number): { stored?: Entry | undefined; isKnown: boolean } {
+    const same = this.log.filter(
+      (e) => e.message && e.what !== 'not understood' && e.card === card && sameKey(e.message, m),
+    );
+    let past = same.filter((e) => e.message!.de7 === m.de7 && atMs - e.atMs <= 24 * HOUR);
+    if (past.length === 0 && isMarkedRepeat(m)) past = same.filter((e) => atMs - e.atMs <= HOUR / 6);
+    return { isKnown: past.length > 0, stored: past.findLast((e) => sameMoney(e.message!, m)) };
+  }
+
+  /** An approval that does not stand any more. */
+  isGone(stored: Entry): boolean {
+    if (!approves(stored.response) || !isRequest(stored.what)) return false;
+    return this.isUndone(stored) || (stored.original !== undefined && this.isReversed(stored.original));
+  }
+
+  /** A reversal of the last 24 hours found no original, and names this message. */
+  wasReversedBefore(m: Message, card: string, atMs: number): boolean {
+    return this.log.some(
+      (e) => e.tombstone && e.card === card && atMs - e.atMs <= 24 * HOUR && names(e.message!, { message: m }),
+    );
+  }
+
+  /**
+   * By DE48.63, then complete DE90, then card + DE37 + DE41 (+ DE38), then card + DE11 + DE7; increments and advices may also
+   * say DE48.80. Approvals first, then those with the same DE37 and DE41, then authorizations before their increments, then
+   * the newest.
+   */
+  namedBy(
+    m: Message,
+    card: string,
+    atMs: number,
+    continues: boolean,
+    holds: ReadonlyMap<number, Hold>,
+  ): Entry | undefined {
+    const isOpen = (e: Entry): boolean => holds.has((e.original ?? e).sequence);
+    const candidates = this.log.filter(
+      (e) =>
+        e.card === card &&
+        e.message &&
+        !['reversal', 'not understood', 'file update'].includes(e.what) &&
+        !e.refusedRepeat &&
+        (atMs - e.atMs <= MATCHABLE_MS || isOpen(e)),
+    );
+    const ways = [byNetworkId, byCompleteDe90, byRrn, byGivenStan, byOwnStan];
+    if (continues && !m.orig) ways.unshift(byHoldReference);
+    for (const way of ways) {
+      const named = candidates.filter((e) => way(m, e as Named));
+      const best = preferred(named, [approved, (e) => sharesRrn(m, e as Named), isNoChange]);
+      if (best !== undefined) return best;
+    }
+    return undefined;
+  }
+
+  /** What an increment added and nothing has taken back. */
+  stillAdded(entry: Entry): number {
+    return this.isUndone(entry) ? 0 : Math.max(0, entry.added);
+  }
+
+  isUndone(entry: Entry): boolean {
+    return this.isReversed(entry) || this.isRolledBack(entry);
+  }
+
+  isRolledBack(entry: Entry): boolean {
+    return this.log.some((e) => e.original === entry && e.what === 'roll-back');
+  }
+
+  isReversed(entry: Entry): boolean {
+    return this.log.some((e) => e.what === 'reversal' && ((e.original === entry && e.full) || e.takesBack === entry));
+  }
+
+  isCompleted(root: Entry): boolean {
+    return this.log.some((e) => e.original === root && e.completes);
+  }
+
+  isExpired(root: Entry): boolean {
+    return this.log.some((e) => e.original === root && e.what === 'expiry');
+  }
+}
+
+/** The newest of those that have most of the qualities, the first quality counting most. */
+function preferred(entries: Entry[], qualities: ((e: Entry) => boolean)[]): Entry | undefined {
+  let best = entries;
+  for (const quality of qualities) {
+    const having = best.filter(quality);
+    if (having.length > 0) best = having;
+  }
+  return best.at(-1);
+}

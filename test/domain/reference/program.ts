@@ -1,0 +1,90 @@
+/** A program as the reference model reads it: the JSON of the API, with the defaults of the domain rules beside it. */
+import type { ControlsJson } from '../velocity-model.js';
+import { DAY } from './entry.js';
+import type { Message } from './message.js';
+import type { SetRule } from './rules.js';
+
+export interface HoldLifeJson {
+  name: string;
+  days: number;
+  mcc?: string[];
+  functions?: string[];
+  entry_modes?: string[];
+  conditions?: string[];
+  except_conditions?: string[];
+}
+
+export interface TablesJson {
+  hold_life?: HoldLifeJson[];
+  fuel?: { amount?: number; when_short?: 'decline' | 'hold_available'; minimum?: number };
+  /** DE39 by the name of a reason. */
+  responses?: { all: Record<string, string> };
+  /** Types of transactions (first two digits of DE3) that are answered 57. */
+  forbidden?: string[];
+  partial_approval?: boolean;
+  pin?: { tries: number };
+  fees?: { cash: { flat: number; basis_points: number } };
+  /** What accruals and statements read, which the model leaves to the engine. */
+  interest?: { purchases: number; cash: number; fees: number };
+  statement?: { day: number; monthly_fee: number };
+}
+
+export interface ModelProgram {
+  tables: TablesJson;
+  controls: ControlsJson;
+  /** In the order of their evaluation. */
+  rules: readonly SetRule[];
+}
+
+/** Section 6 of the domain rules. */
+const HOLD_LIFE: HoldLifeJson[] = [
+  { name: 'fuel', days: 2, mcc: ['5542', '5552'] },
+  { name: 'travel', days: 30, mcc: ['7011', '3501-3999', '7512', '3351-3441', '4411'] },
+  { name: 'estimated', days: 30, functions: ['E'] },
+  { name: 'pre-authorization', days: 30, conditions: ['06'] },
+  { name: 'merchant-initiated', days: 5, entry_modes: ['10'], except_conditions: ['59'] },
+  { name: 'electronic commerce', days: 10, entry_modes: ['10', '81'] },
+  { name: 'card present', days: 5, entry_modes: ['02', '05', '07', '90', '91', '95'] },
+  { name: 'card not present', days: 10, conditions: ['01', '08', '15', '59'] },
+  { name: 'anything else', days: 7 },
+];
+
+/** Life of a hold that this message places, ms. */
+export function lifeMs({ tables }: ModelProgram, m: Message): number {
+  const mode = m.mode === undefined ? '' : String(m.mode).padStart(3, '0').slice(0, 2);
+  const condition = m.condition === undefined ? '' : String(m.condition).padStart(2, '0');
+  const row = (tables.hold_life ?? HOLD_LIFE).find(
+    (one) =>
+      (one.mcc === undefined || one.mcc.some((entry) => isWithin(m.mcc, entry))) &&
+      (one.functions === undefined || one.functions.includes(m.fn ?? '')) &&
+      (one.entry_modes === undefined || one.entry_modes.includes(mode)) &&
+      (one.conditions === undefined || one.conditions.includes(condition)) &&
+      !one.except_conditions?.includes(condition),
+  );
+  return row!.days * DAY;
+}
+
+function isWithin(mcc: number | undefined, entry: string): boolean {
+  const [from, to = from] = entry.split('-').map(Number);
+  return mcc !== undefined && mcc >= from! && mcc <= to!;
+}
+
+/** What an automated fuel pump is granted for its check of one major unit. */
+export function fuelOf({ tables }: ModelProgram): { amount: number; least: number; declinesWhenShort: boolean } {
+  const { amount = 17_500, when_short = 'hold_available', minimum = 100 } = tables.fuel ?? {};
+  return { amount, least: Math.max(1, minimum), declinesWhenShort: when_short === 'decline' };
+}
+
+/** Fee of a cash withdrawal, half a minor unit rounded up. */
+export function feeOf({ tables }: ModelProgram, cash: number): number {
+  if (cash === 0 || tables.fees === undefined) return 0;
+  const { flat, basis_points: points } = tables.fees.cash;
+  return flat + Number((BigInt(cash) * BigInt(points) * 2n + 10_000n) / 20_000n);
+}
+
+/** DE39 of a decline: the program's for its reason, or the usual one. */
+export const codeOf = ({ tables }: ModelProgram, reason: string, code: string): string =>
+  tables.responses?.all[reason] ?? code;
+
+export const forbids = ({ tables }: ModelProgram, type: number): boolean =>
+  tables.forbidden?.includes(String(type).padStart(2, '0')) ?? false;

@@ -1,0 +1,114 @@
+/**
+ * Totals of an acquirer's business date, summed up from everything that ever happened (docs/decisions/0021): what was
+ * credited and debited and posted back, how many asked, how many were authorized. Each message belongs to its own date.
+ */
+import { approved, DAY, type Entry, type ModelCard } from './entry.js';
+import { bare, classOf, isCredit, isFinancial, typeOf } from './message.js';
+import { inMerchantCurrency } from './money.js';
+
+/** The link that a message came over, and its business date in days since 1970. */
+export interface Place {
+  link: number;
+  day: number;
+}
+
+const DAYS_KEPT = 35;
+const DAYS_AHEAD = 7;
+
+type Sums = Record<
+  'credits' | 'creditReversals' | 'debits' | 'debitReversals' | 'inquiries' | 'authorizations',
+  { number: number; amount: number }
+>;
+
+const today = (atMs: number): number => Math.floor(atMs / DAY);
+
+const isKept = (day: number, atMs: number): boolean =>
+  day >= today(atMs) - DAYS_KEPT && day <= today(atMs) + DAYS_AHEAD;
+
+/** Which total the entry belongs to; undefined for what counts nowhere. */
+function totalOf(e: Entry): keyof Sums | undefined {
+  const m = e.message!;
+  if (e.what === 'reversal') {
+    if (!e.postedBack) return undefined;
+    return e.postedBack === 'credit' ? 'creditReversals' : 'debitReversals';
+  }
+  if (!['1', '2'].includes(classOf(m.mti))) return undefined;
+  if ([30, 31].includes(typeOf(m))) return e.response === '00' ? 'inquiries' : undefined;
+  if (!approved(e)) return undefined;
+  if (!isFinancial(m)) return 'authorizations';
+  if (typeOf(m) === 38 || m.amount === 0) return 'inquiries';
+  return isCredit(m) ? 'credits' : 'debits';
+}
+
+/**
+ * In the acquirer's currency: of a partial approval what was approved. All reversals of an authorization together take back
+ * what was posted for it and no more: a partial one all but what stays, a full one the rest, one of a part that part.
+ */
+function amountsOf(log: readonly Entry[], cards: ReadonlyMap<string, ModelCard>): Map<Entry, number> {
+  const amounts = new Map<Entry, number>();
+  const standing = new Map<Entry, number>();
+  for (const e of log) {
+    const root = e.original ?? e;
+    const stood = standing.get(root) ?? 0;
+    const card = cards.get(e.card);
+    if (e.what === 'roll-back' && root.posted) standing.set(root, 0);
+    if (!e.message || card === undefined) continue;
+    const { amount: told = 0, de95 = 0 } = e.message;
+    if (e.what === 'reversal') {
+      if (!e.postedBack) continue;
+      const back = e.takesBack ? Math.min(stood, amounts.get(e.takesBack)!) : Math.max(0, stood - de95);
+      amounts.set(e, back);
+      standing.set(root, stood - back);
+    } else {
+      const amount = e.response === '10' ? inMerchantCurrency(e.message, card.account, e.approved) : told;
+      amounts.set(e, amount);
+      if (isFinancial(e.message) && e.posted) standing.set(root, e.toldIncrement ? stood + amount : amount);
+    }
+  }
+  return amounts;
+}
+
+/** The rows of totals, as link, acquirer, day and currency, of the dates that can be asked for. */
+export function totals(log: readonly Entry[], cards: ReadonlyMap<string, ModelCard>, atMs: number): Map<string, Sums> {
+  const rows = new Map<string, Sums>();
+  const amounts = amountsOf(log, cards);
+  const takenOut = new Set(log.filter(({ what }) => what === 'roll-back').map(({ original }) => original));
+  for (const e of log) {
+    const card = cards.get(e.card);
+    if (!e.message || !e.place || card === undefined || takenOut.has(e)) continue;
+    const total = totalOf(e);
+    const { link, day } = e.place;
+    if (total === undefined || !isKept(day, e.atMs) || !isKept(day, atMs)) continue;
+    const acquirer = Number(bare(e.message.acquirer)) || 0;
+    const key = [link, acquirer, day, e.message.currency ?? card.account.currency].join(' ');
+    const sums = rows.get(key) ?? nothing();
+    rows.set(key, sums);
+    sums[total].number += 1;
+    sums[total].amount += amounts.get(e)!;
+  }
+  return rows;
+}
+
+const none = (): Sums['credits'] => ({ number: 0, amount: 0 });
+export const nothing = (): Sums => ({
+  ...{ credits: none(), creditReversals: none(), debits: none(), debitReversals: none() },
+  ...{ inquiries: none(), authorizations: none() },
+});
+
+/** What an acquirer with these sums says: DE74 to 77, 80, 81, 86 to 89, and the net amount of 97 (negative for a debit). */
+export function fieldsOf(sums: Sums): [field: number, value: number][] {
+  const { credits, creditReversals, debits, debitReversals, inquiries, authorizations } = sums;
+  return [
+    [74, credits.number],
+    [75, creditReversals.number],
+    [76, debits.number],
+    [77, debitReversals.number],
+    [80, inquiries.number],
+    [81, authorizations.number],
+    [86, credits.amount],
+    [87, creditReversals.amount],
+    [88, debits.amount],
+    [89, debitReversals.amount],
+    [97, credits.amount + debitReversals.amount - debits.amount - creditReversals.amount],
+  ];
+}
