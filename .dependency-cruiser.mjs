@@ -10,7 +10,7 @@ const rooms = {
   recon: ['domain'],
   shard: ['domain', 'iso8583', 'ring', 'journal', 'vault'],
   ingress: ['iso8583', 'ring', 'vault'],
-  control: ['domain', 'ring', 'journal', 'vault', 'iso8583', 'store', 'clearing'],
+  control: ['domain', 'ring', 'journal', 'vault', 'iso8583', 'store', 'clearing', 'recon'],
 };
 
 const roomRules = Object.entries(rooms).map(([room, allowed]) => ({

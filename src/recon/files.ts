@@ -67,10 +67,10 @@ export function fileBreaks(files: readonly FileFacts[], asOf: number): Break[] {
     const at = { ...firstSum(file), day: file.day };
     add(breakOf(isTrailer ? 'trailer_mismatch' : 'missing_file', 'quarantined', at, asOf, { file: file.name }));
   }
-  const refused = new Set(files.map(({ name }) => name));
+  const known = new Set(files.map(({ name }) => name));
   for (const { totals, day } of files) {
     for (const { fileId, netAmount, currency } of totals) {
-      if (fileId === '' || refused.has(fileId)) continue;
+      if (fileId === '' || known.has(fileId)) continue;
       add(breakOf('missing_file', 'named_by_totals', { amount: netAmount, currency, day }, asOf, { file: fileId }));
     }
   }
@@ -91,27 +91,29 @@ function firstSum({ sums }: FileFacts): { amount: bigint; currency: number } {
 const NAME = /^(\d{3}\d{6}\d{11}\d{2})(\d)(\d{2})$/;
 
 /**
- * Files that must have been sent because later ones of the same type, date and processor were: numbers within a cycle from 1 to
- * the highest, and the first file of a cycle between the lowest and the highest cycle.
+ * Files that must have been sent because others of the same type, date and processor were: numbers between the lowest and the
+ * highest of a cycle, and cycles between the lowest and the highest, of which the first file is named. What is missing before the
+ * lowest or behind the highest shows only in the network's totals.
  */
 function gaps(files: readonly FileFacts[]): { file: string; day: number }[] {
-  const known = new Set(files.map(({ name }) => name));
-  const series = new Map<string, { day: number; cycles: Map<number, number> }>();
+  const series = new Map<string, { day: number; cycles: Map<number, number[]> }>();
   for (const { name, day } of files) {
     const parts = NAME.exec(name);
     if (parts === null) continue;
     const [, head = '', cycle = '', number = ''] = parts;
-    const one = series.get(head) ?? { day, cycles: new Map<number, number>() };
+    const one = series.get(head) ?? { day, cycles: new Map<number, number[]>() };
     series.set(head, one);
     one.day = Math.min(one.day, day);
-    one.cycles.set(Number(cycle), Math.max(one.cycles.get(Number(cycle)) ?? 0, Number(number)));
+    one.cycles.set(Number(cycle), [...(one.cycles.get(Number(cycle)) ?? []), Number(number)]);
   }
   const missing: { file: string; day: number }[] = [];
   for (const [head, { day, cycles }] of series) {
     for (let cycle = Math.min(...cycles.keys()); cycle <= Math.max(...cycles.keys()); cycle++) {
-      for (let number = 1; number <= Math.max(1, cycles.get(cycle) ?? 1); number++) {
-        const file = `${head}${cycle}${String(number).padStart(2, '0')}`;
-        if (!known.has(file)) missing.push({ file, day });
+      const numbers = cycles.get(cycle);
+      const [low, high] = numbers === undefined ? [1, 1] : [Math.min(...numbers), Math.max(...numbers)];
+      for (let number = low; number <= high; number++) {
+        if (numbers?.includes(number) === true) continue;
+        missing.push({ file: `${head}${cycle}${String(number).padStart(2, '0')}`, day });
       }
     }
   }

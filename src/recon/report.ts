@@ -18,8 +18,9 @@ import { dueOf, type SettlementState, SettlementSums } from './settlements.js';
 import { ShardComparison } from './shard.js';
 
 export interface RunInputs {
-  /** As of this day, days since 1970-01-01. */
+  /** As of this day, and back to that one: days since 1970-01-01. Breaks of earlier days are left out. */
   readonly day: number;
+  readonly since: number;
   /** The first and the last record that were read of each shard. */
   readonly spans: readonly { readonly shard: number; readonly from: number; readonly to: number }[];
   readonly files: readonly FileFacts[];
@@ -37,8 +38,8 @@ export class Reconciliation {
   constructor(inputs: RunInputs) {
     const files = [...inputs.files].sort((a, b) => (a.id < b.id ? -1 : 1));
     const spans = [...inputs.spans].sort((a, b) => a.shard - b.shard);
-    const { day } = inputs;
-    this.#inputs = { day, spans, files };
+    const { day, since } = inputs;
+    this.#inputs = { day, since, spans, files };
     this.#breaks.push(...fileBreaks(files, day));
     for (const file of files) {
       if (file.state !== 'posted') continue;
@@ -59,9 +60,12 @@ export class Reconciliation {
   }
 
   finish(): ReconReport {
-    const { day } = this.#inputs;
-    const breaks = [...this.#breaks, ...this.#sums.breaks(day)].sort(compareBreaks);
-    const { states, balances } = this.#sums;
+    const { day, since } = this.#inputs;
+    const isShown = (at: number): boolean => at === 0 || at >= since;
+    const found = [...this.#breaks, ...this.#sums.breaks(day)].filter((one) => one.day >= since);
+    const breaks = found.filter(({ settlement }) => isShown(settlement?.day ?? 0)).sort(compareBreaks);
+    const { balances } = this.#sums;
+    const states = this.#sums.states.filter(({ name }) => isShown(name.day));
     return {
       inputs: this.#inputs,
       breaks,
@@ -147,6 +151,7 @@ export function reportJson({ inputs, breaks, settlements, balances, open, author
     object: 'recon_report',
     version: 1,
     date: date(inputs.day),
+    since: date(inputs.since),
     inputs: {
       journal: inputs.spans.map(({ shard, from, to }) => ({ shard, from, to })),
       files: inputs.files.map(({ id, name, state }) => ({ id, name, state })),

@@ -156,9 +156,9 @@ export class SettlementSums {
   }
 }
 
-/** What must be paid: by the network's totals where it sends any, else by the ledger. */
+/** What must be paid: by the network's totals, which are of everything that it settles, where it sends any; else by the ledger. */
 export function dueOf({ networkRows, networkTotal, ledgerOwed, entriesOwed }: SettlementState): bigint {
-  return (networkRows > 0 ? networkTotal : ledgerOwed) + entriesOwed;
+  return networkRows > 0 ? networkTotal : ledgerOwed + entriesOwed;
 }
 
 function settlementBreaks(state: SettlementState, asOf: number): Break[] {
