@@ -4,10 +4,17 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { DayPlan } from '../../src/clearing/box/shares.js';
 import { clearedPurchases } from '../support/clearing-day.js';
-import { type Json, run, Server, temporaryFolder } from '../support/server.js';
+import { run, Server, temporaryFolder } from '../support/server.js';
 
 /** Every treatment that is seen on the day itself; what is missing is open until its hold ends. */
 const SHARES = 'missing=0.05,unknownCard=0.05,alteredAmount=0.05,splits=0.1,duplicates=0.05,forced=0.05,refunds=0.05';
+
+/** A report, as far as it is read here. */
+interface Report {
+  breaks: { type: string; record: number | null; amount: number }[];
+  open: unknown[];
+  books: { currencies: unknown[] };
+}
 
 test('the commands of a day find exactly what was planted', async () => {
   const server = await Server.start({ flags: ['--shards', '4'] });
@@ -33,15 +40,13 @@ test('the commands of a day find exactly what was planted', async () => {
   expect([cleared.status, JSON.parse(cleared.out).status]).toEqual([0, 'posted']);
   const recon = await run(['recon', '--date', date, '--json', ...api]);
   expect(recon.status).toBe(0);
-  const report = JSON.parse(recon.out) as Json;
-  const line = (type: string, record: number, amount: number): string => `${type} ${record} ${amount}`;
+  const report = JSON.parse(recon.out) as Report;
+  const line = (type: string, record: number | null, amount: number): string => `${type} ${record} ${amount}`;
   const planted = plan.breaks
     .filter(({ type }) => type !== 'authorized_not_cleared')
     .map(({ type, record, amount }) => line(type, record, amount));
   expect(new Set(planted.map((text) => text.split(' ')[0])).size).toBe(4);
-  expect(report.breaks.map(({ type, record, amount }: Json) => line(type, record, amount)).sort()).toEqual(
-    planted.sort(),
-  );
+  expect(report.breaks.map(({ type, record, amount }) => line(type, record, amount)).sort()).toEqual(planted.sort());
   const open = plan.breaks.filter(({ type }) => type === 'authorized_not_cleared').length;
   expect(report.open).toMatchObject([{ currency: 'BRL', count: open }]);
   expect(report.books.currencies).toMatchObject([{ difference: 0 }]);
