@@ -7,9 +7,10 @@ const rooms = {
   journal: ['store', 'domain'],
   vault: ['store'],
   clearing: ['domain', 'iso8583', 'ring', 'journal', 'vault'],
+  recon: ['domain'],
   shard: ['domain', 'iso8583', 'ring', 'journal', 'vault'],
   ingress: ['iso8583', 'ring', 'vault'],
-  control: ['domain', 'ring', 'journal', 'vault', 'iso8583', 'store', 'clearing'],
+  control: ['domain', 'ring', 'journal', 'vault', 'iso8583', 'store', 'clearing', 'recon'],
 };
 
 const roomRules = Object.entries(rooms).map(([room, allowed]) => ({

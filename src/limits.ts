@@ -679,3 +679,20 @@ export const CLEARING_FILE_BYTES_MAX = 4 * 2 ** 30;
 
 /** Free space is looked at once in so many bytes of an upload. */
 export const CLEARING_UPLOAD_CHECK_BYTES = 2 ** 20;
+
+/** Duplicates and rejected records of a clearing file that are kept one by one, some 200 bytes each: 2 MB of a frame. */
+export const CLEARING_UNPOSTED_MAX = 10_000;
+
+/** Days that a reconciliation looks back: a break that is older was in a report on each of them. And days before those in which the
+ * authorizations stand that were cleared or came to their end in them: the longest hold life and some. */
+export const RECON_DAYS = 60;
+export const RECON_LEAD_DAYS = 40;
+
+/** How many times longer a reconciliation rests than it worked, and the longest rest, ms: it takes a fifth of a core, as a backtest
+ * does. Records between two looks at the clock: 1024 x 4 us are 4 ms. */
+export const RECON_REST_FACTOR = 4;
+export const RECON_REST_MS_MAX = 50;
+export const RECON_SLICE_RECORDS = 1024;
+
+/** Runs whose reports are kept in memory, some 500 bytes a break: the others can be repeated. */
+export const RECON_REPORTS_KEPT_MAX = 4;

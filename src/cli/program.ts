@@ -17,6 +17,8 @@ import { addIpm } from './ipm.js';
 import { addIso } from './iso.js';
 import { addLoadtest } from './loadtest.js';
 import { addMetrics } from './metrics.js';
+import { addNetworkDay } from './network-day.js';
+import { addRecon } from './recon.js';
 import { addReplay } from './replay.js';
 import { addServe } from './serve.js';
 import { addSimulate } from './simulate.js';
@@ -32,6 +34,8 @@ const commands = [
   addServe,
   addImport,
   addClear,
+  addRecon,
+  addNetworkDay,
   addVerify,
   addInspect,
   addExplain,

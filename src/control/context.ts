@@ -17,6 +17,7 @@ import type {
   VaultPort,
 } from './ports.js';
 import type { ProgramFeed } from './program-feed.js';
+import type { ReconRuns } from './recon/runs.js';
 import type { SystemState } from './system-state.js';
 import type { Tokens } from './tokens.js';
 import type { WrongTokens } from './wrong-tokens.js';
@@ -43,6 +44,7 @@ export interface ControlContext {
   readonly programs: ProgramFeed;
   readonly backtests: Backtests;
   readonly clearing: ClearingFiles;
+  readonly recon: ReconRuns;
   readonly tokens: Tokens;
   readonly wrongTokens: WrongTokens;
   readonly idempotency: IdempotencyKeys;

@@ -40,6 +40,7 @@ import type { JournalPort, SearchKeysPort } from './ports.js';
 import { profiles } from './profiles.js';
 import { ProgramFeed } from './program-feed.js';
 import { applyPrograms } from './program-file.js';
+import { ReconRuns } from './recon/runs.js';
 import { RingShards } from './ring-shards.js';
 import { allRoutes } from './routes/index.js';
 import type { ProgramDefinition, SystemRecord } from './system-log.js';
@@ -194,6 +195,7 @@ async function start(data: ControlThreadData, main: Main): Promise<() => Promise
     log,
     onFatal,
   });
+  const recon = new ReconRuns((err) => log.warn({ err }, 'a reconciliation failed'));
   const build = { version: data.version, node: process.version };
   const board = new SegmentBoard(data.board);
   const ingressSnapshot = async (): Promise<IngressSnapshot | undefined> => {
@@ -209,6 +211,7 @@ async function start(data: ControlThreadData, main: Main): Promise<() => Promise
       { ...data, build },
       {
         ...{ shards, control, board, ingressSnapshot, wrongTokens },
+        recon: () => recon.counts(),
         clearing: () => ({ records: clearing.counted, files: clearing.states() }),
         events: () => ({ ...webhooks.stats, listeners: feed.listeners }),
       },
@@ -228,6 +231,7 @@ async function start(data: ControlThreadData, main: Main): Promise<() => Promise
     programs,
     backtests,
     clearing,
+    recon,
     tokens,
     wrongTokens,
     idempotency: new IdempotencyKeys(keys.tokenKey.bytes),
@@ -271,6 +275,7 @@ async function start(data: ControlThreadData, main: Main): Promise<() => Promise
     clearTimeout(cut);
     programs.stop();
     await backtests.stop();
+    await recon.stop();
     await clearing.stop();
     shards.close();
     await reader.close();
@@ -284,6 +289,7 @@ async function start(data: ControlThreadData, main: Main): Promise<() => Promise
     const address = await listen(app, data.host, data.port);
     webhooks.start();
     clearing.start();
+    recon.begin(context);
     const linkDays = system.cutovers.map(({ link, day }) => ({ link, day }));
     main.say({ type: 'ready', address, linkDays });
   } catch (error) {

@@ -82,6 +82,7 @@ export interface Asked {
   ingressSnapshot(): Promise<IngressSnapshot | undefined>;
   events(): EventStats;
   clearing(): ClearingStats;
+  recon: MetricsSources['recon'];
 }
 
 export function metricsSources(cells: SharedCells, asked: Asked): MetricsSources {
@@ -137,6 +138,7 @@ export function metricsSources(cells: SharedCells, asked: Asked): MetricsSources
     wrongTokens: () => wrongTokens.counts,
     events: () => asked.events(),
     clearing: () => asked.clearing(),
+    recon: () => asked.recon(),
     build: cells.build,
   };
 }

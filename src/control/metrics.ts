@@ -82,6 +82,8 @@ export interface MetricsSources {
   wrongTokens(): WrongTokenCounts;
   events(): EventStats;
   clearing(): ClearingStats;
+  /** Breaks of the newest reconciliation that are not resolved. */
+  recon(): readonly { readonly type: string; readonly age: string; readonly count: number }[];
   readonly build: { readonly version: string; readonly node: string };
 }
 
@@ -222,7 +224,7 @@ export const metricNames: MetricTable = {
   holdfast_recon_breaks: {
     type: 'gauge',
     labels: ['type', 'age'],
-    help: 'Open reconciliation breaks. Zero in this version, which does not reconcile.',
+    help: 'Reconciliation breaks of the newest run that are not resolved, by type and age in days.',
   },
   holdfast_search_lag_records: {
     type: 'gauge',
@@ -322,6 +324,8 @@ export class Metrics {
     for (const [outcome, count] of Object.entries(records))
       page.sample('holdfast_clearing_records_total', { outcome }, count);
     for (const [state, count] of Object.entries(files)) page.sample('holdfast_clearing_files', { state }, count);
+    for (const { type, age, count } of this.#sources.recon())
+      page.sample('holdfast_recon_breaks', { type, age }, count);
     page.sample('holdfast_ledger_imbalance', {}, imbalance);
     page.sample('holdfast_build_info', { version: build.version, node: build.node }, 1);
     return `${page.text()}${process}`;

@@ -29,6 +29,7 @@ export const problems = {
   nothing_owed: { status: 409, title: 'The account owes nothing' },
   account_charged_off: { status: 409, title: 'The account is charged off' },
   dispute_step_refused: { status: 409, title: 'The dispute does not allow this step now' },
+  recon_running: { status: 409, title: 'Another reconciliation is running' },
   backtest_running: { status: 409, title: 'Another backtest is running' },
   rule_retired: { status: 409, title: 'The rule is retired' },
   account_closed: { status: 409, title: 'The account is closed' },

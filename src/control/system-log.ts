@@ -92,6 +92,22 @@ export interface ClearingOutcome {
   networkFees: number;
   /** Of the posted ones, by the name of the rung. */
   matchedBy: Record<string, number>;
+  /** Duplicates and rejected ones, one by one: the first CLEARING_UNPOSTED_MAX, in the order of their answers. Later releases only. */
+  unposted?: UnpostedEntry[];
+}
+
+/** A record of a clearing file that was not posted, as reconciliation needs it. Minor units. */
+export interface UnpostedEntry {
+  record: number;
+  why: 'duplicate' | 'invalid';
+  otherAmount: boolean;
+  /** What the cardholder would have been billed, ISO 4217 numbers. */
+  amount: number;
+  currency: number;
+  /** Sub-account of its settlement, and what it adds to what we owe there: below zero it takes from it. */
+  sub: number;
+  settled: number;
+  settledCurrency: number;
 }
 
 /** A clearing file after a change of its state: the newest record of an id counts. */
@@ -116,7 +132,40 @@ export type ClearingFileRecord = {
   atMs: number;
 };
 
+/** A reconciliation that was done: with these inputs it can be repeated. */
+export type ReconRunRecord = {
+  type: 'recon_run';
+  id: string;
+  /** Days since 1970-01-01. */
+  day: number;
+  since: number;
+  spans: { shard: number; from: number; to: number }[];
+  /** Ids of clearing files. */
+  files: string[];
+  /** Of the report's text, lower-case hex. */
+  sha256: string;
+  breaks: number;
+  startedMs: number;
+  atMs: number;
+};
+
+export const breakStatuses = ['open', 'assigned', 'resolved'] as const;
+export type BreakStatus = (typeof breakStatuses)[number];
+
+/** What people say of a break: the newest record of an id counts. */
+export type ReconBreakRecord = {
+  type: 'recon_break';
+  id: string;
+  status: BreakStatus;
+  /** Who looks after it; '' for nobody. */
+  owner: string;
+  note: string;
+  atMs: number;
+};
+
 export type SystemRecord =
+  | ReconRunRecord
+  | ReconBreakRecord
   | ProgramRecord
   | RuleRecord
   | ClearingFileRecord

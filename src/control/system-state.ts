@@ -7,6 +7,7 @@ import { PROGRAM_RULES_KEPT_MAX, PROGRAMS_MAX, TOKENS_MAX, WEBHOOKS_MAX } from '
 import { ClearingRegistry } from './clearing/registry.js';
 import { ApiError } from './problem.js';
 import { snapshotOf } from './program-check.js';
+import { ReconBook } from './recon/book.js';
 import { RuleBook } from './rule-book.js';
 import type {
   ClockAcceptance,
@@ -54,6 +55,7 @@ export const SANDBOX_PROGRAM = 'prog_sandbox';
 export class SystemState {
   readonly rules: RuleBook;
   readonly clearingFiles: ClearingRegistry;
+  readonly recon = new ReconBook();
   readonly #log: SystemLog;
   readonly #programs: ProgramRow[] = [];
   /** By program, where its revisions stand in the journal: 1, 2 ... */
@@ -234,6 +236,10 @@ export class SystemState {
         return;
       case 'clearing_file':
         this.clearingFiles.apply(record, sequence);
+        return;
+      case 'recon_run':
+      case 'recon_break':
+        this.recon.apply(record);
         return;
       case 'token':
         this.#tokens.set(record.id, {

@@ -246,6 +246,7 @@ describe('metrics', () => {
       { name: 'checkpoint', runs: false, restarts: 3 },
     ],
     wrongTokens: () => ({ denied: 20, limited: 6 }),
+    recon: () => [],
     clearing: () => ({ records: { posted: 7, duplicate: 1 }, files: { posted: 2 } }),
     events: () => ({
       ...{ listeners: 6, enabled: 2, disabled: 1, delivered: 40, failed: 3, dead: 1 },

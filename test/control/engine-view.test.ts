@@ -81,6 +81,7 @@ describe('clocks that differ', () => {
         board,
         wrongTokens: new WrongTokens(),
         clearing: () => ({ records: {}, files: {} }),
+        recon: () => [],
         events: () => events,
         ingressSnapshot: async () => undefined,
       },
@@ -107,6 +108,7 @@ describe('the sources of the metrics', () => {
         ...{ shards: { shards: SHARDS } as ShardPort, control, board, wrongTokens },
         ingressSnapshot: async () => undefined,
         clearing: () => ({ records: {}, files: {} }),
+        recon: () => [],
         events: () => events,
       },
     );

@@ -20,6 +20,7 @@ import { openApi } from '../../src/control/openapi.js';
 import { Parties } from '../../src/control/parties.js';
 import type { ProfilePort, VaultPort } from '../../src/control/ports.js';
 import { ProgramFeed } from '../../src/control/program-feed.js';
+import { ReconRuns } from '../../src/control/recon/runs.js';
 import type { Route } from '../../src/control/route.js';
 import { retried } from '../../src/control/route-errors.js';
 import { allRoutes } from '../../src/control/routes/index.js';
@@ -227,6 +228,7 @@ export function makeHarness(options: HarnessOptions = {}): Harness {
     programs: new ProgramFeed(engine, system, () => undefined),
     backtests: new Backtests(() => undefined),
     clearing,
+    recon: new ReconRuns((error) => assert.fail(error as Error)),
     tokens,
     wrongTokens: new WrongTokens(),
     idempotency: new IdempotencyKeys(key('token')),

@@ -7,6 +7,7 @@ import { clearingInput, collectedFee, isOnlyCounted, isPosted } from '../../clea
 import { openClearing, type ReadOptions } from '../../clearing/reader.js';
 import type { ClearingRecord } from '../../clearing/record.js';
 import { reportJson } from '../../clearing/report-json.js';
+import { direction } from '../../clearing/totals.js';
 import type { ClearingEntry } from '../../domain/clearing/input.js';
 import type { NetworkFee } from '../../domain/commands.js';
 import { currencyLetters } from '../../domain/currencies.js';
@@ -45,6 +46,15 @@ export interface CheckedFile {
   /** The first CLEARING_POSITIONS_MAX. */
   readonly positions: readonly ClearingPosition[];
   readonly positionsLeftOut: number;
+  /** What the records that are only counted add to what we owe, by settlement; minor units. Later releases only. */
+  readonly notPostedOwed?: readonly NotPostedOwed[];
+}
+
+export interface NotPostedOwed {
+  settlement_date: string | null;
+  settlement_cycle: number | null;
+  currency: string | null;
+  owed: number;
 }
 
 /** How far a pass has come. */
@@ -59,6 +69,7 @@ export async function checkFile(
   const reader = openClearing(options);
   const notPosted: Record<string, number> = {};
   const positions: ClearingPosition[] = [];
+  const owed = new Map<string, NotPostedOwed>();
   let postings = 0;
   let positionsLeftOut = 0;
   let bytes = 0;
@@ -68,8 +79,10 @@ export async function checkFile(
       if (!reader.readable) continue;
       const { kind } = reader.record;
       if (isPosted(kind) || kind === 'fee_collection') postings++;
-      else if (isOnlyCounted(kind)) notPosted[kind] = (notPosted[kind] ?? 0) + 1;
-      else if (kind === 'financial_position' || kind === 'settlement_position') {
+      else if (isOnlyCounted(kind)) {
+        notPosted[kind] = (notPosted[kind] ?? 0) + 1;
+        addOwed(owed, reader.record);
+      } else if (kind === 'financial_position' || kind === 'settlement_position') {
         if (positions.length < CLEARING_POSITIONS_MAX) positions.push(positionOf(reader.record));
         else positionsLeftOut++;
       }
@@ -77,22 +90,38 @@ export async function checkFile(
     bytes += chunk.length;
     await progress(bytes);
   }
-  return { report: reportJson(reader.finish()), postings, notPosted, positions, positionsLeftOut };
+  const notPostedOwed = [...owed.values()];
+  return { report: reportJson(reader.finish()), postings, notPosted, positions, positionsLeftOut, notPostedOwed };
+}
+
+function addOwed(sums: Map<string, NotPostedOwed>, record: ClearingRecord): void {
+  if (record.settlementAmount < 0) return;
+  const place = placeOf(record);
+  const name = JSON.stringify(place);
+  const sum = sums.get(name) ?? { ...place, owed: 0 };
+  sum.owed += direction(record) * record.settlementAmount;
+  sums.set(name, sum);
+}
+
+function placeOf({ settlement, settlementCurrency }: ClearingRecord): Omit<NotPostedOwed, 'owed'> {
+  const day = settlement?.settlementDay ?? -1;
+  const cycle = settlement?.settlementCycle ?? -1;
+  return {
+    settlement_date: day < 0 ? null : new Date(day * 86_400_000).toISOString().slice(0, 10),
+    settlement_cycle: cycle < 0 ? null : cycle,
+    currency: settlementCurrency < 0 ? null : (currencyLetters(settlementCurrency) ?? String(settlementCurrency)),
+  };
 }
 
 function positionOf(record: ClearingRecord): ClearingPosition {
-  const { totals, settlement, settlementCurrency } = record;
-  const day = settlement?.settlementDay ?? -1;
-  const cycle = settlement?.settlementCycle ?? -1;
+  const { totals } = record;
   return {
     record: record.recordNumber,
     file_id: totals?.fileId ?? '',
     messages: totals?.messages ?? '',
     processing_code: totals?.processingCode ?? '',
     reversal: totals?.reversalFlag === 'R',
-    settlement_date: day < 0 ? null : new Date(day * 86_400_000).toISOString().slice(0, 10),
-    settlement_cycle: cycle < 0 ? null : cycle,
-    currency: settlementCurrency < 0 ? null : (currencyLetters(settlementCurrency) ?? String(settlementCurrency)),
+    ...placeOf(record),
     net_amount: totals?.netAmount ?? 0,
     net_fee: totals?.netFee ?? 0,
     net_total: totals?.netTotal ?? 0,

@@ -5,8 +5,13 @@
  * It gives way: while authorizations come, commands are small, and a thread rests as long as its last command took.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ClearingSort, IN_SUSPENSE, MatchRung } from '../../domain/clearing/codes.js';
-import { type ClearingAnswer, type ClearingEntry, clearingSort } from '../../domain/clearing/input.js';
+import { ClearingFlag, ClearingSort, IN_SUSPENSE, MatchRung } from '../../domain/clearing/codes.js';
+import {
+  type ClearingAnswer,
+  type ClearingEntry,
+  type ClearingInput,
+  clearingSort,
+} from '../../domain/clearing/input.js';
 import type { Command, CommandResult, NetworkFee } from '../../domain/commands.js';
 import {
   CLEARING_BUSY_RECORDS,
@@ -14,6 +19,7 @@ import {
   CLEARING_REST_MS_MAX,
   CLEARING_RETRY_MS,
   CLEARING_RETRY_MS_MAX,
+  CLEARING_UNPOSTED_MAX,
 } from '../../limits.js';
 import { ShardError, type ShardPort } from '../ports.js';
 import type { ClearingOutcome } from '../system-log.js';
@@ -213,10 +219,25 @@ export class ClearingPoster {
     this.outcome.networkFees++;
   }
 
+  /** For reconciliation. */
+  #keep(why: 'duplicate' | 'invalid', flags: number, { input }: ClearingEntry): void {
+    const unposted = this.outcome.unposted ?? [];
+    this.outcome.unposted = unposted;
+    if (unposted.length >= CLEARING_UNPOSTED_MAX) return;
+    const isBilled = input.billingCurrency >= 0;
+    unposted.push({
+      ...{ record: input.record, why, otherAmount: (flags & ClearingFlag.otherAmount) !== 0 },
+      amount: isBilled ? input.billingAmount : input.amount,
+      currency: isBilled ? input.billingCurrency : input.currency,
+      ...{ sub: input.sub, settled: settledOf(input), settledCurrency: input.settlementCurrency },
+    });
+  }
+
   #count(records: readonly ClearingEntry[], answers: readonly ClearingAnswer[]): void {
     const { outcome } = this;
     for (const [index, { outcome: what, rung, flags }] of answers.entries()) {
       this.#counted[what]++;
+      if (what === 'invalid' || what === 'duplicate') this.#keep(what, flags, records[index]!);
       if (what === 'invalid') outcome.rejected++;
       else if (what === 'duplicate') outcome.duplicates++;
       else {
@@ -232,5 +253,11 @@ export class ClearingPoster {
 
 /** What a fee may be refused for that no second try mends. */
 const feeRefusals = ['reference_exists', 'amount_out_of_range', 'currency_mismatch'];
+
+/** What the record adds to what we owe the network. */
+function settledOf(input: ClearingInput): number {
+  const isCredit = clearingSort(input) === ClearingSort.credit;
+  return (isCredit !== (input.reversal === 1) ? -1 : 1) * Math.max(0, input.settlementAmount);
+}
 
 const charges = (sort: ClearingSort): boolean => sort === ClearingSort.purchase || sort === ClearingSort.cash;

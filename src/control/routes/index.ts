@@ -19,6 +19,7 @@ import { ledgerRoutes } from './ledger.js';
 import { linkRoutes } from './links.js';
 import { paymentRoutes } from './payments.js';
 import { programRoutes, tokenRoutes } from './programs.js';
+import { reconRoutes } from './recon.js';
 import { ruleRoutes } from './rules.js';
 import { settlementRoutes } from './settlements.js';
 import { simulateRoutes } from './simulate.js';
@@ -42,6 +43,7 @@ export function allRoutes(context: ControlContext, services: Services): Route[] 
     ...paymentRoutes(context),
     ...ledgerRoutes(context),
     ...clearingFileRoutes(context),
+    ...reconRoutes(context),
     ...entryRoutes(context),
     ...settlementRoutes(context),
     ...disputeRoutes(context),

@@ -1,0 +1,212 @@
+/**
+ * What `holdfast network-day` makes: the open authorizations of a date, read from the journal with their card numbers from the
+ * vault, as the clearing file of a network in a box. Only cards of sandbox programs: a real number must not come into a made-up
+ * file. It works beside a running server and changes nothing of the data.
+ */
+import { closeSync, openSync, writeSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { type BoxAuthorization, type BoxDay, writeDay } from '../clearing/box/day.js';
+import type { DayPlan } from '../clearing/box/shares.js';
+import type { SystemRecord } from '../control/system-log.js';
+import { EventKind } from '../domain/codes.js';
+import type { Fingerprint, MessageEvent, PlainEvent } from '../domain/events.js';
+import { Text } from '../domain/message.js';
+import { rootOf } from '../domain/originals.js';
+import { textSize } from '../domain/texts.js';
+import { JournalReader } from '../journal/reader.js';
+import { SystemJournal } from '../journal/system-journal.js';
+import { directoryPaths, readDirectoryDocument } from '../store/data-directory.js';
+import { openLmdbStore } from '../store/lmdb-store.js';
+import { loadKeys } from '../vault/keys.js';
+import { PanVault } from '../vault/pan-vault.js';
+
+const DAY_MS = 86_400_000;
+const RECORDS_PER_STEP = 4096;
+/** DE43: the name stands before the city. */
+const NAME_LENGTH = 22;
+
+export interface NetworkDayRequest extends Omit<BoxDay, 'authorizations' | 'earlier'> {
+  readonly dataDir: string;
+  readonly keyFile: string | undefined;
+  /** Where the file goes; it must not be there yet. */
+  readonly out: string;
+  readonly encoding: 'ascii' | 'cp500';
+  readonly blocked: boolean;
+  /** Ids that an earlier plan has held back. */
+  readonly heldBack: readonly string[];
+}
+
+export interface NetworkDay {
+  readonly plan: DayPlan;
+  /** Open authorizations of cards of live programs, which are left out. */
+  readonly live: number;
+}
+
+/** @throws HoldfastError of the data directory, its keys and its journal; an error of the file system for `out` */
+export async function networkDay(request: NetworkDayRequest): Promise<NetworkDay> {
+  const { dataDir, keyFile, out, heldBack } = request;
+  const { shards, id: directory } = readDirectoryDocument(dataDir);
+  const paths = directoryPaths(dataDir);
+  const keys = loadKeys(keyFile ?? `${resolve(dataDir)}.keys`, { directory, create: false });
+  const sandboxes = await sandboxPrograms(paths.system);
+  const vaultStore = openLmdbStore(paths.vault, { readOnly: true });
+  const reader = JournalReader.open(paths.journal, { readOnly: true });
+  try {
+    const vault = new PanVault(vaultStore, keys);
+    const authorizations: BoxAuthorization[] = [];
+    const earlier: BoxAuthorization[] = [];
+    const late = new Set(heldBack);
+    let live = 0;
+    for (let shard = 0; shard < shards; shard++) {
+      const book = new ShardAuthorizations(shard, request.day, late);
+      const scan = reader.scan(shard, 1);
+      scan.onMessage = (event) => book.message(event);
+      scan.onEvent = (event) => book.event(event);
+      while (scan.step(RECORDS_PER_STEP));
+      for (const { card, isLate, data } of book.list) {
+        const pan = sandboxes.has(card.program) ? vault.reveal(card.fingerprint) : undefined;
+        if (pan === undefined) live++;
+        else (isLate ? earlier : authorizations).push({ ...data, pan });
+      }
+    }
+    const file = openSync(out, 'wx', 0o600);
+    try {
+      const options = { encoding: request.encoding, blocked: request.blocked, mode: 'T' } as const;
+      const plan = writeDay({ ...request, authorizations, earlier }, options, (bytes) => writeAll(file, bytes));
+      return { plan, live };
+    } finally {
+      closeSync(file);
+    }
+  } finally {
+    await reader.close();
+    await vaultStore.close();
+  }
+}
+
+function writeAll(file: number, bytes: Uint8Array): void {
+  for (let at = 0; at < bytes.length; ) at += writeSync(file, bytes, at);
+}
+
+/** Numbers of the programs that are sandboxes, as accounts carry them. */
+async function sandboxPrograms(folder: string): Promise<Set<number>> {
+  const journal = SystemJournal.open(folder, { readOnly: true });
+  const sandboxes = new Set<number>();
+  try {
+    journal.replay((record) => {
+      const one = record as SystemRecord;
+      if (one.type !== 'program') return;
+      if (one.program.sandbox) sandboxes.add(one.index);
+      else sandboxes.delete(one.index);
+    });
+  } finally {
+    await journal.close();
+  }
+  return sandboxes;
+}
+
+interface Card {
+  readonly fingerprint: { f0: number; f1: number; f2: number };
+  readonly program: number;
+}
+
+interface Open {
+  readonly card: Card;
+  readonly isLate: boolean;
+  held: number;
+  data: Omit<BoxAuthorization, 'pan'>;
+}
+
+/** Authorizations of a date that hold money, and what was held back earlier and has come to its end, or not. */
+class ShardAuthorizations {
+  readonly #shard: number;
+  readonly #day: number;
+  readonly #late: ReadonlySet<string>;
+  readonly #programs: number[] = [];
+  readonly #cards: Card[] = [];
+  readonly #open = new Map<number, Open>();
+
+  constructor(shard: number, day: number, late: ReadonlySet<string>) {
+    this.#shard = shard;
+    this.#day = day;
+    this.#late = late;
+  }
+
+  /** In the order of the journal. */
+  get list(): Open[] {
+    return [...this.#open.values()];
+  }
+
+  message(event: MessageEvent): void {
+    if (event.holdDelta === 0) return;
+    const root = rootOf(event);
+    const known = this.#open.get(root);
+    if (known === undefined) this.#begin(root, event);
+    else this.#move(root, known, event.holdDelta, event.authorizedAfter);
+  }
+
+  event(event: PlainEvent): void {
+    switch (event.kind) {
+      case EventKind.accountCreated:
+        this.#programs[event.accountSlot] = event.program;
+        return;
+      case EventKind.cardCreated:
+        this.#cards[event.cardSlot] = cardOf(event.fingerprint, this.#programs[event.accountSlot] ?? -1);
+        return;
+      case EventKind.notDelivered: {
+        const root = event.authorizationSequence;
+        const known = this.#open.get(root);
+        if (known !== undefined) this.#move(root, known, event.holdDelta, event.authorizedAfter);
+        return;
+      }
+      case EventKind.holdExpired:
+        // What was held back comes although its hold has ended: that is what makes it late.
+        if (this.#open.get(event.originalSequence)?.isLate !== true) this.#open.delete(event.originalSequence);
+        return;
+      case EventKind.clearingPosted:
+        this.#open.delete(event.originalSequence);
+        return;
+      default:
+    }
+  }
+
+  #begin(root: number, event: MessageEvent): void {
+    const id = `${this.#shard}-${root}`;
+    const isLate = this.#late.has(id);
+    const card = this.#cards[event.cardSlot];
+    if (card === undefined || event.holdDelta < 0) return;
+    if (!isLate && Math.floor(event.timeMs / DAY_MS) !== this.#day) return;
+    const { input, timeMs, approvalCode, holdDelta: held, authorizedAfter } = event;
+    const billingCurrency = input.billingCurrency >= 0 ? input.billingCurrency : input.currency;
+    const isOwn = billingCurrency === input.currency;
+    const data = {
+      ...{ id, timeMs, currency: input.currency, billingAmount: authorizedAfter, billingCurrency },
+      amount: isOwn ? authorizedAfter : input.amount,
+      processingCode: Math.max(input.processingCode, 0),
+      mcc: input.mcc,
+      approvalCode: approvalCode < 0 ? '' : String(approvalCode).padStart(6, '0'),
+      rrn: textOf(event, Text.rrn),
+      networkId: textOf(event, Text.networkId),
+      acquirer: textOf(event, Text.acquirer),
+      terminal: textOf(event, Text.terminal),
+      merchant: textOf(event, Text.acceptor),
+      merchantName: textOf(event, Text.acceptorName).slice(0, NAME_LENGTH).trim(),
+    };
+    this.#open.set(root, { card, isLate, held, data });
+  }
+
+  #move(root: number, open: Open, holdDelta: number, authorizedAfter: number): void {
+    open.held += holdDelta;
+    if (open.held <= 0) this.#open.delete(root);
+    const { data } = open;
+    // The merchant's amount follows the billed one.
+    const amount = Math.max(1, Math.round((data.amount * authorizedAfter) / data.billingAmount));
+    open.data = { ...data, amount, billingAmount: authorizedAfter };
+  }
+}
+
+const cardOf = ([f0, f1, f2]: Fingerprint, program: number): Card => ({ fingerprint: { f0, f1, f2 }, program });
+
+function textOf({ input }: MessageEvent, which: Text): string {
+  const at = input.textAt[which]!;
+  return Buffer.from(input.text.subarray(at, at + textSize(input, which))).toString('latin1');
+}

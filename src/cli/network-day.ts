@@ -1,0 +1,95 @@
+/** `holdfast network-day`: tomorrow's clearing file of today's authorizations, with planted breaks, for tests and demos. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import type { Command } from 'commander';
+import { checkShares, extras, type Shares, treatments } from '../clearing/box/shares.js';
+import { ExitStatus, HoldfastError } from '../errors.js';
+import { newCommand, type Run, setAction, wholeNumber } from './command.js';
+import { networkDay } from './network-day-data.js';
+import { systemError } from './terminal.js';
+
+const DAY_MS = 86_400_000;
+const names: readonly string[] = [...treatments, ...extras];
+
+interface Options {
+  readonly seed: number;
+  readonly cycle: number;
+  readonly shares: Shares;
+  readonly dataDir: string;
+  readonly keyFile: string | undefined;
+  readonly out: string;
+  readonly ascii?: boolean;
+}
+
+export function addNetworkDay(program: Command, run: Run): void {
+  const command = newCommand(
+    program,
+    'network-day',
+    "a network in a box: makes the clearing file of a date's open authorizations of sandbox programs, with breaks by shares",
+    ['network-day --date 2026-11-26 --out day.ipm --plan plan.json --shares missing=0.01,tips=0.2,forced=0.005'],
+  )
+    .requiredOption('--date <date>', 'the date, by UTC, of the authorizations')
+    .requiredOption('--out <file>', 'where the file goes (must not be there; it holds card numbers: mode 0600)')
+    .option('--plan <file>', 'where the plan goes: what was planted, as JSON')
+    .option('--held-back <plan>', 'presents what an earlier plan has held back')
+    .option('--seed <n>', 'the same seed makes the same file', wholeNumber(0, 2 ** 31 - 1), 1)
+    .option('--cycle <n>', 'settlement cycle', wholeNumber(1, 9), 1)
+    .option('--shares <list>', `name=0..1, separated by commas: ${names.join(', ')}`, sharesOf, {})
+    .option('--ascii', 'ASCII without blocks instead of EBCDIC in 1014-byte blocks')
+    .option('--data-dir <path>', 'data directory, of a stopped or a running server', './data')
+    .option('--key-file <path>', 'keys of the vault (<data-dir>.keys)')
+    .option('--json', 'the plan on stdout');
+  setAction(command, run, async (options) => {
+    const { ascii, seed, cycle, shares, dataDir, keyFile, out } = options as unknown as Options;
+    const { plan, live } = await networkDay({
+      ...{ seed, cycle, shares, dataDir, keyFile, out },
+      day: dayOf(String(options.date)),
+      encoding: ascii === true ? 'ascii' : 'cp500',
+      blocked: ascii !== true,
+      heldBack: options.heldBack === undefined ? [] : heldBackOf(String(options.heldBack)),
+    });
+    const text = JSON.stringify(plan);
+    if (options.plan !== undefined) writeFileSync(String(options.plan), `${text}\n`);
+    const { fileId, authorizations, presentments, breaks } = plan;
+    if (live > 0) run.terminal.err(`left out ${live} authorizations of cards that are of no sandbox program`);
+    run.terminal.out(
+      options.json === true
+        ? text
+        : `file=${String(out)} id=${fileId} authorizations=${authorizations} presentments=${presentments} planted=${breaks.length}`,
+    );
+    return ExitStatus.ok;
+  });
+}
+
+function dayOf(date: string): number {
+  const timeMs = /^\d{4}-\d{2}-\d{2}$/.test(date) ? Date.parse(`${date}T00:00:00Z`) : Number.NaN;
+  if (!Number.isNaN(timeMs)) return timeMs / DAY_MS;
+  throw new HoldfastError('usage', `--date: no date: ${date}`, 'give a date such as 2026-01-31');
+}
+
+/** @throws HoldfastError `usage` */
+function sharesOf(list: string): Shares {
+  const shares: Record<string, number> = {};
+  for (const item of list.split(',')) {
+    const [name = '', share = ''] = item.split('=');
+    if (!names.includes(name) || share === '')
+      throw new HoldfastError('usage', `--shares: not understood: ${item}`, `the names are ${names.join(', ')}`);
+    shares[name] = Number(share);
+  }
+  try {
+    checkShares(shares);
+  } catch (error) {
+    throw new HoldfastError('usage', `--shares: ${(error as Error).message}`, 'give shares of 0 to 1');
+  }
+  return shares;
+}
+
+/** @throws HoldfastError `bad_input_file` */
+function heldBackOf(path: string): string[] {
+  try {
+    const { heldBack } = JSON.parse(readFileSync(path, 'utf8')) as { heldBack?: unknown };
+    if (Array.isArray(heldBack) && heldBack.every((id) => typeof id === 'string')) return heldBack;
+  } catch (error) {
+    throw systemError('bad_input_file', path, error, 'give a plan of network-day');
+  }
+  throw new HoldfastError('bad_input_file', `${path} is no plan`, 'give a plan of network-day');
+}

@@ -1,0 +1,60 @@
+/** `holdfast recon`: a reconciliation by a running server, from its start to its report. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Command } from 'commander';
+import { ExitStatus, HoldfastError } from '../errors.js';
+import { type ApiClient, addApiOptions, apiClient, type Json } from './api-client.js';
+import { newCommand, type Run, setAction } from './command.js';
+import { paint, type Terminal } from './terminal.js';
+
+const PATH = '/v1/recon/runs';
+const POLL_MS = 250;
+
+export function addRecon(program: Command, run: Run): void {
+  const command = newCommand(
+    program,
+    'recon',
+    'reconcile authorizations, clearing files, ledger and settlements as of a date, through a running server',
+    ['recon --date 2026-11-26', 'recon --date 2026-11-26 --csv'],
+  )
+    .requiredOption('--date <date>', 'ages count from it, and settlements before it must be paid')
+    .option('--json', 'the whole report as one JSON object')
+    .option('--csv', 'the breaks as CSV');
+  addApiOptions(command);
+  setAction(command, run, async (options) => {
+    if (options.json === true && options.csv === true)
+      throw new HoldfastError('usage', '--json and --csv exclude each other', 'give one of them');
+    const client = apiClient(options, run.terminal);
+    const done = await ended(client, await client.post(PATH, { date: options.date }), run.terminal);
+    const report = done.report as Json | null;
+    if (report === null)
+      throw new HoldfastError('api_refused', `the reconciliation ${String(done.id)} failed`, "see the server's log");
+    if (options.csv === true) run.terminal.out((await client.getText(`${PATH}/${String(done.id)}.csv`)).trimEnd());
+    else if (options.json === true) run.terminal.out(JSON.stringify(report));
+    else tell(done, report, run.terminal);
+    return ExitStatus.ok;
+  });
+}
+
+/** The run at its end; how far it is meanwhile on stderr. */
+async function ended(client: ApiClient, first: Json, terminal: Terminal): Promise<Json> {
+  let run = first;
+  while (run.status === 'running') {
+    const { percent, read, records } = run.progress as Json;
+    terminal.progress(`recon: ${String(percent)} %, ${String(read)} of ${String(records)} records`);
+    await sleep(POLL_MS);
+    run = await client.get(`${PATH}/${String(run.id)}`);
+  }
+  terminal.progress('');
+  return run;
+}
+
+function tell({ id, report_sha256: sha256 }: Json, report: Json, terminal: Terminal): void {
+  const { balance, currencies } = report.books as { balance: boolean; currencies: Json[] };
+  const breaks = report.breaks as Json[];
+  const word = balance ? 'books balance' : `${breaks.length} ${breaks.length === 1 ? 'break' : 'breaks'}`;
+  terminal.out(`${paint(terminal, balance ? 'green' : 'red', word)}: ${String(id)}, report sha256 ${String(sha256)}`);
+  terminal.out(`date=${String(report.date)} records=${String(report.records)}`);
+  for (const { currency, debits, credits, difference } of currencies)
+    terminal.out(`${String(currency)} debits=${debits} credits=${credits} difference=${difference}`);
+  for (const { type, age, count } of report.counts as Json[]) terminal.out(`${type} ${age} days: ${count}`);
+}

@@ -1,0 +1,22 @@
+/** Reconciliations that were done and what people say of breaks: a fold over the records of the system journal. */
+import type { ReconBreakRecord, ReconRunRecord } from '../system-log.js';
+
+export class ReconBook {
+  /** Oldest first. */
+  readonly runs: ReconRunRecord[] = [];
+  /** By id of the break; those that nobody has said anything of are open. */
+  readonly #breaks = new Map<string, ReconBreakRecord>();
+
+  apply(record: ReconRunRecord | ReconBreakRecord): void {
+    if (record.type === 'recon_run') this.runs.push(record);
+    else this.#breaks.set(record.id, record);
+  }
+
+  run(id: string): ReconRunRecord | undefined {
+    return this.runs.find((run) => run.id === id);
+  }
+
+  said(id: string): ReconBreakRecord | undefined {
+    return this.#breaks.get(id);
+  }
+}

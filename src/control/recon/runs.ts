@@ -1,0 +1,194 @@
+/**
+ * Reconciliations of this process: one at a time, in the control thread, resting four times as long as it works, so that
+ * authorizations and other requests do not feel it. A finished run is recorded with its inputs; the reports of the newest stay
+ * in memory, and any run can be repeated on the inputs that it was made of.
+ */
+import { createHash, randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  RECON_DAYS,
+  RECON_LEAD_DAYS,
+  RECON_REPORTS_KEPT_MAX,
+  RECON_REST_FACTOR,
+  RECON_REST_MS_MAX,
+  RECON_SLICE_RECORDS,
+} from '../../limits.js';
+import type { Break } from '../../recon/breaks.js';
+import type { FileFacts } from '../../recon/files.js';
+import { breakCounts, Reconciliation, type ReconReport, type RunInputs, reportText } from '../../recon/report.js';
+import type { ControlContext } from '../context.js';
+import { firstFrom, headOf } from '../history.js';
+import { base32of } from '../idempotency.js';
+import { ApiError } from '../problem.js';
+import type { ReconRunRecord } from '../system-log.js';
+import { factsOf } from './file-facts.js';
+
+const DAY_MS = 86_400_000;
+
+export interface ReconRun {
+  readonly id: string;
+  readonly inputs: RunInputs;
+  readonly startedMs: number;
+  status: 'running' | 'done' | 'failed';
+  finishedMs: number;
+  /** Records to be read, and how many have been. */
+  readonly records: number;
+  read: number;
+  report: ReconReport | undefined;
+  sha256: string;
+}
+
+export class ReconRuns {
+  readonly #warn: (error: unknown) => void;
+  /** Runs of this process, oldest first. */
+  #kept: ReconRun[] = [];
+  #running: { readonly run: ReconRun; readonly end: Promise<void> } | undefined;
+  #stopped = false;
+  #context: ControlContext | undefined;
+
+  /** @param warn told why a run failed */
+  constructor(warn: (error: unknown) => void) {
+    this.#warn = warn;
+  }
+
+  /** After a start: repeats the newest run, so that its breaks are known again. */
+  begin(context: ControlContext): void {
+    const newest = context.system.recon.runs.at(-1);
+    if (newest !== undefined) this.repeat(context, newest);
+  }
+
+  /**
+   * Starts a run as of a day, up to the records that the journal has now.
+   * @throws ApiError `recon_running`
+   */
+  start(context: ControlContext, day: number): ReconRun {
+    const since = day - RECON_DAYS;
+    const fromMs = (since - RECON_LEAD_DAYS) * DAY_MS;
+    const spans = Array.from({ length: context.shards.shards }, (_, shard) => {
+      const { sequence: to } = headOf(context, shard);
+      return { shard, from: firstFrom(context, shard, to, fromMs), to };
+    });
+    const { system } = context;
+    const files = system.clearingFiles.rows.flatMap(({ id }) => {
+      const file = system.clearingFiles.file(id);
+      const facts = file === undefined || file.receivedMs < fromMs ? undefined : factsOf(file);
+      return facts === undefined ? [] : [facts];
+    });
+    const id = `recon_${base32of(randomBytes(17))}`;
+    return this.#begin(context, id, { day, since, spans, files }, undefined);
+  }
+
+  /**
+   * Does a recorded run again on the inputs that it was made of.
+   * @throws ApiError `recon_running`
+   */
+  repeat(context: ControlContext, record: ReconRunRecord): ReconRun {
+    const known = this.#kept.find(({ id, status }) => id === record.id && status === 'done');
+    if (known !== undefined) return known;
+    const files = record.files.map((id): FileFacts => {
+      const file = context.system.clearingFiles.file(id);
+      const facts = file === undefined ? undefined : factsOf(file);
+      if (facts === undefined) throw new TypeError(`clearing file ${id} of run ${record.id} is not what it was`);
+      return facts;
+    });
+    const { day, since, spans } = record;
+    return this.#begin(context, record.id, { day, since, spans, files }, record);
+  }
+
+  run(id: string): ReconRun | undefined {
+    return this.#kept.find((run) => run.id === id);
+  }
+
+  /** Breaks of the newest report, in its order; empty before there is one. */
+  get breaks(): readonly Break[] {
+    return this.#newest?.report?.breaks ?? [];
+  }
+
+  /** Of those, the ones that are not resolved, by type and age. */
+  counts(): { type: string; age: string; count: number }[] {
+    const book = this.#context?.system.recon;
+    return breakCounts(this.breaks.filter(({ id }) => book?.said(id)?.status !== 'resolved'));
+  }
+
+  /** Ends the one that runs, without a result; resolves when it reads nothing any more. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await this.#running?.end;
+  }
+
+  get #newest(): ReconRun | undefined {
+    return this.#kept.findLast(({ report }) => report !== undefined);
+  }
+
+  #begin(context: ControlContext, id: string, inputs: RunInputs, repeated: ReconRunRecord | undefined): ReconRun {
+    if (this.#running !== undefined) throw new ApiError('recon_running', 'One reconciliation runs at a time.');
+    this.#context = context;
+    const run: ReconRun = {
+      ...{ id, inputs, status: 'running', finishedMs: 0, read: 0, report: undefined, sha256: '' },
+      startedMs: repeated?.startedMs ?? context.nowMs(),
+      records: inputs.spans.reduce((sum, { from, to }) => sum + Math.max(0, to - from + 1), 0),
+    };
+    this.#kept = [...this.#kept.filter((one) => one.id !== id), run].slice(-RECON_REPORTS_KEPT_MAX);
+    this.#running = { run, end: this.#run(context, run, repeated) };
+    return run;
+  }
+
+  /** Never rejects. */
+  async #run(context: ControlContext, run: ReconRun, repeated: ReconRunRecord | undefined): Promise<void> {
+    try {
+      const report = await this.#compare(context, run);
+      if (report !== undefined) this.#finish(context, run, report, repeated);
+    } catch (error) {
+      run.status = 'failed';
+      run.finishedMs = context.nowMs();
+      this.#warn(error);
+    }
+    this.#running = undefined;
+  }
+
+  #finish(context: ControlContext, run: ReconRun, report: ReconReport, repeated: ReconRunRecord | undefined): void {
+    run.sha256 = createHash('sha256').update(reportText(report)).digest('hex');
+    if (repeated !== undefined && repeated.sha256 !== run.sha256)
+      throw new Error(`run ${run.id} gave another report than on the same inputs before`);
+    run.finishedMs = repeated?.atMs ?? context.nowMs();
+    if (repeated === undefined) context.system.write([recordOf(run, report)]);
+    run.report = report;
+    run.status = 'done';
+  }
+
+  /** Undefined when it was stopped. */
+  async #compare(context: ControlContext, run: ReconRun): Promise<ReconReport | undefined> {
+    const comparison = new Reconciliation(run.inputs);
+    let startedMs = performance.now();
+    for (const { shard, from, to } of run.inputs.spans) {
+      const records = comparison.shard(shard);
+      for (let next = from; next <= to; ) {
+        const until = Math.min(to, next + RECON_SLICE_RECORDS - 1);
+        context.journal.run(shard, next, (sequence, message, event) => {
+          if (message !== undefined) records.message(message);
+          else if (event !== undefined) records.event(event);
+          next = sequence + 1;
+          run.read++;
+          return next <= until;
+        });
+        if (next <= until) continue;
+        await sleep(Math.min(RECON_REST_MS_MAX, (performance.now() - startedMs) * RECON_REST_FACTOR));
+        startedMs = performance.now();
+        if (this.#stopped) return undefined;
+      }
+      comparison.finishShard(records);
+    }
+    return comparison.finish();
+  }
+}
+
+function recordOf({ id, inputs, sha256, startedMs, finishedMs }: ReconRun, report: ReconReport): ReconRunRecord {
+  const { day, since, spans, files } = inputs;
+  return {
+    ...{ type: 'recon_run', id, day, since, sha256, startedMs },
+    spans: spans.map((span) => ({ ...span })),
+    files: files.map((file) => file.id),
+    breaks: report.breaks.length,
+    atMs: finishedMs,
+  };
+}

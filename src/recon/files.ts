@@ -1,0 +1,121 @@
+/**
+ * What reconciliation knows of clearing files. Whoever keeps them (the registry of the control plane) tells it in these words, so
+ * that nothing here depends on how files are kept.
+ */
+import { type Break, breakOf, type SettlementName } from './breaks.js';
+
+/** Sums of one file for one settlement, as its records say them. Minor units, from zero. */
+export interface FileSums extends SettlementName {
+  /** What we owe and what is owed to us, fees not counted. */
+  readonly debits: bigint;
+  readonly credits: bigint;
+}
+
+/** A network's own totals of a file: one 1644/685 row. 688 rows say the same again and do not belong here. */
+export interface NetworkTotal extends SettlementName {
+  /** The file that it sums up (PDS0300), which may be another one than it stands in; '' where it does not say it. */
+  readonly fileId: string;
+  /** Positive: to us. Minor units. */
+  readonly netAmount: number;
+  readonly netFee: number;
+  readonly netTotal: number;
+}
+
+/** A record that moves money and that no shard has posted. */
+export interface UnpostedRecord {
+  readonly record: number;
+  /** `other`: a chargeback or fee collection, which is an entry of its own. */
+  readonly why: 'duplicate' | 'invalid' | 'other';
+  /** Of a duplicate: it has another amount than what was posted. */
+  readonly otherAmount: boolean;
+  /** What the cardholder would have been billed. Minor units. */
+  readonly amount: number;
+  readonly currency: number;
+  /** Where and with how much it is in `sums` of its file: above zero a debit, below it a credit. */
+  readonly settlement: SettlementName;
+  readonly settled: number;
+}
+
+export interface FileFacts {
+  /** Id of the registry (`file_...`). */
+  readonly id: string;
+  /** By which the shards know it. */
+  readonly name: string;
+  readonly state: 'posted' | 'quarantined';
+  /** Why it is quarantined: codes of findings; empty when it is posted. */
+  readonly findings: readonly string[];
+  /** Of the end of its processing, days since 1970-01-01. */
+  readonly day: number;
+  readonly sums: readonly FileSums[];
+  readonly totals: readonly NetworkTotal[];
+  readonly unposted: readonly UnpostedRecord[];
+}
+
+/** Codes of findings that say that a trailer or its sums are wrong. */
+const TRAILER = /^(count|amount_sum|trailer)_/;
+
+/** Breaks of files as such: refused ones, and those that others tell of. */
+export function fileBreaks(files: readonly FileFacts[], asOf: number): Break[] {
+  const posted = new Set(files.filter(({ state }) => state === 'posted').map(({ name }) => name));
+  const breaks = new Map<string, Break>();
+  const add = (one: Break): void => {
+    if (!breaks.has(one.id)) breaks.set(one.id, one);
+  };
+  for (const file of files) {
+    if (file.state === 'posted' || posted.has(file.name)) continue;
+    const isTrailer = file.findings.some((code) => TRAILER.test(code));
+    const at = { ...firstSum(file), day: file.day };
+    add(breakOf(isTrailer ? 'trailer_mismatch' : 'missing_file', 'quarantined', at, asOf, { file: file.name }));
+  }
+  const known = new Set(files.map(({ name }) => name));
+  for (const { totals, day } of files) {
+    for (const { fileId, netAmount, currency } of totals) {
+      if (fileId === '' || known.has(fileId)) continue;
+      add(breakOf('missing_file', 'named_by_totals', { amount: netAmount, currency, day }, asOf, { file: fileId }));
+    }
+  }
+  for (const { file, day } of gaps(files)) {
+    add(breakOf('missing_file', 'sequence_gap', { amount: 0, currency: 0, day }, asOf, { file }));
+  }
+  return [...breaks.values()];
+}
+
+function firstSum({ sums }: FileFacts): { amount: bigint; currency: number } {
+  const [first] = sums;
+  return first === undefined
+    ? { amount: 0n, currency: 0 }
+    : { amount: first.debits - first.credits, currency: first.currency };
+}
+
+/** PDS0105: type, date and processor; then two digits, the cycle, and the number within the cycle. */
+const NAME = /^(\d{3}\d{6}\d{11}\d{2})(\d)(\d{2})$/;
+
+/**
+ * Files that must have been sent because others of the same type, date and processor were: numbers between the lowest and the
+ * highest of a cycle, and cycles between the lowest and the highest, of which the first file is named. What is missing before the
+ * lowest or behind the highest shows only in the network's totals.
+ */
+function gaps(files: readonly FileFacts[]): { file: string; day: number }[] {
+  const series = new Map<string, { day: number; cycles: Map<number, number[]> }>();
+  for (const { name, day } of files) {
+    const parts = NAME.exec(name);
+    if (parts === null) continue;
+    const [, head = '', cycle = '', number = ''] = parts;
+    const one = series.get(head) ?? { day, cycles: new Map<number, number[]>() };
+    series.set(head, one);
+    one.day = Math.min(one.day, day);
+    one.cycles.set(Number(cycle), [...(one.cycles.get(Number(cycle)) ?? []), Number(number)]);
+  }
+  const missing: { file: string; day: number }[] = [];
+  for (const [head, { day, cycles }] of series) {
+    for (let cycle = Math.min(...cycles.keys()); cycle <= Math.max(...cycles.keys()); cycle++) {
+      const numbers = cycles.get(cycle);
+      const [low, high] = numbers === undefined ? [1, 1] : [Math.min(...numbers), Math.max(...numbers)];
+      for (let number = low; number <= high; number++) {
+        if (numbers?.includes(number) === true) continue;
+        missing.push({ file: `${head}${cycle}${String(number).padStart(2, '0')}`, day });
+      }
+    }
+  }
+  return missing;
+}

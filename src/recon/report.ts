@@ -1,0 +1,213 @@
+/**
+ * A reconciliation run from its inputs to its report. The inputs are named in the report: the date, how far the journal of each
+ * shard was read, and the files. The same inputs give the same report, byte for byte: nothing here reads a clock.
+ */
+import { currencyLetters } from '../domain/currencies.js';
+import {
+  ageBucket,
+  ageBuckets,
+  type Break,
+  breakOf,
+  breakTypes,
+  compareBreaks,
+  type Position,
+  type SettlementName,
+} from './breaks.js';
+import { type FileFacts, fileBreaks } from './files.js';
+import { dueOf, type SettlementState, SettlementSums } from './settlements.js';
+import { ShardComparison } from './shard.js';
+
+export interface RunInputs {
+  /** As of this day, and back to that one: days since 1970-01-01. Breaks of earlier days are left out. */
+  readonly day: number;
+  readonly since: number;
+  /** The first and the last record that were read of each shard. */
+  readonly spans: readonly { readonly shard: number; readonly from: number; readonly to: number }[];
+  readonly files: readonly FileFacts[];
+}
+
+/** Compares. Shards are read one after the other: `shard`, its records, `finish` of it, the next. */
+export class Reconciliation {
+  readonly #inputs: RunInputs;
+  readonly #sums = new SettlementSums();
+  readonly #breaks: Break[] = [];
+  readonly #open = new Map<number, { count: number; amount: bigint }>();
+  #authorizations = 0;
+  #records = 0;
+
+  constructor(inputs: RunInputs) {
+    const files = [...inputs.files].sort((a, b) => (a.id < b.id ? -1 : 1));
+    const spans = [...inputs.spans].sort((a, b) => a.shard - b.shard);
+    const { day, since } = inputs;
+    this.#inputs = { day, since, spans, files };
+    this.#breaks.push(...fileBreaks(files, day));
+    for (const file of files) {
+      if (file.state !== 'posted') continue;
+      this.#sums.file(file);
+      this.#unposted(file);
+    }
+  }
+
+  shard(shard: number): ShardComparison {
+    return new ShardComparison(shard, this.#inputs.day, this.#sums, this.#breaks);
+  }
+
+  /** All records of the shard have been seen. */
+  finishShard(comparison: ShardComparison): void {
+    comparison.finish(this.#open);
+    this.#authorizations += comparison.authorizations;
+    this.#records += comparison.records;
+  }
+
+  finish(): ReconReport {
+    const { day, since } = this.#inputs;
+    const isShown = (at: number): boolean => at === 0 || at >= since;
+    const found = [...this.#breaks, ...this.#sums.breaks(day)].filter((one) => one.day >= since);
+    const breaks = found.filter(({ settlement }) => isShown(settlement?.day ?? 0)).sort(compareBreaks);
+    const { balances } = this.#sums;
+    const states = this.#sums.states.filter(({ name }) => isShown(name.day));
+    return {
+      inputs: this.#inputs,
+      breaks,
+      settlements: states,
+      balances,
+      open: [...this.#open].sort(([a], [b]) => a - b).map(([currency, sum]) => ({ currency, ...sum })),
+      authorizations: this.#authorizations,
+      records: this.#records,
+    };
+  }
+
+  #unposted({ name, unposted, day: since }: FileFacts): void {
+    const { day } = this.#inputs;
+    for (const { why, record, otherAmount, amount, currency, settlement } of unposted) {
+      if (why === 'other') continue;
+      const links = { clearing: { file: name, record }, settlement };
+      const at = { amount, currency, day: since };
+      if (why === 'invalid') this.#breaks.push(breakOf('record_not_posted', 'invalid', at, day, links));
+      else {
+        const reason = otherAmount ? 'same_with_other_amount' : 'same';
+        this.#breaks.push(breakOf('duplicate_presentment', reason, at, day, links));
+      }
+    }
+  }
+}
+
+export interface ReconReport {
+  readonly inputs: RunInputs;
+  /** In the order of compareBreaks. */
+  readonly breaks: readonly Break[];
+  readonly settlements: readonly SettlementState[];
+  readonly balances: readonly { readonly currency: number; readonly debits: bigint; readonly credits: bigint }[];
+  /** Authorizations whose hold has not ended: no breaks. */
+  readonly open: readonly { readonly currency: number; readonly count: number; readonly amount: bigint }[];
+  readonly authorizations: number;
+  readonly records: number;
+}
+
+/** A sum as a number, as text where a number would round it. */
+const exact = (sum: bigint): number | string => {
+  const number = Number(sum);
+  return Number.isSafeInteger(number) ? number : String(sum);
+};
+const date = (day: number): string | null => (day <= 0 ? null : new Date(day * 86_400_000).toISOString().slice(0, 10));
+const letters = (currency: number): string | null =>
+  currency <= 0 ? null : (currencyLetters(currency) ?? String(currency).padStart(3, '0'));
+const place = (at: Position | undefined): string | null => (at === undefined ? null : `${at.shard}-${at.sequence}`);
+
+function settlementJson({ network, day, cycle, currency }: SettlementName) {
+  return { network, settlement_date: date(day), cycle, currency: letters(currency) };
+}
+
+/** A break as JSON; what people do about it (its status) is not part of it. */
+export function breakJson(one: Break) {
+  const { id, type, reason, amount, currency, day, ageDays, authorization, clearing, posted, file, settlement } = one;
+  return {
+    ...{ id, type, reason, amount: exact(amount), currency: letters(currency) },
+    ...{ since: date(day), age_days: ageDays, age: ageBucket(ageDays) },
+    authorization: place(authorization),
+    file: clearing?.file ?? file ?? null,
+    record: clearing?.record ?? null,
+    posted: place(posted),
+    settlement: settlement === undefined ? null : settlementJson(settlement),
+  };
+}
+
+/** Breaks by type and age, only what there is. */
+export function breakCounts(breaks: readonly Break[]) {
+  const counts: { type: string; age: string; count: number }[] = [];
+  for (const type of breakTypes) {
+    for (const [age] of ageBuckets) {
+      const count = breaks.filter((one) => one.type === type && ageBucket(one.ageDays) === age).length;
+      if (count > 0) counts.push({ type, age, count });
+    }
+  }
+  return counts;
+}
+
+/** The report as JSON. */
+export function reportJson({ inputs, breaks, settlements, balances, open, authorizations, records }: ReconReport) {
+  const isBalanced = balances.every(({ debits, credits }) => debits === credits);
+  return {
+    object: 'recon_report',
+    version: 1,
+    date: date(inputs.day),
+    since: date(inputs.since),
+    inputs: {
+      journal: inputs.spans.map(({ shard, from, to }) => ({ shard, from, to })),
+      files: inputs.files.map(({ id, name, state }) => ({ id, name, state })),
+    },
+    ...{ records, authorizations },
+    open: open.map(({ currency, count, amount }) => ({ currency: letters(currency), count, amount: exact(amount) })),
+    books: {
+      /** Every currency balances, and nothing disagrees. */
+      balance: isBalanced && breaks.length === 0,
+      currencies: balances.map(({ currency, debits, credits }) => ({
+        currency: letters(currency),
+        ...{ debits: exact(debits), credits: exact(credits), difference: exact(debits - credits) },
+      })),
+    },
+    settlements: settlements.map((state) => ({
+      ...settlementJson(state.name),
+      records: state.records,
+      file: exact(state.fileOwed),
+      not_posted: exact(state.unpostedOwed),
+      posted: exact(state.recordsOwed),
+      interchange: exact(state.recordsEarned),
+      ledger: exact(state.ledgerOwed),
+      other_entries: exact(state.entriesOwed),
+      network: state.networkRows === 0 ? null : exact(state.networkOwed),
+      network_total: state.networkRows === 0 ? null : exact(state.networkTotal),
+      due: exact(dueOf(state)),
+      paid: state.payments === 0 ? null : exact(state.paid),
+    })),
+    counts: breakCounts(breaks),
+    breaks: breaks.map(breakJson),
+  };
+}
+
+/** The report as text: JSON, indented, with a line feed at its end. */
+export const reportText = (report: ReconReport): string => `${JSON.stringify(reportJson(report), null, 2)}\n`;
+
+const columns = [
+  ...['id', 'type', 'reason', 'amount', 'currency', 'since', 'age_days', 'age', 'authorization', 'file', 'record'],
+  ...['posted', 'network', 'settlement_date', 'cycle', 'settlement_currency'],
+] as const;
+
+/** The breaks as CSV (RFC 4180), with a line of names. */
+export function reportCsv({ breaks }: ReconReport): string {
+  const lines = [columns.join(',')];
+  for (const one of breaks) {
+    const { settlement, ...rest } = breakJson(one);
+    const { network = null, settlement_date = null, cycle = null, currency = null } = settlement ?? {};
+    lines.push([...Object.values(rest), network, settlement_date, cycle, currency].map(cell).join(','));
+  }
+  return `${lines.join('\r\n')}\r\n`;
+}
+
+/** Quoted where it must be; what a spreadsheet would take for a formula begins with an apostrophe. */
+function cell(value: string | number | null): string {
+  if (value === null) return '';
+  if (typeof value === 'number') return String(value);
+  const text = /^[=+\-@\t]/.test(value) ? `'${value}` : value;
+  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}

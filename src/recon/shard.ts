@@ -1,0 +1,179 @@
+/**
+ * One shard's records against each other: authorizations, what cleared them, what ended them. Records come in their order,
+ * from where authorizations that can still be open begin. What is kept is one small object for each authorization that
+ * held something, and the breaks; who runs it takes one shard after the other.
+ */
+import { ClearingFlag, ClearingSort, IN_SUSPENSE, MatchRung } from '../domain/clearing/codes.js';
+import { EventKind } from '../domain/codes.js';
+import type { ClearingPosted, HoldExpired, MessageEvent, NotDelivered, PlainEvent } from '../domain/events.js';
+import { rootOf } from '../domain/originals.js';
+import { type Break, type BreakType, breakOf, type Links } from './breaks.js';
+import { dayOf, type SettlementSums, settlementName } from './settlements.js';
+
+/** An authorization that holds, or held, money. Minor units of the account's currency. */
+interface Life {
+  held: number;
+  /** The most that it was authorized for, what was cleared above it included. */
+  covered: number;
+  cleared: number;
+  /** What its end released and no presentment came for; 0 while it is open, and when one came after all. */
+  agedOut: number;
+  agedOutMs: number;
+  expiry: number;
+  /** DE49, and the currency of the account. */
+  readonly currency: number;
+  readonly billing: number;
+}
+
+export class ShardComparison {
+  /** Records seen. */
+  records = 0;
+  /** Authorizations that held something. */
+  authorizations = 0;
+  readonly #shard: number;
+  readonly #asOf: number;
+  readonly #sums: SettlementSums;
+  readonly #breaks: Break[];
+  readonly #lives = new Map<number, Life>();
+
+  /**
+   * @param asOf day of the run @param sums of all shards @param breaks to which those found are added; what aged out at `finish`
+   */
+  constructor(shard: number, asOf: number, sums: SettlementSums, breaks: Break[]) {
+    this.#shard = shard;
+    this.#asOf = asOf;
+    this.#sums = sums;
+    this.#breaks = breaks;
+  }
+
+  message(event: MessageEvent): void {
+    this.records++;
+    if (event.holdDelta === 0) return;
+    const root = rootOf(event);
+    let life = this.#lives.get(root);
+    if (life === undefined) {
+      // Of a hold that was placed before the records began: nothing can be said of it.
+      if (event.holdDelta < 0) return;
+      const { currency, billingCurrency } = event.input;
+      life = {
+        held: 0,
+        covered: 0,
+        cleared: 0,
+        agedOut: 0,
+        agedOutMs: 0,
+        expiry: 0,
+        currency,
+        billing: billingCurrency,
+      };
+      if (billingCurrency < 0) life = { ...life, billing: currency };
+      this.#lives.set(root, life);
+      this.authorizations++;
+    }
+    this.#move(root, life, event.holdDelta, event.authorizedAfter);
+  }
+
+  event(event: PlainEvent): void {
+    this.records++;
+    if (event.kind === EventKind.notDelivered) this.#notDelivered(event);
+    else if (event.kind === EventKind.holdExpired) this.#expired(event);
+    else if (event.kind === EventKind.entryPosted) this.#sums.entry(event);
+    else if (event.kind === EventKind.clearingPosted) {
+      this.#sums.clearing(event);
+      this.#cleared(event);
+    }
+  }
+
+  /** Adds what aged out and was not cleared after all. @param open gets what is still held, by currency */
+  finish(open: Map<number, { count: number; amount: bigint }>): void {
+    for (const [root, life] of this.#lives) {
+      if (life.agedOut > 0) this.#agedOut(root, life);
+      if (life.held <= 0) continue;
+      const sum = open.get(life.billing) ?? { count: 0, amount: 0n };
+      open.set(life.billing, { count: sum.count + 1, amount: sum.amount + BigInt(life.held) });
+    }
+    this.#lives.clear();
+  }
+
+  #move(root: number, life: Life, holdDelta: number, authorizedAfter: number): void {
+    life.held += holdDelta;
+    // Given back without having been cleared: what comes for it now says so itself.
+    if (life.held === 0 && life.cleared === 0) this.#lives.delete(root);
+    else life.covered = authorizedAfter;
+  }
+
+  #notDelivered({ authorizationSequence: root, holdDelta, authorizedAfter }: NotDelivered): void {
+    const life = this.#lives.get(root);
+    if (life !== undefined) this.#move(root, life, holdDelta, authorizedAfter);
+  }
+
+  #expired({ originalSequence: root, holdDelta, timeMs, sequence }: HoldExpired): void {
+    const life = this.#lives.get(root);
+    if (life === undefined) return;
+    life.held += holdDelta;
+    life.agedOut = 0 - holdDelta;
+    life.agedOutMs = timeMs;
+    life.expiry = sequence;
+  }
+
+  #agedOut(root: number, { agedOut: amount, agedOutMs, expiry, billing: currency, cleared }: Life): void {
+    const reason = cleared > 0 ? 'partly_cleared' : 'aged_out';
+    const at = { amount, currency, day: dayOf(agedOutMs) };
+    const links = { authorization: this.#at(root), posted: this.#at(expiry) };
+    this.#breaks.push(breakOf('authorized_not_cleared', reason, at, this.#asOf, links));
+  }
+
+  #cleared(event: ClearingPosted): void {
+    const { originalSequence: root, flags, posted, input, sort } = event;
+    const life = root > 0 ? this.#lives.get(root) : undefined;
+    const isCharge = sort === ClearingSort.purchase || sort === ClearingSort.cash;
+    const isPresented = isCharge && input.reversal === 0;
+    const has = (flag: number): boolean => (flags & flag) !== 0;
+    if (has(IN_SUSPENSE)) this.#suspended(event);
+    else if (isPresented && event.rung === MatchRung.none)
+      this.#add('cleared_without_authorization', 'force_post', event, posted);
+    if (has(ClearingFlag.afterReversal)) this.#add('cleared_without_authorization', 'after_reversal', event, posted);
+    if (has(ClearingFlag.afterExpiry)) this.#add('late_presentment', 'after_expiry', event, posted);
+    if (has(ClearingFlag.originalMissing)) this.#add('reversal_without_original', 'original_unknown', event, posted);
+    if (has(ClearingFlag.otherAmount)) this.#add('amount_mismatch', 'other_than_original', event, posted);
+    if (has(ClearingFlag.overCleared) && isPresented) {
+      const over = life === undefined ? posted : Math.max(0, event.authorizedAfter - life.covered);
+      this.#add('amount_mismatch', 'over_cleared', event, over);
+    }
+    if (life === undefined || !isCharge) return;
+    if (isPresented && life.currency >= 0 && input.currency !== life.currency)
+      this.#add('currency_mismatch', 'other_than_authorized', event, posted);
+    life.held += event.holdDelta;
+    life.cleared += posted;
+    if (!isPresented) return;
+    life.covered = Math.max(life.covered, event.authorizedAfter);
+    // Of several clearings more may come; any other one is all there is.
+    life.agedOut = input.partial === 1 ? Math.max(0, life.agedOut - posted) : 0;
+  }
+
+  #suspended(event: ClearingPosted): void {
+    const { flags, legs } = event;
+    // The first leg is that of the suspense account.
+    const amount = legs[0]?.amount ?? 0;
+    if ((flags & ClearingFlag.unknownCard) !== 0) this.#add('card_mismatch', 'unknown_card', event, amount);
+    else if ((flags & ClearingFlag.otherCurrency) !== 0)
+      this.#add('currency_mismatch', 'not_of_the_account', event, amount);
+    else this.#add('amount_mismatch', 'out_of_range', event, amount);
+  }
+
+  #add(type: BreakType, reason: string, event: ClearingPosted, amount: number): void {
+    const { input, originalSequence: root, sequence, file, timeMs, legs } = event;
+    // The first leg is on the cardholder's side, or in suspense.
+    const currency = legs[0]?.currency ?? input.currency;
+    const links: Links = {
+      authorization: root > 0 ? this.#at(root) : undefined,
+      clearing: { file, record: input.record },
+      posted: this.#at(sequence),
+      settlement: settlementName(input.sub, input.settlementCurrency >= 0 ? input.settlementCurrency : currency),
+    };
+    this.#breaks.push(breakOf(type, reason, { amount, currency, day: dayOf(timeMs) }, this.#asOf, links));
+  }
+
+  #at(sequence: number): { shard: number; sequence: number } {
+    return { shard: this.#shard, sequence };
+  }
+}

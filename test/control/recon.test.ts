@@ -1,0 +1,194 @@
+/** Reconciliation through the control plane in one process: runs, their reports, what people say of breaks, and restarts. */
+import { describe, expect, it, vi } from 'vitest';
+import { panOfNumber } from '../../src/vault/pan.js';
+import { feeCollection } from '../clearing/files.js';
+import { fileOf, presentment } from '../support/clearing-day.js';
+import { type AnswerBody, type Harness, makeHarness, restart, START_MS } from './harness.js';
+
+const PAN = panOfNumber('999999', 1);
+const DAY = Math.floor(START_MS / 86_400_000);
+const DATE = new Date(START_MS).toISOString().slice(0, 10);
+const LATER = new Date(START_MS + 20 * 86_400_000).toISOString().slice(0, 10);
+const settlement = {
+  ...{ transferAgent: '99999', account: 'ACCOUNT9', level: '1', serviceId: 'BR00000009', fxClass: 'N' },
+  ...{ reconciliationDay: DAY, reconciliationCycle: 1, settlementDay: DAY + 1, settlementCycle: 1 },
+};
+
+async function harness(): Promise<Harness> {
+  const h = makeHarness();
+  await h.call('POST', '/v1/accounts', { id: 'a', currency: 'BRL', credit_limit: 100_000 });
+  await h.call('POST', '/v1/cards', { account: 'a', pan: PAN, expiry: '3512' });
+  return h;
+}
+
+const cardOf = async (h: Harness): Promise<string> => (await h.call('GET', '/v1/cards?account=a')).body.data[0].id;
+
+/** A file with one authorized purchase, a forced one, one of an unknown card, a duplicate, and a fee that no card is posted by. */
+async function dayPosted(h: Harness): Promise<void> {
+  const place = { localDay: DAY, settlement, businessDay: DAY };
+  const { body } = await h.call('POST', '/v1/simulate/authorization', {
+    card: await cardOf(h),
+    amount: 500,
+    mcc: '5411',
+  });
+  const { approval_code: approvalCode } = body.authorization;
+  const own = (n: number, amount: number, more = {}) =>
+    presentment(n, undefined, amount, { pan: PAN, ...place, ...more });
+  const authorized = own(1, 500, { approvalCode });
+  const records = [
+    authorized,
+    own(2, 70),
+    presentment(3, undefined, 90, place),
+    authorized,
+    { ...feeCollection, settlement },
+  ];
+  const type = { 'content-type': 'application/octet-stream' };
+  const { id } = (await h.call('POST', '/v1/clearing-files', fileOf(records), type)).body;
+  await vi.waitFor(async () => {
+    const file = (await h.call('GET', `/v1/clearing-files/${id}`)).body;
+    expect(file).toMatchObject({ status: 'posted', posted: 3, duplicates: 1, not_posted: { fee_collection: 1 } });
+  });
+}
+
+/** A report, as far as it is read here. */
+interface Report {
+  breaks: { type: string; record: number; amount: number; currency: string }[];
+  inputs: { files: unknown[] };
+  books: { balance: boolean };
+}
+const reportOf = (run: AnswerBody): Report => run.report as unknown as Report;
+
+async function done(h: Harness, id: string): Promise<AnswerBody> {
+  let body: AnswerBody | undefined;
+  await vi.waitFor(
+    async () => {
+      ({ body } = await h.call('GET', `/v1/recon/runs/${id}`));
+      expect(body.status).not.toBe('running');
+    },
+    { timeout: 10_000, interval: 5 },
+  );
+  return body!;
+}
+
+async function run(h: Harness, request: object): Promise<AnswerBody> {
+  const { status, body } = await h.call('POST', '/v1/recon/runs', request);
+  expect(status).toBe(202);
+  return done(h, body.id);
+}
+
+const found = ({ breaks }: Report): unknown[] =>
+  breaks.map(({ type, record, amount, currency }) => [type, record, amount, currency]);
+const planted = [
+  ['cleared_without_authorization', 3, 70, 'BRL'],
+  ['card_mismatch', 4, 90, 'BRL'],
+  ['duplicate_presentment', 5, 500, 'BRL'],
+];
+
+describe('a run', () => {
+  it('finds the breaks of a posted file, and nothing else', async () => {
+    const h = await harness();
+    await dayPosted(h);
+    const body = await run(h, { date: DATE });
+    expect(body).toMatchObject({ status: 'done', date: DATE, progress: { percent: 100 } });
+    expect(found(reportOf(body))).toEqual(planted);
+    expect(reportOf(body).inputs.files).toMatchObject([{ state: 'posted' }]);
+    expect(reportOf(body).books).toMatchObject({ balance: false, currencies: [{ currency: 'BRL', difference: 0 }] });
+    expect(JSON.stringify(body)).not.toContain(PAN);
+    expect(h.logged()).not.toContain(PAN);
+  });
+
+  it('gives its breaks as CSV', async () => {
+    const h = await harness();
+    await dayPosted(h);
+    const { id } = await run(h, { date: DATE });
+    const { status, text, headers } = await h.call('GET', `/v1/recon/runs/${id}.csv`);
+    expect([status, headers['content-type']]).toEqual([200, 'text/csv; charset=utf-8']);
+    expect(text.trimEnd().split('\r\n').length).toBe(1 + planted.length);
+    expect((await h.call('GET', '/v1/recon/runs/recon_none.csv')).status).toBe(404);
+    expect((await h.call('GET', '/v1/recon/runs/recon_none')).status).toBe(404);
+  });
+
+  it('on a day without anything proves that the books balance', async () => {
+    const h = await harness();
+    const report = reportOf(await run(h, { date: DATE }));
+    expect(report.breaks).toEqual([]);
+    expect(report.books.balance).toBe(true);
+  });
+
+  it('takes either a date or a run to repeat', async () => {
+    const h = await harness();
+    for (const body of [{}, { date: 'today' }, { date: '2026-02-30' }, { date: DATE, repeat: 'recon_x' }])
+      expect((await h.call('POST', '/v1/recon/runs', body)).status).toBe(422);
+    expect((await h.call('POST', '/v1/recon/runs', { repeat: 'recon_x' })).status).toBe(404);
+  });
+
+  it('goes alone', async () => {
+    const h = await harness();
+    const { id } = h.context.recon.start(h.context, DAY);
+    const second = await h.call('POST', '/v1/recon/runs', { date: DATE });
+    expect([second.status, second.body.code]).toEqual([409, 'recon_running']);
+    await done(h, id);
+  });
+});
+
+describe('after a restart', () => {
+  it('the newest run is there again: the same report, from its inputs, whatever was posted meanwhile', async () => {
+    const h = await harness();
+    await dayPosted(h);
+    const before = await run(h, { date: DATE });
+    const next = restart(h);
+    await next.call('POST', '/v1/simulate/force_post', { card: await cardOf(next), amount: 333, mcc: '5411' });
+    expect((await next.call('GET', `/v1/recon/runs/${before.id}`)).body).toMatchObject({
+      ...{ status: 'done', report: null, report_sha256: before.report_sha256 },
+    });
+    next.context.recon.begin(next.context);
+    expect(await done(next, before.id)).toEqual(before);
+    // A repeat of what is there asks for nothing.
+    expect((await next.call('POST', '/v1/recon/runs', { repeat: before.id })).body).toEqual(before);
+    await next.context.recon.stop();
+  });
+});
+
+describe('breaks', () => {
+  it('are listed by type and status, and keep what is said of them in later runs', async () => {
+    const h = await harness();
+    await dayPosted(h);
+    expect((await h.call('GET', '/v1/recon/breaks')).body.data).toEqual([]);
+    await run(h, { date: DATE });
+    const list = async (query: string): Promise<AnswerBody[]> =>
+      (await h.call('GET', `/v1/recon/breaks${query}`)).body.data;
+    expect((await list('')).length).toBe(3);
+    const [forced] = await list('?type=cleared_without_authorization');
+    expect(forced).toMatchObject({ status: 'open', owner: null, note: null, age: '0-1', updated_at: null });
+    const path = `/v1/recon/breaks/${forced!.id}`;
+    const assigned = await h.call('PATCH', path, { status: 'assigned', owner: 'ana' });
+    expect(assigned.body).toMatchObject({ status: 'assigned', owner: 'ana', amount: 70 });
+    expect(h.context.recon.counts().length).toBe(3);
+    const resolved = await h.call('PATCH', path, { status: 'resolved', note: 'offline sale, slip seen' });
+    expect(resolved.body).toMatchObject({ status: 'resolved', owner: 'ana', note: 'offline sale, slip seen' });
+    expect((await list('?status=open')).length).toBe(2);
+    expect(h.context.recon.counts().map(({ type, age, count }) => [type, age, count])).toEqual([
+      ['card_mismatch', '0-1', 1],
+      ['duplicate_presentment', '0-1', 1],
+    ]);
+    await run(h, { date: LATER });
+    const [later] = await list('?status=resolved');
+    expect(later).toMatchObject({ id: forced!.id, age: '11-30', note: 'offline sale, slip seen' });
+    // Nobody has paid the settlement by then.
+    expect((await list('?type=settlement_not_file')).map(({ reason }) => reason)).toEqual(['not_settled']);
+  });
+
+  it('are assigned to somebody and resolved with a note', async () => {
+    const h = await harness();
+    await dayPosted(h);
+    await run(h, { date: DATE });
+    const [one] = (await h.call('GET', '/v1/recon/breaks')).body.data;
+    const path = `/v1/recon/breaks/${one.id}`;
+    for (const body of [{ status: 'assigned' }, { status: 'resolved' }, { status: 'gone' }, { note: 'x' }])
+      expect((await h.call('PATCH', path, body)).status).toBe(422);
+    const unknown = await h.call('PATCH', '/v1/recon/breaks/brk_0', { status: 'open' });
+    expect(unknown.status).toBe(404);
+    const card = await h.call('PATCH', path, { status: 'resolved', note: `card ${PAN}` });
+    expect(card.status).toBe(422);
+  });
+});

@@ -1,0 +1,70 @@
+/** A whole day on the real server by its commands: authorizations, a network in a box, clearing, reconciliation. */
+import { readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import type { DayPlan } from '../../src/clearing/box/shares.js';
+import { clearedPurchases } from '../support/clearing-day.js';
+import { run, Server, temporaryFolder } from '../support/server.js';
+
+/** Every treatment that is seen on the day itself; what is missing is open until its hold ends. */
+const SHARES = 'missing=0.05,unknownCard=0.05,alteredAmount=0.05,splits=0.1,duplicates=0.05,forced=0.05,refunds=0.05';
+
+/** A report, as far as it is read here. */
+interface Report {
+  breaks: { type: string; record: number | null; amount: number }[];
+  open: unknown[];
+  books: { currencies: unknown[] };
+}
+
+test('the commands of a day find exactly what was planted', async () => {
+  const server = await Server.start({ flags: ['--shards', '4'] });
+  await clearedPurchases(server, 300);
+  const folder = temporaryFolder('network');
+  const file = join(folder, 'day.ipm');
+  const planFile = join(folder, 'plan.json');
+  const date = new Date().toISOString().slice(0, 10);
+  const made = ['network-day', '--data-dir', server.dataDir, '--date', date, '--seed', '5', '--shares', SHARES];
+  const first = await run([...made, '--out', file, '--plan', planFile]);
+  expect([first.status, first.err]).toEqual([0, '']);
+  expect(statSync(file).mode & 0o777).toBe(0o600);
+  const plan = JSON.parse(readFileSync(planFile, 'utf8')) as DayPlan;
+  expect(plan.authorizations).toBe(300);
+  // The same seed makes the same file, and no file is written over.
+  const again = join(folder, 'again.ipm');
+  expect((await run([...made, '--out', again])).status).toBe(0);
+  expect(readFileSync(again).equals(readFileSync(file))).toBe(true);
+  expect((await run([...made, '--out', file])).status).not.toBe(0);
+
+  const api = ['--admin', `http://${server.ready.admin}`, '--token-file', join(server.dataDir, 'admin.token')];
+  const cleared = await run(['clear', file, '--wait', '--json', ...api]);
+  expect([cleared.status, JSON.parse(cleared.out).status]).toEqual([0, 'posted']);
+  const recon = await run(['recon', '--date', date, '--json', ...api]);
+  expect(recon.status).toBe(0);
+  const report = JSON.parse(recon.out) as Report;
+  const line = (type: string, record: number | null, amount: number): string => `${type} ${record} ${amount}`;
+  const planted = plan.breaks
+    .filter(({ type }) => type !== 'authorized_not_cleared')
+    .map(({ type, record, amount }) => line(type, record, amount));
+  expect(new Set(planted.map((text) => text.split(' ')[0])).size).toBe(4);
+  expect(report.breaks.map(({ type, record, amount }) => line(type, record, amount)).sort()).toEqual(planted.sort());
+  const open = plan.breaks.filter(({ type }) => type === 'authorized_not_cleared').length;
+  expect(report.open).toMatchObject([{ currency: 'BRL', count: open }]);
+  expect(report.books.currencies).toMatchObject([{ difference: 0 }]);
+  expect(JSON.stringify(report)).not.toMatch(/999999\d{10}/);
+
+  const csv = await run(['recon', '--date', date, '--csv', ...api]);
+  expect(csv.out.trimEnd().split('\n').length).toBe(planted.length + 1);
+  const text = await run(['recon', '--date', date, ...api]);
+  expect(text.out).toContain(`${planted.length} breaks: recon_`);
+  const metrics = await (await fetch(`http://${server.ready.admin}/metrics`)).text();
+  const forced = plan.breaks.filter(({ type }) => type === 'cleared_without_authorization').length;
+  expect(metrics).toContain(`holdfast_recon_breaks{type="cleared_without_authorization",age="0-1"} ${forced}`);
+
+  // After a kill the newest report comes again from its inputs.
+  await server.kill();
+  const next = await Server.start({ dataDir: server.dataDir });
+  await expect
+    .poll(async () => (await next.get('/v1/recon/breaks?limit=100')).body.data.length, { timeout: 20_000 })
+    .toBe(Math.min(100, planted.length));
+  await next.stop();
+});

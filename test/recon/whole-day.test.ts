@@ -1,0 +1,193 @@
+/**
+ * A whole day: authorizations, a file with planted breaks, posted books. Reconciliation finds exactly what was planted, by type,
+ * record, authorization and amount, and the trial balance is zero.
+ */
+import { describe, expect, it } from 'vitest';
+import type { DayPlan, Shares } from '#src/clearing/box/shares.js';
+import { subAccount } from '#src/domain/ledger/sub-account.js';
+import type { Break } from '#src/recon/breaks.js';
+import type { FileFacts } from '#src/recon/files.js';
+import { type ReconReport, reportCsv, reportJson, reportText } from '#src/recon/report.js';
+import { dueOf } from '#src/recon/settlements.js';
+import type { Book } from '../domain/book.js';
+import { authorize, BRL, bookWithCards, DAY, DAY_MS, fileOf, postFile, reconcile } from './box-book.js';
+
+const COUNT = Number(process.env.HOLDFAST_RECON_AUTHORIZATIONS ?? 4000);
+const shares: Shares = {
+  ...{ missing: 0.01, late: 0.01, unknownCard: 0.005, alteredAmount: 0.01, alteredCurrency: 0.01, splits: 0.05 },
+  ...{ tips: 0.2, cash: 0.03, duplicates: 0.01, refunds: 0.03, forced: 0.01 },
+};
+/** Longer than any hold of the tables. */
+const HOLDS_ENDED = DAY + 40;
+
+interface Posted {
+  readonly book: Book;
+  readonly files: FileFacts[];
+  readonly plans: DayPlan[];
+}
+
+/** A day's file; with `later`, the holds come to their end and what was kept back comes in another file. */
+async function posted(wanted: Shares, count: number, later: boolean): Promise<Posted> {
+  const book = bookWithCards();
+  const authorizations = authorize(book, count);
+  const first = fileOf({ authorizations, seed: 11, shares: wanted, day: DAY, cycle: 1 });
+  const files = [await postFile(book, first.bytes, (DAY + 1) * DAY_MS)];
+  const plans = [first.plan];
+  if (later) {
+    book.expireDue(HOLDS_ENDED * DAY_MS);
+    const kept = new Set(first.plan.heldBack);
+    const earlier = authorizations.filter(({ id }) => kept.has(id));
+    const second = fileOf({ authorizations: [], earlier, seed: 11, shares: {}, day: HOLDS_ENDED, cycle: 1 });
+    files.push(await postFile(book, second.bytes, HOLDS_ENDED * DAY_MS + 1));
+    plans.push(second.plan);
+  }
+  return { book, files, plans };
+}
+
+/** Pays every settlement with what is due by the network's totals, or with more. */
+function settle(book: Book, files: FileFacts[], more = 0): void {
+  for (const state of reconcile(book, files, DAY).settlements) {
+    const { name } = state;
+    const command = { op: 'settlement', sub: subAccount(name), currency: name.currency } as const;
+    const amounts = { amount: Number(dueOf(state)) + more, owed: Number(state.ledgerOwed), roundingMax: 0 };
+    const result = book.command({ ...command, ...amounts, reference: `S${name.day}` }, HOLDS_ENDED * DAY_MS + 2);
+    expect(result.ok).toBe(true);
+  }
+}
+
+/** As one line each, sorted: found and planted breaks in the same words. */
+const foundLines = (breaks: readonly Break[]): string[] =>
+  breaks
+    .map(({ type, clearing, authorization, amount }) =>
+      [type, clearing?.file ?? '', clearing?.record ?? 0, nameOf(type, authorization), amount].join(' '),
+    )
+    .sort();
+const plantedLines = (plans: readonly DayPlan[]): string[] =>
+  plans
+    .flatMap(({ fileId, breaks }) =>
+      breaks.map(({ type, record, authorization, amount }) =>
+        [type, record === 0 ? '' : fileId, record, named.has(type) ? authorization : '', amount].join(' '),
+      ),
+    )
+    .sort();
+/** Types whose break names its authorization. */
+const named = new Set(['authorized_not_cleared', 'late_presentment', 'amount_mismatch', 'currency_mismatch']);
+const nameOf = (type: string, at: Break['authorization']): string =>
+  named.has(type) && at !== undefined ? `${at.shard}-${at.sequence}` : '';
+
+function trialBalance(book: Book): bigint[] {
+  const sums = new Map<number, bigint>();
+  book.state.ledger.forEach((currency, _account, debit, credit) => {
+    sums.set(currency, (sums.get(currency) ?? 0n) + debit - credit);
+  });
+  return [...sums.values()];
+}
+
+describe('a day with planted breaks', () => {
+  it('is found out exactly, by type, record, authorization and amount', async () => {
+    const { book, files, plans } = await posted(shares, COUNT, true);
+    settle(book, files);
+    const report = reconcile(book, files, HOLDS_ENDED + 1);
+    const planted = plantedLines(plans);
+    expect(planted.length).toBeGreaterThan(COUNT / 20);
+    expect(new Set(plans.flatMap(({ breaks }) => breaks.map(({ type }) => type))).size).toBe(7);
+    expect(foundLines(report.breaks)).toEqual(planted);
+    expect(trialBalance(book).every((difference) => difference === 0n)).toBe(true);
+    expect(new Set(report.breaks.map(({ id }) => id)).size).toBe(report.breaks.length);
+  });
+
+  it('leaves open what has not come to its end: no breaks of authorizations', async () => {
+    const { book, files, plans } = await posted({ missing: 0.1, late: 0.1 }, 500, false);
+    const report = reconcile(book, files, DAY + 1);
+    expect(report.breaks).toEqual([]);
+    const waiting = plans[0]!.counts.missing! + plans[0]!.heldBack.length;
+    expect(report.open).toMatchObject([{ currency: BRL, count: waiting }]);
+    expect(reportJson(report).books.balance).toBe(true);
+  });
+});
+
+describe('a day without breaks', () => {
+  it('proves that the books balance, with the sums', async () => {
+    const { book, files } = await posted({ tips: 0.3, splits: 0.1, refunds: 0.1, cash: 0.1 }, 600, false);
+    settle(book, files);
+    const { books, settlements, counts } = reportJson(reconcile(book, files, HOLDS_ENDED));
+    expect(counts).toEqual([]);
+    expect(books.balance).toBe(true);
+    expect(books.currencies).toMatchObject([{ currency: 'BRL', difference: 0 }]);
+    expect(books.currencies[0]!.debits).toBe(books.currencies[0]!.credits);
+    const [one] = settlements;
+    expect([one!.file, one!.posted, one!.network]).toEqual([one!.file, one!.file, one!.file]);
+    expect([one!.due, one!.paid]).toEqual([one!.ledger, one!.ledger]);
+  });
+});
+
+describe('sums that disagree', () => {
+  const of = (report: ReconReport): [string, string, bigint][] =>
+    report.breaks.map(({ type, reason, amount }) => [type, reason, amount]);
+  const plain = (): Promise<Posted> => posted({}, 60, false);
+
+  it('a payment that is not what is due', async () => {
+    const { book, files } = await plain();
+    settle(book, files, 77);
+    expect(of(reconcile(book, files, DAY + 3))).toEqual([['settlement_not_file', 'other_amount', 77n]]);
+  });
+
+  it('a settlement that nobody paid, from the day after it', async () => {
+    const { book, files } = await plain();
+    const [state] = reconcile(book, files, DAY + 1).settlements;
+    expect(of(reconcile(book, files, DAY + 1))).toEqual([]);
+    expect(of(reconcile(book, files, DAY + 2))).toEqual([['settlement_not_file', 'not_settled', dueOf(state!)]]);
+  });
+
+  it('a total of the network that is not that of its records', async () => {
+    const { book, files } = await plain();
+    const [file] = files;
+    const totals = file!.totals.map((row, n) => (n === 0 ? { ...row, netAmount: row.netAmount - 5 } : row));
+    expect(of(reconcile(book, [{ ...file!, totals }], DAY))).toEqual([['trailer_mismatch', 'network_totals', 5n]]);
+  });
+
+  it('a record of a posted file that the books do not have', async () => {
+    const { book, files } = await plain();
+    const [file] = files;
+    const sums = file!.sums.map((sum) => ({ ...sum, debits: sum.debits + 9n }));
+    expect(of(reconcile(book, [{ ...file!, sums, totals: [] }], DAY))).toEqual([['ledger_not_file', 'records', 9n]]);
+  });
+
+  it('legs that are not what their record says', async () => {
+    const { book, files } = await plain();
+    const posting = book.history.events.findLast((event) => 'legs' in event && 'sort' in event) as {
+      legs: { amount: number; glAccount: number }[];
+    };
+    posting.legs.find(({ glAccount }) => glAccount === 2100)!.amount -= 3;
+    const report = reconcile(book, files, DAY);
+    expect(of(report)).toEqual([['ledger_not_file', 'legs', 3n]]);
+    expect(reportJson(report).books.currencies).toMatchObject([{ difference: -3 }]);
+  });
+});
+
+describe('the report', () => {
+  it('is the same text for the same inputs, whatever the order of the files', async () => {
+    const { book, files } = await posted(shares, 800, true);
+    const report = reconcile(book, files, HOLDS_ENDED + 1);
+    const again = reconcile(book, [...files].reverse(), HOLDS_ENDED + 1);
+    expect(reportText(again)).toBe(reportText(report));
+    expect(reportCsv(again)).toBe(reportCsv(report));
+  });
+
+  it('finds a break of an earlier run again under its id, older', async () => {
+    const { book, files } = await posted(shares, 800, true);
+    const first = reconcile(book, files, HOLDS_ENDED + 1).breaks.filter(({ clearing }) => clearing !== undefined);
+    const later = reconcile(book, files, HOLDS_ENDED + 21).breaks.filter(({ clearing }) => clearing !== undefined);
+    expect(later.map(({ id }) => id)).toEqual(first.map(({ id }) => id));
+    expect(later.map(({ ageDays }) => ageDays)).toEqual(first.map(({ ageDays }) => ageDays + 20));
+  });
+
+  it('has one line of CSV for every break, as many cells as names, and no card number', async () => {
+    const { book, files } = await posted(shares, 800, true);
+    const report = reconcile(book, files, HOLDS_ENDED + 1);
+    const lines = reportCsv(report).trimEnd().split('\r\n');
+    expect(lines.length).toBe(report.breaks.length + 1);
+    for (const line of lines) expect(line.split(',').length).toBe(16);
+    expect(reportText(report) + lines.join()).not.toMatch(/999999\d{10}/);
+  });
+});
