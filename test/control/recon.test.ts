@@ -46,7 +46,7 @@ async function dayPosted(h: Harness): Promise<void> {
   const { id } = (await h.call('POST', '/v1/clearing-files', fileOf(records), type)).body;
   await vi.waitFor(async () => {
     const file = (await h.call('GET', `/v1/clearing-files/${id}`)).body;
-    expect(file).toMatchObject({ status: 'posted', posted: 3, duplicates: 1, not_posted: { fee_collection: 1 } });
+    expect(file).toMatchObject({ status: 'posted', posted: 4, duplicates: 1, not_posted: {} });
   });
 }
 
@@ -92,7 +92,14 @@ describe('a run', () => {
     expect(body).toMatchObject({ status: 'done', date: DATE, progress: { percent: 100 } });
     expect(found(reportOf(body))).toEqual(planted);
     expect(reportOf(body).inputs.files).toMatchObject([{ state: 'posted' }]);
-    expect(reportOf(body).books).toMatchObject({ balance: false, currencies: [{ currency: 'BRL', difference: 0 }] });
+    expect(reportOf(body).books).toMatchObject({
+      balance: false,
+      // The fee collection is settled in dollars.
+      currencies: [
+        { currency: 'USD', difference: 0 },
+        { currency: 'BRL', difference: 0 },
+      ],
+    });
     expect(JSON.stringify(body)).not.toContain(PAN);
     expect(h.logged()).not.toContain(PAN);
   });
@@ -174,8 +181,30 @@ describe('breaks', () => {
     await run(h, { date: LATER });
     const [later] = await list('?status=resolved');
     expect(later).toMatchObject({ id: forced!.id, age: '11-30', note: 'offline sale, slip seen' });
-    // Nobody has paid the settlement by then.
-    expect((await list('?type=settlement_not_file')).map(({ reason }) => reason)).toEqual(['not_settled']);
+    // Nobody has paid the settlements by then, of the presentments and of the fee.
+    const unpaid = await list('?type=settlement_not_file');
+    expect(unpaid.map(({ reason, currency }) => `${String(reason)} ${currency}`).sort()).toEqual([
+      'not_settled BRL',
+      'not_settled USD',
+    ]);
+  });
+
+  it('and runs answer an Idempotency-Key as they did', async () => {
+    const h = await harness();
+    await dayPosted(h);
+    const key = { 'Idempotency-Key': 'day' };
+    const first = await h.call('POST', '/v1/recon/runs', { date: DATE }, key);
+    const again = await h.call('POST', '/v1/recon/runs', { date: DATE }, key);
+    expect([first.status, again.status, again.text]).toEqual([202, 202, first.text]);
+    await done(h, first.body.id);
+    const [one] = (await h.call('GET', '/v1/recon/breaks')).body.data;
+    const said = { status: 'assigned', owner: 'ana' };
+    const path = `/v1/recon/breaks/${one.id}`;
+    const assigned = await h.call('PATCH', path, said, { 'Idempotency-Key': 'said' });
+    const repeated = await h.call('PATCH', path, said, { 'Idempotency-Key': 'said' });
+    expect([assigned.status, repeated.status, repeated.text]).toEqual([200, 200, assigned.text]);
+    expect(repeated.headers['idempotent-replayed']).toBe('true');
+    expect((await h.call('PATCH', path, { status: 'open' }, { 'Idempotency-Key': 'said' })).status).toBe(422);
   });
 
   it('are assigned to somebody and resolved with a note', async () => {

@@ -78,8 +78,12 @@ export async function checkFile(
     while (reader.next()) {
       if (!reader.readable) continue;
       const { kind } = reader.record;
-      if (isPosted(kind) || kind === 'fee_collection') postings++;
-      else if (isOnlyCounted(kind)) {
+      if (isPosted(kind)) postings++;
+      else if (kind === 'fee_collection') {
+        postings++;
+        // An entry of the ledger, and no clearing record that a reconciliation would find.
+        addOwed(owed, reader.record);
+      } else if (isOnlyCounted(kind)) {
         notPosted[kind] = (notPosted[kind] ?? 0) + 1;
         addOwed(owed, reader.record);
       } else if (kind === 'financial_position' || kind === 'settlement_position') {
