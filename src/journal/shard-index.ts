@@ -66,6 +66,16 @@ export interface ShardIndexStats {
   completeThrough: number;
 }
 
+/**
+ * Drops what the segments at `[count, count + found)` tell of sequences after `through`: they may have taken in a newer catalog
+ * while they were asked, and the recent part has told of those. Returns how many remain in all.
+ */
+function withoutNewer(out: Float64Array, count: number, found: number, through: number): number {
+  let kept = count;
+  for (let i = count; i < count + found; i++) if (out[i]! <= through) out[kept++] = out[i]!;
+  return kept;
+}
+
 /** The kind of a key stands in the upper three bits of its high word (domain/index-keys.ts). */
 const isOwnKey = (high: number): boolean => high >>> 29 === KeyKind.stan;
 
@@ -208,12 +218,15 @@ export class ShardIndex {
       let count = recent.find(high, low, out);
       answer.truncated = recent.truncated;
       if (!answer.truncated) {
+        const through = this.#segments.completeThrough;
         count = this.#newerThanSegments(out, count);
+        let found = 0;
         try {
-          count += this.#segments.find(high, low, out, count, sinceMs);
+          found = this.#segments.find(high, low, out, count, sinceMs);
         } catch (error) {
           throw this.#afterDamage(error);
         }
+        count = withoutNewer(out, count, found, through);
         this.#checkCovered();
         answer.truncated = this.#segments.truncated;
       }
@@ -233,12 +246,15 @@ export class ShardIndex {
     let count = recent.findPrefix(high, out);
     answer.truncated = recent.truncated;
     if (!answer.truncated) {
+      const through = this.#segments.completeThrough;
       count = this.#newerThanSegments(out, count);
+      let found = 0;
       try {
-        count += this.#segments.findPrefix(high, out, count);
+        found = this.#segments.findPrefix(high, out, count);
       } catch (error) {
         throw this.#afterDamage(error);
       }
+      count = withoutNewer(out, count, found, through);
       this.#checkCovered();
       answer.truncated = this.#segments.truncated;
     }

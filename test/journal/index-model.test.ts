@@ -115,7 +115,26 @@ describe('ShardIndex', () => {
           world.check();
         }
       }),
-      { numRuns: 80 },
+      {
+        numRuns: 80,
+        // A question that takes in a newer catalog while it is answered told its newest record twice.
+        examples: [
+          [
+            [
+              { records: [[], [], []] },
+              { records: [[], [], [], [], [], [], [], [], []] },
+              { records: [[], [], [], [], [], [[0, 0]], [], [], [], [], [], []] },
+              ...(['flush', { build: 18 }, 'restart'] as const),
+              { records: [[[0, 0]], [[0, 0]], []] },
+              ...(['flush', { build: 7 }, 'maintain', { build: 1 }, 'upkeep', 'upkeep', { build: 0 }] as const),
+              ...(['flush', 'upkeep', 'upkeep'] as const),
+              { records: [[]] },
+              { records: [[]] },
+              { records: [[]] },
+            ],
+          ],
+        ],
+      },
     );
   });
 
