@@ -83,7 +83,7 @@ export const CREDIT_LIMIT_MAX = 100_000_000_000_000;
 export const CREDIT_BALANCE_MAX = 1_000_000_000_000_000;
 /** Days that the daily accrual catches up with in one run. */
 export const ACCRUAL_DAYS_BEHIND_MAX = 31;
-/** Accounts of a slice of the daily accrual: some 128 x 3 records of 100 bytes, about a millisecond of a shard's turn. */
+/** Accounts of a slice of the daily accrual: at most 128 x 3 records of 100 bytes. What that takes from a shard's turn has not been measured. */
 export const ACCRUAL_SLICE_ACCOUNTS = 128;
 /** How long one request for an accrual works, ms; the rest is for the next one. Below what proxies wait, 30 s. */
 export const ACCRUAL_REQUEST_MS = 15_000;

@@ -1,6 +1,6 @@
 /**
- * The chart of accounts: per currency, one legal entity. Numbers are part of the journal's format: only add, and only at the end of
- * the list, because rows of the totals lie in its order.
+ * The chart of accounts: per currency, one legal entity. Numbers are part of the journal's format: add to them, and never change
+ * or reuse one.
  */
 export const Gl = {
   purchases: 1100,
