@@ -189,8 +189,8 @@ class Run {
   }
 
   /** Mostly of the card that the network id belongs to. */
-  #clear({ card: any, net, amount, type, arn, marks, foreign }: Extract<Op, { op: 'clear' }>): void {
-    const card = any < 5 ? any : (this.#cardOf.get(net) ?? 0);
+  #clear({ card: wanted, net, amount, type, arn, marks, foreign }: Extract<Op, { op: 'clear' }>): void {
+    const card = wanted < 5 ? wanted : (this.#cardOf.get(net) ?? 0);
     const settled = foreign ? { settlementAmount: Math.ceil(amount / 5), settlementCurrency: USD } : {};
     const input: ClearingInput = clearingInput({
       ...{
