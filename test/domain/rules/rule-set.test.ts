@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { parseRule } from '#src/domain/rules/rule.js';
 import { RuleSet, ruleSetProblem, type SetRule } from '#src/domain/rules/rule-set.js';
 import { RULE_SET_COST_MAX, RULE_WINDOWS_MAX, RULES_PER_SET_MAX } from '#src/limits.js';
+import { bytesPerCall } from '../../support/allocation.js';
 import { factsOf, usual, WINDOWS } from './situations.js';
 
 function setRule(condition: string, state: SetRule['state'] = 'active', counter = 0): SetRule {
@@ -121,19 +122,9 @@ describe('the bounds of a set', () => {
   });
 });
 
-/** Median growth of the heap in bytes per evaluation, over the blocks in which nothing was collected. */
-function bytesPerCall(call: (i: number) => void): number {
-  const growth: number[] = [];
-  for (let block = 0; block < 40; block++) {
-    const before = process.memoryUsage().heapUsed;
-    for (let i = 0; i < 2500; i++) call(i);
-    const grown = process.memoryUsage().heapUsed - before;
-    if (block >= 10 && grown >= 0) growth.push(grown / 2500);
-  }
-  growth.sort((a, b) => a - b);
-  expect(growth.length).toBeGreaterThan(3);
-  return growth[growth.length >> 1]!;
-}
+const CALLS = 2500;
+/** A handful of bytes is the measuring itself; one boxed number per evaluation is 12 and more. */
+const BOUND = 6;
 
 describe('an evaluation', () => {
   test('allocates nothing, whatever the rules do', () => {
@@ -167,28 +158,31 @@ describe('an evaluation', () => {
     };
     const spent = Float64Array.of(900_00, 4_444_444_444_444);
     let declined = 0;
-    const bytes = bytesPerCall((i) => {
-      input.amount = 1 + ((i * 7919) & 0xffff);
-      // The time of a message is one number of the caller's.
-      facts.message(input, 986, 1_780_000_000_000);
-      facts.card(cards, i & 1);
-      facts.account(accounts, i & 1);
-      facts.counter(1, i & 7, spent, i & 1);
-      if (set.evaluate(facts) >= 0) declined++;
-      set.count(evaluated, matched);
+    let calls = 0;
+    const bytes = bytesPerCall(CALLS, BOUND, () => {
+      for (let i = 0; i < CALLS; i++) {
+        input.amount = 1 + ((i * 7919) & 0xffff);
+        // The time of a message is one number of the caller's.
+        facts.message(input, 986, 1_780_000_000_000);
+        facts.card(cards, i & 1);
+        facts.account(accounts, i & 1);
+        facts.counter(1, i & 7, spent, i & 1);
+        if (set.evaluate(facts) >= 0) declined++;
+        set.count(evaluated, matched);
+      }
+      calls += CALLS;
     });
-    expect(evaluated[0]).toBe(100_000);
+    expect(evaluated[0]).toBe(calls);
     expect(declined).toBeGreaterThan(0);
-    // A handful of bytes is the measuring itself; one boxed number per evaluation is 12 and more.
-    expect(bytes).toBeLessThan(6);
+    expect(bytes).toBeLessThan(BOUND);
   });
 
   test('the measure sees one boxed number per call', () => {
     let last: object | undefined;
-    const bytes = bytesPerCall((i) => {
-      last = { i };
+    const bytes = bytesPerCall(CALLS, BOUND, () => {
+      for (let i = 0; i < CALLS; i++) last = { i };
     });
-    expect(last).toEqual({ i: 2499 });
-    expect(bytes).toBeGreaterThan(6);
+    expect(last).toEqual({ i: CALLS - 1 });
+    expect(bytes).toBeGreaterThan(BOUND);
   });
 });
