@@ -5,6 +5,7 @@
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import type { FileMode } from '../clearing/ipm/rules.js';
+import type { CutoverRequest } from '../cutover-request.js';
 import { IndexKeys } from '../domain/index-keys.js';
 import { ExitStatus, HoldfastError } from '../errors.js';
 import { DurableHeads } from '../journal/durable-heads.js';
@@ -30,7 +31,7 @@ import { ClearingFiles } from './clearing/files.js';
 import { clearingPool } from './clearing/pool.js';
 import { SpoolFolder } from './clearing/spool-folder.js';
 import type { ControlContext, LinkInfo } from './context.js';
-import { type CutoverRequest, cutOver, type LinkDay } from './cutover.js';
+import { cutOver, type LinkDay } from './cutover.js';
 import { clockPort, healthPort, metricsSources, trafficPort } from './engine-view.js';
 import { EventFeed } from './events/event-feed.js';
 import { IdempotencyKeys } from './idempotency.js';

@@ -2,21 +2,11 @@
  * The cutover of a link to its next business date (0800, DE70 201): decided and made durable here, where the system journal
  * has its one writer, before anybody is told. Decision: docs/decisions/0021-business-dates-and-totals.md.
  */
+import type { CutoverRequest } from '../cutover-request.js';
 import { dateDay } from '../domain/calendar.js';
 import { utcDayOf } from '../domain/velocity/windows.js';
 import { CUTOVER_DAYS_MAX } from '../limits.js';
 import type { SystemState } from './system-state.js';
-
-export interface CutoverRequest {
-  /** Number and name of the link. */
-  readonly link: number;
-  readonly name: string;
-  /** DE15, MMDD; -1 without one. */
-  readonly settlementDate: number;
-  /** DE7 and DE11: the same again is a repeat. */
-  readonly transmission: number;
-  readonly stan: number;
-}
 
 /** Business date of a link: days since 1970. */
 export interface LinkDay {

@@ -10,12 +10,14 @@
  * with its outcome, or only the claim, and then the request is decided as if it were new.
  */
 
+import type { Readable } from 'node:stream';
 import { shardOfKey } from '../journal/placement.js';
 import type { ControlContext } from './context.js';
 import { type ClaimedKey, type Idempotency, mismatch } from './idempotency.js';
 import type { ShardPort } from './ports.js';
 import { ApiError, PROBLEM_TYPE, problemDocument } from './problem.js';
 import type { Answer, Route } from './route.js';
+import type { SystemRecord } from './system-log.js';
 import { refused } from './views.js';
 
 const JSON_TYPE = 'application/json; charset=utf-8';
@@ -56,6 +58,55 @@ export function once(
       throw error;
     }
   });
+}
+
+/** What a keyed upload tells of itself while it runs. */
+export interface KeyedUpload {
+  /** Hash of the Idempotency-Key. */
+  readonly keyHash: Uint8Array;
+  /** Is shown every chunk of the body. */
+  onChunk(chunk: Uint8Array): void;
+}
+
+/**
+ * The same for a body that is a stream, whose hash is known only behind it: the key is claimed for this call, and the body of a repeat
+ * is read and compared with that of the finished one. A call that was cut off is done again.
+ * @throws ApiError `idempotency_mismatch`, `idempotency_in_progress`, `shard_unavailable`; what `run` throws
+ */
+export function uploadOnce(
+  context: ControlContext,
+  path: string,
+  stream: Readable,
+  header: string,
+  run: (upload: KeyedUpload) => Promise<Answer>,
+): Promise<Answer> {
+  const hasher = context.idempotency.bodyHasher('POST', path);
+  const call = context.idempotency.of(header, 'POST', path, new Uint8Array(0));
+  return context.idempotency.exclusively(call, async () => {
+    await claimKey(context.shards, call);
+    const known = context.system.outcome(call.key);
+    if (known !== undefined) {
+      for await (const chunk of stream) hasher.update(chunk as Uint8Array);
+      if (known.body !== Buffer.from(hasher.digest()).toString('hex')) throw mismatch();
+      return { status: known.status, body: JSON.parse(known.answer), replayed: true };
+    }
+    const answer = await run({ keyHash: call.tag.keyHash, onChunk: (chunk) => hasher.update(chunk) });
+    const idempotency = context.idempotency.ofHashes(header, hasher.digest());
+    context.system.write(outcomeRecord(idempotency, answer.status, answer.body, context.nowMs()));
+    return answer;
+  });
+}
+
+/** The outcome that stands beside a system-level effect; nothing without a key. */
+export function outcomeRecord(
+  idempotency: Idempotency | undefined,
+  status: number,
+  body: unknown,
+  nowMs: number,
+): SystemRecord[] {
+  if (idempotency === undefined) return [];
+  const { key, body: bodyHash } = idempotency;
+  return [{ type: 'outcome', key, body: bodyHash, status, answer: JSON.stringify(body), atMs: nowMs }];
 }
 
 /** Binds the key to the body. @throws ApiError `idempotency_mismatch`, `shard_unavailable`; ShardError. */

@@ -5,6 +5,7 @@
  *   0800/201 -> keeper (system journal) -> the link's day -> 0810: 00, or 30 for a date that cannot be
  *                                       -> too late: 91 at the deadline; the date counts all the same
  */
+import type { CutoverRequest } from '../cutover-request.js';
 import { CUTOVERS_WAITING_MAX } from '../limits.js';
 import type { Connection } from './connection.js';
 import type { IngressLog, Link } from './link.js';
@@ -15,16 +16,6 @@ import type { Writes } from './writes.js';
 const TRANSMISSION = 7;
 const STAN = 11;
 const SETTLEMENT_DATE = 15;
-
-/** What a network asks: the date to go to, MMDD (-1: the next one), for a link; DE7 and DE11 tell repeats. */
-export interface CutoverRequest {
-  /** Number and name of the link. */
-  readonly link: number;
-  readonly name: string;
-  readonly settlementDate: number;
-  readonly transmission: number;
-  readonly stan: number;
-}
 
 /** Makes a cutover durable and gives the link's day (days since 1970) from now on; -1 when the date cannot be. */
 export type CutoverKeeper = (request: CutoverRequest) => Promise<number>;

@@ -2,12 +2,10 @@
 import type { Readable } from 'node:stream';
 import { BulkImport, type ImportCounts } from '../bulk-import.js';
 import type { ControlContext } from '../context.js';
-import { mismatch } from '../idempotency.js';
-import { claimKey } from '../once.js';
+import { type KeyedUpload, uploadOnce } from '../once.js';
 import { type Answer, type Route, route } from '../route.js';
 import { shardWrite } from '../route-errors.js';
 import * as schemas from '../schemas.js';
-import { outcomeRecord } from './programs.js';
 
 const PATH = '/v1/bulk/accounts';
 
@@ -28,37 +26,16 @@ export function bulkRoutes(context: ControlContext): Route[] {
       errors: [...shardWrite],
       answers: { 200: { description: 'Counts and refused rows', schema: schemas.importResult } },
       handle({ stream, idempotencyKey }) {
-        return idempotencyKey === undefined ? importAll(context, stream) : importOnce(context, stream, idempotencyKey);
+        if (idempotencyKey === undefined) return run(context, stream);
+        return uploadOnce(context, PATH, stream, idempotencyKey, (upload) => run(context, stream, upload));
       },
     }),
   ];
 }
 
-async function importAll(context: ControlContext, stream: Readable): Promise<Answer> {
-  return { status: 200, body: importObject(await new BulkImport(context).run(stream)) };
-}
-
-/**
- * The body's hash is known only behind the stream: the key is claimed for this call, and the body is compared with that of a
- * finished import, which is read for it.
- */
-async function importOnce(context: ControlContext, stream: Readable, header: string): Promise<Answer> {
-  const hasher = context.idempotency.bodyHasher('POST', PATH);
-  const call = context.idempotency.of(header, 'POST', PATH, new Uint8Array(0));
-  return context.idempotency.exclusively(call, async () => {
-    await claimKey(context.shards, call);
-    const known = context.system.outcome(call.key);
-    if (known !== undefined) {
-      for await (const chunk of stream) hasher.update(chunk as Uint8Array);
-      if (known.body !== Buffer.from(hasher.digest()).toString('hex')) throw mismatch();
-      return { status: known.status, body: JSON.parse(known.answer), replayed: true };
-    }
-    const counts = await new BulkImport(context, call.tag.keyHash).run(stream, (chunk) => hasher.update(chunk));
-    const idempotency = context.idempotency.ofHashes(header, hasher.digest());
-    const object = importObject(counts);
-    context.system.write(outcomeRecord(idempotency, 200, object, context.nowMs()));
-    return { status: 200, body: object };
-  });
+async function run(context: ControlContext, body: Readable, upload?: KeyedUpload): Promise<Answer> {
+  const counts = await new BulkImport(context, upload?.keyHash).run(body, upload?.onChunk);
+  return { status: 200, body: importObject(counts) };
 }
 
 function importObject(counts: ImportCounts): Record<string, unknown> {

@@ -5,14 +5,12 @@ import type { WantedOptions } from '../../clearing/reader.js';
 import { clearingFileObject } from '../clearing/file-object.js';
 import { isUnfinished } from '../clearing/registry.js';
 import type { ControlContext } from '../context.js';
-import { mismatch } from '../idempotency.js';
 import { listAnswer, listQuery, pageOf } from '../list.js';
-import { claimKey } from '../once.js';
+import { uploadOnce } from '../once.js';
 import { ApiError } from '../problem.js';
 import { type Answer, type Route, route } from '../route.js';
 import { chosenId, listOf } from '../schemas.js';
 import * as schemas from '../schemas-clearing.js';
-import { outcomeRecord } from './programs.js';
 
 const PATH = '/v1/clearing-files';
 
@@ -38,9 +36,10 @@ export function clearingFileRoutes(context: ControlContext): Route[] {
         if (format === 'ctf' && ((encoding !== 'auto' && encoding !== 'ascii') || blocked === 'true'))
           throw new ApiError('invalid_query', 'A CTF file is ASCII without blocks.', { param: 'format' });
         const wanted = { format, encoding, blocked: blocked === 'auto' ? blocked : blocked === 'true' } as const;
-        return idempotencyKey === undefined
-          ? receive(context, stream, wanted)
-          : receiveOnce(context, stream, wanted, idempotencyKey);
+        if (idempotencyKey === undefined) return receive(context, stream, wanted);
+        return uploadOnce(context, PATH, stream, idempotencyKey, ({ onChunk }) =>
+          receive(context, stream, wanted, onChunk),
+        );
       },
     }),
     route({
@@ -97,23 +96,4 @@ async function receive(
 ): Promise<Answer> {
   const id = await clearing.receive(stream, wanted, onChunk);
   return { status: 202, body: clearingFileObject(system, clearing, id) };
-}
-
-/** The first answer under a key is answered again; it belongs to this content. A call that was cut off is simply done again. */
-async function receiveOnce(context: ControlContext, stream: Readable, wanted: Wanted, header: string): Promise<Answer> {
-  const hasher = context.idempotency.bodyHasher('POST', PATH);
-  const call = context.idempotency.of(header, 'POST', PATH, new Uint8Array(0));
-  return context.idempotency.exclusively(call, async () => {
-    await claimKey(context.shards, call);
-    const known = context.system.outcome(call.key);
-    if (known !== undefined) {
-      for await (const chunk of stream) hasher.update(chunk as Uint8Array);
-      if (known.body !== Buffer.from(hasher.digest()).toString('hex')) throw mismatch();
-      return { status: known.status, body: JSON.parse(known.answer), replayed: true };
-    }
-    const answer = await receive(context, stream, wanted, (chunk) => hasher.update(chunk));
-    const idempotency = context.idempotency.ofHashes(header, hasher.digest());
-    context.system.write(outcomeRecord(idempotency, answer.status, answer.body as object, context.nowMs()));
-    return answer;
-  });
 }

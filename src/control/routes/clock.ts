@@ -1,14 +1,15 @@
 /** The clocks of the engine: whether they agree, and an operator's word that the wall clock is right. */
+
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { READ_CATCH_UP_MS } from '../../limits.js';
 import type { ControlContext } from '../context.js';
+import { outcomeRecord } from '../once.js';
 import { type Route, route } from '../route.js';
 import * as schemas from '../schemas.js';
 import type { ClockAcceptance } from '../system-log.js';
 import { publicTokenId } from '../tokens.js';
 import { time } from '../views.js';
-import { outcomeRecord } from './programs.js';
 
 const acceptance = z
   .object({

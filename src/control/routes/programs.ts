@@ -5,12 +5,13 @@ import type { ControlContext } from '../context.js';
 import { mergedControls } from '../controls.js';
 import { base32of, derive, type Idempotency } from '../idempotency.js';
 import { listAnswer, listQuery, pageOf } from '../list.js';
+import { outcomeRecord } from '../once.js';
 import { ApiError } from '../problem.js';
 import { mergedTables } from '../program-check.js';
 import { programDefinition } from '../program-file.js';
 import { type Answer, type Route, route } from '../route.js';
 import * as schemas from '../schemas.js';
-import type { ProgramDefinition, SystemRecord } from '../system-log.js';
+import type { ProgramDefinition } from '../system-log.js';
 import { type ProgramRow, rowOf } from '../system-state.js';
 import { publicTokenId } from '../tokens.js';
 import { programObject, time } from '../views.js';
@@ -167,18 +168,6 @@ async function writeProgram(
   context.system.write([record, ...outcomeRecord(idempotency, status, body, nowMs)]);
   await context.programs.send();
   return { status, body };
-}
-
-/** The outcome that stands beside a system-level effect; nothing without a key. */
-export function outcomeRecord(
-  idempotency: Idempotency | undefined,
-  status: number,
-  body: unknown,
-  nowMs: number,
-): SystemRecord[] {
-  if (idempotency === undefined) return [];
-  const { key, body: bodyHash } = idempotency;
-  return [{ type: 'outcome', key, body: bodyHash, status, answer: JSON.stringify(body), atMs: nowMs }];
 }
 
 export function tokenRoutes(context: ControlContext): Route[] {

@@ -1,9 +1,11 @@
 /** Reconciliation: runs, their reports as JSON and CSV, and what people say of breaks. */
+
 import { z } from 'zod';
 import { type Break, breakTypes } from '../../recon/breaks.js';
 import { breakJson, reportCsv, reportJson } from '../../recon/report.js';
 import type { ControlContext } from '../context.js';
 import { listAnswer, listQuery, pageOf } from '../list.js';
+import { outcomeRecord } from '../once.js';
 import { ApiError } from '../problem.js';
 import type { ReconRun } from '../recon/runs.js';
 import { type Route, route } from '../route.js';
@@ -12,7 +14,6 @@ import { listOf } from '../schemas.js';
 import * as schemas from '../schemas-recon.js';
 import { breakStatuses, type ReconBreakRecord, type ReconRunRecord } from '../system-log.js';
 import { time } from '../views.js';
-import { outcomeRecord } from './programs.js';
 
 const DAY_MS = 86_400_000;
 const params = z.object({ id: z.string().max(64) });

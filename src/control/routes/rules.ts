@@ -1,4 +1,5 @@
 /** Decision rules: kept in the system journal; the active and the shadow ones are a part of their program's snapshot. */
+
 import { randomBytes } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
@@ -6,6 +7,7 @@ import { RULES_MAX } from '../../limits.js';
 import type { ControlContext } from '../context.js';
 import { base32of, derive, type Idempotency } from '../idempotency.js';
 import { listAnswer, listQuery, pageOf } from '../list.js';
+import { outcomeRecord } from '../once.js';
 import { ApiError } from '../problem.js';
 import { type Answer, type Route, route } from '../route.js';
 import { shardRead } from '../route-errors.js';
@@ -16,7 +18,6 @@ import { chosenId, listOf } from '../schemas.js';
 import * as schemas from '../schemas-rules.js';
 import type { RuleRecord } from '../system-log.js';
 import type { ProgramRow } from '../system-state.js';
-import { outcomeRecord } from './programs.js';
 
 const idParams = z.object({ id: chosenId });
 

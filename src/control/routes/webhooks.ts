@@ -1,4 +1,5 @@
 /** Webhooks: where events are delivered to. */
+
 import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
 import { WEBHOOK_URL_LENGTH_MAX } from '../../limits.js';
@@ -8,6 +9,7 @@ import type { EventFeed } from '../events/event-feed.js';
 import { eventAt } from '../events/feed-reader.js';
 import { base32of, derive, type Idempotency } from '../idempotency.js';
 import { listAnswer, listQuery, pageOf } from '../list.js';
+import { outcomeRecord } from '../once.js';
 import { ApiError } from '../problem.js';
 import { type Route, route } from '../route.js';
 import { journalRead, shardRead } from '../route-errors.js';
@@ -21,7 +23,6 @@ import type { DeadRow } from '../webhooks/delivery-store.js';
 import { newSecret, secretText } from '../webhooks/signature.js';
 import type { WebhookChange, Webhooks } from '../webhooks/webhooks.js';
 import { readAccount } from './accounts.js';
-import { outcomeRecord } from './programs.js';
 
 const HOUR_MS = 3_600_000;
 const idParams = z.object({ id: z.string().max(64) });

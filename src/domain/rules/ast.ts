@@ -119,3 +119,17 @@ export interface Negation {
 }
 
 export type RuleNode = Condition | Value | Item;
+
+/** Kinds of nodes that are conditions and never values; a field may be either. */
+export const conditionKinds: readonly string[] = [
+  'constant',
+  'and',
+  'or',
+  'not',
+  'compare',
+  'in',
+  'starts_with',
+  'contains',
+  'present',
+  'absent',
+] satisfies Exclude<Condition['kind'], 'field'>[];

@@ -5,7 +5,17 @@
  */
 import { RULE_COST_MAX, RULE_DEPTH_MAX, RULE_LIST_MAX } from '../../limits.js';
 import { hint } from '../../suggest.js';
-import type { Condition, FieldRef, Item, NumberLiteral, Outcome, Rule, TextLiteral, Value } from './ast.js';
+import {
+  type Condition,
+  conditionKinds,
+  type FieldRef,
+  type Item,
+  type NumberLiteral,
+  type Outcome,
+  type Rule,
+  type TextLiteral,
+  type Value,
+} from './ast.js';
 import { Refusal, shown } from './rule-error.js';
 
 /** JSON pointers of the nodes that were read. */
@@ -30,19 +40,6 @@ export function treeFromJson(json: unknown): { rule: Rule; paths: JsonPaths } {
 
 type Properties = Readonly<Record<string, unknown>>;
 
-const conditionKinds = [
-  'constant',
-  'and',
-  'or',
-  'not',
-  'compare',
-  'in',
-  'starts_with',
-  'contains',
-  'present',
-  'absent',
-  'field',
-];
 const valueKinds = ['number', 'text', 'field', 'count', 'spent', 'negate', 'arithmetic'];
 const compareOperators = ['==', '!=', '<', '<=', '>', '>='] as const;
 const arithmeticOperators = ['+', '-', '*', '/', '%'] as const;
@@ -111,7 +108,7 @@ class Reader {
 
   #condition(json: unknown, path: string, depth: number): Condition {
     this.#deep(path, depth);
-    const kind = kindOf(json, path, conditionKinds);
+    const kind = kindOf(json, path, [...conditionKinds, 'field']);
     switch (kind) {
       case 'constant': {
         const { value } = object(json, path, ['kind', 'value']);

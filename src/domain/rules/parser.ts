@@ -8,17 +8,18 @@
  */
 import { RULE_DEPTH_MAX, RULE_LIST_MAX } from '../../limits.js';
 import { hint } from '../../suggest.js';
-import type {
-  ArithmeticOperator,
-  CompareOperator,
-  Condition,
-  Item,
-  NumberLiteral,
-  Outcome,
-  Rule,
-  RuleNode,
-  TextLiteral,
-  Value,
+import {
+  type ArithmeticOperator,
+  type CompareOperator,
+  type Condition,
+  conditionKinds,
+  type Item,
+  type NumberLiteral,
+  type Outcome,
+  type Rule,
+  type RuleNode,
+  type TextLiteral,
+  type Value,
 } from './ast.js';
 import { type Token, tokens } from './lexer.js';
 import { Refusal, type Span, shown } from './rule-error.js';
@@ -47,18 +48,6 @@ const isKeyword = (word: string): boolean => (keywords as readonly string[]).inc
 const comparisons = ['==', '!=', '<', '<=', '>', '>='];
 const sums = ['+', '-'];
 const products = ['*', '/', '%'];
-const conditionKinds = [
-  'constant',
-  'and',
-  'or',
-  'not',
-  'compare',
-  'in',
-  'starts_with',
-  'contains',
-  'present',
-  'absent',
-];
 
 /** Where nodes and some of their properties stood in the text. */
 export class Spans {
