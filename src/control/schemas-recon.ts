@@ -106,7 +106,7 @@ const report = z.object({
       interchange: sum.describe('What they earn us.'),
       ledger: sum.describe('What we owe by their legs on 2100.'),
       other_entries: sum,
-      network: sum.nullable().describe("By the network's own totals, without fees; null when it sent none."),
+      network_net: sum.nullable().describe("By the network's own totals, without fees; null when it sent none."),
       network_total: sum.nullable().describe('With fees.'),
       due: sum,
       paid: sum.nullable(),

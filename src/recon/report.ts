@@ -175,7 +175,7 @@ export function reportJson({ inputs, breaks, settlements, balances, open, author
       interchange: exact(state.recordsEarned),
       ledger: exact(state.ledgerOwed),
       other_entries: exact(state.entriesOwed),
-      network: state.networkRows === 0 ? null : exact(state.networkOwed),
+      network_net: state.networkRows === 0 ? null : exact(state.networkOwed),
       network_total: state.networkRows === 0 ? null : exact(state.networkTotal),
       due: exact(dueOf(state)),
       paid: state.payments === 0 ? null : exact(state.paid),

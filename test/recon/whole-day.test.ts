@@ -116,7 +116,8 @@ describe('a day without breaks', () => {
     expect(books.currencies).toMatchObject([{ currency: 'BRL', difference: 0 }]);
     expect(books.currencies[0]!.debits).toBe(books.currencies[0]!.credits);
     const [one] = settlements;
-    expect([one!.file, one!.posted, one!.network]).toEqual([one!.file, one!.file, one!.file]);
+    expect(one).toMatchObject({ network: 1, cycle: 1, currency: 'BRL' });
+    expect([one!.file, one!.posted, one!.network_net]).toEqual([one!.file, one!.file, one!.file]);
     expect([one!.due, one!.paid]).toEqual([one!.ledger, one!.ledger]);
   });
 });
