@@ -32,8 +32,9 @@ export async function must(args: readonly string[]): Promise<Ran> {
 }
 
 /** So many messages by the load test, of which every eleventh is a reversal; its own proof of the money must hold. */
-export async function load(server: Server, messages: number): Promise<void> {
-  const how = ['--closed', '-n', String(messages), '-c', '4', '-p', '64', '--mix', 'auth:100,reversal:10'];
+export async function load(server: Server, messages: number, accounts = 1000): Promise<void> {
+  const much = ['-n', String(messages), '--accounts', String(accounts)];
+  const how = [...much, '--closed', '-c', '4', '-p', '64', '--mix', 'auth:100,reversal:10'];
   const ran = await run(['loadtest', `iso8583+tcp://${server.tcp}`, ...how, '--verify', '--quiet', ...apiOf(server)]);
   expect([ran.status, ran.out.match(/^verify.*$/m)?.[0] ?? ran.out]).toEqual([0, expect.stringContaining('verify')]);
 }
