@@ -5,6 +5,7 @@ import { expect, test } from 'vitest';
 import type { DayPlan } from '../../src/clearing/box/shares.js';
 import { clearedPurchases } from '../support/clearing-day.js';
 import { run, Server, temporaryFolder } from '../support/server.js';
+import { apiOf, atNoon, dateAfter } from '../support/whole-day.js';
 
 /** Every treatment that is seen on the day itself; what is missing is open until its hold ends. */
 const SHARES = 'missing=0.05,unknownCard=0.05,alteredAmount=0.05,splits=0.1,duplicates=0.05,forced=0.05,refunds=0.05';
@@ -17,12 +18,12 @@ interface Report {
 }
 
 test('the commands of a day find exactly what was planted', async () => {
-  const server = await Server.start({ flags: ['--shards', '4'] });
+  const server = await Server.start({ flags: ['--shards', '4'], environment: atNoon() });
   await clearedPurchases(server, 300);
   const folder = temporaryFolder('network');
   const file = join(folder, 'day.ipm');
   const planFile = join(folder, 'plan.json');
-  const date = new Date().toISOString().slice(0, 10);
+  const date = dateAfter(0);
   const made = ['network-day', '--data-dir', server.dataDir, '--date', date, '--seed', '5', '--shares', SHARES];
   const first = await run([...made, '--out', file, '--plan', planFile]);
   expect([first.status, first.err]).toEqual([0, '']);
@@ -35,7 +36,7 @@ test('the commands of a day find exactly what was planted', async () => {
   expect(readFileSync(again).equals(readFileSync(file))).toBe(true);
   expect((await run([...made, '--out', file])).status).not.toBe(0);
 
-  const api = ['--admin', `http://${server.ready.admin}`, '--token-file', join(server.dataDir, 'admin.token')];
+  const api = apiOf(server);
   const cleared = await run(['clear', file, '--wait', '--json', ...api]);
   expect([cleared.status, JSON.parse(cleared.out).status]).toEqual([0, 'posted']);
   const recon = await run(['recon', '--date', date, '--json', ...api]);
@@ -62,7 +63,7 @@ test('the commands of a day find exactly what was planted', async () => {
 
   // After a kill the newest report comes again from its inputs.
   await server.kill();
-  const next = await Server.start({ dataDir: server.dataDir });
+  const next = await Server.start({ dataDir: server.dataDir, environment: atNoon() });
   await expect
     .poll(async () => (await next.get('/v1/recon/breaks?limit=100')).body.data.length, { timeout: 20_000 })
     .toBe(Math.min(100, planted.length));

@@ -2,7 +2,7 @@
  * A whole day: authorizations, a file with planted breaks, posted books. Reconciliation finds exactly what was planted, by type,
  * record, authorization and amount, and the trial balance is zero.
  */
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import type { DayPlan, Shares } from '#src/clearing/box/shares.js';
 import { subAccount } from '#src/domain/ledger/sub-account.js';
 import type { Break } from '#src/recon/breaks.js';
@@ -10,9 +10,12 @@ import type { FileFacts } from '#src/recon/files.js';
 import { type ReconReport, reportCsv, reportJson, reportText } from '#src/recon/report.js';
 import { dueOf } from '#src/recon/settlements.js';
 import type { Book } from '../domain/book.js';
+import { long } from '../support/long.js';
 import { authorize, BRL, bookWithCards, DAY, DAY_MS, fileOf, postFile, reconcile } from './box-book.js';
 
-const COUNT = Number(process.env.HOLDFAST_RECON_AUTHORIZATIONS ?? 4000);
+vi.setConfig({ testTimeout: 30_000 * long });
+
+const COUNT = 4000 * long;
 const shares: Shares = {
   ...{ missing: 0.01, late: 0.01, unknownCard: 0.005, alteredAmount: 0.01, alteredCurrency: 0.01, splits: 0.05 },
   ...{ tips: 0.2, cash: 0.03, duplicates: 0.01, refunds: 0.03, forced: 0.01 },
