@@ -112,7 +112,8 @@ const report = z.object({
       paid: sum.nullable(),
     }),
   ),
-  counts: z.array(z.object({ type: z.enum(breakTypes), age: z.enum(ages), count })),
+  counts: z.array(z.object({ type: z.enum(breakTypes), age: z.enum(ages), count })).describe('Of all breaks.'),
+  breaks_left_out: count.describe('Breaks of records behind the first 50 000: in `counts` alone.'),
   breaks: z.array(z.object(breakShape)),
 });
 
@@ -122,6 +123,7 @@ export const reconRun = z
     id: z.string(),
     date: z.string(),
     status: z.enum(['running', 'done', 'failed']),
+    failure: z.string().nullable().describe('Why it failed.'),
     progress: z.object({ records: count, read: count, percent: z.int().min(0).max(100) }),
     report_sha256: z.string().nullable().describe('Of the report as text.'),
     report: report.nullable().describe('null while it runs, and when it is no longer kept: repeat the run then.'),

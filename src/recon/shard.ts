@@ -7,7 +7,9 @@ import { ClearingFlag, ClearingSort, IN_SUSPENSE, MatchRung } from '../domain/cl
 import { EventKind } from '../domain/codes.js';
 import type { ClearingPosted, HoldExpired, MessageEvent, NotDelivered, PlainEvent } from '../domain/events.js';
 import { rootOf } from '../domain/originals.js';
-import { type Break, type BreakType, breakOf, type Links } from './breaks.js';
+import { RECON_AUTHORIZATIONS_MAX } from '../limits.js';
+import { type BreakList, ReconTooLarge } from './break-list.js';
+import { type BreakType, breakOf, type Links } from './breaks.js';
 import { dayOf, type SettlementSums, settlementName } from './settlements.js';
 
 /** An authorization that holds, or held, money. Minor units of the account's currency. */
@@ -33,19 +35,29 @@ export class ShardComparison {
   readonly #shard: number;
   readonly #asOf: number;
   readonly #sums: SettlementSums;
-  readonly #breaks: Break[];
+  readonly #breaks: BreakList;
+  readonly #authorizationsMax: number;
   readonly #lives = new Map<number, Life>();
 
   /**
    * @param asOf day of the run @param sums of all shards @param breaks to which those found are added; what aged out at `finish`
+   * @param authorizationsMax that are compared
    */
-  constructor(shard: number, asOf: number, sums: SettlementSums, breaks: Break[]) {
+  constructor(
+    shard: number,
+    asOf: number,
+    sums: SettlementSums,
+    breaks: BreakList,
+    authorizationsMax = RECON_AUTHORIZATIONS_MAX,
+  ) {
     this.#shard = shard;
     this.#asOf = asOf;
     this.#sums = sums;
     this.#breaks = breaks;
+    this.#authorizationsMax = authorizationsMax;
   }
 
+  /** @throws ReconTooLarge */
   message(event: MessageEvent): void {
     this.records++;
     if (event.holdDelta === 0) return;
@@ -54,6 +66,7 @@ export class ShardComparison {
     if (life === undefined) {
       // Of a hold that was placed before the records began: nothing can be said of it.
       if (event.holdDelta < 0) return;
+      if (this.#lives.size >= this.#authorizationsMax) throw new ReconTooLarge(this.#shard, this.#authorizationsMax);
       const { currency, billingCurrency } = event.input;
       life = {
         held: 0,
@@ -119,7 +132,7 @@ export class ShardComparison {
     const reason = cleared > 0 ? 'partly_cleared' : 'aged_out';
     const at = { amount, currency, day: dayOf(agedOutMs) };
     const links = { authorization: this.#at(root), posted: this.#at(expiry) };
-    this.#breaks.push(breakOf('authorized_not_cleared', reason, at, this.#asOf, links));
+    this.#breaks.add(breakOf('authorized_not_cleared', reason, at, this.#asOf, links));
   }
 
   #cleared(event: ClearingPosted): void {
@@ -170,7 +183,7 @@ export class ShardComparison {
       posted: this.#at(sequence),
       settlement: settlementName(input.sub, input.settlementCurrency >= 0 ? input.settlementCurrency : currency),
     };
-    this.#breaks.push(breakOf(type, reason, { amount, currency, day: dayOf(timeMs) }, this.#asOf, links));
+    this.#breaks.add(breakOf(type, reason, { amount, currency, day: dayOf(timeMs) }, this.#asOf, links));
   }
 
   #at(sequence: number): { shard: number; sequence: number } {

@@ -1,5 +1,7 @@
 /** Reconciliation through the control plane in one process: runs, their reports, what people say of breaks, and restarts. */
 import { describe, expect, it, vi } from 'vitest';
+import { ReconRuns } from '../../src/control/recon/runs.js';
+import { ReconTooLarge } from '../../src/recon/break-list.js';
 import { panOfNumber } from '../../src/vault/pan.js';
 import { feeCollection } from '../clearing/files.js';
 import { fileOf, presentment } from '../support/clearing-day.js';
@@ -127,6 +129,29 @@ describe('a run', () => {
     for (const body of [{}, { date: 'today' }, { date: '2026-02-30' }, { date: DATE, repeat: 'recon_x' }])
       expect((await h.call('POST', '/v1/recon/runs', body)).status).toBe(422);
     expect((await h.call('POST', '/v1/recon/runs', { repeat: 'recon_x' })).status).toBe(404);
+  });
+
+  it('that fails says why, where people can do something about it, and the next one may begin', async () => {
+    const h = await harness();
+    const told: unknown[] = [];
+    const runs = new ReconRuns((error) => told.push(error));
+    const read = vi.spyOn(h.context.journal, 'run');
+    const failing = async (error: Error): Promise<string> => {
+      read.mockImplementation(() => {
+        throw error;
+      });
+      const failed = runs.start(h.context, DAY);
+      await vi.waitFor(() => expect(failed.status).toBe('failed'));
+      expect(told.pop()).toBe(error);
+      return failed.failure;
+    };
+    expect(await failing(new ReconTooLarge(3, 7))).toMatch(/^shard 3 has more than 7 authorizations in the days/);
+    expect(await failing(new Error('damaged'))).toBe("see the server's log");
+    read.mockRestore();
+    const good = runs.start(h.context, DAY);
+    await vi.waitFor(() => expect(good.status).toBe('done'));
+    expect([good.failure, runs.breaks]).toEqual(['', []]);
+    expect(await run(h, { date: DATE })).toMatchObject({ status: 'done', failure: null });
   });
 
   it('goes alone', async () => {

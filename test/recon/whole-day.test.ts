@@ -186,6 +186,18 @@ describe('the report', () => {
     expect(later.map(({ ageDays }) => ageDays)).toEqual(first.map(({ ageDays }) => ageDays + 20));
   });
 
+  it('lists as many breaks as it may and counts all of them', async () => {
+    const { book, files } = await posted(shares, 800, true);
+    const all = reportJson(reconcile(book, files, HOLDS_ENDED + 1));
+    const report = reconcile(book, files, HOLDS_ENDED + 1, 10);
+    const { breaks, breaks_left_out: leftOut, counts, books } = reportJson(report);
+    expect(breaks.length + leftOut).toBe(all.breaks.length);
+    expect([all.breaks_left_out, leftOut > 0, books.balance]).toEqual([0, true, false]);
+    expect(counts).toEqual(all.counts);
+    expect(all.breaks).toEqual(expect.arrayContaining(breaks));
+    expect(reportText(reconcile(book, [...files].reverse(), HOLDS_ENDED + 1, 10))).toBe(reportText(report));
+  });
+
   it('has one line of CSV for every break, as many cells as names, and no card number', async () => {
     const { book, files } = await posted(shares, 800, true);
     const report = reconcile(book, files, HOLDS_ENDED + 1);

@@ -13,9 +13,10 @@ import {
   RECON_REST_MS_MAX,
   RECON_SLICE_RECORDS,
 } from '../../limits.js';
+import { type BreakCount, ReconTooLarge, without } from '../../recon/break-list.js';
 import type { Break } from '../../recon/breaks.js';
 import type { FileFacts } from '../../recon/files.js';
-import { breakCounts, Reconciliation, type ReconReport, type RunInputs, reportText } from '../../recon/report.js';
+import { Reconciliation, type ReconReport, type RunInputs, reportText } from '../../recon/report.js';
 import type { ControlContext } from '../context.js';
 import { firstFrom, headOf } from '../history.js';
 import { base32of } from '../idempotency.js';
@@ -30,6 +31,8 @@ export interface ReconRun {
   readonly inputs: RunInputs;
   readonly startedMs: number;
   status: 'running' | 'done' | 'failed';
+  /** Why it failed, for people; '' when it did not. */
+  failure: string;
   finishedMs: number;
   /** Records to be read, and how many have been. */
   readonly records: number;
@@ -105,9 +108,10 @@ export class ReconRuns {
   }
 
   /** Of those, the ones that are not resolved, by type and age. */
-  counts(): { type: string; age: string; count: number }[] {
+  counts(): BreakCount[] {
     const book = this.#context?.system.recon;
-    return breakCounts(this.breaks.filter(({ id }) => book?.said(id)?.status !== 'resolved'));
+    const resolved = this.breaks.filter(({ id }) => book?.said(id)?.status === 'resolved');
+    return without(this.#newest?.report?.counts ?? [], resolved);
   }
 
   /** Ends the one that runs, without a result; resolves when it reads nothing any more. */
@@ -124,7 +128,7 @@ export class ReconRuns {
     if (this.#running !== undefined) throw new ApiError('recon_running', 'One reconciliation runs at a time.');
     this.#context = context;
     const run: ReconRun = {
-      ...{ id, inputs, status: 'running', finishedMs: 0, read: 0, report: undefined, sha256: '' },
+      ...{ id, inputs, status: 'running', failure: '', finishedMs: 0, read: 0, report: undefined, sha256: '' },
       startedMs: repeated?.startedMs ?? context.nowMs(),
       records: inputs.spans.reduce((sum, { from, to }) => sum + Math.max(0, to - from + 1), 0),
     };
@@ -140,6 +144,7 @@ export class ReconRuns {
       if (report !== undefined) this.#finish(context, run, report, repeated);
     } catch (error) {
       run.status = 'failed';
+      run.failure = error instanceof ReconTooLarge ? error.message : "see the server's log";
       run.finishedMs = context.nowMs();
       this.#warn(error);
     }
@@ -188,7 +193,7 @@ function recordOf({ id, inputs, sha256, startedMs, finishedMs }: ReconRun, repor
     ...{ type: 'recon_run', id, day, since, sha256, startedMs },
     spans: spans.map((span) => ({ ...span })),
     files: files.map((file) => file.id),
-    breaks: report.breaks.length,
+    breaks: report.breaks.length + report.leftOut,
     atMs: finishedMs,
   };
 }
