@@ -224,7 +224,7 @@ const events: readonly (readonly [number, string, string])[] = [
     networkfee 90 ${SUB} ref=N                | ok
     entry 2                                   | 5100 +90, 2100 -90${AT}
     networkfee -30 ${SUB} ref=M               | ok
-    entry 4                                   | 2100 +30${AT}, 5100 -30
+    entry 4                                   | 5100 -30, 2100 +30${AT}
     `,
   ],
   [
@@ -237,7 +237,7 @@ const events: readonly (readonly [number, string, string])[] = [
     entry 3                                   | 2100 +90${AT}, 1300 -88, 5900 -2
     networkfee -50 ${SUB} ref=M               | ok
     settle -45 owed=-50 rounding=2 ${SUB} ref=T    | ok
-    entry 6                                   | 1300 +45, 2100 -45${AT}
+    entry 6                                   | 2100 -45${AT}, 1300 +45
     trial                                     | 1300 -43, 2100 +5${AT}, 5100 +40, 5900 -2
     `,
   ],
