@@ -85,14 +85,7 @@ function test(args) {
 }
 
 /** Tests that have a long version. */
-const longTests = [
-  'domain/model',
-  'domain/entry-streams',
-  'recon/whole-day',
-  'process/whole-day',
-  'process/whole-day-kills',
-  'crash',
-];
+const longTests = ['domain/model', 'domain/whole-stream', 'recon/whole-day', 'process/whole-day', 'crash'];
 
 /** The long versions, one file after the other, so that none takes the machine from another. */
 function long(args) {

@@ -87,6 +87,9 @@ const report = z.object({
   inputs: z.object({
     journal: z.array(z.object({ shard: count, from: count, to: count })),
     files: z.array(z.object({ id: z.string(), name: z.string(), state: z.enum(['posted', 'quarantined']) })),
+    unfinished_files: z
+      .array(z.string())
+      .describe('Files that were being posted: what was posted of them is not held against their sums.'),
   }),
   records: count,
   authorizations: count.describe('That held something.'),
@@ -101,7 +104,7 @@ const report = z.object({
     settlement.extend({
       records: count,
       file: sum.describe('What we owe by the records of the files, without fees.'),
-      not_posted: sum.describe('Of that, of records that were not posted.'),
+      not_posted: sum.describe('Of that, of records that were not posted; less what unfinished files have posted.'),
       posted: sum.describe('What we owe by the posted records.'),
       interchange: sum.describe('What they earn us.'),
       ledger: sum.describe('What we owe by their legs on 2100.'),

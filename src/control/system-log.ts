@@ -142,6 +142,8 @@ export type ReconRunRecord = {
   spans: { shard: number; from: number; to: number }[];
   /** Ids of clearing files. */
   files: string[];
+  /** Names of files that were being posted. */
+  unfinished?: string[];
   /** Of the report's text, lower-case hex. */
   sha256: string;
   breaks: number;

@@ -16,12 +16,14 @@ export interface RunInputs {
   /** The first and the last record that were read of each shard. */
   readonly spans: readonly { readonly shard: number; readonly from: number; readonly to: number }[];
   readonly files: readonly FileFacts[];
+  /** Names of files that are being posted: of some of their records the journal does not know yet. */
+  readonly unfinished: readonly string[];
 }
 
 /** Compares. Shards are read one after the other: `shard`, its records, `finish` of it, the next. */
 export class Reconciliation {
   readonly #inputs: RunInputs;
-  readonly #sums = new SettlementSums();
+  readonly #sums: SettlementSums;
   readonly #breaks: BreakList;
   readonly #open = new Map<number, { count: number; amount: bigint }>();
   #authorizations = 0;
@@ -32,7 +34,9 @@ export class Reconciliation {
     const files = [...inputs.files].sort((a, b) => (a.id < b.id ? -1 : 1));
     const spans = [...inputs.spans].sort((a, b) => a.shard - b.shard);
     const { day, since } = inputs;
-    this.#inputs = { day, since, spans, files };
+    const unfinished = [...inputs.unfinished].sort();
+    this.#inputs = { day, since, spans, files, unfinished };
+    this.#sums = new SettlementSums(new Set(unfinished));
     this.#breaks = new BreakList(since, breaksMax);
     for (const one of fileBreaks(files, day)) this.#breaks.addSum(one);
     for (const file of files) {
@@ -141,6 +145,7 @@ export function reportJson(report: ReconReport) {
     inputs: {
       journal: inputs.spans.map(({ shard, from, to }) => ({ shard, from, to })),
       files: inputs.files.map(({ id, name, state }) => ({ id, name, state })),
+      unfinished_files: inputs.unfinished,
     },
     ...{ records, authorizations },
     open: open.map(({ currency, count, amount }) => ({ currency: letters(currency), count, amount: exact(amount) })),

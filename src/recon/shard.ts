@@ -4,7 +4,8 @@
  * held something, and the breaks; who runs it takes one shard after the other.
  */
 import { ClearingFlag, ClearingSort, IN_SUSPENSE, MatchRung } from '../domain/clearing/codes.js';
-import { EventKind } from '../domain/codes.js';
+import { isOneOfSeveral } from '../domain/clearing/input.js';
+import { ElementKind, EventKind } from '../domain/codes.js';
 import type { ClearingPosted, HoldExpired, MessageEvent, NotDelivered, PlainEvent } from '../domain/events.js';
 import { rootOf } from '../domain/originals.js';
 import { RECON_AUTHORIZATIONS_MAX } from '../limits.js';
@@ -60,9 +61,12 @@ export class ShardComparison {
   /** @throws ReconTooLarge */
   message(event: MessageEvent): void {
     this.records++;
-    if (event.holdDelta === 0) return;
     const root = rootOf(event);
     let life = this.#lives.get(root);
+    if (event.holdDelta === 0) {
+      if (life !== undefined && life.agedOut > 0) this.#settledLate(life, event);
+      return;
+    }
     if (life === undefined) {
       // Of a hold that was placed before the records began: nothing can be said of it.
       if (event.holdDelta < 0) return;
@@ -114,6 +118,13 @@ export class ShardComparison {
     else life.covered = authorizedAfter;
   }
 
+  /** Its hold has ended, and now a message takes it back or posts it: so much of it did not age out. */
+  #settledLate(life: Life, { element, approvedAmount, postings }: MessageEvent): void {
+    if (element === ElementKind.reversal)
+      life.agedOut = Math.min(life.agedOut, Math.max(0, approvedAmount - life.cleared));
+    else if (postings.count > 0) life.agedOut = Math.max(0, life.agedOut - approvedAmount);
+  }
+
   #notDelivered({ authorizationSequence: root, holdDelta, authorizedAfter }: NotDelivered): void {
     const life = this.#lives.get(root);
     if (life !== undefined) this.#move(root, life, holdDelta, authorizedAfter);
@@ -160,7 +171,7 @@ export class ShardComparison {
     if (!isPresented) return;
     life.covered = Math.max(life.covered, event.authorizedAfter);
     // Of several clearings more may come; any other one is all there is.
-    life.agedOut = input.partial === 1 ? Math.max(0, life.agedOut - posted) : 0;
+    life.agedOut = isOneOfSeveral(input) ? Math.max(0, life.agedOut - posted) : 0;
   }
 
   #suspended(event: ClearingPosted): void {

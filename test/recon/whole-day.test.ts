@@ -157,6 +157,14 @@ describe('sums that disagree', () => {
     expect(of(reconcile(book, [{ ...file!, sums, totals: [] }], DAY))).toEqual([['ledger_not_file', 'records', 9n]]);
   });
 
+  it('nothing, of a file that is still being posted', async () => {
+    const { book, files } = await plain();
+    const [file] = files;
+    expect(of(reconcile(book, [], DAY)).map(([, reason]) => reason)).toEqual(['records']);
+    expect(of(reconcile(book, [], DAY, undefined, [file!.name]))).toEqual([]);
+    expect(of(reconcile(book, [], DAY, undefined, ['another'])).length).toBe(1);
+  });
+
   it('legs that are not what their record says', async () => {
     const { book, files } = await plain();
     const posting = book.history.events.findLast((event) => 'legs' in event && 'sort' in event) as {

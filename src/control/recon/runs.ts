@@ -17,6 +17,7 @@ import { type BreakCount, ReconTooLarge, without } from '../../recon/break-list.
 import type { Break } from '../../recon/breaks.js';
 import type { FileFacts } from '../../recon/files.js';
 import { Reconciliation, type ReconReport, type RunInputs, reportText } from '../../recon/report.js';
+import { shardNameOf } from '../clearing/files.js';
 import type { ControlContext } from '../context.js';
 import { firstFrom, headOf } from '../history.js';
 import { base32of } from '../idempotency.js';
@@ -77,8 +78,10 @@ export class ReconRuns {
       const facts = file === undefined || file.receivedMs < fromMs ? undefined : factsOf(file);
       return facts === undefined ? [] : [facts];
     });
+    const unfinished = system.clearingFiles.rows.filter(({ state }) => state === 'posting');
+    const names = unfinished.map(({ fileId, sha256 }) => shardNameOf({ fileId, sha256 }));
     const id = `recon_${base32of(randomBytes(17))}`;
-    return this.#begin(context, id, { day, since, spans, files }, undefined);
+    return this.#begin(context, id, { day, since, spans, files, unfinished: names }, undefined);
   }
 
   /**
@@ -94,8 +97,8 @@ export class ReconRuns {
       if (facts === undefined) throw new TypeError(`clearing file ${id} of run ${record.id} is not what it was`);
       return facts;
     });
-    const { day, since, spans } = record;
-    return this.#begin(context, record.id, { day, since, spans, files }, record);
+    const { day, since, spans, unfinished = [] } = record;
+    return this.#begin(context, record.id, { day, since, spans, files, unfinished }, record);
   }
 
   run(id: string): ReconRun | undefined {
@@ -188,11 +191,12 @@ export class ReconRuns {
 }
 
 function recordOf({ id, inputs, sha256, startedMs, finishedMs }: ReconRun, report: ReconReport): ReconRunRecord {
-  const { day, since, spans, files } = inputs;
+  const { day, since, spans, files, unfinished } = inputs;
   return {
     ...{ type: 'recon_run', id, day, since, sha256, startedMs },
     spans: spans.map((span) => ({ ...span })),
     files: files.map((file) => file.id),
+    unfinished: [...unfinished],
     breaks: report.breaks.length + report.leftOut,
     atMs: finishedMs,
   };
