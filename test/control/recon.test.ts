@@ -55,7 +55,7 @@ async function dayPosted(h: Harness): Promise<void> {
 /** A report, as far as it is read here. */
 interface Report {
   breaks: { type: string; record: number; amount: number; currency: string }[];
-  inputs: { files: unknown[] };
+  inputs: { files: unknown[]; unfinished_files: string[] };
   books: { balance: boolean };
 }
 const reportOf = (run: AnswerBody): Report => run.report as unknown as Report;
@@ -152,6 +152,40 @@ describe('a run', () => {
     await vi.waitFor(() => expect(good.status).toBe('done'));
     expect([good.failure, runs.breaks]).toEqual(['', []]);
     expect(await run(h, { date: DATE })).toMatchObject({ status: 'done', failure: null });
+  });
+
+  it('beside a file that is being posted finds no difference of sums, and is repeated as it was', async () => {
+    const h = await harness();
+    await dayPosted(h);
+    const { system, recon } = h.context;
+    const [row] = system.clearingFiles.rows;
+    const posted = system.clearingFiles.file(row!.id)!;
+    system.write([{ ...posted, state: 'posting', outcome: null }]);
+    const beside = await run(h, { date: DATE });
+    expect(reportOf(beside).inputs).toMatchObject({ files: [], unfinished_files: [row!.fileId] });
+    // The duplicate is told by the outcome of the file, which is not there yet.
+    expect(reportOf(beside).breaks.map(({ type }) => type)).toEqual(['cleared_without_authorization', 'card_mismatch']);
+    system.write([posted]);
+    const after = await run(h, { date: DATE });
+    expect([reportOf(after).breaks.length, reportOf(after).inputs.files.length]).toEqual([3, 1]);
+    // Out of memory, and done again.
+    for (let n = 0; n < 4; n++) await run(h, { date: LATER });
+    expect(recon.run(beside.id)).toBeUndefined();
+    expect(await run(h, { repeat: beside.id })).toMatchObject({ status: 'done', report_sha256: beside.report_sha256 });
+  });
+
+  it('that is repeated does not take the place of the newest', async () => {
+    const h = await harness();
+    const old: AnswerBody[] = [];
+    for (let n = 0; n < 5; n++) old.push(await run(h, { date: DATE }));
+    await dayPosted(h);
+    h.engine.nowMs += 1000;
+    const newest = await run(h, { date: DATE });
+    for (const { id } of old) {
+      expect(await run(h, { repeat: id })).toMatchObject({ id, status: 'done', report: { breaks: [] } });
+      expect((await h.call('GET', '/v1/recon/breaks')).body.data.length).toBe(3);
+    }
+    expect((await h.call('GET', `/v1/recon/runs/${newest.id}`)).body).toEqual(newest);
   });
 
   it('goes alone', async () => {

@@ -44,7 +44,7 @@ export interface ReconRun {
 
 export class ReconRuns {
   readonly #warn: (error: unknown) => void;
-  /** Runs of this process, oldest first. */
+  /** Runs of this process, in the order in which they were begun. */
   #kept: ReconRun[] = [];
   #running: { readonly run: ReconRun; readonly end: Promise<void> } | undefined;
   #stopped = false;
@@ -123,8 +123,24 @@ export class ReconRuns {
     await this.#running?.end;
   }
 
+  /** Of those with a report, the one that was started last: a repeat of an older one does not take its place. */
   get #newest(): ReconRun | undefined {
-    return this.#kept.findLast(({ report }) => report !== undefined);
+    return this.#kept
+      .filter(({ report }) => report !== undefined)
+      .reduce<ReconRun | undefined>((a, b) => (a === undefined || b.startedMs >= a.startedMs ? b : a), undefined);
+  }
+
+  /** Takes the run in, in place of what has been there longest; never of the newest. */
+  #keep(run: ReconRun): void {
+    const kept = this.#kept.filter(({ id }) => id !== run.id);
+    if (kept.length >= RECON_REPORTS_KEPT_MAX) {
+      const newest = this.#newest;
+      kept.splice(
+        kept.findIndex((one) => one !== newest),
+        1,
+      );
+    }
+    this.#kept = [...kept, run];
   }
 
   #begin(context: ControlContext, id: string, inputs: RunInputs, repeated: ReconRunRecord | undefined): ReconRun {
@@ -135,7 +151,7 @@ export class ReconRuns {
       startedMs: repeated?.startedMs ?? context.nowMs(),
       records: inputs.spans.reduce((sum, { from, to }) => sum + Math.max(0, to - from + 1), 0),
     };
-    this.#kept = [...this.#kept.filter((one) => one.id !== id), run].slice(-RECON_REPORTS_KEPT_MAX);
+    this.#keep(run);
     this.#running = { run, end: this.#run(context, run, repeated) };
     return run;
   }
