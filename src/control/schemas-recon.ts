@@ -1,6 +1,7 @@
 /** Shapes of reconciliation. */
 import { z } from 'zod';
 import { ageBuckets, breakTypes } from '../recon/breaks.js';
+import { REPORT_VERSION } from '../recon/report.js';
 import { freeText, timestamp } from './schemas.js';
 import { breakStatuses } from './system-log.js';
 
@@ -81,7 +82,7 @@ export const reconBreakUpdate = z
 
 const report = z.object({
   object: z.literal('recon_report'),
-  version: z.literal(1),
+  version: z.literal(REPORT_VERSION).describe('The form of the report.'),
   date: z.string(),
   since: z.string().describe('Breaks of earlier days are left out.'),
   inputs: z.object({

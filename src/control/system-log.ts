@@ -146,6 +146,8 @@ export type ReconRunRecord = {
   unfinished?: string[];
   /** Of the report's text, lower-case hex. */
   sha256: string;
+  /** Form of the report (recon/report.ts); absent: 1. */
+  reportVersion?: number;
   breaks: number;
   startedMs: number;
   atMs: number;

@@ -174,6 +174,22 @@ describe('a run', () => {
     expect(await run(h, { repeat: beside.id })).toMatchObject({ status: 'done', report_sha256: beside.report_sha256 });
   });
 
+  it('of an earlier form is repeated in the form of today; of the same form it must be the same', async () => {
+    const h = await harness();
+    await dayPosted(h);
+    const before = await run(h, { date: DATE });
+    const told: unknown[] = [];
+    const runs = new ReconRuns((error) => told.push(error));
+    const record = h.context.system.recon.run(before.id)!;
+    const again = runs.repeat(h.context, { ...record, reportVersion: 1, sha256: 'another' });
+    await vi.waitFor(() => expect(again.status).toBe('done'));
+    expect(again.sha256).toBe(before.report_sha256);
+    const other = new ReconRuns((error) => told.push(error));
+    const damaged = other.repeat(h.context, { ...record, sha256: 'another' });
+    await vi.waitFor(() => expect(damaged.status).toBe('failed'));
+    expect(String(told[0])).toContain('gave another report than on the same inputs before');
+  });
+
   it('that is repeated does not take the place of the newest', async () => {
     const h = await harness();
     const old: AnswerBody[] = [];

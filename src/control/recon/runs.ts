@@ -16,7 +16,7 @@ import {
 import { type BreakCount, ReconTooLarge, without } from '../../recon/break-list.js';
 import type { Break } from '../../recon/breaks.js';
 import type { FileFacts } from '../../recon/files.js';
-import { Reconciliation, type ReconReport, type RunInputs, reportText } from '../../recon/report.js';
+import { REPORT_VERSION, Reconciliation, type ReconReport, type RunInputs, reportText } from '../../recon/report.js';
 import { shardNameOf } from '../clearing/files.js';
 import type { ControlContext } from '../context.js';
 import { firstFrom, headOf } from '../history.js';
@@ -172,7 +172,9 @@ export class ReconRuns {
 
   #finish(context: ControlContext, run: ReconRun, report: ReconReport, repeated: ReconRunRecord | undefined): void {
     run.sha256 = createHash('sha256').update(reportText(report)).digest('hex');
-    if (repeated !== undefined && repeated.sha256 !== run.sha256)
+    // A report of an earlier form had other bytes.
+    const isSameForm = (repeated?.reportVersion ?? 1) === REPORT_VERSION;
+    if (repeated !== undefined && isSameForm && repeated.sha256 !== run.sha256)
       throw new Error(`run ${run.id} gave another report than on the same inputs before`);
     run.finishedMs = repeated?.atMs ?? context.nowMs();
     if (repeated === undefined) context.system.write([recordOf(run, report)]);
@@ -213,6 +215,7 @@ function recordOf({ id, inputs, sha256, startedMs, finishedMs }: ReconRun, repor
     spans: spans.map((span) => ({ ...span })),
     files: files.map((file) => file.id),
     unfinished: [...unfinished],
+    reportVersion: REPORT_VERSION,
     breaks: report.breaks.length + report.leftOut,
     atMs: finishedMs,
   };
