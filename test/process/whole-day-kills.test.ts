@@ -15,6 +15,8 @@ import { atNoon, dateAfter, load, networkDay } from '../support/whole-day.js';
 
 const SEED = Number(process.env.HOLDFAST_CRASH_SEED ?? Date.now() % 1_000_000_007);
 const MESSAGES = long > 1 ? 22_400 * long : 2400;
+/** For what a server does by itself; generous, because the machine may be busy. */
+const LIMIT_MS = 60_000 * long;
 /** Five kills each. */
 const ROUNDS = 4;
 const SHARES =
@@ -63,18 +65,19 @@ async function finished(server: Server, id: string): Promise<Json> {
     ({ body } = await server.get(`/v1/clearing-files/${id}`));
     return body.status !== 'processing';
   };
-  await until('the end of the file', isFinished, 60_000 * long);
+  await until('the end of the file', isFinished, LIMIT_MS);
   return body!;
 }
 
 /** A run of its own; one that repeats what was recorded before a kill ends first. */
 async function startRecon(server: Server): Promise<string> {
   let id = '';
-  await until('a reconciliation', async () => {
+  const isBegun = async (): Promise<boolean> => {
     const { status, body } = await server.api('POST', '/v1/recon/runs', { date: dateAfter(0) });
     if (status === 202) ({ id } = body);
     return status === 202;
-  });
+  };
+  await until('a reconciliation', isBegun, LIMIT_MS);
   return id;
 }
 
@@ -86,7 +89,7 @@ async function reconciled(server: Server, file: string): Promise<string> {
     ({ body } = await server.get(`/v1/recon/runs/${id}`));
     return body.status !== 'running';
   };
-  await until('the end of the reconciliation', isDone, 60_000 * long);
+  await until('the end of the reconciliation', isDone, LIMIT_MS);
   expect(body!.status).toBe('done');
   return JSON.stringify(body!.report, undefined, 1).replaceAll(file, 'FILE');
 }
@@ -144,10 +147,11 @@ async function calmRun(file: Buffer): Promise<Calm> {
   const before = await commits(server);
   const receivedMs = performance.now();
   const { id } = await upload(server, file);
-  await until('the posting', async () => {
+  const isPosting = async (): Promise<boolean> => {
     const { status, progress } = (await server.get(`/v1/clearing-files/${id}`)).body;
     return status !== 'processing' || progress?.phase === 'posting';
-  });
+  };
+  await until('the posting', isPosting, LIMIT_MS);
   const checkedMs = performance.now();
   const outcome = await finished(server, id);
   expect(outcome).toMatchObject({ status: 'posted', rejected: 0 });

@@ -26,6 +26,8 @@ const BREAKS = [
   ...['duplicates=0.0015', 'forced=0.0015'],
 ];
 const SHARES = [...BREAKS, 'splits=0.02', 'cash=0.01', 'refunds=0.01'].join();
+/** For what the server does by itself; generous, because the machine may be busy. */
+const LIMIT_MS = 60_000 * long;
 /** After the end of every hold. */
 const LATER = 6;
 /** What we pay too much for the day, minor units: a break that nobody else plants. */

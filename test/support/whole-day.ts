@@ -63,8 +63,8 @@ export interface Report {
     readonly amount: number;
   }[];
   readonly open: readonly { readonly currency: string; readonly count: number }[];
-  readonly books: { readonly balance: boolean; readonly currencies: readonly Json[] };
-  readonly settlements: readonly Json[];
+  readonly books: { readonly balance: boolean; readonly currencies: Json[] };
+  readonly settlements: Json[];
 }
 
 /** Reconciles as of a date. @returns the report and its text */
