@@ -84,6 +84,16 @@ function test(args) {
   process.exit(status !== 0 ? status : failed > 0 || result.numPassedTests === 0 ? 1 : 0);
 }
 
+/** Tests that have a long version. */
+const longTests = ['domain/model', 'domain/whole-stream', 'recon/whole-day', 'process/whole-day', 'crash'];
+
+/** The long versions, one file after the other, so that none takes the machine from another. */
+function long(args) {
+  process.env.HOLDFAST_LONG ??= '10';
+  process.env.HOLDFAST_CRASH_ROUNDS ??= '500';
+  test(['--no-file-parallelism', ...(args.length > 0 ? args : longTests.map((name) => `test/${name}`))]);
+}
+
 function check() {
   const steps = [
     ['format and lint', bin('biome'), ['check', '--error-on-warnings', '.']],
@@ -113,6 +123,11 @@ switch (command) {
     build();
     test(args);
     break;
+  case 'long':
+    install();
+    build();
+    long(args);
+    break;
   case 'build':
     install();
     build({ force: true });
@@ -133,6 +148,6 @@ switch (command) {
     foreground([join(root, 'dist/cli/main.js'), 'loadtest', ...args]);
     break;
   default:
-    console.error(`holdfast: unknown script ${command}; one of start, test, build, check, bench, loadtest`);
+    console.error(`holdfast: unknown script ${command}; one of start, test, long, build, check, bench, loadtest`);
     process.exit(64);
 }

@@ -694,5 +694,11 @@ export const RECON_REST_FACTOR = 4;
 export const RECON_REST_MS_MAX = 50;
 export const RECON_SLICE_RECORDS = 1024;
 
-/** Runs whose reports are kept in memory, some 500 bytes a break: the others can be repeated. */
+/** Breaks of records that a report lists one by one, some 500 bytes each: 25 MB; more are in its counts alone. */
+export const RECON_BREAKS_MAX = 50_000;
+
+/** Authorizations of one shard that a run compares, some 130 bytes each: 500 MB. A run over more fails and says so. */
+export const RECON_AUTHORIZATIONS_MAX = 4_000_000;
+
+/** Runs whose reports are kept in memory, 25 MB each at most (RECON_BREAKS_MAX): the others can be repeated. */
 export const RECON_REPORTS_KEPT_MAX = 4;

@@ -27,7 +27,7 @@ export function addRecon(program: Command, run: Run): void {
     const done = await ended(client, await client.post(PATH, { date: options.date }), run.terminal);
     const report = done.report as Json | null;
     if (report === null)
-      throw new HoldfastError('api_refused', `the reconciliation ${String(done.id)} failed`, "see the server's log");
+      throw new HoldfastError('api_refused', `the reconciliation ${String(done.id)} failed`, String(done.failure));
     if (options.csv === true) run.terminal.out((await client.getText(`${PATH}/${String(done.id)}.csv`)).trimEnd());
     else if (options.json === true) run.terminal.out(JSON.stringify(report));
     else tell(done, report, run.terminal);
@@ -51,10 +51,12 @@ async function ended(client: ApiClient, first: Json, terminal: Terminal): Promis
 function tell({ id, report_sha256: sha256 }: Json, report: Json, terminal: Terminal): void {
   const { balance, currencies } = report.books as { balance: boolean; currencies: Json[] };
   const breaks = report.breaks as Json[];
+  const { breaks_left_out: leftOut } = report;
   const word = balance ? 'books balance' : `${breaks.length} ${breaks.length === 1 ? 'break' : 'breaks'}`;
   terminal.out(`${paint(terminal, balance ? 'green' : 'red', word)}: ${String(id)}, report sha256 ${String(sha256)}`);
   terminal.out(`date=${String(report.date)} records=${String(report.records)}`);
   for (const { currency, debits, credits, difference } of currencies)
     terminal.out(`${String(currency)} debits=${debits} credits=${credits} difference=${difference}`);
+  if (leftOut !== 0) terminal.out(`${String(leftOut)} more breaks are counted and not listed`);
   for (const { type, age, count } of report.counts as Json[]) terminal.out(`${type} ${age} days: ${count}`);
 }

@@ -1,6 +1,7 @@
 /** Shapes of reconciliation. */
 import { z } from 'zod';
 import { ageBuckets, breakTypes } from '../recon/breaks.js';
+import { REPORT_VERSION } from '../recon/report.js';
 import { freeText, timestamp } from './schemas.js';
 import { breakStatuses } from './system-log.js';
 
@@ -81,12 +82,15 @@ export const reconBreakUpdate = z
 
 const report = z.object({
   object: z.literal('recon_report'),
-  version: z.literal(1),
+  version: z.literal(REPORT_VERSION).describe('The form of the report.'),
   date: z.string(),
   since: z.string().describe('Breaks of earlier days are left out.'),
   inputs: z.object({
     journal: z.array(z.object({ shard: count, from: count, to: count })),
     files: z.array(z.object({ id: z.string(), name: z.string(), state: z.enum(['posted', 'quarantined']) })),
+    unfinished_files: z
+      .array(z.string())
+      .describe('Files that were being posted: what was posted of them is not held against their sums.'),
   }),
   records: count,
   authorizations: count.describe('That held something.'),
@@ -101,18 +105,19 @@ const report = z.object({
     settlement.extend({
       records: count,
       file: sum.describe('What we owe by the records of the files, without fees.'),
-      not_posted: sum.describe('Of that, of records that were not posted.'),
+      not_posted: sum.describe('Of that, of records that were not posted; less what unfinished files have posted.'),
       posted: sum.describe('What we owe by the posted records.'),
       interchange: sum.describe('What they earn us.'),
       ledger: sum.describe('What we owe by their legs on 2100.'),
       other_entries: sum,
-      network: sum.nullable().describe("By the network's own totals, without fees; null when it sent none."),
+      network_net: sum.nullable().describe("By the network's own totals, without fees; null when it sent none."),
       network_total: sum.nullable().describe('With fees.'),
       due: sum,
       paid: sum.nullable(),
     }),
   ),
-  counts: z.array(z.object({ type: z.enum(breakTypes), age: z.enum(ages), count })),
+  counts: z.array(z.object({ type: z.enum(breakTypes), age: z.enum(ages), count })).describe('Of all breaks.'),
+  breaks_left_out: count.describe('Breaks of records behind the first 50 000: in `counts` alone.'),
   breaks: z.array(z.object(breakShape)),
 });
 
@@ -122,6 +127,7 @@ export const reconRun = z
     id: z.string(),
     date: z.string(),
     status: z.enum(['running', 'done', 'failed']),
+    failure: z.string().nullable().describe('Why it failed.'),
     progress: z.object({ records: count, read: count, percent: z.int().min(0).max(100) }),
     report_sha256: z.string().nullable().describe('Of the report as text.'),
     report: report.nullable().describe('null while it runs, and when it is no longer kept: repeat the run then.'),

@@ -142,8 +142,12 @@ export type ReconRunRecord = {
   spans: { shard: number; from: number; to: number }[];
   /** Ids of clearing files. */
   files: string[];
+  /** Names of files that were being posted. */
+  unfinished?: string[];
   /** Of the report's text, lower-case hex. */
   sha256: string;
+  /** Form of the report (recon/report.ts); absent: 1. */
+  reportVersion?: number;
   breaks: number;
   startedMs: number;
   atMs: number;

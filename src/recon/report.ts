@@ -3,16 +3,8 @@
  * shard was read, and the files. The same inputs give the same report, byte for byte: nothing here reads a clock.
  */
 import { currencyLetters } from '../domain/currencies.js';
-import {
-  ageBucket,
-  ageBuckets,
-  type Break,
-  breakOf,
-  breakTypes,
-  compareBreaks,
-  type Position,
-  type SettlementName,
-} from './breaks.js';
+import { type BreakCount, BreakList } from './break-list.js';
+import { ageBucket, type Break, breakOf, type Position, type SettlementName } from './breaks.js';
 import { type FileFacts, fileBreaks } from './files.js';
 import { dueOf, type SettlementState, SettlementSums } from './settlements.js';
 import { ShardComparison } from './shard.js';
@@ -24,23 +16,29 @@ export interface RunInputs {
   /** The first and the last record that were read of each shard. */
   readonly spans: readonly { readonly shard: number; readonly from: number; readonly to: number }[];
   readonly files: readonly FileFacts[];
+  /** Names of files that are being posted: of some of their records the journal does not know yet. */
+  readonly unfinished: readonly string[];
 }
 
 /** Compares. Shards are read one after the other: `shard`, its records, `finish` of it, the next. */
 export class Reconciliation {
   readonly #inputs: RunInputs;
-  readonly #sums = new SettlementSums();
-  readonly #breaks: Break[] = [];
+  readonly #sums: SettlementSums;
+  readonly #breaks: BreakList;
   readonly #open = new Map<number, { count: number; amount: bigint }>();
   #authorizations = 0;
   #records = 0;
 
-  constructor(inputs: RunInputs) {
+  /** @param breaksMax breaks of records that are listed one by one */
+  constructor(inputs: RunInputs, breaksMax?: number) {
     const files = [...inputs.files].sort((a, b) => (a.id < b.id ? -1 : 1));
     const spans = [...inputs.spans].sort((a, b) => a.shard - b.shard);
     const { day, since } = inputs;
-    this.#inputs = { day, since, spans, files };
-    this.#breaks.push(...fileBreaks(files, day));
+    const unfinished = [...inputs.unfinished].sort();
+    this.#inputs = { day, since, spans, files, unfinished };
+    this.#sums = new SettlementSums(new Set(unfinished));
+    this.#breaks = new BreakList(since, breaksMax);
+    for (const one of fileBreaks(files, day)) this.#breaks.addSum(one);
     for (const file of files) {
       if (file.state !== 'posted') continue;
       this.#sums.file(file);
@@ -62,13 +60,13 @@ export class Reconciliation {
   finish(): ReconReport {
     const { day, since } = this.#inputs;
     const isShown = (at: number): boolean => at === 0 || at >= since;
-    const found = [...this.#breaks, ...this.#sums.breaks(day)].filter((one) => one.day >= since);
-    const breaks = found.filter(({ settlement }) => isShown(settlement?.day ?? 0)).sort(compareBreaks);
+    for (const one of this.#sums.breaks(day)) this.#breaks.addSum(one);
+    const { sorted: breaks, leftOut, counts } = this.#breaks;
     const { balances } = this.#sums;
     const states = this.#sums.states.filter(({ name }) => isShown(name.day));
     return {
       inputs: this.#inputs,
-      breaks,
+      ...{ breaks, leftOut, counts },
       settlements: states,
       balances,
       open: [...this.#open].sort(([a], [b]) => a - b).map(([currency, sum]) => ({ currency, ...sum })),
@@ -83,10 +81,10 @@ export class Reconciliation {
       if (why === 'other') continue;
       const links = { clearing: { file: name, record }, settlement };
       const at = { amount, currency, day: since };
-      if (why === 'invalid') this.#breaks.push(breakOf('record_not_posted', 'invalid', at, day, links));
+      if (why === 'invalid') this.#breaks.add(breakOf('record_not_posted', 'invalid', at, day, links));
       else {
         const reason = otherAmount ? 'same_with_other_amount' : 'same';
-        this.#breaks.push(breakOf('duplicate_presentment', reason, at, day, links));
+        this.#breaks.add(breakOf('duplicate_presentment', reason, at, day, links));
       }
     }
   }
@@ -96,6 +94,9 @@ export interface ReconReport {
   readonly inputs: RunInputs;
   /** In the order of compareBreaks. */
   readonly breaks: readonly Break[];
+  /** Breaks beyond those that are listed: in the counts alone. */
+  readonly leftOut: number;
+  readonly counts: readonly BreakCount[];
   readonly settlements: readonly SettlementState[];
   readonly balances: readonly { readonly currency: number; readonly debits: bigint; readonly credits: bigint }[];
   /** Authorizations whose hold has not ended: no breaks. */
@@ -132,35 +133,28 @@ export function breakJson(one: Break) {
   };
 }
 
-/** Breaks by type and age, only what there is. */
-export function breakCounts(breaks: readonly Break[]) {
-  const counts: { type: string; age: string; count: number }[] = [];
-  for (const type of breakTypes) {
-    for (const [age] of ageBuckets) {
-      const count = breaks.filter((one) => one.type === type && ageBucket(one.ageDays) === age).length;
-      if (count > 0) counts.push({ type, age, count });
-    }
-  }
-  return counts;
-}
+/** Form of the report: another one gives other bytes for the same inputs. If its members change, count up. */
+export const REPORT_VERSION = 2;
 
 /** The report as JSON. */
-export function reportJson({ inputs, breaks, settlements, balances, open, authorizations, records }: ReconReport) {
+export function reportJson(report: ReconReport) {
+  const { inputs, breaks, leftOut, counts, settlements, balances, open, authorizations, records } = report;
   const isBalanced = balances.every(({ debits, credits }) => debits === credits);
   return {
     object: 'recon_report',
-    version: 1,
+    version: REPORT_VERSION,
     date: date(inputs.day),
     since: date(inputs.since),
     inputs: {
       journal: inputs.spans.map(({ shard, from, to }) => ({ shard, from, to })),
       files: inputs.files.map(({ id, name, state }) => ({ id, name, state })),
+      unfinished_files: inputs.unfinished,
     },
     ...{ records, authorizations },
     open: open.map(({ currency, count, amount }) => ({ currency: letters(currency), count, amount: exact(amount) })),
     books: {
       /** Every currency balances, and nothing disagrees. */
-      balance: isBalanced && breaks.length === 0,
+      balance: isBalanced && counts.length === 0,
       currencies: balances.map(({ currency, debits, credits }) => ({
         currency: letters(currency),
         ...{ debits: exact(debits), credits: exact(credits), difference: exact(debits - credits) },
@@ -175,12 +169,13 @@ export function reportJson({ inputs, breaks, settlements, balances, open, author
       interchange: exact(state.recordsEarned),
       ledger: exact(state.ledgerOwed),
       other_entries: exact(state.entriesOwed),
-      network: state.networkRows === 0 ? null : exact(state.networkOwed),
+      network_net: state.networkRows === 0 ? null : exact(state.networkOwed),
       network_total: state.networkRows === 0 ? null : exact(state.networkTotal),
       due: exact(dueOf(state)),
       paid: state.payments === 0 ? null : exact(state.paid),
     })),
-    counts: breakCounts(breaks),
+    counts,
+    breaks_left_out: leftOut,
     breaks: breaks.map(breakJson),
   };
 }

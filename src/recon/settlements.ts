@@ -53,18 +53,27 @@ export interface CurrencyBalance {
 }
 
 export class SettlementSums {
+  readonly #unfinished: ReadonlySet<string>;
   readonly #states = new Map<string, SettlementState>();
   readonly #turnover = new Map<number, { debits: bigint; credits: bigint }>();
 
-  clearing({ input, sort, legs }: ClearingPosted): void {
+  /** @param unfinished names of files whose sums are not there yet: what was posted of them is taken out of that comparison */
+  constructor(unfinished: ReadonlySet<string> = new Set()) {
+    this.#unfinished = unfinished;
+  }
+
+  clearing({ file, input, sort, legs }: ClearingPosted): void {
     this.#post(legs);
+    const isUnfinished = this.#unfinished.has(file);
     const isCredit = sort === ClearingSort.credit;
     const isCash = sort === ClearingSort.cash;
     const way = input.reversal === 1 ? -1 : 1;
     if (input.settlementCurrency >= 0) {
       const state = this.#of(settlementName(input.sub, input.settlementCurrency));
+      const owed = BigInt((isCredit ? 0 - way : way) * input.settlementAmount);
       state.records++;
-      state.recordsOwed += BigInt((isCredit ? 0 - way : way) * input.settlementAmount);
+      state.recordsOwed += owed;
+      if (isUnfinished) state.unpostedOwed -= owed;
     } else {
       const [amount, currency] =
         input.billingCurrency >= 0 ? [input.billingAmount, input.billingCurrency] : [input.amount, input.currency];

@@ -4,10 +4,13 @@
  * held something, and the breaks; who runs it takes one shard after the other.
  */
 import { ClearingFlag, ClearingSort, IN_SUSPENSE, MatchRung } from '../domain/clearing/codes.js';
-import { EventKind } from '../domain/codes.js';
+import { isOneOfSeveral } from '../domain/clearing/input.js';
+import { ElementKind, EventKind } from '../domain/codes.js';
 import type { ClearingPosted, HoldExpired, MessageEvent, NotDelivered, PlainEvent } from '../domain/events.js';
 import { rootOf } from '../domain/originals.js';
-import { type Break, type BreakType, breakOf, type Links } from './breaks.js';
+import { RECON_AUTHORIZATIONS_MAX } from '../limits.js';
+import { type BreakList, ReconTooLarge } from './break-list.js';
+import { type BreakType, breakOf, type Links } from './breaks.js';
 import { dayOf, type SettlementSums, settlementName } from './settlements.js';
 
 /** An authorization that holds, or held, money. Minor units of the account's currency. */
@@ -33,27 +36,41 @@ export class ShardComparison {
   readonly #shard: number;
   readonly #asOf: number;
   readonly #sums: SettlementSums;
-  readonly #breaks: Break[];
+  readonly #breaks: BreakList;
+  readonly #authorizationsMax: number;
   readonly #lives = new Map<number, Life>();
 
   /**
    * @param asOf day of the run @param sums of all shards @param breaks to which those found are added; what aged out at `finish`
+   * @param authorizationsMax that are compared
    */
-  constructor(shard: number, asOf: number, sums: SettlementSums, breaks: Break[]) {
+  constructor(
+    shard: number,
+    asOf: number,
+    sums: SettlementSums,
+    breaks: BreakList,
+    authorizationsMax = RECON_AUTHORIZATIONS_MAX,
+  ) {
     this.#shard = shard;
     this.#asOf = asOf;
     this.#sums = sums;
     this.#breaks = breaks;
+    this.#authorizationsMax = authorizationsMax;
   }
 
+  /** @throws ReconTooLarge */
   message(event: MessageEvent): void {
     this.records++;
-    if (event.holdDelta === 0) return;
     const root = rootOf(event);
     let life = this.#lives.get(root);
+    if (event.holdDelta === 0) {
+      if (life !== undefined && life.agedOut > 0) this.#settledLate(life, event);
+      return;
+    }
     if (life === undefined) {
       // Of a hold that was placed before the records began: nothing can be said of it.
       if (event.holdDelta < 0) return;
+      if (this.#lives.size >= this.#authorizationsMax) throw new ReconTooLarge(this.#shard, this.#authorizationsMax);
       const { currency, billingCurrency } = event.input;
       life = {
         held: 0,
@@ -101,6 +118,13 @@ export class ShardComparison {
     else life.covered = authorizedAfter;
   }
 
+  /** Its hold has ended, and now a message takes it back or posts it: so much of it did not age out. */
+  #settledLate(life: Life, { element, approvedAmount, postings }: MessageEvent): void {
+    if (element === ElementKind.reversal)
+      life.agedOut = Math.min(life.agedOut, Math.max(0, approvedAmount - life.cleared));
+    else if (postings.count > 0) life.agedOut = Math.max(0, life.agedOut - approvedAmount);
+  }
+
   #notDelivered({ authorizationSequence: root, holdDelta, authorizedAfter }: NotDelivered): void {
     const life = this.#lives.get(root);
     if (life !== undefined) this.#move(root, life, holdDelta, authorizedAfter);
@@ -119,7 +143,7 @@ export class ShardComparison {
     const reason = cleared > 0 ? 'partly_cleared' : 'aged_out';
     const at = { amount, currency, day: dayOf(agedOutMs) };
     const links = { authorization: this.#at(root), posted: this.#at(expiry) };
-    this.#breaks.push(breakOf('authorized_not_cleared', reason, at, this.#asOf, links));
+    this.#breaks.add(breakOf('authorized_not_cleared', reason, at, this.#asOf, links));
   }
 
   #cleared(event: ClearingPosted): void {
@@ -147,7 +171,7 @@ export class ShardComparison {
     if (!isPresented) return;
     life.covered = Math.max(life.covered, event.authorizedAfter);
     // Of several clearings more may come; any other one is all there is.
-    life.agedOut = input.partial === 1 ? Math.max(0, life.agedOut - posted) : 0;
+    life.agedOut = isOneOfSeveral(input) ? Math.max(0, life.agedOut - posted) : 0;
   }
 
   #suspended(event: ClearingPosted): void {
@@ -170,7 +194,7 @@ export class ShardComparison {
       posted: this.#at(sequence),
       settlement: settlementName(input.sub, input.settlementCurrency >= 0 ? input.settlementCurrency : currency),
     };
-    this.#breaks.push(breakOf(type, reason, { amount, currency, day: dayOf(timeMs) }, this.#asOf, links));
+    this.#breaks.add(breakOf(type, reason, { amount, currency, day: dayOf(timeMs) }, this.#asOf, links));
   }
 
   #at(sequence: number): { shard: number; sequence: number } {

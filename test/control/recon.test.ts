@@ -1,5 +1,7 @@
 /** Reconciliation through the control plane in one process: runs, their reports, what people say of breaks, and restarts. */
 import { describe, expect, it, vi } from 'vitest';
+import { ReconRuns } from '../../src/control/recon/runs.js';
+import { ReconTooLarge } from '../../src/recon/break-list.js';
 import { panOfNumber } from '../../src/vault/pan.js';
 import { feeCollection } from '../clearing/files.js';
 import { fileOf, presentment } from '../support/clearing-day.js';
@@ -53,7 +55,7 @@ async function dayPosted(h: Harness): Promise<void> {
 /** A report, as far as it is read here. */
 interface Report {
   breaks: { type: string; record: number; amount: number; currency: string }[];
-  inputs: { files: unknown[] };
+  inputs: { files: unknown[]; unfinished_files: string[] };
   books: { balance: boolean };
 }
 const reportOf = (run: AnswerBody): Report => run.report as unknown as Report;
@@ -127,6 +129,79 @@ describe('a run', () => {
     for (const body of [{}, { date: 'today' }, { date: '2026-02-30' }, { date: DATE, repeat: 'recon_x' }])
       expect((await h.call('POST', '/v1/recon/runs', body)).status).toBe(422);
     expect((await h.call('POST', '/v1/recon/runs', { repeat: 'recon_x' })).status).toBe(404);
+  });
+
+  it('that fails says why, where people can do something about it, and the next one may begin', async () => {
+    const h = await harness();
+    const told: unknown[] = [];
+    const runs = new ReconRuns((error) => told.push(error));
+    const read = vi.spyOn(h.context.journal, 'run');
+    const failing = async (error: Error): Promise<string> => {
+      read.mockImplementation(() => {
+        throw error;
+      });
+      const failed = runs.start(h.context, DAY);
+      await vi.waitFor(() => expect(failed.status).toBe('failed'));
+      expect(told.pop()).toBe(error);
+      return failed.failure;
+    };
+    expect(await failing(new ReconTooLarge(3, 7))).toMatch(/^shard 3 has more than 7 authorizations in the days/);
+    expect(await failing(new Error('damaged'))).toBe("see the server's log");
+    read.mockRestore();
+    const good = runs.start(h.context, DAY);
+    await vi.waitFor(() => expect(good.status).toBe('done'));
+    expect([good.failure, runs.breaks]).toEqual(['', []]);
+    expect(await run(h, { date: DATE })).toMatchObject({ status: 'done', failure: null });
+  });
+
+  it('beside a file that is being posted finds no difference of sums, and is repeated as it was', async () => {
+    const h = await harness();
+    await dayPosted(h);
+    const { system, recon } = h.context;
+    const [row] = system.clearingFiles.rows;
+    const posted = system.clearingFiles.file(row!.id)!;
+    system.write([{ ...posted, state: 'posting', outcome: null }]);
+    const beside = await run(h, { date: DATE });
+    expect(reportOf(beside).inputs).toMatchObject({ files: [], unfinished_files: [row!.fileId] });
+    // The duplicate is told by the outcome of the file, which is not there yet.
+    expect(reportOf(beside).breaks.map(({ type }) => type)).toEqual(['cleared_without_authorization', 'card_mismatch']);
+    system.write([posted]);
+    const after = await run(h, { date: DATE });
+    expect([reportOf(after).breaks.length, reportOf(after).inputs.files.length]).toEqual([3, 1]);
+    // Out of memory, and done again.
+    for (let n = 0; n < 4; n++) await run(h, { date: LATER });
+    expect(recon.run(beside.id)).toBeUndefined();
+    expect(await run(h, { repeat: beside.id })).toMatchObject({ status: 'done', report_sha256: beside.report_sha256 });
+  });
+
+  it('of an earlier form is repeated in the form of today; of the same form it must be the same', async () => {
+    const h = await harness();
+    await dayPosted(h);
+    const before = await run(h, { date: DATE });
+    const told: unknown[] = [];
+    const runs = new ReconRuns((error) => told.push(error));
+    const record = h.context.system.recon.run(before.id)!;
+    const again = runs.repeat(h.context, { ...record, reportVersion: 1, sha256: 'another' });
+    await vi.waitFor(() => expect(again.status).toBe('done'));
+    expect(again.sha256).toBe(before.report_sha256);
+    const other = new ReconRuns((error) => told.push(error));
+    const damaged = other.repeat(h.context, { ...record, sha256: 'another' });
+    await vi.waitFor(() => expect(damaged.status).toBe('failed'));
+    expect(String(told[0])).toContain('gave another report than on the same inputs before');
+  });
+
+  it('that is repeated does not take the place of the newest', async () => {
+    const h = await harness();
+    const old: AnswerBody[] = [];
+    for (let n = 0; n < 5; n++) old.push(await run(h, { date: DATE }));
+    await dayPosted(h);
+    h.engine.nowMs += 1000;
+    const newest = await run(h, { date: DATE });
+    for (const { id } of old) {
+      expect(await run(h, { repeat: id })).toMatchObject({ id, status: 'done', report: { breaks: [] } });
+      expect((await h.call('GET', '/v1/recon/breaks')).body.data.length).toBe(3);
+    }
+    expect((await h.call('GET', `/v1/recon/runs/${newest.id}`)).body).toEqual(newest);
   });
 
   it('goes alone', async () => {

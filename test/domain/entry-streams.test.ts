@@ -9,9 +9,7 @@ import { EventKind } from '#src/domain/codes.js';
 import type { Change } from '#src/domain/commands.js';
 import type { MessageEvent, PlainEvent } from '#src/domain/events.js';
 import { COMPONENTS, component, POSTED_COMPONENTS } from '#src/domain/ledger/chart.js';
-import { type DisputeStep, disputeSteps } from '#src/domain/ledger/dispute-steps.js';
-import { EntryKind } from '#src/domain/ledger/entry-kinds.js';
-import { subAccount } from '#src/domain/ledger/sub-account.js';
+import { type EntryOp, entryCommand, entryOp, STEPS } from './entry-operations.js';
 import { Player } from './histories.js';
 import { type Op, operationOf } from './operations.js';
 
@@ -20,41 +18,7 @@ const ACCOUNTS = [
   { account: 'reais', currency: 986 },
   { account: 'yen', currency: 392 },
 ] as const;
-const STEPS = Object.keys(disputeSteps) as DisputeStep[];
 
-/** One entry: which, on which account, of how much, and how far back what it names is. */
-interface EntryOp {
-  entry: Change['op'] | 'accrue';
-  account: number;
-  amount: number;
-  back: number;
-  step: DisputeStep;
-  reference: number;
-}
-
-const entryOp: fc.Arbitrary<EntryOp> = fc.record({
-  entry: fc.constantFrom<EntryOp['entry'][]>(
-    ...(['accrue', 'accrue'] as const),
-    ...([
-      'payment',
-      'payment',
-      'fee',
-      'fee',
-      'waive_fee',
-      'return_payment',
-      'refund_credit',
-      'charge_off',
-      'recovery',
-    ] as const),
-    ...(['settlement', 'network_fee', 'open_dispute', ...Array<'dispute_step'>(6).fill('dispute_step')] as const),
-  ),
-  account: fc.integer({ min: 0, max: 1 }),
-  amount: fc.integer({ min: 1, max: 3000 }),
-  back: fc.integer({ min: 0, max: 2 }),
-  // The way to a second presentment is the longest.
-  step: fc.constantFrom(...STEPS, ...Array<DisputeStep[]>(3).fill(['chargeback', 'second_presentment', 'win']).flat()),
-  reference: fc.integer({ min: 0, max: 40 }),
-});
 /**
  * The model knows no charge-off, which a payment would pay down: payments are among the entries. Sweeps leave months behind,
  * which no accrual makes up for.
@@ -87,7 +51,7 @@ class Stream {
       this.accrue(1 + (op.amount % 3));
       return;
     }
-    const command = this.#command(op);
+    const command = entryCommand(op, ACCOUNTS, book.history.events);
     if (command === undefined) return;
     const before = book.history.events.length;
     const { ok } = book.command(command, nowMs);
@@ -106,66 +70,6 @@ class Stream {
     this.#tellModel();
     expect(result.ok, 'an accrual is due').toBe(true);
     return 'accrued' in result && result.accrued.isDone;
-  }
-
-  /** The newest record but `back` of a kind. */
-  #back(back: number, fits: (event: PlainEvent) => boolean): number | undefined {
-    const found = this.player.book.history.events.filter(
-      (event) => event.kind !== EventKind.message && fits(event as PlainEvent),
-    );
-    return found.at(-1 - back)?.sequence;
-  }
-
-  #command({ entry, account, amount, back, step, reference: n }: EntryOp): Change | undefined {
-    const of = ACCOUNTS[account]!;
-    const reference = `r${n}`;
-    const sub = subAccount({ network: 1 + account, day: 20_000 + (n % 3), cycle: n % 2 });
-    const isEntry = (kind: EntryKind) => (event: PlainEvent) =>
-      event.kind === EventKind.entryPosted && event.entry === kind;
-    const named = (kind: EntryKind): { sequence: number } | undefined => {
-      const sequence = this.#back(back, isEntry(kind));
-      return sequence === undefined ? undefined : { sequence };
-    };
-    switch (entry) {
-      case 'payment':
-      case 'refund_credit':
-      case 'recovery':
-        return { op: entry, ...of, amount, reference };
-      case 'fee':
-        return { op: entry, ...of, amount, reference, note: '' };
-      case 'charge_off':
-        return { op: entry, account: of.account, reference, note: '' };
-      case 'settlement':
-        return {
-          op: entry,
-          sub,
-          currency: of.currency,
-          amount: amount - 1500 || 1,
-          owed: n,
-          roundingMax: n,
-          reference,
-        };
-      case 'network_fee':
-        return { op: entry, sub, currency: of.currency, amount: amount - 1500 || 1, reference, note: '' };
-      case 'open_dispute':
-        return { op: entry, ...of, amount, reference, cardSlot: account, relatedSequence: 1, note: '' };
-      case 'waive_fee': {
-        const fee = named(EntryKind.fee);
-        return fee && { op: entry, ...fee, note: '' };
-      }
-      case 'return_payment': {
-        const sequence = this.#back(back, (event) => event.kind === EventKind.payment);
-        return sequence === undefined ? undefined : { op: entry, sequence, fee: n, note: '' };
-      }
-      case 'dispute_step': {
-        const dispute = named(EntryKind.provisionalCredit);
-        // Dollars are of no account here: the amount may be any.
-        const settled = { sub, currency: 840, amount, interchange: Math.min(amount, n) };
-        return dispute && { op: entry, ...dispute, step, settled, note: '' };
-      }
-      default:
-        throw new TypeError(`${entry} is no entry`);
-    }
   }
 
   #tellModel(): void {

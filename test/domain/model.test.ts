@@ -4,6 +4,7 @@ import { EventKind, Response, responseCode } from '#src/domain/codes.js';
 import { isRequest } from '#src/domain/decide-reversal.js';
 import type { MessageEvent } from '#src/domain/events.js';
 import { ShardState } from '#src/domain/shard-state.js';
+import { long } from '../support/long.js';
 import { applyRecorded, heldTotal } from './book.js';
 import { Player } from './histories.js';
 import { anyOperation, operation, operationOf, type Weights } from './operations.js';
@@ -11,7 +12,7 @@ import { RULES } from './reference/rules.js';
 import { start } from './velocity-arbitraries.js';
 
 /** HOLDFAST_LONG=10 runs ten times as many histories. */
-const times = (runs: number): number => runs * Number(process.env.HOLDFAST_LONG ?? 1);
+const times = (runs: number): number => runs * long;
 
 /** Thousands of histories take seconds; a busy machine must not fail them. */
 const PATIENCE_MS = times(300_000);

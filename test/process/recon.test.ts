@@ -4,25 +4,19 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { DayPlan } from '../../src/clearing/box/shares.js';
 import { clearedPurchases } from '../support/clearing-day.js';
-import { run, Server, temporaryFolder } from '../support/server.js';
+import { type Json, run, Server, temporaryFolder } from '../support/server.js';
+import { apiOf, atNoon, clear, dateAfter, networkDay, pay, recon } from '../support/whole-day.js';
 
 /** Every treatment that is seen on the day itself; what is missing is open until its hold ends. */
 const SHARES = 'missing=0.05,unknownCard=0.05,alteredAmount=0.05,splits=0.1,duplicates=0.05,forced=0.05,refunds=0.05';
 
-/** A report, as far as it is read here. */
-interface Report {
-  breaks: { type: string; record: number | null; amount: number }[];
-  open: unknown[];
-  books: { currencies: unknown[] };
-}
-
 test('the commands of a day find exactly what was planted', async () => {
-  const server = await Server.start({ flags: ['--shards', '4'] });
+  const server = await Server.start({ flags: ['--shards', '4'], environment: atNoon() });
   await clearedPurchases(server, 300);
   const folder = temporaryFolder('network');
   const file = join(folder, 'day.ipm');
   const planFile = join(folder, 'plan.json');
-  const date = new Date().toISOString().slice(0, 10);
+  const date = dateAfter(0);
   const made = ['network-day', '--data-dir', server.dataDir, '--date', date, '--seed', '5', '--shares', SHARES];
   const first = await run([...made, '--out', file, '--plan', planFile]);
   expect([first.status, first.err]).toEqual([0, '']);
@@ -35,12 +29,10 @@ test('the commands of a day find exactly what was planted', async () => {
   expect(readFileSync(again).equals(readFileSync(file))).toBe(true);
   expect((await run([...made, '--out', file])).status).not.toBe(0);
 
-  const api = ['--admin', `http://${server.ready.admin}`, '--token-file', join(server.dataDir, 'admin.token')];
+  const api = apiOf(server);
   const cleared = await run(['clear', file, '--wait', '--json', ...api]);
   expect([cleared.status, JSON.parse(cleared.out).status]).toEqual([0, 'posted']);
-  const recon = await run(['recon', '--date', date, '--json', ...api]);
-  expect(recon.status).toBe(0);
-  const report = JSON.parse(recon.out) as Report;
+  const { report } = await recon(server, date);
   const line = (type: string, record: number | null, amount: number): string => `${type} ${record} ${amount}`;
   const planted = plan.breaks
     .filter(({ type }) => type !== 'authorized_not_cleared')
@@ -62,9 +54,34 @@ test('the commands of a day find exactly what was planted', async () => {
 
   // After a kill the newest report comes again from its inputs.
   await server.kill();
-  const next = await Server.start({ dataDir: server.dataDir });
+  const next = await Server.start({ dataDir: server.dataDir, environment: atNoon() });
   await expect
     .poll(async () => (await next.get('/v1/recon/breaks?limit=100')).body.data.length, { timeout: 20_000 })
     .toBe(Math.min(100, planted.length));
   await next.stop();
+});
+
+test('a day without breaks proves that the books balance, with its sums', async () => {
+  const server = await Server.start({ flags: ['--shards', '4'], environment: atNoon() });
+  await clearedPurchases(server, 60);
+  const file = join(temporaryFolder('network'), 'day.ipm');
+  const plan = await networkDay(server, dateAfter(0), file, ['--shares', 'splits=0.2,refunds=0.2,cash=0.1']);
+  expect(plan.breaks).toEqual([]);
+  expect(await clear(server, file)).toMatchObject({ status: 'posted', duplicates: 0, rejected: 0 });
+  const unpaid = await recon(server, dateAfter(0));
+  expect(unpaid.report.settlements.length).toBe(1);
+  await pay(server, unpaid.report.settlements[0]!);
+
+  // After the day of settlement, when it must be paid.
+  const { report } = await recon(server, dateAfter(2));
+  expect([report.breaks, report.open, report.books.balance]).toEqual([[], [], true]);
+  const { currencies } = (await server.get('/v1/ledger/trial-balance')).body;
+  const [{ debits, difference }] = report.books.currencies as [Json];
+  expect([difference, currencies[0].difference]).toEqual([0, 0]);
+  const [{ file: owed, posted, network_net, due, paid }] = report.settlements as [Json];
+  expect([posted, network_net, paid]).toEqual([owed, owed, due]);
+  const text = await run(['recon', '--date', dateAfter(2), ...apiOf(server)]);
+  expect(text.out).toMatch(/^books balance: recon_\w+, report sha256 [0-9a-f]{64}$/m);
+  expect(text.out).toContain(`BRL debits=${debits} credits=${debits} difference=0`);
+  await server.stop();
 });

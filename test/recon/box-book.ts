@@ -124,9 +124,18 @@ export async function postFile(book: Book, bytes: Buffer, nowMs: number): Promis
 }
 
 /** Reconciles the book as of a day. */
-export function reconcile(book: Book, files: readonly FileFacts[], day: number): ReconReport {
+export function reconcile(
+  book: Book,
+  files: readonly FileFacts[],
+  day: number,
+  breaksMax?: number,
+  unfinished: string[] = [],
+): ReconReport {
   const { events } = book.history;
-  const run = new Reconciliation({ day, since: day - 60, spans: [{ shard: 0, from: 1, to: events.length }], files });
+  const run = new Reconciliation(
+    { day, since: day - 60, spans: [{ shard: 0, from: 1, to: events.length }], files, unfinished },
+    breaksMax,
+  );
   const shard = run.shard(0);
   for (const event of events) {
     if (event.kind === EventKind.message) shard.message(event as MessageEvent);

@@ -2,7 +2,7 @@
  * A whole day: authorizations, a file with planted breaks, posted books. Reconciliation finds exactly what was planted, by type,
  * record, authorization and amount, and the trial balance is zero.
  */
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import type { DayPlan, Shares } from '#src/clearing/box/shares.js';
 import { subAccount } from '#src/domain/ledger/sub-account.js';
 import type { Break } from '#src/recon/breaks.js';
@@ -10,9 +10,12 @@ import type { FileFacts } from '#src/recon/files.js';
 import { type ReconReport, reportCsv, reportJson, reportText } from '#src/recon/report.js';
 import { dueOf } from '#src/recon/settlements.js';
 import type { Book } from '../domain/book.js';
+import { long } from '../support/long.js';
 import { authorize, BRL, bookWithCards, DAY, DAY_MS, fileOf, postFile, reconcile } from './box-book.js';
 
-const COUNT = Number(process.env.HOLDFAST_RECON_AUTHORIZATIONS ?? 4000);
+vi.setConfig({ testTimeout: 30_000 * long });
+
+const COUNT = 4000 * long;
 const shares: Shares = {
   ...{ missing: 0.01, late: 0.01, unknownCard: 0.005, alteredAmount: 0.01, alteredCurrency: 0.01, splits: 0.05 },
   ...{ tips: 0.2, cash: 0.03, duplicates: 0.01, refunds: 0.03, forced: 0.01 },
@@ -116,7 +119,8 @@ describe('a day without breaks', () => {
     expect(books.currencies).toMatchObject([{ currency: 'BRL', difference: 0 }]);
     expect(books.currencies[0]!.debits).toBe(books.currencies[0]!.credits);
     const [one] = settlements;
-    expect([one!.file, one!.posted, one!.network]).toEqual([one!.file, one!.file, one!.file]);
+    expect(one).toMatchObject({ network: 1, cycle: 1, currency: 'BRL' });
+    expect([one!.file, one!.posted, one!.network_net]).toEqual([one!.file, one!.file, one!.file]);
     expect([one!.due, one!.paid]).toEqual([one!.ledger, one!.ledger]);
   });
 });
@@ -153,6 +157,14 @@ describe('sums that disagree', () => {
     expect(of(reconcile(book, [{ ...file!, sums, totals: [] }], DAY))).toEqual([['ledger_not_file', 'records', 9n]]);
   });
 
+  it('nothing, of a file that is still being posted', async () => {
+    const { book, files } = await plain();
+    const [file] = files;
+    expect(of(reconcile(book, [], DAY)).map(([, reason]) => reason)).toEqual(['records']);
+    expect(of(reconcile(book, [], DAY, undefined, [file!.name]))).toEqual([]);
+    expect(of(reconcile(book, [], DAY, undefined, ['another'])).length).toBe(1);
+  });
+
   it('legs that are not what their record says', async () => {
     const { book, files } = await plain();
     const posting = book.history.events.findLast((event) => 'legs' in event && 'sort' in event) as {
@@ -180,6 +192,18 @@ describe('the report', () => {
     const later = reconcile(book, files, HOLDS_ENDED + 21).breaks.filter(({ clearing }) => clearing !== undefined);
     expect(later.map(({ id }) => id)).toEqual(first.map(({ id }) => id));
     expect(later.map(({ ageDays }) => ageDays)).toEqual(first.map(({ ageDays }) => ageDays + 20));
+  });
+
+  it('lists as many breaks as it may and counts all of them', async () => {
+    const { book, files } = await posted(shares, 800, true);
+    const all = reportJson(reconcile(book, files, HOLDS_ENDED + 1));
+    const report = reconcile(book, files, HOLDS_ENDED + 1, 10);
+    const { breaks, breaks_left_out: leftOut, counts, books } = reportJson(report);
+    expect(breaks.length + leftOut).toBe(all.breaks.length);
+    expect([all.breaks_left_out, leftOut > 0, books.balance]).toEqual([0, true, false]);
+    expect(counts).toEqual(all.counts);
+    expect(all.breaks).toEqual(expect.arrayContaining(breaks));
+    expect(reportText(reconcile(book, [...files].reverse(), HOLDS_ENDED + 1, 10))).toBe(reportText(report));
   });
 
   it('has one line of CSV for every break, as many cells as names, and no card number', async () => {

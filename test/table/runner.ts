@@ -16,13 +16,15 @@
  *   partial, pin, back=<cash part>, hold=<DE48.80>, why=<DE48.84>, file=<DE91>, listing=<DE127>, bad=<field>. Defaults: stan = number of the line, rrn = stan, de7 = the clock, terminal T1, acquirer 12345.
  * `=` behind the response (`00=`) is the stored answer again: nothing was recorded anew.
  *
- * Clearing records: clear <card> ... (clearing-lines.ts says what).
+ * Clearing records: clear <card> ... (clearing-lines.ts says what). Entries on command, `entry` and `trial`: entry-lines.ts. `accrue`: the
+ * daily accrual of the day that it is.
  *
  * Other lines: pay <account> <amount> ref=..; limit <account> <amount>; status <account|card|token> <word>; wait
  * <n>h|m|s|d; at <YYYY-MM-DDThh:mm:ss> (the clock, UTC); undelivered <line>; sweep (ends the holds that are
  * due: how many); tries <card> <failed PINs>; controls <account|card> <JSON without spaces, {} takes them away>.
  * On the first line, tables of the program other than the defaults: program fee=<flat>+<basis points> forbid=<type>,<type>
  *   rest=keep markup=<basis points> partial=no fuel=<amount> short=decline|hold_available least=<minimum> say=<reason>:<DE39>,<reason>:<DE39>
+ *   interest=<basis points a year of purchases>/<cash>/<fees> statement=<day of the month>
  *
  * 0500 date=<YYYY-MM-DD> link=1 acquirer=12345 cur=986 76=2 88=500 ...: the totals of an acquirer, compared with ours (00, 95).
  *
@@ -56,6 +58,7 @@ import { TOTAL_VALUES } from '#src/domain/totals-table.js';
 import { DomainFold } from '../../src/cli/verify-fold.js';
 import { Book, heldTotal, type Outcome } from '../domain/book.js';
 import { answerText, inputOfLine, legsText } from './clearing-lines.js';
+import { entriesText, entryCommand, trialText } from './entry-lines.js';
 
 const TOTAL_NAMES = [
   'credits',
@@ -93,9 +96,18 @@ export class Scenario {
   readonly cleared = new Map<number, number>();
   nowMs = START_MS;
   #lastAccount = '';
+  /** First and last record by line; none when the last is before the first. */
+  readonly #records = new Map<number, readonly [number, number]>();
 
   /** Runs one line and returns the code to compare, or undefined for set-up lines. */
   run(words: string[], line: number): string | undefined {
+    const first = this.book.history.events.length + 1;
+    const code = this.#run(words, line);
+    this.#records.set(line, [first, this.book.history.events.length]);
+    return code;
+  }
+
+  #run(words: string[], line: number): string | undefined {
     const [what = '', ...rest] = words;
     const options = optionsOf(rest);
     if (what === '0500') return this.#compare(options);
@@ -151,9 +163,35 @@ export class Scenario {
         return 'ok';
       case 'undelivered':
         return this.book.notDelivered(this.#outcome(name).sequence, this.nowMs) ? 'ok' : 'no';
+      case 'accrue':
+        return this.#accrue();
+      case 'entry':
+        return entriesText(this.book.history.events.slice(...this.#span(name)) as PlainEvent[]);
+      case 'trial':
+        return trialText(this.book.state);
       default:
-        return this.#question(what, name, options, line);
+        return this.#entry(what, rest, options) ?? this.#question(what, name, options, line);
     }
+  }
+
+  /** Where the records of a line begin and end in the history. */
+  #span(line: string): [number, number] {
+    const [first, last] = this.#records.get(Number(line)) ?? [0, 0];
+    if (last < first || first === 0) throw new Error(`line ${line} recorded nothing`);
+    return [first - 1, last];
+  }
+
+  #accrue(): string {
+    const result = this.book.accrue(Math.floor(this.nowMs / units.d!), 100, this.nowMs);
+    return result.ok ? 'ok' : result.code;
+  }
+
+  /** Undefined when the line is no entry on command. */
+  #entry(what: string, words: string[], options: Map<string, string>): string | undefined {
+    const command = entryCommand(what, words, options, (line) => this.#span(line)[0] + 1);
+    if (command === undefined) return undefined;
+    if ('account' in command) this.#lastAccount = command.account;
+    return this.#command(command);
   }
 
   #question(what: string, name: string, options: Map<string, string>, line: number): string {
@@ -383,10 +421,13 @@ function optionsOf(words: string[]): Map<string, string> {
 
 /** The default tables of a program, with what a `program` line says instead. */
 function policyOf(words: string[], options: Map<string, string>): Policy {
-  const { fuel, cashFee, ...tables } = defaultTables;
+  const { fuel, cashFee, statement, ...tables } = defaultTables;
+  const [purchases = '0', cash = '0', fees = '0'] = (options.get('interest') ?? '').split('/');
   const [flat = '0', basisPoints = '0'] = (options.get('fee') ?? '').split('+');
   return new Policy(1, {
     ...tables,
+    interest: { purchases: Number(purchases), cash: Number(cash), fees: Number(fees) },
+    statement: { ...statement, day: Number(options.get('statement') ?? statement.day) },
     cashFee: { ...cashFee, flat: Number(flat), basisPoints: Number(basisPoints) },
     responses: [responsesOf(options.get('say'))],
     forbidden: options.get('forbid')?.split(',').map(Number) ?? [],

@@ -355,7 +355,7 @@ export class ClearingFiles {
 }
 
 /** By what the shards know the file: with the number of a record it is unique for ever. */
-export function shardNameOf({ fileId, sha256 }: ClearingFileRecord): string {
+export function shardNameOf({ fileId, sha256 }: Pick<ClearingFileRecord, 'fileId' | 'sha256'>): string {
   return fileId === '' ? `sha256-${sha256.slice(0, 40)}` : fileId;
 }
 

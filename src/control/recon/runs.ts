@@ -13,9 +13,11 @@ import {
   RECON_REST_MS_MAX,
   RECON_SLICE_RECORDS,
 } from '../../limits.js';
+import { type BreakCount, ReconTooLarge, without } from '../../recon/break-list.js';
 import type { Break } from '../../recon/breaks.js';
 import type { FileFacts } from '../../recon/files.js';
-import { breakCounts, Reconciliation, type ReconReport, type RunInputs, reportText } from '../../recon/report.js';
+import { REPORT_VERSION, Reconciliation, type ReconReport, type RunInputs, reportText } from '../../recon/report.js';
+import { shardNameOf } from '../clearing/files.js';
 import type { ControlContext } from '../context.js';
 import { firstFrom, headOf } from '../history.js';
 import { base32of } from '../idempotency.js';
@@ -30,6 +32,8 @@ export interface ReconRun {
   readonly inputs: RunInputs;
   readonly startedMs: number;
   status: 'running' | 'done' | 'failed';
+  /** Why it failed, for people; '' when it did not. */
+  failure: string;
   finishedMs: number;
   /** Records to be read, and how many have been. */
   readonly records: number;
@@ -40,7 +44,7 @@ export interface ReconRun {
 
 export class ReconRuns {
   readonly #warn: (error: unknown) => void;
-  /** Runs of this process, oldest first. */
+  /** Runs of this process, in the order in which they were begun. */
   #kept: ReconRun[] = [];
   #running: { readonly run: ReconRun; readonly end: Promise<void> } | undefined;
   #stopped = false;
@@ -74,8 +78,10 @@ export class ReconRuns {
       const facts = file === undefined || file.receivedMs < fromMs ? undefined : factsOf(file);
       return facts === undefined ? [] : [facts];
     });
+    const unfinished = system.clearingFiles.rows.filter(({ state }) => state === 'posting');
+    const names = unfinished.map(({ fileId, sha256 }) => shardNameOf({ fileId, sha256 }));
     const id = `recon_${base32of(randomBytes(17))}`;
-    return this.#begin(context, id, { day, since, spans, files }, undefined);
+    return this.#begin(context, id, { day, since, spans, files, unfinished: names }, undefined);
   }
 
   /**
@@ -91,8 +97,8 @@ export class ReconRuns {
       if (facts === undefined) throw new TypeError(`clearing file ${id} of run ${record.id} is not what it was`);
       return facts;
     });
-    const { day, since, spans } = record;
-    return this.#begin(context, record.id, { day, since, spans, files }, record);
+    const { day, since, spans, unfinished = [] } = record;
+    return this.#begin(context, record.id, { day, since, spans, files, unfinished }, record);
   }
 
   run(id: string): ReconRun | undefined {
@@ -105,9 +111,10 @@ export class ReconRuns {
   }
 
   /** Of those, the ones that are not resolved, by type and age. */
-  counts(): { type: string; age: string; count: number }[] {
+  counts(): BreakCount[] {
     const book = this.#context?.system.recon;
-    return breakCounts(this.breaks.filter(({ id }) => book?.said(id)?.status !== 'resolved'));
+    const resolved = this.breaks.filter(({ id }) => book?.said(id)?.status === 'resolved');
+    return without(this.#newest?.report?.counts ?? [], resolved);
   }
 
   /** Ends the one that runs, without a result; resolves when it reads nothing any more. */
@@ -116,19 +123,35 @@ export class ReconRuns {
     await this.#running?.end;
   }
 
+  /** Of those with a report, the one that was started last: a repeat of an older one does not take its place. */
   get #newest(): ReconRun | undefined {
-    return this.#kept.findLast(({ report }) => report !== undefined);
+    return this.#kept
+      .filter(({ report }) => report !== undefined)
+      .reduce<ReconRun | undefined>((a, b) => (a === undefined || b.startedMs >= a.startedMs ? b : a), undefined);
+  }
+
+  /** Takes the run in, in place of what has been there longest; never of the newest. */
+  #keep(run: ReconRun): void {
+    const kept = this.#kept.filter(({ id }) => id !== run.id);
+    if (kept.length >= RECON_REPORTS_KEPT_MAX) {
+      const newest = this.#newest;
+      kept.splice(
+        kept.findIndex((one) => one !== newest),
+        1,
+      );
+    }
+    this.#kept = [...kept, run];
   }
 
   #begin(context: ControlContext, id: string, inputs: RunInputs, repeated: ReconRunRecord | undefined): ReconRun {
     if (this.#running !== undefined) throw new ApiError('recon_running', 'One reconciliation runs at a time.');
     this.#context = context;
     const run: ReconRun = {
-      ...{ id, inputs, status: 'running', finishedMs: 0, read: 0, report: undefined, sha256: '' },
+      ...{ id, inputs, status: 'running', failure: '', finishedMs: 0, read: 0, report: undefined, sha256: '' },
       startedMs: repeated?.startedMs ?? context.nowMs(),
       records: inputs.spans.reduce((sum, { from, to }) => sum + Math.max(0, to - from + 1), 0),
     };
-    this.#kept = [...this.#kept.filter((one) => one.id !== id), run].slice(-RECON_REPORTS_KEPT_MAX);
+    this.#keep(run);
     this.#running = { run, end: this.#run(context, run, repeated) };
     return run;
   }
@@ -140,6 +163,7 @@ export class ReconRuns {
       if (report !== undefined) this.#finish(context, run, report, repeated);
     } catch (error) {
       run.status = 'failed';
+      run.failure = error instanceof ReconTooLarge ? error.message : "see the server's log";
       run.finishedMs = context.nowMs();
       this.#warn(error);
     }
@@ -148,7 +172,9 @@ export class ReconRuns {
 
   #finish(context: ControlContext, run: ReconRun, report: ReconReport, repeated: ReconRunRecord | undefined): void {
     run.sha256 = createHash('sha256').update(reportText(report)).digest('hex');
-    if (repeated !== undefined && repeated.sha256 !== run.sha256)
+    // A report of an earlier form had other bytes.
+    const isSameForm = (repeated?.reportVersion ?? 1) === REPORT_VERSION;
+    if (repeated !== undefined && isSameForm && repeated.sha256 !== run.sha256)
       throw new Error(`run ${run.id} gave another report than on the same inputs before`);
     run.finishedMs = repeated?.atMs ?? context.nowMs();
     if (repeated === undefined) context.system.write([recordOf(run, report)]);
@@ -183,12 +209,14 @@ export class ReconRuns {
 }
 
 function recordOf({ id, inputs, sha256, startedMs, finishedMs }: ReconRun, report: ReconReport): ReconRunRecord {
-  const { day, since, spans, files } = inputs;
+  const { day, since, spans, files, unfinished } = inputs;
   return {
     ...{ type: 'recon_run', id, day, since, sha256, startedMs },
     spans: spans.map((span) => ({ ...span })),
     files: files.map((file) => file.id),
-    breaks: report.breaks.length,
+    unfinished: [...unfinished],
+    reportVersion: REPORT_VERSION,
+    breaks: report.breaks.length + report.leftOut,
     atMs: finishedMs,
   };
 }

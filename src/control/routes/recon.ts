@@ -141,9 +141,10 @@ function breakObject(one: Break, said: ReconBreakRecord | undefined): object {
 }
 
 function runObject(run: ReconRun): object {
-  const { id, inputs, status, records, read, report, sha256, startedMs, finishedMs } = run;
+  const { id, inputs, status, failure, records, read, report, sha256, startedMs, finishedMs } = run;
   return {
     ...{ object: 'recon_run', id, date: dateOf(inputs.day), status },
+    failure: failure === '' ? null : failure,
     progress: { records, read, percent: records === 0 ? 100 : Math.floor((read * 100) / records) },
     report_sha256: sha256 === '' ? null : sha256,
     report: report === undefined ? null : reportJson(report),
@@ -156,7 +157,7 @@ function runObject(run: ReconRun): object {
 function recordObject({ id, day, spans, sha256, startedMs, atMs }: ReconRunRecord): object {
   const records = spans.reduce((sum, { from, to }) => sum + Math.max(0, to - from + 1), 0);
   return {
-    ...{ object: 'recon_run', id, date: dateOf(day), status: 'done' },
+    ...{ object: 'recon_run', id, date: dateOf(day), status: 'done', failure: null },
     progress: { records, read: records, percent: 100 },
     ...{ report_sha256: sha256, report: null, created_at: time(startedMs), finished_at: time(atMs) },
   };

@@ -38,7 +38,14 @@ import { CounterChanges } from '../velocity/counter-changes.js';
 import { giveBack } from '../velocity/give-back.js';
 import { ClearingFlag, ClearingSort, IN_SUSPENSE, MatchRung } from './codes.js';
 import { type ClearedLife, clearedLife, findPosted, originalOfReversal, type Posted } from './history.js';
-import { badValue, type ClearingAnswer, type ClearingEntry, clearingSort, hasSameAmounts } from './input.js';
+import {
+  badValue,
+  type ClearingAnswer,
+  type ClearingEntry,
+  clearingSort,
+  hasSameAmounts,
+  isOneOfSeveral,
+} from './input.js';
 import { findAuthorization } from './match.js';
 
 /** Printable ASCII without blanks. */
@@ -232,12 +239,12 @@ function belongTo(
     // What was announced has come, or a part of it.
     const announced = slot < 0 ? 0 : holds.authorized(slot);
     if (amount > announced && slot >= 0) event.flags |= ClearingFlag.overCleared;
-    event.authorizedAfter = isOneOfSeveral(event) ? Math.max(0, announced - amount) : 0;
+    event.authorizedAfter = isOneOfSeveral(event.input) ? Math.max(0, announced - amount) : 0;
     return undefined;
   }
   const before = life === undefined || slot >= 0 ? holds.authorized(slot) : Math.abs(life.posted);
   const cleared = before - remaining + amount;
-  const keepsRest = isOneOfSeveral(event) || (!policy.tables.clearing.releaseRest && !isLast(event));
+  const keepsRest = isOneOfSeveral(event.input) || (!policy.tables.clearing.releaseRest && !isLast(event));
   const released = keepsRest ? Math.min(amount, remaining) : remaining;
   event.holdDelta = 0 - released;
   event.authorizedAfter = cleared + remaining - released;
@@ -245,10 +252,6 @@ function belongTo(
   count(context, policy, event, root, slot, before);
   return undefined;
 }
-
-/** Marked as one of several clearings, and not the last of them. */
-const isOneOfSeveral = ({ input }: ClearingPosted): boolean =>
-  input.partial === 1 || (input.sequence > 0 && input.sequence < input.count);
 
 /** The last of several clearings, by its count. */
 const isLast = ({ input }: ClearingPosted): boolean => input.count > 0 && input.sequence === input.count;

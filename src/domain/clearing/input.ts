@@ -189,6 +189,10 @@ export function clearingSort({ functionCode, processingCode }: ClearingInput): C
   return type >= 20 && type < 30 ? ClearingSort.credit : ClearingSort.purchase;
 }
 
+/** Marked as one of several clearings, and not the last of them. */
+export const isOneOfSeveral = ({ partial, sequence, count }: ClearingInput): boolean =>
+  partial === 1 || (sequence > 0 && sequence < count);
+
 /** True when both are the same record of the network: what may be posted once. */
 export function isSameItem(a: ClearingInput, b: ClearingInput): boolean {
   return isSameExceptMark(a, b) && a.reversal === b.reversal;

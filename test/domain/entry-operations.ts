@@ -1,0 +1,114 @@
+/** Random entries on command, and accruals. */
+import fc from 'fast-check';
+import { EventKind } from '#src/domain/codes.js';
+import type { Change } from '#src/domain/commands.js';
+import type { PlainEvent } from '#src/domain/events.js';
+import { type DisputeStep, disputeSteps } from '#src/domain/ledger/dispute-steps.js';
+import { EntryKind } from '#src/domain/ledger/entry-kinds.js';
+import { subAccount } from '#src/domain/ledger/sub-account.js';
+import type { Recorded } from './book.js';
+
+export const STEPS = Object.keys(disputeSteps) as DisputeStep[];
+
+/** One entry: which, on which account, of how much, and how far back what it names is. */
+export interface EntryOp {
+  entry: Change['op'] | 'accrue';
+  account: number;
+  amount: number;
+  back: number;
+  step: DisputeStep;
+  reference: number;
+}
+
+export const entryOp: fc.Arbitrary<EntryOp> = fc.record({
+  entry: fc.constantFrom<EntryOp['entry'][]>(
+    ...(['accrue', 'accrue'] as const),
+    ...([
+      'payment',
+      'payment',
+      'fee',
+      'fee',
+      'waive_fee',
+      'return_payment',
+      'refund_credit',
+      'charge_off',
+      'recovery',
+    ] as const),
+    ...(['settlement', 'network_fee', 'open_dispute', ...Array<'dispute_step'>(6).fill('dispute_step')] as const),
+  ),
+  account: fc.integer({ min: 0, max: 1 }),
+  amount: fc.integer({ min: 1, max: 3000 }),
+  back: fc.integer({ min: 0, max: 2 }),
+  // The way to a second presentment is the longest.
+  step: fc.constantFrom(...STEPS, ...Array<DisputeStep[]>(3).fill(['chargeback', 'second_presentment', 'win']).flat()),
+  reference: fc.integer({ min: 0, max: 40 }),
+});
+/** An account that entries are posted to. */
+export interface EntryAccount {
+  readonly account: string;
+  /** ISO 4217 numeric. */
+  readonly currency: number;
+}
+
+/** The newest record but `back` of a kind. */
+function backOf(events: readonly Recorded[], back: number, fits: (event: PlainEvent) => boolean): number | undefined {
+  const found = events.filter((event) => event.kind !== EventKind.message && fits(event as PlainEvent));
+  return found.at(-1 - back)?.sequence;
+}
+
+/** The command of an operation; undefined for one that names a record that is not there. @param accounts two */
+export function entryCommand(
+  { entry, account, amount, back, step, reference: n }: EntryOp,
+  accounts: readonly EntryAccount[],
+  events: readonly Recorded[],
+): Change | undefined {
+  const of = accounts[account]!;
+  const reference = `r${n}`;
+  const sub = subAccount({ network: 1 + account, day: 20_000 + (n % 3), cycle: n % 2 });
+  const isEntry = (kind: EntryKind) => (event: PlainEvent) =>
+    event.kind === EventKind.entryPosted && event.entry === kind;
+  const named = (kind: EntryKind): { sequence: number } | undefined => {
+    const sequence = backOf(events, back, isEntry(kind));
+    return sequence === undefined ? undefined : { sequence };
+  };
+  switch (entry) {
+    case 'payment':
+    case 'refund_credit':
+    case 'recovery':
+      return { op: entry, ...of, amount, reference };
+    case 'fee':
+      return { op: entry, ...of, amount, reference, note: '' };
+    case 'charge_off':
+      return { op: entry, account: of.account, reference, note: '' };
+    case 'settlement':
+      return {
+        op: entry,
+        sub,
+        currency: of.currency,
+        amount: amount - 1500 || 1,
+        owed: n,
+        roundingMax: n,
+        reference,
+      };
+    case 'network_fee':
+      return { op: entry, sub, currency: of.currency, amount: amount - 1500 || 1, reference, note: '' };
+    case 'open_dispute':
+      return { op: entry, ...of, amount, reference, cardSlot: account, relatedSequence: 1, note: '' };
+    case 'waive_fee': {
+      const fee = named(EntryKind.fee);
+      return fee && { op: entry, ...fee, note: '' };
+    }
+    case 'return_payment': {
+      const sequence = backOf(events, back, (event) => event.kind === EventKind.payment);
+      return sequence === undefined ? undefined : { op: entry, sequence, fee: n, note: '' };
+    }
+    case 'dispute_step': {
+      const dispute = named(EntryKind.provisionalCredit);
+      // Dollars are of no account here: the amount may be any.
+      const settled = { sub, currency: 840, amount, interchange: Math.min(amount, n) };
+      return dispute && { op: entry, ...dispute, step, settled, note: '' };
+    }
+    default:
+      throw new TypeError(`${entry} is no entry`);
+  }
+}

@@ -1,0 +1,80 @@
+/**
+ * A whole day of real processes: the load test, a network in a box with planted breaks, posting, the end of the holds, what comes
+ * late, payment, and a reconciliation that finds exactly what was planted. HOLDFAST_LONG=10 makes it ten times as large.
+ */
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { long } from '../support/long.js';
+import { run, Server, temporaryFolder, until } from '../support/server.js';
+import {
+  atNoon,
+  clear,
+  dateAfter,
+  foundLines,
+  load,
+  networkDay,
+  pay,
+  plantedLines,
+  recon,
+  trialBalance,
+} from '../support/whole-day.js';
+
+/** Ten of eleven are authorizations, and nine of ten of those are not reversed. */
+const MESSAGES = 22_400 * long;
+const BREAKS = [
+  ...['missing=0.002', 'late=0.002', 'unknownCard=0.0018', 'alteredAmount=0.0018', 'alteredCurrency=0.0015'],
+  ...['duplicates=0.0015', 'forced=0.0015'],
+];
+const SHARES = [...BREAKS, 'splits=0.02', 'cash=0.01', 'refunds=0.01'].join();
+/** For what the server does by itself; generous, because the machine may be busy. */
+const LIMIT_MS = 60_000 * long;
+/** After the end of every hold. */
+const LATER = 6;
+/** What we pay too much for the day, minor units: a break that nobody else plants. */
+const OVERPAID = 77;
+
+test('finds exactly the planted breaks, with books that balance', async () => {
+  const folder = temporaryFolder('day');
+  const dataDir = join(folder, 'data');
+  const first = await Server.start({ dataDir, demo: false, flags: ['--shards', '4'], environment: atNoon() });
+  await load(first, MESSAGES);
+  const file = join(folder, 'day.ipm');
+  const plan = await networkDay(first, dateAfter(0), file, ['--shares', SHARES]);
+  expect(plan.authorizations).toBeGreaterThan(18_000 * long);
+  expect(plan.presentments).toBeGreaterThan(18_000 * long);
+  const posted = await clear(first, file);
+  expect(posted).toMatchObject({ status: 'posted', duplicates: plan.counts.duplicates, rejected: 0 });
+
+  // On the day itself the holds of what did not come are open, and no breaks.
+  const day = await recon(first, dateAfter(0));
+  const isSeen = (line: string): boolean => !line.startsWith('authorized_not_cleared ');
+  expect(foundLines(day.report)).toEqual(plantedLines([plan]).filter(isSeen));
+  const open = plan.counts.missing! + plan.counts.unknownCard! + plan.heldBack.length;
+  expect(day.report.open).toMatchObject([{ currency: 'BRL', count: open }]);
+  expect((await first.stop()).status).toBe(0);
+
+  const server = await Server.start({ dataDir, demo: false, environment: atNoon(LATER) });
+  await until('every hold has ended', async () => /^holdfast_holds_open 0$/m.test((await server.get('/metrics')).text));
+  const lateFile = join(folder, 'late.ipm');
+  const late = await networkDay(server, dateAfter(LATER), lateFile, ['--held-back', `${file}.plan`]);
+  expect([late.authorizations, late.presentments]).toEqual([0, plan.heldBack.length]);
+  expect(await clear(server, lateFile)).toMatchObject({ status: 'posted', posted: late.presentments });
+  const unpaid = await recon(server, dateAfter(LATER));
+  for (const [index, state] of unpaid.report.settlements.entries())
+    await pay(server, state, index === 0 ? OVERPAID : 0);
+
+  const { report, text } = await recon(server, dateAfter(LATER + 2));
+  const planted = plantedLines([plan, late]);
+  expect(planted.length).toBeGreaterThan(200 * long);
+  expect(new Set(planted.map((line) => line.split(' ')[0])).size).toBe(7);
+  expect(foundLines(report)).toEqual([...planted, `settlement_not_file  0  ${OVERPAID}`].sort());
+  expect([report.open, report.books.balance]).toEqual([[], false]);
+  expect(report.books.currencies).toMatchObject([{ currency: 'BRL', difference: 0 }]);
+  // The same inputs: the same text, byte for byte.
+  expect((await recon(server, dateAfter(LATER + 2))).text).toBe(text);
+
+  expect(await trialBalance(server)).toMatchObject({ balanced: true, currencies: [{ difference: 0 }] });
+  expect((await server.stop()).status).toBe(0);
+  const verified = await run(['verify', '--data-dir', dataDir]);
+  expect([verified.status, verified.out]).toEqual([0, expect.stringMatching(/^verify ok /)]);
+});

@@ -1,0 +1,90 @@
+/** Authorizations that come to their end, and what is told of them afterwards: which breaks that makes. */
+import { describe, expect } from 'vitest';
+import { type Scenario, scenario } from '../table/runner.js';
+import { reconcile } from './box-book.js';
+
+const DAY_MS = 86_400_000;
+
+/** Breaks of records, as `type reason amount`; the lines' file is of no registry, so sums are left out. */
+const finds =
+  (...wanted: string[]) =>
+  (run: Scenario): void => {
+    const { breaks } = reconcile(run.book, [], Math.floor(run.nowMs / DAY_MS));
+    const found = breaks.filter(({ type }) => type !== 'ledger_not_file');
+    expect(found.map(({ type, reason, amount }) => `${type} ${reason} ${amount}`)).toEqual(wanted);
+  };
+
+const AGED = `
+    account A limit=100000
+    card    a of=A
+    0100 a purchase 30000 stan=1 net=N1      | 00 | 0 | 30000 | 70000
+    wait 31d
+    sweep                                    | 1  | 0 |     0 | 100000`;
+
+describe('a hold that ended', () => {
+  scenario('has aged out', AGED, finds('authorized_not_cleared aged_out 30000'));
+  scenario(
+    'and was reversed then has not',
+    `${AGED}
+    0400 a stan=2 orig=N1                    | 00 | 0 | 0 | 100000
+    `,
+    finds(),
+  );
+  scenario(
+    'and was reversed in part has aged out for what stays',
+    `${AGED}
+    0400 a stan=2 orig=N1 de95=12000         | 00 | 0 | 0 | 100000
+    `,
+    finds('authorized_not_cleared aged_out 12000'),
+  );
+  scenario(
+    'is late when it is cleared, and nothing else',
+    `${AGED}
+    clear a purchase 30000 net=N1            | posted networkId afterExpiry | 30000 | 0 | 70000
+    `,
+    finds('late_presentment after_expiry 30000'),
+  );
+  scenario(
+    'still waits for the rest after one of several, by the mark or by the sequence',
+    `${AGED}
+    clear a purchase 10000 net=N1 arn=A part      | posted networkId afterExpiry | 10000 | 0 | 90000
+    clear a purchase 5000 net=N1 arn=B seq=2/3    | posted networkId afterExpiry | 15000 | 0 | 85000
+    `,
+    finds(
+      'authorized_not_cleared partly_cleared 15000',
+      ...['late_presentment after_expiry 10000', 'late_presentment after_expiry 5000'].sort(),
+    ),
+  );
+  scenario(
+    'waits for nothing after the last one',
+    `${AGED}
+    clear a purchase 10000 net=N1 arn=A seq=1/2   | posted networkId afterExpiry | 10000 | 0 | 90000
+    clear a purchase 5000 net=N1 arn=B seq=2/2    | posted networkId afterExpiry | 15000 | 0 | 85000
+    `,
+    (run) => {
+      const { breaks } = reconcile(run.book, [], Math.floor(run.nowMs / DAY_MS));
+      expect(breaks.map(({ type }) => type).filter((type) => type === 'authorized_not_cleared')).toEqual([]);
+    },
+  );
+  scenario(
+    'and is posted by a message has not aged out',
+    `${AGED}
+    0220 a purchase 30000 stan=2 orig=N1 why=C    | 00 | 30000 | 0 | 70000
+    `,
+    finds(),
+  );
+});
+
+describe('a hold that is reversed before its end', () => {
+  scenario(
+    'makes no break, and one in what comes for it after all',
+    `
+    account A limit=100000
+    card    a of=A
+    0100 a purchase 30000 stan=1 net=N1      | 00 | 0 | 30000 | 70000
+    0400 a stan=2 orig=N1                    | 00 | 0 |     0 | 100000
+    clear a purchase 30000 net=N1            | posted networkId afterReversal | 30000 | 0 | 70000
+    `,
+    finds('cleared_without_authorization after_reversal 30000'),
+  );
+});

@@ -1,0 +1,318 @@
+/**
+ * The events of the chart of accounts, one scenario each at least: legs, balances of the whole book, then posted, held and available of
+ * the account (section 9 of the domain rules). What each can meet is in the tables of its own subject.
+ */
+import { describe, expect, scenario, test } from './runner.js';
+
+/** A settlement that a network names: 1/20783/2. */
+const SUB = 'sub=1/20783/2';
+const AT = '@1381106';
+
+const events: readonly (readonly [number, string, string])[] = [
+  [
+    1,
+    'authorization approved, and an increment: memo only',
+    `
+    account A limit=1000
+    card a
+    0100 a purchase 300 stan=1 net=N1         | 00 | 0 | 300 | 700
+    trial                                     | 9100 +300, 9199 -300
+    0100 a purchase 200 stan=2 fn=I orig=N1   | 00 | 0 | 500 | 500
+    trial                                     | 9100 +500, 9199 -500
+    legs 3                                    | none
+    `,
+  ],
+  [
+    2,
+    'reversal in part and in full, and expiry: memo back',
+    `
+    account A limit=1000
+    card a
+    0100 a purchase 300 stan=1                | 00 | 0 | 300 | 700
+    0400 a stan=2 rrn=1 de95=100              | 00 | 0 | 100 | 900
+    trial                                     | 9100 +100, 9199 -100
+    0400 a stan=3 rrn=1                       | 00 | 0 |   0 | 1000
+    trial                                     | none
+    0100 a purchase 400 stan=4                | 00 | 0 | 400 | 600
+    wait 31d
+    sweep                                     | 1  | 0 |   0 | 1000
+    trial                                     | none
+    `,
+  ],
+  [
+    3,
+    'clearing of a purchase: the hold is released, the receivable is debited, the network is owed; conversion and mark-up',
+    `
+    program markup=200
+    account A limit=100000
+    card a
+    0100 a purchase 300 net=N1                | 00                  |   0 | 300 | 99700
+    clear a purchase 300 net=N1 ${SUB}        | posted networkId    | 300 |   0 | 99700
+    posts 5                                   | 1100 +300, 2100 -300${AT}
+    trial                                     | 1100 +300, 2100 -300${AT}
+    clear a purchase 1000 cur=840 bill=5200/986 settle=1000/840   | posted none    | 5604 | 0 | 94396
+    posts 8                                   | 1100 +5200, 1100 +104, 4400 -104, 2100 -1000/840, 1500 -5200, 1500 +1000/840
+    `,
+  ],
+  [
+    4,
+    'interchange of a purchase: earned',
+    `
+    account A limit=1000
+    card a
+    clear a purchase 300 fee=4 ${SUB}         | posted none    | 300 | 0 | 700
+    posts 3                                   | 1100 +300, 2100 -300${AT}, 2100 +4${AT}, 4100 -4
+    trial                                     | 1100 +300, 2100 -296${AT}, 4100 -4
+    `,
+  ],
+  [
+    5,
+    'cash advance, its fee, and interchange that we pay',
+    `
+    program fee=50+300
+    account A limit=100000
+    card a
+    clear a cash 2000 fee=15 ${SUB}           | posted none    | 2110 | 0 | 97890
+    posts 4                                   | 1110 +2000, 1120 +110, 4300 -110, 2100 -2000${AT}, 2100 -15${AT}, 5400 +15
+    `,
+  ],
+  [
+    6,
+    'refund: pays the receivable down, the excess is in credit, interchange goes back',
+    `
+    account A limit=1000
+    card a
+    clear a purchase 300 fee=4                | posted none    |  300 | 0 |  700
+    clear a refund 500 fee=7                  | posted none    | -200 | 0 | 1200
+    posts 4                                   | 1100 -300, 2200 -200, 2100 +500, 2100 -7, 4100 +7
+    trial                                     | 2100 +197, 2200 -200, 4100 +3
+    `,
+  ],
+  [
+    7,
+    'reversal of a presentment: the mirror, linked to it',
+    `
+    program fee=50+300 markup=200
+    account A limit=100000
+    card a
+    clear a purchase 300 arn=P fee=4          | posted none    |  300 | 0 |  99700
+    clear a purchase 300 arn=P back fee=4     | posted arn     |    0 | 0 | 100000
+    posts 5                                   | 1100 -300, 2100 +300, 2100 -4, 4100 +4
+    clear a cash 2000 arn=C fee=15            | posted none    | 2110 | 0 |  97890
+    clear a cash 2000 arn=C back fee=15       | posted arn     |    0 | 0 | 100000
+    clear a refund 500 arn=R                  | posted none    | -500 | 0 | 100500
+    clear a refund 500 arn=R back             | posted arn     |    0 | 0 | 100000
+    trial                                     | none
+    `,
+  ],
+  [
+    8,
+    'provisional credit, and what takes it back',
+    `
+    account A limit=1000
+    card a
+    clear a purchase 300                      | posted none    |  300 | 0 |  700
+    dispute A 400 ref=D                       | ok             | -100 | 0 | 1100
+    entry 4                                   | 1200 +400, 1100 -300, 2200 -100
+    step 4 withdraw                           | ok             |  300 | 0 |  700
+    entry 6                                   | 1200 -400, 1100 +300, 2200 +100
+    `,
+  ],
+  [
+    9,
+    'chargeback accepted in settlement, interchange back; won',
+    `
+    account A limit=1000
+    card a
+    clear a purchase 400                      | posted none    |  400 | 0 |  600
+    dispute A 400 ref=D                       | ok             |    0 | 0 | 1000
+    step 4 chargeback amount=400 interchange=4 ${SUB}    | ok  |    0 | 0 | 1000
+    entry 5                                   | 2100 +400${AT}, 1200 -400, 4100 +4, 2100 -4${AT}
+    step 4 win                                | ok             |    0 | 0 | 1000
+    entry 7                                   | none
+    trial                                     | 2100 -400, 2100 +396${AT}, 4100 +4
+    `,
+  ],
+  [
+    10,
+    'second presentment, interchange again',
+    `
+    account A limit=1000
+    card a
+    dispute A 400 ref=D                       | ok             | -400 | 0 | 1400
+    step 3 chargeback amount=400 interchange=4 ${SUB}            | ok
+    step 3 second_presentment amount=400 interchange=4 ${SUB}    | ok
+    entry 5                                   | 1200 +400, 2100 -400${AT}, 2100 +4${AT}, 4100 -4
+    trial                                     | 1200 +400, 2200 -400
+    `,
+  ],
+  [
+    11,
+    'dispute lost: by the cardholder, or absorbed',
+    `
+    account A limit=1000
+    card a
+    dispute A 400 ref=D                       | ok             | -400 | 0 | 1400
+    step 3 lose                               | ok             |    0 | 0 | 1000
+    entry 4                                   | 1100 +400, 1200 -400
+    dispute A 100 ref=E                       | ok             | -100 | 0 | 1100
+    step 6 write_off                          | ok             | -100 | 0 | 1100
+    entry 7                                   | 5200 +100, 1200 -100
+    `,
+  ],
+  [
+    12,
+    'payment received and applied: interest, fees, cash, purchases, the excess in credit',
+    `
+    program interest=3650/0/0 statement=20
+    account A limit=100000
+    card a
+    clear a purchase 3000                     | posted none    | 3000 | 0 |  97000
+    clear a cash 200                          | posted none    | 3200 | 0 |  96800
+    fee A 50 ref=F                            | ok             | 3250 | 0 |  96750
+    accrue                                    | ok
+    trial                                     | 1100 +3000, 1110 +200, 1120 +50, 1130 +3, 2100 -3200, 4200 -3, 4300 -50
+    pay A 4000 ref=P                          | ok             | -747 | 0 | 100747
+    entry 9                                   | 1310 +4000, 2300 -4000, 2300 +4000, 1130 -3, 1120 -50, 1110 -200, 1100 -3000, 2200 -747
+    `,
+  ],
+  [
+    13,
+    'payment returned: exactly the reverse, and the fee for it',
+    `
+    account A limit=1000
+    card a
+    clear a purchase 300                      | posted none    |  300 | 0 |  700
+    pay A 400 ref=P                           | ok             | -100 | 0 | 1100
+    return 4 fee=25                           | ok             |  325 | 0 |  675
+    entry 5                                   | 1310 -400, 2300 +400, 2300 -400, 1100 +300, 2200 +100; 1120 +25, 4300 -25
+    trial                                     | 1100 +300, 1120 +25, 2100 -300, 4300 -25
+    `,
+  ],
+  [
+    14,
+    'fee, and its waiver',
+    `
+    account A limit=1000
+    fee A 50 ref=F                            | ok             |   50 | 0 |  950
+    entry 2                                   | 1120 +50, 4300 -50
+    waive 2                                   | ok             |    0 | 0 | 1000
+    entry 4                                   | 1120 -50, 4300 +50
+    trial                                     | none
+    `,
+  ],
+  [
+    15,
+    'interest of a day, and at the statement',
+    `
+    program interest=3650/0/0 statement=21
+    account A limit=100000
+    card a
+    clear a purchase 3000                     | posted none    | 3000 | 0 |  97000
+    accrue                                    | ok             | 3000 | 0 |  97000
+    entry 5                                   | 1131 +3, 4200 -3
+    wait 1d
+    accrue                                    | ok             | 3006 | 0 |  96994
+    entry 8                                   | 1131 +3, 4200 -3; 1130 +6, 1131 -6
+    `,
+  ],
+  [
+    16,
+    'fee collection of a network, and one that it gives',
+    `
+    account A limit=1000
+    networkfee 90 ${SUB} ref=N                | ok
+    entry 2                                   | 5100 +90, 2100 -90${AT}
+    networkfee -30 ${SUB} ref=M               | ok
+    entry 4                                   | 5100 -30, 2100 +30${AT}
+    `,
+  ],
+  [
+    17,
+    'settlement: the sub-account comes to zero, a tiny difference is rounding, a larger one stays',
+    `
+    account A limit=1000
+    networkfee 90 ${SUB} ref=N                | ok
+    settle 88 owed=90 rounding=2 ${SUB} ref=S | ok
+    entry 3                                   | 2100 +90${AT}, 1300 -88, 5900 -2
+    networkfee -50 ${SUB} ref=M               | ok
+    settle -45 owed=-50 rounding=2 ${SUB} ref=T    | ok
+    entry 6                                   | 2100 -45${AT}, 1300 +45
+    trial                                     | 1300 -43, 2100 +5${AT}, 5100 +40, 5900 -2
+    `,
+  ],
+  [
+    18,
+    'unknown card in clearing: to suspense',
+    `
+    account A limit=1000
+    clear ? purchase 300 fee=4 ${SUB}         | posted none unknownCard    | 0 | 0 | 1000
+    posts 2                                   | 1390 +300, 2100 -300${AT}, 2100 +4${AT}, 4100 -4
+    `,
+  ],
+  [
+    19,
+    'credit balance refunded',
+    `
+    account A limit=1000
+    pay A 300 ref=P                           | ok             | -300 | 0 | 1300
+    payout A 200 ref=R                        | ok             | -100 | 0 | 1100
+    entry 3                                   | 2200 +200, 1310 -200
+    `,
+  ],
+  [
+    20,
+    'charge-off of all that is owed, and recovery',
+    `
+    program interest=3650/0/0 statement=0
+    account A limit=100000
+    card a
+    clear a purchase 3000                     | posted none    | 3000 | 0 |  97000
+    clear a cash 200                          | posted none    | 3200 | 0 |  96800
+    fee A 50 ref=F                            | ok             | 3250 | 0 |  96750
+    accrue                                    | ok             | 3250 | 0 |  96750
+    chargeoff A ref=C                         | ok             |    0 | 0 | 100000
+    entry 8                                   | 5300 +3250, 1120 -50, 1110 -200, 1100 -3000, 4200 +3, 1131 -3
+    recover A 1000 ref=V                      | ok             |    0 | 0 | 100000
+    entry 10                                  | 1310 +1000, 5300 -1000
+    trial                                     | 1310 +1000, 2100 -3200, 4300 -50, 5300 +2250
+    `,
+  ],
+  [
+    21,
+    'posting of a single message',
+    `
+    program fee=50+300
+    account A limit=10000
+    card a
+    0200 a purchase 300 stan=1                | 00             |  300 | 0 | 9700
+    legs 4                                    | 1100 +300, 2100 -300
+    0200 a cash 2000 stan=2                   | 00             | 2410 | 0 | 7590
+    legs 6                                    | 1110 +2000, 1120 +110, 2100 -2000, 4300 -110
+    0220 a purchase 100 stan=3                | 00             | 2510 | 0 | 7490
+    legs 8                                    | 1100 +100, 2100 -100
+    trial                                     | 1100 +400, 1110 +2000, 1120 +110, 2100 -2400, 4300 -110
+    `,
+  ],
+  [
+    22,
+    'reversal of a single message: the mirror, in part and in full',
+    `
+    account A limit=1000
+    card a
+    0200 a purchase 300 stan=1                | 00             |  300 | 0 |  700
+    0400 a stan=2 rrn=1 de95=100              | 00             |  100 | 0 |  900
+    legs 4                                    | 1100 -200, 2100 +200
+    0400 a stan=3 rrn=1                       | 00             |    0 | 0 | 1000
+    trial                                     | none
+    `,
+  ],
+];
+
+describe('the events of the ledger', () => {
+  for (const [number, name, table] of events) scenario(`${number} ${name}`, table);
+
+  test('are all there', () => {
+    expect(events.map(([number]) => number)).toEqual(Array.from({ length: 22 }, (_, index) => index + 1));
+  });
+});
