@@ -9,10 +9,10 @@
 import { getHeapStatistics } from 'node:v8';
 import { monotonicUs } from '#src/clock.js';
 import { createWake, Waker } from '#src/ring/wake.js';
-import { SCRATCH_NOW_MS, ScratchHost } from '#src/shard/scratch-host.js';
-import { ShardClock } from '#src/shard/shard-clock.js';
+import { ScratchHost } from '#src/shard/scratch-host.js';
 import { warmUp } from '#src/shard/warm-up.js';
 import { ShardCounter } from '#src/shard-instruments.js';
+import { LeapingClock } from './leaping-clock.js';
 import { Purchases } from './purchases.js';
 import type { BenchRow } from './row.js';
 
@@ -25,14 +25,6 @@ const FILL_BATCH = 1024;
 const LOAD_BATCH = 8;
 const QUIET_TURNS = 5000;
 const SIX_DAYS_MS = 6 * 86_400_000;
-
-/** Both clocks leap together, and shard time with them. */
-class LeapingClock extends ShardClock {
-  leapMs = 0;
-  override now(wallMs: number, monotonicUs: number): number {
-    return super.now(wallMs + this.leapMs, monotonicUs + this.leapMs * 1000);
-  }
-}
 
 /** The last thing that a turn does with replies: it takes the time. */
 class ReleaseWatch extends Waker {
@@ -62,8 +54,7 @@ function cpuUs(): number {
 }
 
 class ExpiryBench {
-  readonly #startUs = monotonicUs();
-  readonly clock = new LeapingClock(0, SCRATCH_NOW_MS, this.#startUs);
+  readonly clock = new LeapingClock();
   readonly #release = new ReleaseWatch(createWake());
   readonly #purchases = new Purchases();
   readonly #host: ScratchHost;
@@ -73,7 +64,7 @@ class ExpiryBench {
     this.#host = new ScratchHost({
       ...{ monotonicUs, shards: SHARDS, cards: CARDS * SHARDS, ringBytes: 1 << 20 },
       clock: this.clock,
-      wallMs: () => SCRATCH_NOW_MS + (monotonicUs() - this.#startUs) / 1000,
+      wallMs: this.clock.wallMs,
       waker: this.#release,
     });
     for (let shard = 0; shard < SHARDS; shard++) this.#host.openCards(shard, CARDS, CREDIT_LIMIT);
