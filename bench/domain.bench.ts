@@ -17,6 +17,7 @@ import { RequestChecks } from '#src/domain/request-checks.js';
 import { ShardState } from '#src/domain/shard-state.js';
 import { WindowClock } from '#src/domain/velocity/window-clock.js';
 import { IntlZoneCalendar } from '#src/intl-zone-calendar.js';
+import { measure, scattered } from './measure.js';
 import type { BenchRow } from './row.js';
 
 const NOW = Date.UTC(2026, 4, 20);
@@ -104,8 +105,6 @@ function fill(input: MessageInput): void {
   input.setText(Text.networkId, 'NET123456789012');
 }
 
-const cardAt = (i: number, cards: number): number => (Math.imul(i, 0x9e3779b1) >>> 0) % cards;
-
 function benchDecisions(cards: number, operations: number): BenchRow[] {
   const state = new ShardState(0);
   let sequence = populate(state, cards);
@@ -120,11 +119,11 @@ function benchDecisions(cards: number, operations: number): BenchRow[] {
 
   const approve = (i: number): void => {
     event.input.stan = i % 1_000_000;
-    if (decideMessage(context, event.input, cardAt(i, cards), NOW + i, 0, event) !== DECIDED) undecided++;
+    if (decideMessage(context, event.input, scattered(i, cards), NOW + i, 0, event) !== DECIDED) undecided++;
     event.sequence = ++sequence;
     applyMessage(state, event);
   };
-  const rows = [measure(`decide and apply an approval, ${cards / 1000} k cards`, operations, approve)];
+  const rows = [measure('domain', `decide and apply an approval, ${cards / 1000} k cards`, operations, approve)];
   if (undecided > 0 || state.holdsOpen !== sequence + 1 - first) throw new Error('not every request was approved');
 
   const { original } = history;
@@ -148,39 +147,9 @@ function benchDecisions(cards: number, operations: number): BenchRow[] {
     event.sequence = ++sequence;
     applyMessage(state, event);
   };
-  rows.push(measure('decide and apply a full reversal', Math.min(operations, open), reverse));
+  rows.push(measure('domain', 'decide and apply a full reversal', Math.min(operations, open), reverse));
   if (state.holdsOpen !== open - Math.min(operations, open)) throw new Error('not every hold was released');
   return rows;
-}
-
-/** CPU time, so that other work of the machine does not count: median of ten blocks, after one to warm up; bytes of heap over the counted blocks. */
-function measure(name: string, operations: number, run: (i: number) => void): BenchRow {
-  const blocks = 11;
-  const size = Math.floor(operations / blocks);
-  const times: number[] = [];
-  let done = 0;
-  let heap = 0;
-  for (let block = 0; block < blocks; block++) {
-    if (block === 1) {
-      globalThis.gc?.();
-      heap = process.memoryUsage().heapUsed;
-    }
-    const started = process.cpuUsage();
-    for (let i = 0; i < size; i++) run(done++);
-    const { user, system } = process.cpuUsage(started);
-    times.push(((user + system) * 1000) / size);
-  }
-  // Table growth is outside the heap, so what is left is what the calls themselves allocate.
-  const bytesPerOp = Math.max(0, process.memoryUsage().heapUsed - heap) / (size * (blocks - 1));
-  for (; done < operations; done++) run(done);
-  const nsPerOp = times.slice(1).sort((a, b) => a - b)[(blocks - 1) >> 1]!;
-  return {
-    room: 'domain',
-    name,
-    opsPerSec: Math.round(1e9 / nsPerOp),
-    nsPerOp: Math.round(nsPerOp * 10) / 10,
-    ...(globalThis.gc === undefined ? {} : { bytesPerOp: Math.round(bytesPerOp * 10) / 10 }),
-  };
 }
 
 /** Memory of one account with one card, hash tables and id arena included, as a row whose bytes are the result. */

@@ -20,6 +20,7 @@ import { WindowClock } from '#src/domain/velocity/window-clock.js';
 import { IntlZoneCalendar } from '#src/intl-zone-calendar.js';
 import { MsgpackWriter } from '#src/journal/msgpack.js';
 import { writePlain } from '#src/journal/records.js';
+import { scattered } from './measure.js';
 import type { BenchRow } from './row.js';
 
 const NOW = Date.UTC(2026, 4, 20);
@@ -53,7 +54,7 @@ class OneAuthorization implements History {
   }
 }
 
-const cardAt = (i: number): number => (Math.imul(i, 0x9e3779b1) >>> 0) % CARDS;
+const cardAt = (i: number): number => scattered(i, CARDS);
 
 /** @returns the sequence of the last record */
 function populate(state: ShardState): number {

@@ -27,6 +27,17 @@ export interface BenchResult {
 }
 
 export function renderRows(rows: readonly BenchRow[]): string {
+  const ratios = rows.filter(({ timesPlain }) => timesPlain !== undefined);
+  return [table(rows), ...(ratios.length === 0 ? [] : [ratioTable(ratios)])].join('\n\n');
+}
+
+function ratioTable(rows: readonly BenchRow[]): string {
+  const lines = ['| CPU as a multiple of the plain operation in the same run | |', '|---|---:|'];
+  for (const { name, timesPlain } of rows) lines.push(`| ${name} / plain | ${timesPlain?.toFixed(2)} |`);
+  return lines.join('\n');
+}
+
+function table(rows: readonly BenchRow[]): string {
   const lines = ['| room | operation | per operation | per second | bytes allocated |', '|---|---|---:|---:|---:|'];
   for (const { room, name, nsPerOp, opsPerSec, bytesPerOp } of rows) {
     const bytes = bytesPerOp === undefined ? '' : bytesPerOp.toFixed(bytesPerOp < 10 ? 1 : 0);

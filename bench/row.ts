@@ -6,4 +6,6 @@ export interface BenchRow {
   nsPerOp: number;
   /** Heap bytes allocated per operation, where it was measured. */
   bytesPerOp?: number;
+  /** CPU as a multiple of that of the plain operation, in the same run. */
+  timesPlain?: number;
 }

@@ -20,6 +20,7 @@ import { VelocityTable } from '#src/domain/velocity/velocity-table.js';
 import { CurrentBucket, WindowClock } from '#src/domain/velocity/window-clock.js';
 import { fixedShape, WindowUnit } from '#src/domain/velocity/windows.js';
 import { IntlZoneCalendar } from '#src/intl-zone-calendar.js';
+import { measure, scattered } from './measure.js';
 import type { BenchRow } from './row.js';
 
 const NOW = Date.UTC(2026, 4, 20, 12);
@@ -108,8 +109,6 @@ function fill(bench: Bench, cards: number, rounds: number, stepMs: number): numb
   return nowMs - stepMs;
 }
 
-const cardAt = (i: number, cards: number): number => (Math.imul(i, 0x9e3779b1) >>> 0) % cards;
-
 function benchTen(cards: number, operations: number): BenchRow[] {
   const bench = new Bench(tenWindows);
   // Twelve purchases two hours apart: the 30-day window has 1 bucket with all of them, that of a day all twelve.
@@ -117,14 +116,14 @@ function benchTen(cards: number, operations: number): BenchRow[] {
   const name = (what: string): string => `${what}, 10 windows, ${cards / 1000} k cards`;
   let refused = 0;
   const check = (i: number): void => {
-    if (!bench.passes(cardAt(i, cards), amountOf(i), nowMs)) refused++;
+    if (!bench.passes(scattered(i, cards), amountOf(i), nowMs)) refused++;
   };
   const both = (i: number): void => {
-    if (!bench.passes(cardAt(i, cards), amountOf(i), nowMs)) refused++;
+    if (!bench.passes(scattered(i, cards), amountOf(i), nowMs)) refused++;
     bench.count(amountOf(i), nowMs);
   };
-  const rows = [measure(name('controls: check'), operations, check)];
-  rows.push(measure(name('controls: check, count and apply'), operations, both));
+  const rows = [measure('domain', name('controls: check'), operations, check)];
+  rows.push(measure('domain', name('controls: check, count and apply'), operations, both));
   if (refused > 0) throw new Error('a limit of the benchmark was reached');
   return rows;
 }
@@ -133,39 +132,11 @@ function benchClock(operations: number): BenchRow {
   const clock = new WindowClock(new IntlZoneCalendar());
   const month = new CurrentBucket(clock, clock.zone(ZONE), fixedShape(WindowUnit.month, 1));
   let sum = 0;
-  const row = measure('controls: instance of a month in a time zone', operations, (i) => {
+  const row = measure('domain', 'controls: instance of a month in a time zone', operations, (i) => {
     sum += month.at(NOW + (i & 0xffff));
   });
   if (sum === 0) throw new Error('nothing was asked');
   return row;
-}
-
-/** CPU time per operation: median of ten blocks after one to warm up; bytes of heap over the counted blocks. */
-function measure(name: string, operations: number, run: (i: number) => void): BenchRow {
-  const blocks = 11;
-  const size = Math.floor(operations / blocks);
-  const times: number[] = [];
-  let done = 0;
-  let heap = 0;
-  for (let block = 0; block < blocks; block++) {
-    if (block === 1) {
-      globalThis.gc?.();
-      heap = process.memoryUsage().heapUsed;
-    }
-    const started = process.cpuUsage();
-    for (let i = 0; i < size; i++) run(done++);
-    const { user, system } = process.cpuUsage(started);
-    times.push(((user + system) * 1000) / size);
-  }
-  const bytesPerOp = Math.max(0, process.memoryUsage().heapUsed - heap) / (size * (blocks - 1));
-  const nsPerOp = times.slice(1).sort((a, b) => a - b)[(blocks - 1) >> 1]!;
-  return {
-    room: 'domain',
-    name,
-    opsPerSec: Math.round(1e9 / nsPerOp),
-    nsPerOp: Math.round(nsPerOp * 10) / 10,
-    ...(globalThis.gc === undefined ? {} : { bytesPerOp: Math.round(bytesPerOp * 10) / 10 }),
-  };
 }
 
 /** Memory of a window as a row whose bytes are the result; the time is that of an approval's check and application. */

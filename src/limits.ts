@@ -655,9 +655,13 @@ export const CLEARING_FINDINGS_MAX = 1000;
 export const CLEARING_POSITIONS_MAX = 2000;
 
 /** Records of one batch of a clearing file, for one shard: 128 x 40 us are 5 ms of a shard's turn. While authorizations come,
- * fewer go in one command, and the thread rests as long as the command took: 32 x 40 us leave a p99 of 10 ms. */
+ * fewer go in one command, little more than what a turn then takes of it, and the thread rests as long as the command took. */
 export const CLEARING_BATCH_RECORDS = 128;
 export const CLEARING_BUSY_RECORDS = 32;
+
+/** Time that clearing commands take of a thread's turn while anyone waits for its end, in us: some 15 records, then the command is
+ * answered with what was done. Every message of the turn, and those that come meanwhile, wait so much longer. */
+export const CLEARING_TURN_US = 500;
 
 /** Commands of a clearing file under way per shard thread: one being decided, one waiting. One per shard at most, so that its
  * records keep their order when one has to be sent again. */

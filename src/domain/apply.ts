@@ -250,9 +250,7 @@ function postEntryLegs(
   entry: readonly EntryLeg[],
   fresh: boolean,
 ): void {
-  const sums = new Map<number, number>();
   for (const { glAccount, currency, sub, amount } of entry) {
-    sums.set(currency, addMoney(sums.get(currency) ?? 0, amount));
     const which = component(glAccount);
     if (which >= 0) {
       const isOwn = accountSlot >= 0 && currency === state.accounts.currency(accountSlot);
@@ -264,12 +262,18 @@ function postEntryLegs(
     }
     state.ledger.postLeg(state.ledger.row(currency, glAccount, sub), amount, sequence);
   }
-  for (const [currency, sum] of sums) {
-    assert(sum === 0, `ledger entry at sequence ${sequence} is out of balance by ${sum} in currency ${currency}`);
-  }
   for (const { glAccount, currency, sub } of entry) {
+    const sum = sumIn(currency, entry);
+    assert(sum === 0, `ledger entry at sequence ${sequence} is out of balance by ${sum} in currency ${currency}`);
     state.ledger.advance(state.ledger.row(currency, glAccount, sub), sequence);
   }
+}
+
+/** Sum of the legs in a currency, minor units. Entries have a handful of legs, those of a record with many fees a few dozen. */
+function sumIn(currency: number, entry: readonly EntryLeg[]): number {
+  let sum = 0;
+  for (const leg of entry) if (leg.currency === currency) sum = addMoney(sum, leg.amount);
+  return sum;
 }
 
 /**

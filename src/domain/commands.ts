@@ -290,7 +290,8 @@ export interface CompareTotals extends TotalsKey {
 
 /**
  * Records of a clearing file about cards of one shard (of unknown cards: where messages of that number go), in their order, at
- * most CLEARING_COMMAND_RECORDS_MAX. Sent again it posts nothing twice, so what was cut off is simply sent again.
+ * most CLEARING_COMMAND_RECORDS_MAX. The answer may be about the first of them only, at least one: the shard leaves the rest
+ * when its turn has no more time. Sent again it posts nothing twice, so what was cut off is simply sent again.
  */
 export interface Clear {
   op: 'clear';

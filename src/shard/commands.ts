@@ -10,24 +10,40 @@ import type { Commit } from '../domain/commit.js';
 import { decideAccrual } from '../domain/decide-accrual.js';
 import { decideCommand } from '../domain/decide-command.js';
 import { applyProgram } from '../domain/program/apply-program.js';
-import { CLEARING_COMMAND_RECORDS_MAX } from '../limits.js';
+import { CLEARING_COMMAND_RECORDS_MAX, CLEARING_TURN_US } from '../limits.js';
 import type { RingConsumer } from '../ring/ring.js';
 import { compareTotals } from './compare.js';
 import { claimKey, earlierOutcome, keepAnswer, keepOutcome } from './idempotency.js';
 import type { LogicalShard } from './logical-shard.js';
+import type { ThreadContext } from './thread-context.js';
+
+/** True while someone waits for the end of the turn. */
+type IsAwaited = () => boolean;
 
 /** Runs the command of the current ring entry and queues its result. */
-export function handleCommand(shard: LogicalShard, client: number, entry: RingConsumer, nowMs: number): void {
+export function handleCommand(
+  shard: LogicalShard,
+  client: number,
+  entry: RingConsumer,
+  context: ThreadContext,
+  isAwaited: IsAwaited,
+): void {
   const payload = entry.bytes.slice(entry.payloadAt, entry.payloadAt + entry.payloadLength);
   const command = unpack(payload) as Command;
-  shard.queueResult(client, entry.token, pack(runCommand(shard, command, nowMs)));
+  shard.queueResult(client, entry.token, pack(runCommand(shard, command, context, isAwaited)));
 }
 
-function runCommand(shard: LogicalShard, command: Command, nowMs: number): CommandResult {
+function runCommand(
+  shard: LogicalShard,
+  command: Command,
+  context: ThreadContext,
+  isAwaited: IsAwaited,
+): CommandResult {
+  const { nowMs } = context;
   if (command.op === 'claim_key') return claimKey(shard, command, nowMs);
   if (command.op === 'keep_answer') return keepAnswer(shard, command, nowMs);
   if (command.op === 'compare_totals') return compareTotals(shard, command, nowMs);
-  if (command.op === 'clear') return clear(shard, command);
+  if (command.op === 'clear') return clear(shard, command, context, isAwaited);
   if (command.op === 'expire_hold') return expireHold(shard, command.sequence);
   const record: Commit = (event) => shard.record(event);
   if (command.op === 'accrue') return decideAccrual(shard.decisions, command, nowMs, record);
@@ -51,18 +67,30 @@ function expireHold(shard: LogicalShard, authorization: number): CommandResult {
   return { ok: true, sequence: shard.expire(slot) };
 }
 
-/** Posts records of a clearing file. A look-up that fails half-way leaves what was posted before it, which is found again. */
-function clear(shard: LogicalShard, { file, records }: Clear): CommandResult {
+/**
+ * Posts records of a clearing file: at least one, and as many as the turn has time for. A look-up that fails half-way leaves what
+ * was posted before it, which is found again.
+ */
+function clear(
+  shard: LogicalShard,
+  { file, records }: Clear,
+  context: ThreadContext,
+  isAwaited: IsAwaited,
+): CommandResult {
   if (records.length > CLEARING_COMMAND_RECORDS_MAX) {
     const detail = `a clearing command has at most ${CLEARING_COMMAND_RECORDS_MAX} records, not ${records.length}`;
     return { ok: false, code: 'capacity_exceeded', detail };
   }
   // An index that is not whole may hide what was posted before.
   if (shard.index.refusing) return { ok: false, code: 'shard_unavailable' };
+  const { monotonicUs } = context.ports;
+  const startUs = monotonicUs() - context.clearingUs;
   const cleared: ClearingAnswer[] = [];
   for (const entry of records) {
     const decided = shard.clearing(file, entry);
     cleared.push('outcome' in decided ? decided : answerOf('posted', decided));
+    context.clearingUs = monotonicUs() - startUs;
+    if (context.clearingUs >= CLEARING_TURN_US && isAwaited()) break;
   }
   return { ok: true, sequence: shard.journal.sequence, cleared };
 }

@@ -151,6 +151,7 @@ export class ShardHost {
     const { context, control, lane } = this.#o;
     context.nowUs = context.ports.monotonicUs();
     context.inTurn = 0;
+    context.clearingUs = 0;
     context.nowMs = this.#o.clock.now(this.#o.wallMs(), context.nowUs);
     context.windowLagMs = this.#o.clock.windowLagMs;
     this.#clockWatch.look();
@@ -314,7 +315,7 @@ export class ShardHost {
         return;
       case RequestKind.command:
         if (shard.refusesAgain(client, entry)) return;
-        handleCommand(shard, client, entry, this.#o.context.nowMs);
+        handleCommand(shard, client, entry, this.#o.context, () => this.#isAwaited(client));
         return;
       case RequestKind.read:
         if (shard.refusesAgain(client, entry)) return;
@@ -323,6 +324,15 @@ export class ShardHost {
       default:
         throw new HoldfastError('internal', `ring entry of unknown kind ${entry.kind}`);
     }
+  }
+
+  /** True while messages of this turn wait for its end, or requests of other clients than this one for the next. */
+  #isAwaited(client: number): boolean {
+    if (this.#o.context.inTurn > 0) return true;
+    for (let i = 0; i < this.#o.clients.length; i++) {
+      if (i !== client && this.#o.clients[i]!.requests.pendingBytes > 0) return true;
+    }
+    return false;
   }
 
   /** Takes the shard out of service. `hash`: of the message that stopped it, zeros for none. */

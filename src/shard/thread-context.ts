@@ -67,6 +67,8 @@ export class ThreadContext {
   messages = 0;
   /** Messages of this turn so far. */
   inTurn = 0;
+  /** Time that clearing commands have taken of this turn, us. */
+  clearingUs = 0;
 
   constructor(ports: ThreadPorts) {
     this.ports = ports;

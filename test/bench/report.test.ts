@@ -29,5 +29,14 @@ describe('benchmark report', () => {
   it('renders rows with a readable unit', () => {
     const rows = renderRows([{ room: 'ring', name: 'push', nsPerOp: 1234, opsPerSec: 810_372, bytesPerOp: 0 }]);
     expect(rows).toContain('| ring | push | 1.2 us | 810,372 | 0.0 |');
+    expect(rows).not.toContain('plain');
+  });
+
+  it('lists the ratios of one run', () => {
+    const row = { room: 'shard', nsPerOp: 9000, opsPerSec: 111_111 };
+    const full = { ...row, name: 'full pipeline (10 windows, 25 rules)', timesPlain: 1.4649 };
+    expect(renderRows([{ ...row, name: 'whole turn' }, full])).toMatch(
+      /\n\n\| CPU as a multiple .*\n.*\n\| full pipeline \(10 windows, 25 rules\) \/ plain \| 1\.46 \|$/,
+    );
   });
 });

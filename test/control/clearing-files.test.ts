@@ -292,6 +292,21 @@ describe('the shards', () => {
     await posted(h, fileOf(records(CLEARING_BATCH_RECORDS)));
     expect(Math.max(...sizes)).toBe(size);
   });
+
+  it('are sent again without what a shard has answered when it answers a part', async () => {
+    const h = await harness({ shards: 1 });
+    const seen: number[][] = [];
+    const ask = h.engine.command.bind(h.engine);
+    vi.spyOn(h.engine, 'command').mockImplementation((shard, command) => {
+      if (command.op !== 'clear') return ask(shard, command);
+      seen.push(command.records.map(({ input }) => input.record));
+      return ask(shard, { ...command, records: command.records.slice(0, 30) });
+    });
+    const { posted: count, matched_by: matchedBy } = await posted(h, fileOf(records(CLEARING_BATCH_RECORDS)));
+    expect([count, matchedBy]).toMatchObject([CLEARING_BATCH_RECORDS, { none: CLEARING_BATCH_RECORDS }]);
+    expect(seen.map((one) => one.length)).toEqual([128, 98, 68, 38, 8]);
+    expect(seen.map((one) => one[0])).toEqual([2, 32, 62, 92, 122]);
+  });
 });
 
 describe('an upload', () => {

@@ -5,7 +5,8 @@ import type { ClearingAnswer, ClearingEntry, ClearingInput } from '../../src/dom
 import { EventKind } from '../../src/domain/codes.js';
 import type { CommandResult } from '../../src/domain/commands.js';
 import { JournalReader } from '../../src/journal/reader.js';
-import { CLEARING_COMMAND_RECORDS_MAX } from '../../src/limits.js';
+import { CLEARING_COMMAND_RECORDS_MAX, CLEARING_TURN_US } from '../../src/limits.js';
+import { RequestKind } from '../../src/ring/kinds.js';
 import { clearingInput } from '../table/clearing-lines.js';
 import { Harness, purchase } from './harness.js';
 
@@ -97,6 +98,46 @@ describe('the command of a batch', () => {
       'posted',
       { outcome: 'invalid', sequence: 0, rung: 0, flags: 0, field: 'amount' },
     ]);
+  });
+
+  describe('takes a part of the turn', () => {
+    const many = Array.from({ length: 40 }, (_, i) => entry({ record: i + 1, amount: 1, arn: `A${i}` }));
+    const clear = { op: 'clear', file: 'F1', records: many } as const;
+    const sentFor = (h: Harness): number => {
+      const { length } = outcomes(h.command(0, clear));
+      return length;
+    };
+    const timed = (): Harness => {
+      const h = played();
+      // A look at the clock follows each record.
+      h.stepUs = CLEARING_TURN_US / 10;
+      return h;
+    };
+
+    it('all that it needs while nobody waits', () => {
+      expect(sentFor(timed())).toBe(many.length);
+    });
+
+    it('a bounded time while a message waits for its end, and all commands of the turn together', () => {
+      const h = timed();
+      const card = { shard: 0, slot: 0 };
+      const message = h.send(card, purchase(9, 1));
+      const tokens = [h.sendCommand(0, clear), h.sendCommand(0, { ...clear, file: 'F2' })];
+      h.turn();
+      expect(h.answers.get(message)?.fields[39]).toBe('00');
+      expect(tokens.map((token) => outcomes(h.results.get(token) as CommandResult).length)).toEqual([10, 1]);
+    });
+
+    it('a bounded time while another client has a request, and goes on where it stopped', () => {
+      const h = timed();
+      h.others.push(RequestKind.notDelivered, 0, 0, 1, 0, h.us, 0, new Uint8Array(0));
+      const token = h.sendCommand(0, clear);
+      h.turn();
+      const first = outcomes(h.results.get(token) as CommandResult);
+      const rest = outcomes(h.command(0, { ...clear, records: many.slice(first.length) }));
+      expect([first.length, rest.length]).toEqual([10, 30]);
+      expect(new Set([...first, ...rest])).toEqual(new Set(['posted']));
+    });
   });
 
   it('with too many records is refused whole', () => {

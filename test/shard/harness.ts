@@ -25,7 +25,7 @@ import { type FaultOptions, Faults, noFaults } from '../../src/shard/faults.js';
 import type { LogicalShard } from '../../src/shard/logical-shard.js';
 import { type CheckpointSource, ShardRecovery } from '../../src/shard/recovery.js';
 import { ShardClock } from '../../src/shard/shard-clock.js';
-import { ShardHost } from '../../src/shard/shard-host.js';
+import { type HostClient, ShardHost } from '../../src/shard/shard-host.js';
 import { ThreadContext } from '../../src/shard/thread-context.js';
 import { createShardInstruments, ShardInstruments } from '../../src/shard-instruments.js';
 import { MemoryStore } from '../../src/store/memory-store.js';
@@ -71,6 +71,8 @@ export class Harness {
   /** Business day in the header of wire entries, days since 1970; 0 for none. */
   linkDay = 0;
   us = 1_000_000;
+  /** Requests of a second client, which nobody collects the replies of. */
+  readonly others: RingProducer;
   /** How much later each look at the monotonic clock finds it, us. */
   stepUs = 0;
   readonly #shards: LogicalShard[];
@@ -122,12 +124,15 @@ export class Harness {
     const replies = createRing(1 << 20);
     this.#requests = new RingProducer(requests);
     this.#replies = new RingConsumer(replies);
+    const others = createRing(1 << 16);
+    this.others = new RingProducer(others);
+    const client = (ring: SharedArrayBuffer, replyRing: SharedArrayBuffer): HostClient => ({
+      ...{ requests: new RingConsumer(ring), replies: new RingProducer(replyRing), waker: new Waker(createWake()) },
+    });
     for (let shard = 0; shard < this.shards; shard++) this.control.setShardState(shard, ShardState.up);
     this.host = new ShardHost({
       context: this.context,
-      clients: [
-        { requests: new RingConsumer(requests), replies: new RingProducer(replies), waker: new Waker(createWake()) },
-      ],
+      clients: [client(requests, replies), client(others, createRing(1 << 16))],
       shards,
       lane: this.lane,
       reader,

@@ -2,7 +2,8 @@
  * Sends the batches of a clearing file to the shards: in order within a shard, one command under way per shard and a few per
  * thread, again and again until it is answered. What was posted before is answered as such, so nothing is posted twice.
  *
- * It gives way: while authorizations come, commands are small, and a thread rests as long as its last command took.
+ * It gives way: while authorizations come, commands are small, the shard does of each what its turn has time for and the rest is
+ * sent again, and a thread rests as long as its last command took.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ClearingFlag, ClearingSort, IN_SUSPENSE, MatchRung } from '../../domain/clearing/codes.js';
@@ -136,8 +137,9 @@ export class ClearingPoster {
         const isBusy = this.#sawTraffic(thread);
         const part = records.slice(at, isBusy ? at + CLEARING_BUSY_RECORDS : records.length);
         const startMs = performance.now();
-        this.#count(part, await this.#clear(shard, part));
-        at += part.length;
+        const answers = await this.#clear(shard, part);
+        this.#count(part, answers);
+        at += answers.length;
         if (isBusy) await this.#rest(Math.min(performance.now() - startMs, CLEARING_REST_MS_MAX));
       }
       this.#tell('done');
@@ -166,7 +168,7 @@ export class ClearingPoster {
     return changed;
   }
 
-  /** Sent again, a record that was posted is told as such. */
+  /** Answers are of the first records, at least one. Sent again, a record that was posted is told as such. */
   async #clear(shard: number, records: ClearingEntry[]): Promise<readonly ClearingAnswer[]> {
     const result = await this.#command(shard, { op: 'clear', file: this.#file, records }, []);
     if (!('cleared' in result)) throw new TypeError('the shard answered no clearing');
