@@ -50,12 +50,25 @@ export function isPastExpiry(expiry: number, timeMs: number): boolean {
   return monthNumber(timeMs) > year * 12 + (expiry % 100) - 1;
 }
 
-/** True when DE7 (MMDDhhmmss as an integer, UTC) is a time of some year: 29 February is, month 13 and hour 24 are not. */
+/** True when an expiry (DE14, YYMM as an integer) names a month. */
+export function isExpiry(expiry: number): boolean {
+  return expiry % 100 >= 1 && expiry % 100 <= 12;
+}
+
+/** True when MMDD as an integer is a date of some year: 29 February is, 31 April is not. */
+export function isDateOfSomeYear(date: number): boolean {
+  const month = Math.floor(date / 100);
+  return month >= 1 && month <= 12 && date % 100 >= 1 && date % 100 <= MONTH_DAYS[month - 1]!;
+}
+
+/** True when hhmmss as an integer is a time of the day: hour 24 and second 60 are not. */
+export function isTimeOfDay(time: number): boolean {
+  return time >= 0 && time < 240_000 && time % 10_000 < 6000 && time % 100 < 60;
+}
+
+/** True when DE7 (MMDDhhmmss as an integer, UTC) is a time of some year. */
 export function isTransmission(transmission: number): boolean {
-  const month = Math.floor(transmission / 100_000_000);
-  const day = Math.floor(transmission / 1_000_000) % 100;
-  if (transmission < 0 || month < 1 || month > 12 || day < 1 || day > MONTH_DAYS[month - 1]!) return false;
-  return transmission % 1_000_000 < 240_000 && transmission % 10_000 < 6000 && transmission % 100 < 60;
+  return isDateOfSomeYear(Math.floor(transmission / 1_000_000)) && isTimeOfDay(transmission % 1_000_000);
 }
 
 /**

@@ -13,7 +13,7 @@
  * What was answered 30 or 12 is recorded, but is no decision that a later message could repeat.
  */
 
-import { isTransmission } from './calendar.js';
+import { isDateOfSomeYear, isExpiry, isTimeOfDay, isTransmission } from './calendar.js';
 import { ElementKind, Reason, Response, Step, Verdict } from './codes.js';
 import { currencyExponent } from './currencies.js';
 import { decideAdvice } from './decide-advice.js';
@@ -23,13 +23,13 @@ import { decideReversal, isRequest } from './decide-reversal.js';
 import { type DecisionContext, policyOf } from './decision-context.js';
 import type { MessageEvent } from './events.js';
 import { findRepeated, isApproval, Undone, undoneBy } from './lookups.js';
-import { classOf, isAdvice, isServed, type MessageInput } from './message.js';
+import { ABSENT, classOf, isAdvice, isServed, type MessageInput } from './message.js';
 import { isAmount } from './money.js';
 import { INCREMENT } from './originals.js';
 import { decline } from './outcome.js';
 import type { ShardState } from './shard-state.js';
 import { copyInput } from './texts.js';
-import { Sort, sortOf, transactionType } from './transaction.js';
+import { isWithCashBack, Sort, sortOf, transactionType } from './transaction.js';
 
 /**
  * What to do with the message. `DECIDED` (0): `out` is a new event: append it, apply it, answer from it. Positive: the
@@ -229,7 +229,11 @@ function missingField(out: MessageEvent): number {
 
 /** Number of the first field whose content cannot be what it says, 0 when all is well. */
 function malformedField(input: MessageInput): number {
-  if (!isTransmission(input.transmission)) return 7;
+  const { transmission, localTime, localDate, expiry } = input;
+  if (!isTransmission(transmission)) return 7;
+  if (localTime !== ABSENT && !isTimeOfDay(localTime)) return 12;
+  if (localDate !== ABSENT && !isDateOfSomeYear(localDate)) return 13;
+  if (expiry !== ABSENT && !isExpiry(expiry)) return 14;
   if (input.currency >= 0 && currencyExponent(input.currency) < 0) return 49;
   return input.billingCurrency >= 0 && currencyExponent(input.billingCurrency) < 0 ? 51 : 0;
 }
@@ -241,6 +245,8 @@ function badAmountField(out: MessageEvent): number {
   if (namesMoney(out)) {
     if (!isAmount(input.amount, 1)) return 4;
     if (input.currency < 0) return 49;
+    // What of it is cash must be told: it has limits and a fee of its own. An increment adds to what was told.
+    if (out.element === ElementKind.authorization && isWithCashBack(input) && input.cashBack < 0) return 54;
     return input.cashBack > input.amount ? 54 : 0;
   }
   if (input.amount > 0 && !isAmount(input.amount, 0)) return 4;
@@ -265,6 +271,8 @@ function isAbsent(input: MessageInput, field: number): boolean {
       return input.currency < 0;
     case 51:
       return input.billingCurrency < 0;
+    case 54:
+      return input.cashBack < 0;
     case 91:
       return input.fileAction === 0;
     default:

@@ -73,6 +73,11 @@ export function cashPart(input: MessageInput, accountCurrency: number): number {
   return Math.min(billed, mulDivHalfUp(input.cashBack, input.billingAmount, input.amount));
 }
 
+/** True for a purchase with cash back (DE3 09). */
+export function isWithCashBack(input: MessageInput): boolean {
+  return transactionType(input) === TransactionType.purchaseWithCashBack;
+}
+
 /** Purchases may be approved in part, but never their cash back: it must be told what of the amount that is. */
 export function mayBePartial(input: MessageInput): boolean {
   if (input.partialSupported !== 1) return false;

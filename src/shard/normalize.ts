@@ -10,7 +10,7 @@
  * The texts are kept for years: card numbers in them are masked here (docs/decisions/0014-card-numbers-in-texts.md). Matches
  * compare what is stored, so a repeat is masked like its original; a reply echoes the request and not these texts.
  */
-import { dateDay } from '../domain/calendar.js';
+import { dateDay, isExpiry } from '../domain/calendar.js';
 import {
   ABSENT,
   Carried,
@@ -115,11 +115,11 @@ function read(decoder: Decoder, decoded: boolean, dialect: number, link: number,
   if (decoder.has(45)) input.carried |= Carried.track1;
   if (decoder.has(52)) input.carried |= Carried.pin;
   if (decoder.has(55)) input.carried |= Carried.chip;
-  if (input.expiry === ABSENT && decoder.has(35)) input.expiry = expiryOfTrack2(decoder);
   if (!decoded) {
     input.badField = decoder.errorField > 0 ? decoder.errorField : 1;
     return;
   }
+  if (input.expiry === ABSENT && decoder.has(35)) readExpiryOfTrack2(decoder, input);
   if (decoder.has(48)) readPrivateData(decoder, input);
   if (decoder.has(54) && classOf(input.mti) <= FINANCIAL) readCashBack(decoder, input);
   if (decoder.has(90)) readOriginal(decoder, input);
@@ -179,14 +179,18 @@ function isAmountGroup(decoder: Decoder, at: number, size: number): boolean {
   return (sign === LETTER_C || sign === LETTER_D) && decoder.digitsAt(54, at + 8, 12) >= 0;
 }
 
-/** The expiry behind the track's separator, YYMM, or ABSENT. */
-function expiryOfTrack2(decoder: Decoder): number {
+/** The expiry behind the track's separator, YYMM. One that names no month makes the track malformed. */
+function readExpiryOfTrack2(decoder: Decoder, input: MessageInput): void {
   const size = decoder.size(35);
   for (let i = 12; i < size - 4; i++) {
     const code = decoder.byteAt(35, i);
-    if (code === 0x3d || code === 0x44) return decoder.digitsAt(35, i + 1, 4);
+    if (code !== 0x3d && code !== 0x44) continue;
+    input.expiry = decoder.digitsAt(35, i + 1, 4);
+    if (input.expiry === ABSENT || isExpiry(input.expiry)) return;
+    input.expiry = ABSENT;
+    input.badField = 35;
+    return;
   }
-  return ABSENT;
 }
 
 /** Where the next text goes: behind the last one. */
@@ -199,8 +203,8 @@ function textEnd(input: MessageInput): number {
 }
 
 /**
- * DE48 is tag(2) length(2) value; a DE48 of another layout is private to somebody else and ignored. Of a repeated tag the
- * last one counts, so that what a message puts into the buffers does not grow with their number.
+ * DE48 is tag(2) length(2) value; one that is not is malformed. Of a repeated tag the last one counts, so that what a message puts
+ * into the buffers does not grow with their number.
  */
 function readPrivateData(decoder: Decoder, input: MessageInput): void {
   tags.reset(decoder.bytes, decoder.start(48), decoder.length(48));
@@ -242,6 +246,7 @@ function readPrivateData(decoder: Decoder, input: MessageInput): void {
         break;
     }
   }
+  if (tags.broken) input.badField = 48;
   putTagText(input, Text.originalNetworkId, networkIdAt, networkIdLength);
   putTagText(input, Text.holdReference, referenceAt, referenceLength);
 }

@@ -49,6 +49,29 @@ describe('a currency code of letters or spaces', () => {
   });
 });
 
+describe('a field whose content is not of its layout', () => {
+  const own = panOfNumber('999999', 1);
+  it.each<[number, Fields]>([
+    [48, { 48: '0' }],
+    [48, { 48: 'PRIVATE TO SOMEBODY' }],
+    [48, { 48: `${privateData([[20, 'F']])}6105` }],
+    [48, { 0: '0120', 48: '2002F' }],
+    [35, { 35: `${own}=29131010000000000` }],
+    [35, { 35: `${own}=29001010000000000` }],
+    [14, { 14: '2913', 35: `${own}=29121010000000000` }],
+    [12, { 12: '246000' }],
+    [13, { 0: '0400', 13: '0230' }],
+  ])('is answered 30 and DE%i is named', (field, over) => {
+    const h = new Harness({ shards: 1 });
+    const card = h.open(0, 1);
+    const message = purchase(1, 100, over);
+    if (over[35] !== undefined && over[14] === undefined) delete message[14];
+    expect(h.ask(card, message)[39]).toBe('30');
+    expect([h.context.event.input.badField, h.context.event.input.badFieldMissing]).toEqual([field, 0]);
+    expect(h.balances(0, card.account).held).toBe(0);
+  });
+});
+
 describe('cash back in DE54', () => {
   const group = (amount: number, currency = '986', type = '40'): string =>
     `00${type}${currency}D${String(amount).padStart(12, '0')}`;

@@ -138,6 +138,51 @@ describe('declines', () => {
   );
 
   scenario(
+    'a time, a date or an expiry that cannot be is answered 30, also in a reversal',
+    `
+    account A limit=1000
+    card a expiry=2912
+    0100 a purchase 100 de12=240000         | 30 | 0 |   0 | 1000   # hour 24
+    0100 a purchase 100 de12=6000           | 30 | 0 |   0 | 1000   # minute 60
+    0100 a purchase 100 de12=60             | 30 | 0 |   0 | 1000   # second 60
+    0100 a purchase 100 de13=0              | 30 | 0 |   0 | 1000
+    0100 a purchase 100 de13=1301           | 30 | 0 |   0 | 1000   # month 13
+    0100 a purchase 100 de13=431            | 30 | 0 |   0 | 1000   # 31 April
+    0100 a purchase 100 exp=2913            | 30 | 0 |   0 | 1000   # month 13, and no other expiry than the card's
+    0100 a purchase 100 exp=2900            | 30 | 0 |   0 | 1000
+    0200 a purchase 100 exp=2900            | 30 | 0 |   0 | 1000
+    0100 ? purchase 100 exp=2900            | 30                    # before it is asked whose card it is
+    0120 a purchase 100 de12=240000         | 30 | 0 |   0 | 1000
+    0100 a purchase 100 de12=235959 de13=229 exp=2912 | 00 | 0 | 100 | 900
+    0400 a stan=14 rrn=14 de13=1301         | 30 | 0 | 100 |  900
+    0400 a stan=14 rrn=14                   | 00 | 0 |   0 | 1000
+    0600 a purchase 100 exp=2900            | 12 | 0 |   0 | 1000
+  `,
+    (run) => {
+      const fields = [3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 15].map((line) => run.outcomes.get(line)!.event.input);
+      expect(fields.map(({ badField }) => badField)).toEqual([12, 12, 12, 13, 13, 13, 14, 14, 14, 14, 12, 13]);
+      expect(new Set(fields.map(({ badFieldMissing }) => badFieldMissing))).toEqual(new Set([0]));
+    },
+  );
+
+  scenario(
+    'cash back that is not told is answered 30: 09 needs DE54',
+    `
+    account A limit=1000
+    card a
+    0100 a cashback 100                     | 30 | 0 |   0 | 1000
+    0200 a cashback 100                     | 30 | 0 |   0 | 1000
+    0100 a cashback 100 back=0 stan=9       | 00 | 0 | 100 |  900   # told: none
+    0100 a cashback 20 fn=I rrn=9 stan=10   | 00 | 0 | 120 |  880   # adds to what was told
+    0120 a cashback 100 why=S               | 00 | 0 | 220 |  780   # what the network decided is recorded
+  `,
+    (run) => {
+      const { input, reason } = run.outcomes.get(3)!.event;
+      expect([input.badField, input.badFieldMissing, reason]).toEqual([54, 1, Reason.missingField]);
+    },
+  );
+
+  scenario(
     'a DE7 that is no time is answered 30, also in a reversal',
     `
     account A limit=1000

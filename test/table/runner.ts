@@ -362,6 +362,8 @@ export class Scenario {
     input.businessDay = date === undefined ? Math.floor(this.nowMs / units.d!) : dayOf(date);
     input.stan = number('stan', line);
     input.transmission = number('de7', transmissionOf(this.nowMs));
+    input.localTime = number('de12', ABSENT);
+    input.localDate = number('de13', ABSENT);
     input.expiry = number('exp', ABSENT);
     input.mcc = number('mcc', ABSENT);
     input.country = number('country', ABSENT);

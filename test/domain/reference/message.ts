@@ -90,6 +90,7 @@ export function isMalformed(m: Message, what: What, accountCurrency: number | un
   if (['1', '2'].includes(classOf(m.mti)) && m.pc === undefined) return true;
   const toldMoney = what === 'advice' && m.amount !== 0 && ![30, 31, 38].includes(typeOf(m));
   if (!['debit', 'credit', 'increment', 'replacement'].includes(what) && !toldMoney) return false;
+  if (what === 'debit' && typeOf(m) === 9 && m.back === undefined) return true;
   if (m.amount === undefined || m.currency === undefined || (m.back ?? 0) > m.amount) return true;
   if (accountCurrency === undefined || m.currency === accountCurrency) return false;
   return !(m.bill && m.billCurrency === accountCurrency);
