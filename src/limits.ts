@@ -654,6 +654,19 @@ export const CLEARING_FINDINGS_MAX = 1000;
  * transaction, currency and settlement, which are dozens. */
 export const CLEARING_POSITIONS_MAX = 2000;
 
+/** Records of an account that are looked at to tell what was paid of its statement: 10 000 x 5 us are 50 ms of a shard, once a month. */
+export const CYCLE_RECORDS_MAX = 10_000;
+/** Records that a slice of the daily accrual looks at before it ends: 1 000 x 5 us are 5 ms of a shard's turn. */
+export const ACCRUAL_READS_MAX = 1000;
+
+/** Records of one outgoing file: 10 000 x 500 bytes are 5 MB in memory while it is made. What is more is left to the next one. */
+export const OUTGOING_RECORDS_MAX = 10_000;
+/** Chargebacks of one day in one shard, in one answer of 9 bytes each: 36 KB. More of them are refused, not left out. */
+export const OUTGOING_DAY_MAX = 4096;
+
+/** Records in suspense of one day in one shard, in one answer of 9 bytes each: 18 KB. */
+export const SUSPENSE_DAY_MAX = 2048;
+
 /** Records of one batch of a clearing file, for one shard: 128 x 40 us are 5 ms of a shard's turn. While authorizations come,
  * fewer go in one command, little more than what a turn then takes of it, and the thread rests as long as the command took. */
 export const CLEARING_BATCH_RECORDS = 128;

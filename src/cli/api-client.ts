@@ -61,6 +61,10 @@ export class ApiClient {
     return (await this.#answer(path)).json() as Promise<Json>;
   }
 
+  async getBytes(path: string): Promise<Uint8Array> {
+    return new Uint8Array(await (await this.#answer(path)).arrayBuffer());
+  }
+
   async getText(path: string): Promise<string> {
     return (await this.#answer(path)).text();
   }

@@ -5,6 +5,7 @@
 import { Command, CommanderError } from 'commander';
 import { ExitStatus } from '../errors.js';
 import { addAccrue } from './accrue.js';
+import { addChargebacks } from './chargebacks.js';
 import { addClear } from './clear.js';
 import { addClock } from './clock.js';
 import type { Run } from './command.js';
@@ -36,6 +37,7 @@ const commands = [
   addClear,
   addRecon,
   addNetworkDay,
+  addChargebacks,
   addVerify,
   addInspect,
   addExplain,

@@ -91,6 +91,11 @@ export class BooksOfRecords {
       this.#turn(rowName(currency, leg.glAccount, 'sub' in leg ? leg.sub : 0), amount);
       const which = component(leg.glAccount);
       if (which < 0) continue;
+      if (slot < 0 || currency !== own) {
+        throw violated(
+          `the record at ${sequence} posts to ${leg.glAccount} in currency ${currency}, not of its account`,
+        );
+      }
       const parts = this.#accounts[slot] ?? COMPONENTS.map(() => 0n);
       this.#accounts[slot] = parts;
       parts[which] = parts[which]! + amount;
@@ -127,7 +132,12 @@ function effectOf(event: PlainEvent): Effect | undefined {
     case EventKind.entryPosted:
       return { accountSlot: event.accountSlot, holdDelta: 0, legs: event.legs, isNamed: event.reference !== '' };
     case EventKind.clearingPosted:
-      return { accountSlot: event.accountSlot, holdDelta: event.holdDelta, legs: event.legs, isNamed: false };
+      return {
+        accountSlot: event.accountSlot,
+        holdDelta: event.holdDelta,
+        legs: event.legs,
+        isNamed: event.disputeSequence > 0,
+      };
     case EventKind.notDelivered: {
       const { accountSlot, holdDelta, postings } = event;
       return { accountSlot, holdDelta, legs: postings, isNamed: false };

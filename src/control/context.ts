@@ -4,6 +4,7 @@ import type { PublicIds } from '../vault/public-ids.js';
 import type { Backtests } from './backtests.js';
 import type { ClearingFiles } from './clearing/files.js';
 import type { IdempotencyKeys } from './idempotency.js';
+import type { OutgoingFiles } from './outgoing/files.js';
 import type { Parties } from './parties.js';
 import type {
   ClockPort,
@@ -45,6 +46,7 @@ export interface ControlContext {
   readonly backtests: Backtests;
   readonly clearing: ClearingFiles;
   readonly recon: ReconRuns;
+  readonly outgoing: OutgoingFiles;
   readonly tokens: Tokens;
   readonly wrongTokens: WrongTokens;
   readonly idempotency: IdempotencyKeys;

@@ -36,6 +36,7 @@ import { clockPort, healthPort, metricsSources, trafficPort } from './engine-vie
 import { EventFeed } from './events/event-feed.js';
 import { IdempotencyKeys } from './idempotency.js';
 import { type IngressSnapshot, Metrics } from './metrics.js';
+import { OutgoingFiles } from './outgoing/files.js';
 import { Parties } from './parties.js';
 import type { JournalPort, SearchKeysPort } from './ports.js';
 import { profiles } from './profiles.js';
@@ -196,6 +197,12 @@ async function start(data: ControlThreadData, main: Main): Promise<() => Promise
     log,
     onFatal,
   });
+  const outgoing = new OutgoingFiles(
+    new SpoolFolder(
+      paths.outgoing,
+      keys.panKeys.map(({ id, bytes }) => ({ id, bytes })),
+    ),
+  );
   const recon = new ReconRuns((err) => log.warn({ err }, 'a reconciliation failed'));
   const build = { version: data.version, node: process.version };
   const board = new SegmentBoard(data.board);
@@ -233,6 +240,7 @@ async function start(data: ControlThreadData, main: Main): Promise<() => Promise
     backtests,
     clearing,
     recon,
+    outgoing,
     tokens,
     wrongTokens,
     idempotency: new IdempotencyKeys(keys.tokenKey.bytes),
@@ -290,6 +298,7 @@ async function start(data: ControlThreadData, main: Main): Promise<() => Promise
     const address = await listen(app, data.host, data.port);
     webhooks.start();
     clearing.start();
+    outgoing.start(context);
     recon.begin(context);
     const linkDays = system.cutovers.map(({ link, day }) => ({ link, day }));
     main.say({ type: 'ready', address, linkDays });
@@ -342,6 +351,10 @@ function searchKeys(keys: IndexKeys): SearchKeysPort {
     stanHigh: (stan) => keys.stanHigh(stan),
     elements(sequence) {
       keys.elementsKey(sequence);
+      return { high: keys.high, low: keys.low };
+    },
+    day(list, day) {
+      keys.dayKey(list, day);
       return { high: keys.high, low: keys.low };
     },
   };

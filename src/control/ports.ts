@@ -4,6 +4,7 @@
  */
 import type { Command, CommandResult, Read, ReadResult } from '../domain/commands.js';
 import type { MessageEvent, PlainEvent } from '../domain/events.js';
+import type { DayList } from '../domain/index-keys.js';
 import type { RecordVisitor } from '../journal/reader.js';
 import type { Fingerprint } from '../vault/fingerprint.js';
 import type { PanRow } from '../vault/pan-vault.js';
@@ -87,6 +88,8 @@ export interface SearchKeysPort {
   rrnHigh(rrn: string): number;
   stanHigh(stan: number): number;
   elements(sequence: number): { high: number; low: number };
+  /** What stands in a list under a day (days since 1970-01-01). */
+  day(list: DayList, day: number): { high: number; low: number };
 }
 
 /** Secrets of the API: all are HMAC-SHA-256 keys of the key file. */

@@ -1,6 +1,6 @@
 /** Shapes of ledger entries that are posted on command, of settlements and of disputes. */
 import { z } from 'zod';
-import { disputeStatuses, disputeSteps } from '../domain/ledger/dispute-steps.js';
+import { disputeStatuses, disputeSteps, isSettledStep } from '../domain/ledger/dispute-steps.js';
 import { NETWORK_MAX } from '../domain/ledger/sub-account.js';
 import { SETTLEMENT_ROUNDING_MAX } from '../limits.js';
 import { amount, chosenId, currency, freeText, listOf, timestamp } from './schemas.js';
@@ -32,7 +32,15 @@ export const recoveryCreate = z.strictObject(ofAccount).meta({ id: 'RecoveryCrea
 export const chargeOffCreate = z.strictObject({ reference, note }).meta({ id: 'ChargeOffCreate' });
 export const waiver = z.strictObject({ note }).meta({ id: 'FeeWaiver' });
 export const paymentReturn = z
-  .strictObject({ fee: amount.optional().describe('Fee for the returned payment; none when absent.'), note })
+  .strictObject({
+    fee: z
+      .int()
+      .min(0)
+      .max(999_999_999_999)
+      .optional()
+      .describe('Fee for the returned payment, 0 for none; that of the program (fees.returned_payment) when absent.'),
+    note,
+  })
   .meta({ id: 'PaymentReturn' });
 
 export const paymentReturned = z
@@ -91,16 +99,33 @@ export const disputeStep = z
     settlement: z
       .strictObject({ ...settlement, currency, amount, interchange: z.int().min(0).max(999_999_999_999).default(0) })
       .optional()
-      .describe('What the network settles: needed for chargeback and second_presentment, and only for them.'),
+      .describe(
+        'What the network settles: needed for chargeback, chargeback_reversal and second_presentment, and only for them.',
+      ),
+    amount: amount
+      .optional()
+      .describe(
+        "Of a chargeback and a second_presentment: how much of the dispute, in the account's currency. All of it when absent.",
+      ),
+    reason_code: z
+      .string()
+      .regex(/^\d{4}$/, 'must be four digits')
+      .optional()
+      .describe('Why, as the network numbers it (DE25): needed for chargeback, and only for it.'),
     note,
   })
-  .refine(
-    ({ step, settlement: of }) => (of !== undefined) === (step === 'chargeback' || step === 'second_presentment'),
-    {
-      message: 'needed for a chargeback and a second presentment, and only for them',
-      path: ['settlement'],
-    },
-  )
+  .refine(({ step, settlement: of }) => (of !== undefined) === isSettledStep(step), {
+    message: 'needed for what the network settles, and only for that',
+    path: ['settlement'],
+  })
+  .refine(({ step, amount: part }) => part === undefined || step === 'chargeback' || step === 'second_presentment', {
+    message: 'only for a chargeback and a second presentment',
+    path: ['amount'],
+  })
+  .refine(({ step, reason_code: reason }) => (reason !== undefined) === (step === 'chargeback'), {
+    message: 'needed for a chargeback, and only for it',
+    path: ['reason_code'],
+  })
   .meta({ id: 'DisputeStep' });
 
 export const dispute = z

@@ -48,11 +48,14 @@ export const programTables = z
       cash: z.strictObject({
         flat: minorUnits,
         basis_points: z.int().min(0).max(10_000),
+        minimum: minorUnits,
         maximum: minorUnits.optional(),
       }),
+      late: minorUnits,
+      returned_payment: minorUnits,
     }),
     interest: z
-      .strictObject({ purchases: yearly, cash: yearly, fees: yearly })
+      .strictObject({ purchases: yearly, cash: yearly, fees: yearly, grace: z.boolean() })
       .describe('Basis points a year on what is owed of each kind, by days of 365.'),
     statement: z.strictObject({
       day: z.union([z.int().min(1).max(28), z.enum(['spread', 'none'])]).describe('Day of the month.'),

@@ -2,8 +2,10 @@
  * The system journal as the control plane sees it: what belongs to no account (programs, API tokens, outcomes of
  * system-level writes). The control plane is its single writer; a record counts when `append` has returned.
  */
+import type { EncodingName } from '../clearing/encoding.js';
 import type { ReadOptions } from '../clearing/reader.js';
 import type { CheckedFile } from './clearing/passes.js';
+import type { LeftOut, Span } from './outgoing/chargebacks.js';
 import type { Scope } from './tokens.js';
 
 export interface ProgramDefinition {
@@ -167,7 +169,41 @@ export type ReconBreakRecord = {
   atMs: number;
 };
 
+/** A file that goes out to a network, from the moment at which it can be had. */
+export type OutgoingFileRecord = {
+  type: 'outgoing_file';
+  id: string;
+  /** 1, 2 ...: its sequence in PDS0105 is this modulo 100 000. */
+  number: number;
+  options: { encoding: EncodingName; blocked: boolean; mode: 'P' | 'T'; fileId: string };
+  /** The parts of the journals whose chargebacks are in it; the next file begins behind them. */
+  spans: Span[];
+  /** Nothing in them is older than this day; its own day. Days since 1970-01-01. */
+  sinceDay: number;
+  day: number;
+  /** Of the content, lower-case hex, and its length. */
+  sha256: string;
+  bytes: number;
+  chargebacks: number;
+  /** What takes chargebacks back. */
+  reversals: number;
+  /** What is in the spans and not in the file. */
+  leftOut: readonly LeftOut[];
+  atMs: number;
+};
+
+/** The content of an outgoing file, which has card numbers in clear, was handed out. */
+export type OutgoingFileSent = {
+  type: 'outgoing_file_sent';
+  id: string;
+  /** Public id of the token that got it. */
+  token: string;
+  atMs: number;
+};
+
 export type SystemRecord =
+  | OutgoingFileRecord
+  | OutgoingFileSent
   | ReconRunRecord
   | ReconBreakRecord
   | ProgramRecord

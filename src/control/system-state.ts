@@ -5,6 +5,7 @@
 import type { Snapshot, SnapshotRule } from '../domain/program/snapshot.js';
 import { PROGRAM_RULES_KEPT_MAX, PROGRAMS_MAX, TOKENS_MAX, WEBHOOKS_MAX } from '../limits.js';
 import { ClearingRegistry } from './clearing/registry.js';
+import { OutgoingBook } from './outgoing/registry.js';
 import { ApiError } from './problem.js';
 import { snapshotOf } from './program-check.js';
 import { ReconBook } from './recon/book.js';
@@ -56,6 +57,7 @@ export class SystemState {
   readonly rules: RuleBook;
   readonly clearingFiles: ClearingRegistry;
   readonly recon = new ReconBook();
+  readonly outgoing = new OutgoingBook();
   readonly #log: SystemLog;
   readonly #programs: ProgramRow[] = [];
   /** By program, where its revisions stand in the journal: 1, 2 ... */
@@ -240,6 +242,10 @@ export class SystemState {
       case 'recon_run':
       case 'recon_break':
         this.recon.apply(record);
+        return;
+      case 'outgoing_file':
+      case 'outgoing_file_sent':
+        this.outgoing.apply(record);
         return;
       case 'token':
         this.#tokens.set(record.id, {

@@ -149,6 +149,7 @@ const refusals: Record<Refusal, { code: ProblemCode; detail: string }> = {
   nothing_owed: { code: 'nothing_owed', detail: 'The account owes nothing.' },
   account_charged_off: { code: 'account_charged_off', detail: 'What the account owed was charged off.' },
   dispute_step_refused: { code: 'dispute_step_refused', detail: 'The dispute does not stand where this step begins.' },
+  already_resolved: { code: 'already_resolved', detail: 'It is not in suspense any more, or goes to another card.' },
   day_out_of_range: {
     code: 'day_out_of_range',
     detail: 'The accrual is past that day, or far behind it, or it has not begun.',

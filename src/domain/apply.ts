@@ -18,6 +18,7 @@ import type {
 } from './events.js';
 import { entryHash, hash64, keyHash64 } from './key-hash.js';
 import { component } from './ledger/chart.js';
+import { disputeSteps } from './ledger/dispute-steps.js';
 import { EntryKind } from './ledger/entry-kinds.js';
 import { Postings } from './ledger/postings.js';
 import { isAdvice } from './message.js';
@@ -235,6 +236,14 @@ function postClearing(state: ShardState, event: ClearingPosted): void {
   }
   if (holdDelta !== 0) state.ledger.moveHolds(state.accounts.currency(accountSlot), holdDelta, sequence);
   postEntryLegs(state, sequence, accountSlot, event.legs, fresh);
+  if (event.disputeSequence > 0) {
+    const hash = entryHash({
+      entry: disputeSteps.second_presentment,
+      accountSlot,
+      reference: `${event.disputeSequence}`,
+    });
+    state.references.add(hash.high, hash.low, sequence);
+  }
   if (event.changes.length > 0) {
     changes.unpack(event.changes, 0, event.changes.length);
     // As with expiries: the record does not say by which time windows counted.

@@ -2,13 +2,16 @@
  * Writes and reads of the control plane and, of totals, of the ingress, as they cross the rings (msgpack). A command is validated for shape by the
  * control plane and for meaning by the shard; a refusal is a value with a code, never an exception.
  */
-import type { ClearingAnswer, ClearingEntry } from './clearing/input.js';
+import type { ClearingSort } from './clearing/codes.js';
+import type { ClearingAnswer, ClearingEntry, ClearingInput } from './clearing/input.js';
 import type { AccountStatus, AccountType, CardStatus } from './codes.js';
 import type { FieldValue } from './compare-totals.js';
 import type { ControlLevel } from './controls/spec.js';
 import type { Fingerprint } from './events.js';
 import type { DisputeStep, StepTaken } from './ledger/dispute-steps.js';
+import type { EntryKind } from './ledger/entry-kinds.js';
 import type { RevisionStats } from './rule-stats.js';
+import type { SuspenseState } from './suspense.js';
 import type { TotalsKey } from './totals.js';
 import type { WindowUnit } from './velocity/windows.js';
 
@@ -139,7 +142,7 @@ export interface ReturnPayment {
   op: 'return_payment';
   /** Of the payment. */
   sequence: number;
-  /** Fee for it, minor units; 0 for none. */
+  /** Fee for it, minor units; 0 for none, -1 for that of the program, which an account that is charged off does not get. */
   fee: number;
   note: string;
   idempotency?: IdempotencyTag;
@@ -197,8 +200,6 @@ export interface NetworkFee {
 /** Begins a dispute with the provisional credit. */
 export interface OpenDispute extends AccountAmount {
   op: 'open_dispute';
-  /** The card that was used, -1 when none is named. */
-  cardSlot: number;
   /** Sequence of the authorization or entry that is disputed. */
   relatedSequence: number;
   note: string;
@@ -212,7 +213,47 @@ export interface StepDispute {
   step: DisputeStep;
   /** What the network settles, for a chargeback and a second presentment; amounts are minor units of its currency, from zero. */
   settled?: { sub: number; currency: number; amount: number; interchange: number };
+  /**
+   * Of a chargeback and a second presentment: how much of the dispute, minor units of the account's currency, from 1. Without it
+   * all that is disputed, and all that was charged back.
+   */
+  amount?: number;
+  /** DE25 of a chargeback: four digits. */
+  reasonCode?: string;
   note: string;
+  idempotency?: IdempotencyTag;
+}
+
+/** Says where an item in suspense goes, once: the shard of the record. What goes to a card is posted by `TakeFromSuspense`. */
+export interface ResolveSuspense {
+  op: 'resolve_suspense';
+  /** Of the clearing record. */
+  sequence: number;
+  to: 'card' | 'loss' | 'network';
+  /** Public id of the card; '' of others. */
+  card: string;
+  /** Of the network: sub-account of the settlement in which it takes it back; 0: that of the record. */
+  sub: number;
+  note: string;
+  idempotency?: IdempotencyTag;
+}
+
+/** Posts an item in suspense to the account of a card, as its record would have been, once. */
+export interface TakeFromSuspense {
+  op: 'take_from_suspense';
+  cardSlot: number;
+  /** Shard and sequence of the clearing record, and what it says. */
+  shard: number;
+  sequence: number;
+  sort: ClearingSort;
+  input: ClearingInput;
+  /** What is held on 1390 (suspense.ts). */
+  held: { amount: number; currency: number };
+  /** In the account's currency, minor units; 0: as the record says it, which must be in that currency. */
+  amount: number;
+  note: string;
+  /** True: only says whether it could be done. */
+  dry: boolean;
   idempotency?: IdempotencyTag;
 }
 
@@ -236,7 +277,9 @@ export type EntryCommand =
   | Settle
   | NetworkFee
   | OpenDispute
-  | StepDispute;
+  | StepDispute
+  | ResolveSuspense
+  | TakeFromSuspense;
 
 /**
  * Binds an idempotency key to one body, in the shard that owns the key, before anything is done under it. A key that is
@@ -329,6 +372,7 @@ export type Refusal =
   | 'nothing_owed'
   | 'account_charged_off'
   | 'dispute_step_refused'
+  | 'already_resolved'
   | 'day_out_of_range'
   | 'amount_out_of_range'
   | 'capacity_exceeded'
@@ -458,6 +502,10 @@ export type Read =
   | { op: 'programs' }
   /** Steps of the dispute that begins at the sequence. */
   | { op: 'dispute'; accountSlot: number; sequence: number }
+  /** How items in suspense stand; those that are none are left out. */
+  | { op: 'suspense'; sequences: number[] }
+  /** Sequence of the entry with a reference, of an account by its slot; none when there is none. */
+  | { op: 'entry'; entry: EntryKind; accountSlot: number; reference: string }
   | AcquirerTotals
   /** Statistics of the rules of a program, for its revisions above `after`, at most REVISION_STATS_PER_READ of them. */
   | { op: 'rule_stats'; program: number; after: number }
@@ -477,6 +525,7 @@ export type ReadResult =
   | { ok: true; outcome: CommandResult | null }
   | { ok: true; programs: { program: number; revision: number }[] }
   | { ok: true; steps: StepTaken[] }
+  | { ok: true; suspense: SuspenseState[] }
   | { ok: true; ruleStats: RevisionStats[] }
   | { ok: true; totals: LedgerTotal[] }
   /** A row of totals (totals-table.ts); undefined when that date is not kept. */

@@ -1,12 +1,13 @@
 /**
  * The daily accrual of one shard, slice by slice: interest of the day for every account, and on its statement day what was accrued
- * becomes owed, the monthly fee is charged and a statement is closed. It reads balances as they are when it runs.
+ * becomes owed, the monthly fee is charged and a statement is closed; the day after a due date a late fee. It reads balances as they are when it runs.
  *
  * Once per account and day: a slice ends with a mark (AccrualMarked) in the same frame as its entries, and accounts below the mark
  * are done. So a slice that was lost with its frame is done again, and one that was kept is not. Days are done one after the other:
  * a run for a later day first finishes the days before it.
  */
-import { ACCRUAL_DAYS_BEHIND_MAX } from '../limits.js';
+import { ACCRUAL_DAYS_BEHIND_MAX, ACCRUAL_READS_MAX } from '../limits.js';
+import { BillingCycles, CASH_INTEREST } from './billing-cycle.js';
 import { civilOfDay } from './calendar.js';
 import { AccountStatus, AccountType, EventKind } from './codes.js';
 import type { Accrue, CommandResult } from './commands.js';
@@ -14,10 +15,11 @@ import { type CommandContext, type Commit, refuse } from './commit.js';
 import { Desk } from './entry-desk.js';
 import { balancesOf } from './ledger/balances.js';
 import { component, Gl } from './ledger/chart.js';
-import { feeLegs, interestAccruedLegs, interestBilledLegs } from './ledger/entries.js';
+import { feeLegs, interestAccruedLegs, interestBilledLegs, interestWaivedLegs } from './ledger/entries.js';
 import { EntryKind } from './ledger/entry-kinds.js';
 import { interestOfDay } from './ledger/interest.js';
 import { mulDivFloor } from './money.js';
+import type { PolicyTables } from './program/policy.js';
 import { type InterestTable, NO_STATEMENTS, SPREAD, type StatementTable } from './program/tables.js';
 
 const DAY_MS = 86_400_000;
@@ -40,12 +42,13 @@ export function decideAccrual(context: CommandContext, command: Accrue, nowMs: n
     return { ok: true, sequence: 0, accrued: { day, isDone: true, accounts: 0, entries: 0, statements: 0 } };
   const current = mark.day === 0 ? day : atEnd ? mark.day + 1 : mark.day;
   const from = current === mark.day ? mark.nextSlot : 0;
-  const nextSlot = Math.min(accounts.count, from + limit);
+  let nextSlot = Math.min(accounts.count, from + limit);
   const round = new Round(new Desk(context, nowMs, commit), current, nowMs, commit);
   for (let slot = from; slot < nextSlot; slot++) {
     if (!accounts.exists(slot) || Math.floor(accounts.createdMs(slot) / DAY_MS) > current) continue;
-    const { interest, statement } = policies.of(accounts.program(slot)).tables;
-    round.account(slot, interest, statement);
+    round.account(slot, policies.of(accounts.program(slot)).tables);
+    // Enough for a turn: the next slice goes on behind this account.
+    if (round.reads > ACCRUAL_READS_MAX) nextSlot = slot + 1;
   }
   const event = { kind: EventKind.accrualMarked, sequence: 0, timeMs: nowMs, day: current, nextSlot };
   commit(event);
@@ -66,34 +69,80 @@ class Round {
   readonly #day: number;
   readonly #nowMs: number;
   readonly #commit: Commit;
+  readonly #cycles: BillingCycles;
 
   constructor(desk: Desk, day: number, nowMs: number, commit: Commit) {
+    this.#cycles = new BillingCycles(desk.context, nowMs);
     this.#desk = desk;
     this.#day = day;
     this.#nowMs = nowMs;
     this.#commit = commit;
   }
 
-  account(slot: number, rates: InterestTable, statement: StatementTable): void {
-    this.#accrue(slot, rates);
-    if (isStatementDay(statement, slot, this.#day)) this.#close(slot, statement);
+  /** Records that were looked at. */
+  get reads(): number {
+    return this.#cycles.reads;
   }
 
+  account(slot: number, { interest, statement, lateFee }: PolicyTables): void {
+    this.#accrue(slot, interest);
+    if (lateFee > 0 && isStatementDay(statement, slot, this.#day - statement.dueDays - 1)) this.#late(slot, lateFee);
+    if (isStatementDay(statement, slot, this.#day)) this.#close(slot, statement, interest.grace);
+  }
+
+  /** With grace, what cash earns is an entry of its own, since it is never free. */
   #accrue(accountSlot: number, rates: InterestTable): void {
     const { accounts } = this.#desk.state;
     const before = accounts.interestCarry(accountSlot);
-    const { amount, carry } = interestOfDay(balancesOf(accounts, accountSlot), rates, before);
+    const { amount, cash, carry } = interestOfDay(balancesOf(accounts, accountSlot), rates, before);
     if (amount === 0 && carry === before) return;
-    const legs = interestAccruedLegs({ amount, currency: accounts.currency(accountSlot) });
+    const currency = accounts.currency(accountSlot);
+    const legs = interestAccruedLegs({ amount, currency });
     // What nobody can owe is not accrued either.
     if (this.#desk.outOfRange(accountSlot, legs) !== undefined) return;
-    this.#post(EntryKind.interestAccrued, accountSlot, legs, '', carry);
+    if (!rates.grace || cash === 0) {
+      this.#post(EntryKind.interestAccrued, accountSlot, legs, '', carry);
+      return;
+    }
+    const rest = interestAccruedLegs({ amount: amount - cash, currency });
+    if (rest.length > 0) this.#post(EntryKind.interestAccrued, accountSlot, rest, '', carry);
+    const ofCash = interestAccruedLegs({ amount: cash, currency });
+    this.#post(EntryKind.interestAccrued, accountSlot, ofCash, CASH_INTEREST, carry);
+  }
+
+  /** The day after a due date: a fee where less than the minimum was paid by then. */
+  #late(accountSlot: number, amount: number): void {
+    const { accounts } = this.#desk.state;
+    if (accounts.status(accountSlot) === AccountStatus.closed) return;
+    const statement = this.#cycles.statements(accountSlot).find(({ dueDay }) => dueDay === this.#day - 1);
+    if (statement === undefined) return;
+    const paid = this.#cycles.paid(statement, statement.dueDay);
+    if (paid === undefined || paid >= statement.minimumDue) return;
+    const legs = feeLegs({ amount, currency: accounts.currency(accountSlot) });
+    if (this.#desk.outOfRange(accountSlot, legs) !== undefined) return;
+    this.#post(EntryKind.fee, accountSlot, legs, LATE_FEE);
+  }
+
+  /** Takes back what accrued on purchases and fees since the statement before, when that was paid in full by its due date. */
+  #waive(accountSlot: number): void {
+    const { accounts } = this.#desk.state;
+    const [before] = this.#cycles.statements(accountSlot);
+    if (before !== undefined && before.balance > 0) {
+      const paid = this.#cycles.paid(before, before.dueDay);
+      if (paid === undefined || paid < before.balance) return;
+    }
+    const accrued = accounts.component(accountSlot, component(Gl.interestAccrued));
+    const free = Math.min(accrued, this.#cycles.accruedOnPurchases(accountSlot, before?.sequence ?? 0));
+    if (free <= 0) return;
+    const legs = interestWaivedLegs({ amount: free, currency: accounts.currency(accountSlot) });
+    this.#post(EntryKind.interestWaived, accountSlot, legs, '');
   }
 
   /** The statement of a credit account; of a closed one as long as it owes or has something. */
-  #close(accountSlot: number, table: StatementTable): void {
+  #close(accountSlot: number, table: StatementTable, grace: boolean): void {
     const { accounts } = this.#desk.state;
     if (accounts.type(accountSlot) !== AccountType.credit) return;
+    if (grace) this.#waive(accountSlot);
     const currency = accounts.currency(accountSlot);
     const accrued = accounts.component(accountSlot, component(Gl.interestAccrued));
     const billed = interestBilledLegs({ amount: accrued, currency });
@@ -128,6 +177,7 @@ class Round {
 }
 
 const MONTHLY_FEE = 'monthly fee';
+const LATE_FEE = 'late fee';
 
 export function isStatementDay({ day }: StatementTable, slot: number, today: number): boolean {
   if (day === NO_STATEMENTS) return false;

@@ -5,34 +5,27 @@ import type {
   CommandResult,
   EntryCommand,
   NetworkFee,
-  OpenDispute,
   Recover,
   RefundCredit,
   ReturnPayment,
   Settle,
-  StepDispute,
   WaiveFee,
 } from './commands.js';
 import { type CommandContext, type Commit, refuse } from './commit.js';
 import { currencyExponent } from './currencies.js';
+import { openDispute, stepDispute } from './decide-dispute.js';
+import { resolveSuspense, takeFromSuspense } from './decide-suspense.js';
 import { Desk } from './entry-desk.js';
-import type { EntryLeg, EntryPosted } from './events.js';
+import type { EntryLeg } from './events.js';
 import { balancesOf } from './ledger/balances.js';
-import { Gl } from './ledger/chart.js';
-import { allowsStep, type DisputeStep, disputeSteps, statusAfter, stepsOf } from './ledger/dispute-steps.js';
 import {
-  chargebackLegs,
   chargeOffLegs,
   creditBalanceRefundedLegs,
-  disputeLostLegs,
-  disputeWrittenOffLegs,
   feeLegs,
   mirrorLegs,
   networkFeeLegs,
-  provisionalCreditLegs,
   recoveryLegs,
   refundable,
-  secondPresentmentLegs,
   settlementLegs,
 } from './ledger/entries.js';
 import { EntryKind } from './ledger/entry-kinds.js';
@@ -67,6 +60,10 @@ export function decideEntry(
       return openDispute(desk, command);
     case 'dispute_step':
       return stepDispute(desk, command);
+    case 'resolve_suspense':
+      return resolveSuspense(desk, command);
+    case 'take_from_suspense':
+      return takeFromSuspense(desk, command);
   }
 }
 
@@ -93,17 +90,22 @@ function waiveFee(desk: Desk, { sequence, note }: WaiveFee): CommandResult {
 }
 
 /** The payment goes back in full; its fee is an entry of its own behind it, in the same frame. */
-function returnPayment(desk: Desk, { sequence, fee, note }: ReturnPayment): CommandResult {
+function returnPayment(desk: Desk, command: ReturnPayment): CommandResult {
+  const { sequence, note } = command;
   const payment = desk.record(sequence);
   if (payment?.kind !== EventKind.payment) return refuse('entry_not_found', `there is no payment at ${sequence}`);
   const { accountSlot } = payment;
   const { accounts } = desk.state;
+  const fee = command.fee === -1 ? usualFee(desk, accountSlot) : command.fee;
   if (fee !== 0 && !isAmount(fee, 1)) return refuse('amount_out_of_range', `a fee of ${fee} is not within 12 digits`);
   const entry = EntryKind.paymentReturned;
   const reference = String(sequence);
   if (desk.isPosted(entry, accountSlot, reference))
     return refuse('already_reversed', 'the payment was returned before');
   const legs = mirrorLegs(balancesOf(accounts, accountSlot), payment.postings);
+  if (fee > 0 && desk.chargedOff(accountSlot) > 0) {
+    return refuse('account_charged_off', 'an account that is charged off gets no fee');
+  }
   const charged = fee === 0 ? [] : feeLegs({ amount: fee, currency: accounts.currency(accountSlot) });
   const wrong = desk.outOfRange(accountSlot, [...legs, ...charged]);
   if (wrong !== undefined) return wrong;
@@ -113,6 +115,12 @@ function returnPayment(desk: Desk, { sequence, fee, note }: ReturnPayment): Comm
   const named = `${RETURNED_PAYMENT_FEE}${sequence}`;
   const feeSequence = desk.post({ ...draft, entry: EntryKind.fee, reference: named, legs: charged });
   return { ...desk.done(accountSlot, returned), feeSequence };
+}
+
+/** What the program takes for a returned payment. */
+function usualFee(desk: Desk, accountSlot: number): number {
+  if (desk.chargedOff(accountSlot) > 0) return 0;
+  return desk.context.policies.of(desk.state.accounts.program(accountSlot)).tables.returnedPaymentFee;
 }
 
 /** No reference of a caller has a space. */
@@ -179,66 +187,4 @@ function settle(desk: Desk, command: Settle): CommandResult {
 
 function networkFee(desk: Desk, command: NetworkFee): CommandResult {
   return network(desk, command, EntryKind.networkFee, () => networkFeeLegs(command));
-}
-
-function openDispute(desk: Desk, command: OpenDispute): CommandResult {
-  const entry = EntryKind.provisionalCredit;
-  const accountSlot = desk.accountFor(command, entry);
-  if (typeof accountSlot !== 'number') return accountSlot;
-  const { amount, reference, cardSlot, relatedSequence, note } = command;
-  const legs = provisionalCreditLegs(balancesOf(desk.state.accounts, accountSlot), amount);
-  return desk.answer({ entry, accountSlot, reference, legs, cardSlot, relatedSequence, note });
-}
-
-function stepDispute(desk: Desk, command: StepDispute): CommandResult {
-  const { sequence, step, note } = command;
-  const dispute = desk.entry(sequence, EntryKind.provisionalCredit);
-  if (dispute === undefined) return refuse('entry_not_found', `there is no dispute at sequence ${sequence}`);
-  const { accountSlot, cardSlot } = dispute;
-  const status = statusAfter(stepsOf(desk.state.references, accountSlot, sequence));
-  if (!allowsStep(status, step))
-    return refuse('dispute_step_refused', `${step} is no step of a dispute that is ${status}`);
-  const legs = stepLegs(desk, dispute, step, command.settled);
-  if (!Array.isArray(legs)) return legs;
-  const entry = disputeSteps[step];
-  const reference = String(sequence);
-  return desk.answer({ entry, accountSlot, reference, legs, cardSlot, relatedSequence: sequence, note });
-}
-
-function stepLegs(
-  { state }: Desk,
-  dispute: EntryPosted,
-  step: DisputeStep,
-  settled: StepDispute['settled'],
-): EntryLeg[] | CommandResult {
-  const { accountSlot } = dispute;
-  const disputed = { amount: disputedAmount(dispute), currency: state.accounts.currency(accountSlot) };
-  switch (step) {
-    case 'withdraw':
-      return mirrorLegs(balancesOf(state.accounts, accountSlot), dispute.legs);
-    case 'lose':
-      return disputeLostLegs(disputed);
-    case 'write_off':
-      return disputeWrittenOffLegs(disputed);
-    case 'win':
-      return [];
-    default:
-      break;
-  }
-  if (settled === undefined) return refuse('amount_out_of_range', `a ${step} names what the network settles`);
-  const { amount, currency, interchange } = settled;
-  if (currencyExponent(currency) < 0) return refuse('currency_mismatch', `${currency} is no number of a currency`);
-  if (!isAmount(amount, 1) || !isAmount(interchange, 0) || interchange > amount) {
-    return refuse('amount_out_of_range', 'the amount of a settlement is of 1 to 12 digits, and interchange no more');
-  }
-  if (currency === disputed.currency && amount !== disputed.amount) {
-    return refuse('amount_out_of_range', `in the account's currency the network settles ${disputed.amount}`);
-  }
-  const legs = step === 'chargeback' ? chargebackLegs : secondPresentmentLegs;
-  return legs(disputed, settled, interchange);
-}
-
-/** What a dispute is about: the dispute receivable that its provisional credit made. */
-export function disputedAmount({ legs }: EntryPosted): number {
-  return legs.find(({ glAccount }) => glAccount === Gl.disputes)?.amount ?? 0;
 }

@@ -3,7 +3,7 @@ import { CREDIT_BALANCE_MAX } from '../limits.js';
 import { AccountStatus, EventKind } from './codes.js';
 import type { ChargeFee, CommandResult, OpenDispute, Recover, RefundCredit } from './commands.js';
 import { type CommandContext, type Commit, refuse } from './commit.js';
-import type { EntryLeg, EntryPosted, PlainEvent } from './events.js';
+import type { Disputed, EntryLeg, EntryPosted, PlainEvent } from './events.js';
 import { entryHash } from './key-hash.js';
 import { component, Gl, postedChange } from './ledger/chart.js';
 import type { EntryKind } from './ledger/entry-kinds.js';
@@ -23,6 +23,7 @@ export interface Draft {
   relatedSequence?: number;
   note?: string;
   carry?: number;
+  disputed?: Disputed;
   /** Day that it counts for; today without. */
   day?: number;
 }
@@ -30,20 +31,21 @@ export interface Draft {
 /** Where entries are checked and posted for one command. */
 export class Desk {
   readonly state: ShardState;
-  readonly #context: CommandContext;
+  /** What it was made of, for what looks at the past. */
+  readonly context: CommandContext;
   readonly #nowMs: number;
   readonly #commit: Commit;
 
   constructor(context: CommandContext, nowMs: number, commit: Commit) {
     this.state = context.state;
-    this.#context = context;
+    this.context = context;
     this.#nowMs = nowMs;
     this.#commit = commit;
   }
 
   /** The record at the sequence, where it is none of a message. */
   record(sequence: number): PlainEvent | undefined {
-    return this.#context.history.readEvent(sequence);
+    return this.context.history.readEvent(sequence);
   }
 
   /** The entry at the sequence, where it is of this kind. */

@@ -281,10 +281,22 @@ export interface EntryPosted extends EventHead {
   carry: number;
   /** Balanced per currency: the sum of amounts is zero. */
   legs: EntryLeg[];
+  /** Of a provisional credit, a chargeback and its reversal; absent of what earlier releases wrote. */
+  disputed?: Disputed;
   /** 0 without an account. */
   previousOfAccount: number;
   /** 0 without a card. */
   previousOfCard: number;
+}
+
+/** What a dispute is about, and why. */
+export interface Disputed {
+  /** Sequence of the record that posted it. */
+  readonly posted: number;
+  /** Its DE31, by which a network knows it; '' when no clearing record posted it, or one without. */
+  readonly arn: string;
+  /** DE25 of the chargeback, four digits; '' of a provisional credit. */
+  readonly reasonCode: string;
 }
 
 /** One record of a clearing file, and what it did. */
@@ -308,6 +320,8 @@ export interface ClearingPosted extends EventHead {
   originalSequence: number;
   /** Sequence of the clearing record that it takes back, refunds or presents again; 0 for none. */
   relatedSequence: number;
+  /** Sequence of the dispute whose next step it is: of a second presentment; 0 for none. */
+  disputeSequence: number;
   /** What the cardholder is charged (positive) or given (negative), without fees; minor units of the account's currency. */
   posted: number;
   /** Authorized total of the authorization afterwards, what was cleared included; minor units of the account's currency. */

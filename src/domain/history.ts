@@ -10,7 +10,10 @@ import type { MessageEvent, PlainEvent } from './events.js';
  * entry serves both the exact look-up and the search by prefix. Candidates are confirmed on the record.
  */
 export const KeyKind = {
-  /** card + the acquirer's reference (DE31) of a clearing record, searchable by it; of one without, card + file + record. */
+  /**
+   * card + the acquirer's reference (DE31) of a clearing record, searchable by it; of one without, card + file + record. Disputes
+   * by the record that they are about, and lists by their day (index-keys.ts), have a name there that no file has.
+   */
   clearing: 0,
   /** card + DE11 + DE7, searchable by DE11. Duplicate check and reversal look-up. */
   stan: 1,

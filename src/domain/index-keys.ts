@@ -3,15 +3,34 @@
  * messages cannot aim at one key. A card is its slot when it is known, else the first words of its PAN fingerprint.
  * Candidates are always confirmed on the record, so a collision costs a read and never an answer.
  */
+import { IN_SUSPENSE } from './clearing/codes.js';
 import { EventKind } from './codes.js';
-import type { ClearingPosted, MessageEvent, NotDelivered, PlainEvent, TotalsCompared } from './events.js';
+import type { ClearingPosted, EntryPosted, MessageEvent, NotDelivered, PlainEvent, TotalsCompared } from './events.js';
 import { finishHash, mixBytes, mixInteger, mixString, mixWord } from './hash.js';
 import { KeyKind } from './history.js';
+import { EntryKind } from './ledger/entry-kinds.js';
 import { type MessageInput, Text } from './message.js';
 import { textSize } from './texts.js';
 
 /** Stands for "card known by its slot" in the place of a fingerprint's second word. */
 const KNOWN_CARD = 0x51075107;
+
+const NO_CARD = [0, 0, 0] as const;
+/** In the place of a file's name; none has a blank. */
+const DISPUTES = ' disputes';
+const STATEMENTS = ' statements';
+
+/** Records of a shard that are looked for by their day, in the place of a file's name. */
+export const DayList = {
+  /** Chargebacks, and those that were taken back: what a network has to be told. */
+  chargebacks: ' chargebacks',
+  /** Clearing records in suspense. */
+  suspense: ' suspense',
+} as const;
+export type DayList = (typeof DayList)[keyof typeof DayList];
+
+/** The day of a record in its list. */
+export const listDay = (timeMs: number): number => Math.floor(timeMs / 86_400_000);
 
 /** Bytes of a search term, which is ASCII: any other character gives a key that nothing has. */
 function asciiBytes(text: string): Uint8Array {
@@ -99,6 +118,21 @@ export class IndexKeys {
     this.low = finishHash(tail(this.#lowOf(clearing)));
   }
 
+  /** Disputes of what the record at a sequence posted; of the card that was chosen. */
+  disputesKey(posted: number): void {
+    this.clearingKey('', DISPUTES, posted);
+  }
+
+  /** Statements of the account in a slot; no card. */
+  statementsKey(accountSlot: number): void {
+    this.forCard(-1, NO_CARD).clearingKey('', STATEMENTS, accountSlot);
+  }
+
+  /** What stands in a list under a day (days since 1970-01-01); no card. */
+  dayKey(list: DayList, day: number): void {
+    this.forCard(-1, NO_CARD).clearingKey('', list, day);
+  }
+
   /** High word to search by DE11. */
   stanHigh(stan: number): number {
     return this.#pack(KeyKind.stan, mixWord(this.#highOf(KeyKind.stan), stan));
@@ -157,7 +191,11 @@ export function keysOfEvent(
     keys.elementsKey(event.originalSequence);
     visit(keys.high, keys.low);
   } else if (event.kind === EventKind.clearingPosted) keysOfClearing(event, keys, visit);
-  else if (event.kind === EventKind.totalsCompared) {
+  else if (event.kind === EventKind.entryPosted) keysOfEntry(event, keys, visit);
+  else if (event.kind === EventKind.statementClosed) {
+    keys.statementsKey(event.accountSlot);
+    visit(keys.high, keys.low);
+  } else if (event.kind === EventKind.totalsCompared) {
     keys.comparisonKey(event);
     visit(keys.high, keys.low);
   }
@@ -171,8 +209,20 @@ function keysOfRollBack(event: NotDelivered, keys: IndexKeys, visit: (high: numb
   visit(keys.high, keys.low);
 }
 
+function keysOfEntry(event: EntryPosted, keys: IndexKeys, visit: (high: number, low: number) => void): void {
+  const { entry, disputed, cardSlot, timeMs } = event;
+  if (disputed === undefined) return;
+  if (entry === EntryKind.provisionalCredit) keys.forCard(cardSlot, NO_CARD).disputesKey(disputed.posted);
+  else keys.dayKey(DayList.chargebacks, listDay(timeMs));
+  visit(keys.high, keys.low);
+}
+
 function keysOfClearing(event: ClearingPosted, keys: IndexKeys, visit: (high: number, low: number) => void): void {
-  const { file, input, originalSequence, relatedSequence } = event;
+  const { file, input, originalSequence, relatedSequence, flags, timeMs } = event;
+  if ((flags & IN_SUSPENSE) !== 0) {
+    keys.dayKey(DayList.suspense, listDay(timeMs));
+    visit(keys.high, keys.low);
+  }
   keys.forCard(event.cardSlot, event.fingerprint).clearingKey(input.arn, file, input.record);
   visit(keys.high, keys.low);
   if (originalSequence > 0) {

@@ -8,7 +8,16 @@
 import type { ClearingFee, ClearingInput } from '../domain/clearing/input.js';
 import { EventKind } from '../domain/codes.js';
 import type { FieldValue } from '../domain/compare-totals.js';
-import type { EntryLeg, Fingerprint, HoldExpired, MessageEvent, PlainEvent, Posting } from '../domain/events.js';
+import type {
+  ClearingPosted,
+  EntryLeg,
+  EntryPosted,
+  Fingerprint,
+  HoldExpired,
+  MessageEvent,
+  PlainEvent,
+  Posting,
+} from '../domain/events.js';
 import type { EntryKind } from '../domain/ledger/entry-kinds.js';
 import type { CountedMessage, Total } from '../domain/totals.js';
 import { readMessage, writeMessage } from './message-record.js';
@@ -62,7 +71,7 @@ export function writePlain(out: MsgpackWriter, event: PlainEvent): void {
       numbers(out, event.previousOfAccount);
       break;
     case EventKind.entryPosted:
-      head(out, event, 14);
+      head(out, event, event.disputed === undefined ? 14 : 17, event.disputed === undefined ? 1 : 2);
       numbers(out, event.entry, event.accountSlot, event.cardSlot, event.day);
       out.text(event.reference);
       numbers(out, event.relatedSequence);
@@ -70,9 +79,14 @@ export function writePlain(out: MsgpackWriter, event: PlainEvent): void {
       numbers(out, event.carry);
       entryLegs(out, event.legs);
       numbers(out, event.previousOfAccount, event.previousOfCard);
+      if (event.disputed !== undefined) {
+        numbers(out, event.disputed.posted);
+        out.text(event.disputed.arn);
+        out.text(event.disputed.reasonCode);
+      }
       break;
     case EventKind.clearingPosted:
-      head(out, event, 25);
+      head(out, event, 26, 2);
       numbers(out, event.accountSlot, event.cardSlot, event.tokenSlot, ...event.fingerprint);
       out.text(event.file);
       clearingInput(out, event.input);
@@ -80,7 +94,7 @@ export function writePlain(out: MsgpackWriter, event: PlainEvent): void {
       numbers(out, event.authorizedAfter, event.holdDelta, event.holdFlags, event.programRevision);
       out.binary(event.changes);
       entryLegs(out, event.legs);
-      numbers(out, event.previousOfAccount, event.previousOfCard);
+      numbers(out, event.previousOfAccount, event.previousOfCard, event.disputeSequence);
       break;
     case EventKind.accrualMarked:
       head(out, event, 5);
@@ -351,7 +365,8 @@ form(EventKind.payment, 1, 9, (r, sequence, timeMs) => ({
   postings: readPostings(r),
   previousOfAccount: r.integer(),
 }));
-form(EventKind.entryPosted, 1, 14, (r, sequence, timeMs) => ({
+/** The fields of version 1, with which every later one begins. */
+const entryPosted = (r: MsgpackReader, sequence: number, timeMs: number): EntryPosted => ({
   kind: EventKind.entryPosted,
   sequence,
   timeMs,
@@ -366,8 +381,15 @@ form(EventKind.entryPosted, 1, 14, (r, sequence, timeMs) => ({
   legs: readEntryLegs(r),
   previousOfAccount: r.integer(),
   previousOfCard: r.integer(),
-}));
-form(EventKind.clearingPosted, 1, 25, (r, sequence, timeMs) => ({
+});
+form(EventKind.entryPosted, 1, 14, entryPosted);
+/** Version 2: of a dispute. */
+form(EventKind.entryPosted, 2, 17, (r, sequence, timeMs) => {
+  const event = entryPosted(r, sequence, timeMs);
+  event.disputed = { posted: r.integer(), arn: r.text(), reasonCode: r.text() };
+  return event;
+});
+const clearingPosted = (r: MsgpackReader, sequence: number, timeMs: number): ClearingPosted => ({
   kind: EventKind.clearingPosted,
   sequence,
   timeMs,
@@ -382,6 +404,7 @@ form(EventKind.clearingPosted, 1, 25, (r, sequence, timeMs) => ({
   flags: r.integer(),
   originalSequence: r.integer(),
   relatedSequence: r.integer(),
+  disputeSequence: 0,
   posted: r.integer(),
   authorizedAfter: r.integer(),
   holdDelta: r.integer(),
@@ -391,7 +414,14 @@ form(EventKind.clearingPosted, 1, 25, (r, sequence, timeMs) => ({
   legs: readEntryLegs(r),
   previousOfAccount: r.integer(),
   previousOfCard: r.integer(),
-}));
+});
+/** Version 1 knew no disputes. */
+form(EventKind.clearingPosted, 1, 25, clearingPosted);
+form(EventKind.clearingPosted, 2, 26, (r, sequence, timeMs) => {
+  const event = clearingPosted(r, sequence, timeMs);
+  event.disputeSequence = r.integer();
+  return event;
+});
 form(EventKind.accrualMarked, 1, 5, (r, sequence, timeMs) => ({
   kind: EventKind.accrualMarked,
   sequence,

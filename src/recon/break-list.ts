@@ -53,6 +53,16 @@ export class BreakList {
     if (this.#counted(one)) this.#listed.push(one);
   }
 
+  /** Takes back those of the listed ones that are none after all. */
+  drop(isNone: (one: Break) => boolean): void {
+    let kept = 0;
+    for (const one of this.#listed) {
+      if (isNone(one)) this.#counts.set(countName(one), this.#counts.get(countName(one))! - 1);
+      else this.#listed[kept++] = one;
+    }
+    this.#listed.length = kept;
+  }
+
   /** Those that are listed, in the order of compareBreaks. */
   get sorted(): Break[] {
     return this.#listed.sort(compareBreaks);

@@ -8,6 +8,7 @@ import { ageBucket, type Break, breakOf, type Position, type SettlementName } fr
 import { type FileFacts, fileBreaks } from './files.js';
 import { dueOf, type SettlementState, SettlementSums } from './settlements.js';
 import { ShardComparison } from './shard.js';
+import { ResolvedSuspense } from './suspense.js';
 
 export interface RunInputs {
   /** As of this day, and back to that one: days since 1970-01-01. Breaks of earlier days are left out. */
@@ -25,6 +26,7 @@ export class Reconciliation {
   readonly #inputs: RunInputs;
   readonly #sums: SettlementSums;
   readonly #breaks: BreakList;
+  readonly #resolved = new ResolvedSuspense();
   readonly #open = new Map<number, { count: number; amount: bigint }>();
   #authorizations = 0;
   #records = 0;
@@ -47,7 +49,7 @@ export class Reconciliation {
   }
 
   shard(shard: number): ShardComparison {
-    return new ShardComparison(shard, this.#inputs.day, this.#sums, this.#breaks);
+    return new ShardComparison(shard, this.#inputs.day, this.#sums, this.#breaks, this.#resolved);
   }
 
   /** All records of the shard have been seen. */
@@ -60,6 +62,7 @@ export class Reconciliation {
   finish(): ReconReport {
     const { day, since } = this.#inputs;
     const isShown = (at: number): boolean => at === 0 || at >= since;
+    this.#breaks.drop((one) => this.#resolved.isOf(one));
     for (const one of this.#sums.breaks(day)) this.#breaks.addSum(one);
     const { sorted: breaks, leftOut, counts } = this.#breaks;
     const { balances } = this.#sums;

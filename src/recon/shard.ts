@@ -12,6 +12,7 @@ import { RECON_AUTHORIZATIONS_MAX } from '../limits.js';
 import { type BreakList, ReconTooLarge } from './break-list.js';
 import { type BreakType, breakOf, type Links } from './breaks.js';
 import { dayOf, type SettlementSums, settlementName } from './settlements.js';
+import type { ResolvedSuspense, SuspenseReason } from './suspense.js';
 
 /** An authorization that holds, or held, money. Minor units of the account's currency. */
 interface Life {
@@ -37,18 +38,20 @@ export class ShardComparison {
   readonly #asOf: number;
   readonly #sums: SettlementSums;
   readonly #breaks: BreakList;
+  readonly #resolved: ResolvedSuspense;
   readonly #authorizationsMax: number;
   readonly #lives = new Map<number, Life>();
 
   /**
-   * @param asOf day of the run @param sums of all shards @param breaks to which those found are added; what aged out at `finish`
-   * @param authorizationsMax that are compared
+   * @param asOf day of the run @param sums and @param resolved of all shards
+   * @param breaks to which those found are added; what aged out at `finish` @param authorizationsMax that are compared
    */
   constructor(
     shard: number,
     asOf: number,
     sums: SettlementSums,
     breaks: BreakList,
+    resolved: ResolvedSuspense,
     authorizationsMax = RECON_AUTHORIZATIONS_MAX,
   ) {
     this.#shard = shard;
@@ -56,6 +59,7 @@ export class ShardComparison {
     this.#sums = sums;
     this.#breaks = breaks;
     this.#authorizationsMax = authorizationsMax;
+    this.#resolved = resolved;
   }
 
   /** @throws ReconTooLarge */
@@ -93,8 +97,10 @@ export class ShardComparison {
     this.records++;
     if (event.kind === EventKind.notDelivered) this.#notDelivered(event);
     else if (event.kind === EventKind.holdExpired) this.#expired(event);
-    else if (event.kind === EventKind.entryPosted) this.#sums.entry(event);
-    else if (event.kind === EventKind.clearingPosted) {
+    else if (event.kind === EventKind.entryPosted) {
+      this.#sums.entry(event);
+      this.#resolved.entry(this.#shard, event);
+    } else if (event.kind === EventKind.clearingPosted) {
       this.#sums.clearing(event);
       this.#cleared(event);
     }
@@ -178,10 +184,11 @@ export class ShardComparison {
     const { flags, legs } = event;
     // The first leg is that of the suspense account.
     const amount = legs[0]?.amount ?? 0;
-    if ((flags & ClearingFlag.unknownCard) !== 0) this.#add('card_mismatch', 'unknown_card', event, amount);
-    else if ((flags & ClearingFlag.otherCurrency) !== 0)
-      this.#add('currency_mismatch', 'not_of_the_account', event, amount);
-    else this.#add('amount_mismatch', 'out_of_range', event, amount);
+    const add = (type: BreakType, reason: SuspenseReason): void => this.#add(type, reason, event, amount);
+    if ((flags & ClearingFlag.unknownCard) !== 0) add('card_mismatch', 'unknown_card');
+    else if ((flags & ClearingFlag.otherCurrency) !== 0) add('currency_mismatch', 'not_of_the_account');
+    else if ((flags & ClearingFlag.disputeMissing) !== 0) add('reversal_without_original', 'dispute_unknown');
+    else add('amount_mismatch', 'out_of_range');
   }
 
   #add(type: BreakType, reason: string, event: ClearingPosted, amount: number): void {

@@ -46,6 +46,8 @@ function runCommand(
   if (command.op === 'clear') return clear(shard, command, context, isAwaited);
   if (command.op === 'expire_hold') return expireHold(shard, command.sequence);
   const record: Commit = (event) => shard.record(event);
+  // What was paid of a statement is found by the index.
+  if (command.op === 'accrue' && shard.index.refusing) return { ok: false, code: 'shard_unavailable' };
   if (command.op === 'accrue') return decideAccrual(shard.decisions, command, nowMs, record);
   if (command.op === 'apply_program') return applyProgram(shard.state, command, nowMs, record);
   const tag = command.op === 'import' ? undefined : command.idempotency;
@@ -53,12 +55,18 @@ function runCommand(
     const earlier = earlierOutcome(shard, tag);
     if (earlier !== undefined) return earlier;
   }
+  // An index that is not whole may hide a dispute or what was taken back.
+  if (looksBack(command.op) && shard.index.refusing) return { ok: false, code: 'shard_unavailable' };
   if (command.op === 'payment') shard.plantedCommandFault(command.reference);
   const result = decideCommand(shard.decisions, command, nowMs, record);
   // A refusal has no effect that its record could stand beside: the control plane keeps it as an answer.
   if (tag !== undefined && result.ok) keepOutcome(shard, tag, result, nowMs);
   return result;
 }
+
+/** Of those the decision is by what the index finds. */
+const looksBack = (op: Command['op']): boolean =>
+  op === 'open_dispute' || op === 'dispute_step' || op === 'resolve_suspense';
 
 /** The simulator's expiry: the same record as the sweep's, only before its time. */
 function expireHold(shard: LogicalShard, authorization: number): CommandResult {

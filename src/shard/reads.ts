@@ -5,7 +5,9 @@
 import { pack, unpack } from 'msgpackr';
 import type { Read, ReadResult, ShardStats } from '../domain/commands.js';
 import { countDue } from '../domain/due-holds.js';
+import { entryHash } from '../domain/key-hash.js';
 import { stepsOf } from '../domain/ledger/dispute-steps.js';
+import { suspenseAt, suspenseState } from '../domain/suspense.js';
 import { accountRow, accountView, cardRow, cardView, ledgerTotals } from '../domain/views.js';
 import { DUE_ROWS_PER_READ, REVISION_STATS_PER_READ } from '../limits.js';
 import type { RingConsumer } from '../ring/ring.js';
@@ -98,6 +100,16 @@ function answer(shard: LogicalShard, durable: number, nowMs: number, windowMs: n
       return { ok: true, programs: programRevisions(shard) };
     case 'dispute':
       return { ok: true, steps: stepsOf(shard.state.references, read.accountSlot, read.sequence) };
+    case 'suspense': {
+      if (shard.index.incomplete) return { ok: false, code: 'shard_unavailable' };
+      const items = read.sequences.flatMap((sequence) => suspenseAt(shard.decisions, sequence) ?? []);
+      return { ok: true, suspense: items.map((item) => suspenseState(shard.decisions, item)) };
+    }
+    case 'entry': {
+      const { high, low } = entryHash(read);
+      const sequence = shard.state.references.find(high, low);
+      return { ok: true, sequences: sequence > 0 ? [sequence] : [] };
+    }
     case 'acquirer_totals':
       return { ok: true, values: totalsOf(shard, read, nowMs) };
     case 'rule_stats':

@@ -8,6 +8,7 @@
  *   system/         the system journal: programs, tokens, configuration versions, webhooks
  *   webhooks/       where the deliveries of webhooks stand
  *   spool/          clearing files that are not finished, encrypted
+ *   outgoing/       files for the network, encrypted
  *
  * The document is written first and atomically, the folders after it: folders without a document are a damaged directory.
  */
@@ -37,7 +38,7 @@ import { syncDirectory } from './lmdb-store.js';
 export const DIRECTORY_FORMAT = 2;
 
 const DOCUMENT = 'holdfast.json';
-const FOLDERS = ['journal', 'state', 'segments', 'vault', 'system', 'webhooks', 'spool'] as const;
+const FOLDERS = ['journal', 'state', 'segments', 'vault', 'system', 'webhooks', 'spool', 'outgoing'] as const;
 /** What may lie in a directory that has no document yet: what a start that was killed left, and what a mount or a restore
  * brings. Hidden entries and the sockets of the lock may as well. */
 const HARMLESS: readonly string[] = [`${DOCUMENT}.new`, 'ballast', 'admin.token', 'lost+found'];
@@ -64,6 +65,7 @@ export interface DirectoryPaths {
   readonly system: string;
   readonly webhooks: string;
   readonly spool: string;
+  readonly outgoing: string;
 }
 
 export interface OpenDirectoryOptions {
@@ -87,6 +89,7 @@ export function directoryPaths(root: string): DirectoryPaths {
     system: join(path, 'system'),
     webhooks: join(path, 'webhooks'),
     spool: join(path, 'spool'),
+    outgoing: join(path, 'outgoing'),
   };
 }
 

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -546,6 +546,43 @@ describe('token and address', () => {
   test('wrong ones', async () => {
     expect((await say(['metrics', '--admin', 'ftp://x'])).status).toBe(64);
     expect((await say(['metrics', '--token-file', join(folder, 'none')])).status).toBe(64);
+  });
+});
+
+describe('chargebacks', () => {
+  const made = {
+    ...{ object: 'outgoing_file', id: 'out_a', file_id: 'ID', chargebacks: 2, reversals: 1, left_out: [{}] },
+  };
+
+  test('makes a file and fetches it, or fetches one that was made before; a file that is there stays', async () => {
+    const asked: string[] = [];
+    const flags = await api(async (request, response) => {
+      asked.push(`${request.method} ${request.url} ${await readText(request)}`);
+      if (request.url?.endsWith('/content') === true) response.writeHead(200).end(Buffer.from([0, 1, 0xf1]));
+      else json(response, request.method === 'POST' ? 201 : 200, made);
+    });
+    const path = join(folder, 'out.ipm');
+    const { status, out } = await say([
+      'chargebacks',
+      '--out',
+      path,
+      '--ascii',
+      '--processor',
+      '00000000123',
+      ...flags,
+    ]);
+    expect([status, out]).toEqual([0, 'out_a: file id ID, chargebacks=2 reversals=1 left_out=1\n']);
+    expect([...readFileSync(path)]).toEqual([0, 1, 0xf1]);
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+    expect(asked.splice(0)).toEqual([
+      'POST /v1/outgoing-files {"encoding":"ascii","blocked":false,"processor":"00000000123"}',
+      'GET /v1/outgoing-files/out_a/content ',
+    ]);
+    expect((await say(['chargebacks', '--out', path, ...flags])).status).toBe(64);
+    expect(asked).toEqual([]);
+    const again = await say(['chargebacks', '--out', `${path}.2`, '--file', 'out_a', '--json', ...flags]);
+    expect([again.status, JSON.parse(again.out)]).toEqual([0, made]);
+    expect(asked[0]).toBe('GET /v1/outgoing-files/out_a ');
   });
 });
 

@@ -163,6 +163,10 @@ export class TestEngine implements ShardPort, JournalPort, DirectoryPort {
         keys.elementsKey(sequence);
         return { high: keys.high, low: keys.low };
       },
+      day(list, day) {
+        keys.dayKey(list, day);
+        return { high: keys.high, low: keys.low };
+      },
     };
   }
 

@@ -205,10 +205,14 @@ describe('a network', () => {
 describe('a dispute', () => {
   const settlement = { network: 1, settlement_date: '2026-11-25', currency: 'BRL', amount: 300, interchange: 6 };
 
+  const reason = { reason_code: '4853' };
+
   async function authorization(): Promise<{ id: string; card: string }> {
     const card = await post('/v1/cards', { account: 'acc', expiry: '2912' });
     const { body } = await post('/v1/simulate/authorization', { card: card.body.id, amount: 300, currency: 'BRL' });
-    return { id: body.authorization.id, card: card.body.id };
+    const { id } = body.authorization;
+    expect((await post('/v1/simulate/clearing', { authorization: id, amount: 300 })).status).toBe(201);
+    return { id, card: card.body.id };
   }
   const open = (of: object, reference = 'd') =>
     post('/v1/disputes', { ...of, ...brl(300, reference), reason: 'not received' });
@@ -222,10 +226,10 @@ describe('a dispute', () => {
       ...{ account: 'acc', card, authorization: auth, entry: null, status: 'open', amount: 300, currency: 'BRL' },
       ...{ reason: 'not received', reference: 'd' },
     });
-    expect(opened.body.entries.map(legs)).toEqual(['D 1200 300 · C 2200 300']);
+    expect(opened.body.entries.map(legs)).toEqual(['D 1200 300 · C 1100 300']);
     const url = `/v1/disputes/${opened.body.id}`;
     const key = { 'Idempotency-Key': 'cb' };
-    const charged = await post(`${url}/steps`, { step: 'chargeback', settlement }, key);
+    const charged = await post(`${url}/steps`, { step: 'chargeback', settlement, ...reason }, key);
     expect([charged.status, charged.body.status]).toEqual([201, 'charged_back']);
     expect(legs(charged.body.entries[1])).toBe(
       'D 2100 300 @1/2026-11-25/0 · C 1200 300 · D 4100 6 · C 2100 6 @1/2026-11-25/0',
@@ -238,11 +242,12 @@ describe('a dispute', () => {
     ]);
     expect(lost.body.status).toBe('lost');
     expect((await h.call('GET', url)).body).toEqual(lost.body);
-    const again = await post(`${url}/steps`, { step: 'chargeback', settlement }, key);
+    const again = await post(`${url}/steps`, { step: 'chargeback', settlement, ...reason }, key);
     expect([again.headers['idempotent-replayed'], again.body]).toEqual(['true', charged.body]);
     const { BRL } = await balances();
-    expect(BRL).toEqual({ 1100: 300, 2200: -300, 9100: 300, 9199: -300 });
-    // Nothing is left of it but where the two settlements stand.
+    // The purchase is owed as before, and its settlement with it.
+    expect(BRL).toEqual({ 1100: 300, 2100: -300 });
+    // Nothing else is left of it but where the two settlements stand.
     const trial = (await h.call('GET', '/v1/ledger/trial-balance')).body.currencies[0].accounts;
     const payable = trial.find((one) => one.account === '2100')!;
     expect(payable.sub_accounts.map((one) => one.balance)).toEqual([294, -294]);
@@ -251,13 +256,13 @@ describe('a dispute', () => {
   it('is won after a chargeback, without an entry of money', async () => {
     const { id } = await authorization();
     const { body } = await open({ authorization: id });
-    await post(`/v1/disputes/${body.id}/steps`, { step: 'chargeback', settlement });
+    await post(`/v1/disputes/${body.id}/steps`, { step: 'chargeback', settlement, ...reason });
     const won = await post(`/v1/disputes/${body.id}/steps`, { step: 'win' });
     expect([won.body.status, won.body.entries.at(-1)!.postings]).toEqual(['won', []]);
   });
 
   it('may be about an entry, and is listed by its account', async () => {
-    const fee = await post('/v1/accounts/acc/fees', brl(300, 'f'));
+    const fee = await post('/v1/accounts/acc/fees', brl(600, 'f'));
     const first = await open({ entry: fee.body.id }, 'd1');
     expect(first.body).toMatchObject({ entry: fee.body.id, authorization: null, card: null });
     const second = await open({ entry: fee.body.id }, 'd2');
@@ -284,9 +289,15 @@ describe('a dispute', () => {
     const { body } = await open({ entry: fee });
     expect(refusal(await open({ entry: fee }))).toEqual([409, 'reference_exists', '/reference']);
     const step = async (more: object) => refusal(await post(`/v1/disputes/${body.id}/steps`, more));
-    expect(await step({ step: 'chargeback' })).toEqual([422, 'validation_failed', '/settlement']);
+    expect(await step({ step: 'chargeback', ...reason })).toEqual([422, 'validation_failed', '/settlement']);
+    expect(await step({ step: 'chargeback', settlement })).toEqual([422, 'validation_failed', '/reason_code']);
+    expect(await step({ step: 'win', ...reason })).toEqual([422, 'validation_failed', '/reason_code']);
+    expect(await step({ step: 'win', amount: 1 })).toEqual([422, 'validation_failed', '/amount']);
+    expect(refusal(await post('/v1/disputes', { entry: fee, ...brl(1, 'more'), reason: 'x' }))).toEqual([
+      ...[422, 'amount_out_of_range', '/amount'],
+    ]);
     expect(await step({ step: 'lose', settlement })).toEqual([422, 'validation_failed', '/settlement']);
-    expect(await step({ step: 'chargeback', settlement: { ...settlement, amount: 299 } })).toEqual([
+    expect(await step({ step: 'chargeback', ...reason, settlement: { ...settlement, amount: 299 } })).toEqual([
       ...[422, 'amount_out_of_range', '/settlement/amount'],
     ]);
     expect((await post('/v1/disputes/disp_x/steps', { step: 'lose' })).status).toBe(404);

@@ -17,6 +17,7 @@ import type { ControlContext } from '../../src/control/context.js';
 import { EventFeed } from '../../src/control/events/event-feed.js';
 import { IdempotencyKeys } from '../../src/control/idempotency.js';
 import { openApi } from '../../src/control/openapi.js';
+import { OutgoingFiles } from '../../src/control/outgoing/files.js';
 import { Parties } from '../../src/control/parties.js';
 import type { ProfilePort, VaultPort } from '../../src/control/ports.js';
 import { ProgramFeed } from '../../src/control/program-feed.js';
@@ -124,6 +125,7 @@ export interface HarnessOptions {
   clearing?: Partial<ClearingFilesOptions>;
   /** With what an earlier process left in it. */
   spoolFolder?: string;
+  outgoingFolder?: string;
 }
 
 /** The next process: control plane and shards anew, over what is durable. */
@@ -228,6 +230,7 @@ export function makeHarness(options: HarnessOptions = {}): Harness {
     programs: new ProgramFeed(engine, system, () => undefined),
     backtests: new Backtests(() => undefined),
     clearing,
+    outgoing: new OutgoingFiles(new SpoolFolder(options.outgoingFolder ?? spoolFolder(), keys)),
     recon: new ReconRuns((error) => assert.fail(error as Error)),
     tokens,
     wrongTokens: new WrongTokens(),

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { DomainFold } from '#src/cli/verify-fold.js';
 import { applyEvent } from '#src/domain/apply.js';
-import { AccountType, EventKind } from '#src/domain/codes.js';
+import { AccountType, CardStatus, EventKind } from '#src/domain/codes.js';
 import { RowCursor } from '#src/domain/columns.js';
 import type { AccruedSlice } from '#src/domain/commands.js';
 import { isStatementDay, minimumDue } from '#src/domain/decide-accrual.js';
@@ -15,13 +15,15 @@ import { defaultTables, Policy } from '#src/domain/program/policy.js';
 import { SPREAD } from '#src/domain/program/tables.js';
 import { ShardState } from '#src/domain/shard-state.js';
 import { Table } from '#src/domain/tables.js';
+import { ACCRUAL_READS_MAX } from '#src/limits.js';
+import { clearingInput } from '../table/clearing-lines.js';
 import { Book } from './book.js';
 
 const DAY_MS = 86_400_000;
 /** 2026-11-26. */
 const DAY = 20_783;
 const BRL = 986;
-const rates = { purchases: 3650, cash: 7300, fees: 0 };
+const rates = { purchases: 3650, cash: 7300, fees: 0, grace: false };
 /** Statements on the 28th. */
 const statement = { day: 28, dueDays: 20, minimumBasisPoints: 1000, minimumAmount: 500, monthlyFee: 0 };
 const policy = (more: object = {}): Policy => new Policy(1, { ...defaultTables, interest: rates, statement, ...more });
@@ -69,6 +71,19 @@ describe('interest of a day', () => {
     [{ 2200: -1000 }, 7, { amount: 0, carry: 7 }],
     [{ 1100: 1e15 }, 0, { amount: 1e12, carry: 0 }],
   ])('%j with a carry of %i', (parts, carry, expected) => {
+    expect(interestOfDay(of(parts), rates, carry)).toMatchObject(expected);
+  });
+
+  test.each([
+    // 0.1 % of 2 000 purchases, 0.2 % of 1 500 cash.
+    [{ 1100: 2000, 1110: 1500 }, 0, { amount: 5, cash: 3, carry: 0 }],
+    // 1.5 of purchases and 0.5 of cash: 2, of which cash is no whole unit.
+    [{ 1100: 1500, 1110: 250 }, 0, { amount: 2, cash: 0, carry: 0 }],
+    // The carry counts as cash where there is any, and never without.
+    [{ 1100: 1500, 1110: 250 }, INTEREST_UNITS / 2, { amount: 2, cash: 1, carry: INTEREST_UNITS / 2 }],
+    [{ 1100: 1500 }, INTEREST_UNITS / 2, { amount: 2, cash: 0, carry: 0 }],
+    [{ 1110: 750 }, INTEREST_UNITS / 2, { amount: 2, cash: 2, carry: 0 }],
+  ])('of cash apart: %j with a carry of %i', (parts, carry, expected) => {
     expect(interestOfDay(of(parts), rates, carry)).toEqual(expected);
   });
 
@@ -236,5 +251,153 @@ describe('a statement', () => {
   test('asks for a part of the balance', () => {
     const due = (balance: number): number => minimumDue(statement, balance);
     expect([-5, 0, 300, 500, 4999, 5009, 10_000].map(due)).toEqual([0, 0, 300, 500, 500, 500, 1000]);
+  });
+});
+
+describe('a cycle', () => {
+  /** The 28th of November, on which a statement is closed; it is due twenty days later, and the next one is closed on 28 December. */
+  const FIRST = DAY + 2;
+  const DUE = FIRST + 20;
+  const SECOND = DAY + 32;
+  const payments = (of: [day: number, amount: number][]): void => {
+    for (const [day, amount] of of) paid(day, amount);
+  };
+  const paid = (day: number, amount: number): number => {
+    const reference = `p${day}`;
+    const result = book.command({ op: 'payment', account: 'A', currency: BRL, amount, reference }, at(day));
+    return result.ok ? result.sequence : 0;
+  };
+  const clear = (record: number, amount: number, more: object, day: number): void => {
+    const input = clearingInput({ record, amount, ...more });
+    expect(book.clearing('F1', { card: 0, fingerprint: [0, 0, 0], input }, at(day)).outcome).toBe('posted');
+  };
+  const run = (from: number, to: number, before: (day: number) => void = () => undefined): void => {
+    for (let day = from; day <= to; day++) {
+      before(day);
+      while (!slice(day).isDone);
+    }
+  };
+
+  /** A purchase of 1 000.00 and cash of 500.00 on the 26th, before the accrual of that day. */
+  function begin(tables: object): void {
+    book = new Book(policy(tables));
+    open('A');
+    const card = { account: 'A', fingerprint: [1, 1, 1] as const, bin: 999_999, last4: 1, panLength: 16, expiry: 2912 };
+    const more = { cardSequence: 1, serviceCode: 201, status: CardStatus.active, replacesSlot: -1 };
+    expect(book.command({ op: 'create_card', ...card, ...more }, at(DAY - 40)).ok).toBe(true);
+    clear(1, 100_000, { arn: 'A' }, DAY);
+    clear(2, 50_000, { arn: 'B', processingCode: 10_000 }, DAY);
+    run(DAY, FIRST);
+  }
+  const interest = { ...rates, grace: true };
+  const billed = () => entries(EntryKind.interestBilled).map(({ legs }) => legs[0]!.amount);
+  const waived = () => entries(EntryKind.interestWaived).map(({ legs }) => legs[0]!.amount);
+  const lateFees = () => entries(EntryKind.fee).map(({ day, note, legs }) => [day, note, legs[0]!.amount]);
+
+  describe('with grace', () => {
+    beforeEach(() => begin({ interest }));
+
+    test('begins free of interest on purchases; cash bears it from its first day', () => {
+      // Three days (26, 27, 28): 0.1 % of 100 000 and 0.2 % of 50 000 are 100 and 100 a day.
+      expect(entries(EntryKind.interestAccrued).map(({ note, legs }) => [note, legs[0]!.amount])).toEqual([
+        ...['', 'cash', '', 'cash', '', 'cash'].map((note) => [note, 100]),
+      ]);
+      expect([waived(), billed()]).toEqual([[300], [300]]);
+      // 100 000 + 50 000 + 300 of cash.
+      expect(statements()).toMatchObject([{ day: FIRST, balance: 150_300, dueDay: DUE }]);
+      expect(part(0, 1131)).toBe(0);
+    });
+
+    test('paid in full by the due date: what accrued on purchases is waived', () => {
+      run(FIRST + 1, SECOND, (day) => payments(day === DUE ? [[DUE, 150_300]] : []));
+      // 19 days from 29 November to 17 December, 100 and 100 each; on the 18th it was paid.
+      expect([waived(), billed()]).toEqual([
+        [300, 1900],
+        [300, 1900],
+      ]);
+      expect(statements()[1]).toMatchObject({ day: SECOND, balance: 1900 });
+      book.restart();
+    });
+
+    test.each([
+      ['by a cent too little', [[DUE, 150_299]]],
+      ['a day late', [[DUE + 1, 150_300]]],
+    ] as [string, [number, number][]][])('%s: nothing is waived', (_, of) => {
+      run(FIRST + 1, SECOND, (day) => payments(of.filter(([on]) => on === day)));
+      expect(waived()).toEqual([300]);
+      // 19 days, or 20, of 200; what is left of it, at most a cent, earns nothing whole.
+      expect(billed()).toEqual([300, of[0]![0] === DUE ? 3800 : 4000]);
+    });
+
+    test('a refund pays too, and a payment that was returned does not', () => {
+      run(FIRST + 1, DUE - 1);
+      clear(3, 300, { arn: 'A', processingCode: 200_000 }, DUE);
+      const payment = paid(DUE, 150_000);
+      run(DUE, SECOND - 1);
+      expect(book.command({ op: 'return_payment', sequence: payment, fee: 0, note: '' }, at(SECOND - 1)).ok).toBe(true);
+      run(SECOND, SECOND);
+      expect(waived()).toEqual([300]);
+    });
+  });
+
+  test('without grace all of it is billed', () => {
+    begin({});
+    expect([waived(), billed()]).toEqual([[], [600]]);
+    expect(entries(EntryKind.interestAccrued).map(({ note }) => note)).toEqual(['', '', '']);
+  });
+
+  describe('with a late fee', () => {
+    // Balance 150 600 with all interest; a tenth of it is due.
+    const MINIMUM = 15_060;
+    beforeEach(() => begin({ lateFee: 1500 }));
+
+    test.each([
+      ['the minimum on the due date', [[DUE, MINIMUM]], []],
+      [
+        'in parts',
+        [
+          [FIRST + 1, MINIMUM - 1],
+          [DUE, 1],
+        ],
+        [],
+      ],
+      ['nothing', [], [[DUE + 1, 'late fee', 1500]]],
+      ['a cent too little', [[DUE, MINIMUM - 1]], [[DUE + 1, 'late fee', 1500]]],
+      ['a day late', [[DUE + 1, MINIMUM]], [[DUE + 1, 'late fee', 1500]]],
+    ] as [string, [number, number][], unknown[]][])('paid %s', (_, of, fees) => {
+      expect(statements()).toMatchObject([{ balance: 150_600, minimumDue: MINIMUM }]);
+      run(FIRST + 1, DUE + 3, (day) => payments(of.filter(([on]) => on === day)));
+      expect(lateFees()).toEqual(fees);
+      expect(part(0, 1120)).toBe(fees.length * 1500);
+    });
+
+    test('a payment that was returned before the accrual is none', () => {
+      run(FIRST + 1, DUE - 1);
+      const payment = paid(DUE, MINIMUM);
+      run(DUE, DUE);
+      book.command({ op: 'return_payment', sequence: payment, fee: 0, note: '' }, at(DUE + 1));
+      run(DUE + 1, DUE + 1);
+      expect(lateFees()).toEqual([[DUE + 1, 'late fee', 1500]]);
+    });
+
+    test('is charged once, also when the run comes days later, and not to a closed account', () => {
+      run(FIRST + 1, DUE);
+      slice(DUE + 5, 100, DUE + 5);
+      while (!slice(DUE + 5, 100, DUE + 5).isDone);
+      expect(lateFees()).toEqual([[DUE + 1, 'late fee', 1500]]);
+      begin({ lateFee: 1500 });
+      book.command({ op: 'charge_off', account: 'A', reference: 'c', note: '' }, at(FIRST + 1));
+      run(FIRST + 1, DUE + 3);
+      expect(lateFees()).toEqual([]);
+    });
+  });
+
+  test('a slice ends early when it has looked at many records', () => {
+    begin({ interest });
+    for (let n = 0; n < ACCRUAL_READS_MAX; n++) clear(10 + n, 1, { arn: `X${n}` }, FIRST + 1);
+    open('B', DAY);
+    run(FIRST + 1, SECOND - 1);
+    expect(slice(SECOND)).toMatchObject({ accounts: 1, isDone: false });
+    expect(slice(SECOND)).toMatchObject({ accounts: 1, isDone: true });
   });
 });

@@ -1,9 +1,12 @@
 /** Clearing beyond the scenarios of test/table: values that cannot be, leg builders, and what is reused from record to record. */
 import { describe, expect, it, test } from 'vitest';
-import { MatchRung } from '#src/domain/clearing/codes.js';
+import { ClearingFlag, MatchRung } from '#src/domain/clearing/codes.js';
 import { badValue, type ClearingInput } from '#src/domain/clearing/input.js';
 import { AccountType, CardStatus } from '#src/domain/codes.js';
 import type { EntryLeg } from '#src/domain/events.js';
+import { COMPONENTS } from '#src/domain/ledger/chart.js';
+import type { DisputeStep } from '#src/domain/ledger/dispute-steps.js';
+import { statusAfter, stepsOf } from '#src/domain/ledger/dispute-steps.js';
 import { cashSide, mirroredSide, presentmentLegs, purchaseSide } from '#src/domain/ledger/presentment.js';
 import { MessageInput, Text } from '#src/domain/message.js';
 import { clearingInput } from '../table/clearing-lines.js';
@@ -174,12 +177,138 @@ describe('legs', () => {
     const owed = { amount: 1000, currency: 986, sub: 0 };
     const legs = presentmentLegs(cashSide(1000, 30, 10), 986, owed, [{ amount: -5, currency: 986 }], true);
     expect(sums(legs)).toEqual({ 986: 0 });
-    expect(mirroredSide(legs)).toEqual([
+    const owed1110: Record<number, number> = { 1110: 1010, 1120: 30 };
+    expect(mirroredSide(legs, (gl) => owed1110[gl] ?? 0)).toEqual([
       { glAccount: 1110, amount: -1000 },
       { glAccount: 1120, amount: -30 },
       { glAccount: 4300, amount: 30 },
       { glAccount: 1110, amount: -10 },
       { glAccount: 4400, amount: 10 },
     ]);
+  });
+});
+
+describe('what takes back a purchase that was paid since', () => {
+  const input = (over: Partial<ClearingInput>) => clearingInput({ amount: 3000, arn: 'A', ...over });
+  const parts = (book: Book) => COMPONENTS.slice(0, 5).map((_, which) => book.state.accounts.component(0, which));
+
+  it('leaves a credit balance, and no receivable below zero', () => {
+    for (const processingCode of [0, 10_000]) {
+      const book = bookWithCard();
+      book.clearing('F1', { ...known, input: input({ record: 1, processingCode }) }, NOW_MS);
+      const payment = { op: 'payment', account: 'A', amount: 2000, currency: 986, reference: 'p' } as const;
+      expect(book.command(payment, NOW_MS).ok).toBe(true);
+      book.clearing('F1', { ...known, input: input({ record: 2, processingCode, reversal: 1 }) }, NOW_MS);
+      // 3 000 charged, 2 000 paid, 3 000 taken back: the 1 000 that were owed, and 2 000 in credit.
+      expect(parts(book)).toEqual([0, 0, 0, 0, -2000]);
+      expect(book.command({ ...payment, op: 'refund_credit' }, NOW_MS).ok).toBe(true);
+    }
+  });
+
+  it('of another amount too', () => {
+    const book = bookWithCard();
+    book.clearing('F1', { ...known, input: input({ record: 1, processingCode: 10_000 }) }, NOW_MS);
+    const back = input({ record: 2, processingCode: 10_000, reversal: 1, amount: 3500 });
+    book.clearing('F1', { ...known, input: back }, NOW_MS);
+    expect(parts(book)).toEqual([0, 0, 0, 0, -500]);
+  });
+
+  it('and a refund that is taken back is owed as purchases where its credit was paid out', () => {
+    const book = bookWithCard();
+    book.clearing('F1', { ...known, input: input({ record: 1, processingCode: 200_000 }) }, NOW_MS);
+    book.command({ op: 'refund_credit', account: 'A', amount: 2500, currency: 986, reference: 'r' }, NOW_MS);
+    book.clearing('F1', { ...known, input: input({ record: 2, processingCode: 200_000, reversal: 1 }) }, NOW_MS);
+    expect(parts(book)).toEqual([2500, 0, 0, 0, 0]);
+  });
+});
+
+describe('a second presentment', () => {
+  const REAIS = 986;
+  /** A purchase that is disputed and charged back. */
+  function chargedBack(amount: number, settled: { amount: number; currency: number }) {
+    const book = bookWithCard();
+    const input = clearingInput({ record: 1, amount: 10_000, arn: 'A' });
+    const { sequence: relatedSequence } = book.clearing('F1', { ...known, input }, NOW_MS);
+    const opened = { op: 'open_dispute', account: 'A', amount, currency: REAIS, reference: 'd' } as const;
+    const { sequence } = ok(book.command({ ...opened, relatedSequence, note: '' }, NOW_MS));
+    const step = (name: DisputeStep, more: object = {}): { ok: boolean; code?: string } =>
+      book.command({ op: 'dispute_step', sequence, step: name, note: '', ...more }, NOW_MS);
+    ok(step('chargeback', { settled: { sub: 16, interchange: 0, ...settled }, reasonCode: '4853' }));
+    const status = () => statusAfter(stepsOf(book.state.references, 0, sequence));
+    const again = (record: number, over: Partial<ClearingInput>) =>
+      book.clearing(
+        'F2',
+        { ...known, input: clearingInput({ record, amount, arn: 'A', functionCode: 205, ...over }) },
+        NOW_MS,
+      );
+    return { book, sequence, step, status, again };
+  }
+  function ok<T extends { ok: boolean }>(result: T): Extract<T, { ok: true }> {
+    expect(result).toMatchObject({ ok: true });
+    return result as Extract<T, { ok: true }>;
+  }
+  const legsAt = (book: Book, sequence: number) =>
+    (book.history.at(sequence) as { legs: EntryLeg[] }).legs.map(
+      ({ glAccount, currency, amount }) => `${glAccount} ${currency} ${amount}`,
+    );
+
+  it('is the next step of the dispute whose chargeback it answers, once', () => {
+    const { book, sequence, step, status, again } = chargedBack(10_000, { amount: 10_000, currency: REAIS });
+    const posted = again(1, { fees: [{ amount: 42, currency: REAIS, sign: 0 }] });
+    expect(posted).toMatchObject({ outcome: 'posted', rung: MatchRung.arn, flags: 0 });
+    expect(book.history.at(posted.sequence)).toMatchObject({ disputeSequence: sequence, posted: 0 });
+    // The dispute receivable again, and interchange again.
+    expect(legsAt(book, posted.sequence)).toEqual(['1200 986 10000', '2100 986 -10000', '2100 986 42', '4100 986 -42']);
+    expect(status()).toBe('presented_again');
+    expect(again(1, {})).toMatchObject({ outcome: 'already', sequence: posted.sequence });
+    expect(again(2, {})).toMatchObject({ outcome: 'duplicate', sequence: posted.sequence });
+    // Another one finds no chargeback that is open.
+    expect(again(3, { functionCode: 282 })).toMatchObject({ outcome: 'posted', flags: ClearingFlag.disputeMissing });
+    expect(step('second_presentment').code).toBe('dispute_step_refused');
+    book.restart();
+    expect(status()).toBe('presented_again');
+    ok(step('lose'));
+    expect(book.state.accounts.posted(0)).toBe(10_000);
+  });
+
+  it('of a part leaves the rest won', () => {
+    const { book, step, again } = chargedBack(10_000, { amount: 10_000, currency: REAIS });
+    const posted = again(1, { functionCode: 282, amount: 2500 });
+    expect(posted).toMatchObject({ outcome: 'posted', flags: 0 });
+    expect(legsAt(book, posted.sequence)).toEqual(['1200 986 2500', '2100 986 -2500']);
+    ok(step('lose'));
+    // 10 000 purchased, 10 000 credited provisionally, 2 500 owed after all.
+    expect(book.state.accounts.posted(0)).toBe(2500);
+  });
+
+  it('that settles in another currency is as much as was charged back; the conversion is on the FX position', () => {
+    const { book, again } = chargedBack(10_000, { amount: 2000, currency: 840 });
+    const settled = { settlementAmount: 2050, settlementCurrency: 840, billingAmount: 10_250, billingCurrency: REAIS };
+    const posted = again(1, { ...settled, amount: 2050, currency: 840 });
+    expect(posted.flags).toBe(0);
+    // What was charged back: 10 000 reais for 20.00 dollars; 20.50 dollars go back.
+    expect(legsAt(book, posted.sequence)).toEqual([
+      '1200 986 10000',
+      '2100 840 -2050',
+      '1500 986 -10000',
+      '1500 840 2050',
+    ]);
+  });
+
+  it('of another amount in the same currency is posted as it is, and flagged', () => {
+    const { book, again } = chargedBack(10_000, { amount: 10_000, currency: REAIS });
+    const posted = again(1, { amount: 9000 });
+    expect(posted.flags).toBe(ClearingFlag.otherAmount);
+    expect(legsAt(book, posted.sequence)).toEqual(['1200 986 9000', '2100 986 -9000']);
+  });
+
+  it('that is taken back leaves the dispute won', () => {
+    const { book, step, again } = chargedBack(10_000, { amount: 10_000, currency: REAIS });
+    again(1, {});
+    expect(step('win').code).toBe('dispute_step_refused');
+    expect(again(2, { reversal: 1 })).toMatchObject({ outcome: 'posted', flags: 0 });
+    expect(step('lose').code).toBe('dispute_step_refused');
+    ok(step('win'));
+    expect(book.state.accounts.posted(0)).toBe(0);
   });
 });

@@ -3,9 +3,10 @@ import { AccountStatus, AccountType, EventKind } from '#src/domain/codes.js';
 import type { Change, CommandResult, StepDispute } from '#src/domain/commands.js';
 import type { EntryPosted } from '#src/domain/events.js';
 import { COMPONENTS, component } from '#src/domain/ledger/chart.js';
-import type { DisputeStep } from '#src/domain/ledger/dispute-steps.js';
+import { type DisputeStep, isSettledStep } from '#src/domain/ledger/dispute-steps.js';
 import { EntryKind } from '#src/domain/ledger/entry-kinds.js';
 import { subAccount } from '#src/domain/ledger/sub-account.js';
+import { defaultTables, Policy } from '#src/domain/program/policy.js';
 import { CREDIT_BALANCE_MAX } from '#src/limits.js';
 import { Book } from './book.js';
 
@@ -143,9 +144,30 @@ describe('a payment that is returned', () => {
 
   test('needs no fee, and a fee within range', () => {
     const payment = done(pay(100, 'p'));
-    expect(codeOf({ op: 'return_payment', sequence: payment, fee: -1, note: '' })).toBe('amount_out_of_range');
+    expect(codeOf({ op: 'return_payment', sequence: payment, fee: -2, note: '' })).toBe('amount_out_of_range');
     expect(codeOf({ op: 'return_payment', sequence: payment, fee: 0, note: '' })).toBe('ok');
     expect(parts()).toEqual({});
+  });
+
+  test('costs what the program takes, unless the request says it', () => {
+    book = new Book(new Policy(1, { ...defaultTables, returnedPaymentFee: 70 }));
+    run({ op: 'create_account', id: 'A', program: 1, currency: BRL, creditLimit: 1000, type: AccountType.credit });
+    const back = (fee: number) => run({ op: 'return_payment', sequence: done(pay(40, `p${fee}`)), fee, note: '' });
+    expect([back(-1), back(0), back(5)].map((result) => 'feeSequence' in result)).toEqual([true, false, true]);
+    // 70 and 5; three payments of 40 came and went.
+    expect(parts()[1120]).toBe(75);
+    // What is charged off costs nothing more.
+    const payment = done(pay(10, 'q'));
+    done(chargeOff('c'));
+    expect(run({ op: 'return_payment', sequence: payment, fee: -1, note: '' })).not.toHaveProperty('feeSequence');
+  });
+
+  test('has no fee when the account is charged off', () => {
+    done(fee(100, 'f'));
+    const payment = done(pay(40, 'p'));
+    done(chargeOff('c'));
+    expect(codeOf({ op: 'return_payment', sequence: payment, fee: 5, note: '' })).toBe('account_charged_off');
+    expect(codeOf({ op: 'return_payment', sequence: payment, fee: 0, note: '' })).toBe('ok');
   });
 
   test('is owed as purchases where the credit it made was paid out', () => {
@@ -230,13 +252,18 @@ describe('a network', () => {
 });
 
 describe('a dispute', () => {
-  const open = (reference = 'd'): Change => ({
-    ...{ op: 'open_dispute', ...onA, amount: 400, reference, cardSlot: -1, relatedSequence: 1, note: 'not received' },
+  /** Sequence of a fee of 400 that was paid: what is disputed. */
+  let charged: number;
+  beforeEach(() => {
+    charged = done(fee(400, 'disputed'));
+    done(pay(400, 'paid'));
+  });
+  const open = (reference = 'd', amount = 400): Change => ({
+    ...{ op: 'open_dispute', ...onA, amount, reference, relatedSequence: charged, note: 'not received' },
   });
   const settled = { sub: SUB, currency: BRL, amount: 400, interchange: 4 };
   const step = (sequence: number, name: DisputeStep, more: Partial<StepDispute> = {}): Change => {
-    const settles = name === 'chargeback' || name === 'second_presentment';
-    return { op: 'dispute_step', sequence, step: name, note: '', ...(settles ? { settled } : {}), ...more };
+    return { op: 'dispute_step', sequence, step: name, note: '', ...(isSettledStep(name) ? { settled } : {}), ...more };
   };
 
   /** Steps, what is left of the dispute in the account, and in the rest of the book. */
@@ -246,6 +273,9 @@ describe('a dispute', () => {
     [['lose'], { 1100: 400, 2200: -400 }, {}],
     [['write_off'], { 2200: -400 }, { 5200: 400n }],
     [['chargeback'], { 2200: -400 }, { '2100 @': 396n, 4100: 4n }],
+    [['chargeback', 'chargeback_reversal'], { 2200: -400, 1200: 400 }, {}],
+    [['chargeback', 'chargeback_reversal', 'withdraw'], {}, {}],
+    [['chargeback', 'chargeback_reversal', 'lose'], { 1100: 400, 2200: -400 }, {}],
     [['chargeback', 'win'], { 2200: -400 }, { '2100 @': 396n, 4100: 4n }],
     [['chargeback', 'second_presentment'], { 2200: -400, 1200: 400 }, {}],
     [['chargeback', 'second_presentment', 'lose'], { 1100: 400, 2200: -400 }, {}],
@@ -259,7 +289,7 @@ describe('a dispute', () => {
       expect(codeOf(step(sequence, name)), 'a step is taken once').toBe('dispute_step_refused');
     }
     expect(parts()).toEqual(left);
-    expect(general()).toEqual(rest);
+    expect(general()).toEqual({ 1310: 400n, 4300: -400n, ...rest });
     book.restart();
   });
 
@@ -303,5 +333,59 @@ describe('a dispute', () => {
     expect(parts()).toEqual({ 1200: 400, 2200: -100 });
     done(step(sequence, 'withdraw'));
     expect(parts()).toEqual({ 1100: 300 });
+  });
+
+  test('is about no more than was posted, over all disputes of it; what was withdrawn does not count', () => {
+    expect(codeOf(open('d', 401))).toBe('amount_out_of_range');
+    const first = done(open('d1', 250));
+    expect(codeOf(open('d2', 151))).toBe('amount_out_of_range');
+    done(open('d2', 150));
+    expect(codeOf(open('d3', 1))).toBe('amount_out_of_range');
+    done(step(first, 'withdraw'));
+    expect(codeOf(open('d3', 251))).toBe('amount_out_of_range');
+    done(open('d3', 250));
+    // Nothing was posted by the account's own record, by one of another account, or by none.
+    for (const relatedSequence of [1, 2, 0, 10_000])
+      expect(codeOf({ ...open('d4', 1), relatedSequence } as Change), `${relatedSequence}`).toBe('amount_out_of_range');
+  });
+
+  test('goes in parts: what is not charged back is absorbed, what is not presented again is won', () => {
+    const part = (amount: number): Partial<StepDispute> => ({
+      amount,
+      settled: { ...settled, amount, interchange: 0 },
+    });
+    const won = done(open('d1', 100));
+    expect(codeOf(step(won, 'chargeback', part(101)))).toBe('amount_out_of_range');
+    expect(codeOf(step(won, 'chargeback', { ...part(0), settled }))).toBe('amount_out_of_range');
+    done(step(won, 'chargeback', part(70)));
+    expect(parts()).toEqual({ 2200: -100, 1200: 30 });
+    done(step(won, 'win'));
+    // D 5200 30, C 1200 30.
+    expect(parts()).toEqual({ 2200: -100 });
+    expect(general()).toMatchObject({ 5200: 30n, '2100 @': 70n });
+    const lost = done(open('d2', 300));
+    done(step(lost, 'chargeback', part(300)));
+    expect(codeOf(step(lost, 'second_presentment', part(301)))).toBe('amount_out_of_range');
+    done(step(lost, 'second_presentment', part(120)));
+    expect(codeOf(step(lost, 'win')), 'while something of it is presented again').toBe('dispute_step_refused');
+    expect(parts()).toEqual({ 2200: -400, 1200: 120 });
+    done(step(lost, 'lose'));
+    expect(parts()).toEqual({ 2200: -400, 1100: 120 });
+    // 70 + 300 - 120 of the network.
+    expect(general()).toMatchObject({ 5200: 30n, '2100 @': 250n });
+  });
+
+  test('leaves what a conversion made of it on the FX position', () => {
+    const dollars = (amount: number) => ({ settled: { ...settled, currency: 840, amount, interchange: 0 } });
+    const sequence = done(open());
+    done(step(sequence, 'chargeback', dollars(75)));
+    done(step(sequence, 'second_presentment', dollars(78)));
+    expect(parts()).toEqual({ 2200: -400, 1200: 400 });
+    const balances: Record<string, bigint> = {};
+    book.state.ledger.forEach((currency, gl, debit, credit) => {
+      if (gl === 1500 && debit !== credit) balances[currency] = debit - credit;
+    });
+    // D 75, C 78: three dollars more went back than came; in reais 400 went out and came in.
+    expect(balances).toEqual({ 840: 3n });
   });
 });

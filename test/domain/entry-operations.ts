@@ -1,8 +1,9 @@
 /** Random entries on command, and accruals. */
 import fc from 'fast-check';
 import { EventKind } from '#src/domain/codes.js';
-import type { Change } from '#src/domain/commands.js';
-import type { PlainEvent } from '#src/domain/events.js';
+import type { Change, OpenDispute } from '#src/domain/commands.js';
+import type { EntryPosted, PlainEvent } from '#src/domain/events.js';
+import { postedChange } from '#src/domain/ledger/chart.js';
 import { type DisputeStep, disputeSteps } from '#src/domain/ledger/dispute-steps.js';
 import { EntryKind } from '#src/domain/ledger/entry-kinds.js';
 import { subAccount } from '#src/domain/ledger/sub-account.js';
@@ -34,13 +35,24 @@ export const entryOp: fc.Arbitrary<EntryOp> = fc.record({
       'charge_off',
       'recovery',
     ] as const),
-    ...(['settlement', 'network_fee', 'open_dispute', ...Array<'dispute_step'>(6).fill('dispute_step')] as const),
+    ...([
+      'settlement',
+      'network_fee',
+      'open_dispute',
+      'open_dispute',
+      ...Array<'dispute_step'>(14).fill('dispute_step'),
+    ] as const),
   ),
   account: fc.integer({ min: 0, max: 1 }),
   amount: fc.integer({ min: 1, max: 3000 }),
   back: fc.integer({ min: 0, max: 2 }),
   // The way to a second presentment is the longest.
-  step: fc.constantFrom(...STEPS, ...Array<DisputeStep[]>(3).fill(['chargeback', 'second_presentment', 'win']).flat()),
+  step: fc.constantFrom(
+    ...STEPS,
+    ...Array<DisputeStep[]>(3)
+      .fill(['chargeback', 'second_presentment', 'win', 'chargeback_reversal', 'chargeback_reversal', 'chargeback'])
+      .flat(),
+  ),
   reference: fc.integer({ min: 0, max: 40 }),
 });
 /** An account that entries are posted to. */
@@ -93,7 +105,7 @@ export function entryCommand(
     case 'network_fee':
       return { op: entry, sub, currency: of.currency, amount: amount - 1500 || 1, reference, note: '' };
     case 'open_dispute':
-      return { op: entry, ...of, amount, reference, cardSlot: account, relatedSequence: 1, note: '' };
+      return disputeOf({ op: entry, ...of, amount, reference, relatedSequence: 0, note: '' }, account, back, events);
     case 'waive_fee': {
       const fee = named(EntryKind.fee);
       return fee && { op: entry, ...fee, note: '' };
@@ -111,4 +123,15 @@ export function entryCommand(
     default:
       throw new TypeError(`${entry} is no entry`);
   }
+}
+
+/** Of a part of the newest fee but `back` of the account, which needs a few. */
+function disputeOf(command: OpenDispute, account: number, back: number, events: readonly Recorded[]): Change {
+  const fees = events.filter(
+    (event) => event.kind === EventKind.entryPosted && event.entry === EntryKind.fee && event.accountSlot === account,
+  ) as EntryPosted[];
+  const charged = fees.at(-1 - back);
+  // So that there is something next time.
+  if (charged === undefined) return { ...command, op: 'fee', amount: command.amount + 100 };
+  return { ...command, amount: 1 + (command.amount % postedChange(charged.legs)), relatedSequence: charged.sequence };
 }

@@ -127,7 +127,7 @@ test('keep the books: entries balance, accounts are the sum of their parts, and 
 
 test('streams reach every entry and every step', { timeout: PATIENCE_MS }, () => {
   const seen = new Map<string, number>();
-  for (const steps of fc.sample(stream, { numRuns: 500, seed: 11 })) {
+  for (const steps of fc.sample(stream, { numRuns: 1200, seed: 11 })) {
     const played = new Stream();
     played.run(steps);
     for (const { kind } of played.player.book.history.events) {

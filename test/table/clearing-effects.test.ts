@@ -217,13 +217,18 @@ describe('the reversal of a presentment', () => {
 
 describe('a second presentment', () => {
   scenario(
-    'is disputed, not owed, and linked to the first',
+    'of what nobody charged back is in suspense, and so is what takes it back',
     `
     account A limit=10000
     card    a of=A
     clear a purchase 3000 arn=A                  | posted none         |   3000 |     0 |   7000
-    clear a purchase 3000 arn=A fn=205 fee=42    | posted arn          |   3000 |     0 |   7000
-    posts 4                                      | 1200 +3000, 2100 -3000, 2100 +42, 4100 -42
+    clear a purchase 3000 arn=A fn=205 fee=42    | posted arn disputeMissing      |   3000 |     0 |   7000
+    posts 4                                      | 1390 +3000, 2100 -3000, 2100 +42, 4100 -42
+    clear a purchase 3000 arn=A fn=205 fee=42 back | posted arn disputeMissing    |   3000 |     0 |   7000
+    posts 6                                      | 1390 -3000, 2100 +3000, 2100 -42, 4100 +42
+    clear a purchase 3000 arn=B fn=282           | posted none disputeMissing     |   3000 |     0 |   7000
+    clear a purchase 3000 arn=B fn=205 back      | posted none originalMissing disputeMissing | 3000 | 0 |   7000
+    posts 9                                      | 1390 -3000, 2100 +3000
     `,
   );
 });

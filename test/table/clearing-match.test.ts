@@ -185,7 +185,7 @@ describe('exactly once', () => {
     clear a refund 500 arn=A                     | posted arn                       |      0 |     0 |  10000
     clear a purchase 500 arn=A back              | posted arn                       |   -500 |     0 |  10500
     clear a purchase 500 arn=A back              | duplicate arn                    |   -500 |     0 |  10500
-    clear a purchase 500 arn=A fn=205            | posted arn                       |   -500 |     0 |  10500
+    clear a purchase 500 arn=A fn=205            | posted arn disputeMissing        |   -500 |     0 |  10500
     `,
   );
   scenario(

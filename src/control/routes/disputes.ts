@@ -1,7 +1,7 @@
 /** Disputes: a provisional credit and the steps behind it, each a ledger entry. */
 import { z } from 'zod';
 import { EventKind } from '../../domain/codes.js';
-import { disputedAmount } from '../../domain/decide-entry.js';
+import { disputedAmount } from '../../domain/disputes.js';
 import type { EntryPosted } from '../../domain/events.js';
 import { type StepTaken, statusAfter } from '../../domain/ledger/dispute-steps.js';
 import { EntryKind } from '../../domain/ledger/entry-kinds.js';
@@ -44,15 +44,13 @@ export function disputeRoutes(context: ControlContext): Route[] {
         const disputed = await disputedRecord(context, body);
         const { shard, sequence } = disputed;
         const account = (await ownerOfRecord(context, disputed))!;
-        const { message, event } = disputed;
-        const cardSlot = message?.cardSlot ?? (event !== undefined && 'cardSlot' in event ? event.cardSlot : -1);
         const result = await run(
           context,
           shard,
           {
             op: 'open_dispute',
             ...{ account: account.id, amount, currency: currencyOfCode(body.currency)!, reference },
-            ...{ cardSlot, relatedSequence: sequence, note },
+            ...{ relatedSequence: sequence, note },
           },
           idempotency,
         );
@@ -74,7 +72,7 @@ export function disputeRoutes(context: ControlContext): Route[] {
       answers: { 201: { description: 'The dispute after the step', schema: shapes.dispute } },
       async handle({ params: { id }, body, idempotency }) {
         const { shard, sequence } = await requireDispute(context, id);
-        const { step, settlement, note = '' } = body;
+        const { step, settlement, amount, reason_code: reasonCode, note = '' } = body;
         const settled =
           settlement === undefined
             ? undefined
@@ -86,7 +84,12 @@ export function disputeRoutes(context: ControlContext): Route[] {
         const result = await run(
           context,
           shard,
-          { op: 'dispute_step', sequence, step, note, ...(settled === undefined ? {} : { settled }) },
+          {
+            ...{ op: 'dispute_step', sequence, step, note },
+            ...(settled === undefined ? {} : { settled }),
+            ...(amount === undefined ? {} : { amount }),
+            ...(reasonCode === undefined ? {} : { reasonCode }),
+          },
           idempotency,
         );
         const posted = done(result, '/settlement/amount');

@@ -72,18 +72,18 @@ export function entryRoutes(context: ControlContext): Route[] {
       path: '/v1/payments/{id}/return',
       tag: 'payments',
       summary: 'Take a payment back',
-      description: 'In full and once, with a fee for it if one is named.',
+      description: 'In full and once, with the fee that is named, or that of the program.',
       access: 'write',
       idempotency: 'shard',
       params: ofRecord,
       body: shapes.paymentReturn,
-      errors: [...entryWrite, 'already_reversed'],
+      errors: [...entryWrite, 'already_reversed', 'account_charged_off'],
       answers: { 201: { description: 'The return', schema: shapes.paymentReturned } },
       async handle({ params, body, idempotency }) {
         const payment = await findEntry(context, 'pay', params.id);
         if (payment?.event?.kind !== EventKind.payment) throw new ApiError('not_found', 'There is no such payment.');
         const { shard, sequence } = payment;
-        const command = { op: 'return_payment', sequence, fee: body.fee ?? 0, note: body.note ?? '' } as const;
+        const command = { op: 'return_payment', sequence, fee: body.fee ?? -1, note: body.note ?? '' } as const;
         const result = done(await run(context, shard, command, idempotency), '/fee');
         const balance = result.balanceAfter ?? 0;
         const { feeSequence } = result;

@@ -17,6 +17,7 @@ import { healthRoutes } from './health.js';
 import { holdRoutes } from './holds.js';
 import { ledgerRoutes } from './ledger.js';
 import { linkRoutes } from './links.js';
+import { outgoingFileRoutes } from './outgoing-files.js';
 import { paymentRoutes } from './payments.js';
 import { programRoutes, tokenRoutes } from './programs.js';
 import { reconRoutes } from './recon.js';
@@ -25,6 +26,7 @@ import { settlementRoutes } from './settlements.js';
 import { simulateRoutes } from './simulate.js';
 import { simulateExpiryRoutes } from './simulate-expiry.js';
 import { statementRoutes } from './statements.js';
+import { suspenseRoutes } from './suspense.js';
 import { type WebhookServices, webhookRoutes } from './webhooks.js';
 
 /** What routes share beside the context. */
@@ -43,10 +45,12 @@ export function allRoutes(context: ControlContext, services: Services): Route[] 
     ...paymentRoutes(context),
     ...ledgerRoutes(context),
     ...clearingFileRoutes(context),
+    ...suspenseRoutes(context),
     ...reconRoutes(context),
     ...entryRoutes(context),
     ...settlementRoutes(context),
     ...disputeRoutes(context),
+    ...outgoingFileRoutes(context),
     ...statementRoutes(context),
     ...eventRoutes(services.feed),
     ...webhookRoutes(context, services),

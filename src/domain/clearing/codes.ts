@@ -45,7 +45,10 @@ export const ClearingFlag = {
   otherAmount: 64,
   /** It would bring the account beyond what a balance can be: in suspense. */
   outOfRange: 128,
+  /** It presents again, or takes that back, what no dispute of ours has charged back: in suspense. */
+  disputeMissing: 256,
 } as const;
 
 /** Flags of what was posted to suspense. */
-export const IN_SUSPENSE = ClearingFlag.unknownCard | ClearingFlag.otherCurrency | ClearingFlag.outOfRange;
+export const IN_SUSPENSE =
+  ClearingFlag.unknownCard | ClearingFlag.otherCurrency | ClearingFlag.outOfRange | ClearingFlag.disputeMissing;

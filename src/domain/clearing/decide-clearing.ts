@@ -5,7 +5,7 @@
  *   posted before: this record, or the same thing      already, duplicate
  *   no card of ours, or no amount in its currency      suspense
  *   takes an earlier record back                       its mirror
- *   presented again after a chargeback                 disputed
+ *   presented again after a chargeback                 the next step of its dispute; of none: suspense
  *   an authorization that a single message posted      duplicate
  *   an authorization                                   posted, and its hold released
  *   none                                               force post, or a refund of its own
@@ -14,26 +14,15 @@ import { CLEARED_BALANCE_MAX } from '../../limits.js';
 import { EventKind } from '../codes.js';
 import { giveBackTo } from '../decide-reversal.js';
 import { type DecisionContext, policyOf } from '../decision-context.js';
+import { disputeCharged, disputeStanding } from '../disputes.js';
 import { type ClearingPosted, MessageEvent, type Posting } from '../events.js';
 import { HoldFlag } from '../hold-table.js';
-import { component, Gl } from '../ledger/chart.js';
-import {
-  cashSide,
-  creditSide,
-  creditTakenBackSide,
-  disputedSide,
-  type Interchange,
-  mirroredSide,
-  type Owed,
-  presentmentLegs,
-  purchaseSide,
-  suspenseLegs,
-} from '../ledger/presentment.js';
+import { disputedSide, type Interchange, type Owed, presentmentLegs, suspenseLegs } from '../ledger/presentment.js';
 import { Undone, undoneBy } from '../lookups.js';
 import { Text } from '../message.js';
 import { mulDivFloor } from '../money.js';
 import type { Policy } from '../program/policy.js';
-import { owedForPurchases, readStanding, Standing } from '../standing.js';
+import { readStanding, Standing } from '../standing.js';
 import { CounterChanges } from '../velocity/counter-changes.js';
 import { giveBack } from '../velocity/give-back.js';
 import { ClearingFlag, ClearingSort, IN_SUSPENSE, MatchRung } from './codes.js';
@@ -45,8 +34,10 @@ import {
   clearingSort,
   hasSameAmounts,
   isOneOfSeveral,
+  SECOND_PRESENTMENT_PARTIAL,
 } from './input.js';
 import { findAuthorization } from './match.js';
+import { amountIn, mirroredOf, presentedSide, takenBackSide } from './sides.js';
 
 /** Printable ASCII without blanks. */
 const FILE_NAME = /^[\x21-\x7e]{1,64}$/;
@@ -81,7 +72,7 @@ export function decideClearing(
   const posted = findPosted(context.history, context.keys, event, input, file);
   if (posted.itself !== undefined) return answerOf('already', posted.itself);
   if (posted.same !== undefined) return duplicateOf(posted.same, event);
-  const amount = event.accountSlot < 0 ? -1 : billed(context, event);
+  const amount = event.accountSlot < 0 ? -1 : amountIn(input, context.state.accounts.currency(event.accountSlot));
   if (amount < 0) {
     event.flags |= event.accountSlot < 0 ? ClearingFlag.unknownCard : ClearingFlag.otherCurrency;
   }
@@ -127,6 +118,7 @@ function begin(
     flags: 0,
     originalSequence: 0,
     relatedSequence: 0,
+    disputeSequence: 0,
     posted: 0,
     authorizedAfter: 0,
     holdDelta: 0,
@@ -137,14 +129,6 @@ function begin(
     previousOfAccount: isKnown ? accounts.newest(accountSlot) : 0,
     previousOfCard: isKnown ? cards.newest(cardSlot) : 0,
   };
-}
-
-/** The amount in the account's currency: as billed, else as the merchant or the network has it; -1 when none is in it. */
-function billed({ state }: DecisionContext, { accountSlot, input }: ClearingPosted): number {
-  const currency = state.accounts.currency(accountSlot);
-  if (input.billingCurrency === currency) return input.billingAmount;
-  if (input.currency === currency) return input.amount;
-  return input.settlementCurrency === currency ? input.settlementAmount : -1;
 }
 
 // ---- presentments ----
@@ -165,8 +149,7 @@ function present(
   const policy = policyOf(context, event.accountSlot);
   event.programRevision = policy.revision;
   if (event.sort === ClearingSort.secondPresentment) {
-    relateByReference(event, posted);
-    post(context, event, disputedSide(amount), 1);
+    presentAgain(context, event, posted, amount);
     return undefined;
   }
   const { root, rung } = findAuthorization(context, event, amount);
@@ -180,7 +163,7 @@ function present(
     if (isCredit) relateByReference(event, posted);
     else event.changes = countedAs(context, policy, event, amount, -1);
   }
-  post(context, event, sideOf(context, policy, event, amount), 1);
+  post(context, event, presentedSide(context.state, event.accountSlot, policy, event.sort, event.input, amount), 1);
   return undefined;
 }
 
@@ -192,24 +175,30 @@ function relateByReference(event: ClearingPosted, { all }: Posted): void {
   event.rung = MatchRung.arn;
 }
 
-const isCharge = (sort: ClearingSort): boolean => sort === ClearingSort.purchase || sort === ClearingSort.cash;
-
-function sideOf(
-  { state }: DecisionContext,
-  policy: Policy,
-  { accountSlot, sort, input }: ClearingPosted,
-  amount: number,
-): Posting[] {
-  const markup = input.currency === state.accounts.currency(accountSlot) ? 0 : policy.markup(amount);
-  switch (sort) {
-    case ClearingSort.cash:
-      return cashSide(amount, policy.cashFee(amount), markup);
-    case ClearingSort.credit:
-      return creditSide(amount, owedForPurchases(state, accountSlot));
-    default:
-      return purchaseSide(amount, markup);
+/**
+ * What was charged back comes again and is disputed again: as much as was charged back, where the whole of it comes in another
+ * currency of settlement (what the conversion makes of it is on the FX position), else what the record says.
+ */
+function presentAgain(context: DecisionContext, event: ClearingPosted, posted: Posted, amount: number): void {
+  const { input, accountSlot, cardSlot } = event;
+  relateByReference(event, posted);
+  const { relatedSequence: purchase } = event;
+  const dispute = purchase === 0 ? undefined : disputeCharged(context, purchase, cardSlot, amount);
+  if (dispute === undefined) {
+    event.flags |= ClearingFlag.disputeMissing;
+    postToSuspense(event, 1);
+    return;
   }
+  event.disputeSequence = dispute.sequence;
+  const { chargedBack } = disputeStanding(context, dispute);
+  const isFull = input.functionCode !== SECOND_PRESENTMENT_PARTIAL;
+  const isConverted = owedBy(event, 1).currency !== context.state.accounts.currency(accountSlot);
+  const isOther = amount > chargedBack || (isFull && amount !== chargedBack);
+  if (isOther && !(isFull && isConverted)) event.flags |= ClearingFlag.otherAmount;
+  post(context, event, disputedSide(isFull && isConverted ? chargedBack : amount), 1);
 }
+
+const isCharge = (sort: ClearingSort): boolean => sort === ClearingSort.purchase || sort === ClearingSort.cash;
 
 /** What the record does to its authorization: hold, totals, velocity. An answer when a single message has posted it. */
 function belongTo(
@@ -344,31 +333,25 @@ function takeBack(context: DecisionContext, event: ClearingPosted, posted: Poste
   }
   const isCredit = event.sort === ClearingSort.credit;
   const back = isCredit ? amount : 0 - amount;
+  const isDisputed = event.sort === ClearingSort.secondPresentment;
+  if (isDisputed && original === undefined) event.flags |= ClearingFlag.disputeMissing;
   const wasSuspense = original !== undefined && (original.flags & IN_SUSPENSE) !== 0;
   if (wasSuspense) event.flags |= original.flags & IN_SUSPENSE;
-  if (amount < 0 || wasSuspense || !staysInRange(context, event, back)) {
+  if (amount < 0 || (event.flags & IN_SUSPENSE) !== 0 || !staysInRange(context, event, back)) {
     postToSuspense(event, -1);
     return;
   }
-  const isDisputed = event.sort === ClearingSort.secondPresentment;
   event.posted = isDisputed ? 0 : back;
   const isMirror = original !== undefined && (event.flags & ClearingFlag.otherAmount) === 0;
-  post(context, event, isMirror ? mirroredSide(original.legs) : takenBackSide(context, event, amount), -1);
+  post(
+    context,
+    event,
+    isMirror
+      ? mirroredOf(context.state, event.accountSlot, original.legs)
+      : takenBackSide(context.state, event.accountSlot, event.sort, amount),
+    -1,
+  );
   if (original !== undefined && !isDisputed) undo(context, event, original, amount);
-}
-
-/** The cardholder's side of what takes back an unknown original, or another amount than it had. */
-function takenBackSide({ state }: DecisionContext, { accountSlot, sort }: ClearingPosted, amount: number): Posting[] {
-  switch (sort) {
-    case ClearingSort.credit:
-      return creditTakenBackSide(amount, 0 - state.accounts.component(accountSlot, component(Gl.creditBalances)));
-    case ClearingSort.cash:
-      return [{ glAccount: Gl.cash, amount: 0 - amount }];
-    case ClearingSort.secondPresentment:
-      return disputedSide(0 - amount);
-    default:
-      return creditSide(amount, owedForPurchases(state, accountSlot));
-  }
 }
 
 /** The authorization's total falls by what is taken back; its hold, which was released, does not come again. */

@@ -36,6 +36,18 @@ function withKey(
   return events;
 }
 
+/** Sequences under the key that was made last, each once. */
+export function foundAt(history: History, keys: IndexKeys, sinceMs = 0): number[] {
+  const found = history.find(keys.high, keys.low, sinceMs);
+  return [...new Set(found.sequences.subarray(0, found.count))];
+}
+
+/** Clearing records among the elements of the record at a sequence, oldest first: which may name another one too. */
+export function relatedTo(history: History, keys: IndexKeys, sequence: number): ClearingPosted[] {
+  keys.elementsKey(sequence);
+  return foundAt(history, keys).flatMap((at) => clearingAt(history, at) ?? []);
+}
+
 /** What was posted under the key of a record. */
 export interface Posted {
   /** This very record, from this file. */

@@ -178,7 +178,8 @@ function isText(text: string, width: number): boolean {
   return true;
 }
 
-const SECOND_PRESENTMENT = [205, 282];
+export const SECOND_PRESENTMENT_PARTIAL = 282;
+const SECOND_PRESENTMENT = [205, SECOND_PRESENTMENT_PARTIAL];
 /** First two digits of DE3, beside the ones that messages have too (transaction.ts). */
 const cashTypes = [1, 11, 12, 17];
 

@@ -3,10 +3,10 @@
  * its reference, so that each step is taken once and where a dispute stands is seen by which steps there are.
  *
  *   open ── chargeback ──> charged_back ── second presentment ──> presented_again
- *    │                          │                                      │
- *    ├─> withdrawn              └─> won                                ├─> lost
- *    ├─> lost                                                          └─> written_off
- *    └─> written_off
+ *    │                       │      │                                  │
+ *    ├─> withdrawn          won     └── chargeback reversal            ├─> lost
+ *    ├─> lost                                  v                       └─> written_off
+ *    └─> written_off                   chargeback_reversed ──> withdrawn, lost, written_off
  */
 import { entryHash } from '../key-hash.js';
 import type { KeySet } from '../key-set.js';
@@ -15,6 +15,7 @@ import { EntryKind } from './entry-kinds.js';
 /** Steps behind the provisional credit, by their names in the API. */
 export const disputeSteps = {
   chargeback: EntryKind.chargeback,
+  chargeback_reversal: EntryKind.chargebackTakenBack,
   second_presentment: EntryKind.chargebackReversed,
   withdraw: EntryKind.provisionalCreditReversed,
   win: EntryKind.disputeWon,
@@ -26,6 +27,7 @@ export type DisputeStep = keyof typeof disputeSteps;
 export const disputeStatuses = [
   'open',
   'charged_back',
+  'chargeback_reversed',
   'presented_again',
   'withdrawn',
   'won',
@@ -36,8 +38,10 @@ export type DisputeStatus = (typeof disputeStatuses)[number];
 
 const next: Readonly<Record<DisputeStatus, readonly DisputeStep[]>> = {
   open: ['chargeback', 'withdraw', 'lose', 'write_off'],
-  charged_back: ['second_presentment', 'win'],
-  presented_again: ['lose', 'write_off'],
+  charged_back: ['second_presentment', 'win', 'chargeback_reversal'],
+  chargeback_reversed: ['withdraw', 'lose', 'write_off'],
+  // Won when the second presentment was taken back.
+  presented_again: ['lose', 'write_off', 'win'],
   withdrawn: [],
   won: [],
   lost: [],
@@ -46,12 +50,17 @@ const next: Readonly<Record<DisputeStatus, readonly DisputeStep[]>> = {
 
 const reached: Readonly<Record<DisputeStep, DisputeStatus>> = {
   chargeback: 'charged_back',
+  chargeback_reversal: 'chargeback_reversed',
   second_presentment: 'presented_again',
   withdraw: 'withdrawn',
   win: 'won',
   lose: 'lost',
   write_off: 'written_off',
 };
+
+/** Steps that the network settles. */
+export const isSettledStep = (step: DisputeStep): boolean =>
+  step === 'chargeback' || step === 'chargeback_reversal' || step === 'second_presentment';
 
 export const allowsStep = (status: DisputeStatus, step: DisputeStep): boolean => next[status].includes(step);
 

@@ -124,6 +124,11 @@ export function interestAccruedLegs({ amount, currency }: Money): EntryLeg[] {
   return new Legs(currency).debit(Gl.interestAccrued, amount).credit(Gl.interestIncome, amount).list;
 }
 
+/** 15, taken back before it is billed: D 4200, C 1131. */
+export function interestWaivedLegs({ amount, currency }: Money): EntryLeg[] {
+  return new Legs(currency).debit(Gl.interestIncome, amount).credit(Gl.interestAccrued, amount).list;
+}
+
 /** 15, at the statement: all that was accrued. D 1130, C 1131. */
 export function interestBilledLegs({ amount, currency }: Money): EntryLeg[] {
   return new Legs(currency).debit(Gl.interestBilled, amount).credit(Gl.interestAccrued, amount).list;
@@ -185,9 +190,21 @@ export function settlementLegs({ amount, currency, sub }: Settled, rounding: num
     .credit(Gl.rounding, rounding).list;
 }
 
-/** 18. A presentment in suspense has found its card: D 1100, C 1390; or is lost: D 5200, C 1390. */
-export function suspenseResolvedLegs({ amount, currency }: Money, to: 'card' | 'loss'): EntryLeg[] {
-  return new Legs(currency).debit(to === 'card' ? Gl.purchases : Gl.fraudLoss, amount).credit(Gl.suspense, amount).list;
+/** 18. A presentment in suspense is lost: D 5200, C 1390. One that gave something (an amount below zero): the other way. */
+export function suspenseLostLegs({ amount, currency }: Money): EntryLeg[] {
+  return new Legs(currency).debit(Gl.fraudLoss, amount).credit(Gl.suspense, amount).list;
+}
+
+/**
+ * 18. The network takes back what is in suspense: the mirror of its entry, interchange too.
+ * @param sub sub-account of the settlement in which it does; 0: that of the record
+ */
+export function suspenseReturnedLegs(legs: readonly EntryLeg[], sub: number): EntryLeg[] {
+  return legs.map((leg) => ({
+    ...leg,
+    amount: 0 - leg.amount,
+    sub: leg.glAccount === Gl.network && sub > 0 ? sub : leg.sub,
+  }));
 }
 
 /** What of the account's credit balance is there, from zero. */

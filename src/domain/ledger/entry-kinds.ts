@@ -25,5 +25,9 @@ export const EntryKind = {
   recovery: 17,
   /** A chargeback that no second presentment came to: ends the dispute and posts nothing. */
   disputeWon: 18,
+  /** We take a chargeback back before the merchant answers it. */
+  chargebackTakenBack: 19,
+  /** Interest of a cycle that is free, because the statement before it was paid in full by its due date. */
+  interestWaived: 20,
 } as const;
 export type EntryKind = (typeof EntryKind)[keyof typeof EntryKind];

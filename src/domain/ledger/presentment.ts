@@ -43,11 +43,11 @@ export function cashSide(amount: number, fee: number, markup: number): Posting[]
   ];
 }
 
-/** A credit of `amount` (above zero): against what is owed for purchases, the excess into the credit balance. */
-export function creditSide(amount: number, owedForPurchases: number): Posting[] {
-  const against = Math.min(amount, Math.max(0, owedForPurchases));
+/** A credit of `amount` (above zero): against what is owed of a receivable, from zero, the excess into the credit balance. */
+export function creditSide(amount: number, owed: number, receivable: Gl = Gl.purchases): Posting[] {
+  const against = Math.min(amount, Math.max(0, owed));
   return [
-    { glAccount: Gl.purchases, amount: 0 - against },
+    { glAccount: receivable, amount: 0 - against },
     { glAccount: Gl.creditBalances, amount: 0 - (amount - against) },
   ];
 }
@@ -77,11 +77,36 @@ const ofCardholder: readonly number[] = [
   Gl.fxMarkup,
 ];
 
-/** The mirror of the cardholder's side of an entry. */
-export function mirroredSide(legs: readonly Posting[]): Posting[] {
-  return legs
-    .filter(({ glAccount }) => ofCardholder.includes(glAccount))
-    .map(({ glAccount, amount }) => ({ glAccount, amount: 0 - amount }));
+const receivables: readonly number[] = [Gl.purchases, Gl.cash, Gl.fees];
+
+/**
+ * The mirror of the cardholder's side of an entry. A receivable that was paid since is credited down to zero, and the rest is a credit
+ * balance; of a credit balance that was used since the rest is owed as purchases.
+ * @param balanceOf balance of a component of the account now, D positive
+ */
+export function mirroredSide(legs: readonly Posting[], balanceOf: (glAccount: number) => number): Posting[] {
+  const now = new Map<number, number>();
+  const side: Posting[] = [];
+  const add = (glAccount: number, amount: number): void => {
+    now.set(glAccount, (now.get(glAccount) ?? balanceOf(glAccount)) + amount);
+    side.push({ glAccount, amount });
+  };
+  for (const { glAccount, amount } of legs) {
+    if (!ofCardholder.includes(glAccount)) continue;
+    const there = now.get(glAccount) ?? balanceOf(glAccount);
+    if (receivables.includes(glAccount) && amount > 0) {
+      const back = Math.min(amount, Math.max(0, there));
+      add(glAccount, 0 - back);
+      add(Gl.creditBalances, back - amount);
+    } else if (glAccount === Gl.creditBalances && amount < 0) {
+      const back = Math.min(0 - amount, Math.max(0, 0 - there));
+      add(glAccount, back);
+      add(Gl.purchases, 0 - amount - back);
+    } else {
+      add(glAccount, 0 - amount);
+    }
+  }
+  return side.filter((leg) => leg.amount !== 0);
 }
 
 /**
@@ -96,17 +121,27 @@ export function presentmentLegs(
   interchange: readonly Interchange[],
   isCash: boolean,
 ): EntryLeg[] {
+  const legs = sidesMeet(side, currency, Gl.network, owed);
+  putInterchange(legs, owed.sub, interchange, isCash);
+  return legs;
+}
+
+/** What is in suspense goes to the account of a card: the cardholder's side as of a presentment, C 1390 what is held there. */
+export function outOfSuspenseLegs(side: readonly Posting[], currency: number, held: Interchange): EntryLeg[] {
+  return sidesMeet(side, currency, Gl.suspense, { ...held, sub: 0 });
+}
+
+function sidesMeet(side: readonly Posting[], currency: number, other: Gl, owed: Owed): EntryLeg[] {
   const legs: EntryLeg[] = [];
   for (const { glAccount, amount } of side) put(legs, glAccount, currency, 0, amount);
   let charged = 0;
   for (const { amount } of side) charged = addMoney(charged, amount);
-  put(legs, Gl.network, owed.currency, owed.sub, 0 - owed.amount);
+  put(legs, other, owed.currency, owed.sub, 0 - owed.amount);
   if (currency === owed.currency) put(legs, Gl.fxPosition, currency, 0, owed.amount - charged);
   else {
     put(legs, Gl.fxPosition, currency, 0, 0 - charged);
     put(legs, Gl.fxPosition, owed.currency, 0, owed.amount);
   }
-  putInterchange(legs, owed.sub, interchange, isCash);
   return legs;
 }
 

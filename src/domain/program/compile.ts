@@ -12,7 +12,7 @@ import type { ProgramTables } from './tables.js';
 export function compileTables(tables: ProgramTables, dialects: readonly string[]): PolicyTables {
   const { holdLife, tolerance, clearing, fuel, mccGroups, responses, forbidden, partialApproval, pinTries, cashFee } =
     tables;
-  const { interest, statement } = tables;
+  const { interest, statement, lateFee, returnedPaymentFee } = tables;
   return {
     holdLife: new HoldLife(holdLife, mccGroups),
     tolerance: Object.entries(tolerance).map(([group, percent]) => ({ mcc: mccRanges([group], mccGroups), percent })),
@@ -23,6 +23,8 @@ export function compileTables(tables: ProgramTables, dialects: readonly string[]
     partialApproval,
     pinTries,
     cashFee,
+    lateFee,
+    returnedPaymentFee,
     interest,
     statement,
   };

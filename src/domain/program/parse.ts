@@ -25,6 +25,7 @@ import {
   type ClearingTable,
   defaultProgramTables,
   type FuelTable,
+  type InterestRates,
   type InterestTable,
   NO_MAXIMUM,
   NO_STATEMENTS,
@@ -37,7 +38,8 @@ import {
 const HOLD_LIFE = ['name', 'days', 'mcc', 'functions', 'entry_modes', 'conditions', 'except_conditions'] as const;
 const FUEL = ['mcc', 'status_check', 'amount', 'when_short', 'minimum'] as const;
 const CLEARING = ['release_rest', 'markup_basis_points'] as const;
-const CASH_FEE = ['flat', 'basis_points', 'maximum'] as const;
+const FEES = ['cash', 'late', 'returned_payment'] as const;
+const CASH_FEE = ['flat', 'basis_points', 'minimum', 'maximum'] as const;
 const STATEMENT = ['day', 'due_days', 'minimum_basis_points', 'minimum_amount', 'monthly_fee'] as const;
 /** A thousand percent a year. */
 const INTEREST_BASIS_POINTS_MAX = 100_000;
@@ -85,7 +87,7 @@ function readTables(reader: JsonReader, value: unknown, context: TablesContext):
     forbidden: read('forbidden', standard.forbidden, (types, at) => readTwoDigits(reader, types, at)),
     partialApproval: read('partial_approval', standard.partialApproval, (flag, at) => readFlag(reader, flag, at)),
     pinTries: read('pin', standard.pinTries, (pin, at) => readPin(reader, pin, at)),
-    cashFee: read('fees', standard.cashFee, (fees, at) => readFees(reader, fees, at)),
+    ...read('fees', feesOf(standard), (fees, at) => readFees(reader, fees, at)),
     interest: read('interest', standard.interest, (rates, at) => readInterest(reader, rates, at)),
     statement: read('statement', standard.statement, (table, at) => readStatement(reader, table, at)),
   };
@@ -242,29 +244,46 @@ function readClearing(reader: JsonReader, value: unknown, pointer: string): Clea
   };
 }
 
-function readFees(reader: JsonReader, value: unknown, pointer: string): CashFee {
-  const { cash } = reader.members(value, pointer, ['cash']) ?? {};
-  if (cash === undefined) return defaultProgramTables.cashFee;
-  const at = `${pointer}/cash`;
-  const { flat, basis_points: points, maximum } = reader.members(cash, at, CASH_FEE) ?? {};
+type Fees = Pick<ProgramTables, 'cashFee' | 'lateFee' | 'returnedPaymentFee'>;
+const feesOf = ({ cashFee, lateFee, returnedPaymentFee }: Fees): Fees => ({ cashFee, lateFee, returnedPaymentFee });
+
+function readFees(reader: JsonReader, value: unknown, pointer: string): Fees {
+  const { cash, late, returned_payment: returned } = reader.members(value, pointer, FEES) ?? {};
+  const { cashFee, lateFee, returnedPaymentFee } = defaultProgramTables;
+  const fee = (given: unknown, name: string, otherwise: number): number =>
+    given === undefined ? otherwise : (reader.integer(given, `${pointer}/${name}`, 0, AMOUNT_MAX) ?? otherwise);
+  return {
+    cashFee: cash === undefined ? cashFee : readCashFee(reader, cash, `${pointer}/cash`),
+    lateFee: fee(late, 'late', lateFee),
+    returnedPaymentFee: fee(returned, 'returned_payment', returnedPaymentFee),
+  };
+}
+
+function readCashFee(reader: JsonReader, value: unknown, at: string): CashFee {
+  const { flat, basis_points: points, minimum, maximum } = reader.members(value, at, CASH_FEE) ?? {};
   const fee = {
     flat: flat === undefined ? 0 : (reader.integer(flat, `${at}/flat`, 0, AMOUNT_MAX) ?? 0),
     basisPoints: points === undefined ? 0 : (reader.integer(points, `${at}/basis_points`, 0, 10_000) ?? 0),
+    minimum: minimum === undefined ? 0 : (reader.integer(minimum, `${at}/minimum`, 0, AMOUNT_MAX) ?? 0),
     maximum:
       maximum === undefined ? NO_MAXIMUM : (reader.integer(maximum, `${at}/maximum`, 0, AMOUNT_MAX) ?? NO_MAXIMUM),
   };
   if (fee.maximum < fee.flat) reader.fail(`${at}/maximum`, 'must not be below the flat part');
+  if (fee.maximum < fee.minimum) reader.fail(`${at}/maximum`, 'must not be below the minimum');
   return fee;
 }
 
 function readInterest(reader: JsonReader, value: unknown, pointer: string): InterestTable {
   const standard = defaultProgramTables.interest;
-  const { purchases, cash, fees } = reader.members(value, pointer, ['purchases', 'cash', 'fees']) ?? {};
-  const rate = (given: unknown, name: keyof InterestTable): number =>
+  const { purchases, cash, fees, grace } = reader.members(value, pointer, ['purchases', 'cash', 'fees', 'grace']) ?? {};
+  const rate = (given: unknown, name: keyof InterestRates): number =>
     given === undefined
       ? standard[name]
       : (reader.integer(given, `${pointer}/${name}`, 0, INTEREST_BASIS_POINTS_MAX) ?? standard[name]);
-  return { purchases: rate(purchases, 'purchases'), cash: rate(cash, 'cash'), fees: rate(fees, 'fees') };
+  return {
+    ...{ purchases: rate(purchases, 'purchases'), cash: rate(cash, 'cash'), fees: rate(fees, 'fees') },
+    grace: grace === undefined ? standard.grace : readFlag(reader, grace, `${pointer}/grace`),
+  };
 }
 
 function readStatement(reader: JsonReader, value: unknown, pointer: string): StatementTable {

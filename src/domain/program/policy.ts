@@ -30,6 +30,8 @@ export interface PolicyTables {
   /** DE39 by dialect and reason; 0: the reason's own. Empty without a mapping. */
   readonly responses: readonly Uint16Array[];
   readonly cashFee: CashFee;
+  readonly lateFee: number;
+  readonly returnedPaymentFee: number;
   readonly interest: InterestTable;
   readonly statement: StatementTable;
   /** Processing types (first two digits of DE3) that are answered 57. */
@@ -89,8 +91,8 @@ export class Policy {
 
   /** Fee of a cash withdrawal of `amount`, minor units; half a minor unit is rounded up. */
   cashFee(amount: number): number {
-    const { flat, basisPoints, maximum } = this.tables.cashFee;
-    return Math.min(maximum, flat + mulDivHalfUp(amount, basisPoints, 10_000));
+    const { flat, basisPoints, minimum, maximum } = this.tables.cashFee;
+    return Math.min(maximum, Math.max(minimum, flat + mulDivHalfUp(amount, basisPoints, 10_000)));
   }
 
   /** Our mark-up on a payment in another currency that is billed with `amount`, minor units; half of one is rounded up. */

@@ -6,8 +6,8 @@ import { NO_MAXIMUM, NO_STATEMENTS, type ProgramTables, SPREAD, type tableNames 
 export function printTables(tables: ProgramTables): Record<(typeof tableNames)[number], unknown> {
   const { holdLife, tolerance, clearing, fuel, mccGroups, responses, forbidden, partialApproval, pinTries, cashFee } =
     tables;
-  const { interest, statement } = tables;
-  const { flat, basisPoints, maximum } = cashFee;
+  const { interest, statement, lateFee, returnedPaymentFee } = tables;
+  const { flat, basisPoints, minimum, maximum } = cashFee;
   return {
     hold_life: holdLife.map(printRow),
     tolerance,
@@ -24,7 +24,11 @@ export function printTables(tables: ProgramTables): Record<(typeof tableNames)[n
     forbidden: forbidden.map(twoDigits),
     partial_approval: partialApproval,
     pin: { tries: pinTries },
-    fees: { cash: { flat, basis_points: basisPoints, ...(maximum === NO_MAXIMUM ? {} : { maximum }) } },
+    fees: {
+      cash: { flat, basis_points: basisPoints, minimum, ...(maximum === NO_MAXIMUM ? {} : { maximum }) },
+      late: lateFee,
+      returned_payment: returnedPaymentFee,
+    },
     interest,
     statement: {
       day: printDay(statement.day),

@@ -23,6 +23,8 @@ export interface FuelTable {
 export interface CashFee {
   readonly flat: number;
   readonly basisPoints: number;
+  /** At least this, from 0; at most `maximum`. */
+  readonly minimum: number;
   readonly maximum: number;
 }
 
@@ -39,7 +41,12 @@ export interface InterestTable {
   readonly purchases: number;
   readonly cash: number;
   readonly fees: number;
+  /** What accrued on purchases and fees since a statement is waived when that statement was paid in full by its due date. */
+  readonly grace: boolean;
 }
+
+/** Rates alone. */
+export type InterestRates = Omit<InterestTable, 'grace'>;
 
 /** Statements of credit accounts. */
 export interface StatementTable {
@@ -78,6 +85,10 @@ export interface ProgramTables {
   /** Failed PINs after which a message with a PIN is answered 75. */
   readonly pinTries: number;
   readonly cashFee: CashFee;
+  /** Of a statement whose minimum was not paid by its due date, minor units; 0: none. */
+  readonly lateFee: number;
+  /** Of a payment that is returned, where the request names none; minor units; 0: none. */
+  readonly returnedPaymentFee: number;
   readonly interest: InterestTable;
   readonly statement: StatementTable;
 }
@@ -92,8 +103,10 @@ export const defaultProgramTables: ProgramTables = {
   forbidden: [],
   partialApproval: true,
   pinTries: 3,
-  cashFee: { flat: 0, basisPoints: 0, maximum: NO_MAXIMUM },
-  interest: { purchases: 0, cash: 0, fees: 0 },
+  cashFee: { flat: 0, basisPoints: 0, minimum: 0, maximum: NO_MAXIMUM },
+  lateFee: 0,
+  returnedPaymentFee: 0,
+  interest: { purchases: 0, cash: 0, fees: 0, grace: false },
   statement: { day: NO_STATEMENTS, dueDays: 20, minimumBasisPoints: 1000, minimumAmount: 0, monthlyFee: 0 },
 };
 

@@ -97,8 +97,7 @@ describe('legs of', () => {
     ['17 that we get', entries.settlementLegs({ ...settled, amount: -100 }, 0), 'C 2100 100 @ · D 1300 100'],
     ['17 short by 2', entries.settlementLegs(settled, 2), 'D 2100 102 @ · C 1300 100 · C 5900 2'],
     ['17 over by 2', entries.settlementLegs(settled, -2), 'D 2100 98 @ · C 1300 100 · D 5900 2'],
-    ['18 suspense found', entries.suspenseResolvedLegs(brl(100), 'card'), 'D 1100 100 · C 1390 100'],
-    ['18 suspense lost', entries.suspenseResolvedLegs(brl(100), 'loss'), 'D 5200 100 · C 1390 100'],
+    ['18 suspense lost', entries.suspenseLostLegs(brl(100)), 'D 5200 100 · C 1390 100'],
     ['19 credit refunded', entries.creditBalanceRefundedLegs(brl(100)), 'D 2200 100 · C 1310 100'],
     [
       '20 charge-off',

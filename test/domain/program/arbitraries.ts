@@ -68,7 +68,10 @@ export const tablesJson = fc.record(
     partial_approval: fc.boolean(),
     pin: fc.record({ tries: fc.integer({ min: 1, max: 15 }) }, { requiredKeys: [] }),
     interest: fc.record(
-      { purchases: fc.integer({ min: 0, max: 100_000 }), cash: fc.integer({ min: 0, max: 100_000 }) },
+      {
+        ...{ purchases: fc.integer({ min: 0, max: 100_000 }), cash: fc.integer({ min: 0, max: 100_000 }) },
+        grace: fc.boolean(),
+      },
       { requiredKeys: [] },
     ),
     statement: fc.record(
@@ -81,6 +84,8 @@ export const tablesJson = fc.record(
     ),
     fees: fc.record(
       {
+        late: amount,
+        returned_payment: amount,
         cash: fc
           .record(
             { flat: amount, basis_points: fc.integer({ min: 0, max: 10_000 }), maximum: amount },

@@ -63,8 +63,8 @@ describe('a snapshot', () => {
         forbidden: [],
         partial_approval: true,
         pin: { tries: 4 },
-        fees: { cash: { flat: 0, basis_points: 0 } },
-        interest: { purchases: 0, cash: 0, fees: 0 },
+        fees: { cash: { flat: 0, basis_points: 0, minimum: 0 }, late: 0, returned_payment: 0 },
+        interest: { purchases: 0, cash: 0, fees: 0, grace: false },
         statement: {
           ...{ day: 'none', due_days: 20, minimum_basis_points: 1000, minimum_amount: 0, monthly_fee: 0 },
         },

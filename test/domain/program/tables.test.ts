@@ -116,6 +116,10 @@ describe('reading', () => {
     ['/statement/due_days', /from 0 to 60/, { statement: { due_days: 61 } }],
     ['/statement/minimum_basis_points', /from 0 to 10000/, { statement: { minimum_basis_points: 10_001 } }],
     ['/statement/monthly_fee', /from 0 to/, { statement: { monthly_fee: 0.5 } }],
+    ['/fees/late', /from 0 to/, { fees: { late: -1 } }],
+    ['/fees/returned_payment', /from 0 to/, { fees: { returned_payment: '5' } }],
+    ['/fees/cash/maximum', /below the minimum/, { fees: { cash: { minimum: 6, maximum: 5 } } }],
+    ['/interest/grace', /true or false/, { interest: { grace: 1 } }],
     ['/fees/purchase', /unknown property/, { fees: { purchase: {} } }],
     ['/fees/cash/flat', /from 0 to/, { fees: { cash: { flat: 0.5 } } }],
     ['/fees/cash/basis_points', /from 0 to 10000/, { fees: { cash: { basis_points: 10_001 } } }],
@@ -245,6 +249,18 @@ describe('a policy', () => {
     expect(own.tables).toMatchObject({
       interest: { purchases: 0, cash: 2500, fees: 0 },
       statement: { day: -1, dueDays: 20, minimumBasisPoints: 1000, minimumAmount: 0, monthlyFee: 90 },
+    });
+    // At least 300, also where 250 basis points and the flat part are less.
+    const least = policy({
+      fees: { cash: { flat: 100, basis_points: 250, minimum: 300 }, late: 9, returned_payment: 8 },
+    });
+    expect([0, 8000, 10_000].map((amount) => least.cashFee(amount))).toEqual([300, 300, 350]);
+    expect(least.tables).toMatchObject({ lateFee: 9, returnedPaymentFee: 8, interest: { grace: false } });
+    expect(policy({ interest: { grace: true } }).tables.interest).toEqual({
+      purchases: 0,
+      cash: 0,
+      fees: 0,
+      grace: true,
     });
     expect([0, 100, 1000, 1_000_000].map((amount) => own.markup(amount))).toEqual([0, 4, 35, 35_000]);
     expect(own.tables.clearing.releaseRest).toBe(false);

@@ -1,0 +1,129 @@
+/** Disputes: how one is opened, and its next step. What it is about and how it stands is read by disputes.ts. */
+import type { CommandResult, OpenDispute, StepDispute } from './commands.js';
+import { refuse } from './commit.js';
+import { currencyExponent } from './currencies.js';
+import { chargesOf, type DisputeStanding, disputeStanding, undisputed } from './disputes.js';
+import type { Desk } from './entry-desk.js';
+import type { Disputed, EntryLeg, EntryPosted } from './events.js';
+import { balancesOf } from './ledger/balances.js';
+import {
+  allowsStep,
+  type DisputeStatus,
+  type DisputeStep,
+  disputeSteps,
+  statusAfter,
+  stepsOf,
+} from './ledger/dispute-steps.js';
+import {
+  chargebackLegs,
+  disputeLostLegs,
+  disputeWrittenOffLegs,
+  type Money,
+  mirrorLegs,
+  provisionalCreditLegs,
+  secondPresentmentLegs,
+} from './ledger/entries.js';
+import { EntryKind } from './ledger/entry-kinds.js';
+import { isAmount } from './money.js';
+
+/** Of several charges of an authorization the first that has enough left of it. */
+export function openDispute(desk: Desk, command: OpenDispute): CommandResult {
+  const entry = EntryKind.provisionalCredit;
+  const accountSlot = desk.accountFor(command, entry);
+  if (typeof accountSlot !== 'number') return accountSlot;
+  const { amount, reference, relatedSequence, note } = command;
+  const charges = chargesOf(desk.context, accountSlot, relatedSequence);
+  const charge = charges.find((one) => undisputed(desk.context, one) >= amount);
+  if (charge === undefined) {
+    const most = Math.max(0, ...charges.map((one) => undisputed(desk.context, one)));
+    return refuse('amount_out_of_range', `of what was posted no more than ${most} can be disputed`);
+  }
+  const { posted, arn, cardSlot } = charge;
+  const legs = provisionalCreditLegs(balancesOf(desk.state.accounts, accountSlot), amount);
+  const disputed = { posted, arn, reasonCode: '' };
+  return desk.answer({ entry, accountSlot, reference, legs, cardSlot, relatedSequence, note, disputed });
+}
+
+export function stepDispute(desk: Desk, command: StepDispute): CommandResult {
+  const { sequence, step, note } = command;
+  const dispute = desk.entry(sequence, EntryKind.provisionalCredit);
+  if (dispute === undefined) return refuse('entry_not_found', `there is no dispute at sequence ${sequence}`);
+  const { accountSlot, cardSlot } = dispute;
+  const status = statusAfter(stepsOf(desk.state.references, accountSlot, sequence));
+  const standing = disputeStanding(desk.context, dispute);
+  if (!allowsStep(status, step) || !fits(status, step, standing))
+    return refuse('dispute_step_refused', `${step} is no step of a dispute that is ${status}`);
+  const legs = stepLegs(desk, dispute, standing, command);
+  if (!Array.isArray(legs)) return legs;
+  const entry = disputeSteps[step];
+  const reference = String(sequence);
+  const disputed = disputedOf(dispute, command);
+  const named = disputed === undefined ? {} : { disputed };
+  return desk.answer({ entry, accountSlot, reference, legs, cardSlot, relatedSequence: sequence, note, ...named });
+}
+
+/** After a second presentment it is won only if that was taken back, and lost only if it was not. */
+function fits(status: DisputeStatus, step: DisputeStep, { outstanding }: DisputeStanding): boolean {
+  return status !== 'presented_again' || (step === 'win') === (outstanding === 0);
+}
+
+/** What the network is told with a chargeback and its reversal. */
+function disputedOf({ disputed }: EntryPosted, { step, reasonCode = '' }: StepDispute): Disputed | undefined {
+  if (step !== 'chargeback' && step !== 'chargeback_reversal') return undefined;
+  return disputed === undefined ? undefined : { ...disputed, reasonCode };
+}
+
+function stepLegs(
+  { state }: Desk,
+  dispute: EntryPosted,
+  { outstanding, chargedBack }: DisputeStanding,
+  command: StepDispute,
+): EntryLeg[] | CommandResult {
+  const { accountSlot } = dispute;
+  const { step } = command;
+  const currency = state.accounts.currency(accountSlot);
+  const rest = { amount: outstanding, currency };
+  switch (step) {
+    case 'withdraw':
+      return mirrorLegs(balancesOf(state.accounts, accountSlot), dispute.legs);
+    case 'lose':
+      return disputeLostLegs(rest);
+    case 'write_off':
+    // What of it was not charged back is absorbed.
+    case 'win':
+      return disputeWrittenOffLegs(rest);
+    case 'chargeback':
+      return settledLegs(chargebackLegs, { amount: command.amount ?? outstanding, currency }, outstanding, command);
+    case 'second_presentment':
+      return settledLegs(
+        secondPresentmentLegs,
+        { amount: command.amount ?? chargedBack, currency },
+        chargedBack,
+        command,
+      );
+    case 'chargeback_reversal':
+      return settledLegs(secondPresentmentLegs, { amount: chargedBack, currency }, chargedBack, command);
+  }
+}
+
+/** Legs of a step that the network settles. @param most what the amount may be at most */
+function settledLegs(
+  legs: typeof chargebackLegs,
+  disputed: Money,
+  most: number,
+  { step, settled }: StepDispute,
+): EntryLeg[] | CommandResult {
+  if (settled === undefined) return refuse('amount_out_of_range', `a ${step} names what the network settles`);
+  const { amount, currency, interchange } = settled;
+  if (currencyExponent(currency) < 0) return refuse('currency_mismatch', `${currency} is no number of a currency`);
+  if (!isAmount(amount, 1) || !isAmount(interchange, 0) || interchange > amount) {
+    return refuse('amount_out_of_range', 'the amount of a settlement is of 1 to 12 digits, and interchange no more');
+  }
+  if (!isAmount(disputed.amount, 1) || disputed.amount > most) {
+    return refuse('amount_out_of_range', `a ${step} of this dispute is of 1 to ${most}`);
+  }
+  if (currency === disputed.currency && amount !== disputed.amount) {
+    return refuse('amount_out_of_range', `in the account's currency the network settles ${disputed.amount}`);
+  }
+  return legs(disputed, settled, interchange);
+}

@@ -1,0 +1,127 @@
+/**
+ * What a dispute is about and how it stands, read from the journal: the record that posted what is disputed, how much of that
+ * can still be disputed, and what of a dispute is on the dispute receivable (1200) now.
+ */
+import { ClearingSort } from './clearing/codes.js';
+import { foundAt, relatedTo } from './clearing/history.js';
+import { EventKind } from './codes.js';
+import type { CommandContext } from './commit.js';
+import type { ClearingPosted, EntryPosted, Posting } from './events.js';
+import { Gl, postedChange } from './ledger/chart.js';
+import { statusAfter, stepsOf } from './ledger/dispute-steps.js';
+import { EntryKind } from './ledger/entry-kinds.js';
+import { readStanding, Standing } from './standing.js';
+
+type Past = Pick<CommandContext, 'state' | 'history' | 'keys'>;
+
+/** What can be disputed: a record that charged an account. */
+export interface Charge {
+  /** Sequence of the record, and DE31 of it; '' without. */
+  readonly posted: number;
+  readonly arn: string;
+  /** -1 for none. */
+  readonly cardSlot: number;
+  /** What it charged and what has not been given back since, minor units, from 0. */
+  readonly amount: number;
+}
+
+const standing = new Standing();
+
+/** Charges that a record of an account stands for, oldest first: itself, or what cleared the authorization that it is. */
+export function chargesOf(past: Past, accountSlot: number, sequence: number): Charge[] {
+  const { history } = past;
+  if (sequence < 1 || sequence > past.state.accounts.newest(accountSlot)) return [];
+  const event = history.readEvent(sequence);
+  if (event === undefined) return chargesOfMessage(past, accountSlot, sequence);
+  if (!('accountSlot' in event) || event.accountSlot !== accountSlot) return [];
+  if (event.kind === EventKind.clearingPosted) return isCharge(event) ? [chargeOf(past, event)] : [];
+  if (event.kind !== EventKind.entryPosted) return [];
+  return [{ posted: sequence, arn: '', cardSlot: event.cardSlot, amount: Math.max(0, postedChange(event.legs)) }];
+}
+
+/** A purchase or cash that is not the taking back of one, and that an account was charged for. */
+const isCharge = ({ sort, input, posted }: ClearingPosted): boolean =>
+  (sort === ClearingSort.purchase || sort === ClearingSort.cash) && input.reversal === 0 && posted > 0;
+
+function chargesOfMessage(past: Past, accountSlot: number, sequence: number): Charge[] {
+  const { history, keys } = past;
+  const message = history.read(sequence);
+  if (message.accountSlot !== accountSlot) return [];
+  const { cardSlot } = message;
+  const cleared = relatedTo(history, keys, sequence).filter(
+    (event) => event.originalSequence === sequence && isCharge(event),
+  );
+  if (cleared.length > 0) return cleared.map((event) => chargeOf(past, event));
+  const { total } = readStanding(history, keys, sequence, standing);
+  return total > 0 ? [{ posted: sequence, arn: '', cardSlot, amount: total }] : [];
+}
+
+/** A clearing record, less what records that name it have given back. */
+function chargeOf({ history, keys }: Past, event: ClearingPosted): Charge {
+  const { sequence, input, cardSlot } = event;
+  const given = relatedTo(history, keys, sequence).filter((one) => one.relatedSequence === sequence);
+  const amount = given.reduce((sum, { posted }) => sum + Math.min(0, posted), event.posted);
+  return { posted: sequence, arn: input.arn, cardSlot, amount: Math.max(0, amount) };
+}
+
+/** Provisional credits for what the record at a sequence posted, oldest first. */
+export function disputesOf({ history, keys }: Past, posted: number, cardSlot: number): EntryPosted[] {
+  keys.forCard(cardSlot, [0, 0, 0]).disputesKey(posted);
+  return foundAt(history, keys).flatMap((at) => {
+    const event = history.readEvent(at);
+    const is = event?.kind === EventKind.entryPosted && event.entry === EntryKind.provisionalCredit;
+    return is && event.disputed?.posted === posted ? [event] : [];
+  });
+}
+
+/** What of a charge no dispute is about: those that were withdrawn do not count. */
+export function undisputed(past: Past, { posted, cardSlot, amount }: Charge): number {
+  const { references } = past.state;
+  const disputed = disputesOf(past, posted, cardSlot)
+    .filter((one) => statusAfter(stepsOf(references, one.accountSlot, one.sequence)) !== 'withdrawn')
+    .reduce((sum, one) => sum + disputedAmount(one), 0);
+  return Math.max(0, amount - disputed);
+}
+
+/** What a dispute is about: the dispute receivable that its provisional credit made. */
+export function disputedAmount({ legs }: Pick<EntryPosted, 'legs'>): number {
+  return onReceivable(legs);
+}
+
+/** What legs post to the dispute receivable, D positive. */
+export function onReceivable(legs: readonly Posting[]): number {
+  return legs.reduce((sum, { glAccount, amount }) => (glAccount === Gl.disputes ? sum + amount : sum), 0);
+}
+
+/** How a dispute stands. Minor units of the account's currency, from 0. */
+export interface DisputeStanding {
+  /** On the dispute receivable now. */
+  readonly outstanding: number;
+  /** What was charged back; 0 before a chargeback. */
+  readonly chargedBack: number;
+}
+
+export function disputeStanding({ state, history, keys }: Past, dispute: EntryPosted): DisputeStanding {
+  let outstanding = disputedAmount(dispute);
+  let chargedBack = 0;
+  for (const { step, sequence } of stepsOf(state.references, dispute.accountSlot, dispute.sequence)) {
+    const event = history.readEvent(sequence);
+    if (event?.kind !== EventKind.entryPosted && event?.kind !== EventKind.clearingPosted) continue;
+    const moved = onReceivable(event.legs);
+    outstanding += moved;
+    if (step === 'chargeback') chargedBack = 0 - moved;
+    if (event.kind !== EventKind.clearingPosted) continue;
+    // A second presentment that the network took back.
+    for (const one of relatedTo(history, keys, sequence))
+      if (one.relatedSequence === sequence && one.input.reversal === 1) outstanding += onReceivable(one.legs);
+  }
+  return { outstanding, chargedBack };
+}
+
+/** The dispute whose chargeback a second presentment of what the record at a sequence posted answers; the oldest, by amount first. */
+export function disputeCharged(past: Past, posted: number, cardSlot: number, amount: number): EntryPosted | undefined {
+  const open = disputesOf(past, posted, cardSlot).filter(
+    (one) => statusAfter(stepsOf(past.state.references, one.accountSlot, one.sequence)) === 'charged_back',
+  );
+  return open.find((one) => disputeStanding(past, one).chargedBack === amount) ?? open[0];
+}
