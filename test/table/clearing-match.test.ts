@@ -166,6 +166,32 @@ describe('exactly once', () => {
     `,
   );
   scenario(
+    'under any number of a chain of replacements, and of its tokens',
+    `
+    account A limit=10000
+    card    a of=A
+    status a lost
+    clear a purchase 500 arn=A rec=1             | posted none                      |    500 |     0 |   9500
+    card b of=A replaces=a
+    clear b purchase 500 arn=A file=F2 rec=1     | duplicate none                   |    500 |     0 |   9500
+    clear b purchase 600 arn=B file=F2 rec=2     | posted none                      |   1100 |     0 |   8900
+    status b lost
+    card c of=A replaces=b
+    card d of=A replaces=b
+    token t for=c
+    clear t purchase 500 arn=A file=F3 rec=1     | duplicate none                   |   1100 |     0 |   8900
+    clear d purchase 600 arn=B file=F3 rec=2     | duplicate none                   |   1100 |     0 |   8900
+    clear d purchase 700 arn=C file=F3 rec=3     | posted none                      |   1800 |     0 |   8200
+    clear a purchase 700 arn=C file=F4 rec=1     | duplicate none                   |   1800 |     0 |   8200
+    clear a purchase 600 arn=B file=F4 rec=2     | duplicate none                   |   1800 |     0 |   8200
+    clear c purchase 700 arn=C file=F4 rec=3     | duplicate none                   |   1800 |     0 |   8200
+    clear t purchase 600 arn=B back file=F4 rec=4 | posted arn                      |   1200 |     0 |   8800
+    clear a purchase 600 arn=B back file=F5 rec=1 | duplicate arn                   |   1200 |     0 |   8800
+    card e of=A
+    clear e purchase 500 arn=A file=F5 rec=2     | posted none                      |   1700 |     0 |   8300
+    `,
+  );
+  scenario(
     'without the acquirer reference the record itself is all there is',
     `
     account A limit=10000

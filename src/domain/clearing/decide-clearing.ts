@@ -78,7 +78,7 @@ export function decideClearing(
   const field = FILE_NAME.test(file) ? badValue(input) : 'file';
   if (field !== undefined) return { outcome: 'invalid', sequence: 0, rung: MatchRung.none, flags: 0, field };
   const event = begin(context, file, entry, nowMs);
-  const posted = findPosted(context.history, context.keys, event, input, file);
+  const posted = findPosted(context.history, context.keys, context.state.cards, event, input, file);
   if (posted.itself !== undefined) return answerOf('already', posted.itself);
   if (posted.same !== undefined) return duplicateOf(posted.same, event);
   const amount = event.accountSlot < 0 ? -1 : billed(context, event);
