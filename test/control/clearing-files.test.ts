@@ -218,6 +218,45 @@ describe('the next start', () => {
     expect((await send(h, before.file)).body).toMatchObject({ status: 'duplicate', duplicate_of: before.id });
   });
 
+  it('leaves in suspense what it had posted there, though its number is a card by now', async () => {
+    const folder = newFolder();
+    const before = await harness({ shards: 4, spoolFolder: folder });
+    const late = panOfNumber('999999', 4711);
+    const unknown = (n: number, more: Parameters<typeof presentment>[3] = {}) =>
+      presentment(n, undefined, 100, { pan: late, ...more });
+    // The number's records fill batches: the first is answered, then the process ends.
+    const file = fileOf(Array.from({ length: 2 * CLEARING_BATCH_RECORDS }, (_, n) => unknown(n)));
+    let commands = 0;
+    clears(before, (_, shard) => {
+      if (++commands > 1) throw new ShardError('stopped', shard);
+    });
+    const { id } = (await send(before, file)).body;
+    await vi.waitFor(() => expect(commands).toBeGreaterThan(1));
+    await before.context.clearing.stop();
+    const h = next({ h: before }, folder);
+    await h.call('POST', '/v1/cards', { account: 'a', pan: late, expiry: '3512' });
+    h.context.clearing.start();
+    const first = await ended(h, id);
+    // What was posted to suspense stays there; what is new finds its card.
+    const half = CLEARING_BATCH_RECORDS;
+    expect(first).toMatchObject({ status: 'posted', posted: 2 * half, suspense: half, force_posted: half });
+    expect(await balance(h)).toBe(100 * half);
+    // The same records under another id, and what takes one of each half back.
+    const again = [0, 2 * half - 1].map((n) => unknown(n));
+    const taken = again.map((record) => ({ ...record, reversal: true, originalDay: record.localDay }));
+    expect(await posted(h, fileOf([...again, ...taken], { sequence: 2 }))).toMatchObject({
+      ...{ status: 'posted', posted: 2, duplicates: 2, suspense: 1, matched_by: { arn: 2 } },
+    });
+    expect(await balance(h)).toBe(100 * (half - 1));
+    // A card that every file knew is asked of nobody else.
+    const asked: boolean[] = [];
+    clears(h, (command) => {
+      if (command.op === 'clear') asked.push(command.asUnknown === true);
+    });
+    await posted(h, fileOf(records(1, 9000), { sequence: 3 }));
+    expect(asked).toEqual([false]);
+  });
+
   it('without its spool a file waits until it is sent again', async () => {
     const folder = newFolder();
     const before = await cutOff(folder);
@@ -272,6 +311,29 @@ describe('the shards', () => {
       expect(order).toEqual([...order].sort((a, b) => a - b));
     }
     expect(seen.flatMap((one) => one.records)).toHaveLength(700);
+  });
+
+  it('that refuse a record for good do not hold up its file: it is put aside and told', async () => {
+    const h = await harness({ shards: 1 });
+    const ask = h.engine.command.bind(h.engine);
+    const sizes: number[] = [];
+    vi.spyOn(h.engine, 'command').mockImplementation(async (shard, command) => {
+      if (command.op === 'network_fee') return { ok: false, code: 'amount_out_of_range' };
+      if (command.op !== 'clear') return ask(shard, command);
+      sizes.push(command.records.length);
+      if (command.records.some(({ input }) => input.record === 4)) return { ok: false, code: 'set_aside' };
+      return ask(shard, command);
+    });
+    const body = await posted(h, fileOf([...records(4), feeCollection]));
+    expect(body).toMatchObject({ status: 'posted', records: 5, posted: 3, rejected: 2, network_fees: 0 });
+    expect(sizes).toEqual([4, 1, 1, 1, 1]);
+    expect(h.context.clearing.counted).toMatchObject({ posted: 3, refused: 2 });
+    expect(await balance(h)).toBe(300);
+    const { outcome } = h.context.system.clearingFiles.file(String(body.id))!;
+    expect(outcome?.unposted).toMatchObject([
+      { record: 6, why: 'refused', reason: 'amount_out_of_range', amount: 2500, settled: 0 },
+      { record: 4, why: 'refused', reason: 'set_aside', amount: 100, settled: 100 },
+    ]);
   });
 
   it.each([

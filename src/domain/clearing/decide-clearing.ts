@@ -90,6 +90,26 @@ export function decideClearing(
   return duplicate ?? event;
 }
 
+/**
+ * Decides one record whose number was unknown until lately, at the shard of the number: it belongs here when it is in suspense
+ * here, or when what it takes back is. Otherwise it is `elsewhere`: with its card.
+ */
+export function decideAsUnknown(
+  context: DecisionContext,
+  file: string,
+  { fingerprint, input }: ClearingEntry,
+  nowMs: number,
+  windowLagMs: number,
+): ClearingPosted | ClearingAnswer {
+  const entry = { card: -1, fingerprint, input };
+  const { history, keys, state } = context;
+  const posted = findPosted(history, keys, state.cards, begin(context, file, entry, nowMs), input, file);
+  const takenBack = input.reversal === 1 ? originalOfReversal(posted, input) : undefined;
+  if ((posted.itself ?? posted.same ?? takenBack) === undefined)
+    return { outcome: 'elsewhere', sequence: 0, rung: MatchRung.none, flags: 0 };
+  return decideClearing(context, file, entry, nowMs, windowLagMs);
+}
+
 /** What is answered of a record that is posted. */
 export function answerOf(outcome: 'posted' | 'already', { sequence, rung, flags }: ClearingPosted): ClearingAnswer {
   return { outcome, sequence, rung, flags };

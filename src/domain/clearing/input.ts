@@ -82,16 +82,19 @@ export interface ClearingEntry {
   card: number;
   fingerprint: Fingerprint;
   input: ClearingInput;
+  /** The card came after a file that may have posted this record to suspense: the shard of its number is asked first. */
+  late?: boolean;
 }
 
 /** What became of one record. */
 export interface ClearingAnswer {
   /**
    * `already`: this very record was posted before. `duplicate`: another record, or a single message, has posted the same
-   * thing; nothing is posted and it is a break. `invalid`: a value cannot be what it says; nothing is posted.
+   * thing; nothing is posted and it is a break. `invalid`: a value cannot be what it says; nothing is posted. `elsewhere`: asked
+   * as a record of an unknown number, it belongs to nothing that is in suspense under it; nothing is posted.
    */
-  outcome: 'posted' | 'already' | 'duplicate' | 'invalid';
-  /** Of the record that posted it; 0 when invalid. */
+  outcome: 'posted' | 'already' | 'duplicate' | 'invalid' | 'elsewhere';
+  /** Of the record that posted it; 0 when invalid or elsewhere. */
   sequence: number;
   /** MatchRung and bits of ClearingFlag (codes.ts). Of a duplicate, `otherAmount` says that the amounts differ. */
   rung: number;
