@@ -243,7 +243,8 @@ describe('the next start', () => {
     expect(await balance(h)).toBe(100 * half);
     // The same records under another id, and what takes one of each half back.
     const again = [0, 2 * half - 1].map((n) => unknown(n));
-    const taken = again.map((record) => ({ ...record, reversal: true, originalDay: record.localDay }));
+    const originalDay = again[0]!.localDay!;
+    const taken = again.map((record) => ({ ...record, reversal: true, originalDay }));
     expect(await posted(h, fileOf([...again, ...taken], { sequence: 2 }))).toMatchObject({
       ...{ status: 'posted', posted: 2, duplicates: 2, suspense: 1, matched_by: { arn: 2 } },
     });

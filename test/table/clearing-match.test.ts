@@ -145,7 +145,28 @@ describe('cards that change', () => {
     card    a of=A
     card    b of=A
     0100 a purchase 500 net=N1 merchant=M1       | 00                  |      0 |   500 |   9500
-    clear b purchase 500 net=N1 merchant=M1      | posted none         |    500 |   500 |   9000
+    clear b purchase 500 merchant=M1             | posted none         |    500 |   500 |   9000
+    `,
+  );
+  scenario(
+    'the network id is of a payment: with another card of the account its hold goes, and the record says so',
+    `
+    account A limit=10000
+    account B limit=10000
+    card    a of=A
+    card    b of=A
+    card    c of=B
+    0100 a purchase 500 net=N1 merchant=M1       | 00                  |      0 |   500 |   9500
+    0100 a purchase 300 net=N2 merchant=M1       | 00                  |      0 |   800 |   9200
+    0100 b purchase 300 merchant=M1              | 00                  |      0 |  1100 |   8900
+    clear c purchase 500 net=N1 merchant=M1 arn=C | posted none
+    clear b purchase 500 net=N1 merchant=M1 arn=A | posted networkId otherCard |    500 |   600 |   8900
+    clear b purchase 300 net=N2 merchant=M1 arn=B | posted networkId otherCard |    800 |   300 |   8900
+    status b lost
+    card d of=A replaces=b
+    0100 d purchase 200 net=N3                   | 00                  |    800 |   500 |   8700
+    clear b purchase 200 net=N3 arn=D            | posted networkId    |   1000 |   300 |   8700
+    clear a purchase 300 net=N9 arn=E            | posted none         |   1300 |   300 |   8400
     `,
   );
 });

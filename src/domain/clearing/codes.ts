@@ -45,6 +45,8 @@ export const ClearingFlag = {
   otherAmount: 64,
   /** It would bring the account beyond what a balance can be: in suspense. */
   outOfRange: 128,
+  /** The network id is of an authorization of another card of the account, which is not joined with this one by replacements. */
+  otherCard: 256,
 } as const;
 
 /** Flags of what was posted to suspense. */

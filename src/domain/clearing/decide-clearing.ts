@@ -189,7 +189,8 @@ function present(
     post(context, event, disputedSide(amount), 1);
     return undefined;
   }
-  const { root, rung } = findAuthorization(context, event, amount);
+  const { root, rung, otherCard } = findAuthorization(context, event, amount);
+  if (otherCard === true) event.flags |= ClearingFlag.otherCard;
   event.rung = rung;
   event.originalSequence = root;
   event.posted = charge;

@@ -72,7 +72,7 @@ export function findPosted(
 }
 
 /** The card, and every card that is joined with it by replacements, the nearest first. */
-function familyOf(cards: CardChains, cardSlot: number): number[] {
+export function familyOf(cards: CardChains, cardSlot: number): number[] {
   const family = [cardSlot];
   if (cardSlot < 0) return family;
   for (let at = 0; at < family.length && family.length < CLEARING_FAMILY_CARDS_MAX; at++) {
