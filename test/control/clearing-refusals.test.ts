@@ -104,7 +104,8 @@ describe('a broken file', () => {
     h ??= await harness();
     const body = await finished(h, file, query);
     expect(body).toMatchObject({ status: 'quarantined', posted: 0, errors: expect.toSatisfy((n: number) => n > 0) });
-    expect(body.findings[0]).toMatchObject({ code, record, severity: 'error' });
+    const [first] = body.findings as object[];
+    expect(first).toMatchObject({ code, record, severity: 'error' });
     expect(await balance(h)).toBe(0);
     expect(h.engine.commands.filter(({ op }) => op === 'clear')).toEqual([]);
   });

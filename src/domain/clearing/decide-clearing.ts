@@ -31,9 +31,10 @@ import {
 } from '../ledger/presentment.js';
 import { Undone, undoneBy } from '../lookups.js';
 import { Text } from '../message.js';
-import { mulDivFloor } from '../money.js';
+import { mulDivFloor, mulDivHalfUp } from '../money.js';
 import type { Policy } from '../program/policy.js';
 import { owedForPurchases, readStanding, Standing } from '../standing.js';
+import { TransactionType } from '../transaction.js';
 import { CounterChanges } from '../velocity/counter-changes.js';
 import { giveBack } from '../velocity/give-back.js';
 import { ClearingFlag, ClearingSort, IN_SUSPENSE, MatchRung } from './codes.js';
@@ -215,12 +216,9 @@ function relateByReference(event: ClearingPosted, { all }: Posted): void {
 
 const isCharge = (sort: ClearingSort): boolean => sort === ClearingSort.purchase || sort === ClearingSort.cash;
 
-function sideOf(
-  { state }: DecisionContext,
-  policy: Policy,
-  { accountSlot, sort, input }: ClearingPosted,
-  amount: number,
-): Posting[] {
+function sideOf(context: DecisionContext, policy: Policy, event: ClearingPosted, amount: number): Posting[] {
+  const { state } = context;
+  const { accountSlot, sort, input } = event;
   const markup = input.currency === state.accounts.currency(accountSlot) ? 0 : policy.markup(amount);
   switch (sort) {
     case ClearingSort.cash:
@@ -228,8 +226,27 @@ function sideOf(
     case ClearingSort.credit:
       return creditSide(amount, owedForPurchases(state, accountSlot));
     default:
-      return purchaseSide(amount, markup);
+      return purchaseSide(amount, markup, cashOf(context, event, amount));
   }
+}
+
+/**
+ * What of the amount is cash, in the account's currency: all of a cash advance, and the cash back of a purchase as the record has
+ * it, else, of a purchase with cash back, as its authorization has it.
+ */
+function cashOf({ history }: DecisionContext, event: ClearingPosted, amount: number): number {
+  const { input, sort, originalSequence: root } = event;
+  if (sort === ClearingSort.cash) return amount;
+  if (sort !== ClearingSort.purchase) return 0;
+  let { cashBack } = input;
+  const type = Math.floor(input.processingCode / 10_000);
+  if (cashBack < 0 && root > 0 && type === TransactionType.purchaseWithCashBack) {
+    const past = history.read(root).input;
+    if (past.currency === input.currency) cashBack = past.cashBack;
+  }
+  if (cashBack <= 0 || input.amount <= 0) return 0;
+  // At the rate of the record; the same number where nothing is converted.
+  return Math.min(amount, mulDivHalfUp(Math.min(cashBack, input.amount), amount, input.amount));
 }
 
 /** What the record does to its authorization: hold, totals, velocity. An answer when a single message has posted it. */
@@ -317,13 +334,14 @@ function count(
 
 /** What an amount counts in the windows of card and account. @param before total that it adds to, -1 for one of its own */
 function countedAs(
-  { checks }: DecisionContext,
+  context: DecisionContext,
   policy: Policy,
   event: ClearingPosted,
   amount: number,
   before: number,
 ): Uint8Array {
-  const { input, sort } = event;
+  const { checks } = context;
+  const { input } = event;
   counting.clear();
   counting.timeMs = event.timeMs;
   counting.windowLagMs = lagMs;
@@ -335,7 +353,7 @@ function countedAs(
   message.mcc = input.mcc;
   message.country = input.country;
   message.setText(Text.acceptor, input.acceptor);
-  checks.begin(policy, counting, amount, sort === ClearingSort.cash ? amount : 0, before);
+  checks.begin(policy, counting, amount, Math.min(amount, cashOf(context, event, amount)), before);
   checks.countApproval(counting, amount);
   return packed(counting.changes);
 }

@@ -34,6 +34,8 @@ export interface ClearingInput {
   /** DE4, DE49: the merchant's. */
   amount: number;
   currency: number;
+  /** DE54 amount type 40: what of DE4 is cash back with a purchase; -1 when absent. */
+  cashBack: number;
   /** DE5, DE50: what is owed to the network. */
   settlementAmount: number;
   settlementCurrency: number;
@@ -164,6 +166,7 @@ export function badValue(input: ClearingInput): string | undefined {
     if (!isCurrency(input[currency])) return currency;
   }
   if (input.amount < 0) return 'amount';
+  if (input.cashBack !== -1 && !isAmount(input.cashBack, 0)) return 'cashBack';
   if (!Number.isSafeInteger(input.sub) || input.sub < 0 || input.sub > SUB_ACCOUNT_MAX) return 'sub';
   if (input.fees.length > FEES_MAX || !input.fees.every(isFee)) return 'fees';
   for (const [name, width] of texts) if (!isText(input[name], width)) return name;
