@@ -61,7 +61,7 @@ export function clearingInput(record: ClearingRecord, format: ClearingFormat): C
   return {
     record: record.recordNumber,
     mti: record.messageType,
-    functionCode: record.functionCode,
+    functionCode: format === 'ipm' ? record.functionCode : (functionOfKind[record.kind] ?? -1),
     processingCode: record.processingCode === '' ? -1 : Number(record.processingCode),
     amount: record.amount,
     currency: record.currency,
@@ -93,6 +93,13 @@ export function clearingInput(record: ClearingRecord, format: ClearingFormat): C
     acceptorName: record.merchantName.slice(0, 40),
   };
 }
+
+/** DE24 for formats that say it by a usage code. */
+const functionOfKind: Readonly<Partial<Record<ClearingKind, number>>> = {
+  first_presentment: 200,
+  second_presentment_full: 205,
+  second_presentment_partial: 282,
+};
 
 /** IPM names a country by three letters, CTF by two. */
 const countryOf = (letters: string): number =>

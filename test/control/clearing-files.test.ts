@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { type CtfData, CtfFileWriter } from '../../src/clearing/ctf/writer.js';
 import { SpoolFolder } from '../../src/control/clearing/spool-folder.js';
 import { ShardError } from '../../src/control/ports.js';
 import type { Command } from '../../src/domain/commands.js';
@@ -11,10 +12,11 @@ import { CLEARING_BATCH_RECORDS, CLEARING_BUSY_RECORDS } from '../../src/limits.
 import { panOfNumber } from '../../src/vault/pan.js';
 import { chargeback, feeCollection, position } from '../clearing/files.js';
 import { fileOf, presentment } from '../support/clearing-day.js';
-import { type AnswerBody, type Harness, type HarnessOptions, makeHarness } from './harness.js';
+import { type AnswerBody, type Harness, type HarnessOptions, makeHarness, START_MS } from './harness.js';
 
 const type = { 'content-type': 'application/octet-stream' };
 const PATH = '/v1/clearing-files';
+const DAY = Math.floor(START_MS / 86_400_000);
 const PAN = panOfNumber('999999', 1);
 
 let root = '';
@@ -136,6 +138,47 @@ describe('states', () => {
     expect(await ids('?status=quarantined')).toEqual([second.id]);
     expect(await ids('?status=duplicate')).toEqual([third.id]);
     expect(await ids(`?limit=1&starting_after=${third.id}`)).toEqual([second.id]);
+  });
+});
+
+describe('a CTF file', () => {
+  const ctf = (records: readonly CtfData[], number: number): Buffer => {
+    const lines: Uint8Array[] = [];
+    const options = { bin: '999999', day: DAY, number, mode: 'P' } as const;
+    const writer = new CtfFileWriter(options, (bytes) => lines.push(bytes));
+    for (const record of records) writer.write(record);
+    writer.finish();
+    return Buffer.concat(lines);
+  };
+  const draft = (n: number, amount: number, more: Partial<CtfData> = {}): CtfData => ({
+    ...{ kind: 'first_presentment', pan: PAN, transactionType: 0, merchantCountry: 'BR' },
+    ...{ amount, currency: 986, settlementAmount: amount, settlementCurrency: 986 },
+    ...{ arn: `2999999${String(n).padStart(16, '0')}`, localDay: DAY, businessDay: DAY, ...more },
+  });
+
+  it('posts; its reversals take back what they name, and what is presented again is disputed', async () => {
+    const h = await harness();
+    const sales = [draft(1, 500), draft(2, 300, { transactionType: 1 }), draft(3, 40, { transactionType: 20 })];
+    const first = await posted(h, ctf(sales, 1));
+    expect(first).toMatchObject({
+      status: 'posted',
+      format: 'ctf',
+      posted: 3,
+      force_posted: 2,
+      matched_by: { none: 3 },
+    });
+    expect(await balance(h)).toBe(760);
+    const taken = sales.map((sale): CtfData => ({ ...sale, reversal: true }));
+    const second = await posted(h, ctf(taken, 2));
+    expect(second).toMatchObject({ status: 'posted', posted: 3, duplicates: 0, matched_by: { arn: 3, none: 0 } });
+    expect(await balance(h)).toBe(0);
+    expect(await posted(h, ctf(taken.slice(1), 3))).toMatchObject({ posted: 0, duplicates: 2 });
+    const again = draft(1, 500, { kind: 'second_presentment_full' });
+    expect(await posted(h, ctf([again], 4))).toMatchObject({ posted: 1, force_posted: 0, matched_by: { arn: 1 } });
+    expect(await balance(h)).toBe(0);
+    expect(await posted(h, ctf([draft(9, 1)], 4))).toMatchObject({
+      ...{ status: 'quarantined', findings: [{ code: 'file_id_posted' }] },
+    });
   });
 });
 

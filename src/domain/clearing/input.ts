@@ -204,11 +204,14 @@ export function isSameItem(a: ClearingInput, b: ClearingInput): boolean {
   return isSameExceptMark(a, b) && a.reversal === b.reversal;
 }
 
+/** A message type says nothing of the reversal mark; the transaction codes 25, 26 and 27 are 5, 6 and 7 with it. */
+const typeOf = (mti: number): number => (mti >= 25 && mti <= 27 ? mti - 20 : mti);
+
 /** As `isSameItem` for a record and the one that takes it back. */
 export function isSameExceptMark(a: ClearingInput, b: ClearingInput): boolean {
   return (
     a.arn === b.arn &&
-    a.mti === b.mti &&
+    typeOf(a.mti) === typeOf(b.mti) &&
     a.functionCode === b.functionCode &&
     Math.floor(a.processingCode / 10_000) === Math.floor(b.processingCode / 10_000) &&
     a.sequence === b.sequence
