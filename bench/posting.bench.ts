@@ -87,7 +87,7 @@ function entryOf(i: number): ClearingEntry {
       ...{ record: i + 1, mti: 1240, functionCode: 200, processingCode: 0, ...amounts },
       ...{ billingAmount: 1000, billingCurrency: 986, network: 1, sub: 1_381_107, businessDay: 20_593, mcc: 5411 },
       ...{ country: 76, localDay: 20_593, localSeconds: 0, partial: 0, sequence: 0, count: 0, reversal: 0 },
-      ...{ originalDay: -1, arn: `7999999${String(i).padStart(16, '0')}`, networkId: 'NET123456789012' },
+      ...{ originalDay: -1, cashBack: -1, arn: `7999999${String(i).padStart(16, '0')}`, networkId: 'NET123456789012' },
       ...{ rrn: '614012345678', approvalCode: '123456', acquirer: '12345', terminal: 'TERM0001' },
       ...{ acceptor: 'MERCHANT0000001', acceptorName: 'A SHOP', fees: [{ amount: 3, currency: 840, sign: 0 }] },
     },

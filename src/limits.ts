@@ -110,6 +110,13 @@ export const CLEARING_DAYS_AFTER_MAX = 32;
  * room for a wallet that is lost a few times. */
 export const CLEARING_CHAIN_CARDS_MAX = 4;
 
+/** Other cards of an account, the newest first, that are asked for the network id of a record that its own card does not have. */
+export const CLEARING_ACCOUNT_CARDS_MAX = 32;
+
+/** Cards of one wallet, replaced and replacing, that are asked whether a clearing record was posted before: one a year for as long
+ * as anything is kept, and each of them lost a few times. */
+export const CLEARING_FAMILY_CARDS_MAX = 64;
+
 /** Newest records of a card that the last rung of the match looks at: 128 reads of 2 us, for a record that names nothing else. */
 export const CLEARING_WALK_RECORDS_MAX = 128;
 

@@ -150,6 +150,11 @@ export const findingSpecs = {
     text: 'an element that messages of this kind must have is not there',
   },
   amount_without_currency: { rule: 'content', severity: 'error', text: 'an amount without a currency of ISO 4217' },
+  settlement_cycle: {
+    rule: 'content',
+    severity: 'warning',
+    text: 'a settlement cycle above 15: the record is posted, and its settlement is not told apart from others',
+  },
   date_malformed: { rule: 'content', severity: 'error', text: 'a date or time that does not exist' },
   pds_content: { rule: 'content', severity: 'error', text: 'a private data subelement is not as its layout says' },
 } as const satisfies Record<string, FindingSpec>;

@@ -3,8 +3,8 @@
  * result on masks them first.
  */
 import type { ClearingInput } from '../domain/clearing/input.js';
-import { countryNumber } from '../domain/countries.js';
-import { NETWORK_MAX, subAccount } from '../domain/ledger/sub-account.js';
+import { countryNumber, countryOfThree } from '../domain/countries.js';
+import { NETWORK_MAX, SETTLEMENT_CYCLE_MAX, subAccount } from '../domain/ledger/sub-account.js';
 import type { ClearingFormat } from './reader.js';
 import type { ClearingFee, ClearingKind, ClearingRecord, SettlementKey } from './record.js';
 import { direction } from './totals.js';
@@ -13,7 +13,6 @@ import { direction } from './totals.js';
 export const networkOfFormat: Readonly<Record<ClearingFormat, number>> = { ipm: 1, ctf: 2 };
 
 const DAY_MAX = 65_535;
-const CYCLE_MAX = 15;
 
 /** Kinds that charge or credit a card: each becomes a command's record. */
 const posted: ReadonlySet<ClearingKind> = new Set([
@@ -62,7 +61,7 @@ export function clearingInput(record: ClearingRecord, format: ClearingFormat): C
   return {
     record: record.recordNumber,
     mti: record.messageType,
-    functionCode: record.functionCode,
+    functionCode: format === 'ipm' ? record.functionCode : (functionOfKind[record.kind] ?? -1),
     processingCode: record.processingCode === '' ? -1 : Number(record.processingCode),
     amount: record.amount,
     currency: record.currency,
@@ -75,8 +74,8 @@ export function clearingInput(record: ClearingRecord, format: ClearingFormat): C
     businessDay: record.businessDay,
     fees: record.fees.map(feeOf),
     mcc: record.mcc,
-    // Files of IPM name it by three letters, of which nobody here has a table.
-    country: countryNumber(record.merchantCountry),
+    country: countryOf(record.merchantCountry),
+    cashBack: record.cashBack,
     localDay: record.localDay,
     localSeconds: record.localSeconds,
     partial: record.partial ? 1 : 0,
@@ -95,11 +94,22 @@ export function clearingInput(record: ClearingRecord, format: ClearingFormat): C
   };
 }
 
+/** DE24 for formats that say it by a usage code. */
+const functionOfKind: Readonly<Partial<Record<ClearingKind, number>>> = {
+  first_presentment: 200,
+  second_presentment_full: 205,
+  second_presentment_partial: 282,
+};
+
+/** IPM names a country by three letters, CTF by two. */
+const countryOf = (letters: string): number =>
+  letters.length === 3 ? countryOfThree(letters) : countryNumber(letters);
+
 /** Of a key without a day or cycle of the ledger's: none. */
 function subOf(network: number, key: SettlementKey | undefined): number {
   if (key === undefined || network > NETWORK_MAX) return 0;
   const { settlementDay: day, settlementCycle: cycle } = key;
-  if (day < 1 || day > DAY_MAX || cycle < 0 || cycle > CYCLE_MAX) return 0;
+  if (day < 1 || day > DAY_MAX || cycle < 0 || cycle > SETTLEMENT_CYCLE_MAX) return 0;
   return subAccount({ network, day, cycle });
 }
 

@@ -142,6 +142,8 @@ export interface ClearingRecord {
   /** In the merchant's currency. IPM DE4, DE49; CTF TCR0 77-88, 89-91. */
   readonly amount: number;
   readonly currency: number;
+  /** What of it the cardholder got as cash with a purchase. IPM DE54 amount type 40 in the same currency; CTF TCR1 158-166; -1 when absent. */
+  readonly cashBack: number;
   /** What is settled with the network. IPM DE5, DE50; CTF TCR0 62-73, 74-76. */
   readonly settlementAmount: number;
   readonly settlementCurrency: number;
@@ -224,6 +226,7 @@ export const emptyRecord: ClearingRecord = {
   transactionType: -1,
   amount: -1,
   currency: -1,
+  cashBack: -1,
   settlementAmount: -1,
   settlementCurrency: -1,
   billingAmount: -1,

@@ -11,7 +11,7 @@ import { CardDirectory } from '../ring/directory.js';
 import { BATCH_NICE, lowerThreadPriority } from '../thread-priority.js';
 import { PanFingerprinter } from '../vault/fingerprint.js';
 import { readSpool, SpoolError, type SpoolKey } from '../vault/spool.js';
-import { type CheckedFile, type ClearingBatch, checkFile, makeBatches } from './clearing/passes.js';
+import { type CheckedFile, type ClearingBatch, checkFile, makeBatches, type Routing } from './clearing/passes.js';
 import type { DirectoryPort } from './ports.js';
 
 export interface PassData {
@@ -21,12 +21,9 @@ export interface PassData {
   readonly options: ReadOptions;
 }
 
-export interface BatchData extends PassData {
+export interface BatchData extends PassData, Pick<Routing, 'shards' | 'file' | 'cards'> {
   readonly fingerprintKey: Uint8Array;
   readonly directory: SharedArrayBuffer;
-  readonly shards: number;
-  /** Names the file to the shards. */
-  readonly file: string;
 }
 
 /** From a pass to who started it. */
@@ -75,7 +72,8 @@ export function batchesOf(
   directory: Pick<DirectoryPort, 'find'>,
 ): Promise<PassResult<undefined>> {
   return passOver(data.port, async (inbox) => {
-    const routing = { fingerprinter, directory, shards: data.shards, file: data.file };
+    const { shards, file, cards } = data;
+    const routing = { fingerprinter, directory, shards, file, cards };
     await makeBatches(readSpool(data.path, data.keys), data.options, routing, async (batch) => {
       await inbox.room();
       inbox.say({ type: 'batch', ...batch });

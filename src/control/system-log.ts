@@ -101,7 +101,10 @@ export interface ClearingOutcome {
 /** A record of a clearing file that was not posted, as reconciliation needs it. Minor units. */
 export interface UnpostedEntry {
   record: number;
-  why: 'duplicate' | 'invalid';
+  /** `refused`: by its shard, for good. */
+  why: 'duplicate' | 'invalid' | 'refused';
+  /** Of an invalid one the value, of a refused one the shard's code; later releases only. */
+  reason?: string;
   otherAmount: boolean;
   /** What the cardholder would have been billed, ISO 4217 numbers. */
   amount: number;
@@ -124,6 +127,8 @@ export type ClearingFileRecord = {
   options: ReadOptions;
   /** What the network calls it (PDS0105); '' until the first pass is over, and in formats without. */
   fileId: string;
+  /** Cards of each shard when it began to post; absent before that. Later releases only. */
+  cards?: number[];
   /** From the first pass; null before it and of a duplicate. */
   checked: CheckedFile | null;
   /** Of a posted file. */

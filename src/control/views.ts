@@ -161,6 +161,10 @@ const refusals: Record<Refusal, { code: ProblemCode; detail: string }> = {
     detail: 'This key was used with another method, path or body. Take a new key.',
   },
   hold_not_open: { code: 'not_simulatable', detail: 'The authorization has no open hold.' },
+  set_aside: {
+    code: 'shard_unavailable',
+    detail: 'The shard stopped at this very request once, and does not take it again.',
+  },
   shard_unavailable: { code: 'shard_unavailable', detail: 'The shard takes no new work at the moment.' },
 };
 
@@ -171,7 +175,7 @@ export function refused(refusal: Refusal, options: { param?: string; path?: bool
     return new ApiError('not_found', detail);
   return new ApiError(code, detail, {
     ...(options.param === undefined ? {} : { param: options.param }),
-    ...(code === 'shard_unavailable' ? { retryAfterSeconds: 1 } : {}),
+    ...(refusal === 'shard_unavailable' ? { retryAfterSeconds: 1 } : {}),
   });
 }
 

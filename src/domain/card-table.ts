@@ -61,6 +61,8 @@ const ALIAS = 1 << 16;
 const NETWORK_CODE = 1 << 17;
 const PIN_SHIFT = 24;
 
+const NONE: readonly number[] = [];
+
 export interface NewCard {
   cardSlot: number;
   accountSlot: number;
@@ -83,6 +85,8 @@ export class CardTable {
   #rows = 0;
   // The fingerprint is a keyed hash already: the card directory uses its first word, this index the second.
   readonly #index = new SlotIndex((slot) => this.fingerprint(slot, 1));
+  /** Slots of the cards that replace a card; derived. Few cards are in it: a word of the row would be one for every card. */
+  readonly #replacedBy = new Map<number, number[]>();
   readonly #digest: StateDigest;
   readonly dirty: DirtyList;
   readonly #blockBits: number;
@@ -127,6 +131,11 @@ export class CardTable {
   /** Slot of the replaced card, -1 for none. */
   replaces(slot: number): number {
     return this.isAlias(slot) ? -1 : this.#data.u32(slot, REPLACES) - 1;
+  }
+
+  /** Slots of the cards that replace this one: mostly none, and more than one only where somebody replaced it twice. */
+  replacedBy(slot: number): readonly number[] {
+    return this.#replacedBy.get(slot) ?? NONE;
   }
 
   /** True for a network token. */
@@ -333,6 +342,8 @@ export class CardTable {
   #enter(slot: number): void {
     this.#index.insert(slot);
     this.#rows++;
+    const replaced = this.replaces(slot);
+    if (replaced >= 0) this.#replacedBy.set(replaced, [...this.replacedBy(replaced), slot]);
     const digest = this.#digest;
     digest.add(Table.card, slot, Field.account, this.account(slot));
     digest.add(Table.card, slot, Field.f0, this.fingerprint(slot, 0));

@@ -341,6 +341,11 @@ export interface Clear {
   /** Names the file, 1 to 64 characters: IPM PDS0105. With the number of a record it is unique. */
   file: string;
   records: ClearingEntry[];
+  /**
+   * The numbers were unknown until lately: what was posted to suspense under them is found, and what takes such a record back is
+   * posted there too. Every other record answers `elsewhere`, and belongs to its card.
+   */
+  asUnknown?: boolean;
 }
 
 /** What decide-command.ts decides. */
@@ -378,6 +383,8 @@ export type Refusal =
   | 'capacity_exceeded'
   | 'idempotency_mismatch'
   | 'hold_not_open'
+  /** It stopped the shard once, and is not tried again. */
+  | 'set_aside'
   | 'shard_unavailable';
 
 export interface AccountView {

@@ -1,6 +1,6 @@
 /** How what is in suspense leaves it (suspense.ts). */
 import { ClearingSort } from './clearing/codes.js';
-import { amountIn, presentedSide, takenBackSide } from './clearing/sides.js';
+import { amountIn, cashBackIn, presentedSide, takenBackSide } from './clearing/sides.js';
 import type { CommandResult, ResolveSuspense, TakeFromSuspense } from './commands.js';
 import { refuse } from './commit.js';
 import type { Desk } from './entry-desk.js';
@@ -57,5 +57,5 @@ function takenSide(
   // What is presented again has no dispute here, and is owed.
   return sort === ClearingSort.secondPresentment
     ? purchaseSide(amount, 0)
-    : presentedSide(state, accountSlot, policy, sort, input, amount);
+    : presentedSide(state, accountSlot, policy, sort, input, amount, cashBackIn(input, input.cashBack, amount));
 }

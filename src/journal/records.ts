@@ -211,12 +211,13 @@ const clearingTexts = [
 ] as const satisfies (keyof ClearingInput)[];
 
 function clearingInput(out: MsgpackWriter, input: ClearingInput): void {
-  out.arrayHeader(clearingNumbers.length + clearingTexts.length + 1);
+  out.arrayHeader(clearingNumbers.length + clearingTexts.length + 2);
   out.reserve(clearingNumbers.length * 9);
   for (const name of clearingNumbers) out.integer(input[name]);
   for (const name of clearingTexts) out.text(input[name]);
   out.arrayHeader(input.fees.length * 3);
   for (const { amount, currency, sign } of input.fees) numbers(out, amount, currency, sign);
+  out.integer(input.cashBack);
 }
 
 function fieldValues(out: MsgpackWriter, fields: readonly FieldValue[]): void {
@@ -506,8 +507,10 @@ function readFieldValues(reader: MsgpackReader): FieldValue[] {
 
 function readClearingInput(reader: MsgpackReader): ClearingInput {
   const members = reader.arrayHeader();
-  const known = clearingNumbers.length + clearingTexts.length + 1;
-  if (members !== known) throw new MsgpackError(`a clearing record has ${known} members, not ${members}`);
+  // Records of earlier releases end with the fees.
+  const known = clearingNumbers.length + clearingTexts.length + 2;
+  if (members !== known && members !== known - 1)
+    throw new MsgpackError(`a clearing record has ${known} members, not ${members}`);
   const input = { fees: [] as ClearingFee[] } as unknown as ClearingInput;
   for (const name of clearingNumbers) input[name] = reader.integer();
   for (const name of clearingTexts) input[name] = reader.text();
@@ -515,6 +518,7 @@ function readClearingInput(reader: MsgpackReader): ClearingInput {
   for (let i = 0; i < fees; i++) {
     input.fees.push({ amount: reader.integer(), currency: reader.integer(), sign: reader.integer() });
   }
+  input.cashBack = members === known ? reader.integer() : -1;
   return input;
 }
 

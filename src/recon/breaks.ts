@@ -13,7 +13,7 @@ export const breakTypes = [
   'amount_mismatch',
   /** In another currency than it was authorized in, or in none of the account. */
   'currency_mismatch',
-  /** It fits no card of ours: in suspense. */
+  /** It fits no card of ours: in suspense. Or its authorization is of another card of the account. */
   'card_mismatch',
   /** The same thing was presented before: not posted again. */
   'duplicate_presentment',

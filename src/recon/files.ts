@@ -25,7 +25,7 @@ export interface NetworkTotal extends SettlementName {
 export interface UnpostedRecord {
   readonly record: number;
   /** `other`: a chargeback or fee collection, which is an entry of its own. */
-  readonly why: 'duplicate' | 'invalid' | 'other';
+  readonly why: 'duplicate' | 'invalid' | 'refused' | 'other';
   /** Of a duplicate: it has another amount than what was posted. */
   readonly otherAmount: boolean;
   /** What the cardholder would have been billed. Minor units. */

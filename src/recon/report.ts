@@ -84,7 +84,7 @@ export class Reconciliation {
       if (why === 'other') continue;
       const links = { clearing: { file: name, record }, settlement };
       const at = { amount, currency, day: since };
-      if (why === 'invalid') this.#breaks.add(breakOf('record_not_posted', 'invalid', at, day, links));
+      if (why !== 'duplicate') this.#breaks.add(breakOf('record_not_posted', why, at, day, links));
       else {
         const reason = otherAmount ? 'same_with_other_amount' : 'same';
         this.#breaks.add(breakOf('duplicate_presentment', reason, at, day, links));

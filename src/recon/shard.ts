@@ -164,6 +164,7 @@ export class ShardComparison {
     if (has(ClearingFlag.afterReversal)) this.#add('cleared_without_authorization', 'after_reversal', event, posted);
     if (has(ClearingFlag.afterExpiry)) this.#add('late_presentment', 'after_expiry', event, posted);
     if (has(ClearingFlag.originalMissing)) this.#add('reversal_without_original', 'original_unknown', event, posted);
+    if (has(ClearingFlag.otherCard)) this.#add('card_mismatch', 'other_card', event, posted);
     if (has(ClearingFlag.otherAmount)) this.#add('amount_mismatch', 'other_than_original', event, posted);
     if (has(ClearingFlag.overCleared) && isPresented) {
       const over = life === undefined ? posted : Math.max(0, event.authorizedAfter - life.covered);

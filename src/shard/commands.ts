@@ -81,7 +81,7 @@ function expireHold(shard: LogicalShard, authorization: number): CommandResult {
  */
 function clear(
   shard: LogicalShard,
-  { file, records }: Clear,
+  { file, records, asUnknown }: Clear,
   context: ThreadContext,
   isAwaited: IsAwaited,
 ): CommandResult {
@@ -95,7 +95,8 @@ function clear(
   const startUs = monotonicUs() - context.clearingUs;
   const cleared: ClearingAnswer[] = [];
   for (const entry of records) {
-    const decided = shard.clearing(file, entry);
+    shard.plantedCommandFault(entry.input.rrn);
+    const decided = shard.clearing(file, entry, asUnknown);
     cleared.push('outcome' in decided ? decided : answerOf('posted', decided));
     context.clearingUs = monotonicUs() - startUs;
     if (context.clearingUs >= CLEARING_TURN_US && isAwaited()) break;

@@ -12,10 +12,10 @@
  */
 import { pack } from 'msgpackr';
 import { applyEvent, applyMessage } from '../domain/apply.js';
-import { decideClearing } from '../domain/clearing/decide-clearing.js';
+import { decideAsUnknown, decideClearing } from '../domain/clearing/decide-clearing.js';
 import type { ClearingAnswer, ClearingEntry } from '../domain/clearing/input.js';
 import { ElementKind, EventKind, Response } from '../domain/codes.js';
-import type { CompareTotals } from '../domain/commands.js';
+import type { CompareTotals, Refusal } from '../domain/commands.js';
 import { LimitsReader } from '../domain/controls/limits-view.js';
 import { decideExpiry, firstDue, newExpiry } from '../domain/decide-expiry.js';
 import { DECIDED, decideMessage } from '../domain/decide-message.js';
@@ -174,8 +174,9 @@ export class LogicalShard {
   }
 
   /** Posts one record of a clearing file, unless it was posted before. */
-  clearing(file: string, entry: ClearingEntry): ClearingPosted | ClearingAnswer {
-    const decided = decideClearing(this.decisions, file, entry, this.#context.nowMs, this.#context.windowLagMs);
+  clearing(file: string, entry: ClearingEntry, asUnknown = false): ClearingPosted | ClearingAnswer {
+    const decide = asUnknown ? decideAsUnknown : decideClearing;
+    const decided = decide(this.decisions, file, entry, this.#context.nowMs, this.#context.windowLagMs);
     if (!('outcome' in decided)) this.record(decided);
     return decided;
   }
@@ -344,8 +345,8 @@ export class LogicalShard {
   }
 
   /** Answers a command or a read while the shard is out of service. */
-  refuseCall(client: number, token: number): void {
-    this.queueResult(client, token, pack({ ok: false, code: 'shard_unavailable' }));
+  refuseCall(client: number, token: number, code: Refusal = 'shard_unavailable'): void {
+    this.queueResult(client, token, pack({ ok: false, code }));
   }
 
   /** Key of a comparison of totals in the index. */
@@ -364,7 +365,7 @@ export class LogicalShard {
   refusesAgain(client: number, entry: RingConsumer): boolean {
     if (!this.poisons.has(entry.bytes, entry.payloadAt, entry.payloadLength)) return false;
     this.#context.ports.instruments.count(ShardCounter.poisoned);
-    this.refuseCall(client, entry.token);
+    this.refuseCall(client, entry.token, 'set_aside');
     return true;
   }
 

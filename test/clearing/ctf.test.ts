@@ -50,7 +50,7 @@ const draft: Values = {
   entry_mode: '05',
   processing_date: '6329',
 };
-const more: Values = { text: 'A MESSAGE', card_acceptor: 'SHOP00000000042', terminal: 'TERM1' };
+const more: Values = { cash_back: 1500, text: 'A MESSAGE', card_acceptor: 'SHOP00000000042', terminal: 'TERM1' };
 const payment: Values = {
   transaction_id: '466329000000042',
   authorized_amount: 4200,
@@ -154,6 +154,7 @@ describe('a CTF file', () => {
       acquirer: '999999',
       networkId: '466329000000042',
       terminal: 'TERM1',
+      cashBack: 1500,
       merchant: 'SHOP00000000042',
       merchantName: 'BAKER & SON',
       merchantCity: 'GRAZ',

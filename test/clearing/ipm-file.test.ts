@@ -7,6 +7,7 @@ import { elementsOf, encodeMessage } from '../../src/clearing/ipm/encoder.js';
 import { IpmMessage } from '../../src/clearing/ipm/message.js';
 import { ipmProfile } from '../../src/clearing/ipm/profile.js';
 import { type IpmData, IpmFileWriter } from '../../src/clearing/ipm/writer.js';
+import { clearingInput } from '../../src/clearing/posting.js';
 import { RdwReader } from '../../src/clearing/rdw-reader.js';
 import { RdwWriter } from '../../src/clearing/rdw-writer.js';
 import { chooseOptions, clearingRecords, detectClearing, readClearing } from '../../src/clearing/reader.js';
@@ -73,6 +74,16 @@ describe('a written file', () => {
         expect(said).toEqual(wanted);
       }
     }
+  });
+
+  it('gives posting the cash back and the country of a purchase', () => {
+    const cash = { ...purchase, processingCode: '090000', cashBack: 1500 };
+    const more = { ...cash, cashBack: -1, elements: { 54: `0002978C${'9'.repeat(12)}1040840C${'9'.repeat(12)}` } };
+    const last = { ...more, elements: { 54: `0002978C${'9'.repeat(12)}1040978C000000000777` } };
+    const { records } = readFile(ipmFile([cash, more, last, purchase]));
+    const inputs = records.slice(1, -1).map((record) => clearingInput(record, 'ipm'));
+    expect(inputs.map(({ cashBack }) => cashBack)).toEqual([1500, -1, 777, -1]);
+    expect(inputs[0]).toMatchObject({ country: 40, processingCode: 90_000, amount: 4200 });
   });
 
   it('adds up', () => {

@@ -304,7 +304,11 @@ describe('containers', () => {
     const more = readFile(Buffer.concat([plain, Buffer.from('rest')]));
     expect(more).toMatchObject({ codes: ['bytes_after_end'], report: { accepted: true } });
     expect(more.report.findings[0]!.offset).toBe(plain.length);
-    for (const code of [...open.codes, ...more.codes]) seen.add(code as FindingCode);
+    const cycle = { ...purchase, settlement: { ...purchase.settlement!, settlementCycle: 16 } };
+    const other = readFile(ipmFile([purchase, cycle]));
+    expect(other).toMatchObject({ codes: ['settlement_cycle'], report: { accepted: true, warnings: 1 } });
+    expect(other.report.findings[0]).toMatchObject({ record: 3, field: 'PDS0159 settlement_cycle' });
+    for (const code of [...open.codes, ...more.codes, ...other.codes]) seen.add(code as FindingCode);
   });
 });
 

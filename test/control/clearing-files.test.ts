@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { type CtfData, CtfFileWriter } from '../../src/clearing/ctf/writer.js';
 import { SpoolFolder } from '../../src/control/clearing/spool-folder.js';
 import { ShardError } from '../../src/control/ports.js';
 import type { Command } from '../../src/domain/commands.js';
@@ -11,10 +12,11 @@ import { CLEARING_BATCH_RECORDS, CLEARING_BUSY_RECORDS } from '../../src/limits.
 import { panOfNumber } from '../../src/vault/pan.js';
 import { chargeback, feeCollection, position } from '../clearing/files.js';
 import { fileOf, presentment } from '../support/clearing-day.js';
-import { type AnswerBody, type Harness, type HarnessOptions, makeHarness } from './harness.js';
+import { type AnswerBody, type Harness, type HarnessOptions, makeHarness, START_MS } from './harness.js';
 
 const type = { 'content-type': 'application/octet-stream' };
 const PATH = '/v1/clearing-files';
+const DAY = Math.floor(START_MS / 86_400_000);
 const PAN = panOfNumber('999999', 1);
 
 let root = '';
@@ -139,6 +141,47 @@ describe('states', () => {
   });
 });
 
+describe('a CTF file', () => {
+  const ctf = (records: readonly CtfData[], number: number): Buffer => {
+    const lines: Uint8Array[] = [];
+    const options = { bin: '999999', day: DAY, number, mode: 'P' } as const;
+    const writer = new CtfFileWriter(options, (bytes) => lines.push(bytes));
+    for (const record of records) writer.write(record);
+    writer.finish();
+    return Buffer.concat(lines);
+  };
+  const draft = (n: number, amount: number, more: Partial<CtfData> = {}): CtfData => ({
+    ...{ kind: 'first_presentment', pan: PAN, transactionType: 0, merchantCountry: 'BR' },
+    ...{ amount, currency: 986, settlementAmount: amount, settlementCurrency: 986 },
+    ...{ arn: `2999999${String(n).padStart(16, '0')}`, localDay: DAY, businessDay: DAY, ...more },
+  });
+
+  it('posts; its reversals take back what they name, and what is presented again is disputed', async () => {
+    const h = await harness();
+    const sales = [draft(1, 500), draft(2, 300, { transactionType: 1 }), draft(3, 40, { transactionType: 20 })];
+    const first = await posted(h, ctf(sales, 1));
+    expect(first).toMatchObject({
+      status: 'posted',
+      format: 'ctf',
+      posted: 3,
+      force_posted: 2,
+      matched_by: { none: 3 },
+    });
+    expect(await balance(h)).toBe(760);
+    const taken = sales.map((sale): CtfData => ({ ...sale, reversal: true }));
+    const second = await posted(h, ctf(taken, 2));
+    expect(second).toMatchObject({ status: 'posted', posted: 3, duplicates: 0, matched_by: { arn: 3, none: 0 } });
+    expect(await balance(h)).toBe(0);
+    expect(await posted(h, ctf(taken.slice(1), 3))).toMatchObject({ posted: 0, duplicates: 2 });
+    const again = draft(1, 500, { kind: 'second_presentment_full' });
+    expect(await posted(h, ctf([again], 4))).toMatchObject({ posted: 1, force_posted: 0, matched_by: { arn: 1 } });
+    expect(await balance(h)).toBe(0);
+    expect(await posted(h, ctf([draft(9, 1)], 4))).toMatchObject({
+      ...{ status: 'quarantined', findings: [{ code: 'file_id_posted' }] },
+    });
+  });
+});
+
 describe('the same content again', () => {
   it('joins the file that is under way, whatever it is called meanwhile', async () => {
     const h = await harness();
@@ -218,6 +261,46 @@ describe('the next start', () => {
     expect((await send(h, before.file)).body).toMatchObject({ status: 'duplicate', duplicate_of: before.id });
   });
 
+  it('leaves in suspense what it had posted there, though its number is a card by now', async () => {
+    const folder = newFolder();
+    const before = await harness({ shards: 4, spoolFolder: folder });
+    const late = panOfNumber('999999', 4711);
+    const unknown = (n: number, more: Parameters<typeof presentment>[3] = {}) =>
+      presentment(n, undefined, 100, { pan: late, ...more });
+    // The number's records fill batches: the first is answered, then the process ends.
+    const file = fileOf(Array.from({ length: 2 * CLEARING_BATCH_RECORDS }, (_, n) => unknown(n)));
+    let commands = 0;
+    clears(before, (_, shard) => {
+      if (++commands > 1) throw new ShardError('stopped', shard);
+    });
+    const { id } = (await send(before, file)).body;
+    await vi.waitFor(() => expect(commands).toBeGreaterThan(1));
+    await before.context.clearing.stop();
+    const h = next({ h: before }, folder);
+    await h.call('POST', '/v1/cards', { account: 'a', pan: late, expiry: '3512' });
+    h.context.clearing.start();
+    const first = await ended(h, id);
+    // What was posted to suspense stays there; what is new finds its card.
+    const half = CLEARING_BATCH_RECORDS;
+    expect(first).toMatchObject({ status: 'posted', posted: 2 * half, suspense: half, force_posted: half });
+    expect(await balance(h)).toBe(100 * half);
+    // The same records under another id, and what takes one of each half back.
+    const again = [0, 2 * half - 1].map((n) => unknown(n));
+    const originalDay = again[0]!.localDay!;
+    const taken = again.map((record) => ({ ...record, reversal: true, originalDay }));
+    expect(await posted(h, fileOf([...again, ...taken], { sequence: 2 }))).toMatchObject({
+      ...{ status: 'posted', posted: 2, duplicates: 2, suspense: 1, matched_by: { arn: 2 } },
+    });
+    expect(await balance(h)).toBe(100 * (half - 1));
+    // A card that every file knew is asked of nobody else.
+    const asked: boolean[] = [];
+    clears(h, (command) => {
+      if (command.op === 'clear') asked.push(command.asUnknown === true);
+    });
+    await posted(h, fileOf(records(1, 9000), { sequence: 3 }));
+    expect(asked).toEqual([false]);
+  });
+
   it('without its spool a file waits until it is sent again', async () => {
     const folder = newFolder();
     const before = await cutOff(folder);
@@ -272,6 +355,29 @@ describe('the shards', () => {
       expect(order).toEqual([...order].sort((a, b) => a - b));
     }
     expect(seen.flatMap((one) => one.records)).toHaveLength(700);
+  });
+
+  it('that refuse a record for good do not hold up its file: it is put aside and told', async () => {
+    const h = await harness({ shards: 1 });
+    const ask = h.engine.command.bind(h.engine);
+    const sizes: number[] = [];
+    vi.spyOn(h.engine, 'command').mockImplementation(async (shard, command) => {
+      if (command.op === 'network_fee') return { ok: false, code: 'amount_out_of_range' };
+      if (command.op !== 'clear') return ask(shard, command);
+      sizes.push(command.records.length);
+      if (command.records.some(({ input }) => input.record === 4)) return { ok: false, code: 'set_aside' };
+      return ask(shard, command);
+    });
+    const body = await posted(h, fileOf([...records(4), feeCollection]));
+    expect(body).toMatchObject({ status: 'posted', records: 5, posted: 3, rejected: 2, network_fees: 0 });
+    expect(sizes).toEqual([4, 1, 1, 1, 1]);
+    expect(h.context.clearing.counted).toMatchObject({ posted: 3, refused: 2 });
+    expect(await balance(h)).toBe(300);
+    const { outcome } = h.context.system.clearingFiles.file(String(body.id))!;
+    expect(outcome?.unposted).toMatchObject([
+      { record: 6, why: 'refused', reason: 'amount_out_of_range', amount: 2500, settled: 0 },
+      { record: 4, why: 'refused', reason: 'set_aside', amount: 100, settled: 100 },
+    ]);
   });
 
   it.each([

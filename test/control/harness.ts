@@ -207,8 +207,8 @@ export function makeHarness(options: HarnessOptions = {}): Harness {
     traffic: { threads: 1, threadOf: () => 0, handed: () => 0 },
     passes: {
       check: (port, path, read) => checkOf({ port, path, keys, options: read }),
-      batches: (port, path, read, file) =>
-        batchesOf({ port, path, keys, options: read, shards: engine.shards, file }, fingerprinter, engine),
+      batches: (port, path, read, routing) =>
+        batchesOf({ port, path, keys, options: read, shards: engine.shards, ...routing }, fingerprinter, engine),
       close: async () => undefined,
     },
     refuses: () => false,

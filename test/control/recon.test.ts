@@ -106,6 +106,42 @@ describe('a run', () => {
     expect(h.logged()).not.toContain(PAN);
   });
 
+  it('tells of a payment that is presented with another card, and of what a shard refuses for good', async () => {
+    const h = await harness();
+    const pan = panOfNumber('999999', 2);
+    await h.call('POST', '/v1/cards', { account: 'a', pan, expiry: '3512' });
+    const networkId = 'MCC999000111';
+    const body = { card: await cardOf(h), amount: 500, mcc: '5411', network_id: networkId };
+    expect((await h.call('POST', '/v1/simulate/authorization', body)).status).toBe(201);
+    const place = { localDay: DAY, settlement, businessDay: DAY };
+    const ask = h.engine.command.bind(h.engine);
+    vi.spyOn(h.engine, 'command').mockImplementation(async (shard, command) => {
+      if (command.op === 'network_fee') return { ok: false, code: 'amount_out_of_range' };
+      if (command.op === 'clear' && command.records.some(({ input }) => input.record === 3))
+        return { ok: false, code: 'set_aside' };
+      return ask(shard, command);
+    });
+    const cards = (await h.call('GET', '/v1/cards?account=a')).body.data;
+    const other = cards[0].last4 === pan.slice(-4) ? PAN : pan;
+    const file = fileOf([
+      presentment(1, undefined, 500, { pan: other, networkId, ...place }),
+      presentment(2, undefined, 70, { pan, ...place }),
+      { ...feeCollection, settlement },
+    ]);
+    const type = { 'content-type': 'application/octet-stream' };
+    const { id } = (await h.call('POST', '/v1/clearing-files', file, type)).body;
+    await vi.waitFor(async () => {
+      expect((await h.call('GET', `/v1/clearing-files/${id}`)).body).toMatchObject({ status: 'posted', rejected: 2 });
+    });
+    expect((await h.call('GET', '/v1/accounts/a')).body.balances).toMatchObject({ posted: 500, held: 0 });
+    const { breaks } = reportOf(await run(h, { date: DATE }));
+    expect(breaks).toMatchObject([
+      { type: 'card_mismatch', reason: 'other_card', record: 2, amount: 500 },
+      { type: 'record_not_posted', reason: 'refused', record: 3, amount: 70 },
+      { type: 'record_not_posted', reason: 'refused', record: 4, amount: 2500, currency: 'USD' },
+    ]);
+  });
+
   it('gives its breaks as CSV', async () => {
     const h = await harness();
     await dayPosted(h);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { countryCodes, countryLetters, countryNumber } from '#src/domain/countries.js';
+import { countryCodes, countryLetters, countryNumber, countryOfThree } from '#src/domain/countries.js';
 
 describe('countries', () => {
   test.each([
@@ -22,5 +22,19 @@ describe('countries', () => {
     for (const code of codes) expect(countryLetters(countryNumber(code))).toBe(code);
     expect([countryNumber('XX'), countryNumber('br'), countryNumber('constructor')]).toEqual([-1, -1, -1]);
     expect(countryLetters(0)).toBeUndefined();
+  });
+
+  test.each([
+    ['AND', 20],
+    ['BRA', 76],
+    ['DEU', 276],
+    ['USA', 840],
+    ['ZWE', 716],
+    ['BR', -1],
+    ['bra', -1],
+    ['XXX', -1],
+    ['', -1],
+  ])('by three letters %s is %i', (alpha, numeric) => {
+    expect(countryOfThree(alpha)).toBe(numeric);
   });
 });

@@ -261,6 +261,7 @@ export function samplePlain(): PlainEvent[] {
         count: 1,
         reversal: 0,
         originalDay: -1,
+        cashBack: 2_000,
         arn: '12345676330000000000012',
         networkId: 'MCC0123456789',
         rrn: '000000000001',

@@ -104,7 +104,7 @@ export async function postFile(book: Book, bytes: Buffer, nowMs: number): Promis
     const card = cards.get(record.pan) ?? -1;
     const fingerprint = [7, 7, record.recordNumber] as const;
     const { outcome, flags } = book.clearing(name, { card, fingerprint, input }, nowMs);
-    if (outcome === 'posted' || outcome === 'already') continue;
+    if (outcome !== 'duplicate' && outcome !== 'invalid') continue;
     unposted.push({
       ...{ record: record.recordNumber, why: outcome, otherAmount: flags !== 0 },
       ...{ amount: record.billingAmount, currency: record.billingCurrency },

@@ -6,6 +6,7 @@ import { BreakList, ReconTooLarge, without } from '#src/recon/break-list.js';
 import { type Break, type BreakType, breakOf } from '#src/recon/breaks.js';
 import { SettlementSums } from '#src/recon/settlements.js';
 import { ShardComparison } from '#src/recon/shard.js';
+import { ResolvedSuspense } from '#src/recon/suspense.js';
 
 const AS_OF = 100;
 const SINCE = 40;
@@ -47,7 +48,7 @@ test('what is older than a run looks back, or of an older settlement, is not eve
 });
 
 test('a shard with more authorizations than a run may compare ends it', () => {
-  const records = new ShardComparison(3, AS_OF, new SettlementSums(), new BreakList(SINCE), 2);
+  const records = new ShardComparison(3, AS_OF, new SettlementSums(), new BreakList(SINCE), new ResolvedSuspense(), 2);
   const authorization = (sequence: number): MessageEvent =>
     Object.assign(new MessageEvent(), { kind: EventKind.message, sequence, holdDelta: 10, authorizedAfter: 10 });
   records.message(authorization(1));

@@ -1,6 +1,6 @@
 /** Clearing records in a shard: posted in batches, once, whatever is sent again. */
 import { describe, expect, it } from 'vitest';
-import { MatchRung } from '../../src/domain/clearing/codes.js';
+import { ClearingFlag, MatchRung } from '../../src/domain/clearing/codes.js';
 import type { ClearingAnswer, ClearingEntry, ClearingInput } from '../../src/domain/clearing/input.js';
 import { EventKind } from '../../src/domain/codes.js';
 import type { CommandResult } from '../../src/domain/commands.js';
@@ -88,6 +88,43 @@ describe('the command of a batch', () => {
     expect(outcomes(h.command(0, { op: 'clear', file: 'F1', records }))).toEqual(['already']);
     const other = [{ ...records[0]!, fingerprint: [1, 2, 4] as const }];
     expect(outcomes(h.command(0, { op: 'clear', file: 'F2', records: other }))).toEqual(['posted']);
+  });
+
+  it('of a card that was unknown finds what is in suspense under its number', () => {
+    const h = played();
+    const unknown = (over: Partial<ClearingInput>) => ({ ...entry(over, -1), fingerprint: [1, 2, 3] as const });
+    const ask = (file: string, over: Partial<ClearingInput>) =>
+      outcomes(
+        h.command(0, { op: 'clear', file, records: [{ ...unknown(over), card: 0, late: true }], asUnknown: true }),
+      );
+    h.command(0, { op: 'clear', file: 'F1', records: [unknown({ record: 1, amount: 50, arn: 'X' })] });
+    h.command(0, { op: 'clear', file: 'F1', records: [unknown({ record: 2, amount: 60 })] });
+    const { sequence } = h.shard(0).journal;
+    expect(ask('F1', { record: 1, amount: 50, arn: 'X' })).toEqual(['already']);
+    expect(ask('F1', { record: 2, amount: 60 })).toEqual(['already']);
+    expect(ask('F2', { record: 1, amount: 50, arn: 'X' })).toEqual(['duplicate']);
+    expect(ask('F2', { record: 2, amount: 60 })).toEqual(['elsewhere']);
+    expect(ask('F2', { record: 3, amount: 50, arn: 'Y' })).toEqual(['elsewhere']);
+    expect(ask('F2', { record: 4, amount: 50, arn: 'Y', reversal: 1 })).toEqual(['elsewhere']);
+    expect(ask('F2', { record: 5, amount: 50, arn: 'X', processingCode: 200_000 })).toEqual(['elsewhere']);
+    expect(h.shard(0).journal.sequence).toBe(sequence);
+    expect(ask('F2', { record: 6, amount: 50, arn: 'X', reversal: 1 })).toEqual(['posted']);
+    expect(JournalReader.ofStore(h.journal, 'memory').readEvent(0, sequence + 1)).toMatchObject({
+      ...{ kind: EventKind.clearingPosted, cardSlot: -1, flags: ClearingFlag.unknownCard, posted: 0 },
+    });
+    expect(h.shard(0).state.accounts.posted(0)).toBe(0);
+  });
+
+  it('that stopped the shard is refused by name from then on, and its other records post', () => {
+    const h = new Harness({ shards: 1, faults: { throwRrn: '000000000666' } });
+    h.open(0, 1);
+    const bad = entry({ record: 2, amount: 100, arn: 'B', rrn: '000000000666' });
+    const records = [entry({ record: 1, amount: 100, arn: 'A' }), bad];
+    expect(h.command(0, { op: 'clear', file: 'F1', records })).toMatchObject({ ok: false, code: 'shard_unavailable' });
+    for (let i = 0; i < 5; i++) h.turn();
+    expect(h.command(0, { op: 'clear', file: 'F1', records })).toMatchObject({ ok: false, code: 'set_aside' });
+    expect(outcomes(h.command(0, { op: 'clear', file: 'F1', records: records.slice(0, 1) }))).toHaveLength(1);
+    expect(h.shard(0).state.accounts.posted(0)).toBe(100);
   });
 
   it('with a value that cannot be posts the others', () => {

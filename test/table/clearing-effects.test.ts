@@ -55,6 +55,40 @@ describe('cash', () => {
   );
 });
 
+describe('cash back with a purchase', () => {
+  scenario(
+    'is owed as cash: as the record has it, else as its authorization; its reversal mirrors it',
+    `
+    account A limit=100000
+    card    a of=A
+    0100 a cashback 5000 back=2000 net=N1        | 00                  |      0 |  5000 |  95000
+    clear a cashback 5000 cash=2000 net=N1 arn=A | posted networkId    |   5000 |     0 |  95000
+    posts 4                                      | 1100 +3000, 1110 +2000, 2100 -5000
+    clear a cashback 5000 cash=2000 net=N1 arn=A back | posted arn     |      0 |     0 | 100000
+    posts 6                                      | 1100 -3000, 1110 -2000, 2100 +5000
+    0100 a cashback 5000 back=2000 net=N2        | 00                  |      0 |  5000 |  95000
+    clear a cashback 5000 net=N2 arn=B           | posted networkId    |   5000 |     0 |  95000
+    posts 9                                      | 1100 +3000, 1110 +2000, 2100 -5000
+    clear a purchase 700 cash=700 arn=C          | posted none         |   5700 |     0 |  94300
+    posts 11                                     | 1110 +700, 2100 -700
+    clear a purchase 700 cash=900 arn=D          | posted none         |   6400 |     0 |  93600
+    posts 13                                     | 1110 +700, 2100 -700
+    clear a cashback 600 arn=E                   | posted none         |   7000 |     0 |  93000
+    posts 15                                     | 1100 +600, 2100 -600
+    `,
+  );
+  scenario(
+    'of another currency is converted at the rate of the record, and the mark-up is on the purchase',
+    `
+    program markup=100
+    account A limit=100000
+    card    a of=A
+    clear a purchase 1000 cur=840 bill=5205/986 settle=1000/840 cash=300 arn=A | posted none | 5257 | 0 | 94743
+    posts 4                                      | 1100 +3643, 1110 +1562, 1100 +52, 4400 -52, 2100 -1000/840, 1500 -5205, 1500 +1000/840
+    `,
+  );
+});
+
 describe('interchange', () => {
   scenario(
     'earned on a purchase, given back with a refund; where the file says the direction, that counts',

@@ -5,7 +5,7 @@
  *
  * Card (`?` = a card we do not know), kind as of messages, DE4, then `key=value`: cur, bill=<DE6>/<DE51>, settle=<DE5>/<DE50>,
  * net=<DE63>, code=<DE38 or @line>, rrn, terminal, merchant, arn, mcc, day=<DE12, YYYY-MM-DD>, part (marked partial), seq=<n>/<m>,
- * back (reversal mark), fn=<DE24>, fee=<amount>/<currency>[/<sign>],..., sub=<network>/<day>/<cycle>, file, rec. By default the billing and
+ * back (reversal mark), cash=<DE54 type 40>, fn=<DE24>, fee=<amount>/<currency>[/<sign>],..., sub=<network>/<day>/<cycle>, file, rec. By default the billing and
  * settlement amounts are the amount itself, the file is F1 and the record the number of the line.
  *
  * The answer is the outcome, the rung and the flags. `posts <line>` asks for the legs, as `<account> <+ or -><amount>`, with
@@ -41,6 +41,7 @@ export function clearingInput(over: Partial<ClearingInput> = {}): ClearingInput 
     count: 0,
     reversal: 0,
     originalDay: -1,
+    cashBack: -1,
     arn: '',
     networkId: '',
     rrn: '',
@@ -102,6 +103,7 @@ export function inputOfLine(
     localDay: options.has('day') ? Date.parse(`${text('day')}T00:00:00Z`) / 86_400_000 : -1,
     partial: words.includes('part') ? 1 : 0,
     reversal: words.includes('back') ? 1 : 0,
+    cashBack: number('cash', -1),
     arn: text('arn'),
     networkId: text('net'),
     rrn: text('rrn'),

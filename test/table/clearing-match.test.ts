@@ -145,7 +145,28 @@ describe('cards that change', () => {
     card    a of=A
     card    b of=A
     0100 a purchase 500 net=N1 merchant=M1       | 00                  |      0 |   500 |   9500
-    clear b purchase 500 net=N1 merchant=M1      | posted none         |    500 |   500 |   9000
+    clear b purchase 500 merchant=M1             | posted none         |    500 |   500 |   9000
+    `,
+  );
+  scenario(
+    'the network id is of a payment: with another card of the account its hold goes, and the record says so',
+    `
+    account A limit=10000
+    account B limit=10000
+    card    a of=A
+    card    b of=A
+    card    c of=B
+    0100 a purchase 500 net=N1 merchant=M1       | 00                  |      0 |   500 |   9500
+    0100 a purchase 300 net=N2 merchant=M1       | 00                  |      0 |   800 |   9200
+    0100 b purchase 300 merchant=M1              | 00                  |      0 |  1100 |   8900
+    clear c purchase 500 net=N1 merchant=M1 arn=C | posted none
+    clear b purchase 500 net=N1 merchant=M1 arn=A | posted networkId otherCard |    500 |   600 |   8900
+    clear b purchase 300 net=N2 merchant=M1 arn=B | posted networkId otherCard |    800 |   300 |   8900
+    status b lost
+    card d of=A replaces=b
+    0100 d purchase 200 net=N3                   | 00                  |    800 |   500 |   8700
+    clear b purchase 200 net=N3 arn=D            | posted networkId    |   1000 |   300 |   8700
+    clear a purchase 300 net=N9 arn=E            | posted none         |   1300 |   300 |   8400
     `,
   );
 });
@@ -163,6 +184,32 @@ describe('exactly once', () => {
     clear a purchase 500 net=N1 arn=A rec=7 file=F2    | duplicate networkId              |    500 |     0 |   9500
     clear a purchase 400 net=N1 arn=A rec=9      | duplicate networkId otherAmount  |    500 |     0 |   9500
     clear a purchase 500 net=N1 arn=B rec=10     | posted networkId overCleared     |   1000 |     0 |   9000
+    `,
+  );
+  scenario(
+    'under any number of a chain of replacements, and of its tokens',
+    `
+    account A limit=10000
+    card    a of=A
+    status a lost
+    clear a purchase 500 arn=A rec=1             | posted none                      |    500 |     0 |   9500
+    card b of=A replaces=a
+    clear b purchase 500 arn=A file=F2 rec=1     | duplicate none                   |    500 |     0 |   9500
+    clear b purchase 600 arn=B file=F2 rec=2     | posted none                      |   1100 |     0 |   8900
+    status b lost
+    card c of=A replaces=b
+    card d of=A replaces=b
+    token t for=c
+    clear t purchase 500 arn=A file=F3 rec=1     | duplicate none                   |   1100 |     0 |   8900
+    clear d purchase 600 arn=B file=F3 rec=2     | duplicate none                   |   1100 |     0 |   8900
+    clear d purchase 700 arn=C file=F3 rec=3     | posted none                      |   1800 |     0 |   8200
+    clear a purchase 700 arn=C file=F4 rec=1     | duplicate none                   |   1800 |     0 |   8200
+    clear a purchase 600 arn=B file=F4 rec=2     | duplicate none                   |   1800 |     0 |   8200
+    clear c purchase 700 arn=C file=F4 rec=3     | duplicate none                   |   1800 |     0 |   8200
+    clear t purchase 600 arn=B back file=F4 rec=4 | posted arn                      |   1200 |     0 |   8800
+    clear a purchase 600 arn=B back file=F5 rec=1 | duplicate arn                   |   1200 |     0 |   8800
+    card e of=A
+    clear e purchase 500 arn=A file=F5 rec=2     | posted none                      |   1700 |     0 |   8300
     `,
   );
   scenario(

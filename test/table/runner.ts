@@ -428,7 +428,7 @@ function policyOf(words: string[], options: Map<string, string>): Policy {
   const [flat = '0', basisPoints = '0'] = (options.get('fee') ?? '').split('+');
   return new Policy(1, {
     ...tables,
-    interest: { purchases: Number(purchases), cash: Number(cash), fees: Number(fees) },
+    interest: { purchases: Number(purchases), cash: Number(cash), fees: Number(fees), grace: false },
     statement: { ...statement, day: Number(options.get('statement') ?? statement.day) },
     cashFee: { ...cashFee, flat: Number(flat), basisPoints: Number(basisPoints) },
     responses: [responsesOf(options.get('say'))],

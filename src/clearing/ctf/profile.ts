@@ -54,6 +54,7 @@ export const ctfProfile = {
       text: [1, 24, 50],
       card_acceptor: [1, 81, 15],
       terminal: [1, 96, 8],
+      cash_back: [1, 158, 9],
       transaction_id: [5, 5, 15],
       authorized_amount: [5, 20, 12],
       validation_code: [5, 37, 4],

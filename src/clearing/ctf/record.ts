@@ -90,6 +90,10 @@ export class CtfRecord implements ClearingRecord {
   get currency(): number {
     return this.number('source_currency');
   }
+  get cashBack(): number {
+    const amount = this.number('cash_back');
+    return amount > 0 ? amount : -1;
+  }
   get settlementAmount(): number {
     return this.number('destination_amount');
   }

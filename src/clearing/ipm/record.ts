@@ -21,6 +21,9 @@ const FILE_ID = 105;
 /** Settlement keys remembered: the cycles of a few days, service by service. */
 const SETTLEMENTS_KEPT = 256;
 const NONE: readonly ClearingFee[] = [];
+/** One amount of DE54: type of the account, type of the amount, currency, C or D, twelve digits. */
+const ADDITIONAL = { type: 2, currency: 4, amount: 8, length: 20 } as const;
+const CASH_BACK = 40;
 
 export class IpmRecord implements ClearingRecord {
   recordNumber = 0;
@@ -69,6 +72,15 @@ export class IpmRecord implements ClearingRecord {
   }
   get currency(): number {
     return this.#message.number(49);
+  }
+  get cashBack(): number {
+    const message = this.#message;
+    for (let at = 0; at + ADDITIONAL.length <= message.length(54); at += ADDITIONAL.length) {
+      const { type, currency, amount } = ADDITIONAL;
+      if (message.digits(54, at + type, 2) !== CASH_BACK) continue;
+      if (message.digits(54, at + currency, 3) === this.currency) return message.digits(54, at + amount, 12);
+    }
+    return -1;
   }
   get settlementAmount(): number {
     return this.#message.number(5);

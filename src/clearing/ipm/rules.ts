@@ -3,6 +3,7 @@
  * refused whole. Source: section 8 of the domain rules; docs/reference/clearing.md says it for people.
  */
 import { currencyExponent } from '../../domain/currencies.js';
+import { SETTLEMENT_CYCLE_MAX } from '../../domain/ledger/sub-account.js';
 import { dayOfDate, secondsOfTime } from '../dates.js';
 import type { Encoding } from '../encoding.js';
 import { encoding } from '../encoding.js';
@@ -25,6 +26,7 @@ const MODE = 122;
 const AMOUNT_SUM = 301;
 const COUNT = 306;
 const NUMBER = 71;
+const SETTLEMENT = 159;
 
 export const pdsName = (tag: number): string => `PDS${String(tag).padStart(4, '0')}`;
 
@@ -195,6 +197,8 @@ export class IpmRules {
       this.#checkCurrency(4, 49);
       this.#checkCurrency(5, 50);
       this.#checkCurrency(6, 51);
+      if ((this.#record.settlement?.settlementCycle ?? 0) > SETTLEMENT_CYCLE_MAX)
+        this.#add('settlement_cycle', `${pdsName(SETTLEMENT)} settlement_cycle`);
       if (message.has(12) && !this.#isTime()) this.#add('date_malformed', 'DE12', this.#at(12));
     }
     for (let place = 0; place < message.pdsCount; place++) {

@@ -119,6 +119,8 @@ export function ipmElements(data: IpmData, messageNumber: number): IpmElements {
   if (record.acquirer !== record.arn.slice(1, 7)) text(32, record.acquirer);
   text(37, record.rrn, 12);
   text(38, record.approvalCode, 6);
+  if (record.cashBack >= 0)
+    elements[54] = `0040${digits('DE49', record.currency, 3)}C${digits('DE54', record.cashBack, 12)}`;
   text(41, record.terminal, 8);
   text(42, record.merchant, 15);
   if (record.merchantName !== '') text(43, place(record));

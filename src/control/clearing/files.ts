@@ -24,11 +24,11 @@ import { HoldfastError } from '../../errors.js';
 import { CLEARING_RETRY_MS_MAX, CLEARING_UPLOAD_CHECK_BYTES } from '../../limits.js';
 import type { FromPass, PassResult, ToPass } from '../clearing-task.js';
 import { base32of } from '../idempotency.js';
-import type { ShardPort } from '../ports.js';
+import { ShardError, type ShardPort } from '../ports.js';
 import { ApiError } from '../problem.js';
 import type { ClearingFileRecord, ClearingFileState } from '../system-log.js';
 import type { SystemState } from '../system-state.js';
-import type { CheckedFile } from './passes.js';
+import type { CheckedFile, Routing } from './passes.js';
 import { ClearingPoster, recordOutcomes, Stopping, type TrafficPort } from './poster.js';
 import { isUnfinished } from './registry.js';
 import type { SpoolFolder } from './spool-folder.js';
@@ -36,12 +36,11 @@ import type { SpoolFolder } from './spool-folder.js';
 /** The passes, in threads of their own. */
 export interface ClearingPasses {
   check(port: MessagePort, path: string, options: ClearingFileRecord['options']): Promise<PassResult<CheckedFile>>;
-  /** @param file names the file to the shards */
   batches(
     port: MessagePort,
     path: string,
     options: ClearingFileRecord['options'],
-    file: string,
+    routing: Pick<Routing, 'file' | 'cards'>,
   ): Promise<PassResult<undefined>>;
   close(): Promise<void>;
 }
@@ -261,6 +260,7 @@ export class ClearingFiles {
       const checked = await this.#check(file);
       if (checked === undefined) return;
       file = this.#judged(file, checked);
+      if (file.state === 'posting') file.cards = await this.#countCards(0);
       this.#write(file);
     }
     if (file.state === 'posting') {
@@ -308,9 +308,27 @@ export class ClearingFiles {
     }
   }
 
+  /** Cards of each shard. @param otherwise of a shard that does not say it */
+  #countCards(otherwise: number): Promise<number[]> {
+    const { shards } = this.#o;
+    const count = async (shard: number): Promise<number> => {
+      try {
+        const result = await shards.read(shard, { op: 'stats' });
+        return result.ok && 'stats' in result ? result.stats.cards : otherwise;
+      } catch (error) {
+        if (!(error instanceof ShardError)) throw error;
+        if (error.kind === 'stopped') throw new Stopping();
+        return otherwise;
+      }
+    };
+    return Promise.all(Array.from({ length: shards.shards }, (_, shard) => count(shard)));
+  }
+
   /** The second pass; undefined when the spool cannot be read. */
   async #post(file: ClearingFileRecord): Promise<ClearingFileRecord['outcome'] | undefined> {
-    const { shards, traffic, passes, spool } = this.#o;
+    const { shards, traffic, passes, spool, system } = this.#o;
+    const known = system.clearingFiles.cardsKnown(shards.shards);
+    const now = await this.#countCards(Number.POSITIVE_INFINITY);
     const { port1, port2 } = new MessageChannel();
     const say = (message: ToPass): void => port1.postMessage(message);
     const name = shardNameOf(file);
@@ -331,7 +349,7 @@ export class ClearingFiles {
     };
     let result: PassResult<undefined>;
     try {
-      result = await passes.batches(port2, spool.path(file.id), file.options, name);
+      result = await passes.batches(port2, spool.path(file.id), file.options, { file: name, cards: { known, now } });
     } catch (error) {
       // Its thread is gone.
       poster.stop();

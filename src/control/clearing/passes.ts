@@ -147,6 +147,15 @@ export interface Routing {
   readonly shards: number;
   /** Names the file to the shards; with the number of a record it is unique. */
   readonly file: string;
+  readonly cards: CardsInTime;
+}
+
+/** By shard, slots of cards: a card with this slot or a later one came after that moment. */
+export interface CardsInTime {
+  /** The first file began that may have records of unknown numbers in suspense: cards that came later may be meant by them. */
+  readonly known: readonly number[];
+  /** This pass began: cards that came later are unknown to all of it, so that the records of a number go one way. */
+  readonly now: readonly number[];
 }
 
 /**
@@ -193,13 +202,18 @@ function feeOf(record: ClearingRecord, { format }: ReadOptions, { shards, file }
 function entryOf(
   record: ClearingRecord,
   { format }: ReadOptions,
-  { fingerprinter, directory, shards }: Routing,
+  { fingerprinter, directory, shards, cards }: Routing,
 ): { shard: number; entry: ClearingEntry } {
   const { pan } = record;
   const input = maskedClearing(pan, clearingInput(record, format));
   // A number that cannot be one of ours, which only an accepted file of another profile could hold, is nobody's.
   const { f0, f1, f2 } = /^\d{1,19}$/.test(pan) ? fingerprinter.of(pan) : { f0: 0, f1: 0, f2: 0 };
   const place = directory.find(f0, f1, f2);
-  const shard = place < 0 ? shardOfFingerprint(f0, shards) : place >>> 24;
-  return { shard, entry: { card: place < 0 ? -1 : place & 0xffffff, fingerprint: [f0, f1, f2], input } };
+  const home = place >>> 24;
+  const card = place & 0xffffff;
+  const fingerprint = [f0, f1, f2] as const;
+  if (place < 0 || card >= cards.now[home]!)
+    return { shard: shardOfFingerprint(f0, shards), entry: { card: -1, fingerprint, input } };
+  const entry = { card, fingerprint, input };
+  return { shard: home, entry: card < cards.known[home]! ? entry : { ...entry, late: true } };
 }

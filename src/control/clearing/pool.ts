@@ -28,9 +28,9 @@ export function clearingPool({ keys, fingerprintKey, directory, shards }: PoolOp
   });
   return {
     check: (port, path, options) => pool.run({ port, path, keys, options }, { name: 'runCheck', transferList: [port] }),
-    batches: (port, path, options, file) =>
+    batches: (port, path, options, routing) =>
       pool.run(
-        { port, path, keys, options, fingerprintKey, directory, shards, file },
+        { port, path, keys, options, fingerprintKey, directory, shards, ...routing },
         { name: 'runBatches', transferList: [port] },
       ),
     close: () => pool.destroy(),

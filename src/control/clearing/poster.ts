@@ -7,12 +7,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ClearingFlag, ClearingSort, IN_SUSPENSE, MatchRung } from '../../domain/clearing/codes.js';
-import {
-  type ClearingAnswer,
-  type ClearingEntry,
-  type ClearingInput,
-  clearingSort,
-} from '../../domain/clearing/input.js';
+import { type ClearingEntry, type ClearingInput, clearingSort } from '../../domain/clearing/input.js';
 import type { Command, CommandResult, NetworkFee } from '../../domain/commands.js';
 import {
   CLEARING_BUSY_RECORDS,
@@ -23,9 +18,10 @@ import {
   CLEARING_UNPOSTED_MAX,
 } from '../../limits.js';
 import { ShardError, type ShardPort } from '../ports.js';
-import type { ClearingOutcome } from '../system-log.js';
+import type { ClearingOutcome, UnpostedEntry } from '../system-log.js';
 import { codeName } from '../views.js';
 import type { ClearingBatch } from './passes.js';
+import { type RecordAnswer, RecordSender } from './record-sender.js';
 
 /** What the ingress brings to the threads of the shards. */
 export interface TrafficPort {
@@ -47,7 +43,7 @@ export const noOutcome = (): ClearingOutcome => ({
 });
 
 /** What the outcome of a record counts as, in metrics. */
-export const recordOutcomes = ['posted', 'already', 'duplicate', 'invalid'] as const;
+export const recordOutcomes = ['posted', 'already', 'duplicate', 'invalid', 'refused'] as const;
 
 export class Stopping extends Error {}
 
@@ -62,7 +58,7 @@ export class ClearingPoster {
   stalled = '';
   readonly #shards: ShardPort;
   readonly #traffic: TrafficPort;
-  readonly #file: string;
+  readonly #records: RecordSender;
   readonly #counted: Record<(typeof recordOutcomes)[number], number>;
   readonly #tell: (what: 'done' | 'stop') => void;
   readonly #lanes: Lane[];
@@ -87,7 +83,7 @@ export class ClearingPoster {
   ) {
     this.#shards = shards;
     this.#traffic = traffic;
-    this.#file = file;
+    this.#records = new RecordSender(file, shards.shards, (shard, command) => this.#command(shard, command));
     this.#counted = counted;
     this.#tell = tell;
     this.#lanes = Array.from({ length: shards.shards }, () => ({ waiting: [], busy: false }));
@@ -132,12 +128,12 @@ export class ClearingPoster {
 
   async #post(lane: Lane, { shard, records, fee }: ClearingBatch, thread: number): Promise<void> {
     try {
-      if (fee !== undefined) this.#countFee(await this.#fee(shard, fee));
+      if (fee !== undefined) this.#countFee(fee, await this.#command(shard, fee));
       for (let at = 0; at < records.length; ) {
         const isBusy = this.#sawTraffic(thread);
         const part = records.slice(at, isBusy ? at + CLEARING_BUSY_RECORDS : records.length);
         const startMs = performance.now();
-        const answers = await this.#clear(shard, part);
+        const answers = await this.#records.clear(shard, part);
         this.#count(part, answers);
         at += answers.length;
         if (isBusy) await this.#rest(Math.min(performance.now() - startMs, CLEARING_REST_MS_MAX));
@@ -168,27 +164,13 @@ export class ClearingPoster {
     return changed;
   }
 
-  /** Answers are of the first records, at least one. Sent again, a record that was posted is told as such. */
-  async #clear(shard: number, records: ClearingEntry[]): Promise<readonly ClearingAnswer[]> {
-    const result = await this.#command(shard, { op: 'clear', file: this.#file, records }, []);
-    if (!('cleared' in result)) throw new TypeError('the shard answered no clearing');
-    return result.cleared;
-  }
-
-  /** Sent again, a fee that was posted is refused by its reference. */
-  async #fee(shard: number, fee: NetworkFee): Promise<(typeof recordOutcomes)[number]> {
-    const result = await this.#command(shard, fee, feeRefusals);
-    if (result.ok) return 'posted';
-    return result.code === 'reference_exists' ? 'already' : 'invalid';
-  }
-
-  /** Sends until it is done or refused for one of these reasons. */
-  async #command(shard: number, command: Command, refusals: readonly string[]): Promise<CommandResult> {
+  /** Sends until it is done or refused for good. Sent again, what was posted is told as such. */
+  async #command(shard: number, command: Command): Promise<CommandResult> {
     for (let pauseMs = CLEARING_RETRY_MS; ; pauseMs = Math.min(pauseMs * 2, CLEARING_RETRY_MS_MAX)) {
       if (this.#failure !== undefined) throw new Stopping();
       try {
         const result = await this.#shards.command(shard, command);
-        if (result.ok || refusals.includes(result.code)) {
+        if (result.ok || result.code !== 'shard_unavailable') {
           this.stalled = '';
           return result;
         }
@@ -211,36 +193,47 @@ export class ClearingPoster {
     }
   }
 
-  #countFee(what: (typeof recordOutcomes)[number]): void {
-    this.#counted[what]++;
-    if (what === 'invalid') {
-      this.outcome.rejected++;
+  /** A fee that is sent again is refused by its reference. */
+  #countFee({ reference, amount, currency, sub }: NetworkFee, result: CommandResult): void {
+    const { outcome } = this;
+    if (result.ok || result.code === 'reference_exists') {
+      this.#counted[result.ok ? 'posted' : 'already']++;
+      outcome.posted++;
+      outcome.networkFees++;
       return;
     }
-    this.outcome.posted++;
-    this.outcome.networkFees++;
+    this.#counted.refused++;
+    outcome.rejected++;
+    const record = Number(reference.slice(reference.lastIndexOf('/') + 1));
+    // What it adds to what we owe is among the sums of the file that no record of a shard stands for, as of every fee.
+    const owed = { sub, settled: 0, settledCurrency: currency };
+    this.#keep({ record, why: 'refused', reason: result.code, otherAmount: false, amount, currency, ...owed });
   }
 
-  /** For reconciliation. */
-  #keep(why: 'duplicate' | 'invalid', flags: number, { input }: ClearingEntry): void {
-    const unposted = this.outcome.unposted ?? [];
-    this.outcome.unposted = unposted;
-    if (unposted.length >= CLEARING_UNPOSTED_MAX) return;
+  #keepRecord(why: UnpostedEntry['why'], { flags, field }: RecordAnswer, { input }: ClearingEntry): void {
     const isBilled = input.billingCurrency >= 0;
-    unposted.push({
+    this.#keep({
       ...{ record: input.record, why, otherAmount: (flags & ClearingFlag.otherAmount) !== 0 },
+      ...(field === undefined ? {} : { reason: field }),
       amount: isBilled ? input.billingAmount : input.amount,
       currency: isBilled ? input.billingCurrency : input.currency,
       ...{ sub: input.sub, settled: settledOf(input), settledCurrency: input.settlementCurrency },
     });
   }
 
-  #count(records: readonly ClearingEntry[], answers: readonly ClearingAnswer[]): void {
+  /** For reconciliation. */
+  #keep(entry: UnpostedEntry): void {
+    this.outcome.unposted ??= [];
+    if (this.outcome.unposted.length < CLEARING_UNPOSTED_MAX) this.outcome.unposted.push(entry);
+  }
+
+  #count(records: readonly ClearingEntry[], answers: readonly RecordAnswer[]): void {
     const { outcome } = this;
-    for (const [index, { outcome: what, rung, flags }] of answers.entries()) {
+    for (const [index, answer] of answers.entries()) {
+      const { outcome: what, rung, flags } = answer;
       this.#counted[what]++;
-      if (what === 'invalid' || what === 'duplicate') this.#keep(what, flags, records[index]!);
-      if (what === 'invalid') outcome.rejected++;
+      if (what !== 'posted' && what !== 'already') this.#keepRecord(what, answer, records[index]!);
+      if (what === 'invalid' || what === 'refused') outcome.rejected++;
       else if (what === 'duplicate') outcome.duplicates++;
       else {
         outcome.posted++;
@@ -252,9 +245,6 @@ export class ClearingPoster {
     }
   }
 }
-
-/** What a fee may be refused for that no second try mends. */
-const feeRefusals = ['reference_exists', 'amount_out_of_range', 'currency_mismatch'];
 
 /** What the record adds to what we owe the network. */
 function settledOf(input: ClearingInput): number {

@@ -10,6 +10,8 @@ export interface ClearingFileRow {
   readonly state: ClearingFileState;
   readonly sha256: string;
   readonly fileId: string;
+  /** Of a file that may have records in suspense: cards of each shard when it began to post. */
+  readonly cards: readonly number[] | undefined;
   /** Where its newest record stands in the journal. */
   readonly sequence: number;
 }
@@ -30,8 +32,9 @@ export class ClearingRegistry {
     this.#read = read;
   }
 
-  apply({ id, state, sha256, fileId }: ClearingFileRecord, sequence: number): void {
-    this.#files.set(id, { id, state, sha256, fileId, sequence });
+  apply({ id, state, sha256, fileId, outcome, cards }: ClearingFileRecord, sequence: number): void {
+    const mayHold = state === 'posting' || (state === 'posted' && outcome !== null && outcome.suspense > 0);
+    this.#files.set(id, { id, state, sha256, fileId, cards: mayHold ? (cards ?? []) : undefined, sequence });
     if (state === 'duplicate') return;
     // A quarantined file does not count as seen: neither its content nor its id.
     if (state !== 'quarantined') this.#ofContent.set(sha256, id);
@@ -58,6 +61,19 @@ export class ClearingRegistry {
   ofFileId(fileId: string): ClearingFileRow | undefined {
     const id = this.#ofFileId.get(fileId);
     return id === undefined ? undefined : this.#files.get(id);
+  }
+
+  /**
+   * By shard, the first slot of a card that no file knew which may have its records in suspense: such a card's records may have
+   * been posted under its number, before it was a card.
+   */
+  cardsKnown(shards: number): number[] {
+    const known = new Array<number>(shards).fill(Number.POSITIVE_INFINITY);
+    for (const { cards } of this.#files.values()) {
+      if (cards === undefined) continue;
+      for (let shard = 0; shard < shards; shard++) known[shard] = Math.min(known[shard]!, cards[shard] ?? 0);
+    }
+    return known;
   }
 
   /** Everything of a file, from the journal; undefined when there is no such file. */

@@ -1,14 +1,13 @@
 /** Clearing files of the registry in the words of reconciliation (src/recon/files.ts). */
 import { networkOfFormat } from '../../clearing/posting.js';
 import { currencyNumber } from '../../domain/currencies.js';
-import { type Settlement, settlementOf, subAccount } from '../../domain/ledger/sub-account.js';
+import { SETTLEMENT_CYCLE_MAX, type Settlement, settlementOf, subAccount } from '../../domain/ledger/sub-account.js';
 import type { SettlementName } from '../../recon/breaks.js';
 import type { FileFacts, NetworkTotal, UnpostedRecord } from '../../recon/files.js';
 import { shardNameOf } from '../clearing/files.js';
 import type { ClearingFileRecord, UnpostedEntry } from '../system-log.js';
 
 const DAY_MS = 86_400_000;
-const CYCLE_MAX = 15;
 
 /** Undefined for a file that is not finished, or that another one stands for. */
 export function factsOf(file: ClearingFileRecord): FileFacts | undefined {
@@ -46,7 +45,7 @@ function placeOf(network: number, date: string | null, cycle: number | null, let
   const currency = letters === null ? -1 : /^\d+$/.test(letters) ? Number(letters) : currencyNumber(letters);
   const day = date === null ? 0 : Date.parse(`${date}T00:00:00Z`) / DAY_MS;
   const none = { network: 0, day: 0, cycle: 0, currency };
-  if (day < 1 || cycle === null || cycle > CYCLE_MAX) return none;
+  if (day < 1 || cycle === null || cycle > SETTLEMENT_CYCLE_MAX) return none;
   const place: Settlement = settlementOf(subAccount({ network, day, cycle }));
   return { ...place, currency };
 }

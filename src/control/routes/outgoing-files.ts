@@ -4,6 +4,7 @@ import type { ControlContext } from '../context.js';
 import { eventId } from '../ids.js';
 import { inTurn } from '../in-turn.js';
 import { listAnswer, listQuery, pageOf } from '../list.js';
+import { outcomeRecord } from '../once.js';
 import { ApiError } from '../problem.js';
 import { type Route, route } from '../route.js';
 import { journalRead } from '../route-errors.js';
@@ -11,7 +12,6 @@ import { listOf } from '../schemas.js';
 import * as shapes from '../schemas-outgoing.js';
 import type { OutgoingFileRecord } from '../system-log.js';
 import { time } from '../views.js';
-import { outcomeRecord } from '../once.js';
 
 const PATH = '/v1/outgoing-files';
 const params = z.object({ id: z.string().max(64) });

@@ -167,6 +167,7 @@ function head(
   | 'count'
   | 'reversal'
   | 'originalDay'
+  | 'cashBack'
   | 'arn'
 > {
   const timeMs = key?.claimedMs ?? context.nowMs();
@@ -183,6 +184,7 @@ function head(
     count: body.sequence?.of ?? 0,
     reversal: 0,
     originalDay: -1,
+    cashBack: -1,
     arn: body.arn ?? made.arn,
   };
 }

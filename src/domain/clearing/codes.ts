@@ -47,6 +47,8 @@ export const ClearingFlag = {
   outOfRange: 128,
   /** It presents again, or takes that back, what no dispute of ours has charged back: in suspense. */
   disputeMissing: 256,
+  /** The network id is of an authorization of another card of the account, which is not joined with this one by replacements. */
+  otherCard: 512,
 } as const;
 
 /** Flags of what was posted to suspense. */

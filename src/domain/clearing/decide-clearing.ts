@@ -23,6 +23,7 @@ import { Text } from '../message.js';
 import { mulDivFloor } from '../money.js';
 import type { Policy } from '../program/policy.js';
 import { readStanding, Standing } from '../standing.js';
+import { TransactionType } from '../transaction.js';
 import { CounterChanges } from '../velocity/counter-changes.js';
 import { giveBack } from '../velocity/give-back.js';
 import { ClearingFlag, ClearingSort, IN_SUSPENSE, MatchRung } from './codes.js';
@@ -37,7 +38,7 @@ import {
   SECOND_PRESENTMENT_PARTIAL,
 } from './input.js';
 import { findAuthorization } from './match.js';
-import { amountIn, mirroredOf, presentedSide, takenBackSide } from './sides.js';
+import { amountIn, cashBackIn, mirroredOf, presentedSide, takenBackSide } from './sides.js';
 
 /** Printable ASCII without blanks. */
 const FILE_NAME = /^[\x21-\x7e]{1,64}$/;
@@ -69,7 +70,7 @@ export function decideClearing(
   const field = FILE_NAME.test(file) ? badValue(input) : 'file';
   if (field !== undefined) return { outcome: 'invalid', sequence: 0, rung: MatchRung.none, flags: 0, field };
   const event = begin(context, file, entry, nowMs);
-  const posted = findPosted(context.history, context.keys, event, input, file);
+  const posted = findPosted(context.history, context.keys, context.state.cards, event, input, file);
   if (posted.itself !== undefined) return answerOf('already', posted.itself);
   if (posted.same !== undefined) return duplicateOf(posted.same, event);
   const amount = event.accountSlot < 0 ? -1 : amountIn(input, context.state.accounts.currency(event.accountSlot));
@@ -79,6 +80,26 @@ export function decideClearing(
   const duplicate =
     input.reversal === 1 ? takeBack(context, event, posted, amount) : present(context, event, posted, amount);
   return duplicate ?? event;
+}
+
+/**
+ * Decides one record whose number was unknown until lately, at the shard of the number: it belongs here when it is in suspense
+ * here, or when what it takes back is. Otherwise it is `elsewhere`: with its card.
+ */
+export function decideAsUnknown(
+  context: DecisionContext,
+  file: string,
+  { fingerprint, input }: ClearingEntry,
+  nowMs: number,
+  windowLagMs: number,
+): ClearingPosted | ClearingAnswer {
+  const entry = { card: -1, fingerprint, input };
+  const { history, keys, state } = context;
+  const posted = findPosted(history, keys, state.cards, begin(context, file, entry, nowMs), input, file);
+  const takenBack = input.reversal === 1 ? originalOfReversal(posted, input) : undefined;
+  if ((posted.itself ?? posted.same ?? takenBack) === undefined)
+    return { outcome: 'elsewhere', sequence: 0, rung: MatchRung.none, flags: 0 };
+  return decideClearing(context, file, entry, nowMs, windowLagMs);
 }
 
 /** What is answered of a record that is posted. */
@@ -152,7 +173,8 @@ function present(
     presentAgain(context, event, posted, amount);
     return undefined;
   }
-  const { root, rung } = findAuthorization(context, event, amount);
+  const { root, rung, otherCard } = findAuthorization(context, event, amount);
+  if (otherCard === true) event.flags |= ClearingFlag.otherCard;
   event.rung = rung;
   event.originalSequence = root;
   event.posted = charge;
@@ -163,7 +185,9 @@ function present(
     if (isCredit) relateByReference(event, posted);
     else event.changes = countedAs(context, policy, event, amount, -1);
   }
-  post(context, event, presentedSide(context.state, event.accountSlot, policy, event.sort, event.input, amount), 1);
+  const { state } = context;
+  const cash = cashOf(context, event, amount);
+  post(context, event, presentedSide(state, event.accountSlot, policy, event.sort, event.input, amount, cash), 1);
   return undefined;
 }
 
@@ -199,6 +223,23 @@ function presentAgain(context: DecisionContext, event: ClearingPosted, posted: P
 }
 
 const isCharge = (sort: ClearingSort): boolean => sort === ClearingSort.purchase || sort === ClearingSort.cash;
+
+/**
+ * What of the amount is cash, in the account's currency: all of a cash advance, and the cash back of a purchase as the record has
+ * it, else, of a purchase with cash back, as its authorization has it.
+ */
+function cashOf({ history }: DecisionContext, event: ClearingPosted, amount: number): number {
+  const { input, sort, originalSequence: root } = event;
+  if (sort === ClearingSort.cash) return amount;
+  if (sort !== ClearingSort.purchase) return 0;
+  let { cashBack } = input;
+  const type = Math.floor(input.processingCode / 10_000);
+  if (cashBack < 0 && root > 0 && type === TransactionType.purchaseWithCashBack) {
+    const past = history.read(root).input;
+    if (past.currency === input.currency) cashBack = past.cashBack;
+  }
+  return cashBackIn(input, cashBack, amount);
+}
 
 /** What the record does to its authorization: hold, totals, velocity. An answer when a single message has posted it. */
 function belongTo(
@@ -285,13 +326,14 @@ function count(
 
 /** What an amount counts in the windows of card and account. @param before total that it adds to, -1 for one of its own */
 function countedAs(
-  { checks }: DecisionContext,
+  context: DecisionContext,
   policy: Policy,
   event: ClearingPosted,
   amount: number,
   before: number,
 ): Uint8Array {
-  const { input, sort } = event;
+  const { checks } = context;
+  const { input } = event;
   counting.clear();
   counting.timeMs = event.timeMs;
   counting.windowLagMs = lagMs;
@@ -303,7 +345,7 @@ function countedAs(
   message.mcc = input.mcc;
   message.country = input.country;
   message.setText(Text.acceptor, input.acceptor);
-  checks.begin(policy, counting, amount, sort === ClearingSort.cash ? amount : 0, before);
+  checks.begin(policy, counting, amount, Math.min(amount, cashOf(context, event, amount)), before);
   checks.countApproval(counting, amount);
   return packed(counting.changes);
 }

@@ -2,6 +2,8 @@
  * What the past says about a clearing record: was the same thing posted before, which record does it take back, and what has
  * become of the authorization that it belongs to.
  */
+import { CLEARING_FAMILY_CARDS_MAX } from '../../limits.js';
+import type { CardTable } from '../card-table.js';
 import { ElementKind, EventKind } from '../codes.js';
 import type { ClearingPosted, MessageEvent } from '../events.js';
 import type { History } from '../history.js';
@@ -58,17 +60,39 @@ export interface Posted {
   all: readonly ClearingPosted[];
 }
 
+type CardChains = Pick<CardTable, 'replaces' | 'replacedBy'>;
+
+/**
+ * What was posted of the same item, under the number of the record or under one that it replaces or that replaces it: the
+ * acquirer names whichever it has, and its reference is the same. (A network token is recorded on its card.)
+ */
 export function findPosted(
   history: History,
   keys: IndexKeys,
+  cards: CardChains,
   card: Pick<ClearingPosted, 'cardSlot' | 'fingerprint'>,
   input: ClearingInput,
   file: string,
 ): Posted {
-  const all = withKey(history, keys, card, input, file);
+  const { fingerprint } = card;
+  const family = input.arn === '' ? [card.cardSlot] : familyOf(cards, card.cardSlot);
+  const all = family.flatMap((cardSlot) => withKey(history, keys, { cardSlot, fingerprint }, input, file));
+  if (family.length > 1) all.sort((a, b) => a.sequence - b.sequence);
   const itself = all.find((event) => event.file === file && event.input.record === input.record);
   const same = input.arn === '' ? undefined : all.find((event) => isSameItem(event.input, input));
   return { itself, same, all };
+}
+
+/** The card, and every card that is joined with it by replacements, the nearest first. */
+export function familyOf(cards: CardChains, cardSlot: number): number[] {
+  const family = [cardSlot];
+  if (cardSlot < 0) return family;
+  for (let at = 0; at < family.length && family.length < CLEARING_FAMILY_CARDS_MAX; at++) {
+    const replaced = cards.replaces(family[at]!);
+    if (replaced >= 0 && !family.includes(replaced)) family.push(replaced);
+    for (const newer of cards.replacedBy(family[at]!)) if (!family.includes(newer)) family.push(newer);
+  }
+  return family;
 }
 
 /** What a record with the reversal mark takes back; the amounts decide where the reference alone does not. */

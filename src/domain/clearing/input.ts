@@ -34,6 +34,8 @@ export interface ClearingInput {
   /** DE4, DE49: the merchant's. */
   amount: number;
   currency: number;
+  /** DE54 amount type 40: what of DE4 is cash back with a purchase; -1 when absent. */
+  cashBack: number;
   /** DE5, DE50: what is owed to the network. */
   settlementAmount: number;
   settlementCurrency: number;
@@ -82,16 +84,19 @@ export interface ClearingEntry {
   card: number;
   fingerprint: Fingerprint;
   input: ClearingInput;
+  /** The card came after a file that may have posted this record to suspense: the shard of its number is asked first. */
+  late?: boolean;
 }
 
 /** What became of one record. */
 export interface ClearingAnswer {
   /**
    * `already`: this very record was posted before. `duplicate`: another record, or a single message, has posted the same
-   * thing; nothing is posted and it is a break. `invalid`: a value cannot be what it says; nothing is posted.
+   * thing; nothing is posted and it is a break. `invalid`: a value cannot be what it says; nothing is posted. `elsewhere`: asked
+   * as a record of an unknown number, it belongs to nothing that is in suspense under it; nothing is posted.
    */
-  outcome: 'posted' | 'already' | 'duplicate' | 'invalid';
-  /** Of the record that posted it; 0 when invalid. */
+  outcome: 'posted' | 'already' | 'duplicate' | 'invalid' | 'elsewhere';
+  /** Of the record that posted it; 0 when invalid or elsewhere. */
   sequence: number;
   /** MatchRung and bits of ClearingFlag (codes.ts). Of a duplicate, `otherAmount` says that the amounts differ. */
   rung: number;
@@ -161,6 +166,7 @@ export function badValue(input: ClearingInput): string | undefined {
     if (!isCurrency(input[currency])) return currency;
   }
   if (input.amount < 0) return 'amount';
+  if (input.cashBack !== -1 && !isAmount(input.cashBack, 0)) return 'cashBack';
   if (!Number.isSafeInteger(input.sub) || input.sub < 0 || input.sub > SUB_ACCOUNT_MAX) return 'sub';
   if (input.fees.length > FEES_MAX || !input.fees.every(isFee)) return 'fees';
   for (const [name, width] of texts) if (!isText(input[name], width)) return name;
@@ -199,11 +205,14 @@ export function isSameItem(a: ClearingInput, b: ClearingInput): boolean {
   return isSameExceptMark(a, b) && a.reversal === b.reversal;
 }
 
+/** A message type says nothing of the reversal mark; the transaction codes 25, 26 and 27 are 5, 6 and 7 with it. */
+const typeOf = (mti: number): number => (mti >= 25 && mti <= 27 ? mti - 20 : mti);
+
 /** As `isSameItem` for a record and the one that takes it back. */
 export function isSameExceptMark(a: ClearingInput, b: ClearingInput): boolean {
   return (
     a.arn === b.arn &&
-    a.mti === b.mti &&
+    typeOf(a.mti) === typeOf(b.mti) &&
     a.functionCode === b.functionCode &&
     Math.floor(a.processingCode / 10_000) === Math.floor(b.processingCode / 10_000) &&
     a.sequence === b.sequence

@@ -6,8 +6,12 @@
  * The amount never excludes on the first three: of several that fit it prefers one. Each rung is asked of the card and then of
  * the cards that it replaces, because an authorization of yesterday stands on yesterday's card. A payment by a network token is
  * recorded on the token's card, so it makes no difference which of the two numbers the file names.
+ *
+ * The network id names a payment and no card. So it is asked of the other cards of the account too: the record posts to the card
+ * that it names, the hold of the authorization is released, and the match says that the cards differ.
  */
 import {
+  CLEARING_ACCOUNT_CARDS_MAX,
   CLEARING_CHAIN_CARDS_MAX,
   CLEARING_DAYS_AFTER_MAX,
   CLEARING_DAYS_BEFORE_MAX,
@@ -23,6 +27,7 @@ import type { ShardState } from '../shard-state.js';
 import { sameText, textNumber, textSize } from '../texts.js';
 import { billedAmount, Sort, sortOf } from '../transaction.js';
 import { ClearingSort, MatchRung } from './codes.js';
+import { familyOf } from './history.js';
 
 const DAY_MS = 86_400_000;
 const APPROVAL_DIGITS = 6;
@@ -34,6 +39,8 @@ export interface Match {
   /** Sequence of the authorization, 0 for none. */
   root: number;
   rung: MatchRung;
+  /** True when the authorization is of another card of the account. */
+  otherCard?: boolean;
 }
 
 type Subject = Pick<ClearingPosted, 'cardSlot' | 'accountSlot' | 'timeMs' | 'input' | 'sort'>;
@@ -56,8 +63,29 @@ export function findAuthorization(context: DecisionContext, subject: Subject, am
       return bestAmong(context, subject, rung, card, amount);
     });
     if (root > 0) return { root, rung };
+    if (rung !== MatchRung.networkId) continue;
+    const other = byNetworkIdOfOthers(context, subject, amount);
+    if (other !== undefined) return other;
   }
   return walkCards(context, subject, amount);
+}
+
+/** The network id under the other cards of the account, the newest first. */
+function byNetworkIdOfOthers(context: DecisionContext, subject: Subject, amount: number): Match | undefined {
+  const { state, keys } = context;
+  const { cards, accounts } = state;
+  const { cardSlot, accountSlot } = subject;
+  const rung = MatchRung.networkId;
+  let link = accounts.firstCard(accountSlot);
+  for (let asked = 0; link > 0 && asked < CLEARING_ACCOUNT_CARDS_MAX; asked++) {
+    const card = link - 1;
+    link = cards.nextOfAccount(card);
+    if (card === cardSlot) continue;
+    keys.forCard(card, NO_FINGERPRINT).networkKey(named, Text.networkId);
+    const root = bestAmong(context, subject, rung, card, amount);
+    if (root > 0) return { root, rung, otherCard: !familyOf(cards, cardSlot).includes(card) };
+  }
+  return undefined;
 }
 
 const NO_FINGERPRINT = [0, 0, 0];

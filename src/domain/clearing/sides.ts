@@ -9,6 +9,7 @@ import {
   mirroredSide,
   purchaseSide,
 } from '../ledger/presentment.js';
+import { mulDivHalfUp } from '../money.js';
 import type { Policy } from '../program/policy.js';
 import type { ShardState } from '../shard-state.js';
 import { owedForPurchases } from '../standing.js';
@@ -22,7 +23,13 @@ export function amountIn(input: ClearingInput, currency: number): number {
   return input.settlementCurrency === currency ? input.settlementAmount : -1;
 }
 
-/** Of a purchase, cash or a credit; what was made in another currency has the mark-up of the program on top. */
+/** What of the amount, in the account's currency, is cash back: at the rate of the record; the same number where nothing is converted. */
+export function cashBackIn(input: ClearingInput, cashBack: number, amount: number): number {
+  if (cashBack <= 0 || input.amount <= 0) return 0;
+  return Math.min(amount, mulDivHalfUp(Math.min(cashBack, input.amount), amount, input.amount));
+}
+
+/** Of a purchase with this much cash back, of cash or a credit; what was made in another currency has the mark-up of the program on top. */
 export function presentedSide(
   state: ShardState,
   accountSlot: number,
@@ -30,6 +37,7 @@ export function presentedSide(
   sort: ClearingSort,
   input: ClearingInput,
   amount: number,
+  cashBack: number,
 ): Posting[] {
   const markup = input.currency === state.accounts.currency(accountSlot) ? 0 : policy.markup(amount);
   switch (sort) {
@@ -38,7 +46,7 @@ export function presentedSide(
     case ClearingSort.credit:
       return creditSide(amount, owedForPurchases(state, accountSlot));
     default:
-      return purchaseSide(amount, markup);
+      return purchaseSide(amount, markup, cashBack);
   }
 }
 

@@ -23,10 +23,11 @@ export interface Interchange {
   currency: number;
 }
 
-/** A purchase, with a mark-up on its conversion that is ours. */
-export function purchaseSide(amount: number, markup: number): Posting[] {
+/** A purchase, with a mark-up on its conversion that is ours. @param cash what of the amount is cash back */
+export function purchaseSide(amount: number, markup: number, cash = 0): Posting[] {
   return [
-    { glAccount: Gl.purchases, amount },
+    { glAccount: Gl.purchases, amount: amount - cash },
+    { glAccount: Gl.cash, amount: cash },
     { glAccount: Gl.purchases, amount: markup },
     { glAccount: Gl.fxMarkup, amount: 0 - markup },
   ];

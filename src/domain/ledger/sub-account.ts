@@ -9,6 +9,8 @@ import { assert } from '../../errors.js';
 const DAYS = 65_536;
 const CYCLES = 16;
 export const NETWORK_MAX = 255;
+/** Largest cycle that a sub-account has room for. */
+export const SETTLEMENT_CYCLE_MAX = CYCLES - 1;
 /** Largest sub-account. */
 export const SUB_ACCOUNT_MAX = NETWORK_MAX * DAYS * CYCLES + DAYS * CYCLES - 1;
 
