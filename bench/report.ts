@@ -109,7 +109,7 @@ Generated from \`bench/results/${file}\` by \`npm run bench -- --report\`. Do no
 - Disk of the data directory: ${disk}
 - The load generator runs on the same cores. Shared virtual machine: read ratios rather than absolutes.
 - Every answer was durable (fdatasync and meta page) before it left. Latency counts from the scheduled send in the open loop.
-- Not in these figures: card cryptography, velocity windows, decision rules, clearing, TLS, a network between client and engine.
+- Not in the engine's figures: card cryptography, velocity windows, decision rules, clearing, TLS, a network between client and engine.
 ${result.engine === undefined ? '' : renderEngine(result.engine)}
 ## Rooms
 

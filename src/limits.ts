@@ -677,7 +677,7 @@ export const SUSPENSE_DAY_MAX = 2048;
 /** Records of one batch of a clearing file, for one shard: 128 x 40 us are 5 ms of a shard's turn. While authorizations come,
  * fewer go in one command, little more than what a turn then takes of it, and the thread rests as long as the command took. */
 export const CLEARING_BATCH_RECORDS = 128;
-export const CLEARING_BUSY_RECORDS = 32;
+export const CLEARING_BUSY_RECORDS = 24;
 
 /** Time that clearing commands take of a thread's turn while anyone waits for its end, in us: some 15 records, then the command is
  * answered with what was done. Every message of the turn, and those that come meanwhile, wait so much longer. */
