@@ -54,7 +54,7 @@ export function entryCommand(
       return { op: 'settlement', sub: sub(), currency: BRL, amount: Number(name), ...limits, reference };
     }
     case 'dispute':
-      return { op: 'open_dispute', ...onAccount, cardSlot: -1, relatedSequence: 1, note: '' };
+      return { op: 'open_dispute', ...onAccount, relatedSequence: sequenceOf(options.get('of') ?? ''), note: '' };
     case 'step': {
       const taken = { sequence: sequenceOf(name), step: step as DisputeStep, note: '' };
       if (!options.has('sub')) return { op: 'dispute_step', ...taken };

@@ -111,11 +111,13 @@ const events: readonly (readonly [number, string, string])[] = [
     `
     account A limit=1000
     card a
-    clear a purchase 300                      | posted none    |  300 | 0 |  700
-    dispute A 400 ref=D                       | ok             | -100 | 0 | 1100
-    entry 4                                   | 1200 +400, 1100 -300, 2200 -100
-    step 4 withdraw                           | ok             |  300 | 0 |  700
-    entry 6                                   | 1200 -400, 1100 +300, 2200 +100
+    clear a purchase 400                      | posted none    |  400 | 0 |  600
+    pay A 100 ref=P                           | ok             |  300 | 0 |  700
+    dispute A 401 of=3 ref=D                  | amount_out_of_range |  300 | 0 |  700
+    dispute A 400 of=3 ref=D                  | ok             | -100 | 0 | 1100
+    entry 6                                   | 1200 +400, 1100 -300, 2200 -100
+    step 6 withdraw                           | ok             |  300 | 0 |  700
+    entry 8                                   | 1200 -400, 1100 +300, 2200 +100
     `,
   ],
   [
@@ -125,7 +127,7 @@ const events: readonly (readonly [number, string, string])[] = [
     account A limit=1000
     card a
     clear a purchase 400                      | posted none    |  400 | 0 |  600
-    dispute A 400 ref=D                       | ok             |    0 | 0 | 1000
+    dispute A 400 of=3 ref=D                  | ok             |    0 | 0 | 1000
     step 4 chargeback amount=400 interchange=4 ${SUB}    | ok  |    0 | 0 | 1000
     entry 5                                   | 2100 +400${AT}, 1200 -400, 4100 +4, 2100 -4${AT}
     step 4 win                                | ok             |    0 | 0 | 1000
@@ -139,11 +141,12 @@ const events: readonly (readonly [number, string, string])[] = [
     `
     account A limit=1000
     card a
-    dispute A 400 ref=D                       | ok             | -400 | 0 | 1400
-    step 3 chargeback amount=400 interchange=4 ${SUB}            | ok
-    step 3 second_presentment amount=400 interchange=4 ${SUB}    | ok
-    entry 5                                   | 1200 +400, 2100 -400${AT}, 2100 +4${AT}, 4100 -4
-    trial                                     | 1200 +400, 2200 -400
+    clear a purchase 400                      | posted none    |  400 | 0 |  600
+    dispute A 400 of=3 ref=D                  | ok             |    0 | 0 | 1000
+    step 4 chargeback amount=400 interchange=4 ${SUB}            | ok
+    step 4 second_presentment amount=400 interchange=4 ${SUB}    | ok
+    entry 6                                   | 1200 +400, 2100 -400${AT}, 2100 +4${AT}, 4100 -4
+    trial                                     | 1200 +400, 2100 -400
     `,
   ],
   [
@@ -152,12 +155,13 @@ const events: readonly (readonly [number, string, string])[] = [
     `
     account A limit=1000
     card a
-    dispute A 400 ref=D                       | ok             | -400 | 0 | 1400
-    step 3 lose                               | ok             |    0 | 0 | 1000
-    entry 4                                   | 1100 +400, 1200 -400
-    dispute A 100 ref=E                       | ok             | -100 | 0 | 1100
-    step 6 write_off                          | ok             | -100 | 0 | 1100
-    entry 7                                   | 5200 +100, 1200 -100
+    clear a purchase 500                      | posted none    |  500 | 0 |  500
+    dispute A 400 of=3 ref=D                  | ok             |  100 | 0 |  900
+    step 4 lose                               | ok             |  500 | 0 |  500
+    entry 5                                   | 1100 +400, 1200 -400
+    dispute A 100 of=3 ref=E                  | ok             |  400 | 0 |  600
+    step 7 write_off                          | ok             |  400 | 0 |  600
+    entry 8                                   | 5200 +100, 1200 -100
     `,
   ],
   [
