@@ -54,7 +54,8 @@ test('finds exactly the planted breaks, with books that balance', async () => {
   expect((await first.stop()).status).toBe(0);
 
   const server = await Server.start({ dataDir, demo: false, environment: atNoon(LATER) });
-  await until('every hold has ended', async () => /^holdfast_holds_open 0$/m.test((await server.get('/metrics')).text));
+  const isOver = async (): Promise<boolean> => /^holdfast_holds_open 0$/m.test((await server.get('/metrics')).text);
+  await until('the end of every hold', isOver, LIMIT_MS);
   const lateFile = join(folder, 'late.ipm');
   const late = await networkDay(server, dateAfter(LATER), lateFile, ['--held-back', `${file}.plan`]);
   expect([late.authorizations, late.presentments]).toEqual([0, plan.heldBack.length]);
