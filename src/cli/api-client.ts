@@ -36,6 +36,17 @@ interface Problem {
 
 export type Json = Record<string, unknown>;
 
+/** The API answered with a problem. */
+export class ApiRefused extends HoldfastError {
+  /** Its code; undefined when it has none. */
+  readonly problem: string | undefined;
+
+  constructor(code: 'api_refused' | 'not_found', message: string, next: string, problem: string | undefined) {
+    super(code, message, next);
+    this.problem = problem;
+  }
+}
+
 export class ApiClient {
   readonly #base: URL;
   readonly #token: string | undefined;
@@ -120,12 +131,12 @@ export class ApiClient {
     const what = problem.detail ?? problem.title ?? 'no reason given';
     const trace = problem.request_id === undefined ? '' : `, request ${problem.request_id}`;
     const text = `the server refused: ${what} (${status}${problem.code === undefined ? '' : ` ${problem.code}`}${trace})`;
-    if (status === 404) return new HoldfastError('not_found', text, 'check the id');
+    if (status === 404) return new ApiRefused('not_found', text, 'check the id', problem.code);
     const next =
       status === 401 || (status === 403 && problem.code !== 'not_sandbox')
         ? 'give --token-file <data-dir>/admin.token'
         : 'correct the request, or try again later';
-    return new HoldfastError('api_refused', text, next);
+    return new ApiRefused('api_refused', text, next, problem.code);
   }
 }
 

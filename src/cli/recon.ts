@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { ExitStatus, HoldfastError } from '../errors.js';
-import { type ApiClient, addApiOptions, apiClient, type Json } from './api-client.js';
+import { type ApiClient, ApiRefused, addApiOptions, apiClient, type Json } from './api-client.js';
 import { newCommand, type Run, setAction } from './command.js';
 import { paint, type Terminal } from './terminal.js';
 
@@ -24,7 +24,7 @@ export function addRecon(program: Command, run: Run): void {
     if (options.json === true && options.csv === true)
       throw new HoldfastError('usage', '--json and --csv exclude each other', 'give one of them');
     const client = apiClient(options, run.terminal);
-    const done = await ended(client, await client.post(PATH, { date: options.date }), run.terminal);
+    const done = await ended(client, await begun(client, String(options.date), run.terminal), run.terminal);
     const report = done.report as Json | null;
     if (report === null)
       throw new HoldfastError('api_refused', `the reconciliation ${String(done.id)} failed`, String(done.failure));
@@ -33,6 +33,19 @@ export function addRecon(program: Command, run: Run): void {
     else tell(done, report, run.terminal);
     return ExitStatus.ok;
   });
+}
+
+/** Begins a run, behind another one that is running: after a start the server repeats the newest by itself. */
+async function begun(client: ApiClient, date: string, terminal: Terminal): Promise<Json> {
+  for (;;) {
+    try {
+      return await client.post(PATH, { date });
+    } catch (error) {
+      if (!(error instanceof ApiRefused) || error.problem !== 'recon_running') throw error;
+    }
+    terminal.progress('recon: waits for another reconciliation');
+    await sleep(POLL_MS);
+  }
 }
 
 /** The run at its end; how far it is meanwhile on stderr. */

@@ -612,3 +612,27 @@ describe('clear', () => {
     expect((await say(['clear', join(folder, 'missing.ipm'), ...flags])).status).toBe(65);
   });
 });
+
+describe('recon', () => {
+  test('waits while another reconciliation runs, and for nothing else', async () => {
+    let asked = 0;
+    const flags = await api((_request, response) => {
+      const books = { balance: true, currencies: [] };
+      const report = { date: '2026-11-26', records: 7, books, counts: [], breaks: [], breaks_left_out: 0 };
+      if (++asked <= 2) json(response, 409, { code: 'recon_running', title: 'Another reconciliation is running' });
+      else json(response, 202, { id: 'recon_a', status: 'done', report_sha256: 'ab', failure: null, report });
+    });
+    const done = await say(['recon', '--date', '2026-11-26', ...flags]);
+    expect([done.status, asked]).toEqual([0, 3]);
+    expect(done.out).toContain('books balance: recon_a, report sha256 ab');
+  });
+
+  test('says why one failed, and what the server refuses', async () => {
+    let answer: [number, object] = [202, { id: 'recon_a', status: 'failed', report: null, failure: 'too many' }];
+    const flags = await api((_request, response) => json(response, ...answer));
+    const failed = await say(['recon', '--date', '2026-11-26', ...flags]);
+    expect([failed.status, failed.err]).toEqual([expect.any(Number), expect.stringContaining('too many')]);
+    answer = [409, { code: 'stopping' }];
+    expect((await say(['recon', '--date', '2026-11-26', ...flags])).status).not.toBe(0);
+  });
+});
