@@ -237,7 +237,9 @@ async function killedRun(name: string, file: Buffer, calm: Calm): Promise<void> 
 }
 
 describe('kill -9', () => {
-  test(`at ${5 * ROUNDS} points of a day leaves the books of a day without (seed ${SEED})`, async () => {
+  test(`at ${5 * ROUNDS} points of a day leaves the books of a day without (seed ${SEED})`, {
+    timeout: 10 * LIMIT_MS,
+  }, async () => {
     const server = await Server.start({
       ...{ dataDir: join(folder, 'base'), demo: false, flags: ['--shards', '4'] },
       environment: atNoon(),

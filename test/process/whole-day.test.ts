@@ -33,7 +33,7 @@ const LATER = 6;
 /** What we pay too much for the day, minor units: a break that nobody else plants. */
 const OVERPAID = 77;
 
-test('finds exactly the planted breaks, with books that balance', async () => {
+test('finds exactly the planted breaks, with books that balance', { timeout: 10 * LIMIT_MS }, async () => {
   const folder = temporaryFolder('day');
   const dataDir = join(folder, 'data');
   const first = await Server.start({ dataDir, demo: false, flags: ['--shards', '4'], environment: atNoon() });
