@@ -48,11 +48,11 @@ describe('a frame', () => {
     for (const event of samplePlain()) journal.appendEvent(event);
     const frame = journal.seal(1_790_000_000_999, { high: 1, low: 2 });
     expect(Buffer.from(frame.bytes.subarray(0, 88)).toString('hex')).toMatchInlineSnapshot(
-      `"48464a3100010003000000010000001100000000000000010000000000000011000001a0c4506fe7000000000000000000000000000000000000000000000000000000000000000000000001000000020000052d00000000"`,
+      `"48464a3100010003000000010000001200000000000000010000000000000012000001a0c4506fe7000000000000000000000000000000000000000000000000000000000000000000000001000000020000058400000000"`,
     );
-    expect(Buffer.from(frame.bytes.subarray(-4)).toString('hex')).toMatchInlineSnapshot(`"d4983ce4"`);
+    expect(Buffer.from(frame.bytes.subarray(-4)).toString('hex')).toMatchInlineSnapshot(`"18740c67"`);
     expect(Buffer.from(journal.hash).toString('hex')).toMatchInlineSnapshot(
-      `"ab1f472ddbe430a4e864678a79bad178a1ac59d7bc99518614bf1246759e4177"`,
+      `"068b5915525f5d1a3db899307f8e730e147ffa8fad495f9ee30e5a2fe35de767"`,
     );
     expect(Buffer.from(commitKey(2 ** 40 + 7, 3)).toString('hex')).toBe('0000010000000007' + '0003');
   });
