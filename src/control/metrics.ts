@@ -214,7 +214,7 @@ export const metricNames: MetricTable = {
   holdfast_clearing_records_total: {
     type: 'counter',
     labels: ['outcome'],
-    help: 'Records of clearing files by outcome: posted, already (posted before the file was taken up again), duplicate, invalid.',
+    help: 'Records of clearing files by outcome: posted, already (posted before the file was taken up again), duplicate, invalid, refused (by its shard, for good).',
   },
   holdfast_clearing_files: {
     type: 'gauge',
