@@ -25,7 +25,7 @@ const ACCOUNTS = [
 ] as const;
 const program = new Policy(1, {
   ...defaultTables,
-  interest: { purchases: 9125, cash: 3650, fees: 1, grace: false },
+  interest: { purchases: 9125, cash: 3650, fees: 1, grace: true },
   statement: { day: 28, dueDays: 20, minimumBasisPoints: 1000, minimumAmount: 500, monthlyFee: 7 },
 });
 

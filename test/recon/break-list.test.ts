@@ -47,6 +47,15 @@ test('what is older than a run looks back, or of an older settlement, is not eve
   expect(list.sorted.length).toBe(2);
 });
 
+test('what is none after all is taken back, and is counted no more', () => {
+  const list = new BreakList(SINCE);
+  list.add(one('card_mismatch', SINCE));
+  list.add(one('amount_mismatch', SINCE));
+  list.drop(({ type }) => type === 'card_mismatch');
+  expect(list.sorted.map(({ type }) => type)).toEqual(['amount_mismatch']);
+  expect(list.counts).toMatchObject([{ type: 'amount_mismatch', count: 1 }]);
+});
+
 test('a shard with more authorizations than a run may compare ends it', () => {
   const records = new ShardComparison(3, AS_OF, new SettlementSums(), new BreakList(SINCE), new ResolvedSuspense(), 2);
   const authorization = (sequence: number): MessageEvent =>

@@ -71,6 +71,7 @@ describe('creation', () => {
       'holdfast.json',
       'journal',
       'lock',
+      'outgoing',
       'segments',
       'spool',
       'state',
@@ -104,7 +105,7 @@ describe('creation', () => {
   });
 });
 
-const FOLDERS = ['journal', 'segments', 'spool', 'state', 'system', 'vault', 'webhooks'];
+const FOLDERS = ['journal', 'outgoing', 'segments', 'spool', 'state', 'system', 'vault', 'webhooks'];
 
 describe('abandoning', () => {
   it('takes back what the call made: the directory too, if it made it', async () => {
