@@ -6,7 +6,7 @@
  * thread, so a look into the directory of all shards plus the set of creations under way is complete.
  */
 import { randomBytes } from 'node:crypto';
-import type { CardView, CommandResult, CreateAlias, CreateCard, IdempotencyTag } from '../domain/commands.js';
+import type { CardView, CommandResult, CreateAlias, CreateCard, IdempotencyTag, Refusal } from '../domain/commands.js';
 import type { Fingerprint } from '../vault/fingerprint.js';
 import { isPan, luhnCheckDigit } from '../vault/pan.js';
 import type { ControlContext } from './context.js';
@@ -114,6 +114,11 @@ interface Issued {
   pan?: string;
 }
 
+const membersToBlame: { readonly [code in Refusal]?: { param: string } } = {
+  card_exists: { param: '/pan' },
+  card_replaced: { param: '/replaces' },
+};
+
 export interface NumberedRequest {
   readonly shard: number;
   /** Index of the account's program. */
@@ -122,7 +127,7 @@ export interface NumberedRequest {
   /** The number that the caller brought; without one it is issued. */
   readonly pan: string | undefined;
   readonly key: ClaimedKey | undefined;
-  /** What is to blame when anything but the number is refused. */
+  /** What is to blame when a refusal is about neither the number nor the replaced card. */
   readonly blame: Parameters<typeof refused>[1];
 }
 
@@ -143,7 +148,7 @@ export async function createNumbered(
       ? await issue(context, shard, program, draft, key?.tag.keyHash ?? randomBytes(32))
       : await register(context, shard, program, draft, pan));
   const { result } = issued;
-  if (!result.ok) throw refused(result.code, result.code === 'card_exists' ? { param: '/pan' } : blame);
+  if (!result.ok) throw refused(result.code, membersToBlame[result.code] ?? blame);
   if (!('card' in result) || result.card === undefined) throw new TypeError('the shard answered no card');
   const number = pan === undefined ? shownOnce(issued) : {};
   return { card: result.card, number, replayed: result.replayed === true };

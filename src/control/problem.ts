@@ -37,6 +37,7 @@ export const problems = {
   rule_retired: { status: 409, title: 'The rule is retired' },
   account_closed: { status: 409, title: 'The account is closed' },
   card_status_final: { status: 409, title: 'The status of the card is final' },
+  card_replaced: { status: 409, title: 'The card has a replacement' },
   not_a_card: { status: 409, title: 'A network token is no card' },
   idempotency_in_progress: { status: 409, title: 'A request with this Idempotency-Key is under way' },
   last_admin_token: { status: 409, title: 'The last admin token cannot be revoked' },

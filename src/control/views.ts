@@ -140,6 +140,7 @@ const refusals: Record<Refusal, { code: ProblemCode; detail: string }> = {
   card_exists: { code: 'card_exists', detail: 'A card with this number exists.' },
   card_not_found: { code: 'card_not_found', detail: 'There is no such card.' },
   card_status_final: { code: 'card_status_final', detail: 'Lost, stolen and closed cards keep their status.' },
+  card_replaced: { code: 'card_replaced', detail: 'The card has a replacement; replace that one.' },
   not_a_card: { code: 'not_a_card', detail: 'A network token stands for a card; ask for this of the card.' },
   currency_mismatch: { code: 'currency_mismatch', detail: 'The currency is not that of the account.' },
   reference_exists: { code: 'reference_exists', detail: 'A payment or an entry of this kind has this reference.' },

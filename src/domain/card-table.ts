@@ -133,7 +133,7 @@ export class CardTable {
     return this.isAlias(slot) ? -1 : this.#data.u32(slot, REPLACES) - 1;
   }
 
-  /** Slots of the cards that replace this one: mostly none, and more than one only where somebody replaced it twice. */
+  /** Slots of the cards that replace this one: none or one; an earlier release let a card be replaced twice. */
   replacedBy(slot: number): readonly number[] {
     return this.#replacedBy.get(slot) ?? NONE;
   }

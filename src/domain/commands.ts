@@ -368,6 +368,7 @@ export type Refusal =
   | 'card_exists'
   | 'card_not_found'
   | 'card_status_final'
+  | 'card_replaced'
   | 'not_a_card'
   | 'currency_mismatch'
   | 'reference_exists'

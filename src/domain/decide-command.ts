@@ -168,6 +168,9 @@ function createCard(state: ShardState, row: Omit<CreateCard, 'op'>, nowMs: numbe
   if (replacesSlot >= 0 && !isCard(replacesSlot)) {
     return refuse('card_not_found', `the replaced card is no card of account ${row.account}`);
   }
+  if (replacesSlot >= 0 && cards.replacedBy(replacesSlot).length > 0) {
+    return refuse('card_replaced', 'the card has a replacement: replace that one');
+  }
   if (areAhead(state, accounts.program(accountSlot), row)) return refuseAhead();
   if (cards.count >= CARDS_PER_SHARD_MAX) return refuse('capacity_exceeded', 'the shard is full of cards');
   const cardSlot = cards.count;

@@ -129,7 +129,9 @@ function read(decoder: Decoder, decoded: boolean, dialect: number, link: number,
     input.replacementAmount = decoder.digitsAt(95, 0, 12);
     if (input.replacementAmount === ABSENT) input.badField = 95;
   }
-  if (input.badField === 0 && isServed(input.mti)) requireFields(decoder, input);
+  // What lies inside the fields of a type that is not served is not for us to say: it is answered 12.
+  if (!isServed(input.mti)) input.badField = 0;
+  else if (input.badField === 0) requireFields(decoder, input);
 }
 
 function copyTexts(decoder: Decoder, input: MessageInput): void {

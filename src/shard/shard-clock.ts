@@ -1,7 +1,7 @@
 /**
  * Shard time: wall-clock milliseconds that never run backwards and never jump ahead faster than the monotonic clock
  * allows: time = max(last, min(wall, last + monotonic elapsed + 2 s)). It starts from the last time in the journal, so it
- * does not run backwards across a restart either.
+ * does not run backwards across a restart either. Only a wall clock that an operator accepts is followed at once.
  *
  * Beside that it watches whether the two clocks agree: since the clock began (or an operator accepted the wall clock) both
  * must have gone on by the same time, within 5 s. A wall clock that was set to another day would otherwise end the holds of
@@ -62,8 +62,12 @@ export class ShardClock {
     return Math.min(this.#last, Math.floor(this.#wallMs));
   }
 
-  /** Takes the wall clock for right as it was at the last `now`: an operator has said so. */
+  /**
+   * Takes the wall clock for right as it was at the last `now`: an operator has said so. Shard time goes there in one step; from
+   * message to message it would need hours for a leap of days in a quiet engine. It stands still where it is ahead.
+   */
   accept(): void {
+    this.#last = Math.max(this.#last, Math.floor(this.#wallMs));
     this.#originMs = this.#wallMs - this.#lastMonotonicUs / 1000;
     this.differenceMs = 0;
   }

@@ -178,6 +178,8 @@ describe('cards', () => {
     const old = (await h.call('POST', '/v1/cards', { account: mine, expiry: '2912' })).body.id;
     const next = await h.call('POST', '/v1/cards', { account: mine, expiry: '3112', replaces: old });
     expect(next.body.replaces).toBe(old);
+    const again = await h.call('POST', '/v1/cards', { account: mine, expiry: '3112', replaces: old });
+    expect([again.status, again.body.code, again.body.param]).toEqual([409, 'card_replaced', '/replaces']);
     const wrong = await h.call('POST', '/v1/cards', { account: other, expiry: '3112', replaces: old });
     expect([wrong.status, wrong.body.param]).toEqual([422, '/replaces']);
   });

@@ -136,6 +136,7 @@ const SUBJECTS: Record<string, Subject> = {
       'repeat by another number',
       'reversal by another number',
       'listing of a token',
+      'a second replacement of one card',
       'a status beside a listing',
       'a limit that a replaced card used up',
     ],

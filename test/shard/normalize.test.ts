@@ -29,6 +29,7 @@ describe('message types that are not served', () => {
       const reply = h.ask(undefined, { 0: mti, 11: '000001', 41: 'TERM0001' });
       expect([reply[0], reply[39], reply[11]]).toEqual([String(Number(mti) + 10).padStart(4, '0'), '12', '000001']);
       expect(h.ask(undefined, { 0: mti, 15: '1231', 66: '1' })[39]).toBe('12');
+      expect(h.ask(undefined, { 0: mti, 35: '9999990000000010=2913201', 48: 'PRIVATE DATA' })[39]).toBe('12');
     },
   );
 });

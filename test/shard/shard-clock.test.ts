@@ -81,6 +81,18 @@ describe('agreement of the clocks', () => {
     expect(clock.dueMs).toBe(START + 10);
   });
 
+  it('an accepted wall clock is shard time at once, forwards only', () => {
+    const { clock, move } = clocks();
+    expect(move(144 * HOUR, 10)).toBe(2010);
+    clock.accept();
+    expect(move(10, 10)).toBe(144 * HOUR + 10);
+    expect([clock.dueMs - START, clock.windowLagMs, clock.paused]).toEqual([144 * HOUR + 10, 0, false]);
+    move(-HOUR, 0);
+    clock.accept();
+    expect(move(10, 10)).toBe(144 * HOUR + 10);
+    expect(clock.dueMs).toBe(START + 143 * HOUR + 20);
+  });
+
   it('is there again once the wall clock was accepted, and lost again by the next jump', () => {
     const { clock, move } = clocks();
     move(2 * HOUR, 0);

@@ -30,6 +30,21 @@ describe('declines', () => {
   );
 
   scenario(
+    'a card is replaced once: the next one replaces its replacement',
+    `
+    account A limit=1000
+    card a
+    status a lost
+    card b of=A replaces=a         | ok
+    card c of=A replaces=a         | card_replaced
+    status b stolen
+    card d of=A replaces=a         | card_replaced
+    card e of=A replaces=b         | ok
+    0100 e purchase 1              | 00 | 0 | 1 | 999
+  `,
+  );
+
+  scenario(
     'the status of the account comes after that of the card',
     `
     account A limit=1000

@@ -32,7 +32,7 @@ export function cardRoutes(context: ControlContext): Route[] {
       access: 'write',
       idempotency: 'shard',
       body: schemas.cardCreate,
-      errors: [...shardWrite, 'account_not_found', 'account_closed', 'card_not_found', 'card_exists'],
+      errors: [...shardWrite, 'account_not_found', 'account_closed', 'card_not_found', 'card_exists', 'card_replaced'],
       answers: { 201: { description: 'The card', schema: schemas.card } },
       async handle({ body, idempotency }) {
         const account = await readAccount(context, body.account);

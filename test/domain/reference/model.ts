@@ -58,6 +58,8 @@ export class ReferenceModel {
   windowLagMs = 0;
   #revision = 0;
   readonly #references = new Set<string>();
+  /** Cards that have a replacement. */
+  readonly #replaced = new Set<string>();
 
   constructor(program: ModelProgram) {
     this.program = program;
@@ -92,6 +94,13 @@ export class ReferenceModel {
   createCard(name: string, account: string, expiry: number, atMs: number, replaces?: string): boolean {
     const owner = this.balances.accounts.get(account)!;
     if (owner.status === 'closed') return false;
+    if (replaces !== undefined) {
+      if (this.#replaced.has(replaces)) {
+        this.reach('a second replacement of one card');
+        return false;
+      }
+      this.#replaced.add(replaces);
+    }
     this.balances.cards.set(name, { account: owner, status: 'active', expiry, createdMs: atMs, failedPins: 0 });
     this.past.add({ atMs });
     if (this.limits.addCard(name, account, replaces)) this.past.add({ atMs });
