@@ -129,7 +129,13 @@ export const cardCreate = z
   .strictObject({
     account: chosenId,
     ...cardFields,
-    replaces: z.string().max(64).optional().describe('Id of the card that this one replaces, of the same account.'),
+    replaces: z
+      .string()
+      .max(64)
+      .optional()
+      .describe(
+        'Id of the card that this one replaces, of the same account. A card is replaced once; then its replacement is.',
+      ),
   })
   .meta({ id: 'CardCreate' });
 

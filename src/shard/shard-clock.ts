@@ -1,12 +1,15 @@
 /**
  * Shard time: wall-clock milliseconds that never run backwards and never jump ahead faster than the monotonic clock
  * allows: time = max(last, min(wall, last + monotonic elapsed + 2 s)). It starts from the last time in the journal, so it
- * does not run backwards across a restart either. Only a wall clock that an operator accepts is followed at once.
+ * does not run backwards across a restart either.
  *
  * Beside that it watches whether the two clocks agree: since the clock began (or an operator accepted the wall clock) both
  * must have gone on by the same time, within 5 s. A wall clock that was set to another day would otherwise end the holds of
  * that day, which cannot be taken back, and begin the limits of that day anew. While they differ `paused` is true, the expiry of
  * holds waits, and the windows of velocity limits stand still where the clocks last agreed.
+ *
+ * The 2 s guard against a clock that nobody vouches for. An operator's word does: shard time is then the accepted wall clock at once,
+ * however far it leapt. An idle engine would take hours to arrive otherwise, and answer for days that are long past.
  */
 import { CLOCK_DIFFERENCE_MS, CLOCK_STEP_MS } from '../limits.js';
 
@@ -41,6 +44,11 @@ export class ShardClock {
     return this.#last;
   }
 
+  /** Shard time as of the last reading or acceptance, whole ms since 1970 UTC. */
+  get timeMs(): number {
+    return this.#last;
+  }
+
   /**
    * How far behind shard time velocity windows count, ms: 0 while the two clocks agree and always did. The time of windows never
    * runs backwards. While the clocks differ it stands still, and like `dueMs` it does not follow shard time ahead of the wall clock.
@@ -63,12 +71,13 @@ export class ShardClock {
   }
 
   /**
-   * Takes the wall clock for right as it was at the last `now`: an operator has said so. Shard time goes there in one step; from
-   * message to message it would need hours for a leap of days in a quiet engine. It stands still where it is ahead.
+   * Takes the wall clock for right as it was at the last `now`: an operator has said so. Shard time and the time of windows go
+   * there in one step; behind a wall clock that was set back they stand still, as nothing runs backwards.
    */
   accept(): void {
-    this.#last = Math.max(this.#last, Math.floor(this.#wallMs));
     this.#originMs = this.#wallMs - this.#lastMonotonicUs / 1000;
     this.differenceMs = 0;
+    this.#last = Math.max(this.#last, Math.floor(this.#wallMs));
+    this.#windowMs = Math.max(this.#windowMs, this.dueMs);
   }
 }

@@ -148,13 +148,15 @@ export class ShardHost {
 
   /** One round; returns how long the thread may sleep when nothing arrives, in ms. */
   turn(): number {
-    const { context, control, lane } = this.#o;
+    const { clock, context, control, lane } = this.#o;
     context.nowUs = context.ports.monotonicUs();
     context.inTurn = 0;
     context.clearingUs = 0;
-    context.nowMs = this.#o.clock.now(this.#o.wallMs(), context.nowUs);
-    context.windowLagMs = this.#o.clock.windowLagMs;
+    clock.now(this.#o.wallMs(), context.nowUs);
+    // It may take an acceptance over, which moves shard time.
     this.#clockWatch.look();
+    context.nowMs = clock.timeMs;
+    context.windowLagMs = clock.windowLagMs;
     lane.poll();
     const handled = this.#drain();
     for (const client of this.#o.clients) client.requests.release();

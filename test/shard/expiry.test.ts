@@ -305,12 +305,20 @@ describe('clocks that differ', () => {
     h.wallMs += 6 * DAY;
     turns(h, 3);
     expect(held()).toBe(700);
-    h.control.acceptClock();
-    // Shard time follows the wall clock at two seconds per turn, and the hold is due when it arrives.
-    h.us += 6 * DAY * 1000;
-    h.wallMs += 6 * DAY;
+  });
+
+  it('are one again in the turn that sees the word of an operator: what ended in the leap is released, and recorded then', () => {
+    const { h, held } = opened();
+    h.wallMs += 8 * DAY;
     turns(h, 3);
+    expect([h.context.nowMs < h.wallMs - 7 * DAY, held()]).toEqual([true, 700]);
+    h.control.acceptClock();
+    h.turn();
+    expect(h.context.nowMs).toBe(h.wallMs);
+    turns(h, 2);
     expect(held()).toBe(0);
+    expect(expiries(h).map(({ timeMs }) => timeMs)).toEqual([h.wallMs]);
+    expect(new Harness({ journal: h.journal, wallMs: h.wallMs }).shard(0).digest).toEqual(h.shard(0).digest);
   });
 
   it('still decide messages, and the journal never goes back in time', () => {

@@ -84,8 +84,9 @@ describe('a daily limit', () => {
     turns(h, 20);
     expect(ask(300)).toBe('61');
     h.control.acceptClock();
-    turns(h, 2);
+    h.turn();
     expect(h.context.clockPaused).toBe(false);
+    expect(h.context.nowMs).toBe(h.wallMs);
     expect(ask(300)).toBe('00');
     expect(lags(h).at(-1)).toBe(0);
     expectReplay(h);
