@@ -184,6 +184,25 @@ describe('cards', () => {
     expect([wrong.status, wrong.body.param]).toEqual([422, '/replaces']);
   });
 
+  it('are replaced once: what replaces a replacement names that one', async () => {
+    const mine = await account({ id: 'mine' });
+    const create = (replaces?: string, key?: string) =>
+      h.call(
+        'POST',
+        '/v1/cards',
+        { account: mine, expiry: '3112', ...(replaces === undefined ? {} : { replaces }) },
+        {
+          ...(key === undefined ? {} : { 'idempotency-key': key }),
+        },
+      );
+    const old = (await create()).body.id;
+    const next = await create(old, 'k-1');
+    const again = await create(old);
+    expect([again.status, again.body.code, again.body.param]).toEqual([409, 'card_replaced', '/replaces']);
+    expect((await create(old, 'k-1')).body.id).toBe(next.body.id);
+    expect((await create(next.body.id)).status).toBe(201);
+  });
+
   it('change status until it is final', async () => {
     const id = await account();
     const card = (await h.call('POST', '/v1/cards', { account: id, expiry: '2912' })).body.id;

@@ -114,6 +114,24 @@ describe('controls of a card and of its account', () => {
   );
 
   scenario(
+    'a card is replaced once; the next one replaces its replacement, and a chain has one end',
+    `
+    account A limit=100000
+    card a
+    controls a {"velocity":[{"window":"lifetime","amount":1000}]}
+    0100 a purchase 400               | 00 | 0 |  400 | 99600
+    status a lost
+    card b of=A replaces=a
+    card c of=A replaces=a            | card_replaced
+    status b lost
+    card c of=A replaces=a            | card_replaced
+    card c of=A replaces=b
+    0100 c purchase 601               | 61 | 0 |  400 | 99600
+    0100 c purchase 600               | 00 | 0 | 1000 | 99000
+  `,
+  );
+
+  scenario(
     'an account counts over its cards; each card has a window of its own',
     `
     account A limit=100000
