@@ -153,10 +153,20 @@ export class ControlPlane {
   async #answer(question: Extract<FromControl, { type: 'ask' }>): Promise<void> {
     const reply = (message: ToControl): void => this.#worker?.postMessage(message);
     try {
-      const value = question.what === 'ingress' ? this.#snapshot() : await this.#profile(question);
-      reply({ type: 'answer', id: question.id, ok: true, value });
+      reply({ type: 'answer', id: question.id, ok: true, value: await this.#valueOf(question) });
     } catch (error) {
       reply({ type: 'answer', id: question.id, ok: false, error: (error as Error).message });
+    }
+  }
+
+  #valueOf(question: Extract<FromControl, { type: 'ask' }>): unknown {
+    switch (question.what) {
+      case 'ingress':
+        return this.#snapshot();
+      case 'exchange':
+        return this.#o.ingress.exchange(question.dialect, question.message);
+      case 'profile':
+        return this.#profile(question);
     }
   }
 

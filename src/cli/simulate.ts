@@ -220,9 +220,10 @@ const kinds: readonly Kind[] = [
   },
   {
     name: 'network-message',
-    text: 'any message, field by field; nothing is added but the number of the card',
+    text: 'any message, field by field; nothing is added but the number of the card, if one is named',
     examples: [
       'simulate network-message --account demo-0001 --field 0=0302 --field 7=1123120000 --field 11=1 --field 91=1',
+      'simulate network-message --field 0=0800 --field 7=1123120000 --field 11=2 --field 70=301',
     ],
     options: [
       ...card,

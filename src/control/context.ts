@@ -12,6 +12,7 @@ import type {
   DirectoryPort,
   HealthPort,
   JournalPort,
+  ListenerPort,
   ProfilePort,
   SearchKeysPort,
   ShardPort,
@@ -33,6 +34,7 @@ export interface LinkInfo {
 
 export interface ControlContext {
   readonly shards: ShardPort;
+  readonly listener: ListenerPort;
   readonly journal: JournalPort;
   readonly parties: Parties;
   readonly vault: VaultPort;

@@ -8,11 +8,13 @@ import type { FileMode } from '../clearing/ipm/rules.js';
 import type { CutoverRequest } from '../cutover-request.js';
 import { IndexKeys } from '../domain/index-keys.js';
 import { ExitStatus, HoldfastError } from '../errors.js';
+import type { DialectName } from '../iso8583/dialects.js';
 import { DurableHeads } from '../journal/durable-heads.js';
 import { shardOfAccount } from '../journal/placement.js';
 import { JournalReader } from '../journal/reader.js';
 import { SegmentBoard } from '../journal/segment-board.js';
 import { SystemJournal } from '../journal/system-journal.js';
+import { DEADLINE_MS } from '../limits.js';
 import { listenError } from '../listen-error.js';
 import { createLog, type LogFormat, type LogLevel } from '../log.js';
 import { type ClientRings, RingClient } from '../ring/client.js';
@@ -95,20 +97,30 @@ export type ToControl =
   | { type: 'answer'; id: number; ok: true; value: unknown }
   | { type: 'answer'; id: number; ok: false; error: string };
 
+/** A message of the simulator that the listener answers. */
+export interface Exchange {
+  readonly what: 'exchange';
+  readonly dialect: DialectName;
+  readonly message: Uint8Array;
+}
+
 /** Messages from the control thread. Main answers `ask` with an `answer` of the same id. */
 export type FromControl =
   | { type: 'ready'; address: string; linkDays: LinkDay[] }
   /** Answer to `cutover`: the day, -1 when it was refused; undefined when it failed. */
   | { type: 'cutover'; id: number; day: number | undefined }
   | { type: 'failed'; code: string; message: string; next: string; exitStatus: number }
-  /** `what` profile: CPU profile of the main thread (JSON text); ingress: an IngressSnapshot. */
+  /** `what` profile: CPU profile of the main thread (JSON text); ingress: an IngressSnapshot; exchange: the reply. */
   | { type: 'ask'; id: number; what: 'profile'; thread: string; seconds: number }
   | { type: 'ask'; id: number; what: 'ingress' }
+  | ({ type: 'ask'; id: number } & Exchange)
   /** A finished line for the log of the process, with its end. */
   | { type: 'log'; line: string; fatal: boolean }
   | { type: 'stopped' };
 
 const ASK_TIMEOUT_MS = 1000;
+/** Beyond the deadline of a request, after which it is answered in any case. */
+const EXCHANGE_TIMEOUT_MS = DEADLINE_MS + ASK_TIMEOUT_MS;
 const STOP_WAIT_MS = 5000;
 const STOP_POLL_MS = 100;
 
@@ -124,7 +136,7 @@ class Main {
   }
 
   async ask<T>(
-    question: { what: 'ingress' } | { what: 'profile'; thread: string; seconds: number },
+    question: { what: 'ingress' } | { what: 'profile'; thread: string; seconds: number } | Exchange,
     timeoutMs: number,
   ): Promise<T> {
     const id = ++this.#id;
@@ -227,6 +239,9 @@ async function start(data: ControlThreadData, main: Main): Promise<() => Promise
   );
   const context: ControlContext = {
     shards,
+    listener: {
+      exchange: (dialect, message) => main.ask<Uint8Array>({ what: 'exchange', dialect, message }, EXCHANGE_TIMEOUT_MS),
+    },
     journal: journalPort(reader, new DurableHeads(board, reader)),
     parties: new Parties(shards),
     vault: new PanVault(vaultStore, keys),

@@ -5,6 +5,7 @@
 import type { Command, CommandResult, Read, ReadResult } from '../domain/commands.js';
 import type { MessageEvent, PlainEvent } from '../domain/events.js';
 import type { DayList } from '../domain/index-keys.js';
+import type { DialectName } from '../iso8583/dialects.js';
 import type { RecordVisitor } from '../journal/reader.js';
 import type { Fingerprint } from '../vault/fingerprint.js';
 import type { PanRow } from '../vault/pan-vault.js';
@@ -25,6 +26,15 @@ export interface ShardPort {
   read(shard: number, read: Read): Promise<ReadResult>;
   /** Sends an ISO 8583 message along the path of the ingress. `header` is the wire header of ring/wire-entry.ts. */
   wire(shard: number, header: Uint8Array, message: Uint8Array): Promise<WireReply>;
+}
+
+/** The listeners, reached through the main thread in production. */
+export interface ListenerPort {
+  /**
+   * Sends a message that a listener answers itself (`isForListener` of iso8583/mti.ts) the way of its peers, and gives the reply.
+   * @throws Error when there is none in time
+   */
+  exchange(dialect: DialectName, message: Uint8Array): Promise<Uint8Array>;
 }
 
 export type ShardErrorKind =

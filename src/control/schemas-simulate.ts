@@ -200,7 +200,11 @@ export const simulateReversal = z
 
 export const simulateNetworkMessage = z
   .strictObject({
-    card: card.optional().describe('Its number becomes DE2, which `fields` then leave out.'),
+    card: card
+      .optional()
+      .describe(
+        'Its number becomes DE2, which `fields` then leave out. Not of 0800, 0500 and 0520, which the listener answers.',
+      ),
     dialect: z.enum(dialectNames).default('iso87-bcd'),
     fields: z
       .record(z.string().regex(/^(0|[1-9]\d{0,2})$/, 'a field number'), z.string().max(999))
@@ -223,7 +227,9 @@ export const simulation = z
     object: z.literal('simulation'),
     authorization: authorization
       .nullable()
-      .describe('As it is after the message. Null when nothing was recorded (an answer 91 or 96).'),
+      .describe(
+        'As it is after the message. Null when nothing was recorded (an answer 91 or 96), and of a message that the listener answers (0800, 0500, 0520).',
+      ),
     element: z.string().nullable().describe('Id of the element that the message or record became.'),
     outcome: z
       .enum(['posted', 'duplicate'])

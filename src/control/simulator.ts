@@ -21,6 +21,9 @@ import { ApiError } from './problem.js';
 import type { Answer } from './route.js';
 import type { References, Tags } from './simulated-messages.js';
 
+/** Number of the link that simulated messages have. */
+const SIMULATOR_LINK = 0;
+
 /** Dialect of the messages that are built here. */
 export const SIMULATOR_DIALECT: DialectName = 'iso87-bcd';
 
@@ -91,7 +94,8 @@ export async function simulate(
   const request = isoView(dialect, message, to.pan);
   let reply: { message: Uint8Array; sequence: number };
   try {
-    reply = await context.shards.wire(to.shard, headerOf(to, dialect), message);
+    const businessDay = context.system.cutover(SIMULATOR_LINK)?.day ?? 0;
+    reply = await context.shards.wire(to.shard, headerOf(to, dialect, businessDay), message);
   } finally {
     message.fill(0);
   }
@@ -105,14 +109,36 @@ export async function simulate(
   return { status: 201, body };
 }
 
-/** Header of the wire entry (ring/wire-entry.ts); link 0 is the simulator. */
-function headerOf({ shard, slot, fingerprint }: Addressee, dialect: DialectName): Uint8Array {
+/**
+ * Sends a message that is about no card: the listener answers it, as one of its link 0 (ingress/loopback.ts).
+ * @throws ApiError `not_simulatable`, `outcome_unknown` when the listener did not answer in time
+ */
+export async function simulateForListener(
+  context: ControlContext,
+  fields: Fields,
+  dialect: DialectName,
+): Promise<Answer> {
+  const message = packed(dialect, fields);
+  const request = isoView(dialect, message, '');
+  let reply: Uint8Array;
+  try {
+    reply = await context.listener.exchange(dialect, message);
+  } catch {
+    throw new ApiError('outcome_unknown', 'The listener did not answer in time.', { retryAfterSeconds: 1 });
+  }
+  const iso = { request, reply: isoView(dialect, reply, '') };
+  return { status: 201, body: { object: 'simulation', authorization: null, element: null, iso } };
+}
+
+/** Header of the wire entry (ring/wire-entry.ts); link 0 is the simulator, with the business date that its cutovers gave it. */
+function headerOf({ shard, slot, fingerprint }: Addressee, dialect: DialectName, businessDay: number): Uint8Array {
   const header = new Uint8Array(WIRE_HEADER_BYTES);
   const view = new DataView(header.buffer);
   view.setUint32(0, slot === undefined ? WIRE_NO_CARD : ((shard << 24) | slot) >>> 0, true);
   for (const [index, word] of fingerprint.entries()) view.setUint32(4 + index * 4, word, true);
   header[16] = dialectNames.indexOf(dialect);
   header[17] = 1;
+  view.setUint32(20, businessDay, true);
   return header;
 }
 

@@ -21,7 +21,8 @@
  * next turns of the loop (setImmediate) before it arms the wake-up, and every read from a socket looks too.
  */
 import { monotonicUs, wallMs } from '../clock.js';
-import { classOf, isUnanswered, MessageClass, replyMti } from '../iso8583/mti.js';
+import { type DialectName, dialect as dialectOf } from '../iso8583/dialects.js';
+import { asksForTotals, classOf, isUnanswered, MessageClass, replyMti } from '../iso8583/mti.js';
 import { IN_FLIGHT_MAX, IN_FLIGHT_RECLAIM_MS, SIGN_OFF_WAIT_MS, WRITE_STALL_MS } from '../limits.js';
 import { type ClientRings, RingClient } from '../ring/client.js';
 import { ControlBlock, ShardState } from '../ring/control-block.js';
@@ -33,7 +34,8 @@ import { InFlightTable } from './in-flight.js';
 import { type IngressLog, Link, type Listener, type MessageSink, SocketBudget } from './link.js';
 import { checkLinks, type LinkProfile } from './links.js';
 import { Answer, Codecs, type DialectCodec, SIGN_OFF } from './local-reply.js';
-import { asksForTotals, Reconciliations } from './reconciliations.js';
+import { Loopback, simulatorLink } from './loopback.js';
+import { Reconciliations } from './reconciliations.js';
 import { Replies } from './replies.js';
 import { RollBacks } from './roll-backs.js';
 import { Router, type ShardOfFingerprint } from './router.js';
@@ -103,6 +105,8 @@ export class Ingress implements MessageSink {
   readonly #table: InFlightTable;
   readonly #counters = new Counters();
   readonly #links: Link[];
+  /** Of messages that come by no socket: `exchange`. */
+  readonly #simulator: Link;
   readonly #listeners: Listener[] = [];
   readonly #codecs = new Codecs();
   readonly #writes = new Writes(this.instruments);
@@ -148,7 +152,9 @@ export class Ingress implements MessageSink {
     );
     this.#cutovers = new Cutovers(this.#codecs, this.#writes, this.#counters, options.log, options.keepCutover);
     const sockets = new SocketBudget(options.socketsMax ?? Number.POSITIVE_INFINITY);
-    this.#links = options.links.map((profile) => new Link(profile, this, this.#counters, sockets, options.log));
+    const linkOf = (profile: LinkProfile): Link => new Link(profile, this, this.#counters, sockets, options.log);
+    this.#links = options.links.map(linkOf);
+    this.#simulator = linkOf(simulatorLink);
   }
 
   /**
@@ -158,7 +164,7 @@ export class Ingress implements MessageSink {
    */
   async start(days: readonly { link: number; day: number }[] = []): Promise<IngressAddresses> {
     for (const { link, day } of days) {
-      const known = this.#links.find(({ profile }) => profile.number === link);
+      const known = [...this.#links, this.#simulator].find(({ profile }) => profile.number === link);
       if (known !== undefined) known.businessDay = day;
     }
     const addresses: { tcp?: string; ws?: string; links: Record<string, string>; wsAdapter?: WsAdapterName } = {
@@ -297,6 +303,19 @@ export class Ingress implements MessageSink {
     if (cause === undefined) return;
     counters.shed[cause]++;
     this.#refuse(connection, header, codec, Answer.unavailable);
+  }
+
+  /**
+   * Takes a message that comes by no socket, as the one message of a connection (loopback.ts), and gives its reply.
+   * @throws Error when the connection would have been closed: the bytes are no message
+   */
+  async exchange(dialect: DialectName, message: Uint8Array): Promise<Uint8Array> {
+    const nowUs = monotonicUs();
+    return await new Promise((resolve, reject) => {
+      const connection = new Loopback(this.#simulator, dialectOf(dialect), nowUs, resolve, reject);
+      this.message(connection, message, 0, message.length, undefined, nowUs);
+      this.endOfRead();
+    });
   }
 
   endOfRead(): void {

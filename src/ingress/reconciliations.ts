@@ -64,11 +64,6 @@ type Result =
   | { ok: true; values?: number[]; compared?: { equal: boolean; day: number; ours: TotalsField[] } }
   | { ok: false; code: string };
 
-/** True for the messages that are answered here. */
-export function asksForTotals(mti: number): boolean {
-  return mti === 500 || mti === 501 || mti === 520 || mti === 521;
-}
-
 export class Reconciliations {
   readonly #table: InFlightTable;
   readonly #rings: RingClient;

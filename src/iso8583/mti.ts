@@ -59,6 +59,16 @@ export function isAdvice(mti: number): boolean {
   return classOf(mti) > 0 && Math.floor(mti / 10) % 10 === 2;
 }
 
+/** True for 0500, 0520 and their repeats: an acquirer asks for its totals. */
+export function asksForTotals(mti: number): boolean {
+  return mti === 500 || mti === 501 || mti === 520 || mti === 521;
+}
+
+/** True for what a listener answers itself, or with all shards: no such message is about one card. */
+export function isForListener(mti: number): boolean {
+  return classOf(mti) === MessageClass.networkManagement || asksForTotals(mti);
+}
+
 /** Four digits: 100 is "0100". */
 export function mtiText(mti: number): string {
   return String(mti).padStart(4, '0');

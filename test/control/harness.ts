@@ -32,6 +32,8 @@ import { AddressRule } from '../../src/control/webhooks/address.js';
 import { DeliveryStore } from '../../src/control/webhooks/delivery-store.js';
 import { type WebhookOptions, Webhooks } from '../../src/control/webhooks/webhooks.js';
 import { WrongTokens } from '../../src/control/wrong-tokens.js';
+import { DialectCodec } from '../../src/ingress/local-reply.js';
+import { type DialectName, dialect } from '../../src/iso8583/dialects.js';
 import { MemoryStore } from '../../src/store/memory-store.js';
 import { type Fingerprint, PanFingerprinter } from '../../src/vault/fingerprint.js';
 import { PublicIds } from '../../src/vault/public-ids.js';
@@ -126,6 +128,16 @@ export interface HarnessOptions {
   /** With what an earlier process left in it. */
   spoolFolder?: string;
   outgoingFolder?: string;
+  /** False: the listener does not answer. */
+  listens?: boolean;
+}
+
+/** A listener that approves every network management message. */
+function listen(name: DialectName, message: Uint8Array, answers: boolean): Uint8Array {
+  if (!answers) throw new Error('no answer');
+  const codec = new DialectCodec(dialect(name));
+  assert(codec.request.decode(message, 0, message.length));
+  return codec.bytes.slice(0, codec.network(0));
 }
 
 /** The next process: control plane and shards anew, over what is durable. */
@@ -218,6 +230,7 @@ export function makeHarness(options: HarnessOptions = {}): Harness {
   });
   const context: ControlContext = {
     shards: engine,
+    listener: { exchange: async (name, message) => listen(name, message, options.listens ?? true) },
     journal: engine,
     parties: new Parties(engine),
     vault,

@@ -1,10 +1,12 @@
 /** The simulator beyond authorizations and reversals: what each call sends, and what it refuses. */
 
 import { beforeEach, describe, expect, it } from 'vitest';
+import { findRecord } from '../../src/control/authorizations.js';
+import { cutOver } from '../../src/control/cutover.js';
 import type { DescribedMessage } from '../../src/iso8583/describe.js';
 import { pack } from '../../src/iso8583/message.js';
 import { WIRE_HEADER_BYTES } from '../../src/ring/wire-entry.js';
-import { type AnswerBody, type Harness, makeHarness } from './harness.js';
+import { type AnswerBody, type Harness, makeHarness, START_MS } from './harness.js';
 
 let h: Harness;
 let card: string;
@@ -107,6 +109,33 @@ describe('what is sent', () => {
     expect(refused.authorization).toMatchObject({ type: 'refused', status: 'declined' });
   });
 
+  it('network management goes to the listener, and is about no card', async () => {
+    for (const dialect of ['iso87-bcd', 'iso87-ascii', 'iso87-ascii-bin']) {
+      const fields = { 0: '0800', 7: '1126120000', 11: '000007', 70: '301' };
+      const { authorization, element, iso } = await simulate('network_message', { dialect, fields });
+      expect([authorization, element]).toEqual([null, null]);
+      expect([iso.request.decoded.mti, iso.request.dialect]).toEqual(['0800', dialect]);
+      expect(iso.reply.decoded.mti).toBe('0810');
+      expect([7, 11, 39, 70].map((field) => fieldOf(iso.reply.decoded, field))).toEqual([
+        ...['1126120000', '000007', '00', '301'],
+      ]);
+    }
+  });
+
+  it('after a cutover of the simulator its messages belong to the new date', async () => {
+    cutOver(h.context.system, { link: 0, name: 'simulator', settlementDate: -1, transmission: 1, stan: 1 }, START_MS);
+    const { authorization } = await simulate('network_message', { card, fields: message });
+    const { record } = (await findRecord(h.context, authorization.id))!;
+    expect(record.message!.input.businessDay).toBe(Math.floor(START_MS / 86_400_000) + 1);
+  });
+
+  it('a listener that does not answer leaves the outcome open', async () => {
+    const deaf = makeHarness({ listens: false });
+    const body = { fields: { 0: '0800', 7: '1126120000', 11: '000007', 70: '201' } };
+    const answer = await deaf.call('POST', '/v1/simulate/network_message', body);
+    expect([answer.status, answer.body.code]).toEqual([504, 'outcome_unknown']);
+  });
+
   it('a retry with the same key is the same message', async () => {
     const { id } = (await simulate('authorization', { card, amount: 1000 })).authorization;
     const calls: [string, object][] = [
@@ -175,7 +204,8 @@ describe('what is refused', () => {
     ['no such card', () => ['force_post', { card: 'card_x', amount: 1 }], '/card'],
     ['a refund of a purchase', (id) => ['refund', { authorization: id, amount: 1 }], '/authorization'],
     ['cash back of cash', () => ['authorization', { card, amount: 2, kind: 'cash', cash_back: 1 }], '/cash_back'],
-    ['network management', () => ['network_message', { card, fields: { 0: '0800', 70: '301' } }], '/fields'],
+    ['an echo test of a card', () => ['network_message', { card, fields: { 0: '0800', 70: '301' } }], '/card'],
+    ['totals of a card', () => ['network_message', { fields: { ...message, 0: '0500', 2: pan } }], '/fields'],
     ['a number twice', () => ['network_message', { card, fields: { ...message, 2: '9999990000000014' } }], '/fields'],
     ['no number', () => ['network_message', { fields: message }], '/fields'],
   ];

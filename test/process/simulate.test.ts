@@ -37,6 +37,16 @@ test('simulate, explain, inspect and verify speak of the same payments', { timeo
   );
   expect(told0312).toMatch(/^0312 accepted 00\nauthorization auth_\w+ status=completed /);
 
+  // The listener answers these, on a link of the simulator's own.
+  const network = async (...fields: string[]): Promise<string> =>
+    await holdfast('simulate', 'network-message', ...fields.flatMap((field) => ['--field', field]));
+  expect(await network('0=0800', '7=1123120000', '11=2', '70=301')).toMatch(/^0810 accepted 00\n/);
+  expect(await network('0=0800', '7=1123120000', '11=3', '70=201')).toMatch(/^0810 accepted 00\n/);
+  expect(await network('0=0800', '7=1123120000', '11=4', '70=161')).toMatch(/^0810 refused 40 /);
+  expect(await network('0=0500', '7=1123120000', '11=5', '32=999901', '49=986', `76=${'0'.repeat(10)}`)).toMatch(
+    /^0510 .* 00\n/,
+  );
+
   const told = await holdfast('explain', 'HOTEL0000001');
   expect(told).toMatch(/^id=auth_\w+ status=pending /);
   expect(told).toMatch(/type=increment mti=0100 amount=2500 hold_change=2500 /);

@@ -2,7 +2,7 @@
 import type { z } from 'zod';
 import { ElementKind } from '../../domain/codes.js';
 import type { Fields } from '../../iso8583/message.js';
-import { classOf, MessageClass, replyMti } from '../../iso8583/mti.js';
+import { classOf, isForListener, MessageClass, replyMti } from '../../iso8583/mti.js';
 import { PrivateTag } from '../../iso8583/private-data.js';
 import { findRecord, type MessageRecord } from '../authorizations.js';
 import type { ControlContext } from '../context.js';
@@ -22,7 +22,15 @@ import {
   type Tags,
   transactionFields,
 } from '../simulated-messages.js';
-import { type Addressee, addresseeOf, addresseeOfNumber, assertSandbox, referencesOf, simulate } from '../simulator.js';
+import {
+  type Addressee,
+  addresseeOf,
+  addresseeOfNumber,
+  assertSandbox,
+  referencesOf,
+  simulate,
+  simulateForListener,
+} from '../simulator.js';
 import { readAlias } from './aliases.js';
 import { type FoundCard, readCard, readCardAt } from './cards.js';
 import { newRecord, recordOf, requireDetails, reversalOf, simulateClearing } from './simulate-clearing.js';
@@ -153,8 +161,14 @@ export function simulateRoutes(context: ControlContext): Route[] {
       'Send any message, field by field',
       bodies.simulateNetworkMessage,
       ['card_not_found'],
-      async ({ card, dialect, fields }) =>
-        simulate(context, await addressee(context, card, fields), fields, [], dialect),
+      async ({ card, dialect, fields }) => {
+        const mti = Number(fields[0] ?? 0);
+        if (replyMti(mti) < 0) throw notSimulatable('The engine does not answer such a message.', '/fields');
+        if (!isForListener(mti)) return simulate(context, await addressee(context, card, fields), fields, [], dialect);
+        if (card !== undefined || fields[2] !== undefined || fields[35] !== undefined)
+          throw notSimulatable('The listener answers this message: it is about no card.', card ? '/card' : '/fields');
+        return simulateForListener(context, fields, dialect);
+      },
     ),
   ];
 }
@@ -264,16 +278,8 @@ async function assertAnnounced(context: ControlContext, id: string): Promise<voi
   throw notSimulatable('This is no announced refund. A refund of a purchase is a payment of its own: name the card.');
 }
 
-/** What a listener answers itself or drops never comes to a shard. */
-function assertForShard(mti: number): void {
-  if (classOf(mti) === MessageClass.networkManagement)
-    throw notSimulatable('Network management is between a connection and its listener.', '/fields');
-  if (replyMti(mti) < 0) throw notSimulatable('The engine does not answer such a message.', '/fields');
-}
-
 /** The card that the fields of a network message name. A number that nobody has must be of a sandbox program's BIN. */
 async function addressee(context: ControlContext, card: string | undefined, fields: Fields): Promise<Addressee> {
-  assertForShard(Number(fields[0] ?? 0));
   if (card !== undefined) {
     if (fields[2] !== undefined || fields[35] !== undefined)
       throw notSimulatable('Leave DE2 and DE35 out: the number of the card becomes DE2.', '/fields');
