@@ -198,7 +198,8 @@ describe('exactly once', () => {
     clear b purchase 600 arn=B file=F2 rec=2     | posted none                      |   1100 |     0 |   8900
     status b lost
     card c of=A replaces=b
-    card d of=A replaces=b
+    card d of=A replaces=b                       | card_replaced
+    card d of=A replaces=c
     token t for=c
     clear t purchase 500 arn=A file=F3 rec=1     | duplicate none                   |   1100 |     0 |   8900
     clear d purchase 600 arn=B file=F3 rec=2     | duplicate none                   |   1100 |     0 |   8900
