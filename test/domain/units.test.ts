@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { ApprovalCodes } from '#src/domain/approval-code.js';
@@ -108,6 +109,7 @@ describe('currencies', () => {
     [414, 'KWD', 3],
     [788, 'TND', 3],
     [990, 'CLF', 4],
+    [927, 'UYW', 4],
     [8, 'ALL', 2],
     [352, 'ISK', 0],
     [348, 'HUF', 2],
@@ -122,6 +124,23 @@ describe('currencies', () => {
   test('nothing else is a currency', () => {
     expect([0, -1, 999, 1000, 963, 1.5, Number.NaN].map(currencyExponent)).toEqual([-1, -1, -1, -1, -1, -1, -1]);
     expect(['XXX', 'XAU', 'brl', '', 'constructor'].map(currencyNumber)).toEqual([-1, -1, -1, -1, -1]);
+  });
+
+  test('what is historical is none either: each of these was replaced', () => {
+    const historical = 'HRK BGN ANG CUC DEM ZWL SLL VEF BYR MRO STD LTL EEK'.split(' ');
+    expect(historical.filter((letters) => currencyNumber(letters) >= 0)).toEqual([]);
+    expect(
+      ['EUR', 'XCG', 'CUP', 'ZWG', 'SLE', 'VES', 'BYN', 'MRU', 'STN'].filter((one) => currencyNumber(one) < 0),
+    ).toEqual([]);
+    expect([currencyExponent(975), currencyExponent(191), currencyLetters(532)]).toEqual([-1, -1, 'XCG']);
+  });
+
+  test('the table is what scripts/currencies.mjs makes of the list of ISO', () => {
+    const { status, stderr } = spawnSync(process.execPath, ['scripts/currencies.mjs', '--check'], {
+      cwd: new URL('../../', import.meta.url),
+      encoding: 'utf8',
+    });
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
   });
 
   test('the table agrees with the letters and decimals that the platform knows', () => {
