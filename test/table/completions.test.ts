@@ -36,20 +36,6 @@ describe('hotel', () => {
   );
 });
 
-describe('restaurant', () => {
-  scenario(
-    'the tip: a completion above what is available is held all the same',
-    `
-    account A limit=10000
-    card a
-    0100 a purchase 10000 stan=1 mcc=5812           | 00 |     0 | 10000 |     0
-    0120 a purchase 12000 stan=2 rrn=1 mcc=5812 why=C | 00 |   0 | 12000 | -2000
-    hold 3                                          | 12000 of 12000
-    0220 a purchase 12000 stan=3 rrn=1 mcc=5812     | 00 | 12000 |     0 | -2000
-  `,
-  );
-});
-
 describe('several postings of one authorization', () => {
   scenario(
     'each names the whole: a later one corrects the earlier',
@@ -178,21 +164,6 @@ describe('partial reversals and what comes after', () => {
 });
 
 describe('automated fuel: the status check of one major unit', () => {
-  scenario(
-    'holds the amount of the program, and the completion names the real one, once',
-    `
-    account A limit=50000
-    card a
-    0100 a purchase 100 stan=1 mcc=5542             | 00 | 0 | 17500 | 32500
-    ends 3                                          | 2d
-    0120 a purchase 6340 stan=2 rrn=1 mcc=5542 why=C | 00 | 0 | 6340 | 43660
-    0120 a purchase 9900 stan=3 rrn=1 mcc=5542 why=C | 00 | 0 | 6340 | 43660   # the second: recorded
-    kind 6                                          | advice
-    0220 a purchase 6340 stan=4 rrn=1 mcc=5542      | 00 | 6340 | 0 | 43660
-    0120 a purchase 9900 stan=5 rrn=1 mcc=5542 why=C | 00 | 6340 | 0 | 43660
-  `,
-  );
-
   scenario(
     'nothing was pumped: completed with zero, and a second completion holds nothing',
     `

@@ -2,38 +2,6 @@ import { describe, expect, scenario } from './runner.js';
 
 describe('repeats', () => {
   scenario(
-    'an identical resend and an xxx1 get the stored answer, with one effect',
-    `
-    account A limit=1000
-    card a
-    0100 a purchase 600 stan=1     | 00  | 0 | 600 | 400
-    0100 a purchase 600 stan=1     | 00= | 0 | 600 | 400
-    0101 a purchase 600 stan=1     | 00= | 0 | 600 | 400
-    wait 23h
-    0101 a purchase 600 stan=1 de7=520120000   | 00= | 0 | 600 | 400
-  `,
-    (run) => {
-      const codes = [3, 4, 5, 7].map((line) => run.outcomes.get(line)!.approvalCode);
-      expect(new Set(codes).size).toBe(1);
-      expect(codes[0]).toMatch(/^\d{6}$/);
-      expect(run.book.history.events).toHaveLength(3);
-    },
-  );
-
-  scenario(
-    'a decline stays a decline, even when money has come since',
-    `
-    account A limit=0
-    card a
-    0100 a purchase 600 stan=1     | 51  | 0 | 0 | 0
-    limit A 1000                   | ok  | 0 | 0 | 1000
-    0100 a purchase 600 stan=1     | 51= | 0 | 0 | 1000
-    0101 a purchase 600 stan=1     | 51= | 0 | 0 | 1000
-    0100 a purchase 600 stan=2     | 00  | 0 | 600 | 400
-  `,
-  );
-
-  scenario(
     'the same key with another amount is answered 94 and has no effect',
     `
     account A limit=1000
