@@ -69,6 +69,22 @@ export async function listRows<R extends Row>(
   return page.addAll(rows.flat().sort(newestFirst));
 }
 
+/**
+ * The rows of a page as single views have them. Rows come without controls, because a page of them might not fit the ring: those that
+ * ever had some of their own are read one by one.
+ */
+export async function withControls<R extends Row & { readonly controlsSequence: number }>(
+  items: readonly Placed<R>[],
+  readOne: (item: Placed<R>) => Promise<R>,
+): Promise<Placed<R & { controls?: string }>[]> {
+  return Promise.all(
+    items.map(async (item) => ({
+      shard: item.shard,
+      row: item.row.controlsSequence === 0 ? { ...item.row, controls: '' } : await readOne(item),
+    })),
+  );
+}
+
 async function tagged<R extends Row>(shard: number, rows: Promise<R[]>): Promise<Placed<R>[]> {
   return (await rows).map((row) => ({ shard, row }));
 }

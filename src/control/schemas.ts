@@ -78,7 +78,7 @@ export const accountUpdate = z
   .refine((body) => Object.keys(body).length > 0, 'nothing to change')
   .meta({ id: 'AccountUpdate' });
 
-const ownControls = controls.nullable().optional().describe('As they were set, null without. Not in lists.');
+const ownControls = controls.nullable().describe('As they were set, null without.');
 
 export const account = z
   .object({

@@ -102,7 +102,7 @@ export function aliasObject(context: ControlContext, shard: number, view: CardVi
   };
 }
 
-/** Controls as they were set; lists do not have them. */
+/** Controls as they were set; what events are made of has none. */
 function shownControls(text: string | undefined): { controls?: unknown } {
   if (text === undefined) return {};
   return { controls: text === '' ? null : JSON.parse(text) };

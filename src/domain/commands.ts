@@ -398,7 +398,7 @@ export interface AccountView {
   status: AccountStatus;
   posted: number;
   held: number;
-  /** Its own controls as JSON, '' without. Not in lists: a page of them might not fit the ring. */
+  /** Its own controls as JSON, '' without. Not in the rows of a list: a page of them might not fit the ring. */
   controls?: string;
   /** Sequence of the record that set them; 0 when there never were any. */
   controlsSequence: number;
@@ -429,7 +429,7 @@ export interface CardView {
   aliasOfSlot: number;
   /** Failed PINs, 0-255. */
   pinTries: number;
-  /** Its own controls as JSON, '' without. Not in lists. */
+  /** Its own controls as JSON, '' without. Not in the rows of a list. */
   controls?: string;
   /** Sequence of the record that set them; 0 when there never were any. */
   controlsSequence: number;

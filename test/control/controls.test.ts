@@ -72,13 +72,22 @@ describe('controls of cards and accounts', () => {
     expect(await controlsOf(`/v1/cards/${await card()}`)).toBeNull();
   });
 
-  it('are not in lists, whose pages might not fit the ring', async () => {
+  it('are in lists as in the single object, also when they were taken away', async () => {
     await account({ controls: { velocity: [DAY] } });
-    await card({ controls: { velocity: [DAY] } });
-    for (const path of ['/v1/accounts', '/v1/cards', '/v1/cards?account=acc']) {
+    const ids = [
+      await card(),
+      await card({ controls: { per_transaction: 5 } }),
+      await card({ controls: { velocity: [DAY] } }),
+    ];
+    await h.call('PATCH', `/v1/cards/${ids[1]}`, { controls: null });
+    const cards = await Promise.all(ids.map((id) => h.call('GET', `/v1/cards/${id}`)));
+    const { body: accounts } = await h.call('GET', '/v1/accounts');
+    expect(accounts.data).toEqual([(await h.call('GET', '/v1/accounts/acc')).body]);
+    expect(accounts.data[0].controls).toEqual({ velocity: [DAY] });
+    for (const path of ['/v1/cards', '/v1/cards?account=acc']) {
       const { body } = await h.call('GET', path);
-      expect(body.data.length).toBe(1);
-      expect(body.data[0]).not.toHaveProperty('controls');
+      expect(body.data).toEqual(cards.map((one) => one.body).reverse());
+      expect([0, 1, 2].map((i) => body.data[i].controls)).toEqual([{ velocity: [DAY] }, null, null]);
     }
   });
 

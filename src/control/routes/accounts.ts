@@ -9,7 +9,7 @@ import { currencyOfCode } from '../currencies.js';
 import { base32of, derive, type Idempotency } from '../idempotency.js';
 import { effectiveControls, type Limits, readLimits, velocityObject } from '../limits-object.js';
 import { listAnswer, listQuery } from '../list.js';
-import { listRows, wholeTable } from '../list-rows.js';
+import { listRows, wholeTable, withControls } from '../list-rows.js';
 import { ApiError } from '../problem.js';
 import { type Answer, type Route, route } from '../route.js';
 import { shardRead, shardWrite } from '../route-errors.js';
@@ -69,8 +69,9 @@ export function accountRoutes(context: ControlContext): Route[] {
             return view === undefined ? undefined : { shard: context.placement(id), row: view };
           },
         });
+        const items = await withControls(page.items, ({ row }) => requireAccount(context, row.id));
         return listAnswer(
-          page.items.map(({ row }) => accountObject(context, row)),
+          items.map(({ row }) => accountObject(context, row)),
           page.hasMore,
         );
       },

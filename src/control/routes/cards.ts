@@ -8,7 +8,7 @@ import { checkControls, patchControls } from '../controls.js';
 import type { ClaimedKey } from '../idempotency.js';
 import { effectiveControls, type Limits, readLimits, velocityObject } from '../limits-object.js';
 import { listAnswer, listQuery } from '../list.js';
-import { listRows, type RowSource, wholeTable } from '../list-rows.js';
+import { listRows, type RowSource, wholeTable, withControls } from '../list-rows.js';
 import { ApiError } from '../problem.js';
 import { type Route, route } from '../route.js';
 import { shardRead, shardWrite } from '../route-errors.js';
@@ -82,8 +82,12 @@ export function cardRoutes(context: ControlContext): Route[] {
             return { shard: found.shard, row: found.card };
           },
         });
+        const items = await withControls(page.items, async ({ shard, row }) => {
+          const found = await requireCardAt(context, { shard, number: row.slot });
+          return found.card;
+        });
         return listAnswer(
-          page.items.map(({ shard, row }) => cardObject(context, shard, row)),
+          items.map(({ shard, row }) => cardObject(context, shard, row)),
           page.hasMore,
         );
       },
@@ -251,8 +255,12 @@ function requirePlace(context: ControlContext, id: string): { shard: number; num
 }
 
 /** @throws ApiError `not_found` */
-export async function requireCard(context: ControlContext, id: string): Promise<FoundCard> {
-  const found = await readCard(context, id);
+export function requireCard(context: ControlContext, id: string): Promise<FoundCard> {
+  return requireCardAt(context, context.ids.decode('card', id));
+}
+
+async function requireCardAt(context: ControlContext, place: Parameters<typeof readCardAt>[1]): Promise<FoundCard> {
+  const found = await readCardAt(context, place);
   if (found === undefined) throw new ApiError('not_found', 'There is no such card.');
   return found;
 }
