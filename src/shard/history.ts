@@ -15,8 +15,6 @@ export class ShardHistory implements History {
   readonly #journal: ShardJournal;
   readonly #reader: JournalReader;
   readonly #event = new MessageEvent();
-  /** Sequence of the message in `#event`, 0 for none: what is asked about a record and then read is decoded once. */
-  #loaded = 0;
 
   constructor(shard: number, index: ShardIndex, journal: ShardJournal, reader: JournalReader) {
     this.#shard = shard;
@@ -43,16 +41,8 @@ export class ShardHistory implements History {
     return this.#load(sequence);
   }
 
-  /** A message event is in `#event` then, anything else is returned. */
+  /** A message event goes into `#event`, anything else is returned. Its texts stay where they are, in a frame that may be gone later. */
   #load(sequence: number): PlainEvent | undefined {
-    if (sequence === this.#loaded) return undefined;
-    this.#loaded = 0;
-    const plain = this.#take(sequence);
-    if (plain === undefined) this.#loaded = sequence;
-    return plain;
-  }
-
-  #take(sequence: number): PlainEvent | undefined {
     if (this.#journal.isPending(sequence)) return this.#journal.readPending(sequence, this.#event);
     if (this.#journal.readRecent(sequence, this.#event)) return this.#journal.recent;
     if (this.#reader.readMessage(this.#shard, sequence, this.#event)) return undefined;

@@ -76,6 +76,7 @@ describe('records as JSON', () => {
         'controls_set',
         'payment',
         'entry_posted',
+        'entry_posted',
         'clearing_posted',
         'accrual_marked',
         'statement_closed',
