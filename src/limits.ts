@@ -42,7 +42,7 @@ export const LINK_IDLE_MS = 900_000;
 /** A frame must be complete this long after its first byte, in ms; a slower sender is closed (slow-loris). */
 export const FRAME_COMPLETE_MS = 10_000;
 
-/** Log lines about closed connections per link and second: a flood of bad peers must not fill the disk with lines (at 200
+/** Log lines about closed connections and messages answered 30 per link and second: a flood of bad peers must not fill the disk with lines (at 200
  * bytes each 100 are 1.7 GB per day). */
 export const LINK_LOG_LINES_PER_SECOND = 100;
 

@@ -42,7 +42,10 @@ export class Cutovers {
     const { profile } = connection.link;
     const transmission = request.digits(TRANSMISSION);
     const stan = request.digits(STAN);
-    if (transmission < 0 || stan < 0) return Answer.formatError;
+    if (transmission < 0 || stan < 0) {
+      connection.link.tellFormatError(connection, request.mti, transmission < 0 ? TRANSMISSION : STAN);
+      return Answer.formatError;
+    }
     if (this.pending >= CUTOVERS_WAITING_MAX) return Answer.unavailable;
     const settlementDate = request.digits(SETTLEMENT_DATE);
     const reply = this.#replyLater(connection, header, request.copy());

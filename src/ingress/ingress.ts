@@ -21,8 +21,10 @@
  * next turns of the loop (setImmediate) before it arms the wake-up, and every read from a socket looks too.
  */
 import { monotonicUs, wallMs } from '../clock.js';
+import type { Decoder } from '../iso8583/decoder.js';
 import { type DialectName, dialect as dialectOf } from '../iso8583/dialects.js';
 import { asksForTotals, classOf, isUnanswered, MessageClass, replyMti } from '../iso8583/mti.js';
+import { badTimeField } from '../iso8583/times.js';
 import { IN_FLIGHT_MAX, IN_FLIGHT_RECLAIM_MS, SIGN_OFF_WAIT_MS, WRITE_STALL_MS } from '../limits.js';
 import { type ClientRings, RingClient } from '../ring/client.js';
 import { ControlBlock, ShardState } from '../ring/control-block.js';
@@ -376,9 +378,9 @@ export class Ingress implements MessageSink {
     wellFormed: boolean,
     receivedUs: number,
   ): void {
-    const begun = wellFormed
-      ? (this.#admit(connection) ?? this.#reconciliations.begin(connection, codec.request, header, receivedUs))
-      : Answer.formatError;
+    let begun: ShedCause | Answer | undefined = Answer.formatError;
+    if (!wellFormed) connection.link.tellFormatError(connection, codec.request.mti, codec.request.errorField);
+    else begun = this.#admit(connection) ?? this.#reconciliations.begin(connection, codec.request, header, receivedUs);
     if (begun === undefined) return;
     if (typeof begun === 'string') this.#counters.shed[begun]++;
     this.#refuse(connection, header, codec, typeof begun === 'string' ? Answer.unavailable : begun);
@@ -396,9 +398,13 @@ export class Ingress implements MessageSink {
     const { request } = codec;
     const code = request.digits(NETWORK_CODE);
     let answer: Answer | undefined = Answer.approved;
-    if (!wellFormed || code < 0) answer = Answer.formatError;
-    else if (request.mti > 801) answer = Answer.invalidTransaction;
-    else if ((code === SIGN_ON || code === CUTOVER) && this.#stopping) answer = Answer.unavailable;
+    const badField = wellFormed ? badNetworkField(request) : request.errorField;
+    // Advices of network management are not served: what they carry is not for us to say.
+    if (request.mti > 801) answer = Answer.invalidTransaction;
+    else if (badField !== 0) {
+      connection.link.tellFormatError(connection, request.mti, badField);
+      answer = Answer.formatError;
+    } else if ((code === SIGN_ON || code === CUTOVER) && this.#stopping) answer = Answer.unavailable;
     else if (code === SIGN_ON) signOn(connection, header);
     else if (code === SIGN_OFF) connection.signedOn = false;
     else if (code === CUTOVER) answer = this.#cutovers.begin(connection, header, codec);
@@ -463,6 +469,12 @@ export class Ingress implements MessageSink {
     this.#writes.flush();
     this.#schedule();
   }
+}
+
+/** Number of the first field of a network message that is missing or malformed, 0 when all are there. */
+function badNetworkField(request: Decoder): number {
+  const field = badTimeField(request);
+  return field === 0 && request.digits(NETWORK_CODE) < 0 ? NETWORK_CODE : field;
 }
 
 function signOn(connection: Connection, header: Uint8Array | undefined): void {

@@ -135,6 +135,16 @@ export class Link {
     else this.#log.warn(fields, 'connection closed');
   }
 
+  /**
+   * A message that is answered 30 here, where no record can name the field: one log line, in a flood as few as those of `report`.
+   * @param field number of the first field that is missing or malformed; 1 is the bitmap
+   */
+  tellFormatError({ remote }: Connection, mti: number, field: number): void {
+    if (!this.#mayLog()) return;
+    const fields = { link: this.profile.name, remote, mti: String(mti).padStart(4, '0'), field: `DE${field}` };
+    this.#log.warn(fields, 'a message was answered 30: a field is missing or malformed');
+  }
+
   #mayLog(): boolean {
     this.#countLines(monotonicUs());
     if (++this.#lines <= LINK_LOG_LINES_PER_SECOND) return true;
@@ -147,7 +157,7 @@ export class Link {
     const second = Math.floor(nowUs / 1_000_000);
     if (second === this.#second) return;
     if (this.#leftOut > 0) {
-      this.#log.warn({ link: this.profile.name, lines: this.#leftOut }, 'lines about closed connections left out');
+      this.#log.warn({ link: this.profile.name, lines: this.#leftOut }, 'lines about peers left out');
     }
     this.#second = second;
     this.#lines = 0;

@@ -10,7 +10,7 @@
 import { pack, unpack } from 'msgpackr';
 import { monotonicUs, wallMs } from '../clock.js';
 import type { Decoder } from '../iso8583/decoder.js';
-import { BAD_DATE, settlementDay } from '../iso8583/settlement-date.js';
+import { badTimeField, settlementDay } from '../iso8583/times.js';
 import type { RingClient } from '../ring/client.js';
 import { type ControlBlock, ShardState } from '../ring/control-block.js';
 import { RequestKind } from '../ring/kinds.js';
@@ -23,7 +23,6 @@ import type { Counters, ShedCause } from './stats.js';
 const DAY_MS = 86_400_000;
 const TRANSMISSION = 7;
 const STAN = 11;
-const SETTLEMENT_DATE = 15;
 const ACQUIRER = 32;
 const CURRENCY = 49;
 const SETTLEMENT_CURRENCY = 50;
@@ -88,9 +87,13 @@ export class Reconciliations {
     header: Uint8Array | undefined,
     receivedUs: number,
   ): ShedCause | Answer | undefined {
-    const question = questionOf(request, connection);
-    if (question === undefined) return Answer.formatError;
     const { link } = connection;
+    const badField = badFieldOf(request);
+    if (badField !== 0) {
+      link.tellFormatError(connection, request.mti, badField);
+      return Answer.formatError;
+    }
+    const question = questionOf(request, connection);
     const { shards } = this.#rings;
     for (let shard = 0; shard < shards; shard++) {
       if (this.#control.shardState(shard) !== ShardState.up) return 'shard_down';
@@ -200,21 +203,43 @@ export class Reconciliations {
   }
 }
 
-/** What the request asks about; undefined when something that it must carry is missing or malformed. */
-function questionOf(request: Decoder, { link }: Connection): Question | undefined {
-  const transmission = request.digits(TRANSMISSION);
-  const stan = request.digits(STAN);
-  const acquirer = request.digits(ACQUIRER);
-  const currency = request.digitsAt(request.has(SETTLEMENT_CURRENCY) ? SETTLEMENT_CURRENCY : CURRENCY, 0, 3);
+/** Number of the first field that is missing or malformed, 0 when the request is a question. */
+function badFieldOf(request: Decoder): number {
+  const field = badTimeField(request);
+  if (field !== 0) return field;
+  if (request.digits(TRANSMISSION) < 0) return TRANSMISSION;
+  if (request.digits(STAN) < 0) return STAN;
+  if (request.digits(ACQUIRER) < 0) return ACQUIRER;
+  if (currencyOf(request) < 0) return request.has(SETTLEMENT_CURRENCY) ? SETTLEMENT_CURRENCY : CURRENCY;
+  // A figure that is left out is not compared; without any there is nothing to ask. The net alone says the most.
+  return hasFigure(request) ? 0 : NET;
+}
+
+function hasFigure(request: Decoder): boolean {
+  for (let field = FIRST_TOTAL; field <= LAST_TOTAL; field++) if (request.has(field)) return true;
+  return request.has(NET);
+}
+
+function currencyOf(request: Decoder): number {
+  return request.digitsAt(request.has(SETTLEMENT_CURRENCY) ? SETTLEMENT_CURRENCY : CURRENCY, 0, 3);
+}
+
+/** What a request asks about that has every field. */
+function questionOf(request: Decoder, { link }: Connection): Question {
   const today = Math.floor(wallMs() / DAY_MS);
   const settlement = settlementDay(request, today);
-  const theirs = fieldsOf(request);
-  if (transmission < 0 || stan < 0 || acquirer < 0 || currency < 0 || settlement === BAD_DATE) return undefined;
-  if (theirs.length === 0) return undefined;
-  const linkDay = link.businessDay > 0 ? link.businessDay : today;
-  const dated = request.has(SETTLEMENT_DATE);
-  const day = dated ? settlement : linkDay;
-  return { mti: request.mti, link: link.profile.number, acquirer, day, currency, transmission, stan, dated, theirs };
+  const dated = settlement >= 0;
+  return {
+    mti: request.mti,
+    link: link.profile.number,
+    acquirer: request.digits(ACQUIRER),
+    day: dated ? settlement : link.businessDay > 0 ? link.businessDay : today,
+    currency: currencyOf(request),
+    transmission: request.digits(TRANSMISSION),
+    stan: request.digits(STAN),
+    dated,
+    theirs: fieldsOf(request),
+  };
 }
 
 /** DE74 to 89 and 97 of the request; a number beyond 2^53 equals nothing of ours. */

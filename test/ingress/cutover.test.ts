@@ -73,6 +73,10 @@ describe('a cutover', () => {
       const { [field]: _, ...rest } = cutover(1);
       expect((await client.ask(rest))['39']).toBe('30');
     }
+    expect(test.log.filter((line) => line.includes('answered 30')).map((line) => /DE\d+/.exec(line)?.[0])).toEqual([
+      'DE7',
+      'DE11',
+    ]);
     expect(keeper.asked).toEqual([]);
     const ask = async (answer: () => void): Promise<string | undefined> => {
       const index = client.replies.length;

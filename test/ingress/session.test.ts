@@ -64,6 +64,21 @@ describe('network management', () => {
     await until('a reply', () => client.replies.length === 1);
     expect(client.fields(0)).toMatchObject({ '0': '0810', '11': '000009', '39': '30', '41': 'TERM0001' });
   });
+
+  it.each<[string, string | undefined, Fields]>([
+    ['DE7', '301', { '7': '0230120000' }],
+    ['DE12', '001', { '12': '006000' }],
+    ['DE13', '002', { '13': '0000' }],
+    ['DE15', '201', { '15': '1301' }],
+    ['DE70', undefined, {}],
+  ])('answers 30 and names %s in the log when it is missing or cannot be', async (field, code, more) => {
+    const test = await harness();
+    const client = await tcpClient(test);
+    const fields = network(code, more);
+    expect(await client.ask(fields)).toMatchObject({ '0': '0810', '39': '30' });
+    expect(test.log.filter((line) => line.includes('answered 30') && line.includes(`'${field}'`))).toHaveLength(1);
+    expect(await client.ask({ ...fields, '0': '0820' })).toMatchObject({ '0': '0830', '39': '12' });
+  });
 });
 
 describe('sign-on state', () => {

@@ -95,20 +95,38 @@ describe('totals of an acquirer', () => {
     expect(asked.at(-1)).toMatchObject({ mti: 520, day: 20_800, currency: 840, dated: false });
   });
 
-  it.each([
-    ['DE7', { '7': undefined }],
-    ['DE11', { '11': undefined }],
-    ['DE32', { '32': undefined }],
-    ['a currency', { '50': undefined }],
-    ['a currency of digits', { '50': 'BRL' }],
-    ['any total', { '76': undefined, '97': undefined }],
-    ['a date that is one', { '15': '1331' }],
-  ])('without %s are answered 30, and nobody is asked', async (_what, without) => {
+  it.each<[string, string, Record<string, string | undefined>]>([
+    ['DE7', 'DE7', { '7': undefined }],
+    ['a DE7 that can be', 'DE7', { '7': '1326235959' }],
+    ['DE11', 'DE11', { '11': undefined }],
+    ['a DE12 that can be', 'DE12', { '12': '240000' }],
+    ['a DE13 that can be', 'DE13', { '13': '0431' }],
+    ['DE32', 'DE32', { '32': undefined }],
+    ['a currency', 'DE49', { '50': undefined }],
+    ['a currency of digits', 'DE50', { '50': 'BRL' }],
+    ['any total', 'DE97', { '76': undefined, '97': undefined }],
+    ['a date that is one', 'DE15', { '15': '1331' }],
+  ])('without %s are answered 30, the log names %s, and nobody is asked', async (_what, field, without) => {
     const test = await harness();
     const client = await tcpClient(test);
     const fields = Object.fromEntries(Object.entries({ ...totals(1), ...without }).filter(([, value]) => value));
     expect(await client.ask(fields as Fields)).toMatchObject({ '0': '0510', '39': '30' });
     expect(test.shards.seen).toEqual([]);
+    const lines = test.log.filter((line) => line.includes('answered 30'));
+    expect(lines).toHaveLength(1);
+    expect(lines[0]).toContain(`'${field}'`);
+  });
+
+  it('are compared as far as they are sent: one figure is enough', async () => {
+    const test = await harness();
+    const asked = answer(test.shards, { equal: true, day: DAY, ours });
+    const client = await tcpClient(test);
+    for (const one of [{ '80': '0000000000' }, { '97': 'C0000000000000000' }]) {
+      const { '76': _, '97': __, ...rest } = totals(1, one);
+      const reply = await client.ask(Object.fromEntries(Object.entries({ ...rest, ...one })) as Fields);
+      expect(reply).toMatchObject({ '0': '0510', '39': '00', '66': '1' });
+      expect(asked.at(-1)!.theirs).toEqual([{ field: Number(Object.keys(one)[0]), value: 0 }]);
+    }
   });
 
   const refused: [string, (test: Harness) => void, string][] = [
