@@ -14,18 +14,29 @@ import type { MessageEvent } from './events.js';
 import { HoldFlag } from './hold-table.js';
 import { Carried, classOf, type MessageInput } from './message.js';
 import { approves, findContinued, findTombstone, isChange, rootOf } from './originals.js';
-import { decline } from './outcome.js';
+import { decline, refuseFormat } from './outcome.js';
 import type { Policy } from './program/policy.js';
 import { isWorthNothing } from './reply-facts.js';
 import type { ShardState } from './shard-state.js';
 import { owedForPurchases, Standing } from './standing.js';
-import { billedAmount, cashPart, isForeign, mayBePartial, TransactionType, transactionType } from './transaction.js';
+import {
+  billedAmount,
+  cashPart,
+  isForeign,
+  lacksCashBack,
+  mayBePartial,
+  TransactionType,
+  transactionType,
+} from './transaction.js';
 
 const standing = new Standing();
 const nothing = new Standing();
 
 /** Carried data that a cryptographic check would look at. */
 const CHECKED = Carried.track1 | Carried.track2 | Carried.pin | Carried.chip | Carried.cvv2 | Carried.threeDSecure;
+
+/** DE54. */
+const ADDITIONAL_AMOUNTS = 54;
 
 /** Decides the request in `out`, whose head is filled. */
 export function decideAuthorization(context: DecisionContext, out: MessageEvent): void {
@@ -41,7 +52,15 @@ export function decideAuthorization(context: DecisionContext, out: MessageEvent)
     decline(out, Response.invalidCard, Reason.unknownCard);
     return;
   }
-  if (isChange(out)) findHold(context, out);
+  if (isChange(out) && !findHold(context, out)) {
+    if (lacksCashBack(out.input)) {
+      out.verdict(Step.original, Verdict.fail);
+      refuseFormat(out, ADDITIONAL_AMOUNTS, 1);
+      return;
+    }
+    out.verdict(Step.original, Verdict.notFound);
+    out.element = ElementKind.authorization;
+  }
   const { checks } = context;
   const policy = policyOf(context, out.accountSlot);
   out.programRevision = policy.revision;
@@ -122,8 +141,11 @@ export function wasReversed({ state, history, keys }: DecisionContext, out: Mess
   return findTombstone(history, keys, out, state.duplicateWindowMs) > 0;
 }
 
-/** The open hold that an increment or a replacement belongs to. Without one it is decided as a new authorization. */
-function findHold(context: DecisionContext, out: MessageEvent): void {
+/**
+ * True when there is an open hold that the increment or the replacement belongs to. Without one it is decided as a new authorization,
+ * and must carry what that must.
+ */
+function findHold(context: DecisionContext, out: MessageEvent): boolean {
   const { state, history } = context;
   const named = findContinued(context, out);
   if (named > 0) {
@@ -134,11 +156,10 @@ function findHold(context: DecisionContext, out: MessageEvent): void {
       out.verdict(Step.original, Verdict.matched);
       out.originalSequence = root;
       out.authorizedAfter = state.holds.authorized(hold);
-      return;
+      return true;
     }
   }
-  out.verdict(Step.original, Verdict.notFound);
-  out.element = ElementKind.authorization;
+  return false;
 }
 
 function checkCard(state: ShardState, out: MessageEvent): boolean {

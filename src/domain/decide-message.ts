@@ -26,10 +26,10 @@ import { findRepeated, isApproval, Undone, undoneBy } from './lookups.js';
 import { ABSENT, classOf, isAdvice, isServed, type MessageInput } from './message.js';
 import { isAmount } from './money.js';
 import { INCREMENT } from './originals.js';
-import { decline } from './outcome.js';
+import { decline, refuseFormat } from './outcome.js';
 import type { ShardState } from './shard-state.js';
 import { copyInput } from './texts.js';
-import { isWithCashBack, Sort, sortOf, transactionType } from './transaction.js';
+import { lacksCashBack, Sort, sortOf, transactionType } from './transaction.js';
 
 /**
  * What to do with the message. `DECIDED` (0): `out` is a new event: append it, apply it, answer from it. Positive: the
@@ -184,7 +184,7 @@ function checkFormat(state: ShardState, out: MessageEvent): boolean {
   const { input } = out;
   let field = input.badField;
   let missing = input.badFieldMissing;
-  let reason: Reason = Reason.none;
+  let reason: Reason | undefined;
   // What another type of message must carry is not for this release to say: it is answered 12.
   const served = isServed(input.mti);
   if (field === 0 && served) {
@@ -208,12 +208,8 @@ function checkFormat(state: ShardState, out: MessageEvent): boolean {
     out.verdict(Step.format, Verdict.pass);
     return true;
   }
-  input.badField = field;
-  input.badFieldMissing = missing;
   out.verdict(Step.format, Verdict.fail);
-  out.element = ElementKind.refused;
-  if (reason === Reason.none) reason = missing === 1 ? Reason.missingField : Reason.malformedField;
-  decline(out, Response.formatError, reason);
+  refuseFormat(out, field, missing, reason);
   return false;
 }
 
@@ -245,8 +241,8 @@ function badAmountField(out: MessageEvent): number {
   if (namesMoney(out)) {
     if (!isAmount(input.amount, 1)) return 4;
     if (input.currency < 0) return 49;
-    // What of it is cash must be told: it has limits and a fee of its own. An increment adds to what was told.
-    if (out.element === ElementKind.authorization && isWithCashBack(input) && input.cashBack < 0) return 54;
+    // An increment adds to what was told.
+    if (out.element === ElementKind.authorization && lacksCashBack(input)) return 54;
     return input.cashBack > input.amount ? 54 : 0;
   }
   if (input.amount > 0 && !isAmount(input.amount, 0)) return 4;

@@ -73,9 +73,9 @@ export function cashPart(input: MessageInput, accountCurrency: number): number {
   return Math.min(billed, mulDivHalfUp(input.cashBack, input.billingAmount, input.amount));
 }
 
-/** True for a purchase with cash back (DE3 09). */
-export function isWithCashBack(input: MessageInput): boolean {
-  return transactionType(input) === TransactionType.purchaseWithCashBack;
+/** True for a purchase with cash back (DE3 09) that does not tell what of it is cash: that has limits and a fee of its own. */
+export function lacksCashBack(input: MessageInput): boolean {
+  return input.cashBack < 0 && transactionType(input) === TransactionType.purchaseWithCashBack;
 }
 
 /** Purchases may be approved in part, but never their cash back: it must be told what of the amount that is. */

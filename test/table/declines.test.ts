@@ -189,11 +189,18 @@ describe('declines', () => {
     0200 a cashback 100                     | 30 | 0 |   0 | 1000
     0100 a cashback 100 back=0 stan=9       | 00 | 0 | 100 |  900   # told: none
     0100 a cashback 20 fn=I rrn=9 stan=10   | 00 | 0 | 120 |  880   # adds to what was told
-    0120 a cashback 100 why=S               | 00 | 0 | 220 |  780   # what the network decided is recorded
+    0100 a cashback 20 fn=I rrn=8 stan=11   | 30 | 0 | 120 |  880   # of nothing: a new authorization, and tells nothing
+    0100 a cashback 20 fn=R rrn=8 stan=12   | 30 | 0 | 120 |  880
+    0101 a cashback 20 fn=I rrn=8 stan=11 back=5 | 00 | 0 | 140 | 860   # the one without was no decision to repeat
+    kind 9                                  | authorization
+    0120 a cashback 100 why=S stan=20       | 00 | 0 | 240 |  760   # what the network decided is recorded
   `,
     (run) => {
-      const { input, reason } = run.outcomes.get(3)!.event;
-      expect([input.badField, input.badFieldMissing, reason]).toEqual([54, 1, Reason.missingField]);
+      for (const line of [3, 4, 7, 8]) {
+        const { input, reason, verdicts, verdictCount } = run.outcomes.get(line)!.event;
+        expect([line, input.badField, input.badFieldMissing, reason]).toEqual([line, 54, 1, Reason.missingField]);
+        expect(verdicts[verdictCount * 2 - 1]).toBe(Verdict.fail);
+      }
     },
   );
 

@@ -80,6 +80,10 @@ export function whatIs(m: Message): What {
   return isCredit(m) ? 'credit' : 'debit';
 }
 
+/** True for a new purchase with cash back that does not tell what of it is cash. */
+export const lacksCashBack = (m: Message, what: What): boolean =>
+  what === 'debit' && typeOf(m) === 9 && m.back === undefined;
+
 /** True for what cannot be understood (30). */
 export function isMalformed(m: Message, what: What, accountCurrency: number | undefined): boolean {
   if (m.bad) return true;
@@ -90,7 +94,7 @@ export function isMalformed(m: Message, what: What, accountCurrency: number | un
   if (['1', '2'].includes(classOf(m.mti)) && m.pc === undefined) return true;
   const toldMoney = what === 'advice' && m.amount !== 0 && ![30, 31, 38].includes(typeOf(m));
   if (!['debit', 'credit', 'increment', 'replacement'].includes(what) && !toldMoney) return false;
-  if (what === 'debit' && typeOf(m) === 9 && m.back === undefined) return true;
+  if (lacksCashBack(m, what)) return true;
   if (m.amount === undefined || m.currency === undefined || (m.back ?? 0) > m.amount) return true;
   if (accountCurrency === undefined || m.currency === accountCurrency) return false;
   return !(m.bill && m.billCurrency === accountCurrency);

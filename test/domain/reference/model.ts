@@ -22,7 +22,16 @@ import {
   NOTHING,
 } from './entry.js';
 import { type Asked, Limits, NO_MONEY, reasonOf } from './limits.js';
-import { isCredit, isFinancial, isMalformed, type Message, typeOf, type What, whatIs } from './message.js';
+import {
+  isCredit,
+  isFinancial,
+  isMalformed,
+  lacksCashBack,
+  type Message,
+  typeOf,
+  type What,
+  whatIs,
+} from './message.js';
 import { cashOf, inAccountCurrency, inMerchantCurrency, oneMajorUnit, stayingOf } from './money.js';
 import { Past } from './past.js';
 import { codeOf, feeOf, forbids, fuelOf, lifeMs, type ModelProgram } from './program.js';
@@ -245,6 +254,10 @@ export class ReferenceModel {
     if (reversedBefore) return this.#answer(past.add({ ...base, response: '68' }));
     const continued = what === 'increment' || what === 'replacement' ? this.#openOf(m, base) : undefined;
     if (card === undefined) return this.#answer(past.add({ ...base, what: asNew(what), response: '14' }));
+    if (continued === undefined && lacksCashBack(m, asNew(what))) {
+      this.reach('an increment of nothing that does not tell its cash back');
+      return this.#answer(past.add({ ...base, what: 'not understood', response: '30' }));
+    }
 
     // 4 card and account, 6 controls, 8 funds, 9 approval
     const links = continued === undefined ? { what: asNew(what) } : { original: continued };
