@@ -18,6 +18,29 @@ const MERCHANTS = [
   { condition: 6 },
 ] as const;
 
+/** Times and dates that cannot be, and the last ones that can. */
+const TIMES: readonly Partial<Message>[] = [
+  { time: 235_959, date: 229 },
+  { time: 240_000 },
+  { time: 6000 },
+  { time: 120_060 },
+  { date: 0 },
+  { date: 431 },
+  { date: 230 },
+  { date: 1301 },
+  { date: 500 },
+  { de7: 1_301_000_000 },
+  { de7: 229_240_000 },
+  { expiry: 2913 },
+  { expiry: 2900 },
+];
+
+/** One message of a few dozen has one of them: which, its numbers say. */
+function timesOf({ stan, amount = 0 }: Message): Partial<Message> {
+  const number = stan * 31 + amount;
+  return number % 29 === 0 ? TIMES[Math.floor(number / 29) % TIMES.length]! : {};
+}
+
 /** ISO 3166. */
 const COUNTRIES: Record<string, number> = { BR: 76, US: 840 };
 
@@ -60,6 +83,7 @@ export class MessageMaker {
     if (bit(4)) message.partial = true;
     if (bit(5)) message.expiry = bit(6) && bit(7) ? 2712 : (expiry ?? 2611);
     if (bit(6) && bit(2)) message.forwarder = '9';
+    if (!bit(7)) Object.assign(message, timesOf(message));
     if (currency >= 3) {
       message.currency = 840;
       if (currency >= 4) message.bill = Math.floor(de4 * [0.37, 4.9][currency - 4]!);
@@ -81,7 +105,7 @@ export class MessageMaker {
     if (original.amount !== undefined) message.amount = original.amount;
     if (original.currency !== undefined) message.currency = original.currency;
     if (percent > 0) message.de95 = Math.min(999_999_999_999, Math.floor(((original.amount ?? 0) * percent) / 100));
-    return naming(message, original, code, way);
+    return naming({ ...message, ...timesOf(message) }, original, code, way);
   }
 
   /** An increment, a replacement or an advice about an earlier message. */
@@ -174,6 +198,8 @@ export function toInput(message: Message): MessageInput {
   input.billingCurrency = message.billCurrency ?? -1;
   input.stan = message.stan;
   input.transmission = message.de7;
+  input.localTime = message.time ?? -1;
+  input.localDate = message.date ?? -1;
   input.expiry = message.expiry ?? -1;
   input.mcc = message.mcc ?? -1;
   input.entryMode = message.mode ?? -1;

@@ -64,6 +64,17 @@ const SUBJECTS: Record<string, Subject> = {
       'a refusal by the defaults of the program',
     ],
   },
+  'what cannot be understood': {
+    focus: {
+      ...{ request: 30, purchase: 10, change: 15, reverse: 12, wait: 1, sweep: 0, undelivered: 1 },
+      ...{ account: 0, card: 0, list: 0, limits: 0, limit: 0, token: 0, replace: 0 },
+    },
+    cases: [
+      ...['DE7', 'DE12', 'DE13', 'DE14'].map((field) => `${field} that cannot be, class 1`),
+      ...['DE7', 'DE12', 'DE13'].map((field) => `${field} that cannot be, class 4`),
+      'an increment of nothing that does not tell its cash back',
+    ],
+  },
   'PIN tries': {
     focus: { 'with pin': 20, tries: 10, program: 3, token: 4, account: 0, card: 1, list: 0, limits: 1, sweep: 0 },
     cases: [

@@ -11,6 +11,9 @@ export interface Message {
   stan: number;
   de7: number;
   expiry?: number;
+  /** DE12 hhmmss and DE13 MMDD, as integers. */
+  time?: number;
+  date?: number;
   mcc?: number;
   mode?: number;
   condition?: number;
@@ -67,7 +70,7 @@ export const classOf = (mti: number): string => String(mti).padStart(4, '0')[1]!
 export function whatIs(m: Message): What {
   if ([400, 401, 420, 421].includes(m.mti)) return 'reversal';
   if (m.mti === 302 || m.mti === 303) return 'file update';
-  if (![100, 101, 120, 121, 200, 201, 220, 221].includes(m.mti)) return 'not understood';
+  if (!SERVED.includes(m.mti)) return 'not understood';
   const type = typeOf(m);
   if (![0, 1, 9, 10, 11, 17, 20, 26, 28, 30, 31, 38].includes(type)) return 'not understood';
   if (Math.trunc(m.mti / 10) % 10 === 2) return 'advice';
@@ -80,13 +83,31 @@ export function whatIs(m: Message): What {
   return isCredit(m) ? 'credit' : 'debit';
 }
 
+const SERVED = [100, 101, 120, 121, 200, 201, 220, 221, 302, 303, 400, 401, 420, 421];
+
+/** The time, date or expiry of a message that is served which cannot be in any year. */
+export function impossibleField(m: Message): string | undefined {
+  if (!SERVED.includes(m.mti)) return undefined;
+  const digits = (value: number, length: number): string => String(value).padStart(length, '0');
+  const isTime = (time: string): boolean => /^([01]\d|2[0-3])[0-5]\d[0-5]\d$/.test(time);
+  // 2028 has a 29 February. A Date of another day is the day that it was carried over to.
+  const isDate = (date: string): boolean =>
+    new Date(Date.UTC(2028, Number(date.slice(0, 2)) - 1, Number(date.slice(2)))).toISOString().slice(5, 10) ===
+    `${date.slice(0, 2)}-${date.slice(2)}`;
+  const de7 = digits(m.de7, 10);
+  if (!isDate(de7.slice(0, 4)) || !isTime(de7.slice(4))) return 'DE7';
+  if (m.time !== undefined && !isTime(digits(m.time, 6))) return 'DE12';
+  if (m.date !== undefined && !isDate(digits(m.date, 4))) return 'DE13';
+  return m.expiry === undefined || /(0[1-9]|1[0-2])$/.test(digits(m.expiry, 4)) ? undefined : 'DE14';
+}
+
 /** True for a new purchase with cash back that does not tell what of it is cash. */
 export const lacksCashBack = (m: Message, what: What): boolean =>
   what === 'debit' && typeOf(m) === 9 && m.back === undefined;
 
 /** True for what cannot be understood (30). */
 export function isMalformed(m: Message, what: What, accountCurrency: number | undefined): boolean {
-  if (m.bad) return true;
+  if (m.bad || impossibleField(m) !== undefined) return true;
   if (what === 'file update') {
     if (m.file === '3') return false;
     return !['1', '2'].includes(m.file ?? '') || ![undefined, 4, 5, 36, 41, 43, 46, 54, 62].includes(m.listing);

@@ -23,6 +23,8 @@ import {
 } from './entry.js';
 import { type Asked, Limits, NO_MONEY, reasonOf } from './limits.js';
 import {
+  classOf,
+  impossibleField,
   isCredit,
   isFinancial,
   isMalformed,
@@ -225,6 +227,8 @@ export class ReferenceModel {
 
     // 1 format, message type
     if (isMalformed(m, what, card?.account.currency)) {
+      const impossible = impossibleField(m);
+      if (impossible !== undefined) this.reach(`${impossible} that cannot be, class ${classOf(m.mti)}`);
       return this.#answer(past.add({ ...base, what: 'not understood', response: '30' }));
     }
     if (what === 'not understood' && card && forbids(this.program, typeOf(m))) {
