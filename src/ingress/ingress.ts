@@ -198,13 +198,15 @@ export class Ingress implements MessageSink {
   }
 
   /**
-   * Stops accepting, answers new requests 91, waits for what is in flight, signs the links off, then closes every connection.
-   * What is in flight and the answers to the sign-offs get `graceMs` together. Must have resolved before the process ends.
+   * Stops accepting, takes what had come before, answers new requests 91, waits for what is in flight, signs the links off, then
+   * closes every connection. What is in flight and the answers to the sign-offs get `graceMs` together. Must have resolved before the process ends.
    */
   async stop(graceMs: number): Promise<void> {
     if (this.#stopped) return;
-    this.#stopping = true;
     for (const listener of this.#listeners) listener.stopAccepting();
+    // On a busy machine the signal may be seen before requests that came before it: they are served.
+    await this.#readAll();
+    this.#stopping = true;
     const untilUs = monotonicUs() + graceMs * 1000;
     while (
       (this.#table.used > 0 || this.#rollBacks.pending > 0 || this.#cutovers.pending > 0) &&
@@ -215,6 +217,8 @@ export class Ingress implements MessageSink {
       this.#options.log.warn({ inFlight: this.#table.used }, 'stopped with requests in flight: they stay unanswered');
     }
     await this.#signOff(untilUs);
+    // Whoever has sent something since then is told 91; only what is on the wire now finds no reader any more.
+    await this.#readAll();
     // A fatal stop may have overtaken this one.
     if (this.#stopped) return;
     this.#writes.flush();
@@ -222,6 +226,14 @@ export class Ingress implements MessageSink {
     this.#stopped = true;
     clearInterval(this.#sweep);
     await Promise.all(this.#listeners.map((listener) => listener.close()));
+  }
+
+  /**
+   * Reads what the sockets have received until now: the first round of the loop ends what it had begun, the second looks at every
+   * socket, and reads each until it is empty.
+   */
+  async #readAll(): Promise<void> {
+    for (let round = 0; round < 2; round++) await new Promise((resolve) => setImmediate(resolve));
   }
 
   /** Tells the peers, and waits for their answers: SIGN_OFF_WAIT_MS at most, and not beyond `untilUs`. */

@@ -132,6 +132,16 @@ export function endSoon(socket: Socket): void {
   cutLater(socket);
 }
 
+/**
+ * Sends what was written and then the end, and takes what the peer sends until it ends too. To close a socket that has something
+ * unread, or that something comes to, is a reset: it makes the peer throw away replies that it has not read yet.
+ */
+export function endLingering(socket: Socket): void {
+  socket.end();
+  socket.resume();
+  cutLater(socket);
+}
+
 /** Cuts an ending socket off when its peer does not let it end within LINGER_MS: nothing else counts it any more. */
 export function cutLater(socket: Socket): void {
   if (socket.destroyed) return;

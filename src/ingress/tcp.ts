@@ -23,7 +23,7 @@ import { MESSAGE_BYTES_MAX, SOCKET_HIGH_WATER_BYTES } from '../limits.js';
 import { Connection, errorText } from './connection.js';
 import type { Link, Listener } from './link.js';
 import type { ErrorKind } from './stats.js';
-import { endSoon, StreamListener } from './stream-listener.js';
+import { endLingering, endSoon, StreamListener } from './stream-listener.js';
 
 /** A listener whose sockets are connections from their first byte on. */
 export function tcpListener(link: Link): Listener {
@@ -148,6 +148,7 @@ class TcpConnection extends Connection {
     } finally {
       // A slow reader would keep the rest for ever; anybody else gets what was written, then the end.
       if (kind === 'slow_reader') this.#socket.destroy();
+      else if (kind === 'stop') endLingering(this.#socket);
       else endSoon(this.#socket);
       this.link.closed(this);
     }

@@ -1,4 +1,5 @@
-import { createServer } from 'node:net';
+import { once } from 'node:events';
+import { connect, createServer, Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import type { HoldfastError } from '../../src/errors.js';
@@ -10,9 +11,10 @@ import {
   FINGERPRINT_KEY,
   harness,
   PAN,
+  portOf,
   request,
   serverSockets,
-  type TcpClient,
+  TcpClient,
   tcpClient,
   tcpLink,
   until,
@@ -393,5 +395,52 @@ describe('TCP link', () => {
     await until('the close', () => client.closed);
     expect(client.fields(1)).toMatchObject({ '11': '000001', '39': '00' });
     expect(test.ingress.stats().shed.stopping).toBe(1);
+  });
+});
+
+describe('a stop', () => {
+  it('serves what the sockets had received before it', async () => {
+    const test = await harness();
+    const clients = [await tcpClient(test), await tcpClient(test)];
+    // In the buffers of the system when the stop begins: the loop has had no turn to read it.
+    for (const [n, client] of clients.entries()) {
+      const frames = Array.from({ length: 50 }, (_, i) => client.framed(request(1 + n * 50 + i)));
+      client.socket.write(Buffer.concat(frames));
+    }
+    await test.ingress.stop(5000);
+    await until('the end', () => clients.every((client) => client.closed));
+    for (const client of clients)
+      expect(client.replies.map((_, i) => client.fields(i)[39])).toEqual(Array.from({ length: 50 }, () => '00'));
+  });
+
+  it('ends a connection without a reset: a peer that still sends has its replies, and ends it', async () => {
+    const test = await harness();
+    const socket = connect({ host: '127.0.0.1', port: portOf(test.addresses.tcp), noDelay: true, allowHalfOpen: true });
+    const errors: Error[] = [];
+    let bytes = 0;
+    let ended = false;
+    socket.on('error', (error) => errors.push(error));
+    socket.on('end', () => {
+      ended = true;
+    });
+    await once(socket, 'connect');
+    const client = new TcpClient(new Socket(), 'len2', 0, 'iso87-bcd');
+    socket.write(client.framed(request(1)));
+    await until('the request', () => test.ingress.stats().replies === 1);
+    // Its replies wait in the system until it reads them; meanwhile it sends on, into the end of the connection.
+    const stopping = test.ingress.stop(5000);
+    for (let i = 0; i < 20; i++) {
+      socket.write(client.framed(request(2 + i)));
+      await sleep(5);
+    }
+    socket.on('data', (chunk) => {
+      bytes += chunk.length;
+    });
+    await until('the end', () => ended);
+    expect(bytes).toBeGreaterThan(0);
+    expect(errors).toEqual([]);
+    socket.end();
+    await stopping;
+    expect(errors).toEqual([]);
   });
 });

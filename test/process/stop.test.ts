@@ -70,6 +70,46 @@ describe('SIGTERM', () => {
     expect(await next.stop()).toEqual({ status: 0, signal: null });
   });
 
+  test('under load all that was sent before it is answered, and what is not answered has no effect', async () => {
+    const dataDir = demoData();
+    const server = await Server.start({ dataDir });
+    const clients = await Promise.all([1, 2, 3, 4].map(() => server.connect()));
+    const sent: { card: number; code: string; late: boolean }[] = [];
+    let signalled = false;
+    await Promise.all(
+      clients.map(async (client) => {
+        for (let n = 0; !client.closed; n++) {
+          if (n === 200 && !signalled) {
+            signalled = true;
+            server.child.kill('SIGTERM');
+          }
+          for (let i = 0; i < 4; i++) {
+            const one = { card: 1 + (sent.length % 40), code: 'none', late: signalled };
+            sent.push(one);
+            const reply = client.request(purchase({ card: one.card, amount: 1 }));
+            reply.then(
+              (fields) => {
+                one.code = fields[39]!;
+              },
+              () => undefined,
+            );
+          }
+          await sleep(1);
+        }
+      }),
+    );
+    expect(await server.end()).toEqual({ status: 0, signal: null });
+    expect(sent.filter(({ code, late }) => code === 'none' && !late)).toEqual([]);
+    expect(new Set(sent.map(({ code }) => code)).has('00')).toBe(true);
+
+    const next = await Server.start({ dataDir });
+    for (let card = 1; card <= 40; card++) {
+      const approved = sent.filter((one) => one.card === card && one.code === '00');
+      expect(await held(next, card), `card ${card}`).toBe(approved.length);
+    }
+    expect(await next.stop()).toEqual({ status: 0, signal: null });
+  });
+
   test('links are signed off: a peer that signed on is told, its 0810 is taken, the others just see the end', async () => {
     const server = await Server.start({ dataDir: demoData() });
     const [signedOn, plain] = [await server.connect(), await server.connect()];
