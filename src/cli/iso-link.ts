@@ -133,14 +133,29 @@ export async function openLink(
     : openStream(target, framing, timeoutMs, tls);
 }
 
-function unreachable(target: Target, error: unknown): HoldfastError {
+const START_ONE = 'start one with `holdfast serve --demo`, or give --to';
+/** Somebody is there: starting a server would not help. */
+const OTHER_SIDE = 'check port, TLS, framing and dialect of the listener; its log says why it closed the connection';
+const ISO_PORT = 'give the port of an ISO 8583 listener: `tcp=` or `ws=` of the line that `holdfast serve` prints';
+
+/** Codes of a connection that nobody took. */
+const NOBODY = ['ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH', 'ENOTFOUND', 'EAI_AGAIN', 'ETIMEDOUT'];
+
+/** What helps when no connection came about: a server, or, where somebody answered, another port or certificate. */
+function nextOf(error: NodeJS.ErrnoException): string {
+  return error.code === undefined || NOBODY.includes(error.code) ? START_ONE : OTHER_SIDE;
+}
+
+function unreachable(target: Target, error: unknown, next: string): HoldfastError {
   const place = target.url === '' ? `${target.host}:${target.port}` : target.url;
-  return systemError(
-    'server_unreachable',
-    `cannot talk to ${place}`,
-    error,
-    'start one with `holdfast serve --demo`, or give --to',
-  );
+  return systemError('server_unreachable', `cannot talk to ${place}`, error, next);
+}
+
+/** How an answer of an HTTP server begins, such as that of the admin port. */
+const HTTP = Buffer.from('HTTP/');
+
+function isHttp(chunk: Buffer): boolean {
+  return chunk.subarray(0, HTTP.length).equals(HTTP);
 }
 
 function tlsOptions({ caFile, insecure }: TlsChoice): { ca?: Buffer; rejectUnauthorized: boolean } {
@@ -165,7 +180,7 @@ async function openStream(
   await new Promise<void>((resolve, reject) => {
     const fail = (error: Error): void => {
       socket.destroy();
-      reject(unreachable(target, error));
+      reject(unreachable(target, error, nextOf(error)));
     };
     socket.setTimeout(timeoutMs, () => fail(new Error(`no connection within ${timeoutMs} ms`)));
     socket.once('error', fail);
@@ -178,13 +193,20 @@ async function openStream(
   socket.setNoDelay(true);
   const inbox = new Inbox();
   const reader = new FrameReader(framing);
-  socket.on('error', (error) => inbox.fail(unreachable(target, error)));
-  socket.on('close', () => inbox.fail(unreachable(target, new Error('the server closed the connection'))));
+  socket.on('error', (error) => inbox.fail(unreachable(target, error, OTHER_SIDE)));
+  socket.on('close', () => inbox.fail(unreachable(target, new Error('the server closed the connection'), OTHER_SIDE)));
+  let first = true;
   socket.on('data', (chunk) => {
+    if (first && isHttp(chunk)) {
+      inbox.fail(unreachable(target, new Error('it speaks HTTP, not ISO 8583'), ISO_PORT));
+      socket.destroy();
+      return;
+    }
+    first = false;
     try {
       reader.push(chunk, (buf, start, end) => inbox.deliver(buf.slice(start, end)));
     } catch (error) {
-      inbox.fail(unreachable(target, error));
+      inbox.fail(unreachable(target, error, OTHER_SIDE));
       socket.destroy();
     }
   });
@@ -212,10 +234,14 @@ async function openWebSocket(target: Target, timeoutMs: number, tls: TlsChoice):
   const inbox = new Inbox();
   await new Promise<void>((resolve, reject) => {
     socket.once('open', resolve);
-    socket.once('error', (error) => reject(unreachable(target, error)));
+    socket.once('unexpected-response', (_request, { statusCode }) => {
+      reject(unreachable(target, new Error(`it answers HTTP status ${statusCode}, not a WebSocket`), ISO_PORT));
+      socket.terminate();
+    });
+    socket.once('error', (error) => reject(unreachable(target, error, nextOf(error))));
   });
-  socket.on('error', (error) => inbox.fail(unreachable(target, error)));
-  socket.on('close', () => inbox.fail(unreachable(target, new Error('the server closed the connection'))));
+  socket.on('error', (error) => inbox.fail(unreachable(target, error, OTHER_SIDE)));
+  socket.on('close', () => inbox.fail(unreachable(target, new Error('the server closed the connection'), OTHER_SIDE)));
   socket.on('message', (data) => inbox.deliver(new Uint8Array(data as Buffer)));
   return {
     exchange: (message, limitMs, isReply) => {

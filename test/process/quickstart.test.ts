@@ -109,6 +109,22 @@ describe('quick start', () => {
     expect(ran.out).toMatch(/^verify ok records=\d+ head=[0-9a-f]+ debits=(\d+) credits=\1$/m);
   });
 
+  test('the admin port is no ISO 8583 port: 69, and which port is', async () => {
+    const admin = server.ready.admin!;
+    for (const to of [admin, `ws://${admin}/iso8583`]) {
+      for (const framing of ['len2', 'ascii4']) {
+        const ran = await run(['iso', 'send', '--demo-card', '1', '--to', to, '--framing', framing]);
+        expect([ran.status, ran.out]).toEqual([69, '']);
+        expect(ran.err).toMatch(
+          /^holdfast: cannot talk to .*HTTP.* Next: give the port of an ISO 8583 listener: `tcp=`/,
+        );
+      }
+    }
+    const crossed = await run(['iso', 'send', '--demo-card', '1', '--to', server.tcp, '--framing', 'ascii4']);
+    expect([crossed.status, crossed.out]).toEqual([69, '']);
+    expect(crossed.err).toMatch(/closed the connection\. Next: check port, TLS, framing and dialect of the listener/);
+  });
+
   test('a server that is not there: 69, and what to do', async () => {
     const ran = await run(['iso', 'send', '--demo-card', '1', '--to', '127.0.0.1:1']);
     expect([ran.status, ran.out]).toEqual([69, '']);
