@@ -661,9 +661,9 @@ export const CLEARING_FINDINGS_MAX = 1000;
  * transaction, currency and settlement, which are dozens. */
 export const CLEARING_POSITIONS_MAX = 2000;
 
-/** Records of an account that are looked at to tell what was paid of its statement: 10 000 x 5 us are 50 ms of a shard, once a month. */
+/** Records of an account that are looked at to tell what was paid of its statement: at an estimated 5 us each 50 ms of a shard, once a month. */
 export const CYCLE_RECORDS_MAX = 10_000;
-/** Records that a slice of the daily accrual looks at before it ends: 1 000 x 5 us are 5 ms of a shard's turn. */
+/** Records that a slice of the daily accrual looks at before it ends: at an estimated 5 us each 5 ms of a shard's turn. */
 export const ACCRUAL_READS_MAX = 1000;
 
 /** Records of one outgoing file: 10 000 x 500 bytes are 5 MB in memory while it is made. What is more is left to the next one. */
