@@ -136,12 +136,14 @@ export class ApiClient {
     const trace = problem.request_id === undefined ? '' : `, request ${problem.request_id}`;
     const text = `the server refused: ${what} (${status}${problem.code === undefined ? '' : ` ${problem.code}`}${trace})`;
     if (status === 404) return new ApiRefused('not_found', text, 'check the id', problem.code);
-    const next =
-      status === 401 || (status === 403 && problem.code !== 'not_sandbox')
-        ? 'give --token-file <data-dir>/admin.token'
-        : 'correct the request, or try again later';
-    return new ApiRefused('api_refused', text, next, problem.code);
+    return new ApiRefused('api_refused', text, nextOf(status, problem.code), problem.code);
   }
+}
+
+function nextOf(status: number, code: string | undefined): string {
+  if (status === 401 || (status === 403 && code !== 'not_sandbox')) return 'give --token-file <data-dir>/admin.token';
+  if (code === 'nothing_to_send') return 'nothing is wrong: run it again after the next chargeback';
+  return 'correct the request, or try again later';
 }
 
 async function problemOf(read: () => Promise<unknown>): Promise<Problem> {

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -583,6 +583,14 @@ describe('chargebacks', () => {
     const again = await say(['chargebacks', '--out', `${path}.2`, '--file', 'out_a', '--json', ...flags]);
     expect([again.status, JSON.parse(again.out)]).toEqual([0, made]);
     expect(asked[0]).toBe('GET /v1/outgoing-files/out_a ');
+  });
+
+  test('without a chargeback that is in no file it says that nothing is wrong, and makes no file', async () => {
+    const flags = await api((_request, response) => json(response, 409, { code: 'nothing_to_send', detail: 'None.' }));
+    const path = join(folder, 'none.ipm');
+    const { status, err } = await say(['chargebacks', '--out', path, ...flags]);
+    expect([status, existsSync(path)]).toEqual([69, false]);
+    expect(err).toContain('409 nothing_to_send). Next: nothing is wrong: run it again after the next chargeback');
   });
 });
 
