@@ -8,6 +8,7 @@ import { type ClearingRecord, copyRecord } from '../../src/clearing/record.js';
 import { panOfNumber } from '../../src/vault/pan.js';
 import { fileOf, presentment } from '../support/clearing-day.js';
 import { type AnswerBody, type Harness, type HarnessOptions, makeHarness } from './harness.js';
+import { posted } from './upload.js';
 
 const PATH = '/v1/outgoing-files';
 const PAN = panOfNumber('999999', 1);
@@ -19,17 +20,6 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(root, { recursive: true }));
 const newFolder = (): string => mkdtempSync(join(root, 'o-'));
-
-async function posted(h: Harness, file: Buffer): Promise<AnswerBody> {
-  const type = { 'content-type': 'application/octet-stream' };
-  const { body: sent } = await h.call('POST', '/v1/clearing-files', file, type);
-  let body = sent;
-  await vi.waitFor(async () => {
-    ({ body } = await h.call('GET', `/v1/clearing-files/${sent.id}`));
-    expect(body.status).not.toBe('processing');
-  });
-  return body;
-}
 
 /** With purchases of 100.00 and 30.00 of one card that a file has cleared. */
 async function harness(options: HarnessOptions = {}): Promise<Harness> {

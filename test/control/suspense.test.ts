@@ -3,20 +3,10 @@ import { describe, expect, it, vi } from 'vitest';
 import { panOfNumber } from '../../src/vault/pan.js';
 import { fileOf, presentment } from '../support/clearing-day.js';
 import { type AnswerBody, type Harness, makeHarness, restart } from './harness.js';
+import { posted } from './upload.js';
 
 const NOBODY = panOfNumber('999999', 987_654_321);
 const PAN = panOfNumber('999999', 1);
-
-async function posted(h: Harness, file: Buffer): Promise<AnswerBody> {
-  const type = { 'content-type': 'application/octet-stream' };
-  const { body: sent } = await h.call('POST', '/v1/clearing-files', file, type);
-  let body = sent;
-  await vi.waitFor(async () => {
-    ({ body } = await h.call('GET', `/v1/clearing-files/${sent.id}`));
-    expect(body.status).not.toBe('processing');
-  });
-  return body;
-}
 
 const of = (n: number, amount: number, more: object = {}) =>
   presentment(n, undefined, amount, { pan: NOBODY, ...more });
