@@ -359,9 +359,10 @@ export const SEGMENT_ENTRIES_MAX = 2 ** 26;
 /** Filter bits per key: 12 give about 1 in 150 false answers, each of which costs one block read of some 10 us. */
 export const SEGMENT_FILTER_BITS = 12;
 
-/** Filter bytes in memory per shard: 16 MB are 11 million keys, 2.5 days of 50 messages per second: more than the duplicate
- * window. Segments beyond it (the oldest) are asked by reading a block. */
-export const SEGMENT_FILTER_BYTES_MAX = 16 * 1024 * 1024;
+/** Filter bytes in memory per shard: 32 MB are 22 million keys. A message has two (its own and its network id), and what becomes of
+ * it about one more: 1.7 days of 50 messages per second, more than the duplicate window. Segments beyond it (the oldest) are
+ * asked by reading a block. */
+export const SEGMENT_FILTER_BYTES_MAX = 32 * 1024 * 1024;
 
 /** A segment is dropped when its newest record is older than this, in ms: 30 days of the longest hold, 90 days during which
  * an expired one stays matchable, and 2 days of margin. */
