@@ -5,8 +5,8 @@
  *
  *   sent ... durable ... answered ... crashed ... restarted ... sent ... state ... ended
  */
-import type { DialectName } from '../../src/iso8583/dialects.js';
-import type { Fields } from '../../src/iso8583/message.js';
+import type { DialectName } from '#src/iso8583/dialects.js';
+import type { Fields } from '#src/iso8583/message.js';
 
 /** One end-to-end connection of a peer with the engine; a reconnect is another number. */
 export interface SimConnection {
