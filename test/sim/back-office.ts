@@ -98,10 +98,10 @@ export class BackOffice {
   #presentment(random: Random, purchase: Purchase): Presented {
     const { card, fields, amounts, merchant, code } = purchase;
     const share = random.pick([1, 1, 1, 1, 0.5, 0.3, 1.15, 1.5]);
-    const amount = Math.max(1, Math.floor(purchase.amount * share));
+    const amount = Math.max(1, Math.min(999_999_999_999, Math.floor(purchase.amount * share)));
     const parts = share < 1 ? { partial: 1 } : {};
     purchase.cleared += amount;
-    const billing = amounts.billing === undefined ? amount : Math.ceil(amount * 1.7);
+    const billing = amounts.billing === undefined ? amount : Math.min(999_999_999_999, Math.ceil(amount * 1.7));
     return this.#keep(card, {
       ...this.#blank(random, card),
       ...{ amount, currency: amounts.currency, billingAmount: billing, processingCode: Number(fields[3] ?? 0) },

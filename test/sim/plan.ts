@@ -84,7 +84,7 @@ export function planOf(seed: number, options: PlanOptions): Plan {
   const shape = shapeOf(random, calm);
   const some = <T>(list: readonly T[], share: number): T[] => list.filter(() => random.chance(share));
   const chosen = { stories: some(stories, 0.7), chores: some(chores, 0.7), faults: calm ? [] : some(faults, 0.35) };
-  const faultsPerStep = calm ? 0 : random.pick([0.003, 0.01, 0.03]);
+  const faultsPerStep = calm ? 0 : random.pick([0.005, 0.02, 0.06]);
   const rate = random.pick(RATES);
   const steps: Step[] = [];
   let leftMs = options.seconds * 1000;

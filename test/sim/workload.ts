@@ -286,9 +286,7 @@ export class Workload {
   #later(original: Purchase, amount: number, mti: string, processingCode: string): Draft {
     const { card, merchant, amounts, peer } = original;
     const billing =
-      amounts.billing === undefined
-        ? {}
-        : { billing: { amount: billed(amount), currency: amounts.billing.currency } };
+      amounts.billing === undefined ? {} : { billing: { amount: billed(amount), currency: amounts.billing.currency } };
     this.#count++;
     return {
       ...{ mti, processingCode, amount, currency: amounts.currency, ...billing, pan: card.pan, expiry: card.expiry },
@@ -302,7 +300,7 @@ export class Workload {
   #change(random: Random, code: 'I' | 'R'): void {
     const original = this.some(random);
     if (original === undefined) return;
-    const part = Math.max(1, Math.floor(original.amount * random.pick([0.1, 0.3, 1, code === 'R' ? 1.5 : 0.5])));
+    const part = within12(Math.floor(original.amount * random.pick([0.1, 0.3, 1, code === 'R' ? 1.5 : 0.5])));
     const draft = this.#later(original, part, '0100', original.fields[3] ?? '000000');
     const name = naming(original.fields, original.code, random);
     const fields = { ...draw({ ...draft, tags: { 20: code, ...name.tags } }), ...withoutOwnNumber(name.fields) };
@@ -318,7 +316,7 @@ export class Workload {
   #complete(random: Random, mti: string): void {
     const original = this.some(random);
     if (original === undefined) return;
-    const amount = Math.max(1, Math.floor(original.amount * random.pick([0.5, 0.9, 1, 1, 1.2])));
+    const amount = within12(Math.floor(original.amount * random.pick([0.5, 0.9, 1, 1, 1.2])));
     const draft = this.#later(original, amount, mti, original.fields[3] ?? '000000');
     const name = naming(original.fields, original.code, random);
     const fields: Fields = {
@@ -366,7 +364,7 @@ export class Workload {
   #reverseSome(random: Random): void {
     const original = this.some(random);
     if (original === undefined) return;
-    const remains = random.chance(0.4) ? Math.floor(original.amount * random.pick([0.2, 0.5, 0.99, 1.5])) : 0;
+    const remains = random.chance(0.4) ? within12(Math.floor(original.amount * random.pick([0.2, 0.5, 0.99, 1.5]))) : 0;
     this.#reverse(random, original, original.fields, remains, random.pick(['0400', '0420']));
   }
 
@@ -499,7 +497,12 @@ function unknownPan(random: Random): string {
   return `99999977${digits(random.int(0, 9999), 4)}0000`.slice(0, 16);
 }
 
+/** What DE4 can say, from 1. */
+function within12(amount: number): number {
+  return Math.max(1, Math.min(999_999_999_999, amount));
+}
+
 /** DE6 of an amount in the other currency. */
 function billed(amount: number): number {
-  return Math.min(999_999_999_999, Math.ceil(amount * 1.7));
+  return within12(Math.ceil(amount * 1.7));
 }

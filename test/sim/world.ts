@@ -56,7 +56,6 @@ const DEFECTS = [
   'connection closed by a defect of the ingress',
   'a roll-back failed twice',
   'a request that is refused cannot be answered',
-  'a cutover failed',
 ] as const;
 
 export class World {
