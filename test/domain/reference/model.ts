@@ -36,7 +36,7 @@ import {
 } from './message.js';
 import { cashOf, inAccountCurrency, inMerchantCurrency, oneMajorUnit, stayingOf } from './money.js';
 import { Past } from './past.js';
-import { codeOf, feeOf, forbids, fuelOf, lifeMs, type ModelProgram } from './program.js';
+import { codeOf, feeOf, forbids, fuelOf, isPump, lifeMs, type ModelProgram } from './program.js';
 import { askRules, RULES, type RuleFacts, type RuleStatistics, windowNamed } from './rules.js';
 import { type Place, totals } from './totals.js';
 
@@ -196,7 +196,7 @@ export class ReferenceModel {
     for (const [sequence, hold] of due) {
       const root = this.past.log[sequence - 1]!;
       this.reach(hold.refund ? 'expiry of a refund' : hold.cleared > 0 ? 'expiry of a rest' : 'expiry');
-      holds.delete(sequence);
+      this.balances.close(sequence);
       const ended = this.past.add({ atMs, what: 'expiry', card: root.card, original: root });
       this.#recount(root, ended);
     }
@@ -233,7 +233,9 @@ export class ReferenceModel {
     }
     if (what === 'not understood' && card && forbids(this.program, typeOf(m))) {
       this.reach('a type that is served nowhere, forbidden');
-      return this.#answer(past.add({ ...base, response: codeOf(this.program, 'transaction_type_forbidden', '57') }));
+      return this.#answer(
+        past.add({ ...base, response: codeOf(this.program, 'transaction_type_forbidden', '57', m.dialect) }),
+      );
     }
     if (what === 'not understood') return this.#answer(past.add({ ...base, response: '12' }));
 
@@ -277,7 +279,7 @@ export class ReferenceModel {
     const [reason, code] = refusal;
     this.reach(reason);
     if (reason !== 'velocity_declines') this.limits.countDecline(name, m, asked, this.#windowTime(atMs));
-    const response = codeOf(this.program, reason, code);
+    const response = codeOf(this.program, reason, code, m.dialect);
     if (response !== code) this.reach('another DE39 for a reason');
     return this.#answer(past.add({ ...request, response }));
   }
@@ -294,7 +296,8 @@ export class ReferenceModel {
   }
 
   #isStatusCheck(m: Message): boolean {
-    return !isFinancial(m) && typeOf(m) === 0 && m.mcc === 5542 && m.amount === oneMajorUnit(m.currency!);
+    if (isFinancial(m) || typeOf(m) !== 0 || !isPump(this.program, m)) return false;
+    return m.amount === fuelOf(this.program).check * oneMajorUnit(m.currency!);
   }
 
   #amountFor(m: Message, wanted: number): number {
@@ -500,7 +503,7 @@ export class ReferenceModel {
     const { original: root, card, atMs } = told;
     const { account } = balances.cards.get(card)!;
     if (root && past.isReversed(root)) return false;
-    if (root?.message?.mcc === 5542 && past.isCompleted(root)) return false;
+    if (root?.message && isPump(program, root.message) && past.isCompleted(root)) return false;
     const life = lifeMs(program, (root ?? told).message!);
     const hold = root && balances.holds.get(root.sequence);
     if (hold === undefined) {
