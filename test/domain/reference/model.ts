@@ -67,6 +67,8 @@ export class ReferenceModel {
   readonly ruleStatistics = new Map<number, RuleStatistics>();
   /** How far behind the given time velocity windows count, ms: while the clocks differ they stand still. */
   windowLagMs = 0;
+  /** What a rule declined whose text the model does not know: its place among the rules, and its code. Only auditors tell it. */
+  toldRule: { place: number; code: string } | undefined;
   #revision = 0;
   readonly #references = new Set<string>();
   /** Cards that have a replacement. */
@@ -193,14 +195,18 @@ export class ReferenceModel {
     const { holds } = this.balances;
     const due = [...holds].filter(([, hold]) => hold.expiresMs <= atMs);
     due.sort(([a, { expiresMs: endOfA }], [b, { expiresMs: endOfB }]) => endOfA - endOfB || a - b);
-    for (const [sequence, hold] of due) {
-      const root = this.past.log[sequence - 1]!;
-      this.reach(hold.refund ? 'expiry of a refund' : hold.cleared > 0 ? 'expiry of a rest' : 'expiry');
-      this.balances.close(sequence);
-      const ended = this.past.add({ atMs, what: 'expiry', card: root.card, original: root });
-      this.#recount(root, ended);
-    }
+    for (const [sequence] of due) this.expire(sequence, atMs);
     return due.length;
+  }
+
+  /** The hold of the authorization at `sequence` ends: what remains of it is released. */
+  expire(sequence: number, atMs: number): void {
+    const hold = this.balances.holds.get(sequence)!;
+    const root = this.past.log[sequence - 1]!;
+    this.reach(hold.refund ? 'expiry of a refund' : hold.cleared > 0 ? 'expiry of a rest' : 'expiry');
+    this.balances.close(sequence);
+    const ended = this.past.add({ atMs, what: 'expiry', card: root.card, original: root });
+    this.#recount(root, ended);
   }
 
   /** Rows of totals of acquirers (totals.ts). */
@@ -350,9 +356,9 @@ export class ReferenceModel {
       count: (window) => read(window, 'count'),
       spent: (window) => read(window, 'amount'),
     };
-    const code = askRules(rules, facts, statistics);
+    const code = askRules(rules, facts, statistics, this.toldRule);
     rules.forEach(({ rule, state }) => {
-      if (RULES[rule]!.matches(facts)) this.reach(`${state} rule ${rule}`);
+      if (RULES[rule]?.matches(facts)) this.reach(`${state} rule ${rule}`);
     });
     return code === undefined ? undefined : ['rule', code];
   }

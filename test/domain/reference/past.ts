@@ -140,8 +140,8 @@ export class Past {
 }
 
 function listed<K>(lists: Map<K, Entry[]>, key: K): Entry[] {
-  let list = lists.get(key);
-  if (list === undefined) lists.set(key, (list = []));
+  const list = lists.get(key) ?? [];
+  lists.set(key, list);
   return list;
 }
 
