@@ -65,6 +65,12 @@ export interface Plan {
   readonly steps: readonly Step[];
 }
 
+export function nameOf(step: Step): string {
+  if ('story' in step) return step.story;
+  if ('chore' in step) return step.chore;
+  return 'fault' in step ? `! ${step.fault}` : 'check';
+}
+
 /** Typical messages per simulated second and seed. */
 const RATES = [0.15, 0.3, 0.6, 1.2] as const;
 /** Steps that are checks: enough to find where something went wrong. */

@@ -78,6 +78,7 @@ export class Trouble implements DiskFaults {
     this.#slowFlushes = 0;
     this.lookUs = this.#usualLookUs;
     this.isPartitioned = false;
+    this.restoreJournal();
     const { engine } = this.#world;
     if (engine !== undefined) engine.control.refuse = false;
   }

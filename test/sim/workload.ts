@@ -415,7 +415,7 @@ export class Workload {
     const again: Fields = {
       ...fields,
       0: random.chance(0.6) ? `${mti.slice(0, 3)}1` : mti,
-      ...(otherAmount ? { 4: digits(Number(fields[4] ?? 0) + 1, 12) } : {}),
+      ...(otherAmount ? { 4: digits(Math.max(1, Number(fields[4] ?? 0) - 1), 12) } : {}),
       ...(random.chance(0.1) ? { 7: transmissionOf(this.#world.wallMs) } : {}),
     };
     peer.send(again, this.#world.patienceUs, () => undefined);

@@ -70,6 +70,8 @@ export class World {
   readonly shards: number;
   threads: number;
   engine: SimEngine | undefined;
+  /** Steps of the plan so far. */
+  stepsTaken = 0;
   readonly stats: WorldStats = {
     ...{ simulatedSeconds: 0, skippedSeconds: 0, messages: 0, replies: 0, commands: 0, records: 0, crashes: 0 },
     ...{ restarts: 0, checks: 0, faults: {} },
@@ -122,6 +124,7 @@ export class World {
     await this.#settle();
     for (const step of this.plan.steps) {
       await this.#runUntil(this.scheduler.nowUs + step.gapMs * 1000);
+      this.stepsTaken++;
       await this.#take(step);
     }
     await this.#settle();
@@ -323,9 +326,11 @@ export class World {
       key === 'stack' || key === 'err' ? undefined : value,
     );
     this.trace.add(this.scheduler.nowUs, `log ${level} ${text} ${line}`);
+    this.#tell((observer) => observer.logged(`${level} ${text} ${line}`));
     if (text.startsWith('a shard stopped;')) {
       const { error } = fields as { error?: string };
-      if (!String(error).includes('planted fault'))
+      const isRot = this.trouble.rotten.length > 0 && String(error).includes('is damaged');
+      if (!isRot && !String(error).includes('planted fault'))
         this.#fail(new AuditFailure('a shard stopped by itself', { ...fields }));
     }
     if (DEFECTS.some((defect) => text === defect)) this.#fail(new AuditFailure(text, { ...fields }));
@@ -360,7 +365,7 @@ export class World {
   }
 
   #durable(path: string, _key: Uint8Array, value: Uint8Array): void {
-    if (!path.startsWith('journal') || value[2] !== 0x4a) return; // rows of the index begin with HFX1, frames with HFJ1
+    if (!/^(journal|system)/.test(path) || value[2] !== 0x4a) return; // rows of the index begin with HFX1, frames with HFJ1
     const shard = (value[6]! << 8) | value[7]!;
     const { first, last } = frameSequences(value);
     this.stats.records += last - first + 1;
