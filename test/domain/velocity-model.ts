@@ -4,6 +4,8 @@
  * of src is used, so that a shared mistake is unlikely.
  */
 
+import { hasMcc, type MccGroups } from './reference/mcc.js';
+
 export interface WindowJson {
   /** What rules call it. */
   name?: string;
@@ -55,10 +57,11 @@ export interface ModelRefusal {
   attempted: number;
 }
 
+/** Three days. */
+const SLACK_MS = 3 * 86_400_000;
+
 interface Counted {
   timeMs: number;
-  /** Definitions of the windows in force that selected it, each with its owner. */
-  counters: { counter: string; cash: boolean }[];
   amount: number;
   cash: number;
   uses: number;
@@ -73,21 +76,6 @@ export interface PlacedWindow {
   cash: boolean;
 }
 
-const groups: Record<string, (code: number) => boolean> = {
-  fuel: (code) => code === 5541 || code === 5542 || code === 5552,
-  lodging: (code) => (code >= 3501 && code <= 3999) || code === 7011,
-};
-
-function hasMcc(list: readonly string[], mcc: string): boolean {
-  const code = Number(mcc);
-  if (mcc === '') return false;
-  return list.some((entry) => {
-    const [from, to] = entry.split('-').map(Number);
-    if (/^\d/.test(entry)) return code >= from! && code <= (to ?? from!);
-    return groups[entry]!(code);
-  });
-}
-
 const hasText = (list: readonly string[], text: string): boolean => text !== '' && list.includes(text);
 
 export class VelocityModel {
@@ -97,7 +85,12 @@ export class VelocityModel {
   /** Card -> account, and card -> the card it replaces. */
   readonly accountOf = new Map<number, number>();
   readonly replaced = new Map<number, number>();
+  /** What category groups mean, beside the built-in ones. */
+  groups: MccGroups = {};
   readonly #events: Counted[] = [];
+  /** Events of a counter that may still count, oldest first. */
+  readonly #counted = new Map<string, Counted[]>();
+  readonly #definitions = new WeakMap<WindowJson, string>();
 
   windowsOf(card: number): PlacedWindow[] {
     const account = this.accountOf.get(card)!;
@@ -165,8 +158,12 @@ export class VelocityModel {
     const counter = this.#counter(card, placed);
     let amount = 0;
     let count = 0;
-    for (const event of this.#events) {
-      if (!event.counters.some((one) => one.counter === counter)) continue;
+    const events = this.#counted.get(counter) ?? [];
+    // What is past stays past, but for a clock that is set back a little by a restart.
+    const isPast = ({ timeMs }: Counted): boolean =>
+      timeMs < nowMs - SLACK_MS && [nowMs, nowMs - SLACK_MS].every((at) => !isSameInstance(placed.window, timeMs, at));
+    while (events.length > 0 && isPast(events[0]!)) events.shift();
+    for (const event of events) {
       if (!isSameInstance(placed.window, event.timeMs, nowMs)) continue;
       amount += placed.cash ? event.cash : event.amount;
       count += event.uses;
@@ -185,18 +182,33 @@ export class VelocityModel {
   ): number {
     const counters = this.windowsOf(card)
       .filter(({ window }) => ((window.counts ?? 'approvals') === 'declines') === declined)
-      .filter((placed) => selects(placed, request))
-      .map((placed) => ({ counter: this.#counter(card, placed), cash: placed.cash }));
-    return this.#events.push({ timeMs, counters, amount, cash, uses }) - 1;
+      .filter((placed) => selects(placed, request, this.groups))
+      .map((placed) => this.#counter(card, placed));
+    const event = { timeMs, amount, cash, uses };
+    for (const counter of counters) {
+      const events = this.#counted.get(counter);
+      if (events) events.push(event);
+      else this.#counted.set(counter, [event]);
+    }
+    return this.#events.push(event) - 1;
   }
 
   /** A counter is whose it is and what is counted, whatever the limits. */
   #counter(card: number, { window, level, cash }: PlacedWindow): string {
     let root = card;
     while (this.replaced.has(root)) root = this.replaced.get(root)!;
-    const { name: _name, amount: _amount, count: _count, per: _per, ...definition } = window;
     const owner = level === 'card' ? `card ${root}` : `account ${this.accountOf.get(card)}`;
-    return JSON.stringify([owner, cash, Object.entries(definition).sort()]);
+    return `${owner} ${cash} ${this.#definition(window)}`;
+  }
+
+  #definition(window: WindowJson): string {
+    let text = this.#definitions.get(window);
+    if (text === undefined) {
+      const { name: _name, amount: _amount, count: _count, per: _per, ...definition } = window;
+      text = JSON.stringify(Object.entries(definition).sort());
+      this.#definitions.set(window, text);
+    }
+    return text;
   }
 
   #listed(card: number, request: ModelRequest): ModelRefusal | undefined {
@@ -204,7 +216,7 @@ export class VelocityModel {
       for (const { level, source, controls } of this.#sides(card, member)) {
         const list: { allow?: string[]; deny?: string[] } = controls[member]!;
         const has = (entries: string[]): boolean => {
-          if (member === 'mcc') return hasMcc(entries, request.mcc);
+          if (member === 'mcc') return hasMcc(entries, request.mcc, this.groups);
           if (member === 'channels') return request.channels.some((channel) => entries.includes(channel));
           return hasText(entries, member === 'countries' ? request.country : request.merchant);
         };
@@ -241,7 +253,7 @@ export class VelocityModel {
       const control = `${level} ${source} /per_transaction`;
       return { control, response: '61', byDeclines: false, limit, before: 0, attempted: total };
     }
-    const windows = this.windowsOf(card).filter((placed) => selects(placed, request));
+    const windows = this.windowsOf(card).filter((placed) => selects(placed, request, this.groups));
     const uses = request.amount > 0 && request.authorizedBefore === undefined ? 1 : 0;
     const declines = ({ window }: PlacedWindow): boolean => window.counts === 'declines';
     return (
@@ -286,9 +298,9 @@ export class VelocityModel {
   }
 }
 
-function selects({ window, cash }: PlacedWindow, request: ModelRequest): boolean {
+function selects({ window, cash }: PlacedWindow, request: ModelRequest, groups: MccGroups): boolean {
   if (cash && request.cash === 0) return false;
-  if (window.mcc !== undefined && !hasMcc(window.mcc, request.mcc)) return false;
+  if (window.mcc !== undefined && !hasMcc(window.mcc, request.mcc, groups)) return false;
   if (window.countries !== undefined && !hasText(window.countries, request.country)) return false;
   if (window.merchants !== undefined && !hasText(window.merchants, request.merchant)) return false;
   return window.channels === undefined || request.channels.some((channel) => window.channels!.includes(channel));
@@ -327,6 +339,7 @@ const weekdays = ['sunday', 'monday', 'tuesday', 'wednesday', 'thursday', 'frida
 
 /** The answers of `startOfInstance`: the same questions come again and again, and walking back a year takes its time. */
 const starts = new Map<string, string>();
+const STARTS_MAX = 100_000;
 
 /** First day of the instance that a time belongs to. */
 function startOfInstance(window: WindowJson, timeMs: number): string {
@@ -336,6 +349,7 @@ function startOfInstance(window: WindowJson, timeMs: number): string {
   let day = Date.parse(`${localDate(window.zone ?? 'UTC', timeMs)}T00:00:00Z`);
   while (!isStart(window, new Date(day))) day -= DAY;
   const start = new Date(day).toISOString().slice(0, 10);
+  if (starts.size > STARTS_MAX) starts.clear();
   starts.set(question, start);
   return start;
 }

@@ -14,8 +14,13 @@ export class Balances {
   readonly cards = new Map<string, ModelCard>();
   readonly tokens = new Map<string, ModelToken>();
   /** Open holds, and what single messages charged, by the sequence of their authorization. */
-  readonly holds = new Map<number, Hold>();
+  readonly #holds = new Map<number, Hold>();
+  readonly #holdsOf = new Map<ModelAccount, Set<Hold>>();
   readonly charged = new Map<number, Charged>();
+
+  get holds(): ReadonlyMap<number, Hold> {
+    return this.#holds;
+  }
 
   /** The card that a number means: its own, or that of the token. */
   cardOf(number: string): string {
@@ -33,7 +38,7 @@ export class Balances {
 
   held(account: ModelAccount): number {
     let sum = 0;
-    for (const hold of this.holds.values()) if (hold.account === account) sum += hold.remaining;
+    for (const hold of this.holdsOf(account)) sum += hold.remaining;
     return sum;
   }
 
@@ -48,7 +53,20 @@ export class Balances {
   open(sequence: number, account: ModelAccount, amount: number, expiresMs: number, refund = false): void {
     const remaining = refund ? 0 : amount;
     const hold = { account, first: amount, authorized: amount, remaining, cleared: 0, expiresMs, refund };
-    this.holds.set(sequence, hold);
+    this.#holds.set(sequence, hold);
+    const others = this.#holdsOf.get(account);
+    if (others) others.add(hold);
+    else this.#holdsOf.set(account, new Set([hold]));
+  }
+
+  close(sequence: number): void {
+    const hold = this.#holds.get(sequence);
+    if (hold) this.#holdsOf.get(hold.account)!.delete(hold);
+    this.#holds.delete(sequence);
+  }
+
+  holdsOf(account: ModelAccount): Iterable<Hold> {
+    return this.#holdsOf.get(account) ?? [];
   }
 
   /** What is authorized now; what was cleared stays, and a hold of nothing is none. */
@@ -56,7 +74,7 @@ export class Balances {
     const hold = this.holds.get(sequence)!;
     hold.authorized = Math.max(total, hold.cleared);
     hold.remaining = hold.refund ? 0 : hold.authorized - hold.cleared;
-    if (hold.authorized === 0) this.holds.delete(sequence);
+    if (hold.authorized === 0) this.close(sequence);
   }
 
   /** What stays of an authorization: what is authorized by its hold, or what was charged without one. */

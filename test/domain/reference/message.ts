@@ -3,6 +3,8 @@
 /** A message as a sender would describe it. Absent fields are absent. */
 export interface Message {
   mti: number;
+  /** Name of the dialect that it came in. */
+  dialect?: string;
   pc?: number;
   amount?: number;
   currency?: number;
@@ -123,10 +125,10 @@ export function isMalformed(m: Message, what: What, accountCurrency: number | un
 
 /** Class, DE11, DE32, DE37, DE41; card and DE7 are compared by the caller. The advice `b` repeats no request. */
 export function sameKey(a: Message, b: Message): boolean {
+  if (a.stan !== b.stan) return false;
   if (whatIs(b) === 'advice' && whatIs(a) !== 'advice') return false;
   return (
     Math.trunc(a.mti / 100) === Math.trunc(b.mti / 100) &&
-    a.stan === b.stan &&
     bare(a.acquirer) === bare(b.acquirer) &&
     (a.rrn ?? '') === (b.rrn ?? '') &&
     (a.terminal ?? '') === (b.terminal ?? '')

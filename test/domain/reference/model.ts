@@ -36,7 +36,7 @@ import {
 } from './message.js';
 import { cashOf, inAccountCurrency, inMerchantCurrency, oneMajorUnit, stayingOf } from './money.js';
 import { Past } from './past.js';
-import { codeOf, feeOf, forbids, fuelOf, lifeMs, type ModelProgram } from './program.js';
+import { codeOf, feeOf, forbids, fuelOf, isPump, lifeMs, type ModelProgram } from './program.js';
 import { askRules, RULES, type RuleFacts, type RuleStatistics, windowNamed } from './rules.js';
 import { type Place, totals } from './totals.js';
 
@@ -67,6 +67,8 @@ export class ReferenceModel {
   readonly ruleStatistics = new Map<number, RuleStatistics>();
   /** How far behind the given time velocity windows count, ms: while the clocks differ they stand still. */
   windowLagMs = 0;
+  /** What a rule declined whose text the model does not know: its place among the rules, and its code. Only auditors tell it. */
+  toldRule: { place: number; code: string } | undefined;
   #revision = 0;
   readonly #references = new Set<string>();
   /** Cards that have a replacement. */
@@ -193,14 +195,18 @@ export class ReferenceModel {
     const { holds } = this.balances;
     const due = [...holds].filter(([, hold]) => hold.expiresMs <= atMs);
     due.sort(([a, { expiresMs: endOfA }], [b, { expiresMs: endOfB }]) => endOfA - endOfB || a - b);
-    for (const [sequence, hold] of due) {
-      const root = this.past.log[sequence - 1]!;
-      this.reach(hold.refund ? 'expiry of a refund' : hold.cleared > 0 ? 'expiry of a rest' : 'expiry');
-      holds.delete(sequence);
-      const ended = this.past.add({ atMs, what: 'expiry', card: root.card, original: root });
-      this.#recount(root, ended);
-    }
+    for (const [sequence] of due) this.expire(sequence, atMs);
     return due.length;
+  }
+
+  /** The hold of the authorization at `sequence` ends: what remains of it is released. */
+  expire(sequence: number, atMs: number): void {
+    const hold = this.balances.holds.get(sequence)!;
+    const root = this.past.log[sequence - 1]!;
+    this.reach(hold.refund ? 'expiry of a refund' : hold.cleared > 0 ? 'expiry of a rest' : 'expiry');
+    this.balances.close(sequence);
+    const ended = this.past.add({ atMs, what: 'expiry', card: root.card, original: root });
+    this.#recount(root, ended);
   }
 
   /** Rows of totals of acquirers (totals.ts). */
@@ -233,7 +239,9 @@ export class ReferenceModel {
     }
     if (what === 'not understood' && card && forbids(this.program, typeOf(m))) {
       this.reach('a type that is served nowhere, forbidden');
-      return this.#answer(past.add({ ...base, response: codeOf(this.program, 'transaction_type_forbidden', '57') }));
+      return this.#answer(
+        past.add({ ...base, response: codeOf(this.program, 'transaction_type_forbidden', '57', m.dialect) }),
+      );
     }
     if (what === 'not understood') return this.#answer(past.add({ ...base, response: '12' }));
 
@@ -277,7 +285,7 @@ export class ReferenceModel {
     const [reason, code] = refusal;
     this.reach(reason);
     if (reason !== 'velocity_declines') this.limits.countDecline(name, m, asked, this.#windowTime(atMs));
-    const response = codeOf(this.program, reason, code);
+    const response = codeOf(this.program, reason, code, m.dialect);
     if (response !== code) this.reach('another DE39 for a reason');
     return this.#answer(past.add({ ...request, response }));
   }
@@ -294,7 +302,8 @@ export class ReferenceModel {
   }
 
   #isStatusCheck(m: Message): boolean {
-    return !isFinancial(m) && typeOf(m) === 0 && m.mcc === 5542 && m.amount === oneMajorUnit(m.currency!);
+    if (isFinancial(m) || typeOf(m) !== 0 || !isPump(this.program, m)) return false;
+    return m.amount === fuelOf(this.program).check * oneMajorUnit(m.currency!);
   }
 
   #amountFor(m: Message, wanted: number): number {
@@ -347,9 +356,9 @@ export class ReferenceModel {
       count: (window) => read(window, 'count'),
       spent: (window) => read(window, 'amount'),
     };
-    const code = askRules(rules, facts, statistics);
+    const code = askRules(rules, facts, statistics, this.toldRule);
     rules.forEach(({ rule, state }) => {
-      if (RULES[rule]!.matches(facts)) this.reach(`${state} rule ${rule}`);
+      if (RULES[rule]?.matches(facts)) this.reach(`${state} rule ${rule}`);
     });
     return code === undefined ? undefined : ['rule', code];
   }
@@ -500,7 +509,7 @@ export class ReferenceModel {
     const { original: root, card, atMs } = told;
     const { account } = balances.cards.get(card)!;
     if (root && past.isReversed(root)) return false;
-    if (root?.message?.mcc === 5542 && past.isCompleted(root)) return false;
+    if (root?.message && isPump(program, root.message) && past.isCompleted(root)) return false;
     const life = lifeMs(program, (root ?? told).message!);
     const hold = root && balances.holds.get(root.sequence);
     if (hold === undefined) {

@@ -1,4 +1,4 @@
-/** Everything that ever happened, in order, and what is asked of it: a list that is searched from one end to the other. */
+/** Everything that ever happened, in order, and what is asked of it: what a card has had is searched from one end to the other. */
 import { approved, approves, DAY, type Entry, HOUR, type Hold, isNoChange, isRequest } from './entry.js';
 import { isMarkedRepeat, type Message, sameKey, sameMoney } from './message.js';
 import {
@@ -18,6 +18,11 @@ const MATCHABLE_MS = (31 + 90) * DAY;
 
 export class Past {
   readonly log: Entry[] = [];
+  /** Messages of a card, and its reversals that found nothing, in their order. */
+  readonly #ofCard = new Map<string, Entry[]>();
+  readonly #tombstones = new Map<string, Entry[]>();
+  /** What came later about an entry. */
+  readonly #about = new Map<Entry, Entry[]>();
 
   add(entry: Partial<Entry> & { atMs: number }): Entry {
     const full: Entry = {
@@ -36,14 +41,25 @@ export class Past {
       ...entry,
     };
     this.log.push(full);
+    if (full.message) listed(this.#ofCard, full.card).push(full);
+    if (full.tombstone) listed(this.#tombstones, full.card).push(full);
+    for (const about of new Set([full.original, full.takesBack])) if (about) listed(this.#about, about).push(full);
     return full;
+  }
+
+  /** Messages of a card. */
+  ofCard(card: string): readonly Entry[] {
+    return this.#ofCard.get(card) ?? [];
+  }
+
+  /** What came later about an entry. */
+  about(entry: Entry): readonly Entry[] {
+    return this.#about.get(entry) ?? [];
   }
 
   /** What this message may repeat: within 24 hours, or without DE7 within 10 minutes when it says that it is a repeat. */
   repeated(m: Message, card: string, atMs: number): { stored?: Entry | undefined; isKnown: boolean } {
-    const same = this.log.filter(
-      (e) => e.message && e.what !== 'not understood' && e.card === card && sameKey(e.message, m),
-    );
+    const same = this.ofCard(card).filter((e) => e.what !== 'not understood' && sameKey(e.message!, m));
     let past = same.filter((e) => e.message!.de7 === m.de7 && atMs - e.atMs <= 24 * HOUR);
     if (past.length === 0 && isMarkedRepeat(m)) past = same.filter((e) => atMs - e.atMs <= HOUR / 6);
     return { isKnown: past.length > 0, stored: past.findLast((e) => sameMoney(e.message!, m)) };
@@ -57,9 +73,8 @@ export class Past {
 
   /** A reversal of the last 24 hours found no original, and names this message. */
   wasReversedBefore(m: Message, card: string, atMs: number): boolean {
-    return this.log.some(
-      (e) => e.tombstone && e.card === card && atMs - e.atMs <= 24 * HOUR && names(e.message!, { message: m }),
-    );
+    const tombstones = this.#tombstones.get(card) ?? [];
+    return tombstones.some((e) => atMs - e.atMs <= 24 * HOUR && names(e.message!, { message: m }));
   }
 
   /**
@@ -75,10 +90,8 @@ export class Past {
     holds: ReadonlyMap<number, Hold>,
   ): Entry | undefined {
     const isOpen = (e: Entry): boolean => holds.has((e.original ?? e).sequence);
-    const candidates = this.log.filter(
+    const candidates = this.ofCard(card).filter(
       (e) =>
-        e.card === card &&
-        e.message &&
         !['reversal', 'not understood', 'file update'].includes(e.what) &&
         !e.refusedRepeat &&
         (atMs - e.atMs <= MATCHABLE_MS || isOpen(e)),
@@ -95,7 +108,7 @@ export class Past {
 
   /** Anything of the same card with the same DE37 and DE41. */
   sharesRrn(m: Message, card: string): boolean {
-    return this.log.some((e) => e.card === card && e.message && e.what !== 'reversal' && sharesRrn(m, e as Named));
+    return this.ofCard(card).some((e) => e.what !== 'reversal' && sharesRrn(m, e as Named));
   }
 
   /** What an increment added and nothing has taken back. */
@@ -108,20 +121,28 @@ export class Past {
   }
 
   isRolledBack(entry: Entry): boolean {
-    return this.log.some((e) => e.original === entry && e.what === 'roll-back');
+    return this.about(entry).some((e) => e.original === entry && e.what === 'roll-back');
   }
 
   isReversed(entry: Entry): boolean {
-    return this.log.some((e) => e.what === 'reversal' && ((e.original === entry && e.full) || e.takesBack === entry));
+    return this.about(entry).some(
+      (e) => e.what === 'reversal' && ((e.original === entry && e.full) || e.takesBack === entry),
+    );
   }
 
   isCompleted(root: Entry): boolean {
-    return this.log.some((e) => e.original === root && e.completes);
+    return this.about(root).some((e) => e.original === root && e.completes);
   }
 
   isExpired(root: Entry): boolean {
-    return this.log.some((e) => e.original === root && e.what === 'expiry');
+    return this.about(root).some((e) => e.original === root && e.what === 'expiry');
   }
+}
+
+function listed<K>(lists: Map<K, Entry[]>, key: K): Entry[] {
+  const list = lists.get(key) ?? [];
+  lists.set(key, list);
+  return list;
 }
 
 /** The newest of those that have most of the qualities, the first quality counting most. */

@@ -1,13 +1,14 @@
 /** A program as the reference model reads it: the JSON of the API, with the defaults of the domain rules beside it. */
 import type { ControlsJson } from '../velocity-model.js';
 import { DAY } from './entry.js';
+import { hasMcc, type MccGroups } from './mcc.js';
 import type { Message } from './message.js';
 import type { SetRule } from './rules.js';
 
 export interface HoldLifeJson {
   name: string;
   days: number;
-  mcc?: string[];
+  mcc?: (string | number)[];
   functions?: string[];
   entry_modes?: string[];
   conditions?: string[];
@@ -16,14 +17,25 @@ export interface HoldLifeJson {
 
 export interface TablesJson {
   hold_life?: HoldLifeJson[];
-  fuel?: { amount?: number; when_short?: 'decline' | 'hold_available'; minimum?: number };
-  /** DE39 by the name of a reason. */
-  responses?: { all: Record<string, string> };
+  fuel?: {
+    mcc?: (string | number)[];
+    /** Major units. */
+    status_check?: number;
+    amount?: number;
+    when_short?: 'decline' | 'hold_available';
+    minimum?: number;
+  };
+  /** Percent by name of a category group. */
+  tolerance?: Record<string, number>;
+  clearing?: { release_rest?: boolean; markup_basis_points?: number };
+  mcc_groups?: MccGroups;
+  /** DE39 by the name of a reason: for all, or of one dialect. */
+  responses?: Record<string, Record<string, string>>;
   /** Types of transactions (first two digits of DE3) that are answered 57. */
   forbidden?: string[];
   partial_approval?: boolean;
   pin?: { tries: number };
-  fees?: { cash: { flat: number; basis_points: number } };
+  fees?: { cash: { flat: number; basis_points: number; minimum?: number; maximum?: number } };
   /** What accruals and statements read, which the model leaves to the engine. */
   interest?: { purchases: number; cash: number; fees: number };
   statement?: { day: number; monthly_fee: number };
@@ -55,7 +67,7 @@ export function lifeMs({ tables }: ModelProgram, m: Message): number {
   const condition = m.condition === undefined ? '' : String(m.condition).padStart(2, '0');
   const row = (tables.hold_life ?? HOLD_LIFE).find(
     (one) =>
-      (one.mcc === undefined || one.mcc.some((entry) => isWithin(m.mcc, entry))) &&
+      (one.mcc === undefined || hasMcc(one.mcc, m.mcc, groupsOf(tables))) &&
       (one.functions === undefined || one.functions.includes(m.fn ?? '')) &&
       (one.entry_modes === undefined || one.entry_modes.includes(mode)) &&
       (one.conditions === undefined || one.conditions.includes(condition)) &&
@@ -64,27 +76,35 @@ export function lifeMs({ tables }: ModelProgram, m: Message): number {
   return row!.days * DAY;
 }
 
-function isWithin(mcc: number | undefined, entry: string): boolean {
-  const [from, to = from] = entry.split('-').map(Number);
-  return mcc !== undefined && mcc >= from! && mcc <= to!;
+export const groupsOf = ({ mcc_groups: own = {} }: TablesJson): MccGroups => own;
+
+/** An automated fuel pump, and what it is granted for its check of so many major units. */
+export function fuelOf({ tables }: ModelProgram): {
+  mcc: readonly (string | number)[];
+  check: number;
+  amount: number;
+  least: number;
+  declinesWhenShort: boolean;
+} {
+  const { mcc = ['5542'], status_check: check = 1, when_short: short = 'hold_available' } = tables.fuel ?? {};
+  const { amount = 17_500, minimum = 100 } = tables.fuel ?? {};
+  return { mcc, check, amount, least: Math.max(1, minimum), declinesWhenShort: short === 'decline' };
 }
 
-/** What an automated fuel pump is granted for its check of one major unit. */
-export function fuelOf({ tables }: ModelProgram): { amount: number; least: number; declinesWhenShort: boolean } {
-  const { amount = 17_500, when_short = 'hold_available', minimum = 100 } = tables.fuel ?? {};
-  return { amount, least: Math.max(1, minimum), declinesWhenShort: when_short === 'decline' };
-}
+export const isPump = (program: ModelProgram, m: Message): boolean =>
+  hasMcc(fuelOf(program).mcc, m.mcc, groupsOf(program.tables));
 
-/** Fee of a cash withdrawal, half a minor unit rounded up. */
+/** Fee of a cash withdrawal, half a minor unit rounded up, within its bounds. */
 export function feeOf({ tables }: ModelProgram, cash: number): number {
   if (cash === 0 || tables.fees === undefined) return 0;
-  const { flat, basis_points: points } = tables.fees.cash;
-  return flat + Number((BigInt(cash) * BigInt(points) * 2n + 10_000n) / 20_000n);
+  const { flat, basis_points: points, minimum = 0, maximum = Number.POSITIVE_INFINITY } = tables.fees.cash;
+  const fee = flat + Number((BigInt(cash) * BigInt(points) * 2n + 10_000n) / 20_000n);
+  return Math.min(Math.max(fee, minimum), maximum);
 }
 
 /** DE39 of a decline: the program's for its reason, or the usual one. */
-export const codeOf = ({ tables }: ModelProgram, reason: string, code: string): string =>
-  tables.responses?.all[reason] ?? code;
+export const codeOf = ({ tables }: ModelProgram, reason: string, code: string, dialect = ''): string =>
+  tables.responses?.[dialect]?.[reason] ?? tables.responses?.['all']?.[reason] ?? code;
 
 export const forbids = ({ tables }: ModelProgram, type: number): boolean =>
   tables.forbidden?.includes(String(type).padStart(2, '0')) ?? false;

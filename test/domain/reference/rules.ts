@@ -91,7 +91,7 @@ export const RULES: readonly Rule[] = [
   },
 ];
 
-/** A rule of a program: one of `RULES`, by its place there. */
+/** A rule of a program: one of `RULES`, by its place there, or -1. */
 export interface SetRule {
   rule: number;
   state: 'active' | 'shadow';
@@ -105,17 +105,25 @@ export interface RuleStatistics {
   declined: number[];
 }
 
-/** Asks all of them and counts; the first active one that matches declines, with its place and code. */
-export function askRules(set: readonly SetRule[], facts: RuleFacts, statistics: RuleStatistics): string | undefined {
+/**
+ * Asks all of them and counts; the first active one that matches declines, with its place and code. A rule that is none of
+ * `RULES` (-1) matches when it is told that it declined.
+ */
+export function askRules(
+  set: readonly SetRule[],
+  facts: RuleFacts,
+  statistics: RuleStatistics,
+  told?: { place: number; code: string },
+): string | undefined {
   statistics.asked++;
-  const matches = set.map(({ rule }) => RULES[rule]!.matches(facts));
+  const matches = set.map(({ rule }, place) => RULES[rule]?.matches(facts) ?? place === told?.place);
   matches.forEach((does, i) => {
     if (does) statistics.matched[i]! += 1;
   });
   const deciding = set.findIndex(({ state }, i) => state === 'active' && matches[i]);
   if (deciding < 0) return undefined;
   statistics.declined[deciding]! += 1;
-  return RULES[set[deciding]!.rule]!.code;
+  return RULES[set[deciding]!.rule]?.code ?? told?.code;
 }
 
 /** The window of this name: the card's before the account's. */
