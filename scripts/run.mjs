@@ -159,7 +159,17 @@ switch (command) {
     build();
     foreground([join(root, 'dist/cli/main.js'), 'loadtest', ...args]);
     break;
+  case 'fuzz':
+    install();
+    build();
+    foreground([
+      '--import',
+      new URL('../test/fuzz/loader.mjs', import.meta.url).href,
+      join(root, 'test/fuzz/main.ts'),
+      ...args,
+    ]);
+    break;
   default:
-    console.error(`holdfast: unknown script ${command}; one of start, test, long, build, check, bench, loadtest`);
+    console.error(`holdfast: unknown script ${command}; one of start, test, long, build, check, bench, loadtest, fuzz`);
     process.exit(64);
 }

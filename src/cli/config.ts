@@ -7,6 +7,7 @@ import { join, normalize, resolve } from 'node:path';
 import type { ProgramDefinition } from '../control/system-log.js';
 import { HoldfastError } from '../errors.js';
 import { checkLinks, type LinkProfile, tlsOptions } from '../ingress/links.js';
+import { maskDigits } from '../pan-mask.js';
 import { faultVariables } from '../shard/faults.js';
 import { hint } from '../suggest.js';
 import { locate, type Problem, readDocument } from './config-file.js';
@@ -69,7 +70,8 @@ export function loadConfig(inputs: Inputs): LoadedConfig {
 export function configError(problems: readonly Problem[]): HoldfastError {
   const lines = problems.map(({ what, where, allowed }) => {
     const tail = allowed === '' ? '' : `; allowed: ${allowed}`;
-    return `${what} [${where}]${tail}`;
+    // What is quoted of a file may be anything, a card number too.
+    return `${maskDigits(what)} [${where}]${tail}`;
   });
   return new HoldfastError('config_invalid', lines.join('\n'), 'holdfast serve --help');
 }

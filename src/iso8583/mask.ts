@@ -21,15 +21,15 @@ export function maskedBytes(name: DialectName, bytes: Uint8Array, pan: string): 
     if (hiddenFields.has(field)) fields[key] = zeros(value);
     else if (field === 2) fields[key] = maskedNumber(value);
     else if (field === 48) fields[key] = maskedTags(value, own);
-    else if (isText(field)) fields[key] = hidden(value, maskedField(field, value, own));
+    else if (holdsCharacters(field)) fields[key] = hidden(value, maskedField(field, value, own));
   }
   return pack(name, fields);
 }
 
-/** True for fields of characters; those of digits and bits have no room for more than what they are for. */
-function isText(field: number): boolean {
-  const type = fieldSpec(field)?.type;
-  return field > 0 && (type === 'an' || type === 'ans');
+/** True for fields of letters or digits: also a field of digits, such as DE53, 86 or 90, has room for a card number. */
+function holdsCharacters(field: number): boolean {
+  const spec = fieldSpec(field);
+  return spec !== undefined && spec.type !== 'b';
 }
 
 /** Zeros in place of the value; of a binary one (`hex:`) in place of its digits. */

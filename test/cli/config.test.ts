@@ -245,6 +245,23 @@ describe('problems: what, where, what is allowed', () => {
     expect(problemsOf({ config: twice })).toEqual([`tcp-port: written twice [${twice}:2]; allowed: one spelling`]);
   });
 
+  test('aliases without an anchor, or too many, and keys that are no texts', () => {
+    expect(problemsOf({ config: file('alias.yaml', 'host: *nowhere\n') })[0]).toMatch(/^not YAML or JSON: .*alias/i);
+    const bomb = [
+      'a: &a [x]',
+      ...[...'bcdefgh'].map((name, i) => `${name}: &${name} [${`*${'abcdefg'[i]},`.repeat(9)}]`),
+    ];
+    expect(problemsOf({ config: file('bomb.yaml', `${bomb.join('\n')}\n`) })[0]).toMatch(/^not YAML or JSON: .*alias/i);
+    expect(problemsOf({ config: file('key.yaml', '[1]: 5\n') })[0]).toMatch(/^not YAML or JSON: .*key\.yaml:1/);
+  });
+
+  test('a number as long as a card number is not repeated', () => {
+    const path = file('number.yaml', 'host: [9999991234567893]\nx9999991234567893: 1\n');
+    const text = problemsOf({ config: path }).join('\n');
+    expect(text).toContain('999999******7893');
+    expect(text).not.toContain('9999991234567893');
+  });
+
   test('ports that clash', () => {
     expect(problemsOf({ 'ws-port': '8583' })).toEqual([
       'link ws: port 8583 is that of tcp [--ws-port]; allowed: a port of its own',

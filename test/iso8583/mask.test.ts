@@ -73,6 +73,12 @@ describe.each(dialectNames)('masked bytes in %s', (name) => {
     expect(shown).toEqual({ 0: '0100', 37: '000012345700', 43: masked.padEnd(40), 48: '00' });
   });
 
+  it('hide the number of the card in fields of digits too', () => {
+    const digits = { 53: pan, 86: pan, 90: `0100${pan}${'0'.repeat(22)}` };
+    const shown = unpack(name, maskedBytes(name, pack(name, { 0: '0100', 2: pan, ...digits }), pan));
+    expect(shown).toEqual({ 0: '0100', 2: masked, 53: masked, 86: masked, 90: `0100${masked}${'0'.repeat(22)}` });
+  });
+
   it('are a message of the same length, with nothing left to hide, for any message', () => {
     fc.assert(
       fc.property(anyMessage, (any) => {

@@ -151,6 +151,17 @@ describe('a damaged or unknown record', () => {
     expect(() => decode(other)).toThrow(/version 9/);
     expect(() => decode(packr.pack([99, 1, 2]))).toThrow(/kind 99 version 1/);
   });
+  it('with a number that is no safe integer is refused', () => {
+    const refusal = /no (safe )?integer/;
+    for (const value of [1.5, Number.NaN, Number.POSITIVE_INFINITY, -1e30, 2 ** 53]) {
+      const plain = packr.pack([EventKind.unknownCardCount, 1, 1_790_000_000_123, value]);
+      expect(() => decode(plain)).toThrow(refusal);
+      const message = packr.unpack(encode((out) => writeMessage(out, sampleMessage()))) as unknown[];
+      message[2] = value; // The time, which is among the numbers that are read in one loop.
+      expect(() => decode(packr.pack(message))).toThrow(refusal);
+    }
+  });
+
   it('that is cut or has a tail is refused', () => {
     fc.assert(
       fc.property(fc.nat(bytes.length - 1), (length) => {
