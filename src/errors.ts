@@ -47,6 +47,8 @@ export const errorCodes = {
   key_file_mismatch: ExitStatus.dataDirectory,
   store_truncated: ExitStatus.dataDirectory,
   commit_failed: ExitStatus.journal,
+  /** The pages of a data file do not fit together. */
+  store_damaged: ExitStatus.invariant,
   chain_broken: ExitStatus.invariant,
   frame_corrupt: ExitStatus.invariant,
   record_unreadable: ExitStatus.invariant,

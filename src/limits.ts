@@ -727,3 +727,6 @@ export const RECON_AUTHORIZATIONS_MAX = 4_000_000;
 
 /** Runs whose reports are kept in memory, 25 MB each at most (RECON_BREAKS_MAX): the others can be repeated. */
 export const RECON_REPORTS_KEPT_MAX = 4;
+
+/** Pages of each tree of a data file that a start looks at, the newest first: 64 MB, some 0.1 s; `verify` looks at all. */
+export const STRUCTURE_PAGES_AT_START = 16_384;

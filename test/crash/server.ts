@@ -8,6 +8,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { built } from '../support/built.js';
 
+export const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
 const TMPFS = 0x0102_1994;
 /** A start needs about a second; on a busy machine many times that. */
 const READY_MS = 90_000;
