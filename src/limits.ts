@@ -30,6 +30,18 @@ export const RING_BYTES = 4 * 1024 * 1024;
 /** Requests in flight per link before new ones are answered 91. */
 export const LINK_IN_FLIGHT_MAX = 4096;
 
+/** Share of the requests in flight of a link, of the table of all links, and of a ring that new requests leave to reversals, advices
+ * and repeats: some 7 to 10 % of ordinary traffic are reversals and advices, so an eighth holds theirs when new ones fill the rest. */
+export const ADMISSION_KEPT = 1 / 8;
+
+/** Messages that a cap on the rate of admission lets in at once after a lull: those of 100 ms, at 15 000 per second 1 500, which a
+ * shard thread decides in some 50 ms, far below the deadline. Never fewer than four, of which two are kept for what is urgent. */
+export const RATE_BURST_MS = 100;
+export const RATE_BURST_MESSAGES_MIN = 4;
+
+/** Highest cap on the rate of admission, per second: above what one process reads. */
+export const ADMISSION_RATE_MAX = 10_000_000;
+
 /** Requests in flight over all links: the slot is 16 bits of a token, the generation the other 16. Per slot about 40 bytes. */
 export const IN_FLIGHT_MAX = 65_536;
 
@@ -45,6 +57,9 @@ export const FRAME_COMPLETE_MS = 10_000;
 /** Log lines about closed connections and messages answered 30 per link and second: a flood of bad peers must not fill the disk with lines (at 200
  * bytes each 100 are 1.7 GB per day). */
 export const LINK_LOG_LINES_PER_SECOND = 100;
+
+/** While requests are shed one log line says how many, this often, in ms. */
+export const SHED_LOG_MS = 10_000;
 
 /** A TLS handshake must be finished in this time, in ms. */
 export const TLS_HANDSHAKE_MS = 10_000;

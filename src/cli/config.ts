@@ -274,6 +274,7 @@ function engineConfig(
     programs,
     wsAdapter: v['ws-adapter'] as EngineConfig['wsAdapter'],
     deadlineMs: v['deadline-ms'] as number,
+    admissionRateMax: v['admission-rate-max'] as number,
     duplicateWindowMs: (v['duplicate-window-hours'] as number) * 3_600_000,
     diskReserveBytes: v['disk-reserve-bytes'] as number,
     stopLimitMs: v['stop-limit-ms'] as number,

@@ -140,6 +140,7 @@ class Engine {
       shardOfFingerprint: (f0) => shardOfFingerprint(f0, data.shards),
       wsAdapter: config.wsAdapter,
       socketsMax,
+      rateMax: config.admissionRateMax,
       keepCutover: (request) => this.#plane.cutOver(request),
     });
     this.#plane = new ControlPlane({

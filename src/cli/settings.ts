@@ -10,6 +10,7 @@ import { fileModes } from '../clearing/ipm/rules.js';
 import { dialectNames } from '../iso8583/dialects.js';
 import { framingNames } from '../iso8583/framing.js';
 import {
+  ADMISSION_RATE_MAX,
   CARDS_DEFAULT,
   CARDS_MAX,
   CLEARING_FILE_BYTES_MAX,
@@ -143,6 +144,12 @@ export const settings = {
     LINK_IN_FLIGHT_MAX,
     1,
     IN_FLIGHT_MAX,
+  ),
+  'admission-rate-max': integer(
+    'requests per second over all listeners before new ones get 91 (0: no limit)',
+    0,
+    0,
+    ADMISSION_RATE_MAX,
   ),
   'duplicate-window-hours': integer(
     'how long a repeat finds its first answer',

@@ -34,6 +34,8 @@ export abstract class Connection {
   frameSinceUs = 0;
   /** Since when its unsent bytes have not drained (us, 0 = they have); begins anew whenever the peer takes some. */
   stalledSinceUs = 0;
+  /** Its requests that wait for a shard. */
+  inFlight = 0;
   /** `takenBytes` at the last tick. */
   #takenBytes = 0;
 
@@ -66,6 +68,18 @@ export abstract class Connection {
       return false;
     }
     return true;
+  }
+
+  /** One of its requests begins to wait for a shard. */
+  began(): void {
+    this.inFlight++;
+    this.link.inFlight++;
+  }
+
+  /** One of them waits no more. */
+  ended(): void {
+    this.inFlight--;
+    this.link.inFlight--;
   }
 
   /** Answers a keep-alive in kind. */

@@ -5,6 +5,7 @@ import { LINK_LOG_LINES_PER_SECOND } from '../limits.js';
 import { maskDigits } from '../pan-mask.js';
 import { type Connection, errorText } from './connection.js';
 import { allowList, type LinkProfile } from './links.js';
+import { RateCap, type RateShare } from './rate-cap.js';
 import type { Runtime } from './runtime.js';
 import type { Counters, ErrorKind } from './stats.js';
 
@@ -64,6 +65,9 @@ export class Link {
   businessDay = 0;
   /** Requests of this link that wait for a shard. */
   inFlight = 0;
+  /** Cap on its requests per second, and what it is entitled to of the cap of all links. */
+  readonly cap: RateCap;
+  share: RateShare | undefined = undefined;
   readonly #log: IngressLog;
   readonly #allows: (address: string) => boolean;
   /** Second of the last log line, lines in it, and how many were left out. */
@@ -86,6 +90,7 @@ export class Link {
     this.runtime = runtime;
     this.#log = log;
     this.#allows = allowList(profile);
+    this.cap = new RateCap(profile.rateMax);
   }
 
   /** Undefined when a peer at this address may connect now; else why not (counted and logged). */

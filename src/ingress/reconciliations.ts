@@ -110,7 +110,7 @@ export class Reconciliations {
     const deadlineUs = receivedUs + link.profile.deadlineMs * 1000;
     const slot = this.#table.take(connection, receivedUs, deadlineUs, header);
     if (slot < 0) return 'in_flight';
-    link.inFlight++;
+    connection.began();
     const token = this.#table.tokenOf(slot);
     const { acquirer, day, currency } = question;
     const payload = pack({ op: 'acquirer_totals', link: question.link, acquirer, day, currency });
@@ -128,7 +128,7 @@ export class Reconciliations {
       else pending.failed = true;
     }
     if (pending.left === 0) {
-      link.inFlight--;
+      connection.ended();
       this.#table.free(slot);
       return 'ring_full';
     }

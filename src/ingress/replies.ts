@@ -193,7 +193,7 @@ export class Replies {
   }
 
   #release(slot: number): void {
-    this.#table.connection[slot]!.link.inFlight--;
+    this.#table.connection[slot]!.ended();
     this.#table.free(slot);
   }
 }

@@ -41,14 +41,15 @@ export class RingProducer {
   readonly bytes: Uint8Array;
   readonly #words: Int32Array;
   readonly #view: DataView;
-  readonly #capacity: number;
+  /** Bytes of the ring. */
+  readonly capacity: number;
   #tail: number;
   #cachedHead: number;
   #payloadAt = 0;
 
   constructor(buffer: SharedArrayBuffer) {
     this.#words = new Int32Array(buffer, 0, RING_HEADER_BYTES / 4);
-    this.#capacity = buffer.byteLength - RING_HEADER_BYTES;
+    this.capacity = buffer.byteLength - RING_HEADER_BYTES;
     this.bytes = new Uint8Array(buffer, RING_HEADER_BYTES);
     this.#view = new DataView(buffer, RING_HEADER_BYTES);
     this.#tail = Atomics.load(this.#words, TAIL) >>> 0;
@@ -57,14 +58,14 @@ export class RingProducer {
 
   /**
    * Reserves room for an entry with up to `payloadMax` bytes and returns the offset of its payload in `bytes`, or -1 when
-   * the ring is full. Nothing is visible to the consumer until `commit`; a reservation that is not committed is forgotten.
+   * the ring is full, or has less than `keepFree` bytes left behind it. Nothing is visible to the consumer until `commit`; a reservation that is not committed is forgotten.
    */
-  reserve(payloadMax: number): number {
+  reserve(payloadMax: number, keepFree = 0): number {
     const need = entryBytes(payloadMax);
-    let at = this.#tail & (this.#capacity - 1);
-    const toEnd = this.#capacity - at;
+    let at = this.#tail & (this.capacity - 1);
+    const toEnd = this.capacity - at;
     const total = need <= toEnd ? need : toEnd + need;
-    if (!this.#fits(total)) return -1;
+    if (!this.#fits(total + keepFree)) return -1;
     if (need > toEnd) {
       this.#view.setUint32(at, toEnd, true);
       this.bytes[at + 4] = 0;
@@ -122,10 +123,10 @@ export class RingProducer {
   }
 
   #fits(total: number): boolean {
-    if (this.#capacity - ((this.#tail - this.#cachedHead) >>> 0) >= total) return true;
+    if (this.capacity - ((this.#tail - this.#cachedHead) >>> 0) >= total) return true;
     // The consumer's word is read only when the cached copy says full: it saves a shared cache line per message.
     this.#cachedHead = Atomics.load(this.#words, HEAD) >>> 0;
-    return this.#capacity - ((this.#tail - this.#cachedHead) >>> 0) >= total;
+    return this.capacity - ((this.#tail - this.#cachedHead) >>> 0) >= total;
   }
 }
 

@@ -42,6 +42,7 @@ const otherValues: Record<SettingName, string> = {
   'ws-adapter': 'ws',
   'deadline-ms': '900',
   'link-in-flight-max': '100',
+  'admission-rate-max': '15000',
   'duplicate-window-hours': '48',
   'disk-reserve-bytes': '536870912',
   'stop-limit-ms': '5000',
@@ -287,6 +288,7 @@ links:
     sign-on-required: true
     sign_off: never
     in-flight-max: 64
+    rate-max: 500
     connections_max: 4
     allow: [192.0.2.0/24, "2001:db8::1"]
     idle_ms: 60000
@@ -305,6 +307,7 @@ links:
       signOnRequired: true,
       signOff: 'never',
       inFlightMax: 64,
+      rateMax: 500,
       connectionsMax: 4,
       allow: ['192.0.2.0/24', '2001:db8::1'],
       deadlineMs: 1500,
