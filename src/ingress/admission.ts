@@ -4,9 +4,10 @@
  *
  *   stopping, signed off, disk -> rooms for requests in flight -> caps on the rate -> shard
  *
- * Rooms. Of a link's `in-flight-max` an eighth is kept for what is urgent. And no connection takes all of the rest: each may
- * have up to ROOM_FACTOR times what is still free, so one that floods leaves a ninth for the others, two leave a seventeenth,
- * and a newcomer always finds room. The same without counting who is there.
+ * Rooms. Of a link's `in-flight-max` an eighth is kept for what is urgent, an eighth for what is new, whichever of the two comes in
+ * masses. Of what is then free for either, an eighth is for connections that have little of it in flight; and of the rest none
+ * takes all: each may have up to ROOM_FACTOR times what is still free, so that one which floods leaves a ninth to the others.
+ * That holds without counting who is there.
  */
 import { ADMISSION_KEPT } from '../limits.js';
 import type { ControlBlock } from '../ring/control-block.js';
@@ -15,9 +16,10 @@ import type { InFlightTable } from './in-flight.js';
 import { RateCap } from './rate-cap.js';
 import type { ShedCause } from './stats.js';
 
-/** A connection may have so many times in flight what its link has free: new requests, and urgent messages. */
+/** A connection may have so many times in flight what its link has free for anybody. */
 const ROOM_FACTOR = 8;
-const URGENT_ROOM_FACTOR = 4;
+/** A connection has little in flight up to this share of what its link may have. */
+const LITTLE = 1 / 64;
 
 export class Admission {
   readonly #table: InFlightTable;
@@ -59,11 +61,14 @@ export class Admission {
     this.#cap.giveBack();
   }
 
-  #hasRoom({ link, inFlight }: Connection, urgent: boolean): boolean {
+  #hasRoom({ link, inFlight, urgentInFlight }: Connection, urgent: boolean): boolean {
+    if (!urgent && this.#table.used >= this.#tableMax) return false;
     const { inFlightMax } = link.profile;
-    if (urgent) return inFlight < (inFlightMax - link.inFlight) * URGENT_ROOM_FACTOR;
-    if (this.#table.used >= this.#tableMax) return false;
-    const free = inFlightMax - Math.floor(inFlightMax * ADMISSION_KEPT) - link.inFlight;
-    return inFlight < free * ROOM_FACTOR;
+    const kept = Math.floor(inFlightMax * ADMISSION_KEPT);
+    const fresh = link.inFlight - link.urgentInFlight;
+    const free =
+      inFlightMax - Math.max(urgent ? fresh : link.urgentInFlight, kept) - (urgent ? link.urgentInFlight : fresh);
+    const own = urgent ? urgentInFlight : inFlight - urgentInFlight;
+    return own <= inFlightMax * LITTLE ? free > 0 : own < (free - kept) * ROOM_FACTOR;
   }
 }

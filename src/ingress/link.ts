@@ -63,8 +63,9 @@ export class Link {
   readonly connections = new Set<Connection>();
   /** Business day of all its connections, days since 1970; 0 before its first cutover: then the UTC day counts. */
   businessDay = 0;
-  /** Requests of this link that wait for a shard. */
+  /** Requests of this link that wait for a shard, and those of them that are urgent (admission.ts). */
   inFlight = 0;
+  urgentInFlight = 0;
   /** Cap on its requests per second, and what it is entitled to of the cap of all links. */
   readonly cap: RateCap;
   share: RateShare | undefined = undefined;
@@ -157,6 +158,11 @@ export class Link {
     if (!this.#mayLog()) return;
     const fields = { link: this.profile.name, remote, mti: String(mti).padStart(4, '0'), field: `DE${field}` };
     this.#log.warn(fields, 'a message was answered 30: a field is missing or malformed');
+  }
+
+  /** A port that was closed for want of files is open again. */
+  tellOpen(): void {
+    if (this.#mayLog()) this.#log.info({ link: this.profile.name }, 'the port is open again');
   }
 
   #mayLog(): boolean {

@@ -193,7 +193,6 @@ export class Replies {
   }
 
   #release(slot: number): void {
-    this.#table.connection[slot]!.ended();
     this.#table.free(slot);
   }
 }

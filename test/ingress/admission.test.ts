@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { ShardState } from '../../src/ring/control-block.js';
 import { ReplyKind } from '../../src/ring/kinds.js';
-import { harness, PAN, request, tcpClient, until } from './support.js';
+import { harness, PAN, request, type TcpClient, tcpClient, until } from './support.js';
 
 describe('admission', () => {
   it('the refusal has the reply MTI, 39 = 91 and the echoed fields, and nothing secret', async () => {
@@ -49,15 +49,20 @@ describe('admission', () => {
   it('new requests leave an eighth of the limit to what must not be starved, and all of it is used', async () => {
     const test = await harness({ link: { inFlightMax: 16 } });
     test.shards.script = () => undefined;
-    const clients = [await tcpClient(test), await tcpClient(test), await tcpClient(test)];
-    // Three connections, because none may have all of the room.
-    for (let stan = 1; stan <= 60; stan++) clients[stan % 3]!.send(request(stan));
+    const clients: TcpClient[] = [];
     const answered = (): number => clients.reduce((sum, { replies }) => sum + replies.length, 0);
-    await until('refusals', () => answered() === 60 - 14);
-    expect(test.ingress.stats()).toMatchObject({ inFlight: 14, shed: { in_flight: 46 } });
-    for (const mti of ['0400', '0121']) clients[0]!.send(request(99, { '0': mti }));
+    // Twelve for anybody, of which one connection may have eleven; two for connections that have nothing in flight.
+    for (const inFlight of [11, 12, 13, 14, 14]) {
+      const client = await tcpClient(test);
+      const refused = answered() + 20 - inFlight + test.ingress.stats().inFlight;
+      clients.push(client);
+      client.socket.write(Buffer.concat(Array.from({ length: 20 }, (_, i) => client.framed(request(i)))));
+      await until('refusals', () => answered() === refused);
+      expect(test.ingress.stats()).toMatchObject({ inFlight, shed: { in_flight: refused } });
+    }
+    for (const [n, mti] of ['0400', '0121'].entries()) clients[n]!.send(request(99, { '0': mti }));
     await until('both at the shard', () => test.shards.wire.length === 16);
-    expect(answered()).toBe(46);
+    expect(answered()).toBe(86);
     expect(await clients[1]!.ask(request(100, { '0': '0420' }))).toMatchObject({ '0': '0430', '39': '91' });
     for (const seen of test.shards.wire) test.shards.reply(seen, { kind: ReplyKind.dropped });
     await until('room again', () => test.ingress.stats().inFlight === 0);
@@ -69,15 +74,15 @@ describe('admission', () => {
     const [flood, other] = [await tcpClient(test), await tcpClient(test)];
     flood.socket.write(Buffer.concat(Array.from({ length: 500 }, (_, i) => flood.framed(request(i)))));
     await until('the flood is read', () => test.ingress.stats().messages === 500);
-    // 140 for new requests: eight ninths to the one, and what is left to whoever comes.
-    expect(test.ingress.stats().inFlight).toBe(125);
+    // Twenty are kept for what must not be starved, twenty for others; of the rest eight ninths to the one.
+    expect(test.ingress.stats().inFlight).toBe(107);
     flood.socket.write(Buffer.concat(Array.from({ length: 500 }, (_, i) => flood.framed(request(i, { '0': '0400' })))));
     await until('reversals, too', () => test.ingress.stats().messages === 1000);
-    expect(test.ingress.stats().inFlight).toBe(128);
-    for (let stan = 1; stan <= 6; stan++) other.send(request(stan));
-    await until('the other is served', () => test.shards.wire.length === 134);
+    expect(test.ingress.stats().inFlight).toBe(137);
+    for (let stan = 1; stan <= 3; stan++) other.send(request(stan));
+    await until('the other is served', () => test.shards.wire.length === 140);
     expect(other.replies).toHaveLength(0);
-    expect(test.ingress.stats().shed.in_flight).toBe(1000 - 128);
+    expect(test.ingress.stats().shed.in_flight).toBe(1000 - 137);
     for (const seen of test.shards.wire) test.shards.reply(seen, { kind: ReplyKind.dropped });
     await until('room again', () => test.ingress.stats().inFlight === 0);
     other.send(request(7));
