@@ -175,6 +175,11 @@ export const LINKS_MAX = 64;
  * most each), and those that are ending. 1 024 in 10 s are 100 new connections per second. */
 export const LINK_SOCKETS_SPARE = 1024;
 
+/** A listener that cannot count its sockets looks this often whether the process has files left, in ms: the backlog of 512 that may come
+ * in meanwhile, and some, fit into what is left to the engine. It opens again when this many fewer are open. */
+export const ACCEPT_GUARD_MS = 10;
+export const ACCEPT_GUARD_FILES = 32;
+
 /** Open files that connections leave to the engine: it has some 100 with one shard thread, 128 to webhooks and 64 from readers
  * of events at most, a few more per thread, per 8 GiB of journal and per API client. */
 export const FILES_RESERVED_MIN = 384;
