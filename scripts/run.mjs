@@ -85,7 +85,15 @@ function test(args) {
 }
 
 /** Tests that have a long version. */
-const longTests = ['domain/model', 'domain/whole-stream', 'recon/whole-day', 'process/whole-day', 'crash'];
+const longTests = [
+  'domain/model',
+  'domain/whole-stream',
+  'recon/whole-day',
+  'process/whole-day',
+  'process/overload',
+  'process/hostile',
+  'crash',
+];
 
 /** The long versions, one file after the other, so that none takes the machine from another. */
 function long(args) {
