@@ -88,12 +88,15 @@ export interface OverloadFigures {
 const STEADY_CONNECTIONS = 4;
 
 export async function benchOverload(options: OverloadOptions): Promise<OverloadFigures> {
-  const { steadyRate, hostileRate, idle, cap, offered, only, say } = options;
+  const { steadyRate, hostileRate, idle, only, say } = options;
   const runHostile = (): Promise<HostileFigures[]> =>
     withEngine(options, [], (engine, _own, log) => hostileRuns(options, engine, log));
-  if (only.length > 0) return { steadyRate, hostileRate, idle, cap, cases: await runHostile() };
+  if (only.length > 0) return { steadyRate, hostileRate, idle, cap: options.cap, cases: await runHostile() };
   say('what the machine carries');
   const capacityPerS = await withEngine(options, [], (engine, own) => capacity(options, engine, own));
+  // A machine that carries less than the wanted cap is capped at half of what it carries: else it would not be the cap that sheds.
+  const cap = Math.min(options.cap, Math.round(capacityPerS / 200) * 100);
+  const offered = Math.min(options.offered, cap * 3);
   say(`${offered}/s offered, cap ${cap}/s`);
   const capped = await withEngine(options, ['--admission-rate-max', String(cap)], (engine, own, log) =>
     loadRun(options, engine, log, own, 'capped', offered),

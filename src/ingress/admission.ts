@@ -50,7 +50,7 @@ export class Admission {
     if (this.#control.refuse) return 'disk';
     if (!this.#hasRoom(connection, urgent)) return 'in_flight';
     const { link } = connection;
-    if (!link.cap.take(nowUs, urgent)) return 'link_rate';
+    if (!link.cap.take(nowUs, urgent, link.ownShare)) return 'link_rate';
     if (this.#cap.take(nowUs, urgent, link.share)) return undefined;
     link.cap.giveBack();
     return 'rate';

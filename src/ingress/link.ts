@@ -66,8 +66,9 @@ export class Link {
   /** Requests of this link that wait for a shard, and those of them that are urgent (admission.ts). */
   inFlight = 0;
   urgentInFlight = 0;
-  /** Cap on its requests per second, and what it is entitled to of the cap of all links. */
+  /** Cap on its requests per second, and what its new requests and others are entitled to of that and of the cap of all links. */
   readonly cap: RateCap;
+  readonly ownShare: RateShare;
   share: RateShare | undefined = undefined;
   readonly #log: IngressLog;
   readonly #allows: (address: string) => boolean;
@@ -92,6 +93,7 @@ export class Link {
     this.#log = log;
     this.#allows = allowList(profile);
     this.cap = new RateCap(profile.rateMax);
+    this.ownShare = this.cap.share(1);
   }
 
   /** Undefined when a peer at this address may connect now; else why not (counted and logged). */

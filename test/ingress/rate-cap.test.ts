@@ -136,6 +136,18 @@ describe('caps at the listeners', () => {
     expect(test.ingress.stats().shed).toMatchObject({ link_rate: refused(capped), rate: 0 });
   });
 
+  it('within the cap of one link a flood of reversals leaves some to new requests', async () => {
+    const test = await harness({ link: { rateMax: 80 } });
+    const client = await tcpClient(test);
+    const reversals = Array.from({ length: 200 }, (_, i) => client.framed(request(i, { '0': '0400' })));
+    const purchases = Array.from({ length: 2 }, (_, i) => client.framed(request(900 + i)));
+    client.socket.write(Buffer.concat([...reversals, ...purchases]));
+    await until('all answered', () => client.replies.length === 202);
+    const served = client.replies.map((_, i) => client.fields(i)).filter((reply) => reply['39'] === '00');
+    expect(served.filter((reply) => reply['0'] === '0110')).toHaveLength(2);
+    expect(served.length).toBeLessThan(20);
+  });
+
   it('a request that no shard can take does not count', async () => {
     const test = await harness({ link: { rateMax: 1 }, ingress: { rateMax: 1 } });
     const client = await tcpClient(test);
