@@ -97,10 +97,6 @@ export class Trouble implements DiskFaults {
     return armed.fate;
   }
 
-  isUnsynced(_path: string): boolean {
-    return false;
-  }
-
   /** A place in a turn or a recovery at which a crash may come. */
   onPoint(engine: SimEngine): void {
     if (this.#pointsLeft === 0 || --this.#pointsLeft > 0) return;
