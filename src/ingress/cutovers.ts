@@ -10,6 +10,7 @@ import { CUTOVERS_WAITING_MAX } from '../limits.js';
 import type { Connection } from './connection.js';
 import type { IngressLog, Link } from './link.js';
 import { Answer, type Codecs, type DialectCodec } from './local-reply.js';
+import type { Runtime } from './runtime.js';
 import type { Counters } from './stats.js';
 import type { Writes } from './writes.js';
 
@@ -26,15 +27,24 @@ export class Cutovers {
   readonly #counters: Counters;
   readonly #log: IngressLog;
   readonly #keep: CutoverKeeper;
+  readonly #runtime: Runtime;
   /** Cutovers that are not answered yet. */
   pending = 0;
 
-  constructor(codecs: Codecs, writes: Writes, counters: Counters, log: IngressLog, keep: CutoverKeeper) {
+  constructor(
+    codecs: Codecs,
+    writes: Writes,
+    counters: Counters,
+    log: IngressLog,
+    keep: CutoverKeeper,
+    runtime: Runtime,
+  ) {
     this.#codecs = codecs;
     this.#writes = writes;
     this.#counters = counters;
     this.#log = log;
     this.#keep = keep;
+    this.#runtime = runtime;
   }
 
   /** Begins the cutover that the decoded request asks for; gives the answer if there is one at once. */
@@ -80,14 +90,14 @@ export class Cutovers {
     const reply = (answer: Answer): void => {
       if (!open) return;
       open = false;
-      clearTimeout(timer);
+      timer.cancel();
       this.pending--;
       const codec = this.#codecs.of(connection.dialect);
       codec.request.decode(message, 0, message.length);
       if (connection.queue(kept, codec.bytes, 0, codec.network(answer))) this.#counters.replies++;
       this.#writes.flush();
     };
-    const timer = setTimeout(() => reply(Answer.unavailable), connection.link.profile.deadlineMs);
+    const timer = this.#runtime.after(connection.link.profile.deadlineMs, () => reply(Answer.unavailable));
     return reply;
   }
 }

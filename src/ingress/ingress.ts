@@ -20,13 +20,12 @@
  * Waking: the shards' replies wake this loop by Atomics.waitAsync (70-90 us). While replies keep coming it looks again on the
  * next turns of the loop (setImmediate) before it arms the wake-up, and every read from a socket looks too.
  */
-import { monotonicUs, wallMs } from '../clock.js';
 import type { Decoder } from '../iso8583/decoder.js';
 import { type DialectName, dialect as dialectOf } from '../iso8583/dialects.js';
 import { asksForTotals, classOf, isUnanswered, MessageClass, replyMti } from '../iso8583/mti.js';
 import { badTimeField } from '../iso8583/times.js';
 import { IN_FLIGHT_MAX, IN_FLIGHT_RECLAIM_MS, SIGN_OFF_WAIT_MS, WRITE_STALL_MS } from '../limits.js';
-import { type ClientRings, RingClient } from '../ring/client.js';
+import { type ClientRings, type ClientWakes, RingClient } from '../ring/client.js';
 import { ControlBlock, ShardState } from '../ring/control-block.js';
 import { CardDirectory } from '../ring/directory.js';
 import { PanFingerprinter } from '../vault/fingerprint.js';
@@ -41,6 +40,7 @@ import { Reconciliations } from './reconciliations.js';
 import { Replies } from './replies.js';
 import { RollBacks } from './roll-backs.js';
 import { Router, type ShardOfFingerprint } from './router.js';
+import { processRuntime, type Runtime, type Timer } from './runtime.js';
 import { SignOffs } from './sign-off.js';
 import { Counters, createInstruments, type IngressInstruments, type IngressStats, type ShedCause } from './stats.js';
 import { tcpListener } from './tcp.js';
@@ -80,6 +80,10 @@ export interface IngressOptions {
   readonly wsAdapter?: WsAdapterSetting;
   /** Most sockets of all links together; none by default. */
   readonly socketsMax?: number;
+  /** Of a simulator: its clocks and turns of the event loop, how it wakes and sleeps, and its transport in place of TCP. */
+  readonly runtime?: Runtime;
+  readonly wakes?: ClientWakes;
+  readonly tcpListener?: (link: Link) => Listener;
   /** For tests: times in ms and sizes that production takes from limits.ts. */
   readonly tuning?: {
     readonly writeStallMs?: number;
@@ -101,6 +105,7 @@ export interface IngressAddresses {
 export class Ingress implements MessageSink {
   readonly instruments: IngressInstruments = createInstruments();
   readonly #options: IngressOptions;
+  readonly #runtime: Runtime;
   readonly #rings: RingClient;
   readonly #control: ControlBlock;
   readonly #router: Router;
@@ -111,7 +116,7 @@ export class Ingress implements MessageSink {
   readonly #simulator: Link;
   readonly #listeners: Listener[] = [];
   readonly #codecs = new Codecs();
-  readonly #writes = new Writes(this.instruments);
+  readonly #writes: Writes;
   readonly #rollBacks: RollBacks;
   readonly #replies: Replies;
   readonly #signOffs = new SignOffs(this.#codecs, this.#counters);
@@ -125,13 +130,16 @@ export class Ingress implements MessageSink {
   #rateSinceMessages = 0;
   #stopping = false;
   #stopped = false;
-  #sweep: NodeJS.Timeout | undefined;
+  #sweep: Timer | undefined;
 
   /** @throws HoldfastError `config_invalid` for contradictory link profiles. */
   constructor(options: IngressOptions) {
     checkLinks(options.links);
     this.#options = options;
-    this.#rings = new RingClient(options.rings);
+    const runtime = options.runtime ?? processRuntime;
+    this.#runtime = runtime;
+    this.#writes = new Writes(this.instruments, runtime);
+    this.#rings = new RingClient(options.rings, options.wakes);
     this.#control = new ControlBlock(options.control);
     this.#router = new Router(
       this.#rings,
@@ -139,10 +147,10 @@ export class Ingress implements MessageSink {
       new PanFingerprinter(options.fingerprintKey),
       options.shardOfFingerprint,
     );
-    this.#rollBacks = new RollBacks(this.#rings, this.#control, this.#counters, options.log);
+    this.#rollBacks = new RollBacks(this.#rings, this.#control, this.#counters, options.log, runtime);
     const headerBytes = Math.max(0, ...options.links.map((link) => link.headerBytes));
     this.#table = new InFlightTable(options.tuning?.inFlight ?? IN_FLIGHT_MAX, headerBytes);
-    const parts = [this.#table, this.#rings, this.#control, this.#codecs, this.#counters] as const;
+    const parts = [this.#table, this.#rings, this.#control, this.#codecs, this.#counters, runtime] as const;
     this.#reconciliations = new Reconciliations(...parts);
     this.#replies = new Replies(
       this.#table,
@@ -151,10 +159,19 @@ export class Ingress implements MessageSink {
       this.#codecs,
       this.#writes,
       this.#counters,
+      runtime,
     );
-    this.#cutovers = new Cutovers(this.#codecs, this.#writes, this.#counters, options.log, options.keepCutover);
+    this.#cutovers = new Cutovers(
+      this.#codecs,
+      this.#writes,
+      this.#counters,
+      options.log,
+      options.keepCutover,
+      runtime,
+    );
     const sockets = new SocketBudget(options.socketsMax ?? Number.POSITIVE_INFINITY);
-    const linkOf = (profile: LinkProfile): Link => new Link(profile, this, this.#counters, sockets, options.log);
+    const linkOf = (profile: LinkProfile): Link =>
+      new Link(profile, this, this.#counters, sockets, options.log, runtime);
     this.#links = options.links.map(linkOf);
     this.#simulator = linkOf(simulatorLink);
   }
@@ -176,7 +193,7 @@ export class Ingress implements MessageSink {
       for (const link of this.#links) {
         const { transport, name } = link.profile;
         let listener: Listener;
-        if (transport === 'tcp') listener = tcpListener(link);
+        if (transport === 'tcp') listener = (this.#options.tcpListener ?? tcpListener)(link);
         else {
           const ws = await createWsListener(link, this.#options.wsAdapter ?? 'auto');
           addresses.wsAdapter = ws.adapter;
@@ -191,8 +208,7 @@ export class Ingress implements MessageSink {
       for (const listener of this.#listeners) await listener.close();
       throw error;
     }
-    this.#sweep = setInterval(() => this.#onSweep(), SWEEP_MS);
-    this.#sweep.unref();
+    this.#sweep = this.#runtime.every(SWEEP_MS, () => this.#onSweep());
     this.#schedule();
     return addresses;
   }
@@ -207,12 +223,12 @@ export class Ingress implements MessageSink {
     // On a busy machine the signal may be seen before requests that came before it: they are served.
     await this.#readAll();
     this.#stopping = true;
-    const untilUs = monotonicUs() + graceMs * 1000;
+    const untilUs = this.#runtime.monotonicUs() + graceMs * 1000;
     while (
       (this.#table.used > 0 || this.#rollBacks.pending > 0 || this.#cutovers.pending > 0) &&
-      monotonicUs() < untilUs
+      this.#runtime.monotonicUs() < untilUs
     )
-      await pause(2);
+      await this.#pause(2);
     if (this.#table.used > 0) {
       this.#options.log.warn({ inFlight: this.#table.used }, 'stopped with requests in flight: they stay unanswered');
     }
@@ -224,7 +240,7 @@ export class Ingress implements MessageSink {
     this.#writes.flush();
     for (const link of this.#links) for (const connection of [...link.connections]) connection.close('stop');
     this.#stopped = true;
-    clearInterval(this.#sweep);
+    this.#sweep?.cancel();
     await Promise.all(this.#listeners.map((listener) => listener.close()));
   }
 
@@ -233,18 +249,18 @@ export class Ingress implements MessageSink {
    * socket, and reads each until it is empty.
    */
   async #readAll(): Promise<void> {
-    for (let round = 0; round < 2; round++) await new Promise((resolve) => setImmediate(resolve));
+    for (let round = 0; round < 2; round++) await new Promise<void>((resolve) => this.#runtime.soon(resolve));
   }
 
   /** Tells the peers, and waits for their answers: SIGN_OFF_WAIT_MS at most, and not beyond `untilUs`. */
   async #signOff(untilUs: number): Promise<void> {
-    this.#signOffs.begin(this.#links, wallMs());
+    this.#signOffs.begin(this.#links, this.#runtime.wallMs());
     this.#writes.flush();
     const { signOffs: peers } = this.#counters;
     if (peers === 0) return;
     const waitMs = this.#options.tuning?.signOffWaitMs ?? SIGN_OFF_WAIT_MS;
-    const endUs = Math.min(untilUs, monotonicUs() + waitMs * 1000);
-    while (this.#signOffs.open > 0 && monotonicUs() < endUs) await pause(5);
+    const endUs = Math.min(untilUs, this.#runtime.monotonicUs() + waitMs * 1000);
+    while (this.#signOffs.open > 0 && this.#runtime.monotonicUs() < endUs) await this.#pause(5);
     this.#options.log.info({ peers, answered: this.#counters.signOffsAnswered }, 'links signed off');
   }
 
@@ -324,7 +340,7 @@ export class Ingress implements MessageSink {
    * @throws Error when the connection would have been closed: the bytes are no message
    */
   async exchange(dialect: DialectName, message: Uint8Array): Promise<Uint8Array> {
-    const nowUs = monotonicUs();
+    const nowUs = this.#runtime.monotonicUs();
     return await new Promise((resolve, reject) => {
       const connection = new Loopback(this.#simulator, dialectOf(dialect), nowUs, resolve, reject);
       this.message(connection, message, 0, message.length, undefined, nowUs);
@@ -378,7 +394,7 @@ export class Ingress implements MessageSink {
       table.free(slot);
       return 'ring_full';
     }
-    this.instruments.route.record(monotonicUs() - receivedUs);
+    this.instruments.route.record(this.#runtime.monotonicUs() - receivedUs);
     return undefined;
   }
 
@@ -434,8 +450,8 @@ export class Ingress implements MessageSink {
     if (this.#scheduled || this.#stopped) return;
     this.#scheduled = true;
     const soon = this.#looks < LOOKS_BEFORE_ARMING || this.#ratePerMs >= REST_FROM_PER_MS;
-    if (soon && this.#table.used > 0) setImmediate(this.#look);
-    else if (!this.#rings.arm(this.#look)) setImmediate(this.#look);
+    if (soon && this.#table.used > 0) this.#runtime.soon(this.#look);
+    else if (!this.#rings.arm(this.#look)) this.#runtime.soon(this.#look);
   }
 
   readonly #look = (): void => {
@@ -453,7 +469,7 @@ export class Ingress implements MessageSink {
   };
 
   #measureRate(): void {
-    const now = monotonicUs();
+    const now = this.#runtime.monotonicUs();
     const elapsedUs = now - this.#rateSinceUs;
     if (elapsedUs < RATE_WINDOW_US) return;
     this.#ratePerMs = ((this.#counters.messages - this.#rateSinceMessages) * 1000) / elapsedUs;
@@ -471,8 +487,12 @@ export class Ingress implements MessageSink {
 
   // ---- housekeeping ----
 
+  #pause(ms: number): Promise<void> {
+    return new Promise((resolve) => this.#runtime.after(ms, resolve));
+  }
+
   #onSweep(): void {
-    const now = monotonicUs();
+    const now = this.#runtime.monotonicUs();
     const { tuning } = this.#options;
     for (const link of this.#links) link.tick(now, tuning?.writeStallMs ?? WRITE_STALL_MS);
     this.#replies.sweep(now, (tuning?.reclaimMs ?? IN_FLIGHT_RECLAIM_MS) * 1000);
@@ -495,8 +515,4 @@ function signOn(connection: Connection, header: Uint8Array | undefined): void {
   // The header of a frame dies with its read; the one of a sign-on addresses what we send of our own. (`slice` of a Buffer,
   // which a header may be, would be a view.)
   connection.signOnHeader = header === undefined ? undefined : Uint8Array.from(header);
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -1,11 +1,11 @@
 /**
  * A listener at work: its profile, its connections and its in-flight count. Transports call it; it calls the ingress.
  */
-import { monotonicUs } from '../clock.js';
 import { LINK_LOG_LINES_PER_SECOND } from '../limits.js';
 import { maskDigits } from '../pan-mask.js';
 import { type Connection, errorText } from './connection.js';
 import { allowList, type LinkProfile } from './links.js';
+import type { Runtime } from './runtime.js';
 import type { Counters, ErrorKind } from './stats.js';
 
 /** The part of pino's interface that is used here. Objects carry no message content. */
@@ -58,6 +58,7 @@ export class Link {
   readonly sockets: SocketBudget;
   readonly sink: MessageSink;
   readonly counters: Counters;
+  readonly runtime: Runtime;
   readonly connections = new Set<Connection>();
   /** Business day of all its connections, days since 1970; 0 before its first cutover: then the UTC day counts. */
   businessDay = 0;
@@ -70,11 +71,19 @@ export class Link {
   #lines = 0;
   #leftOut = 0;
 
-  constructor(profile: LinkProfile, sink: MessageSink, counters: Counters, sockets: SocketBudget, log: IngressLog) {
+  constructor(
+    profile: LinkProfile,
+    sink: MessageSink,
+    counters: Counters,
+    sockets: SocketBudget,
+    log: IngressLog,
+    runtime: Runtime,
+  ) {
     this.profile = profile;
     this.sockets = sockets;
     this.sink = sink;
     this.counters = counters;
+    this.runtime = runtime;
     this.#log = log;
     this.#allows = allowList(profile);
   }
@@ -146,7 +155,7 @@ export class Link {
   }
 
   #mayLog(): boolean {
-    this.#countLines(monotonicUs());
+    this.#countLines(this.runtime.monotonicUs());
     if (++this.#lines <= LINK_LOG_LINES_PER_SECOND) return true;
     this.#leftOut++;
     return false;

@@ -8,7 +8,6 @@
  * Reads and commands are those of the control plane (domain/commands.ts); a room further in knows their meaning.
  */
 import { pack, unpack } from 'msgpackr';
-import { monotonicUs, wallMs } from '../clock.js';
 import type { Decoder } from '../iso8583/decoder.js';
 import { badTimeField, settlementDay } from '../iso8583/times.js';
 import type { RingClient } from '../ring/client.js';
@@ -18,6 +17,7 @@ import type { RingConsumer } from '../ring/ring.js';
 import type { Connection } from './connection.js';
 import type { InFlightTable } from './in-flight.js';
 import { Answer, type Codecs, type TotalsField } from './local-reply.js';
+import type { Runtime } from './runtime.js';
 import type { Counters, ShedCause } from './stats.js';
 
 const DAY_MS = 86_400_000;
@@ -69,15 +69,24 @@ export class Reconciliations {
   readonly #control: ControlBlock;
   readonly #codecs: Codecs;
   readonly #counters: Counters;
+  readonly #runtime: Runtime;
   /** By token of the in-flight table, which bounds them. */
   readonly #pending = new Map<number, Pending>();
 
-  constructor(table: InFlightTable, rings: RingClient, control: ControlBlock, codecs: Codecs, counters: Counters) {
+  constructor(
+    table: InFlightTable,
+    rings: RingClient,
+    control: ControlBlock,
+    codecs: Codecs,
+    counters: Counters,
+    runtime: Runtime,
+  ) {
     this.#table = table;
     this.#rings = rings;
     this.#control = control;
     this.#codecs = codecs;
     this.#counters = counters;
+    this.#runtime = runtime;
   }
 
   /** Begins the comparison that the decoded request asks for: why it cannot be, an answer at once, or neither. */
@@ -93,7 +102,7 @@ export class Reconciliations {
       link.tellFormatError(connection, request.mti, badField);
       return Answer.formatError;
     }
-    const question = questionOf(request, connection);
+    const question = questionOf(request, connection, this.#runtime.wallMs());
     const { shards } = this.#rings;
     for (let shard = 0; shard < shards; shard++) {
       if (this.#control.shardState(shard) !== ShardState.up) return 'shard_down';
@@ -195,11 +204,11 @@ export class Reconciliations {
   }
 
   #isLate(slot: number): boolean {
-    return monotonicUs() > this.#table.deadlineUs[slot]!;
+    return this.#runtime.monotonicUs() > this.#table.deadlineUs[slot]!;
   }
 
   #send(kind: RequestKind, shard: number, token: number, payload: Uint8Array): boolean {
-    return this.#rings.producer(shard).push(kind, 0, shard, token, 0, monotonicUs(), 0, payload);
+    return this.#rings.producer(shard).push(kind, 0, shard, token, 0, this.#runtime.monotonicUs(), 0, payload);
   }
 }
 
@@ -225,8 +234,8 @@ function currencyOf(request: Decoder): number {
 }
 
 /** What a request asks about that has every field. */
-function questionOf(request: Decoder, { link }: Connection): Question {
-  const today = Math.floor(wallMs() / DAY_MS);
+function questionOf(request: Decoder, { link }: Connection, nowMs: number): Question {
+  const today = Math.floor(nowMs / DAY_MS);
   const settlement = settlementDay(request, today);
   const dated = settlement >= 0;
   return {

@@ -9,7 +9,6 @@
  *
  * Once a reply is in the outbox it counts as delivered (connection.ts) and nothing here takes it back.
  */
-import { monotonicUs } from '../clock.js';
 import { ReplyKind } from '../ring/kinds.js';
 import type { RingConsumer } from '../ring/ring.js';
 import type { Connection } from './connection.js';
@@ -17,6 +16,7 @@ import { InFlightState, type InFlightTable, NO_TOKEN } from './in-flight.js';
 import { Answer, type Codecs } from './local-reply.js';
 import type { Reconciliations } from './reconciliations.js';
 import type { RollBacks } from './roll-backs.js';
+import type { Runtime } from './runtime.js';
 import type { Counters } from './stats.js';
 import type { Writes } from './writes.js';
 
@@ -27,6 +27,7 @@ export class Replies {
   readonly #codecs: Codecs;
   readonly #writes: Writes;
   readonly #counters: Counters;
+  readonly #runtime: Runtime;
   /** Late approvals whose roll-back is under way, by token: the reply, to answer 91 from. */
   readonly #kept = new Map<number, Uint8Array>();
 
@@ -37,6 +38,7 @@ export class Replies {
     codecs: Codecs,
     writes: Writes,
     counters: Counters,
+    runtime: Runtime,
   ) {
     this.#table = table;
     this.#rollBacks = rollBacks;
@@ -44,6 +46,7 @@ export class Replies {
     this.#codecs = codecs;
     this.#writes = writes;
     this.#counters = counters;
+    this.#runtime = runtime;
   }
 
   /** Takes one reply from a ring. */
@@ -117,7 +120,7 @@ export class Replies {
   #onWireReply(reply: RingConsumer, slot: number, token: number): void {
     const connection = this.#table.connection[slot]!;
     const counters = this.#counters;
-    const late = monotonicUs() > this.#table.deadlineUs[slot]!;
+    const late = this.#runtime.monotonicUs() > this.#table.deadlineUs[slot]!;
     if (late && this.#table.state[slot] === InFlightState.waiting) counters.timeouts++;
     const { payloadAt, payloadLength } = reply;
     if (reply.flag === 0 && this.#rollBacks.any && this.#refuseUndone(reply, slot)) return;

@@ -6,12 +6,12 @@
  * Nothing here grows without a bound: each roll-back comes from a request that was in flight, and a shard that is not up
  * gets no new ones. One that stays down will never confirm: what waits for it is given up, loudly.
  */
-import { monotonicUs } from '../clock.js';
 import { SHARDS_MAX } from '../limits.js';
 import type { RingClient } from '../ring/client.js';
 import { type ControlBlock, ShardState } from '../ring/control-block.js';
 import { RequestKind } from '../ring/kinds.js';
 import type { IngressLog } from './link.js';
+import type { Runtime } from './runtime.js';
 import type { Counters } from './stats.js';
 
 interface RollBack {
@@ -29,17 +29,19 @@ export class RollBacks {
   readonly #control: ControlBlock;
   readonly #counters: Counters;
   readonly #log: IngressLog;
+  readonly #runtime: Runtime;
   /** Authorizations whose roll-back has begun and is not durable yet, by `keyOf`. */
   readonly #undoing = new Set<number>();
   /** Roll-backs that found the ring full or their shard out of service, by shard, in order. */
   readonly #waiting: RollBack[][];
   #waitingCount = 0;
 
-  constructor(rings: RingClient, control: ControlBlock, counters: Counters, log: IngressLog) {
+  constructor(rings: RingClient, control: ControlBlock, counters: Counters, log: IngressLog, runtime: Runtime) {
     this.#rings = rings;
     this.#control = control;
     this.#counters = counters;
     this.#log = log;
+    this.#runtime = runtime;
     this.#waiting = Array.from({ length: rings.shards }, () => []);
   }
 
@@ -125,7 +127,7 @@ export class RollBacks {
     if (this.#control.shardState(shard) !== ShardState.up) return false;
     const producer = this.#rings.producer(shard);
     if (producer.reserve(0) < 0) return false;
-    producer.commit(RequestKind.notDelivered, 0, shard, token, 0, monotonicUs(), sequence, 0);
+    producer.commit(RequestKind.notDelivered, 0, shard, token, 0, this.#runtime.monotonicUs(), sequence, 0);
     return true;
   }
 }

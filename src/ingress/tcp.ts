@@ -9,7 +9,6 @@
 import { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import { copyBytes } from '../bytes.js';
-import { monotonicUs } from '../clock.js';
 import { dialect } from '../iso8583/dialects.js';
 import {
   FrameReader,
@@ -27,7 +26,12 @@ import { endLingering, endSoon, StreamListener } from './stream-listener.js';
 
 /** A listener whose sockets are connections from their first byte on. */
 export function tcpListener(link: Link): Listener {
-  return new StreamListener(link, (socket, remote) => link.opened(new TcpConnection(link, socket, remote)));
+  return new StreamListener(link, (socket, remote) => acceptTcp(link, socket, remote));
+}
+
+/** Makes an accepted socket a connection of the link. */
+export function acceptTcp(link: Link, socket: Socket, remote: string): void {
+  link.opened(new TcpConnection(link, socket, remote));
 }
 
 /** Where plain sockets read into: a chunk is used up before the next one is read, whichever connection it is from. */
@@ -72,7 +76,7 @@ class TcpConnection extends Connection {
   #progress = false;
 
   constructor(link: Link, socket: Socket, remote: string) {
-    super(link, dialect(link.profile.dialect), remote, monotonicUs());
+    super(link, dialect(link.profile.dialect), remote, link.runtime.monotonicUs());
     const { framing, headerBytes } = link.profile;
     this.#socket = readingIntoBuffer(socket, (chunk, length) => this.#read(chunk, length));
     this.#framing = { framing, headerBytes, maxBytes: MESSAGE_BYTES_MAX };
@@ -133,7 +137,7 @@ class TcpConnection extends Connection {
       const bytes = Buffer.from(this.outbox.subarray(0, this.outboxBytes));
       // False: the system took only a part. Below the high water that is no reason to stop reading.
       if (!this.#socket.write(bytes) && this.#socket.writableLength > SOCKET_HIGH_WATER_BYTES) {
-        if (this.stalledSinceUs === 0) this.stalledSinceUs = monotonicUs();
+        if (this.stalledSinceUs === 0) this.stalledSinceUs = this.link.runtime.monotonicUs();
         this.#socket.pause();
       }
     }
@@ -171,7 +175,7 @@ class TcpConnection extends Connection {
   /** Takes the first `length` bytes of the chunk. */
   #read(chunk: Buffer, length: number): void {
     if (!this.open) return;
-    const now = monotonicUs();
+    const now = this.link.runtime.monotonicUs();
     this.#receivedUs = now;
     this.#progress = false;
     this.lastReadUs = now;

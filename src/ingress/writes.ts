@@ -2,8 +2,8 @@
  * The write side of a batch: connections whose outbox waits for their socket, and the times of the replies in them. One
  * flush hands every outbox over, then notes how long each reply took: one look at the clock for all of them.
  */
-import { monotonicUs } from '../clock.js';
 import { type Connection, errorText } from './connection.js';
+import type { Runtime } from './runtime.js';
 import type { IngressInstruments } from './stats.js';
 
 /** Replies whose times are noted before a flush is forced. */
@@ -11,14 +11,16 @@ const BATCH_REPLIES_MAX = 4096;
 
 export class Writes {
   readonly #instruments: IngressInstruments;
+  readonly #runtime: Runtime;
   readonly #dirty: Connection[] = [];
   /** Times of the replies since the last flush. */
   readonly #receivedUs = new Float64Array(BATCH_REPLIES_MAX);
   readonly #releasedUs = new Float64Array(BATCH_REPLIES_MAX);
   #batch = 0;
 
-  constructor(instruments: IngressInstruments) {
+  constructor(instruments: IngressInstruments, runtime: Runtime) {
     this.#instruments = instruments;
+    this.#runtime = runtime;
   }
 
   /** The connection's outbox got its first reply since the last flush. */
@@ -39,7 +41,7 @@ export class Writes {
     for (let i = 0; i < dirty.length; i++) this.#hand(dirty[i]!);
     dirty.length = 0;
     if (this.#batch === 0) return;
-    const now = monotonicUs();
+    const now = this.#runtime.monotonicUs();
     const { write, authorization } = this.#instruments;
     for (let i = 0; i < this.#batch; i++) {
       if (this.#releasedUs[i]! > 0) write.record(now - this.#releasedUs[i]!);

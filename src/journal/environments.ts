@@ -8,7 +8,7 @@ import { LANE_MAP_BYTES } from '../limits.js';
 import { openLmdbStore } from '../store/lmdb-store.js';
 import type { Store } from '../store/port.js';
 import { commitKey, frameSequences, INDEX_SHARD } from './frame.js';
-import { listLaneFolders } from './lane-directory.js';
+import { type LaneFolder, listLaneFolders } from './lane-directory.js';
 import { INDEX_COMMITS, indexEntry, type LaneEntry, lastCommitOf, readLaneTable } from './lane-index.js';
 
 /** A frame found in an environment. `bytes` belong to the store: valid until its next read. */
@@ -133,32 +133,48 @@ export class Environment {
   }
 }
 
+/** Where the lane folders of a journal are: on the disk, or in a simulator's memory. */
+export interface LaneFolders {
+  /** What to call the journal in an error. */
+  readonly path: string;
+  /** By thread and number. */
+  list(): readonly LaneFolder[];
+  /** @throws HoldfastError `store_truncated`, `data_dir_unusable` */
+  open(folderPath: string): Store;
+}
+
 /** The environments of a journal folder, opened as they appear. */
 export class Environments {
-  readonly #journalDir: string | undefined;
-  readonly #readOnly: boolean;
+  readonly #folders: LaneFolders | undefined;
   #list: Environment[];
   readonly #byPath = new Map<string, Environment>();
 
-  private constructor(journalDir: string | undefined, readOnly: boolean, list: Environment[]) {
-    this.#journalDir = journalDir;
-    this.#readOnly = readOnly;
+  private constructor(folders: LaneFolders | undefined, list: Environment[]) {
+    this.#folders = folders;
     this.#list = list;
   }
 
   static ofFolder(journalDir: string, readOnly: boolean): Environments {
-    const environments = new Environments(journalDir, readOnly, []);
+    return Environments.of({
+      path: journalDir,
+      list: () => listLaneFolders(journalDir),
+      open: (path) => openLmdbStore(path, { readOnly, mapBytes: LANE_MAP_BYTES }),
+    });
+  }
+
+  static of(folders: LaneFolders): Environments {
+    const environments = new Environments(folders, []);
     environments.rescan();
     return environments;
   }
 
   static ofStore(store: Store, path: string): Environments {
-    return new Environments(undefined, true, [new Environment(path, store)]);
+    return new Environments(undefined, [new Environment(path, store)]);
   }
 
   /** What to call the journal in an error. */
   get path(): string {
-    return this.#journalDir ?? this.#list[0]!.path;
+    return this.#folders?.path ?? this.#list[0]!.path;
   }
 
   get list(): readonly Environment[] {
@@ -168,12 +184,11 @@ export class Environments {
   /** Opens folders that appeared and freezes those that have a successor. */
   rescan(): void {
     this.refresh();
-    if (this.#journalDir === undefined) return;
-    const folders = listLaneFolders(this.#journalDir);
+    if (this.#folders === undefined) return;
+    const folders = this.#folders.list();
     for (const folder of folders) {
       if (this.#byPath.has(folder.path)) continue;
-      const store = openLmdbStore(folder.path, { readOnly: this.#readOnly, mapBytes: LANE_MAP_BYTES });
-      this.#byPath.set(folder.path, new Environment(folder.path, store));
+      this.#byPath.set(folder.path, new Environment(folder.path, this.#folders.open(folder.path)));
     }
     this.#list = folders.map((folder) => this.#byPath.get(folder.path)!);
     for (let i = 0; i + 1 < folders.length; i++)

@@ -8,7 +8,7 @@ import { MessageEvent, type PlainEvent } from '../domain/events.js';
 import { HoldfastError } from '../errors.js';
 import { READER_FRAMES_KEPT } from '../limits.js';
 import type { Store } from '../store/port.js';
-import { Environments, type FoundFrame } from './environments.js';
+import { Environments, type FoundFrame, type LaneFolders } from './environments.js';
 import { type FrameHeader, frameHash } from './frame.js';
 import { FrameCursor } from './frame-cursor.js';
 import { JournalScan } from './scan.js';
@@ -46,6 +46,11 @@ export class JournalReader {
   /** Opens every lane folder of the journal. @throws HoldfastError `store_truncated`, `data_dir_unusable`. */
   static open(journalDir: string, options: JournalReaderOptions = {}): JournalReader {
     return new JournalReader(Environments.ofFolder(journalDir, options.readOnly === true));
+  }
+
+  /** Reads lane folders that are not on a disk: a simulator's. */
+  static of(folders: LaneFolders): JournalReader {
+    return new JournalReader(Environments.of(folders));
   }
 
   /** Reads one store that holds frames (system journal, tests). `close` closes the store. */

@@ -5,7 +5,7 @@
  *   client --requests--> thread 1      thread 1 --replies--> client
  */
 import { RingConsumer, RingProducer } from './ring.js';
-import { Sleeper, Waker } from './wake.js';
+import { type Signal, type Sleep, Sleeper, Waker } from './wake.js';
 
 /** Shared memory between one client and one shard thread. */
 export interface RingPair {
@@ -24,19 +24,25 @@ export interface ClientRings {
   readonly threadOfShard: readonly number[];
 }
 
+/** How a client wakes the shard threads, by thread index, and sleeps itself, where that is not by the words of its rings. */
+export interface ClientWakes {
+  readonly threads: readonly Signal[];
+  readonly sleep: Sleep;
+}
+
 export class RingClient {
   readonly #producers: RingProducer[];
   readonly #consumers: RingConsumer[];
-  readonly #wakers: Waker[];
-  readonly #sleeper: Sleeper;
+  readonly #wakers: readonly Signal[];
+  readonly #sleeper: Sleep;
   readonly #threadOfShard: readonly number[];
   readonly #dirty: Uint8Array;
 
-  constructor(rings: ClientRings) {
+  constructor(rings: ClientRings, wakes?: ClientWakes) {
     this.#producers = rings.pairs.map((pair) => new RingProducer(pair.requests));
     this.#consumers = rings.pairs.map((pair) => new RingConsumer(pair.replies));
-    this.#wakers = rings.threadWakes.map((wake) => new Waker(wake));
-    this.#sleeper = new Sleeper(rings.clientWake);
+    this.#wakers = wakes?.threads ?? rings.threadWakes.map((wake) => new Waker(wake));
+    this.#sleeper = wakes?.sleep ?? new Sleeper(rings.clientWake);
     this.#threadOfShard = rings.threadOfShard;
     this.#dirty = new Uint8Array(rings.pairs.length);
   }

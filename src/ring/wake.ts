@@ -15,8 +15,19 @@ export function createWake(): SharedArrayBuffer {
   return new SharedArrayBuffer(WAKE_BYTES);
 }
 
+/** What wakes a thread: a `Waker`, or a simulator's own. */
+export interface Signal {
+  signal(): void;
+}
+
+/** How a thread sleeps: a `Sleeper`, or a simulator's own. */
+export interface Sleep {
+  block(timeoutMs: number, hasWork: () => boolean): void;
+  arm(hasWork: () => boolean, onWake: () => void): boolean;
+}
+
 /** The side that wakes. */
-export class Waker {
+export class Waker implements Signal {
   readonly #words: Int32Array;
 
   constructor(buffer: SharedArrayBuffer) {
@@ -34,7 +45,7 @@ export class Waker {
 }
 
 /** The side that sleeps: `block` for a thread without an event loop, `arm` for one with. */
-export class Sleeper {
+export class Sleeper implements Sleep {
   readonly #words: Int32Array;
   #armed = false;
 

@@ -22,7 +22,7 @@ import {
   CHECKPOINT_WRITE_BYTES,
 } from '../limits.js';
 import type { RingProducer } from '../ring/ring.js';
-import type { Waker } from '../ring/wake.js';
+import type { Signal } from '../ring/wake.js';
 import type { LogicalShard } from './logical-shard.js';
 
 /**
@@ -50,7 +50,7 @@ class Keys {
 
 export class CheckpointFeed {
   readonly #ring: RingProducer;
-  readonly #waker: Waker;
+  readonly #waker: Signal;
   readonly #monotonicUs: () => number;
   readonly #keys = new Keys();
   /** Shard whose round is under way, -1 between rounds. */
@@ -67,7 +67,7 @@ export class CheckpointFeed {
   #unsignalledBytes = 0;
   #lastMs: number;
 
-  constructor(ring: RingProducer, waker: Waker, monotonicUs: () => number) {
+  constructor(ring: RingProducer, waker: Signal, monotonicUs: () => number) {
     this.#ring = ring;
     this.#waker = waker;
     this.#monotonicUs = monotonicUs;

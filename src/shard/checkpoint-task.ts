@@ -70,7 +70,8 @@ export async function checkpointTask(data: CheckpointTaskData): Promise<{ entrie
   }
 }
 
-class RingWriter {
+/** Writes what waits in the ring of one thread. The task steps it, and so does a simulator. */
+export class RingWriter {
   entries = 0;
   rounds = 0;
   readonly #store: CheckpointStore;

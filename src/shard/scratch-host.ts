@@ -13,7 +13,7 @@ import { ControlBlock, createControlBlock, ShardState } from '../ring/control-bl
 import { CardDirectory, createDirectory } from '../ring/directory.js';
 import { RequestKind } from '../ring/kinds.js';
 import { createRing, RingConsumer, RingProducer } from '../ring/ring.js';
-import { createWake, Waker } from '../ring/wake.js';
+import { createWake, type Signal, Waker } from '../ring/wake.js';
 import { createShardInstruments, ShardInstruments } from '../shard-instruments.js';
 import { Faults, noFaults } from './faults.js';
 import { LogicalShard } from './logical-shard.js';
@@ -38,7 +38,7 @@ export interface ScratchOptions {
   readonly clock?: ShardClock;
   readonly wallMs?: () => number;
   /** Is signalled when the replies of a turn are out. */
-  readonly waker?: Waker;
+  readonly waker?: Signal;
 }
 
 export class ScratchHost {

@@ -24,7 +24,7 @@ import { maskDigits } from '../pan-mask.js';
 import { BackgroundTask, type ControlBlock, ShardState } from '../ring/control-block.js';
 import { RequestKind } from '../ring/kinds.js';
 import type { RingConsumer, RingProducer } from '../ring/ring.js';
-import type { Waker } from '../ring/wake.js';
+import type { Signal } from '../ring/wake.js';
 import { cardOfWireEntry } from '../ring/wire-entry.js';
 import { ShardCounter } from '../shard-instruments.js';
 import type { CheckpointFeed } from './checkpoint-feed.js';
@@ -43,7 +43,7 @@ import { ThreadProfiler } from './thread-profiler.js';
 export interface HostClient {
   readonly requests: RingConsumer;
   readonly replies: RingProducer;
-  readonly waker: Waker;
+  readonly waker: Signal;
 }
 
 export interface HostOptions {

@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { monotonicUs } from '../../src/clock.js';
 import { Link, type MessageSink, SocketBudget } from '../../src/ingress/link.js';
+import { processRuntime } from '../../src/ingress/runtime.js';
 import { Counters } from '../../src/ingress/stats.js';
 import { WsConnection, type WsSocket } from '../../src/ingress/ws-connection.js';
 import { dialect } from '../../src/iso8583/dialects.js';
@@ -38,7 +39,7 @@ function connected() {
   const sink: MessageSink = { message: () => undefined, endOfRead: () => undefined, dirty: () => undefined };
   const silent = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
   const profile = tcpLink({ transport: 'ws', idleMs: 3_600_000 });
-  const link = new Link(profile, sink, counters, new SocketBudget(10), silent);
+  const link = new Link(profile, sink, counters, new SocketBudget(10), silent, processRuntime);
   const socket = new PlayedSocket();
   const connection = new WsConnection(link, dialect('iso87-bcd'), '192.0.2.1', socket);
   return { counters, link, socket, connection };

@@ -5,8 +5,8 @@
  *
  *   sent ... durable ... answered ... crashed ... restarted ... sent ... state ... ended
  */
-import type { DialectName } from '../../src/iso8583/dialects.js';
-import type { Fields } from '../../src/iso8583/message.js';
+import type { DialectName } from '#src/iso8583/dialects.js';
+import type { Fields } from '#src/iso8583/message.js';
 
 /** One end-to-end connection of a peer with the engine; a reconnect is another number. */
 export interface SimConnection {
@@ -68,18 +68,23 @@ export interface AccountObservation {
 export interface Observer {
   /** The whole message reached the engine's socket. A message that was lost on its way is not told. */
   sent(message: WireObservation): void;
-  /** The engine handed these bytes to its socket. It is told even when the network loses them afterwards. */
+  /**
+   * The engine handed these bytes to its socket. It is told even when the network loses them afterwards. Its own requests, the
+   * sign-offs of a stop, are not told.
+   */
   answered(message: WireObservation): void;
   commanded(command: CommandObservation): void;
   resulted(result: ResultObservation): void;
   /**
-   * A frame of the journal became durable: the bytes as they are on the disk (docs/internals/journal-format.md). Told in the order
+   * A frame of the journal, or of the system journal (shard 0xffff), became durable: the bytes as they are on the disk (docs/internals/journal-format.md). Told in the order
    * of commits, frames of one commit in the order of their keys, and always before anything is answered that rests on it.
    * A flush that failed although its bytes reached the disk is told too, after `crashed`, once a restart found the frame.
    */
   durable(shard: number, frame: Uint8Array): void;
   /** The engine is gone; nothing is answered until `restarted`. Only what was told by `durable` must be there again. */
   crashed(): void;
+  /** A line of the engine's log, whole. */
+  logged(line: string): void;
   /** The engine has recovered and is about to take messages. */
   restarted(): void;
   /** Balances read while nothing is in flight: every request is answered, refused or dropped, every record durable. */

@@ -64,6 +64,8 @@ export class WireAudit {
   readonly #totals = new Map<string, TotalsCompared>();
   /** Cards by number, as records told. */
   readonly #cardOf = new Map<string, string>();
+  /** Messages that nobody could read whole, by connection: each may be answered 30 once. */
+  readonly #unreadable = new Map<number, number>();
   /** Unknown cards that were only counted and whose answer is still to come. */
   #counted = 0;
 
@@ -72,7 +74,10 @@ export class WireAudit {
   }
 
   sent({ connection, fields }: WireObservation, framesBefore: number): void {
-    if (fields === undefined) return;
+    if (fields === undefined) {
+      this.#unreadable.set(connection.id, (this.#unreadable.get(connection.id) ?? 0) + 1);
+      return;
+    }
     const told = fields as WireFields;
     const mti = Number(told['0']);
     const pending: Pending = {
@@ -137,6 +142,11 @@ export class WireAudit {
     );
     const [pending] = waiting.splice(place, 1);
     if (waiting.length === 0) this.#pending.delete(key);
+    const unreadable = this.#unreadable.get(connection.id) ?? 0;
+    if (pending === undefined && fields['39'] === '30' && unreadable > 0) {
+      this.#unreadable.set(connection.id, unreadable - 1);
+      return;
+    }
     if (pending === undefined)
       fail('reply', 'an answer is to a message that was sent, once', {
         connection: connection.id,

@@ -1,0 +1,109 @@
+/**
+ * Entry of `npm run sim`: seeds of the simulated world, one after the other.
+ *
+ *   --seed N        the first seed; a number that nobody chose without it
+ *   --seconds S     simulated seconds per seed (300)
+ *   --seeds COUNT   how many seeds (1)         --minutes M   fresh seeds for so many minutes of real time
+ *   --canary [NAME] plants bugs, one of that name or all: ends with 1 when each was caught, with 0 when one was not
+ *   --keep LIST     only these steps of the plan, as a failure names them
+ *   --calm          without faults       --trace   every line of what happens       --json FILE   sums of the run
+ */
+import { randomInt } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { Auditor } from './auditor/auditor.js';
+import { canaries } from './canaries.js';
+import { catchCanary } from './canary.js';
+import { failureText, parseRanges, Totals } from './report.js';
+import { type RunOptions, type RunResult, runSeed } from './run.js';
+import { shrink } from './shrink.js';
+
+const SHRINK_MS = 60_000;
+const SEEDS_MAX = 2 ** 31;
+
+interface Request {
+  readonly first: number;
+  readonly seeds: number;
+  readonly untilMs: number;
+  readonly seconds: number;
+  readonly json: string | undefined;
+  readonly canary: string | undefined;
+  readonly run: RunOptions;
+}
+
+function requestOf(): Request {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      seed: { type: 'string' },
+      seconds: { type: 'string', default: '300' },
+      seeds: { type: 'string' },
+      minutes: { type: 'string' },
+      canary: { type: 'boolean', default: false },
+      keep: { type: 'string' },
+      calm: { type: 'boolean', default: false },
+      trace: { type: 'boolean', default: false },
+      json: { type: 'string' },
+    },
+  });
+  const seconds = numberOf('seconds', values.seconds);
+  const minutes = values.minutes === undefined ? undefined : numberOf('minutes', values.minutes);
+  return {
+    first: values.seed === undefined ? randomInt(SEEDS_MAX) : numberOf('seed', values.seed),
+    seeds: values.seeds === undefined ? (minutes === undefined ? 1 : SEEDS_MAX) : numberOf('seeds', values.seeds),
+    untilMs: minutes === undefined ? Number.POSITIVE_INFINITY : performance.now() + minutes * 60_000,
+    ...{ seconds, json: values.json, canary: values.canary ? (positionals[0] ?? '') : undefined },
+    run: {
+      ...{ seconds, calm: values.calm, observer: () => new Auditor() },
+      ...(values.keep === undefined ? {} : { keep: parseRanges(values.keep) }),
+      ...(values.trace ? { onLine: (line: string) => console.log(line) } : {}),
+    },
+  };
+}
+
+function numberOf(name: string, text: string): number {
+  const value = Number(text);
+  if (!Number.isFinite(value) || value < 0) throw new RangeError(`--${name} is no number: ${text}`);
+  return value;
+}
+
+async function main(request: Request): Promise<number> {
+  if (request.canary !== undefined) return await catchAll(request.canary, request);
+  const totals = new Totals();
+  let failed: RunResult | undefined;
+  console.log(`seeds from ${request.first}, ${request.seconds} simulated seconds each`);
+  for (let i = 0; i < request.seeds && performance.now() < request.untilMs && failed === undefined; i++) {
+    const result = await runSeed(request.first + i, request.run);
+    totals.add(result);
+    if (result.failure !== undefined) failed = result;
+  }
+  console.log(totals.line);
+  if (request.json !== undefined) writeFileSync(request.json, `${JSON.stringify(totals.json, null, 2)}\n`);
+  if (failed === undefined) return 0;
+  console.log(`seed ${failed.seed} fails; looking for a shorter plan`);
+  const { onLine: _line, ...quiet } = request.run;
+  const { result } = await shrink(failed, quiet, performance.now() + SHRINK_MS);
+  console.log(failureText(result, request.seconds, failed.steps.length));
+  return 1;
+}
+
+/** The normal outcome is 1: everything that was planted was caught. */
+async function catchAll(name: string, request: Request): Promise<number> {
+  const chosen = canaries.filter((canary) => name === '' || canary.name === name);
+  if (chosen.length === 0)
+    throw new RangeError(`no canary "${name}"; there are: ${canaries.map((one) => one.name).join(', ')}`);
+  let isMissed = false;
+  for (const canary of chosen) {
+    const caught = await catchCanary(canary, () => new Auditor());
+    if (caught === undefined) isMissed = true;
+    console.log(
+      caught === undefined
+        ? `${canary.name}: NOT CAUGHT (${canary.seeds} seeds)`
+        : `${canary.name}: caught at seed ${caught.seed}: ${caught.failure?.message ?? ''}`,
+    );
+  }
+  void request;
+  return isMissed ? 0 : 1;
+}
+
+process.exitCode = await main(requestOf());
