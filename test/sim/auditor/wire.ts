@@ -284,7 +284,7 @@ export class WireAudit {
         'reply',
         'DE54 tells ledger and available',
         [groups.get('01'), groups.get('02')],
-        [balances.ledger, balances.available],
+        [balances.ledger, balances.available].map(inTwelveDigits),
         evidence,
       );
     }
@@ -314,6 +314,9 @@ const says = ({ record, gaveCode }: Kept, fields: WireFields): boolean =>
 const answerKey = ({ id }: SimConnection, mti: number, stan: number, de7: number): string =>
   `${id} ${mti} ${stan} ${de7}`;
 const recordKey = (mti: number, stan: number, de7: number): string => `${mti} ${stan} ${de7}`;
+
+/** DE54 has no room for more: such a balance is left out. */
+const inTwelveDigits = (amount: number): number | undefined => (Math.abs(amount) < 1e12 ? amount : undefined);
 
 const hasEffect = ({ holdDelta, holdExpiresMs, legs }: MessageRecord): boolean =>
   holdDelta !== 0 || holdExpiresMs > 0 || legs.length > 0;
