@@ -12,6 +12,7 @@ import type { SimEngine } from './engine.js';
 import { indexKeys, KEY_CHECK, laneFolders } from './shard-thread.js';
 
 const ROWS_US = 500_000;
+const SORT_ENTRIES = 4096;
 const RESTART_US = 1_000_000;
 
 export class Background {
@@ -66,6 +67,7 @@ export class Background {
   #openRows(): void {
     const { options, life, threads } = this.#engine;
     const store = CheckpointStore.over((shard) => options.disk.open(`state/shard-${shard}`, life));
+    this.#engine.planted.rows?.(store);
     const say = (text: string, shard: number, why: string): void => options.log('error', text, { shard, why });
     this.#writers = threads.map((thread) => new RingWriter(store, new RingConsumer(thread.checkpointRing), say));
   }
@@ -96,6 +98,7 @@ export class Background {
         board: this.#board,
         keyCheck: KEY_CHECK,
         buildRecords: shape.segmentRecords,
+        sortEntries: SORT_ENTRIES,
         onDiscard: (shard, why) => options.log('warn', 'segments were discarded', { shard, why }),
       },
     );

@@ -19,15 +19,19 @@ import type { IngressLog, Link, Listener } from '#src/ingress/link.js';
 import type { LinkProfile } from '#src/ingress/links.js';
 import type { Runtime } from '#src/ingress/runtime.js';
 import { acceptTcp } from '#src/ingress/tcp.js';
+import type { CheckpointStore } from '#src/journal/checkpoint.js';
 import { shardOfFingerprint } from '#src/journal/placement.js';
 import { createSegmentBoard } from '#src/journal/segment-board.js';
 import { SystemJournal } from '#src/journal/system-journal.js';
+import type { JournalLane, ShardHead } from '#src/journal/types.js';
 import { type ClientRings, RingClient } from '#src/ring/client.js';
 import { ControlBlock, createControlBlock } from '#src/ring/control-block.js';
 import { createDirectory } from '#src/ring/directory.js';
 import { ReplyKind, RequestKind } from '#src/ring/kinds.js';
 import { createRing } from '#src/ring/ring.js';
 import { createWake, type Signal, type Sleep } from '#src/ring/wake.js';
+import type { LogicalShard } from '#src/shard/logical-shard.js';
+import type { ShardRecovery } from '#src/shard/recovery.js';
 import { Background } from './background.js';
 import type { SimDisk } from './disk.js';
 import type { SimStream } from './network.js';
@@ -75,7 +79,7 @@ export interface EngineOptions {
   readonly onUp: () => void;
 }
 
-const RING_BYTES = 1 << 19;
+const RING_BYTES = 1 << 17;
 export const FINGERPRINT_KEY = new Uint8Array(32).fill(0x5a);
 /** A fatal stop ends the process within this time, us. */
 const FATAL_STOP_US = 2_000_000;
@@ -83,6 +87,15 @@ const FINAL_CHECKPOINT_US = 2_000_000;
 const STOP_POLL_US = 1000;
 
 type Answer = CommandResult | ReadResult;
+
+/** Where a canary may reach in; nothing is here otherwise. */
+export interface Planted {
+  lane?: (lane: JournalLane) => JournalLane;
+  recovery?: (recovery: ShardRecovery, head: ShardHead) => void;
+  /** Each shard once it has recovered. */
+  shard?: (shard: LogicalShard, thread: ShardThread) => void;
+  rows?: (store: CheckpointStore) => void;
+}
 
 export class SimEngine {
   readonly life: Life;
@@ -96,6 +109,7 @@ export class SimEngine {
   /** True while something waits for promises: the loop around the scheduler turns the real event loop then. */
   promises = 0;
   isUp = false;
+  planted: Planted = {};
   readonly #links: Link[] = [];
   readonly #client: RingClient;
   readonly #calls = new Map<number, (answer: Answer) => void>();
@@ -154,7 +168,10 @@ export class SimEngine {
         read: (sequence) => journal.read(sequence) as SystemRecord,
       });
       this.background.start();
-      for (const thread of this.threads) thread.start();
+      for (const thread of this.threads) {
+        thread.start();
+        for (const shard of thread.live) this.planted.shard?.(shard, thread);
+      }
       this.options.onRecovered();
       this.promises++;
       const days = this.#system.cutovers.map(({ link, day }) => ({ link, day }));

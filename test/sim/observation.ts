@@ -68,7 +68,10 @@ export interface AccountObservation {
 export interface Observer {
   /** The whole message reached the engine's socket. A message that was lost on its way is not told. */
   sent(message: WireObservation): void;
-  /** The engine handed these bytes to its socket. It is told even when the network loses them afterwards. */
+  /**
+   * The engine handed these bytes to its socket. It is told even when the network loses them afterwards. Its own requests, the
+   * sign-offs of a stop, are not told.
+   */
   answered(message: WireObservation): void;
   commanded(command: CommandObservation): void;
   resulted(result: ResultObservation): void;

@@ -54,6 +54,8 @@ interface Line {
   buffer: Uint8Array;
 }
 
+/** The one request that the engine makes: it signs off at a stop. */
+const SIGN_OFF = '0800';
 /** Reconnects after this time, us. */
 const RECONNECT_US = 300_000;
 /** A kept message is sent again after this time, us, and then ever more slowly. */
@@ -156,6 +158,8 @@ export class Peer {
   send(fields: Fields, patienceUs: number, onEnd: (reply: Fields | undefined) => void): void {
     const exchange: Exchange = { fields, tries: 0, onEnd, isKept: false, timer: undefined };
     const key = keyOf(fields);
+    // A network asks one thing under one number at a time.
+    if (this.#waiting.has(key)) return;
     this.#waiting.set(key, exchange);
     exchange.timer = this.#world.after(patienceUs, () => {
       this.#waiting.delete(key);
@@ -166,8 +170,9 @@ export class Peer {
 
   /** Sends an advice or a reversal until it is answered; repeats say so in their type. */
   keep(fields: Fields, onEnd: (reply: Fields) => void): void {
-    this.kept++;
     const key = keyOf(fields);
+    if (this.#waiting.has(key)) return;
+    this.kept++;
     const exchange: Exchange = {
       ...{ fields, tries: 0, isKept: true, timer: undefined },
       onEnd: (reply) => {
@@ -234,7 +239,8 @@ export class Peer {
   /** The engine hands over whole frames. */
   #engineWrote(line: Line, bytes: Uint8Array): void {
     for (const message of framesOf(bytes).messages) {
-      this.#world.answered(line.connection, message, fieldsOf(this.link, message));
+      const fields = fieldsOf(this.link, message);
+      if (fields?.[0] !== SIGN_OFF) this.#world.answered(line.connection, message, fields);
     }
   }
 
@@ -251,7 +257,7 @@ export class Peer {
   }
 
   #takeMessage(line: Line, fields: Fields): void {
-    if (fields[0] === '0800') {
+    if (fields[0] === SIGN_OFF) {
       // The engine signs off: nothing is sent on this connection any more.
       line.isReady = false;
       this.#write(line, { 0: '0810', 7: fields[7] ?? '', 11: fields[11] ?? '', 39: '00', 70: fields[70] ?? '002' });

@@ -146,7 +146,7 @@ function shapeOf(random: Random, calm: boolean): EngineShape {
     laneDelayMs: calm ? 0 : random.pick([0, 0, 5, 40]),
     environmentBytes: random.pick([20_000, 200_000, 1_000_000]),
     segmentRecords: random.pick([10, 50, 1000]),
-    segmentPollUs: random.pick([500_000, 2_000_000]),
+    segmentPollUs: random.pick([1_000_000, 4_000_000]),
     wakeUs: random.pick([30, 200]),
   };
 }

@@ -65,7 +65,7 @@ export async function runSeed(seed: number, options: RunOptions): Promise<RunRes
     failure = failureOf(error);
   }
   return {
-    ...{ seed, failure, traceHash: world.trace.digest, stats: world.stats, lastLines: world.trace.last(80) },
+    ...{ seed, failure, traceHash: world.trace.digest, stats: world.stats, lastLines: world.trace.last(40) },
     realSeconds: (performance.now() - began) / 1000,
     cpuSeconds: cpuSince(cpuBefore),
     steps: plan.steps.map(({ id }) => id),

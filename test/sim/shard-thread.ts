@@ -28,7 +28,7 @@ import type { SimTimer } from './scheduler.js';
 const INDEX_SEEDS = [0x1234567, 0x89abcde] as const;
 export const KEY_CHECK = segmentKeyCheck(INDEX_SEEDS[0], INDEX_SEEDS[1]);
 export const indexKeys = (): IndexKeys => new IndexKeys(INDEX_SEEDS[0], INDEX_SEEDS[1]);
-const CHECKPOINT_RING_BYTES = 1 << 21;
+const CHECKPOINT_RING_BYTES = 1 << 19;
 const REPLAY_STEP = 200;
 const DUPLICATE_WINDOW_MS = 86_400_000;
 
@@ -79,7 +79,7 @@ export class ShardThread {
   readonly #thread: number;
   readonly #clients: HostClient[] = [];
   readonly #reader: JournalReader;
-  readonly #context: ThreadContext;
+  readonly context: ThreadContext;
   readonly #checkpoints: CheckpointStore;
   #host: ShardHost | undefined;
   #feed: CheckpointFeed | undefined;
@@ -96,7 +96,7 @@ export class ShardThread {
     );
     this.#reader = JournalReader.of(laneFolders(disk, life));
     this.#checkpoints = CheckpointStore.over((shard) => disk.open(`state/shard-${shard}`, life));
-    this.#context = new ThreadContext({
+    this.context = new ThreadContext({
       reader: this.#reader,
       segments: disk.open('segments', life),
       board: new SegmentBoard(engine.board),
@@ -127,12 +127,13 @@ export class ShardThread {
     const heads = this.shards.map((shard) => this.#reader.head(shard));
     const lastMs = Math.max(0, ...heads.map((head) => head.wallMs ?? 0));
     const shardClock = new ShardClock(lastMs, clock.wallMs(), clock.monotonicUs());
-    this.#context.nowMs = shardClock.now(clock.wallMs(), clock.monotonicUs());
+    this.context.nowMs = shardClock.now(clock.wallMs(), clock.monotonicUs());
     const waker = { signal: () => this.#engine.background.rowsWait() };
     this.#feed = new CheckpointFeed(new RingProducer(this.checkpointRing), waker, clock.monotonicUs);
     const checkpoint = checkpointSource(this.#checkpoints);
     this.live = heads.map((head) => {
-      const recovery = new ShardRecovery(this.#context, head, checkpoint);
+      const recovery = new ShardRecovery(this.context, head, checkpoint);
+      this.#engine.planted.recovery?.(recovery, head);
       while (!recovery.step(REPLAY_STEP)) options.onPoint(this.#engine);
       this.recovered += recovery.records;
       if (recovery.discardCheckpoint) this.#feed!.discard(head.shard);
@@ -140,10 +141,10 @@ export class ShardThread {
     });
     const lane = this.#lane(heads);
     this.#host = new ShardHost({
-      context: this.#context,
+      context: this.context,
       clients: this.#clients,
       shards: this.live,
-      lane: shape.laneDelayMs === 0 ? lane : this.#delayed(lane),
+      lane: this.#engine.planted.lane?.(lane) ?? (shape.laneDelayMs === 0 ? lane : this.#delayed(lane)),
       reader: this.#reader,
       control,
       clock: shardClock,

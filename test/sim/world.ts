@@ -9,7 +9,7 @@ import { ExitStatus } from '#src/errors.js';
 import type { LinkProfile } from '#src/ingress/links.js';
 import type { Fields } from '#src/iso8583/message.js';
 import { frameSequences } from '#src/journal/frame.js';
-import { ShardState } from '#src/ring/control-block.js';
+import { BackgroundTask, ShardState } from '#src/ring/control-block.js';
 import { BackOffice } from './back-office.js';
 import { BooksCheck } from './books-check.js';
 import { SimDisk } from './disk.js';
@@ -210,8 +210,8 @@ export class World {
           inFlight: this.engine?.ingress.stats().inFlight,
         });
       }
-      // A shard that stopped too often stays down until somebody restarts the process.
-      if (this.engine?.isUp && this.#shardsDown() > 0) this.engine.stop(1000);
+      // A shard that stopped too often, and a background task after a failed commit, stay down until somebody restarts the process.
+      if (this.engine?.isUp && (this.#shardsDown() > 0 || this.#tasksDown())) this.engine.stop(1000);
       await this.#runUntil(this.scheduler.nowUs + SECOND / 4);
     }
   }
@@ -221,6 +221,11 @@ export class World {
     for (let shard = 0; shard < this.shards; shard++)
       if (this.engine?.control.shardState(shard) === ShardState.down) down++;
     return down;
+  }
+
+  #tasksDown(): boolean {
+    const { control } = this.engine!;
+    return !control.taskRuns(BackgroundTask.segments) || !control.taskRuns(BackgroundTask.checkpoint);
   }
 
   #isQuiet(): boolean {
@@ -263,6 +268,7 @@ export class World {
     const { plan, scheduler, trouble } = this;
     const number = ++this.#starts;
     this.disk.tellUntold();
+    trouble.processStarts();
     const engine = new SimEngine({
       shape: { ...plan.shape, threads: this.threads },
       disk: this.disk,

@@ -17,6 +17,8 @@ export class Balances {
   readonly #holds = new Map<number, Hold>();
   readonly #holdsOf = new Map<ModelAccount, Set<Hold>>();
   readonly charged = new Map<number, Charged>();
+  /** What clearing records charged for an authorization, by its sequence. The model decides none; auditors tell it. */
+  readonly presented = new Map<number, number>();
 
   get holds(): ReadonlyMap<number, Hold> {
     return this.#holds;
@@ -80,7 +82,7 @@ export class Balances {
   /** What stays of an authorization: what is authorized by its hold, or what was charged without one. */
   total(root: Entry): number {
     const { purchases, cash } = this.chargedFor(root);
-    return this.holds.get(root.sequence)?.authorized ?? purchases + cash;
+    return this.holds.get(root.sequence)?.authorized ?? purchases + cash + (this.presented.get(root.sequence) ?? 0);
   }
 
   chargedFor(root: Entry | undefined): Charged {

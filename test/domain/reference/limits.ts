@@ -61,7 +61,15 @@ export class Limits {
   }
 
   /** Brings what an authorization has counted to its total: more counts now, less goes back, the newest first. */
-  recount(root: Entry, total: number, card: string, m: Message | undefined, cash: number, atMs: number): void {
+  recount(
+    root: Entry,
+    total: number,
+    card: string,
+    m: Message | undefined,
+    cash: number,
+    atMs: number,
+    undone = total === 0,
+  ): void {
     const counted = this.#counted.get(root) ?? [];
     this.#counted.set(root, counted);
     let sum = counted.reduce((all, { amount }) => all + amount, 0);
@@ -76,7 +84,7 @@ export class Limits {
       const back = Math.min(one.amount, sum - total);
       one.amount -= back;
       sum -= back;
-      this.windows.reduce(one.element, one.amount, total === 0);
+      this.windows.reduce(one.element, one.amount, undone);
     }
   }
 }

@@ -477,6 +477,7 @@ export class ReferenceModel {
     const { original: root, card } = told;
     const { account } = balances.cards.get(card)!;
     if (root?.posted && past.isReversed(root)) return false;
+    if (root && balances.presented.get(root.sequence)) return false;
     const cash = cashOf(m, account);
     const before = balances.chargedFor(root);
     const isPart = m.fn === 'I' && !isCredit(m);
@@ -515,6 +516,7 @@ export class ReferenceModel {
     if (hold === undefined) {
       const { purchases, cash, credit } = balances.chargedFor(root);
       if (purchases !== 0 || cash !== 0 || credit !== 0 || amount === 0) return false;
+      if (root && balances.presented.get(root.sequence)) return false;
       balances.open((root ?? told).sequence, account, amount, atMs + life, isCredit(m));
       return true;
     }

@@ -550,7 +550,7 @@ function readMessage(from: Cursor, { sequence, atMs }: Head): MessageRecord {
   const approval = from.wireText();
   const terminal = from.wireText();
   const acceptor = from.wireText();
-  const acceptorName = from.wireText();
+  const acceptorName = from.binary().toString('latin1');
   const networkId = from.wireText();
   const originalNetworkId = from.wireText();
   const originalAcquirer = from.wireText();

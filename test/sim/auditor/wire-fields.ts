@@ -38,7 +38,6 @@ type NumberMember = keyof { [K in keyof MessageRecord as MessageRecord[K] extend
 type TextMember = keyof { [K in keyof MessageRecord as MessageRecord[K] extends string ? K : never]: true };
 
 const NUMBERS: readonly [field: string, member: NumberMember][] = [
-  ['4', 'amount'],
   ['49', 'currency'],
   ['6', 'billing'],
   ['51', 'billingCurrency'],
@@ -71,6 +70,8 @@ const TAGGED: readonly [tag: string, member: TextMember][] = [
 export function fieldsEqual(fields: WireFields, r: MessageRecord): boolean {
   // A field that cannot be read is absent in the record: those behind it may be, too.
   if (r.badField !== 0) return true;
+  // Without DE4 nothing is asked for.
+  if (digitsOf(fields['4']) !== r.amount && !(fields['4'] === undefined && r.amount === 0)) return false;
   for (const [field, member] of NUMBERS) if (digitsOf(fields[field]) !== r[member]) return false;
   for (const [field, member] of TEXTS) if ((fields[field] ?? '').trimEnd() !== r[member].trimEnd()) return false;
   const tags = tagsOf(fields['48']);

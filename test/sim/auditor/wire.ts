@@ -64,6 +64,8 @@ export class WireAudit {
   readonly #totals = new Map<string, TotalsCompared>();
   /** Cards by number, as records told. */
   readonly #cardOf = new Map<string, string>();
+  /** Messages that nobody could read whole, by connection: each may be refused once. */
+  readonly #unreadable = new Map<number, number>();
   /** Unknown cards that were only counted and whose answer is still to come. */
   #counted = 0;
 
@@ -72,7 +74,10 @@ export class WireAudit {
   }
 
   sent({ connection, fields }: WireObservation, framesBefore: number): void {
-    if (fields === undefined) return;
+    if (fields === undefined) {
+      this.#unreadable.set(connection.id, (this.#unreadable.get(connection.id) ?? 0) + 1);
+      return;
+    }
     const told = fields as WireFields;
     const mti = Number(told['0']);
     const pending: Pending = {
@@ -137,6 +142,11 @@ export class WireAudit {
     );
     const [pending] = waiting.splice(place, 1);
     if (waiting.length === 0) this.#pending.delete(key);
+    const unreadable = this.#unreadable.get(connection.id) ?? 0;
+    if (pending === undefined && !APPROVALS.includes(fields['39'] ?? '') && unreadable > 0) {
+      this.#unreadable.set(connection.id, unreadable - 1);
+      return;
+    }
     if (pending === undefined)
       fail('reply', 'an answer is to a message that was sent, once', {
         connection: connection.id,
@@ -196,7 +206,8 @@ export class WireAudit {
       return;
     }
     if (response === UNAVAILABLE) {
-      if (record?.gaveCode && this.#standing.undoneAt(record) === undefined) {
+      // An approval without an effect (a verification, an inquiry) may be answered so at once: there is nothing to undo.
+      if (record?.gaveCode && hasEffect(record.record) && this.#standing.undoneAt(record) === undefined) {
         fail('reply', 'what is answered 91 does not stand', evidence());
       }
       return;
@@ -273,7 +284,7 @@ export class WireAudit {
         'reply',
         'DE54 tells ledger and available',
         [groups.get('01'), groups.get('02')],
-        [balances.ledger, balances.available],
+        [balances.ledger, balances.available].map(inTwelveDigits),
         evidence,
       );
     }
@@ -303,6 +314,12 @@ const says = ({ record, gaveCode }: Kept, fields: WireFields): boolean =>
 const answerKey = ({ id }: SimConnection, mti: number, stan: number, de7: number): string =>
   `${id} ${mti} ${stan} ${de7}`;
 const recordKey = (mti: number, stan: number, de7: number): string => `${mti} ${stan} ${de7}`;
+
+/** DE54 has no room for more: such a balance is left out. */
+const inTwelveDigits = (amount: number): number | undefined => (Math.abs(amount) < 1e12 ? amount : undefined);
+
+const hasEffect = ({ holdDelta, holdExpiresMs, legs }: MessageRecord): boolean =>
+  holdDelta !== 0 || holdExpiresMs > 0 || legs.length > 0;
 
 function listed<T>(lists: Map<string, T[]>, key: string): T[] {
   const list = lists.get(key) ?? [];
