@@ -135,10 +135,13 @@ export class WireAudit {
     const fields = read as WireFields;
     const key = answerKey(connection, Number(fields['0']), digitsOf(fields['11']), digitsOf(fields['7']));
     const waiting = this.#pending.get(key) ?? [];
-    // Of several alike, one that left a record is answered by it.
+    // Of several alike, one that left a record is answered by it; 91 is first for one that left none.
+    const isRefused = fields['39'] === UNAVAILABLE;
     const place = Math.max(
       0,
-      waiting.findIndex(({ record }) => record !== undefined && says(record, fields)),
+      waiting.findIndex(({ record }) =>
+        isRefused ? record === undefined : record !== undefined && says(record, fields),
+      ),
     );
     const [pending] = waiting.splice(place, 1);
     if (waiting.length === 0) this.#pending.delete(key);
@@ -206,7 +209,9 @@ export class WireAudit {
       return;
     }
     if (response === UNAVAILABLE) {
-      if (record?.gaveCode && this.#standing.undoneAt(record) === undefined) {
+      // An approval that moved nothing (a replacement by the same amount) has nothing to roll back.
+      const moved = record !== undefined && (record.record.holdDelta !== 0 || record.record.legs.length > 0);
+      if (moved && record.gaveCode && this.#standing.undoneAt(record) === undefined) {
         fail('reply', 'what is answered 91 does not stand', evidence());
       }
       return;
