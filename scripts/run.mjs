@@ -85,12 +85,13 @@ function test(args) {
 }
 
 /** Tests that have a long version. */
-const longTests = ['domain/model', 'domain/whole-stream', 'recon/whole-day', 'process/whole-day', 'crash'];
+const longTests = ['domain/model', 'domain/whole-stream', 'recon/whole-day', 'process/whole-day', 'crash', 'stress'];
 
 /** The long versions, one file after the other, so that none takes the machine from another. */
 function long(args) {
   process.env.HOLDFAST_LONG ??= '10';
   process.env.HOLDFAST_CRASH_ROUNDS ??= '500';
+  process.env.HOLDFAST_STRESS_SECONDS ??= '600';
   test(['--no-file-parallelism', ...(args.length > 0 ? args : longTests.map((name) => `test/${name}`))]);
 }
 
