@@ -34,8 +34,8 @@ describe('the fuzzer', () => {
       output,
     ).toEqual([]);
     for (const { target, accepted, refused } of results) {
-      expect(accepted, `${target} accepts`).toBeGreaterThan(20);
-      expect(refused, `${target} refuses`).toBeGreaterThan(20);
+      expect(accepted, `${target} accepts`).toBeGreaterThan(5);
+      expect(refused, `${target} refuses`).toBeGreaterThan(5);
     }
     expect(results.length).toBeGreaterThan(5);
   }, 600_000);

@@ -6,6 +6,11 @@ const modules: Readonly<Record<string, () => Promise<{ readonly targets: readonl
   'iso8583-npm': () => import('./iso8583-npm.js'),
   framing: () => import('./framing.js'),
   'private-data': () => import('./private-data.js'),
+  clearing: () => import('./clearing.js'),
+  rules: () => import('./rules.js'),
+  journal: () => import('./journal.js'),
+  'issuer-json': () => import('./issuer-json.js'),
+  config: () => import('./config.js'),
 };
 
 /** Targets with a defect that was put in on purpose: a run of them must end with a finding, or the fuzzer is blind. */
