@@ -31,8 +31,14 @@ if (!('initialized' in globalThis) && typeof process !== 'undefined' && !import.
   };
 }
 
+/** Helpers of the tests tidy up by the hooks of vitest: here it is done at the end of the process. */
+const vitest = `export const afterAll = (tidy) => process.on('exit', tidy); export const afterEach = afterAll;
+export const beforeAll = (prepare) => prepare(); export const beforeEach = beforeAll;`;
+
 /** `./x.js` and `#src/x.js` of a TypeScript file mean `x.ts`. */
 export async function resolve(specifier, context, next) {
+  if (specifier === 'vitest')
+    return { url: `data:text/javascript,${encodeURIComponent(vitest)}`, format: 'module', shortCircuit: true };
   const parent = context.parentURL ?? '';
   if (parent.endsWith('.ts') || specifier.startsWith('#src/')) {
     const url = specifier.startsWith('#src/')

@@ -11,6 +11,9 @@ const modules: Readonly<Record<string, () => Promise<{ readonly targets: readonl
   journal: () => import('./journal.js'),
   'issuer-json': () => import('./issuer-json.js'),
   config: () => import('./config.js'),
+  api: () => import('./api.js'),
+  ndjson: () => import('./ndjson.js'),
+  websocket: () => import('./websocket.js'),
 };
 
 /** Targets with a defect that was put in on purpose: a run of them must end with a finding, or the fuzzer is blind. */
