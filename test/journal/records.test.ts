@@ -162,6 +162,21 @@ describe('a damaged or unknown record', () => {
     }
   });
 
+  it('with a negative count of what follows is refused', () => {
+    // Sections of the last member: numbers of a finding, counter readings of card and account, rules, legs.
+    for (const section of [
+      [3, -1],
+      [6, -1, 1],
+      [6, 1, -1],
+      [4, -1, 0, new Uint8Array(0)],
+      [7, -1],
+    ]) {
+      const message = packr.unpack(encode((out) => writeMessage(out, sampleMessage()))) as unknown[];
+      message[message.length - 1] = Buffer.concat(section.map((value) => packr.pack(value)));
+      expect(() => decode(packr.pack(message)), String(section)).toThrow('cannot have so many');
+    }
+  });
+
   it('that is cut or has a tail is refused', () => {
     fc.assert(
       fc.property(fc.nat(bytes.length - 1), (length) => {
