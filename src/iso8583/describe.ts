@@ -149,7 +149,8 @@ function describeField(decoder: Decoder, field: number, own: OwnNumber): Describ
     const masked = own.mask(text);
     return { ...base, value: masked, parts: describeOriginal(masked) };
   }
-  if (spec.type === 'b') return { ...base, value: hex(text) };
+  // Sixteen hex digits may be those of the card number.
+  if (spec.type === 'b') return { ...base, value: own.mask(hex(text)) };
   return { ...base, value: shown(maskedField(field, text, own)) };
 }
 

@@ -52,6 +52,8 @@ export class Runner {
   readonly #options: RunOptions;
   readonly #random: Random;
   readonly #words: Uint8Array[];
+  /** Seeds, findings and the corpus; and with them all that reached something new. */
+  readonly #first: Uint8Array[] = [];
   readonly #kept: Uint8Array[] = [];
   /** Inputs that were the first to execute some block: enough to reach them all. */
   readonly firsts: Uint8Array[] = [];
@@ -98,6 +100,7 @@ export class Runner {
     const { inputs, ms, corpus } = this.#options;
     for (const bytes of [...this.#target.seeds(), ...corpus]) {
       const seed = Uint8Array.from(bytes);
+      this.#first.push(seed);
       this.#kept.push(seed);
       await this.#one(open, seed, false);
       if (this.#finding !== undefined) return;
@@ -112,7 +115,9 @@ export class Runner {
   #next(): Uint8Array {
     const random = this.#random;
     const { mutate, bytesMax } = this.#target;
-    const input = random.pick(this.#kept);
+    // What reached something new is most often broken; from the inputs of the beginning, which are not, other paths start.
+    const from = random.chance(0.4) ? this.#first : this.#kept;
+    const input = random.pick(from);
     const other = random.pick(this.#kept);
     if (mutate === undefined || random.chance(0.5)) return mutateBytes(random, input, other, this.#words, bytesMax);
     const changed = plain(mutate(random, input, other));

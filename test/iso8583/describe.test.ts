@@ -85,6 +85,8 @@ describe.each(dialectNames)('a description in %s', (name) => {
     const split = { 0: '0100', 2: number, 54: `0001986C00009999991${'2345678'}C93${'0'.repeat(10)}` };
     expect(describeText('iso87-ascii', pack('iso87-ascii', split))).not.toContain('12345678');
     expect(text).not.toContain(number);
+    const mac = describeText('iso87-bcd', pack('iso87-bcd', { 0: '0100', 2: number, 64: `hex:${number}` }));
+    expect(mac).not.toContain(number);
   });
 
   it('hides DE48 that is not made of tags', () => {

@@ -74,9 +74,11 @@ describe.each(dialectNames)('masked bytes in %s', (name) => {
   });
 
   it('hide the number of the card in fields of digits too', () => {
-    const digits = { 53: pan, 86: pan, 90: `0100${pan}${'0'.repeat(22)}` };
-    const shown = unpack(name, maskedBytes(name, pack(name, { 0: '0100', 2: pan, ...digits }), pan));
-    expect(shown).toEqual({ 0: '0100', 2: masked, 53: masked, 86: masked, 90: `0100${masked}${'0'.repeat(22)}` });
+    const digits = (number: string) => ({
+      ...{ 53: number, 64: `hex:${number}`, 86: number, 90: `0100${number}${'0'.repeat(22)}` },
+    });
+    const shown = unpack(name, maskedBytes(name, pack(name, { 0: '0100', 2: pan, ...digits(pan) }), pan));
+    expect(shown).toEqual({ 0: '0100', 2: masked, ...digits(masked) });
   });
 
   it('are a message of the same length, with nothing left to hide, for any message', () => {

@@ -65,8 +65,8 @@ export const defects: readonly KnownDefect[] = [
     defect: {
       module: 'ring',
       replace:
-        'this.#cachedHead = Atomics.load(this.#words, HEAD) >>> 0;\n        return this.#capacity - ((this.#tail - this.#cachedHead) >>> 0) >= total;',
-      by: 'this.#cachedHead = Atomics.load(this.#words, HEAD) >>> 0;\n        return this.#capacity + 8 - ((this.#tail - this.#cachedHead) >>> 0) >= total;',
+        'this.#cachedHead = Atomics.load(this.#words, HEAD) >>> 0;\n        return this.capacity - ((this.#tail - this.#cachedHead) >>> 0) >= total;',
+      by: 'this.#cachedHead = Atomics.load(this.#words, HEAD) >>> 0;\n        return this.capacity + 8 - ((this.#tail - this.#cachedHead) >>> 0) >= total;',
     },
   },
   {

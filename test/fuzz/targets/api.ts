@@ -193,7 +193,7 @@ export const targets: readonly FuzzTarget[] = [
     name: 'api',
     reads: 'requests of the HTTP API, to real shards in memory',
     focus: ['control/'],
-    inputsInCi: 1200,
+    inputsInCi: 700,
     bytesMax: 20_000,
     work: { base: 400_000, perByte: 400 },
     seeds: requests,

@@ -230,7 +230,7 @@ export const targets: readonly FuzzTarget[] = [
     name: 'clearing-ipm',
     reads: 'IPM files in every encoding, in blocks and without',
     focus: ['clearing/'],
-    inputsInCi: 1500,
+    inputsInCi: 700,
     bytesMax: 9000,
     work: { base: 60_000, perByte: 200 },
     seeds: () =>
@@ -248,7 +248,7 @@ export const targets: readonly FuzzTarget[] = [
     name: 'clearing-ctf',
     reads: 'CTF files',
     focus: ['clearing/'],
-    inputsInCi: 1500,
+    inputsInCi: 700,
     bytesMax: 9000,
     work: { base: 60_000, perByte: 200 },
     seeds: () => [joined(Uint8Array.of(0, 61), ctfFile())],

@@ -148,7 +148,7 @@ export const targets: readonly FuzzTarget[] = [
     name: 'framing',
     reads: 'streams in all five framings, with and without header; a second reader beside them',
     focus: ['iso8583/framing'],
-    inputsInCi: 20_000,
+    inputsInCi: 8000,
     bytesMax: 900,
     work: { base: 500, perByte: 60 },
     seeds: () =>

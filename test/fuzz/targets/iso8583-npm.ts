@@ -66,7 +66,7 @@ export const targets: readonly FuzzTarget[] = [
     ...isoTargets.find(({ name }) => name === 'iso8583-ascii-bin')!,
     name: 'iso8583-npm',
     reads: 'messages of iso87-ascii-bin; the npm package iso_8583 beside our codec',
-    inputsInCi: 3000,
+    inputsInCi: 1500,
     bytesMax: MESSAGE_BYTES_MAX,
     work: { base: 20_000, perByte: 200 },
     seeds: () => isoSeeds.map((fields) => pack(NAME, fields)),

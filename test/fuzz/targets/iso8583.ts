@@ -264,14 +264,14 @@ export const targets: readonly FuzzTarget[] = dialectNames.flatMap((name) => [
   target(name, {
     name: `iso8583-${name.replace('iso87-', '')}`,
     reads: `messages of ${name}: decoder and encoder; a second reader beside them`,
-    inputsInCi: 20_000,
+    inputsInCi: 8000,
     work: { base: 15_000, perByte: 40 },
     open: () => new DecoderTarget(name),
   }),
   target(name, {
     name: `iso8583-text-${name.replace('iso87-', '')}`,
     reads: `messages of ${name} as texts: pack, unpack, descriptions, masked bytes`,
-    inputsInCi: 3000,
+    inputsInCi: 1500,
     work: { base: 20_000, perByte: 200 },
     open: () => new TextTarget(name),
   }),

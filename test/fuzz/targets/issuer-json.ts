@@ -193,7 +193,7 @@ function target(
   const words = [...new Set(memberNames(seed)), 'null', 'all', 'allow', '5411-5999', 'UTC', 'trailing'];
   return {
     ...{ name, reads, focus },
-    inputsInCi: 4000,
+    inputsInCi: 2500,
     bytesMax: 20_000,
     work: { base: 60_000, perByte: 400 },
     seeds: () => withParts(seed),

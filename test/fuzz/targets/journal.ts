@@ -355,7 +355,7 @@ function changedBy(bytes: Uint8Array, changes: Uint8Array): Uint8Array {
   return bytes.map((byte, i) => byte ^ (changes[i] ?? 0));
 }
 
-const common = { inputsInCi: 5000, bytesMax: 4000, work: { base: 10_000, perByte: 80 } };
+const common = { inputsInCi: 3000, bytesMax: 4000, work: { base: 10_000, perByte: 80 } };
 
 export const targets: readonly FuzzTarget[] = [
   {

@@ -151,7 +151,7 @@ export const targets: readonly FuzzTarget[] = [
     name: 'ndjson',
     reads: 'streams of a bulk import, to real shards in memory',
     focus: ['control/lines', 'control/bulk-import', 'control/schemas', 'control/card-numbers', 'domain/controls/parse'],
-    inputsInCi: 600,
+    inputsInCi: 300,
     bytesMax: 20_000,
     work: { base: 100_000, perByte: 200 },
     seeds: () => [

@@ -148,7 +148,7 @@ export const targets: readonly FuzzTarget[] = [
     name: 'private-data',
     reads: 'the tags of DE48, the groups of DE54, the parts of DE90 and DE95; a second reader beside them',
     focus: ['iso8583/private-data'],
-    inputsInCi: 20_000,
+    inputsInCi: 8000,
     bytesMax: 999,
     work: { base: 2000, perByte: 60 },
     seeds: () => [
