@@ -55,6 +55,8 @@ export class Book {
   readonly answers = new Map<string, number>();
   repeats = 0;
   shed = 0;
+  /** Set while work may be turned away: 91 to a repeat says nothing then, as it says nothing to a first message. */
+  mayShed = false;
   readonly #random: Random;
   readonly cards: readonly number[];
   readonly #number: number;
@@ -218,6 +220,10 @@ export class Book {
   }
 
   #again(operation: Operation, answer: Answer): void {
+    if (answer.code === SHED && this.mayShed) {
+      this.shed++;
+      return;
+    }
     this.repeats++;
     const first = operation.answer!;
     const undone =

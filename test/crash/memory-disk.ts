@@ -1,6 +1,6 @@
-/** A small real file system, in memory: full and read-only as a disk is. It needs root and the right to mount. */
+/** Small real file systems, full and broken as a disk can be. They need root and the right to mount. */
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmdirSync, statfsSync } from 'node:fs';
+import { closeSync, ftruncateSync, mkdirSync, mkdtempSync, openSync, rmdirSync, rmSync, statfsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -41,20 +41,67 @@ export class MemoryDisk {
   }
 
   resize(bytes: number): void {
-    this.#remount(`size=${bytes}`);
-  }
-
-  /** What the kernel does when a disk fails: nothing can be written any more, however it was opened. */
-  readOnly(): void {
-    this.#remount('ro');
-  }
-
-  #remount(options: string): void {
-    const refused = mount('-o', `remount,${options}`, this.path);
-    if (refused !== undefined) throw new Error(`remount: ${refused}`);
+    remount(this.path, `size=${bytes}`);
   }
 
   /** Lets go of it, whoever still has a file open there. */
+  unmount(): void {
+    spawnSync('umount', ['-l', this.path]);
+  }
+}
+
+function remount(path: string, options: string): void {
+  const refused = mount('-o', `remount,${options}`, path);
+  if (refused !== undefined) throw new Error(`remount: ${refused}`);
+}
+
+/** Why there is no ext4 in a file here; undefined when there is. */
+export function whyNoImage(): string | undefined {
+  const refused = whyNoMount();
+  if (refused !== undefined) return refused;
+  const folder = mkdtempSync(join(tmpdir(), 'holdfast-image-'));
+  try {
+    new ImageDisk(folder, 2 ** 24).unmount();
+    return undefined;
+  } catch (error) {
+    return (error as Error).message;
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** An ext4 of its own in a file: data are on a disk, and an error makes it read-only for good. */
+export class ImageDisk {
+  readonly path: string;
+  readonly #image: string;
+
+  constructor(folder: string, bytes: number) {
+    this.#image = join(folder, 'image');
+    this.path = join(folder, 'mounted');
+    mkdirSync(this.path, { recursive: true });
+    const file = openSync(this.#image, 'w');
+    ftruncateSync(file, bytes);
+    closeSync(file);
+    const { status, stderr, error } = spawnSync('mkfs.ext4', ['-q', this.#image], { encoding: 'utf8' });
+    if (status !== 0) throw new Error(`mkfs.ext4: ${error?.message ?? stderr}`);
+    this.mount();
+  }
+
+  mount(): void {
+    const refused = mount('-o', 'loop,errors=remount-ro', this.#image, this.path);
+    if (refused !== undefined) throw new Error(`mount: ${refused}`);
+  }
+
+  freeBytes(): number {
+    const { bavail, bsize } = statfsSync(this.path);
+    return bavail * bsize;
+  }
+
+  /** What the kernel does when the disk fails: from now on nothing can be written, however it was opened. */
+  fail(): void {
+    remount(this.path, 'abort');
+  }
+
   unmount(): void {
     spawnSync('umount', ['-l', this.path]);
   }
