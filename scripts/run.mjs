@@ -99,7 +99,7 @@ const longTests = [
 /** The long versions, one file after the other, so that none takes the machine from another. */
 function long(args) {
   process.env.HOLDFAST_LONG ??= '10';
-  process.env.HOLDFAST_CRASH_ROUNDS ??= '500';
+  process.env.HOLDFAST_CRASH_ROUNDS ??= '1000';
   process.env.HOLDFAST_STRESS_SECONDS ??= '600';
   test(['--no-file-parallelism', ...(args.length > 0 ? args : longTests.map((name) => `test/${name}`))]);
 }

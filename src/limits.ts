@@ -750,3 +750,13 @@ export const RECON_REPORTS_KEPT_MAX = 4;
 
 /** Pages of each tree of a data file that a start looks at, the newest first: 64 MB, some 0.1 s; `verify` looks at all. */
 export const STRUCTURE_PAGES_AT_START = 16_384;
+
+/** Bytes per second of a backup unless its caller says otherwise: a tenth of what a slow SSD writes, 8 GB in two minutes. */
+export const BACKUP_BYTES_PER_SECOND = 64 * 2 ** 20;
+
+/** Bytes that a backup copies at a time, and after which it flushes: a flush of 16 MB keeps the disk for some 30 ms. */
+export const BACKUP_CHUNK_BYTES = 2 ** 20;
+export const BACKUP_FLUSH_BYTES = 16 * 2 ** 20;
+
+/** Tries to find a moment between two commits, some 0.1 ms each: a few are enough with eight lanes that commit 2 000 times a second. */
+export const BACKUP_CUT_ATTEMPTS = 20_000;

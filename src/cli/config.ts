@@ -169,6 +169,7 @@ function defaultValue(name: SettingName, given: ReadonlyMap<SettingName, ConfigE
       return `${trimSlashes(String(given.get('data-dir')?.value ?? settingOf('data-dir').standard))}.keys`;
     case 'links':
     case 'programs':
+    case 'backup-dir':
       return undefined;
     case 'log-format':
       return inputs.terminal ? 'pretty' : 'json';
@@ -189,6 +190,11 @@ function checkPlaces(entries: readonly ConfigEntry[], problems: Problem[]): void
   if (normalize(resolve(String(keyFile.value))).startsWith(folder)) {
     const what = 'key-file: inside the data directory, so a copy of the directory would carry its keys';
     problems.push({ what, where: keyFile.where, allowed: 'a path outside data-dir' });
+  }
+  const backups = entries.find(({ name }) => name === 'backup-dir');
+  if (typeof backups?.value === 'string' && normalize(join(resolve(backups.value), '/')).startsWith(folder)) {
+    const what = 'backup-dir: inside the data directory, whose loss its backups are for';
+    problems.push({ what, where: backups.where, allowed: 'a path outside data-dir' });
   }
 }
 
@@ -281,6 +287,7 @@ function engineConfig(
     webhooksAllowPrivate: v['webhooks-allow-private'] as boolean,
     clearingFileBytesMax: v['clearing-file-bytes-max'] as number,
     clearingMode: v['clearing-mode'] as EngineConfig['clearingMode'],
+    backupDir: v['backup-dir'] as string | undefined,
     demo: v.demo as boolean,
     logLevel: v['log-level'] as EngineConfig['logLevel'],
     logFormat: v['log-format'] as EngineConfig['logFormat'],

@@ -36,6 +36,8 @@ export interface EngineConfig {
   /** Largest clearing file that is taken, bytes. */
   readonly clearingFileBytesMax: number;
   readonly clearingMode: FileMode | 'auto';
+  /** Where backups go that are made over the API; undefined: nowhere. */
+  readonly backupDir: string | undefined;
   readonly demo: boolean;
   readonly logLevel: LogLevel;
   readonly logFormat: LogFormat;

@@ -22,9 +22,16 @@ const PROGRESS_MS = 250;
 
 /**
  * Runs the file `task` in a process of its own. @param name of the command @param args the data directory, then what the task needs
+ * @param unit of its progress
  * @throws HoldfastError what the task found, or what killed it
  */
-export async function runTask<R>(name: string, task: string, args: readonly string[], terminal: Terminal): Promise<R> {
+export async function runTask<R>(
+  name: string,
+  task: string,
+  args: readonly string[],
+  terminal: Terminal,
+  unit = 'records',
+): Promise<R> {
   const child = fork(task, args, { execArgv: [], stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
   let last = 0;
   let suspicion: string | undefined;
@@ -32,7 +39,7 @@ export async function runTask<R>(name: string, task: string, args: readonly stri
   child.on('message', (message: TaskMessage<R>) => {
     if (message.kind === 'progress') {
       last = message.records;
-      terminal.progress(`${name}: ${last} records`);
+      terminal.progress(`${name}: ${last} ${unit}`);
     } else if (message.kind === 'suspicion') {
       suspicion = message.text;
     } else {
@@ -46,7 +53,7 @@ export async function runTask<R>(name: string, task: string, args: readonly stri
   terminal.progress('');
   if (outcome?.kind === 'report') return outcome.report;
   if (outcome?.kind === 'failure') throw asError(outcome);
-  throw diagnosis(ended, last, args[0]!, suspicion);
+  throw diagnosis(ended, `after about ${last} ${unit} of ${args[0]}`, suspicion);
 }
 
 function asError({ code, message, next, stack }: Extract<TaskMessage<never>, { kind: 'failure' }>): HoldfastError {
@@ -57,11 +64,9 @@ function asError({ code, message, next, stack }: Extract<TaskMessage<never>, { k
 
 function diagnosis(
   { code, signal }: { code: number | null; signal: NodeJS.Signals | null },
-  records: number,
-  dataDir: string,
+  where: string,
   suspicion: string | undefined,
 ): HoldfastError {
-  const where = `after about ${records} records of ${dataDir}`;
   if (suspicion !== undefined) {
     const what = `${suspicion}; reading it ended with ${signal ?? `status ${code}`} ${where}`;
     return new HoldfastError('store_damaged', what, 'keep the directory as it is and restore a backup elsewhere');

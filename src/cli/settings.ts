@@ -179,6 +179,7 @@ export const settings = {
     'auto',
     ['auto', ...fileModes],
   ),
+  'backup-dir': path('folder for backups that are made over the API', 'none', true),
   demo: {
     kind: 'boolean',
     schema: z.boolean(),

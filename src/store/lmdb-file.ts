@@ -114,6 +114,15 @@ export function readMetas(file: number, path: string): readonly [Meta, Meta] | u
   return [first, parseMeta(head, pageSize)];
 }
 
+/** Both meta pages of what `bytes` holds: the first two pages of a file. @throws HoldfastError `store_truncated` */
+export function metasIn(bytes: Buffer, path: string): readonly [Meta, Meta] {
+  if (!isMeta(bytes)) throw truncated(path, 'the first meta page is unreadable');
+  const pageSize = bytes.readUInt32LE(PAGE_HEADER + 24);
+  const second = bytes.subarray(pageSize);
+  if (!isMeta(second)) throw truncated(path, 'the second meta page is missing');
+  return [parseMeta(bytes, pageSize), parseMeta(second, pageSize)];
+}
+
 function isMeta(page: Buffer): boolean {
   return page.readUInt32LE(PAGE_HEADER) === MAGIC && page.readUInt16LE(PAGE_HEADER + 4) === DATA_VERSION;
 }

@@ -74,6 +74,39 @@ export function metaDefect([first, second]: readonly [Meta, Meta]): string | und
   return `its meta pages have the transactions ${first.txn} and ${second.txn}, which no two commits leave behind`;
 }
 
+/** A run of pages. */
+export interface PageRun {
+  readonly page: number;
+  readonly count: number;
+}
+
+/**
+ * The pages in use that a transaction after `since` wrote. A page that changes gets another place, and so does every page above it:
+ * below an older page everything is older. Nobody may write over the pages of this meta page meanwhile (a snapshot is held).
+ */
+export function* changedPages(file: number, meta: Meta, since: bigint): Generator<PageRun> {
+  const page = Buffer.alloc(meta.pageSize);
+  const todo = meta.trees.flatMap(({ root }) => (root === NO_PAGE ? [] : [Number(root)]));
+  while (todo.length > 0) {
+    const number = todo.pop()!;
+    if (readSync(file, page, 0, page.length, number * page.length) < page.length)
+      throw new Error(`page ${number} lies beyond the end of the file`);
+    if (page.readBigUInt64LE(8) <= since) continue;
+    yield { page: number, count: 1 };
+    const nodes = page.readUInt16LE(20) >> 1;
+    const isBranch = (page.readUInt16LE(18) & FLAG_BRANCH) !== 0;
+    for (let i = 0; i < nodes; i++) {
+      const at = page.readUInt16LE(PAGE_HEADER + i * 2) + PAGE_HEADER;
+      const low = page.readUInt32LE(at);
+      if (isBranch) todo.push(page.readUInt16LE(at + 4) * 2 ** 32 + low);
+      else if (page.readUInt16LE(at + 4) === NODE_BIG_DATA) {
+        const first = Number(page.readBigUInt64LE(at + NODE_HEADER + page.readUInt16LE(at + 6)));
+        yield { page: first, count: Math.ceil((low + PAGE_HEADER) / page.length) };
+      }
+    }
+  }
+}
+
 class Defect extends Error {}
 
 /** A page that is still to be read, and how deep it lies (the root: 1). */

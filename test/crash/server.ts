@@ -49,7 +49,7 @@ export function workFolder(): string {
 }
 
 /** Environment without whatever the caller's shell has set for the engine. */
-function cleanEnvironment(): Record<string, string> {
+export function cleanEnvironment(): Record<string, string> {
   const environment: Record<string, string> = {};
   for (const [name, value] of Object.entries(process.env))
     if (value !== undefined && !/^(HOLDFAST_|NODE_OPTIONS$|VITEST)/.test(name)) environment[name] = value;
