@@ -30,7 +30,7 @@ export interface TablesJson {
   clearing?: { release_rest?: boolean; markup_basis_points?: number };
   mcc_groups?: MccGroups;
   /** DE39 by the name of a reason: for all, or of one dialect. */
-  responses?: Record<string, Record<string, string>>;
+  responses?: { all?: Record<string, string>; [dialect: string]: Record<string, string> | undefined };
   /** Types of transactions (first two digits of DE3) that are answered 57. */
   forbidden?: string[];
   partial_approval?: boolean;
@@ -104,7 +104,7 @@ export function feeOf({ tables }: ModelProgram, cash: number): number {
 
 /** DE39 of a decline: the program's for its reason, or the usual one. */
 export const codeOf = ({ tables }: ModelProgram, reason: string, code: string, dialect = ''): string =>
-  tables.responses?.[dialect]?.[reason] ?? tables.responses?.['all']?.[reason] ?? code;
+  tables.responses?.[dialect]?.[reason] ?? tables.responses?.all?.[reason] ?? code;
 
 export const forbids = ({ tables }: ModelProgram, type: number): boolean =>
   tables.forbidden?.includes(String(type).padStart(2, '0')) ?? false;

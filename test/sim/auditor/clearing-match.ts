@@ -99,12 +99,17 @@ export function matchOf(
 }
 
 /** An earlier record with the reference, which this one takes back or refunds. */
-function relatedOf({ input, sort }: ClearingPosted, others: readonly ClearingPosted[]): ClearingPosted | undefined {
+function relatedOf(
+  { input, sort, related }: ClearingPosted,
+  posted: readonly ClearingPosted[],
+): ClearingPosted | undefined {
   const isSame = (one: ClearingInput): boolean =>
     one.mti === input.mti && one.functionCode === input.functionCode && typeOf(one) === typeOf(input);
-  if (input.reversal === 1) return others.findLast((one) => one.input.reversal === 0 && isSame(one.input));
-  if (sort === Sort.credit) return others.findLast((one) => one.sort !== Sort.credit && one.input.reversal === 0);
-  return undefined;
+  if (input.reversal === 1) return posted.findLast((one) => one.input.reversal === 0 && isSame(one.input));
+  if (sort !== Sort.credit) return undefined;
+  // Of several payments with one reference any may be meant.
+  const payments = posted.filter((one) => one.sort !== Sort.credit && one.input.reversal === 0);
+  return payments.find(({ sequence }) => sequence === related) ?? payments[0];
 }
 
 /** Best first. An amount excludes on the last rung alone. */

@@ -259,14 +259,14 @@ export class ClearingAudit {
   ): void {
     const sums = sumsOf(r.legs.filter(({ currency }) => currency === account.model.currency));
     const of = (gl: number): number => sums.get(gl) ?? 0;
-    const posted = of(Gl.purchases) + of(Gl.cash) + of(Gl.credit);
+    const posted = of(Gl.purchases) + of(Gl.cash) + of(Gl.fees) + of(Gl.credit);
     const { tables } = this.#shard.programOf(account).model;
     if (r.sort === Sort.secondPresentment) {
       same('clearing', 'what is disputed', posted, 0, evidence);
       return;
     }
     const markup = of(Gl.fxIncome);
-    same('clearing', 'what is posted to the cardholder', posted, r.posted - markup + 0, evidence);
+    same('clearing', 'what is posted to the cardholder', posted, r.posted - markup - of(Gl.feeIncome), evidence);
     const { purchases } = account.model.owes;
     if (r.sort === Sort.credit && r.input.reversal === 0) {
       const owed = Math.min(charged, Math.max(0, purchases));

@@ -135,10 +135,13 @@ export class WireAudit {
     const fields = read as WireFields;
     const key = answerKey(connection, Number(fields['0']), digitsOf(fields['11']), digitsOf(fields['7']));
     const waiting = this.#pending.get(key) ?? [];
-    // Of several alike, one that left a record is answered by it.
+    // Of several alike, one that left a record is answered by it; 91 is first for one that left none.
+    const isRefused = fields['39'] === UNAVAILABLE;
     const place = Math.max(
       0,
-      waiting.findIndex(({ record }) => record !== undefined && says(record, fields)),
+      waiting.findIndex(({ record }) =>
+        isRefused ? record === undefined : record !== undefined && says(record, fields),
+      ),
     );
     const [pending] = waiting.splice(place, 1);
     if (waiting.length === 0) this.#pending.delete(key);
@@ -206,8 +209,9 @@ export class WireAudit {
       return;
     }
     if (response === UNAVAILABLE) {
-      // An approval without an effect (a verification, an inquiry) may be answered so at once: there is nothing to undo.
-      if (record?.gaveCode && hasEffect(record.record) && this.#standing.undoneAt(record) === undefined) {
+      // An approval that moved nothing (a replacement by the same amount) has nothing to roll back.
+      const moved = record !== undefined && (record.record.holdDelta !== 0 || record.record.legs.length > 0);
+      if (moved && record.gaveCode && this.#standing.undoneAt(record) === undefined) {
         fail('reply', 'what is answered 91 does not stand', evidence());
       }
       return;
@@ -317,9 +321,6 @@ const recordKey = (mti: number, stan: number, de7: number): string => `${mti} ${
 
 /** DE54 has no room for more: such a balance is left out. */
 const inTwelveDigits = (amount: number): number | undefined => (Math.abs(amount) < 1e12 ? amount : undefined);
-
-const hasEffect = ({ holdDelta, holdExpiresMs, legs }: MessageRecord): boolean =>
-  holdDelta !== 0 || holdExpiresMs > 0 || legs.length > 0;
 
 function listed<T>(lists: Map<string, T[]>, key: string): T[] {
   const list = lists.get(key) ?? [];

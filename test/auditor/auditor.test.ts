@@ -1,9 +1,9 @@
 /** The auditor agrees with a real shard host, and objects to every falsified observation. */
 import { expect, test } from 'vitest';
-import { Auditor } from './auditor/auditor.js';
-import { Traffic } from './auditor-traffic.js';
-import { type Told, tellAll } from './auditor-world.js';
-import { AuditFailure } from './observation.js';
+import { Auditor } from '../sim/auditor/auditor.js';
+import { AuditFailure } from '../sim/observation.js';
+import { Traffic } from './traffic.js';
+import { type Told, tellAll } from './world.js';
 
 function audit(told: readonly Told[]): Auditor {
   const auditor = new Auditor();

@@ -10,7 +10,7 @@ import { dialectNames } from '#src/iso8583/dialects.js';
 import { type Fields, pack } from '#src/iso8583/message.js';
 import { MemoryStore } from '#src/store/memory-store.js';
 import { Harness } from '../shard/harness.js';
-import type { AccountObservation, Observer, SimConnection, SimTime } from './observation.js';
+import type { AccountObservation, Observer, SimConnection, SimTime } from '../sim/observation.js';
 
 /** Key of a frame: commit, shard. */
 const KEY_BYTES = 10;

@@ -2,7 +2,7 @@
 
 import type { Fields } from '#src/iso8583/message.js';
 import { purchase } from '../shard/harness.js';
-import { World, type WorldCard } from './auditor-world.js';
+import { World, type WorldCard } from './world.js';
 
 const FIVE_DAYS_MS = 5 * 86_400_000;
 
