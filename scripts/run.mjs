@@ -52,6 +52,11 @@ function build({ force = false } = {}) {
   writeFileSync(stamp, '');
 }
 
+/** Compiles the simulator; the compiler itself knows what has changed. */
+function buildSim() {
+  mustRun(bin('tsc'), ['-p', 'tsconfig.sim.json'], { stdio: ['ignore', 2, 2] });
+}
+
 function foreground(args) {
   const child = spawn(process.execPath, args, { cwd: process.env.INIT_CWD ?? root, stdio: 'inherit' });
   for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => child.kill(signal));
@@ -93,6 +98,7 @@ const longTests = [
   'process/overload',
   'process/hostile',
   'crash',
+  'sim',
   'stress',
 ];
 
@@ -101,6 +107,7 @@ function long(args) {
   process.env.HOLDFAST_LONG ??= '10';
   process.env.HOLDFAST_CRASH_ROUNDS ??= '1000';
   process.env.HOLDFAST_STRESS_SECONDS ??= '600';
+  process.env.HOLDFAST_SIM_SECONDS ??= '1800';
   test(['--no-file-parallelism', ...(args.length > 0 ? args : longTests.map((name) => `test/${name}`))]);
 }
 
@@ -179,7 +186,13 @@ switch (command) {
       ...args,
     ]);
     break;
+  case 'sim':
+    install();
+    build();
+    buildSim();
+    foreground([join(root, 'dist/sim/test/sim/main.js'), ...args]);
+    break;
   default:
-    console.error(`holdfast: unknown script ${command}; one of start, test, long, build, check, bench, loadtest, fuzz`);
+    console.error(`holdfast: unknown script ${command}; one of start, test, long, build, check, bench, loadtest, fuzz, sim`);
     process.exit(64);
 }
