@@ -6,6 +6,7 @@
  *                                -> else, and it can be undone (flag 1): roll-back first, then 91
  *                                -> else an approval without a hold of its own: 91 at once
  *                                -> no entry: nobody saw it; an approval is rolled back
+ *            stored approval of a repeat whose original is being rolled back: waits for that roll-back, then 91
  *
  * Once a reply is in the outbox it counts as delivered (connection.ts) and nothing here takes it back.
  */
@@ -65,12 +66,12 @@ export class Replies {
         if (this.#reconciliations.take(reply, slot, token)) this.#release(slot);
         break;
       case ReplyKind.rolledBack:
-        this.#rollBacks.confirmed(reply.shard, reply.b);
+        this.#confirmed(reply);
         this.#onRolledBack(slot, token);
         break;
       case ReplyKind.dropped:
         // The peer of a roll-back that was given up hears nothing: 91 would promise that no hold is left.
-        this.#rollBacks.refused(reply.shard, reply.b);
+        this.#rollBacks.refused(reply.shard, reply.b, this.#onGivenUp);
         this.#forget(slot, token);
         break;
       default:
@@ -109,10 +110,10 @@ export class Replies {
   /** The entry was given up (or never was ours): an approval among them is undone, because nobody got it. */
   #onUnmatched(reply: RingConsumer): void {
     if (reply.kind === ReplyKind.rolledBack) {
-      this.#rollBacks.confirmed(reply.shard, reply.b);
+      this.#confirmed(reply);
       return;
     }
-    if (reply.kind === ReplyKind.dropped && this.#rollBacks.refused(reply.shard, reply.b)) return;
+    if (reply.kind === ReplyKind.dropped && this.#rollBacks.refused(reply.shard, reply.b, this.#onGivenUp)) return;
     this.#counters.errors.unmatched_reply++;
     if (reply.kind === ReplyKind.wire && reply.flag === 1) this.#rollBacks.begin(reply.shard, NO_TOKEN, reply.b);
   }
@@ -166,16 +167,28 @@ export class Replies {
 
   /**
    * The stored approval of a repeat whose original is being rolled back right now: it was decided before the shard heard of
-   * the roll-back, and sending it would approve what is about to be undone. Answered 91; true when it was one.
+   * the roll-back, and sending it would approve what is about to be undone. Nor may 91 leave before the roll-back is durable: a
+   * crash in between would leave a hold behind that the peer was told is not there. So it waits as its original does; true when
+   * it was one.
    */
   #refuseUndone(reply: RingConsumer, slot: number): boolean {
     if (!this.#rollBacks.isUndoing(reply.shard, reply.b)) return false;
     const { payloadAt, payloadLength } = reply;
     const codec = this.#codecs.of(this.#table.connection[slot]!.dialect);
     if (!codec.isApproval(reply.bytes, payloadAt, payloadLength)) return false;
-    this.#refuse(slot, reply.bytes, payloadAt, payloadLength);
-    this.#release(slot);
+    const { token } = reply;
+    this.#kept.set(token, reply.bytes.slice(payloadAt, payloadAt + payloadLength));
+    this.#table.state[slot] = InFlightState.rollingBack;
+    this.#rollBacks.join(reply.shard, reply.b, token);
     return true;
+  }
+
+  /** A roll-back is durable: the repeats that wait for it are answered. */
+  #confirmed(reply: RingConsumer): void {
+    for (const token of this.#rollBacks.confirmed(reply.shard, reply.b)) {
+      const slot = this.#table.slotOf(token);
+      if (slot >= 0) this.#onRolledBack(slot, token);
+    }
   }
 
   #onRolledBack(slot: number, token: number): void {

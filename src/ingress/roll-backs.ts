@@ -1,7 +1,7 @@
 /**
  * Approvals that are being undone because nobody got them: a `notDelivered` request goes to the shard, and the approval
  * counts as undone when the shard says that the roll-back is durable. Until then `isUndoing` keeps stored copies of it from
- * being sent to a repeat.
+ * being sent to a repeat, which waits for the roll-back, too (`join`).
  *
  * Nothing here grows without a bound: each roll-back comes from a request that was in flight, and a shard that is not up
  * gets no new ones. One that stays down will never confirm: what waits for it is given up, loudly.
@@ -19,6 +19,8 @@ interface RollBack {
   readonly sequence: number;
 }
 
+const NOBODY: readonly number[] = [];
+
 /** One number per (shard, sequence): sequences stay below 2^45. */
 function keyOf(shard: number, sequence: number): number {
   return sequence * SHARDS_MAX + shard;
@@ -32,6 +34,8 @@ export class RollBacks {
   readonly #runtime: Runtime;
   /** Authorizations whose roll-back has begun and is not durable yet, by `keyOf`. */
   readonly #undoing = new Set<number>();
+  /** Repeats that wait for a roll-back, by its `keyOf`: their tokens. */
+  readonly #joined = new Map<number, number[]>();
   /** Roll-backs that found the ring full or their shard out of service, by shard, in order. */
   readonly #waiting: RollBack[][];
   #waitingCount = 0;
@@ -71,19 +75,38 @@ export class RollBacks {
     this.#waitingCount++;
   }
 
-  /** The shard says that the roll-back is durable. */
-  confirmed(shard: number, sequence: number): void {
-    this.#undoing.delete(keyOf(shard, sequence));
+  /** The repeat whose entry has this token waits for the roll-back as well. */
+  join(shard: number, sequence: number, token: number): void {
+    const key = keyOf(shard, sequence);
+    const tokens = this.#joined.get(key);
+    if (tokens === undefined) this.#joined.set(key, [token]);
+    else tokens.push(token);
+  }
+
+  #takeJoined(key: number): readonly number[] {
+    if (this.#joined.size === 0) return NOBODY;
+    const tokens = this.#joined.get(key) ?? NOBODY;
+    this.#joined.delete(key);
+    return tokens;
+  }
+
+  /** The shard says that the roll-back is durable. @returns tokens of the repeats that wait for it */
+  confirmed(shard: number, sequence: number): readonly number[] {
+    const key = keyOf(shard, sequence);
+    this.#undoing.delete(key);
     this.#counters.rolledBack++;
+    return this.#takeJoined(key);
   }
 
   /**
    * The roll-back was given up (the log says why): the approval stands until the network reverses it. False when none of
-   * this authorization was under way.
+   * this authorization was under way. `givenUp` hears the token of each repeat that waits for it.
    */
-  refused(shard: number, sequence: number): boolean {
-    if (!this.#undoing.delete(keyOf(shard, sequence))) return false;
+  refused(shard: number, sequence: number, givenUp: (token: number) => void): boolean {
+    const key = keyOf(shard, sequence);
+    if (!this.#undoing.delete(key)) return false;
     this.#counters.errors.not_rolled_back++;
+    for (const token of this.#takeJoined(key)) givenUp(token);
     return true;
   }
 
@@ -115,7 +138,7 @@ export class RollBacks {
       'roll-backs given up: the shard is down; the holds of these approvals, which nobody got, stay until they are reversed',
     );
     for (const { token, sequence } of waiting) {
-      this.refused(shard, sequence);
+      this.refused(shard, sequence, givenUp);
       givenUp(token);
     }
     this.#waitingCount -= waiting.length;

@@ -1,9 +1,9 @@
 /** The auditor agrees with a real shard host, and objects to every falsified observation. */
 import { expect, test } from 'vitest';
 import { Auditor } from '../sim/auditor/auditor.js';
+import { AuditFailure } from '../sim/observation.js';
 import { Traffic } from './traffic.js';
 import { type Told, tellAll } from './world.js';
-import { AuditFailure } from '../sim/observation.js';
 
 function audit(told: readonly Told[]): Auditor {
   const auditor = new Auditor();

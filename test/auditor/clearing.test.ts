@@ -2,11 +2,11 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { operation, Run } from '../domain/clearing-run.js';
-import { long } from '../support/long.js';
 import { Books } from '../sim/auditor/books.js';
 import { ShardAudit } from '../sim/auditor/shard-audit.js';
-import { framesOf } from './frames.js';
 import { AuditFailure } from '../sim/observation.js';
+import { long } from '../support/long.js';
+import { framesOf } from './frames.js';
 
 test('agrees with every record of random messages and clearing records', { timeout: 300_000 * long }, () => {
   fc.assert(

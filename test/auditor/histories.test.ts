@@ -3,11 +3,11 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { Player } from '../domain/histories.js';
 import { operationOf, type Weights } from '../domain/operations.js';
-import { long } from '../support/long.js';
 import { Books } from '../sim/auditor/books.js';
 import { ShardAudit } from '../sim/auditor/shard-audit.js';
-import { framesOf } from './frames.js';
 import { AuditFailure } from '../sim/observation.js';
+import { long } from '../support/long.js';
+import { framesOf } from './frames.js';
 
 function audited(player: Player): ShardAudit {
   const audit = new ShardAudit(0, new Books());

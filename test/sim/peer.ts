@@ -158,6 +158,8 @@ export class Peer {
   send(fields: Fields, patienceUs: number, onEnd: (reply: Fields | undefined) => void): void {
     const exchange: Exchange = { fields, tries: 0, onEnd, isKept: false, timer: undefined };
     const key = keyOf(fields);
+    // A network asks one thing under one number at a time.
+    if (this.#waiting.has(key)) return;
     this.#waiting.set(key, exchange);
     exchange.timer = this.#world.after(patienceUs, () => {
       this.#waiting.delete(key);
@@ -168,8 +170,9 @@ export class Peer {
 
   /** Sends an advice or a reversal until it is answered; repeats say so in their type. */
   keep(fields: Fields, onEnd: (reply: Fields) => void): void {
-    this.kept++;
     const key = keyOf(fields);
+    if (this.#waiting.has(key)) return;
+    this.kept++;
     const exchange: Exchange = {
       ...{ fields, tries: 0, isKept: true, timer: undefined },
       onEnd: (reply) => {

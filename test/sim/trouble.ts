@@ -28,8 +28,10 @@ const SECOND = 1_000_000;
 const HOUR_MS = 3_600_000;
 
 export class Trouble implements DiskFaults {
-  /** Wall clock minus true time, ms. */
-  wallOffsetMs = 0;
+  /** What an operator has accepted, what drift has added, and the steps that nobody has set right yet: wall clock minus true time, ms. */
+  #acceptedMs = 0;
+  #driftedMs = 0;
+  #stepMs = 0;
   /** What a look at the clock costs now, us. */
   lookUs: number;
   isPartitioned = false;
@@ -67,8 +69,20 @@ export class Trouble implements DiskFaults {
   /** Wall clock of the engine's machine, ms. */
   wallMs(): number {
     const { scheduler } = this.#world;
-    const drift = (this.#driftPerSecondMs * (scheduler.nowUs - this.#driftSinceUs)) / SECOND;
-    return Math.floor(scheduler.wallMs + this.wallOffsetMs + drift);
+    return Math.floor(scheduler.wallMs + this.#acceptedMs + this.#stepMs + this.#driftMs());
+  }
+
+  #driftMs(): number {
+    const { nowUs } = this.#world.scheduler;
+    return this.#driftedMs + (this.#driftPerSecondMs * (nowUs - this.#driftSinceUs)) / SECOND;
+  }
+
+  /**
+   * A process is about to start: its machine has the right time. Under a wrong one, which is then set back, window time would run
+   * backwards over the next start, and what limits hold then is nothing that the rules say.
+   */
+  processStarts(): void {
+    this.#stepMs = 0;
   }
 
   /** Everything that was wrong is right again, but for what is on the disk. */
@@ -185,7 +199,7 @@ export class Trouble implements DiskFaults {
         this.#stepClock(random, engine);
         return;
       case 'clock drift':
-        this.wallOffsetMs = this.wallMs() - this.#world.scheduler.wallMs;
+        this.#driftedMs = this.#driftMs();
         this.#driftSinceUs = this.#world.scheduler.nowUs;
         this.#driftPerSecondMs = random.pick([-2, -0.1, 0, 0.1, 2]);
         return;
@@ -215,10 +229,15 @@ export class Trouble implements DiskFaults {
   /** The wall clock is set to another time; later it is set right, or an operator says that it is. */
   #stepClock(random: Random, engine: SimEngine): void {
     const step = random.pick([-3000, 3000, -60_000, 60_000, -2 * HOUR_MS, 2 * HOUR_MS, 30 * HOUR_MS]);
-    this.wallOffsetMs += step;
+    if (this.#stepMs !== 0) return;
+    this.#stepMs = step;
     this.#world.after(random.int(2, 120) * SECOND, () => {
-      if (random.chance(0.3)) engine.control.acceptClock();
-      else this.wallOffsetMs -= step;
+      if (this.#stepMs === 0) return;
+      if (random.chance(0.3) && this.#world.engine === engine) {
+        engine.control.acceptClock();
+        this.#acceptedMs += step;
+      }
+      this.#stepMs = 0;
     });
   }
 

@@ -268,6 +268,7 @@ export class World {
     const { plan, scheduler, trouble } = this;
     const number = ++this.#starts;
     this.disk.tellUntold();
+    trouble.processStarts();
     const engine = new SimEngine({
       shape: { ...plan.shape, threads: this.threads },
       disk: this.disk,

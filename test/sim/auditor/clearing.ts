@@ -103,6 +103,7 @@ export class ClearingAudit {
       );
     if ((r.flags & Flag.unknownCard) !== 0) fail('clearing', 'a card that there is is not unknown', evidence());
     const { revision, model: program } = shard.enter(account);
+    // 0: nothing of the program had a say, as when a record takes an earlier one back.
     if (r.revision !== 0) same('clearing', 'revision of the program', r.revision, revision, evidence);
     const charged = amountIn(r.input, currency);
     same(

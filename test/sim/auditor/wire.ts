@@ -64,7 +64,7 @@ export class WireAudit {
   readonly #totals = new Map<string, TotalsCompared>();
   /** Cards by number, as records told. */
   readonly #cardOf = new Map<string, string>();
-  /** Messages that nobody could read whole, by connection: each may be answered 30 once. */
+  /** Messages that nobody could read whole, by connection: each may be refused once. */
   readonly #unreadable = new Map<number, number>();
   /** Unknown cards that were only counted and whose answer is still to come. */
   #counted = 0;
@@ -146,7 +146,7 @@ export class WireAudit {
     const [pending] = waiting.splice(place, 1);
     if (waiting.length === 0) this.#pending.delete(key);
     const unreadable = this.#unreadable.get(connection.id) ?? 0;
-    if (pending === undefined && fields['39'] === '30' && unreadable > 0) {
+    if (pending === undefined && !APPROVALS.includes(fields['39'] ?? '') && unreadable > 0) {
       this.#unreadable.set(connection.id, unreadable - 1);
       return;
     }
@@ -288,7 +288,7 @@ export class WireAudit {
         'reply',
         'DE54 tells ledger and available',
         [groups.get('01'), groups.get('02')],
-        [balances.ledger, balances.available],
+        [balances.ledger, balances.available].map(inTwelveDigits),
         evidence,
       );
     }
@@ -322,6 +322,9 @@ const says = ({ record, gaveCode }: Kept, fields: WireFields): boolean =>
 const answerKey = ({ id }: SimConnection, mti: number, stan: number, de7: number): string =>
   `${id} ${mti} ${stan} ${de7}`;
 const recordKey = (mti: number, stan: number, de7: number): string => `${mti} ${stan} ${de7}`;
+
+/** DE54 has no room for more: such a balance is left out. */
+const inTwelveDigits = (amount: number): number | undefined => (Math.abs(amount) < 1e12 ? amount : undefined);
 
 function listed<T>(lists: Map<string, T[]>, key: string): T[] {
   const list = lists.get(key) ?? [];
