@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
+import { openFilesLimit, socketsAllowed } from '#src/cli/open-files.js';
 import { EngineProcess, runCommand } from './engine-process.js';
 import {
   type CaseFigures,
@@ -53,6 +54,8 @@ export interface HostileFigures {
 
 export interface LoadFigures {
   name: string;
+  /** Length of the load with its warm-up, seconds: the phase `during`. */
+  loadSeconds: number;
   offeredPerS: number;
   /** Answered with a decision, per second. */
   goodputPerS: number;
@@ -82,10 +85,13 @@ export interface OverloadFigures {
   capacityPerS?: number;
   capped?: LoadFigures;
   uncapped?: LoadFigures;
+  /** What one connection that says nothing costs the server, by transport; null: fewer open files are allowed than it takes. */
+  idleBytes?: Readonly<Record<Transport, number | null>>;
   cases: HostileFigures[];
 }
 
 const STEADY_CONNECTIONS = 4;
+const IDLE_SECONDS = 40;
 
 export async function benchOverload(options: OverloadOptions): Promise<OverloadFigures> {
   const { steadyRate, hostileRate, idle, only, say } = options;
@@ -106,8 +112,9 @@ export async function benchOverload(options: OverloadOptions): Promise<OverloadF
   const uncapped = await withEngine(options, [], (engine, own, log) =>
     loadRun(options, engine, log, own, 'three times of what it carries', three),
   );
+  const idleBytes = { tcp: await idleConnections(options, 'tcp'), ws: await idleConnections(options, 'ws') };
   const cases = await runHostile();
-  return { steadyRate, hostileRate, idle, cap, capacityPerS, capped, uncapped, cases };
+  return { steadyRate, hostileRate, idle, cap, capacityPerS, capped, uncapped, idleBytes, cases };
 }
 
 type Own = readonly string[];
@@ -210,6 +217,7 @@ async function loadRun(
   const server = await watch.end();
   return {
     name,
+    loadSeconds: loadSeconds + 1,
     offeredPerS: result.offered_per_s,
     goodputPerS: result.achieved_per_s,
     ...{ shed: result.shed, dropped: result.dropped, errors: result.errors, timeouts: result.timeouts },
@@ -229,6 +237,39 @@ async function loadRun(
 
 function percentilesOf(latency: Record<string, number | null>): Record<string, number | null> {
   return Object.fromEntries(['p50', 'p99', 'p999', 'max'].map((name) => [name, latency[name] ?? null]));
+}
+
+/** Anonymous memory per connection that says nothing, of a server that has nothing else to do. */
+async function idleConnections(options: OverloadOptions, transport: Transport): Promise<number | null> {
+  const { idle, say } = options;
+  if (socketsAllowed(openFilesLimit()) < idle) return null;
+  say(`memory of ${idle} idle connections, ${transport}`);
+  return await withEngine(options, [], async (engine) => {
+    await sleep(2000);
+    const before = engine.residentBytes() ?? 0;
+    const address = transport === 'tcp' ? engine.tcp : engine.ws;
+    const untilMs = performance.timeOrigin + performance.now() + IDLE_SECONDS * 1000;
+    const opening = inThread<CaseFigures>('hostile-thread', {
+      name: 'idle',
+      transport,
+      address,
+      rate: 0,
+      idle,
+      untilMs,
+    });
+    let grown = 0;
+    let there = 0;
+    while (performance.timeOrigin + performance.now() < untilMs - 1000) {
+      await sleep(500);
+      const page = await (await fetch(`http://${engine.admin}/metrics`)).text();
+      const line = new RegExp(`^holdfast_connections\\{transport="${transport}",state="signed_on"\\} (\\d+)$`, 'm');
+      there = Number(line.exec(page)?.[1] ?? 0);
+      grown = (engine.residentBytes() ?? 0) - before;
+    }
+    await opening;
+    if (there < idle) throw new Error(`${there} of ${idle} connections were opened in ${IDLE_SECONDS} s`);
+    return grown / there;
+  });
 }
 
 async function hostileRuns(options: OverloadOptions, engine: EngineProcess, log: number): Promise<HostileFigures[]> {

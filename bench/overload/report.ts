@@ -60,7 +60,19 @@ export function renderOverload(result: OverloadResult): string {
     `- Disk of the data directory: ${disk.join(', ')}`,
     '- Load, hostile peers and steady traffic run on the same cores as the engine: what they take is in every figure.',
   ];
-  return [conditions.join('\n'), ...loads, steadyTable(overload), serverTable(overload)].join('\n\n');
+  return [conditions.join('\n'), ...loads, ...idleLines(overload), steadyTable(overload), serverTable(overload)].join(
+    '\n\n',
+  );
+}
+
+function idleLines({ idle, idleBytes }: OverloadFigures): string[] {
+  if (idleBytes === undefined) return [];
+  const each = Object.entries(idleBytes).map(([transport, bytes]) =>
+    bytes === null
+      ? `${transport} skipped: too few open files are allowed`
+      : `${(bytes / 1024).toFixed(1)} KiB each over ${transport}`,
+  );
+  return [`${count(idle)} idle connections: ${each.join(', ')}.`];
 }
 
 function loadTable(overload: OverloadFigures, capped: LoadFigures, uncapped: LoadFigures, capacity: number): string {
@@ -75,6 +87,10 @@ function loadTable(overload: OverloadFigures, capped: LoadFigures, uncapped: Loa
     '|---|---:|---:|',
     row('offered per second', ({ offeredPerS }) => count(offeredPerS)),
     row('decided per second', ({ goodputPerS }) => count(goodputPerS)),
+    row('of the steady traffic beside it', ({ during, loadSeconds }) => count(decided(during) / loadSeconds)),
+    row('of the cap', (run) =>
+      run === capped ? share((run.goodputPerS + decided(run.during) / run.loadSeconds) / overload.cap) : '',
+    ),
     row('answered 91', ({ shed }) => count(shed)),
     row('not sent: every connection was full', ({ dropped }) => count(dropped)),
     row('without an answer within 5 s', ({ timeouts }) => count(timeouts)),
@@ -140,6 +156,14 @@ function counts(named: Readonly<Record<string, number>>): string {
   return Object.entries(named)
     .map(([name, value]) => `${name} ${count(value)}`)
     .join(', ');
+}
+
+function decided({ approved, other }: PhaseFigures): number {
+  return approved + other;
+}
+
+function share(value: number): string {
+  return `${(value * 100).toFixed(1)} %`;
 }
 
 function normal(value: number | null): string {
