@@ -727,3 +727,6 @@ export const RECON_AUTHORIZATIONS_MAX = 4_000_000;
 
 /** Runs whose reports are kept in memory, 25 MB each at most (RECON_BREAKS_MAX): the others can be repeated. */
 export const RECON_REPORTS_KEPT_MAX = 4;
+
+/** Bytes that one request to card cryptography may carry: a message up to its MAC. */
+export const HSM_DATA_BYTES_MAX = MESSAGE_BYTES_MAX;
