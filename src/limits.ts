@@ -728,8 +728,8 @@ export const RECON_AUTHORIZATIONS_MAX = 4_000_000;
 /** Runs whose reports are kept in memory, 25 MB each at most (RECON_BREAKS_MAX): the others can be repeated. */
 export const RECON_REPORTS_KEPT_MAX = 4;
 
-/** Bytes that one request to card cryptography may carry: a message up to its MAC. */
-export const HSM_DATA_BYTES_MAX = MESSAGE_BYTES_MAX;
+/** Bytes that one request to card cryptography may carry: a message of MESSAGE_BYTES_MAX up to its MAC. */
+export const HSM_DATA_BYTES_MAX = 4096;
 
 /** Time for one command of an HSM, ms: a third of DEADLINE_MS, so that a second device can be asked when the first one is silent. */
 export const HSM_TIMEOUT_MS = 500;
@@ -740,8 +740,8 @@ export const HSM_IN_FLIGHT_PER_DEVICE = 64;
 /** Largest answer of an HSM in bytes: a header, a MAC or a PIN block; key blocks have up to 1 024. */
 export const HSM_RESPONSE_BYTES_MAX = 4096;
 
-/** Commands of one connection that were given up and may still be answered: one burst of a whole device's. */
-export const HSM_LATE_ANSWERS_MAX = HSM_IN_FLIGHT_PER_DEVICE;
+/** Commands of one connection that were given up and may still be answered: all of HSM_IN_FLIGHT_PER_DEVICE, once. */
+export const HSM_LATE_ANSWERS_MAX = 64;
 
 /** Answers of an HSM that its breaker looks back at, and failures among them that open it when they are half of them. */
 export const HSM_BREAKER_WINDOW = 20;

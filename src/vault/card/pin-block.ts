@@ -24,20 +24,24 @@ export type Randomize = (bytes: Uint8Array) => void;
 /** Bytes of a block of a format. */
 export const pinBlockBytes = (format: PinBlockFormat): 8 | 16 => (format === 4 ? 16 : 8);
 
-/** The PAN part of formats 0 and 3: the 12 digits left of the check digit, right-aligned. */
-function panPart(pan: Uint8Array): Buffer {
-  const part = Buffer.alloc(8);
+/** Scratch memory, overwritten before each function returns. */
+const clear = Buffer.alloc(8);
+const part = Buffer.alloc(8);
+
+/** XORs the PAN part of formats 0 and 3 into a block: the 12 digits left of the check digit, right-aligned. */
+function xorPan(block: Uint8Array, pan: Uint8Array): void {
   const count = Math.min(12, pan.length - 1);
   packDigits(pan, pan.length - 1 - count, count, part, 16 - count);
-  return part;
+  xorInto(block, part);
+  wipe(part);
 }
 
 /** The PAN part of format 4: how many digits beyond 12, the digits, zeros. */
 function longPanPart(pan: Uint8Array): Buffer {
-  const part = Buffer.alloc(16);
-  putNibble(part, 0, Math.max(0, pan.length - 12));
-  packDigits(pan, 0, pan.length, part, 1 + Math.max(0, 12 - pan.length));
-  return part;
+  const digits = Buffer.alloc(16);
+  putNibble(digits, 0, Math.max(0, pan.length - 12));
+  packDigits(pan, 0, pan.length, digits, 1 + Math.max(0, 12 - pan.length));
+  return digits;
 }
 
 /**
@@ -47,28 +51,18 @@ function longPanPart(pan: Uint8Array): Buffer {
  */
 export function encodePinBlock(format: 0 | 1 | 2 | 3, pin: Uint8Array, pan: Uint8Array, randomize: Randomize): Buffer {
   const block = Buffer.alloc(8, 0xff);
-  const fill = Buffer.alloc(8);
+  const fill = Buffer.alloc(16);
   if (format === 1 || format === 3) randomize(fill);
   for (let i = 2 + pin.length; i < 16; i++) {
-    if (format === 1) putNibble(block, i, nibble(fill, i));
-    else if (format === 3) putNibble(block, i, randomLetter(fill, i, randomize));
+    if (format === 1) putNibble(block, i, fill[i]! & 15);
+    else if (format === 3) putNibble(block, i, 10 + (fill[i]! % 6));
   }
   putNibble(block, 0, format);
   putNibble(block, 1, pin.length);
   packDigits(pin, 0, pin.length, block, 2);
-  if (format === 0 || format === 3) xorInto(block, panPart(pan));
+  if (format === 0 || format === 3) xorPan(block, pan);
   wipe(fill);
   return block;
-}
-
-/** A to F, each equally likely: a random nibble below 12, halved; others are drawn again. */
-function randomLetter(random: Uint8Array, i: number, randomize: Randomize): number {
-  while (nibble(random, i) >= 12) {
-    const again = new Uint8Array(1);
-    randomize(again);
-    putNibble(random, i, again[0]! & 15);
-  }
-  return 10 + (nibble(random, i) >> 1);
 }
 
 /**
@@ -76,21 +70,20 @@ function randomLetter(random: Uint8Array, i: number, randomize: Randomize): numb
  * wrong control nibble, a length outside 4 to 12, something else than digits, a wrong fill.
  */
 export function decodePinBlock(format: 0 | 1 | 3, block: Uint8Array, pan: Uint8Array, pin: Uint8Array): number {
-  const clear = Buffer.alloc(8);
   clear.set(block);
-  if (format !== 1) xorInto(clear, panPart(pan));
-  const [fillMin, fillMax] = format === 0 ? [15, 15] : format === 1 ? [0, 15] : [10, 15];
-  const length = readPin(clear, format, fillMin!, fillMax!, pin);
+  if (format !== 1) xorPan(clear, pan);
+  const fillMin = format === 0 ? 15 : format === 1 ? 0 : 10;
+  const length = readPin(clear, format, fillMin, 15, pin);
   wipe(clear);
   return length;
 }
 
 /** Reads control, length, digits and fill of 16 nibbles. */
-function readPin(clear: Uint8Array, control: number, fillMin: number, fillMax: number, pin: Uint8Array): number {
-  const length = nibble(clear, 1);
-  let sound = nibble(clear, 0) === control && length >= PIN_DIGITS_MIN && length <= PIN_DIGITS_MAX;
+function readPin(field: Uint8Array, control: number, fillMin: number, fillMax: number, pin: Uint8Array): number {
+  const length = nibble(field, 1);
+  let sound = nibble(field, 0) === control && length >= PIN_DIGITS_MIN && length <= PIN_DIGITS_MAX;
   for (let i = 2; i < 16; i++) {
-    const value = nibble(clear, i);
+    const value = nibble(field, i);
     const inPin = i < 2 + length;
     sound &&= inPin ? value < 10 : value >= fillMin && value <= fillMax;
     if (i - 2 < PIN_DIGITS_MAX) pin[i - 2] = 0x30 + (value & 15);

@@ -9,6 +9,8 @@ export const PIN_DIGITS_MAX = 12;
 export const PVV_DIGITS = 4;
 /** Digits of the PAN that a PVV covers: those left of the check digit. */
 const PVV_PAN_DIGITS = 11;
+/** Scratch memory of a PVV, overwritten at the end of each call. */
+const pvvInput = Buffer.alloc(8);
 /** So many different digits a decimalisation table has at least, and none of them more often than that. With fewer a thief who
  * may choose the table learns a PIN digit by digit. */
 const TABLE_DISTINCT_MIN = 8;
@@ -20,13 +22,12 @@ const TABLE_REPEAT_MAX = 4;
  * @param keyIndex PVKI, 0 to 9: which of the issuer's keys made it
  */
 export function pvv(key: TdesKey, pan: Uint8Array, keyIndex: number, pin: Uint8Array): Buffer {
-  const input = Buffer.alloc(8);
-  packDigits(pan, pan.length - 1 - PVV_PAN_DIGITS, PVV_PAN_DIGITS, input, 0);
-  putNibble(input, PVV_PAN_DIGITS, keyIndex);
-  packDigits(pin, 0, PVV_DIGITS, input, PVV_PAN_DIGITS + 1);
-  const block = key.encrypt(input);
+  packDigits(pan, pan.length - 1 - PVV_PAN_DIGITS, PVV_PAN_DIGITS, pvvInput, 0);
+  putNibble(pvvInput, PVV_PAN_DIGITS, keyIndex);
+  packDigits(pin, 0, PVV_DIGITS, pvvInput, PVV_PAN_DIGITS + 1);
+  const block = key.encrypt(pvvInput);
   const digits = decimalise(block, PVV_DIGITS);
-  wipe(input, block);
+  wipe(pvvInput, block);
   return digits;
 }
 

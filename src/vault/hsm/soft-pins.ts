@@ -29,7 +29,19 @@ import {
 import { type Found, isKey, type SoftKeys } from './soft-keys.js';
 
 const unreadable = failed('pin_unreadable', 'the PIN block is none of this card under this key');
-const randomize: Randomize = (bytes) => void randomFillSync(bytes);
+
+/** Random bytes in stock: drawing a few costs as much as drawing these. Those that are taken are overwritten. */
+const stock = Buffer.alloc(1024);
+let used = stock.length;
+const randomize: Randomize = (bytes) => {
+  if (used + bytes.length > stock.length) {
+    randomFillSync(stock);
+    used = 0;
+  }
+  bytes.set(stock.subarray(used, used + bytes.length));
+  stock.fill(0, used, used + bytes.length);
+  used += bytes.length;
+};
 
 /** A clear PIN in scratch memory, valid during `use` only. */
 type UsePin = (pin: Uint8Array) => HsmVerdict;

@@ -16,7 +16,7 @@ import { verdictOfCode } from './error-codes.js';
 export interface ConnectionTarget {
   readonly host: string;
   readonly port: number;
-  /** Characters of the header, 4 to 8: the device's own setting. */
+  /** Characters of the header, 1 to 8: the device's own setting, usually 4. */
   readonly headerChars: number;
   /** TLS 1.2 or newer with a verified certificate; none: plain TCP, for a device on the same host or behind a tunnel. */
   readonly tls?: ConnectionOptions;
@@ -40,6 +40,7 @@ const LENGTH_BYTES = 2;
 const CODE_CHARS = 2;
 const ERROR_CHARS = 2;
 const down = failed('device_down', 'the connection ended before the answer came');
+const noNumber = failed('device_busy', 'every number that the header has is under way');
 const tooLate = failed('timeout', 'the device did not answer in time');
 const garbage = failed('device_error', 'the device answered something else');
 
@@ -85,9 +86,11 @@ export class DeviceConnection {
 
   /** Sends a command; its verdict, or `timeout` or `device_down`. */
   send(command: Command, timeoutMs: number): Promise<HsmVerdict> {
-    if (!this.isUp) {
+    // Each command under way and each answer to come has a number of its own.
+    const full = this.#pending.size + this.#late.size >= 16 ** this.#target.headerChars - 1;
+    if (!this.isUp || full) {
       wipeCommand(command);
-      return Promise.resolve(down);
+      return Promise.resolve(full ? noNumber : down);
     }
     const header = this.#newHeader();
     return new Promise((resolve) => {

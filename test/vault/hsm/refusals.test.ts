@@ -3,6 +3,7 @@ import { inspect } from 'node:util';
 import fc from 'fast-check';
 import { pack, unpack } from 'msgpackr';
 import { describe, expect, it } from 'vitest';
+import { counterVerdict, highestCounter } from '../../../src/domain/chip-counter.js';
 import { AesKey, TdesKey } from '../../../src/vault/card/block-key.js';
 import {
   encipherPinBlock4,
@@ -11,7 +12,13 @@ import {
   type PinBlockFormat,
 } from '../../../src/vault/card/pin-block.js';
 import { countsPinTry, declineCode } from '../../../src/vault/hsm/decline.js';
-import { type HsmRequest, type HsmVerdict, hsmFailures, wipeRequest } from '../../../src/vault/hsm/port.js';
+import {
+  type HsmRequest,
+  type HsmVerdict,
+  hsmFailures,
+  type VerifyPin,
+  wipeRequest,
+} from '../../../src/vault/hsm/port.js';
 import { SoftHsm } from '../../../src/vault/hsm/soft-hsm.js';
 import { SoftPins } from '../../../src/vault/hsm/soft-pins.js';
 import { golden } from '../card/golden.js';
@@ -112,6 +119,35 @@ describe('what belongs to another card or another transaction', () => {
       const request = arqcOf(golden.emv.find((row) => row[0] === version)!);
       expect(codeOf({ ...request, un: bytes('5EEDCAFF') })).toBe('88');
     }
+  });
+
+  it('the same cryptogram again is genuine; the counter tells that it is not new', () => {
+    const request = arqcOf(golden.emv[0]);
+    let highest = -1;
+    for (const verdict of ['fresh', 'replayed', 'replayed'] as const) {
+      expect(codeOf(request)).toBeUndefined();
+      const counter = Buffer.from(request.atc).readUInt16BE();
+      expect(counterVerdict(counter, highest, 100)).toBe(verdict);
+      highest = highestCounter(counter, highest);
+    }
+    // An older one that was kept back, and a counter that was changed to look new.
+    expect(counterVerdict(0x0122, highest, 100)).toBe('behind');
+    for (const row of golden.emv.filter(([version]) => !/cvn1[07]$/.test(version) || version.startsWith('mchip')))
+      expect(codeOf({ ...arqcOf(row), atc: bytes('0125') })).toBe('88');
+  });
+
+  it('a PIN that is longer or shorter than its offset is another PIN', () => {
+    const offset = requests[8] as VerifyPin;
+    expect(codeOf(offset)).toBeUndefined();
+    expect(codeOf({ ...offset, reference: digits('64780') })).toBe('55');
+    const zone = new TdesKey(bytes(golden.keys.zpk));
+    for (const pin of ['12345', '123', '1234'])
+      expect(
+        codeOf({
+          ...offset,
+          pin: { ...offset.pin, format: 1, block: zone.encrypt(bytes(`1${pin.length}${pin}`.padEnd(16, '7'))) },
+        }),
+      ).toBe({ '12345': '55', '123': '81', '1234': undefined }[pin]);
   });
 
   it('a cryptogram under another version, unless keys and padding are the same', () => {
@@ -389,6 +425,25 @@ describe('secrets', () => {
         expect(nameOf(unpack(pack(verdict)) as HsmVerdict)).toBe(nameOf(direct));
       }
     },
+  );
+});
+
+it('whatever bytes a request has, there is a verdict, and the next request is answered as before', () => {
+  const names = new Set(['ok', 'mismatch', ...Object.keys(hsmFailures)]);
+  const blurred = (value: unknown, change: (bytes: Uint8Array) => Uint8Array): unknown => {
+    if (value instanceof Uint8Array) return change(value);
+    if (typeof value !== 'object' || value === null) return value;
+    return Object.fromEntries(Object.entries(value).map(([name, field]) => [name, blurred(field, change)]));
+  };
+  const pick = fc.constantFrom(...requests.filter(({ op }) => op !== 'import_key'));
+  fc.assert(
+    fc.property(pick, fc.uint8Array({ maxLength: 40 }), fc.nat(7), (request, noise, which) => {
+      let n = 0;
+      const changed = blurred(request, (value) => (n++ % 8 === which ? noise : value)) as HsmRequest;
+      expect(names).toContain(nameOf(hsm.answer(changed)));
+      expect(nameOf(hsm.answer(request))).toBe('ok');
+    }),
+    { numRuns: 400 },
   );
 });
 

@@ -1,9 +1,12 @@
 /** The adapter against a fake device, over real sockets. Nothing here measures time: bounds are wide, and waits end by events. */
+import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { declineCode } from '../../../src/vault/hsm/decline.js';
 import type { HsmRequest, HsmVerdict } from '../../../src/vault/hsm/port.js';
+import { CommandMaker } from '../../../src/vault/payshield/commands.js';
+import { DeviceConnection } from '../../../src/vault/payshield/connection.js';
 import { type DeviceOptions, PayShieldHsm } from '../../../src/vault/payshield/payshield-hsm.js';
 import { hasOpenssl, makeCertificate } from '../../support/certificates.js';
 import { golden } from '../card/golden.js';
@@ -218,6 +221,29 @@ describe('devices that misbehave', () => {
     expect(nameOf(await ask(slow, { ...requests[0]!, cvv: digits('118') } as HsmRequest))).toBe('mismatch');
   });
 
+  it('a number is not used again while its answer may come: a header of one character has 16', async () => {
+    const { device, port } = await fake(1);
+    const hsm = await adapter([
+      { port, headerChars: 1, connections: 1, inFlightMax: 100, breaker: { window: 31, failures: 32, openMs: 60_000 } },
+    ]);
+    // Two commands are given up; their answers, which say ok, come when all others have been asked.
+    const held: Buffer[] = [];
+    device.behaviour.instead = (n, answer) => {
+      if (n >= 2) return n === 41 ? Buffer.concat([...held, answer]) : answer;
+      held.push(Buffer.from(answer));
+      return Buffer.alloc(0);
+    };
+    const lost = await Promise.all([ask(hsm, requests[0]!, 50), ask(hsm, requests[0]!, 50)]);
+    expect(lost.map(nameOf)).toEqual(['timeout', 'timeout']);
+    const wrong = { ...requests[0]!, cvv: digits('118') } as HsmRequest;
+    for (let i = 0; i < 40; i++) expect(nameOf(await ask(hsm, wrong))).toBe('mismatch');
+    expect(hsm.stats[0]).toMatchObject({ late: 2, lost: 0 });
+    device.behaviour.silent = () => true;
+    const all = await Promise.all(Array.from({ length: 18 }, () => ask(hsm, wrong, 50)));
+    expect(all.filter((verdict) => nameOf(verdict) === 'timeout')).toHaveLength(15);
+    expect(all.filter((verdict) => nameOf(verdict) === 'device_busy')).toHaveLength(3);
+  });
+
   it('one that never answers any more gets a new connection', async () => {
     const { device, port } = await fake();
     // A breaker that never opens: it would keep the device from being asked so often.
@@ -303,6 +329,33 @@ describe('devices that misbehave', () => {
     expect(nameOf(await ask(hsm, requests[0]!))).toBe('ok');
   });
 
+  it('random bytes: connections end, nothing else does', async () => {
+    const { device, port } = await fake();
+    const never = { window: 31, failures: 32, openMs: 60_000 };
+    const hsm = await adapter([{ port, connections: 2, breaker: never }]);
+    // The same bytes in every run.
+    device.behaviour.instead = (n) => {
+      const noise = createHash('sha256').update(`noise ${n}`).digest();
+      return noise.subarray(0, 1 + (noise[31]! % 31));
+    };
+    for (let i = 0; i < 40; i++) {
+      await until(() => hsm.stats[0]!.connectionsUp > 0);
+      // A few bytes may be the beginning of a frame that never ends: the time-out is the end then.
+      expect(['device_down', 'device_error', 'timeout', 'device_busy']).toContain(
+        nameOf(await ask(hsm, verifyPin(), 50)),
+      );
+    }
+    device.behaviour.instead = () => undefined;
+    device.resetAll();
+    // Until the resets have come here a connection still looks alive.
+    let last = '';
+    for (let i = 0; i < 500 && last !== 'ok'; i++) {
+      await until(() => hsm.stats[0]!.connectionsUp > 0);
+      last = nameOf(await ask(hsm, verifyPin()));
+    }
+    expect(last).toBe('ok');
+  });
+
   it('a dead one beside a live one: every request is answered', async () => {
     const [dead, live] = [await fake(), await fake()];
     const hsm = await adapter([{ port: dead.port }, { port: live.port }]);
@@ -375,6 +428,35 @@ describe('breaker', () => {
     for (let i = 0; i < 20; i++) expect(nameOf(await ask(hsm, wrong))).toBe('mismatch');
     expect(hsm.stats[0]!.breaker).toBe('closed');
   });
+});
+
+it('a command is overwritten when it is answered, given up or not sent', async () => {
+  const { device, port } = await fake();
+  const maker = new CommandMaker(deviceKeys());
+  const connection = await new Promise<DeviceConnection>((resolve) => {
+    const made = new DeviceConnection(
+      { host: '127.0.0.1', port, headerChars: 4 },
+      { up: () => resolve(made), down: () => undefined, late: () => undefined },
+    );
+  });
+  const cases: readonly (readonly [string, () => void])[] = [
+    ['ok', () => undefined],
+    [
+      'timeout',
+      () => {
+        device.behaviour.silent = () => true;
+      },
+    ],
+    ['device_down', () => connection.close()],
+  ];
+  for (const [outcome, before] of cases) {
+    before();
+    const command = maker.make(verifyPin());
+    if ('outcome' in command) throw new Error('no command');
+    expect(command.fields.some((byte) => byte !== 0)).toBe(true);
+    expect(nameOf(await connection.send(command, outcome === 'timeout' ? 20 : PATIENT_MS))).toBe(outcome);
+    expect(command.fields.every((byte) => byte === 0)).toBe(true);
+  }
 });
 
 describe.skipIf(!hasOpenssl)('TLS', () => {
