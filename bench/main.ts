@@ -19,6 +19,7 @@ import { disk as examineDisk } from '#src/cli/doctor.js';
 import { benchBacktest } from './backtest.bench.js';
 import { benchClearing } from './clearing.bench.js';
 import { benchClearingFiles } from './clearing-files.bench.js';
+import { benchCrypto } from './crypto.bench.js';
 import { benchDomain } from './domain.bench.js';
 import { benchEngine } from './engine.bench.js';
 import { benchExpiry } from './expiry.bench.js';
@@ -55,6 +56,7 @@ const rooms: readonly (readonly [string, (folder: string) => Promise<BenchRow[]>
   ['ingress', benchIngress],
   ['ring', benchRing],
   ['iso8583', benchIso8583],
+  ['vault', benchCrypto],
   ['domain', benchDomain],
   ['rules', benchRules],
   ['velocity', benchVelocity],

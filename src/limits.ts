@@ -760,3 +760,30 @@ export const BACKUP_FLUSH_BYTES = 16 * 2 ** 20;
 
 /** Tries to find a moment between two commits, some 0.1 ms each: a few are enough with eight lanes that commit 2 000 times a second. */
 export const BACKUP_CUT_ATTEMPTS = 20_000;
+
+/** Bytes that one request to card cryptography may carry: a message of MESSAGE_BYTES_MAX up to its MAC. */
+export const HSM_DATA_BYTES_MAX = 4096;
+
+/** Time for one command of an HSM, ms: a third of DEADLINE_MS, so that a second device can be asked when the first one is silent. */
+export const HSM_TIMEOUT_MS = 500;
+
+/** Commands under way at one HSM: at 2 500 a second and 20 ms each 50 are under way; more would wait in its own queue. */
+export const HSM_IN_FLIGHT_PER_DEVICE = 64;
+
+/** Largest answer of an HSM in bytes: a header, a MAC or a PIN block; key blocks have up to 1 024. */
+export const HSM_RESPONSE_BYTES_MAX = 4096;
+
+/** Commands of one connection that were given up and may still be answered: all of HSM_IN_FLIGHT_PER_DEVICE, once. */
+export const HSM_LATE_ANSWERS_MAX = 64;
+
+/** Answers of an HSM that its breaker looks back at, and failures among them that open it when they are half of them. */
+export const HSM_BREAKER_WINDOW = 20;
+export const HSM_BREAKER_FAILURES = 5;
+
+/** Time until an HSM that failed is asked for an echo, ms: four time-outs. */
+export const HSM_BREAKER_OPEN_MS = 2000;
+
+/** Time for a connection to an HSM, and between attempts, ms: doubled at each up to the longest. */
+export const HSM_CONNECT_MS = 2000;
+export const HSM_RECONNECT_MS = 100;
+export const HSM_RECONNECT_MS_MAX = 5000;
