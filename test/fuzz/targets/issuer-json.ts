@@ -189,6 +189,7 @@ function target(
   focus: readonly string[],
   seed: Record<string, unknown>,
   run: (input: Uint8Array) => Verdict,
+  more: readonly Uint8Array[] = [],
 ): FuzzTarget {
   const words = [...new Set(memberNames(seed)), 'null', 'all', 'allow', '5411-5999', 'UTC', 'trailing'];
   return {
@@ -196,7 +197,7 @@ function target(
     inputsInCi: 2500,
     bytesMax: 20_000,
     work: { base: 60_000, perByte: 400 },
-    seeds: () => withParts(seed),
+    seeds: () => [...withParts(seed), ...more],
     mutate: (random, input, other) => mutateJson(random, input, other, words),
     open: () => ({ run }),
   };
@@ -223,5 +224,11 @@ export const targets: readonly FuzzTarget[] = [
     ['domain/program/', 'control/program'],
     someProgram,
     program,
+    // A part alone is no program: each stands in one that is.
+    Object.entries({ ...someTables, ...someControls }).map(([name, part]) => {
+      const { id, currency, bins } = someProgram;
+      const place = name in someTables ? 'tables' : 'controls';
+      return utf8(JSON.stringify({ id, currency, bins, [place]: { [name]: part } }));
+    }),
   ),
 ];
