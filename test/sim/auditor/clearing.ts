@@ -157,9 +157,9 @@ export class ClearingAudit {
   /** Windows count what stays of the authorization: what was presented, and what is still held. */
   #count(r: ClearingPosted, root: Entry, card: AuditedCard, charged: number): void {
     const { balances, limits } = this.#shard.model;
-    if (r.sort === Sort.credit) return;
     const before = balances.presented.get(root.sequence) ?? 0;
     balances.presented.set(root.sequence, Math.max(0, before + (r.input.reversal === 1 ? -charged : charged)));
+    if (r.sort === Sort.credit) return;
     const { input } = r;
     const message: Message = { mti: input.mti, stan: 0, de7: 0, pc: input.processingCode };
     if (input.mcc >= 0) message.mcc = input.mcc;

@@ -209,8 +209,8 @@ export class WireAudit {
       return;
     }
     if (response === UNAVAILABLE) {
-      // An approval that moved nothing (a replacement by the same amount) has nothing to roll back.
-      const moved = record !== undefined && (record.record.holdDelta !== 0 || record.record.legs.length > 0);
+      // A replacement that holds less, or the same, has nothing to roll back.
+      const moved = record !== undefined && movedMoney(record.record);
       if (moved && record.gaveCode && this.#standing.undoneAt(record) === undefined) {
         fail('reply', 'what is answered 91 does not stand', evidence());
       }
@@ -310,6 +310,10 @@ export class WireAudit {
     same('reply', 'DE54 is what was asked for', groupsOf(fields['54'] ?? '').get('57'), asked, evidence);
   }
 }
+
+/** Whether the decision left something that would stand: a hold, a posting, an announced refund. */
+const movedMoney = ({ holdDelta, legs, holdExpiresMs, original }: MessageRecord): boolean =>
+  holdDelta > 0 || legs.length > 0 || (holdExpiresMs > 0 && original === 0);
 
 /** Whether the answer has the response and the code of the record. */
 const says = ({ record, gaveCode }: Kept, fields: WireFields): boolean =>
