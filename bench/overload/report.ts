@@ -60,6 +60,12 @@ export function renderOverload(result: OverloadResult): string {
     `- Disk of the data directory: ${disk.join(', ')}`,
     '- Load, hostile peers and steady traffic run on the same cores as the engine: what they take is in every figure.',
   ];
+  if (env.loadAverageAtStart > env.cores) {
+    const load = env.loadAverageAtStart.toFixed(0);
+    conditions.push(
+      `- **The machine was busy with other work** (load average ${load} on ${env.cores} cores, and the run at a low priority): the times show that nothing breaks, not how fast it is.`,
+    );
+  }
   return [conditions.join('\n'), ...loads, ...idleLines(overload), steadyTable(overload), serverTable(overload)].join(
     '\n\n',
   );
