@@ -16,6 +16,7 @@ import { addImport } from './import.js';
 import { addInspect } from './inspect.js';
 import { addIpm } from './ipm.js';
 import { addIso } from './iso.js';
+import { addJournal } from './journal.js';
 import { addLoadtest } from './loadtest.js';
 import { addMetrics } from './metrics.js';
 import { addNetworkDay } from './network-day.js';
@@ -40,6 +41,7 @@ const commands = [
   addChargebacks,
   addVerify,
   addInspect,
+  addJournal,
   addExplain,
   addReplay,
   addSimulate,
