@@ -92,6 +92,8 @@ const longTests = [
   'process/whole-day',
   'process/overload',
   'process/hostile',
+  'process/retention',
+  'loadtest/soak',
   'crash',
   'stress',
 ];
@@ -164,6 +166,11 @@ switch (command) {
     build();
     foreground(['--expose-gc', join(root, 'dist/tools/bench/main.js'), ...args]);
     break;
+  case 'soak':
+    install();
+    build();
+    foreground([join(root, 'dist/tools/loadtest/soak/main.js'), ...args]);
+    break;
   case 'loadtest':
     install();
     build();
@@ -180,6 +187,8 @@ switch (command) {
     ]);
     break;
   default:
-    console.error(`holdfast: unknown script ${command}; one of start, test, long, build, check, bench, loadtest, fuzz`);
+    console.error(
+      `holdfast: unknown script ${command}; one of start, test, long, build, check, bench, loadtest, fuzz, soak`,
+    );
     process.exit(64);
 }
