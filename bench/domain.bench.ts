@@ -24,6 +24,7 @@ const NOW = Date.UTC(2026, 4, 20);
 
 /** Finds the one event it was told to find, else nothing. */
 class OneEvent implements History {
+  readonly floor = 0;
   #count = 0;
   readonly #sequences = new Float64Array(1);
   readonly original = new MessageEvent();

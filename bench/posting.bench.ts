@@ -30,6 +30,7 @@ const BLOCKS = 11;
 
 /** Finds the authorization it was told of by its network id, and nothing else. */
 class OneAuthorization implements History {
+  readonly floor = 0;
   readonly message = new MessageEvent();
   readonly #sequences = new Float64Array(1);
   readonly #found: Found = { count: 1, sequences: this.#sequences };

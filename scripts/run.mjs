@@ -97,6 +97,8 @@ const longTests = [
   'process/whole-day',
   'process/overload',
   'process/hostile',
+  'process/retention',
+  'loadtest/soak',
   'crash',
   'sim',
   'stress',
@@ -171,6 +173,11 @@ switch (command) {
     build();
     foreground(['--expose-gc', join(root, 'dist/tools/bench/main.js'), ...args]);
     break;
+  case 'soak':
+    install();
+    build();
+    foreground([join(root, 'dist/tools/loadtest/soak/main.js'), ...args]);
+    break;
   case 'loadtest':
     install();
     build();
@@ -194,7 +201,7 @@ switch (command) {
     break;
   default:
     console.error(
-      `holdfast: unknown script ${command}; one of start, test, long, build, check, bench, loadtest, fuzz, sim`,
+      `holdfast: unknown script ${command}; one of start, test, long, build, check, bench, loadtest, fuzz, sim, soak`,
     );
     process.exit(64);
 }

@@ -34,6 +34,8 @@ export const errorCodes = {
   bad_input_file: ExitStatus.badInput,
   /** The server has no such object. */
   not_found: ExitStatus.badInput,
+  /** What was asked for was in a part of the journal that is dropped. */
+  record_dropped: ExitStatus.badInput,
   port_in_use: ExitStatus.unavailable,
   server_unreachable: ExitStatus.unavailable,
   /** The peer did not answer a sign-on with 00. */
@@ -60,6 +62,8 @@ export const errorCodes = {
   /** A checkpoint row fails its checksum: the state is rebuilt from the journal. */
   checkpoint_corrupt: ExitStatus.invariant,
   segment_corrupt: ExitStatus.invariant,
+  /** Where the journal begins after its old part was dropped is damaged. */
+  anchor_corrupt: ExitStatus.invariant,
   invariant_violated: ExitStatus.invariant,
   internal: ExitStatus.internal,
 } as const satisfies Record<string, ExitStatus>;

@@ -312,6 +312,26 @@ export const LANE_MAP_BYTES = 32 * 2 ** 30;
  * bytes, small enough to export or drop a part, large enough that a year of 100 records/s is 100 environments. */
 export const LANE_ENVIRONMENT_BYTES = 8 * 2 ** 30;
 
+/** Largest entry of an anchor's state, bytes: the snapshot of a program (PROGRAM_SNAPSHOT_BYTES_MAX) is the largest there is, a
+ * quarter of it. */
+export const ANCHOR_ENTRY_BYTES_MAX = 2 ** 20;
+
+/** Between two looks of a shard thread at its own memory, ms: a look takes some microseconds. */
+export const MEMORY_LOOK_MS = 5000;
+
+/** Rows of holds that one read looks through for the oldest: 2^16 x 1 ns are 0.1 ms of the shard's turn. */
+export const HOLD_ROWS_PER_READ = 2 ** 16;
+
+/** Exports and drops of the journal that are remembered: some 300 bytes each. */
+export const JOURNAL_JOBS_KEPT_MAX = 64;
+
+/** Days that the journal keeps at least: 31 of the longest hold life and 90 during which what held can still be named
+ * (MATCHABLE_MS), and one for the duplicate window. */
+export const RETENTION_DAYS_MIN = 122;
+
+/** Days kept when nobody says how many: a year and a month, so that a statement of a year ago can still be explained. */
+export const RETENTION_DAYS_DEFAULT = 400;
+
 /** Address space of one shard's checkpoint: 16 M cards x 128 bytes = 2 GiB, accounts and holds as much again, times two for
  * copy-on-write. */
 export const CHECKPOINT_MAP_BYTES = 16 * 2 ** 30;

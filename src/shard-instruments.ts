@@ -26,6 +26,9 @@ export const ShardCounter = {
   shedDown: 10,
   holdsExpired: 11,
   shedAdvice: 12,
+  /** Levels, not counts: JavaScript heap in use and memory outside of it, bytes, as last looked at. */
+  heapBytes: 13,
+  externalBytes: 14,
 } as const;
 
 const HISTOGRAM_BYTES = SHARD_HISTOGRAMS.length * SharedHistogram.bytes;
@@ -63,6 +66,11 @@ export class ShardInstruments {
 
   count(counter: number, by = 1): void {
     this.#counters[counter]! += by;
+  }
+
+  /** Sets a level. */
+  set(counter: number, value: number): void {
+    this.#counters[counter] = value;
   }
 
   counter(counter: number): number {

@@ -6,7 +6,8 @@
  *               and the last (a double collect). So it is a state that a crash at that moment could have left: no system record
  *               without what it speaks of, no effect without its claim, no card without its number
  *   3  delta    what changed meanwhile; then the snapshots are given up
- *   4  files    unfinished clearing files, opened before the cut so that none is gone, and files for the network
+ *   4  files    unfinished clearing files, opened before the cut so that none is gone, files for the network, and the anchor that the
+ *               journal begins behind when an old part of it was dropped
  *   5  proof    pages of the copies fit together; heads of all chains; checksums; manifest
  *   6  name     the folder `<target>.part-<process>` becomes `<target>`
  *
@@ -15,10 +16,11 @@
  */
 import { copyFileSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, statfsSync, statSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
-import { basename, dirname, join, resolve } from 'node:path';
+import { basename, dirname, join, relative, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { wallMs } from '../clock.js';
 import { HoldfastError } from '../errors.js';
+import { newestAnchor } from '../journal/anchor.js';
 import { SYSTEM_SHARD } from '../journal/frame.js';
 import { listLaneFolders } from '../journal/lane-directory.js';
 import { JournalReader } from '../journal/reader.js';
@@ -55,6 +57,8 @@ export interface BackupOptions {
 
 /** Pause after so many cuts that a commit came between: a busy server must not be pinned again and again. */
 const CUTS_WITHOUT_PAUSE = 16;
+/** Drops that may come between reading of an anchor and opening it: they are minutes apart at least. */
+const ANCHOR_ATTEMPTS = 3;
 
 /**
  * Makes a backup; it is complete and durable when this resolves.
@@ -150,7 +154,7 @@ class Backup {
   readonly #data: string;
   readonly #pace: PacedCopy;
   readonly #environments: EnvironmentCopy[] = [];
-  readonly #spooled = new Map<string, FileHandle>();
+  readonly #held = new Map<string, FileHandle>();
 
   constructor(options: BackupOptions, part: string) {
     this.#o = options;
@@ -171,10 +175,11 @@ class Backup {
       for (const environment of this.#environments) await environment.delta(this.#pace);
       for (const environment of this.#environments) environment.release();
       await this.#openSpooled();
+      await this.#openAnchor();
       await this.#copyFiles();
       return { created };
     } finally {
-      for (const file of this.#spooled.values()) await file.close();
+      for (const file of this.#held.values()) await file.close();
       for (const environment of this.#environments) await environment.close();
     }
   }
@@ -218,9 +223,9 @@ class Backup {
       if (!existsSync(path)) continue;
       for (const entry of readdirSync(path)) {
         const name = `${folder}/${entry}`;
-        if (entry.endsWith('.part') || this.#spooled.has(name)) continue;
+        if (entry.endsWith('.part') || this.#held.has(name)) continue;
         try {
-          this.#spooled.set(name, await open(join(this.#root, name), 'r'));
+          this.#held.set(name, await open(join(this.#root, name), 'r'));
         } catch (error) {
           if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
         }
@@ -228,9 +233,33 @@ class Backup {
     }
   }
 
+  /**
+   * The files of the newest anchor, which never change. One that came after the cut is right as well: it ends far below the records
+   * of the cut, and folders that it has made superfluous may lie about.
+   */
+  async #openAnchor(): Promise<void> {
+    for (let attempt = 1; ; attempt++) {
+      const anchor = newestAnchor(directoryPaths(this.#root).journal);
+      if (anchor === undefined) return;
+      const files: [string, FileHandle][] = [];
+      try {
+        for (const entry of readdirSync(anchor.path)) {
+          const path = join(anchor.path, entry);
+          files.push([relative(this.#root, path), await open(path, 'r')]);
+        }
+        for (const [name, file] of files) this.#held.set(name, file);
+        return;
+      } catch (error) {
+        for (const [, file] of files) await file.close();
+        // A newer one has taken its place meanwhile.
+        if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || attempt === ANCHOR_ATTEMPTS) throw error;
+      }
+    }
+  }
+
   async #copyFiles(): Promise<void> {
     copyFileSync(join(this.#root, 'holdfast.json'), join(this.#data, 'holdfast.json'));
-    for (const [name, from] of this.#spooled) {
+    for (const [name, from] of this.#held) {
       const path = join(this.#data, name);
       mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
       const to = await open(path, 'wx', 0o600);

@@ -283,6 +283,7 @@ function engineConfig(
     admissionRateMax: v['admission-rate-max'] as number,
     duplicateWindowMs: (v['duplicate-window-hours'] as number) * 3_600_000,
     diskReserveBytes: v['disk-reserve-bytes'] as number,
+    journalFolderBytes: v['journal-folder-bytes'] as number,
     stopLimitMs: v['stop-limit-ms'] as number,
     webhooksAllowPrivate: v['webhooks-allow-private'] as boolean,
     clearingFileBytesMax: v['clearing-file-bytes-max'] as number,

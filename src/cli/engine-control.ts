@@ -4,10 +4,11 @@
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import type { ControlThreadData, FromControl, ToControl } from '../control/control-thread.js';
 import type { LinkDay } from '../control/cutover.js';
-import type { IngressSnapshot } from '../control/metrics.js';
+import { type IngressSnapshot, threadMemory } from '../control/metrics.js';
 import { profileThisThread } from '../control/profiles.js';
 import type { CutoverRequest } from '../cutover-request.js';
 import { type ErrorCode, errorCodes, HoldfastError } from '../errors.js';
@@ -15,6 +16,7 @@ import type { Ingress } from '../ingress/ingress.js';
 import { shardOfAccount } from '../journal/placement.js';
 import type { Log } from '../log.js';
 import { stderrSink } from '../log-sink.js';
+import { dropFaultFromEnvironment } from '../shard/faults.js';
 import type { DataDirectory } from '../store/data-directory.js';
 import { workerFile } from '../worker-file.js';
 import { DEMO_CARDS, DEMO_CREDIT_LIMIT, DEMO_EXPIRY, demoAccount, demoPan } from './demo-program.js';
@@ -80,6 +82,8 @@ export class ControlPlane {
       clearingFileBytesMax: config.clearingFileBytesMax,
       clearingMode: config.clearingMode,
       backupDir: config.backupDir,
+      journalTask: fileURLToPath(workerFile(import.meta.url, './journal-task.js')),
+      killAtDropStep: dropFaultFromEnvironment(process.env),
       links: config.links.map(({ name, number, transport, dialect }) => ({ name, number, transport, dialect })),
       logLevel: config.logLevel,
       logFormat: config.logFormat,
@@ -172,7 +176,12 @@ export class ControlPlane {
   }
 
   #snapshot(): IngressSnapshot {
-    return { ...this.#o.ingress.stats(), disk: this.#o.guard.state, logLinesDropped: stderrSink().dropped };
+    return {
+      ...this.#o.ingress.stats(),
+      disk: this.#o.guard.state,
+      logLinesDropped: stderrSink().dropped,
+      memory: threadMemory(),
+    };
   }
 
   async #profile({ thread, seconds }: { thread: string; seconds: number }): Promise<string> {

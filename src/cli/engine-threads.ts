@@ -39,6 +39,8 @@ export interface ShardThreadsOptions {
   readonly board: SharedArrayBuffer;
   readonly indexSeeds: readonly [number, number];
   readonly duplicateWindowMs: number;
+  /** Size at which a folder of the journal is closed, bytes. */
+  readonly journalFolderBytes: number;
   readonly approvalKey: ApprovalKey;
   readonly faults: FaultOptions;
   readonly log: Log;
@@ -142,6 +144,7 @@ export class ShardThreads {
       instruments: this.instruments[thread]!,
       indexSeeds,
       duplicateWindowMs: this.#options.duplicateWindowMs,
+      journalFolderBytes: this.#options.journalFolderBytes,
       approvalKey: this.#options.approvalKey,
       faults,
       port: port2,

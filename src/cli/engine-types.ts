@@ -31,6 +31,8 @@ export interface EngineConfig {
   readonly admissionRateMax: number;
   readonly duplicateWindowMs: number;
   readonly diskReserveBytes: number;
+  /** Size at which a folder of the journal is closed, bytes. */
+  readonly journalFolderBytes: number;
   readonly stopLimitMs: number;
   readonly webhooksAllowPrivate: boolean;
   /** Largest clearing file that is taken, bytes. */

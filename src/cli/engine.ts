@@ -108,6 +108,7 @@ class Engine {
       board,
       indexSeeds,
       duplicateWindowMs: config.duplicateWindowMs,
+      journalFolderBytes: config.journalFolderBytes,
       approvalKey: approvalKeyOf(keys.indexKey),
       faults: faultsFromEnvironment(process.env),
       log,

@@ -65,7 +65,11 @@ function addJournal(inspect: Command, run: Run): void {
     'inspect journal --shard 3 --from 1000 --kind message',
   ])
     .option('--shard <n>', 'one shard instead of all', wholeNumber(0, SHARDS_MAX - 1))
-    .option('--from <sequence>', 'first sequence (1)', wholeNumber(1, Number.MAX_SAFE_INTEGER))
+    .option(
+      '--from <sequence>',
+      'first sequence (the first one that is there)',
+      wholeNumber(1, Number.MAX_SAFE_INTEGER),
+    )
     .option('--limit <n>', `most records (${RECORDS_DEFAULT})`, wholeNumber(1, Number.MAX_SAFE_INTEGER))
     .option('--kind <name>', 'only records of this kind, such as message or account_created');
   addDataDir(command);
@@ -81,7 +85,7 @@ function addJournal(inspect: Command, run: Run): void {
     };
     await withJournal(String(options.dataDir), (reader, shards) => {
       for (const shard of chosen(options.shard as number | undefined, shards)) {
-        const scan = reader.scan(shard, (options.from as number | undefined) ?? 1);
+        const scan = reader.scan(shard, (options.from as number | undefined) ?? reader.floor(shard) + 1);
         scan.onMessage = (event) => print(messageObject(shard, event));
         scan.onEvent = (event) => print(eventObject(shard, event));
         while (left > 0 && scan.step(1));

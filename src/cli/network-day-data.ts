@@ -12,6 +12,7 @@ import { EventKind } from '../domain/codes.js';
 import type { Fingerprint, MessageEvent, PlainEvent } from '../domain/events.js';
 import { Text } from '../domain/message.js';
 import { rootOf } from '../domain/originals.js';
+import type { ShardState } from '../domain/shard-state.js';
 import { textSize } from '../domain/texts.js';
 import { JournalReader } from '../journal/reader.js';
 import { SystemJournal } from '../journal/system-journal.js';
@@ -19,6 +20,7 @@ import { directoryPaths, readDirectoryDocument } from '../store/data-directory.j
 import { openLmdbStore } from '../store/lmdb-store.js';
 import { loadKeys } from '../vault/keys.js';
 import { PanVault } from '../vault/pan-vault.js';
+import { stateBehind } from './anchor-state.js';
 
 const DAY_MS = 86_400_000;
 const RECORDS_PER_STEP = 4096;
@@ -59,7 +61,9 @@ export async function networkDay(request: NetworkDayRequest): Promise<NetworkDay
     let live = 0;
     for (let shard = 0; shard < shards; shard++) {
       const book = new ShardAuthorizations(shard, request.day, late);
-      const scan = reader.scan(shard, 1);
+      // What was dropped is too old for the open authorizations of a day; its cards are not.
+      if (reader.floor(shard) > 0) book.begin(stateBehind(shard, reader.anchor));
+      const scan = reader.scan(shard, reader.floor(shard) + 1);
       scan.onMessage = (event) => book.message(event);
       scan.onEvent = (event) => book.event(event);
       while (scan.step(RECORDS_PER_STEP));
@@ -134,6 +138,17 @@ class ShardAuthorizations {
   /** In the order of the journal. */
   get list(): Open[] {
     return [...this.#open.values()];
+  }
+
+  /** Knows the cards of the dropped part. */
+  begin({ accounts, cards }: ShardState): void {
+    for (let slot = 0; slot < accounts.count; slot++)
+      if (accounts.exists(slot)) this.#programs[slot] = accounts.program(slot);
+    for (let slot = 0; slot < cards.count; slot++) {
+      if (!cards.exists(slot)) continue;
+      const words = [cards.fingerprint(slot, 0), cards.fingerprint(slot, 1), cards.fingerprint(slot, 2)] as const;
+      this.#cards[slot] = cardOf(words, this.#programs[cards.account(slot)] ?? -1);
+    }
   }
 
   message(event: MessageEvent): void {

@@ -17,6 +17,7 @@ import { addImport } from './import.js';
 import { addInspect } from './inspect.js';
 import { addIpm } from './ipm.js';
 import { addIso } from './iso.js';
+import { addJournal } from './journal.js';
 import { addLoadtest } from './loadtest.js';
 import { addMetrics } from './metrics.js';
 import { addNetworkDay } from './network-day.js';
@@ -43,6 +44,7 @@ const commands = [
   addBackup,
   addRestore,
   addInspect,
+  addJournal,
   addExplain,
   addReplay,
   addSimulate,

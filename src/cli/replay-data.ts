@@ -17,12 +17,14 @@ import { accountOwner, cardOwner, chainRoot } from '../domain/velocity/counter-c
 import { firstDay, shapeOfKey, unitOfShape, WindowUnit } from '../domain/velocity/windows.js';
 import { accountView, cardView } from '../domain/views.js';
 import { HoldfastError } from '../errors.js';
+import { type Anchor, recordDropped } from '../journal/anchor.js';
 import { shardOfAccount } from '../journal/placement.js';
 import { JournalReader } from '../journal/reader.js';
 import { type FoldedRecord, replayShard } from '../journal/verify.js';
 import { directoryPaths, readDirectoryDocument } from '../store/data-directory.js';
 import { loadKeys } from '../vault/keys.js';
 import { PublicIds } from '../vault/public-ids.js';
+import { restoreState } from './anchor-state.js';
 import { codeName, type JsonObject, timeText } from './record-json.js';
 
 export interface ReplayRequest {
@@ -67,6 +69,7 @@ export async function replayData(
   const reader = JournalReader.open(directoryPaths(dataDir).journal, { readOnly: true });
   try {
     if ('position' in moment) assertThere(reader, moment.position);
+    assertKept(reader.anchor, shard, moment);
     const fold = new ShardFold(shard);
     const admits =
       'position' in moment
@@ -76,9 +79,10 @@ export async function replayData(
     if ('position' in moment) assertEpoch(moment.position, last);
     const { state } = fold;
     const slot = accountSlot(fold, request.account, card?.number);
-    if (slot < 0 || last === undefined) throw noAccount(request, shard, last);
-    const atMs = 'timeMs' in moment ? Math.max(moment.timeMs, last.timeMs) : last.timeMs;
-    return reportOf(state, slot, last, atMs, ids);
+    const end = last ?? droppedEnd(reader.anchor, shard);
+    if (slot < 0 || end === undefined) throw noAccount(request, shard, end);
+    const atMs = 'timeMs' in moment ? Math.max(moment.timeMs, end.timeMs) : end.timeMs;
+    return reportOf(state, slot, end, atMs, ids);
   } finally {
     await reader.close();
   }
@@ -138,6 +142,20 @@ function assertThere(reader: JournalReader, { shard, epoch, sequence }: Position
   );
 }
 
+/** What was before the dropped part ended cannot be told any more. */
+function assertKept(anchor: Anchor | undefined, shard: number, moment: Moment): void {
+  if (anchor === undefined) return;
+  if ('position' in moment) {
+    if (moment.position.sequence <= anchor.floor(shard)) throw recordDropped(shard, moment.position.sequence, anchor);
+  } else if (moment.timeMs < anchor.floorMs(shard)) {
+    throw new HoldfastError(
+      'record_dropped',
+      `the records of shard ${shard} up to ${timeText(anchor.floorMs(shard))} are not in the journal any more`,
+      'take a later time',
+    );
+  }
+}
+
 /** A position has the epoch of its record, or a later one in which somebody looked at it. */
 function assertEpoch({ shard, epoch, sequence }: Position, last: FoldedRecord | undefined): void {
   if (last === undefined || last.epoch <= epoch) return;
@@ -163,10 +181,21 @@ function noAccount(
   );
 }
 
+/** The last dropped record stands for a shard of which nothing came since. */
+function droppedEnd(anchor: Anchor | undefined, shard: number): FoldedRecord | undefined {
+  const head = anchor?.head(shard);
+  if (head === undefined) return undefined;
+  return { sequence: head.sequence, epoch: head.epoch, timeMs: anchor!.floorMs(shard) };
+}
+
 /** The state of the shard, and which account its last record was about (-1: none). */
 class ShardFold {
   readonly state: ShardState;
   about = -1;
+
+  restore(_shard: number, anchor: Anchor): void {
+    restoreState(this.state, anchor);
+  }
 
   constructor(shard: number) {
     this.state = new ShardState(shard);

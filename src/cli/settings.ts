@@ -19,6 +19,7 @@ import {
   DUPLICATE_WINDOW_MS,
   FRAME_HEADER_BYTES_MAX,
   IN_FLIGHT_MAX,
+  LANE_ENVIRONMENT_BYTES,
   LINK_IN_FLIGHT_MAX,
   SHARDS_DEFAULT,
   SHARDS_MAX,
@@ -162,6 +163,12 @@ export const settings = {
     DISK_RESERVE_BYTES,
     2 ** 24,
     2 ** 46,
+  ),
+  'journal-folder-bytes': bytes(
+    'size at which a folder of the journal is closed and the next one begun',
+    LANE_ENVIRONMENT_BYTES,
+    2 ** 20,
+    LANE_ENVIRONMENT_BYTES,
   ),
   'stop-limit-ms': integer('time a graceful stop may take before it is forced', STOP_LIMIT_MS, 100, 600_000),
   'webhooks-allow-private': {

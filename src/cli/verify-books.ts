@@ -29,6 +29,19 @@ export class BooksOfRecords {
   readonly #accounts: bigint[][] = [];
   #named = 0;
 
+  /** Begins with the books of the dropped part: the state that an anchor has was held against its records when they went. */
+  restore({ accounts, ledger, references }: ShardState): void {
+    ledger.forEach((currency, glAccount, debit, credit, sub) => {
+      this.#rows.set(rowName(currency, glAccount, sub), { debit, credit });
+    });
+    for (let slot = 0; slot < accounts.count; slot++) {
+      if (!accounts.exists(slot)) continue;
+      this.#currency[slot] = accounts.currency(slot);
+      this.#accounts[slot] = COMPONENTS.map((_, which) => BigInt(accounts.component(slot, which)));
+    }
+    this.#named = references.count;
+  }
+
   addMessage(event: MessageEvent, violated: Violated): void {
     const { accountSlot, holdDelta, postings, sequence } = event;
     if (accountSlot < 0) return;

@@ -27,8 +27,10 @@ export interface CurrencyReport {
 }
 
 export interface VerifyReport {
-  /** Of all shards, without the system journal. */
+  /** Of all shards, without the system journal, those that were dropped among them. */
   records: number;
+  /** Records whose books were taken from the anchor; 0 when all were read. */
+  dropped: number;
   /** SHA-256 over the hashes of the shard heads in order, hex. */
   head: string;
   /**
@@ -50,6 +52,7 @@ export interface VerifyReport {
 
 /**
  * @param suspect is told what is damaged before it is read
+ * @param exported folders to which dropped parts were exported: with them the verification begins at the first record
  * @throws HoldfastError `store_damaged`, `chain_broken`, `frame_corrupt`, `record_unreadable`, `digest_mismatch`, `invariant_violated` (76),
  * or a code of the data directory (73)
  */
@@ -57,6 +60,7 @@ export async function verifyData(
   dataDir: string,
   onProgress: (records: number) => void,
   suspect: (text: string) => Promise<void> = () => Promise.resolve(),
+  exported: readonly string[] = [],
 ): Promise<VerifyReport> {
   const paths = directoryPaths(dataDir);
   // Before anything is mapped. The journal is read all the same: what is wrong there is told by its place.
@@ -69,10 +73,12 @@ export async function verifyData(
       dataDir,
       ({ records }) => onProgress(records),
       () => fold,
+      exported,
     );
     if (damaged !== undefined) throw damaged;
     return {
       records: result.records,
+      dropped: result.dropped,
       head: result.head,
       debits: String(result.debits),
       credits: String(result.credits),

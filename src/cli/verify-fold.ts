@@ -13,9 +13,11 @@ import type { MessageEvent, PlainEvent } from '../domain/events.js';
 import { COMPONENTS, component, Gl } from '../domain/ledger/chart.js';
 import { ShardState } from '../domain/shard-state.js';
 import { HoldfastError } from '../errors.js';
+import { type Anchor, anchorCorrupt } from '../journal/anchor.js';
 import type { Digest } from '../journal/types.js';
 import type { VerifyFold } from '../journal/verify.js';
 import type { Fingerprint } from '../vault/fingerprint.js';
+import { restoreState, TrialBalance } from './anchor-state.js';
 import { BooksOfRecords } from './verify-books.js';
 
 /** Looks a card's number up in the vault: what is wrong with its row, undefined when it is there and whole. */
@@ -36,37 +38,54 @@ export class DomainFold implements VerifyFold {
   readonly #panDefect: PanDefect;
   #state = new ShardState(0);
   #books = new BooksOfRecords();
+  readonly #restored = new TrialBalance();
 
   constructor(panDefect: PanDefect) {
     this.#panDefect = panDefect;
   }
 
+  restore(shard: number, anchor: Anchor): void {
+    const state = this.state(shard);
+    restoreState(state, anchor);
+    this.#books.restore(state);
+    state.ledger.forEach((currency, account, debit, credit) => {
+      this.#restored.add(currency, account, debit, credit);
+    });
+  }
+
+  finishAnchor({ path, document }: Anchor): void {
+    const restored = this.#restored.list();
+    if (JSON.stringify(restored) !== JSON.stringify(document.balances))
+      throw anchorCorrupt(path, 'its trial balance is not that of its states');
+  }
+
   applyMessage(shard: number, event: MessageEvent): void {
-    applyMessage(this.#of(shard), event);
+    applyMessage(this.state(shard), event);
     this.#books.addMessage(event, violation(shard, event.sequence));
   }
 
   applyEvent(shard: number, event: PlainEvent): void {
-    applyEvent(this.#of(shard), event);
+    applyEvent(this.state(shard), event);
     this.#books.addEvent(event, violation(shard, event.sequence));
   }
 
   digest(shard: number): Digest {
-    return this.#of(shard).digest;
+    return this.state(shard).digest;
   }
 
   finish(shard: number, sequence: number): void {
-    const state = this.#of(shard);
+    const state = this.state(shard);
     const violated = violation(shard, sequence);
     checkHolds(state, violated);
     checkLedger(state, violated);
     this.#books.compare(state, violated);
     this.#checkCards(state, violated);
     this.#add(state);
-    this.#begin(shard + 1);
+    this.begin(shard + 1);
   }
 
-  #begin(shard: number): void {
+  /** Begins a shard with nothing. */
+  begin(shard: number): void {
     this.#state = new ShardState(shard);
     this.#books = new BooksOfRecords();
   }
@@ -81,8 +100,8 @@ export class DomainFold implements VerifyFold {
   }
 
   /** The state of the shard under way: one at a time, so that a verification needs the memory of one shard. */
-  #of(shard: number): ShardState {
-    if (this.#state.shard !== shard) this.#begin(shard);
+  state(shard: number): ShardState {
+    if (this.#state.shard !== shard) this.begin(shard);
     return this.#state;
   }
 

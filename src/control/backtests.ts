@@ -2,6 +2,7 @@
 import { BACKTESTS_KEPT_MAX } from '../limits.js';
 import { Backtest, type BacktestSpan } from './backtest.js';
 import type { ControlContext } from './context.js';
+import { assertKeptSince } from './history.js';
 import { ApiError } from './problem.js';
 import type { RuleRecord } from './system-log.js';
 
@@ -19,11 +20,12 @@ export class Backtests {
 
   /**
    * Starts one. @param rule with the text that is tested
-   * @throws ApiError `backtest_running`
+   * @throws ApiError `backtest_running`, `dropped`: the period begins before the journal
    */
   start(context: ControlContext, rule: RuleRecord, span: BacktestSpan): Backtest {
     if (this.#running !== undefined)
       throw new ApiError('backtest_running', 'One backtest runs at a time: wait for it, or delete it.');
+    assertKeptSince(context, span.sinceMs, span.account === undefined ? undefined : [span.account.shard]);
     const number = (this.#numbers.get(rule.id) ?? 0) + 1;
     this.#numbers.set(rule.id, number);
     const backtest = new Backtest(context, rule, number, span);

@@ -38,6 +38,7 @@ import { cutOver, type LinkDay } from './cutover.js';
 import { clockPort, healthPort, metricsSources, trafficPort } from './engine-view.js';
 import { EventFeed } from './events/event-feed.js';
 import { IdempotencyKeys } from './idempotency.js';
+import { Retention } from './journal/retention.js';
 import { type IngressSnapshot, Metrics } from './metrics.js';
 import { OutgoingFiles } from './outgoing/files.js';
 import { Parties } from './parties.js';
@@ -87,6 +88,10 @@ export interface ControlThreadData {
   readonly clearingMode: FileMode | 'auto';
   /** Where backups go; undefined: nowhere. */
   readonly backupDir: string | undefined;
+  /** File of the task that reads and folds the journal in a process of its own. */
+  readonly journalTask: string;
+  /** Step of a drop at which a test kills the process; '' for none. */
+  readonly killAtDropStep: string;
   readonly links: readonly LinkInfo[];
   readonly logLevel: LogLevel;
   readonly logFormat: LogFormat;
@@ -291,11 +296,20 @@ async function start(data: ControlThreadData, main: Main): Promise<() => Promise
   const rule = new AddressRule(data.webhooksAllowPrivate);
   const store = new DeliveryStore(webhookStore);
   const webhooks = new Webhooks({ context, feed, store, box, rule, log, onFatal });
-  const routes = allRoutes(context, { feed, webhooks, box, rule });
+  const retention = new Retention({
+    ...{ context, paths, reader, deliveries: store, control, log, onFatal },
+    threads: data.rings.pairs.length,
+    task: data.journalTask,
+    reach: (step) => {
+      if (data.killAtDropStep === step) process.kill(process.pid, 'SIGKILL');
+    },
+  });
+  const routes = allRoutes(context, { feed, webhooks, box, rule, retention });
   const app = buildApp({ context, routes, logger: log, onFatal });
   const close = async (): Promise<void> => {
     // After a fatal stop no shard answers any more: what waits for one fails now.
     if (control.stop !== 0) shards.close();
+    await retention.stop();
     await webhooks.stop();
     feed.close();
     // Requests in flight are finished; a connection that does not end in time is cut.
@@ -315,6 +329,7 @@ async function start(data: ControlThreadData, main: Main): Promise<() => Promise
   };
   try {
     applyPrograms(system, data.programs, Date.now());
+    retention.begin();
     await handOver(programs, shards, control);
     const address = await listen(app, data.host, data.port);
     webhooks.start();
@@ -361,6 +376,8 @@ function journalPort(reader: JournalReader, durable: DurableHeads): JournalPort 
     epochOf: (shard, sequence) => reader.epochOf(shard, sequence),
     readMessage: (shard, sequence, into) => reader.readMessage(shard, sequence, into),
     readEvent: (shard, sequence) => reader.readEvent(shard, sequence),
+    floor: (shard) => reader.floor(shard),
+    floorMs: (shard) => reader.anchor?.floorMs(shard) ?? 0,
     durable: (shard) => durable.of(shard),
     run: (shard, sequence, visit) => reader.run(shard, sequence, visit),
   };

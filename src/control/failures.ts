@@ -4,6 +4,7 @@
  */
 import type { Socket } from 'node:net';
 import type { FastifyRequest } from 'fastify';
+import { HoldfastError } from '../errors.js';
 import { API_BODY_BYTES_MAX } from '../limits.js';
 import { ShardError } from './ports.js';
 import { ApiError, PROBLEM_TYPE, problemDocument } from './problem.js';
@@ -12,6 +13,7 @@ import { ApiError, PROBLEM_TYPE, problemDocument } from './problem.js';
 export function toApiError(error: unknown, request: FastifyRequest): ApiError {
   if (error instanceof ApiError) return error;
   if (error instanceof ShardError) return ofShardError(error);
+  if (error instanceof HoldfastError && error.code === 'record_dropped') return new ApiError('dropped', error.message);
   const { code } = error as { code?: string };
   switch (code) {
     case 'FST_ERR_CTP_BODY_TOO_LARGE':

@@ -60,7 +60,10 @@ export interface JournalRecord {
   readonly event?: PlainEvent;
 }
 
-/** Reads a record into an instance of its own; undefined when there is none (dropped by retention, or never was). */
+/**
+ * Reads a record into an instance of its own; undefined when there is none.
+ * @throws HoldfastError `record_dropped` (410) when it is not in the journal any more
+ */
 export function readRecord(context: ControlContext, shard: number, sequence: number): JournalRecord | undefined {
   if (sequence < 1) return undefined;
   const message = new MessageEvent();
@@ -124,14 +127,38 @@ export interface Position {
   readonly timeMs: number;
 }
 
-/** Records of one account or card, newest first, from `sequence` on. */
-export function* walkChain(
+/** A walk back through the journal, newest first. */
+export class Walk implements Iterable<JournalRecord> {
+  /** Set when the walk ended where the journal begins behind a dropped part: time of the last dropped record, ms since 1970 UTC. */
+  droppedMs: number | undefined;
+  readonly #records: (walk: Walk) => Generator<JournalRecord>;
+
+  constructor(records: (walk: Walk) => Generator<JournalRecord>) {
+    this.#records = records;
+  }
+
+  [Symbol.iterator](): Iterator<JournalRecord> {
+    return this.#records(this);
+  }
+}
+
+/** Records of one account or card, from `sequence` on. */
+export function walkChain(context: ControlContext, shard: number, sequence: number, chain: 'account' | 'card'): Walk {
+  return new Walk((walk) => chainFrom(context, shard, sequence, chain, walk));
+}
+
+function* chainFrom(
   context: ControlContext,
   shard: number,
   sequence: number,
   chain: 'account' | 'card',
+  walk: Walk,
 ): Generator<JournalRecord> {
   for (let at = sequence; at > 0; ) {
+    if (at <= context.journal.floor(shard)) {
+      walk.droppedMs = context.journal.floorMs(shard);
+      return;
+    }
     const record = readRecord(context, shard, at);
     if (record === undefined) return;
     yield record;
@@ -141,20 +168,31 @@ export function* walkChain(
   }
 }
 
-/** Records of all shards, newest first, older than `after` when given: a merge over the shards. */
-export function* walkAll(context: ControlContext, after: Position | undefined): Generator<JournalRecord> {
+/** Records of all shards, older than `after` when given: a merge over the shards. It ends where the first shard's dropped part begins. */
+export function walkAll(context: ControlContext, after: Position | undefined): Walk {
+  return new Walk((walk) => allFrom(context, after, walk));
+}
+
+function* allFrom(context: ControlContext, after: Position | undefined, walk: Walk): Generator<JournalRecord> {
   const heads: (JournalRecord | undefined)[] = [];
+  const next = (shard: number, sequence: number): JournalRecord | undefined => {
+    const { journal } = context;
+    if (sequence === 0 || sequence > journal.floor(shard)) return readRecord(context, shard, sequence);
+    walk.droppedMs = Math.max(walk.droppedMs ?? 0, journal.floorMs(shard));
+    return undefined;
+  };
   for (let shard = 0; shard < context.shards.shards; shard++) {
     const { sequence } = headOf(context, shard);
-    heads.push(readRecord(context, shard, after === undefined ? sequence : lastOlder(context, shard, sequence, after)));
+    heads.push(next(shard, after === undefined ? sequence : lastOlder(context, shard, sequence, after)));
   }
   for (;;) {
     let best: JournalRecord | undefined;
     for (const head of heads) {
       if (head !== undefined && (best === undefined || newestFirst(head, best) < 0)) best = head;
     }
-    if (best === undefined) return;
-    heads[best.shard] = readRecord(context, best.shard, best.sequence - 1);
+    // What is older than a dropped record may stand behind it: the list would have a hole.
+    if (best === undefined || best.timeMs < (walk.droppedMs ?? 0)) return;
+    heads[best.shard] = next(best.shard, best.sequence - 1);
     yield best;
   }
 }
@@ -162,26 +200,36 @@ export function* walkAll(context: ControlContext, after: Position | undefined): 
 /** Newest sequence of the shard that stands behind the position. Times do not fall within a shard, so halving finds it. */
 function lastOlder(context: ControlContext, shard: number, newest: number, after: Position): number {
   if (shard === after.shard) return after.sequence - 1;
-  let low = 0;
+  let low = context.journal.floor(shard);
   let high = newest;
   while (low < high) {
     const middle = (low + high + 1) >> 1;
     const record = readRecord(context, shard, middle);
-    // What is no longer there is older than everything that is.
     if (record === undefined || newestFirst(record, after) > 0) low = middle;
     else high = middle - 1;
   }
   return low;
 }
 
+/**
+ * Refuses a period that begins in the dropped part of the journal: what is read of it would be wrong without a word.
+ * @throws ApiError `dropped`
+ */
+export function assertKeptSince(context: ControlContext, timeMs: number, shards?: readonly number[]): void {
+  const all = shards ?? Array.from({ length: context.shards.shards }, (_, shard) => shard);
+  const floorMs = Math.max(...all.map((shard) => context.journal.floorMs(shard)));
+  if (floorMs === 0 || timeMs > floorMs) return;
+  const from = new Date(floorMs + 1).toISOString();
+  throw new ApiError('dropped', `The journal begins at ${from}: what was before was dropped. Take a later time.`);
+}
+
 /** Smallest sequence of the shard whose record is not older than the time; one above `newest` when there is none. */
 export function firstFrom(context: ControlContext, shard: number, newest: number, timeMs: number): number {
-  let low = 1;
+  let low = context.journal.floor(shard) + 1;
   let high = newest + 1;
   while (low < high) {
     const middle = (low + high) >> 1;
     const record = readRecord(context, shard, middle);
-    // What is no longer there is older than everything that is.
     if (record === undefined || record.timeMs < timeMs) low = middle + 1;
     else high = middle;
   }

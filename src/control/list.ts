@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { ApiError } from './problem.js';
 import type { Answer } from './route.js';
 import { cursors } from './schemas.js';
+import { time } from './views.js';
 
 export interface PageQuery {
   limit: number;
@@ -88,9 +89,16 @@ export function pageOf<T extends { readonly id: string }>(oldestFirst: readonly 
 
 /**
  * The answer. `nextCursor` is for searches that may end before they have looked at everything: the value for the next
- * `starting_after`, null when the page is whole.
+ * `starting_after`, null when the page is whole. `droppedMs`: the list ended where the journal begins; time of the last dropped
+ * record, ms since 1970 UTC.
  */
-export function listAnswer(data: readonly unknown[], hasMore: boolean, nextCursor?: string | null): Answer {
+export function listAnswer(
+  data: readonly unknown[],
+  hasMore: boolean,
+  nextCursor?: string | null,
+  droppedMs?: number,
+): Answer {
   const next = nextCursor === undefined ? {} : { next_cursor: nextCursor };
-  return { status: 200, body: { object: 'list', data, has_more: hasMore, ...next } };
+  const dropped = droppedMs === undefined ? {} : { dropped_before: time(droppedMs + 1) };
+  return { status: 200, body: { object: 'list', data, has_more: hasMore, ...next, ...dropped } };
 }

@@ -5,6 +5,7 @@
  * Every name of `metricNames` is in every answer, zero-valued where a feature has nothing to say yet, so that a dashboard or an
  * alert never watches a series that does not exist. No label ever names a card, account, merchant or RRN.
  */
+import { getHeapStatistics } from 'node:v8';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import { Reason, Response, responseText } from '../domain/codes.js';
 import type { ShardStats } from '../domain/commands.js';
@@ -42,6 +43,19 @@ export interface IngressSnapshot {
   readonly disk?: { readonly freeBytes: number; readonly reserveBytes: number };
   /** Lines of the process's log that nobody read in time. */
   readonly logLinesDropped?: number;
+  /** JavaScript memory of the main thread, bytes. */
+  readonly memory?: ThreadMemory;
+}
+
+export interface ThreadMemory {
+  readonly heapBytes: number;
+  readonly externalBytes: number;
+}
+
+/** JavaScript memory of the calling thread. */
+export function threadMemory(): ThreadMemory {
+  const { used_heap_size, external_memory } = getHeapStatistics();
+  return { heapBytes: used_heap_size, externalBytes: external_memory };
 }
 
 /** The shards' indexes, from the board of the segments. */
@@ -170,6 +184,11 @@ export const metricNames: MetricTable = {
     help: 'Wall clock minus monotonic clock while they differ by more than 5 s, worst shard; else 0.',
   },
   holdfast_shards_answering: { type: 'gauge', labels: [], help: 'Shards that answered this scrape.' },
+  holdfast_thread_memory_bytes: {
+    type: 'gauge',
+    labels: ['thread', 'kind'],
+    help: 'JavaScript memory of the threads main, control and shard-<n>: heap in use, and external (buffers outside of it).',
+  },
   holdfast_shard_rebuilds_total: {
     type: 'counter',
     labels: [],
@@ -341,9 +360,22 @@ export class Metrics {
       page.histogram('holdfast_journal_commit_duration_seconds', { shard }, instruments.journal, boundsUs, 1e6);
       page.sample('holdfast_shard_queue_depth', { shard }, this.#sources.queueBytes(thread));
     }
+    for (const [thread, instruments] of threads.entries()) {
+      const heapBytes = instruments.counter(ShardCounter.heapBytes);
+      this.#memory(page, shardThreadName(thread), {
+        heapBytes,
+        externalBytes: instruments.counter(ShardCounter.externalBytes),
+      });
+    }
+    this.#memory(page, 'control', threadMemory());
     const batches = threads.map(({ batch }) => batch);
     page.mergedHistogram('holdfast_journal_batch_records', batches, batchBounds);
     for (const [name, counter] of Object.entries(counters)) page.sample(name, {}, this.#counted(counter));
+  }
+
+  #memory(page: Page, thread: string, { heapBytes, externalBytes }: ThreadMemory): void {
+    page.sample('holdfast_thread_memory_bytes', { thread, kind: 'heap' }, heapBytes);
+    page.sample('holdfast_thread_memory_bytes', { thread, kind: 'external' }, externalBytes);
   }
 
   #counted(counter: number): number {
@@ -362,6 +394,7 @@ export class Metrics {
     for (const [kind, count] of Object.entries(snapshot?.errors ?? {}))
       page.sample('holdfast_link_errors_total', { kind }, count);
     page.sample('holdfast_log_lines_dropped_total', {}, snapshot?.logLinesDropped ?? 0);
+    if (snapshot?.memory !== undefined) this.#memory(page, 'main', snapshot.memory);
     for (const [link, day] of Object.entries(snapshot?.businessDays ?? {}))
       page.sample('holdfast_link_business_date_seconds', { link }, day * 86_400);
     if (snapshot?.disk === undefined) return;

@@ -71,6 +71,10 @@ export interface JournalPort {
   readMessage(shard: number, sequence: number, into: MessageEvent): boolean;
   /** Any other event, undefined when the record is a message event or not there. */
   readEvent(shard: number, sequence: number): PlainEvent | undefined;
+  /** Last sequence of the shard that was dropped; 0 when its first record is there. */
+  floor(shard: number): number;
+  /** Time of that record, ms since 1970 UTC; 0 when nothing was dropped. */
+  floorMs(shard: number): number;
   /** Newest sequence that is durable, 0 for an empty shard. Looks at a word of memory: may be asked at any time. */
   durable(shard: number): number;
   /** Visits records in order, to the end of a frame at most (journal/reader.ts). May pass what is durable. */

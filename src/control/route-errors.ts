@@ -8,9 +8,15 @@ import type { Route } from './route.js';
 /** Of a route that asks a shard. */
 export const shardRead: readonly ProblemCode[] = ['shard_unavailable', 'stopping'];
 /** Of a route that changes something in a shard. */
-export const shardWrite: readonly ProblemCode[] = [...shardRead, 'disk_full', 'outcome_unknown', 'capacity_exceeded'];
+export const shardWrite: readonly ProblemCode[] = [
+  ...shardRead,
+  'disk_full',
+  'outcome_unknown',
+  'capacity_exceeded',
+  'dropped',
+];
 /** Of a route that reads what the journal holds. */
-export const journalRead: readonly ProblemCode[] = [...shardRead, 'index_behind'];
+export const journalRead: readonly ProblemCode[] = [...shardRead, 'index_behind', 'dropped'];
 
 /** Of every route: what the server looks at before it knows the route, or has no say in. */
 const everywhere: readonly ProblemCode[] = [
@@ -48,7 +54,7 @@ export function errorsOf(route: Route): ProblemCode[] {
   if (route.idempotency !== 'none') {
     add('idempotency_key_invalid', 'idempotency_in_progress', 'idempotency_mismatch');
     // The key itself is kept by a shard.
-    add(...shardRead, 'disk_full', 'outcome_unknown');
+    add(...shardRead, 'disk_full', 'outcome_unknown', 'dropped');
   }
   if (route.idempotency === 'shard_required') add('idempotency_key_missing');
   add(...(route.errors ?? []));

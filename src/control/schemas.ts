@@ -343,6 +343,9 @@ export function listOf<S extends z.ZodType>(item: S, id: string) {
       data: z.array(item),
       has_more: z.boolean(),
       next_cursor: z.string().nullable().optional().describe('Value for starting_after when the page ended early.'),
+      dropped_before: timestamp
+        .optional()
+        .describe('The list ends here because the journal does: what was before this time was dropped.'),
     })
     .meta({ id });
 }

@@ -206,7 +206,34 @@ export type OutgoingFileSent = {
   atMs: number;
 };
 
+/** A folder of the journal was copied, and the copy checked. */
+export type JournalExported = {
+  type: 'journal_exported';
+  folder: string;
+  /** Where to, on the machine of the server. */
+  to: string;
+  frames: number;
+  records: number;
+  /** SHA-256 of the last frame of every shard in it, hex, by shard number. */
+  heads: Record<string, string>;
+  atMs: number;
+};
+
+/** A part of the journal was dropped: it begins behind this anchor. */
+export type JournalDropped = {
+  type: 'journal_dropped';
+  /** Number of the anchor, and the SHA-256 of its document, hex. */
+  number: number;
+  sha256: string;
+  folders: readonly string[];
+  /** By shard: last sequence that is gone. */
+  cuts: readonly number[];
+  atMs: number;
+};
+
 export type SystemRecord =
+  | JournalExported
+  | JournalDropped
   | OutgoingFileRecord
   | OutgoingFileSent
   | ReconRunRecord

@@ -5,6 +5,7 @@
 import type { Snapshot, SnapshotRule } from '../domain/program/snapshot.js';
 import { PROGRAM_RULES_KEPT_MAX, PROGRAMS_MAX, TOKENS_MAX, WEBHOOKS_MAX } from '../limits.js';
 import { ClearingRegistry } from './clearing/registry.js';
+import { JournalBook } from './journal/book.js';
 import { OutgoingBook } from './outgoing/registry.js';
 import { ApiError } from './problem.js';
 import { snapshotOf } from './program-check.js';
@@ -58,6 +59,7 @@ export class SystemState {
   readonly clearingFiles: ClearingRegistry;
   readonly recon = new ReconBook();
   readonly outgoing = new OutgoingBook();
+  readonly journal = new JournalBook();
   readonly #log: SystemLog;
   readonly #programs: ProgramRow[] = [];
   /** By program, where its revisions stand in the journal: 1, 2 ... */
@@ -246,6 +248,10 @@ export class SystemState {
       case 'outgoing_file':
       case 'outgoing_file_sent':
         this.outgoing.apply(record);
+        return;
+      case 'journal_exported':
+      case 'journal_dropped':
+        this.journal.apply(record);
         return;
       case 'token':
         this.#tokens.set(record.id, {

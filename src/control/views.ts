@@ -162,6 +162,11 @@ const refusals: Record<Refusal, { code: ProblemCode; detail: string }> = {
     detail: 'This key was used with another method, path or body. Take a new key.',
   },
   hold_not_open: { code: 'not_simulatable', detail: 'The authorization has no open hold.' },
+  dropped: {
+    code: 'dropped',
+    detail:
+      'It needs a record that is not in the journal any more: it was dropped after its time (docs/reference/retention.md).',
+  },
   set_aside: {
     code: 'shard_unavailable',
     detail: 'The shard stopped at this very request once, and does not take it again.',

@@ -71,7 +71,7 @@ export class BillingCycles {
     const { state, history } = this.#context;
     let left = CYCLE_RECORDS_MAX;
     for (let at = state.accounts.newest(accountSlot); at > after; ) {
-      if (left-- === 0) return false;
+      if (left-- === 0 || at <= history.floor) return false;
       this.reads++;
       const event = history.readEvent(at);
       if (event !== undefined) visit(event);

@@ -384,6 +384,8 @@ export type Refusal =
   | 'capacity_exceeded'
   | 'idempotency_mismatch'
   | 'hold_not_open'
+  /** It needs a record that is not in the journal any more. */
+  | 'dropped'
   /** It stopped the shard once, and is not tried again. */
   | 'set_aside'
   | 'shard_unavailable';
@@ -500,6 +502,8 @@ export type Read =
   | { op: 'index'; high: number; low?: number; limit: number }
   /** Remaining hold of the authorization at the sequence; 0 when none is open. */
   | { op: 'hold'; sequence: number }
+  /** The oldest authorization with an open hold, from a row of the hold table on, over a bounded number of rows. */
+  | { op: 'oldest_hold'; from: number }
   /** What is due until a time (ms since 1970 UTC, inclusive), from a slot of the hold table on, over a bounded number of rows. */
   | { op: 'holds_due'; untilMs: number; from: number }
   /** How long the stages of the message at the sequence took. */
@@ -529,6 +533,8 @@ export type ReadResult =
   | { ok: true; sequences: number[] }
   | { ok: true; remaining: number; original: number; expiresMs: number }
   | { ok: true; due: DueSum[]; next: number }
+  /** `oldestHold`: sequence, 0 for none; `next`: row to go on from, -1 at the end. */
+  | { ok: true; oldestHold: number; next: number }
   | { ok: true; stageTimes: StageTimesView }
   | { ok: true; outcome: CommandResult | null }
   | { ok: true; programs: { program: number; revision: number }[] }

@@ -39,6 +39,8 @@ export interface Found {
 }
 
 export interface History {
+  /** Records at or below this sequence are not in the journal any more (retention); `find` names none of them. 0: all are. */
+  readonly floor: number;
   /**
    * All sequences kept under the key. An empty answer is definite: the index is complete.
    * @param sinceMs records older than this (shard time, ms since 1970 UTC) may be left out, which spares reading old

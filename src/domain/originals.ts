@@ -175,6 +175,8 @@ function originalAmong({ state, history }: Known, found: Found, subject: Subject
     if (!history.isMessage(sequence)) continue;
     const event = history.read(sequence);
     if (!isOriginal(subject, event) || !isMatchable(state, subject, event)) continue;
+    // An element may outlive its authorization in the journal: what nothing is known of cannot be continued or taken back.
+    if (rootOf(event) <= history.floor) continue;
     if (!confirms(rung, subject.input, event)) continue;
     const rank =
       (approves(event) ? 4 : 0) + (namedByRrn(subject.input, event.input) ? 2 : 0) + (isChange(event) ? 0 : 1);

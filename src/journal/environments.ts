@@ -2,14 +2,20 @@
  * The environments a journal reader joins: one per lane folder. A shard's frames may lie in several of them, one stretch
  * after the other, because another number of threads, or a grown folder, moves the shard to another environment. Only the
  * newest folder of a lane still grows; for the others the first and last sequence of each shard are known once and for all.
+ *
+ * What an anchor says is dropped (anchor.ts) is not there, whether or not its folder is. A reader of the engine lets go of such a
+ * folder when it looks again; a tool beside the engine keeps what it has opened, and the anchor that it began with, to its end.
  */
+import { readdirSync } from 'node:fs';
 import { HoldfastError } from '../errors.js';
 import { LANE_MAP_BYTES } from '../limits.js';
 import { openLmdbStore } from '../store/lmdb-store.js';
 import type { Store } from '../store/port.js';
-import { commitKey, commitOfKey, frameSequences, INDEX_SHARD, shardOfKey } from './frame.js';
+import { type Anchor, anchorNumbers, newestAnchor } from './anchor.js';
+import { commitKey, commitOfKey, frameSequences, frameWallMs, INDEX_SHARD, shardOfKey } from './frame.js';
 import { type LaneFolder, listLaneFolders } from './lane-directory.js';
 import { INDEX_COMMITS, indexEntry, type LaneEntry, lastCommitOf, readLaneTable, rowDefect } from './lane-index.js';
+import type { FolderExtent } from './retention-plan.js';
 
 /** A frame found in an environment. `bytes` belong to the store: valid until its next read. */
 export interface FoundFrame {
@@ -41,6 +47,23 @@ export class Environment {
     this.store.refresh();
     this.#extents = this.#checked(() => readLaneTable(this.store).table.entries);
     this.store.refresh();
+  }
+
+  /** What is in it. `toMs`: wall time of the newest frame, ms since 1970 UTC; 0 when it is empty. */
+  extent(): Pick<FolderExtent, 'toMs' | 'shards'> {
+    const entries = this.#extents ?? this.#checked(() => readLaneTable(this.store).table.entries);
+    let toMs = 0;
+    for (const shard of entries.keys()) {
+      const found = this.last(shard);
+      if (found !== undefined) toMs = Math.max(toMs, frameWallMs(found.bytes));
+    }
+    this.store.refresh();
+    return { toMs, shards: [...entries].map(([shard, { first, last }]) => ({ shard, first, last })) };
+  }
+
+  /** True when nothing is appended any more. */
+  get frozen(): boolean {
+    return this.#extents !== undefined;
   }
 
   /** False only when the sequence certainly is not here. */
@@ -159,29 +182,77 @@ export interface LaneFolders {
   open(folderPath: string): Store;
 }
 
+/** A journal on the disk, where a part may have been dropped. */
+interface OnDisk {
+  readonly journalDir: string;
+  readonly readOnly: boolean;
+  /** Exported folders that are read as if they had never gone. */
+  readonly exported: readonly string[];
+}
+
+/** How often a tool looks again when a folder went while it was being opened. */
+const OPEN_ATTEMPTS = 5;
+
 /** The environments of a journal folder, opened as they appear. */
 export class Environments {
   readonly #folders: LaneFolders | undefined;
+  readonly #disk: OnDisk | undefined;
   #list: Environment[];
   readonly #byPath = new Map<string, Environment>();
+  #anchor: Anchor | undefined;
 
-  private constructor(folders: LaneFolders | undefined, list: Environment[]) {
+  private constructor(folders: LaneFolders | undefined, list: Environment[], disk?: OnDisk) {
     this.#folders = folders;
+    this.#disk = disk;
     this.#list = list;
   }
 
-  static ofFolder(journalDir: string, readOnly: boolean): Environments {
-    return Environments.of({
+  /** @param exported folders to which dropped parts were exported: with them the journal begins at its first record again */
+  static ofFolder(journalDir: string, readOnly: boolean, exported: readonly string[] = []): Environments {
+    const folders = {
       path: journalDir,
       list: () => listLaneFolders(journalDir),
-      open: (path) => openLmdbStore(path, { readOnly, mapBytes: LANE_MAP_BYTES }),
-    });
+      open: (path: string) => openLmdbStore(path, { readOnly, mapBytes: LANE_MAP_BYTES }),
+    };
+    const environments = new Environments(folders, [], { journalDir, readOnly, exported });
+    environments.#openAll();
+    return environments;
   }
 
   static of(folders: LaneFolders): Environments {
     const environments = new Environments(folders, []);
     environments.rescan();
     return environments;
+  }
+
+  /** A folder may be dropped between the look into the journal's folder and its opening: then the anchor is newer as well. */
+  #openAll(): void {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        this.rescan();
+        return;
+      } catch (error) {
+        const isOutdated = this.#anchorNumber() !== (this.#anchor?.document.number ?? 0);
+        if (!isOutdated || attempt === OPEN_ATTEMPTS) throw error;
+        this.#forget();
+      }
+    }
+  }
+
+  #forget(): void {
+    this.#anchor = undefined;
+    for (const environment of this.#byPath.values()) letGo(environment);
+    this.#byPath.clear();
+  }
+
+  /** The anchor behind which the journal begins. */
+  get anchor(): Anchor | undefined {
+    return this.#disk !== undefined && this.#disk.exported.length > 0 ? undefined : this.#anchor;
+  }
+
+  /** The anchor of the directory, also where exported folders go back behind it. */
+  get passedAnchor(): Anchor | undefined {
+    return this.#anchor;
   }
 
   static ofStore(store: Store, path: string): Environments {
@@ -197,18 +268,53 @@ export class Environments {
     return this.#list;
   }
 
-  /** Opens folders that appeared and freezes those that have a successor. */
+  /** Opens folders that appeared, lets go of those that were dropped, and freezes those that have a successor. */
   rescan(): void {
     this.refresh();
     if (this.#folders === undefined) return;
-    const folders = this.#folders.list();
+    this.#takeAnchor();
+    const folders = this.#present(this.#folders);
+    if (this.#disk?.readOnly !== true) this.#letGoOfDropped(folders);
     for (const folder of folders) {
       if (this.#byPath.has(folder.path)) continue;
       this.#byPath.set(folder.path, new Environment(folder.path, this.#folders.open(folder.path)));
     }
-    this.#list = folders.map((folder) => this.#byPath.get(folder.path)!);
-    for (let i = 0; i + 1 < folders.length; i++)
-      if (folders[i]!.thread === folders[i + 1]!.thread) this.#list[i]!.freeze();
+    const there = folders.map((folder) => this.#byPath.get(folder.path)!);
+    for (let i = 0; i + 1 < folders.length; i++) if (folders[i]!.thread === folders[i + 1]!.thread) there[i]!.freeze();
+    // What a tool has opened it reads to the end, though it was unlinked meanwhile.
+    const gone = this.#disk?.readOnly === true ? this.#list.filter((environment) => !there.includes(environment)) : [];
+    for (const environment of gone) environment.freeze();
+    this.#list = [...gone, ...there];
+  }
+
+  /** Lane folders of the journal that were not dropped, and those that were exported, by thread and number. */
+  #present(folders: LaneFolders): LaneFolder[] {
+    const own = folders.list().filter(({ name }) => this.#anchor?.isDropped(name) !== true);
+    // What was exported and is not dropped is there twice, and is one.
+    const exported = (this.#disk?.exported ?? [])
+      .flatMap(listLaneFolders)
+      .filter(({ name }) => !own.some((one) => one.name === name));
+    return [...exported, ...own].sort((a, b) => a.thread - b.thread || a.number - b.number);
+  }
+
+  /** A tool keeps the anchor that it began with. */
+  #takeAnchor(): void {
+    if (this.#disk === undefined || (this.#disk.readOnly && this.#list.length > 0)) return;
+    const number = this.#anchorNumber();
+    if (number === (this.#anchor?.document.number ?? 0)) return;
+    this.#anchor = newestAnchor(this.#disk.journalDir);
+  }
+
+  #anchorNumber(): number {
+    return this.#disk === undefined ? 0 : (anchorNumbers(readdirSync(this.#disk.journalDir)).at(-1) ?? 0);
+  }
+
+  #letGoOfDropped(folders: readonly LaneFolder[]): void {
+    for (const [path, environment] of this.#byPath) {
+      if (folders.some((folder) => folder.path === path)) continue;
+      this.#byPath.delete(path);
+      letGo(environment);
+    }
   }
 
   /** Ends the read snapshots: the next read sees the newest commits. */
@@ -263,4 +369,9 @@ export class Environments {
   async close(): Promise<void> {
     await Promise.all(this.#list.map((environment) => environment.store.close()));
   }
+}
+
+/** An environment that nothing writes is closed when this returns; what fails here keeps a file open and harms nothing else. */
+function letGo(environment: Environment): void {
+  environment.store.close().catch(() => undefined);
 }

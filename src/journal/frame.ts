@@ -125,6 +125,12 @@ export function frameShard(bytes: Uint8Array): number {
   return bytes.length < FRAME_HEADER_BYTES ? -1 : (bytes[6]! << 8) | bytes[7]!;
 }
 
+/** Wall time of sealing, ms since 1970 UTC, as the header says, unchecked. */
+export function frameWallMs(bytes: Uint8Array): number {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  return view.getUint32(32) * TWO_32 + view.getUint32(36);
+}
+
 /** Chain hash of a frame, 32 bytes. */
 export function frameHash(bytes: Uint8Array): Uint8Array {
   return hash('sha256', bytes, 'buffer');

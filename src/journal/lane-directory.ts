@@ -7,6 +7,7 @@ import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { LANE_MAP_BYTES } from '../limits.js';
 import { openLmdbStore } from '../store/lmdb-store.js';
+import { lastCommitOf } from './lane-index.js';
 import { EmbeddedLane, type EmbeddedLaneOptions } from './lanes.js';
 
 const NAME = /^lane-(\d+)-(\d+)$/;
@@ -15,11 +16,13 @@ export interface LaneFolder {
   readonly thread: number;
   /** From 1, counting up within the lane. */
   readonly number: number;
+  readonly name: string;
   readonly path: string;
 }
 
 export function laneFolder(journalDir: string, thread: number, number: number): LaneFolder {
-  return { thread, number, path: join(journalDir, `lane-${thread}-${String(number).padStart(6, '0')}`) };
+  const name = `lane-${thread}-${String(number).padStart(6, '0')}`;
+  return { thread, number, name, path: join(journalDir, name) };
 }
 
 /** All lane folders that hold a data file, by thread and number. */
@@ -28,7 +31,7 @@ export function listLaneFolders(journalDir: string): LaneFolder[] {
   for (const name of readdirSync(journalDir)) {
     const match = NAME.exec(name);
     if (match === null || !existsSync(join(journalDir, name, 'data.mdb'))) continue;
-    folders.push({ thread: Number(match[1]), number: Number(match[2]), path: join(journalDir, name) });
+    folders.push({ thread: Number(match[1]), number: Number(match[2]), name, path: join(journalDir, name) });
   }
   return folders.sort((a, b) => a.thread - b.thread || a.number - b.number);
 }
@@ -39,6 +42,24 @@ export function laneBytes(journalDir: string): number {
   for (const { path } of listLaneFolders(journalDir))
     bytes += statSync(join(path, 'data.mdb'), { throwIfNoEntry: false })?.size ?? 0;
   return bytes;
+}
+
+/**
+ * Closes the lanes that no thread appends to any more, because there were more threads once: each gets an empty folder behind its
+ * newest one. Done again it does nothing.
+ * @param threads that append now: lanes 0 to threads - 1 are theirs
+ */
+export function closeIdleLanes(journalDir: string, threads: number): void {
+  const newest = new Map(listLaneFolders(journalDir).map((folder) => [folder.thread, folder]));
+  for (const { thread, number, path } of newest.values()) {
+    if (thread < threads) continue;
+    const store = openLmdbStore(path, { mapBytes: LANE_MAP_BYTES });
+    const isEmpty = lastCommitOf(store) === 0;
+    store.close().catch(() => undefined);
+    if (isEmpty) continue;
+    const next = openLmdbStore(laneFolder(journalDir, thread, number + 1).path, { mapBytes: LANE_MAP_BYTES });
+    next.close().catch(() => undefined);
+  }
 }
 
 export interface OpenLaneOptions extends Pick<EmbeddedLaneOptions, 'heads' | 'environmentBytes'> {

@@ -4,13 +4,16 @@
  *
  * It holds no snapshot between calls, so every call sees the newest commits and never keeps a writer from reusing pages.
  */
+import { basename } from 'node:path';
 import { MessageEvent, type PlainEvent } from '../domain/events.js';
 import { HoldfastError } from '../errors.js';
 import { READER_FRAMES_KEPT } from '../limits.js';
 import type { Store } from '../store/port.js';
+import { type Anchor, recordDropped } from './anchor.js';
 import { Environments, type FoundFrame, type LaneFolders } from './environments.js';
 import { type FrameHeader, frameHash } from './frame.js';
 import { FrameCursor } from './frame-cursor.js';
+import type { FolderExtent } from './retention-plan.js';
 import { JournalScan } from './scan.js';
 import type { ShardHead } from './types.js';
 
@@ -19,6 +22,8 @@ const NO_HASH = new Uint8Array(32);
 export interface JournalReaderOptions {
   /** For tools beside a running server. Never within the process that writes: it would inherit the mode. */
   readOnly?: boolean;
+  /** Folders with exported parts: with all of them the journal begins at its first record again. */
+  exported?: readonly string[];
 }
 
 /** Takes one record: exactly one of `message` and `event` is there. False ends the visits. */
@@ -45,7 +50,7 @@ export class JournalReader {
 
   /** Opens every lane folder of the journal. @throws HoldfastError `store_truncated`, `data_dir_unusable`. */
   static open(journalDir: string, options: JournalReaderOptions = {}): JournalReader {
-    return new JournalReader(Environments.ofFolder(journalDir, options.readOnly === true));
+    return new JournalReader(Environments.ofFolder(journalDir, options.readOnly === true, options.exported));
   }
 
   /** Reads lane folders that are not on a disk: a simulator's. */
@@ -58,7 +63,22 @@ export class JournalReader {
     return new JournalReader(Environments.ofStore(store, path));
   }
 
-  /** Finds lane folders that appeared since. Also done by itself when a sequence is not found. */
+  /** Where the journal begins; undefined when it begins with the first record of every shard. */
+  get anchor(): Anchor | undefined {
+    return this.#environments.anchor;
+  }
+
+  /** The anchor of the directory, which a reader with exported folders passes on its way. */
+  get passedAnchor(): Anchor | undefined {
+    return this.#environments.passedAnchor;
+  }
+
+  /** Last sequence of the shard that was dropped; 0 when its first record is there. */
+  floor(shard: number): number {
+    return this.#environments.anchor?.floor(shard) ?? 0;
+  }
+
+  /** Finds lane folders that appeared since, and lets go of those that were dropped. Also done by itself when a sequence is not found. */
   refresh(): void {
     this.#environments.rescan();
   }
@@ -74,6 +94,15 @@ export class JournalReader {
     return heads;
   }
 
+  /** The lane folders that are there, with what is in them. */
+  folders(): (FolderExtent & { readonly path: string })[] {
+    this.#environments.rescan();
+    return this.#environments.list.map((environment) => {
+      const { path, frozen: closed } = environment;
+      return { path, name: basename(path), closed, ...environment.extent() };
+    });
+  }
+
   /** Where one shard's chain ends (the system journal has shard SYSTEM_SHARD). */
   head(shard: number): ShardHead {
     this.#environments.rescan();
@@ -84,7 +113,7 @@ export class JournalReader {
 
   #head(shard: number): ShardHead {
     const found = this.#environments.last(shard);
-    if (found === undefined) return emptyHead(shard);
+    if (found === undefined) return this.#environments.anchor?.head(shard) ?? emptyHead(shard);
     const cursor = this.#check(found, shard);
     const { epoch, lastSequence, digestHigh, digestLow, wallMs } = cursor.header;
     const hash = frameHash(cursor.bytes);
@@ -100,7 +129,8 @@ export class JournalReader {
   /**
    * Fills `into` with the message event at the sequence. False: the record is no message event. The texts point into a
    * frame that stays valid as long as `into` refers to it; read into an instance of your own, never into the live input.
-   * @throws HoldfastError `record_unreadable` when the sequence is not in the journal, `frame_corrupt`.
+   * @throws HoldfastError `record_unreadable` when the sequence is not in the journal, `record_dropped` when it is not there any
+   * more, `frame_corrupt`.
    */
   readMessage(shard: number, sequence: number, into: MessageEvent): boolean {
     return this.#cursorAt(shard, sequence).next(into);
@@ -154,9 +184,11 @@ export class JournalReader {
   }
 
   #find(shard: number, sequence: number): FoundFrame {
+    this.#assertKept(shard, sequence);
     let found = this.#environments.holding(shard, sequence);
     if (found === undefined) {
       this.#environments.rescan();
+      this.#assertKept(shard, sequence);
       found = this.#environments.holding(shard, sequence);
     }
     if (found === undefined)
@@ -166,6 +198,11 @@ export class JournalReader {
         'run verify',
       );
     return found;
+  }
+
+  #assertKept(shard: number, sequence: number): void {
+    const { anchor } = this.#environments;
+    if (anchor !== undefined && sequence <= anchor.floor(shard)) throw recordDropped(shard, sequence, anchor);
   }
 
   /**
@@ -183,7 +220,10 @@ export class JournalReader {
     }
   }
 
-  /** A scan of the shard's records from `fromSequence` (1 is the beginning) to the newest commit. */
+  /**
+   * A scan of the shard's records from `fromSequence` to the newest commit. The beginning is `floor(shard) + 1`: what is below
+   * it is `record_dropped`.
+   */
   scan(shard: number, fromSequence: number): JournalScan {
     return new JournalScan(this.#environments, shard, fromSequence);
   }

@@ -5,6 +5,7 @@
  */
 import { MessageEvent, type PlainEvent } from '../domain/events.js';
 import { assert } from '../errors.js';
+import { recordDropped } from './anchor.js';
 import type { Environments, FoundFrame } from './environments.js';
 import { type FrameHeader, frameHash } from './frame.js';
 import { broken, corrupt, FrameCursor } from './frame-cursor.js';
@@ -26,6 +27,8 @@ export class JournalScan {
   #expected = 0;
   #previousHash: Uint8Array | undefined;
   #epoch = 0;
+  /** Head of the dropped part, where the scan began behind it. */
+  #dropped: ShardHead | undefined;
   #buffer = new Uint8Array(64 * 1024);
 
   constructor(environments: Environments, shard: number, fromSequence: number) {
@@ -38,7 +41,8 @@ export class JournalScan {
   /**
    * Hands out whole frames until at least `maxRecords` records went by. False: the end was reached (a later call goes on
    * when more was committed).
-   * @throws HoldfastError `frame_corrupt`, `chain_broken`, `record_unreadable`, each naming shard, sequence and folder.
+   * @throws HoldfastError `frame_corrupt`, `chain_broken`, `record_unreadable`, each naming shard, sequence and folder;
+   * `record_dropped` when the first record that was asked for is not there any more.
    */
   step(maxRecords: number): boolean {
     let left = maxRecords;
@@ -90,6 +94,15 @@ export class JournalScan {
 
   #first(): FoundFrame | undefined {
     this.#environments.rescan();
+    const { anchor } = this.#environments;
+    const dropped = anchor?.head(this.shard);
+    if (anchor !== undefined && dropped !== undefined && this.#from <= dropped.sequence)
+      throw recordDropped(this.shard, this.#from, anchor);
+    if (dropped !== undefined && this.#from === dropped.sequence + 1) {
+      this.#expected = this.#from;
+      this.#begin(dropped);
+      return this.#next();
+    }
     if (this.#from === 1) {
       this.#expected = 1;
       this.#previousHash = new Uint8Array(32);
@@ -112,6 +125,11 @@ export class JournalScan {
 
   /** Takes the hash of the frame that ends at `sequence`, so that the chain is checked from the first frame on. */
   #checkPredecessor(sequence: number): void {
+    const dropped = this.#environments.anchor?.head(this.shard);
+    if (dropped?.sequence === sequence) {
+      this.#begin(dropped);
+      return;
+    }
     const found = this.#environments.holding(this.shard, sequence);
     if (found === undefined) throw this.#gap(sequence, 0);
     this.#take({ ...found, bytes: found.bytes.slice() });
@@ -119,6 +137,13 @@ export class JournalScan {
       throw corrupt(this.shard, found.firstSequence, found.environment.path, 'it overlaps the next frame');
     this.#previousHash = frameHash(this.cursor.bytes);
     this.#epoch = this.cursor.header.epoch;
+  }
+
+  /** The chain goes on behind what was dropped. */
+  #begin(dropped: ShardHead): void {
+    this.#previousHash = dropped.hash;
+    this.#epoch = dropped.epoch;
+    this.#dropped = dropped;
   }
 
   #next(): FoundFrame | undefined {
@@ -149,6 +174,7 @@ export class JournalScan {
   /** Where the scan stands: the head of what it has handed out. */
   head(): ShardHead {
     const { header } = this.cursor;
+    if (this.#dropped !== undefined && this.#expected === this.#dropped.sequence + 1) return this.#dropped;
     if (this.#expected <= 1)
       return { shard: this.shard, epoch: 1, sequence: 0, hash: new Uint8Array(32), digest: { high: 0, low: 0 } };
     return {

@@ -28,6 +28,8 @@ const DUE_AT_ONCE = Number.NEGATIVE_INFINITY;
 
 /** What the indexer needs of the journal's reader. */
 export interface JournalSource {
+  /** Last sequence of the shard that is not in the journal any more; 0 when all are. */
+  floor?(shard: number): number;
   heads(shards: number): readonly { readonly sequence: number }[];
   scan(shard: number, fromSequence: number): JournalFollower;
 }
@@ -208,8 +210,10 @@ export class SegmentIndexer {
 
   #follow(followed: Followed): JournalFollower {
     const { builder, shard } = followed;
-    followed.scanned = builder.completeThrough;
-    const scan = this.#source.scan(shard, builder.completeThrough + 1);
+    // What was dropped has no keys: nothing of it is ever looked for.
+    const through = Math.max(builder.completeThrough, this.#source.floor?.(shard) ?? 0);
+    followed.scanned = through;
+    const scan = this.#source.scan(shard, through + 1);
     let sequence = 0;
     let timeMs = 0;
     const visit = (high: number, low: number): void => {

@@ -50,6 +50,8 @@ export interface ShardIndexOptions extends RecentIndexOptions {
   board?: SegmentBoard;
   /** Records past the segments whose keys a start may take into memory. Default INDEX_REPLAY_RECORDS_MAX. */
   replayRecordsMax?: number;
+  /** Last sequence that is not in the journal any more: the index names none up to it. */
+  floor?: () => number;
   /** Told when segments turn out to be damaged, and when the index becomes incomplete or complete again. */
   onChange?: (change: IndexChange, detail: string) => void;
 }
@@ -87,6 +89,7 @@ export class ShardIndex {
   readonly #entriesMax: number;
   readonly #segments: SegmentSet;
   readonly #board: SegmentBoard | undefined;
+  readonly #floor: () => number;
   readonly #onChange: (change: IndexChange, detail: string) => void;
   readonly #answer: IndexAnswer = { count: 0, sequences: new Float64Array(64), truncated: false };
   /** Keys that are not in `#others` yet, in order. */
@@ -105,6 +108,7 @@ export class ShardIndex {
     this.#others = new RecentIndex(options);
     this.#segments = segments;
     this.#board = options.board;
+    this.#floor = options.floor ?? (() => 0);
     this.#onChange = options.onChange ?? (() => undefined);
     const behind = options.headSequence - segments.completeThrough;
     // Keys of so many records are not taken into memory: the segments have to be built first.
@@ -230,7 +234,7 @@ export class ShardIndex {
         this.#checkCovered();
         answer.truncated = this.#segments.truncated;
       }
-      answer.count = count;
+      answer.count = this.#kept(out, count);
       if (!answer.truncated || !this.#enlarge()) break;
     }
     reverse(answer.sequences, answer.count);
@@ -258,8 +262,16 @@ export class ShardIndex {
       this.#checkCovered();
       answer.truncated = this.#segments.truncated;
     }
-    answer.count = count;
+    answer.count = this.#kept(out, count);
     return answer;
+  }
+
+  /** Leaves out of a newest-first answer what was dropped: a segment may hold keys that are older than the journal. */
+  #kept(out: Float64Array, count: number): number {
+    const floor = this.#floor();
+    let kept = count;
+    while (kept > 0 && out[kept - 1]! <= floor) kept--;
+    return kept;
   }
 
   /** Once per turn, behind its replies: settles, takes in new segments in bounded steps, and forgets what they hold. */

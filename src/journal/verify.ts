@@ -21,8 +21,10 @@ import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { MessageEvent, PlainEvent } from '../domain/events.js';
-import { HoldfastError } from '../errors.js';
+import { assert, HoldfastError } from '../errors.js';
 import { directoryPaths, readDirectoryDocument } from '../store/data-directory.js';
+import { type Anchor, anchorCorrupt } from './anchor.js';
+import { listLaneFolders } from './lane-directory.js';
 import { JournalReader } from './reader.js';
 import type { JournalScan } from './scan.js';
 import { SystemJournal } from './system-journal.js';
@@ -30,6 +32,11 @@ import type { Digest } from './types.js';
 
 /** The state that records fold to. Shards come one after the other. */
 interface StateFold {
+  /**
+   * Takes the state of a shard over that the dropped part left, before its first record behind it.
+   * @throws HoldfastError `anchor_corrupt`, `digest_mismatch`
+   */
+  restore?(shard: number, anchor: Anchor): void;
   applyMessage(shard: number, event: MessageEvent): void;
   applyEvent(shard: number, event: PlainEvent): void;
   /** Digest of the shard's state now. */
@@ -42,6 +49,11 @@ export interface VerifyFold extends StateFold {
    * @throws HoldfastError `invariant_violated`
    */
   finish?(shard: number, sequence: number): void;
+  /**
+   * Called behind the last shard when states were restored: what they came to must be what the anchor says.
+   * @throws HoldfastError `anchor_corrupt`
+   */
+  finishAnchor?(anchor: Anchor): void;
   /** Sums over all shards of the ledger's debits and credits, minor units. */
   totals(): { debits: number | bigint; credits: number | bigint };
 }
@@ -61,8 +73,11 @@ export interface VerifiedHead {
 }
 
 export interface VerifyResult {
-  /** Of all shards, without the system journal. */
+  /** Of all shards, without the system journal, those that were dropped among them. */
   records: number;
+  /** Records that were dropped: their books are taken from the anchor. 0 when the journal begins with its first record. */
+  dropped: number;
+  /** Frames that were read. */
   frames: number;
   /** SHA-256, hex, over the hashes of the shards' last frames in order (32 zero bytes for an empty shard). */
   head: string;
@@ -76,26 +91,42 @@ export interface VerifyResult {
 const STEP_RECORDS = 20_000;
 
 /**
- * Verifies the journals of a data directory.
+ * Verifies the journals of a data directory: from the anchor when a part was dropped, and from the first record with the folders to
+ * which that was exported (`exported`).
  * @throws HoldfastError `frame_corrupt`, `chain_broken`, `record_unreadable`, `digest_mismatch`, `invariant_violated`
- * (all exit 76), `data_dir_unusable`, `data_dir_newer`, `store_truncated` (73).
+ * `anchor_corrupt` (all exit 76), `record_dropped` (65: a folder is missing among `exported`), `data_dir_unusable`, `data_dir_newer`, `store_truncated` (73).
  */
 export async function verifyDirectory(
   directory: string,
   onProgress: (progress: VerifyProgress) => void,
   foldFactory: (shards: number) => VerifyFold,
+  exported: readonly string[] = [],
 ): Promise<VerifyResult & { system: VerifiedHead }> {
   const { shards } = readDirectoryDocument(directory);
   const paths = directoryPaths(directory);
-  const reader = JournalReader.open(paths.journal, { readOnly: true });
+  const reader = JournalReader.open(paths.journal, { readOnly: true, exported });
   let result: VerifyResult;
   try {
+    if (exported.length > 0) assertComplete(reader.passedAnchor, exported);
     result = verifyJournal(reader, shards, onProgress, foldFactory(shards));
     reader.assertEveryRowIsRead(shards);
   } finally {
     await reader.close();
   }
   return { ...result, system: await verifySystemJournal(paths.system, result.records > 0) };
+}
+
+/** Every folder that was dropped must be among the exported ones: with a part of them there is no beginning. */
+function assertComplete(anchor: Anchor | undefined, exported: readonly string[]): void {
+  const there = new Set(exported.flatMap(listLaneFolders).map(({ name }) => name));
+  const missing = anchor?.document.dropped.find(({ name }) => !there.has(name));
+  if (missing === undefined) return;
+  const where = missing.exported === '' ? 'it was dropped without an export' : `it was exported to ${missing.exported}`;
+  throw new HoldfastError(
+    'record_dropped',
+    `${missing.name} is in none of the folders given with --with: ${where}`,
+    'give every folder of an export with --with, or leave it out: then the verification begins at the anchor',
+  );
 }
 
 /** The shards' part over an open reader. */
@@ -107,17 +138,21 @@ export function verifyJournal(
 ): VerifyResult {
   const heads: { sequence: number; hash: Uint8Array }[] = [];
   let records = 0;
+  let dropped = 0;
   let frames = 0;
   for (let shard = 0; shard < shards; shard++) {
     const pass = new ShardPass(reader, shard, fold);
     while (pass.step()) onProgress({ shard, shards, records: records + pass.scan.records });
     records += pass.scan.records;
+    dropped += reader.floor(shard);
     frames += pass.frames;
     const end = pass.scan.head();
+    pass.assertPassed();
     fold.finish?.(shard, end.sequence);
     heads.push(end);
     onProgress({ shard, shards, records });
   }
+  if (reader.anchor !== undefined) fold.finishAnchor?.(reader.anchor);
   const { debits, credits } = fold.totals();
   if (debits !== credits)
     throw new HoldfastError(
@@ -125,7 +160,15 @@ export function verifyJournal(
       `the ledger does not balance: debits ${debits}, credits ${credits}`,
       'stop posting and compare with the last backup that verified',
     );
-  return { records, frames, head: headOf(heads), debits, credits, shards: heads.map(verifiedHead) };
+  return {
+    records: records + dropped,
+    dropped,
+    frames,
+    head: headOf(heads),
+    debits,
+    credits,
+    shards: heads.map(verifiedHead),
+  };
 }
 
 /** A record that was folded: where it stands, and the shard's time then (ms since 1970 UTC). */
@@ -136,7 +179,7 @@ export interface FoldedRecord {
 }
 
 /**
- * Replays one shard from its beginning until `admits` is false for a record, verifying as `verifyJournal` does; of the frame
+ * Replays one shard from its beginning, or from what the dropped part left, until `admits` is false for a record, verifying as `verifyJournal` does; of the frame
  * in which it ends there is no digest to compare. Answers the last record that was folded, undefined when there was none.
  * @throws HoldfastError as `verifyDirectory`
  */
@@ -162,6 +205,9 @@ class ShardPass {
   readonly scan: JournalScan;
   frames = 0;
   readonly #shard: number;
+  /** Anchor that is passed on the way from the first record, and whether it was. */
+  readonly #toPass: Anchor | undefined;
+  #hasPassed = false;
   /** Sequence of the record that was handed out last. */
   #sequence = 0;
   /** True while that record is being folded. */
@@ -175,7 +221,13 @@ class ShardPass {
     admits: (event: MessageEvent | PlainEvent) => boolean = () => true,
   ) {
     this.#shard = shard;
-    this.scan = reader.scan(shard, 1);
+    const floor = reader.floor(shard);
+    if (floor > 0) {
+      assert(fold.restore !== undefined, 'this fold cannot begin behind an anchor');
+      fold.restore(shard, reader.anchor!);
+    }
+    this.#toPass = floor === 0 ? reader.passedAnchor : undefined;
+    this.scan = reader.scan(shard, floor + 1);
     this.scan.onMessage = (event) => {
       if (!this.#admitted(admits, event)) return;
       this.#begin(event.sequence);
@@ -194,7 +246,29 @@ class ShardPass {
       const { high, low } = fold.digest(shard);
       if (high >>> 0 !== frame.digestHigh || low >>> 0 !== frame.digestLow)
         throw digestMismatch(shard, frame.firstSequence, frame.lastSequence);
+      this.#pass(frame.lastSequence);
     };
+  }
+
+  /** Where the anchor says that the dropped part ends, the chain and the state must be what it says. */
+  #pass(sequence: number): void {
+    const dropped = this.#toPass?.head(this.#shard);
+    if (dropped?.sequence !== sequence) return;
+    const { hash, digest } = this.scan.head();
+    if (
+      Buffer.compare(hash, dropped.hash) !== 0 ||
+      digest.high !== dropped.digest.high ||
+      digest.low !== dropped.digest.low
+    )
+      throw anchorCorrupt(this.#toPass!.path, `shard ${this.#shard} has another head at sequence ${sequence}`);
+    this.#hasPassed = true;
+  }
+
+  /** At the end of the shard. @throws HoldfastError `anchor_corrupt` when no frame ends where the anchor says */
+  assertPassed(): void {
+    const dropped = this.#toPass?.head(this.#shard);
+    if (dropped === undefined || this.#hasPassed) return;
+    throw anchorCorrupt(this.#toPass!.path, `no frame of shard ${this.#shard} ends at sequence ${dropped.sequence}`);
   }
 
   #admitted(admits: (event: MessageEvent | PlainEvent) => boolean, event: MessageEvent | PlainEvent): boolean {

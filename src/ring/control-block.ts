@@ -3,7 +3,7 @@
  *
  *   [0] stop word: 0 run, else the exit status of a fatal stop   [1] 1 while new work must be refused (no disk space)
  *   [2 + task] 1 when the background task has ended and is not started again   [4 + task] how often it was started again
- *   [6] how often an operator accepted the wall clock
+ *   [6] how often an operator accepted the wall clock   [7] how often a part of the journal was dropped
  *   [16 + shard] ShardState   [16 + 256 + shard] whole seconds by which the wall clock is ahead of the monotonic clock in the
  *   shard's thread, 0 while they agree
  *
@@ -25,6 +25,7 @@ const REFUSE = 1;
 const TASK_ENDED = 2;
 const TASK_RESTARTS = 4;
 const CLOCK_ACCEPTANCES = 6;
+const JOURNAL_DROPS = 7;
 const STATES = 16;
 const CLOCK_DIFFERENCES = STATES + SHARDS_MAX;
 /** A difference that is larger is shown as this much: 68 years. */
@@ -94,6 +95,15 @@ export class ControlBlock {
   acceptClock(): void {
     // In one step: two operators at once are two acceptances.
     Atomics.add(this.#words, CLOCK_ACCEPTANCES, 1);
+  }
+
+  /** How often a part of the journal was dropped since the start: each thread that sees a new number lets go of it. */
+  get journalDrops(): number {
+    return Atomics.load(this.#words, JOURNAL_DROPS);
+  }
+
+  countJournalDrop(): void {
+    Atomics.add(this.#words, JOURNAL_DROPS, 1);
   }
 
   /** Seconds by which the shard's wall clock is ahead; 0 while the clocks agree. */

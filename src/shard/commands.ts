@@ -10,6 +10,7 @@ import type { Commit } from '../domain/commit.js';
 import { decideAccrual } from '../domain/decide-accrual.js';
 import { decideCommand } from '../domain/decide-command.js';
 import { applyProgram } from '../domain/program/apply-program.js';
+import { HoldfastError } from '../errors.js';
 import { CLEARING_COMMAND_RECORDS_MAX, CLEARING_TURN_US } from '../limits.js';
 import type { RingConsumer } from '../ring/ring.js';
 import { compareTotals } from './compare.js';
@@ -30,7 +31,20 @@ export function handleCommand(
 ): void {
   const payload = entry.bytes.slice(entry.payloadAt, entry.payloadAt + entry.payloadLength);
   const command = unpack(payload) as Command;
-  shard.queueResult(client, entry.token, pack(runCommand(shard, command, context, isAwaited)));
+  const result = unlessDropped(shard, () => runCommand(shard, command, context, isAwaited));
+  shard.queueResult(client, entry.token, pack(result));
+}
+
+/** What needs a record that was dropped is refused, as long as nothing was recorded for it. */
+export function unlessDropped<R>(shard: LogicalShard, work: () => R): R | { ok: false; code: 'dropped' } {
+  const before = shard.journal.sequence;
+  try {
+    return work();
+  } catch (error) {
+    const isDropped = error instanceof HoldfastError && error.code === 'record_dropped';
+    if (!isDropped || shard.journal.sequence !== before) throw error;
+    return { ok: false, code: 'dropped' };
+  }
 }
 
 function runCommand(

@@ -16,6 +16,7 @@ export const faultVariables: readonly string[] = [
   'HOLDFAST_FAULT_NO_SYNC',
   'HOLDFAST_FAULT_WALL',
   'HOLDFAST_FAULT_TASK',
+  'HOLDFAST_FAULT_DROP',
 ];
 
 export interface FaultOptions {
@@ -29,11 +30,14 @@ export interface FaultOptions {
   /** `HOLDFAST_FAULT_NO_SYNC=1`: a lane that begins does not wait for the disk. Answers can be lost: crash tests must notice. */
   laneNoSync: boolean;
   /**
-   * `HOLDFAST_FAULT_WALL=<ms>` or `<ms>:<after>`: the wall clock of the shard threads is wrong by so many ms, from the start of
-   * the thread or from `after` ms later on.
+   * `HOLDFAST_FAULT_WALL=<ms>`, `<ms>:<after>` or `<ms>:<after>:<every>:<step>`: the wall clock of the shard threads is wrong by so
+   * many ms, from the start of the thread or from `after` ms later on, and by `step` more with every `every` ms behind that.
    */
   wallOffsetMs: number;
   wallAfterMs: number;
+  /** 0: the wall clock jumps once. */
+  wallEveryMs: number;
+  wallStepMs: number;
 }
 
 export const noFaults: FaultOptions = {
@@ -44,12 +48,14 @@ export const noFaults: FaultOptions = {
   laneNoSync: false,
   wallOffsetMs: 0,
   wallAfterMs: 0,
+  wallEveryMs: 0,
+  wallStepMs: 0,
 };
 
 /** Reads the planted faults of a test from the environment. */
 export function faultsFromEnvironment(environment: Record<string, string | undefined>): FaultOptions {
   const [point, count] = (environment.HOLDFAST_FAULT_KILL ?? '').split(':');
-  const [offset, after] = (environment.HOLDFAST_FAULT_WALL ?? '').split(':');
+  const [offset, after, every, step] = (environment.HOLDFAST_FAULT_WALL ?? '').split(':');
   return {
     killPoint:
       point === 'before-append'
@@ -65,6 +71,8 @@ export function faultsFromEnvironment(environment: Record<string, string | undef
     laneNoSync: environment.HOLDFAST_FAULT_NO_SYNC === '1',
     wallOffsetMs: Number(offset ?? 0),
     wallAfterMs: Number(after ?? 0),
+    wallEveryMs: Number(every ?? 0),
+    wallStepMs: Number(step ?? 0),
   };
 }
 
@@ -86,6 +94,11 @@ export function taskFaultFromEnvironment(environment: Record<string, string | un
   return { task: task ?? '', starts: Number(starts ?? 0) };
 }
 
+/** Step of a drop of the journal at which the process is killed: `HOLDFAST_FAULT_DROP=<step>` (control/journal/retention.ts). */
+export function dropFaultFromEnvironment(environment: Record<string, string | undefined>): string {
+  return environment.HOLDFAST_FAULT_DROP ?? '';
+}
+
 export class Faults {
   readonly #options: FaultOptions;
   #commits = 0;
@@ -100,10 +113,15 @@ export class Faults {
 
   /** The wall clock of a thread that begins now, ms since 1970 UTC, with the planted error. */
   wallClock(wallMs: () => number, monotonicUs: () => number): () => number {
-    const { wallOffsetMs, wallAfterMs } = this.#options;
+    const { wallOffsetMs, wallAfterMs, wallEveryMs, wallStepMs } = this.#options;
     if (wallOffsetMs === 0) return wallMs;
     const wrongUs = monotonicUs() + wallAfterMs * 1000;
-    return () => wallMs() + (monotonicUs() >= wrongUs ? wallOffsetMs : 0);
+    return () => {
+      const sinceUs = monotonicUs() - wrongUs;
+      if (sinceUs < 0) return wallMs();
+      const steps = wallEveryMs === 0 ? 0 : Math.floor(sinceUs / (wallEveryMs * 1000));
+      return wallMs() + wallOffsetMs + steps * wallStepMs;
+    };
   }
 
   /** Counts a commit that is about to begin. */

@@ -23,6 +23,10 @@ export class ShardHistory implements History {
     this.#reader = reader;
   }
 
+  get floor(): number {
+    return this.#reader.floor(this.#shard);
+  }
+
   find(high: number, low: number, sinceMs = 0): Found {
     return this.#index.find(high, low, sinceMs);
   }

@@ -92,6 +92,7 @@ export class LogicalShard {
       board,
       keyCheck,
       headSequence: head.sequence,
+      floor: () => reader.floor(head.shard),
       onChange: (change, detail) => this.#logIndex(change, detail),
     });
     this.history = new ShardHistory(head.shard, this.index, this.journal, reader);

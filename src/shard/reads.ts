@@ -9,8 +9,9 @@ import { entryHash } from '../domain/key-hash.js';
 import { stepsOf } from '../domain/ledger/dispute-steps.js';
 import { suspenseAt, suspenseState } from '../domain/suspense.js';
 import { accountRow, accountView, cardRow, cardView, ledgerTotals } from '../domain/views.js';
-import { DUE_ROWS_PER_READ, REVISION_STATS_PER_READ } from '../limits.js';
+import { DUE_ROWS_PER_READ, HOLD_ROWS_PER_READ, REVISION_STATS_PER_READ } from '../limits.js';
 import type { RingConsumer } from '../ring/ring.js';
+import { unlessDropped } from './commands.js';
 import { totalsOf } from './compare.js';
 import { earlierOutcome } from './idempotency.js';
 import type { LogicalShard } from './logical-shard.js';
@@ -25,11 +26,9 @@ export function handleRead(
   { nowMs, windowLagMs }: Pick<ThreadContext, 'nowMs' | 'windowLagMs'>,
 ): void {
   const payload = entry.bytes.slice(entry.payloadAt, entry.payloadAt + entry.payloadLength);
-  shard.queueResult(
-    client,
-    entry.token,
-    pack(answer(shard, durable, nowMs, nowMs - windowLagMs, unpack(payload) as Read)),
-  );
+  const read = unpack(payload) as Read;
+  const result = unlessDropped(shard, () => answer(shard, durable, nowMs, nowMs - windowLagMs, read));
+  shard.queueResult(client, entry.token, pack(result));
 }
 
 /** @param nowMs shard time, ms since 1970 UTC @param windowMs time of velocity windows */
@@ -90,6 +89,10 @@ function answer(shard: LogicalShard, durable: number, nowMs: number, windowMs: n
         expiresMs: holds.expiresMs(slot),
       };
     }
+    case 'oldest_hold': {
+      const { oldest, next } = oldestHold(holds, read.from);
+      return { ok: true, oldestHold: oldest, next };
+    }
     case 'holds_due':
       return { ok: true, ...countDue(shard.state, read.untilMs, read.from, DUE_ROWS_PER_READ) };
     case 'stage_times':
@@ -119,6 +122,17 @@ function answer(shard: LogicalShard, durable: number, nowMs: number, windowMs: n
     case 'stats':
       return { ok: true, stats: stats(shard, durable) };
   }
+}
+
+/** Lowest sequence of an authorization with an open hold, 0 for none, among HOLD_ROWS_PER_READ rows; -1 for `next` at the end. */
+function oldestHold(holds: LogicalShard['state']['holds'], from: number): { oldest: number; next: number } {
+  const end = Math.min(holds.slots, from + HOLD_ROWS_PER_READ);
+  let oldest = 0;
+  for (let slot = from; slot < end; slot++) {
+    const sequence = holds.sequence(slot);
+    if (sequence > 0 && (oldest === 0 || sequence < oldest)) oldest = sequence;
+  }
+  return { oldest, next: end < holds.slots ? end : -1 };
 }
 
 /** Network tokens are few and younger than their card: a look at every younger row. */

@@ -6,7 +6,8 @@
  *
  * The scan starts at the older of two places: where the checkpoint's rows begin to need events, and where the index in memory
  * has to begin (the end of the fingerprint segments, when they are whole). If the digest differs at the end the checkpoint is not believed and the shard is built once more from its
- * first record; if it differs then as well, the books contradict each other and the process stops with 76.
+ * first record, or from the anchor behind which the journal begins; if it differs then as well, the books contradict each other
+ * and the process stops with 76.
  */
 import { HoldfastError } from '../errors.js';
 import type { JournalScan } from '../journal/scan.js';
@@ -69,7 +70,7 @@ export class ShardRecovery {
     }
     this.#usedCheckpoint = false;
     this.#distrust('its state differs from the one the last frame was written with');
-    this.#scan = this.#startScan(1);
+    this.#scan = this.#startScan(this.#loadAnchor());
     return false;
   }
 
@@ -84,15 +85,17 @@ export class ShardRecovery {
       });
     } catch (error) {
       if (!(error instanceof HoldfastError) || error.code !== 'checkpoint_corrupt') throw error;
-      this.#entries = 0;
       this.#distrust(error.message);
-      return 1;
+      return this.#loadAnchor();
     }
     if (meta === undefined) {
       // Rows without a whole round behind them say nothing.
       if (this.#entries > 0) this.shard = new LogicalShard(this.#context, this.#head);
-      this.#entries = 0;
-      return 1;
+      return this.#loadAnchor();
+    }
+    if (meta.replayFrom <= this.#context.ports.reader.floor(shard.number)) {
+      this.#distrust('it needs records that are not in the journal any more');
+      return this.#loadAnchor();
     }
     if (meta.replayFrom > this.#head.sequence + 1) {
       throw new HoldfastError(
@@ -102,6 +105,15 @@ export class ShardRecovery {
       );
     }
     return meta.replayFrom;
+  }
+
+  /** The state behind the dropped part into the empty shard; answers the first sequence behind it. */
+  #loadAnchor(): number {
+    const { shard } = this;
+    const { anchor } = this.#context.ports.reader;
+    this.#entries = 0;
+    anchor?.load(shard.number, (table, key, entry) => shard.loadEntry(table, key, entry));
+    return (anchor?.floor(shard.number) ?? 0) + 1;
   }
 
   /** Begins anew without the checkpoint, which is thrown away. */
@@ -116,8 +128,9 @@ export class ShardRecovery {
 
   #startScan(replayFrom: number): JournalScan {
     const { shard } = this;
-    const from = Math.max(1, Math.min(replayFrom, shard.index.coveredAfter + 1));
-    const scan = this.#context.ports.reader.scan(shard.number, from);
+    const { reader } = this.#context.ports;
+    const from = Math.max(reader.floor(shard.number) + 1, Math.min(replayFrom, shard.index.coveredAfter + 1));
+    const scan = reader.scan(shard.number, from);
     scan.onMessage = (event) => shard.replayMessage(event, event.sequence >= replayFrom);
     scan.onEvent = (event) => shard.replayEvent(event, event.sequence >= replayFrom);
     return scan;

@@ -12,6 +12,7 @@
  * 91, and it is rebuilt from the journal a few records per turn while the others go on. The message that stopped it is
  * answered 96 and set aside.
  */
+import { getHeapStatistics } from 'node:v8';
 import { copyBytes } from '../bytes.js';
 import { Response } from '../domain/codes.js';
 import type { ShardState as DomainState } from '../domain/shard-state.js';
@@ -19,7 +20,13 @@ import { HoldfastError } from '../errors.js';
 import type { JournalReader } from '../journal/reader.js';
 import { isSegmentDamage } from '../journal/segment-format.js';
 import type { JournalLane, SealedFrame } from '../journal/types.js';
-import { REBUILD_RECORDS_PER_TURN, REBUILDS_MAX, REBUILDS_WITHIN_MS, TURN_MESSAGES_MAX } from '../limits.js';
+import {
+  MEMORY_LOOK_MS,
+  REBUILD_RECORDS_PER_TURN,
+  REBUILDS_MAX,
+  REBUILDS_WITHIN_MS,
+  TURN_MESSAGES_MAX,
+} from '../limits.js';
 import { maskDigits } from '../pan-mask.js';
 import { BackgroundTask, type ControlBlock, ShardState } from '../ring/control-block.js';
 import { RequestKind } from '../ring/kinds.js';
@@ -99,6 +106,9 @@ export class ShardHost {
   readonly #profiler = new ThreadProfiler();
   readonly #sweep: ExpirySweep;
   readonly #clockWatch: ClockWatch;
+  /** Drops of the journal that were taken in (control-block.ts). */
+  #drops = 0;
+  #memoryDueUs = 0;
   /** Damaged segments cost an expiry no more than time: the index has logged it, and the hold is still due. */
   readonly #sweepFailed = (shard: LogicalShard, error: unknown): void => {
     if (!isSegmentDamage(error)) this.#takeDown(shard, NO_HASH, error);
@@ -444,11 +454,32 @@ export class ShardHost {
         if (!isSegmentDamage(error)) this.#takeDown(shard, NO_HASH, error);
       }
     }
+    this.#letGoOfDropped();
+    this.#measureMemory();
     const profile = this.#profiler.take(this.#o.context.nowUs);
     if (profile !== undefined) this.#o.onProfile(profile);
     const rebuilding = this.#rebuild();
     const feeding = this.#o.feed?.step(this.#shards, this.#o.lane) ?? false;
     return this.#expire() || rebuilding || feeding;
+  }
+
+  /** Nobody else can ask a thread that never yields. */
+  #measureMemory(): void {
+    const { nowUs, ports } = this.#o.context;
+    if (nowUs < this.#memoryDueUs) return;
+    this.#memoryDueUs = nowUs + MEMORY_LOOK_MS * 1000;
+    const { used_heap_size, external_memory } = getHeapStatistics();
+    ports.instruments.set(ShardCounter.heapBytes, used_heap_size);
+    ports.instruments.set(ShardCounter.externalBytes, external_memory);
+  }
+
+  /** Closes the folders of a part of the journal that was dropped. Not while a shard is being rebuilt: it may be reading one. */
+  #letGoOfDropped(): void {
+    const { control, reader } = this.#o;
+    const drops = control.journalDrops;
+    if (drops === this.#drops || this.#rebuilds.length > 0) return;
+    this.#drops = drops;
+    reader.refresh();
   }
 
   /** Ends holds that are due; true when records wait for the next commit. */

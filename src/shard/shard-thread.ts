@@ -58,6 +58,7 @@ export interface ShardThreadTask {
   readonly instruments: SharedArrayBuffer;
   readonly indexSeeds: readonly [number, number];
   readonly duplicateWindowMs: number;
+  readonly journalFolderBytes: number;
   readonly approvalKey: ApprovalKey;
   readonly faults: FaultOptions;
   readonly port: MessagePort;
@@ -194,7 +195,11 @@ function loop(host: ShardHost, sleeper: Sleeper, control: ControlBlock): void {
 }
 
 function laneOf(task: ShardThreadTask, heads: readonly ShardHead[]): JournalLane {
-  const lane = openLane(task.journalDir, task.thread, { heads, noSync: task.faults.laneNoSync });
+  const lane = openLane(task.journalDir, task.thread, {
+    heads,
+    noSync: task.faults.laneNoSync,
+    environmentBytes: task.journalFolderBytes,
+  });
   if (task.faults.laneDelayMs === 0) return lane;
   return new DelayedLane(lane, { now: () => monotonicUs() / 1000, delayMs: task.faults.laneDelayMs });
 }

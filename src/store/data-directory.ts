@@ -34,8 +34,10 @@ import { SHARDS_DEFAULT, SHARDS_MAX } from '../limits.js';
 import { type DirectoryLock, LOCK_NAME, lockDirectory } from './directory-lock.js';
 import { syncDirectory } from './lmdb-store.js';
 
-/** Format of the directory that this engine writes; it reads every older one. */
-export const DIRECTORY_FORMAT = 2;
+/** Newest format of the directory that this engine reads. From 3 on the journal may begin behind an anchor (journal/anchor.ts). */
+export const DIRECTORY_FORMAT = 3;
+/** Format of a new directory: the release before reads it too, until something is dropped. */
+const FIRST_FORMAT = 2;
 
 /** Written first into a new directory, and placed last by a restore: without it there is no data directory. */
 export const DOCUMENT = 'holdfast.json';
@@ -134,9 +136,9 @@ function parseDocument(path: string, text: string): DirectoryDocument {
   }
   if (typeof found !== 'object' || found === null || !Number.isInteger(found.format))
     throw unusable(`${path} has no format version`, 'restore it from a backup');
-  if (found.format! < DIRECTORY_FORMAT)
+  if (found.format! < FIRST_FORMAT)
     throw unusable(
-      `${path} has format ${found.format} of a development version, this engine reads ${DIRECTORY_FORMAT}`,
+      `${path} has format ${found.format} of a development version, this engine reads ${FIRST_FORMAT} and later ones`,
       'start with a new directory: no release ever wrote this format',
     );
   if (found.format! > DIRECTORY_FORMAT)
@@ -317,12 +319,23 @@ export function harmlessEntry(entry: Dirent): boolean {
 
 function createDocument(root: string, options: OpenDirectoryOptions): void {
   const document: DirectoryDocument = {
-    format: DIRECTORY_FORMAT,
+    format: FIRST_FORMAT,
     id: randomUUID(),
     shards: options.shards ?? SHARDS_DEFAULT,
     created: new Date(wallMs()).toISOString(),
     engine: options.engine ?? 'unknown',
   };
+  writeDocument(root, document);
+}
+
+/** Raises the format of a directory to the newest, durably, before a part of its journal is dropped. Done again it does nothing. */
+export function raiseFormat(root: string): void {
+  const path = resolve(root);
+  const document = readDirectoryDocument(path);
+  if (document.format < DIRECTORY_FORMAT) writeDocument(path, { ...document, format: DIRECTORY_FORMAT });
+}
+
+function writeDocument(root: string, document: DirectoryDocument): void {
   const draft = join(root, `${DOCUMENT}.new`);
   const file = openSync(draft, 'w', 0o600);
   try {

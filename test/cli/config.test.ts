@@ -45,6 +45,7 @@ const otherValues: Record<SettingName, string> = {
   'admission-rate-max': '15000',
   'duplicate-window-hours': '48',
   'disk-reserve-bytes': '536870912',
+  'journal-folder-bytes': '1048576',
   'stop-limit-ms': '5000',
   'webhooks-allow-private': 'true',
   'clearing-file-bytes-max': '1073741824',

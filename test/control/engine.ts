@@ -220,6 +220,14 @@ export class TestEngine implements ShardPort, JournalPort, DirectoryPort {
     return this.#reader.readEvent(shard, sequence);
   }
 
+  floor(shard: number): number {
+    return this.#reader.floor(shard);
+  }
+
+  floorMs(shard: number): number {
+    return this.#reader.anchor?.floorMs(shard) ?? 0;
+  }
+
   durable(shard: number): number {
     return this.#durable.of(shard);
   }

@@ -89,6 +89,8 @@ class ReusedFound implements Found {
 
 export class MemoryHistory implements History {
   readonly events: Recorded[] = [];
+  /** What is at or below it was dropped: whoever reads it has not looked. */
+  floor = 0;
   readonly #index = new Map<string, number[]>();
   readonly #found = new ReusedFound();
   readonly #reused = new MessageEvent();
@@ -105,12 +107,14 @@ export class MemoryHistory implements History {
   }
 
   at(sequence: number): Recorded {
+    if (sequence <= this.floor) throw new Error(`record ${sequence} was dropped`);
     return this.events[sequence - 1]!;
   }
 
   /** Leaves out what is older than `sinceMs`, as an index whose old segments are not asked. */
   find(high: number, low: number, sinceMs = 0): Found {
-    const list = (this.#index.get(`${high}:${low}`) ?? []).filter((sequence) => this.at(sequence).timeMs >= sinceMs);
+    const all = (this.#index.get(`${high}:${low}`) ?? []).filter((sequence) => sequence > this.floor);
+    const list = all.filter((sequence) => this.at(sequence).timeMs >= sinceMs);
     this.#found.count = list.length;
     this.#found.sequences.set(list);
     return this.#found;

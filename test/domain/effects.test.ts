@@ -145,7 +145,7 @@ describe('the end of a hold', () => {
 const unasked = (): never => {
   throw new Error('the past was asked');
 };
-const noHistory: History = { find: unasked, read: unasked, readEvent: unasked, isMessage: unasked };
+const noHistory: History = { floor: 0, find: unasked, read: unasked, readEvent: unasked, isMessage: unasked };
 
 describe('what the end of a hold is decided to be', () => {
   const decided = (state: ShardState) => {

@@ -97,6 +97,7 @@ describe('verify', () => {
     const head = createHash('sha256').update(Buffer.concat(hashes)).digest('hex');
     expect(result).toEqual({
       records: 108,
+      dropped: 0,
       frames: 18,
       head,
       debits: live.totals().debits,

@@ -43,7 +43,7 @@ export function laneFolders(disk: SimDisk, process: SimProcess): Parameters<type
     list: () =>
       disk.paths.flatMap((path) => {
         const match = NAME.exec(path);
-        return match === null ? [] : [{ path, thread: Number(match[1]), number: Number(match[2]) }];
+        return match === null ? [] : [{ path, name: path, thread: Number(match[1]), number: Number(match[2]) }];
       }),
     open: (path) => disk.open(path, process),
   };

@@ -82,7 +82,7 @@ describe('creation', () => {
     expect(statSync(path).mode & 0o777).toBe(0o700);
     const document = JSON.parse(readFileSync(join(path, 'holdfast.json'), 'utf8')) as Record<string, unknown>;
     expect(Object.keys(document)).toEqual(['format', 'id', 'shards', 'created', 'engine']);
-    expect(document).toMatchObject({ format: DIRECTORY_FORMAT, shards: 4, engine: '0.1.0' });
+    expect(document).toMatchObject({ format: 2, shards: 4, engine: '0.1.0' });
     await made.close();
     expect(existsSync(join(path, 'lock'))).toBe(false);
     const again = await DataDirectory.open(path, { create: true });
@@ -152,8 +152,11 @@ describe('refusals', () => {
   it('a newer format', async () => {
     await (await DataDirectory.open(root, { create: true })).close();
     const document = JSON.parse(readFileSync(join(root, 'holdfast.json'), 'utf8')) as object;
-    writeFileSync(join(root, 'holdfast.json'), JSON.stringify({ ...document, format: 3, engine: '9.0.0' }));
-    expect(await refusal(DataDirectory.open(root))).toMatch(/^data_dir_newer 73: .*format 3.*9\.0\.0/);
+    writeFileSync(
+      join(root, 'holdfast.json'),
+      JSON.stringify({ ...document, format: DIRECTORY_FORMAT + 1, engine: '9.0.0' }),
+    );
+    expect(await refusal(DataDirectory.open(root))).toMatch(/^data_dir_newer 73: .*format 4.*9\.0\.0/);
     expect(existsSync(join(root, 'lock'))).toBe(false);
   });
 

@@ -46,9 +46,9 @@ export class EventFeed {
     return this.#each((shard) => this.#context.journal.durable(shard));
   }
 
-  /** Before the first record. */
+  /** Before the first record that is there. */
   beginning(): Positions {
-    return this.#each(() => 0);
+    return this.#each((shard) => this.#context.journal.floor(shard));
   }
 
   #each(position: (shard: number) => number): number[] {
@@ -58,7 +58,7 @@ export class EventFeed {
   /**
    * The place that a client names: a cursor, `now`, or `beginning`.
    * @param param name of a query parameter, or pointer into a body
-   * @throws ApiError `invalid_query` or `validation_failed`: no cursor of this installation, or one from ahead of its journal (a restored backup).
+   * @throws ApiError `dropped`: what comes behind it is not in the journal any more; `invalid_query` or `validation_failed`: no cursor of this installation, or one from ahead of its journal (a restored backup).
    */
   place(text: string, param: string): Positions {
     if (text === 'now') return this.now();
@@ -69,7 +69,14 @@ export class EventFeed {
       place === undefined
         ? 'Not a cursor of this server: take next_cursor, or the id of a stream.'
         : 'The cursor is ahead of the journal: it was made before a restore.';
-    if (place?.every((position, shard) => position <= now[shard]!) === true) return place;
+    if (place?.every((position, shard) => position <= now[shard]!) === true) {
+      if (place.every((position, shard) => position >= this.#context.journal.floor(shard))) return place;
+      const first = this.cursor(this.beginning());
+      throw new ApiError(
+        'dropped',
+        `Events behind this cursor were dropped. The first ones that are there stand behind ${first}.`,
+      );
+    }
     throw new ApiError(param.startsWith('/') ? 'validation_failed' : 'invalid_query', wrong, { param });
   }
 

@@ -187,13 +187,13 @@ export class FeedReader {
   }
 }
 
-/** The event at a place; undefined when there is none, or not any more (a restored backup). @throws ApiError `shard_unavailable`, ShardError, HoldfastError. */
+/** The event at a place; undefined when there is none, or not any more (dropped, or a restored backup). @throws ApiError `shard_unavailable`, ShardError, HoldfastError. */
 export async function eventAt(
   context: ControlContext,
   shard: number,
   sequence: number,
 ): Promise<FeedEvent | undefined> {
-  if (sequence > context.journal.durable(shard)) return undefined;
+  if (sequence > context.journal.durable(shard) || sequence <= context.journal.floor(shard)) return undefined;
   for (;;) {
     let known = false;
     let found: FeedEvent | undefined;

@@ -19,7 +19,7 @@ import type { FileFacts } from '../../recon/files.js';
 import { REPORT_VERSION, Reconciliation, type ReconReport, type RunInputs, reportText } from '../../recon/report.js';
 import { shardNameOf } from '../clearing/files.js';
 import type { ControlContext } from '../context.js';
-import { firstFrom, headOf } from '../history.js';
+import { assertKeptSince, firstFrom, headOf } from '../history.js';
 import { base32of } from '../idempotency.js';
 import { ApiError } from '../problem.js';
 import type { ReconRunRecord } from '../system-log.js';
@@ -63,11 +63,12 @@ export class ReconRuns {
 
   /**
    * Starts a run as of a day, up to the records that the journal has now.
-   * @throws ApiError `recon_running`
+   * @throws ApiError `recon_running`, `dropped`: it would read records from before the journal begins
    */
   start(context: ControlContext, day: number): ReconRun {
     const since = day - RECON_DAYS;
     const fromMs = (since - RECON_LEAD_DAYS) * DAY_MS;
+    assertKeptSince(context, fromMs);
     const spans = Array.from({ length: context.shards.shards }, (_, shard) => {
       const { sequence: to } = headOf(context, shard);
       return { shard, from: firstFrom(context, shard, to, fromMs), to };

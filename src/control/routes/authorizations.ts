@@ -27,6 +27,7 @@ import {
   type Position,
   readRecord,
   Slices,
+  Walk,
   walkAll,
   walkChain,
 } from '../history.js';
@@ -79,12 +80,12 @@ export function authorizationRoutes(context: ControlContext): Route[] {
       errors: [...journalRead],
       answers: { 200: { description: 'A page of authorizations', schema: authorizationList } },
       async handle({ query }) {
-        const { page, stopped } = await search(context, query);
+        const { page, stopped, droppedMs } = await search(context, query);
         const data: object[] = [];
         for (const { record, details } of page.items)
           data.push(authorizationObject(context, details ?? (await assemble(context, record))));
         const next = stopped === undefined ? null : context.ids.encode('auth', stopped.shard, stopped.sequence);
-        return listAnswer(data, page.hasMore || stopped !== undefined, next);
+        return listAnswer(data, page.hasMore || stopped !== undefined, next, droppedMs);
       },
     }),
     route({
@@ -141,8 +142,15 @@ interface Found {
   details: AuthorizationDetails | undefined;
 }
 
-/** `stopped`: where a search that ended early goes on. */
-async function search(context: ControlContext, query: SearchQuery): Promise<{ page: Page<Found>; stopped?: Position }> {
+interface Searched {
+  readonly page: Page<Found>;
+  /** Where a search that ended early goes on. */
+  readonly stopped?: Position;
+  /** It ended where the journal begins (list.ts). */
+  readonly droppedMs?: number;
+}
+
+async function search(context: ControlContext, query: SearchQuery): Promise<Searched> {
   const cursor = cursorOf(query);
   const place = cursor === undefined ? undefined : await placeOf(context, cursor);
   const after = cursor?.param === 'starting_after' ? place : undefined;
@@ -169,7 +177,8 @@ async function search(context: ControlContext, query: SearchQuery): Promise<{ pa
     }
     if (!page.add({ record, details })) break;
   }
-  return { page };
+  const droppedMs = source instanceof Walk ? source.droppedMs : undefined;
+  return droppedMs === undefined || page.hasMore || since > droppedMs ? { page } : { page, droppedMs };
 }
 
 function tooFar(cursor: Cursor | undefined, last: Position | undefined): Position {
@@ -288,6 +297,8 @@ async function candidates(
       const record = readRecord(context, shard, sequence);
       if (record === undefined || !isMessage(record) || !filter(record)) continue;
       const original = originalOf(record);
+      // An element may outlive its authorization in the journal.
+      if (original > 0 && original <= context.journal.floor(shard)) continue;
       const root = original > 0 ? readRecord(context, shard, original) : record;
       if (root !== undefined) roots.set(`${shard}/${root.sequence}`, root);
     }

@@ -214,7 +214,8 @@ async function disputesOf(context: ControlContext, id: string, query: PageQuery)
   const slices = new Slices();
   const behind = cursor?.param === 'starting_after';
   let stopped = 0;
-  for (const record of walkChain(context, shard, behind ? place : account.newestSequence, 'account')) {
+  const walk = walkChain(context, shard, behind ? place : account.newestSequence, 'account');
+  for (const record of walk) {
     if (record.sequence === place) {
       if (behind) continue;
       break;
@@ -228,7 +229,8 @@ async function disputesOf(context: ControlContext, id: string, query: PageQuery)
   const data = [];
   for (const at of page.items) data.push(await disputeAt(context, shard, at, await stepsTaken(context, shard, at)));
   const early = stopped > 0 && !page.hasMore;
-  return listAnswer(data, page.hasMore || early, early ? eventId(context, 'disp', shard, stopped) : null);
+  const next = early ? eventId(context, 'disp', shard, stopped) : null;
+  return listAnswer(data, page.hasMore || early, next, page.hasMore ? undefined : walk.droppedMs);
 }
 
 /** A list that ended early gives the id of any record of the account. */

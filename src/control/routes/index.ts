@@ -1,5 +1,6 @@
 /** All endpoints, in the order of the reference page. */
 import type { ControlContext } from '../context.js';
+import type { Retention } from '../journal/retention.js';
 import type { Route } from '../route.js';
 import { accountRoutes } from './accounts.js';
 import { aliasRoutes } from './aliases.js';
@@ -16,6 +17,7 @@ import { entryRoutes } from './entries.js';
 import { eventRoutes } from './events.js';
 import { healthRoutes } from './health.js';
 import { holdRoutes } from './holds.js';
+import { journalRoutes } from './journal.js';
 import { ledgerRoutes } from './ledger.js';
 import { linkRoutes } from './links.js';
 import { outgoingFileRoutes } from './outgoing-files.js';
@@ -31,7 +33,10 @@ import { suspenseRoutes } from './suspense.js';
 import { type WebhookServices, webhookRoutes } from './webhooks.js';
 
 /** What routes share beside the context. */
-export type Services = WebhookServices;
+export interface Services extends WebhookServices {
+  /** Absent where the journal lies in no folders (tests). */
+  readonly retention?: Retention;
+}
 
 export function allRoutes(context: ControlContext, services: Services): Route[] {
   const routes = [
@@ -58,6 +63,7 @@ export function allRoutes(context: ControlContext, services: Services): Route[] 
     ...simulateRoutes(context),
     ...simulateExpiryRoutes(context),
     ...holdRoutes(context),
+    ...journalRoutes(services.retention),
     ...tokenRoutes(context),
     ...linkRoutes(context),
     ...clockRoutes(context),

@@ -7,7 +7,7 @@ import { currencyCode } from '../currencies.js';
 import { entryObject, findEntry, ledgerTotals, postedLegs } from '../entry-object.js';
 import { accountSlotOf } from '../events/event-object.js';
 import { exactJson } from '../exact-json.js';
-import { catchUp, type JournalRecord, readRecord, Slices, walkChain } from '../history.js';
+import { assertKeptSince, catchUp, type JournalRecord, readRecord, Slices, walkChain } from '../history.js';
 import { eventId, eventPlace } from '../ids.js';
 import { settlementObject } from '../legs.js';
 import { badCursor, type Cursor, cursorOf, listAnswer, listQuery, Page, type PageQuery } from '../list.js';
@@ -96,7 +96,8 @@ async function entries(context: ControlContext, id: string, query: PageQuery): P
   let newest = behind ? undefined : account.posted;
   let passed = 0;
   let stopped: JournalRecord | undefined;
-  for (const record of walkChain(context, shard, behind ? place : account.newestSequence, 'account')) {
+  const walk = walkChain(context, shard, behind ? place : account.newestSequence, 'account');
+  for (const record of walk) {
     if (record.sequence === place) {
       if (behind) continue;
       break;
@@ -110,12 +111,15 @@ async function entries(context: ControlContext, id: string, query: PageQuery): P
     if (slices.total >= LIST_SCAN_MAX) stopped = record;
     if (stopped !== undefined || (page.hasMore && cursor?.param !== 'ending_before' && newest !== undefined)) break;
   }
+  // Without a decision behind the cursor nothing says what the balance was, where the records before are gone.
+  if (walk.droppedMs !== undefined && newest === undefined) assertKeptSince(context, walk.droppedMs, [shard]);
   if (stopped === undefined) newest ??= passed;
   if (newest === undefined || (stopped !== undefined && cursor?.param === 'ending_before')) throw tooFar(cursor);
   const balance = newest;
   const data = page.items.map((booked) => entryObject(context, account, booked.record, balance - booked.passed));
   const early = stopped !== undefined && !page.hasMore;
-  return listAnswer(data, page.hasMore || early, early ? eventId(context, 'entry', shard, stopped!.sequence) : null);
+  const next = early ? eventId(context, 'entry', shard, stopped!.sequence) : null;
+  return listAnswer(data, page.hasMore || early, next, page.hasMore ? undefined : walk.droppedMs);
 }
 
 /** Sequence of the cursor in the account's chain. An early end gives the id of any record, so it need not be an entry. */

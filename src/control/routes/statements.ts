@@ -108,7 +108,8 @@ async function statements(context: ControlContext, id: string, query: PageQuery)
   const slices = new Slices();
   let open: Found | undefined;
   let isFull = false;
-  for (const record of walkChain(context, shard, behind ? place : account.newestSequence, 'account')) {
+  const walk = walkChain(context, shard, behind ? place : account.newestSequence, 'account');
+  for (const record of walk) {
     if (record.sequence === place) {
       if (behind) continue;
       break;
@@ -123,10 +124,13 @@ async function statements(context: ControlContext, id: string, query: PageQuery)
     if (isFull) break;
     open = { record, sums: new StatementSums() };
   }
-  if (open !== undefined && !isFull) page.add(open);
+  // Of a statement whose entries reach into the dropped part the sums would be wrong.
+  if (open !== undefined && !isFull && walk.droppedMs === undefined) page.add(open);
   return listAnswer(
     page.items.map(({ record, sums }) => statementObject(context, account, record, sums)),
     page.hasMore,
+    undefined,
+    page.hasMore ? undefined : walk.droppedMs,
   );
 }
 

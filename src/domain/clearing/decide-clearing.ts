@@ -399,7 +399,8 @@ function takeBack(context: DecisionContext, event: ClearingPosted, posted: Poste
 /** The authorization's total falls by what is taken back; its hold, which was released, does not come again. */
 function undo(context: DecisionContext, event: ClearingPosted, original: ClearingPosted, amount: number): void {
   const { state, history, keys } = context;
-  const root = original.originalSequence;
+  // Of an authorization that is not in the journal any more nothing is open: the record is taken back by itself.
+  const root = original.originalSequence > history.floor ? original.originalSequence : 0;
   event.originalSequence = root;
   if (event.sort === ClearingSort.credit) {
     const slot = root > 0 ? state.holds.find(root) : -1;

@@ -121,6 +121,7 @@ function bestAmong(context: DecisionContext, subject: Subject, rung: MatchRung, 
     if (!history.isMessage(sequence)) continue;
     const event = history.read(sequence);
     if (event.cardSlot !== card || !isMatchable(subject, event) || !confirms(rung, subject, event)) continue;
+    if (rootOf(event) <= history.floor) continue;
     const rank = rankOf(context, subject, event, amount);
     if (rank <= bestRank) continue;
     best = event.originalSequence > 0 ? event.originalSequence : sequence;
@@ -218,7 +219,7 @@ function walkCard(
 ): { byRrn: number; byAmount: number } {
   const found = { byRrn: 0, byAmount: 0 };
   let sequence = state.cards.newest(card);
-  for (let steps = 0; sequence > 0 && steps < CLEARING_WALK_RECORDS_MAX; steps++) {
+  for (let steps = 0; sequence > history.floor && steps < CLEARING_WALK_RECORDS_MAX; steps++) {
     const plain = history.readEvent(sequence);
     if (plain !== undefined) {
       sequence = 'previousOfCard' in plain ? plain.previousOfCard : 0;
@@ -227,7 +228,7 @@ function walkCard(
     const event = history.read(sequence);
     const root = rootOf(event);
     const previous = event.previousOfCard;
-    if (isMatchable(subject, event) && isSame(event.input, Text.acceptor)) {
+    if (root > history.floor && isMatchable(subject, event) && isSame(event.input, Text.acceptor)) {
       if (textSize(named, Text.rrn) > 0 && sameText(named, Text.rrn, event.input, Text.rrn))
         return { ...found, byRrn: root };
       const slot = state.holds.find(root);

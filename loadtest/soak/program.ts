@@ -1,0 +1,148 @@
+/** Processes of the soak: the server, and commands beside it. All of it by the built program, as a user has it. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const MAIN = fileURLToPath(new URL('../../../cli/main.js', import.meta.url));
+const START_LIMIT_MS = 120_000;
+
+export interface Ran {
+  readonly status: number | null;
+  readonly out: string;
+  readonly err: string;
+}
+
+/** Runs a command to its end. */
+export function command(args: readonly string[]): Promise<Ran> {
+  const child = spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  let [out, err] = ['', ''];
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    out += text;
+  });
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    err += text;
+  });
+  return new Promise((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', (status) => resolve({ status, out, err }));
+  });
+}
+
+/** What a process and its data directory take at a moment. */
+export interface Look {
+  /** Memory of its own, without files that are mapped; bytes. */
+  readonly anonBytes: number;
+  readonly residentBytes: number;
+  readonly files: number;
+  /** Files that are open and gone. */
+  readonly goneFiles: number;
+  readonly journalBytes: number;
+  readonly directoryBytes: number;
+  /** By thread and kind, from the metrics. */
+  readonly memory: Readonly<Record<string, number>>;
+}
+
+export class SoakServer {
+  readonly #child: ChildProcess;
+  readonly #dataDir: string;
+  readonly #ended: Promise<number | NodeJS.Signals | null>;
+  stderr = '';
+  #stdout = '';
+  admin = '';
+  tcp = '';
+
+  private constructor(dataDir: string, flags: readonly string[], environment: Record<string, string>) {
+    this.#dataDir = dataDir;
+    const ports = ['--tcp-port', '0', '--ws-port', '0', '--admin-port', '0'];
+    const args = [MAIN, 'serve', '--data-dir', dataDir, '--log-format', 'json', ...ports, ...flags];
+    this.#child = spawn(process.execPath, args, {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ...environment },
+    });
+    this.#child.stdout!.setEncoding('utf8').on('data', (text: string) => {
+      this.#stdout += text;
+    });
+    this.#child.stderr!.setEncoding('utf8').on('data', (text: string) => {
+      this.stderr = (this.stderr + text).slice(-100_000);
+    });
+    this.#ended = new Promise((resolve) => this.#child.once('close', (code, signal) => resolve(signal ?? code)));
+  }
+
+  static async start(
+    dataDir: string,
+    flags: readonly string[],
+    environment: Record<string, string>,
+  ): Promise<SoakServer> {
+    const server = new SoakServer(dataDir, flags, environment);
+    const until = Date.now() + START_LIMIT_MS;
+    while (!server.#stdout.includes('\n')) {
+      if (server.#child.exitCode !== null) throw new Error(`the server ended at its start: ${server.stderr}`);
+      if (Date.now() > until) {
+        server.#child.kill('SIGKILL');
+        throw new Error('the server was not ready in time');
+      }
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    const value = (name: string): string => new RegExp(` ${name}=(\\S+)`).exec(server.#stdout)?.[1] ?? '';
+    server.admin = value('admin');
+    server.tcp = value('tcp');
+    return server;
+  }
+
+  get running(): boolean {
+    return this.#child.exitCode === null && this.#child.signalCode === null;
+  }
+
+  /** Ends it, and tells how it ended. */
+  async end(signal: 'SIGTERM' | 'SIGKILL'): Promise<number | NodeJS.Signals | null> {
+    this.#child.kill(signal);
+    return this.#ended;
+  }
+
+  /** Flags by which a command finds it. */
+  get api(): string[] {
+    return ['--admin', `http://${this.admin}`, '--token-file', join(this.#dataDir, 'admin.token')];
+  }
+
+  async look(): Promise<Look> {
+    const { pid } = this.#child;
+    const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+    const kilobytes = (name: string): number =>
+      Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(status)?.[1] ?? 0);
+    const files = readdirSync(`/proc/${pid}/fd`);
+    const maps = readFileSync(`/proc/${pid}/maps`, 'utf8');
+    const gone = new Set(maps.match(/\S*\/journal\/lane-\S+ \(deleted\)/g) ?? []);
+    const journalBytes = bytesOf(join(this.#dataDir, 'journal'));
+    return {
+      anonBytes: kilobytes('RssAnon') * 1024,
+      residentBytes: kilobytes('VmRSS') * 1024,
+      files: files.length,
+      goneFiles: gone.size,
+      journalBytes,
+      directoryBytes: bytesOf(this.#dataDir),
+      memory: memoryOf(await (await fetch(`http://${this.admin}/metrics`)).text()),
+    };
+  }
+}
+
+/** `shard-0 heap` and the like. */
+function memoryOf(metrics: string): Record<string, number> {
+  const memory: Record<string, number> = {};
+  const line = /^holdfast_thread_memory_bytes\{thread="([^"]+)",kind="([^"]+)"\} (\S+)$/gm;
+  for (const [, thread, kind, bytes] of metrics.matchAll(line)) memory[`${thread} ${kind}`] = Number(bytes);
+  return memory;
+}
+
+/** Bytes on the disk, holes not counted. A file that goes meanwhile counts for nothing. */
+function bytesOf(path: string): number {
+  let bytes = 0;
+  for (const entry of readdirSync(path, { withFileTypes: true })) {
+    const one = join(path, entry.name);
+    if (entry.isDirectory()) bytes += isThere(one) ? bytesOf(one) : 0;
+    else if (entry.name !== 'ballast') bytes += (statSync(one, { throwIfNoEntry: false })?.blocks ?? 0) * 512;
+  }
+  return bytes;
+}
+
+const isThere = (path: string): boolean => statSync(path, { throwIfNoEntry: false }) !== undefined;

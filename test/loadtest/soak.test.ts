@@ -1,0 +1,125 @@
+/** The soak: its line through the samples, its verdicts, and the whole tool for a few seconds (`npm run long`: for minutes). */
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { fitSlope, judge, type Sample } from '../../loadtest/soak/fit.js';
+import { parseSoak, SoakFlagError } from '../../loadtest/soak/options.js';
+import type { SoakResult } from '../../loadtest/soak/report.js';
+import { built } from '../support/built.js';
+import { long } from '../support/long.js';
+
+/** Samples every 36 s over so many hours. */
+function line(life: number, hours: number, value: (t: number) => number): Sample[] {
+  return Array.from({ length: Math.round(hours * 100) + 1 }, (_, i) => ({
+    ...{ life, hours: i / 100, value: value(i / 100) },
+  }));
+}
+
+describe('the slope', () => {
+  it('is that of the line, whatever level each lifetime has', () => {
+    const samples = [...line(1, 1, (t) => 100 + 7 * t), ...line(2, 0.5, (t) => 900 + 7 * t)];
+    const { perHour, error, spanHours } = fitSlope(samples);
+    expect(perHour).toBeCloseTo(7, 9);
+    expect(error).toBeCloseTo(0, 6);
+    expect(spanHours).toBeCloseTo(1.5, 9);
+  });
+
+  it('is zero within its error where saw teeth go nowhere', () => {
+    const { perHour, error } = fitSlope(line(1, 2, (t) => 50 + 10 * ((t * 20) % 1)));
+    expect(Math.abs(perHour)).toBeLessThan(2 * error + 0.5);
+    expect(error).toBeGreaterThan(0);
+  });
+
+  it('of too few samples is not known', () => {
+    expect(fitSlope([]).error).toBe(Number.POSITIVE_INFINITY);
+    expect(fitSlope([{ life: 1, hours: 0, value: 1 }]).error).toBe(Number.POSITIVE_INFINITY);
+  });
+
+  it('is judged by its bound and its error', () => {
+    const leak = fitSlope(line(1, 1, (t) => 5 * t + ((t * 37) % 1)));
+    expect(judge(leak, 4)).toBe('above');
+    expect(judge(leak, 6)).toBe('within');
+    expect(judge(leak, leak.perHour)).toBe('unknown');
+    expect(judge(fitSlope(line(1, 0.1, (t) => 5 * t)), 4)).toBe('too short');
+  });
+});
+
+describe('the flags', () => {
+  it('have defaults, and a wrong one is named', () => {
+    expect(parseSoak([])).toMatchObject({ hours: 1, rate: 200, daySeconds: 60, dayStep: 10 });
+    expect(parseSoak(['--hours', '0.5', '--folder-bytes', '4MiB'])).toMatchObject({ hours: 0.5, folderBytes: '4MiB' });
+    expect(parseSoak(['--help'])).toBe('help');
+    expect(() => parseSoak(['--hours', 'x'])).toThrow(SoakFlagError);
+    expect(() => parseSoak(['--hour', '1'])).toThrow(SoakFlagError);
+  });
+});
+
+describe('the tool', () => {
+  it('goes through its days on a real server and writes what it saw', { timeout: 400_000 * long }, async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'holdfast-soak-test-'));
+    try {
+      const out = join(folder, 'soak.json');
+      const page = join(folder, 'page.md');
+      writeFileSync(page, 'before\n<!-- soak -->\nof the last run\n<!-- /soak -->\nafter\n');
+      // Some seconds; under `npm run long` two minutes, which is enough for drops.
+      const [hours, step, folderBytes] = long > 1 ? ['0.035', '70', '1MiB'] : ['0.002', '10', '1MiB'];
+      const flags = [
+        '--hours',
+        hours,
+        '--rate',
+        '60',
+        '--accounts',
+        '100',
+        '--day-seconds',
+        '12',
+        '--restart-days',
+        '2',
+      ];
+      const more = [
+        '--day-step',
+        step,
+        '--settle-seconds',
+        '2',
+        '--sample-seconds',
+        '1',
+        '--folder-bytes',
+        folderBytes,
+      ];
+      const { status, err } = await soak([...flags, ...more, '--out', out, '--page', page]);
+      const result = JSON.parse(readFileSync(out, 'utf8')) as SoakResult;
+      expect([status, err, result.defects, result.verdict]).toEqual([0, '', [], 'pass']);
+      expect(result.messages).toBeGreaterThan(100);
+      expect(result.posted).toBeGreaterThan(10);
+      expect(result.reconciliations).toBeGreaterThan(0);
+      expect(result.starts.stopped + result.starts.killed).toBeGreaterThan(0);
+      const names = result.rows.map(({ name }) => name);
+      for (const name of ['own memory of the process', 'open files', 'shard-0 heap', 'main external', 'control heap'])
+        expect(names).toContain(name);
+      expect(result.rows.every(({ samples }) => samples > 0)).toBe(true);
+      expect(result.verify.part).toMatch(/^verify ok records=\d+/);
+      const written = readFileSync(page, 'utf8');
+      expect(written).toMatch(/^before\n<!-- soak -->\n\n/);
+      expect(written).toMatch(/\n\n<!-- \/soak -->\nafter\n$/);
+      expect(written).toContain('| open files |');
+      expect(written).not.toContain('of the last run');
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+});
+
+function soak(flags: readonly string[]): Promise<{ status: number | null; err: string }> {
+  const tool = fileURLToPath(built('tools/loadtest/soak/main.js'));
+  const child = spawn(process.execPath, [tool, ...flags], { stdio: ['ignore', 'ignore', 'pipe'] });
+  let err = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    err += text;
+  });
+  return new Promise((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', (status) => resolve({ status, err }));
+  });
+}
