@@ -97,6 +97,11 @@ export class Peer {
     return this.#waiting.size;
   }
 
+  /** Messages that have not reached the engine. */
+  get onTheWay(): number {
+    return this.#lines.reduce((sum, line) => sum + line.onTheWay.length, 0);
+  }
+
   get isConnected(): boolean {
     return this.#lines.some(({ isReady }) => isReady);
   }

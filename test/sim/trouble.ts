@@ -48,6 +48,8 @@ export class Trouble implements DiskFaults {
   readonly #flushUs: number;
   readonly #usualLookUs: number;
   readonly #random: Random;
+  /** Takes back the throws that have not come yet. */
+  readonly #throwing: (() => void)[] = [];
   #armed: Armed | undefined;
   #pointsLeft = 0;
   #slowFlushes = 0;
@@ -95,6 +97,8 @@ export class Trouble implements DiskFaults {
     this.restoreJournal();
     const { engine } = this.#world;
     if (engine !== undefined) engine.control.refuse = false;
+    // A throw that is still to come would come in the quiet world.
+    for (const disarm of this.#throwing.splice(0)) disarm();
   }
 
   // ---- the disk ----
@@ -248,9 +252,13 @@ export class Trouble implements DiskFaults {
     if (engine.control.shardState(shard.number) !== ShardState.up) return;
     const { journal } = shard;
     this.plantedThrows++;
+    const append = journal.appendMessage.bind(journal);
+    const disarm = (): void => {
+      journal.appendMessage = append;
+    };
+    this.#throwing.push(disarm);
     journal.appendMessage = () => {
-      // The next one finds the method of the class again.
-      Reflect.deleteProperty(journal, 'appendMessage');
+      disarm();
       throw new Error('planted fault');
     };
   }

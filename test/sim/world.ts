@@ -233,7 +233,9 @@ export class World {
     if (engine === undefined || !engine.isUp || engine.control.stop !== 0) return false;
     for (let shard = 0; shard < this.shards; shard++)
       if (engine.control.shardState(shard) !== ShardState.up) return false;
-    const isSilent = this.peers.every(({ waiting, kept, isConnected }) => waiting === 0 && kept === 0 && isConnected);
+    const isSilent = this.peers.every(
+      ({ waiting, kept, onTheWay, isConnected }) => waiting === 0 && kept === 0 && onTheWay === 0 && isConnected,
+    );
     return isSilent && this.office.pending === 0 && engine.ingress.stats().inFlight === 0 && engine.isSettled;
   }
 
