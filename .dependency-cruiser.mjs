@@ -8,9 +8,10 @@ const rooms = {
   vault: ['store'],
   clearing: ['domain', 'iso8583', 'ring', 'journal', 'vault'],
   recon: ['domain'],
+  backup: ['store', 'journal', 'vault'],
   shard: ['domain', 'iso8583', 'ring', 'journal', 'vault'],
   ingress: ['iso8583', 'ring', 'vault'],
-  control: ['domain', 'ring', 'journal', 'vault', 'iso8583', 'store', 'clearing', 'recon'],
+  control: ['domain', 'ring', 'journal', 'vault', 'iso8583', 'store', 'clearing', 'recon', 'backup'],
 };
 
 const roomRules = Object.entries(rooms).map(([room, allowed]) => ({

@@ -29,7 +29,12 @@ export class EngineProcess {
     this.readyMs = Number(facts.in_ms);
   }
 
-  static async start(dataDir: string, ...flags: string[]): Promise<EngineProcess> {
+  static start(dataDir: string, ...flags: string[]): Promise<EngineProcess> {
+    return EngineProcess.startLogging('inherit', dataDir, ...flags);
+  }
+
+  /** `log`: an open file for what it says on stderr. */
+  static async startLogging(log: number | 'inherit', dataDir: string, ...flags: string[]): Promise<EngineProcess> {
     const args = [
       cliFile,
       'serve',
@@ -45,7 +50,7 @@ export class EngineProcess {
       'warn',
       ...flags,
     ];
-    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', log] });
     const lines = createInterface({ input: child.stdout! });
     const ready = new Promise<string>((resolve, reject) => {
       lines.once('line', resolve);
@@ -101,13 +106,16 @@ export class EngineProcess {
   }
 }
 
-/** Runs a command of the engine and returns what it prints on stdout. @throws Error when it fails */
-export async function runCommand(args: readonly string[]): Promise<string> {
+/**
+ * Runs a command of the engine and returns what it prints on stdout. @throws Error when it ends with another status than those
+ * (99: a load test whose threshold failed)
+ */
+export async function runCommand(args: readonly string[], statuses: readonly number[] = [0, 99]): Promise<string> {
   const child = spawn(process.execPath, [cliFile, ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
   let out = '';
   for await (const chunk of child.stdout) out += String(chunk);
   const status =
     child.exitCode ?? (await new Promise<number>((resolve) => child.once('exit', (code) => resolve(code ?? 137))));
-  if (status !== 0 && status !== 99) throw new Error(`${args[0]} ended with status ${status}`);
+  if (!statuses.includes(status)) throw new Error(`${args[0]} ended with status ${status}`);
   return out;
 }

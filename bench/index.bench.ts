@@ -32,7 +32,7 @@ function word(i: number): number {
   return (h ^ (h >>> 13)) >>> 0;
 }
 
-/** Key `k` of authorization `i`: kinds 1 to 4, of which the first is filtered. */
+/** Key `k` of authorization `i`: kinds 1 to 4, of which the first and the third are filtered. */
 const high = (i: number, k: number): number => (((k + 1) << 29) | (word(i * KEYS + k) >>> 3)) >>> 0;
 const low = (i: number, k: number): number => word(i * KEYS + k + 0x40000000);
 

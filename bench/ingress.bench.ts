@@ -153,7 +153,7 @@ export function benchIngress(): Promise<BenchRow[]> {
         const message = messages[i & mask]!;
         codec.request.decode(message, 0, message.length);
         router.route(codec.request);
-        if (!router.send(message, 0, message.length, 0, 1, 0, i, 1, 2)) throw new Error('the ring is full');
+        if (!router.send(message, 0, message.length, 0, 1, 0, i, 1, 2, false)) throw new Error('the ring is full');
       },
       drain,
     ),

@@ -3,6 +3,8 @@
  * bench/results. docs/benchmarks.md is generated from those files (`npm run bench -- --report`).
  *
  *   --rooms   only the micro-benchmarks      --engine   only the whole engine
+ *   --overload   only overload and hostile peers: a result of its own, in bench/results/overload, from which a part of
+ *                docs/internals/overload.md is generated; --only C one of its cases, repeatable: nothing is written then
  *   --quick   short runs and 100 000 accounts, to see that everything works: no figures to quote
  *   --dir D   folder whose disk is measured (default: the system's for temporary files, whose disk may be memory)
  *   --report  only writes docs/benchmarks.md from the newest results
@@ -17,6 +19,7 @@ import { disk as examineDisk } from '#src/cli/doctor.js';
 import { benchBacktest } from './backtest.bench.js';
 import { benchClearing } from './clearing.bench.js';
 import { benchClearingFiles } from './clearing-files.bench.js';
+import { benchCrypto } from './crypto.bench.js';
 import { benchDomain } from './domain.bench.js';
 import { benchEngine } from './engine.bench.js';
 import { benchExpiry } from './expiry.bench.js';
@@ -24,6 +27,8 @@ import { benchIndex } from './index.bench.js';
 import { benchIngress } from './ingress.bench.js';
 import { benchIso8583 } from './iso8583.bench.js';
 import { benchJournal } from './journal.bench.js';
+import { renderOverload, writeOverloadReport } from './overload/report.js';
+import { benchOverload } from './overload.bench.js';
 import { benchPosting } from './posting.bench.js';
 import { type BenchResult, renderRows, writeReport } from './report.js';
 import { benchRing } from './ring.bench.js';
@@ -39,6 +44,8 @@ const { values } = parseArgs({
     rooms: { type: 'boolean', default: false },
     engine: { type: 'boolean', default: false },
     quick: { type: 'boolean', default: false },
+    overload: { type: 'boolean', default: false },
+    only: { type: 'string', multiple: true, default: [] as string[] },
     report: { type: 'boolean', default: false },
     dir: { type: 'string', default: tmpdir() },
   },
@@ -49,6 +56,7 @@ const rooms: readonly (readonly [string, (folder: string) => Promise<BenchRow[]>
   ['ingress', benchIngress],
   ['ring', benchRing],
   ['iso8583', benchIso8583],
+  ['vault', benchCrypto],
   ['domain', benchDomain],
   ['rules', benchRules],
   ['velocity', benchVelocity],
@@ -89,11 +97,28 @@ async function run(): Promise<void> {
         say,
       });
   const result: BenchResult = {
+    ...header(began, disk),
+    rooms: rows,
+    ...(engine === undefined ? {} : { engine }),
+  };
+  const folder = join(root, 'bench', 'results', ...(quick ? ['tmp'] : []));
+  mkdirSync(folder, { recursive: true });
+  const file = join(folder, `${began.toISOString().slice(0, 10)}-${result.commit}.json`);
+  writeFileSync(file, `${JSON.stringify(result, null, 2)}\n`);
+  if (engine !== undefined) console.log(JSON.stringify(engine, null, 2));
+  say(`written to ${file}`);
+}
+
+type Header = Omit<BenchResult, 'rooms' | 'engine'>;
+
+/** What every result says of itself. */
+function header(began: Date, disk: Record<string, unknown>): Header {
+  return {
     schema_version: 1,
     date: began.toISOString(),
     commit: git('rev-parse', '--short', 'HEAD'),
     dirty: git('status', '--porcelain') !== '',
-    quick,
+    quick: values.quick,
     command: commandLine(process.argv.slice(2)),
     environment: {
       node: process.version,
@@ -104,14 +129,28 @@ async function run(): Promise<void> {
       loadAverageAtStart: loadavg()[0] ?? 0,
       disk,
     },
-    rooms: rows,
-    ...(engine === undefined ? {} : { engine }),
   };
-  const folder = join(root, 'bench', 'results', ...(quick ? ['tmp'] : []));
+}
+
+/** Overload and hostile peers; a result of its own, because it takes as long as all others together. */
+async function runOverload(): Promise<void> {
+  const began = new Date();
+  const { fdatasync_p50_us, fdatasync_p99_us } = examineDisk(values.dir).values;
+  const { quick, only } = values;
+  const head = header(began, { fdatasync_p50_us, fdatasync_p99_us });
+  const overload = await benchOverload({
+    folder: values.dir,
+    ...(quick
+      ? { beforeSeconds: 2, duringSeconds: 3, afterSeconds: 3, loadSeconds: 4, idle: 2000 }
+      : { beforeSeconds: 4, duringSeconds: 6, afterSeconds: 5, loadSeconds: 15, idle: 10_000 }),
+    ...{ steadyRate: 1000, hostileRate: 20_000, cap: 15_000, offered: 45_000, only, say },
+  });
+  console.log(renderOverload({ ...head, overload }));
+  if (only.length > 0) return;
+  const folder = join(root, 'bench', 'results', 'overload', ...(quick ? ['tmp'] : []));
   mkdirSync(folder, { recursive: true });
-  const file = join(folder, `${began.toISOString().slice(0, 10)}-${result.commit}.json`);
-  writeFileSync(file, `${JSON.stringify(result, null, 2)}\n`);
-  if (engine !== undefined) console.log(JSON.stringify(engine, null, 2));
+  const file = join(folder, `${began.toISOString().slice(0, 10)}-${head.commit}.json`);
+  writeFileSync(file, `${JSON.stringify({ ...head, overload }, null, 2)}\n`);
   say(`written to ${file}`);
 }
 
@@ -129,5 +168,8 @@ function git(...args: string[]): string {
   }
 }
 
-if (values.report) say(`${writeReport(root)} written`);
+if (values.report) {
+  say(`${writeReport(root)} written`);
+  say(`${writeOverloadReport(root)} written`);
+} else if (values.overload) await runOverload();
 else await run();

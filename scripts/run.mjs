@@ -52,6 +52,11 @@ function build({ force = false } = {}) {
   writeFileSync(stamp, '');
 }
 
+/** Compiles the simulator; the compiler itself knows what has changed. */
+function buildSim() {
+  mustRun(bin('tsc'), ['-p', 'tsconfig.sim.json'], { stdio: ['ignore', 2, 2] });
+}
+
 function foreground(args) {
   const child = spawn(process.execPath, args, { cwd: process.env.INIT_CWD ?? root, stdio: 'inherit' });
   for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => child.kill(signal));
@@ -85,12 +90,24 @@ function test(args) {
 }
 
 /** Tests that have a long version. */
-const longTests = ['domain/model', 'domain/whole-stream', 'recon/whole-day', 'process/whole-day', 'crash'];
+const longTests = [
+  'domain/model',
+  'domain/whole-stream',
+  'recon/whole-day',
+  'process/whole-day',
+  'process/overload',
+  'process/hostile',
+  'crash',
+  'sim',
+  'stress',
+];
 
 /** The long versions, one file after the other, so that none takes the machine from another. */
 function long(args) {
   process.env.HOLDFAST_LONG ??= '10';
-  process.env.HOLDFAST_CRASH_ROUNDS ??= '500';
+  process.env.HOLDFAST_CRASH_ROUNDS ??= '1000';
+  process.env.HOLDFAST_STRESS_SECONDS ??= '600';
+  process.env.HOLDFAST_SIM_SECONDS ??= '1800';
   test(['--no-file-parallelism', ...(args.length > 0 ? args : longTests.map((name) => `test/${name}`))]);
 }
 
@@ -159,7 +176,23 @@ switch (command) {
     build();
     foreground([join(root, 'dist/cli/main.js'), 'loadtest', ...args]);
     break;
+  case 'fuzz':
+    install();
+    build();
+    foreground([
+      '--import',
+      new URL('../test/fuzz/loader.mjs', import.meta.url).href,
+      join(root, 'test/fuzz/main.ts'),
+      ...args,
+    ]);
+    break;
+  case 'sim':
+    install();
+    build();
+    buildSim();
+    foreground([join(root, 'dist/sim/test/sim/main.js'), ...args]);
+    break;
   default:
-    console.error(`holdfast: unknown script ${command}; one of start, test, long, build, check, bench, loadtest`);
+    console.error(`holdfast: unknown script ${command}; one of start, test, long, build, check, bench, loadtest, fuzz, sim`);
     process.exit(64);
 }

@@ -40,6 +40,10 @@ export const errorCodes = {
   sign_on_refused: ExitStatus.unavailable,
   /** The server answered a command with an error. */
   api_refused: ExitStatus.unavailable,
+  /** A backup that is to be restored is none, or damaged. */
+  backup_damaged: ExitStatus.badInput,
+  /** A backup could not be made: nothing is left of it. */
+  backup_failed: ExitStatus.dataDirectory,
   data_dir_unusable: ExitStatus.dataDirectory,
   data_dir_locked: ExitStatus.dataDirectory,
   data_dir_newer: ExitStatus.dataDirectory,
@@ -47,6 +51,8 @@ export const errorCodes = {
   key_file_mismatch: ExitStatus.dataDirectory,
   store_truncated: ExitStatus.dataDirectory,
   commit_failed: ExitStatus.journal,
+  /** The pages of a data file do not fit together. */
+  store_damaged: ExitStatus.invariant,
   chain_broken: ExitStatus.invariant,
   frame_corrupt: ExitStatus.invariant,
   record_unreadable: ExitStatus.invariant,

@@ -30,6 +30,18 @@ export const RING_BYTES = 4 * 1024 * 1024;
 /** Requests in flight per link before new ones are answered 91. */
 export const LINK_IN_FLIGHT_MAX = 4096;
 
+/** Share of the requests in flight of a link, of the table of all links, and of a ring that new requests leave to reversals, advices
+ * and repeats: some 7 to 10 % of ordinary traffic are reversals and advices, so an eighth holds theirs when new ones fill the rest. */
+export const ADMISSION_KEPT = 1 / 8;
+
+/** Messages that a cap on the rate of admission lets in at once after a lull: those of 100 ms, at 15 000 per second 1 500, which a
+ * shard thread decides in some 50 ms, far below the deadline. Never fewer than four, of which two are kept for what is urgent. */
+export const RATE_BURST_MS = 100;
+export const RATE_BURST_MESSAGES_MIN = 4;
+
+/** Highest cap on the rate of admission, per second: above what one process reads. */
+export const ADMISSION_RATE_MAX = 10_000_000;
+
 /** Requests in flight over all links: the slot is 16 bits of a token, the generation the other 16. Per slot about 40 bytes. */
 export const IN_FLIGHT_MAX = 65_536;
 
@@ -45,6 +57,9 @@ export const FRAME_COMPLETE_MS = 10_000;
 /** Log lines about closed connections and messages answered 30 per link and second: a flood of bad peers must not fill the disk with lines (at 200
  * bytes each 100 are 1.7 GB per day). */
 export const LINK_LOG_LINES_PER_SECOND = 100;
+
+/** While requests are shed one log line says how many, this often, in ms. */
+export const SHED_LOG_MS = 10_000;
 
 /** A TLS handshake must be finished in this time, in ms. */
 export const TLS_HANDSHAKE_MS = 10_000;
@@ -159,6 +174,11 @@ export const LINKS_MAX = 64;
 /** Sockets that a listener accepts beside its connections: those in a TLS handshake or before their WebSocket upgrade (10 s at
  * most each), and those that are ending. 1 024 in 10 s are 100 new connections per second. */
 export const LINK_SOCKETS_SPARE = 1024;
+
+/** A listener that cannot count its sockets looks this often whether the process has files left, in ms: the backlog of 512 that may come
+ * in meanwhile, and some, fit into what is left to the engine. It opens again when this many fewer are open. */
+export const ACCEPT_GUARD_MS = 10;
+export const ACCEPT_GUARD_FILES = 32;
 
 /** Open files that connections leave to the engine: it has some 100 with one shard thread, 128 to webhooks and 64 from readers
  * of events at most, a few more per thread, per 8 GiB of journal and per API client. */
@@ -359,9 +379,10 @@ export const SEGMENT_ENTRIES_MAX = 2 ** 26;
 /** Filter bits per key: 12 give about 1 in 150 false answers, each of which costs one block read of some 10 us. */
 export const SEGMENT_FILTER_BITS = 12;
 
-/** Filter bytes in memory per shard: 16 MB are 11 million keys, 2.5 days of 50 messages per second: more than the duplicate
- * window. Segments beyond it (the oldest) are asked by reading a block. */
-export const SEGMENT_FILTER_BYTES_MAX = 16 * 1024 * 1024;
+/** Filter bytes in memory per shard: 32 MB are 22 million keys. A message has two (its own and its network id), and what becomes of
+ * it about one more: 1.7 days of 50 messages per second, more than the duplicate window. Segments beyond it (the oldest) are
+ * asked by reading a block. */
+export const SEGMENT_FILTER_BYTES_MAX = 32 * 1024 * 1024;
 
 /** A segment is dropped when its newest record is older than this, in ms: 30 days of the longest hold, 90 days during which
  * an expired one stays matchable, and 2 days of margin. */
@@ -726,3 +747,43 @@ export const RECON_AUTHORIZATIONS_MAX = 4_000_000;
 
 /** Runs whose reports are kept in memory, 25 MB each at most (RECON_BREAKS_MAX): the others can be repeated. */
 export const RECON_REPORTS_KEPT_MAX = 4;
+
+/** Pages of each tree of a data file that a start looks at, the newest first: 64 MB, some 0.1 s; `verify` looks at all. */
+export const STRUCTURE_PAGES_AT_START = 16_384;
+
+/** Bytes per second of a backup unless its caller says otherwise: a tenth of what a slow SSD writes, 8 GB in two minutes. */
+export const BACKUP_BYTES_PER_SECOND = 64 * 2 ** 20;
+
+/** Bytes that a backup copies at a time, and after which it flushes: a flush of 16 MB keeps the disk for some 30 ms. */
+export const BACKUP_CHUNK_BYTES = 2 ** 20;
+export const BACKUP_FLUSH_BYTES = 16 * 2 ** 20;
+
+/** Tries to find a moment between two commits, some 0.1 ms each: a few are enough with eight lanes that commit 2 000 times a second. */
+export const BACKUP_CUT_ATTEMPTS = 20_000;
+
+/** Bytes that one request to card cryptography may carry: a message of MESSAGE_BYTES_MAX up to its MAC. */
+export const HSM_DATA_BYTES_MAX = 4096;
+
+/** Time for one command of an HSM, ms: a third of DEADLINE_MS, so that a second device can be asked when the first one is silent. */
+export const HSM_TIMEOUT_MS = 500;
+
+/** Commands under way at one HSM: at 2 500 a second and 20 ms each 50 are under way; more would wait in its own queue. */
+export const HSM_IN_FLIGHT_PER_DEVICE = 64;
+
+/** Largest answer of an HSM in bytes: a header, a MAC or a PIN block; key blocks have up to 1 024. */
+export const HSM_RESPONSE_BYTES_MAX = 4096;
+
+/** Commands of one connection that were given up and may still be answered: all of HSM_IN_FLIGHT_PER_DEVICE, once. */
+export const HSM_LATE_ANSWERS_MAX = 64;
+
+/** Answers of an HSM that its breaker looks back at, and failures among them that open it when they are half of them. */
+export const HSM_BREAKER_WINDOW = 20;
+export const HSM_BREAKER_FAILURES = 5;
+
+/** Time until an HSM that failed is asked for an echo, ms: four time-outs. */
+export const HSM_BREAKER_OPEN_MS = 2000;
+
+/** Time for a connection to an HSM, and between attempts, ms: doubled at each up to the longest. */
+export const HSM_CONNECT_MS = 2000;
+export const HSM_RECONNECT_MS = 100;
+export const HSM_RECONNECT_MS_MAX = 5000;

@@ -41,14 +41,31 @@ export function readDocument(path: string, problems: Problem[]): SourceDocument 
     return undefined;
   }
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: true });
+  const document = parseDocument(text, {
+    lineCounter: lines,
+    prettyErrors: false,
+    uniqueKeys: true,
+    // A list or a mapping as a key is an error with its line, not a text that somebody has to recognize.
+    stringKeys: true,
+  });
   for (const error of document.errors) {
     const position = lines.linePos(error.pos[0]);
     problems.push({ what: `not YAML or JSON: ${error.message}`, where: `${path}:${position.line}`, allowed: '' });
   }
   if (document.errors.length > 0) return undefined;
-  // Anchors may be used, but not as a bomb.
-  return { path, value: document.toJS({ maxAliasCount: 100 }) as unknown, document, lines };
+  try {
+    // Anchors may be used, but not as a bomb.
+    return { path, value: document.toJS({ maxAliasCount: 100 }) as unknown, document, lines };
+  } catch (error) {
+    // The parser knows nothing of aliases yet: one without an anchor, or too many, is found here.
+    if (!(error instanceof ReferenceError)) throw error;
+    problems.push({
+      what: `not YAML or JSON: ${error.message}`,
+      where: path,
+      allowed: 'aliases of anchors before them',
+    });
+    return undefined;
+  }
 }
 
 /** `file:line` of a key path, or of the nearest parent that exists. */

@@ -7,6 +7,7 @@ import { join, normalize, resolve } from 'node:path';
 import type { ProgramDefinition } from '../control/system-log.js';
 import { HoldfastError } from '../errors.js';
 import { checkLinks, type LinkProfile, tlsOptions } from '../ingress/links.js';
+import { maskDigits } from '../pan-mask.js';
 import { faultVariables } from '../shard/faults.js';
 import { hint } from '../suggest.js';
 import { locate, type Problem, readDocument } from './config-file.js';
@@ -69,7 +70,8 @@ export function loadConfig(inputs: Inputs): LoadedConfig {
 export function configError(problems: readonly Problem[]): HoldfastError {
   const lines = problems.map(({ what, where, allowed }) => {
     const tail = allowed === '' ? '' : `; allowed: ${allowed}`;
-    return `${what} [${where}]${tail}`;
+    // What is quoted of a file may be anything, a card number too.
+    return `${maskDigits(what)} [${where}]${tail}`;
   });
   return new HoldfastError('config_invalid', lines.join('\n'), 'holdfast serve --help');
 }
@@ -167,6 +169,7 @@ function defaultValue(name: SettingName, given: ReadonlyMap<SettingName, ConfigE
       return `${trimSlashes(String(given.get('data-dir')?.value ?? settingOf('data-dir').standard))}.keys`;
     case 'links':
     case 'programs':
+    case 'backup-dir':
       return undefined;
     case 'log-format':
       return inputs.terminal ? 'pretty' : 'json';
@@ -187,6 +190,11 @@ function checkPlaces(entries: readonly ConfigEntry[], problems: Problem[]): void
   if (normalize(resolve(String(keyFile.value))).startsWith(folder)) {
     const what = 'key-file: inside the data directory, so a copy of the directory would carry its keys';
     problems.push({ what, where: keyFile.where, allowed: 'a path outside data-dir' });
+  }
+  const backups = entries.find(({ name }) => name === 'backup-dir');
+  if (typeof backups?.value === 'string' && normalize(join(resolve(backups.value), '/')).startsWith(folder)) {
+    const what = 'backup-dir: inside the data directory, whose loss its backups are for';
+    problems.push({ what, where: backups.where, allowed: 'a path outside data-dir' });
   }
 }
 
@@ -272,12 +280,14 @@ function engineConfig(
     programs,
     wsAdapter: v['ws-adapter'] as EngineConfig['wsAdapter'],
     deadlineMs: v['deadline-ms'] as number,
+    admissionRateMax: v['admission-rate-max'] as number,
     duplicateWindowMs: (v['duplicate-window-hours'] as number) * 3_600_000,
     diskReserveBytes: v['disk-reserve-bytes'] as number,
     stopLimitMs: v['stop-limit-ms'] as number,
     webhooksAllowPrivate: v['webhooks-allow-private'] as boolean,
     clearingFileBytesMax: v['clearing-file-bytes-max'] as number,
     clearingMode: v['clearing-mode'] as EngineConfig['clearingMode'],
+    backupDir: v['backup-dir'] as string | undefined,
     demo: v.demo as boolean,
     logLevel: v['log-level'] as EngineConfig['logLevel'],
     logFormat: v['log-format'] as EngineConfig['logFormat'],

@@ -2,7 +2,7 @@
  * The control thread, seen from the main thread: start, questions, stop. The demo program is created through its own API,
  * the same way as anybody else's accounts.
  */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import type { ControlThreadData, FromControl, ToControl } from '../control/control-thread.js';
@@ -79,6 +79,7 @@ export class ControlPlane {
       webhooksAllowPrivate: config.webhooksAllowPrivate,
       clearingFileBytesMax: config.clearingFileBytesMax,
       clearingMode: config.clearingMode,
+      backupDir: config.backupDir,
       links: config.links.map(({ name, number, transport, dialect }) => ({ name, number, transport, dialect })),
       logLevel: config.logLevel,
       logFormat: config.logFormat,
@@ -186,7 +187,13 @@ export class ControlPlane {
    * in order, so it has them all when it has its last one. What is there already is refused row by row.
    */
   async #createDemo(base: string): Promise<void> {
-    const token = readFileSync(join(this.#o.data.paths.root, 'admin.token'), 'utf8').trim();
+    const path = join(this.#o.data.paths.root, 'admin.token');
+    if (!existsSync(path)) {
+      // Its owner may have moved it, and a restored directory never had it: that is no reason not to serve.
+      this.#o.log.warn({ path }, 'without admin.token the demo program is not looked after');
+      return;
+    }
+    const token = readFileSync(path, 'utf8').trim();
     const headers = { authorization: `Bearer ${token}` };
     const last = new Map<number, string>();
     for (let n = 1; n <= DEMO_CARDS; n++) last.set(shardOfAccount(demoAccount(n), this.#o.data.shards), demoAccount(n));

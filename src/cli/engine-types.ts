@@ -27,6 +27,8 @@ export interface EngineConfig {
   readonly programs: readonly ProgramDefinition[];
   readonly wsAdapter: 'auto' | 'uws' | 'ws';
   readonly deadlineMs: number;
+  /** Requests per second over all links before new ones are answered 91; 0: no limit. */
+  readonly admissionRateMax: number;
   readonly duplicateWindowMs: number;
   readonly diskReserveBytes: number;
   readonly stopLimitMs: number;
@@ -34,6 +36,8 @@ export interface EngineConfig {
   /** Largest clearing file that is taken, bytes. */
   readonly clearingFileBytesMax: number;
   readonly clearingMode: FileMode | 'auto';
+  /** Where backups go that are made over the API; undefined: nowhere. */
+  readonly backupDir: string | undefined;
   readonly demo: boolean;
   readonly logLevel: LogLevel;
   readonly logFormat: LogFormat;

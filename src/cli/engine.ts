@@ -35,6 +35,7 @@ import { ControlPlane } from './engine-control.js';
 import { ShardThreadFailure, ShardThreads } from './engine-threads.js';
 import type { EngineConfig, RunningEngine, StartEngine } from './engine-types.js';
 import { openFilesLimit, socketsAllowed } from './open-files.js';
+import { assertSoundData } from './sound-data.js';
 import { packageFile } from './version.js';
 
 /** Bytes of one card's row in the vault, at least: how many cards a directory may hold is estimated from the file's size. */
@@ -139,6 +140,7 @@ class Engine {
       shardOfFingerprint: (f0) => shardOfFingerprint(f0, data.shards),
       wsAdapter: config.wsAdapter,
       socketsMax,
+      rateMax: config.admissionRateMax,
       keepCutover: (request) => this.#plane.cutOver(request),
     });
     this.#plane = new ControlPlane({
@@ -161,6 +163,9 @@ class Engine {
     // A throw on the main loop must not end the process beside threads that commit: it leaves in order, with 70.
     process.on('uncaughtException', this.#onUncaught);
     try {
+      assertSoundData(this.#data.paths, (folder, why) =>
+        this.#log.error({ folder, why }, 'a damaged checkpoint was removed; its shard is built from the journal'),
+      );
       this.#dropUnusableSegments();
       this.#batch.start();
       recovered = await this.#recover();

@@ -6,7 +6,14 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
 import { type DefaultLinkFlags, defaultLinks, type LinkProfile, linkDefaults, signOffRules } from '../ingress/links.js';
-import { IN_FLIGHT_MAX, LINK_CONNECTIONS_DEFAULT, LINK_CONNECTIONS_MAX, LINK_IDLE_MS, LINKS_MAX } from '../limits.js';
+import {
+  ADMISSION_RATE_MAX,
+  IN_FLIGHT_MAX,
+  LINK_CONNECTIONS_DEFAULT,
+  LINK_CONNECTIONS_MAX,
+  LINK_IDLE_MS,
+  LINKS_MAX,
+} from '../limits.js';
 import { hint } from '../suggest.js';
 import { locate, type Problem, readDocument, readList } from './config-file.js';
 import {
@@ -40,6 +47,12 @@ export const linkKeys = {
     `an integer from 1 to ${IN_FLIGHT_MAX}`,
     '--link-in-flight-max',
     'requests in flight before new ones get 91',
+  ],
+  'rate-max': [
+    z.int().min(0).max(ADMISSION_RATE_MAX),
+    `an integer from 0 to ${ADMISSION_RATE_MAX}`,
+    '0: no limit of its own',
+    'requests per second before new ones get 91',
   ],
   'connections-max': [
     z.int().min(1).max(LINK_CONNECTIONS_MAX),
@@ -188,6 +201,7 @@ function toLink(values: Record<string, unknown>, index: number, defaults: LinkDe
     signOnRequired: value('sign-on-required', false),
     signOff: value('sign-off', linkDefaults.signOff),
     inFlightMax: value('in-flight-max', defaults.inFlightMax),
+    rateMax: value('rate-max', linkDefaults.rateMax),
     connectionsMax: value('connections-max', linkDefaults.connectionsMax),
     deadlineMs: value('deadline-ms', defaults.deadlineMs),
     idleMs: value('idle-ms', linkDefaults.idleMs),

@@ -5,6 +5,7 @@
 import { Command, CommanderError } from 'commander';
 import { ExitStatus } from '../errors.js';
 import { addAccrue } from './accrue.js';
+import { addBackup, addRestore } from './backup.js';
 import { addChargebacks } from './chargebacks.js';
 import { addClear } from './clear.js';
 import { addClock } from './clock.js';
@@ -39,6 +40,8 @@ const commands = [
   addNetworkDay,
   addChargebacks,
   addVerify,
+  addBackup,
+  addRestore,
   addInspect,
   addExplain,
   addReplay,

@@ -1,6 +1,7 @@
 /**
  * Commands that read a data directory do it in a process of their own: a damaged, memory-mapped file can kill a process by
- * SIGBUS, and that must be a diagnosis, not the end of the command. Messages of the child: progress, then a report or a failure.
+ * SIGBUS, and that must be a diagnosis, not the end of the command. Messages of the child: progress and suspicions, then a report or a
+ * failure.
  */
 import { fork } from 'node:child_process';
 import { type ErrorCode, HoldfastError } from '../errors.js';
@@ -8,24 +9,39 @@ import type { Terminal } from './terminal.js';
 
 type TaskMessage<R> =
   | { kind: 'progress'; records: number }
+  /** What is known to be damaged, told before it is read: reading it may be the end of the child. */
+  | { kind: 'suspicion'; text: string }
   | { kind: 'report'; report: R }
   | { kind: 'failure'; code: ErrorCode; message: string; next: string; stack: string };
+
+/** Tells the parent what is damaged, and waits until it knows. */
+export type Suspect = (text: string) => Promise<void>;
 
 /** Between two messages about progress. */
 const PROGRESS_MS = 250;
 
 /**
  * Runs the file `task` in a process of its own. @param name of the command @param args the data directory, then what the task needs
+ * @param unit of its progress
  * @throws HoldfastError what the task found, or what killed it
  */
-export async function runTask<R>(name: string, task: string, args: readonly string[], terminal: Terminal): Promise<R> {
+export async function runTask<R>(
+  name: string,
+  task: string,
+  args: readonly string[],
+  terminal: Terminal,
+  unit = 'records',
+): Promise<R> {
   const child = fork(task, args, { execArgv: [], stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
   let last = 0;
-  let outcome: Exclude<TaskMessage<R>, { kind: 'progress' }> | undefined;
+  let suspicion: string | undefined;
+  let outcome: Exclude<TaskMessage<R>, { kind: 'progress' | 'suspicion' }> | undefined;
   child.on('message', (message: TaskMessage<R>) => {
     if (message.kind === 'progress') {
       last = message.records;
-      terminal.progress(`${name}: ${last} records`);
+      terminal.progress(`${name}: ${last} ${unit}`);
+    } else if (message.kind === 'suspicion') {
+      suspicion = message.text;
     } else {
       outcome = message;
     }
@@ -37,7 +53,7 @@ export async function runTask<R>(name: string, task: string, args: readonly stri
   terminal.progress('');
   if (outcome?.kind === 'report') return outcome.report;
   if (outcome?.kind === 'failure') throw asError(outcome);
-  throw diagnosis(ended, last, args[0]!);
+  throw diagnosis(ended, `after about ${last} ${unit} of ${args[0]}`, suspicion);
 }
 
 function asError({ code, message, next, stack }: Extract<TaskMessage<never>, { kind: 'failure' }>): HoldfastError {
@@ -48,10 +64,13 @@ function asError({ code, message, next, stack }: Extract<TaskMessage<never>, { k
 
 function diagnosis(
   { code, signal }: { code: number | null; signal: NodeJS.Signals | null },
-  records: number,
-  dataDir: string,
+  where: string,
+  suspicion: string | undefined,
 ): HoldfastError {
-  const where = `after about ${records} records of ${dataDir}`;
+  if (suspicion !== undefined) {
+    const what = `${suspicion}; reading it ended with ${signal ?? `status ${code}`} ${where}`;
+    return new HoldfastError('store_damaged', what, 'keep the directory as it is and restore a backup elsewhere');
+  }
   if (signal === 'SIGBUS' || signal === 'SIGSEGV') {
     const what = `reading stopped by ${signal} ${where}: a data file is shorter or more damaged than its own pages say`;
     return new HoldfastError('store_truncated', what, 'keep the directory as it is and restore a backup elsewhere');
@@ -66,17 +85,21 @@ function diagnosis(
 
 /** The child's side: does the work with the arguments of `runTask`, tells how it went, and lets the process end. */
 export async function serveTask<R>(
-  work: (args: readonly string[], onProgress: (records: number) => void) => Promise<R>,
+  work: (args: readonly string[], onProgress: (records: number) => void, suspect: Suspect) => Promise<R>,
 ): Promise<void> {
   process.on('disconnect', () => process.exit());
   try {
     let told = 0;
-    const report = await work(process.argv.slice(2), (records) => {
-      const now = performance.now();
-      if (now - told < PROGRESS_MS) return;
-      told = now;
-      process.send!({ kind: 'progress', records } satisfies TaskMessage<R>);
-    });
+    const report = await work(
+      process.argv.slice(2),
+      (records) => {
+        const now = performance.now();
+        if (now - told < PROGRESS_MS) return;
+        told = now;
+        process.send!({ kind: 'progress', records } satisfies TaskMessage<R>);
+      },
+      (text) => tell<R>({ kind: 'suspicion', text }),
+    );
     await tell({ kind: 'report', report });
   } catch (error) {
     const known = error instanceof HoldfastError;

@@ -10,6 +10,7 @@ import { fileModes } from '../clearing/ipm/rules.js';
 import { dialectNames } from '../iso8583/dialects.js';
 import { framingNames } from '../iso8583/framing.js';
 import {
+  ADMISSION_RATE_MAX,
   CARDS_DEFAULT,
   CARDS_MAX,
   CLEARING_FILE_BYTES_MAX,
@@ -144,6 +145,12 @@ export const settings = {
     1,
     IN_FLIGHT_MAX,
   ),
+  'admission-rate-max': integer(
+    'requests per second over all listeners before new ones get 91 (0: no limit)',
+    0,
+    0,
+    ADMISSION_RATE_MAX,
+  ),
   'duplicate-window-hours': integer(
     'how long a repeat finds its first answer',
     DUPLICATE_WINDOW_MS / 3_600_000,
@@ -172,6 +179,7 @@ export const settings = {
     'auto',
     ['auto', ...fileModes],
   ),
+  'backup-dir': path('folder for backups that are made over the API', 'none', true),
   demo: {
     kind: 'boolean',
     schema: z.boolean(),

@@ -5,11 +5,14 @@
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import type { HoldfastError } from '../errors.js';
 import { type VerifiedHead, verifyDirectory } from '../journal/verify.js';
-import { directoryPaths } from '../store/data-directory.js';
+import { type DirectoryPaths, directoryPaths } from '../store/data-directory.js';
 import { openLmdbStore } from '../store/lmdb-store.js';
 import type { Store } from '../store/port.js';
+import { environmentDefect, storeDamaged } from '../store/sound-environment.js';
 import { panRowDefect } from '../vault/pan-vault.js';
+import { lastingEnvironments } from './sound-data.js';
 import { DomainFold, type PanDefect } from './verify-fold.js';
 
 /** Rows looked up between two snapshots of the vault, some milliseconds. */
@@ -46,11 +49,20 @@ export interface VerifyReport {
 }
 
 /**
- * @throws HoldfastError `chain_broken`, `frame_corrupt`, `record_unreadable`, `digest_mismatch`, `invariant_violated` (76),
+ * @param suspect is told what is damaged before it is read
+ * @throws HoldfastError `store_damaged`, `chain_broken`, `frame_corrupt`, `record_unreadable`, `digest_mismatch`, `invariant_violated` (76),
  * or a code of the data directory (73)
  */
-export async function verifyData(dataDir: string, onProgress: (records: number) => void): Promise<VerifyReport> {
-  const vault = new VaultRows(directoryPaths(dataDir).vault);
+export async function verifyData(
+  dataDir: string,
+  onProgress: (records: number) => void,
+  suspect: (text: string) => Promise<void> = () => Promise.resolve(),
+): Promise<VerifyReport> {
+  const paths = directoryPaths(dataDir);
+  // Before anything is mapped. The journal is read all the same: what is wrong there is told by its place.
+  const damaged = await damagedEnvironment(paths);
+  if (damaged !== undefined) await suspect(damaged.message);
+  const vault = new VaultRows(paths.vault);
   const fold = new DomainFold(vault.defect);
   try {
     const result = await verifyDirectory(
@@ -58,6 +70,7 @@ export async function verifyData(dataDir: string, onProgress: (records: number) 
       ({ records }) => onProgress(records),
       () => fold,
     );
+    if (damaged !== undefined) throw damaged;
     return {
       records: result.records,
       head: result.head,
@@ -75,6 +88,15 @@ export async function verifyData(dataDir: string, onProgress: (records: number) 
   } finally {
     await vault.close();
   }
+}
+
+/** The first environment whose pages do not fit together. @throws HoldfastError `store_truncated` */
+async function damagedEnvironment(paths: DirectoryPaths): Promise<HoldfastError | undefined> {
+  for (const folder of lastingEnvironments(paths)) {
+    const defect = await environmentDefect(folder);
+    if (defect !== undefined) return storeDamaged(join(folder, 'data.mdb'), defect);
+  }
+  return undefined;
 }
 
 /**

@@ -2,4 +2,4 @@
 import { serveTask } from './reading-process.js';
 import { verifyData } from './verify-data.js';
 
-await serveTask(([dataDir], onProgress) => verifyData(dataDir!, onProgress));
+await serveTask(([dataDir], onProgress, suspect) => verifyData(dataDir!, onProgress, suspect));

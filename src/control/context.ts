@@ -2,6 +2,7 @@
 import type { PanFingerprinter } from '../vault/fingerprint.js';
 import type { PublicIds } from '../vault/public-ids.js';
 import type { Backtests } from './backtests.js';
+import type { Backups } from './backups.js';
 import type { ClearingFiles } from './clearing/files.js';
 import type { IdempotencyKeys } from './idempotency.js';
 import type { OutgoingFiles } from './outgoing/files.js';
@@ -46,6 +47,7 @@ export interface ControlContext {
   readonly system: SystemState;
   readonly programs: ProgramFeed;
   readonly backtests: Backtests;
+  readonly backups: Backups;
   readonly clearing: ClearingFiles;
   readonly recon: ReconRuns;
   readonly outgoing: OutgoingFiles;

@@ -29,6 +29,7 @@ import { PublicIds } from '../vault/public-ids.js';
 import { SecretBox } from '../vault/secret-box.js';
 import { buildApp } from './app.js';
 import { Backtests } from './backtests.js';
+import { Backups } from './backups.js';
 import { ClearingFiles } from './clearing/files.js';
 import { clearingPool } from './clearing/pool.js';
 import { SpoolFolder } from './clearing/spool-folder.js';
@@ -84,6 +85,8 @@ export interface ControlThreadData {
   readonly webhooksAllowPrivate: boolean;
   readonly clearingFileBytesMax: number;
   readonly clearingMode: FileMode | 'auto';
+  /** Where backups go; undefined: nowhere. */
+  readonly backupDir: string | undefined;
   readonly links: readonly LinkInfo[];
   readonly logLevel: LogLevel;
   readonly logFormat: LogFormat;
@@ -215,6 +218,7 @@ async function start(data: ControlThreadData, main: Main): Promise<() => Promise
       keys.panKeys.map(({ id, bytes }) => ({ id, bytes })),
     ),
   );
+  const backups = new Backups({ dataDir: paths.root, folder: data.backupDir, nowMs: Date.now, log });
   const recon = new ReconRuns((err) => log.warn({ err }, 'a reconciliation failed'));
   const build = { version: data.version, node: process.version };
   const board = new SegmentBoard(data.board);
@@ -253,6 +257,7 @@ async function start(data: ControlThreadData, main: Main): Promise<() => Promise
     system,
     programs,
     backtests,
+    backups,
     clearing,
     recon,
     outgoing,
@@ -298,6 +303,7 @@ async function start(data: ControlThreadData, main: Main): Promise<() => Promise
     await app.close();
     clearTimeout(cut);
     programs.stop();
+    await backups.stop();
     await backtests.stop();
     await recon.stop();
     await clearing.stop();

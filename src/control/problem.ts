@@ -32,6 +32,8 @@ export const problems = {
   nothing_to_send: { status: 409, title: 'There is nothing that a network has not been told' },
   content_lost: { status: 409, title: 'The content of the file is lost' },
   already_resolved: { status: 409, title: 'The item is not in suspense any more' },
+  backup_running: { status: 409, title: 'Another backup is being made' },
+  backup_exists: { status: 409, title: 'The backup exists already' },
   recon_running: { status: 409, title: 'Another reconciliation is running' },
   backtest_running: { status: 409, title: 'Another backtest is running' },
   rule_retired: { status: 409, title: 'The rule is retired' },

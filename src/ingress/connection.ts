@@ -34,6 +34,9 @@ export abstract class Connection {
   frameSinceUs = 0;
   /** Since when its unsent bytes have not drained (us, 0 = they have); begins anew whenever the peer takes some. */
   stalledSinceUs = 0;
+  /** Its requests that wait for a shard, and those of them that are urgent (admission.ts). */
+  inFlight = 0;
+  urgentInFlight = 0;
   /** `takenBytes` at the last tick. */
   #takenBytes = 0;
 
@@ -66,6 +69,24 @@ export abstract class Connection {
       return false;
     }
     return true;
+  }
+
+  /** One of its requests begins to wait for a shard. */
+  began(urgent: boolean): void {
+    this.inFlight++;
+    this.link.inFlight++;
+    if (!urgent) return;
+    this.urgentInFlight++;
+    this.link.urgentInFlight++;
+  }
+
+  /** One of them waits no more. */
+  ended(urgent: boolean): void {
+    this.inFlight--;
+    this.link.inFlight--;
+    if (!urgent) return;
+    this.urgentInFlight--;
+    this.link.urgentInFlight--;
   }
 
   /** Answers a keep-alive in kind. */

@@ -31,6 +31,8 @@ export class InFlightTable {
   readonly receivedUs: Float64Array;
   readonly deadlineUs: Float64Array;
   readonly connection: (Connection | undefined)[];
+  /** 1: it was admitted as urgent (admission.ts). */
+  readonly urgent: Uint8Array;
   readonly #generation: Uint16Array;
   readonly #queue: Uint16Array;
   readonly #headerBytes: number;
@@ -50,6 +52,7 @@ export class InFlightTable {
     this.state = new Uint8Array(capacity);
     this.receivedUs = new Float64Array(capacity);
     this.deadlineUs = new Float64Array(capacity);
+    this.urgent = new Uint8Array(capacity);
     this.connection = new Array<Connection | undefined>(capacity).fill(undefined);
     this.#generation = new Uint16Array(capacity);
     this.#queue = Uint16Array.from({ length: capacity }, (_, slot) => slot);
@@ -61,8 +64,14 @@ export class InFlightTable {
     return this.#used;
   }
 
-  /** Takes a slot, or -1 when all are in use. */
-  take(connection: Connection, receivedUs: number, deadlineUs: number, header: Uint8Array | undefined): number {
+  /** Takes a slot, or -1 when all are in use; the request begins to count for its connection. */
+  take(
+    connection: Connection,
+    urgent: boolean,
+    receivedUs: number,
+    deadlineUs: number,
+    header: Uint8Array | undefined,
+  ): number {
     if (this.#used === this.capacity) return -1;
     const slot = this.#queue[this.#head]!;
     this.#head = (this.#head + 1) & (this.capacity - 1);
@@ -70,6 +79,8 @@ export class InFlightTable {
     assert(this.state[slot] === InFlightState.free, 'a free in-flight slot is free');
     this.state[slot] = InFlightState.waiting;
     this.connection[slot] = connection;
+    this.urgent[slot] = urgent ? 1 : 0;
+    connection.began(urgent);
     this.receivedUs[slot] = receivedUs;
     this.deadlineUs[slot] = deadlineUs;
     if (header !== undefined) {
@@ -105,6 +116,7 @@ export class InFlightTable {
   free(slot: number): void {
     assert(this.state[slot] !== InFlightState.free, 'an in-flight slot is freed once');
     this.state[slot] = InFlightState.free;
+    this.connection[slot]!.ended(this.urgent[slot] === 1);
     this.connection[slot] = undefined;
     this.#generation[slot] = (this.#generation[slot]! + 1) % GENERATIONS;
     this.#queue[(this.#head - this.#used + this.capacity) & (this.capacity - 1)] = slot;

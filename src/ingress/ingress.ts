@@ -22,32 +22,37 @@
  */
 import type { Decoder } from '../iso8583/decoder.js';
 import { type DialectName, dialect as dialectOf } from '../iso8583/dialects.js';
-import { asksForTotals, classOf, isUnanswered, MessageClass, replyMti } from '../iso8583/mti.js';
+import { asksForTotals, classOf, isNewRequest, isUnanswered, MessageClass, replyMti } from '../iso8583/mti.js';
 import { badTimeField } from '../iso8583/times.js';
 import { IN_FLIGHT_MAX, IN_FLIGHT_RECLAIM_MS, SIGN_OFF_WAIT_MS, WRITE_STALL_MS } from '../limits.js';
-import { type ClientRings, type ClientWakes, RingClient } from '../ring/client.js';
+import { RingClient } from '../ring/client.js';
 import { ControlBlock, ShardState } from '../ring/control-block.js';
 import { CardDirectory } from '../ring/directory.js';
 import { PanFingerprinter } from '../vault/fingerprint.js';
+import { Admission } from './admission.js';
 import type { Connection } from './connection.js';
-import { type CutoverKeeper, Cutovers } from './cutovers.js';
+import { Cutovers } from './cutovers.js';
 import { InFlightTable } from './in-flight.js';
-import { type IngressLog, Link, type Listener, type MessageSink, SocketBudget } from './link.js';
+import { Link, type Listener, type MessageSink, SocketBudget } from './link.js';
 import { checkLinks, type LinkProfile } from './links.js';
 import { Answer, Codecs, type DialectCodec, SIGN_OFF } from './local-reply.js';
 import { Loopback, simulatorLink } from './loopback.js';
+import type { IngressAddresses, IngressOptions } from './options.js';
 import { Reconciliations } from './reconciliations.js';
 import { Replies } from './replies.js';
 import { RollBacks } from './roll-backs.js';
-import { Router, type ShardOfFingerprint } from './router.js';
+import { Router } from './router.js';
 import { processRuntime, type Runtime, type Timer } from './runtime.js';
+import { ShedLog } from './shed-log.js';
 import { SignOffs } from './sign-off.js';
 import { Counters, createInstruments, type IngressInstruments, type IngressStats, type ShedCause } from './stats.js';
 import { tcpListener } from './tcp.js';
 import { Writes } from './writes.js';
-import { createWsListener, type WsAdapterName, type WsAdapterSetting } from './ws.js';
+import { createWsListener, type WsAdapterName } from './ws.js';
 
 const SWEEP_MS = 100;
+/** Rounds in which a stop reads what has come: 64 KiB each of every TCP connection, 2 MiB together. */
+const READ_ROUNDS_MAX = 32;
 /** Empty looks on the next turns of the loop before the wake-up is armed. Measured with commits of 1 ms: 0, 3 and 50 looks give
  * the same rate and latency within the noise, 50 cost half as much processor again at low load. */
 const LOOKS_BEFORE_ARMING = 3;
@@ -63,45 +68,6 @@ const CUTOVER = 201;
 const ECHO_TEST = 301;
 const NETWORK_CODE = 70;
 
-export interface IngressOptions {
-  readonly links: readonly LinkProfile[];
-  readonly rings: ClientRings;
-  /** The card directory (ring/directory.ts). */
-  readonly directory: SharedArrayBuffer;
-  /** The control block (ring/control-block.ts). */
-  readonly control: SharedArrayBuffer;
-  /** 32 secret bytes: `Keys.fingerprintKey.bytes`. */
-  readonly fingerprintKey: Uint8Array;
-  readonly log: IngressLog;
-  readonly shardOfFingerprint: ShardOfFingerprint;
-  /** Keeps the links' business dates. */
-  readonly keepCutover: CutoverKeeper;
-  /** `auto` (default) takes uWebSockets.js when its binary loads here, else ws. */
-  readonly wsAdapter?: WsAdapterSetting;
-  /** Most sockets of all links together; none by default. */
-  readonly socketsMax?: number;
-  /** Of a simulator: its clocks and turns of the event loop, how it wakes and sleeps, and its transport in place of TCP. */
-  readonly runtime?: Runtime;
-  readonly wakes?: ClientWakes;
-  readonly tcpListener?: (link: Link) => Listener;
-  /** For tests: times in ms and sizes that production takes from limits.ts. */
-  readonly tuning?: {
-    readonly writeStallMs?: number;
-    readonly reclaimMs?: number;
-    readonly inFlight?: number;
-    readonly signOffWaitMs?: number;
-  };
-}
-
-export interface IngressAddresses {
-  /** `host:port` of the first link of each transport, and of every link by name. */
-  readonly tcp?: string;
-  readonly ws?: string;
-  readonly links: Readonly<Record<string, string>>;
-  /** The WebSocket adapter in use; undefined without a WebSocket link. */
-  readonly wsAdapter?: WsAdapterName;
-}
-
 export class Ingress implements MessageSink {
   readonly instruments: IngressInstruments = createInstruments();
   readonly #options: IngressOptions;
@@ -110,6 +76,7 @@ export class Ingress implements MessageSink {
   readonly #control: ControlBlock;
   readonly #router: Router;
   readonly #table: InFlightTable;
+  readonly #admission: Admission;
   readonly #counters = new Counters();
   readonly #links: Link[];
   /** Of messages that come by no socket: `exchange`. */
@@ -119,6 +86,7 @@ export class Ingress implements MessageSink {
   readonly #writes: Writes;
   readonly #rollBacks: RollBacks;
   readonly #replies: Replies;
+  readonly #shedLog: ShedLog;
   readonly #signOffs = new SignOffs(this.#codecs, this.#counters);
   readonly #cutovers: Cutovers;
   readonly #reconciliations: Reconciliations;
@@ -147,9 +115,11 @@ export class Ingress implements MessageSink {
       new PanFingerprinter(options.fingerprintKey),
       options.shardOfFingerprint,
     );
+    this.#shedLog = new ShedLog(this.#counters, options.log);
     this.#rollBacks = new RollBacks(this.#rings, this.#control, this.#counters, options.log, runtime);
     const headerBytes = Math.max(0, ...options.links.map((link) => link.headerBytes));
     this.#table = new InFlightTable(options.tuning?.inFlight ?? IN_FLIGHT_MAX, headerBytes);
+    this.#admission = new Admission(this.#table, this.#control, options.rateMax ?? 0);
     const parts = [this.#table, this.#rings, this.#control, this.#codecs, this.#counters, runtime] as const;
     this.#reconciliations = new Reconciliations(...parts);
     this.#replies = new Replies(
@@ -173,6 +143,7 @@ export class Ingress implements MessageSink {
     const linkOf = (profile: LinkProfile): Link =>
       new Link(profile, this, this.#counters, sockets, options.log, runtime);
     this.#links = options.links.map(linkOf);
+    for (const link of this.#links) link.share = this.#admission.cap.share(this.#links.length);
     this.#simulator = linkOf(simulatorLink);
   }
 
@@ -246,10 +217,17 @@ export class Ingress implements MessageSink {
 
   /**
    * Reads what the sockets have received until now: the first round of the loop ends what it had begun, the second looks at every
-   * socket, and reads each until it is empty.
+   * socket; more follow while a socket has more than is read at a time.
    */
   async #readAll(): Promise<void> {
-    for (let round = 0; round < 2; round++) await new Promise<void>((resolve) => this.#runtime.soon(resolve));
+    for (
+      let round = 0, before = -1;
+      round < 2 || (round < READ_ROUNDS_MAX && this.#counters.messages > before);
+      round++
+    ) {
+      before = this.#counters.messages;
+      await new Promise<void>((resolve) => this.#runtime.soon(resolve));
+    }
   }
 
   /** Tells the peers, and waits for their answers: SIGN_OFF_WAIT_MS at most, and not beyond `untilUs`. */
@@ -329,8 +307,13 @@ export class Ingress implements MessageSink {
       this.#totals(connection, header, codec, wellFormed, receivedUs);
       return;
     }
-    const cause = this.#admit(connection) ?? this.#dispatch(connection, codec, bytes, start, end, header, receivedUs);
-    if (cause === undefined) return;
+    const urgent = !isNewRequest(mti);
+    let cause = this.#admit(connection, urgent, receivedUs);
+    if (cause === undefined) {
+      cause = this.#dispatch(connection, codec, bytes, start, end, header, receivedUs, urgent);
+      if (cause === undefined) return;
+      this.#admission.giveBack(connection);
+    }
     counters.shed[cause]++;
     this.#refuse(connection, header, codec, Answer.unavailable);
   }
@@ -360,12 +343,8 @@ export class Ingress implements MessageSink {
   }
 
   /** Why no shard may be asked now, if so. */
-  #admit(connection: Connection): ShedCause | undefined {
-    if (this.#stopping || this.#control.stop !== 0) return 'stopping';
-    if (!connection.signedOn) return 'signed_off';
-    if (this.#control.refuse) return 'disk';
-    if (connection.link.inFlight >= connection.link.profile.inFlightMax) return 'in_flight';
-    return undefined;
+  #admit(connection: Connection, urgent: boolean, nowUs: number): ShedCause | undefined {
+    return this.#stopping ? 'stopping' : this.#admission.admit(connection, urgent, nowUs);
   }
 
   #dispatch(
@@ -376,6 +355,7 @@ export class Ingress implements MessageSink {
     end: number,
     header: Uint8Array | undefined,
     receivedUs: number,
+    urgent: boolean,
   ): ShedCause | undefined {
     const router = this.#router;
     router.route(codec.request);
@@ -383,14 +363,12 @@ export class Ingress implements MessageSink {
     const { link } = connection;
     const deadlineUs = receivedUs + link.profile.deadlineMs * 1000;
     const table = this.#table;
-    const slot = table.take(connection, receivedUs, deadlineUs, header);
+    const slot = table.take(connection, urgent, receivedUs, deadlineUs, header);
     if (slot < 0) return 'in_flight';
-    // Counted before anything can throw: whoever frees the entry counts it back.
-    link.inFlight++;
     const token = table.tokenOf(slot);
     const { index } = connection.dialect;
-    if (!router.send(bytes, start, end, index, link.profile.number, link.businessDay, token, receivedUs, deadlineUs)) {
-      link.inFlight--;
+    const { number } = link.profile;
+    if (!router.send(bytes, start, end, index, number, link.businessDay, token, receivedUs, deadlineUs, urgent)) {
       table.free(slot);
       return 'ring_full';
     }
@@ -408,7 +386,10 @@ export class Ingress implements MessageSink {
   ): void {
     let begun: ShedCause | Answer | undefined = Answer.formatError;
     if (!wellFormed) connection.link.tellFormatError(connection, codec.request.mti, codec.request.errorField);
-    else begun = this.#admit(connection) ?? this.#reconciliations.begin(connection, codec.request, header, receivedUs);
+    else
+      begun =
+        this.#admit(connection, false, receivedUs) ??
+        this.#reconciliations.begin(connection, codec.request, header, receivedUs);
     if (begun === undefined) return;
     if (typeof begun === 'string') this.#counters.shed[begun]++;
     this.#refuse(connection, header, codec, typeof begun === 'string' ? Answer.unavailable : begun);
@@ -495,6 +476,7 @@ export class Ingress implements MessageSink {
     const now = this.#runtime.monotonicUs();
     const { tuning } = this.#options;
     for (const link of this.#links) link.tick(now, tuning?.writeStallMs ?? WRITE_STALL_MS);
+    this.#shedLog.look(now);
     this.#replies.sweep(now, (tuning?.reclaimMs ?? IN_FLIGHT_RECLAIM_MS) * 1000);
     this.#replies.retryRollBacks();
     this.#rings.signal();

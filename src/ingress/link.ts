@@ -5,6 +5,7 @@ import { LINK_LOG_LINES_PER_SECOND } from '../limits.js';
 import { maskDigits } from '../pan-mask.js';
 import { type Connection, errorText } from './connection.js';
 import { allowList, type LinkProfile } from './links.js';
+import { RateCap, type RateShare } from './rate-cap.js';
 import type { Runtime } from './runtime.js';
 import type { Counters, ErrorKind } from './stats.js';
 
@@ -62,8 +63,13 @@ export class Link {
   readonly connections = new Set<Connection>();
   /** Business day of all its connections, days since 1970; 0 before its first cutover: then the UTC day counts. */
   businessDay = 0;
-  /** Requests of this link that wait for a shard. */
+  /** Requests of this link that wait for a shard, and those of them that are urgent (admission.ts). */
   inFlight = 0;
+  urgentInFlight = 0;
+  /** Cap on its requests per second, and what its new requests and others are entitled to of that and of the cap of all links. */
+  readonly cap: RateCap;
+  readonly ownShare: RateShare;
+  share: RateShare | undefined = undefined;
   readonly #log: IngressLog;
   readonly #allows: (address: string) => boolean;
   /** Second of the last log line, lines in it, and how many were left out. */
@@ -86,6 +92,8 @@ export class Link {
     this.runtime = runtime;
     this.#log = log;
     this.#allows = allowList(profile);
+    this.cap = new RateCap(profile.rateMax);
+    this.ownShare = this.cap.share(1);
   }
 
   /** Undefined when a peer at this address may connect now; else why not (counted and logged). */
@@ -152,6 +160,11 @@ export class Link {
     if (!this.#mayLog()) return;
     const fields = { link: this.profile.name, remote, mti: String(mti).padStart(4, '0'), field: `DE${field}` };
     this.#log.warn(fields, 'a message was answered 30: a field is missing or malformed');
+  }
+
+  /** A port that was closed for want of files is open again. */
+  tellOpen(): void {
+    if (this.#mayLog()) this.#log.info({ link: this.profile.name }, 'the port is open again');
   }
 
   #mayLog(): boolean {

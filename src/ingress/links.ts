@@ -9,6 +9,7 @@ import { HoldfastError } from '../errors.js';
 import { type DialectName, isDialectName } from '../iso8583/dialects.js';
 import { checkFraming, type FramingName } from '../iso8583/framing.js';
 import {
+  ADMISSION_RATE_MAX,
   DEADLINE_MS,
   FRAME_COMPLETE_MS,
   IN_FLIGHT_MAX,
@@ -45,6 +46,8 @@ export interface LinkProfile {
   readonly signOff: SignOffRule;
   /** Requests of this link that may wait for a shard at one time; beyond it 91. */
   readonly inFlightMax: number;
+  /** Requests of this link per second; beyond it 91. 0: no cap of its own. */
+  readonly rateMax: number;
   /** Time budget of a request from its last byte read, ms. */
   readonly deadlineMs: number;
   /** Addresses and CIDR blocks that may connect; empty = everybody. */
@@ -85,6 +88,7 @@ export const linkDefaults = {
   signOnRequired: false,
   signOff: 'auto',
   inFlightMax: LINK_IN_FLIGHT_MAX,
+  rateMax: 0,
   deadlineMs: DEADLINE_MS,
   allow: [],
   connectionsMax: LINK_CONNECTIONS_DEFAULT,
@@ -120,6 +124,8 @@ export function checkLinks(links: readonly LinkProfile[]): void {
       throw invalid(`unknown dialect ${String(link.dialect)}`, 'name a built-in dialect');
     if (!inRange(link.inFlightMax, 1, IN_FLIGHT_MAX))
       throw invalid(`in-flight limit ${link.inFlightMax}`, `use 1 to ${IN_FLIGHT_MAX}`);
+    if (!inRange(link.rateMax, 0, ADMISSION_RATE_MAX))
+      throw invalid(`rate limit ${link.rateMax}`, `use 0 (no limit) to ${ADMISSION_RATE_MAX}`);
     if (!inRange(link.deadlineMs, 1, 60_000)) throw invalid(`deadline ${link.deadlineMs} ms`, 'use 1 to 60000');
     if (!inRange(link.connectionsMax, 1, LINK_CONNECTIONS_MAX))
       throw invalid(`maximum of ${link.connectionsMax} connections`, `use 1 to ${LINK_CONNECTIONS_MAX}`);

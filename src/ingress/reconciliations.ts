@@ -108,9 +108,8 @@ export class Reconciliations {
       if (this.#control.shardState(shard) !== ShardState.up) return 'shard_down';
     }
     const deadlineUs = receivedUs + link.profile.deadlineMs * 1000;
-    const slot = this.#table.take(connection, receivedUs, deadlineUs, header);
+    const slot = this.#table.take(connection, false, receivedUs, deadlineUs, header);
     if (slot < 0) return 'in_flight';
-    link.inFlight++;
     const token = this.#table.tokenOf(slot);
     const { acquirer, day, currency } = question;
     const payload = pack({ op: 'acquirer_totals', link: question.link, acquirer, day, currency });
@@ -128,7 +127,6 @@ export class Reconciliations {
       else pending.failed = true;
     }
     if (pending.left === 0) {
-      link.inFlight--;
       this.#table.free(slot);
       return 'ring_full';
     }

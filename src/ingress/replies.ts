@@ -206,7 +206,6 @@ export class Replies {
   }
 
   #release(slot: number): void {
-    this.#table.connection[slot]!.link.inFlight--;
     this.#table.free(slot);
   }
 }

@@ -9,6 +9,7 @@
 
 import { copyBytes } from '../bytes.js';
 import type { Decoder } from '../iso8583/decoder.js';
+import { ADMISSION_KEPT } from '../limits.js';
 import type { RingClient } from '../ring/client.js';
 import { type CardDirectory, UNKNOWN_CARD } from '../ring/directory.js';
 import { RequestKind } from '../ring/kinds.js';
@@ -75,7 +76,7 @@ export class Router {
 
   /**
    * Writes the message with the route found last. `businessDay`: of the link, 0 without one (wire-entry.ts). False when the
-   * ring is full. The caller signals once per read.
+   * ring is full, for what is not urgent already when an eighth of it is left. The caller signals once per read.
    */
   send(
     bytes: Uint8Array,
@@ -87,10 +88,12 @@ export class Router {
     token: number,
     receivedUs: number,
     deadlineUs: number,
+    urgent: boolean,
   ): boolean {
     const length = end - start;
     const producer = this.#rings.producer(this.shard);
-    const at = producer.reserve(WIRE_HEADER_BYTES + length);
+    const keepFree = urgent ? 0 : producer.capacity * ADMISSION_KEPT;
+    const at = producer.reserve(WIRE_HEADER_BYTES + length, keepFree);
     if (at < 0) return false;
     const target = producer.bytes;
     const print = this.#print;

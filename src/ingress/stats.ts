@@ -9,6 +9,8 @@ import type { Transport } from './links.js';
 export const shedCauses = [
   'signed_off',
   'in_flight',
+  'rate',
+  'link_rate',
   'ring_full',
   'shard_down',
   'disk',

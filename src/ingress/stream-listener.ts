@@ -4,8 +4,9 @@
  *
  *   accept -> address and number of connections -> TLS handshake -> the transport
  *
- * The checks come before the handshake: a stranger costs no cryptography, and a peer that never finishes its handshake
- * (TLS_HANDSHAKE_MS) cannot take more sockets than LINK_SOCKETS_SPARE beside the connections.
+ * The checks come before the handshake: a stranger costs no cryptography, and peers that never finish their handshake
+ * (TLS_HANDSHAKE_MS) or their upgrade cannot take more sockets than LINK_SOCKETS_SPARE beside the connections, and never more than a
+ * quarter of those that all links may have: the other links need some.
  */
 import { createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, type TLSSocket, type Server as TlsServer } from 'node:tls';
@@ -20,6 +21,9 @@ const CLOSE_MS = 500;
 
 /** The same outside of a stop. */
 const LINGER_MS = 5000;
+
+/** Share of all sockets that those of one link may take which are no connection yet, or not any more. */
+const SPARE_SHARE = 1 / 4;
 
 /** Probes of a silent peer by the system begin after this time: a half-open connection is found within about a minute. */
 const KEEP_ALIVE_PROBE_MS = 30_000;
@@ -103,8 +107,11 @@ export class StreamListener implements Listener {
     const { transport, connectionsMax } = link.profile;
     if ((transport === 'tcp' || this.#tls !== undefined) && link.refuses(remote) !== undefined) return false;
     if (link.outOfSockets(remote)) return false;
-    if (this.#sockets.size < connectionsMax + LINK_SOCKETS_SPARE) return true;
-    link.report('too_many_connections', remote, `${LINK_SOCKETS_SPARE} sockets are no connection yet, or not any more`);
+    const spare = Math.min(LINK_SOCKETS_SPARE, Math.max(1, Math.floor(link.sockets.max * SPARE_SHARE)));
+    // A plain TCP socket is a connection at once: what it has beside them is ending, and bounded by time.
+    const atOnce = transport === 'tcp' && this.#tls === undefined;
+    if (this.#sockets.size < (atOnce ? connectionsMax : link.connections.size) + spare) return true;
+    link.report('too_many_connections', remote, `${spare} sockets are no connection yet, or not any more`);
     return false;
   }
 

@@ -2,6 +2,8 @@
  * TCP links on node:net. One `data` event is one read: all frames in it are handed over, then the shards are woken once and
  * what was answered here goes out in one write.
  *
+ * A peer that sends more than a buffer at a time waits for its turn: each socket is read once in a round of the loop.
+ *
  * A peer that does not read: above SOCKET_HIGH_WATER_BYTES nothing more is read from it, at SOCKET_UNSENT_BYTES_MAX or after
  * WRITE_STALL_MS without progress it is closed. A peer's FIN counts as gone: hosts of this trade do not half-close, and an
  * approval for somebody who left is better rolled back than sent into the void.
@@ -43,21 +45,19 @@ const readBuffer = Buffer.allocUnsafeSlow(64 * 1024);
  * A socket that emits `data` allocates 64 KiB for every read and gives back what it did not need; reading into one buffer
  * (the public option `onread`) takes a quarter off the cost of a read and nearly all of its garbage. The option exists for
  * sockets that one makes oneself, so the accepted connection's handle moves over to such a socket. The two are destroyed
- * together: the first owner is what the server counts. TLS sockets have no such handle.
+ * together: the first owner is what the server counts. TLS sockets have no such handle. What `onRead` returns says whether to go
+ * on reading.
  */
-function readingIntoBuffer(accepted: Socket, onRead: (chunk: Buffer, length: number) => void): Socket {
+function readingIntoBuffer(accepted: Socket, onRead: (chunk: Buffer, length: number) => boolean): Socket {
   const owner = accepted as Socket & { _handle?: unknown };
   const handle = owner._handle;
   if (accepted instanceof TLSSocket || handle === undefined || handle === null) {
-    accepted.on('data', (chunk: Buffer) => onRead(chunk, chunk.length));
+    accepted.on('data', (chunk: Buffer) => void onRead(chunk, chunk.length));
     accepted.resume();
     return accepted;
   }
   owner._handle = null;
-  const callback = (length: number): boolean => {
-    onRead(readBuffer, length);
-    return true;
-  };
+  const callback = (length: number): boolean => onRead(readBuffer, length);
   const options = { handle, onread: { buffer: readBuffer, callback } };
   const socket = new Socket(options as ConstructorParameters<typeof Socket>[0]);
   socket.once('close', () => accepted.destroy());
@@ -78,7 +78,10 @@ class TcpConnection extends Connection {
   constructor(link: Link, socket: Socket, remote: string) {
     super(link, dialect(link.profile.dialect), remote, link.runtime.monotonicUs());
     const { framing, headerBytes } = link.profile;
-    this.#socket = readingIntoBuffer(socket, (chunk, length) => this.#read(chunk, length));
+    this.#socket = readingIntoBuffer(socket, (chunk, length) => {
+      this.#read(chunk, length);
+      return length < readBuffer.length || this.#letOthersRead();
+    });
     this.#framing = { framing, headerBytes, maxBytes: MESSAGE_BYTES_MAX };
     this.#overhead = frameOverhead(this.#framing);
     this.#reader = new FrameReader(this.#framing);
@@ -170,6 +173,18 @@ class TcpConnection extends Connection {
     if (this.dirty) return;
     this.dirty = true;
     this.link.sink.dirty(this);
+  }
+
+  /**
+   * More than a buffer had come: the rest waits for the next round of the loop. Without this the loop would read two mebibytes of one
+   * socket before it looks at the next one. False: reading stops.
+   */
+  #letOthersRead(): boolean {
+    this.link.runtime.soon(() => {
+      // What comes after the end is read, and thrown away, as well.
+      if (!this.open || this.stalledSinceUs === 0) this.#socket.resume();
+    });
+    return false;
   }
 
   /** Takes the first `length` bytes of the chunk. */

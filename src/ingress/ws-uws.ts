@@ -6,7 +6,7 @@
  * close event; `end` calls the close event before it returns; the app must be closed before its thread ends, or the
  * process aborts. Reading cannot be paused in this version, so a peer that takes no replies runs into the bound of unsent
  * bytes or the stall time and is closed. Sockets before their upgrade are not seen here at all: the library ends each after
- * 10 to 12 seconds, however it drips, but does not bound their number.
+ * 10 to 12 seconds, however it drips, but does not bound their number; a guard closes the port before they take all files.
  */
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -14,6 +14,7 @@ import { dirname, join } from 'node:path';
 import type { Dialect } from '../iso8583/dialects.js';
 import { SOCKET_UNSENT_BYTES_MAX, WS_PAYLOAD_BYTES_MAX } from '../limits.js';
 import { listenError } from '../listen-error.js';
+import { AcceptGuard } from './accept-guard.js';
 import type { Link, Listener } from './link.js';
 import { plainAddress } from './links.js';
 import { gate, statusLine, WsConnection, type WsGate, type WsSocket } from './ws-connection.js';
@@ -102,6 +103,9 @@ export class UwsListener implements Listener {
   readonly #uws: UwsModule;
   readonly #app: UwsApp;
   #token: unknown;
+  /** As bound, once it was. */
+  #port: number | undefined;
+  #guard: AcceptGuard | undefined;
   #closed = false;
 
   constructor(link: Link, uws: UwsModule) {
@@ -134,8 +138,21 @@ export class UwsListener implements Listener {
     });
   }
 
-  listen(): Promise<string> {
-    const { host, port, name, portSetting } = this.#link.profile;
+  async listen(): Promise<string> {
+    const address = await this.#bind();
+    this.#guard = new AcceptGuard(this.#link, {
+      close: () => this.#unbind(),
+      open: async () => {
+        await this.#bind();
+        if (this.#closed) this.#unbind();
+      },
+    });
+    return address;
+  }
+
+  #bind(): Promise<string> {
+    const { host, name, portSetting } = this.#link.profile;
+    const port = this.#port ?? this.#link.profile.port;
     return new Promise((resolve, reject) => {
       this.#app.listen(host, port, EXCLUSIVE_PORT, (token) => {
         if (token === false || token === undefined || token === null) {
@@ -151,12 +168,18 @@ export class UwsListener implements Listener {
           return;
         }
         this.#token = token;
-        resolve(`${host}:${this.#uws.us_socket_local_port(token)}`);
+        this.#port = this.#uws.us_socket_local_port(token);
+        resolve(`${host}:${this.#port}`);
       });
     });
   }
 
   stopAccepting(): void {
+    this.#guard?.stop();
+    this.#unbind();
+  }
+
+  #unbind(): void {
     if (this.#token === undefined) return;
     this.#uws.us_listen_socket_close(this.#token);
     this.#token = undefined;

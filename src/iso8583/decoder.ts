@@ -345,21 +345,18 @@ export class Decoder {
 
   /** Two digits in every byte, save for the filling nibble of an odd count: 0 before the digits, 0 or F behind them. */
   private checkBcd(buf: Uint8Array, at: number, stop: number, units: number, field: number): boolean {
-    let last = stop;
-    if ((units & 1) === 1) {
-      if (this.dialect.leadNibble[field] === 1) {
-        if (buf[at]! > 0x0f) return this.fail(field, at, DecodeReason.badFilling);
-      } else {
-        last--;
-        const byte = buf[last]!;
-        if (byte >> 4 > 9) return this.fail(field, last, DecodeReason.notDigits);
-        if ((byte & 0xf) !== 0 && (byte & 0xf) !== 0xf) return this.fail(field, last, DecodeReason.badFilling);
-      }
-    }
+    const odd = (units & 1) === 1;
+    const behind = odd && this.dialect.leadNibble[field] !== 1;
+    if (odd && !behind && buf[at]! > 0x0f) return this.fail(field, at, DecodeReason.badFilling);
+    const last = behind ? stop - 1 : stop;
     for (let i = at; i < last; i++) {
       const byte = buf[i]!;
       if (byte > 0x99 || (byte & 0xf) > 9) return this.fail(field, i, DecodeReason.notDigits);
     }
+    if (!behind) return true;
+    const byte = buf[last]!;
+    if (byte >> 4 > 9) return this.fail(field, last, DecodeReason.notDigits);
+    if ((byte & 0xf) !== 0 && (byte & 0xf) !== 0xf) return this.fail(field, last, DecodeReason.badFilling);
     return true;
   }
 

@@ -144,8 +144,13 @@ function describeField(decoder: Decoder, field: number, own: OwnNumber): Describ
   if (field === 2) return { ...base, value: maskPan(text) };
   if (field === 48) return { ...base, ...describeTags(decoder, own) };
   if (field === 54) return { ...base, ...describeAmounts(decoder, text, own) };
-  if (field === 90) return { ...base, value: text, parts: describeOriginal(text) };
-  if (spec.type === 'b') return { ...base, value: hex(text) };
+  if (field === 90) {
+    // 42 digits have room for a card number, across the parts too.
+    const masked = own.mask(text);
+    return { ...base, value: masked, parts: describeOriginal(masked) };
+  }
+  // Sixteen hex digits may be those of the card number.
+  if (spec.type === 'b') return { ...base, value: own.mask(hex(text)) };
   return { ...base, value: shown(maskedField(field, text, own)) };
 }
 
@@ -193,7 +198,9 @@ function describeAmounts(decoder: Decoder, text: string, own: OwnNumber): { valu
     const name = amountNames[walker.amountType] ?? `type ${walker.amountType}`;
     parts.push({ part: `amount ${parts.length + 1}`, name, value });
   }
-  return walker.broken ? { value: shown(maskedText(text, own)) } : { value: printable(text), parts };
+  // Groups whose digits spell the message's own number are shown as any text is, and not one by one.
+  const plain = !walker.broken && own.mask(text) === text;
+  return plain ? { value: printable(text), parts } : { value: shown(maskedText(text, own)) };
 }
 
 function describeOriginal(text: string): DescribedPart[] {

@@ -5,7 +5,6 @@
  */
 import { hiddenFields, maskedField, maskedTag, OwnNumber } from './describe.js';
 import type { DialectName } from './dialects.js';
-import { fieldSpec } from './fields.js';
 import { pack, unpack } from './message.js';
 
 /**
@@ -21,15 +20,10 @@ export function maskedBytes(name: DialectName, bytes: Uint8Array, pan: string): 
     if (hiddenFields.has(field)) fields[key] = zeros(value);
     else if (field === 2) fields[key] = maskedNumber(value);
     else if (field === 48) fields[key] = maskedTags(value, own);
-    else if (isText(field)) fields[key] = hidden(value, maskedField(field, value, own));
+    // Any other field has room for a card number too: fields of digits such as DE53, 86 or 90, and the hex digits of DE64.
+    else if (field > 0) fields[key] = hidden(value, maskedField(field, value, own));
   }
   return pack(name, fields);
-}
-
-/** True for fields of characters; those of digits and bits have no room for more than what they are for. */
-function isText(field: number): boolean {
-  const type = fieldSpec(field)?.type;
-  return field > 0 && (type === 'an' || type === 'ans');
 }
 
 /** Zeros in place of the value; of a binary one (`hex:`) in place of its digits. */

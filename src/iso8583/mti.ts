@@ -59,6 +59,22 @@ export function isAdvice(mti: number): boolean {
   return classOf(mti) > 0 && Math.floor(mti / 10) % 10 === 2;
 }
 
+/**
+ * True for a request that begins something (0100, 0200): refused, nothing has happened yet. False for repeats, and for what tells of
+ * something that has happened or must hold: advices, reversals, file updates.
+ */
+export function isNewRequest(mti: number): boolean {
+  if ((mti & 1) === 1 || Math.floor(mti / 10) % 10 !== 0) return false;
+  const kind = classOf(mti);
+  return kind !== MessageClass.reversal && kind !== MessageClass.fileAction;
+}
+
+/** True for 0100, 0200 and their repeats: somebody waits for an approval, and has gone when it comes too late. */
+export function asksForApproval(mti: number): boolean {
+  const kind = classOf(mti);
+  return (kind === MessageClass.authorization || kind === MessageClass.financial) && Math.floor(mti / 10) % 10 === 0;
+}
+
 /** True for 0500, 0520 and their repeats: an acquirer asks for its totals. */
 export function asksForTotals(mti: number): boolean {
   return mti === 500 || mti === 501 || mti === 520 || mti === 521;

@@ -7,9 +7,9 @@ import { HoldfastError } from '../errors.js';
 import { LANE_MAP_BYTES } from '../limits.js';
 import { openLmdbStore } from '../store/lmdb-store.js';
 import type { Store } from '../store/port.js';
-import { commitKey, frameSequences, INDEX_SHARD } from './frame.js';
+import { commitKey, commitOfKey, frameSequences, INDEX_SHARD, shardOfKey } from './frame.js';
 import { type LaneFolder, listLaneFolders } from './lane-directory.js';
-import { INDEX_COMMITS, indexEntry, type LaneEntry, lastCommitOf, readLaneTable } from './lane-index.js';
+import { INDEX_COMMITS, indexEntry, type LaneEntry, lastCommitOf, readLaneTable, rowDefect } from './lane-index.js';
 
 /** A frame found in an environment. `bytes` belong to the store: valid until its next read. */
 export interface FoundFrame {
@@ -94,6 +94,22 @@ export class Environment {
   /** The shard's last frame here. */
   last(shard: number): FoundFrame | undefined {
     return this.floor(shard, Number.MAX_SAFE_INTEGER);
+  }
+
+  /** @throws HoldfastError `frame_corrupt` when a row lies where nobody looks for it */
+  assertRowsInPlace(shards: number): void {
+    let before = 0;
+    this.store.scan({}, (key, bytes) => {
+      const commit = commitOfKey(key);
+      const shard = shardOfKey(key);
+      const isKnown = shard < shards || shard === INDEX_SHARD;
+      const defect = isKnown
+        ? rowDefect(commit, shard, bytes, before)
+        : `commit ${commit} has a frame of shard ${shard}`;
+      if (defect !== undefined) throw this.#damaged(defect);
+      before = commit;
+      return true;
+    });
   }
 
   #frame(commit: number, shard: number): FoundFrame | undefined {

@@ -120,6 +120,11 @@ export function frameSequences(bytes: Uint8Array): { first: number; last: number
   return { first: getSafe(view, 16), last: getSafe(view, 24) };
 }
 
+/** Shard that an unchecked frame says it belongs to; -1 when it is too short to say. */
+export function frameShard(bytes: Uint8Array): number {
+  return bytes.length < FRAME_HEADER_BYTES ? -1 : (bytes[6]! << 8) | bytes[7]!;
+}
+
 /** Chain hash of a frame, 32 bytes. */
 export function frameHash(bytes: Uint8Array): Uint8Array {
   return hash('sha256', bytes, 'buffer');

@@ -22,7 +22,7 @@
 import { crc32 } from 'node:zlib';
 import { assert } from '../errors.js';
 import type { Store } from '../store/port.js';
-import { commitKey, commitOfKey, frameSequences, INDEX_SHARD, shardOfKey } from './frame.js';
+import { commitKey, commitOfKey, frameSequences, frameShard, INDEX_SHARD, shardOfKey } from './frame.js';
 
 /** Commits between two index rows. */
 export const INDEX_COMMITS = 16;
@@ -102,6 +102,19 @@ function entryAt(view: DataView, at: number): LaneEntry {
   return { first: takeSafe(view, at + 2), last: takeSafe(view, at + 10), commit: takeSafe(view, at + 18) };
 }
 
+/**
+ * What is wrong with a frame's place, undefined when nothing is: a frame under a key of another shard would be a frame that
+ * nobody looks for, and a commit that is missing one that nobody misses. @param before commit of the row before it
+ */
+export function rowDefect(commit: number, shard: number, bytes: Uint8Array, before: number): string | undefined {
+  if (commit !== before && commit !== before + 1) return `commit ${before + 1} is missing, the next one is ${commit}`;
+  if (shard === INDEX_SHARD) return commit % INDEX_COMMITS === 0 ? undefined : `commit ${commit} has an index row`;
+  const own = frameShard(bytes);
+  return own === shard
+    ? undefined
+    : `the frame under shard ${shard} in commit ${commit} says it belongs to shard ${own}`;
+}
+
 /** Number of the last commit in an environment, 0 when it is empty. */
 export function lastCommitOf(store: Store): number {
   let commit = 0;
@@ -129,9 +142,15 @@ export function readLaneTable(store: Store): { table: LaneTable; commit: number 
     for (let at = HEADER_BYTES; at < bytes.length - CHECKSUM_BYTES; at += ENTRY_BYTES)
       table.entries.set(view.getUint16(at), entryAt(view, at));
   }
+  let before = indexed;
   store.scan({ start: commitKey(indexed + 1, 0) }, (key, bytes) => {
+    const at = commitOfKey(key);
+    const shard = shardOfKey(key);
+    const defect = rowDefect(at, shard, bytes, before);
+    if (defect !== undefined) throw new Error(defect);
+    before = at;
     const { first, last } = frameSequences(bytes);
-    table.note(shardOfKey(key), first, last, commitOfKey(key));
+    table.note(shard, first, last, at);
     return true;
   });
   return { table, commit };

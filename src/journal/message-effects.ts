@@ -144,17 +144,15 @@ function readSection(reader: MsgpackReader, into: MessageEvent): void {
       into.input.fileCode = reader.integer();
       return;
     case Section.finding:
-      into.findingCount = reader.integer();
-      check(into.findingCount <= into.finding.length, 'numbers of a finding');
+      into.findingCount = countOf(reader, into.finding.length, 'numbers of a finding');
       for (let i = 0; i < into.findingCount; i++) into.finding[i] = reader.integer();
       return;
     case Section.rules:
       readRules(reader, into);
       return;
     case Section.readings:
-      into.cardReadings = reader.integer();
-      into.accountReadings = reader.integer();
-      check((into.cardReadings + into.accountReadings) * 2 <= into.readings.length, 'counter readings');
+      into.cardReadings = countOf(reader, into.readings.length / 2, 'counter readings');
+      into.accountReadings = countOf(reader, into.readings.length / 2 - into.cardReadings, 'counter readings');
       for (let i = 0; i < (into.cardReadings + into.accountReadings) * 2; i++) into.readings[i] = reader.integer();
       return;
     case Section.postings:
@@ -179,23 +177,29 @@ function readSection(reader: MsgpackReader, into: MessageEvent): void {
 }
 
 function readRules(reader: MsgpackReader, into: MessageEvent): void {
-  into.rulesAsked = reader.integer();
+  into.rulesAsked = countOf(reader, into.ruleBits.length * 8, 'rules');
   into.decidingRule = reader.integer();
   const length = reader.bytesHeader();
-  check(length === (into.rulesAsked + 7) >> 3 && length <= into.ruleBits.length, 'bits of matched rules');
+  check(length === (into.rulesAsked + 7) >> 3, 'bits of matched rules');
   for (let i = 0; i < length; i++) into.ruleBits[i] = reader.bytes[reader.at + i]!;
   reader.at += length;
 }
 
 function readPostings(reader: MsgpackReader, into: MessageEvent): void {
-  const count = reader.integer();
-  check(count <= POSTINGS_MAX, 'legs');
+  const count = countOf(reader, POSTINGS_MAX, 'legs');
   for (let i = 0; i < count; i++) {
     const glAccount = reader.integer();
     into.postings.add(glAccount, reader.integer());
   }
 }
 
+/** A number of things that follow; a negative one is none. */
+function countOf(reader: MsgpackReader, most: number, what: string): number {
+  const count = reader.integer();
+  check(count >= 0 && count <= most, what);
+  return count;
+}
+
 function check(fits: boolean, what: string): void {
-  if (!fits) throw new MsgpackError(`a message record has more ${what} than there is room for`);
+  if (!fits) throw new MsgpackError(`a message record cannot have so many ${what}`);
 }

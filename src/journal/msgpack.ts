@@ -187,6 +187,12 @@ export class MsgpackWriter {
   }
 }
 
+/** No writer of records writes another number: an amount of 1.5 or NaN would go into sums. */
+function safe(value: number, at: number): number {
+  if (!Number.isSafeInteger(value)) throw new MsgpackError(`no safe integer at byte ${at}`);
+  return value;
+}
+
 /** Reads `count` integers from where `reader` stands into `into`, and returns where they end. One loop, as in `putInteger`. */
 export function takeIntegers(reader: MsgpackReader, into: Float64Array, first: number, count: number): number {
   const { bytes, view, end } = reader;
@@ -209,7 +215,7 @@ export function takeIntegers(reader: MsgpackReader, into: Float64Array, first: n
       into[i] = view.getUint32(at + 1);
       at += 5;
     } else if (lead === 0xcb) {
-      into[i] = view.getFloat64(at + 1);
+      into[i] = safe(view.getFloat64(at + 1), at);
       at += 9;
     } else {
       reader.at = at;
@@ -265,7 +271,7 @@ export class MsgpackReader {
         return this.view.getUint32(at + 1);
       case 0xcb:
         this.at = at + 9;
-        return this.view.getFloat64(at + 1);
+        return safe(this.view.getFloat64(at + 1), at);
       case 0xd0:
         this.at = at + 2;
         return (bytes[at + 1]! << 24) >> 24;

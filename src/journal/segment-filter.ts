@@ -3,8 +3,9 @@
  * one 64-byte line and eight bits in it, one in each eighth of the line, so a question costs one cache miss and a "no"
  * usually ends at the first or second bit. With 12 bits per key about 1 in 150 absent keys gets a "maybe".
  *
- * Only kinds of keys that are asked for all the time and nearly always miss are worth their bits: card + DE11 + DE7, the duplicate
- * check of messages, and card + DE31, that of clearing records. Other kinds are answered "maybe".
+ * Only kinds of keys that are asked for all the time and are in one segment or in none are worth their bits: card + DE11 + DE7, the
+ * duplicate check of messages; card + DE31, that of clearing records; and what each of those and each reversal asks next, card +
+ * DE63 and the elements of an authorization. Other kinds are answered "maybe".
  */
 import { KeyKind } from '../domain/history.js';
 import { SEGMENT_FILTER_BITS } from '../limits.js';
@@ -12,7 +13,8 @@ import { SEGMENT_FILTER_BITS } from '../limits.js';
 export const FILTER_LINE_BYTES = 64;
 
 /** Kinds that are in the filters written today, one bit each. */
-export const FILTERED_KINDS = (1 << KeyKind.stan) | (1 << KeyKind.clearing);
+export const FILTERED_KINDS =
+  (1 << KeyKind.stan) | (1 << KeyKind.clearing) | (1 << KeyKind.networkId) | (1 << KeyKind.elements);
 
 /** True when the key's kind is one of `kinds`. */
 export function isFiltered(high: number, kinds: number): boolean {

@@ -4,15 +4,15 @@
  * - A read that the database refuses (a page of it is damaged) is `segment_corrupt`, like a value that fails its checksum.
  *   Whoever meets it discards the segments of that shard, and they are built from the journal again.
  * - What cannot even be discarded in place is marked, and the next start removes the whole folder before anybody maps it. So
- *   it does with a data file that is shorter than its own pages say.
+ *   it does with a data file whose pages are not there or do not fit together.
  */
 import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { HoldfastError } from '../errors.js';
-import { SEGMENT_MAP_BYTES } from '../limits.js';
-import { assertWholeDataFile } from '../store/lmdb-file.js';
+import { SEGMENT_MAP_BYTES, STRUCTURE_PAGES_AT_START } from '../limits.js';
 import { openLmdbStore } from '../store/lmdb-store.js';
 import type { Store, StoreRange, StoreWriter } from '../store/port.js';
+import { assertSoundEnvironment } from '../store/sound-environment.js';
 import { segmentCorrupt, shardOfKey } from './segment-format.js';
 
 /** Store of the segments, as `openSegmentStore` gives it. */
@@ -32,11 +32,11 @@ export function markSegments(segmentsDir: string): void {
 }
 
 /**
- * Empties the folder when it was marked, or when its data file is cut short. Only before anybody has opened it.
+ * Empties the folder when it was marked, or when its data file is cut short or damaged. Only before anybody has opened it.
  * @returns why, or undefined when the folder stays as it is
  */
 export function removeUnusableSegments(segmentsDir: string): string | undefined {
-  const why = existsSync(join(segmentsDir, MARK)) ? 'they could not be discarded in place' : cutShort(segmentsDir);
+  const why = existsSync(join(segmentsDir, MARK)) ? 'they could not be discarded in place' : defectOf(segmentsDir);
   if (why === undefined) return undefined;
   // The mark goes last: a crash in between leaves it, and the next start goes on.
   for (const name of readdirSync(segmentsDir)) if (name !== MARK) rmSync(join(segmentsDir, name), { recursive: true });
@@ -44,12 +44,12 @@ export function removeUnusableSegments(segmentsDir: string): string | undefined 
   return why;
 }
 
-function cutShort(segmentsDir: string): string | undefined {
+function defectOf(segmentsDir: string): string | undefined {
   try {
-    assertWholeDataFile(join(segmentsDir, 'data.mdb'));
+    assertSoundEnvironment(segmentsDir, STRUCTURE_PAGES_AT_START);
     return undefined;
   } catch (error) {
-    if (!(error instanceof HoldfastError) || error.code !== 'store_truncated') throw error;
+    if (!(error instanceof HoldfastError)) throw error;
     return error.message;
   }
 }

@@ -7,7 +7,7 @@
  *   per record   it is readable and the fold takes it
  *   per frame    digest of the folded state = the one it was written with
  *   per shard    what the fold says must hold at the end (`finish`)
- *   over all     debits = credits
+ *   over all     debits = credits; no row of the store that no shard's chain has
  *
  * `replayShard` does the same for one shard up to a record, for whoever asks how it was.
  *
@@ -91,6 +91,7 @@ export async function verifyDirectory(
   let result: VerifyResult;
   try {
     result = verifyJournal(reader, shards, onProgress, foldFactory(shards));
+    reader.assertEveryRowIsRead(shards);
   } finally {
     await reader.close();
   }

@@ -7,7 +7,9 @@
  *   [16 + shard] ShardState   [16 + 256 + shard] whole seconds by which the wall clock is ahead of the monotonic clock in the
  *   shard's thread, 0 while they agree
  *
- * All accesses are Atomics loads and stores: single words, each with one writer at a time, no order between them needed.
+ * Single words with no order between them: nobody concludes from one word what another has, or what lies in other memory. They
+ * are Atomics all the same, because a plain load in a loop may be taken out of it by the compiler, and a plain store may stay
+ * with its thread for long. What is more than that, is said where it stands.
  */
 import { SHARDS_MAX } from '../limits.js';
 
@@ -41,64 +43,78 @@ export class ControlBlock {
 
   /** Exit status of a fatal stop, 0 while running. */
   get stop(): number {
+    // A thread that sees 0 does one turn more, which is as good as the stop having come a turn later.
     return Atomics.load(this.#words, STOP);
   }
 
   /** Asks every thread to leave after its commit; the first status stays. */
   requestStop(exitStatus: number): void {
+    // In one step: of two threads that fail at once one status stays, and everybody sees the same one.
     Atomics.compareExchange(this.#words, STOP, 0, exitStatus);
   }
 
   /** True while new work must be answered 91 because disk space is below the reserve. */
   get refuse(): boolean {
+    // Single writer (the disk guard); a message more or less is refused.
     return Atomics.load(this.#words, REFUSE) === 1;
   }
 
   set refuse(value: boolean) {
+    // Publishes nothing but itself.
     Atomics.store(this.#words, REFUSE, value ? 1 : 0);
   }
 
   /** False once the task has ended for good: what it keeps falls behind until the next start. */
   taskRuns(task: BackgroundTask): boolean {
+    // Goes from 0 to 1 once; readiness shows it at its next look.
     return Atomics.load(this.#words, TASK_ENDED + task) === 0;
   }
 
   setTaskEnded(task: BackgroundTask): void {
+    // Publishes nothing but itself.
     Atomics.store(this.#words, TASK_ENDED + task, 1);
   }
 
   taskRestarts(task: BackgroundTask): number {
+    // A figure to be shown.
     return Atomics.load(this.#words, TASK_RESTARTS + task);
   }
 
   countTaskRestart(task: BackgroundTask): void {
+    // In one step, although only the supervisor counts.
     Atomics.add(this.#words, TASK_RESTARTS + task, 1);
   }
 
   /** How often the wall clock was accepted since the start: each thread that sees a new number follows. */
   get clockAcceptances(): number {
+    // A thread acts when the number differs from the one it knows, and then reads the clock itself.
     return Atomics.load(this.#words, CLOCK_ACCEPTANCES);
   }
 
   acceptClock(): void {
+    // In one step: two operators at once are two acceptances.
     Atomics.add(this.#words, CLOCK_ACCEPTANCES, 1);
   }
 
   /** Seconds by which the shard's wall clock is ahead; 0 while the clocks agree. */
   clockDifference(shard: number): number {
+    // A figure to be shown.
     return Atomics.load(this.#words, CLOCK_DIFFERENCES + shard);
   }
 
   setClockDifference(shard: number, seconds: number): void {
     const shown = Math.max(-DIFFERENCE_MAX_S, Math.min(seconds, DIFFERENCE_MAX_S));
+    // Single writer (the shard's thread); publishes nothing but itself.
     Atomics.store(this.#words, CLOCK_DIFFERENCES + shard, shown);
   }
 
   shardState(shard: number): ShardState {
+    // A message that is routed by an old state is answered 91 by the thread, or a message earlier than it need be.
     return Atomics.load(this.#words, STATES + shard) as ShardState;
   }
 
   setShardState(shard: number, state: ShardState): void {
+    // Single writer (the shard's thread); a shard that is up has its cards in the directory, whose own words publish them.
     Atomics.store(this.#words, STATES + shard, state);
   }
 }

@@ -39,6 +39,7 @@ export function createDirectory(options: DirectoryOptions): SharedArrayBuffer {
   const slots = 2 ** (maximumBits + 1);
   const buffer = new SharedArrayBuffer(HEADER_WORDS * 4 + slots * 16);
   const words = new Int32Array(buffer);
+  // Plain stores: no other thread has the buffer yet, and handing it over orders them.
   words[0] = 1;
   words[1] = firstBits;
   words[2] = Math.min(LEVELS_MAX, maximumBits - firstBits + 1);
@@ -55,6 +56,7 @@ export class CardDirectory {
 
   constructor(buffer: SharedArrayBuffer) {
     this.#words = new Int32Array(buffer);
+    // Plain reads: never written again after `createDirectory`.
     this.#firstBits = this.#words[1]!;
     this.#levelsMax = this.#words[2]!;
     for (let level = 0; level < this.#levelsMax; level++) {
@@ -67,13 +69,16 @@ export class CardDirectory {
   /** Shard << 24 | card slot, as an unsigned integer, or UNKNOWN_CARD. */
   find(f0: number, f1: number, f2: number): number {
     const words = this.#words;
-    // Newest level first: with doubling levels half of all cards are there.
+    // Newest level first: with doubling levels half of all cards are there. The load is in the order of all Atomics: a card whose
+    // insertion was told to this thread lies in a level that this number has. An old number hides only cards nobody may use yet.
     for (let level = Atomics.load(words, 0) - 1; level >= 0; level--) {
       const mask = this.#masks[level]!;
       const base = this.#bases[level]!;
       let slot = f0 & mask;
       for (;;) {
         const at = base + slot * 4;
+        // Pairs with the store at the end of `insert`: behind a value that is neither 0 nor BUSY the three plain reads of the
+        // fingerprint see all of it, and no slot is ever written twice.
         const value = Atomics.load(words, at);
         if (value === 0) break;
         if (value !== BUSY && words[at + 1] === (f0 | 0) && words[at + 2] === (f1 | 0) && words[at + 3] === (f2 | 0)) {
@@ -91,10 +96,14 @@ export class CardDirectory {
       throw new RangeError(`card slot ${cardSlot} does not fit the directory`);
     const words = this.#words;
     for (;;) {
+      // Orders nothing: an old number leads to a level that is full, and back here.
       const levels = Atomics.load(words, 0);
       const level = levels - 1;
       const mask = this.#masks[level]!;
+      // Counts before it searches, in one step with other inserters: at most half of the slots are ever given out, so every probing
+      // ends. Publishes nothing.
       if (Atomics.add(words, 16 + level, 1) >= (mask + 1) / 2) {
+        // Takes the place back; until then others see a level that is fuller than it is, which it is anyway.
         Atomics.sub(words, 16 + level, 1);
         if (levels >= this.#levelsMax) throw new RangeError('card directory is full: start with a larger --cards-max');
         // Only one inserter's exchange succeeds; the others see the new level on their next round.
@@ -105,10 +114,13 @@ export class CardDirectory {
       let slot = f0 & mask;
       for (;;) {
         const at = base + slot * 4;
+        // One inserter only gets the slot. Readers step over BUSY: whoever may know the card was told after the last store.
         if (Atomics.compareExchange(words, at, 0, BUSY) === 0) {
+          // Plain stores: the slot is ours, and the store below publishes them.
           words[at + 1] = f0 | 0;
           words[at + 2] = f1 | 0;
           words[at + 3] = f2 | 0;
+          // Publishes the fingerprint with the value.
           Atomics.store(words, at, (((shard << 24) | cardSlot) + 1) | 0);
           return;
         }
@@ -129,6 +141,7 @@ export class CardDirectory {
   /** Entries over all levels. */
   get size(): number {
     let total = 0;
+    // A sum over words that others are counting up: near the truth, which is all that `full` and the metrics need.
     for (let level = 0; level < Atomics.load(this.#words, 0); level++) total += Atomics.load(this.#words, 16 + level);
     return total;
   }

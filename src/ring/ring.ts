@@ -17,7 +17,10 @@
  * consistent store: everything before it is visible to whoever reads the new tail). The consumer reads tail by
  * Atomics.load, reads the entry, zeroes the payload when asked, and frees it by Atomics.store(head). Neither side ever
  * writes the other's word, so no compare-exchange is needed. Wake-ups are a separate word per *thread* (wake.ts), because
- * one thread waits for several rings at once.
+ * one thread waits for several rings at once. What each access publishes or needs is said where it stands; test/stress runs
+ * all of it on real threads, and with defects put in.
+ *
+ * An entry may take half of the capacity: a longer one might need a pad before it that leaves no room, even in an empty ring.
  */
 
 export const RING_HEADER_BYTES = 128;
@@ -41,31 +44,35 @@ export class RingProducer {
   readonly bytes: Uint8Array;
   readonly #words: Int32Array;
   readonly #view: DataView;
-  readonly #capacity: number;
+  /** Bytes of the ring. */
+  readonly capacity: number;
   #tail: number;
   #cachedHead: number;
   #payloadAt = 0;
 
   constructor(buffer: SharedArrayBuffer) {
     this.#words = new Int32Array(buffer, 0, RING_HEADER_BYTES / 4);
-    this.#capacity = buffer.byteLength - RING_HEADER_BYTES;
+    this.capacity = buffer.byteLength - RING_HEADER_BYTES;
     this.bytes = new Uint8Array(buffer, RING_HEADER_BYTES);
     this.#view = new DataView(buffer, RING_HEADER_BYTES);
+    // Our own word, as the producer before us left it: it ended before this one began, so any load would do.
     this.#tail = Atomics.load(this.#words, TAIL) >>> 0;
+    // As in `#fits`: what lies before this head is read and may be written over.
     this.#cachedHead = Atomics.load(this.#words, HEAD) >>> 0;
   }
 
   /**
    * Reserves room for an entry with up to `payloadMax` bytes and returns the offset of its payload in `bytes`, or -1 when
-   * the ring is full. Nothing is visible to the consumer until `commit`; a reservation that is not committed is forgotten.
+   * the ring is full, or has less than `keepFree` bytes left behind it. Nothing is visible to the consumer until `commit`; a reservation that is not committed is forgotten.
    */
-  reserve(payloadMax: number): number {
+  reserve(payloadMax: number, keepFree = 0): number {
     const need = entryBytes(payloadMax);
-    let at = this.#tail & (this.#capacity - 1);
-    const toEnd = this.#capacity - at;
+    let at = this.#tail & (this.capacity - 1);
+    const toEnd = this.capacity - at;
     const total = need <= toEnd ? need : toEnd + need;
-    if (!this.#fits(total)) return -1;
+    if (!this.#fits(total + keepFree)) return -1;
     if (need > toEnd) {
+      // Plain stores: nobody reads beyond the tail, and the store of the tail in `commit` publishes the pad with its entry.
       this.#view.setUint32(at, toEnd, true);
       this.bytes[at + 4] = 0;
       this.#tail = (this.#tail + toEnd) >>> 0;
@@ -89,6 +96,7 @@ export class RingProducer {
     const at = this.#payloadAt - ENTRY_HEADER_BYTES;
     const length = entryBytes(payload);
     const view = this.#view;
+    // Plain stores, as those of the payload: these bytes are the producer's alone until the tail says otherwise.
     view.setUint32(at, length, true);
     this.bytes[at + 4] = kind;
     this.bytes[at + 5] = flag;
@@ -99,7 +107,8 @@ export class RingProducer {
     view.setFloat64(at + 24, b, true);
     view.setUint32(at + 32, payload, true);
     this.#tail = (this.#tail + length) >>> 0;
-    // Publishes the entry (and a pad before it): the consumer that loads this tail sees every byte stored above.
+    // Publishes the entry (and a pad before it): the consumer that loads this tail sees every byte stored above. It must also come
+    // before the load of SLEEPING in `signal` (wake.ts): a plain store could be overtaken by that load, and a wake-up be lost.
     Atomics.store(this.#words, TAIL, this.#tail | 0);
   }
 
@@ -122,10 +131,12 @@ export class RingProducer {
   }
 
   #fits(total: number): boolean {
-    if (this.#capacity - ((this.#tail - this.#cachedHead) >>> 0) >= total) return true;
-    // The consumer's word is read only when the cached copy says full: it saves a shared cache line per message.
+    if (this.capacity - ((this.#tail - this.#cachedHead) >>> 0) >= total) return true;
+    // The consumer's word is read only when the cached copy says full: it saves a shared cache line per message. The load pairs with
+    // the store in `release`: what the consumer read, and wiped, before it lies behind us, so our plain stores cannot overtake it.
+    // An old value only makes the ring look fuller than it is.
     this.#cachedHead = Atomics.load(this.#words, HEAD) >>> 0;
-    return this.#capacity - ((this.#tail - this.#cachedHead) >>> 0) >= total;
+    return this.capacity - ((this.#tail - this.#cachedHead) >>> 0) >= total;
   }
 }
 
@@ -147,8 +158,10 @@ export class RingConsumer {
     this.#capacity = buffer.byteLength - RING_HEADER_BYTES;
     this.bytes = new Uint8Array(buffer, RING_HEADER_BYTES);
     this.#view = new DataView(buffer, RING_HEADER_BYTES);
+    // Our own word, as the consumer before us left it.
     this.#head = Atomics.load(this.#words, HEAD) >>> 0;
     this.#released = this.#head;
+    // As in `next`.
     this.#cachedTail = Atomics.load(this.#words, TAIL) >>> 0;
   }
 
@@ -156,6 +169,8 @@ export class RingConsumer {
   next(): boolean {
     for (;;) {
       if (this.#head === this.#cachedTail) {
+        // Pairs with the store in `commit`: every byte before this tail is seen, so all reads of entries may be plain, here, in the
+        // getters and by whoever reads the payload. An old value only hides entries for a while.
         this.#cachedTail = Atomics.load(this.#words, TAIL) >>> 0;
         if (this.#head === this.#cachedTail) return false;
       }
@@ -215,6 +230,7 @@ export class RingConsumer {
 
   /** Overwrites everything consumed since the last release with zeros: sensitive bytes do not stay in shared memory. */
   wipeConsumed(): void {
+    // Plain stores: the bytes are ours until `release`, whose store publishes the zeros with them.
     const from = this.#released & (this.#capacity - 1);
     const count = (this.#head - this.#released) >>> 0;
     this.bytes.fill(0, from, Math.min(from + count, this.#capacity));
@@ -228,12 +244,14 @@ export class RingConsumer {
 
   /** Gives everything consumed so far back to the producer. */
   release(): void {
+    // Gives the bytes away after the last plain read (and wiping) of them: the producer that loads this head may write over them.
     Atomics.store(this.#words, HEAD, this.#head | 0);
     this.#released = this.#head;
   }
 
   /** Bytes published and not yet consumed: the queue's depth. */
   get pendingBytes(): number {
+    // The last look before a sleep (wake.ts): it must come after the store of SLEEPING, so it is in the one order of all Atomics.
     return ((Atomics.load(this.#words, TAIL) >>> 0) - this.#head) >>> 0;
   }
 }

@@ -29,7 +29,7 @@ import { RequestChecks } from '../domain/request-checks.js';
 import { ShardState } from '../domain/shard-state.js';
 import type { Table } from '../domain/tables.js';
 import type { Decoder } from '../iso8583/decoder.js';
-import { replyMti } from '../iso8583/mti.js';
+import { asksForApproval, replyMti } from '../iso8583/mti.js';
 import { type IndexChange, ShardIndex } from '../journal/shard-index.js';
 import { ShardJournal } from '../journal/shard-journal.js';
 import type { ShardHead } from '../journal/types.js';
@@ -219,7 +219,8 @@ export class LogicalShard {
       this.refuse(client, entry, Response.systemError);
       return;
     }
-    if (context.nowUs > entry.b) {
+    // What tells of something that has happened is taken late rather than not at all: its sender only says it again.
+    if (context.nowUs > entry.b && asksForApproval(decoder.mti)) {
       instruments.count(ShardCounter.shedDeadline);
       this.refuse(client, entry, Response.unavailable);
       return;

@@ -37,8 +37,20 @@ import { syncDirectory } from './lmdb-store.js';
 /** Format of the directory that this engine writes; it reads every older one. */
 export const DIRECTORY_FORMAT = 2;
 
-const DOCUMENT = 'holdfast.json';
-const FOLDERS = ['journal', 'state', 'segments', 'vault', 'system', 'webhooks', 'spool', 'outgoing'] as const;
+/** Written first into a new directory, and placed last by a restore: without it there is no data directory. */
+export const DOCUMENT = 'holdfast.json';
+export const DATA_FOLDERS = [
+  'journal',
+  'state',
+  'segments',
+  'vault',
+  'system',
+  'webhooks',
+  'spool',
+  'outgoing',
+] as const;
+/** Where a restore works until its data is whole: while it is there, nothing else begins in the directory. */
+export const RESTORE_FOLDER = '.restore';
 /** What may lie in a directory that has no document yet: what a start that was killed left, and what a mount or a restore
  * brings. Hidden entries and the sockets of the lock may as well. */
 const HARMLESS: readonly string[] = [`${DOCUMENT}.new`, 'ballast', 'admin.token', 'lost+found'];
@@ -172,7 +184,7 @@ export class DataDirectory {
     this.document = document;
     this.created = made.document;
     this.#madeRoot = made.root;
-    this.unused = FOLDERS.every((folder) => readdirSync(paths[folder]).length === 0);
+    this.unused = DATA_FOLDERS.every((folder) => readdirSync(paths[folder]).length === 0);
     this.#lock = lock;
   }
 
@@ -237,7 +249,7 @@ export class DataDirectory {
 
   /** The document last: as long as it is there, the directory is a whole one. */
   #unmake(): void {
-    for (const folder of FOLDERS) rmdirSync(this.paths[folder]);
+    for (const folder of DATA_FOLDERS) rmdirSync(this.paths[folder]);
     rmSync(join(this.paths.root, DOCUMENT));
   }
 }
@@ -270,9 +282,11 @@ function prepare(root: string, create: boolean): boolean {
   } catch (error) {
     throw unusable(`cannot use ${root}: ${(error as Error).message}`, 'choose a directory you may write', error);
   }
-  const ours = entries.find((entry) => entry.isDirectory() && (FOLDERS as readonly string[]).includes(entry.name));
+  if (entries.some(({ name }) => name === RESTORE_FOLDER))
+    throw unusable(`a restore into ${root} was not finished`, 'run `holdfast restore` again, into this directory');
+  const ours = entries.find((entry) => entry.isDirectory() && (DATA_FOLDERS as readonly string[]).includes(entry.name));
   if (ours) throw unusable(`${root} has data in ${ours.name}/ but no ${DOCUMENT}`, `restore ${DOCUMENT} from a backup`);
-  const foreign = entries.find(isForeign);
+  const foreign = entries.find((entry) => !harmlessEntry(entry));
   if (foreign) {
     const name = foreign.isDirectory() ? `${foreign.name}/` : foreign.name;
     throw unusable(`${root} is in use for something else (it holds ${name})`, 'name an empty directory');
@@ -295,9 +309,10 @@ function makeWithParents(path: string): void {
   }
 }
 
-function isForeign(entry: Dirent): boolean {
-  if (entry.isSocket() && (entry.name === LOCK_NAME || entry.name.startsWith(`${LOCK_NAME}.`))) return false;
-  return !entry.name.startsWith('.') && !HARMLESS.includes(entry.name);
+/** True for what may lie in a directory that becomes a data directory. */
+export function harmlessEntry(entry: Dirent): boolean {
+  if (entry.isSocket() && (entry.name === LOCK_NAME || entry.name.startsWith(`${LOCK_NAME}.`))) return true;
+  return entry.name.startsWith('.') || HARMLESS.includes(entry.name);
 }
 
 function createDocument(root: string, options: OpenDirectoryOptions): void {
@@ -321,6 +336,6 @@ function createDocument(root: string, options: OpenDirectoryOptions): void {
 }
 
 function makeFolders(paths: DirectoryPaths): void {
-  for (const folder of FOLDERS) mkdirSync(paths[folder], { recursive: true, mode: 0o700 });
+  for (const folder of DATA_FOLDERS) mkdirSync(paths[folder], { recursive: true, mode: 0o700 });
   syncDirectory(paths.root);
 }

@@ -100,7 +100,11 @@ async function take(directory: string, base: string, own: string, inode: number)
 }
 
 async function release(directory: string, server: Server, inode: number, handle: number): Promise<void> {
-  if (inodeOf(join(directory, LOCK_NAME)) === inode) rmSync(join(directory, LOCK_NAME), { force: true });
+  try {
+    if (inodeOf(join(directory, LOCK_NAME)) === inode) rmSync(join(directory, LOCK_NAME), { force: true });
+  } catch {
+    // A disk that has become read-only keeps the name. Nobody listens behind it any more: it holds nobody up.
+  }
   await new Promise((resolve) => server.close(resolve));
   closeSync(handle);
 }

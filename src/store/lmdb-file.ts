@@ -16,20 +16,37 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { HoldfastError } from '../errors.js';
 
-const PAGE_HEADER = 24;
+export const PAGE_HEADER = 24;
 const MAGIC = 0xbeefc0de;
-const FLAG_BRANCH = 1;
-const FLAG_LEAF = 2;
-const NODE_BIG_DATA = 1;
-const NO_PAGE = 0xffff_ffff_ffff_ffffn;
+/** Of the data; in the low half of its word. Opening a file of another one ends the process with SIGSEGV. */
+const DATA_VERSION = 2;
+export const FLAG_BRANCH = 1;
+export const FLAG_LEAF = 2;
+export const NODE_BIG_DATA = 1;
+export const NO_PAGE = 0xffff_ffff_ffff_ffffn;
 /** Readers of a file that is being written try again this often when the meta page moves under them. */
 const ATTEMPTS = 8;
 
-interface Meta {
-  pageSize: number;
-  lastPage: number;
-  txn: bigint;
-  roots: bigint[];
+/** A tree as a meta page describes it. */
+export interface MetaTree {
+  readonly depth: number;
+  readonly branches: number;
+  readonly leaves: number;
+  readonly overflow: number;
+  readonly entries: number;
+  /** NO_PAGE: empty. */
+  readonly root: bigint;
+}
+
+export interface Meta {
+  readonly pageSize: number;
+  readonly mapBytes: number;
+  readonly lastPage: number;
+  readonly txn: bigint;
+  /** Page size, flags of the file and of both trees, as bytes: what no commit changes. */
+  readonly constants: string;
+  /** Free list and data. */
+  readonly trees: readonly [MetaTree, MetaTree];
 }
 
 /**
@@ -71,32 +88,71 @@ function truncated(path: string, what: string): HoldfastError {
 
 /** The valid meta page with the highest transaction; undefined for an empty file. */
 function newestMeta(file: number, path: string): Meta | undefined {
+  const metas = readMetas(file, path);
+  return metas === undefined ? undefined : newerOf(metas);
+}
+
+/** The meta page that counts. */
+export function newerOf([first, second]: readonly [Meta, Meta]): Meta {
+  return second.txn > first.txn ? second : first;
+}
+
+/**
+ * Both meta pages; undefined for an empty file.
+ * @throws HoldfastError `store_truncated` when they are none
+ */
+export function readMetas(file: number, path: string): readonly [Meta, Meta] | undefined {
   const head = Buffer.alloc(PAGE_HEADER + 136);
   const got = readSync(file, head, 0, head.length, 0);
   if (got === 0) return undefined;
-  if (got < head.length || head.readUInt32LE(PAGE_HEADER) !== MAGIC)
-    throw truncated(path, 'the first meta page is unreadable');
+  if (got < head.length || !isMeta(head)) throw truncated(path, 'the first meta page is unreadable');
   const pageSize = head.readUInt32LE(PAGE_HEADER + 24);
   if (pageSize < 256 || pageSize > 65536) throw truncated(path, `the page size ${pageSize} is impossible`);
   const first = parseMeta(head, pageSize);
-  if (readSync(file, head, 0, head.length, pageSize) < head.length || head.readUInt32LE(PAGE_HEADER) !== MAGIC)
+  if (readSync(file, head, 0, head.length, pageSize) < head.length || !isMeta(head))
     throw truncated(path, 'the second meta page is missing');
-  const second = parseMeta(head, pageSize);
-  return second.txn > first.txn ? second : first;
+  return [first, parseMeta(head, pageSize)];
+}
+
+/** Both meta pages of what `bytes` holds: the first two pages of a file. @throws HoldfastError `store_truncated` */
+export function metasIn(bytes: Buffer, path: string): readonly [Meta, Meta] {
+  if (!isMeta(bytes)) throw truncated(path, 'the first meta page is unreadable');
+  const pageSize = bytes.readUInt32LE(PAGE_HEADER + 24);
+  const second = bytes.subarray(pageSize);
+  if (!isMeta(second)) throw truncated(path, 'the second meta page is missing');
+  return [parseMeta(bytes, pageSize), parseMeta(second, pageSize)];
+}
+
+function isMeta(page: Buffer): boolean {
+  return page.readUInt32LE(PAGE_HEADER) === MAGIC && page.readUInt16LE(PAGE_HEADER + 4) === DATA_VERSION;
 }
 
 function parseMeta(bytes: Buffer, pageSize: number): Meta {
   const at = PAGE_HEADER + 24;
   return {
     pageSize,
-    roots: [bytes.readBigUInt64LE(at + 40), bytes.readBigUInt64LE(at + 88)],
+    mapBytes: Number(bytes.readBigUInt64LE(at - 8)),
+    constants: `${bytes.toString('hex', at, at + 6)} ${bytes.toString('hex', at + 48, at + 54)}`,
+    trees: [parseTree(bytes, at), parseTree(bytes, at + 48)],
     lastPage: Number(bytes.readBigUInt64LE(at + 96)),
     txn: bytes.readBigUInt64LE(at + 104),
   };
 }
 
+function parseTree(bytes: Buffer, at: number): MetaTree {
+  const word = (offset: number): number => Number(bytes.readBigUInt64LE(at + offset));
+  return {
+    depth: bytes.readUInt16LE(at + 6),
+    branches: word(8),
+    leaves: word(16),
+    overflow: word(24),
+    entries: word(32),
+    root: bytes.readBigUInt64LE(at + 40),
+  };
+}
+
 function firstMissingPage(file: number, meta: Meta, pages: number): number | undefined {
-  const todo = meta.roots.filter((root) => root !== NO_PAGE).map(Number);
+  const todo = meta.trees.flatMap(({ root }) => (root === NO_PAGE ? [] : [Number(root)]));
   const page = Buffer.alloc(meta.pageSize);
   while (todo.length > 0) {
     const number = todo.pop()!;

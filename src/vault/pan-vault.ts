@@ -181,6 +181,14 @@ export function panRowDefect(store: Store, fingerprint: Fingerprint): string | u
   return wellFormed(row) ? undefined : 'has an unknown format';
 }
 
+/** Id of the key file that a vault was made with, for who has no keys; '' when it was never used. */
+export function vaultKeyFile(store: Store): string {
+  const stored = store.get(META_KEY);
+  if (stored === undefined) return '';
+  const { keyFile } = JSON.parse(Buffer.from(stored).toString('utf8')) as { keyFile?: unknown };
+  return typeof keyFile === 'string' ? keyFile : '';
+}
+
 function wellFormed(row: Uint8Array): boolean {
   return row.length === ROW_BYTES && row[0] === FORMAT;
 }

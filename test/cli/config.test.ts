@@ -42,12 +42,14 @@ const otherValues: Record<SettingName, string> = {
   'ws-adapter': 'ws',
   'deadline-ms': '900',
   'link-in-flight-max': '100',
+  'admission-rate-max': '15000',
   'duplicate-window-hours': '48',
   'disk-reserve-bytes': '536870912',
   'stop-limit-ms': '5000',
   'webhooks-allow-private': 'true',
   'clearing-file-bytes-max': '1073741824',
   'clearing-mode': 'T',
+  'backup-dir': '/b',
   demo: 'true',
   'log-level': 'warn',
   'log-format': 'pretty',
@@ -63,7 +65,8 @@ function entry(loaded: ReturnType<typeof load>, name: SettingName) {
 }
 
 describe('every setting', () => {
-  const names = settingNames.filter((name) => name !== 'links' && name !== 'programs');
+  // Those that name nothing unless they are given have no default to be written.
+  const names = settingNames.filter((name) => !['links', 'programs', 'backup-dir'].includes(name));
   test.each(names)('%s: flag > environment > file > default', (name) => {
     const other = otherValues[name];
     const value = typed(name, other);
@@ -245,6 +248,23 @@ describe('problems: what, where, what is allowed', () => {
     expect(problemsOf({ config: twice })).toEqual([`tcp-port: written twice [${twice}:2]; allowed: one spelling`]);
   });
 
+  test('aliases without an anchor, or too many, and keys that are no texts', () => {
+    expect(problemsOf({ config: file('alias.yaml', 'host: *nowhere\n') })[0]).toMatch(/^not YAML or JSON: .*alias/i);
+    const bomb = [
+      'a: &a [x]',
+      ...[...'bcdefgh'].map((name, i) => `${name}: &${name} [${`*${'abcdefg'[i]},`.repeat(9)}]`),
+    ];
+    expect(problemsOf({ config: file('bomb.yaml', `${bomb.join('\n')}\n`) })[0]).toMatch(/^not YAML or JSON: .*alias/i);
+    expect(problemsOf({ config: file('key.yaml', '[1]: 5\n') })[0]).toMatch(/^not YAML or JSON: .*key\.yaml:1/);
+  });
+
+  test('a number as long as a card number is not repeated', () => {
+    const path = file('number.yaml', 'host: [9999991234567893]\nx9999991234567893: 1\n');
+    const text = problemsOf({ config: path }).join('\n');
+    expect(text).toContain('999999******7893');
+    expect(text).not.toContain('9999991234567893');
+  });
+
   test('ports that clash', () => {
     expect(problemsOf({ 'ws-port': '8583' })).toEqual([
       'link ws: port 8583 is that of tcp [--ws-port]; allowed: a port of its own',
@@ -270,6 +290,7 @@ links:
     sign-on-required: true
     sign_off: never
     in-flight-max: 64
+    rate-max: 500
     connections_max: 4
     allow: [192.0.2.0/24, "2001:db8::1"]
     idle_ms: 60000
@@ -288,6 +309,7 @@ links:
       signOnRequired: true,
       signOff: 'never',
       inFlightMax: 64,
+      rateMax: 500,
       connectionsMax: 4,
       allow: ['192.0.2.0/24', '2001:db8::1'],
       deadlineMs: 1500,

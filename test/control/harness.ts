@@ -10,6 +10,7 @@ import { pino } from 'pino';
 import { afterAll } from 'vitest';
 import { buildApp } from '../../src/control/app.js';
 import { Backtests } from '../../src/control/backtests.js';
+import { Backups } from '../../src/control/backups.js';
 import { ClearingFiles, type ClearingFilesOptions } from '../../src/control/clearing/files.js';
 import { SpoolFolder } from '../../src/control/clearing/spool-folder.js';
 import { batchesOf, checkOf } from '../../src/control/clearing-task.js';
@@ -128,6 +129,7 @@ export interface HarnessOptions {
   /** With what an earlier process left in it. */
   spoolFolder?: string;
   outgoingFolder?: string;
+  backupFolder?: string;
   /** False: the listener does not answer. */
   listens?: boolean;
 }
@@ -242,6 +244,7 @@ export function makeHarness(options: HarnessOptions = {}): Harness {
     system,
     programs: new ProgramFeed(engine, system, () => undefined),
     backtests: new Backtests(() => undefined),
+    backups: new Backups({ dataDir: spoolRoot, folder: options.backupFolder, nowMs: () => engine.nowMs, log: logger }),
     clearing,
     outgoing: new OutgoingFiles(new SpoolFolder(options.outgoingFolder ?? spoolFolder(), keys)),
     recon: new ReconRuns((error) => assert.fail(error as Error)),

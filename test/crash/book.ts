@@ -55,12 +55,17 @@ export class Book {
   readonly answers = new Map<string, number>();
   repeats = 0;
   shed = 0;
+  /** Set while work may be turned away: 91 to a repeat says nothing then, as it says nothing to a first message. */
+  mayShed = false;
   readonly #random: Random;
   readonly cards: readonly number[];
+  readonly #number: number;
 
-  constructor(random: Random, cards: number) {
+  /** @param number of the book, 0 to 6: books of one server have cards and references of their own. */
+  constructor(random: Random, cards: number, number = 0) {
     this.#random = random;
-    this.cards = Array.from({ length: cards }, (_, i) => i * 7 + 1);
+    this.#number = number;
+    this.cards = Array.from({ length: cards }, (_, i) => i * 7 + 1 + number);
     for (const card of this.cards) this.held.set(card, 0);
   }
 
@@ -127,7 +132,7 @@ export class Book {
         12: now.slice(4),
         13: now.slice(0, 4),
         32: '999901',
-        37: original === undefined ? `C${String(id).padStart(11, '0')}` : original.fields[37]!,
+        37: original === undefined ? `${'CDEFGHI'[this.#number]}${String(id).padStart(11, '0')}` : original.fields[37]!,
         41: 'CRASH001',
         42: 'HOLDFAST CRASH ',
       },
@@ -215,6 +220,10 @@ export class Book {
   }
 
   #again(operation: Operation, answer: Answer): void {
+    if (answer.code === SHED && this.mayShed) {
+      this.shed++;
+      return;
+    }
     this.repeats++;
     const first = operation.answer!;
     const undone =

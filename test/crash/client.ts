@@ -178,6 +178,21 @@ export class Client {
     }
   }
 
+  /** Sends a body of any kind; status 0 when the server went away before it answered. */
+  async upload(path: string, type: string, body: Uint8Array<ArrayBuffer>): Promise<{ status: number; text: string }> {
+    try {
+      const response = await fetch(`http://${this.#addresses.admin}${path}`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${this.#server.token()}`, 'content-type': type },
+        body,
+      });
+      return { status: response.status, text: await response.text() };
+    } catch (error) {
+      if (!(error instanceof TypeError)) throw error;
+      return { status: 0, text: error.message };
+    }
+  }
+
   /** What the accounts show that differs from the book; empty when all is well. Only while nothing is open. */
   async differences(): Promise<string[]> {
     const found: string[] = [];

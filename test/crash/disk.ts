@@ -18,6 +18,9 @@ const words = [
   'dsyncsFailed',
   'operations',
   'killAt',
+  'writeFail',
+  'writesFailed',
+  'writeDelayMs',
 ] as const;
 type Word = (typeof words)[number];
 

@@ -2,6 +2,8 @@
  * No answer before the disk has said yes. A preloaded disk (shim.c) delays and fails the two calls of a commit, the data
  * flush and the synchronous write of LMDB's meta page, in the real server.
  */
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { Book, type Operation } from './book.js';
 import { Client } from './client.js';
@@ -13,6 +15,7 @@ import { Scene, verify } from './server.js';
 const skipped = whyNoShim();
 const DELAY_MS = 200;
 const EX_JOURNAL = 74;
+const ENOSPC = 28;
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 let scene: Scene;
@@ -181,7 +184,75 @@ describe.skipIf(skipped !== undefined)(`the flush of the journal${skipped ? ` (s
     expect(await again.stop()).toEqual({ code: 0, signal: null });
     expect(await verify(scene.dataDir)).toMatchObject({ code: 0 });
   }, 180_000);
+
+  test('pages that cannot be written (ENOSPC): no reply of that batch, exit 74, nothing acknowledged is lost', async () => {
+    const { random, book, disk, server, client } = await begin('pages');
+    disk.set('writeFail', ENOSPC);
+    const batch = book.cards.map((card) => book.purchase(card, 4_321));
+    for (const [i, operation] of batch.entries()) client.send(operation, i % 3);
+    expect(await server.exit()).toEqual({ code: EX_JOURNAL, signal: null });
+    expect(disk.get('writesFailed')).toBeGreaterThanOrEqual(1);
+    for (const operation of batch) expect(operation.answer?.code ?? '91').toBe('91');
+    client.close();
+    book.disconnected();
+    await assertKept(book, random);
+  }, 180_000);
+
+  test('a failed flush of the deliveries of webhooks: exit 74, nothing acknowledged is lost', async () => {
+    const { random, book, disk, server, client } = await begin('deliveries', '/webhooks/');
+    disk.set('syncFail', 1);
+    await client.post('/v1/webhooks', { url: 'https://receiver.example/hook', events: ['*'] });
+    await client.load(sleep(100));
+    expect(await server.exit()).toEqual({ code: EX_JOURNAL, signal: null });
+    expect(disk.get('syncsFailed')).toBeGreaterThanOrEqual(1);
+    client.close();
+    book.disconnected();
+    await assertKept(book, random);
+  }, 180_000);
+
+  test('a failed flush of the spool: the upload is refused and leaves nothing, the server goes on', async () => {
+    const { random, book, disk, server, client } = await begin('spool', '/spool/');
+    const folder = join(scene.dataDir, 'spool');
+    const upload = async (): Promise<number> => {
+      const headers = { authorization: `Bearer ${server.token()}`, 'content-type': 'application/octet-stream' };
+      const { admin } = await server.ready;
+      const body = Buffer.alloc(100_000, 1);
+      return (await fetch(`http://${admin}/v1/clearing-files`, { method: 'POST', headers, body })).status;
+    };
+    disk.set('syncFail', 1);
+    expect(await upload()).toBe(500);
+    expect(disk.get('syncsFailed')).toBeGreaterThanOrEqual(1);
+    expect(readdirSync(folder)).toEqual([]);
+    disk.set('syncFail', 0);
+    expect(await upload()).toBe(202);
+    expect(await findings(book, client, random)).toEqual([]);
+    client.close();
+    expect(await server.stop()).toEqual({ code: 0, signal: null });
+    expect(await verify(scene.dataDir)).toMatchObject({ code: 0 });
+  }, 180_000);
+
+  test('segments that cannot be flushed cost no answer: the stop is told of it, and they are built anew', async () => {
+    const { random, book, disk, server, client } = await begin('segments', '/segments/');
+    client.close();
+    disk.set('syncFail', 1);
+    // The last segments are built at the stop.
+    expect(await server.stop()).toEqual({ code: 0, signal: null });
+    expect(disk.get('syncsFailed')).toBeGreaterThanOrEqual(1);
+    expect(server.logLines('a background task ended')).toHaveLength(1);
+    book.disconnected();
+    await assertKept(book, random);
+  }, 180_000);
 });
+
+/** Everything that was acknowledged is there, once. */
+async function assertKept(book: Book, random: Random): Promise<void> {
+  const again = scene.start();
+  const after = await Client.connect(book, again, random);
+  expect(await findings(book, after, random)).toEqual([]);
+  after.close();
+  expect(await again.stop()).toEqual({ code: 0, signal: null });
+  expect(await verify(scene.dataDir)).toMatchObject({ code: 0 });
+}
 
 /** Data flush and the meta page behind it, of the journal's only lane. */
 function commitsOf(trace: ReturnType<Disk['trace']>): { began: bigint; ended: bigint }[] {

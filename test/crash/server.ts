@@ -8,6 +8,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { built } from '../support/built.js';
 
+export const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
 const TMPFS = 0x0102_1994;
 /** A start needs about a second; on a busy machine many times that. */
 const READY_MS = 90_000;
@@ -47,7 +49,7 @@ export function workFolder(): string {
 }
 
 /** Environment without whatever the caller's shell has set for the engine. */
-function cleanEnvironment(): Record<string, string> {
+export function cleanEnvironment(): Record<string, string> {
   const environment: Record<string, string> = {};
   for (const [name, value] of Object.entries(process.env))
     if (value !== undefined && !/^(HOLDFAST_|NODE_OPTIONS$|VITEST)/.test(name)) environment[name] = value;

@@ -2,7 +2,7 @@
  * A disk that can be told what to do: preloaded before libc, it stands between the server and the calls with which data
  * reaches the disk.
  *
- *   faults   delays or fails fdatasync, fsync and msync, and the writes to descriptors that are opened O_DSYNC (LMDB
+ *   faults   delays or fails fdatasync, fsync and msync, writes, and the writes to descriptors that are opened O_DSYNC (LMDB
  *            writes its meta page, the commit point, through such a one)
  *   undo     logs what every write, truncation and creation replaces, until a sync of that file has completed: applied
  *            backwards after a kill, the log takes the directory to what a power cut may leave
@@ -14,6 +14,7 @@
  *     2 fail syncs, 1 = on      3 fail O_DSYNC writes: 1 = nothing is written, 2 = it is written and fails nevertheless
  *     4 syncs completed         5 O_DSYNC writes completed     6 syncs failed     7 O_DSYNC writes failed
  *     8 operations seen         9 SIGKILL before this operation (counted from 1)
+ *    10 fail other writes with this errno, nothing is written           11 other writes failed    12 delay of other writes, ms
  *                            operations: writes, syncs, truncations, creations, renames
  *   CRASH_DISK_TRACE    appended: one line per sync and O_DSYNC write, "sync|dsync <begin ns> <end ns> <result> <path>",
  *                          ns of CLOCK_MONOTONIC
@@ -41,7 +42,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { SYNC_DELAY, DSYNC_DELAY, SYNC_FAIL, DSYNC_FAIL, SYNCS, DSYNCS, SYNCS_FAILED, DSYNCS_FAILED, OPERATIONS, KILL_AT, WORDS };
+enum { SYNC_DELAY, DSYNC_DELAY, SYNC_FAIL, DSYNC_FAIL, SYNCS, DSYNCS, SYNCS_FAILED, DSYNCS_FAILED, OPERATIONS, KILL_AT, WRITE_FAIL, WRITES_FAILED, WRITE_DELAY, WORDS };
 
 static const char *match;
 static volatile int64_t *control;
@@ -186,7 +187,14 @@ static ssize_t write_parts(int fd, const struct iovec *parts, int count, off_t a
   char path[PATH_MAX];
   if (!ours(fd, path)) return do_write(fd, parts, count, at);
   operation();
-  if (!is_dsync(fd)) return logged_write(fd, parts, count, at, path, 0);
+  if (!is_dsync(fd)) {
+    sleep_ms(control[WRITE_DELAY]);
+    int refused = (int)control[WRITE_FAIL];
+    if (refused == 0) return logged_write(fd, parts, count, at, path, 0);
+    __sync_fetch_and_add(&control[WRITES_FAILED], 1);
+    errno = refused;
+    return -1;
+  }
   int64_t began = now_ns();
   sleep_ms(control[DSYNC_DELAY]);
   ssize_t result = -1;

@@ -72,6 +72,21 @@ describe('memory of rows', () => {
     expect(store.memoryBytes).toBeLessThan(needed * 1.35);
   });
 
+  test('a block is kept for contents that become longer or shorter, up to its end and down to four fifths of it', () => {
+    const store = new RowStore();
+    const slot = store.create(7);
+    // Eleven units: one for the head, ten of eight bytes.
+    store.write(slot, contents(slot, 1, 80), 80, 0);
+    store.open(slot);
+    const room = [80, 81, 57, 56, 0].map((length) => store.hasRoom(length, length));
+    expect(room).toEqual([true, false, true, false, false]);
+    expect([store.hasRoom(64, 80), store.hasRoom(64, 81)]).toEqual([true, false]);
+    store.setLength(61);
+    expect([store.length, ...store.bytes.subarray(store.start + 61, store.start + 64)]).toEqual([61, 0, 0, 0]);
+    store.length = 0;
+    expect([store.open(slot), store.length, store.hasRoom(80, 80)]).toEqual([true, 61, true]);
+  });
+
   test('sequences are exact to 53 bits', () => {
     const store = new RowStore();
     const slot = store.create(7);

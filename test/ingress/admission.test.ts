@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { ShardState } from '../../src/ring/control-block.js';
 import { ReplyKind } from '../../src/ring/kinds.js';
-import { harness, PAN, request, tcpClient, until } from './support.js';
+import { harness, PAN, request, type TcpClient, tcpClient, until } from './support.js';
 
 describe('admission', () => {
   it('the refusal has the reply MTI, 39 = 91 and the echoed fields, and nothing secret', async () => {
@@ -46,6 +46,49 @@ describe('admission', () => {
     expect(a.replies).toHaveLength(0);
   });
 
+  it('new requests leave an eighth of the limit to what must not be starved, and all of it is used', async () => {
+    const test = await harness({ link: { inFlightMax: 16 } });
+    test.shards.script = () => undefined;
+    const clients: TcpClient[] = [];
+    const answered = (): number => clients.reduce((sum, { replies }) => sum + replies.length, 0);
+    // Twelve for anybody, of which one connection may have eleven; two for connections that have nothing in flight.
+    for (const inFlight of [11, 12, 13, 14, 14]) {
+      const client = await tcpClient(test);
+      const refused = answered() + 20 - inFlight + test.ingress.stats().inFlight;
+      clients.push(client);
+      client.socket.write(Buffer.concat(Array.from({ length: 20 }, (_, i) => client.framed(request(i)))));
+      await until('refusals', () => answered() === refused);
+      expect(test.ingress.stats()).toMatchObject({ inFlight, shed: { in_flight: refused } });
+    }
+    for (const [n, mti] of ['0400', '0121'].entries()) clients[n]!.send(request(99, { '0': mti }));
+    await until('both at the shard', () => test.shards.wire.length === 16);
+    expect(answered()).toBe(86);
+    expect(await clients[1]!.ask(request(100, { '0': '0420' }))).toMatchObject({ '0': '0430', '39': '91' });
+    for (const seen of test.shards.wire) test.shards.reply(seen, { kind: ReplyKind.dropped });
+    await until('room again', () => test.ingress.stats().inFlight === 0);
+  });
+
+  it('a connection that floods leaves room for the others of its link', async () => {
+    const test = await harness({ link: { inFlightMax: 160 } });
+    test.shards.script = () => undefined;
+    const [flood, other] = [await tcpClient(test), await tcpClient(test)];
+    flood.socket.write(Buffer.concat(Array.from({ length: 500 }, (_, i) => flood.framed(request(i)))));
+    await until('the flood is read', () => test.ingress.stats().messages === 500);
+    // Twenty are kept for what must not be starved, twenty for others; of the rest eight ninths to the one.
+    expect(test.ingress.stats().inFlight).toBe(107);
+    flood.socket.write(Buffer.concat(Array.from({ length: 500 }, (_, i) => flood.framed(request(i, { '0': '0400' })))));
+    await until('reversals, too', () => test.ingress.stats().messages === 1000);
+    expect(test.ingress.stats().inFlight).toBe(137);
+    for (let stan = 1; stan <= 3; stan++) other.send(request(stan));
+    await until('the other is served', () => test.shards.wire.length === 140);
+    expect(other.replies).toHaveLength(0);
+    expect(test.ingress.stats().shed.in_flight).toBe(1000 - 137);
+    for (const seen of test.shards.wire) test.shards.reply(seen, { kind: ReplyKind.dropped });
+    await until('room again', () => test.ingress.stats().inFlight === 0);
+    other.send(request(7));
+    await until('counted back', () => test.ingress.stats().inFlight === 1);
+  });
+
   it('a full table of requests in flight counts like the limit', async () => {
     const test = await harness({ ingress: { tuning: { inFlight: 4 } } });
     test.shards.script = () => undefined;
@@ -69,6 +112,22 @@ describe('admission', () => {
     expect(codes.filter((code) => code === '91')).toHaveLength(refused);
     expect(codes.filter((code) => code === '00')).toHaveLength(60 - refused);
     expect(await client.ask(request(99))).toMatchObject({ '39': '00' });
+  });
+
+  it('a ring keeps an eighth of its room for what must not be starved', async () => {
+    const test = await harness({ ringBytes: 4096 });
+    test.shards.paused = true;
+    const client = await tcpClient(test);
+    client.socket.write(Buffer.concat(Array.from({ length: 60 }, (_, i) => client.framed(request(i)))));
+    await until('refusals', () => test.ingress.stats().messages === 60);
+    const { inFlight } = test.ingress.stats();
+    client.send(request(61, { '0': '0400' }));
+    await until('room for a reversal', () => test.ingress.stats().inFlight === inFlight + 1);
+    expect(await client.ask(request(62))).toMatchObject({ '0': '0110' });
+    expect(test.ingress.stats().shed.ring_full).toBe(60 - inFlight + 1);
+    test.shards.paused = false;
+    await until('all answered', () => client.replies.length === 62);
+    expect(client.replies.map((_, i) => client.fields(i)).filter((reply) => reply['0'] === '0410')).toHaveLength(1);
   });
 
   it.each([ShardState.starting, ShardState.rebuilding, ShardState.down])(

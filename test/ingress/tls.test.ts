@@ -15,6 +15,13 @@ import { harness, portOf, request, TcpClient, until, WsClient } from './support.
 let folder = '';
 const file = (name: string): string => join(folder, name);
 
+/** A connection that never shakes hands. */
+async function silentClient(address: string | undefined): Promise<TcpClient> {
+  const socket = connectPlain({ host: '127.0.0.1', port: portOf(address) });
+  await new Promise((resolve) => socket.once('connect', resolve));
+  return new TcpClient(socket, 'len2', 0, 'iso87-bcd');
+}
+
 describe.skipIf(!hasOpenssl)('TLS links (needs the openssl command)', () => {
   beforeAll(() => {
     folder = mkdtempSync(join(tmpdir(), 'holdfast-tls-'));
@@ -65,21 +72,16 @@ describe.skipIf(!hasOpenssl)('TLS links (needs the openssl command)', () => {
   });
 
   it('who may not connect is cut off before the handshake, and whoever never shakes hands takes no place', async () => {
-    const plain = async (address: string | undefined): Promise<TcpClient> => {
-      const socket = connectPlain({ host: '127.0.0.1', port: portOf(address) });
-      await new Promise((resolve) => socket.once('connect', resolve));
-      return new TcpClient(socket, 'len2', 0, 'iso87-bcd');
-    };
     const walled = await harness({ link: { tls: tls(), allow: ['192.0.2.0/24'] } });
-    const stranger = await plain(walled.addresses.tcp);
+    const stranger = await silentClient(walled.addresses.tcp);
     await until('the refusal', () => stranger.closed);
     expect(walled.ingress.stats().errors).toMatchObject({ not_allowed: 1, tls: 0 });
 
     const test = await harness({ link: { tls: tls(), connectionsMax: 1 } });
-    const silent = await plain(test.addresses.tcp);
+    const silent = await silentClient(test.addresses.tcp);
     const client = new TcpClient(await secure(portOf(test.addresses.tcp)), 'len2', 0, 'iso87-bcd');
     expect(await client.ask(request(1))).toMatchObject({ '39': '00' });
-    const second = await plain(test.addresses.tcp);
+    const second = await silentClient(test.addresses.tcp);
     await until('the refusal of the second', () => second.closed);
     expect(silent.closed).toBe(false);
     expect(test.ingress.stats().errors).toMatchObject({ too_many_connections: 1, tls: 0 });
@@ -89,14 +91,26 @@ describe.skipIf(!hasOpenssl)('TLS links (needs the openssl command)', () => {
     const test = await harness({ link: { tls: tls(), connectionsMax: 1 } });
     const port = portOf(test.addresses.tcp);
     const silent = Array.from(
-      { length: LINK_SOCKETS_SPARE + 2 },
+      { length: LINK_SOCKETS_SPARE + 1 },
       () => new TcpClient(connectPlain({ host: '127.0.0.1', port }), 'len2', 0, 'iso87-bcd'),
     );
     await until('a refusal', () => test.ingress.stats().errors.too_many_connections === 1);
     await until('the close', () => silent.filter((one) => one.closed).length === 1);
     for (const one of silent) one.socket.destroy();
-    await until('room', () => test.ingress.stats().errors.tls === LINK_SOCKETS_SPARE + 1);
+    await until('room', () => test.ingress.stats().errors.tls === LINK_SOCKETS_SPARE);
     const client = new TcpClient(await secure(port), 'len2', 0, 'iso87-bcd');
+    expect(await client.ask(request(1))).toMatchObject({ '39': '00' });
+  });
+
+  it('sockets in their handshake take a quarter of those of all links at most', async () => {
+    const test = await harness({ link: { tls: tls() }, ingress: { socketsMax: 40 } });
+    const silent: TcpClient[] = [];
+    for (let n = 0; n < 12; n++) silent.push(await silentClient(test.addresses.tcp));
+    await until('refusals', () => silent.filter((one) => one.closed).length === 2);
+    expect(test.ingress.stats().errors).toMatchObject({ too_many_connections: 2, tls: 0 });
+    silent[0]!.socket.destroy();
+    await until('room', () => test.ingress.stats().errors.tls === 1);
+    const client = new TcpClient(await secure(portOf(test.addresses.tcp)), 'len2', 0, 'iso87-bcd');
     expect(await client.ask(request(1))).toMatchObject({ '39': '00' });
   });
 

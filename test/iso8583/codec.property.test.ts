@@ -186,6 +186,14 @@ describe('the decoder', () => {
     }
   });
 
+  it('reports the first of two wrong bytes of a value, digits or filling', () => {
+    const decoder = new Decoder(dialect('iso87-bcd'));
+    // DE2 of 17 digits: a letter in its first byte, and a filling that is neither 0 nor F.
+    const bytes = Buffer.from(`0100${'4000000000000000'}17${'a0'}${'11'.repeat(7)}17`, 'hex');
+    expect(decoder.decode(bytes, 0, bytes.length)).toBe(false);
+    expect(decoder.errorText()).toBe('DE2, byte 11: not all digits');
+  });
+
   it('says no about numbers that are no field', () => {
     const decoder = new Decoder(dialect('iso87-bcd'));
     const bytes = pack('iso87-bcd', purchase);

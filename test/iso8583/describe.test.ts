@@ -76,6 +76,19 @@ describe.each(dialectNames)('a description in %s', (name) => {
     expect(shown).toMatch(/tag 80 .* 999999\*{6}7890/);
   });
 
+  it('masks the own number in DE54 and DE90, across their parts too', () => {
+    const number = '9999991234567893';
+    const groups = '0001986C000000999999' + '1234567C893000000000';
+    const fields = { 0: '0100', 2: number, 54: groups, 90: `0100${number}${'0'.repeat(22)}` };
+    const text = describeText('iso87-ascii', pack('iso87-ascii', fields));
+    expect(text).toContain('0100999999******7893');
+    const split = { 0: '0100', 2: number, 54: `0001986C00009999991${'2345678'}C93${'0'.repeat(10)}` };
+    expect(describeText('iso87-ascii', pack('iso87-ascii', split))).not.toContain('12345678');
+    expect(text).not.toContain(number);
+    const mac = describeText('iso87-bcd', pack('iso87-bcd', { 0: '0100', 2: number, 64: `hex:${number}` }));
+    expect(mac).not.toContain(number);
+  });
+
   it('hides DE48 that is not made of tags', () => {
     const described = describeMessage(name, pack(name, { 0: '0100', 48: '2001E9203737x' }));
     expect(described.fields).toEqual([

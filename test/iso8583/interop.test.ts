@@ -8,9 +8,11 @@ import { describe, expect, it } from 'vitest';
 import { Decoder } from '../../src/iso8583/decoder.js';
 import { dialect } from '../../src/iso8583/dialects.js';
 import { Encoder } from '../../src/iso8583/encoder.js';
+import { fieldSpec, fieldSpecs } from '../../src/iso8583/fields.js';
 import { defaultFraming, FrameReader, frameOverhead, writeFrame } from '../../src/iso8583/framing.js';
 import { type Fields, pack, unpack } from '../../src/iso8583/message.js';
 import { replyMti } from '../../src/iso8583/mti.js';
+import { differences, theirFields } from '../fuzz/npm-iso8583.js';
 
 interface Peer {
   getBufferMessage(): Buffer | { error: string };
@@ -119,5 +121,23 @@ describe('npm iso_8583', () => {
     const reply = { ...echoed, 0: '0110', 38: '000001', 39: '00' };
     expect(replies).toEqual([reply, reply]);
     expect(keepAlives).toBe(1);
+  });
+});
+
+describe('the list of differences to npm iso_8583', () => {
+  /** A value that both could have if they agreed, as long as it may be. */
+  const sample = (field: number): string => {
+    const { type, form, max } = fieldSpec(field)!;
+    const length = form === 'fixed' ? max : Math.min(max, 300);
+    if (type === 'b') return `hex:${'31'.repeat(length)}`;
+    if (type === 'x+n') return 'D'.padEnd(length, '1');
+    return type === 'z' ? '9999991234567893=3012' : '1'.repeat(length);
+  };
+
+  it.each(fieldSpecs.map(({ field }) => field))('is right about DE%i', (field) => {
+    const fields: Fields = { 0: '0100', [field]: sample(field) };
+    const read = theirFields(pack('iso87-ascii-bin', fields));
+    const same = typeof read !== 'string' && read[field] === fields[field];
+    expect(same).toBe(!differences.has(field));
   });
 });

@@ -73,6 +73,14 @@ describe.each(dialectNames)('masked bytes in %s', (name) => {
     expect(shown).toEqual({ 0: '0100', 37: '000012345700', 43: masked.padEnd(40), 48: '00' });
   });
 
+  it('hide the number of the card in fields of digits too', () => {
+    const digits = (number: string) => ({
+      ...{ 53: number, 64: `hex:${number}`, 86: number, 90: `0100${number}${'0'.repeat(22)}` },
+    });
+    const shown = unpack(name, maskedBytes(name, pack(name, { 0: '0100', 2: pan, ...digits(pan) }), pan));
+    expect(shown).toEqual({ 0: '0100', 2: masked, ...digits(masked) });
+  });
+
   it('are a message of the same length, with nothing left to hide, for any message', () => {
     fc.assert(
       fc.property(anyMessage, (any) => {

@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import {
+  asksForApproval,
   classOf,
   isAdvice,
+  isNewRequest,
   isRepeat,
   isReply,
   MessageClass,
@@ -66,5 +68,11 @@ describe('message types', () => {
     expect([isRepeat(101), isRepeat(100), isRepeat(107)]).toEqual([true, false, false]);
     expect([isAdvice(120), isAdvice(421), isAdvice(100), isAdvice(130)]).toEqual([true, true, false, false]);
     expect(mtiText(100)).toBe('0100');
+  });
+
+  it('knows who waits for an approval, and which of them begins something', () => {
+    const asked = [100, 101, 200, 201, 120, 121, 220, 221, 302, 303, 400, 401, 420, 421, 500, 501];
+    expect(asked.filter(asksForApproval)).toEqual([100, 101, 200, 201]);
+    expect(asked.filter(isNewRequest)).toEqual([100, 200, 500]);
   });
 });

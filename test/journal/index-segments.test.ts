@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { IndexKeys } from '../../src/domain/index-keys.js';
+import { MessageInput, Text } from '../../src/domain/message.js';
 import { HoldfastError } from '../../src/errors.js';
 import { planMerge } from '../../src/journal/segment-builder.js';
 import { FILTERED_KINDS, filterLines, isFiltered, SegmentFilter } from '../../src/journal/segment-filter.js';
@@ -49,7 +50,7 @@ function storedSegments(store: MemoryStore): number[] {
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
 
 describe('the kinds in the filters', () => {
-  it('are those that are asked for all the time and nearly always miss: a message, a clearing record', () => {
+  it('are those that are asked for all the time: by a message, by a clearing record', () => {
     const keys = new IndexKeys(1, 2);
     const highs: number[] = [];
     keys.forCard(3, [0, 0, 0]).stanKey(4, 5);
@@ -58,9 +59,13 @@ describe('the kinds in the filters', () => {
     highs.push(keys.high);
     keys.clearingKey('', 'F1', 1);
     highs.push(keys.high);
+    keys.networkKey(new MessageInput(), Text.networkId);
+    highs.push(keys.high);
+    keys.elementsKey(9);
+    highs.push(keys.high);
     keys.approvalKey(7);
     highs.push(keys.high);
-    expect(highs.map((high) => isFiltered(high, FILTERED_KINDS))).toEqual([true, true, true, false]);
+    expect(highs.map((high) => isFiltered(high, FILTERED_KINDS))).toEqual([true, true, true, true, true, false]);
   });
 });
 

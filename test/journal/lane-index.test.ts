@@ -136,3 +136,34 @@ describe('frames in the order of commits', () => {
     );
   });
 });
+
+describe('a row that lies where nobody looks for it', () => {
+  /** Moves the row of the last commit to another key. */
+  const move = (writer: Writer, shard: number, toCommit: number, toShard: number): void => {
+    const from = commitKey(writer.frames[0]!.length, shard);
+    const bytes = writer.store.get(from)!.slice();
+    writer.store.commit((to) => {
+      to.remove(from);
+      to.put(commitKey(toCommit, toShard), bytes);
+    });
+  };
+  const twenty = (): Writer => {
+    const writer = new Writer();
+    for (let n = 0; n < 20; n++) writer.commit([1, 1, 0, 0]);
+    return writer;
+  };
+
+  it.each([
+    ['of a shard that there is not', 20, SHARDS + 512, /shard 516/],
+    ['of an idle shard', 20, 2, /belongs to shard 1/],
+    ['in a commit that leaves one out', 22, 1, /commit 21 is missing/],
+  ])('%s: neither a start nor a verification goes on without it', (_, toCommit, toShard, expected) => {
+    const writer = twenty();
+    const reader = JournalReader.ofStore(writer.store, 'memory');
+    expect(() => reader.assertEveryRowIsRead(SHARDS)).not.toThrow();
+    move(writer, 1, toCommit, toShard);
+    expect(() => new EmbeddedLane(writer.store)).toThrow(expect.objectContaining({ code: 'frame_corrupt' }));
+    expect(() => new EmbeddedLane(writer.store)).toThrow(expected);
+    expect(() => reader.assertEveryRowIsRead(SHARDS)).toThrow(expect.objectContaining({ code: 'frame_corrupt' }));
+  });
+});

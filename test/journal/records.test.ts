@@ -151,6 +151,32 @@ describe('a damaged or unknown record', () => {
     expect(() => decode(other)).toThrow(/version 9/);
     expect(() => decode(packr.pack([99, 1, 2]))).toThrow(/kind 99 version 1/);
   });
+  it('with a number that is no safe integer is refused', () => {
+    const refusal = /no (safe )?integer/;
+    for (const value of [1.5, Number.NaN, Number.POSITIVE_INFINITY, -1e30, 2 ** 53]) {
+      const plain = packr.pack([EventKind.unknownCardCount, 1, 1_790_000_000_123, value]);
+      expect(() => decode(plain)).toThrow(refusal);
+      const message = packr.unpack(encode((out) => writeMessage(out, sampleMessage()))) as unknown[];
+      message[2] = value; // The time, which is among the numbers that are read in one loop.
+      expect(() => decode(packr.pack(message))).toThrow(refusal);
+    }
+  });
+
+  it('with a negative count of what follows is refused', () => {
+    // Sections of the last member: numbers of a finding, counter readings of card and account, rules, legs.
+    for (const section of [
+      [3, -1],
+      [6, -1, 1],
+      [6, 1, -1],
+      [4, -1, 0, new Uint8Array(0)],
+      [7, -1],
+    ]) {
+      const message = packr.unpack(encode((out) => writeMessage(out, sampleMessage()))) as unknown[];
+      message[message.length - 1] = Buffer.concat(section.map((value) => packr.pack(value)));
+      expect(() => decode(packr.pack(message)), String(section)).toThrow('cannot have so many');
+    }
+  });
+
   it('that is cut or has a tail is refused', () => {
     fc.assert(
       fc.property(fc.nat(bytes.length - 1), (length) => {

@@ -130,6 +130,24 @@ describe('shard host: one message', () => {
     expect(h.balances(0, card.account).held).toBe(0);
   });
 
+  it('takes what tells of something that has happened, however late it comes to it', () => {
+    const h = new Harness();
+    const card = h.open(0, 1);
+    h.ask(card, purchase(1, 100));
+    h.ask(card, purchase(2, 30));
+    const late = (fields: Fields): number => h.send(card, fields, 'iso87-bcd', 1);
+    const tokens = [
+      late(purchase(3, 100, { 0: '0400', 90: `0100000001${purchase(1, 1)[7]}${'0'.repeat(22)}` })),
+      late(purchase(4, 500, { 0: '0120', 39: '00', 38: '000123' })),
+      late(purchase(2, 30, { 0: '0101' })),
+    ];
+    h.advance(5);
+    h.turn();
+    // Nobody waits for the answer to a repeat any more; its decision stands as it was.
+    expect(tokens.map((token) => h.answers.get(token)?.fields[39])).toEqual(['00', '00', '91']);
+    expect(h.balances(0, card.account).held).toBe(530);
+  });
+
   it('rolls back an approval that was not delivered, and answers its repeat 68', () => {
     const h = new Harness();
     const card = h.open(0, 1);

@@ -9,19 +9,17 @@ export interface Canary {
   readonly harm: string;
   /** Breaks a process that is about to start, from outside. */
   plant(engine: SimEngine): void;
-  /** Within how many seeds it is caught. */
+  /** Within how many seeds from which it is caught, each of so many simulated seconds. */
+  readonly seed: number;
   readonly seeds: number;
+  readonly seconds: number;
 }
-
-/** Seeds of the canaries: the same without them must pass. */
-export const CANARY_SEED = 7000;
-export const CANARY_SECONDS = 120;
 
 /** The first run that catches it; undefined when none does. */
 export async function catchCanary(canary: Canary, observer: () => Observer): Promise<RunResult | undefined> {
   for (let i = 0; i < canary.seeds; i++) {
     const sabotage = (engine: SimEngine): void => canary.plant(engine);
-    const result = await runSeed(CANARY_SEED + i, { seconds: CANARY_SECONDS, observer, sabotage });
+    const result = await runSeed(canary.seed + i, { seconds: canary.seconds, observer, sabotage });
     if (result.failure !== undefined) return result;
   }
   return undefined;

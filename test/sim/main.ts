@@ -6,6 +6,8 @@
  *   --seeds COUNT   how many seeds (1)         --minutes M   fresh seeds for so many minutes of real time
  *   --canary [NAME] plants bugs, one of that name or all: ends with 1 when each was caught, with 0 when one was not
  *   --keep LIST     only these steps of the plan, as a failure names them
+ *   --blind         without the auditor: only what the world itself finds; clearing is in these alone
+ *   --all           with the auditor, and clearing
  *   --calm          without faults       --trace   every line of what happens       --json FILE   sums of the run
  */
 import { randomInt } from 'node:crypto';
@@ -15,7 +17,7 @@ import { Auditor } from './auditor/auditor.js';
 import { canaries } from './canaries.js';
 import { catchCanary } from './canary.js';
 import { failureText, parseRanges, Totals } from './report.js';
-import { type RunOptions, type RunResult, runSeed } from './run.js';
+import { NOT_AUDITED, type RunOptions, type RunResult, runSeed } from './run.js';
 import { shrink } from './shrink.js';
 
 const SHRINK_MS = 60_000;
@@ -42,6 +44,8 @@ function requestOf(): Request {
       canary: { type: 'boolean', default: false },
       keep: { type: 'string' },
       calm: { type: 'boolean', default: false },
+      blind: { type: 'boolean', default: false },
+      all: { type: 'boolean', default: false },
       trace: { type: 'boolean', default: false },
       json: { type: 'string' },
     },
@@ -54,7 +58,9 @@ function requestOf(): Request {
     untilMs: minutes === undefined ? Number.POSITIVE_INFINITY : performance.now() + minutes * 60_000,
     ...{ seconds, json: values.json, canary: values.canary ? (positionals[0] ?? '') : undefined },
     run: {
-      ...{ seconds, calm: values.calm, observer: () => new Auditor() },
+      ...{ seconds, calm: values.calm },
+      ...(values.blind ? {} : { observer: () => new Auditor() }),
+      ...(values.blind || values.all ? {} : { without: NOT_AUDITED }),
       ...(values.keep === undefined ? {} : { keep: parseRanges(values.keep) }),
       ...(values.trace ? { onLine: (line: string) => console.log(line) } : {}),
     },
@@ -68,7 +74,7 @@ function numberOf(name: string, text: string): number {
 }
 
 async function main(request: Request): Promise<number> {
-  if (request.canary !== undefined) return await catchAll(request.canary, request);
+  if (request.canary !== undefined) return await catchAll(request.canary);
   const totals = new Totals();
   let failed: RunResult | undefined;
   console.log(`seeds from ${request.first}, ${request.seconds} simulated seconds each`);
@@ -83,12 +89,13 @@ async function main(request: Request): Promise<number> {
   console.log(`seed ${failed.seed} fails; looking for a shorter plan`);
   const { onLine: _line, ...quiet } = request.run;
   const { result } = await shrink(failed, quiet, performance.now() + SHRINK_MS);
-  console.log(failureText(result, request.seconds, failed.steps.length));
+  const flags = process.argv.filter((word) => ['--blind', '--all', '--calm'].includes(word));
+  console.log(failureText(result, request.seconds, failed.steps.length, flags));
   return 1;
 }
 
 /** The normal outcome is 1: everything that was planted was caught. */
-async function catchAll(name: string, request: Request): Promise<number> {
+async function catchAll(name: string): Promise<number> {
   const chosen = canaries.filter((canary) => name === '' || canary.name === name);
   if (chosen.length === 0)
     throw new RangeError(`no canary "${name}"; there are: ${canaries.map((one) => one.name).join(', ')}`);
@@ -102,7 +109,6 @@ async function catchAll(name: string, request: Request): Promise<number> {
         : `${canary.name}: caught at seed ${caught.seed}: ${caught.failure?.message ?? ''}`,
     );
   }
-  void request;
   return isMissed ? 0 : 1;
 }
 

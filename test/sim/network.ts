@@ -118,6 +118,7 @@ export class SimStream {
   readonly #random: Random;
   readonly #faults: NetworkFaults;
   readonly #count: (fault: string) => void;
+  #isCut = false;
   /** When the last piece of each direction arrives, us: nothing overtakes it. */
   #toEngineUs = 0;
   #toPeerUs = 0;
@@ -137,7 +138,8 @@ export class SimStream {
 
   /** The peer writes. False when the stream breaks off in these bytes: a part of them may have arrived. */
   toEngine(bytes: Uint8Array): boolean {
-    if (!this.isOpen) return false;
+    // A stream that broke off in the middle of a frame takes nothing any more.
+    if (!this.isOpen || this.#isCut) return false;
     const random = this.#random;
     const cut = random.chance(this.#faults.reset) ? random.int(0, bytes.length - 1) : bytes.length;
     let from = 0;
@@ -154,6 +156,7 @@ export class SimStream {
       from = to;
     }
     if (cut === bytes.length) return true;
+    this.#isCut = true;
     this.#count('reset within a frame');
     this.break(this.#arrival(this.#toEngineUs));
     return false;

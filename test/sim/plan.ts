@@ -80,6 +80,8 @@ export interface PlanOptions {
   readonly seconds: number;
   /** Numbers of the steps that stay; all without it. */
   readonly keep?: ReadonlySet<number>;
+  /** Names of steps that are left out. */
+  readonly without?: readonly string[];
   /** No faults at all: the smallest world. */
   readonly calm?: boolean;
 }
@@ -125,7 +127,9 @@ export function planOf(seed: number, options: PlanOptions): Plan {
     accounts: random.int(3, 10),
     patienceUs: random.pick([1_800_000, 4_000_000, 10_000_000]),
     faults: chosen.faults,
-    steps: options.keep === undefined ? steps : steps.filter(({ id }) => options.keep!.has(id)),
+    steps: steps.filter(
+      (step) => options.keep?.has(step.id) !== false && options.without?.includes(nameOf(step)) !== true,
+    ),
   };
 }
 

@@ -2,13 +2,13 @@
 import type { RunResult } from './run.js';
 import type { WorldStats } from './world.js';
 
-/** The command that does exactly this again. */
-export function commandOf(result: RunResult, seconds: number, canary?: string): string {
+/** The command that does exactly this again. @param flags of the run, such as `--calm` */
+export function commandOf(result: RunResult, seconds: number, flags: readonly string[]): string {
   const keep = result.stepsKept === undefined ? '' : ` --keep ${ranges(result.steps)}`;
-  return `npm run sim -- --seed ${result.seed} --seconds ${seconds}${canary === undefined ? '' : ` --canary ${canary}`}${keep}`;
+  return `npm run sim -- --seed ${result.seed} --seconds ${seconds}${flags.map((flag) => ` ${flag}`).join('')}${keep}`;
 }
 
-export function failureText(result: RunResult, seconds: number, stepsBefore: number, canary?: string): string {
+export function failureText(result: RunResult, seconds: number, stepsBefore: number, flags: readonly string[]): string {
   const { failure, seed, stats, names, lastLines, steps } = result;
   if (failure === undefined) throw new TypeError('nothing failed');
   return [
@@ -20,7 +20,7 @@ export function failureText(result: RunResult, seconds: number, stepsBefore: num
     `shortest plan found: ${steps.length} of ${stepsBefore} steps: ${names.join(', ')}`.slice(0, 3000),
     'the last of the trace:',
     ...lastLines.map((line) => `  ${line}`.slice(0, 400)),
-    `again: ${commandOf(result, seconds, canary)}`,
+    `again: ${commandOf(result, seconds, flags)}`,
   ].join('\n');
 }
 

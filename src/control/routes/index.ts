@@ -5,6 +5,7 @@ import { accountRoutes } from './accounts.js';
 import { aliasRoutes } from './aliases.js';
 import { authorizationRoutes } from './authorizations.js';
 import { backtestRoutes } from './backtests.js';
+import { backupRoutes } from './backups.js';
 import { bulkRoutes } from './bulk.js';
 import { cardRoutes } from './cards.js';
 import { clearingFileRoutes } from './clearing-files.js';
@@ -60,6 +61,7 @@ export function allRoutes(context: ControlContext, services: Services): Route[] 
     ...tokenRoutes(context),
     ...linkRoutes(context),
     ...clockRoutes(context),
+    ...backupRoutes(context),
     ...healthRoutes(context),
   ];
   return [...routes, ...docRoutes(context, routes)];

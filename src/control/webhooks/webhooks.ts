@@ -95,7 +95,7 @@ export class Webhooks {
 
   /** Begins to deliver. */
   start(): void {
-    this.#timer = setInterval(() => this.#flush(), this.#o.flushMs);
+    this.#timer = setInterval(() => this.#flushByTimer(), this.#o.flushMs);
     for (const { webhook } of this.#o.context.system.webhooks) if (webhook.enabled) this.#open(webhook.id);
   }
 
@@ -269,6 +269,15 @@ export class Webhooks {
     });
     // Whoever takes the turns has told of a failure.
     change.catch(() => undefined);
+  }
+
+  /** A failed commit has been told, and the process ends in order: thrown at a timer it would end this thread first, as a defect. */
+  #flushByTimer(): void {
+    try {
+      this.#flush();
+    } catch (error) {
+      if (!(error instanceof HoldfastError) || error.code !== 'commit_failed') throw error;
+    }
   }
 
   #flush(): void {

@@ -42,6 +42,11 @@ interface Chunk {
   end: number;
 }
 
+/** Units of a block for contents of a length in bytes; 0 for none. */
+const unitsFor = (length: number): number => (length === 0 ? 0 : 1 + ((length + UNIT - 1) >>> 3));
+/** A block is right for what needs it whole, or four fifths of it. */
+const fits = (units: number, had: number): boolean => had >= units && had <= units + (units >>> 2);
+
 export class RowStore {
   readonly #pages: Uint32Array[] = [];
   #rows = 0;
@@ -114,6 +119,20 @@ export class RowStore {
     return true;
   }
 
+  /** True when the block of the row that `open` found stays the right one for `length` bytes, and holds `most` for a moment. */
+  hasRoom(length: number, most: number): boolean {
+    const had = this.words[(this.start >>> 2) - 1]! & 0xffff;
+    return length > 0 && fits(unitsFor(length), had) && unitsFor(most) <= had;
+  }
+
+  /** The contents of the row that `open` found have become `length` bytes long, where they stand: `hasRoom` has said so. */
+  setLength(length: number): void {
+    const at = (this.start >>> 2) - 1;
+    this.words[at] = (this.words[at]! & 0xffff) | (length << 16);
+    this.length = length;
+    for (let i = length; (i & (UNIT - 1)) !== 0; i++) this.bytes[this.start + i] = 0;
+  }
+
   /**
    * Makes `length` bytes of `contents` the contents of a row, 0 for none. The bytes behind them up to the next multiple of 8
    * must be zero. Blocks of other rows may move.
@@ -123,10 +142,10 @@ export class RowStore {
     const page = this.#pages[slot >>> PAGE_BITS]!;
     const at = (slot & (PAGE_ROWS - 1)) * ROW_WORDS;
     page[at + HASH] = hash;
-    const units = length === 0 ? 0 : 1 + ((length + UNIT - 1) >>> 3);
+    const units = unitsFor(length);
     const old = page[at + ADDRESS]!;
     const had = old === 0 ? 0 : this.#unitsOf(old);
-    if (units === 0 || had < units || had > units + (units >>> 2)) {
+    if (units === 0 || !fits(units, had)) {
       if (had > 0) this.#release(old >>> CHUNK_BITS, had);
       // No address while chunks are emptied: the old block must not be moved along.
       page[at + ADDRESS] = 0;

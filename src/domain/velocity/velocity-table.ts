@@ -6,8 +6,8 @@
  *   counter  counter-codec.ts; the memory of rows: row-store.ts
  *
  * A row is rewritten whole by each event that touches it, from the row and the event alone: what is past at the event's
- * time goes, empty counters go. (An event that only adds to newest buckets writes amounts and counts where they stand, which
- * gives the same bytes.) So its bytes are the same in every replay, and one hash over them is its share of the digest. Rows themselves are never freed: the sequence in an empty one (20 bytes) is the tombstone that keeps a replay of
+ * time goes, empty counters go. (An event that only adds to newest buckets or begins some does so where they stand, which gives
+ * the same bytes.) So its bytes are the same in every replay, and one hash over them is its share of the digest. Rows themselves are never freed: the sequence in an empty one (20 bytes) is the tombstone that keeps a replay of
  * older events out.
  *
  * Counters of windows that no controls name any more stay until they are past: what an earlier event counted can be given
@@ -263,9 +263,9 @@ export class VelocityTable {
   }
 
   /**
-   * Another use within the same buckets, where nothing else of the row is past: then its bytes keep their places, and only
-   * amounts and counts change. The bytes are those that writing the row anew would give. False, and nothing is changed, when
-   * it is not like that.
+   * An event that adds to newest buckets or begins some, in a row that has all its counters and loses none: bytes change and
+   * move within the row's block. They are those that writing the row anew would give. False, and nothing is changed, when it is
+   * not like that.
    */
   #addInPlace(
     slot: number,
@@ -287,11 +287,16 @@ export class VelocityTable {
         continue;
       }
       this.#oldest[0] = oldestLive(heads.keys[place]!, timeMs);
-      if (heads.hasPast(place, this.#oldest)) return false;
+      if (!heads.stageUntouched(place, this.#oldest)) return false;
     }
     // What is left has no counter yet, is a second change of one, or is not in order.
     if (i < end) return false;
-    heads.write();
+    const { growth, growthMost } = heads;
+    if (growthMost !== 0 || growth !== 0) {
+      if (!store.hasRoom(store.length + growth, store.length + growthMost)) return false;
+      heads.write();
+      store.setLength(store.length + growth);
+    } else heads.write();
     const { words, start, length } = store;
     const hash = contentsHash(mixInteger(ROW_SEED, sequence), words, start >>> 2, length);
     this.#digest.change(this.#table, store.owner(slot), ROW_FIELD, store.hash(slot), hash);
