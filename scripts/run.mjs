@@ -193,6 +193,8 @@ switch (command) {
     foreground([join(root, 'dist/sim/test/sim/main.js'), ...args]);
     break;
   default:
-    console.error(`holdfast: unknown script ${command}; one of start, test, long, build, check, bench, loadtest, fuzz, sim`);
+    console.error(
+      `holdfast: unknown script ${command}; one of start, test, long, build, check, bench, loadtest, fuzz, sim`,
+    );
     process.exit(64);
 }

@@ -5,7 +5,7 @@
  *
  * HOLDFAST_CRASH_ROUNDS (50): a tenth of it are the kills here. HOLDFAST_CRASH_SEED: see kill.test.ts.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
   cpSync,
@@ -294,7 +294,8 @@ describe('a backup that cannot be made', () => {
         disk.resize(8 * 2 ** 20);
         const { child, end } = begin(['backup', join(disk.path, 'b'), '--data-dir', scene.dataDir, '--rate', '512KiB']);
         await expect.poll(() => readdirSync(disk.path).length, { timeout: 20_000 }).toBe(1);
-        writeFileSync(join(disk.path, 'hog'), Buffer.alloc(disk.freeBytes()));
+        // To the last byte, whoever else takes some of them meanwhile.
+        spawnSync('dd', ['if=/dev/zero', `of=${join(disk.path, 'hog')}`, 'bs=4k'], { stdio: 'ignore' });
         const late = await end;
         expect(child.exitCode).toBe(73);
         expect(late.err).toMatch(/could not be written: ENOSPC.*Next: make room there; nothing is left of it/);

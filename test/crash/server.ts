@@ -12,8 +12,8 @@ export const sleep = (ms: number): Promise<void> => new Promise((resolve) => set
 
 const TMPFS = 0x0102_1994;
 /** A start needs about a second; on a busy machine many times that. */
-const READY_MS = 90_000;
-const EXIT_MS = 60_000;
+const READY_MS = 300_000;
+const EXIT_MS = 120_000;
 
 export interface ServerOptions {
   readonly dataDir: string;
