@@ -29,6 +29,6 @@ test('agrees with every record of random messages and clearing records', { timeo
       const held = [balances.posted(account!.model), balances.held(account!.model)];
       expect(held).toEqual([accounts.posted(0), accounts.held(0)]);
     }),
-    { numRuns: 60 * long },
+    { numRuns: 25 * long },
   );
 });

@@ -39,7 +39,7 @@ for (const [subject, focus] of Object.entries(SUBJECTS)) {
         const audit = audited(player);
         expect(audit.chain.sequence).toBe(player.book.history.events.length);
       }),
-      { numRuns: 30 * long },
+      { numRuns: 8 * long },
     );
   });
 }

@@ -2,6 +2,7 @@
 
 import type { Fields } from '#src/iso8583/message.js';
 import { purchase } from '../shard/harness.js';
+import { clearingInput } from '../table/clearing-lines.js';
 import { World, type WorldCard } from './world.js';
 
 const FIVE_DAYS_MS = 5 * 86_400_000;
@@ -66,7 +67,8 @@ export class Traffic {
     else if (kind < 86) this.#pay();
     else if (kind < 89) this.#unsaid();
     else if (kind < 91) world.harness.advance(FIVE_DAYS_MS);
-    else if (kind < 93) world.restart();
+    else if (kind < 92) world.restart();
+    else if (kind < 94) this.#clear();
     else if (kind < 96) this.#update();
     else this.#several();
     world.turn();
@@ -157,8 +159,7 @@ export class Traffic {
   }
 
   #inquire(): void {
-    const { 4: _amount, 49: _currency, ...fields } = purchase(++this.#stan, 1, { 3: '310000', ...this.#times() });
-    this.#say(this.#card(), fields);
+    this.#say(this.#card(), purchase(++this.#stan, 0, { 3: '310000', ...this.#times() }));
   }
 
   #pay(): void {
@@ -186,6 +187,20 @@ export class Traffic {
       const controls = `{"velocity":[{"window":"day","amount":${20_000 + this.#draw(9) * 1000},"count":${5 + this.#draw(9)}}]}`;
       this.world.command(shard, { op: 'update_account', id: account, controls });
     }
+  }
+
+  /** A record of a clearing file, of an earlier message or of nothing. */
+  #clear(): void {
+    const said = this.#earlier();
+    const { shard, slot } = said?.card ?? this.#card();
+    const amount = 100 + this.#draw(9000);
+    this.#reference++;
+    const input = clearingInput({
+      ...{ record: this.#reference, amount, billingAmount: amount, billingCurrency: 986, arn: `ARN${this.#reference}` },
+      ...{ networkId: said?.fields['63']?.trimEnd() ?? '', acceptor: 'MERCHANT0000001', sub: 1_381_649 },
+    });
+    const records = [{ card: slot, fingerprint: [0, 0, 0] as const, input }];
+    this.world.command(shard, { op: 'clear', file: 'F1', records });
   }
 
   /** Several in one turn, a repeat among them. */

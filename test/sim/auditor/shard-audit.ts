@@ -9,69 +9,27 @@ import { ReferenceModel } from '../../domain/reference/model.js';
 import type { ModelProgram } from '../../domain/reference/program.js';
 import { RULES } from '../../domain/reference/rules.js';
 import type { ControlsJson } from '../../domain/velocity-model.js';
-import { type Books, Gl } from './books.js';
+import {
+  type AuditedAccount,
+  type AuditedCard,
+  type AuditedProgram,
+  ELEMENTS,
+  FINAL,
+  MATCHABLE_MS,
+  NO_PROGRAM,
+  RULE,
+} from './audited.js';
+import type { Books } from './books.js';
 import { ClearingAudit } from './clearing.js';
 import { EntryAudit } from './entries.js';
 import { fail, same } from './failure.js';
 import { Chain, type Frame } from './frame.js';
 import { Cursor, FormatError } from './msgpack.js';
+import { checkPosted } from './posted.js';
 import { type AnyRecord, type MessageRecord, readRecord } from './records.js';
 import { ACCOUNT_STATUS, CARD_STATUS, messageOf } from './words.js';
 
-export interface AuditedAccount {
-  readonly slot: number;
-  readonly id: string;
-  readonly program: number;
-  readonly model: ModelAccount;
-  /** 1131, 1200 and 5300: what the posted balance does not have. */
-  readonly beside: { accrued: number; dispute: number; loss: number };
-  /** Newest record of the account. */
-  last: number;
-}
-
-export interface AuditedCard {
-  readonly slot: number;
-  /** Name in the model: `c<slot>`, of a network token `t<slot>`. */
-  readonly name: string;
-  readonly account: AuditedAccount;
-  /** Of a token: the card that it stands for. */
-  readonly of: AuditedCard | undefined;
-  readonly replaces: AuditedCard | undefined;
-  replacedBy: AuditedCard | undefined;
-  readonly bin: number;
-  readonly last4: number;
-  readonly panLength: number;
-  readonly fingerprint: string;
-  /** Newest record of the card. */
-  last: number;
-  /** Approval codes that it gave, with the sequence of each. */
-  readonly codes: Map<number, number>;
-}
-
-interface AuditedProgram {
-  revision: number;
-  model: ModelProgram;
-}
-
-const NO_PROGRAM: AuditedProgram = { revision: 0, model: { tables: {}, controls: {}, rules: [] } };
-const FINAL: readonly string[] = ['lost', 'stolen', 'closed'];
-const RULE = 33;
-/** An approval code is unique for so long: an authorization can be matched for 90 days after the longest life of a hold. */
-const MATCHABLE_MS = 121 * 86_400_000;
-
-const ELEMENTS: Record<number, readonly Entry['what'][]> = {
-  1: ['debit', 'credit'],
-  2: ['verification'],
-  3: ['inquiry'],
-  4: ['reversal'],
-  5: ['not understood', 'debit', 'credit', 'increment', 'replacement', 'inquiry', 'verification', 'advice', 'reversal'],
-  6: ['increment'],
-  7: ['replacement'],
-  8: ['advice'],
-  9: ['advice'],
-  10: ['credit'],
-  11: ['file update'],
-};
+export type { AuditedAccount, AuditedCard } from './audited.js';
 
 export class ShardAudit {
   readonly shard: number;
@@ -455,38 +413,11 @@ export class ShardAudit {
     const hold = balances.holds.get(root.sequence);
     if (hold && (r.holdDelta !== 0 || r.legs.length > 0))
       check('authorized afterwards', r.authorizedAfter, hold.authorized);
-    this.postedBy(r.legs, account, before.owes, check);
+    checkPosted(r.legs, account, before.owes, check);
     const { currency } = account.model;
     this.#books.hold(currency, r.holdDelta);
     const legs = r.legs.map((leg) => ({ ...leg, currency, sub: 0 }));
     this.#books.post(legs, () => ({ shard: this.shard, sequence: r.sequence }));
-  }
-
-  /** Legs move each part of what an account owes as the model moved it; the other side is the network, and income of fees. */
-  postedBy(
-    legs: readonly { gl: number; amount: number }[],
-    { model }: AuditedAccount,
-    before: ModelAccount['owes'],
-    check: (what: string, engine: unknown, expected: unknown) => void,
-  ): void {
-    if (legs.length === 0 && model.owes.purchases === before.purchases && model.owes.cash === before.cash) {
-      if (model.owes.fees === before.fees && model.owes.credit === before.credit) return;
-    }
-    const sum = (gl: number): number => legs.reduce((all, leg) => all + (leg.gl === gl ? leg.amount : 0), 0);
-    const after = model.owes;
-    const moved = [after.purchases - before.purchases, after.cash - before.cash, after.fees - before.fees];
-    const credit = after.credit - before.credit;
-    check(
-      'posted: purchases, cash, fees, credit',
-      [sum(Gl.purchases), sum(Gl.cash), sum(Gl.fees), sum(Gl.credit)],
-      [...moved, credit],
-    );
-    const network = 0 - (moved[0]! + moved[1]! + credit);
-    check(
-      'posted: network, income of fees',
-      [sum(Gl.network) + 0, sum(Gl.feeIncome) + 0],
-      [network + 0, 0 - moved[2]!],
-    );
   }
 
   /** A code is given once among what can be matched. */
@@ -531,7 +462,7 @@ export class ShardAudit {
     check('change of held', r.holdDelta, model.balances.held(account.model) - before.held);
     const hold = model.balances.holds.get(root.sequence);
     if (hold) check('authorized afterwards', r.authorizedAfter, hold.authorized);
-    this.postedBy(r.legs, account, before.owes, check);
+    checkPosted(r.legs, account, before.owes, check);
     const { currency } = account.model;
     this.#books.hold(currency, r.holdDelta);
     this.#books.post(
