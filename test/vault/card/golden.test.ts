@@ -9,6 +9,7 @@ import { isTdesKsn } from '../../../src/vault/card/dukpt-tdes.js';
 import { cryptogramInput, cryptogramVersions, versionOf } from '../../../src/vault/card/emv-profiles.js';
 import { openKeyBlock, wrapKeyBlock } from '../../../src/vault/card/key-block.js';
 import { cmac, keyCheckValue, pad, retailMac } from '../../../src/vault/card/mac.js';
+import { decipherPinBlock4, decodePinBlock } from '../../../src/vault/card/pin-block.js';
 import { fitsPan, isSoundTable } from '../../../src/vault/card/pin-reference.js';
 import { bytes, digits, hex, tags, text } from '../hsm/support.js';
 import { golden } from './golden.js';
@@ -117,6 +118,58 @@ describe('decimalisation', () => {
   ])('validation data from %d, %d digits, pad %s, of 16 digits: %s', (start, length, pad, fits) =>
     expect(fitsPan({ start, length, pad }, 16)).toBe(fits),
   );
+});
+
+describe('clear PIN blocks', () => {
+  /** With a card number of zeros the blocks of formats 0 and 3 stand as they are. */
+  const zeros = digits('0000000000000000');
+  it.each([
+    [0, '041234FFFFFFFFFF', '1234'],
+    [0, '0C123456789012FF', '123456789012'],
+    [0, '041234FFFFFFFFFE', ''],
+    [0, '041234AFFFFFFFFF', ''],
+    [0, '0412345FFFFFFFFF', ''],
+    [0, '03123FFFFFFFFFFF', ''],
+    [0, '0D1234567890123F', ''],
+    [0, '0F12345678901234', ''],
+    [0, '04123AFFFFFFFFFF', ''],
+    [0, '141234FFFFFFFFFF', ''],
+    [0, '341234FFFFFFFFFF', ''],
+    [1, '1412340123456789', '1234'],
+    [1, '141234FFFFFFFFFF', '1234'],
+    [1, '041234FFFFFFFFFF', ''],
+    [1, '14123BFFFFFFFFFF', ''],
+    [1, '1D12345678901234', ''],
+    [3, '341234ABCDEFABCD', '1234'],
+    [3, '3412349BCDEFABCD', ''],
+    [3, '341234ABCDEFABC0', ''],
+    [3, '3C123456789012AF', '123456789012'],
+    [3, '041234FFFFFFFFFF', ''],
+  ] as const)('format %i, %s holds %s', (format, block, expected) => {
+    const pin = Buffer.alloc(12);
+    const length = decodePinBlock(format, bytes(block), zeros, pin);
+    expect(text(pin.subarray(0, length))).toBe(expected);
+    if (length === 0) expect(pin.every((byte) => byte === 0)).toBe(true);
+  });
+
+  /** Without a PAN part format 4 is two encipherments; a card number of zeros still has its length in front. */
+  it.each([
+    ['441234AAAAAAAAAA', '1234'],
+    ['4C123456789012AA', '123456789012'],
+    ['441234AAAAAAAAAB', ''],
+    ['441234FAAAAAAAAA', ''],
+    ['43123AAAAAAAAAAA', ''],
+    ['4D1234567890123A', ''],
+    ['44123AAAAAAAAAAA', ''],
+    ['341234AAAAAAAAAA', ''],
+  ])('format 4, %s holds %s', (field, expected) => {
+    const key = aes(golden.keys.zpkAes);
+    const inner = key.encrypt(bytes(`${field}0011223344556677`));
+    inner[0]! ^= 0x40;
+    const pin = Buffer.alloc(12);
+    const length = decipherPinBlock4(key, key.encrypt(inner), zeros, pin);
+    expect(text(pin.subarray(0, length))).toBe(expected);
+  });
 });
 
 describe('cryptogram versions', () => {

@@ -69,6 +69,17 @@ describe('one purpose per key', () => {
     expect(nameOf(own.answer({ ...translate, toKey: 'in' }))).toBe('key_not_usable');
   });
 
+  it('a cipher binds: an AES key computes no CVV, a TDES key wraps no key', () => {
+    const keys = newKeys();
+    keys.add('cvk aes', { usage: 'C0', algorithm: 'A', mode: 'C' }, bytes(golden.keys.bdkAes));
+    keys.add('wrap tdes', { usage: 'K1', algorithm: 'T', mode: 'B' }, bytes(golden.keys.cvk));
+    keys.add('out', { usage: 'C0', algorithm: 'T', mode: 'C', exportability: 'E' }, bytes(golden.keys.mac));
+    const own = newHsm(keys);
+    expect(nameOf(own.answer({ ...requests[0]!, key: 'cvk aes' } as HsmRequest))).toBe('key_not_usable');
+    expect(nameOf(own.answer({ op: 'export_key', protection: 'wrap tdes', key: 'out' }))).toBe('key_not_usable');
+    expect(nameOf(own.answer({ op: 'export_key', protection: 'kbpk', key: 'out' }))).toBe('ok');
+  });
+
   it.each([
     ['single DES', { usage: 'C0', algorithm: 'T', mode: 'C' }, '0123456789ABCDEF'],
     ['two equal halves', { usage: 'P0', algorithm: 'T', mode: 'B' }, '0123456789ABCDEF0123456789ABCDEF'],

@@ -226,10 +226,10 @@ describe('devices that misbehave', () => {
     const hsm = await adapter([
       { port, headerChars: 1, connections: 1, inFlightMax: 100, breaker: { window: 31, failures: 32, openMs: 60_000 } },
     ]);
-    // Two commands are given up; their answers, which say ok, come when all others have been asked.
+    // Two commands are given up; their answers, which say ok, come when their numbers' turn is again.
     const held: Buffer[] = [];
     device.behaviour.instead = (n, answer) => {
-      if (n >= 2) return n === 41 ? Buffer.concat([...held, answer]) : answer;
+      if (n >= 2) return n === 16 ? Buffer.concat([...held, answer]) : answer;
       held.push(Buffer.from(answer));
       return Buffer.alloc(0);
     };
