@@ -127,6 +127,19 @@ function unsent(told: readonly Told[]): Told[] {
   return replaced(told, (one) => (one.call === 'sent' && one.args[0].fields?.['11'] === stan ? [] : undefined));
 }
 
+/** A repeat beside the first approval, which is told 91 too late and before anything was rolled back. */
+function lateRepeat(told: readonly Told[]): Told[] {
+  const at = told.findIndex((one) => isAnswer(one, isPurchaseAnswer));
+  const { args } = told[at] as Told & { call: 'answered' };
+  const stan = args[0].fields!['11'];
+  const late = { us: args[0].at.us + 2_000_000, wallMs: args[0].at.wallMs + 2000 };
+  const { 38: _code, ...fields } = args[0].fields!;
+  const answer91: Told = { call: 'answered', args: [{ ...args[0], fields: { ...fields, 39: '91' }, at: late }] };
+  const sent = told.findIndex((one) => one.call === 'sent' && one.args[0].fields?.['11'] === stan);
+  const before = [...told.slice(0, sent + 1), told[sent]!, ...told.slice(sent + 1, at)];
+  return [...before, answer91, ...told.slice(at)];
+}
+
 /** Tells the result of the first payment before its frame. */
 function hastyResult(told: readonly Told[]): Told[] {
   const asked = told.findIndex((one) => one.call === 'commanded' && one.args[0].command.op === 'payment');
@@ -343,6 +356,7 @@ const FALSE: readonly [what: string, rule: RegExp, falsify: (told: readonly Told
 
   // What was answered.
   ['an approval leaves before its frame', /^reply before durable/, hasty],
+  ['a late repeat is answered 91 for what stands', /^reply: a late repeat/, lateRepeat],
   ['a result leaves before its frame', /^command: what a command did/, hastyResult],
   ['a decline is told instead of an approval', /^reply:/, answer(isPurchaseAnswer, { 39: '51', 38: undefined })],
   ['another code is told', /^reply:/, answer(isPurchaseAnswer, { 38: '000000' })],

@@ -20,6 +20,7 @@ export interface Pending {
   readonly pan: string;
   /** Frames that were durable when it was sent. */
   readonly framesBefore: number;
+  readonly sentUs: number;
   record: Kept | undefined;
 }
 
@@ -45,6 +46,8 @@ export interface Standing {
 
 const APPROVALS: readonly string[] = ['00', '10', '85'];
 const UNAVAILABLE = '91';
+/** Later than this after its arrival an answer of 91 is one that came too late; a refusal comes at once. */
+const LATE_US = 1_000_000;
 const ECHOED = ['3', '7', '11', '12', '13', '32', '37', '41', '42', '49', '51', '63'];
 const SECRET = ['35', '45', '52'];
 const INQUIRY = 3;
@@ -73,7 +76,7 @@ export class WireAudit {
     this.#standing = standing;
   }
 
-  sent({ connection, fields }: WireObservation, framesBefore: number): void {
+  sent({ connection, fields, at }: WireObservation, framesBefore: number): void {
     if (fields === undefined) {
       this.#unreadable.set(connection.id, (this.#unreadable.get(connection.id) ?? 0) + 1);
       return;
@@ -82,7 +85,7 @@ export class WireAudit {
     const mti = Number(told['0']);
     const pending: Pending = {
       ...{ connection, fields: told, mti, stan: digitsOf(told['11']), de7: digitsOf(told['7']) },
-      ...{ pan: panOf(told), framesBefore, record: undefined },
+      ...{ pan: panOf(told), framesBefore, sentUs: at.us, record: undefined },
     };
     listed(this.#pending, answerKey(connection, replyMtiOf(mti), pending.stan, pending.de7)).push(pending);
     listed(this.#unrecorded, recordKey(mti, pending.stan, pending.de7)).push(pending);
@@ -130,7 +133,7 @@ export class WireAudit {
     this.#unrecorded.clear();
   }
 
-  answered({ connection, fields: read }: WireObservation): void {
+  answered({ connection, fields: read, at }: WireObservation): void {
     if (read === undefined) fail('reply', 'an answer can be read', { connection: connection.id });
     const fields = read as WireFields;
     const key = answerKey(connection, Number(fields['0']), digitsOf(fields['11']), digitsOf(fields['7']));
@@ -155,6 +158,7 @@ export class WireAudit {
         connection: connection.id,
         fields: masked(fields),
       });
+    if (isRefused && pending.record === undefined && at.us - pending.sentUs > LATE_US) this.#allGone(waiting, fields);
     this.#forget(pending);
     this.#echoes(pending, fields);
     this.#rests(pending, fields);
@@ -184,6 +188,19 @@ export class WireAudit {
     const hasOwnAmount = fields['39'] === '10';
     if (!hasOwnAmount && pending.fields['4'] !== undefined)
       same('reply', 'DE4 is echoed', fields['4'], pending.fields['4'], evidence);
+  }
+
+  /**
+   * A repeat that is told 91 because it is late tells that there is no hold: that of the first, which waits as well, must be gone.
+   * One that is refused at its arrival says nothing of the kind.
+   */
+  #allGone(alike: readonly Pending[], fields: WireFields): void {
+    for (const { record } of alike) {
+      if (!record?.gaveCode || !movedMoney(record.record) || this.#standing.undoneAt(record) !== undefined) continue;
+      fail('reply', 'a late repeat is answered 91 when what it repeats does not stand', {
+        ...{ answer: masked(fields), shard: record.shard, sequence: record.record.sequence },
+      });
+    }
   }
 
   /** What the answer rests on is durable, and says the same. */
