@@ -1,7 +1,7 @@
-// Generates the tables of docs/reference from the program itself, between markers, so that a page cannot say something
+// Generates the tables of docs from the program itself and from the files that long runs write, between markers, so that a page cannot say something
 // else than the code. `node scripts/docs.mjs` writes the pages, `--check` only compares (status 1 when one differs).
 // Reads dist: build first.
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { ctfProfile } from '../dist/clearing/ctf/profile.js';
 import { findingSpecs } from '../dist/clearing/findings.js';
 import { ipmProfile, ipmV1 } from '../dist/clearing/ipm/profile.js';
@@ -10,7 +10,8 @@ import { buildProgram } from '../dist/cli/program.js';
 import { environmentName, settings } from '../dist/cli/settings.js';
 import { ExitStatus, errorCodes } from '../dist/errors.js';
 
-const page = (name) => new URL(`../docs/reference/${name}.md`, import.meta.url);
+const page = (name) => new URL(`../docs/${name}.md`, import.meta.url);
+const figures = new URL('../docs/internals/figures/', import.meta.url);
 const cell = (text) => String(text).replaceAll('|', '\\|');
 const table = (head, rows) =>
   [head, head.map(() => '---'), ...rows].map((row) => `| ${row.map(cell).join(' | ')} |`).join('\n');
@@ -120,8 +121,31 @@ function ctfFieldsTable() {
   return table(['layout', 'component', 'positions', 'field'], rows);
 }
 
+/** A line per run whose figures are kept; `tell` says what a file holds. */
+const runs = {
+  'simulation.json': (run) =>
+    `${whole(run.seeds)} seeds, ${whole(run.messages)} messages, ${whole(run.crashes)} crashes, ${whole(
+      run.simulatedSeconds,
+    )} simulated seconds in ${whole(run.seconds)}, ${run.failures.length} failures`,
+  'crash.json': (run) => `${whole(run.kills)} kills, ${run.findings} findings`,
+  'fuzz.json': (run) => `${whole(run.inputs)} inputs over ${run.results.length} runs`,
+  'mutation.json': (run) => `${whole(run.mutants)} mutants, ${run.killed} killed, ${run.equivalent} equivalent`,
+};
+const whole = (number) => Math.round(number).toLocaleString('en').replaceAll(',', ' ');
+
+function figuresTable() {
+  const rows = Object.entries(runs).map(([name, tell]) => {
+    const file = new URL(name, figures);
+    if (!existsSync(file)) return [name.replace('.json', ''), 'no run is kept yet', '', ''];
+    const run = JSON.parse(readFileSync(file, 'utf8'));
+    return [`[${name.replace('.json', '')}](figures/${name})`, tell(run), run.measured, run.conditions];
+  });
+  return table(['run', 'what', 'when', 'conditions'], rows);
+}
+
 const parts = {
-  clearing: {
+  'internals/how-it-is-tested': { figures: figuresTable },
+  'reference/clearing': {
     findings: findingsTable,
     kinds: kindsTable,
     elements: elementsTable,
@@ -129,9 +153,9 @@ const parts = {
     'ctf-codes': ctfCodesTable,
     'ctf-fields': ctfFieldsTable,
   },
-  configuration: { settings: settingsTable, links: linksTable },
-  cli: { commands: () => commandSection(buildProgram(io), ['holdfast']) },
-  errors: { codes: errorTable },
+  'reference/configuration': { settings: settingsTable, links: linksTable },
+  'reference/cli': { commands: () => commandSection(buildProgram(io), ['holdfast']) },
+  'reference/errors': { codes: errorTable },
 };
 
 function render(name, text) {
@@ -141,7 +165,7 @@ function render(name, text) {
     const end = `<!-- end: ${part} -->`;
     const from = result.indexOf(begin);
     const to = result.indexOf(end);
-    if (from < 0 || to < from) throw new Error(`docs/reference/${name}.md lacks the markers of "${part}"`);
+    if (from < 0 || to < from) throw new Error(`docs/${name}.md lacks the markers of "${part}"`);
     result = `${result.slice(0, from + begin.length)}\n${make()}\n${result.slice(to)}`;
   }
   return result;
@@ -154,7 +178,7 @@ for (const name of Object.keys(parts)) {
   const wanted = render(name, text);
   if (wanted === text) continue;
   differing++;
-  if (check) console.error(`docs/reference/${name}.md differs from the program: run node scripts/docs.mjs`);
+  if (check) console.error(`docs/${name}.md differs from the program: run node scripts/docs.mjs`);
   else writeFileSync(page(name), wanted);
 }
 process.exitCode = check && differing > 0 ? 1 : 0;
