@@ -12,7 +12,17 @@ import { LANE_MAP_BYTES } from '../limits.js';
 import { openLmdbStore } from '../store/lmdb-store.js';
 import type { Store } from '../store/port.js';
 import { type Anchor, anchorNumbers, newestAnchor } from './anchor.js';
-import { commitKey, commitOfKey, frameSequences, frameWallMs, INDEX_SHARD, shardOfKey } from './frame.js';
+import {
+  commitKey,
+  commitOfKey,
+  FrameHeader,
+  frameSequences,
+  frameWallMs,
+  INDEX_SHARD,
+  parseFrame,
+  shardOfKey,
+} from './frame.js';
+import { corrupt } from './frame-cursor.js';
 import { type LaneFolder, listLaneFolders } from './lane-directory.js';
 import { INDEX_COMMITS, indexEntry, type LaneEntry, lastCommitOf, readLaneTable, rowDefect } from './lane-index.js';
 import type { FolderExtent } from './retention-plan.js';
@@ -114,9 +124,9 @@ export class Environment {
     return found;
   }
 
-  /** The shard's last frame here. */
+  /** The shard's last frame here, by its place: what its header says of its sequence is unchecked. */
   last(shard: number): FoundFrame | undefined {
-    return this.floor(shard, Number.MAX_SAFE_INTEGER);
+    return this.floor(shard, Number.POSITIVE_INFINITY);
   }
 
   /** @throws HoldfastError `frame_corrupt` when a row lies where nobody looks for it */
@@ -198,6 +208,7 @@ export class Environments {
   readonly #folders: LaneFolders | undefined;
   readonly #disk: OnDisk | undefined;
   #list: Environment[];
+  readonly #header = new FrameHeader();
   readonly #byPath = new Map<string, Environment>();
   #anchor: Anchor | undefined;
 
@@ -354,12 +365,18 @@ export class Environments {
     return undefined;
   }
 
-  /** The shard's last frame over all environments. */
+  /**
+   * The shard's last frame over all environments. Each is checked before it is compared: a damaged header would hide the end of the
+   * chain, and what was answered with it.
+   * @throws HoldfastError `frame_corrupt`
+   */
   last(shard: number): FoundFrame | undefined {
     let best: FoundFrame | undefined;
     for (const environment of this.#list) {
       const found = environment.last(shard);
       if (found === undefined) continue;
+      const wrong = parseFrame(found.bytes, this.#header);
+      if (wrong !== undefined) throw corrupt(shard, found.firstSequence, environment.path, wrong);
       if (best === undefined || found.firstSequence > best.firstSequence)
         best = { ...found, bytes: found.bytes.slice() };
     }

@@ -197,6 +197,21 @@ describe('damage is found and named', () => {
     expect(codeOf(() => JournalReader.ofStore(store, 'memory').heads(3))).toMatch(/frame_corrupt: .*sequence 17/);
   });
 
+  it('any flipped bit of what the last frame says of its sequences, at the heads: it does not hide the frame', () => {
+    for (let bit = 16 * 8; bit < 32 * 8; bit++) {
+      const { store } = filled();
+      const bytes = frameAt(store, 17).slice();
+      bytes[bit >> 3]! ^= 1 << (bit & 7);
+      put(store, 2, 17, bytes);
+      const reader = JournalReader.ofStore(store, 'memory');
+      expect(
+        codeOf(() => reader.head(2)),
+        `bit ${bit}`,
+      ).toMatch(/frame_corrupt/);
+      expect(replayCode(store), `bit ${bit}`).toMatch(/frame_corrupt|chain_broken/);
+    }
+  });
+
   it('a missing frame', () => {
     const { store } = filled();
     removeFrame(store, 2, 9);
