@@ -90,6 +90,8 @@ describe('a key', () => {
     others.push('POST /v1/outgoing-files', 'POST /v1/suspense/{id}/resolve');
     // In clearing-files.test.ts and recon.test.ts.
     others.push('POST /v1/clearing-files', 'POST /v1/recon/runs', 'PATCH /v1/recon/breaks/{id}');
+    // In backups.test.ts and process/retention.test.ts: done again they find that it is done.
+    others.push('POST /v1/backups', 'POST /v1/journal/exports', 'POST /v1/journal/drops');
     const all = h.routes.filter(({ method }) => method === 'POST' || method === 'PATCH');
     expect([...tried, ...others].sort()).toEqual(all.map(({ method, path }) => `${method} ${path}`).sort());
   });

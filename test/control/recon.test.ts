@@ -135,7 +135,7 @@ describe('a run', () => {
     });
     expect((await h.call('GET', '/v1/accounts/a')).body.balances).toMatchObject({ posted: 500, held: 0 });
     const { breaks } = reportOf(await run(h, { date: DATE }));
-    expect(breaks).toMatchObject([
+    expect([...breaks].sort((a, b) => (a.record ?? 0) - (b.record ?? 0))).toMatchObject([
       { type: 'card_mismatch', reason: 'other_card', record: 2, amount: 500 },
       { type: 'record_not_posted', reason: 'refused', record: 3, amount: 70 },
       { type: 'record_not_posted', reason: 'refused', record: 4, amount: 2500, currency: 'USD' },
