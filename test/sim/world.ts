@@ -337,7 +337,7 @@ export class World {
     this.#tell((observer) => observer.logged(`${level} ${text} ${line}`));
     if (text.startsWith('a shard stopped;')) {
       const { error } = fields as { error?: string };
-      const isRot = this.trouble.rotten.length > 0 && String(error).includes('is damaged');
+      const isRot = this.trouble.rotten.length > 0 && String(error).startsWith('HoldfastError');
       if (!isRot && !String(error).includes('planted fault'))
         this.#fail(new AuditFailure('a shard stopped by itself', { ...fields }));
     }
