@@ -109,6 +109,8 @@ export class SimEngine {
   /** True while something waits for promises: the loop around the scheduler turns the real event loop then. */
   promises = 0;
   isUp = false;
+  /** Asked to end in order. */
+  isStopping = false;
   planted: Planted = {};
   readonly #links: Link[] = [];
   readonly #client: RingClient;
@@ -197,6 +199,7 @@ export class SimEngine {
 
   /** A stop in order: ends the process with 0 when everything is written. */
   stop(graceMs: number): void {
+    this.isStopping = true;
     this.promises++;
     this.#stop(graceMs).catch((error: unknown) => this.life.enter(() => this.life.fail(error)));
   }

@@ -14,6 +14,8 @@ import type { SimAccount, SimCard } from './workload.js';
 export interface OfficeWorld {
   readonly engine: SimEngine | undefined;
   after(us: number, call: () => void): void;
+  /** As `after`, but not while the world is to be quiet. */
+  later(us: number, call: () => void): void;
   commanded(shard: number, id: number, command: Command): void;
   resulted(shard: number, id: number, result: CommandResult): void;
 }
@@ -169,7 +171,7 @@ export class Office {
           : { status: AccountStatus.frozen };
     this.give(account.shard, { op: 'update_account', id: account.id, ...change }, () => {
       const back = { status: AccountStatus.open, creditLimit: account.creditLimit };
-      this.#world.after(random.int(10, 200) * 1_000_000, () =>
+      this.#world.later(random.int(10, 200) * 1_000_000, () =>
         this.give(account.shard, { op: 'update_account', id: account.id, ...back }),
       );
     });
@@ -192,7 +194,7 @@ export class Office {
     }
     const status = random.pick([CardStatus.paused, CardStatus.inactive, CardStatus.expired]);
     this.give(shard, { op: 'update_card', cardSlot: card.slot, status }, () => {
-      this.#world.after(random.int(5, 60) * 1_000_000, () =>
+      this.#world.later(random.int(5, 60) * 1_000_000, () =>
         this.give(shard, { op: 'update_card', cardSlot: card.slot, status: CardStatus.active }),
       );
     });

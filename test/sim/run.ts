@@ -43,7 +43,7 @@ export interface RunResult {
  * What the auditor does not follow in all its combinations yet: seeds with it are run, too, but held only against the books of the
  * engine itself (books-check.ts). Take a name out of here once a thousand seeds with it agree.
  */
-export const NOT_AUDITED: readonly string[] = ['clear'];
+export const NOT_AUDITED: readonly string[] = ['clear', '! clock step'];
 
 /** Sees nothing. */
 const blind: Observer = {

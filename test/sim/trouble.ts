@@ -274,6 +274,6 @@ export class Trouble implements DiskFaults {
 
   /** The backup is put back. */
   restoreJournal(): void {
-    for (const undo of this.rotten.splice(0)) undo();
+    for (const undo of this.rotten.splice(0).reverse()) undo();
   }
 }

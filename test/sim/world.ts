@@ -122,6 +122,7 @@ export class World {
     this.office.applyProgram(programText(this.#random.fork('program'), 1), 1);
     for (const peer of this.peers) peer.start();
     await this.#settle();
+    this.#goOn();
     for (const step of this.plan.steps) {
       await this.#runUntil(this.scheduler.nowUs + step.gapMs * 1000);
       this.stepsTaken++;
@@ -142,9 +143,7 @@ export class World {
       this.trace.add(this.scheduler.nowUs, `step ${step.id} check`);
       await this.#settle();
       await this.#check();
-      this.#isHealing = false;
-      Object.assign(this.#network, this.plan.network);
-      Object.assign(this.#peerFaults, this.plan.peer);
+      this.#goOn();
       return;
     }
     const name = 'story' in step ? step.story : 'chore' in step ? step.chore : step.fault;
@@ -183,6 +182,13 @@ export class World {
     }
   }
 
+  /** What is wrong with the world by nature is wrong again. */
+  #goOn(): void {
+    this.#isHealing = false;
+    Object.assign(this.#network, this.plan.network);
+    Object.assign(this.#peerFaults, this.plan.peer);
+  }
+
   // ---- time ----
 
   async #runUntil(untilUs: number, isDone: () => boolean = () => false): Promise<void> {
@@ -216,6 +222,14 @@ export class World {
     }
   }
 
+  /** Calls some time later, but not while the world is to be quiet. */
+  #later(us: number, call: () => void): void {
+    this.scheduler.after(us, () => {
+      if (this.#isHealing) this.#later(10 * SECOND, call);
+      else call();
+    });
+  }
+
   #shardsDown(): number {
     let down = 0;
     for (let shard = 0; shard < this.shards; shard++)
@@ -230,7 +244,7 @@ export class World {
 
   #isQuiet(): boolean {
     const { engine } = this;
-    if (engine === undefined || !engine.isUp || engine.control.stop !== 0) return false;
+    if (engine === undefined || !engine.isUp || engine.isStopping || engine.control.stop !== 0) return false;
     for (let shard = 0; shard < this.shards; shard++)
       if (engine.control.shardState(shard) !== ShardState.up) return false;
     const isSilent = this.peers.every(
@@ -428,6 +442,7 @@ export class World {
         return world.engine;
       },
       after: (us: number, call: () => void) => void this.scheduler.after(us, call),
+      later: (us: number, call: () => void) => this.#later(us, call),
       commanded: (shard: number, id: number, command: Command) => {
         this.stats.commands++;
         this.trace.add(this.scheduler.nowUs, `command ${id} to shard ${shard}: ${command.op}`);

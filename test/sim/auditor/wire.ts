@@ -138,13 +138,12 @@ export class WireAudit {
     const fields = read as WireFields;
     const key = answerKey(connection, Number(fields['0']), digitsOf(fields['11']), digitsOf(fields['7']));
     const waiting = this.#pending.get(key) ?? [];
-    // Of several alike, one that left a record is answered by it; 91 is first for one that left none.
-    const isRefused = fields['39'] === UNAVAILABLE;
+    // Of several alike, one that left a record is answered by it; 91 is first for the newest that left none: it is refused as it comes.
     const place = Math.max(
       0,
-      waiting.findIndex(({ record }) =>
-        isRefused ? record === undefined : record !== undefined && says(record, fields),
-      ),
+      fields['39'] === UNAVAILABLE
+        ? waiting.findLastIndex(({ record }) => record === undefined)
+        : waiting.findIndex(({ record }) => record !== undefined && says(record, fields)),
     );
     const [pending] = waiting.splice(place, 1);
     if (waiting.length === 0) this.#pending.delete(key);
