@@ -46,6 +46,8 @@ export interface Standing {
 
 const APPROVALS: readonly string[] = ['00', '10', '85'];
 const UNAVAILABLE = '91';
+/** Message types that leave a decision; their repeats have one more. */
+const DECIDED: ReadonlySet<number> = new Set([100, 120, 200, 220, 302, 400, 420]);
 /** Later than this after its arrival an answer of 91 is one that came too late; a refusal comes at once. */
 const LATE_US = 1_000_000;
 const ECHOED = ['3', '7', '11', '12', '13', '32', '37', '41', '42', '49', '51', '63'];
@@ -139,9 +141,10 @@ export class WireAudit {
     const key = answerKey(connection, Number(fields['0']), digitsOf(fields['11']), digitsOf(fields['7']));
     const waiting = this.#pending.get(key) ?? [];
     // Of several alike, one that left a record is answered by it; 91 is first for the newest that left none: it is refused as it comes.
+    const isRefused = fields['39'] === UNAVAILABLE;
     const place = Math.max(
       0,
-      fields['39'] === UNAVAILABLE
+      isRefused
         ? waiting.findLastIndex(({ record }) => record === undefined)
         : waiting.findIndex(({ record }) => record !== undefined && says(record, fields)),
     );
@@ -244,6 +247,8 @@ export class WireAudit {
     const said = stored.find((one) => says(one, fields));
     if (said === undefined) {
       if (response === UNKNOWN_CARD && this.#counted > 0) return;
+      // A type that nobody decides about is refused where it comes in.
+      if (response === '12' && !DECIDED.has(mti - (mti % 2))) return;
       if (stored.length > 0) {
         const decided = stored.map(({ record: one }) => ({
           sequence: one.sequence,
