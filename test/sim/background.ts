@@ -73,7 +73,11 @@ export class Background {
   }
 
   #startSegments(): void {
-    this.#openSegments();
+    try {
+      this.#openSegments();
+    } catch (error) {
+      this.#taskFailed(BackgroundTask.segments, error, () => this.#openSegments());
+    }
     const poll = (): void => {
       this.#round();
       this.#engine.life.after(this.#engine.options.shape.segmentPollUs, poll);
