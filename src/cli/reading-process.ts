@@ -88,6 +88,8 @@ export async function serveTask<R>(
   work: (args: readonly string[], onProgress: (records: number) => void, suspect: Suspect) => Promise<R>,
 ): Promise<void> {
   process.on('disconnect', () => process.exit());
+  // The parent may have gone while this process was still loading: then nobody tells of it any more.
+  if (!process.connected) process.exit();
   try {
     let told = 0;
     const report = await work(

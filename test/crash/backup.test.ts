@@ -5,7 +5,7 @@
  *
  * HOLDFAST_CRASH_ROUNDS (50): a tenth of it are the kills here. HOLDFAST_CRASH_SEED: see kill.test.ts.
  */
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, fork, spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
   cpSync,
@@ -199,6 +199,18 @@ describe('a backup of a server under load', () => {
     },
     60_000 + ROUNDS * 30_000,
   );
+
+  test('a copying process whose command has gone before it could know does not go on by itself', async () => {
+    // At this rate it would take hours.
+    const child = fork(fileURLToPath(built('cli/backup-task.js')), [scene.dataDir, path('orphan'), '1024'], {
+      execArgv: [],
+    });
+    const ended = new Promise((resolve) => child.once('exit', resolve));
+    child.disconnect();
+    await ended;
+    expect(existsSync(path('orphan'))).toBe(false);
+    for (const part of parts()) rmSync(path(part), { recursive: true });
+  });
 
   test(
     `a restore that is killed at ${ROUNDS} moments never lets a server start with less (seed ${SEED})`,

@@ -6,7 +6,7 @@
  * HOLDFAST_CRASH_ROUNDS (50): kills; of fifty 35 are here, the others in power.test.ts and backup.test.ts. HOLDFAST_CRASH_SEED: repeats the choices of a run; timing stays the machine's.
  * HOLDFAST_CRASH_MINUTES: no new life after so many. HOLDFAST_CRASH_REPORT: a file for what the run did, as JSON. HOLDFAST_CRASH_MOMENTS: only these, with commas between.
  */
-import { cpSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, lstatSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { Book } from './book.js';
@@ -237,7 +237,7 @@ class Directory {
     const head = headOf(await this.#verify(what));
     for (const without of [[], ['state', 'segments']]) {
       const dataDir = join(this.#scene.folder, 'twice', 'data');
-      cpSync(this.#scene.dataDir, dataDir, { recursive: true, filter: (path) => !path.endsWith('/lock') });
+      cpSync(this.#scene.dataDir, dataDir, { recursive: true, filter: (path) => !lstatSync(path).isSocket() });
       cpSync(`${this.#scene.dataDir}.keys`, `${dataDir}.keys`);
       for (const name of without) rmSync(join(dataDir, name), { recursive: true });
       const server = this.#scene.start({ dataDir, threads: without.length === 0 ? 1 : 2 });
