@@ -30,6 +30,8 @@ export type ClientName = (typeof CLIENTS)[number];
 
 const NOTHING = new Uint8Array(0);
 const STOP_RETRY_MS = 5;
+/** How long a thread may take to tell why it has stopped the others: they need a commit at most, and the process has two seconds. */
+const CAUSE_WAIT_MS = 300;
 
 export interface ShardThreadsOptions {
   readonly threads: number;
@@ -153,9 +155,18 @@ export class ShardThreads {
     this.#running.push(running.catch(crashed));
   }
 
-  /** Resolves with the first result of any thread: after a stop all are 0, anything else is fatal. */
-  firstEnd(): Promise<ShardThreadResult> {
-    return Promise.race(this.#running);
+  /**
+   * Resolves with the first result of any thread: after a stop all are 0, anything else is fatal. A thread that left because another
+   * one failed may be there first, and does not know why: then the other is waited for, a moment at most.
+   */
+  async firstEnd(): Promise<ShardThreadResult> {
+    const first = await Promise.race(this.#running);
+    if (first.error !== undefined) return first;
+    const telling = this.#running.map(async (running) => {
+      const result = await running;
+      return result.error === undefined ? new Promise<never>(() => undefined) : result;
+    });
+    return Promise.race([...telling, sleep(CAUSE_WAIT_MS, first)]);
   }
 
   /** Resolves when every thread has left its loop and closed its environments. */
