@@ -1,5 +1,5 @@
-// Generates the tables of docs from the program itself and from the files that long runs write, between markers, so that a page cannot say something
-// else than the code. `node scripts/docs.mjs` writes the pages, `--check` only compares (status 1 when one differs).
+// Generates tables of the docs from the program itself and from the files that long runs write, between markers, so that a page
+// cannot say something else. `node scripts/docs.mjs` writes the pages, `--check` only compares (status 1 when one differs).
 // Reads dist: build first.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { ctfProfile } from '../dist/clearing/ctf/profile.js';

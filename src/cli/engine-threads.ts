@@ -30,7 +30,7 @@ export type ClientName = (typeof CLIENTS)[number];
 
 const NOTHING = new Uint8Array(0);
 const STOP_RETRY_MS = 5;
-/** How long a thread may take to tell why it has stopped the others: they need a commit at most, and the process has two seconds. */
+/** How long a thread may take to tell why it has stopped the others, ms: the process has two seconds. No graceful stop waits for it. */
 const CAUSE_WAIT_MS = 300;
 
 export interface ShardThreadsOptions {
@@ -166,7 +166,7 @@ export class ShardThreads {
       const result = await running;
       return result.error === undefined ? new Promise<never>(() => undefined) : result;
     });
-    return Promise.race([...telling, sleep(CAUSE_WAIT_MS, first)]);
+    return Promise.race([...telling, sleep(CAUSE_WAIT_MS, first, { ref: false })]);
   }
 
   /** Resolves when every thread has left its loop and closed its environments. */

@@ -63,7 +63,8 @@ export class RingProducer {
 
   /**
    * Reserves room for an entry with up to `payloadMax` bytes and returns the offset of its payload in `bytes`, or -1 when
-   * the ring is full, or has less than `keepFree` bytes left behind it. Nothing is visible to the consumer until `commit`; a reservation that is not committed is forgotten.
+   * the ring is full, or has less than `keepFree` bytes left behind it. Nothing is visible to the consumer until `commit`; a
+   * reservation that is not committed is forgotten.
    */
   reserve(payloadMax: number, keepFree = 0): number {
     const need = entryBytes(payloadMax);
