@@ -7,6 +7,7 @@ import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type BackupManifest, readManifest } from '../backup/manifest.js';
+import { HoldfastError } from '../errors.js';
 import { BACKUP_BYTES_PER_SECOND } from '../limits.js';
 import { workerFile } from '../worker-file.js';
 import { ApiError } from './problem.js';
@@ -129,9 +130,10 @@ export class Backups {
 function namesIn(folder: string): string[] {
   try {
     return readdirSync(folder).filter((name) => !name.includes('.part-'));
-  } catch {
-    // Made by the first backup.
-    return [];
+  } catch (error) {
+    // The folder is made by the first backup.
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw error;
   }
 }
 
@@ -139,7 +141,8 @@ function namesIn(folder: string): string[] {
 function manifestOf(folder: string): BackupManifest | undefined {
   try {
     return readManifest(folder);
-  } catch {
-    return undefined;
+  } catch (error) {
+    if (error instanceof HoldfastError) return undefined;
+    throw error;
   }
 }

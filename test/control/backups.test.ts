@@ -1,5 +1,5 @@
 /** Backups over the API: what is refused, and how one that fails is told. Whole ones are made by real servers (test/crash). */
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -18,6 +18,12 @@ describe('backups over the API', () => {
     expect([refused.status, refused.body.code]).toEqual([501, 'not_supported']);
     expect((await h.call('GET', PATH)).body).toEqual({ object: 'list', data: [], has_more: false });
     expect((await h.call('GET', `${PATH}/a`)).status).toBe(404);
+  });
+
+  it('are not told to be none when their folder cannot be read', async () => {
+    const folder = join(root, 'a-file');
+    writeFileSync(folder, '');
+    expect((await makeHarness({ backupFolder: folder }).call('GET', PATH)).status).toBe(500);
   });
 
   it.each(['', '../a', 'a/b', '.a', 'a.part-1', 'x'.repeat(65)])('name no other folder: %j', async (name) => {
