@@ -1,13 +1,6 @@
 /**
  * `npm run bench`: micro-benchmarks of each room, then the engine as a whole; a table on the terminal and one JSON file in
- * bench/results. docs/benchmarks.md is generated from those files (`npm run bench -- --report`).
- *
- *   --rooms   only the micro-benchmarks      --engine   only the whole engine
- *   --overload   only overload and hostile peers: a result of its own, in bench/results/overload, from which a part of
- *                docs/internals/overload.md is generated; --only C one of its cases, repeatable: nothing is written then
- *   --quick   short runs and 100 000 accounts, to see that everything works: no figures to quote
- *   --dir D   folder whose disk is measured (default: the system's for temporary files, whose disk may be memory)
- *   --report  only writes docs/benchmarks.md from the newest results
+ * bench/results. docs/benchmarks.md is generated from those files (`npm run bench -- --report`). Flags: USAGE.
  */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
@@ -39,17 +32,38 @@ import { benchVelocity } from './velocity.bench.js';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 
-const { values } = parseArgs({
-  options: {
-    rooms: { type: 'boolean', default: false },
-    engine: { type: 'boolean', default: false },
-    quick: { type: 'boolean', default: false },
-    overload: { type: 'boolean', default: false },
-    only: { type: 'string', multiple: true, default: [] as string[] },
-    report: { type: 'boolean', default: false },
-    dir: { type: 'string', default: tmpdir() },
-  },
-});
+const USAGE = `npm run bench [-- FLAGS]: without one, the micro-benchmarks of each room and then the engine as a whole
+
+  --rooms      only the micro-benchmarks
+  --engine     only the whole engine
+  --overload   only overload and hostile peers: a result of its own, in bench/results/overload, from which a part of
+               docs/internals/overload.md is generated; --only CASE one of its cases, repeatable: nothing is written then
+  --quick      short runs and 100 000 accounts, to see that everything works: no figures to quote
+  --dir DIR    folder whose disk is measured (default: the system's for temporary files, whose disk may be memory)
+  --report     only writes docs/benchmarks.md and docs/internals/overload.md from the newest results
+  --help       this text`;
+
+const values = flags();
+
+function flags() {
+  try {
+    return parseArgs({
+      options: {
+        rooms: { type: 'boolean', default: false },
+        engine: { type: 'boolean', default: false },
+        quick: { type: 'boolean', default: false },
+        overload: { type: 'boolean', default: false },
+        only: { type: 'string', multiple: true, default: [] as string[] },
+        report: { type: 'boolean', default: false },
+        help: { type: 'boolean', default: false },
+        dir: { type: 'string', default: tmpdir() },
+      },
+    }).values;
+  } catch (error) {
+    console.error(`bench: ${error instanceof Error ? error.message : String(error)}\n\n${USAGE}`);
+    process.exit(2);
+  }
+}
 
 /** In the order a message meets them. */
 const rooms: readonly (readonly [string, (folder: string) => Promise<BenchRow[]> | BenchRow[]])[] = [
@@ -168,6 +182,12 @@ function git(...args: string[]): string {
   }
 }
 
+if (values.help) {
+  console.log(USAGE);
+  process.exit();
+}
+// Else a benchmark of some minutes ends at the first room that needs it.
+mkdirSync(values.dir, { recursive: true });
 if (values.report) {
   say(`${writeReport(root)} written`);
   say(`${writeOverloadReport(root)} written`);

@@ -69,6 +69,8 @@ export interface LoadFigures {
   /** Answers by kind of request. */
   byKind: Record<string, { sent: number; answered: number }>;
   verified: boolean;
+  /** The first differences that the verification found. */
+  verifyFailures: readonly string[];
   before: PhaseFigures;
   during: PhaseFigures;
   after: PhaseFigures;
@@ -227,6 +229,7 @@ async function loadRun(
       Object.entries(result.by_kind).map(([kind, { sent, answered }]) => [kind, { sent, answered }]),
     ),
     verified: result.verify?.ok ?? false,
+    verifyFailures: result.verify?.failures ?? ['the load test did not verify'],
     before: phase(rows, startMs, loadFromMs),
     during: phase(rows, loadFromMs, loadToMs),
     after: phase(rows, loadToMs, startMs + spanMs),

@@ -108,7 +108,7 @@ function loadTable(overload: OverloadFigures, capped: LoadFigures, uncapped: Loa
     row('memory before, peak', ({ server }) => `${mib(server.rssBefore)}, ${mib(server.rssPeak)}`),
     row('log written', ({ server }) => `${count(server.logBytes)} bytes`),
     row('back to normal after', ({ backToNormalMs }) => normal(backToNormalMs)),
-    row('money verified', ({ verified }) => (verified ? 'yes' : 'NO: void')),
+    row('money verified', ({ verified, verifyFailures }) => (verified ? 'yes' : `NO: ${verifyFailures[0]}`)),
   ].join('\n');
 }
 
