@@ -160,7 +160,7 @@ interface LoadResult {
   latency_us: Record<string, number | null>;
   shed_us: Record<string, number | null>;
   by_kind: Record<string, { sent: number; answered: number }>;
-  verify: { ok: boolean } | null;
+  verify: { ok: boolean; failures: readonly string[] } | null;
 }
 
 const MIX = ['--mix', 'auth:87,reversal:7,advice:3,repeat:3', '--accounts', '10000', '--verify'];
