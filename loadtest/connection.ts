@@ -116,20 +116,20 @@ export class Connection {
     const slots = this.slots;
     const counters = this.#sets[set];
     let kind = workload.kind;
-    let original = -1;
-    if (kind === REVERSAL || kind === INCREMENT) original = this.#originals.take(slots);
-    else if (kind === REPEAT) original = this.#originals.newest(slots);
-    if (original < 0 && (kind === REVERSAL || kind === INCREMENT || kind === REPEAT)) {
-      kind = AUTH;
-      counters.numbers[Counter.substituted]!++;
-    }
-    if (kind === REPEAT) {
+    let original = kind === REPEAT ? this.#originals.newest(slots) : -1;
+    if (original >= 0) {
       this.#occupy(original, REPEAT, set, scheduledUs, nowUs);
       this.#put(this.#repeats, original, -1);
       return true;
     }
+    // First the slot, then the original: it may be the oldest one that the slot is taken from.
     const slot = slots.claim();
     if (slot < 0) return false;
+    if (kind === REVERSAL || kind === INCREMENT) original = this.#originals.take(slots);
+    if (original < 0 && (kind === REVERSAL || kind === INCREMENT || kind === REPEAT)) {
+      kind = AUTH;
+      counters.numbers[Counter.substituted]!++;
+    }
     slots.de7[slot] = this.#shared.de7;
     if (kind === REVERSAL || kind === INCREMENT) {
       slots.spent[original] = 1;

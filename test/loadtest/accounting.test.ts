@@ -94,6 +94,38 @@ describe('accounting', () => {
     expect(status).toBe(2);
   });
 
+  it('names an original that was sent, also the oldest that it still knows', async () => {
+    // So few approvals that the ones to reverse are as old as slots are when they are used again.
+    const { fake, target } = await fakeIssuer({ decide: (_, number) => (number % 4 === 0 ? '00' : '91') });
+    const flags = [
+      '--cards',
+      'demo',
+      '--closed',
+      '-c',
+      '1',
+      '-p',
+      '64',
+      '--mix',
+      'auth:93,reversal:7',
+      '--json',
+      '--quiet',
+    ];
+    await loadtest(target, ...flags, '-n', '30000');
+    const sent = new Map(
+      fake.heard.map(({ fields }) => [
+        `${fields[0]} ${fields[11]} ${fields[7]}`,
+        `${fields[2]} ${fields[37]} ${fields[4]}`,
+      ]),
+    );
+    const reversals = fake.heard.filter(({ fields }) => fields[0] === '0400');
+    const strange = reversals.filter(({ fields }) => {
+      const named = `${fields[90]!.slice(0, 4)} ${fields[90]!.slice(4, 10)} ${fields[90]!.slice(10, 20)}`;
+      return sent.get(named) !== `${fields[2]} ${fields[37]} ${fields[4]}`;
+    });
+    expect(reversals.length).toBeGreaterThan(1000);
+    expect(strange.map(({ fields }) => fields[90])).toEqual([]);
+  }, 60_000);
+
   it('tells late answers from timeouts and from strange ones', async () => {
     const { target } = await fakeIssuer({ delayMs: (number) => (number < 4 ? 250 : 0) });
     const { json, status } = await loadtest(
