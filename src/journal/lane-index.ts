@@ -22,7 +22,7 @@
 import { crc32 } from 'node:zlib';
 import { assert } from '../errors.js';
 import type { Store } from '../store/port.js';
-import { commitKey, commitOfKey, frameSequences, frameShard, INDEX_SHARD, shardOfKey } from './frame.js';
+import { commitKey, commitOfKey, FrameHeader, frameShard, INDEX_SHARD, parseFrame, shardOfKey } from './frame.js';
 
 /** Commits between two index rows. */
 export const INDEX_COMMITS = 16;
@@ -142,15 +142,18 @@ export function readLaneTable(store: Store): { table: LaneTable; commit: number 
     for (let at = HEADER_BYTES; at < bytes.length - CHECKSUM_BYTES; at += ENTRY_BYTES)
       table.entries.set(view.getUint16(at), entryAt(view, at));
   }
+  const header = new FrameHeader();
   let before = indexed;
   store.scan({ start: commitKey(indexed + 1, 0) }, (key, bytes) => {
     const at = commitOfKey(key);
     const shard = shardOfKey(key);
-    const defect = rowDefect(at, shard, bytes, before);
-    if (defect !== undefined) throw new Error(defect);
+    const misplaced = rowDefect(at, shard, bytes, before);
+    if (misplaced !== undefined) throw new Error(misplaced);
+    // Nothing else checks these frames before the next index row repeats what they say.
+    const defect = parseFrame(bytes, header);
+    if (defect !== undefined) throw new Error(`the frame of shard ${shard} in commit ${at}: ${defect}`);
     before = at;
-    const { first, last } = frameSequences(bytes);
-    table.note(shard, first, last, at);
+    table.note(shard, header.firstSequence, header.lastSequence, at);
     return true;
   });
   return { table, commit };

@@ -78,6 +78,8 @@ export class RingWriter {
   readonly #ring: RingConsumer;
   readonly #say: (message: string, shard: number, why: string) => void;
   readonly #replayFrom = new Map<number, number>();
+  /** Shards whose rows had to go: what their threads send is only what has changed since, and a whole round of it would promise more. */
+  readonly #lost = new Set<number>();
   readonly #key = new Uint8Array(KEY_BYTES);
   readonly #keyView = new DataView(this.#key.buffer);
   readonly #row = { table: 0, key: this.#key, row: NOTHING, sequence: 0 };
@@ -99,6 +101,9 @@ export class RingWriter {
     if (this.#ring.kind === CheckpointEntry.clear) {
       this.#store.clear(shard);
       this.#replayFrom.set(shard, 1);
+      this.#lost.delete(shard);
+      this.#ring.consume();
+    } else if (this.#isLost(shard)) {
       this.#ring.consume();
     } else {
       // The entries are read from the ring inside the commit, and a round that ends among them moves `replayFrom` with it.
@@ -135,21 +140,29 @@ export class RingWriter {
   #replayFromOf(shard: number): number {
     let from = this.#replayFrom.get(shard);
     if (from === undefined) {
-      from = this.#storedReplayFrom(shard);
+      from = this.#store.meta(shard)?.replayFrom ?? 1;
       this.#replayFrom.set(shard, from);
     }
     return from;
   }
 
-  /** A promise that cannot be read is worth nothing, and the rows under it go with it: the next start replays from 1. */
-  #storedReplayFrom(shard: number): number {
+  /**
+   * A promise that cannot be read is worth nothing, and the rows under it go with it: the next start replays from 1, and with
+   * that every row is written again.
+   */
+  #isLost(shard: number): boolean {
+    if (this.#lost.has(shard)) return true;
     try {
-      return this.#store.meta(shard)?.replayFrom ?? 1;
+      this.#replayFromOf(shard);
+      return false;
     } catch (error) {
       if (!(error instanceof HoldfastError) || error.code !== 'checkpoint_corrupt') throw error;
-      this.#say('the checkpoint of a shard is damaged and begins anew', shard, error.message);
+      const message =
+        'the checkpoint of a shard is damaged and was removed; the next start replays the whole journal of it';
+      this.#say(message, shard, error.message);
       this.#store.clear(shard);
-      return 1;
+      this.#lost.add(shard);
+      return true;
     }
   }
 }

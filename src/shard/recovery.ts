@@ -34,7 +34,8 @@ export class ShardRecovery {
   readonly #head: ShardHead;
   /** Entries that the checkpoint put into the state. */
   #entries = 0;
-  #usedCheckpoint: boolean;
+  /** Also of a checkpoint without rows: it says what need not be replayed. */
+  #usedCheckpoint = false;
   #scan: JournalScan;
 
   constructor(context: ThreadContext, head: ShardHead, checkpoint: CheckpointSource | undefined) {
@@ -42,7 +43,6 @@ export class ShardRecovery {
     this.#head = head;
     this.shard = new LogicalShard(context, head);
     const replayFrom = this.#loadEntries(checkpoint);
-    this.#usedCheckpoint = this.#entries > 0;
     this.#scan = this.#startScan(replayFrom);
   }
 
@@ -104,6 +104,7 @@ export class ShardRecovery {
         'the journal lost frames or the state folder is of another directory; restore both from one backup',
       );
     }
+    this.#usedCheckpoint = true;
     return meta.replayFrom;
   }
 

@@ -137,6 +137,27 @@ describe('frames in the order of commits', () => {
   });
 });
 
+describe('a frame behind the last index row', () => {
+  it('with a flipped bit is told at the start: the next index row would repeat what it says', () => {
+    const filled = (): MemoryStore => {
+      const writer = new Writer();
+      for (let i = 0; i < INDEX_COMMITS + 4; i++) writer.commit([1, i === INDEX_COMMITS ? 1 : 0, 0, 0]);
+      return writer.store;
+    };
+    // The only frame of shard 1, and one of shard 0 that others follow: neither is the newest of its shard and place.
+    for (const key of [commitKey(INDEX_COMMITS + 1, 1), commitKey(INDEX_COMMITS + 1, 0)]) {
+      const length = filled().get(key)!.length;
+      for (let at = 8; at < length; at += 3) {
+        const store = filled();
+        const bytes = store.get(key)!.slice();
+        bytes[at]! ^= 4;
+        store.commit((writer) => writer.put(key, bytes));
+        expect(codeOf(() => new EmbeddedLane(store))).toMatch(/^frame_corrupt: .*in commit 17: the checksum does not/);
+      }
+    }
+  });
+});
+
 describe('a row that lies where nobody looks for it', () => {
   /** Moves the row of the last commit to another key. */
   const move = (writer: Writer, shard: number, toCommit: number, toShard: number): void => {

@@ -174,20 +174,29 @@ describe('a checkpoint that must go', () => {
     const damaged = openLmdbStore(join(stateDir, 'shard-0'));
     damage(damaged, Uint8Array.of(0, 0, 0xff));
     await damaged.close();
-    // A row of a round that is not whole yet: the task has to know what was promised before.
+    // A round of what has changed since: without the rows that had to go it is not the whole shard.
     const ring = createRing(4096);
-    new RingProducer(ring).push(CheckpointEntry.entry, 0, 0, 0, 1, 12, 7, Uint8Array.of(3));
+    const producer = new RingProducer(ring);
+    producer.push(CheckpointEntry.entry, 0, 0, 0, 1, 12, 7, Uint8Array.of(3));
+    producer.push(CheckpointEntry.meta, 0, 0, 0, 0, 0, 13, new Uint8Array(0));
     const stop = new SharedArrayBuffer(4);
     new Int32Array(stop)[0] = 1;
-    expect(await checkpointTask({ stateDir, rings: [ring], wake: createWake(), stop })).toEqual({
-      entries: 1,
-      rounds: 0,
-    });
-    const after = CheckpointStore.open(stateDir);
-    const rows: number[] = [];
-    expect(after.load(0, (_table, _key, row) => rows.push(row[0]!))).toMatchObject({ replayFrom: 1 });
-    expect(rows).toEqual([3]);
-    await after.close();
+    const run = (): Promise<unknown> => checkpointTask({ stateDir, rings: [ring], wake: createWake(), stop });
+    const stored = async (): Promise<unknown> => {
+      const after = CheckpointStore.open(stateDir);
+      const rows: number[] = [];
+      const meta = after.load(0, (_table, _key, row) => rows.push(row[0]!));
+      await after.close();
+      return { rows, replayFrom: meta?.replayFrom };
+    };
+    expect(await run()).toEqual({ entries: 0, rounds: 0 });
+    expect(await stored()).toEqual({ rows: [], replayFrom: undefined });
+    // The shard was built anew from its first record, and sends everything.
+    producer.push(CheckpointEntry.clear, 0, 0, 0, 0, 0, 0, new Uint8Array(0));
+    producer.push(CheckpointEntry.entry, 0, 0, 0, 1, 12, 7, Uint8Array.of(4));
+    producer.push(CheckpointEntry.meta, 0, 0, 0, 0, 0, 13, new Uint8Array(0));
+    expect(await run()).toEqual({ entries: 1, rounds: 1 });
+    expect(await stored()).toEqual({ rows: [4], replayFrom: 13 });
   });
 });
 
@@ -214,6 +223,17 @@ describe('a checkpoint that contradicts the journal', () => {
     const after = new Harness({ journal, checkpoint: source });
     expect(after.balances(0, card.account)).toEqual({ posted: 0, held: 700 });
     expect(after.logs.join('\n')).toContain('the checkpoint is not used');
+    expect(after.discarded).toEqual([0]);
+  });
+
+  it('is thrown away also when it has no row, only its promise', () => {
+    const journal = new MemoryStore();
+    const before = new Harness({ journal });
+    const card = before.open(0, 1);
+    before.ask(card, purchase(1, 700));
+    const source: CheckpointSource = { load: (shard) => ({ replayFrom: shard === 0 ? 4 : 1 }) };
+    const after = new Harness({ journal, checkpoint: source });
+    expect(after.balances(0, card.account)).toEqual({ posted: 0, held: 700 });
     expect(after.discarded).toEqual([0]);
   });
 });
