@@ -38,6 +38,13 @@ export interface Kept {
   readonly gaveCode: boolean;
 }
 
+/** An answer that was taken for that of a message without a record, although one alike waits that has one. */
+interface Guess {
+  readonly pending: Pending;
+  readonly fields: WireFields;
+  readonly key: string;
+}
+
 /** What the wire asks of the shards. */
 export interface Standing {
   /** Number of frames after which the approval did not stand any more; undefined while it stands. */
@@ -71,6 +78,8 @@ export class WireAudit {
   readonly #cardOf = new Map<string, string>();
   /** Messages that nobody could read whole, by connection: each may be refused once. */
   readonly #unreadable = new Map<number, number>();
+  /** Answers 91 that may have been to a message that left a record or to one alike that had left none. */
+  readonly #guesses = new Map<string, Guess[]>();
   /** Unknown cards that were only counted and whose answer is still to come. */
   #counted = 0;
 
@@ -100,7 +109,7 @@ export class WireAudit {
     listed(this.#records, keyOf(classOf(mti), stan, acquirer, rrn, terminal)).push(kept);
     const waiting = this.#unrecorded.get(recordKey(mti, stan, record.transmission)) ?? [];
     const place = waiting.findIndex((one) => fieldsEqual(one.fields, record));
-    const pending = waiting[place];
+    const pending = waiting[place] ?? this.#otherwise(record);
     if (pending === undefined) {
       // What was malformed cannot be compared, and has no effect.
       if (record.badField !== 0 && record.response === '30') return '';
@@ -111,7 +120,7 @@ export class WireAudit {
         sent: shown,
       });
     }
-    waiting.splice(place, 1);
+    if (place >= 0) waiting.splice(place, 1);
     pending.record = kept;
     const known = this.#cardOf.get(pending.pan);
     if (known !== undefined && known !== kept.card && !known.startsWith('unknown')) {
@@ -133,6 +142,7 @@ export class WireAudit {
   restarted(): void {
     this.#pending.clear();
     this.#unrecorded.clear();
+    this.#guesses.clear();
   }
 
   answered({ connection, fields: read, at }: WireObservation): void {
@@ -161,9 +171,27 @@ export class WireAudit {
         fields: masked(fields),
       });
     if (isRefused && pending.record === undefined && at.us - pending.sentUs > LATE_US) this.#allGone(waiting, fields);
+    if (isRefused && pending.record === undefined && waiting.some(({ record }) => record !== undefined))
+      listed(this.#guesses, recordKey(pending.mti, pending.stan, pending.de7)).push({ pending, fields, key });
     this.#forget(pending);
     this.#echoes(pending, fields);
     this.#rests(pending, fields);
+  }
+
+  /** The message of a record that was thought to be refused: then the 91 was to one alike, whose record is there. */
+  #otherwise(record: MessageRecord): Pending | undefined {
+    const guesses = this.#guesses.get(recordKey(record.mti, record.stan, record.transmission)) ?? [];
+    const place = guesses.findIndex(({ pending }) => fieldsEqual(pending.fields, record));
+    const guess = guesses[place];
+    if (guess === undefined) return undefined;
+    const waiting = this.#pending.get(guess.key) ?? [];
+    const at = waiting.findIndex((one) => one.record !== undefined);
+    const refused = waiting[at];
+    if (refused === undefined) return undefined;
+    guesses.splice(place, 1);
+    this.#rests(refused, guess.fields);
+    waiting.splice(at, 1, guess.pending);
+    return guess.pending;
   }
 
   #forget(pending: Pending): void {
