@@ -9,32 +9,18 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { disk as examineDisk } from '#src/cli/doctor.js';
-import { benchBacktest } from './backtest.bench.js';
-import { benchClearing } from './clearing.bench.js';
-import { benchClearingFiles } from './clearing-files.bench.js';
-import { benchCrypto } from './crypto.bench.js';
-import { benchDomain } from './domain.bench.js';
 import { benchEngine } from './engine.bench.js';
-import { benchExpiry } from './expiry.bench.js';
-import { benchIndex } from './index.bench.js';
-import { benchIngress } from './ingress.bench.js';
-import { benchIso8583 } from './iso8583.bench.js';
-import { benchJournal } from './journal.bench.js';
 import { renderOverload, writeOverloadReport } from './overload/report.js';
 import { benchOverload } from './overload.bench.js';
-import { benchPosting } from './posting.bench.js';
 import { type BenchResult, renderRows, writeReport } from './report.js';
-import { benchRing } from './ring.bench.js';
+import { roomNames, runRoom } from './rooms.js';
 import type { BenchRow } from './row.js';
-import { benchRules } from './rules.bench.js';
-import { benchShard } from './shard.bench.js';
-import { benchVelocity } from './velocity.bench.js';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 
 const USAGE = `npm run bench [-- FLAGS]: without one, the micro-benchmarks of each room and then the engine as a whole
 
-  --rooms      only the micro-benchmarks
+  --rooms      only the micro-benchmarks; --room NAME only this one, repeatable: nothing is written then
   --engine     only the whole engine
   --overload   only overload and hostile peers: a result of its own, in bench/results/overload, from which a part of
                docs/internals/overload.md is generated; --only CASE one of its cases, repeatable: nothing is written then
@@ -50,6 +36,7 @@ function flags() {
     return parseArgs({
       options: {
         rooms: { type: 'boolean', default: false },
+        room: { type: 'string', multiple: true, default: [] as string[] },
         engine: { type: 'boolean', default: false },
         quick: { type: 'boolean', default: false },
         overload: { type: 'boolean', default: false },
@@ -65,25 +52,6 @@ function flags() {
   }
 }
 
-/** In the order a message meets them. */
-const rooms: readonly (readonly [string, (folder: string) => Promise<BenchRow[]> | BenchRow[]])[] = [
-  ['ingress', benchIngress],
-  ['ring', benchRing],
-  ['iso8583', benchIso8583],
-  ['vault', benchCrypto],
-  ['domain', benchDomain],
-  ['rules', benchRules],
-  ['velocity', benchVelocity],
-  ['journal', benchJournal],
-  ['index', benchIndex],
-  ['shard', benchShard],
-  ['expiry', benchExpiry],
-  ['control', benchBacktest],
-  ['clearing', benchClearing],
-  ['clearing', benchPosting],
-  ['clearing', benchClearingFiles],
-];
-
 const say = (text: string): void => console.error(`bench: ${text}`);
 
 async function run(): Promise<void> {
@@ -92,14 +60,16 @@ async function run(): Promise<void> {
   const { fdatasync_p50_us, fdatasync_p99_us } = examineDisk(values.dir).values;
   const disk = { fdatasync_p50_us, fdatasync_p99_us };
   const rows: BenchRow[] = [];
+  const { quick, room } = values;
   if (!values.engine) {
-    for (const [name, bench] of rooms) {
+    for (const [i, name] of roomNames.entries()) {
+      if (room.length > 0 && !room.includes(name)) continue;
       say(name);
-      rows.push(...(await bench(values.dir)));
+      rows.push(...(await runRoom(i, values.dir)));
     }
     console.log(renderRows(rows));
+    if (room.length > 0) return;
   }
-  const quick = values.quick;
   const engine = values.rooms
     ? undefined
     : await benchEngine({
@@ -183,8 +153,13 @@ function git(...args: string[]): string {
 }
 
 if (values.help) {
-  console.log(USAGE);
+  console.log(`${USAGE}\n\nrooms: ${[...new Set(roomNames)].join(', ')}`);
   process.exit();
+}
+const unknown = values.room.find((name) => !roomNames.includes(name));
+if (unknown !== undefined) {
+  console.error(`bench: no room "${unknown}"; there are: ${[...new Set(roomNames)].join(', ')}`);
+  process.exit(2);
 }
 // Else a benchmark of some minutes ends at the first room that needs it.
 mkdirSync(values.dir, { recursive: true });
