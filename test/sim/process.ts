@@ -16,6 +16,12 @@ export interface ProcessEnd {
   readonly error: unknown;
 }
 
+/** The end of a process by an error that nobody handles. */
+export function endBy(error: unknown): ProcessEnd {
+  const status = error instanceof HoldfastError ? error.exitStatus : ExitStatus.internal;
+  return { status, why: error instanceof Error ? error.message : String(error), error };
+}
+
 export class Life implements SimProcess {
   readonly scheduler: Scheduler;
   readonly #onEnd: (end: ProcessEnd) => void;
@@ -55,8 +61,7 @@ export class Life implements SimProcess {
 
   /** Ends the process as an error would that nobody handles. */
   fail(error: unknown): void {
-    const status = error instanceof HoldfastError ? error.exitStatus : ExitStatus.internal;
-    this.end({ status, why: error instanceof Error ? error.message : String(error), error });
+    this.end(endBy(error));
   }
 
   after(us: number, call: () => void): SimTimer {

@@ -19,7 +19,7 @@ import { AuditFailure, type Observer, type SimConnection, type SimTime } from '.
 import { Office } from './office.js';
 import { Peer } from './peer.js';
 import type { Chore, Plan, Step } from './plan.js';
-import type { ProcessEnd } from './process.js';
+import { endBy, type ProcessEnd } from './process.js';
 import { programText } from './programs.js';
 import { Random } from './random.js';
 import { Scheduler } from './scheduler.js';
@@ -281,11 +281,25 @@ export class World {
   // ---- the process ----
 
   #start(): void {
-    const { plan, scheduler, trouble } = this;
     const number = ++this.#starts;
     this.disk.tellUntold();
-    trouble.processStarts();
-    const engine = new SimEngine({
+    this.trouble.processStarts();
+    if (number > 1) this.stats.restarts++;
+    let engine: SimEngine;
+    try {
+      engine = this.#process(number);
+    } catch (error) {
+      this.#ended(endBy(error));
+      return;
+    }
+    this.engine = engine;
+    this.#options.sabotage?.(engine);
+    engine.start();
+  }
+
+  #process(number: number): SimEngine {
+    const { plan, scheduler, trouble } = this;
+    return new SimEngine({
       shape: { ...plan.shape, threads: this.threads },
       disk: this.disk,
       scheduler,
@@ -306,10 +320,6 @@ export class World {
       },
       onUp: () => this.office.resume(),
     });
-    this.engine = engine;
-    this.#options.sabotage?.(engine);
-    if (number > 1) this.stats.restarts++;
-    engine.start();
   }
 
   #ended({ status, why, error }: ProcessEnd): void {

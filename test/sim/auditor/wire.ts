@@ -152,13 +152,11 @@ export class WireAudit {
     const waiting = this.#pending.get(key) ?? [];
     // Of several alike, one that left a record is answered by it; 91 is first for the newest that left none: it is refused as it comes.
     const isRefused = fields['39'] === UNAVAILABLE;
-    const place = Math.max(
-      0,
-      isRefused
-        ? waiting.findLastIndex(({ record }) => record === undefined)
-        : waiting.findIndex(({ record }) => record !== undefined && says(record, fields)),
-    );
-    const [pending] = waiting.splice(place, 1);
+    let place = isRefused
+      ? waiting.findLastIndex(({ record }) => record === undefined)
+      : waiting.findIndex(({ record }) => record !== undefined && says(record, fields));
+    if (place < 0 && !isRefused) place = this.#otherThanRefused(key, waiting);
+    const [pending] = waiting.splice(Math.max(0, place), 1);
     if (waiting.length === 0) this.#pending.delete(key);
     const unreadable = this.#unreadable.get(connection.id) ?? 0;
     if (pending === undefined && !APPROVALS.includes(fields['39'] ?? '') && unreadable > 0) {
@@ -181,17 +179,30 @@ export class WireAudit {
   /** The message of a record that was thought to be refused: then the 91 was to one alike, whose record is there. */
   #otherwise(record: MessageRecord): Pending | undefined {
     const guesses = this.#guesses.get(recordKey(record.mti, record.stan, record.transmission)) ?? [];
-    const place = guesses.findIndex(({ pending }) => fieldsEqual(pending.fields, record));
-    const guess = guesses[place];
+    const guess = guesses.find(({ pending }) => fieldsEqual(pending.fields, record));
     if (guess === undefined) return undefined;
     const waiting = this.#pending.get(guess.key) ?? [];
-    const at = waiting.findIndex((one) => one.record !== undefined);
-    const refused = waiting[at];
-    if (refused === undefined) return undefined;
-    guesses.splice(place, 1);
-    this.#rests(refused, guess.fields);
-    waiting.splice(at, 1, guess.pending);
-    return guess.pending;
+    return this.#correct(guess, waiting) < 0 ? undefined : guess.pending;
+  }
+
+  /** Place of the message that an answer is to when no record says so but one that left none was thought to be refused. */
+  #otherThanRefused(key: string, waiting: Pending[]): number {
+    if (waiting.length === 0 || waiting.some(({ record }) => record === undefined)) return -1;
+    for (const guesses of this.#guesses.values())
+      for (const guess of guesses) if (guess.key === key) return this.#correct(guess, waiting);
+    return -1;
+  }
+
+  /** The 91 was to the one alike that had left a record; the one that was thought refused waits in its place, which is returned. */
+  #correct(guess: Guess, waiting: Pending[]): number {
+    const { pending, fields } = guess;
+    const place = waiting.findIndex(({ record }) => record !== undefined);
+    if (place < 0) return -1;
+    this.#rests(waiting[place]!, fields);
+    waiting.splice(place, 1, pending);
+    const guesses = this.#guesses.get(recordKey(pending.mti, pending.stan, pending.de7))!;
+    guesses.splice(guesses.indexOf(guess), 1);
+    return place;
   }
 
   #forget(pending: Pending): void {
