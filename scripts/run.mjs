@@ -199,9 +199,12 @@ switch (command) {
     buildSim();
     foreground([join(root, 'dist/sim/test/sim/main.js'), ...args]);
     break;
+  case 'sbom':
+    foreground([join(root, 'scripts/sbom.mjs'), ...args]);
+    break;
   default:
     console.error(
-      `holdfast: unknown script ${command}; one of start, test, long, build, check, bench, loadtest, fuzz, sim, soak`,
+      `holdfast: unknown script ${command}; one of start, test, long, build, check, bench, loadtest, fuzz, sim, soak, sbom`,
     );
     process.exit(64);
 }

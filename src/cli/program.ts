@@ -21,6 +21,7 @@ import { addJournal } from './journal.js';
 import { addLoadtest } from './loadtest.js';
 import { addMetrics } from './metrics.js';
 import { addNetworkDay } from './network-day.js';
+import { addPanScan } from './pan-scan.js';
 import { addRecon } from './recon.js';
 import { addReplay } from './replay.js';
 import { addServe } from './serve.js';
@@ -56,6 +57,7 @@ const commands = [
   addClock,
   addConfig,
   addDoctor,
+  addPanScan,
   addVersion,
 ];
 
