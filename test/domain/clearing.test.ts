@@ -75,6 +75,37 @@ describe('many records in a row', () => {
   });
 });
 
+test('the rest of a partial approval is found by merchant and approved amount, also when a part was cleared', () => {
+  const book = bookWithCard();
+  const input = new MessageInput();
+  Object.assign(input, {
+    mti: 100,
+    processingCode: 0,
+    amount: 30_000_000,
+    currency: 986,
+    transmission: 520_120_000,
+    stan: 1,
+    partialSupported: 1,
+  });
+  input.setText(Text.acceptor, 'MERCHANT0000001');
+  input.setText(Text.rrn, 'R1');
+  input.setText(Text.terminal, 'TERM0001');
+  expect(book.message(input, 0, NOW_MS)).toMatchObject({ response: '10', event: { approvedAmount: 10_000_000 } });
+  const part = clearingInput({
+    record: 1,
+    amount: 4_000_000,
+    partial: 1,
+    acceptor: 'MERCHANT0000001',
+    arn: 'A1',
+    rrn: 'R1',
+  });
+  expect(book.clearing('F1', { ...known, input: part }, NOW_MS)).toMatchObject({ rung: MatchRung.rrn });
+  const whole = clearingInput({ record: 2, amount: 10_000_000, acceptor: 'MERCHANT0000001', arn: 'A2' });
+  expect(book.clearing('F1', { ...known, input: whole }, NOW_MS)).toMatchObject({
+    rung: MatchRung.amount,
+  });
+});
+
 test.each<[string, Partial<ClearingInput>]>([
   ['record', { record: 1.5 }],
   ['processingCode', { processingCode: 1_000_000 }],

@@ -185,11 +185,12 @@ function rankOf({ state }: DecisionContext, subject: Subject, event: MessageEven
   return (isOpen ? 4 : 0) + (isEqual ? 2 : 0) + (slot >= 0 ? 1 : 0);
 }
 
-/** The amount of the merchant, or what it came to in the account's currency. */
+/** The amount of the merchant, or what was approved of it in the account's currency: of a partial approval the merchant presents that. */
 function hasAmount(state: ShardState, { input, accountSlot }: Subject, event: MessageEvent, amount: number): boolean {
   const past = event.input;
   if (past.amount === input.amount && past.currency === input.currency) return true;
-  return billedAmount(past, state.accounts.currency(accountSlot)) === amount;
+  const approved = event.approvedAmount;
+  return (approved > 0 ? approved : billedAmount(past, state.accounts.currency(accountSlot))) === amount;
 }
 
 /**

@@ -287,7 +287,8 @@ export class ClearingAudit {
     const isForeign = r.input.currency !== account.model.currency;
     const points = isForeign ? (tables.clearing?.markup_basis_points ?? 0) : 0;
     same('clearing', 'mark-up', 0 - markup + 0, Math.floor((charged * points + 5000) / 10_000), evidence);
-    if (r.sort === Sort.cash) same('clearing', 'cash is owed as cash', of(Gl.cash), charged, evidence);
+    if (r.sort === Sort.cash)
+      same('clearing', 'cash is owed as cash, its mark-up with it', of(Gl.cash), charged - markup, evidence);
   }
 }
 
