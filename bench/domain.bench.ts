@@ -3,9 +3,11 @@
  * is in memory and answers "not found" (an approval's usual case) or with the one original; journal, index, codec and
  * rings are excluded. One thread, many cards in random order, so that rows are not in the caches.
  */
+
 import { applyEvent, applyMessage } from '#src/domain/apply.js';
 import { AccountType, CardStatus } from '#src/domain/codes.js';
 import { ControlBook } from '#src/domain/controls/control-book.js';
+import { noCryptography } from '#src/domain/cryptography.js';
 import { decideCommand } from '#src/domain/decide-command.js';
 import { DECIDED, decideMessage } from '#src/domain/decide-message.js';
 import { MessageEvent } from '#src/domain/events.js';
@@ -113,7 +115,14 @@ function benchDecisions(cards: number, operations: number): BenchRow[] {
   const history = new OneEvent();
   const keys = new IndexKeys(0x1234567, 0x89abcde);
   const checks = new RequestChecks(state, new ControlBook(new WindowClock(new IntlZoneCalendar())));
-  const context = { state, history, keys, policies: new Policies(state.programs, new PolicyBook([])), checks };
+  const context = {
+    state,
+    history,
+    keys,
+    policies: new Policies(state.programs, new PolicyBook([])),
+    checks,
+    cryptography: noCryptography,
+  };
   const event = new MessageEvent();
   fill(event.input);
   let undecided = 0;

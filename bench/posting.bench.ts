@@ -3,11 +3,13 @@
  * and written as a journal record. The history is in memory and answers what a first presentment meets: nothing under the
  * acquirer's reference, its authorization under the network id. One thread, many cards in random order.
  */
+
 import { applyEvent, applyMessage } from '#src/domain/apply.js';
 import { decideClearing } from '#src/domain/clearing/decide-clearing.js';
 import type { ClearingEntry } from '#src/domain/clearing/input.js';
 import { AccountType, CardStatus, EventKind } from '#src/domain/codes.js';
 import { ControlBook } from '#src/domain/controls/control-book.js';
+import { noCryptography } from '#src/domain/cryptography.js';
 import { DECIDED, decideMessage } from '#src/domain/decide-message.js';
 import { MessageEvent } from '#src/domain/events.js';
 import { type Found, type History, KeyKind } from '#src/domain/history.js';
@@ -102,7 +104,7 @@ export function benchPosting(): BenchRow[] {
   const history = new OneAuthorization();
   const checks = new RequestChecks(state, new ControlBook(new WindowClock(new IntlZoneCalendar())));
   const policies = new Policies(state.programs, new PolicyBook([]));
-  const context = { state, history, keys: new IndexKeys(1, 2), policies, checks };
+  const context = { state, history, keys: new IndexKeys(1, 2), policies, checks, cryptography: noCryptography };
   const { message } = history;
   Object.assign(message.input, { mti: 100, processingCode: 0, amount: 1000, currency: 986, transmission: 520120000 });
   message.input.setText(Text.networkId, 'NET123456789012');

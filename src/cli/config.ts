@@ -170,6 +170,7 @@ function defaultValue(name: SettingName, given: ReadonlyMap<SettingName, ConfigE
     case 'links':
     case 'programs':
     case 'backup-dir':
+    case 'hsm-keys':
       return undefined;
     case 'log-format':
       return inputs.terminal ? 'pretty' : 'json';
@@ -187,9 +188,11 @@ function checkPlaces(entries: readonly ConfigEntry[], problems: Problem[]): void
   const dataDir = entries.find(({ name }) => name === 'data-dir')!;
   const keyFile = entries.find(({ name }) => name === 'key-file')!;
   const folder = join(resolve(String(dataDir.value)), '/');
-  if (normalize(resolve(String(keyFile.value))).startsWith(folder)) {
-    const what = 'key-file: inside the data directory, so a copy of the directory would carry its keys';
-    problems.push({ what, where: keyFile.where, allowed: 'a path outside data-dir' });
+  const hsmKeys = entries.find(({ name }) => name === 'hsm-keys');
+  for (const file of [keyFile, hsmKeys]) {
+    if (typeof file?.value !== 'string' || !normalize(resolve(file.value)).startsWith(folder)) continue;
+    const what = `${file.name}: inside the data directory, so a copy of the directory would carry its keys`;
+    problems.push({ what, where: file.where, allowed: 'a path outside data-dir' });
   }
   const backups = entries.find(({ name }) => name === 'backup-dir');
   if (typeof backups?.value === 'string' && normalize(join(resolve(backups.value), '/')).startsWith(folder)) {
@@ -270,6 +273,8 @@ function engineConfig(
   return {
     dataDir: v['data-dir'] as string,
     keyFile: v['key-file'] as string,
+    hsmKeys: v['hsm-keys'] as string | undefined,
+    allowSoftwarePin: v['allow-software-pin'] as boolean,
     threads: v.threads as number,
     shards: v.shards as number,
     shardsGiven,

@@ -20,7 +20,7 @@ import { RequestKind } from '../ring/kinds.js';
 import { createRing } from '../ring/ring.js';
 import { createWake, Waker } from '../ring/wake.js';
 import type { FaultOptions } from '../shard/faults.js';
-import type { ShardThreadNote, ShardThreadResult, ShardThreadTask } from '../shard/shard-thread.js';
+import type { ShardThreadNote, ShardThreadResult, ShardThreadTask, SoftHsmTask } from '../shard/shard-thread.js';
 import { createShardInstruments } from '../shard-instruments.js';
 import { workerFile } from '../worker-file.js';
 
@@ -44,6 +44,9 @@ export interface ShardThreadsOptions {
   /** Size at which a folder of the journal is closed, bytes. */
   readonly journalFolderBytes: number;
   readonly approvalKey: ApprovalKey;
+  /** Key of the sealed PIN references. */
+  readonly pinKey: Uint8Array;
+  readonly softHsm: SoftHsmTask | undefined;
   readonly faults: FaultOptions;
   readonly log: Log;
 }
@@ -148,6 +151,8 @@ export class ShardThreads {
       duplicateWindowMs: this.#options.duplicateWindowMs,
       journalFolderBytes: this.#options.journalFolderBytes,
       approvalKey: this.#options.approvalKey,
+      pinKey: this.#options.pinKey,
+      softHsm: this.#options.softHsm,
       faults,
       port: port2,
     };

@@ -13,6 +13,10 @@ import type { Log, LogFormat, LogLevel } from '../log.js';
 export interface EngineConfig {
   readonly dataDir: string;
   readonly keyFile: string;
+  /** Keys of card cryptography in software; undefined: none. */
+  readonly hsmKeys: string | undefined;
+  /** PINs are deciphered in this process. */
+  readonly allowSoftwarePin: boolean;
   /** Wanted shard threads, at least 1. The engine uses no more than there are shards. */
   readonly threads: number;
   readonly shards: number;

@@ -25,10 +25,13 @@ import type { Log } from '../log.js';
 import { ControlBlock } from '../ring/control-block.js';
 import { createDirectory } from '../ring/directory.js';
 import { faultsFromEnvironment, plantedFaults, taskFaultFromEnvironment } from '../shard/faults.js';
-import type { ShardThreadResult } from '../shard/shard-thread.js';
+import type { ShardThreadResult, SoftHsmTask } from '../shard/shard-thread.js';
 import { DataDirectory } from '../store/data-directory.js';
 import { approvalKeyOf } from '../vault/approval-key.js';
+import { loadHsmKeys } from '../vault/hsm/key-file.js';
+import { SoftHsm } from '../vault/hsm/soft-hsm.js';
 import { type Keys, loadKeys } from '../vault/keys.js';
+import { pinReferenceKeyOf } from '../vault/pin-references.js';
 import { DiskGuard } from './disk-guard.js';
 import { BatchTasks } from './engine-batch.js';
 import { ControlPlane } from './engine-control.js';
@@ -72,6 +75,18 @@ async function keysOf(data: DataDirectory, keyFile: string): Promise<Keys> {
   }
 }
 
+/**
+ * The software adapter, which each shard thread makes for itself; here its keys are read once, so that a file that is wrong ends the
+ * start, and it says what it is.
+ */
+function softHsmOf({ hsmKeys, allowSoftwarePin }: EngineConfig, log: Log): SoftHsmTask | undefined {
+  if (hsmKeys === undefined) return undefined;
+  const keys = loadHsmKeys(hsmKeys);
+  keys.clear();
+  new SoftHsm(keys, { allowSoftwarePin, say: (line) => log.warn(line) });
+  return { keyFile: hsmKeys, allowSoftwarePin };
+}
+
 class Engine {
   readonly #config: EngineConfig;
   readonly #log: Log;
@@ -110,6 +125,8 @@ class Engine {
       duplicateWindowMs: config.duplicateWindowMs,
       journalFolderBytes: config.journalFolderBytes,
       approvalKey: approvalKeyOf(keys.indexKey),
+      pinKey: pinReferenceKeyOf(keys.tokenKey),
+      softHsm: softHsmOf(config, log),
       faults: faultsFromEnvironment(process.env),
       log,
     });

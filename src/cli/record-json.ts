@@ -8,6 +8,8 @@ import {
   AccountStatus,
   AccountType,
   CardStatus,
+  Check,
+  CheckOutcome,
   ElementKind,
   EventKind,
   Reason,
@@ -86,6 +88,7 @@ function effects(event: MessageEvent): JsonObject {
   if (event.findingCount > 0) object.finding = findingObject(event);
   if (event.rulesAsked > 0) object.rules = rulesObject(event);
   if (event.cardReadings + event.accountReadings > 0) object.readings = readingsObject(event);
+  if (event.checked === 1) object.checks = checksObject(event);
   if (event.changes.count > 0) object.changes = changeObjects(event.changes);
   if (event.postings.count > 0) object.postings = postingObjects(event.postings.toList());
   return object;
@@ -104,6 +107,18 @@ function findingObject({ finding, findingCount }: MessageEvent): JsonObject {
   const [kind, ...numbers] = Array.from(finding.subarray(0, findingCount));
   const named = numbers.map((value, i) => [findingNames[i]!, value] as const);
   return { kind: codeName(ControlKind, kind!), ...Object.fromEntries(named) };
+}
+
+/** Outcomes of card cryptography, and what they changed. The answer to the chip is of no use to a reader. */
+function checksObject(event: MessageEvent): JsonObject {
+  const outcomes = Object.entries(Check).map(
+    ([name, check]) => [snakeCase(name), codeName(CheckOutcome, event.checks[check]!)] as const,
+  );
+  return {
+    ...Object.fromEntries(outcomes),
+    ...(event.pinTriesAfter < 0 ? {} : { pin_tries_after: event.pinTriesAfter }),
+    ...(event.counter < 0 ? {} : { counter_read: event.counter, highest_counter_before: event.counterBefore }),
+  };
 }
 
 function rulesObject({ rulesAsked, decidingRule, ruleBits }: MessageEvent): JsonObject {
@@ -230,6 +245,10 @@ export function eventObject(shard: number, event: PlainEvent): JsonObject {
     object.rung = codeName(MatchRung, event.rung);
     object.flags = bitNames(ClearingFlag, event.flags);
     object.hold_flags = bitNames(HoldFlag, event.holdFlags);
+  }
+  if (event.kind === EventKind.pinReferenceSet) {
+    object.set = event.sealed.length > 0;
+    delete object.sealed;
   }
   if (event.kind === EventKind.cardCreated) {
     object.masked_pan = `${digits(event.bin, 6)}${'*'.repeat(event.panLength - 10)}${digits(event.last4, 4)}`;

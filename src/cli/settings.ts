@@ -109,6 +109,16 @@ function bytes(text: string, standard: number, min: number, max: number): Settin
 export const settings = {
   'data-dir': path('data directory, created when it does not exist', './data'),
   'key-file': path('keys of the vault (0600), created at the first start', '<data-dir>.keys', true),
+  'hsm-keys': path('keys of card cryptography in software (0600), for tests and simulations', 'none', true),
+  'allow-software-pin': {
+    kind: 'boolean',
+    schema: z.boolean(),
+    value: '',
+    text: 'decipher PINs in software, with hsm-keys; never those of cardholders',
+    allowed: 'true or false',
+    standard: false,
+    computed: false,
+  },
   threads: { ...integer('shard threads; may change at every start', 0, 1, 256), standard: 'cores - 1', computed: true },
   shards: {
     ...integer('logical shards; fixed when the data directory is created', SHARDS_DEFAULT, 1, SHARDS_MAX),

@@ -162,6 +162,7 @@ function effectOf(event: PlainEvent): Effect | undefined {
     case EventKind.cardCreated:
     case EventKind.cardUpdated:
     case EventKind.controlsSet:
+    case EventKind.pinReferenceSet:
     case EventKind.idempotency:
     case EventKind.poison:
     case EventKind.programApplied:

@@ -9,6 +9,7 @@ import { randomBytes } from 'node:crypto';
 import type { CardView, CommandResult, CreateAlias, CreateCard, IdempotencyTag, Refusal } from '../domain/commands.js';
 import type { Fingerprint } from '../vault/fingerprint.js';
 import { isPan, luhnCheckDigit } from '../vault/pan.js';
+import type { PinReference } from '../vault/pin-references.js';
 import type { ControlContext } from './context.js';
 import { type ClaimedKey, derive } from './idempotency.js';
 import { ShardError } from './ports.js';
@@ -20,6 +21,11 @@ type WithoutNumber<T> = Omit<T, 'fingerprint' | 'bin' | 'last4' | 'panLength'>;
 export type CardDraft = WithoutNumber<CreateCard>;
 export type AliasDraft = WithoutNumber<CreateAlias>;
 type Draft = CardDraft | AliasDraft;
+/** What is made under a number, which its PIN's seal is bound to. */
+interface Drafted {
+  readonly given: Draft;
+  readonly pin: PinReference | undefined;
+}
 
 const ISSUED_LENGTH = 16;
 /** A BIN with a million cards of its billion numbers collides once in a thousand; 16 in a row mean that it is full. */
@@ -126,6 +132,8 @@ export interface NumberedRequest {
   readonly draft: Draft;
   /** The number that the caller brought; without one it is issued. */
   readonly pan: string | undefined;
+  /** Of a card that comes with its PIN. */
+  readonly pin?: PinReference | undefined;
   readonly key: ClaimedKey | undefined;
   /** What is to blame when a refusal is about neither the number nor the replaced card. */
   readonly blame: Parameters<typeof refused>[1];
@@ -138,10 +146,11 @@ export interface NumberedRequest {
  */
 export async function createNumbered(
   context: ControlContext,
-  { shard, program: index, draft, pan, key, blame }: NumberedRequest,
+  { shard, program: index, draft: given, pan, pin, key, blame }: NumberedRequest,
 ): Promise<{ card: CardView; number: { pan?: string; pan_available?: boolean }; replayed: boolean }> {
   const program = context.system.programAt(index)?.program;
   if (program === undefined) throw new TypeError(`account of unknown program ${index}`);
+  const draft: Drafted = { given, pin };
   const issued =
     (key?.known === true ? await earlier(context, shard, key.tag) : undefined) ??
     (pan === undefined
@@ -182,10 +191,10 @@ async function register(
   context: ControlContext,
   shard: number,
   program: ProgramDefinition,
-  draft: Draft,
+  draft: Drafted,
   pan: string,
 ): Promise<Issued> {
-  const problem = panProblem(program, pan, draft.op === 'create_alias');
+  const problem = panProblem(program, pan, draft.given.op === 'create_alias');
   if (problem !== undefined)
     throw new ApiError('validation_failed', `/pan: ${problem}`, {
       param: '/pan',
@@ -199,7 +208,7 @@ async function issue(
   context: ControlContext,
   shard: number,
   program: ProgramDefinition,
-  draft: Draft,
+  draft: Drafted,
   seed: Uint8Array,
 ): Promise<Issued> {
   for (let round = 0; ; round++) {
@@ -211,14 +220,24 @@ async function issue(
   }
 }
 
-async function create(context: ControlContext, shard: number, draft: Draft, pan: string): Promise<CommandResult> {
+async function create(
+  context: ControlContext,
+  shard: number,
+  { given, pin }: Drafted,
+  pan: string,
+): Promise<CommandResult> {
   const fingerprint = context.fingerprinter.of(pan);
   if (!claim(context, fingerprint, shard)) return { ok: false, code: 'card_exists' };
   let outcomeKnown = true;
   try {
     if (!context.vault.has(fingerprint)) context.vault.put([{ fingerprint, pan }]);
     const { f0, f1, f2 } = fingerprint;
-    return await context.shards.command(shard, { ...draft, fingerprint: [f0, f1, f2], ...panFields(pan) });
+    return await context.shards.command(shard, {
+      ...given,
+      fingerprint: [f0, f1, f2],
+      ...panFields(pan),
+      ...(pin === undefined ? {} : { pinReference: context.pins.seal(fingerprint, pin) }),
+    });
   } catch (error) {
     outcomeKnown = !(error instanceof ShardError && error.kind === 'timeout');
     throw error;

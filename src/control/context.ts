@@ -1,5 +1,6 @@
 /** Everything a route may use, gathered once by the composition (control-thread.ts, or a test). */
 import type { PanFingerprinter } from '../vault/fingerprint.js';
+import type { PinReferences } from '../vault/pin-references.js';
 import type { PublicIds } from '../vault/public-ids.js';
 import type { Backtests } from './backtests.js';
 import type { Backups } from './backups.js';
@@ -40,6 +41,8 @@ export interface ControlContext {
   readonly parties: Parties;
   readonly vault: VaultPort;
   readonly fingerprinter: PanFingerprinter;
+  /** Seals reference values of PINs. */
+  readonly pins: PinReferences;
   readonly directory: DirectoryPort;
   readonly ids: PublicIds;
   readonly search: SearchKeysPort;

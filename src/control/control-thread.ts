@@ -25,6 +25,7 @@ import { openLmdbStore } from '../store/lmdb-store.js';
 import { PanFingerprinter } from '../vault/fingerprint.js';
 import { loadKeys } from '../vault/keys.js';
 import { PanVault } from '../vault/pan-vault.js';
+import { PinReferences, pinReferenceKeyOf } from '../vault/pin-references.js';
 import { PublicIds } from '../vault/public-ids.js';
 import { SecretBox } from '../vault/secret-box.js';
 import { buildApp } from './app.js';
@@ -255,6 +256,7 @@ async function start(data: ControlThreadData, main: Main): Promise<() => Promise
     parties: new Parties(shards),
     vault: new PanVault(vaultStore, keys),
     fingerprinter: new PanFingerprinter(keys.fingerprintKey.bytes),
+    pins: new PinReferences(pinReferenceKeyOf(keys.tokenKey)),
     directory: new CardDirectory(data.directory),
     ids: new PublicIds(keys.idKey.bytes),
     search: searchKeys(new IndexKeys(data.indexSeeds[0], data.indexSeeds[1])),

@@ -1,5 +1,5 @@
 /** Why a message was answered as it was, from its record alone: today's rules and balances play no part. */
-import { responseText, Step, Verdict } from '../domain/codes.js';
+import { Check, CheckOutcome, responseText, Step, Verdict } from '../domain/codes.js';
 import type { StageTimesView } from '../domain/commands.js';
 import type { MessageEvent } from '../domain/events.js';
 import { postedChange } from '../domain/ledger/chart.js';
@@ -45,6 +45,7 @@ export function explanation(
     bad_field_missing: message.input.badField === 0 ? null : message.input.badFieldMissing === 1,
     program_revision: message.programRevision === 0 ? null : message.programRevision,
     verdicts: verdictsOf(message),
+    cryptography: cryptographyOf(message),
     matched_rules: matchedRules(context, message, details.owner?.program),
     balances: balancesOf(details, message),
     hold: holdOf(details, record),
@@ -67,6 +68,21 @@ function verdictsOf(message: MessageEvent): Record<string, unknown>[] {
     });
   }
   return verdicts;
+}
+
+/** How each check of step 5 ended; null when the program checked nothing that the message carried. */
+function cryptographyOf(message: MessageEvent): Record<string, unknown> | null {
+  if (message.checked === 0) return null;
+  const outcomes = Object.entries(Check).map(
+    ([name, check]) => [snakeCase(name), codeName(CheckOutcome, message.checks[check]!)] as const,
+  );
+  const { pinTriesAfter, counter, counterBefore } = message;
+  return {
+    ...Object.fromEntries(outcomes),
+    pin_tries_after: pinTriesAfter < 0 ? null : pinTriesAfter,
+    counter_read: counter < 0 ? null : counter,
+    highest_counter_before: counterBefore < 0 ? null : counterBefore,
+  };
 }
 
 /** Balances of the account around the decision; null when the card is unknown. */

@@ -110,6 +110,7 @@ export function previousOf(record: JournalRecord, chain: 'account' | 'card'): nu
     case EventKind.entryPosted:
     case EventKind.clearingPosted:
     case EventKind.controlsSet:
+    case EventKind.pinReferenceSet:
       return chain === 'account' ? event.previousOfAccount : event.previousOfCard;
     default:
       return 0;

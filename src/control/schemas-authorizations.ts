@@ -184,6 +184,16 @@ export const explanationSchema = z
     verdicts: z
       .array(z.object({ order: z.int(), step: z.string(), verdict: z.string() }))
       .describe('Every step of the decision, in its order.'),
+    cryptography: z
+      .object({
+        ...{ stripe: z.string(), cvv2: z.string(), pin: z.string(), cryptogram: z.string(), counter: z.string() },
+        three_d_secure: z.string(),
+        pin_tries_after: z.int().nullable().describe('Failed PINs afterwards; null: as before.'),
+        counter_read: z.int().nullable().describe('Counter of the chip (ATC) with a cryptogram that was right.'),
+        highest_counter_before: z.int().nullable(),
+      })
+      .nullable()
+      .describe('How each check ended; null when the program checked nothing that the message carried.'),
     ...limitsExplained,
     matched_rules: z
       .array(

@@ -24,6 +24,47 @@ const holdLifeRow = z.strictObject({
 
 const yearly = z.int().min(0).max(100_000);
 
+const keyName = z.string().describe('Name of a key of the adapter.');
+const onWrong = z.enum(['decline', 'record']);
+const expiryOrder = z.enum(['YYMM', 'MMYY']);
+
+const cryptography = z
+  .strictObject({
+    cvv: z
+      .strictObject({ key: keyName, expiry: expiryOrder, offset: z.int().min(0).max(20), on_wrong: onWrong })
+      .optional()
+      .describe('Of DE35 and DE45; in the copy of a chip iCVV.'),
+    cvv2: z.strictObject({ key: keyName, expiry: expiryOrder, on_wrong: onWrong }).optional(),
+    pin: z
+      .strictObject({
+        format: z.int().describe('ISO 9564: 0, 1 or 3.'),
+        zone_key: keyName,
+        zone_keys: z.record(z.string(), keyName).describe('By the number of a link.'),
+        pvv_keys: z.record(z.string(), keyName).describe('By key index (PVKI).'),
+        ibm3624: z
+          .strictObject({
+            key: keyName,
+            table: z.string().describe('Decimalisation table, 16 digits.'),
+            validation: z.strictObject({ start: z.int(), length: z.int(), pad: z.string() }),
+          })
+          .optional(),
+      })
+      .optional(),
+    chip: z
+      .strictObject({
+        scheme: z.enum(['visa', 'mchip']),
+        key: keyName,
+        on_wrong: onWrong,
+        jump_max: z.int().describe('How far a counter may be ahead of the highest one that was seen.'),
+        on_jump: onWrong,
+        approved_status: z.string().describe('Card status update, 8 hexadecimal digits.'),
+        declined_status: z.string(),
+      })
+      .optional(),
+    three_d_secure: z.strictObject({ deny: z.array(z.string()) }).optional(),
+  })
+  .describe('What is checked of what a message carries; a rule that is not there checks nothing.');
+
 export const programTables = z
   .strictObject({
     hold_life: z.array(holdLifeRow).max(HOLD_LIFE_ROWS_MAX).describe('The first row that fits; the last fits all.'),
@@ -44,6 +85,7 @@ export const programTables = z
     forbidden: z.array(twoDigits).describe('First two digits of DE3.'),
     partial_approval: z.boolean(),
     pin: z.strictObject({ tries: z.int().min(1) }),
+    cryptography,
     fees: z.strictObject({
       cash: z.strictObject({
         flat: minorUnits,

@@ -125,10 +125,22 @@ const cardFields = {
     .describe('Without them a replacement has those of the card that it replaces.'),
 };
 
+const keyIndex = z.int().min(0).max(9).default(1).describe('PVKI: which of the PVV keys of the program.');
+/** What the issuer keeps instead of a PIN. */
+const pinReference = z
+  .union([
+    z.strictObject({ pvv: z.string().regex(/^\d{4}$/, 'four digits'), key_index: keyIndex }),
+    z.strictObject({ offset: z.string().regex(/^\d{4,12}$/, '4 to 12 digits') }),
+  ])
+  .describe('Reference value of the PIN: a PVV, or an offset of the IBM 3624 method. Kept sealed, never shown again.')
+  .meta({ id: 'PinReference' });
+export type PinReferenceBody = z.output<typeof pinReference>;
+
 export const cardCreate = z
   .strictObject({
     account: chosenId,
     ...cardFields,
+    pin: pinReference.optional(),
     replaces: z
       .string()
       .max(64)
@@ -140,7 +152,11 @@ export const cardCreate = z
   .meta({ id: 'CardCreate' });
 
 export const cardUpdate = z
-  .strictObject({ status: z.enum(cardStatuses).optional(), controls: controlsPatch.optional() })
+  .strictObject({
+    status: z.enum(cardStatuses).optional(),
+    controls: controlsPatch.optional(),
+    pin: pinReference.nullable().optional().describe('null takes it away. The count of failed PINs stays.'),
+  })
   .refine((body) => Object.keys(body).length > 0, 'nothing to change')
   .meta({ id: 'CardUpdate' });
 
@@ -163,6 +179,7 @@ export const card = z
     controls: ownControls,
     effective_controls: effectiveControls.optional(),
     pin: z.object({
+      set: z.boolean().describe('Whether there is a reference value that a PIN is compared with.'),
       tries_used: z.int().describe('Failed PINs since the last right one or unblocking.'),
       tries_left: z.int().describe('Of pin.tries of the program.'),
       blocked: z.boolean().describe('A message with a PIN is answered 75.'),

@@ -82,7 +82,7 @@ export function cardObject(context: ControlContext, shard: number, view: CardVie
     network_listing: view.listing === 0 ? null : codeName(CardStatus, view.listing),
     replaces: view.replacesSlot < 0 ? null : context.ids.encode('card', shard, view.replacesSlot),
     ...shownControls(view.controls),
-    pin: { tries_used: view.pinTries, tries_left: left, blocked: left === 0 },
+    pin: { set: view.pinSet, tries_used: view.pinTries, tries_left: left, blocked: left === 0 },
     created_at: time(view.createdMs),
   };
 }

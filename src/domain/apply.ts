@@ -3,6 +3,7 @@
  * decides anything. Each row is changed only if it does not include the event yet (see shard-state.ts).
  */
 import { assert } from '../errors.js';
+import { highestCounter } from './chip-counter.js';
 import { CardStatus, EventKind, isFinalStatus } from './codes.js';
 import type {
   CardCreated,
@@ -40,12 +41,18 @@ export function applyMessage(state: ShardState, event: MessageEvent): void {
   if (listed !== cardSlot && state.cards.advance(listed, sequence)) {
     listCard(state, listed, event.cardStatusAfter as CardStatus);
   }
+  // A token has a chip, or what stands for one, of its own.
+  if (event.counter >= 0 && event.tokenSlot >= 0 && state.cards.advance(event.tokenSlot, sequence)) {
+    raiseCounter(state, event.tokenSlot, event);
+  }
   if (cardSlot >= 0 && state.cards.advance(cardSlot, sequence)) {
     if (event.approvalCode >= 0) {
       state.cards.countApproval(cardSlot);
       if (isAdvice(event.input.mti)) state.cards.setNetworkCode(cardSlot);
     }
     if (event.tombstone === 1) state.cards.setTombstone(cardSlot, event.timeMs);
+    if (event.pinTriesAfter >= 0) state.cards.setPinTries(cardSlot, event.pinTriesAfter);
+    if (event.counter >= 0 && event.tokenSlot < 0) raiseCounter(state, cardSlot, event);
     if (event.cardStatusAfter > 0 && listed === cardSlot)
       listCard(state, cardSlot, event.cardStatusAfter as CardStatus);
   }
@@ -60,6 +67,11 @@ export function applyMessage(state: ShardState, event: MessageEvent): void {
   if (event.changes.count > 0) state.velocity.apply(event.changes, event.windowMs, sequence);
   const { total } = contribution.read(event, currency);
   if (total !== -1) state.totals.add(contribution, total, 1, event);
+}
+
+/** The highest counter of a chip never goes back. */
+function raiseCounter({ cards }: ShardState, slot: number, { counter }: MessageEvent): void {
+  cards.setCounter(slot, highestCounter(counter, cards.counter(slot)));
 }
 
 /** What the network says of a card: lost, stolen and closed end it, anything else is a listing that can be taken off. */
@@ -133,6 +145,11 @@ export function applyEvent(state: ShardState, event: PlainEvent): void {
       return;
     case EventKind.controlsSet:
       setControls(state, event);
+      return;
+    case EventKind.pinReferenceSet:
+      state.accounts.advance(event.accountSlot, event.sequence);
+      state.cards.advance(event.cardSlot, event.sequence);
+      state.pins.set(event.cardSlot, event.sealed, event.sequence);
       return;
     case EventKind.accrualMarked:
       state.markAccrual(event);

@@ -4,10 +4,13 @@
  * the card directory gave.
  *
  *   f64  0 newest record · 1 created, ms
- *   u32  4 account's slot · 5 BIN · 6 slot of the replaced card + 1, 0 = none; of a network token: of its card · 7 approval codes given · 8 newest tombstone, s
+ *   u32  4 account's slot · 5 BIN | service code << 20 · 6 slot of the replaced card + 1, 0 = none; of a network token: of its card · 7 approval codes given · 8 newest tombstone, s
  *        9 next older card of the account, slot + 1 (derived) · 10-12 fingerprint
- *        13 own status | network's listing << 4 | length of the PAN << 8 | last four << 16 · 14 expiry | sequence number << 16 · 15 service code
- *        | 1 << 16 for a network token | 1 << 17 when an approval has a code of the network | failed PINs << 24
+ *        13 own status | network's listing << 4 | length of the PAN << 8 | last four << 16 · 14 expiry | sequence number << 16 · 15 highest counter
+ *        of its chip | 1 << 16 for a network token | 1 << 17 when an approval has a code of the network | 1 << 18 when a counter was seen
+ *        | failed PINs << 24
+ *
+ * Until version 3 of a block the service code stood where the counter is.
  *
  * A network token is a row of its own, with its own number, expiry and status, that stands for a card.
  *
@@ -35,6 +38,7 @@ const Field = {
   created: 10,
   tombstone: 11,
   extras: 12,
+  counter: 13,
 } as const;
 
 /** 8-byte words of a row. */
@@ -50,15 +54,21 @@ const NEXT_OF_ACCOUNT = 9;
 const FINGERPRINT = 10;
 const STATUS = 13;
 const EXPIRY = 14;
-const SERVICE = 15;
+const EXTRAS = 15;
 
-const BLOCK_VERSION = 2;
+const BLOCK_VERSION = 3;
+/** The oldest version that can be read. */
+const BLOCK_VERSION_MIN = 2;
 /** In the word of the status. */
 const OWN_MASK = 0xf;
-/** In the word of the service code. */
-const SERVICE_MASK = 0xffff;
+/** In the word of the BIN. */
+const BIN_MASK = 0xfffff;
+const SERVICE_SHIFT = 20;
+/** In the word of the extras. */
+const COUNTER_MASK = 0xffff;
 const ALIAS = 1 << 16;
 const NETWORK_CODE = 1 << 17;
+const COUNTED = 1 << 18;
 const PIN_SHIFT = 24;
 
 const NONE: readonly number[] = [];
@@ -125,7 +135,7 @@ export class CardTable {
   }
 
   bin(slot: number): number {
-    return this.#data.u32(slot, BIN);
+    return this.#data.u32(slot, BIN) & BIN_MASK;
   }
 
   /** Slot of the replaced card, -1 for none. */
@@ -140,7 +150,7 @@ export class CardTable {
 
   /** True for a network token. */
   isAlias(slot: number): boolean {
-    return (this.#data.u32(slot, SERVICE) & ALIAS) !== 0;
+    return (this.#data.u32(slot, EXTRAS) & ALIAS) !== 0;
   }
 
   /** Slot of the card that a network token stands for, -1 for a card. */
@@ -150,12 +160,18 @@ export class CardTable {
 
   /** True when an advice brought an approval code of the network's own: one of ours might be the same. */
   hasNetworkCode(slot: number): boolean {
-    return (this.#data.u32(slot, SERVICE) & NETWORK_CODE) !== 0;
+    return (this.#data.u32(slot, EXTRAS) & NETWORK_CODE) !== 0;
   }
 
   /** Failed PINs since the last right one, at most 255. */
   pinTries(slot: number): number {
-    return this.#data.u32(slot, SERVICE) >>> PIN_SHIFT;
+    return this.#data.u32(slot, EXTRAS) >>> PIN_SHIFT;
+  }
+
+  /** Highest transaction counter (ATC) of its chip, -1 when none was seen. */
+  counter(slot: number): number {
+    const word = this.#data.u32(slot, EXTRAS);
+    return (word & COUNTED) === 0 ? -1 : word & COUNTER_MASK;
   }
 
   /** Approval codes given so far. */
@@ -216,7 +232,7 @@ export class CardTable {
   }
 
   serviceCode(slot: number): number {
-    return this.#data.u32(slot, SERVICE) & SERVICE_MASK;
+    return this.#data.u32(slot, BIN) >>> SERVICE_SHIFT;
   }
 
   /** Slot of the card with this fingerprint in this shard, -1 when there is none. */
@@ -237,12 +253,12 @@ export class CardTable {
     data.setF64(slot, NEWEST, sequence);
     data.setF64(slot, CREATED, createdMs);
     data.setU32(slot, ACCOUNT, row.accountSlot);
-    data.setU32(slot, BIN, row.bin);
+    data.setU32(slot, BIN, (row.bin | (row.serviceCode << SERVICE_SHIFT)) >>> 0);
     data.setU32(slot, REPLACES, (row.aliasOfSlot >= 0 ? row.aliasOfSlot : row.replacesSlot) + 1);
     for (let i = 0; i < 3; i++) data.setU32(slot, FINGERPRINT + i, row.fingerprint[i]!);
     data.setU32(slot, STATUS, row.status | (row.panLength << 8) | (row.last4 << 16));
     data.setU32(slot, EXPIRY, row.expiry | (row.cardSequence << 16));
-    data.setU32(slot, SERVICE, row.serviceCode | (row.aliasOfSlot >= 0 ? ALIAS : 0));
+    data.setU32(slot, EXTRAS, row.aliasOfSlot >= 0 ? ALIAS : 0);
     this.#enter(slot);
     this.dirty.pushRow(slot);
   }
@@ -265,16 +281,24 @@ export class CardTable {
   }
 
   setPinTries(slot: number, tries: number): void {
-    this.#setService(slot, (this.#data.u32(slot, SERVICE) & 0xffffff) | (tries << PIN_SHIFT));
+    this.#setExtras(slot, (this.#data.u32(slot, EXTRAS) & 0xffffff) | (tries << PIN_SHIFT));
+  }
+
+  /** @param counter 0 to 65535; the caller sees to it that it never goes back */
+  setCounter(slot: number, counter: number): void {
+    const before = this.counter(slot);
+    this.#setExtras(slot, (this.#data.u32(slot, EXTRAS) & ~COUNTER_MASK) | COUNTED | counter);
+    if (before >= 0) this.#digest.remove(Table.card, slot, Field.counter, before);
+    this.#digest.add(Table.card, slot, Field.counter, counter);
   }
 
   setNetworkCode(slot: number): void {
-    if (!this.hasNetworkCode(slot)) this.#setService(slot, this.#data.u32(slot, SERVICE) | NETWORK_CODE);
+    if (!this.hasNetworkCode(slot)) this.#setExtras(slot, this.#data.u32(slot, EXTRAS) | NETWORK_CODE);
   }
 
-  #setService(slot: number, word: number): void {
+  #setExtras(slot: number, word: number): void {
     const before = this.#extras(slot);
-    this.#data.setU32(slot, SERVICE, word);
+    this.#data.setU32(slot, EXTRAS, word);
     this.#sumExtras(slot, before, -1);
     this.#sumExtras(slot, this.#extras(slot), 1);
     this.dirty.pushRow(slot);
@@ -318,7 +342,9 @@ export class CardTable {
 
   /** Takes a block of a checkpoint into empty slots and calls `entered` for each row. */
   readBlock(block: number, cursor: RowCursor, entered: (slot: number) => void): void {
-    assert(cursor.u8() === BLOCK_VERSION, `card block ${block} has a version this release does not know`);
+    const version = cursor.u8();
+    const isKnown = version >= BLOCK_VERSION_MIN && version <= BLOCK_VERSION;
+    assert(isKnown, `card block ${block} has a version this release does not know`);
     const rows = 1 << this.#blockBits;
     const rowsAt = cursor.at;
     cursor.at += rows * ROW_BYTES;
@@ -330,6 +356,7 @@ export class CardTable {
       this.#reserve(slot);
       assert(this.status(slot) === 0, `card slot ${slot} is taken`);
       this.#data.copyIn(slot, cursor.bytes, rowAt);
+      if (version === 2) this.#moveServiceCode(slot);
       this.#enter(slot);
       entered(slot);
     }
@@ -337,6 +364,13 @@ export class CardTable {
 
   get memoryBytes(): number {
     return this.#data.bytes + this.#index.bytes + this.dirty.bytes;
+  }
+
+  /** A row of version 2 has its service code in the place of the counter. */
+  #moveServiceCode(slot: number): void {
+    const extras = this.#data.u32(slot, EXTRAS);
+    this.#data.setU32(slot, BIN, (this.#data.u32(slot, BIN) | ((extras & COUNTER_MASK) << SERVICE_SHIFT)) >>> 0);
+    this.#data.setU32(slot, EXTRAS, (extras & ~COUNTER_MASK) >>> 0);
   }
 
   #enter(slot: number): void {
@@ -358,6 +392,7 @@ export class CardTable {
     digest.add(Table.card, slot, Field.facts, this.#facts(slot));
     digest.add(Table.card, slot, Field.replaces, this.#data.u32(slot, REPLACES) - 1);
     this.#sumExtras(slot, this.#extras(slot), 1);
+    if (this.counter(slot) >= 0) digest.add(Table.card, slot, Field.counter, this.counter(slot));
     digest.add(Table.card, slot, Field.approvals, this.approvals(slot));
     digest.add(Table.card, slot, Field.newest, this.newest(slot));
     digest.add(Table.card, slot, Field.created, this.createdMs(slot));
@@ -372,9 +407,9 @@ export class CardTable {
     );
   }
 
-  /** What stands beside the service code. */
+  /** What stands beside the counter. */
   #extras(slot: number): number {
-    return this.#data.u32(slot, SERVICE) >>> 16;
+    return this.#data.u32(slot, EXTRAS) >>> 16;
   }
 
   /** Zero is taken as "not there", so that directories of earlier releases keep their digest. */

@@ -36,6 +36,8 @@ export const EventKind = {
   accrualMarked: 17,
   /** A statement of an account was closed. */
   statementClosed: 18,
+  /** The sealed reference value of a card's PIN. */
+  pinReferenceSet: 19,
 } as const;
 export type EventKind = (typeof EventKind)[keyof typeof EventKind];
 
@@ -101,6 +103,33 @@ export type Step = (typeof Step)[keyof typeof Step];
 export const Verdict = { pass: 1, fail: 2, notPresent: 3, notApplicable: 4, matched: 5, notFound: 6 } as const;
 export type Verdict = (typeof Verdict)[keyof typeof Verdict];
 
+/** What card cryptography can check of a message, in the order in which the first failure is the answer. */
+export const Check = { stripe: 0, cvv2: 1, pin: 2, cryptogram: 3, counter: 4, threeDSecure: 5 } as const;
+export type Check = (typeof Check)[keyof typeof Check];
+export const CHECK_COUNT = 6;
+
+/** How a check ended. */
+export const CheckOutcome = {
+  notPresent: 0,
+  /** The message carries it and the program has no rule for it. */
+  notChecked: 1,
+  passed: 2,
+  wrong: 3,
+  /** A PIN block that is none of this card under this key. */
+  unreadable: 4,
+  /** The card has no PIN. */
+  notSet: 5,
+  /** No more tries. */
+  blocked: 6,
+  replayed: 7,
+  jumped: 8,
+  /** No device in time. */
+  unavailable: 9,
+  /** A key or a request of ours that does not fit. */
+  faulty: 10,
+} as const;
+export type CheckOutcome = (typeof CheckOutcome)[keyof typeof CheckOutcome];
+
 /** Why a message was declined or refused: the API's `decline_reason`, finer than DE39. */
 export const Reason = {
   none: 0,
@@ -150,6 +179,23 @@ export const Reason = {
   pinTriesExceeded: 39,
   /** A closed, lost or stolen card stays what it is. */
   cardStatusFinal: 42,
+  /** The value on the stripe, or in the chip's copy of it. */
+  wrongCvv: 43,
+  wrongCvv2: 44,
+  wrongPin: 45,
+  /** The card has no PIN that the one of the message could be compared with. */
+  pinNotSet: 46,
+  pinUnreadable: 47,
+  wrongCryptogram: 48,
+  /** The chip's counter is not above the highest one that was seen. */
+  counterReplayed: 49,
+  /** It is further ahead than the program takes for possible. */
+  counterJumped: 50,
+  threeDSecureLevel: 51,
+  /** No device could check what the message carries. */
+  cryptographyUnavailable: 52,
+  /** A key or a request of ours does not fit. */
+  cryptographyFault: 53,
 } as const;
 export type Reason = (typeof Reason)[keyof typeof Reason];
 
@@ -174,12 +220,16 @@ export const Response = {
   stolen: responseCode('43'),
   insufficientFunds: responseCode('51'),
   expired: responseCode('54'),
+  wrongPin: responseCode('55'),
   notPermitted: responseCode('57'),
   restricted: responseCode('62'),
   lateOrReversed: responseCode('68'),
   pinTriesExceeded: responseCode('75'),
   inactive: responseCode('78'),
+  pinUnreadable: responseCode('81'),
+  wrongCvv: responseCode('82'),
   verified: responseCode('85'),
+  wrongCryptogram: responseCode('88'),
   unavailable: responseCode('91'),
   duplicate: responseCode('94'),
   systemError: responseCode('96'),

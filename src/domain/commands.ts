@@ -67,6 +67,8 @@ export interface CreateCard {
   /** Controls as JSON, checked by the control plane. Absent: those of the card that it replaces. */
   controls?: string;
   controlsRevision?: number;
+  /** Sealed reference value of its PIN (vault/pin-references.ts). */
+  pinReference?: Uint8Array;
   idempotency?: IdempotencyTag;
 }
 
@@ -94,6 +96,8 @@ export interface UpdateCard {
   /** Controls as JSON, checked by the control plane; '' takes them away. */
   controls?: string;
   controlsRevision?: number;
+  /** Sealed reference value of its PIN, empty: it has none any more. */
+  pinReference?: Uint8Array;
   idempotency?: IdempotencyTag;
 }
 
@@ -431,6 +435,8 @@ export interface CardView {
   aliasOfSlot: number;
   /** Failed PINs, 0-255. */
   pinTries: number;
+  /** Whether there is something to compare a PIN with. */
+  pinSet: boolean;
   /** Its own controls as JSON, '' without. Not in the rows of a list. */
   controls?: string;
   /** Sequence of the record that set them; 0 when there never were any. */

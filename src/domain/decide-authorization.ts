@@ -7,12 +7,13 @@ import { MATCHABLE_MS } from '../limits.js';
 import { APPROVAL_CODES } from './approval-code.js';
 import { isPastExpiry } from './calendar.js';
 import { AccountStatus, CardStatus, ElementKind, Reason, Response, Step, Verdict } from './codes.js';
+import { answerChip, passesCryptography } from './cryptography.js';
 import { currencyExponent } from './currencies.js';
 import { giveBackTo } from './decide-reversal.js';
 import { type DecisionContext, policyOf } from './decision-context.js';
 import type { MessageEvent } from './events.js';
 import { HoldFlag } from './hold-table.js';
-import { Carried, classOf, type MessageInput } from './message.js';
+import { classOf, type MessageInput } from './message.js';
 import { approves, findContinued, findTombstone, isChange, rootOf } from './originals.js';
 import { decline, refuseFormat } from './outcome.js';
 import type { Policy } from './program/policy.js';
@@ -31,9 +32,6 @@ import {
 
 const standing = new Standing();
 const nothing = new Standing();
-
-/** Carried data that a cryptographic check would look at. */
-const CHECKED = Carried.track1 | Carried.track2 | Carried.pin | Carried.chip | Carried.cvv2 | Carried.threeDSecure;
 
 /** DE54. */
 const ADDITIONAL_AMOUNTS = 54;
@@ -68,6 +66,7 @@ export function decideAuthorization(context: DecisionContext, out: MessageEvent)
   if (!decideRequest(context, policy, out)) {
     checks.countDecline(out);
     out.response = policy.response(out.reason, out.input.dialect, out.response);
+    answerChip(context, policy, out);
     return;
   }
   if (out.holdDelta < 0) giveBackTo(context, out.originalSequence, out.authorizedAfter, out.changes);
@@ -77,6 +76,7 @@ export function decideAuthorization(context: DecisionContext, out: MessageEvent)
   }
   out.approvalCode = approvalCodeFor(context, out);
   out.verdict(Step.approve, Verdict.pass);
+  answerChip(context, policy, out);
 }
 
 /**
@@ -100,13 +100,7 @@ const movesFunds = (out: MessageEvent): boolean => out.element === ElementKind.a
 /** Steps 4 to 8; false when one of them declined. */
 function decideRequest(context: DecisionContext, policy: Policy, out: MessageEvent): boolean {
   const { state, checks } = context;
-  if (!checkCard(state, out) || !checkAccount(state, out)) return false;
-  if ((out.input.carried & Carried.pin) !== 0 && state.cards.pinTries(out.cardSlot) >= policy.tables.pinTries) {
-    out.verdict(Step.cryptography, Verdict.fail);
-    decline(out, Response.pinTriesExceeded, Reason.pinTriesExceeded);
-    return false;
-  }
-  out.verdict(Step.cryptography, (out.input.carried & CHECKED) === 0 ? Verdict.notPresent : Verdict.notApplicable);
+  if (!checkCard(state, out) || !checkAccount(state, out) || !passesCryptography(context, policy, out)) return false;
   return checks.passesControls(out) && checks.passesRules(out) && decideMoney(context, policy, out);
 }
 

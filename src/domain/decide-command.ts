@@ -153,6 +153,30 @@ function setControls(
   return event.sequence;
 }
 
+/** Records the reference value of a card's PIN. @returns sequence of the record, 0 without one */
+function setPin(
+  state: ShardState,
+  accountSlot: number,
+  cardSlot: number,
+  sealed: Uint8Array | undefined,
+  nowMs: number,
+  commit: Commit,
+): number {
+  if (sealed === undefined || (sealed.length === 0 && !state.pins.has(cardSlot))) return 0;
+  const event: PlainEvent = {
+    kind: EventKind.pinReferenceSet,
+    sequence: 0,
+    timeMs: nowMs,
+    accountSlot,
+    cardSlot,
+    sealed,
+    previousOfAccount: state.accounts.newest(accountSlot),
+    previousOfCard: state.cards.newest(cardSlot),
+  };
+  commit(event);
+  return event.sequence;
+}
+
 function createCard(state: ShardState, row: Omit<CreateCard, 'op'>, nowMs: number, commit: Commit): CommandResult {
   const { accounts, cards } = state;
   const accountSlot = accounts.find(row.account);
@@ -196,7 +220,8 @@ function createCard(state: ShardState, row: Omit<CreateCard, 'op'>, nowMs: numbe
   commit(event);
   // A replacement goes on under the controls of the card that it replaces.
   const inherited = replacesSlot < 0 ? '' : state.controls.text(cardOwner(replacesSlot));
-  const sequence = setControls(state, accountSlot, cardSlot, row.controls ?? inherited, nowMs, commit);
+  const controlled = setControls(state, accountSlot, cardSlot, row.controls ?? inherited, nowMs, commit);
+  const sequence = setPin(state, accountSlot, cardSlot, row.pinReference, nowMs, commit) || controlled;
   return {
     ok: true,
     sequence: sequence || event.sequence,
@@ -244,13 +269,13 @@ function createAlias(state: ShardState, command: CreateAlias, nowMs: number, com
 
 function updateCard(state: ShardState, command: UpdateCard, nowMs: number, commit: Commit): CommandResult {
   const { accounts, cards } = state;
-  const { cardSlot, status, pinTries, controls } = command;
+  const { cardSlot, status, pinTries, controls, pinReference } = command;
   if (!cards.exists(cardSlot)) return refuse('card_not_found', 'there is no such card');
   const accountSlot = cards.account(cardSlot);
   if (status !== undefined && isFinalStatus(cards.status(cardSlot)) && cards.status(cardSlot) !== status) {
     return refuse('card_status_final', 'closed, lost and stolen are final');
   }
-  if (cards.isAlias(cardSlot) && (pinTries ?? controls) !== undefined) {
+  if (cards.isAlias(cardSlot) && (pinTries ?? controls ?? pinReference) !== undefined) {
     return refuse('not_a_card', 'a network token has the controls and the PIN of its card');
   }
   if (areAhead(state, accounts.program(accountSlot), command)) return refuseAhead();
@@ -271,6 +296,7 @@ function updateCard(state: ShardState, command: UpdateCard, nowMs: number, commi
     sequence = event.sequence;
   }
   sequence = setControls(state, accountSlot, cardSlot, controls, nowMs, commit) || sequence;
+  sequence = setPin(state, accountSlot, cardSlot, pinReference, nowMs, commit) || sequence;
   return { ok: true, sequence, account: accountView(state, accountSlot), card: cardView(state, cardSlot) };
 }
 

@@ -1,12 +1,12 @@
 /**
  * The decision about one wire message: state + message + history -> an event with its results. Nothing is changed here
- * and nothing is allocated; `apply.ts` does what the event says, live and in every replay.
+ * and, unless cryptography is asked, nothing is allocated; `apply.ts` does what the event says, live and in every replay.
  *
  * Order of a request (0100, 0200), first failure wins, each step leaving a verdict in the event:
  *   format (30) -> message type and processing code (12) -> repeat -> tombstone of an early reversal (68)
  *   -> card known (14), its status, its expiry, the account's status -> cryptography -> controls (57) -> rules
  *   -> funds (10, 51) -> approval: hold or postings, approval code
- * The steps of cryptography and rules are there as verdicts ("not present", "not applicable"). Advices, reversals and file
+ * Advices, reversals and file
  * updates part from it behind the repeat, each in a file of its own.
  *
  * A currency that does not fit the account is a format error, so it is found at the first step when the card is known.

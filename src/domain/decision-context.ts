@@ -1,4 +1,5 @@
 /** What a decision may look at: the state, the past, and the tables of the programs. One per shard; nothing here is changed by it. */
+import type { CardCryptography } from './cryptography.js';
 import type { History } from './history.js';
 import type { IndexKeys } from './index-keys.js';
 import type { Policies, Policy } from './program/policy.js';
@@ -11,6 +12,7 @@ export interface DecisionContext {
   readonly keys: IndexKeys;
   readonly policies: Pick<Policies, 'of'>;
   readonly checks: RequestChecks;
+  readonly cryptography: CardCryptography;
 }
 
 /** Policy of the account's program. */

@@ -5,7 +5,15 @@
 import { CONTROL_CASH_WINDOWS_MAX, CONTROL_WINDOWS_MAX, RULES_PER_SET_MAX } from '../limits.js';
 import type { ClearingSort, MatchRung } from './clearing/codes.js';
 import type { ClearingInput } from './clearing/input.js';
-import type { AccountStatus, AccountType, CardStatus, ElementKind, EventKind, Reason } from './codes.js';
+import {
+  type AccountStatus,
+  type AccountType,
+  type CardStatus,
+  CHECK_COUNT,
+  type ElementKind,
+  type EventKind,
+  type Reason,
+} from './codes.js';
 import type { FieldValue } from './compare-totals.js';
 import type { EntryKind } from './ledger/entry-kinds.js';
 import { Postings } from './ledger/postings.js';
@@ -21,6 +29,9 @@ export const VERDICTS_MAX = 24;
 
 /** Bytes of the bit map of matched rules: one bit per rule of the largest set (limits.ts). */
 export const RULE_BITS_BYTES = RULES_PER_SET_MAX / 8;
+
+/** Bytes of the issuer's answer to a chip, tag 91 (EMV Book 3: 8 to 16). */
+export const ISSUER_DATA_BYTES_MAX = 16;
 
 /** Numbers of a refused control: kind, level, source, index, limit, before, attempted (controls/verdict.ts). */
 export const FINDING_NUMBERS = 7;
@@ -90,6 +101,18 @@ export class MessageEvent {
   cardReadings = 0;
   accountReadings = 0;
   readonly readings = new Float64Array(READINGS_MAX * 2);
+  /** 1 when the program checked something that the message carries; else what follows means nothing. */
+  checked = 0;
+  /** CheckOutcome by Check. */
+  readonly checks = new Uint8Array(CHECK_COUNT);
+  /** Failed PINs of the card afterwards; -1 leaves them. */
+  pinTriesAfter = -1;
+  /** The chip's counter (ATC) when its cryptogram was right, and the highest one that was seen before; -1 without. */
+  counter = -1;
+  counterBefore = -1;
+  /** The issuer's answer to the chip, value of tag 91: part of the reply, and so of a repeated one. */
+  issuerDataLength = 0;
+  readonly issuerData = new Uint8Array(ISSUER_DATA_BYTES_MAX);
   /** What a single message posts. */
   readonly postings = new Postings();
   /** 1 when a reversal found no original and stands as a tombstone. */
@@ -146,6 +169,11 @@ export class MessageEvent {
     this.changes.clear();
     this.cardReadings = 0;
     this.accountReadings = 0;
+    this.checked = 0;
+    this.pinTriesAfter = -1;
+    this.counter = -1;
+    this.counterBefore = -1;
+    this.issuerDataLength = 0;
     this.postings.clear();
   }
 
@@ -422,6 +450,16 @@ export interface ControlsSet extends EventHead {
   previousOfCard: number;
 }
 
+export interface PinReferenceSet extends EventHead {
+  kind: typeof EventKind.pinReferenceSet;
+  accountSlot: number;
+  cardSlot: number;
+  /** Sealed by the vault (vault/pin-references.ts), PIN_REFERENCE_BYTES; empty: the card has no PIN any more. */
+  sealed: Uint8Array;
+  previousOfAccount: number;
+  previousOfCard: number;
+}
+
 export interface HoldExpired extends EventHead {
   kind: typeof EventKind.holdExpired;
   accountSlot: number;
@@ -461,6 +499,7 @@ export type PlainEvent =
   | HoldExpired
   | ProgramApplied
   | ControlsSet
+  | PinReferenceSet
   | AccountCreated
   | AccountUpdated
   | CardCreated

@@ -2,7 +2,7 @@
  * What a reply says beyond the echoed fields, derived from the recorded event alone: so the answer to a repeat is the
  * answer that was given, whatever has happened since.
  */
-import { ElementKind, Response } from './codes.js';
+import { Check, CheckOutcome, ElementKind, Response } from './codes.js';
 import type { MessageEvent } from './events.js';
 import type { MessageInput } from './message.js';
 import { mulDivFloor } from './money.js';
@@ -31,6 +31,8 @@ export class ReplyFacts {
   ledgerBalance = 0;
   /** Minor units; negative = D, overdrawn. */
   availableBalance = 0;
+  /** DE44 and DE48 tag 87: the character of M (match), N (no match) or P (not processed); 0 when no CVV2 was checked. */
+  cvv2Result = 0;
   /** Currency of the account, 0 when the card is unknown. */
   currency = 0;
 }
@@ -45,6 +47,16 @@ export function isWorthNothing(input: MessageInput, approved: number): boolean {
   return inMerchantCurrency(input, approved) === 0;
 }
 
+const LETTER_M = 0x4d;
+const LETTER_N = 0x4e;
+const LETTER_P = 0x50;
+
+function cvv2Result(outcome: number): number {
+  if (outcome <= CheckOutcome.notChecked) return 0;
+  if (outcome === CheckOutcome.passed) return LETTER_M;
+  return outcome === CheckOutcome.wrong ? LETTER_N : LETTER_P;
+}
+
 /** Fills `into` from an event, new or read back from the journal. */
 export function replyFacts(state: ShardState, event: MessageEvent, into: ReplyFacts): void {
   const { input } = event;
@@ -54,6 +66,7 @@ export function replyFacts(state: ShardState, event: MessageEvent, into: ReplyFa
   into.approvalCode = event.approvalCode;
   into.partial = event.response === Response.partial;
   into.partialBillingAmount = -1;
+  into.cvv2Result = event.checked === 0 ? 0 : cvv2Result(event.checks[Check.cvv2]!);
   if (into.partial) {
     const foreign = input.currency !== currency;
     into.partialAmount = foreign ? inMerchantCurrency(input, event.approvedAmount) : event.approvedAmount;

@@ -22,6 +22,7 @@ import { StateDigest } from './digest.js';
 import { HoldTable } from './hold-table.js';
 import { KeySet } from './key-set.js';
 import { LedgerTotals } from './ledger/totals.js';
+import { PinTable } from './pin-table.js';
 import { BLOCK_BITS } from './rows.js';
 import { RuleStats } from './rule-stats.js';
 import { Table } from './tables.js';
@@ -42,6 +43,7 @@ export class ShardState {
   readonly accounts: AccountTable;
   readonly cards: CardTable;
   readonly holds: HoldTable;
+  readonly pins: PinTable;
   readonly ledger = new LedgerTotals(this.digest);
   /** Payment references, hashed with their account. */
   readonly references: KeySet;
@@ -82,6 +84,7 @@ export class ShardState {
     this.accounts = new AccountTable(this.digest, blockBits);
     this.cards = new CardTable(this.digest, blockBits);
     this.holds = new HoldTable(this.digest, blockBits);
+    this.pins = new PinTable(this.digest, blockBits);
     this.references = new KeySet(this.digest, Table.reference, blockBits);
     this.idempotency = new KeySet(this.digest, Table.idempotency, blockBits);
     this.poisons = new KeySet(this.digest, Table.poison, blockBits);
@@ -115,6 +118,7 @@ export class ShardState {
       this.accounts.memoryBytes +
       this.cards.memoryBytes +
       this.holds.memoryBytes +
+      this.pins.memoryBytes +
       this.ledger.memoryBytes +
       this.references.memoryBytes +
       this.idempotency.memoryBytes +
@@ -139,6 +143,7 @@ export class ShardState {
       this.accounts.dirty.count +
       this.cards.dirty.count +
       this.holds.dirty.count +
+      this.pins.dirty.count +
       this.ledger.dirty.count +
       this.references.dirtyCount +
       this.idempotency.dirtyCount +
@@ -168,9 +173,9 @@ export class ShardState {
 
   #dirtyTables(): { startPass(): void; readonly passDone: boolean }[] {
     const { accounts, cards, holds, ledger, references, idempotency, poisons } = this;
-    const { programs, controls, velocity, ruleStats, totals } = this;
+    const { programs, controls, velocity, ruleStats, totals, pins } = this;
     const lists = [accounts.dirty, cards.dirty, holds.dirty, ledger.dirty, references, idempotency, poisons];
-    return [...lists, programs, controls, velocity, ruleStats, totals.dirty];
+    return [...lists, programs, controls, velocity, ruleStats, totals.dirty, pins.dirty];
   }
 
   /**
@@ -189,6 +194,7 @@ export class ShardState {
     taken += this.accounts.dirty.take(limit - taken, (block) => visit(Table.account, block));
     taken += this.cards.dirty.take(limit - taken, (block) => visit(Table.card, block));
     taken += this.holds.dirty.take(limit - taken, (block) => visit(Table.hold, block));
+    taken += this.pins.dirty.take(limit - taken, (block) => visit(Table.pin, block));
     taken += this.ledger.dirty.take(limit - taken, (row) => visit(Table.ledger, this.ledger.keyOf(row)));
     taken += this.references.takeDirty(limit - taken, (block) => visit(Table.reference, block));
     taken += this.idempotency.takeDirty(limit - taken, (block) => visit(Table.idempotency, block));
@@ -218,6 +224,8 @@ export class ShardState {
         return this.cards.writeBlock(key, cursor) ? cursor.at - at : 0;
       case Table.hold:
         return this.holds.writeBlock(key, cursor) ? cursor.at - at : 0;
+      case Table.pin:
+        return this.pins.writeBlock(key, cursor) ? cursor.at - at : 0;
       case Table.ledger:
         this.ledger.writeRow(this.ledger.rowOfKey(key), cursor);
         return cursor.at - at;
@@ -278,6 +286,9 @@ export class ShardState {
         break;
       case Table.hold:
         this.holds.readBlock(key, cursor);
+        break;
+      case Table.pin:
+        this.pins.readBlock(key, cursor);
         break;
       case Table.ledger:
         this.ledger.readRow(key, cursor, length);

@@ -27,5 +27,7 @@ export const Table = {
   ruleStats: 12,
   /** Totals of acquirers by business date, by their place in the table (totals-table.ts). */
   totals: 13,
+  /** Sealed reference values of PINs, by card slot (pin-table.ts). */
+  pin: 14,
 } as const;
 export type Table = (typeof Table)[keyof typeof Table];

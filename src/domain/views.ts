@@ -50,6 +50,7 @@ export function cardRow(state: ShardState, slot: number): CardView {
     replacesSlot: cards.replaces(slot),
     aliasOfSlot: cards.aliasOf(slot),
     pinTries: cards.pinTries(slot),
+    pinSet: state.pins.has(slot),
     controlsSequence: state.controls.newest(cardOwner(slot)),
     createdMs: cards.createdMs(slot),
     newestSequence: cards.newest(slot),

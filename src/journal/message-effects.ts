@@ -5,7 +5,8 @@
  * If you add a section: give it the next number, read it here, extend the page. A reader refuses a section that it does not
  * know, because what it would leave out is part of the state.
  */
-import { type MessageEvent, READINGS_MAX, RULE_BITS_BYTES } from '../domain/events.js';
+import { CHECK_COUNT } from '../domain/codes.js';
+import { ISSUER_DATA_BYTES_MAX, type MessageEvent, READINGS_MAX, RULE_BITS_BYTES } from '../domain/events.js';
 import { POSTINGS_MAX } from '../domain/ledger/postings.js';
 import { MsgpackError, type MsgpackReader, type MsgpackWriter, putInteger } from './msgpack.js';
 
@@ -19,10 +20,16 @@ const Section = {
   postings: 7,
   windowLag: 8,
   takenBack: 9,
+  checks: 10,
 } as const;
 
 /** Most bytes of the sections but the counter changes: numbers of 9 bytes, the bit map of the rules, and lengths. */
-const BYTES_MAX = (7 + 5 + 4 + 7 + 2 + 2 + READINGS_MAX * 2 + 1 + POSTINGS_MAX * 2 + 2 + 2) * 9 + RULE_BITS_BYTES + 16;
+const BYTES_MAX =
+  (7 + 5 + 4 + 7 + 2 + 2 + READINGS_MAX * 2 + 1 + POSTINGS_MAX * 2 + 2 + 2 + 6) * 9 +
+  RULE_BITS_BYTES +
+  CHECK_COUNT +
+  ISSUER_DATA_BYTES_MAX +
+  16;
 
 /** Appends the member, straight to where it belongs: most messages have few bytes, and copying cost more than writing them. */
 export function writeEffects(out: MsgpackWriter, event: MessageEvent): void {
@@ -36,6 +43,7 @@ export function writeEffects(out: MsgpackWriter, event: MessageEvent): void {
   writePostings(out, event);
   writeWindowLag(out, event);
   writeTakenBack(out, event);
+  writeChecks(out, event);
   writeChanges(out, event);
   out.endBinary(start);
 }
@@ -111,6 +119,17 @@ function writeTakenBack(out: MsgpackWriter, { takenBack }: MessageEvent): void {
   out.integer(takenBack);
 }
 
+/** Outcomes of card cryptography, what they change, and the answer to the chip; never what was checked. */
+function writeChecks(out: MsgpackWriter, event: MessageEvent): void {
+  if (event.checked === 0) return;
+  out.integer(Section.checks);
+  out.binaryOf(event.checks, 0, CHECK_COUNT);
+  out.integer(event.pinTriesAfter);
+  out.integer(event.counter);
+  out.integer(event.counterBefore);
+  out.binaryOf(event.issuerData, 0, event.issuerDataLength);
+}
+
 function writeChanges(out: MsgpackWriter, { changes }: MessageEvent): void {
   if (changes.count === 0) return;
   out.integer(Section.changes);
@@ -168,12 +187,33 @@ function readSection(reader: MsgpackReader, into: MessageEvent): void {
     case Section.windowLag:
       into.windowLagMs = reader.integer();
       return;
+    case Section.checks:
+      readChecks(reader, into);
+      return;
     case Section.takenBack:
       into.takenBack = reader.integer();
       return;
     default:
       throw new MsgpackError(`no reader for section ${section} of a message record`);
   }
+}
+
+function readChecks(reader: MsgpackReader, into: MessageEvent): void {
+  into.checked = 1;
+  readBytes(reader, into.checks, 'outcomes of checks');
+  into.pinTriesAfter = reader.integer();
+  into.counter = reader.integer();
+  into.counterBefore = reader.integer();
+  into.issuerDataLength = readBytes(reader, into.issuerData, 'bytes for a chip');
+}
+
+/** Copies a bin to the beginning of `target`; how many bytes. */
+function readBytes(reader: MsgpackReader, target: Uint8Array, what: string): number {
+  const length = reader.bytesHeader();
+  check(length <= target.length, what);
+  for (let i = 0; i < length; i++) target[i] = reader.bytes[reader.at + i]!;
+  reader.at += length;
+  return length;
 }
 
 function readRules(reader: MsgpackReader, into: MessageEvent): void {

@@ -132,6 +132,12 @@ export function writePlain(out: MsgpackWriter, event: PlainEvent): void {
       out.text(event.text);
       numbers(out, event.previousOfAccount, event.previousOfCard);
       break;
+    case EventKind.pinReferenceSet:
+      head(out, event, 8);
+      numbers(out, event.accountSlot, event.cardSlot);
+      out.binary(event.sealed);
+      numbers(out, event.previousOfAccount, event.previousOfCard);
+      break;
     case EventKind.idempotency:
       head(out, event, 6);
       out.binary(event.keyHash);
@@ -486,6 +492,16 @@ form(EventKind.programApplied, 1, 6, (r, sequence, timeMs) => ({
   program: r.integer(),
   revision: r.integer(),
   text: r.text(),
+}));
+form(EventKind.pinReferenceSet, 1, 8, (r, sequence, timeMs) => ({
+  kind: EventKind.pinReferenceSet,
+  sequence,
+  timeMs,
+  accountSlot: r.integer(),
+  cardSlot: r.integer(),
+  sealed: r.binary(),
+  previousOfAccount: r.integer(),
+  previousOfCard: r.integer(),
 }));
 form(EventKind.controlsSet, 1, 8, (r, sequence, timeMs) => ({
   kind: EventKind.controlsSet,

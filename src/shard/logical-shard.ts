@@ -38,6 +38,7 @@ import { ReplyKind, RequestKind } from '../ring/kinds.js';
 import type { RingConsumer } from '../ring/ring.js';
 import { businessDayOfWireEntry, WIRE_HEADER_BYTES } from '../ring/wire-entry.js';
 import { ShardCounter } from '../shard-instruments.js';
+import { CardChecks } from './card-checks.js';
 import { HeldReplies } from './held-replies.js';
 import { ShardHistory } from './history.js';
 import { datesOf, normalize } from './normalize.js';
@@ -71,6 +72,7 @@ export class LogicalShard {
   readonly digest = { high: 0, low: 0 };
   readonly #context: ThreadContext;
   readonly decisions: DecisionContext;
+  readonly #cardChecks: CardChecks;
   readonly #unknownCards = new UnknownCardRate();
   readonly #unknownAdvices = new RatePerSecond(UNKNOWN_ADVICES_PER_SECOND);
   /** Roll-backs that came while the index was incomplete. */
@@ -99,7 +101,9 @@ export class LogicalShard {
     const { state, history } = this;
     const checks = new RequestChecks(state, context.controlBook);
     const policies = new Policies(state.programs, context.policyBook);
-    this.decisions = { state, history, keys: context.ports.keys, policies, checks };
+    const cryptography = new CardChecks(context.ports.cardKeys, state, context.ports.log);
+    this.#cardChecks = cryptography;
+    this.decisions = { state, history, keys: context.ports.keys, policies, checks, cryptography };
     this.limits = new LimitsReader(state, context.controlBook, policies);
     this.#visitKey = (high, low) => this.index.add(high, low, this.#keySequence);
   }
@@ -266,7 +270,9 @@ export class LogicalShard {
     const cardSlot = route === 0xffffffff ? -1 : route & CARD_SLOT_MASK;
     // The message was normalized into the event's own input: nothing is copied.
     const { input } = event;
+    this.#cardChecks.begin(decoder);
     const decision = decideMessage(this.decisions, input, cardSlot, context.nowMs, context.windowLagMs, event);
+    this.#cardChecks.end();
     const mti = input.mti;
     const fresh = decision === DECIDED;
     if (fresh && event.cardSlot < 0 && event.element === ElementKind.advice) {

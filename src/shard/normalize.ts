@@ -23,12 +23,14 @@ import {
 } from '../domain/message.js';
 import { Sort, sortOf } from '../domain/transaction.js';
 import { utcDayOf } from '../domain/velocity/windows.js';
+import { ChipData } from '../iso8583/chip-data.js';
 import type { Decoder } from '../iso8583/decoder.js';
 import { readOwnNumber } from '../iso8583/own-number.js';
 import { AMOUNT_GROUP_BYTES, AmountType, PrivateTag, TagWalker } from '../iso8583/private-data.js';
 import { TextMask } from '../pan-mask.js';
 
 const tags = new TagWalker();
+const chip = new ChipData();
 /** A text's length is one byte. */
 const mask = new TextMask(255);
 
@@ -122,6 +124,7 @@ function read(decoder: Decoder, decoded: boolean, dialect: number, link: number,
   if (input.expiry === ABSENT && decoder.has(35)) readExpiryOfTrack2(decoder, input);
   if (decoder.has(48)) readPrivateData(decoder, input);
   if (decoder.has(54) && classOf(input.mti) <= FINANCIAL) readCashBack(decoder, input);
+  if (decoder.has(55) && !chip.read(decoder.bytes, decoder.start(55), decoder.length(55))) input.badField = 55;
   if (decoder.has(90)) readOriginal(decoder, input);
   if (decoder.has(91)) input.fileAction = decoder.byteAt(91, 0);
   if (decoder.size(127) >= 2) input.fileCode = decoder.digitsAt(127, 0, 2);

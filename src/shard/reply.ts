@@ -14,7 +14,7 @@ import type { ShardState } from '../domain/shard-state.js';
 import type { Decoder } from '../iso8583/decoder.js';
 import type { Encoder } from '../iso8583/encoder.js';
 import { replyMti } from '../iso8583/mti.js';
-import { AmountType, writeAmountGroup } from '../iso8583/private-data.js';
+import { AmountType, PrivateTag, writeAmountGroup, writeTagByte } from '../iso8583/private-data.js';
 import { AMOUNT_MAX } from '../limits.js';
 
 const scratch = new Uint8Array(64);
@@ -44,11 +44,34 @@ export function writeReply(
   scratch[0] = facts.response >> 8;
   scratch[1] = facts.response & 0xff;
   encoder.putText(39, scratch, 0, 2);
+  if (facts.cvv2Result > 0) putCvv2Result(encoder, request);
   encoder.echoBelow(request, 54);
   const amounts = writeAmounts(event);
   if (amounts > 0) encoder.putText(54, scratch, 0, amounts);
+  if (event.checked === 1 && event.issuerDataLength > 0) putIssuerData(encoder, request, event);
   encoder.echoRest(request);
   return encoder.finish() - at;
+}
+
+/** DE44 and DE48 tag 87. */
+function putCvv2Result(encoder: Encoder, request: Decoder): void {
+  encoder.echoBelow(request, 44);
+  scratch[0] = facts.cvv2Result;
+  encoder.putText(44, scratch, 0, 1);
+  encoder.echoBelow(request, 48);
+  encoder.putText(48, scratch, 0, writeTagByte(scratch, 0, PrivateTag.cvv2Result, facts.cvv2Result));
+}
+
+/** Issuer authentication data (EMV Book 3). */
+const ISSUER_DATA_TAG = 0x91;
+
+/** DE55 for the chip: what the record has, so that a repeat gets the same. */
+function putIssuerData(encoder: Encoder, request: Decoder, { issuerData, issuerDataLength }: MessageEvent): void {
+  encoder.echoBelow(request, 55);
+  scratch[0] = ISSUER_DATA_TAG;
+  scratch[1] = issuerDataLength;
+  scratch.set(issuerData.subarray(0, issuerDataLength), 2);
+  encoder.putText(55, scratch, 0, issuerDataLength + 2);
 }
 
 /** DE38 of what is approved. Of an advice it is the network's own, which may have letters that no record keeps. */

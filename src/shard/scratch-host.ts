@@ -15,6 +15,7 @@ import { RequestKind } from '../ring/kinds.js';
 import { createRing, RingConsumer, RingProducer } from '../ring/ring.js';
 import { createWake, type Signal, Waker } from '../ring/wake.js';
 import { createShardInstruments, ShardInstruments } from '../shard-instruments.js';
+import { PinReferences } from '../vault/pin-references.js';
 import { Faults, noFaults } from './faults.js';
 import { LogicalShard } from './logical-shard.js';
 import { ShardClock } from './shard-clock.js';
@@ -61,6 +62,7 @@ export class ScratchHost {
       keyCheck: 0,
       duplicateWindowMs: 86_400_000,
       approvalKey: [1, 2, 3, 4],
+      cardKeys: { hsm: undefined, pins: new PinReferences(new Uint8Array(32)) },
       directory: new CardDirectory(createDirectory({ expected: cards, maximum: cards })),
       faults: new Faults(noFaults),
       instruments: this.instruments,

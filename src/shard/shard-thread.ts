@@ -21,6 +21,10 @@ import { CardDirectory } from '../ring/directory.js';
 import { RingConsumer, RingProducer } from '../ring/ring.js';
 import { Sleeper, Waker } from '../ring/wake.js';
 import { ShardInstruments } from '../shard-instruments.js';
+import { loadHsmKeys } from '../vault/hsm/key-file.js';
+import { SoftHsm } from '../vault/hsm/soft-hsm.js';
+import { PinReferences } from '../vault/pin-references.js';
+import type { CardKeys } from './card-checks.js';
 import { CheckpointFeed } from './checkpoint-feed.js';
 import { checkpointSource } from './checkpoint-task.js';
 import { logStartGap } from './expiry-sweep.js';
@@ -60,8 +64,17 @@ export interface ShardThreadTask {
   readonly duplicateWindowMs: number;
   readonly journalFolderBytes: number;
   readonly approvalKey: ApprovalKey;
+  /** Key of the sealed PIN references. */
+  readonly pinKey: Uint8Array;
+  /** Keys of the software adapter; undefined without. */
+  readonly softHsm: SoftHsmTask | undefined;
   readonly faults: FaultOptions;
   readonly port: MessagePort;
+}
+
+export interface SoftHsmTask {
+  readonly keyFile: string;
+  readonly allowSoftwarePin: boolean;
 }
 
 /** What a shard thread tells the supervisor through its port. */
@@ -102,6 +115,14 @@ export async function runShardThread(task: ShardThreadTask): Promise<ShardThread
   return result;
 }
 
+/** The file was read at the start already, and what the adapter says of itself was said then. */
+function cardKeysOf({ pinKey, softHsm }: ShardThreadTask): CardKeys {
+  const pins = new PinReferences(pinKey);
+  if (softHsm === undefined) return { hsm: undefined, pins };
+  const { keyFile, allowSoftwarePin } = softHsm;
+  return { hsm: new SoftHsm(loadHsmKeys(keyFile), { allowSoftwarePin, say: () => undefined }), pins };
+}
+
 function failure(exitStatus: number, error: unknown): ShardThreadResult {
   if (error instanceof HoldfastError)
     return { exitStatus, error: { message: error.message, next: error.next, code: error.code } };
@@ -128,6 +149,7 @@ function run(task: ShardThreadTask, control: ControlBlock, closers: (() => Promi
     keyCheck: segmentKeyCheck(task.indexSeeds[0], task.indexSeeds[1]),
     duplicateWindowMs: task.duplicateWindowMs,
     approvalKey: task.approvalKey,
+    cardKeys: cardKeysOf(task),
     directory: new CardDirectory(task.directory),
     faults: new Faults(task.faults),
     instruments: new ShardInstruments(task.instruments),

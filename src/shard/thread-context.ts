@@ -17,6 +17,7 @@ import type { SegmentBoard } from '../journal/segment-board.js';
 import type { SegmentStore } from '../journal/segment-store.js';
 import type { CardDirectory } from '../ring/directory.js';
 import type { ShardInstruments } from '../shard-instruments.js';
+import type { CardKeys } from './card-checks.js';
 import type { Faults } from './faults.js';
 
 export type ShardLog = (
@@ -36,6 +37,7 @@ export interface ThreadPorts {
   /** Duplicate window, ms. */
   readonly duplicateWindowMs: number;
   readonly approvalKey: ApprovalKey;
+  readonly cardKeys: CardKeys;
   readonly directory: CardDirectory;
   readonly faults: Faults;
   readonly instruments: ShardInstruments;

@@ -14,21 +14,11 @@
  * the index key identify cards and messages for ever and do not rotate.
  */
 import { createCipheriv, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
-import {
-  closeSync,
-  constants,
-  fstatSync,
-  fsyncSync,
-  linkSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  unlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { closeSync, constants, fsyncSync, linkSync, openSync, renameSync, unlinkSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { inspect } from 'node:util';
 import { HoldfastError } from '../errors.js';
+import { type OwnFile, readOwnFile, unreadableFile } from './own-file.js';
 
 /** What each key is for; a key of one usage is never accepted for another. */
 export const keyUsages = ['pan', 'fingerprint', 'id', 'index', 'token'] as const;
@@ -232,42 +222,20 @@ function syncDirectory(path: string): void {
   }
 }
 
-function unreadable(path: string, what: string, next: string, cause?: unknown): HoldfastError {
-  return new HoldfastError('key_file_unreadable', `key file ${path} ${what}`, next, { cause });
-}
+const keyFile: OwnFile = {
+  name: 'key file',
+  flag: '--key-file',
+  bytesMax: FILE_BYTES_MAX,
+  missing: [
+    'is missing, and the data cannot be used without it',
+    'restore it from its backup, or name its place with --key-file',
+  ],
+};
 
-function readKeyFile(path: string): string {
-  let handle: number;
-  try {
-    handle = openSync(path, constants.O_RDONLY);
-  } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
-    if (code === 'ENOENT') {
-      throw unreadable(
-        path,
-        'is missing, and the data cannot be used without it',
-        'restore it from its backup, or name its place with --key-file',
-        error,
-      );
-    }
-    throw unreadable(path, `cannot be opened: ${code ?? String(error)}`, 'make it readable for this user only', error);
-  }
-  try {
-    const stat = fstatSync(handle);
-    if (!stat.isFile()) throw unreadable(path, 'is no regular file', 'name a file with --key-file');
-    if ((stat.mode & 0o077) !== 0) {
-      const mode = (stat.mode & 0o777).toString(8).padStart(4, '0');
-      throw unreadable(path, `has mode ${mode}: others than its owner can use it`, `run: chmod 600 ${path}`);
-    }
-    if (stat.size > FILE_BYTES_MAX) throw unreadable(path, `is ${stat.size} bytes long`, 'name the right file');
-    return readFileSync(handle, 'utf8');
-  } catch (error) {
-    if (error instanceof HoldfastError) throw error;
-    throw unreadable(path, `cannot be read: ${String((error as Error).message)}`, 'check the file system', error);
-  } finally {
-    closeSync(handle);
-  }
-}
+const unreadable = (path: string, what: string, next: string): HoldfastError =>
+  unreadableFile(keyFile, path, what, next);
+
+const readKeyFile = (path: string): string => readOwnFile(keyFile, path).toString('utf8');
 
 /** Checks the shape by hand: an error never quotes the content of the file. */
 function parseKeyFile(path: string, text: string): KeyDocument {

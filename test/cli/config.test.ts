@@ -27,6 +27,8 @@ function load(flags: Record<string, string | boolean>, environment: Record<strin
 const otherValues: Record<SettingName, string> = {
   'data-dir': './elsewhere',
   'key-file': './elsewhere.keys',
+  'hsm-keys': './hsm.json',
+  'allow-software-pin': 'true',
   threads: '7',
   shards: '64',
   'cards-max': '2000000',
@@ -67,7 +69,7 @@ function entry(loaded: ReturnType<typeof load>, name: SettingName) {
 
 describe('every setting', () => {
   // Those that name nothing unless they are given have no default to be written.
-  const names = settingNames.filter((name) => !['links', 'programs', 'backup-dir'].includes(name));
+  const names = settingNames.filter((name) => !['links', 'programs', 'backup-dir', 'hsm-keys'].includes(name));
   test.each(names)('%s: flag > environment > file > default', (name) => {
     const other = otherValues[name];
     const value = typed(name, other);

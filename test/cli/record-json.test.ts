@@ -84,7 +84,7 @@ describe('records as JSON', () => {
         'unknown_card_count',
         'idempotency',
       ],
-      ...['totals_compared', 'message', 'message'],
+      ...['totals_compared', 'pin_reference_set', 'message', 'message'],
     ];
     expect(records.map((record) => `${record.sequence} ${record.kind}`)).toEqual(
       kinds.map((kind, i) => `${i + 1} ${kind}`),
@@ -106,6 +106,9 @@ describe('records as JSON', () => {
       ...{ file: '0012611260000000000100001', input: { record: 2, arn: '12345676330000000000012' } },
       legs: [{ gl_account: 1100, amount: 62_345 }, { gl_account: 2100, currency: 840 }, {}, {}],
     });
+    const pin = records.find(({ kind }) => kind === 'pin_reference_set')!;
+    expect(pin).toMatchObject({ card_slot: 5, set: true });
+    expect(pin).not.toHaveProperty('sealed');
     expect(records.find(({ kind }) => kind === 'totals_compared')).toMatchObject({
       mti: 501,
       equal: 0,

@@ -214,18 +214,21 @@ describe('PIN tries', () => {
     const card = await newCard();
     const place = h.context.ids.decode('card', card)!;
     const pin = async (): Promise<unknown> => (await h.call('GET', `/v1/cards/${card}`)).body.pin;
-    expect(await pin()).toEqual({ tries_used: 0, tries_left: 3, blocked: false });
+    expect(await pin()).toEqual({ set: false, tries_used: 0, tries_left: 3, blocked: false });
     const setTries = (pinTries: number) =>
       h.engine.command(place.shard, { op: 'update_card', cardSlot: place.number, pinTries });
     await setTries(2);
-    expect(await pin()).toEqual({ tries_used: 2, tries_left: 1, blocked: false });
+    expect(await pin()).toEqual({ set: false, tries_used: 2, tries_left: 1, blocked: false });
     expect(await withPin(card, 1)).toBe('00');
     await setTries(3);
-    expect(await pin()).toEqual({ tries_used: 3, tries_left: 0, blocked: true });
+    expect(await pin()).toEqual({ set: false, tries_used: 3, tries_left: 0, blocked: true });
     expect(await withPin(card, 2)).toBe('75');
     expect((await simulated(card)).response_code).toBe('00');
     const unblocked = await h.call('POST', `/v1/cards/${card}/pin/unblock`, {});
-    expect([unblocked.status, unblocked.body.pin]).toEqual([200, { tries_used: 0, tries_left: 3, blocked: false }]);
+    expect([unblocked.status, unblocked.body.pin]).toEqual([
+      200,
+      { set: false, tries_used: 0, tries_left: 3, blocked: false },
+    ]);
     h = restart(h);
     expect(await withPin(card, 3)).toBe('00');
   });

@@ -56,7 +56,7 @@ describe('docs/reference', () => {
     const section = page('api')
       .split('\n## ')
       .find((text) => text.startsWith('Decline reasons'))!;
-    const rows = [...section.matchAll(/^\| (.+) \| `([a-z_]+)` \| .+ \|$/gm)].map((row) => [row[2]!, row[1]!]);
+    const rows = [...section.matchAll(/^\| (.+) \| `([a-z0-9_]+)` \| .+ \|$/gm)].map((row) => [row[2]!, row[1]!]);
     // Numbers that no decision uses.
     const unused = ['none', 'amountOutOfRange', 'setAside'];
     const reasons = Object.keys(Reason).filter((name) => !unused.includes(name));

@@ -36,6 +36,7 @@ import { ShardHost } from '../../src/shard/shard-host.js';
 import { ThreadContext } from '../../src/shard/thread-context.js';
 import { createShardInstruments, ShardInstruments } from '../../src/shard-instruments.js';
 import { MemoryStore } from '../../src/store/memory-store.js';
+import { noCardKeys } from '../support/card-keys.js';
 
 /** The monotonic clock goes with the wall clock of the test, which moves it in leaps; `jumpMs` sets the wall clock wrong. */
 class SteadyClock extends ShardClock {
@@ -91,6 +92,7 @@ export class TestEngine implements ShardPort, JournalPort, DirectoryPort {
       keyCheck: 7,
       duplicateWindowMs: 86_400_000,
       approvalKey: [1, 2, 3, 4],
+      cardKeys: noCardKeys,
       directory: this.#directory,
       faults: new Faults(noFaults),
       instruments: new ShardInstruments(this.instruments),

@@ -40,6 +40,7 @@ import { type Fingerprint, PanFingerprinter } from '../../src/vault/fingerprint.
 import { PublicIds } from '../../src/vault/public-ids.js';
 import { SecretBox } from '../../src/vault/secret-box.js';
 import type { Answer } from '../support/answer.js';
+import { pinReferences } from '../support/card-keys.js';
 import { TestEngine } from './engine.js';
 
 const spoolRoot = mkdtempSync(join(tmpdir(), 'holdfast-spool-'));
@@ -237,6 +238,7 @@ export function makeHarness(options: HarnessOptions = {}): Harness {
     parties: new Parties(engine),
     vault,
     fingerprinter,
+    pins: pinReferences,
     directory: engine,
     ids: new PublicIds(key('id')),
     search: engine.search,

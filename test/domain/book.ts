@@ -10,6 +10,7 @@ import { EventKind } from '#src/domain/codes.js';
 import type { Change, CommandResult } from '#src/domain/commands.js';
 import { ControlBook } from '#src/domain/controls/control-book.js';
 import { LimitsReader } from '#src/domain/controls/limits-view.js';
+import { type CardCryptography, noCryptography } from '#src/domain/cryptography.js';
 import { decideAccrual } from '#src/domain/decide-accrual.js';
 import { decideCommand } from '#src/domain/decide-command.js';
 import { decideExpiry, firstDue, newExpiry } from '#src/domain/decide-expiry.js';
@@ -77,6 +78,13 @@ export function copyMessageEvent(from: MessageEvent, to: MessageEvent): MessageE
     const { owner, key, bucket, amount, uses } = from.changes;
     to.changes.add(owner[i]!, key[i]!, bucket[i]!, amount[i]!, uses[i]!);
   }
+  to.checked = from.checked;
+  to.checks.set(from.checks);
+  to.pinTriesAfter = from.pinTriesAfter;
+  to.counter = from.counter;
+  to.counterBefore = from.counterBefore;
+  to.issuerDataLength = from.issuerDataLength;
+  to.issuerData.set(from.issuerData);
   to.verdicts.set(from.verdicts);
   to.verdictCount = from.verdictCount;
   return to;
@@ -169,12 +177,15 @@ export class Book {
   context: DecisionContext;
   /** How far behind the given time velocity windows count, ms. */
   windowLagMs = 0;
+  /** Who looks at what a message carries. */
+  readonly cryptography: CardCryptography;
   readonly #policy: Policy | undefined;
   readonly #out = new MessageEvent();
 
   /** @param policy of every program; without it each program's own */
-  constructor(policy?: Policy) {
+  constructor(policy?: Policy, cryptography: CardCryptography = noCryptography) {
     this.#policy = policy;
+    this.cryptography = cryptography;
     this.context = this.#contextOf(this.state);
   }
 
@@ -194,7 +205,7 @@ export class Book {
     const policies =
       policy === undefined ? new Policies(state.programs, new PolicyBook(dialectNames)) : { of: () => policy };
     const checks = new RequestChecks(state, this.#controls);
-    return { state, history, keys, policies, checks };
+    return { state, history, keys, policies, checks, cryptography: this.cryptography };
   }
 
   /** Decides a message of a card; with slot -1, of the unknown card with this fingerprint. */

@@ -48,11 +48,11 @@ describe('a frame', () => {
     for (const event of samplePlain()) journal.appendEvent(event);
     const frame = journal.seal(1_790_000_000_999, { high: 1, low: 2 });
     expect(Buffer.from(frame.bytes.subarray(0, 88)).toString('hex')).toMatchInlineSnapshot(
-      `"48464a3100010003000000010000001200000000000000010000000000000012000001a0c4506fe7000000000000000000000000000000000000000000000000000000000000000000000001000000020000058400000000"`,
+      `"48464a3100010003000000010000001300000000000000010000000000000013000001a0c4506fe700000000000000000000000000000000000000000000000000000000000000000000000100000002000005c600000000"`,
     );
-    expect(Buffer.from(frame.bytes.subarray(-4)).toString('hex')).toMatchInlineSnapshot(`"18740c67"`);
+    expect(Buffer.from(frame.bytes.subarray(-4)).toString('hex')).toMatchInlineSnapshot(`"72ed8dc2"`);
     expect(Buffer.from(journal.hash).toString('hex')).toMatchInlineSnapshot(
-      `"068b5915525f5d1a3db899307f8e730e147ffa8fad495f9ee30e5a2fe35de767"`,
+      `"24cf54a061b203eddfcaf837e3b0afddfeee913c9e0184a10a5991e3d1a5065b"`,
     );
     expect(Buffer.from(commitKey(2 ** 40 + 7, 3)).toString('hex')).toBe('0000010000000007' + '0003');
   });

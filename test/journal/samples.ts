@@ -5,6 +5,7 @@ import {
   AccountStatus,
   AccountType,
   CardStatus,
+  CHECK_COUNT,
   ElementKind,
   EventKind,
   Reason,
@@ -12,6 +13,7 @@ import {
 } from '../../src/domain/codes.js';
 import {
   FINDING_NUMBERS,
+  ISSUER_DATA_BYTES_MAX,
   MessageEvent,
   type PlainEvent,
   READINGS_MAX,
@@ -333,6 +335,16 @@ export function samplePlain(): PlainEvent[] {
       ],
       ours: [{ field: 88, value: 12_345 }],
     },
+    {
+      kind: EventKind.pinReferenceSet,
+      sequence: 0,
+      timeMs,
+      accountSlot: 3,
+      cardSlot: 5,
+      sealed: Uint8Array.from({ length: 44 }, (_, i) => i + 1),
+      previousOfAccount: 4,
+      previousOfCard: 4,
+    },
   ];
 }
 
@@ -362,6 +374,14 @@ export const anyMessage: fc.Arbitrary<MessageEvent> = fc
     postings: fc.array(fc.record({ glAccount: fc.integer({ min: 1000, max: 9999 }), amount: amount }), {
       maxLength: POSTINGS_MAX,
     }),
+    checks: fc.option(
+      fc.record({
+        outcomes: fc.uint8Array({ minLength: CHECK_COUNT, maxLength: CHECK_COUNT }),
+        numbers: fc.tuple(integer, integer, integer),
+        issuer: fc.uint8Array({ maxLength: ISSUER_DATA_BYTES_MAX }),
+      }),
+      { nil: undefined },
+    ),
     changes: fc.array(
       fc.record({
         owner: fc.nat(2 ** 25),
@@ -373,7 +393,7 @@ export const anyMessage: fc.Arbitrary<MessageEvent> = fc
       { maxLength: 40 },
     ),
   })
-  .map(({ numbers, texts, verdicts, finding, hasFinding, rules, readings, postings, changes }) => {
+  .map(({ numbers, texts, verdicts, finding, hasFinding, rules, readings, postings, changes, checks }) => {
     const event = new MessageEvent();
     let next = 0;
     const fill = (target: Record<string, unknown>, skip: string[]) => {
@@ -389,7 +409,19 @@ export const anyMessage: fc.Arbitrary<MessageEvent> = fc
       'decidingRule',
       'cardReadings',
       'accountReadings',
+      'checked',
+      'pinTriesAfter',
+      'counter',
+      'counterBefore',
+      'issuerDataLength',
     ]);
+    if (checks !== undefined) {
+      event.checked = 1;
+      event.checks.set(checks.outcomes);
+      [event.pinTriesAfter, event.counter, event.counterBefore] = checks.numbers;
+      event.issuerDataLength = checks.issuer.length;
+      event.issuerData.set(checks.issuer);
+    }
     if (hasFinding) {
       event.findingCount = FINDING_NUMBERS;
       event.finding.set(finding);
@@ -431,6 +463,8 @@ export function contentOf(event: MessageEvent): Record<string, unknown> {
     finding: [...event.finding.subarray(0, event.findingCount)],
     rules: [...event.ruleBits.subarray(0, (event.rulesAsked + 7) >> 3)],
     readings: [...event.readings.subarray(0, 2 * (event.cardReadings + event.accountReadings))],
+    checks: event.checked === 0 ? [] : [...event.checks],
+    issuerData: [...event.issuerData.subarray(0, event.issuerDataLength)],
     postings: event.postings.toList(),
     changes: Array.from({ length: event.changes.count }, (_, i) => [
       event.changes.owner[i],

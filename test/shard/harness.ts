@@ -29,6 +29,8 @@ import { type HostClient, ShardHost } from '../../src/shard/shard-host.js';
 import { ThreadContext } from '../../src/shard/thread-context.js';
 import { createShardInstruments, ShardInstruments } from '../../src/shard-instruments.js';
 import { MemoryStore } from '../../src/store/memory-store.js';
+import type { InlineHsm } from '../../src/vault/hsm/port.js';
+import { pinReferences } from '../support/card-keys.js';
 
 const START_MS = Date.UTC(2026, 5, 15, 12, 0, 0);
 
@@ -45,6 +47,8 @@ export interface HarnessOptions {
   journal?: MemoryStore;
   approvalKey?: ApprovalKey;
   faults?: Partial<FaultOptions>;
+  /** Adapter of card cryptography. */
+  hsm?: InlineHsm;
   lane?: (inner: JournalLane) => JournalLane;
   /** Rows to recover from. */
   checkpoint?: CheckpointSource;
@@ -95,6 +99,7 @@ export class Harness {
       keyCheck: 7,
       duplicateWindowMs: 86_400_000,
       approvalKey: options.approvalKey ?? [1, 2, 3, 4],
+      cardKeys: { hsm: options.hsm, pins: pinReferences },
       directory: this.directory,
       faults: new Faults({ ...noFaults, ...options.faults }),
       instruments: new ShardInstruments(createShardInstruments()),

@@ -12,6 +12,7 @@ import { ShardRecovery } from '#src/shard/recovery.js';
 import { ThreadContext } from '#src/shard/thread-context.js';
 import { createShardInstruments, ShardInstruments } from '#src/shard-instruments.js';
 import { MemoryStore } from '#src/store/memory-store.js';
+import { noCardKeys } from '../support/card-keys.js';
 import type { SimProcess } from './disk.js';
 import { type AccountObservation, AuditFailure } from './observation.js';
 import { laneFolders } from './shard-thread.js';
@@ -127,6 +128,7 @@ export class BooksCheck {
       keyCheck: 0,
       duplicateWindowMs: 86_400_000,
       approvalKey: [1, 2, 3, 4],
+      cardKeys: noCardKeys,
       directory: new CardDirectory(createDirectory({ expected: 16, maximum: 1 << 14 })),
       faults: new Faults(noFaults),
       instruments: new ShardInstruments(createShardInstruments()),

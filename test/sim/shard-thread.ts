@@ -21,6 +21,7 @@ import { ShardClock } from '#src/shard/shard-clock.js';
 import { type HostClient, ShardHost } from '#src/shard/shard-host.js';
 import { ThreadContext } from '#src/shard/thread-context.js';
 import { createShardInstruments, ShardInstruments } from '#src/shard-instruments.js';
+import { noCardKeys } from '../support/card-keys.js';
 import type { SimDisk, SimProcess } from './disk.js';
 import type { SimEngine } from './engine.js';
 import type { SimTimer } from './scheduler.js';
@@ -104,6 +105,7 @@ export class ShardThread {
       keyCheck: KEY_CHECK,
       duplicateWindowMs: DUPLICATE_WINDOW_MS,
       approvalKey: [1, 2, 3, 4],
+      cardKeys: noCardKeys,
       directory: new CardDirectory(engine.directory),
       faults: new SimFaults(() => options.onPoint(engine), POISON_RRN),
       instruments: new ShardInstruments(createShardInstruments()),

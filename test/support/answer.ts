@@ -96,7 +96,7 @@ export interface Answer {
     readonly last_error: string | null;
   };
   readonly event: Answer;
-  readonly pin: { readonly blocked: boolean };
+  readonly pin: { readonly blocked: boolean; readonly set: boolean };
   readonly hold: { readonly remaining: number } | null;
   readonly element: string;
   readonly decline_reason: string;

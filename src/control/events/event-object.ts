@@ -208,6 +208,7 @@ function createdCard(event: CardCreated, account: AccountParty, createdMs: numbe
     replacesSlot,
     aliasOfSlot,
     pinTries: 0,
+    pinSet: false,
     controlsSequence: 0,
     createdMs,
     newestSequence,

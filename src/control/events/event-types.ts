@@ -118,6 +118,7 @@ export function plainType(event: PlainEvent, isToken: boolean): EventType | unde
       return 'authorization.not_delivered';
     case EventKind.holdExpired:
       return 'authorization.expired';
+    case EventKind.pinReferenceSet:
     case EventKind.poison:
     case EventKind.unknownCardCount:
     case EventKind.idempotency:

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import type { AccountView, CardView, UpdateCard } from '../../domain/commands.js';
 import { ControlLevel } from '../../domain/controls/spec.js';
+import type { PinReference } from '../../vault/pin-references.js';
 import { type CardDraft, createNumbered } from '../card-numbers.js';
 import type { ControlContext } from '../context.js';
 import { checkControls, patchControls } from '../controls.js';
@@ -54,7 +55,15 @@ export function cardRoutes(context: ControlContext): Route[] {
           ...(idempotency === undefined ? {} : { idempotency: idempotency.tag }),
         };
         const made = await createNumbered(context, {
-          ...{ shard, program: account.program, draft, pan: body.pan, key: idempotency, blame: { param: '/account' } },
+          ...{
+            shard,
+            program: account.program,
+            draft,
+            pan: body.pan,
+            pin: pinOf(body.pin),
+            key: idempotency,
+            blame: { param: '/account' },
+          },
         });
         const object = { ...cardObject(context, shard, made.card), ...made.number };
         return { status: 201, body: object, replayed: made.replayed };
@@ -135,7 +144,7 @@ export function cardRoutes(context: ControlContext): Route[] {
       method: 'PATCH',
       path: '/v1/cards/{id}',
       tag: 'cards',
-      summary: 'Change status or controls of a card',
+      summary: 'Change status, controls or PIN of a card',
       access: 'write',
       idempotency: 'shard',
       params: idParams,
@@ -147,6 +156,7 @@ export function cardRoutes(context: ControlContext): Route[] {
         const command: UpdateCard = {
           op: 'update_card',
           cardSlot: slot,
+          ...(body.pin === undefined ? {} : { pinReference: await sealedPin(context, params.id, body.pin) }),
           ...(body.status === undefined ? {} : { status: cardStatusOf(body.status) }),
           ...(idempotency === undefined ? {} : { idempotency: idempotency.tag }),
         };
@@ -196,6 +206,25 @@ export function cardRoutes(context: ControlContext): Route[] {
       },
     }),
   ];
+}
+
+function pinOf(body: schemas.PinReferenceBody | undefined): PinReference | undefined {
+  if (body === undefined) return undefined;
+  return 'pvv' in body
+    ? { method: 'pvv', keyIndex: body.key_index, digits: Buffer.from(body.pvv, 'latin1') }
+    : { method: 'offset', keyIndex: 0, digits: Buffer.from(body.offset, 'latin1') };
+}
+
+/** Empty: the card has no PIN any more. */
+async function sealedPin(
+  context: ControlContext,
+  id: string,
+  body: schemas.PinReferenceBody | null,
+): Promise<Uint8Array> {
+  if (body === null) return new Uint8Array(0);
+  const { card } = await requireCard(context, id);
+  const [f0, f1, f2] = card.fingerprint;
+  return context.pins.seal({ f0, f1, f2 }, pinOf(body)!);
 }
 
 /**

@@ -12,7 +12,7 @@ import type { ProgramTables } from './tables.js';
 export function compileTables(tables: ProgramTables, dialects: readonly string[]): PolicyTables {
   const { holdLife, tolerance, clearing, fuel, mccGroups, responses, forbidden, partialApproval, pinTries, cashFee } =
     tables;
-  const { interest, statement, lateFee, returnedPaymentFee } = tables;
+  const { interest, statement, lateFee, returnedPaymentFee, cryptography } = tables;
   return {
     holdLife: new HoldLife(holdLife, mccGroups),
     tolerance: Object.entries(tolerance).map(([group, percent]) => ({ mcc: mccRanges([group], mccGroups), percent })),
@@ -22,6 +22,7 @@ export function compileTables(tables: ProgramTables, dialects: readonly string[]
     forbidden,
     partialApproval,
     pinTries,
+    cryptography,
     cashFee,
     lateFee,
     returnedPaymentFee,

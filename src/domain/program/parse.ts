@@ -19,6 +19,7 @@ import {
 } from '../controls/mcc-groups.js';
 import { readMcc } from '../controls/parse-lists.js';
 import type { HoldLifeRow } from '../hold-life.js';
+import { readCryptography } from './parse-cryptography.js';
 import { ALL_DIALECTS, codeProblem, reasonProblem } from './responses.js';
 import {
   type CashFee,
@@ -87,6 +88,7 @@ function readTables(reader: JsonReader, value: unknown, context: TablesContext):
     forbidden: read('forbidden', standard.forbidden, (types, at) => readTwoDigits(reader, types, at)),
     partialApproval: read('partial_approval', standard.partialApproval, (flag, at) => readFlag(reader, flag, at)),
     pinTries: read('pin', standard.pinTries, (pin, at) => readPin(reader, pin, at)),
+    cryptography: read('cryptography', standard.cryptography, (table, at) => readCryptography(reader, table, at)),
     ...read('fees', feesOf(standard), (fees, at) => readFees(reader, fees, at)),
     interest: read('interest', standard.interest, (rates, at) => readInterest(reader, rates, at)),
     statement: read('statement', standard.statement, (table, at) => readStatement(reader, table, at)),

@@ -11,6 +11,7 @@ import { mulDivHalfUp } from '../money.js';
 import type { RuleSet } from '../rules/rule-set.js';
 import type { TextTable } from '../text-table.js';
 import { compileLimits, compileTables } from './compile.js';
+import type { CryptographyTable } from './cryptography-table.js';
 import { readSnapshot } from './snapshot.js';
 import {
   type CashFee,
@@ -39,6 +40,7 @@ export interface PolicyTables {
   readonly partialApproval: boolean;
   /** Failed PINs after which a message with a PIN is answered 75. */
   readonly pinTries: number;
+  readonly cryptography: CryptographyTable;
 }
 
 export const defaultTables: PolicyTables = compileTables(defaultProgramTables, []);

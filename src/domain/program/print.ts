@@ -1,6 +1,7 @@
 /** Writes tables as the JSON that `parseTables` reads: every table, defaults included. */
 import type { MccEntry } from '../controls/mcc-groups.js';
 import type { HoldLifeRow } from '../hold-life.js';
+import { printCryptography } from './parse-cryptography.js';
 import { NO_MAXIMUM, NO_STATEMENTS, type ProgramTables, SPREAD, type tableNames } from './tables.js';
 
 export function printTables(tables: ProgramTables): Record<(typeof tableNames)[number], unknown> {
@@ -24,6 +25,7 @@ export function printTables(tables: ProgramTables): Record<(typeof tableNames)[n
     forbidden: forbidden.map(twoDigits),
     partial_approval: partialApproval,
     pin: { tries: pinTries },
+    cryptography: printCryptography(tables.cryptography),
     fees: {
       cash: { flat, basis_points: basisPoints, minimum, ...(maximum === NO_MAXIMUM ? {} : { maximum }) },
       late: lateFee,

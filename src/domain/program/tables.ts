@@ -4,6 +4,7 @@
  */
 import { defaultMccGroups, type MccEntry, type MccGroups } from '../controls/mcc-groups.js';
 import { defaultHoldLife, type HoldLifeRow } from '../hold-life.js';
+import { type CryptographyTable, noChecks } from './cryptography-table.js';
 
 /** What an automated fuel pump is granted for its status check. Amounts are minor units of the program's currency. */
 export interface FuelTable {
@@ -84,6 +85,7 @@ export interface ProgramTables {
   readonly partialApproval: boolean;
   /** Failed PINs after which a message with a PIN is answered 75. */
   readonly pinTries: number;
+  readonly cryptography: CryptographyTable;
   readonly cashFee: CashFee;
   /** Of a statement whose minimum was not paid by its due date, minor units; 0: none. */
   readonly lateFee: number;
@@ -103,6 +105,7 @@ export const defaultProgramTables: ProgramTables = {
   forbidden: [],
   partialApproval: true,
   pinTries: 3,
+  cryptography: noChecks,
   cashFee: { flat: 0, basisPoints: 0, minimum: 0, maximum: NO_MAXIMUM },
   lateFee: 0,
   returnedPaymentFee: 0,
@@ -121,6 +124,7 @@ export const tableNames = [
   'forbidden',
   'partial_approval',
   'pin',
+  'cryptography',
   'fees',
   'interest',
   'statement',

@@ -11,10 +11,6 @@ export const PVV_DIGITS = 4;
 const PVV_PAN_DIGITS = 11;
 /** Scratch memory of a PVV, overwritten at the end of each call. */
 const pvvInput = Buffer.alloc(8);
-/** So many different digits a decimalisation table has at least, and none of them more often than that. With fewer a thief who
- * may choose the table learns a PIN digit by digit. */
-const TABLE_DISTINCT_MIN = 8;
-const TABLE_REPEAT_MAX = 4;
 
 /**
  * PVV of the first four digits of a PIN: 4 ASCII digits.
@@ -55,20 +51,6 @@ function validationBlock(pan: Uint8Array, { start, length, pad }: ValidationData
   const fill = Number.parseInt(pad, 16);
   for (let i = length; i < 16; i++) putNibble(block, i, fill);
   return block;
-}
-
-/**
- * True when a decimalisation table is 16 ASCII digits that are mixed enough: at least 8 different ones, none more often than
- * four times.
- */
-export function isSoundTable(table: Uint8Array): boolean {
-  if (table.length !== 16) return false;
-  const times = new Array<number>(10).fill(0);
-  for (const digit of table) {
-    if (digit < 0x30 || digit > 0x39) return false;
-    times[digit - 0x30]!++;
-  }
-  return times.filter((count) => count > 0).length >= TABLE_DISTINCT_MIN && Math.max(...times) <= TABLE_REPEAT_MAX;
 }
 
 /** The natural PIN of a card: `count` ASCII digits. */

@@ -2,13 +2,14 @@
  * What is wrong with a request, before a key or a device sees it. Answers name fields, never values.
  */
 
+import { isSoundTable } from '../../decimalisation-table.js';
 import { HSM_DATA_BYTES_MAX } from '../../limits.js';
 import { areDigits } from '../card/bytes.js';
 import { AES_KSN_BYTES, isAesKsn } from '../card/dukpt-aes.js';
 import { isTdesKsn, TDES_KSN_BYTES } from '../card/dukpt-tdes.js';
 import { cryptogramProfiles, profileOf } from '../card/emv-profiles.js';
 import { mayTranslate, pinBlockBytes, pinBlockFormats } from '../card/pin-block.js';
-import { fitsPan, isSoundTable, PIN_DIGITS_MAX, PIN_DIGITS_MIN, PVV_DIGITS } from '../card/pin-reference.js';
+import { fitsPan, PIN_DIGITS_MAX, PIN_DIGITS_MIN, PVV_DIGITS } from '../card/pin-reference.js';
 import type {
   EncipheredPin,
   GenerateMac,

@@ -63,6 +63,7 @@ describe('a snapshot', () => {
         forbidden: [],
         partial_approval: true,
         pin: { tries: 4 },
+        cryptography: {},
         fees: { cash: { flat: 0, basis_points: 0, minimum: 0 }, late: 0, returned_payment: 0 },
         interest: { purchases: 0, cash: 0, fees: 0, grace: false },
         statement: {
