@@ -262,6 +262,15 @@ export const ELEMENTS_SHOWN_MAX = 2048;
 /** Candidates of a search by RRN or STAN per shard; a STAN alone is not selective. */
 export const SEARCH_CANDIDATES_MAX = 1000;
 
+/** Entries of one answer of the audit log: about 400 bytes each, read in a few milliseconds. */
+export const AUDIT_PAGE_MAX = 1000;
+
+/** How long the outcome of a recorded call waits for a commit of its own when no other call brings one along. */
+export const AUDIT_OUTCOME_DELAY_MS = 200;
+
+/** Length of a reason in the audit log, characters: a sentence and the number of a ticket. */
+export const AUDIT_REASON_LENGTH_MAX = 200;
+
 /** API tokens and programs: small numbers chosen by operators; both are kept in memory and listed in one answer. */
 export const TOKENS_MAX = 1000;
 export const PROGRAMS_MAX = 1000;

@@ -3,7 +3,7 @@
  * folder that gets its name after it: a folder without a manifest is no backup.
  *
  *   backup.json   one line of JSON, then one line with its SHA-256
- *   data/         laid out as a data directory: holdfast.json, journal/, system/, vault/, webhooks/, spool/, outgoing/
+ *   data/         laid out as a data directory: holdfast.json, journal/, system/, audit/, vault/, webhooks/, spool/, outgoing/
  */
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';

@@ -160,7 +160,7 @@ function assertRoom(dataDir: string, parent: string): void {
 function environmentNames(dataDir: string): string[] {
   const { journal, root } = directoryPaths(dataDir);
   const lanes = listLaneFolders(journal).map(({ path }) => path.slice(root.length + 1));
-  return [...lanes, 'system', 'vault', 'webhooks'].filter((name) => existsSync(join(root, name, 'data.mdb')));
+  return [...lanes, 'system', 'audit', 'vault', 'webhooks'].filter((name) => existsSync(join(root, name, 'data.mdb')));
 }
 
 interface Cut {

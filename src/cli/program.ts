@@ -5,6 +5,7 @@
 import { Command, CommanderError } from 'commander';
 import { ExitStatus } from '../errors.js';
 import { addAccrue } from './accrue.js';
+import { addAudit } from './audit.js';
 import { addBackup, addRestore } from './backup.js';
 import { addChargebacks } from './chargebacks.js';
 import { addClear } from './clear.js';
@@ -42,6 +43,7 @@ const commands = [
   addNetworkDay,
   addChargebacks,
   addVerify,
+  addAudit,
   addBackup,
   addRestore,
   addInspect,

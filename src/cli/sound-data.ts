@@ -11,9 +11,9 @@ import type { DirectoryPaths } from '../store/data-directory.js';
 import { assertSoundEnvironment } from '../store/sound-environment.js';
 
 /** Folders of environments that nothing else can be made of, with their data files. */
-export function lastingEnvironments({ journal, system, vault, webhooks }: DirectoryPaths): string[] {
+export function lastingEnvironments({ journal, system, audit, vault, webhooks }: DirectoryPaths): string[] {
   const lanes = existsSync(journal) ? listLaneFolders(journal).map(({ path }) => path) : [];
-  return [...lanes, system, vault, webhooks].filter((folder) => existsSync(join(folder, 'data.mdb')));
+  return [...lanes, system, audit, vault, webhooks].filter((folder) => existsSync(join(folder, 'data.mdb')));
 }
 
 /**

@@ -48,6 +48,7 @@ export interface VerifyReport {
   holds_open: number;
   shards: ({ shard: number } & VerifiedHead)[];
   system: VerifiedHead;
+  audit: VerifiedHead;
 }
 
 /**
@@ -90,6 +91,7 @@ export async function verifyData(
       holds_open: fold.holdsOpen,
       shards: result.shards.map((head, shard) => ({ shard, ...head })),
       system: result.system,
+      audit: result.audit,
     };
   } finally {
     await vault.close();

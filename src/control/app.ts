@@ -1,20 +1,22 @@
 /**
  * The HTTP server: turns the list of routes into a Fastify application. For every request, in this order: request id,
- * bearer token and scope (before a byte of the body is read), body, validation, Idempotency-Key, handler, answer. What is
+ * bearer token and scope (before a byte of the body is read), body, validation, audit log, Idempotency-Key, handler, answer. What is
  * not in the list of routes does not exist, and a path below /v1 is not even denied to somebody without a token.
  */
 import { randomBytes } from 'node:crypto';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest, LogController } from 'fastify';
 import type { Logger } from 'pino';
 import { HoldfastError } from '../errors.js';
-import { API_BODY_BYTES_MAX, API_BODY_DEPTH_MAX, API_CONNECTIONS_MAX } from '../limits.js';
+import { API_BODY_BYTES_MAX, API_BODY_DEPTH_MAX, API_CONNECTIONS_MAX, AUDIT_REASON_LENGTH_MAX } from '../limits.js';
 import { maskDigits } from '../pan-mask.js';
+import type { AuditCall } from './audit/audit-log.js';
 import type { ControlContext } from './context.js';
 import { answerClientError, toApiError } from './failures.js';
 import { parseJson } from './json-body.js';
 import { once } from './once.js';
 import { ApiError, PROBLEM_TYPE, problemDocument } from './problem.js';
-import type { Answer, Route, RouteInput } from './route.js';
+import { type Answer, isRecorded, type Route, type RouteInput } from './route.js';
+import type { TokenRow } from './system-state.js';
 import { publicTokenId } from './tokens.js';
 import { validate } from './validate.js';
 
@@ -23,6 +25,9 @@ declare module 'fastify' {
     /** Body as received, for the idempotency hash. */
     rawBody?: Buffer;
     tokenId?: string;
+    token?: TokenRow;
+    /** Where the call is in the audit log, and the id of what it made. */
+    audited?: { readonly sequence: number; target: string };
   }
 }
 
@@ -37,7 +42,7 @@ export interface AppOptions {
 export function buildApp({ context, routes, logger, onFatal }: AppOptions): FastifyInstance {
   const app = bareServer(logger);
   addParsers(app, routes);
-  addHooks(app);
+  addHooks(app, context);
   app.setErrorHandler((error, request, reply) => {
     // Only a write whose outcome is unknown ends the process; a row that cannot be read costs its own answer.
     if (error instanceof HoldfastError && error.code === 'commit_failed') onFatal?.(error);
@@ -88,7 +93,7 @@ function bareServer(logger: Logger): FastifyInstance {
 }
 
 /** What is done for every request, whatever its route. */
-function addHooks(app: FastifyInstance): void {
+function addHooks(app: FastifyInstance, { audit }: ControlContext): void {
   let closing = false;
   app.addHook('preClose', async () => {
     closing = true;
@@ -98,6 +103,9 @@ function addHooks(app: FastifyInstance): void {
     if (closing) throw new ApiError('stopping', 'The engine is stopping; nothing was done.', { retryAfterSeconds: 5 });
     if (request.headers.host === undefined && request.raw.httpVersion === '1.1')
       throw new ApiError('bad_request', 'Send a Host header.', { param: 'Host' });
+  });
+  app.addHook('onSend', async ({ audited }, reply) => {
+    if (audited !== undefined) audit.end(audited.sequence, reply.statusCode, audited.target);
   });
   app.addHook('onResponse', async (request, reply) => {
     // The route's pattern, never the URL: a query may hold what must not be logged.
@@ -118,7 +126,16 @@ function addRoute(app: FastifyInstance, context: ControlContext, route: Route): 
   app.route({
     method: route.method,
     url: route.path.replace(/\{(\w+)\}/g, ':$1'),
-    onRequest: async (request) => authorize(context, route.access, request),
+    onRequest: async (request) => {
+      try {
+        authorize(context, route.access, request);
+      } catch (error) {
+        // A token that is known and may not: somebody must be able to see who tried.
+        if (error instanceof ApiError && error.code === 'forbidden')
+          await context.audit.denied(auditCall(route, request));
+        throw error;
+      }
+    },
     preParsing: async (request, _reply, payload) => {
       assertPlain(request);
       return payload;
@@ -165,6 +182,7 @@ function authorize(context: ControlContext, access: Route['access'] | 'anybody',
   const token = context.tokens.authenticate(request.headers.authorization);
   if (token === undefined) throw unauthorized(context, request);
   request.tokenId = publicTokenId(token.id);
+  request.token = token;
   if (access === 'anybody') return;
   const needed = access === 'loopback' ? 'read' : access;
   if (!token.scopes.includes(needed))
@@ -193,6 +211,8 @@ export function isLoopback(address: string | undefined): boolean {
   return address === '::1' || /^(::ffff:)?127\.\d+\.\d+\.\d+$/.test(address);
 }
 
+type Input = Omit<RouteInput<unknown, unknown, unknown>, 'idempotency'>;
+
 async function execute(context: ControlContext, route: Route, request: FastifyRequest): Promise<Answer> {
   const params = route.params === undefined ? {} : validate(route.params, request.params, 'path');
   const query = route.query === undefined ? noQuery(request) : validate(route.query, request.query, 'query');
@@ -200,7 +220,7 @@ async function execute(context: ControlContext, route: Route, request: FastifyRe
   const body = route.body === undefined || streamed ? undefined : validate(route.body, request.body, 'body');
   const path = pathOf(request);
   const idempotencyKey = headerOf(request, 'idempotency-key');
-  const input: Omit<RouteInput<unknown, unknown, unknown>, 'idempotency'> = {
+  const input: Input = {
     params,
     query,
     body,
@@ -214,6 +234,16 @@ async function execute(context: ControlContext, route: Route, request: FastifyRe
       return () => void request.raw.socket.off('close', gone);
     },
   };
+  if (!isRecorded(route)) return answerOf(context, route, request, input);
+  request.audited = { sequence: await context.audit.begin(auditCall(route, request)), target: '' };
+  const answer = await answerOf(context, route, request, input);
+  request.audited.target = idOf(answer.body);
+  return answer;
+}
+
+/** The answer of the handler, or the first answer to the Idempotency-Key. */
+async function answerOf(context: ControlContext, route: Route, request: FastifyRequest, input: Input): Promise<Answer> {
+  const { idempotencyKey, path } = input;
   if (route.idempotency === 'none' || route.idempotency === 'own') {
     return route.handle({ ...input, idempotency: undefined });
   }
@@ -228,6 +258,31 @@ async function execute(context: ControlContext, route: Route, request: FastifyRe
   return once(context, { route, idempotency, path, requestId: request.id }, (key) =>
     route.handle({ ...input, idempotency: key }),
   );
+}
+
+/** What the audit log says of a request. Nothing in it is a card number or a secret: what could be one is masked. */
+function auditCall(route: Route, request: FastifyRequest): AuditCall {
+  const { id = '' } = (request.params ?? {}) as { id?: string };
+  const { token } = request;
+  return {
+    token: request.tokenId ?? '',
+    name: token === undefined ? '' : maskDigits(token.name),
+    role: token === undefined ? '' : token.scopes.join(','),
+    operation: route.id,
+    method: route.method,
+    route: route.path,
+    target: maskDigits(id),
+    reason: maskDigits(headerOf(request, 'x-reason') ?? '').slice(0, AUDIT_REASON_LENGTH_MAX),
+    request: request.id,
+    address: request.socket.remoteAddress ?? '',
+    reveals: route.reveals ?? '',
+  };
+}
+
+/** Id of the object that an answer shows. */
+function idOf(body: unknown): string {
+  if (typeof body !== 'object' || body === null || !('id' in body) || typeof body.id !== 'string') return '';
+  return maskDigits(body.id);
 }
 
 function headerOf(request: FastifyRequest, name: string): string | undefined {

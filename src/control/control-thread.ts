@@ -29,6 +29,7 @@ import { PinReferences, pinReferenceKeyOf } from '../vault/pin-references.js';
 import { PublicIds } from '../vault/public-ids.js';
 import { SecretBox } from '../vault/secret-box.js';
 import { buildApp } from './app.js';
+import { AuditLog } from './audit/audit-log.js';
 import { Backtests } from './backtests.js';
 import { Backups } from './backups.js';
 import { ClearingFiles } from './clearing/files.js';
@@ -185,6 +186,11 @@ async function start(data: ControlThreadData, main: Main): Promise<() => Promise
   const tokens = new Tokens(system, keys.tokenKey.bytes);
   system.ensureSandboxProgram(Date.now());
   tokens.ensureAdminToken(paths.root, Date.now());
+  const auditJournal = SystemJournal.open(paths.audit);
+  const audit = new AuditLog(auditJournal, Date.now, (err) => log.error({ err }, 'the audit log cannot be written'));
+  const noteAuditHead = (): void => system.write([{ type: 'audit_head', ...audit.head(), atMs: Date.now() }]);
+  audit.mark('started', data.version);
+  noteAuditHead();
   const wrongTokens = new WrongTokens();
   const reader = JournalReader.open(paths.journal);
   const shards = new RingShards(new RingClient(data.rings), {
@@ -269,9 +275,10 @@ async function start(data: ControlThreadData, main: Main): Promise<() => Promise
     recon,
     outgoing,
     tokens,
+    audit,
     wrongTokens,
     idempotency: new IdempotencyKeys(keys.tokenKey.bytes),
-    health: healthPort(control, board, shards.shards),
+    health: healthPort(control, board, shards.shards, () => audit.failed),
     clock: clockPort(control, shards.shards),
     links: data.links,
     profiles: profiles({
@@ -325,6 +332,9 @@ async function start(data: ControlThreadData, main: Main): Promise<() => Promise
     await clearing.stop();
     shards.close();
     await reader.close();
+    audit.mark('stopped', data.version);
+    if (control.stop === 0) noteAuditHead();
+    await auditJournal.close();
     await systemJournal.close();
     await vaultStore.close();
     await webhookStore.close();

@@ -35,7 +35,12 @@ export function clockPort(control: ControlBlock, shards: number): ClockPort {
   };
 }
 
-export function healthPort(control: ControlBlock, board: SegmentBoard, shards: number): HealthPort {
+export function healthPort(
+  control: ControlBlock,
+  board: SegmentBoard,
+  shards: number,
+  auditFailed: () => boolean,
+): HealthPort {
   return {
     notReady() {
       const reasons: { check: string; detail: string }[] = [];
@@ -54,11 +59,18 @@ export function healthPort(control: ControlBlock, board: SegmentBoard, shards: n
       return reasons;
     },
     warnings() {
+      const warnings: { check: string; detail: string }[] = [];
+      if (auditFailed())
+        warnings.push({
+          check: 'audit',
+          detail: 'the audit log cannot be written: calls that must be recorded are refused; look at the disk, restart',
+        });
       const seconds = clockPort(control, shards).difference();
-      if (seconds === 0) return [];
+      if (seconds === 0) return warnings;
       const ahead = `the wall clock is ${Math.abs(seconds)} s ${seconds > 0 ? 'ahead of' : 'behind'} the monotonic clock`;
       const next = 'set it right, or run `holdfast clock accept`';
-      return [{ check: 'clock', detail: `${ahead}; hold expiry and window roll-over are paused; ${next}` }];
+      const detail = `${ahead}; hold expiry and window roll-over are paused; ${next}`;
+      return [...warnings, { check: 'clock', detail }];
     },
   };
 }

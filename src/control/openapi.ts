@@ -1,7 +1,8 @@
 /** The OpenAPI 3.1 document, generated from the routes and their schemas: what is validated is what is documented. */
 import { z } from 'zod';
+import { AUDIT_REASON_LENGTH_MAX } from '../limits.js';
 import { type ProblemCode, problems } from './problem.js';
-import type { AnswerDoc, Route } from './route.js';
+import { type AnswerDoc, isRecorded, type Route } from './route.js';
 import { errorsOf, retried } from './route-errors.js';
 import { problem } from './schemas.js';
 
@@ -81,6 +82,14 @@ function operation(route: Route, components: Components, problemRef: Json): Json
   ];
   for (const [name, description] of Object.entries(route.requestHeaders ?? {}))
     parameters.push({ name, in: 'header', required: false, description, schema: { type: 'string' } });
+  if (isRecorded(route))
+    parameters.push({
+      name: 'X-Reason',
+      in: 'header',
+      required: false,
+      description: 'Why, for the audit log.',
+      schema: { type: 'string', maxLength: AUDIT_REASON_LENGTH_MAX },
+    });
   if (route.idempotency !== 'none')
     parameters.push({
       name: 'Idempotency-Key',

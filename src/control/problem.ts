@@ -62,6 +62,7 @@ export const problems = {
   headers_too_large: { status: 431, title: 'The headers are too large' },
   internal: { status: 500, title: 'The engine failed' },
   not_supported: { status: 501, title: 'This installation cannot do that' },
+  audit_unavailable: { status: 503, title: 'The audit log cannot be written' },
   capacity_exceeded: { status: 503, title: 'A table of the shard is full' },
   disk_full: { status: 503, title: 'The disk is nearly full' },
   index_behind: { status: 503, title: 'The search has not caught up' },

@@ -3,7 +3,7 @@
  * The OpenAPI document is made of it, and the tests hold every answer they get against it.
  */
 import { type ProblemCode, problems } from './problem.js';
-import type { Route } from './route.js';
+import { isRecorded, type Route } from './route.js';
 
 /** Of a route that asks a shard. */
 export const shardRead: readonly ProblemCode[] = ['shard_unavailable', 'stopping'];
@@ -47,6 +47,7 @@ export function errorsOf(route: Route): ProblemCode[] {
     for (const code of more) codes.add(code);
   };
   if (route.access !== 'open') add('unauthorized', 'too_many_wrong_tokens', 'forbidden');
+  if (isRecorded(route)) add('audit_unavailable');
   if (route.params !== undefined) add('not_found');
   if (route.streamTypes !== undefined) add('unsupported_media_type');
   else if (route.body !== undefined)

@@ -75,6 +75,8 @@ interface RouteBase {
   readonly description?: string;
   readonly access: Access;
   readonly idempotency: IdempotencyMode;
+  /** What it hands out that is recorded in the audit log, although a GET may change nothing. */
+  readonly reveals?: 'card_numbers' | 'audit_log';
   /** Content types of a streamed body; such a route gets no parsed body. */
   readonly streamTypes?: readonly string[];
   /** Headers of the request that the route reads, with what they are for. */
@@ -98,6 +100,11 @@ export interface Route extends RouteBase {
   readonly query?: z.ZodType;
   readonly body?: z.ZodType;
   handle(input: RouteInput<unknown, unknown, unknown>): Promise<Answer> | Answer;
+}
+
+/** Calls that change or reveal something are in the audit log before they do. */
+export function isRecorded({ access, method, reveals }: Pick<Route, 'access' | 'method' | 'reveals'>): boolean {
+  return access !== 'open' && (method !== 'GET' || reveals !== undefined);
 }
 
 /** Gives up the types of one route so that routes fit into one list; the server validates before it calls `handle`. */

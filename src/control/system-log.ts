@@ -231,7 +231,20 @@ export type JournalDropped = {
   atMs: number;
 };
 
+/**
+ * Where the audit log ended when the engine started or stopped: `verify` finds by it what was cut off or written anew.
+ * `sequence` is 0 when there was none yet.
+ */
+export type AuditHead = {
+  type: 'audit_head';
+  sequence: number;
+  /** SHA-256 of its last frame, hex. */
+  hash: string;
+  atMs: number;
+};
+
 export type SystemRecord =
+  | AuditHead
   | JournalExported
   | JournalDropped
   | OutgoingFileRecord

@@ -279,6 +279,9 @@ export class SystemState {
       case 'cutover':
         this.#cutovers.set(record.link, record);
         return;
+      case 'audit_head':
+        // For `verify` alone.
+        return;
       case 'outcome':
         this.#outcomes.set(record.key, sequence);
     }

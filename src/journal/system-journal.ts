@@ -40,19 +40,18 @@ export interface SystemJournalOptions {
 export class SystemJournal {
   readonly #store: Store;
   readonly #path: string;
-  readonly #lane: EmbeddedLane;
-  readonly #journal: ShardJournal;
+  /** Absent in a journal that is only read: it may be damaged anywhere, and reading says where. */
+  readonly #writer: { readonly lane: EmbeddedLane; readonly journal: ShardJournal } | undefined;
   readonly #now: () => number;
-  readonly #readOnly: boolean;
 
   private constructor(store: Store, path: string, options: SystemJournalOptions) {
     this.#store = store;
     this.#path = path;
     this.#now = options.now ?? wallMs;
-    this.#readOnly = options.readOnly === true;
-    const head = JournalReader.ofStore(store, path).head(SYSTEM_SHARD);
-    this.#lane = new EmbeddedLane(store, { heads: [head] });
-    this.#journal = new ShardJournal(SYSTEM_SHARD, head);
+    if (options.readOnly === true) return;
+    const head = this.head();
+    const lane = new EmbeddedLane(store, { heads: [head] });
+    this.#writer = { lane, journal: new ShardJournal(SYSTEM_SHARD, head) };
   }
 
   /**
@@ -70,7 +69,7 @@ export class SystemJournal {
 
   /** Last sequence; 0 when empty. */
   get sequence(): number {
-    return this.#journal.sequence;
+    return this.#writer?.journal.sequence ?? this.head().sequence;
   }
 
   /** Appends one record and returns its sequence; it is durable then. @throws HoldfastError `commit_failed`: fatal. */
@@ -80,19 +79,24 @@ export class SystemJournal {
 
   /** Appends records that become durable together, and returns the sequence of the last. */
   appendAll(records: readonly SystemRecord[]): number {
-    assert(!this.#readOnly, 'a system journal opened read-only is not written');
+    assert(this.#writer !== undefined, 'a system journal opened read-only is not written');
+    const { lane, journal } = this.#writer;
     if (records.length === 0) return this.sequence;
     const timeMs = this.#now();
-    for (const record of records) this.#journal.appendRaw(packr.pack([SYSTEM_RECORD_KIND, VERSION, timeMs, record]));
-    this.#lane.append([this.#journal.seal(timeMs, noDigest)]);
-    return this.sequence;
+    for (const record of records) journal.appendRaw(packr.pack([SYSTEM_RECORD_KIND, VERSION, timeMs, record]));
+    lane.append([journal.seal(timeMs, noDigest)]);
+    return journal.sequence;
   }
 
   /**
    * Visits all records from `fromSequence` in order, verifying frames and chain.
    * @throws HoldfastError `frame_corrupt`, `chain_broken`, `record_unreadable`.
    */
-  replay(visit: (record: SystemRecord, sequence: number, timeMs: number) => void, fromSequence = 1): ShardHead {
+  replay(
+    visit: (record: SystemRecord, sequence: number, timeMs: number) => void,
+    fromSequence = 1,
+    onFrame: (head: ShardHead) => void = () => undefined,
+  ): ShardHead {
     const scan = new JournalScan(Environments.ofStore(this.#store, this.#path), SYSTEM_SHARD, fromSequence);
     while (scan.nextFrame()) {
       const { cursor } = scan;
@@ -101,8 +105,31 @@ export class SystemJournal {
         const { record, timeMs } = this.#decode(cursor.raw(), cursor.sequence);
         visit(record, cursor.sequence, timeMs);
       }
+      onFrame(scan.head());
     }
     return scan.head();
+  }
+
+  /**
+   * At most `limit` records from `fromSequence` on, in order.
+   * @throws HoldfastError as `replay`
+   */
+  page(fromSequence: number, limit: number): { record: SystemRecord; sequence: number; timeMs: number }[] {
+    const found: { record: SystemRecord; sequence: number; timeMs: number }[] = [];
+    if (fromSequence > this.sequence) return found;
+    const scan = new JournalScan(Environments.ofStore(this.#store, this.#path), SYSTEM_SHARD, fromSequence);
+    while (found.length < limit && scan.nextFrame()) {
+      const { cursor } = scan;
+      if (cursor.sequence < fromSequence) cursor.seek(fromSequence);
+      for (; cursor.more && found.length < limit; cursor.skip())
+        found.push({ sequence: cursor.sequence, ...this.#decode(cursor.raw(), cursor.sequence) });
+    }
+    return found;
+  }
+
+  /** Where the chain ends. */
+  head(): ShardHead {
+    return JournalReader.ofStore(this.#store, this.#path).head(SYSTEM_SHARD);
   }
 
   /**
@@ -135,6 +162,6 @@ export class SystemJournal {
   }
 
   async close(): Promise<void> {
-    await this.#lane.close();
+    await (this.#writer?.lane ?? this.#store).close();
   }
 }

@@ -27,8 +27,8 @@ import { type Anchor, anchorCorrupt } from './anchor.js';
 import { listLaneFolders } from './lane-directory.js';
 import { JournalReader } from './reader.js';
 import type { JournalScan } from './scan.js';
-import { SystemJournal } from './system-journal.js';
-import type { Digest } from './types.js';
+import { SystemJournal, type SystemRecord } from './system-journal.js';
+import type { Digest, ShardHead } from './types.js';
 
 /** The state that records fold to. Shards come one after the other. */
 interface StateFold {
@@ -101,7 +101,7 @@ export async function verifyDirectory(
   onProgress: (progress: VerifyProgress) => void,
   foldFactory: (shards: number) => VerifyFold,
   exported: readonly string[] = [],
-): Promise<VerifyResult & { system: VerifiedHead }> {
+): Promise<VerifyResult & { system: VerifiedHead; audit: VerifiedHead }> {
   const { shards } = readDirectoryDocument(directory);
   const paths = directoryPaths(directory);
   const reader = JournalReader.open(paths.journal, { readOnly: true, exported });
@@ -113,7 +113,11 @@ export async function verifyDirectory(
   } finally {
     await reader.close();
   }
-  return { ...result, system: await verifySystemJournal(paths.system, result.records > 0) };
+  const marks: AuditMark[] = [];
+  const system = await verifySystemJournal(paths.system, result.records > 0, (record) => {
+    if (record.type === 'audit_head') marks.push(record as unknown as AuditMark);
+  });
+  return { ...result, system, audit: await verifyAuditLog(paths.audit, marks) };
 }
 
 /** Every folder that was dropped must be among the exported ones: with a part of them there is no beginning. */
@@ -312,12 +316,59 @@ function digestMismatch(shard: number, first: number, last: number): HoldfastErr
   );
 }
 
+/** Where the audit log ended at some moment, by the system journal (control/system-log.ts, AuditHead). */
+export interface AuditMark {
+  readonly sequence: number;
+  /** Hex. */
+  readonly hash: string;
+}
+
+/**
+ * Verifies the audit log: a chain like that of the system journal, which must have every head that the system journal knows.
+ * So its end cannot be cut off below the last of them, nor the whole be written anew, without changing the system journal too.
+ * @throws HoldfastError `frame_corrupt`, `chain_broken`, `record_unreadable`, naming the first bad sequence
+ */
+export async function verifyAuditLog(auditDir: string, marks: readonly AuditMark[]): Promise<VerifiedHead> {
+  const known = new Map(marks.map(({ sequence, hash }) => [sequence, hash]));
+  known.delete(0);
+  const broken = (sequence: number, what: string): HoldfastError =>
+    new HoldfastError(
+      'chain_broken',
+      `the audit log in ${auditDir}, sequence ${sequence}: ${what}`,
+      'keep the directory as it is, and compare with the last backup that verified',
+    );
+  const newest = Math.max(0, ...known.keys());
+  if (!existsSync(join(auditDir, 'data.mdb'))) {
+    if (newest > 0) throw broken(1, 'it is missing, although the system journal names its records');
+    return verifiedHead({ sequence: 0, hash: new Uint8Array(32) });
+  }
+  const end = await verifyChain(
+    auditDir,
+    'the audit log',
+    () => undefined,
+    (head) => {
+      const hash = known.get(head.sequence);
+      if (hash !== undefined && hash !== verifiedHead(head).hash)
+        throw broken(head.sequence, 'it was written anew: the system journal knows another hash of this frame');
+      known.delete(head.sequence);
+    },
+  );
+  if (end.sequence < newest) throw broken(end.sequence + 1, `its end is missing: it had ${newest} records`);
+  const [passed] = known.keys();
+  if (passed !== undefined) throw broken(passed, 'it was written anew: no frame ends where the system journal says');
+  return end;
+}
+
 /**
  * Verifies the system journal: checksums, chain, continuity, readable records. The server creates it before it takes the
  * first record of a shard, so with `expected` a missing one is a loss.
  * @throws HoldfastError as `verifyDirectory`
  */
-export async function verifySystemJournal(systemDir: string, expected: boolean): Promise<VerifiedHead> {
+export async function verifySystemJournal(
+  systemDir: string,
+  expected: boolean,
+  visit: (record: SystemRecord) => void = () => undefined,
+): Promise<VerifiedHead> {
   if (!existsSync(join(systemDir, 'data.mdb'))) {
     if (!expected) return verifiedHead({ sequence: 0, hash: new Uint8Array(32) });
     throw new HoldfastError(
@@ -326,23 +377,33 @@ export async function verifySystemJournal(systemDir: string, expected: boolean):
       'restore the whole directory from a backup',
     );
   }
+  return verifyChain(systemDir, 'the system journal', visit);
+}
+
+/** Reads a chain of system records from its beginning. */
+async function verifyChain(
+  folder: string,
+  name: string,
+  visit: (record: SystemRecord) => void,
+  onFrame: (head: ShardHead) => void = () => undefined,
+): Promise<VerifiedHead> {
   const unreadable = (error: unknown): HoldfastError =>
     error instanceof HoldfastError
       ? error
       : new HoldfastError(
           'record_unreadable',
-          `reading the system journal in ${systemDir} failed: ${error instanceof Error ? error.message : error}`,
+          `reading ${name} in ${folder} failed: ${error instanceof Error ? error.message : error}`,
           'keep the directory as it is and restore a backup elsewhere',
           { cause: error },
         );
   let journal: SystemJournal;
   try {
-    journal = SystemJournal.open(systemDir, { readOnly: true });
+    journal = SystemJournal.open(folder, { readOnly: true });
   } catch (error) {
     throw unreadable(error);
   }
   try {
-    return verifiedHead(journal.replay(() => undefined));
+    return verifiedHead(journal.replay(visit, 1, onFrame));
   } catch (error) {
     throw unreadable(error);
   } finally {

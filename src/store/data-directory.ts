@@ -1,11 +1,12 @@
 /**
- * The data directory: one format document, one lock, seven folders.
+ * The data directory: one format document, one lock, nine folders.
  *
  *   holdfast.json   what made this directory: format version, number of shards, random id, time and engine of creation
  *   lock            listening socket of the process that has it open (directory-lock.ts)
  *   journal/        lanes of frames: the truth          state/     checkpoint rows, rebuildable
  *   segments/       fingerprint segments, rebuildable    vault/     encrypted PANs
  *   system/         the system journal: programs, tokens, configuration versions, webhooks
+ *   audit/          the audit log: who did or saw what by the HTTP API
  *   webhooks/       where the deliveries of webhooks stand
  *   spool/          clearing files that are not finished, encrypted
  *   outgoing/       files for the network, encrypted
@@ -47,6 +48,7 @@ export const DATA_FOLDERS = [
   'segments',
   'vault',
   'system',
+  'audit',
   'webhooks',
   'spool',
   'outgoing',
@@ -77,6 +79,7 @@ export interface DirectoryPaths {
   readonly segments: string;
   readonly vault: string;
   readonly system: string;
+  readonly audit: string;
   readonly webhooks: string;
   readonly spool: string;
   readonly outgoing: string;
@@ -101,6 +104,7 @@ export function directoryPaths(root: string): DirectoryPaths {
     segments: join(path, 'segments'),
     vault: join(path, 'vault'),
     system: join(path, 'system'),
+    audit: join(path, 'audit'),
     webhooks: join(path, 'webhooks'),
     spool: join(path, 'spool'),
     outgoing: join(path, 'outgoing'),

@@ -11,7 +11,8 @@ function engine() {
   const control = new ControlBlock(createControlBlock());
   const board = new SegmentBoard(createSegmentBoard());
   for (let shard = 0; shard < SHARDS; shard++) control.setShardState(shard, ShardState.up);
-  return { control, board, health: healthPort(control, board, SHARDS) };
+  const audit = { failed: false };
+  return { control, board, audit, health: healthPort(control, board, SHARDS, () => audit.failed) };
 }
 
 describe('readiness', () => {
@@ -39,6 +40,14 @@ describe('readiness', () => {
     ]);
     board.setIndexState(1, IndexState.usable);
     board.setIndexState(3, IndexState.usable);
+    expect(health.notReady()).toEqual([]);
+  });
+
+  it('warns of an audit log that cannot be written, and stays green', () => {
+    const { audit, health } = engine();
+    expect(health.warnings()).toEqual([]);
+    audit.failed = true;
+    expect(health.warnings()).toEqual([{ check: 'audit', detail: expect.stringMatching(/cannot be written/) }]);
     expect(health.notReady()).toEqual([]);
   });
 

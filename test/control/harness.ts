@@ -9,6 +9,7 @@ import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from 'fas
 import { pino } from 'pino';
 import { afterAll } from 'vitest';
 import { buildApp } from '../../src/control/app.js';
+import { AuditLog, type AuditSink } from '../../src/control/audit/audit-log.js';
 import { Backtests } from '../../src/control/backtests.js';
 import { Backups } from '../../src/control/backups.js';
 import { ClearingFiles, type ClearingFilesOptions } from '../../src/control/clearing/files.js';
@@ -35,6 +36,7 @@ import { type WebhookOptions, Webhooks } from '../../src/control/webhooks/webhoo
 import { WrongTokens } from '../../src/control/wrong-tokens.js';
 import { DialectCodec } from '../../src/ingress/local-reply.js';
 import { type DialectName, dialect } from '../../src/iso8583/dialects.js';
+import { SystemJournal } from '../../src/journal/system-journal.js';
 import { MemoryStore } from '../../src/store/memory-store.js';
 import { type Fingerprint, PanFingerprinter } from '../../src/vault/fingerprint.js';
 import { PublicIds } from '../../src/vault/public-ids.js';
@@ -125,6 +127,7 @@ export interface HarnessOptions {
   /** The control plane's clock; that of the engine, which moves with its commands, by default. */
   nowMs?: () => number;
   webhookStore?: MemoryStore;
+  audit?: AuditSink;
   webhooks?: Partial<WebhookOptions>;
   clearing?: Partial<ClearingFilesOptions>;
   /** With what an earlier process left in it. */
@@ -251,6 +254,11 @@ export function makeHarness(options: HarnessOptions = {}): Harness {
     outgoing: new OutgoingFiles(new SpoolFolder(options.outgoingFolder ?? spoolFolder(), keys)),
     recon: new ReconRuns((error) => assert.fail(error as Error)),
     tokens,
+    audit: new AuditLog(
+      options.audit ?? SystemJournal.over(new MemoryStore()),
+      () => engine.nowMs,
+      () => undefined,
+    ),
     wrongTokens: new WrongTokens(),
     idempotency: new IdempotencyKeys(key('token')),
     health: { notReady: () => notReady, warnings: () => warnings },

@@ -68,6 +68,7 @@ describe('creation', () => {
     expect(made.created).toBe(true);
     expect(made.unused).toBe(true);
     expect(readdirSync(path).sort()).toEqual([
+      'audit',
       'holdfast.json',
       'journal',
       'lock',
@@ -105,7 +106,7 @@ describe('creation', () => {
   });
 });
 
-const FOLDERS = ['journal', 'outgoing', 'segments', 'spool', 'state', 'system', 'vault', 'webhooks'];
+const FOLDERS = ['audit', 'journal', 'outgoing', 'segments', 'spool', 'state', 'system', 'vault', 'webhooks'];
 
 describe('abandoning', () => {
   it('takes back what the call made: the directory too, if it made it', async () => {
@@ -121,7 +122,7 @@ describe('abandoning', () => {
   it('touches nothing of a directory that was there', async () => {
     await (await DataDirectory.open(root, { create: true })).close();
     await (await DataDirectory.open(root, { create: true })).abandon();
-    expect(readdirSync(root).sort()).toEqual(['holdfast.json', ...FOLDERS]);
+    expect(readdirSync(root).sort()).toEqual(['holdfast.json', ...FOLDERS].sort());
   });
 
   it('removes no file of a folder, and leaves a directory that opens', async () => {

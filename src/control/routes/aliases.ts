@@ -23,6 +23,7 @@ export function aliasRoutes(context: ControlContext): Route[] {
       description:
         'A token is a number of its own that stands for the card. Without `pan` a number is issued from the first BIN of the program and returned in full once, in this answer. A repeat with the same Idempotency-Key says `pan_available: false`.',
       access: 'write',
+      reveals: 'card_numbers',
       idempotency: 'shard',
       params: idParams,
       body: schemas.aliasCreate,

@@ -31,6 +31,7 @@ export function cardRoutes(context: ControlContext): Route[] {
       description:
         'Without `pan` a number is issued from the first BIN of the program and returned in full once, in this answer. A repeat with the same Idempotency-Key says `pan_available: false`.',
       access: 'write',
+      reveals: 'card_numbers',
       idempotency: 'shard',
       body: schemas.cardCreate,
       errors: [...shardWrite, 'account_not_found', 'account_closed', 'card_not_found', 'card_exists', 'card_replaced'],

@@ -4,6 +4,7 @@ import type { Retention } from '../journal/retention.js';
 import type { Route } from '../route.js';
 import { accountRoutes } from './accounts.js';
 import { aliasRoutes } from './aliases.js';
+import { auditRoutes } from './audit.js';
 import { authorizationRoutes } from './authorizations.js';
 import { backtestRoutes } from './backtests.js';
 import { backupRoutes } from './backups.js';
@@ -65,6 +66,7 @@ export function allRoutes(context: ControlContext, services: Services): Route[] 
     ...holdRoutes(context),
     ...journalRoutes(services.retention),
     ...tokenRoutes(context),
+    ...auditRoutes(context),
     ...linkRoutes(context),
     ...clockRoutes(context),
     ...backupRoutes(context),

@@ -86,6 +86,7 @@ export function outgoingFileRoutes(context: ControlContext): Route[] {
       summary: 'Get the content of a file for the network',
       description: 'It has card numbers in clear. Each time is recorded with the token. It is the same every time.',
       access: 'admin',
+      reveals: 'card_numbers',
       idempotency: 'none',
       params,
       errors: ['content_lost', ...journalRead],
