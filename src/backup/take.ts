@@ -5,7 +5,7 @@
  *   2  cut      one snapshot of all environments that is of one moment: no environment was committed to between the first look
  *               and the last (a double collect). So it is a state that a crash at that moment could have left: no system record
  *               without what it speaks of, no effect without its claim, no card without its number
- *   3  delta    what changed meanwhile; then the snapshots are given up
+ *   3  delta    what changed meanwhile; each snapshot is given up as soon as its own changes are copied, those of the journal last
  *   4  files    unfinished clearing files, opened before the cut so that none is gone, files for the network, and the anchor that the
  *               journal begins behind when an old part of it was dropped
  *   5  proof    pages of the copies fit together; heads of all chains; checksums; manifest
@@ -191,8 +191,11 @@ class Backup {
       await this.#openSpooled();
       await this.#cut();
       const created = new Date(wallMs()).toISOString();
-      for (const environment of this.#environments) await environment.delta(this.#pace);
-      for (const environment of this.#environments) environment.release();
+      // The journal, which comes first, has most to copy: the others are not pinned as long. A file that is pinned grows with every commit.
+      for (const environment of [...this.#environments].reverse()) {
+        await environment.delta(this.#pace);
+        environment.release();
+      }
       await this.#openSpooled();
       await this.#openAnchor();
       await this.#copyFiles();

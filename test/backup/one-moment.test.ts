@@ -1,14 +1,16 @@
 /**
- * A backup is of one moment, whatever is committed meanwhile: another process writes three environments in turn as fast as it can, with
- * pages that come and go, and every backup has them as they were between two commits.
+ * A backup is of one moment, whatever is committed meanwhile: another process writes three environments in turn, in bursts without a
+ * pause, with pages that come and go, and every backup has them as they were between two commits.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, describe, expect, test, vi } from 'vitest';
+import { afterAll, afterEach, describe, expect, test, vi } from 'vitest';
+import { EnvironmentCopy } from '../../src/backup/environment-copy.js';
 import { readManifest } from '../../src/backup/manifest.js';
 import { takeBackup } from '../../src/backup/take.js';
+import { laneFolder } from '../../src/journal/lane-directory.js';
 import { SystemJournal } from '../../src/journal/system-journal.js';
 import { directoryPaths } from '../../src/store/data-directory.js';
 import { openLmdbStore } from '../../src/store/lmdb-store.js';
@@ -17,6 +19,7 @@ import { built } from '../support/built.js';
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 });
 const folder = mkdtempSync(join(tmpdir(), 'holdfast-backup-'));
 const children: ChildProcess[] = [];
+afterEach(() => void vi.restoreAllMocks());
 afterAll(() => {
   for (const child of children) child.kill('SIGKILL');
   rmSync(folder, { recursive: true });
@@ -51,6 +54,9 @@ async function startWriter(dataDir: string): Promise<void> {
            }
          });
        if (n === 50) console.log('goes');
+       // Where a flush takes no time this would write 100 MB a second, and copies of gigabytes at a slow rate never end: no
+       // server commits more often than a disk flushes.
+       if (n % 4 === 0) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10);
      }`,
   );
   const child = spawn(process.execPath, [script, dataDir], { stdio: ['ignore', 'pipe', 'inherit'] });
@@ -59,6 +65,22 @@ async function startWriter(dataDir: string): Promise<void> {
     child.stdout.once('data', resolve);
     child.once('exit', () => reject(new Error('the writer ended')));
   });
+}
+
+/** Between the snapshots of the first cut of a backup there are commits; tells how many cuts there were. */
+function disturbCuts(): () => number {
+  const pin = EnvironmentCopy.prototype.pin;
+  let cuts = 0;
+  vi.spyOn(EnvironmentCopy.prototype, 'pin').mockImplementation(function (this: EnvironmentCopy) {
+    pin.call(this);
+    // Longer than the pause of the writer.
+    if (this.name === 'system' && cuts++ === 0) pause(50);
+  });
+  return () => cuts;
+}
+
+function pause(ms: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 }
 
 /** How often the environments of a backup had been committed to. */
@@ -92,8 +114,10 @@ describe('a backup beside a process that writes', () => {
     for (let n = 1; n <= 6; n++) {
       const target = join(folder, `backup-${n}`);
       // Slow enough that much is written between the first page and the cut.
-      const rate = n % 2 === 0 ? 2 ** 21 : 2 ** 30;
+      const rate = n % 2 === 0 ? 2 ** 23 : 2 ** 30;
+      const cuts = disturbCuts();
       const manifest = await takeBackup({ dataDir, target, rate, engine: 'test', onProgress: () => undefined });
+      vi.restoreAllMocks();
       expect(readManifest(target)).toEqual(manifest);
       const [system, vault, webhooks] = (await countsOf(target)) as [number, number, number];
       expect(manifest.system.sequence).toBe(system);
@@ -102,8 +126,33 @@ describe('a backup beside a process that writes', () => {
       expect([vault, vault - 1]).toContain(webhooks);
       expect(system - webhooks).toBeLessThanOrEqual(1);
       expect(system).toBeGreaterThan(before);
+      expect(cuts()).toBeGreaterThan(1);
       before = system;
     }
     expect(readdirSync(folder).filter((name) => name.includes('.part'))).toEqual([]);
+  });
+
+  test('pins each environment only for its own changes, the journal last', async () => {
+    const dataDir = join(folder, 'data');
+    await openLmdbStore(laneFolder(directoryPaths(dataDir).journal, 0, 1).path).close();
+    const calls: string[] = [];
+    for (const name of ['delta', 'release'] as const) {
+      const method = EnvironmentCopy.prototype[name] as (this: EnvironmentCopy, ...args: unknown[]) => Promise<void>;
+      vi.spyOn(EnvironmentCopy.prototype, name).mockImplementation(function (
+        this: EnvironmentCopy,
+        ...args: unknown[]
+      ) {
+        calls.push(`${name} ${this.name}`);
+        return method.apply(this, args);
+      });
+    }
+    await takeBackup({
+      ...{ dataDir, target: join(folder, 'order'), rate: 2 ** 30, engine: 'test' },
+      onProgress: () => undefined,
+    });
+    // Before them there may be snapshots that were not of one moment.
+    expect(calls.slice(-8)).toEqual(
+      ['webhooks', 'vault', 'system', 'journal/lane-0-000001'].flatMap((name) => [`delta ${name}`, `release ${name}`]),
+    );
   });
 });
