@@ -7,6 +7,11 @@ import { fileURLToPath } from 'node:url';
 const MAIN = fileURLToPath(new URL('../../../cli/main.js', import.meta.url));
 const START_LIMIT_MS = 120_000;
 
+/** Without settings of the shell: the tool's flags say what is measured, and a server refuses a variable of ours that is no setting. */
+const bareEnvironment = Object.fromEntries(
+  Object.entries(process.env).filter(([name]) => !name.startsWith('HOLDFAST_')),
+);
+
 export interface Ran {
   readonly status: number | null;
   readonly out: string;
@@ -15,7 +20,7 @@ export interface Ran {
 
 /** Runs a command to its end. */
 export function command(args: readonly string[]): Promise<Ran> {
-  const child = spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', 'pipe', 'pipe'], env: bareEnvironment });
   let [out, err] = ['', ''];
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     out += text;
@@ -58,7 +63,7 @@ export class SoakServer {
     const args = [MAIN, 'serve', '--data-dir', dataDir, '--log-format', 'json', ...ports, ...flags];
     this.#child = spawn(process.execPath, args, {
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, ...environment },
+      env: { ...bareEnvironment, ...environment },
     });
     this.#child.stdout!.setEncoding('utf8').on('data', (text: string) => {
       this.#stdout += text;

@@ -89,8 +89,9 @@ describe('the tool', () => {
         folderBytes,
       ];
       const { status, err } = await soak([...flags, ...more, '--out', out, '--page', page]);
+      expect([status, err]).toEqual([0, '']);
       const result = JSON.parse(readFileSync(out, 'utf8')) as SoakResult;
-      expect([status, err, result.defects, result.verdict]).toEqual([0, '', [], 'pass']);
+      expect([result.defects, result.verdict]).toEqual([[], 'pass']);
       expect(result.messages).toBeGreaterThan(100);
       expect(result.posted).toBeGreaterThan(10);
       expect(result.reconciliations).toBeGreaterThan(0);
@@ -113,7 +114,11 @@ describe('the tool', () => {
 
 function soak(flags: readonly string[]): Promise<{ status: number | null; err: string }> {
   const tool = fileURLToPath(built('tools/loadtest/soak/main.js'));
-  const child = spawn(process.execPath, [tool, ...flags], { stdio: ['ignore', 'ignore', 'pipe'] });
+  const child = spawn(process.execPath, [tool, ...flags], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+    // No setting of the engine: a server to which it came would not start. `.ci/run` and `npm run long` have such variables.
+    env: { ...process.env, HOLDFAST_SIM_SEED: '1' },
+  });
   let err = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     err += text;
