@@ -297,15 +297,18 @@ describe('a backup that cannot be made', () => {
   test.skipIf(noMount !== undefined)(
     `a full target: 73, and nothing is left${noMount ? ` (skipped: ${noMount})` : ''}`,
     async () => {
-      const disk = MemoryDisk.mount(path('full'), 2 ** 20);
+      const disk = MemoryDisk.mount(path('full'), 2 ** 16);
       try {
         // Full before it begins is said before it begins.
         const early = await run('backup', join(disk.path, 'b'), '--data-dir', scene.dataDir);
         expect(early).toMatchObject({ status: 73, err: expect.stringMatching(/bytes free, the backup needs/) });
-        // Full while it is made.
-        disk.resize(8 * 2 ** 20);
-        const { child, end } = begin(['backup', join(disk.path, 'b'), '--data-dir', scene.dataDir, '--rate', '512KiB']);
-        await expect.poll(() => readdirSync(disk.path).length, { timeout: 20_000 }).toBe(1);
+        // Full while it is made, which takes some 15 s at this rate.
+        const needed = Number(/the backup needs (\d+)/.exec(early.err)![1]);
+        disk.resize(needed + 4 * 2 ** 20);
+        const rate = String(Math.max(2 ** 16, Math.ceil(needed / 15)));
+        const { child, end } = begin(['backup', join(disk.path, 'b'), '--data-dir', scene.dataDir, '--rate', rate]);
+        await until(() => readdirSync(disk.path).length === 1 || child.exitCode !== null);
+        expect(child.exitCode, child.exitCode === null ? '' : (await end).err).toBe(null);
         // To the last byte, whoever else takes some of them meanwhile.
         spawnSync('dd', ['if=/dev/zero', `of=${join(disk.path, 'hog')}`, 'bs=4k'], { stdio: 'ignore' });
         const late = await end;
