@@ -37,8 +37,20 @@ export interface WsSocket {
 /** Outcome of an upgrade request: the dialect, or an HTTP status with its text. */
 export type WsGate = { readonly dialect: Dialect } | { readonly status: 400 | 403 | 404 | 503; readonly text: string };
 
-/** Decides about an upgrade; refusals are counted by the link. */
-export function gate(link: Link, path: string, query: string, remote: string): WsGate {
+/** What an upgrade request says of itself. */
+export interface WsRequest {
+  readonly path: string;
+  readonly query: string;
+  /** Headers, '' without. */
+  readonly host: string;
+  readonly origin: string;
+}
+
+/**
+ * Decides about an upgrade; refusals are counted by the link. A browser lets every page open a WebSocket to every address that its
+ * machine reaches, loopback included, and says in `Origin` whose page it is (RFC 6455, section 10.2): pages of others are refused.
+ */
+export function gate(link: Link, { path, query, host, origin }: WsRequest, remote: string): WsGate {
   if (path !== WS_PATH) {
     link.report('bad_request', remote, 'wrong path');
     return { status: 404, text: `ISO 8583 is served at ${WS_PATH}` };
@@ -48,10 +60,19 @@ export function gate(link: Link, path: string, query: string, remote: string): W
     link.report('bad_request', remote, 'unknown dialect');
     return { status: 400, text: `unknown dialect: use one of ${dialectNames.join(', ')}` };
   }
+  if (origin !== '' && hostOf(origin) !== host.toLowerCase()) {
+    link.report('not_allowed', remote, 'a web page of another origin');
+    return { status: 403, text: 'web pages of other origins may not connect' };
+  }
   const why = link.refuses(remote);
   if (why === 'not_allowed') return { status: 403, text: 'this address may not connect' };
   if (why === 'too_many_connections') return { status: 503, text: 'too many connections' };
   return { dialect: dialect(wanted) };
+}
+
+/** Host and port of an origin; '' of one that has none (`null`). */
+function hostOf(origin: string): string {
+  return URL.canParse(origin) ? new URL(origin).host : '';
 }
 
 /** HTTP status line of a refused upgrade. */

@@ -196,9 +196,13 @@ export class UwsListener implements Listener {
 
   #upgrade(response: UwsResponse, request: UwsRequest, context: unknown): void {
     const remote = plainAddress(Buffer.from(response.getRemoteAddressAsText()).toString('latin1'));
+    const wanted = {
+      ...{ path: request.getUrl(), query: request.getQuery() },
+      ...{ host: request.getHeader('host'), origin: request.getHeader('origin') },
+    };
     const verdict: WsGate = this.#link.outOfSockets(remote)
       ? { status: 503, text: 'too many connections' }
-      : gate(this.#link, request.getUrl(), request.getQuery(), remote);
+      : gate(this.#link, wanted, remote);
     if ('status' in verdict) {
       response.writeStatus(statusLine(verdict.status)).end(verdict.text, true);
       return;

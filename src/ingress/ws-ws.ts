@@ -69,7 +69,8 @@ class Upgrades {
     clearTimeout(this.#limits.get(socket));
     const [path = '', query = ''] = (request.url ?? '').split('?');
     const remote = plainAddress(request.socket.remoteAddress ?? '');
-    const verdict = gate(this.#link, path, query, remote);
+    const { host = '', origin = '' } = request.headers;
+    const verdict = gate(this.#link, { path, query, host, origin }, remote);
     if ('status' in verdict) {
       refuse(socket, verdict.status, verdict.text);
       return;

@@ -101,9 +101,10 @@ describe.each(wsAdapterNames)('WebSocket link, adapter %s', (adapter) => {
 
   test('refuses wrong paths, unknown dialects, strangers and one too many before the upgrade', async () => {
     const engine = await start({ connectionsMax: 1 });
-    const status = (path: string, on = engine): Promise<number> =>
+    const status = (path: string, on = engine, origin?: string): Promise<number> =>
       new Promise((resolve, reject) => {
-        const socket = new WebSocket(`ws://127.0.0.1:${portOf(on.addresses.ws)}${path}`);
+        const headers = origin === undefined ? {} : { origin };
+        const socket = new WebSocket(`ws://127.0.0.1:${portOf(on.addresses.ws)}${path}`, { headers });
         socket.on('unexpected-response', (_request, response) => {
           resolve(response.statusCode ?? 0);
           response.resume();
@@ -117,11 +118,17 @@ describe.each(wsAdapterNames)('WebSocket link, adapter %s', (adapter) => {
       });
     expect(await status('/other')).toBe(404);
     expect(await status('/iso8583?dialect=iso93')).toBe(400);
+    // A page that an operator's browser shows may not speak to the engine on its machine; a client that names this host may.
+    const own = `127.0.0.1:${portOf(engine.addresses.ws)}`;
+    for (const origin of ['https://shop.example', 'null', 'http://127.0.0.1', 'not a url'])
+      expect([origin, await status('/iso8583', engine, origin)]).toEqual([origin, 403]);
+    expect(await status('/iso8583', engine, `http://${own}`)).toBe(101);
+    await until('it is gone', () => engine.ingress.stats().connections.ws.signed_on === 0);
     await wsClient(engine);
     expect(await status('/iso8583')).toBe(503);
     const walled = await start({ allow: ['10.0.0.0/8'] });
     expect(await status('/iso8583', walled)).toBe(403);
-    expect(engine.ingress.stats().errors).toMatchObject({ bad_request: 2, too_many_connections: 1 });
+    expect(engine.ingress.stats().errors).toMatchObject({ bad_request: 2, not_allowed: 4, too_many_connections: 1 });
   });
 
   test('plain HTTP gets 426 on the path and 404 elsewhere', async () => {
