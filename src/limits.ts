@@ -271,6 +271,13 @@ export const AUDIT_OUTCOME_DELAY_MS = 200;
 /** Length of a reason in the audit log, characters: a sentence and the number of a ticket. */
 export const AUDIT_REASON_LENGTH_MAX = 200;
 
+/** Life of a token that expires: at most five years. */
+export const TOKEN_TTL_SECONDS_MAX = 5 * 366 * 86_400;
+
+/** How long the secret before a rotation is taken: an hour to tell every client, a month at most. */
+export const TOKEN_GRACE_SECONDS = 3600;
+export const TOKEN_GRACE_SECONDS_MAX = 31 * 86_400;
+
 /** API tokens and programs: small numbers chosen by operators; both are kept in memory and listed in one answer. */
 export const TOKENS_MAX = 1000;
 export const PROGRAMS_MAX = 1000;

@@ -79,6 +79,11 @@ export class ApiClient {
     return response.json() as Promise<Json>;
   }
 
+  /** @throws HoldfastError as `get` */
+  async delete(path: string): Promise<void> {
+    await this.#answer(path, { method: 'DELETE' });
+  }
+
   async #answer(path: string, request: RequestInit = {}): Promise<Response> {
     let response: Response;
     try {

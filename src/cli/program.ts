@@ -28,6 +28,7 @@ import { addReplay } from './replay.js';
 import { addServe } from './serve.js';
 import { addSimulate } from './simulate.js';
 import { report, type Terminal } from './terminal.js';
+import { addToken } from './token.js';
 import { addVerify } from './verify.js';
 import { addVersion, versionLine } from './version.js';
 
@@ -44,6 +45,7 @@ const commands = [
   addChargebacks,
   addVerify,
   addAudit,
+  addToken,
   addBackup,
   addRestore,
   addInspect,

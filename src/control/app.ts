@@ -15,9 +15,10 @@ import { answerClientError, toApiError } from './failures.js';
 import { parseJson } from './json-body.js';
 import { once } from './once.js';
 import { ApiError, PROBLEM_TYPE, problemDocument } from './problem.js';
+import { rolesOf } from './roles.js';
 import { type Answer, isRecorded, type Route, type RouteInput } from './route.js';
 import type { TokenRow } from './system-state.js';
-import { publicTokenId } from './tokens.js';
+import { publicTokenId, rightsOf } from './tokens.js';
 import { validate } from './validate.js';
 
 declare module 'fastify' {
@@ -50,7 +51,7 @@ export function buildApp({ context, routes, logger, onFatal }: AppOptions): Fast
   });
   const methods = methodsByPath(routes);
   app.setNotFoundHandler((request, reply) => {
-    if (request.url.startsWith('/v1')) authorize(context, 'anybody', request);
+    if (request.url.startsWith('/v1')) authorize(context, undefined, request);
     const allowed = methods.find((entry) => entry.pattern.test(pathOf(request)))?.methods;
     if (allowed === undefined)
       throw new ApiError('route_not_found', 'See /docs for the endpoints of this server.', { param: 'path' });
@@ -128,7 +129,7 @@ function addRoute(app: FastifyInstance, context: ControlContext, route: Route): 
     url: route.path.replace(/\{(\w+)\}/g, ':$1'),
     onRequest: async (request) => {
       try {
-        authorize(context, route.access, request);
+        authorize(context, route, request);
       } catch (error) {
         // A token that is known and may not: somebody must be able to see who tried.
         if (error instanceof ApiError && error.code === 'forbidden')
@@ -175,18 +176,26 @@ function assertPlain(request: FastifyRequest): void {
     });
 }
 
-/** 401 without a valid token, 429 after too many wrong ones, 403 without the scope. 'anybody' asks for any valid token. */
-function authorize(context: ControlContext, access: Route['access'] | 'anybody', request: FastifyRequest): void {
-  if (access === 'open') return;
-  if (access === 'loopback' && isLoopback(request.socket.remoteAddress)) return;
-  const token = context.tokens.authenticate(request.headers.authorization);
+/** 401 without a valid token, 429 after too many wrong ones, 403 without the right. No route: any valid token will do. */
+function authorize(context: ControlContext, route: Route | undefined, request: FastifyRequest): void {
+  if (route?.access === 'open') return;
+  if (route?.access === 'loopback' && isLoopback(request.socket.remoteAddress)) return;
+  const token = context.tokens.authenticate(request.headers.authorization, context.nowMs());
   if (token === undefined) throw unauthorized(context, request);
   request.tokenId = publicTokenId(token.id);
   request.token = token;
-  if (access === 'anybody') return;
-  const needed = access === 'loopback' ? 'read' : access;
+  if (route === undefined) return;
+  const allowed = rolesOf(route);
+  if (token.role !== undefined) {
+    if (allowed.includes(token.role)) return;
+    throw new ApiError('forbidden', `The role ${token.role} may not make this call: ${allowed.join(', ')} may.`);
+  }
+  const needed = route.access === 'loopback' ? 'read' : route.access;
   if (!token.scopes.includes(needed))
-    throw new ApiError('forbidden', `This call needs a token with the scope ${needed}.`);
+    throw new ApiError(
+      'forbidden',
+      `This call needs a token with the scope ${needed}, or of a role: ${allowed.join(', ')}.`,
+    );
 }
 
 /** A token that is wrong counts against its address; one that is missing is nobody's guess and does not. */
@@ -202,7 +211,7 @@ function unauthorized(context: ControlContext, request: FastifyRequest): ApiErro
   }
   return new ApiError(
     'unauthorized',
-    'Send Authorization: Bearer <token>. The first token is in <data-dir>/admin.token.',
+    'Send Authorization: Bearer <token>, with one that is known and has not expired. The first is in <data-dir>/admin.token.',
   );
 }
 
@@ -234,6 +243,8 @@ async function execute(context: ControlContext, route: Route, request: FastifyRe
       return () => void request.raw.socket.off('close', gone);
     },
   };
+  if (route.needsReason === true && reasonOf(request) === '')
+    throw new ApiError('reason_missing', 'Say in the header X-Reason why.', { param: 'X-Reason' });
   if (!isRecorded(route)) return answerOf(context, route, request, input);
   request.audited = { sequence: await context.audit.begin(auditCall(route, request)), target: '' };
   const answer = await answerOf(context, route, request, input);
@@ -267,16 +278,20 @@ function auditCall(route: Route, request: FastifyRequest): AuditCall {
   return {
     token: request.tokenId ?? '',
     name: token === undefined ? '' : maskDigits(token.name),
-    role: token === undefined ? '' : token.scopes.join(','),
+    role: token === undefined ? '' : rightsOf(token),
     operation: route.id,
     method: route.method,
     route: route.path,
     target: maskDigits(id),
-    reason: maskDigits(headerOf(request, 'x-reason') ?? '').slice(0, AUDIT_REASON_LENGTH_MAX),
+    reason: reasonOf(request),
     request: request.id,
     address: request.socket.remoteAddress ?? '',
     reveals: route.reveals ?? '',
   };
+}
+
+function reasonOf(request: FastifyRequest): string {
+  return maskDigits(headerOf(request, 'x-reason')?.trim() ?? '').slice(0, AUDIT_REASON_LENGTH_MAX);
 }
 
 /** Id of the object that an answer shows. */

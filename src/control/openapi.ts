@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { AUDIT_REASON_LENGTH_MAX } from '../limits.js';
 import { type ProblemCode, problems } from './problem.js';
+import { rolesOf } from './roles.js';
 import { type AnswerDoc, isRecorded, type Route } from './route.js';
 import { errorsOf, retried } from './route-errors.js';
 import { problem } from './schemas.js';
@@ -86,7 +87,7 @@ function operation(route: Route, components: Components, problemRef: Json): Json
     parameters.push({
       name: 'X-Reason',
       in: 'header',
-      required: false,
+      required: route.needsReason === true,
       description: 'Why, for the audit log.',
       schema: { type: 'string', maxLength: AUDIT_REASON_LENGTH_MAX },
     });
@@ -104,17 +105,20 @@ function operation(route: Route, components: Components, problemRef: Json): Json
     summary: route.summary,
     description: [route.description ?? '', accessText(route)].filter((text) => text !== '').join('\n\n'),
     security: securityOf(route),
+    'x-roles': rolesOf(route),
     ...(parameters.length === 0 ? {} : { parameters }),
     ...(route.body === undefined ? {} : { requestBody: requestBody(route, route.body, components) }),
     responses: responsesOf(route, components, problemRef),
   };
 }
 
-function accessText({ access }: Route): string {
+function accessText(route: Route): string {
+  const { access } = route;
   if (access === 'open') return '';
+  const who = `or one of the roles ${rolesOf(route).join(', ')}`;
   if (access === 'loopback')
-    return 'Needs no token from the same machine, and one with the scope `read` from elsewhere.';
-  return `Needs a token with the scope \`${access}\`.`;
+    return `Needs no token from the same machine; from elsewhere one with the scope \`read\`, ${who}.`;
+  return `Needs a token with the scope \`${access}\`, ${who}.`;
 }
 
 function securityOf({ access }: Route): Json[] {

@@ -47,6 +47,7 @@ export function errorsOf(route: Route): ProblemCode[] {
     for (const code of more) codes.add(code);
   };
   if (route.access !== 'open') add('unauthorized', 'too_many_wrong_tokens', 'forbidden');
+  if (route.needsReason === true) add('reason_missing');
   if (isRecorded(route)) add('audit_unavailable');
   if (route.params !== undefined) add('not_found');
   if (route.streamTypes !== undefined) add('unsupported_media_type');

@@ -77,6 +77,8 @@ interface RouteBase {
   readonly idempotency: IdempotencyMode;
   /** What it hands out that is recorded in the audit log, although a GET may change nothing. */
   readonly reveals?: 'card_numbers' | 'audit_log';
+  /** The header X-Reason must say why. */
+  readonly needsReason?: true;
   /** Content types of a streamed body; such a route gets no parsed body. */
   readonly streamTypes?: readonly string[];
   /** Headers of the request that the route reads, with what they are for. */

@@ -4,9 +4,11 @@
  */
 import { z } from 'zod';
 import { ruleErrorCodes } from '../domain/rules/rule-error.js';
+import { TOKEN_GRACE_SECONDS, TOKEN_GRACE_SECONDS_MAX, TOKEN_TTL_SECONDS_MAX } from '../limits.js';
 import { maskPans } from '../pan-mask.js';
 import { currencyOfCode } from './currencies.js';
 import { type ProblemCode, problems } from './problem.js';
+import { roles } from './roles.js';
 import { controls, controlsPatch, effectiveControls } from './schemas-controls.js';
 import { programTables } from './schemas-programs.js';
 import { scopes } from './tokens.js';
@@ -296,25 +298,46 @@ export const program = z
   })
   .meta({ id: 'Program' });
 
+const ttl = z.int().min(1).max(TOKEN_TTL_SECONDS_MAX).describe('Seconds after which it expires; never when absent.');
+
 export const tokenCreate = z
   .strictObject({
     name: z.string().min(1).max(100).refine(hasNoLongRun, LONG_RUN),
+    role: z.enum(roles).optional().describe('What its holder does. Either this or `scopes`.'),
     scopes: z
       .array(z.enum(scopes))
       .min(1)
       .max(scopes.length)
-      .refine((list) => new Set(list).size === list.length, 'every scope once'),
+      .refine((list) => new Set(list).size === list.length, 'every scope once')
+      .optional(),
+    ttl_seconds: ttl.optional(),
   })
+  .refine(({ role, scopes: some }) => (role === undefined) !== (some === undefined), 'either role or scopes')
   .meta({ id: 'TokenCreate' });
+
+export const tokenRotate = z
+  .strictObject({
+    grace_seconds: z
+      .int()
+      .min(0)
+      .max(TOKEN_GRACE_SECONDS_MAX)
+      .default(TOKEN_GRACE_SECONDS)
+      .describe('How long the secret before is still taken.'),
+    ttl_seconds: ttl.optional(),
+  })
+  .meta({ id: 'TokenRotate' });
 
 export const token = z
   .object({
     object: z.literal('token'),
     id: z.string(),
     name: z.string(),
-    scopes: z.array(z.enum(scopes)),
+    role: z.enum(roles).nullable(),
+    scopes: z.array(z.enum(scopes)).describe('Empty for a token with a role.'),
     created_at: timestamp,
-    token: z.string().optional().describe('The secret, only in the first answer to its creation.'),
+    expires_at: timestamp.nullable(),
+    earlier_secret_until: timestamp.nullable().describe('Until when the secret before the last rotation is taken.'),
+    token: z.string().optional().describe('The secret, only in the first answer to its creation or rotation.'),
   })
   .meta({ id: 'Token' });
 

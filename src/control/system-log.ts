@@ -6,6 +6,7 @@ import type { EncodingName } from '../clearing/encoding.js';
 import type { ReadOptions } from '../clearing/reader.js';
 import type { CheckedFile } from './clearing/passes.js';
 import type { LeftOut, Span } from './outgoing/chargebacks.js';
+import type { Role } from './roles.js';
 import type { Scope } from './tokens.js';
 
 export interface ProgramDefinition {
@@ -254,7 +255,8 @@ export type SystemRecord =
   | ProgramRecord
   | RuleRecord
   | ClearingFileRecord
-  | { type: 'token'; id: string; name: string; scopes: Scope[]; hash: Uint8Array; atMs: number }
+  | TokenRecord
+  | TokenRotated
   | { type: 'token_revoked'; id: string; atMs: number }
   | ClockAcceptance
   /** Also every later version. */
@@ -262,6 +264,31 @@ export type SystemRecord =
   | { type: 'webhook_removed'; id: string; atMs: number }
   | Cutover
   | SystemOutcome;
+
+export type TokenRecord = {
+  type: 'token';
+  id: string;
+  name: string;
+  /** Empty for a token with a role. */
+  scopes: Scope[];
+  /** Later releases only. */
+  role?: Role;
+  hash: Uint8Array;
+  /** When it expires, ms since 1970 UTC; absent: never. Later releases only. */
+  untilMs?: number;
+  atMs: number;
+};
+
+/** A token has a new secret; the one before is taken until `graceMs`. Later releases only. */
+export type TokenRotated = {
+  type: 'token_rotated';
+  id: string;
+  hash: Uint8Array;
+  graceMs: number;
+  /** Absent: never. */
+  untilMs?: number;
+  atMs: number;
+};
 
 /** An operator took the wall clock for right. */
 export type ClockAcceptance = {

@@ -10,6 +10,7 @@ import { OutgoingBook } from './outgoing/registry.js';
 import { ApiError } from './problem.js';
 import { snapshotOf } from './program-check.js';
 import { ReconBook } from './recon/book.js';
+import type { Role } from './roles.js';
 import { RuleBook } from './rule-book.js';
 import type {
   ClockAcceptance,
@@ -19,6 +20,8 @@ import type {
   SystemLog,
   SystemOutcome,
   SystemRecord,
+  TokenRecord,
+  TokenRotated,
   WebhookDefinition,
 } from './system-log.js';
 import type { Scope } from './tokens.js';
@@ -41,9 +44,15 @@ export type RulePlace = Pick<SnapshotRule, 'id' | 'version' | 'state'>;
 export interface TokenRow {
   readonly id: string;
   readonly name: string;
+  /** Empty for a token with a role. */
   readonly scopes: readonly Scope[];
+  readonly role: Role | undefined;
   readonly hash: Uint8Array;
+  /** The secret before the last rotation, and until when it is taken. */
+  readonly earlier: { readonly hash: Uint8Array; readonly untilMs: number } | undefined;
   readonly createdMs: number;
+  /** ms since 1970 UTC; undefined: it does not expire. */
+  readonly untilMs: number | undefined;
 }
 
 export interface WebhookRow {
@@ -184,8 +193,9 @@ export class SystemState {
     return [...this.#tokens.values()];
   }
 
-  assertTokenRoom(): void {
-    if (this.#tokens.size >= TOKENS_MAX)
+  /** @param leaving tokens that go with the same write */
+  assertTokenRoom(leaving: number): void {
+    if (this.#tokens.size - leaving >= TOKENS_MAX)
       throw new ApiError('capacity_exceeded', `There are ${TOKENS_MAX} tokens already: revoke some.`);
   }
 
@@ -254,14 +264,14 @@ export class SystemState {
         this.journal.apply(record);
         return;
       case 'token':
-        this.#tokens.set(record.id, {
-          id: record.id,
-          name: record.name,
-          scopes: record.scopes,
-          hash: record.hash,
-          createdMs: record.atMs,
-        });
+        this.#tokens.set(record.id, tokenRowOf(record));
         return;
+      case 'token_rotated': {
+        const row = this.#tokens.get(record.id);
+        if (row === undefined) return;
+        this.#tokens.set(record.id, rotatedRow(row, record));
+        return;
+      }
       case 'token_revoked':
         this.#tokens.delete(record.id);
         return;
@@ -286,6 +296,14 @@ export class SystemState {
         this.#outcomes.set(record.key, sequence);
     }
   }
+}
+
+export function tokenRowOf({ id, name, scopes, role, hash, atMs, untilMs }: TokenRecord): TokenRow {
+  return { id, name, scopes, role, hash, earlier: undefined, createdMs: atMs, untilMs };
+}
+
+export function rotatedRow(row: TokenRow, { hash, graceMs, untilMs }: TokenRotated): TokenRow {
+  return { ...row, hash, earlier: { hash: row.hash, untilMs: graceMs }, untilMs };
 }
 
 export function rowOf({ index, version, createdMs, atMs, program, snapshot }: ProgramRecord): ProgramRow {

@@ -1,11 +1,13 @@
 /**
  * Bearer tokens: `hf_<id>_<secret>`. The journal keeps HMAC-SHA-256(token key, token) only; the id in clear finds the row,
- * the HMAC is compared in constant time, and an unknown id costs the same comparison.
+ * the HMAC is compared in constant time, and an unknown id costs the same comparison. A slow hash, as for passwords, would protect
+ * nothing: 256 random bits cannot be guessed, and it would be a way to keep the server busy.
  */
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { closeSync, fsyncSync, openSync, renameSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import type { SystemRecord } from './system-log.js';
+import type { Role } from './roles.js';
+import type { TokenRecord, TokenRotated } from './system-log.js';
 import type { SystemState, TokenRow } from './system-state.js';
 
 export const scopes = ['read', 'write', 'simulate', 'admin'] as const;
@@ -16,6 +18,26 @@ export type Scope = (typeof scopes)[number];
 /** Id of a token as objects and the log show it. */
 export function publicTokenId(id: string): string {
   return `tok_${id}`;
+}
+
+/** What a token may do: scopes, or what a role may (roles.ts). */
+export type Grant = { readonly scopes: readonly Scope[] } | { readonly role: Role };
+
+export function isValid({ untilMs }: TokenRow, nowMs: number): boolean {
+  return untilMs === undefined || nowMs < untilMs;
+}
+
+export function isAdmin({ scopes: granted, role }: Pick<TokenRow, 'scopes' | 'role'>): boolean {
+  return role === 'admin' || granted.includes('admin');
+}
+
+/** The rights of a token as one word or some, for people. */
+export function rightsOf({ scopes: granted, role }: Pick<TokenRow, 'scopes' | 'role'>): string {
+  return role ?? granted.join(',');
+}
+
+function until(nowMs: number, ttlSeconds: number | undefined): { untilMs?: number } {
+  return ttlSeconds === undefined ? {} : { untilMs: nowMs + ttlSeconds * 1000 };
 }
 
 const NOBODY = Buffer.alloc(32);
@@ -30,25 +52,51 @@ export class Tokens {
     this.#key = key;
   }
 
-  /** The token's row, or undefined when the header carries no valid token. */
-  authenticate(authorization: string | undefined): TokenRow | undefined {
+  /** The token's row, or undefined when the header carries no token that is valid now. */
+  authenticate(authorization: string | undefined, nowMs: number): TokenRow | undefined {
     const token = authorization?.match(/^Bearer +(\S+)$/i)?.[1];
     if (token === undefined) return undefined;
     const id = token.match(TOKEN_PATTERN)?.[1];
     const row = id === undefined ? undefined : this.#state.token(id);
-    const same = timingSafeEqual(this.#hash(token), row?.hash ?? NOBODY);
-    return same && row !== undefined ? row : undefined;
+    const hash = this.#hash(token);
+    // Both are compared whatever the first says: how long it takes tells nothing.
+    const isNew = timingSafeEqual(hash, row?.hash ?? NOBODY);
+    const isEarlier = timingSafeEqual(hash, row?.earlier?.hash ?? NOBODY) && nowMs < (row?.earlier?.untilMs ?? 0);
+    return row !== undefined && (isNew || isEarlier) && isValid(row, nowMs) ? row : undefined;
   }
 
   /** A new token and the record that makes it valid; the token itself is kept nowhere. */
-  mint(name: string, granted: readonly Scope[], nowMs: number): { token: string; id: string; record: SystemRecord } {
+  mint(
+    name: string,
+    granted: Grant,
+    nowMs: number,
+    ttlSeconds?: number,
+  ): { token: string; id: string; record: TokenRecord } {
     const id = randomBytes(6).toString('hex');
-    const token = `hf_${id}_${randomBytes(32).toString('base64url')}`;
+    const { token, hash } = this.#secret(id);
+    const rights = 'role' in granted ? { scopes: [], role: granted.role } : { scopes: [...granted.scopes] };
     return {
       token,
       id,
-      record: { type: 'token', id, name, scopes: [...granted], hash: this.#hash(token), atMs: nowMs },
+      record: { type: 'token', id, name, ...rights, hash, ...until(nowMs, ttlSeconds), atMs: nowMs },
     };
+  }
+
+  /** A new secret for a token, and the record that makes it valid; the one before is taken for `graceSeconds` more. */
+  rotate(
+    { id }: TokenRow,
+    nowMs: number,
+    graceSeconds: number,
+    ttlSeconds?: number,
+  ): { token: string; record: TokenRotated } {
+    const { token, hash } = this.#secret(id);
+    const graceMs = nowMs + graceSeconds * 1000;
+    return { token, record: { type: 'token_rotated', id, hash, graceMs, ...until(nowMs, ttlSeconds), atMs: nowMs } };
+  }
+
+  #secret(id: string): { token: string; hash: Uint8Array } {
+    const token = `hf_${id}_${randomBytes(32).toString('base64url')}`;
+    return { token, hash: this.#hash(token) };
   }
 
   /**
@@ -56,8 +104,8 @@ export class Tokens {
    * written first: a crash in between leaves a file whose token is unknown, and the next start writes a new one.
    */
   ensureAdminToken(dataDir: string, nowMs: number): void {
-    if (this.#state.tokens.some((row) => row.scopes.includes('admin'))) return;
-    const { token, record } = this.mint('admin', scopes, nowMs);
+    if (this.#state.tokens.some((row) => isAdmin(row) && isValid(row, nowMs))) return;
+    const { token, record } = this.mint('admin', { scopes }, nowMs);
     const path = join(dataDir, 'admin.token');
     const draft = `${path}.new`;
     const file = openSync(draft, 'w', 0o600);

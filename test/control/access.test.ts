@@ -98,11 +98,11 @@ describe('tokens', () => {
       const path = join(folder, 'admin.token');
       expect(statSync(path).mode & 0o777).toBe(0o600);
       const token = readFileSync(path, 'utf8').trim();
-      expect(tokens.authenticate(`Bearer ${token}`)?.scopes).toEqual(scopes);
+      expect(tokens.authenticate(`Bearer ${token}`, 0)?.scopes).toEqual(scopes);
       rmSync(path);
       new Tokens(new SystemState(log), Buffer.alloc(32, 7)).ensureAdminToken(folder, 0);
       expect(existsSync(path)).toBe(false);
-      expect(new Tokens(new SystemState(log), Buffer.alloc(32, 8)).authenticate(`Bearer ${token}`)).toBeUndefined();
+      expect(new Tokens(new SystemState(log), Buffer.alloc(32, 8)).authenticate(`Bearer ${token}`, 0)).toBeUndefined();
     } finally {
       rmSync(folder, { recursive: true });
     }

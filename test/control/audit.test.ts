@@ -1,5 +1,6 @@
 /** The audit log: before the deed, once, without secrets; and what happens when it cannot be written. */
 import { describe, expect, it } from 'vitest';
+import type { Role } from '../../src/control/roles.js';
 import { isRecorded } from '../../src/control/route.js';
 import { SystemJournal } from '../../src/journal/system-journal.js';
 import { MemoryStore } from '../../src/store/memory-store.js';
@@ -44,7 +45,9 @@ describe('the audit log', () => {
     for (const route of h.routes) {
       const before = actions(h, route.id).length;
       const url = route.path.replace('{number}', '1').replace(/\{\w+\}/g, 'sample');
-      const { status } = await h.call(route.method, url, route.method === 'GET' ? undefined : {});
+      const { status } = await h.call(route.method, url, route.method === 'GET' ? undefined : {}, {
+        'x-reason': 'why',
+      });
       // A body that is not valid never becomes an action.
       const expected = isRecorded(route) && ![400, 415, 422].includes(status) ? 1 : 0;
       const found = actions(h, route.id).length - before;
@@ -74,6 +77,30 @@ describe('the audit log', () => {
     expect(text).toContain(token.body.id);
     expect(text).not.toContain(card.body.pan);
     expect(text).not.toContain(token.body.token.split('_')[2]);
+  });
+
+  it('has every look at a whole card number, which needs a role and a reason', async () => {
+    const h = makeHarness();
+    await h.call('POST', '/v1/accounts', { id: 'acc', currency: 'BRL' });
+    const { body: card } = await h.call('POST', '/v1/cards', { account: 'acc', expiry: '2912' });
+    const url = `/v1/cards/${card.id}/pan`;
+    const ask = (role: Role, reason?: string) =>
+      h.call('GET', url, undefined, {
+        authorization: `Bearer ${h.roleToken(role)}`,
+        ...(reason === undefined ? {} : { 'x-reason': reason }),
+      });
+    for (const role of ['viewer', 'operator', 'auditor', 'key-custodian-a'] as const)
+      expect((await ask(role, 'case 7')).body.code).toBe('forbidden');
+    for (const reason of [undefined, '', '  ']) expect((await ask('risk', reason)).body.code).toBe('reason_missing');
+    expect(actions(h, 'revealCardNumber')).toEqual([]);
+    const shown = await ask('risk', 'case 7');
+    expect([shown.status, shown.body]).toEqual([200, { object: 'card_number', card: card.id, pan: card.pan }]);
+    expect(actions(h, 'revealCardNumber')).toEqual([
+      expect.objectContaining({ role: 'risk', target: card.id, reason: 'case 7', reveals: 'card_numbers' }),
+    ]);
+    expect((await h.call('GET', '/v1/cards/card_x/pan', undefined, { 'x-reason': 'y' })).status).toBe(404);
+    expect(JSON.stringify(rows(h))).not.toContain(card.pan);
+    expect(h.logged()).not.toContain(card.pan);
   });
 
   it('is read on from where one was, and reading is recorded', async () => {
@@ -115,9 +142,10 @@ describe('an audit log that cannot be written', () => {
       ['POST', '/v1/cards', { account: 'acc', expiry: '2912' }],
       ['DELETE', '/v1/tokens/tok_000000000000', undefined],
       ['GET', '/v1/outgoing-files/out_x/content', undefined],
+      ['GET', '/v1/cards/card_x/pan', undefined],
       ['GET', '/v1/audit', undefined],
     ] as const) {
-      const answer = await h.call(method, url, body);
+      const answer = await h.call(method, url, body, { 'x-reason': 'case 7' });
       expect([url, answer.status, answer.body.code]).toEqual([url, 503, 'audit_unavailable']);
     }
     expect(h.engine.commands).toHaveLength(commands);

@@ -24,12 +24,13 @@ import { Parties } from '../../src/control/parties.js';
 import type { ProfilePort, VaultPort } from '../../src/control/ports.js';
 import { ProgramFeed } from '../../src/control/program-feed.js';
 import { ReconRuns } from '../../src/control/recon/runs.js';
+import type { Role } from '../../src/control/roles.js';
 import type { Route } from '../../src/control/route.js';
 import { retried } from '../../src/control/route-errors.js';
 import { allRoutes } from '../../src/control/routes/index.js';
 import type { SystemLog, SystemRecord } from '../../src/control/system-log.js';
 import { SystemState } from '../../src/control/system-state.js';
-import { type Scope, scopes, Tokens } from '../../src/control/tokens.js';
+import { type Grant, type Scope, scopes, Tokens } from '../../src/control/tokens.js';
 import { AddressRule } from '../../src/control/webhooks/address.js';
 import { DeliveryStore } from '../../src/control/webhooks/delivery-store.js';
 import { type WebhookOptions, Webhooks } from '../../src/control/webhooks/webhooks.js';
@@ -103,6 +104,7 @@ export interface Harness {
   /** Everything the control plane logged. */
   logged(): string;
   token(...granted: Scope[]): string;
+  roleToken(role: Role): string;
   /** A request with a token of all scopes. */
   call(
     method: 'GET' | 'POST' | 'PATCH' | 'DELETE',
@@ -285,15 +287,29 @@ export function makeHarness(options: HarnessOptions = {}): Harness {
   });
   const routes = allRoutes(context, { feed, webhooks, box, rule });
   const app = buildApp({ context, routes, logger });
-  const token = (...granted: Scope[]): string => {
-    const minted = tokens.mint('test', granted, START_MS);
-    system.write([minted.record]);
-    return minted.token;
+  const minted = (granted: Grant): string => {
+    const { token: secret, record } = tokens.mint('test', granted, START_MS);
+    system.write([record]);
+    return secret;
   };
+  const token = (...granted: Scope[]): string => minted({ scopes: granted });
   const everything = token(...scopes);
   const documented = documentedAnswers(routes);
   return {
-    ...{ app, engine, vault, context, feed, webhooks, routes, log, token, notReady, warnings },
+    ...{
+      app,
+      engine,
+      vault,
+      context,
+      feed,
+      webhooks,
+      routes,
+      log,
+      token,
+      roleToken: (role: Role) => minted({ role }),
+      notReady,
+      warnings,
+    },
     logged: () => lines.join(''),
     async call(method, url, body, headers = {}) {
       const request: InjectOptions = { method, url, headers: { authorization: `Bearer ${everything}`, ...headers } };

@@ -1,6 +1,7 @@
 /** All endpoints, in the order of the reference page. */
 import type { ControlContext } from '../context.js';
 import type { Retention } from '../journal/retention.js';
+import { assertRoles } from '../roles.js';
 import type { Route } from '../route.js';
 import { accountRoutes } from './accounts.js';
 import { aliasRoutes } from './aliases.js';
@@ -9,6 +10,7 @@ import { authorizationRoutes } from './authorizations.js';
 import { backtestRoutes } from './backtests.js';
 import { backupRoutes } from './backups.js';
 import { bulkRoutes } from './bulk.js';
+import { cardNumberRoutes } from './card-number.js';
 import { cardRoutes } from './cards.js';
 import { clearingFileRoutes } from './clearing-files.js';
 import { clockRoutes } from './clock.js';
@@ -23,7 +25,7 @@ import { ledgerRoutes } from './ledger.js';
 import { linkRoutes } from './links.js';
 import { outgoingFileRoutes } from './outgoing-files.js';
 import { paymentRoutes } from './payments.js';
-import { programRoutes, tokenRoutes } from './programs.js';
+import { programRoutes } from './programs.js';
 import { reconRoutes } from './recon.js';
 import { ruleRoutes } from './rules.js';
 import { settlementRoutes } from './settlements.js';
@@ -31,6 +33,7 @@ import { simulateRoutes } from './simulate.js';
 import { simulateExpiryRoutes } from './simulate-expiry.js';
 import { statementRoutes } from './statements.js';
 import { suspenseRoutes } from './suspense.js';
+import { tokenRoutes } from './tokens.js';
 import { type WebhookServices, webhookRoutes } from './webhooks.js';
 
 /** What routes share beside the context. */
@@ -46,6 +49,7 @@ export function allRoutes(context: ControlContext, services: Services): Route[] 
     ...backtestRoutes(context),
     ...accountRoutes(context),
     ...cardRoutes(context),
+    ...cardNumberRoutes(context),
     ...aliasRoutes(context),
     ...bulkRoutes(context),
     ...authorizationRoutes(context),
@@ -72,5 +76,6 @@ export function allRoutes(context: ControlContext, services: Services): Route[] 
     ...backupRoutes(context),
     ...healthRoutes(context),
   ];
+  assertRoles(routes);
   return [...routes, ...docRoutes(context, routes)];
 }

@@ -13,8 +13,7 @@ import { type Answer, type Route, route } from '../route.js';
 import * as schemas from '../schemas.js';
 import type { ProgramDefinition } from '../system-log.js';
 import { type ProgramRow, rowOf } from '../system-state.js';
-import { publicTokenId } from '../tokens.js';
-import { programObject, time } from '../views.js';
+import { programObject } from '../views.js';
 
 const idParams = z.object({ id: schemas.chosenId });
 const revisionQuery = z.strictObject({
@@ -168,82 +167,4 @@ async function writeProgram(
   context.system.write([record, ...outcomeRecord(idempotency, status, body, nowMs)]);
   await context.programs.send();
   return { status, body };
-}
-
-export function tokenRoutes(context: ControlContext): Route[] {
-  return [
-    route({
-      id: 'createToken',
-      method: 'POST',
-      path: '/v1/tokens',
-      tag: 'tokens',
-      summary: 'Create an API token',
-      description: 'The secret is shown once, in this answer. A repeat with the same Idempotency-Key does not show it.',
-      access: 'admin',
-      idempotency: 'system',
-      body: schemas.tokenCreate,
-      errors: ['capacity_exceeded'],
-      answers: { 201: { description: 'The token', schema: schemas.token } },
-      handle({ body, idempotency }) {
-        context.system.assertTokenRoom();
-        const nowMs = context.nowMs();
-        const { token, id, record } = context.tokens.mint(body.name, body.scopes, nowMs);
-        const object = tokenObject({ id, name: body.name, scopes: body.scopes, createdMs: nowMs });
-        context.system.write([record, ...outcomeRecord(idempotency, 201, object, nowMs)]);
-        return { status: 201, body: { ...object, token } };
-      },
-    }),
-    route({
-      id: 'listTokens',
-      method: 'GET',
-      path: '/v1/tokens',
-      tag: 'tokens',
-      summary: 'List the valid tokens, newest first',
-      access: 'admin',
-      idempotency: 'none',
-      query: listQuery({}),
-      answers: { 200: { description: 'A page of tokens', schema: schemas.listOf(schemas.token, 'TokenList') } },
-      handle({ query }) {
-        const page = pageOf(
-          context.system.tokens.map((row) => ({ id: publicTokenId(row.id), row })),
-          query,
-        );
-        return listAnswer(
-          page.items.map(({ row }) => tokenObject(row)),
-          page.hasMore,
-        );
-      },
-    }),
-    route({
-      id: 'revokeToken',
-      method: 'DELETE',
-      path: '/v1/tokens/{id}',
-      tag: 'tokens',
-      summary: 'Revoke a token',
-      access: 'admin',
-      idempotency: 'none',
-      params: idParams,
-      errors: ['last_admin_token'],
-      answers: { 204: { description: 'Revoked' } },
-      handle({ params }) {
-        const row = context.system.tokens.find(({ id }) => publicTokenId(id) === params.id);
-        if (row === undefined) throw new ApiError('not_found', 'There is no token with this id.');
-        const admins = context.system.tokens.filter((other) => other.scopes.includes('admin'));
-        if (row.scopes.includes('admin') && admins.length === 1)
-          throw new ApiError('last_admin_token', 'Create another token with the scope admin first.');
-        context.system.write([{ type: 'token_revoked', id: row.id, atMs: context.nowMs() }]);
-        return { status: 204 };
-      },
-    }),
-  ];
-}
-
-function tokenObject(row: { id: string; name: string; scopes: readonly string[]; createdMs: number }): object {
-  return {
-    object: 'token',
-    id: publicTokenId(row.id),
-    name: row.name,
-    scopes: row.scopes,
-    created_at: time(row.createdMs),
-  };
 }
