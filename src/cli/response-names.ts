@@ -33,6 +33,7 @@ const names: Readonly<Record<string, string>> = {
   '94': 'duplicate with another amount',
   '95': 'out of balance',
   '96': 'system malfunction',
+  N7: 'wrong CVV2',
 };
 
 export function responseName(code: string): string {

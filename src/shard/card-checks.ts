@@ -290,8 +290,9 @@ export class CardChecks implements CardCryptography {
     const { cards } = this.#state;
     const ofCard =
       input.cardSequence >= 0 ? input.cardSequence : cards.cardSequence(tokenSlot >= 0 ? tokenSlot : cardSlot);
-    const packed = chip.value('5F34');
-    const sequence = packed === undefined ? ofCard % 100 : (packed[0]! >> 4) * 10 + (packed[0]! & 15);
+    const packed = chip.value('5F34')?.[0];
+    if (packed !== undefined && !isPackedDigits(packed)) return undefined;
+    const sequence = packed === undefined ? ofCard % 100 : (packed >> 4) * 10 + (packed & 15);
     const psn = Uint8Array.of(ZERO + Math.floor(sequence / 10), ZERO + (sequence % 10));
     return {
       op: 'verify_arqc',
@@ -339,6 +340,8 @@ export class CardChecks implements CardCryptography {
     return second < 0 ? -1 : second + 1;
   }
 }
+
+const isPackedDigits = (byte: number): boolean => byte >> 4 <= 9 && (byte & 15) <= 9;
 
 /** True for `count` ASCII digits at `at`; those behind the end are none. */
 function areDigits(bytes: Uint8Array, at: number, count: number): boolean {

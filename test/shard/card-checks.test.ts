@@ -170,6 +170,7 @@ describe('chip cryptograms', () => {
     ['no question to the issuer', { '9F27': '40' }],
     ['a version that no profile has', { '9F10': '06010903A4B000' }],
     ['another sequence number', { '5F34': '02' }],
+    ['a sequence number that is none', { '5F34': 'FF' }],
   ])('%s: 88, no answer for the card, and the counter stays', (_what, over) => {
     const bench = new CardBench();
     const reply = bench.reply({ 55: chipData('visa_cvn10', over) });

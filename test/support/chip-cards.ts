@@ -37,20 +37,15 @@ export const track2 = (value: string): string => `${PAN}=291220114232${value}`;
 export const track1 = (value: string): string => `B${PAN}^DOE/JANE^291220114232${value}`;
 export const cvv2 = (value: string): string => privateData([[92, value]]);
 
-const tlv = (tag: string, value: string): string => tag + (value.length / 2).toString(16).padStart(2, '0') + value;
+/** Tags and values in hexadecimal as DE55; a tag with '' is left out. */
+export function tlvOf(tags: Readonly<Record<string, string>>): string {
+  const fields = Object.entries(tags).filter(([, value]) => value !== '');
+  return `hex:${fields.map(([tag, value]) => tag + (value.length / 2).toString(16).padStart(2, '0') + value).join('')}`;
+}
 
 /** DE55 of a card of the table of known values, by its cryptogram version; `over` replaces tags, '' leaves one out. */
 export function chipData(version: string, over: Readonly<Record<string, string>> = {}): string {
   const row = golden.emv.find(([name, pan]) => name === version && pan === PAN)!;
   const [, , applicationData, arqc] = row;
-  const tags: Record<string, string> = {
-    ...golden.tags,
-    '9F26': arqc,
-    '9F27': '80',
-    '9F10': applicationData,
-    '5F34': '01',
-    ...over,
-  };
-  const fields = Object.entries(tags).filter(([, value]) => value !== '');
-  return `hex:${fields.map(([tag, value]) => tlv(tag, value)).join('')}`;
+  return tlvOf({ ...golden.tags, '9F26': arqc, '9F27': '80', '9F10': applicationData, '5F34': '01', ...over });
 }

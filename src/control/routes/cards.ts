@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import type { AccountView, CardView, UpdateCard } from '../../domain/commands.js';
 import { ControlLevel } from '../../domain/controls/spec.js';
+import { digitsOf } from '../../vault/card/bytes.js';
 import type { PinReference } from '../../vault/pin-references.js';
 import { type CardDraft, createNumbered } from '../card-numbers.js';
 import type { ControlContext } from '../context.js';
@@ -212,8 +213,8 @@ export function cardRoutes(context: ControlContext): Route[] {
 function pinOf(body: schemas.PinReferenceBody | undefined): PinReference | undefined {
   if (body === undefined) return undefined;
   return 'pvv' in body
-    ? { method: 'pvv', keyIndex: body.key_index, digits: Buffer.from(body.pvv, 'latin1') }
-    : { method: 'offset', keyIndex: 0, digits: Buffer.from(body.offset, 'latin1') };
+    ? { method: 'pvv', keyIndex: body.key_index, digits: digitsOf(body.pvv) }
+    : { method: 'offset', keyIndex: 0, digits: digitsOf(body.offset) };
 }
 
 /** Empty: the card has no PIN any more. */
