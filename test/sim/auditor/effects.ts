@@ -26,12 +26,14 @@ export interface Effects {
   /** Rules asked, and the place of the one that declined (-1: none). */
   rulesAsked: number;
   decidingRule: number;
+  /** Failed PINs afterwards; -1: as they were. */
+  pinTriesAfter: number;
 }
 
 const EMPTY: Effects = {
   ...{ undone: 0, token: -1, placedAnew: 0, listing: 0, cashBack: -1, adviceReason: 0, fileAction: 0, fileCode: -1 },
   ...{ cardWindows: 0, accountWindows: 0, readings: [], legs: [], windowLagMs: 0, takenBack: -1 },
-  ...{ rulesAsked: 0, decidingRule: -1 },
+  ...{ rulesAsked: 0, decidingRule: -1, pinTriesAfter: -1 },
 };
 
 /** @throws FormatError */
@@ -89,6 +91,13 @@ function readSection(from: Cursor, into: Effects): void {
       return;
     case 9:
       into.takenBack = from.integer();
+      return;
+    case 10:
+      from.binary();
+      into.pinTriesAfter = from.integer();
+      from.integer();
+      from.integer();
+      from.binary();
       return;
     default:
       throw new FormatError(`section ${section} of a message is unknown`);

@@ -158,6 +158,11 @@ export interface ControlsSet extends Head, OfCard {
   text: string;
 }
 
+export interface PinReferenceSet extends Head, OfCard {
+  kind: 'PIN reference set';
+  sealed: Buffer;
+}
+
 export interface HoldExpired extends Head, OfCard {
   kind: 'hold expired';
   authorization: number;
@@ -277,6 +282,7 @@ export type PlainRecord =
   | Payment
   | ProgramApplied
   | ControlsSet
+  | PinReferenceSet
   | HoldExpired
   | TotalsCompared
   | EntryPosted

@@ -112,6 +112,15 @@ const READERS: Record<string, [members: number, read: Reader]> = {
       ...ofAccountBehind(from),
     }),
   ],
+  '19 1': [
+    8,
+    (from, head) => ({
+      kind: 'PIN reference set',
+      ...head,
+      ...{ account: from.integer(), card: from.integer(), sealed: from.binary() },
+      ...ofAccountBehind(from),
+    }),
+  ],
   '13 1': [
     11,
     (from, head) => ({

@@ -199,6 +199,10 @@ export class ShardAudit {
         model.past.add({ atMs });
         return;
       }
+      case 'PIN reference set':
+        this.#linked(record);
+        model.past.add({ atMs });
+        return;
       case 'payment':
         this.#linked(record);
         this.#entries.payment(record);
@@ -343,6 +347,9 @@ export class ShardAudit {
     const hold = this.#holdOf(r);
     const endBefore = hold?.expiresMs;
     const answer = model.message(m, number, atMs, { link: r.link, day: r.businessDay });
+    // The model knows no keys: whether a PIN was right is the record's to say.
+    const counted = card === undefined ? undefined : model.balances.cards.get(card.name);
+    if (counted !== undefined && r.pinTriesAfter >= 0) counted.failedPins = r.pinTriesAfter;
     if (answer.repeated)
       fail('repeat with an effect', 'a repeat changes nothing and leaves no record', {
         ...evidence(),
