@@ -319,6 +319,16 @@ describe('a cycle', () => {
       book.restart();
     });
 
+    test('what accrued on cash is billed, also when it is not as much as what accrued on purchases', () => {
+      clear(3, 100_000, { arn: 'C' }, FIRST + 1);
+      run(FIRST + 1, SECOND, (day) => payments(day === DUE ? [[DUE, 150_300]] : []));
+      // 19 days of 200 and 100; from the day of the payment on, 11 days of 100 for the purchase behind the statement.
+      expect([waived(), billed()]).toEqual([
+        [300, 4900],
+        [300, 1900],
+      ]);
+    });
+
     test.each([
       ['by a cent too little', [[DUE, 150_299]]],
       ['a day late', [[DUE + 1, 150_300]]],

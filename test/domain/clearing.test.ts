@@ -130,7 +130,13 @@ test.each<[string, Partial<ClearingInput>]>([
   expect(badValue(input)).toBe(field);
   const book = bookWithCard();
   const records = book.history.events.length;
-  expect(book.clearing('F1', { ...known, input }, NOW_MS)).toMatchObject({ outcome: 'invalid', field });
+  expect(book.clearing('F1', { ...known, input }, NOW_MS)).toEqual({
+    outcome: 'invalid',
+    sequence: 0,
+    rung: MatchRung.none,
+    flags: 0,
+    field,
+  });
   expect(book.history.events.length).toBe(records);
 });
 

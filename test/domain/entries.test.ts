@@ -214,6 +214,13 @@ describe('a charge-off', () => {
     expect(general()).toEqual({ 1310: 110n, 4300: -100n });
   });
 
+  test('may be recovered to the last cent', () => {
+    done(fee(100, 'f'));
+    done(chargeOff('c'));
+    done({ op: 'recovery', ...onA, amount: 100, reference: 'r' });
+    expect(codeOf({ op: 'recovery', ...onA, amount: 1, reference: 's' })).toBe('balance_too_low');
+  });
+
   test('may follow another one, under another reference', () => {
     done(fee(100, 'f'));
     const waived = book.history.events.length;

@@ -68,6 +68,15 @@ describe('the rungs', () => {
     `,
   );
   scenario(
+    'without a merchant on either side the amount alone finds nothing',
+    `
+    account A limit=100000
+    card    a of=A
+    0100 a purchase 1000                     | 00               |      0 |  1000 |  99000
+    clear a purchase 1000 arn=A              | posted none      |   1000 |  1000 |  98000
+    `,
+  );
+  scenario(
     'of several with one network id: what is open, then the amount, then the newest',
     `
     account A limit=100000

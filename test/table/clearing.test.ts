@@ -48,6 +48,16 @@ describe('a presentment of an authorization', () => {
     `,
   );
   scenario(
+    'after a completion down to nothing every amount is above what was authorized',
+    `
+    account A limit=100000
+    card    a of=A
+    0100 a purchase 1000 stan=1 net=N1   | 00                  |      0 |  1000 |  99000
+    0120 a purchase 0 stan=2 rrn=1 why=C | 00                  |      0 |     0 | 100000
+    clear a purchase 500 net=N1 arn=A    | posted networkId overCleared    |    500 |     0 |  99500
+    `,
+  );
+  scenario(
     'a second one after the first has released the rest posts, and is not above what was authorized',
     `
     account A limit=100000
