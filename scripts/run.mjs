@@ -57,12 +57,17 @@ function buildSim() {
   mustRun(bin('tsc'), ['-p', 'tsconfig.sim.json'], { stdio: ['ignore', 2, 2] });
 }
 
+/** Flags of node for programs of the tests, which are not compiled beforehand. */
+const loader = ['--import', new URL('../test/fuzz/loader.mjs', import.meta.url).href];
+const mutate = join(root, 'test/mutation/main.ts');
+
 function foreground(args) {
   const child = spawn(process.execPath, args, { cwd: process.env.INIT_CWD ?? root, stdio: 'inherit' });
   for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => child.kill(signal));
   child.on('exit', (code, signal) => process.exit(code ?? (signal === 'SIGKILL' ? 137 : 70)));
 }
 
+/** Runs tests, ends with the line that sums them up, and returns the exit status. */
 function test(args) {
   const folder = mkdtempSync(join(tmpdir(), 'holdfast-test-'));
   const report = join(folder, 'report.json');
@@ -70,7 +75,7 @@ function test(args) {
   const status = run(bin('vitest'), ['run', ...reporters, ...args]);
   if (!existsSync(report)) {
     console.log('0 passed, 1 failed, 0 skipped');
-    process.exit(status || 1);
+    return status || 1;
   }
   const result = JSON.parse(readFileSync(report, 'utf8'));
   rmSync(folder, { recursive: true });
@@ -86,7 +91,7 @@ function test(args) {
   const failed = result.numFailedTests + failedFiles;
   const skipped = result.numPendingTests + result.numTodoTests;
   console.log(`${result.numPassedTests} passed, ${failed} failed, ${skipped} skipped`);
-  process.exit(status !== 0 ? status : failed > 0 || result.numPassedTests === 0 ? 1 : 0);
+  return status !== 0 ? status : failed > 0 || result.numPassedTests === 0 ? 1 : 0;
 }
 
 /** Tests that have a long version. */
@@ -104,13 +109,18 @@ const longTests = [
   'stress',
 ];
 
-/** The long versions, one file after the other, so that none takes the machine from another. */
+/**
+ * The long versions, one file after the other, so that none takes the machine from another; before them the mutation check, so that
+ * the line that sums up the tests stays the last.
+ */
 function long(args) {
   process.env.HOLDFAST_LONG ??= '10';
   process.env.HOLDFAST_CRASH_ROUNDS ??= '1000';
   process.env.HOLDFAST_STRESS_SECONDS ??= '600';
   process.env.HOLDFAST_SIM_SECONDS ??= '1800';
-  test(['--no-file-parallelism', ...(args.length > 0 ? args : longTests.map((name) => `test/${name}`))]);
+  if (args.length > 0) return test(['--no-file-parallelism', ...args]);
+  const mutation = run(process.execPath, [...loader, mutate]);
+  return test(['--no-file-parallelism', ...longTests.map((name) => `test/${name}`)]) || mutation;
 }
 
 /** One of the checks: its output is shown when it is done, then its name. True when it passed. */
@@ -152,12 +162,12 @@ switch (command) {
   case 'test':
     install();
     build();
-    test(args);
+    process.exit(test(args));
     break;
   case 'long':
     install();
     build();
-    long(args);
+    process.exit(long(args));
     break;
   case 'build':
     install();
@@ -186,12 +196,11 @@ switch (command) {
   case 'fuzz':
     install();
     build();
-    foreground([
-      '--import',
-      new URL('../test/fuzz/loader.mjs', import.meta.url).href,
-      join(root, 'test/fuzz/main.ts'),
-      ...args,
-    ]);
+    foreground([...loader, join(root, 'test/fuzz/main.ts'), ...args]);
+    break;
+  case 'mutate':
+    install();
+    foreground([...loader, mutate, ...args]);
     break;
   case 'sim':
     install();
@@ -204,7 +213,7 @@ switch (command) {
     break;
   default:
     console.error(
-      `holdfast: unknown script ${command}; one of start, test, long, build, check, bench, loadtest, fuzz, sim, soak, sbom`,
+      `holdfast: unknown script ${command}; one of start, test, long, build, check, bench, loadtest, fuzz, mutate, sim, soak, sbom`,
     );
     process.exit(64);
 }
