@@ -146,7 +146,8 @@ export class ApiClient {
 }
 
 function nextOf(status: number, code: string | undefined): string {
-  if (status === 401 || (status === 403 && code !== 'not_sandbox')) return 'give --token-file <data-dir>/admin.token';
+  if (status === 401) return 'give --token-file <data-dir>/admin.token';
+  if (code === 'forbidden') return 'give --token-file with a token that may';
   if (code === 'nothing_to_send') return 'nothing is wrong: run it again after the next chargeback';
   return 'correct the request, or try again later';
 }

@@ -26,6 +26,7 @@ test('a token with a role is made, used, rotated and revoked by the command line
   const refused = await run(['token', 'create', ...by('ana.token'), ...wish]);
   expect(refused.status).not.toBe(0);
   expect(refused.err).toContain('role auditor may not make this call: admin may');
+  expect(refused.err).toContain('Next: give --token-file with a token that may');
 
   const rotated = await run(['token', 'rotate', id, ...by('admin.token'), '--grace', '0s']);
   expect(rotated.status).toBe(0);
