@@ -1,11 +1,17 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
-/** Tests with servers, threads or load of their own: they have the machine to themselves, one file after the other. */
-const whole = [
-  'test/crash/**/*.test.ts',
+/** Tests with real servers, which mostly wait for them and for the disk, and judge no speed: two files at a time. */
+const servers = ['test/crash/**/*.test.ts', 'test/process/**/*.test.ts'];
+
+/** Tests with load of their own, or of how long something takes: they have the machine to themselves, one file after the other. */
+const alone = [
   'test/loadtest/**/*.test.ts',
-  'test/process/**/*.test.ts',
+  'test/process/background.test.ts',
+  'test/process/hostile.test.ts',
+  'test/process/overload.test.ts',
+  'test/process/peers.test.ts',
+  'test/process/warm-up.test.ts',
   'test/stress/**/*.test.ts',
 ];
 
@@ -25,14 +31,18 @@ export default defineConfig({
         test: {
           name: 'parts',
           include: ['test/**/*.test.ts'],
-          exclude: whole,
+          exclude: [...servers, ...alone],
           maxWorkers: 2,
           sequence: { groupOrder: 0 },
         },
       },
       {
         extends: true,
-        test: { name: 'whole', include: whole, maxWorkers: 1, sequence: { groupOrder: 1 } },
+        test: { name: 'servers', include: servers, exclude: alone, maxWorkers: 2, sequence: { groupOrder: 1 } },
+      },
+      {
+        extends: true,
+        test: { name: 'alone', include: alone, maxWorkers: 1, sequence: { groupOrder: 2 } },
       },
     ],
   },
