@@ -8,6 +8,7 @@ const servers = ['test/crash/**/*.test.ts', 'test/process/**/*.test.ts'];
 const alone = [
   'test/loadtest/**/*.test.ts',
   'test/process/background.test.ts',
+  'test/process/disk.test.ts',
   'test/process/hostile.test.ts',
   'test/process/overload.test.ts',
   'test/process/peers.test.ts',
