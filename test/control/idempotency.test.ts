@@ -76,6 +76,8 @@ describe('a key', () => {
     others.push('POST /v1/simulate/increment', 'POST /v1/simulate/reversal');
     // In expiry.test.ts.
     others.push('POST /v1/simulate/expire', 'POST /v1/clock/accept');
+    // In roles.test.ts.
+    others.push('POST /v1/tokens/{id}/rotate');
     // In webhooks.test.ts.
     others.push('POST /v1/webhooks', 'PATCH /v1/webhooks/{id}');
     others.push('POST /v1/webhooks/{id}/rotate-secret', 'POST /v1/webhooks/{id}/replay');
