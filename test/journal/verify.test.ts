@@ -107,6 +107,7 @@ describe('verify', () => {
         hash: Buffer.from(hash).toString('hex'),
       })),
       system: { sequence: 3, hash: expect.stringMatching(/^[0-9a-f]{64}$/) },
+      audit: { sequence: 0, hash: '0'.repeat(64) },
     });
     expect(progress).toEqual([0, 1, 2, 3]);
     expect(fold.finished).toEqual([
