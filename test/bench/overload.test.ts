@@ -27,9 +27,13 @@ describe('figures of overload and hostile peers', () => {
   it('names a void run, and what did not come back to normal', () => {
     const { result } = newestOverload(root)!;
     const { capped } = result.overload;
-    const wrong = { ...result.overload, capped: { ...capped!, verified: false, backToNormalMs: null } };
+    const verifyFailures = ['account a1: its hold changed by 2', 'and more'];
+    const wrong = {
+      ...result.overload,
+      capped: { ...capped!, verified: false, verifyFailures, backToNormalMs: null },
+    };
     const text = renderOverload({ ...result, overload: wrong });
-    expect(text).toContain('| money verified | NO: void |');
+    expect(text).toContain('| money verified | NO: account a1: its hold changed by 2 |');
     expect(text).toContain('| back to normal after | not seen |');
     const environment = { ...result.environment, cores: 2 };
     const busy = (loadAverageAtStart: number): string =>
