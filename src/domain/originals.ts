@@ -188,7 +188,7 @@ function originalAmong({ state, history }: Known, found: Found, subject: Subject
 }
 
 /** Increments may keep a hold alive for longer than any life: while it is open, what placed it can be named. */
-const isMatchable = ({ holds }: ShardState, { timeMs }: Subject, event: MessageEvent): boolean =>
+export const isMatchable = ({ holds }: ShardState, { timeMs }: Pick<Subject, 'timeMs'>, event: MessageEvent): boolean =>
   timeMs - event.timeMs <= MATCHABLE_MS || holds.find(rootOf(event)) >= 0;
 
 /** A decision about a payment of this card; not a refusal, nor the answer to a repeat. */

@@ -30,6 +30,26 @@ describe('the rungs', () => {
     clear a purchase 1000 code=@4 day=2026-06-20 arn=E           | posted approvalCode    |   6500 |     0 |  93500
     `,
   );
+  for (const by of ['net=MCC123', 'code=@4', 'rrn=7 terminal=T1'])
+    scenario(
+      `an authorization that increments have kept alive is found whatever its age, ${by.split('=')[0]}`,
+      `
+    account A limit=1000
+    card    a of=A
+    at 2026-01-10T12:00:00
+    0100 a purchase 400 stan=1 rrn=7 terminal=T1 net=MCC123 mcc=7011            | 00 | 0 | 400 |  600
+    wait 29d
+    0100 a purchase 100 stan=2 fn=I rrn=7 terminal=T1 net=MCC123 mcc=7011       | 00 | 0 | 500 |  500
+    wait 29d
+    0100 a purchase 100 stan=3 fn=I rrn=7 terminal=T1 net=MCC123 mcc=7011       | 00 | 0 | 600 |  400
+    wait 29d
+    0100 a purchase 100 stan=4 fn=I rrn=7 terminal=T1 net=MCC123 mcc=7011       | 00 | 0 | 700 |  300
+    wait 29d
+    0100 a purchase 100 stan=5 fn=I rrn=7 terminal=T1 net=MCC123 mcc=7011       | 00 | 0 | 800 |  200
+    wait 29d
+    clear a purchase 800 ${by} day=2026-02-08                                    | posted ${by.startsWith('net') ? 'networkId' : by.startsWith('code') ? 'approvalCode' : 'rrn'} | 800 | 0 | 200
+    `,
+    );
   scenario(
     'the code of an advice is the one that the network gave',
     `

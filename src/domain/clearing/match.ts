@@ -16,13 +16,12 @@ import {
   CLEARING_DAYS_AFTER_MAX,
   CLEARING_DAYS_BEFORE_MAX,
   CLEARING_WALK_RECORDS_MAX,
-  MATCHABLE_MS,
 } from '../../limits.js';
 import { ElementKind } from '../codes.js';
 import type { DecisionContext } from '../decision-context.js';
 import type { ClearingPosted, MessageEvent } from '../events.js';
 import { MessageInput, Text } from '../message.js';
-import { approves, rootOf } from '../originals.js';
+import { approves, isMatchable as isInTime, rootOf } from '../originals.js';
 import type { ShardState } from '../shard-state.js';
 import { sameText, textNumber, textSize } from '../texts.js';
 import { billedAmount, Sort, sortOf } from '../transaction.js';
@@ -120,7 +119,8 @@ function bestAmong(context: DecisionContext, subject: Subject, rung: MatchRung, 
     const sequence = found.sequences[i]!;
     if (!history.isMessage(sequence)) continue;
     const event = history.read(sequence);
-    if (event.cardSlot !== card || !isMatchable(subject, event) || !confirms(rung, subject, event)) continue;
+    if (event.cardSlot !== card || !isMatchable(context.state, subject, event) || !confirms(rung, subject, event))
+      continue;
     if (rootOf(event) <= history.floor) continue;
     const rank = rankOf(context, subject, event, amount);
     if (rank <= bestRank) continue;
@@ -131,7 +131,7 @@ function bestAmong(context: DecisionContext, subject: Subject, rung: MatchRung, 
 }
 
 /** An approved payment, or announced credit, in the direction of the record. */
-function isMatchable({ sort, timeMs }: Subject, event: MessageEvent): boolean {
+function isMatchable(state: ShardState, subject: Subject, event: MessageEvent): boolean {
   switch (event.element) {
     case ElementKind.authorization:
     case ElementKind.refundAuthorization:
@@ -143,8 +143,8 @@ function isMatchable({ sort, timeMs }: Subject, event: MessageEvent): boolean {
     default:
       return false;
   }
-  if (!approves(event) || timeMs - event.timeMs > MATCHABLE_MS) return false;
-  return (sortOf(event.input) === Sort.credit) === (sort === ClearingSort.credit);
+  if (!approves(event) || !isInTime(state, subject, event)) return false;
+  return (sortOf(event.input) === Sort.credit) === (subject.sort === ClearingSort.credit);
 }
 
 function confirms(rung: MatchRung, { input }: Subject, event: MessageEvent): boolean {
@@ -229,7 +229,7 @@ function walkCard(
     const event = history.read(sequence);
     const root = rootOf(event);
     const previous = event.previousOfCard;
-    if (root > history.floor && isMatchable(subject, event) && isSame(event.input, Text.acceptor)) {
+    if (root > history.floor && isMatchable(state, subject, event) && isSame(event.input, Text.acceptor)) {
       if (textSize(named, Text.rrn) > 0 && sameText(named, Text.rrn, event.input, Text.rrn))
         return { ...found, byRrn: root };
       const slot = state.holds.find(root);
