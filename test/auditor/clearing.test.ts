@@ -6,6 +6,7 @@ import { Books } from '../sim/auditor/books.js';
 import { ShardAudit } from '../sim/auditor/shard-audit.js';
 import { AuditFailure } from '../sim/observation.js';
 import { long } from '../support/long.js';
+import { drawnFrom } from '../support/sim-seed.js';
 import { framesOf } from './frames.js';
 
 test('agrees with every record of random messages and clearing records', { timeout: 300_000 * long }, () => {
@@ -29,6 +30,6 @@ test('agrees with every record of random messages and clearing records', { timeo
       const held = [balances.posted(account!.model), balances.held(account!.model)];
       expect(held).toEqual([accounts.posted(0), accounts.held(0)]);
     }),
-    { numRuns: 25 * long },
+    { numRuns: 25 * long, ...drawnFrom },
   );
 });

@@ -7,6 +7,7 @@ import { Books } from '../sim/auditor/books.js';
 import { ShardAudit } from '../sim/auditor/shard-audit.js';
 import { AuditFailure } from '../sim/observation.js';
 import { long } from '../support/long.js';
+import { drawnFrom } from '../support/sim-seed.js';
 import { framesOf } from './frames.js';
 
 function audited(player: Player): ShardAudit {
@@ -39,7 +40,7 @@ for (const [subject, focus] of Object.entries(SUBJECTS)) {
         const audit = audited(player);
         expect(audit.chain.sequence).toBe(player.book.history.events.length);
       }),
-      { numRuns: 8 * long },
+      { numRuns: 8 * long, ...drawnFrom },
     );
   });
 }

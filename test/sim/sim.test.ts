@@ -5,6 +5,7 @@
 import { randomInt } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { simSeed } from '../support/sim-seed.js';
 import { Auditor } from './auditor/auditor.js';
 import { canaries } from './canaries.js';
 import { catchCanary } from './canary.js';
@@ -23,7 +24,7 @@ interface PastSeed {
 
 const past = JSON.parse(readFileSync(new URL('./seeds.json', import.meta.url), 'utf8')) as PastSeed[];
 const freshSeconds = Number(process.env.HOLDFAST_SIM_SECONDS ?? 40);
-const freshBase = Number(process.env.HOLDFAST_SIM_SEED ?? randomInt(2 ** 31));
+const freshBase = simSeed ?? randomInt(2 ** 31);
 const FRESH_SIMULATED_SECONDS = 300;
 const SHRINK_MS = 30_000;
 const observer = (): Auditor => new Auditor();
