@@ -7,6 +7,7 @@
  * as the networks publish them) or as one of `bins`. The issuer's own are found inside longer runs of digits as well.
  */
 import { PAN_LENGTH_MAX, PAN_LENGTH_MIN } from './pan-mask.js';
+import { isPan } from './vault/pan.js';
 
 export const panEncodings = ['ascii', 'ebcdic', 'utf16', 'bcd'] as const;
 export type PanEncoding = (typeof panEncodings)[number];
@@ -166,30 +167,23 @@ function scan(
 
 function* pansOf(run: Run, encoding: PanEncoding, { bins = [], allowed = [] }: PanScanOptions): Generator<PanFinding> {
   const { digits, begins, offsets } = run;
+  const own = bins.map((prefix) => Array.from(prefix, Number));
   for (let start = 0; start + PAN_LENGTH_MIN <= digits.length; start++) {
+    // Asked first: packed zeros are a run of a million digits, each of which could begin a number otherwise.
+    const isOwn = own.some((prefix) => prefix.every((digit, i) => digits[start + i] === digit));
+    const isFirst = encoding !== 'bcd' && !run.isFraction && begins[start]!;
+    if (!isOwn && !isFirst) continue;
     for (let length = PAN_LENGTH_MIN; length <= PAN_LENGTH_MAX && start + length <= digits.length; length++) {
       const end = start + length;
-      const standsAlone =
-        !run.isFraction && begins[start]! && (end === digits.length || begins[end]!) && run.isGrouped(start, end);
-      if (!passesLuhn(digits, start, end)) continue;
+      const standsAlone = isFirst && (end === digits.length || begins[end]!) && run.isGrouped(start, end);
+      if (!isOwn && !standsAlone) continue;
       const pan = digits.slice(start, end).join('');
-      if (allowed.some((prefix) => pan.startsWith(prefix))) continue;
-      const isOwn = bins.some((prefix) => pan.startsWith(prefix));
-      if (!isOwn && (encoding === 'bcd' || !standsAlone || !isOfNetwork(pan))) continue;
+      if (!isPan(pan) || allowed.some((prefix) => pan.startsWith(prefix)) || (!isOwn && !isOfNetwork(pan))) continue;
       yield { offset: offsets[start]!, encoding, pan };
       // Inside longer digits nobody knows where the number ends: one finding tells the place.
       if (!standsAlone) break;
     }
   }
-}
-
-function passesLuhn(digits: readonly number[], start: number, end: number): boolean {
-  let sum = 0;
-  for (let i = end - 1, doubles = false; i >= start; i--, doubles = !doubles) {
-    const value = digits[i]!;
-    sum += doubles ? (value > 4 ? 2 * value - 9 : 2 * value) : value;
-  }
-  return sum % 10 === 0;
 }
 
 function isOfNetwork(pan: string): boolean {
