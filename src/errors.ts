@@ -51,6 +51,12 @@ export const errorCodes = {
   data_dir_newer: ExitStatus.dataDirectory,
   key_file_unreadable: ExitStatus.dataDirectory,
   key_file_mismatch: ExitStatus.dataDirectory,
+  /** The keys lie in their file as they are, and a key-encrypting key is named. */
+  key_file_plain: ExitStatus.dataDirectory,
+  /** The key-encrypting key is missing, malformed, named twice, or its file belongs to the wrong user. */
+  kek_unusable: ExitStatus.dataDirectory,
+  /** The key-encrypting key is not the one that wrapped the keys. */
+  kek_mismatch: ExitStatus.dataDirectory,
   store_truncated: ExitStatus.dataDirectory,
   commit_failed: ExitStatus.journal,
   /** The pages of a data file do not fit together. */

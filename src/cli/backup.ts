@@ -10,7 +10,7 @@ import type { BackupManifest } from '../backup/manifest.js';
 import { Restore } from '../backup/restore.js';
 import { ExitStatus, HoldfastError } from '../errors.js';
 import { BACKUP_BYTES_PER_SECOND } from '../limits.js';
-import { loadKeys } from '../vault/keys.js';
+import { keyFileFacts } from '../vault/keys.js';
 import { workerFile } from '../worker-file.js';
 import { newCommand, programName, type Run, setAction } from './command.js';
 import { runTask } from './reading-process.js';
@@ -115,7 +115,7 @@ function assertSame({ head, records, system }: BackupManifest, report: VerifyRep
 /** True when the key file is there, and the right one. @throws HoldfastError `key_file_mismatch`, `key_file_unreadable` */
 function keysAreThere(path: string, named: boolean, manifest: BackupManifest): boolean {
   if (!named && !existsSync(path)) return false;
-  const { fileId } = loadKeys(path, { directory: manifest.directory.id, create: false });
+  const { fileId } = keyFileFacts(path, manifest.directory.id);
   if (manifest.keyFile === '' || manifest.keyFile === fileId) return true;
   throw new HoldfastError(
     'key_file_mismatch',

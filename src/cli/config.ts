@@ -12,6 +12,7 @@ import { faultVariables } from '../shard/faults.js';
 import { hint } from '../suggest.js';
 import { locate, type Problem, readDocument } from './config-file.js';
 import type { EngineConfig } from './engine-types.js';
+import { KEK_VARIABLE } from './kek-source.js';
 import { readLinks, standardLinks } from './links.js';
 import { readPrograms } from './programs.js';
 import { canonicalKey, environmentName, parseBytes, type SettingName, settingNames, settingOf } from './settings.js';
@@ -40,7 +41,14 @@ export interface LoadedConfig {
 }
 
 /** Names of the environment that are no settings of `serve`: other commands and the tests read them. */
-const otherEnvironment = ['HOLDFAST_CONFIG', 'HOLDFAST_ADMIN', 'HOLDFAST_TOKEN', 'HOLDFAST_DEBUG', ...faultVariables];
+const otherEnvironment = [
+  KEK_VARIABLE,
+  'HOLDFAST_CONFIG',
+  'HOLDFAST_ADMIN',
+  'HOLDFAST_TOKEN',
+  'HOLDFAST_DEBUG',
+  ...faultVariables,
+];
 
 /** What Kubernetes and Docker links add to every container beside a service named holdfast; no setting of ours. */
 function isInjected(variable: string, text: string): boolean {
@@ -171,6 +179,7 @@ function defaultValue(name: SettingName, given: ReadonlyMap<SettingName, ConfigE
     case 'programs':
     case 'backup-dir':
     case 'hsm-keys':
+    case 'kek-file':
       return undefined;
     case 'log-format':
       return inputs.terminal ? 'pretty' : 'json';
@@ -189,7 +198,8 @@ function checkPlaces(entries: readonly ConfigEntry[], problems: Problem[]): void
   const keyFile = entries.find(({ name }) => name === 'key-file')!;
   const folder = join(resolve(String(dataDir.value)), '/');
   const hsmKeys = entries.find(({ name }) => name === 'hsm-keys');
-  for (const file of [keyFile, hsmKeys]) {
+  const kekFile = entries.find(({ name }) => name === 'kek-file');
+  for (const file of [keyFile, kekFile, hsmKeys]) {
     if (typeof file?.value !== 'string' || !normalize(resolve(file.value)).startsWith(folder)) continue;
     const what = `${file.name}: inside the data directory, so a copy of the directory would carry its keys`;
     problems.push({ what, where: file.where, allowed: 'a path outside data-dir' });
@@ -273,6 +283,7 @@ function engineConfig(
   return {
     dataDir: v['data-dir'] as string,
     keyFile: v['key-file'] as string,
+    kekFile: v['kek-file'] as string | undefined,
     hsmKeys: v['hsm-keys'] as string | undefined,
     allowSoftwarePin: v['allow-software-pin'] as boolean,
     threads: v.threads as number,

@@ -9,6 +9,7 @@ import {
   accessSync,
   closeSync,
   constants,
+  existsSync,
   fdatasyncSync,
   openSync,
   readFileSync,
@@ -21,9 +22,11 @@ import { dirname, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { monotonicUs } from '../clock.js';
-import { ExitStatus } from '../errors.js';
+import { ExitStatus, HoldfastError } from '../errors.js';
 import { FILES_RESERVED_MAX, LINK_CONNECTIONS_DEFAULT } from '../limits.js';
+import { keyFileFacts } from '../vault/keys.js';
 import { newCommand, type Run, setAction } from './command.js';
+import { keyFileOf } from './kek-source.js';
 import { openFilesLimit, reportFacts, socketsAllowed } from './open-files.js';
 import { paint, type Terminal } from './terminal.js';
 
@@ -52,9 +55,11 @@ export function addDoctor(program: Command, run: Run): void {
     ['doctor', 'doctor --data-dir /var/lib/holdfast --json'],
   )
     .option('--data-dir <path>', 'directory whose disk is measured', './data')
+    .option('--key-file <path>', 'keys of the vault (<data-dir>.keys)')
     .option('--json', 'one JSON object');
   setAction(command, run, async (options) => {
-    const findings = await examine(String(options.dataDir));
+    const { dataDir, keyFile } = options as { dataDir: string; keyFile?: string };
+    const findings = await examine(dataDir, keyFile ?? keyFileOf(dataDir));
     const failed = findings.some(({ verdict }) => verdict === 'fail');
     if (options.json === true) run.terminal.out(JSON.stringify({ ok: !failed, findings }, null, 2));
     else for (const finding of findings) run.terminal.out(line(finding, run.terminal));
@@ -68,7 +73,7 @@ function line({ check, verdict, text }: Finding, terminal: Terminal): string {
   return `${paint(terminal, colours[verdict], verdict.padEnd(7))}  ${check.padEnd(10)}  ${text}`;
 }
 
-export async function examine(dataDir: string): Promise<Finding[]> {
+export async function examine(dataDir: string, keyFile: string): Promise<Finding[]> {
   return [
     nodeVersion(process.versions.node),
     cLibrary(),
@@ -76,6 +81,7 @@ export async function examine(dataDir: string): Promise<Finding[]> {
     openFiles(),
     await clocks(),
     clockSource(),
+    keys(keyFile),
     freeSpace(dataDir),
     disk(dataDir),
   ];
@@ -152,6 +158,24 @@ function clockSource(): Finding {
   const ns = Math.round(((performance.now() - start) / calls) * 1e6);
   const text = `${source ?? 'source unknown'}, ${ns} ns per reading${ns > 1000 ? ' (slow: choose tsc or kvm-clock)' : ''}`;
   return { check: 'clocksrc', verdict: ns > 1000 ? 'warning' : 'ok', text, values: { source, ns_per_call: ns } };
+}
+
+/** What the key file says of itself; none of its keys is opened. */
+export function keys(path: string): Finding {
+  if (!existsSync(path))
+    return { check: 'keys', verdict: 'ok', text: `no key file ${path} yet`, values: { file: null } };
+  try {
+    const { fileId, kek, keys: entries } = keyFileFacts(path);
+    const retired = entries.filter(({ state }) => state === 'retired').length;
+    const values = { file: fileId, kek: kek ?? null, keys: entries.length, retired };
+    const more = retired === 0 ? '' : `, ${retired} retired`;
+    return kek === undefined
+      ? { check: 'keys', verdict: 'warning', text: `${fileId} holds its keys as they are: holdfast keys wrap`, values }
+      : { check: 'keys', verdict: 'ok', text: `${fileId} is wrapped by the key ${kek}${more}`, values };
+  } catch (error) {
+    if (!(error instanceof HoldfastError)) throw error;
+    return { check: 'keys', verdict: 'fail', text: `${error.message}. ${error.next}`, values: { file: null } };
+  }
 }
 
 /** The directory itself or its nearest parent that exists. */

@@ -18,6 +18,7 @@ import type { Log } from '../log.js';
 import { stderrSink } from '../log-sink.js';
 import { dropFaultFromEnvironment } from '../shard/faults.js';
 import type { DataDirectory } from '../store/data-directory.js';
+import type { Kek } from '../vault/kek.js';
 import { workerFile } from '../worker-file.js';
 import { DEMO_CARDS, DEMO_CREDIT_LIMIT, DEMO_EXPIRY, demoAccount, demoPan } from './demo-program.js';
 import type { DiskGuard } from './disk-guard.js';
@@ -28,6 +29,7 @@ import { packageFile } from './version.js';
 export interface ControlPlaneOptions {
   readonly config: EngineConfig;
   readonly data: DataDirectory;
+  readonly kek: Kek | undefined;
   readonly threads: ShardThreads;
   readonly directory: SharedArrayBuffer;
   readonly board: SharedArrayBuffer;
@@ -59,10 +61,11 @@ export class ControlPlane {
 
   /** Starts the thread; resolves with `host:port` once the API answers (and the demo program exists). */
   async start(): Promise<string> {
-    const { threads, config, data, ingress, directory, board, indexSeeds } = this.#o;
+    const { threads, config, data, kek, ingress, directory, board, indexSeeds } = this.#o;
     const task: ControlThreadData = {
       dataDir: data.paths.root,
       keyFile: config.keyFile,
+      kek: kek?.bytes,
       directoryId: data.document.id,
       host: config.host,
       port: config.adminPort,

@@ -13,6 +13,8 @@ import type { Log, LogFormat, LogLevel } from '../log.js';
 export interface EngineConfig {
   readonly dataDir: string;
   readonly keyFile: string;
+  /** File of the key-encrypting key; undefined: none, or it is in the environment. */
+  readonly kekFile: string | undefined;
   /** Keys of card cryptography in software; undefined: none. */
   readonly hsmKeys: string | undefined;
   /** PINs are deciphered in this process. */

@@ -30,6 +30,7 @@ import { DataDirectory } from '../store/data-directory.js';
 import { approvalKeyOf } from '../vault/approval-key.js';
 import { loadHsmKeys } from '../vault/hsm/key-file.js';
 import { SoftHsm } from '../vault/hsm/soft-hsm.js';
+import type { Kek } from '../vault/kek.js';
 import { type Keys, loadKeys } from '../vault/keys.js';
 import { pinReferenceKeyOf } from '../vault/pin-references.js';
 import { DiskGuard } from './disk-guard.js';
@@ -37,12 +38,15 @@ import { BatchTasks } from './engine-batch.js';
 import { ControlPlane } from './engine-control.js';
 import { ShardThreadFailure, ShardThreads } from './engine-threads.js';
 import type { EngineConfig, RunningEngine, StartEngine } from './engine-types.js';
+import { KEK_VARIABLE, kekOf } from './kek-source.js';
 import { openFilesLimit, socketsAllowed } from './open-files.js';
 import { assertSoundData } from './sound-data.js';
 import { packageFile } from './version.js';
 
 /** Bytes of one card's row in the vault, at least: how many cards a directory may hold is estimated from the file's size. */
 const VAULT_ROW_BYTES = 100;
+const PLAIN_KEYS =
+  'the key file holds its keys as they are: for cards of people wrap them by a key-encrypting key (holdfast keys wrap)';
 
 export const startEngine: StartEngine = async (config, log) => {
   const began = performance.now();
@@ -56,8 +60,9 @@ export const startEngine: StartEngine = async (config, log) => {
     ...(config.shardsGiven ? { shards: config.shards } : {}),
   });
   try {
-    const keys = await keysOf(data, config.keyFile);
-    return await new Engine(config, log, data, keys, socketsMax, began).start();
+    const { kek, keys } = await keysOf(data, config);
+    if (kek === undefined) log.warn({ key_file: config.keyFile }, PLAIN_KEYS);
+    return await new Engine(config, log, data, keys, kek, socketsMax, began).start();
   } catch (error) {
     // The cause of the failed start is what is told, whatever else fails on the way out.
     await data.close().catch((later: unknown) => log.error({ err: later }, 'the data directory cannot be closed'));
@@ -66,9 +71,13 @@ export const startEngine: StartEngine = async (config, log) => {
 };
 
 /** The keys of the directory. Without them a directory that this start made is taken back. */
-async function keysOf(data: DataDirectory, keyFile: string): Promise<Keys> {
+async function keysOf(data: DataDirectory, { keyFile, kekFile }: EngineConfig): Promise<{ keys: Keys; kek?: Kek }> {
   try {
-    return loadKeys(keyFile, { directory: data.document.id, create: data.unused });
+    const kek = kekOf(kekFile, keyFile, process.env);
+    // No process and no thread that this one begins inherits it.
+    delete process.env[KEK_VARIABLE];
+    const keys = loadKeys(keyFile, { directory: data.document.id, create: data.unused, kek });
+    return kek === undefined ? { keys } : { keys, kek };
   } catch (error) {
     await data.abandon();
     throw error;
@@ -105,7 +114,15 @@ class Engine {
     this.#end = resolve;
   });
 
-  constructor(config: EngineConfig, log: Log, data: DataDirectory, keys: Keys, socketsMax: number, began: number) {
+  constructor(
+    config: EngineConfig,
+    log: Log,
+    data: DataDirectory,
+    keys: Keys,
+    kek: Kek | undefined,
+    socketsMax: number,
+    began: number,
+  ) {
     this.#config = config;
     this.#log = log;
     this.#data = data;
@@ -164,6 +181,7 @@ class Engine {
     this.#plane = new ControlPlane({
       config,
       data,
+      kek,
       threads: this.#threads,
       directory,
       board,

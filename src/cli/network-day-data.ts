@@ -21,6 +21,7 @@ import { openLmdbStore } from '../store/lmdb-store.js';
 import { loadKeys } from '../vault/keys.js';
 import { PanVault } from '../vault/pan-vault.js';
 import { stateBehind } from './anchor-state.js';
+import { kekOf } from './kek-source.js';
 
 const DAY_MS = 86_400_000;
 const RECORDS_PER_STEP = 4096;
@@ -30,6 +31,9 @@ const NAME_LENGTH = 22;
 export interface NetworkDayRequest extends Omit<BoxDay, 'authorizations' | 'earlier'> {
   readonly dataDir: string;
   readonly keyFile: string | undefined;
+  /** File of the key-encrypting key, which the environment may have instead. */
+  readonly kekFile: string | undefined;
+  readonly environment: Readonly<Record<string, string | undefined>>;
   /** Where the file goes; it must not be there yet. */
   readonly out: string;
   readonly encoding: 'ascii' | 'cp500';
@@ -46,10 +50,11 @@ export interface NetworkDay {
 
 /** @throws HoldfastError of the data directory, its keys and its journal; an error of the file system for `out` */
 export async function networkDay(request: NetworkDayRequest): Promise<NetworkDay> {
-  const { dataDir, keyFile, out, heldBack } = request;
+  const { dataDir, kekFile, environment, out, heldBack } = request;
   const { shards, id: directory } = readDirectoryDocument(dataDir);
   const paths = directoryPaths(dataDir);
-  const keys = loadKeys(keyFile ?? `${resolve(dataDir)}.keys`, { directory, create: false });
+  const keyFile = request.keyFile ?? `${resolve(dataDir)}.keys`;
+  const keys = loadKeys(keyFile, { directory, create: false, kek: kekOf(kekFile, keyFile, environment) });
   const sandboxes = await sandboxPrograms(paths.system);
   const vaultStore = openLmdbStore(paths.vault, { readOnly: true });
   const reader = JournalReader.open(paths.journal, { readOnly: true });

@@ -16,6 +16,7 @@ interface Options {
   readonly shares: Shares;
   readonly dataDir: string;
   readonly keyFile: string | undefined;
+  readonly kekFile: string | undefined;
   readonly out: string;
   readonly ascii?: boolean;
 }
@@ -37,11 +38,12 @@ export function addNetworkDay(program: Command, run: Run): void {
     .option('--ascii', 'ASCII without blocks instead of EBCDIC in 1014-byte blocks')
     .option('--data-dir <path>', 'data directory, of a stopped or a running server', './data')
     .option('--key-file <path>', 'keys of the vault (<data-dir>.keys)')
+    .option('--kek-file <path>', 'file of the key-encrypting key; HOLDFAST_KEK has the key itself')
     .option('--json', 'the plan on stdout');
   setAction(command, run, async (options) => {
-    const { ascii, seed, cycle, shares, dataDir, keyFile, out } = options as unknown as Options;
+    const { ascii, seed, cycle, shares, dataDir, keyFile, kekFile, out } = options as unknown as Options;
     const { plan, live } = await networkDay({
-      ...{ seed, cycle, shares, dataDir, keyFile, out },
+      ...{ seed, cycle, shares, dataDir, keyFile, kekFile, out, environment: run.terminal.environment },
       day: dayOf(String(options.date)),
       encoding: ascii === true ? 'ascii' : 'cp500',
       blocked: ascii !== true,

@@ -19,6 +19,7 @@ import { addInspect } from './inspect.js';
 import { addIpm } from './ipm.js';
 import { addIso } from './iso.js';
 import { addJournal } from './journal.js';
+import { addKeys } from './keys.js';
 import { addLoadtest } from './loadtest.js';
 import { addMetrics } from './metrics.js';
 import { addNetworkDay } from './network-day.js';
@@ -46,6 +47,7 @@ const commands = [
   addVerify,
   addAudit,
   addToken,
+  addKeys,
   addBackup,
   addRestore,
   addInspect,

@@ -25,6 +25,7 @@ import { directoryPaths, readDirectoryDocument } from '../store/data-directory.j
 import { loadKeys } from '../vault/keys.js';
 import { PublicIds } from '../vault/public-ids.js';
 import { restoreState } from './anchor-state.js';
+import { kekOf } from './kek-source.js';
 import { codeName, type JsonObject, timeText } from './record-json.js';
 
 export interface ReplayRequest {
@@ -34,6 +35,8 @@ export interface ReplayRequest {
   /** Public id of a card of the account. */
   card?: string;
   keyFile?: string;
+  /** File of the key-encrypting key, which the environment may have instead. */
+  kekFile?: string;
 }
 
 interface Position {
@@ -104,10 +107,15 @@ function momentOf(text: string): Moment {
 }
 
 /** Undefined without a key file, which only ids need: the journal itself has none of them. */
-function publicIds(dataDir: string, directory: string, { keyFile, card }: ReplayRequest): PublicIds | undefined {
+function publicIds(
+  dataDir: string,
+  directory: string,
+  { keyFile, kekFile, card }: ReplayRequest,
+): PublicIds | undefined {
   const path = keyFile ?? `${resolve(dataDir)}.keys`;
   if (keyFile === undefined && card === undefined && !existsSync(path)) return undefined;
-  return new PublicIds(loadKeys(path, { directory, create: false }).idKey.bytes);
+  const kek = kekOf(kekFile, path, process.env);
+  return new PublicIds(loadKeys(path, { directory, create: false, kek }).idKey.bytes);
 }
 
 /** The shard to replay: that of what was asked for, which a position must name too. */

@@ -23,6 +23,7 @@ import { CardDirectory } from '../ring/directory.js';
 import { directoryPaths } from '../store/data-directory.js';
 import { openLmdbStore } from '../store/lmdb-store.js';
 import { PanFingerprinter } from '../vault/fingerprint.js';
+import { Kek } from '../vault/kek.js';
 import { loadKeys } from '../vault/keys.js';
 import { PanVault } from '../vault/pan-vault.js';
 import { PinReferences, pinReferenceKeyOf } from '../vault/pin-references.js';
@@ -63,6 +64,8 @@ import { WrongTokens } from './wrong-tokens.js';
 export interface ControlThreadData {
   readonly dataDir: string;
   readonly keyFile: string;
+  /** The key-encrypting key; undefined: the keys lie in their file as they are. */
+  readonly kek: Uint8Array | undefined;
   /** Id of the data directory, checked against the key file. */
   readonly directoryId: string;
   readonly host: string;
@@ -174,7 +177,9 @@ async function start(data: ControlThreadData, main: Main): Promise<() => Promise
   const sink = { write: (line: string, fatal: boolean) => main.say({ type: 'log', line, fatal }) };
   const log = createLog({ level: data.logLevel, format: data.logFormat, sink }).child({ thread: 'control' });
   const paths = directoryPaths(data.dataDir);
-  const keys = loadKeys(data.keyFile, { directory: data.directoryId, create: false });
+  const kek = data.kek === undefined ? undefined : new Kek(data.kek);
+  data.kek?.fill(0);
+  const keys = loadKeys(data.keyFile, { directory: data.directoryId, create: false, kek });
   const control = new ControlBlock(data.control);
   const vaultStore = openLmdbStore(paths.vault);
   const systemJournal = SystemJournal.open(paths.system);

@@ -1,32 +1,34 @@
 /**
- * The key file: every secret of one data directory, in a JSON file of its own that only its owner may read.
+ * The keys of one data directory. They lie in a file of their own (key-document.ts) that only its owner may read, apart from the
+ * data on purpose: a copy of the data alone reveals no card number, and losing the file means losing the cards. Therefore it is
+ * created only together with a new data directory (`create`), never over an old one: fresh keys beside existing data would turn
+ * every known card into an unknown one without any error.
  *
- *   { "format": 1, "id": "kf_...", "directory": "<id of the data directory>", "created": "2026-01-01T00:00:00.000Z",
- *     "keys": [ { "id": "16 hex", "usage": "pan", "state": "active" | "retired", "kcv": "10 hex", "key": "base64" }, ... ] }
- *
- * It is kept apart from the data on purpose: a copy of the data alone reveals no card number, and losing the file means
- * losing the cards. Therefore it is created only together with a new data directory (`create`), never over an old one:
- * fresh keys beside existing data would turn every known card into an unknown one without any error.
+ * With a key-encrypting key (kek.ts) the file holds wrapped keys only, and is worth nothing without that key. A file that is
+ * wrapped is never taken without it, and one with keys in the clear never where a key-encrypting key is named.
  *
  * Every key has one usage, an id that is stored with what it protects, and a key check value (KCV) that is compared when
  * the file is loaded, so that a damaged or mixed-up key is found before it is used. The only key that can be replaced is the
  * PAN encryption key (`rotatePanKey`): the old one stays in the file as `retired` until no row needs it. The fingerprint and
  * the index key identify cards and messages for ever and do not rotate.
  */
-import { createCipheriv, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
-import { closeSync, constants, fsyncSync, linkSync, openSync, renameSync, unlinkSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { randomBytes, timingSafeEqual } from 'node:crypto';
+import { closeSync, constants, openSync } from 'node:fs';
 import { inspect } from 'node:util';
 import { HoldfastError } from '../errors.js';
-import { type OwnFile, readOwnFile, unreadableFile } from './own-file.js';
-
-/** What each key is for; a key of one usage is never accepted for another. */
-export const keyUsages = ['pan', 'fingerprint', 'id', 'index', 'token'] as const;
-export type KeyUsage = (typeof keyUsages)[number];
-
-const KEY_BYTES = 32;
-const FILE_FORMAT = 1;
-const FILE_BYTES_MAX = 65_536;
+import { aesCheckValue, hmacCheckValue } from './check-value.js';
+import { KEY_BYTES, type Kek } from './kek.js';
+import {
+  changeKeyDocument,
+  createKeyDocument,
+  type KeyDocument,
+  type KeyEntry,
+  type KeyUsage,
+  keyUsages,
+  malformedKeyFile,
+  readKeyDocument,
+  storedBytes,
+} from './key-document.js';
 
 /** One secret. Printing or serializing it shows id, usage and KCV, never the bytes. */
 export class VaultKey {
@@ -85,22 +87,51 @@ export interface LoadKeysOptions {
   /** Create the file when it is missing (default). Pass false when the data directory already has data: it alone decides
    * then which keys are the right ones. */
   create?: boolean;
+  /** Key-encrypting key: the file must be wrapped by it, and is made so. Without one the keys lie there as they are. */
+  kek?: Kek | undefined;
 }
 
 /**
  * Loads the key file, creating it with random keys when it is missing and `create` allows it.
- * @throws HoldfastError `key_file_unreadable` (missing, unreadable, readable by others, malformed, KCV differs) and
- * `key_file_mismatch` (the keys of another data directory).
+ * @throws HoldfastError `key_file_unreadable` (missing, unreadable, readable by others, malformed, KCV differs),
+ * `key_file_mismatch` (the keys of another data directory), `key_file_plain`, `kek_unusable` and `kek_mismatch` (the file and
+ * the key-encrypting key do not go together).
  */
 export function loadKeys(path: string, options: LoadKeysOptions = {}): Keys {
   let created = false;
-  if (options.create !== false) created = createKeyFile(path, options.directory ?? '');
-  const document = parseKeyFile(path, readKeyFile(path));
+  if (options.create !== false && isMissing(path))
+    created = createKeyDocument(path, newDocument(options.directory ?? '', options.kek));
+  const document = readKeyDocument(path);
   const expected = options.directory;
   if (expected !== undefined && document.directory !== '' && document.directory !== expected) {
     throw options.create === false ? ofOtherData(path, document, expected) : ofLostData(path, document);
   }
-  return keysOf(document, created);
+  return keysOf(path, document, options.kek, created);
+}
+
+/** What a key file says of itself without its keys. */
+export interface KeyFileFacts {
+  readonly fileId: string;
+  readonly directory: string;
+  /** Check value of the key-encrypting key; undefined when the keys lie there as they are. */
+  readonly kek: string | undefined;
+  readonly keys: readonly Readonly<Pick<KeyEntry, 'id' | 'usage' | 'state' | 'kcv'> & { created: string }>[];
+}
+
+/** @throws HoldfastError `key_file_unreadable`; `key_file_mismatch` when it belongs to another directory than this */
+export function keyFileFacts(path: string, directory?: string): KeyFileFacts {
+  const document = readKeyDocument(path);
+  if (directory !== undefined && document.directory !== '' && document.directory !== directory)
+    throw ofOtherData(path, document, directory);
+  return {
+    fileId: document.id,
+    directory: document.directory,
+    kek: document.kek,
+    keys: document.keys.map(({ id, usage, state, kcv, created }) => ({
+      ...{ id, usage, state, kcv },
+      created: created ?? document.created,
+    })),
+  };
 }
 
 function ofOtherData(path: string, document: KeyDocument, expected: string): HoldfastError {
@@ -126,167 +157,140 @@ function ofLostData(path: string, document: KeyDocument): HoldfastError {
 
 /**
  * Adds a new active PAN key and retires the present one; the file is replaced atomically. Rows move to the new key by
- * `PanVault.reencrypt`. A running server keeps its keys until its next start.
+ * `PanVault.reencrypt`.
+ * @throws HoldfastError as `loadKeys`
  */
-export function rotatePanKey(path: string): Keys {
-  const document = parseKeyFile(path, readKeyFile(path));
-  for (const entry of document.keys) if (entry.usage === 'pan') entry.state = 'retired';
-  document.keys.unshift(newEntry('pan'));
-  const temporary = writeBeside(path, document);
-  renameSync(temporary, path);
-  syncDirectory(path);
-  return keysOf(document, false);
+export function rotatePanKey(path: string, kek?: Kek): Keys {
+  const next = changeKeyDocument(path, (document) => {
+    // Nothing is added to a file whose keys do not open.
+    for (const { key } of opened(path, document, kek)) key.fill(0);
+    const keys = document.keys.map(
+      (entry): KeyEntry => (entry.usage === 'pan' ? { ...entry, state: 'retired' } : entry),
+    );
+    return { ...document, keys: [newEntry(document.id, 'pan', kek), ...keys] };
+  });
+  return keysOf(path, next, kek, false);
 }
 
-interface KeyEntry {
-  id: string;
-  usage: KeyUsage;
-  state: 'active' | 'retired';
-  kcv: string;
-  key: string;
+/**
+ * Wraps the keys of a file that has them as they are.
+ * @throws HoldfastError `key_file_unreadable`, `kek_mismatch` when it is wrapped by another key-encrypting key
+ * @returns false when it is wrapped by this one already
+ */
+export function wrapKeyFile(path: string, kek: Kek): boolean {
+  const document = readKeyDocument(path);
+  if (document.format === 2) {
+    for (const { key } of opened(path, document, kek)) key.fill(0);
+    return false;
+  }
+  changeKeyDocument(path, (plain) => wrappedAnew(plain, opened(path, plain, undefined), kek));
+  return true;
 }
 
-interface KeyDocument {
-  format: number;
-  id: string;
-  directory: string;
-  created: string;
-  keys: KeyEntry[];
+/**
+ * Wraps the keys by another key-encrypting key. The keys stay as they are, so nothing in the data directory changes.
+ * @throws HoldfastError `key_file_plain`, and as `loadKeys`
+ */
+export function rewrapKeyFile(path: string, from: Kek, to: Kek): void {
+  changeKeyDocument(path, (document) => wrappedAnew(document, opened(path, document, from), to));
 }
 
-function newEntry(usage: KeyUsage): KeyEntry {
+function wrappedAnew(document: KeyDocument, keys: readonly OpenedKey[], kek: Kek): KeyDocument {
+  const { id, directory, created } = document;
+  const entries = keys.map(({ entry, key }): KeyEntry => {
+    const { id: keyId, usage, state, kcv } = entry;
+    const wrapped = kek.wrap({ fileId: id, usage, id: keyId }, key).toString('base64');
+    key.fill(0);
+    return { id: keyId, usage, state, created: entry.created ?? created, kcv, wrapped };
+  });
+  return { format: 2, id, directory, created, kek: kek.kcv, keys: entries };
+}
+
+interface OpenedKey {
+  readonly entry: KeyEntry;
+  readonly key: Buffer;
+}
+
+/** The keys of the file, each against its check value. */
+function opened(path: string, document: KeyDocument, kek: Kek | undefined): OpenedKey[] {
+  if (document.format === 1 && kek !== undefined)
+    throw new HoldfastError(
+      'key_file_plain',
+      `key file ${path} holds its keys as they are, and a key-encrypting key is named`,
+      `wrap them: holdfast keys wrap --key-file ${path} with the same --kek-file or HOLDFAST_KEK`,
+    );
+  if (document.format === 2 && kek === undefined)
+    throw new HoldfastError(
+      'kek_unusable',
+      `key file ${path} is wrapped by the key-encrypting key with check value ${document.kek}, and none is named`,
+      'name its file with --kek-file, or put it into HOLDFAST_KEK',
+    );
+  if (kek !== undefined && document.kek !== kek.kcv)
+    throw new HoldfastError(
+      'kek_mismatch',
+      `key file ${path} is wrapped by the key-encrypting key with check value ${document.kek}, not by the one with ${kek.kcv}`,
+      'name the right one; after a change of it: holdfast keys rewrap',
+    );
+  return document.keys.map((entry, index) => {
+    const { id, usage } = entry;
+    const stored = storedBytes(entry);
+    const key = kek === undefined ? stored : kek.unwrap({ fileId: document.id, usage, id }, stored);
+    if (key === undefined)
+      throw malformedKeyFile(path, `keys[${index}] (${usage} ${id}) is damaged, or was wrapped for another place`);
+    const kcv = Buffer.from(keyCheckValue(usage, key));
+    const given = Buffer.from(entry.kcv);
+    if (given.length !== kcv.length || !timingSafeEqual(given, kcv))
+      throw malformedKeyFile(path, `keys[${index}] (${usage} ${id}) does not match its key check value`);
+    return { entry, key };
+  });
+}
+
+function newDocument(directory: string, kek: Kek | undefined): KeyDocument {
+  const id = `kf_${randomBytes(8).toString('hex')}`;
+  const created = new Date().toISOString();
+  const keys = keyUsages.map((usage) => newEntry(id, usage, kek));
+  return kek === undefined
+    ? { format: 1, id, directory, created, keys }
+    : { format: 2, id, directory, created, kek: kek.kcv, keys };
+}
+
+function newEntry(fileId: string, usage: KeyUsage, kek: Kek | undefined): KeyEntry {
   const bytes = randomBytes(KEY_BYTES);
-  return {
-    id: randomBytes(8).toString('hex'),
-    usage,
-    state: 'active',
-    kcv: keyCheckValue(usage, bytes),
-    key: bytes.toString('base64'),
-  };
+  const id = randomBytes(8).toString('hex');
+  const kcv = keyCheckValue(usage, bytes);
+  const common = { id, usage, state: 'active', created: new Date().toISOString(), kcv } as const;
+  const entry: KeyEntry =
+    kek === undefined
+      ? { ...common, key: bytes.toString('base64') }
+      : { ...common, wrapped: kek.wrap({ fileId, usage, id }, bytes).toString('base64') };
+  bytes.fill(0);
+  return entry;
 }
 
-/** True when this call created it; false when it was there. Two processes that race both end with one file. */
-function createKeyFile(path: string, directory: string): boolean {
+function isMissing(path: string): boolean {
   try {
     closeSync(openSync(path, constants.O_RDONLY));
     return false;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') return false; // reading it reports the cause
-  }
-  const document: KeyDocument = {
-    format: FILE_FORMAT,
-    id: `kf_${randomBytes(8).toString('hex')}`,
-    directory,
-    created: new Date().toISOString(),
-    keys: keyUsages.map(newEntry),
-  };
-  let temporary = '';
-  try {
-    temporary = writeBeside(path, document);
-    // link() fails when the name exists: the first process wins and the other reads the winner's file.
-    linkSync(temporary, path);
-    syncDirectory(path);
-    return true;
-  } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
-    if (code === 'EEXIST') return false;
-    throw new HoldfastError(
-      'key_file_unreadable',
-      `cannot create key file ${path}: ${code ?? String(error)}`,
-      'create its folder, writable for this user, or name another place with --key-file',
-      { cause: error },
-    );
-  } finally {
-    if (temporary !== '') unlinkSync(temporary);
+    return (error as NodeJS.ErrnoException).code === 'ENOENT'; // reading it reports any other cause
   }
 }
 
-function writeBeside(path: string, document: KeyDocument): string {
-  const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`;
-  const handle = openSync(temporary, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o600);
-  try {
-    writeFileSync(handle, `${JSON.stringify(document, null, 2)}\n`);
-    fsyncSync(handle);
-  } finally {
-    closeSync(handle);
-  }
-  return temporary;
-}
-
-function syncDirectory(path: string): void {
-  const handle = openSync(dirname(path), constants.O_RDONLY);
-  try {
-    fsyncSync(handle);
-  } finally {
-    closeSync(handle);
-  }
-}
-
-const keyFile: OwnFile = {
-  name: 'key file',
-  flag: '--key-file',
-  bytesMax: FILE_BYTES_MAX,
-  missing: [
-    'is missing, and the data cannot be used without it',
-    'restore it from its backup, or name its place with --key-file',
-  ],
-};
-
-const unreadable = (path: string, what: string, next: string): HoldfastError =>
-  unreadableFile(keyFile, path, what, next);
-
-const readKeyFile = (path: string): string => readOwnFile(keyFile, path).toString('utf8');
-
-/** Checks the shape by hand: an error never quotes the content of the file. */
-function parseKeyFile(path: string, text: string): KeyDocument {
-  const malformed = (what: string): HoldfastError =>
-    unreadable(path, `is malformed: ${what}`, 'restore it from its backup');
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    throw malformed('not JSON');
-  }
-  if (typeof value !== 'object' || value === null) throw malformed('not an object');
-  const document = value as Partial<KeyDocument>;
-  if (document.format !== FILE_FORMAT) throw malformed(`format is not ${FILE_FORMAT}`);
-  if (typeof document.id !== 'string' || document.id === '') throw malformed('id is missing');
-  if (typeof document.directory !== 'string') throw malformed('directory is missing');
-  if (!Array.isArray(document.keys)) throw malformed('keys is no array');
-  document.keys.forEach((entry: Partial<KeyEntry> | null, index) => {
-    const where = `keys[${index}]`;
-    if (typeof entry !== 'object' || entry === null) throw malformed(`${where} is no object`);
-    if (typeof entry.id !== 'string' || !/^[0-9a-f]{16}$/.test(entry.id)) throw malformed(`${where}.id`);
-    if (!keyUsages.includes(entry.usage as KeyUsage)) throw malformed(`${where}.usage`);
-    if (entry.state !== 'active' && entry.state !== 'retired') throw malformed(`${where}.state`);
-    if (typeof entry.kcv !== 'string' || typeof entry.key !== 'string') throw malformed(`${where}.key`);
-    const bytes = Buffer.from(entry.key, 'base64');
-    if (bytes.length !== KEY_BYTES || bytes.toString('base64') !== entry.key) throw malformed(`${where}.key`);
-    const kcv = Buffer.from(keyCheckValue(entry.usage as KeyUsage, bytes));
-    const stored = Buffer.from(entry.kcv);
-    if (stored.length !== kcv.length || !timingSafeEqual(stored, kcv)) {
-      throw malformed(`${where} (${entry.usage} ${entry.id}) does not match its key check value`);
-    }
-  });
-  for (const usage of keyUsages) {
-    const active = document.keys.filter((entry) => entry.usage === usage && entry.state === 'active').length;
-    if (active !== 1) throw malformed(`${active} active keys of usage ${usage} instead of one`);
-  }
-  return document as KeyDocument;
-}
-
-function keysOf(document: KeyDocument, created: boolean): Keys {
-  const toKey = (entry: KeyEntry): VaultKey => new VaultKey(entry.id, entry.usage, Buffer.from(entry.key, 'base64'));
-  const active = (usage: KeyUsage): VaultKey =>
-    toKey(document.keys.find((entry) => entry.usage === usage && entry.state === 'active')!);
+function keysOf(path: string, document: KeyDocument, kek: Kek | undefined, created: boolean): Keys {
+  const all = opened(path, document, kek).map(({ entry, key }) => ({
+    state: entry.state,
+    key: new VaultKey(entry.id, entry.usage, key),
+  }));
+  const of = (usage: KeyUsage, state: KeyEntry['state']): VaultKey[] =>
+    all.filter((one) => one.key.usage === usage && one.state === state).map(({ key }) => key);
+  const active = (usage: KeyUsage): VaultKey => of(usage, 'active')[0]!;
   const panKey = active('pan');
-  const retired = document.keys.filter((entry) => entry.usage === 'pan' && entry.state === 'retired').map(toKey);
   return {
     fileId: document.id,
     directory: document.directory,
     created,
     panKey,
-    panKeys: [panKey, ...retired],
+    panKeys: [panKey, ...of('pan', 'retired')],
     fingerprintKey: active('fingerprint'),
     idKey: active('id'),
     indexKey: active('index'),
@@ -294,24 +298,7 @@ function keysOf(document: KeyDocument, created: boolean): Keys {
   };
 }
 
-/**
- * Key check value, 5 bytes in hexadecimal: AES keys by CMAC over 16 zero bytes (as X9.143 does), HMAC and seed keys by
- * HMAC-SHA256 over 16 zero bytes. It identifies a key without helping to find it.
- */
+/** Key check value, 5 bytes in hexadecimal: of AES keys by CMAC, of HMAC and seed keys by HMAC-SHA256 (check-value.ts). */
 export function keyCheckValue(usage: KeyUsage, bytes: Uint8Array): string {
-  const zeros = Buffer.alloc(16);
-  if (usage !== 'pan' && usage !== 'id') {
-    return createHmac('sha256', bytes).update(zeros).digest('hex').slice(0, 10);
-  }
-  const encrypt = (block: Uint8Array): Buffer => {
-    const cipher = createCipheriv('aes-256-ecb', bytes, null);
-    cipher.setAutoPadding(false);
-    return cipher.update(block);
-  };
-  // CMAC of one full block: encrypt(block XOR K1), where K1 is encrypt(0) doubled in GF(2^128).
-  const subkey = encrypt(zeros);
-  const carry = subkey[0]! >>> 7;
-  for (let i = 0; i < 16; i++) subkey[i] = ((subkey[i]! << 1) | (i < 15 ? subkey[i + 1]! >>> 7 : 0)) & 0xff;
-  if (carry === 1) subkey[15]! ^= 0x87;
-  return encrypt(subkey).toString('hex', 0, 5);
+  return usage === 'pan' || usage === 'id' ? aesCheckValue(bytes) : hmacCheckValue(bytes);
 }

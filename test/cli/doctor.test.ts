@@ -24,6 +24,7 @@ describe('doctor', () => {
       'ulimit',
       'clock',
       'clocksrc',
+      'keys',
       'space',
       'disk',
     ]);
@@ -37,7 +38,7 @@ describe('doctor', () => {
 
   test('one line per check as text', async () => {
     const { out } = await say(['doctor', '--data-dir', folder]);
-    expect(out.trimEnd().split('\n')).toHaveLength(8);
+    expect(out.trimEnd().split('\n')).toHaveLength(9);
     expect(out).toMatch(/^(ok|warning) +disk +fdatasync p50 \d+ us, p99 \d+ us over \d+ blocks/m);
   });
 

@@ -1,9 +1,27 @@
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { HoldfastError } from '../../src/errors.js';
-import { keyCheckValue, keyUsages, loadKeys, rotatePanKey } from '../../src/vault/keys.js';
+import { Kek, kekOfText, readKekFile } from '../../src/vault/kek.js';
+import { keyUsages } from '../../src/vault/key-document.js';
+import {
+  keyCheckValue,
+  keyFileFacts,
+  loadKeys,
+  rewrapKeyFile,
+  rotatePanKey,
+  wrapKeyFile,
+} from '../../src/vault/keys.js';
 import { temporaryFolder } from './support.js';
 
 function failure(run: () => unknown): HoldfastError {
@@ -130,5 +148,170 @@ describe('key file', () => {
     expect(after.fingerprintKey.id).toBe(before.fingerprintKey.id);
     expect(statSync(path).mode & 0o777).toBe(0o600);
     expect(loadKeys(path, { directory: 'd' }).panKey.id).toBe(after.panKey.id);
+  });
+});
+
+describe('wrapped key file', () => {
+  const kek = new Kek(Buffer.alloc(32, 7));
+  const other = new Kek(Buffer.alloc(32, 8));
+  const secretsOf = (keys: ReturnType<typeof loadKeys>): Buffer[] =>
+    [...keys.panKeys, keys.fingerprintKey, keys.idKey, keys.indexKey, keys.tokenKey].map(({ bytes }) =>
+      Buffer.from(bytes),
+    );
+  const created = (): { path: string; keys: ReturnType<typeof loadKeys> } => {
+    const path = join(temporaryFolder(), 'holdfast.keys');
+    return { path, keys: loadKeys(path, { directory: 'dir-1', kek }) };
+  };
+
+  it('holds no key as it is, and opens with its key-encrypting key only', () => {
+    const { path, keys } = created();
+    const text = readFileSync(path, 'utf8');
+    for (const secret of secretsOf(keys)) {
+      expect(text).not.toContain(secret.toString('base64'));
+      expect(text).not.toContain(secret.toString('hex'));
+    }
+    expect(secretsOf(loadKeys(path, { directory: 'dir-1', create: false, kek }))).toEqual(secretsOf(keys));
+    const without = failure(() => loadKeys(path));
+    expect(without.code).toBe('kek_unusable');
+    expect(without.message).toContain(kek.kcv);
+    expect(without.next).toMatch(/--kek-file.*HOLDFAST_KEK/);
+    expect(failure(() => loadKeys(path, { kek: other })).code).toBe('kek_mismatch');
+    expect(failure(() => rotatePanKey(path)).code).toBe('kek_unusable');
+    expect(failure(() => rotatePanKey(path, other)).code).toBe('kek_mismatch');
+    expect(readFileSync(path, 'utf8')).toBe(text);
+  });
+
+  it('a key-encrypting key that only says it is the right one opens nothing', () => {
+    const { path } = created();
+    writeFileSync(path, readFileSync(path, 'utf8').replace(kek.kcv, other.kcv));
+    const error = failure(() => loadKeys(path, { kek: other }));
+    expect(error.code).toBe('key_file_unreadable');
+    expect(error.message).toContain('wrapped for another place');
+  });
+
+  it.each(['usage', 'id', 'file'])('a wrapped key under another %s does not open', (what) => {
+    const { path } = created();
+    const document = JSON.parse(readFileSync(path, 'utf8')) as {
+      id: string;
+      keys: { id: string; wrapped: string; kcv: string }[];
+    };
+    const [first, second] = document.keys as [(typeof document.keys)[0], (typeof document.keys)[0]];
+    if (what === 'usage')
+      [first.wrapped, second.wrapped, first.kcv, second.kcv] = [second.wrapped, first.wrapped, second.kcv, first.kcv];
+    if (what === 'id') first.id = '0123456789abcdef';
+    if (what === 'file') document.id = 'kf_0123456789abcdef';
+    writeFileSync(path, JSON.stringify(document));
+    expect(failure(() => loadKeys(path, { kek })).message).toContain('wrapped for another place');
+  });
+
+  it('every flipped byte of a wrapped key is noticed', () => {
+    const { path } = created();
+    const text = readFileSync(path, 'utf8');
+    const { wrapped } = (JSON.parse(text) as { keys: [{ wrapped: string }] }).keys[0];
+    for (let at = 0; at < 60; at++) {
+      const bytes = Buffer.from(wrapped, 'base64');
+      bytes[at]! ^= 1;
+      writeFileSync(path, text.replace(wrapped, bytes.toString('base64')));
+      expect(failure(() => loadKeys(path, { kek })).code).toBe('key_file_unreadable');
+    }
+  });
+
+  it('is made of one with keys as they are; the keys stay', () => {
+    const path = join(temporaryFolder(), 'holdfast.keys');
+    const before = loadKeys(path, { directory: 'dir-1' });
+    const plain = failure(() => loadKeys(path, { kek }));
+    expect(plain.code).toBe('key_file_plain');
+    expect(plain.next).toContain('holdfast keys wrap');
+    expect(wrapKeyFile(path, kek)).toBe(true);
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+    expect(secretsOf(loadKeys(path, { directory: 'dir-1', create: false, kek }))).toEqual(secretsOf(before));
+    expect(wrapKeyFile(path, kek)).toBe(false);
+    expect(failure(() => wrapKeyFile(path, other)).code).toBe('kek_mismatch');
+    expect(readdirSync(join(path, '..'))).toEqual(['holdfast.keys']);
+  });
+
+  it('is wrapped by another key-encrypting key, and the one before opens it no more', () => {
+    const { path, keys } = created();
+    rotatePanKey(path, kek);
+    rewrapKeyFile(path, kek, other);
+    const now = loadKeys(path, { kek: other });
+    expect(now.panKeys).toHaveLength(2);
+    expect(Buffer.from(now.panKeys[1]!.bytes)).toEqual(Buffer.from(keys.panKey.bytes));
+    expect(failure(() => loadKeys(path, { kek })).code).toBe('kek_mismatch');
+    expect(keyFileFacts(path)).toMatchObject({ kek: other.kcv, directory: 'dir-1' });
+  });
+
+  it('one change at a time; a lock of a process that is gone does not count', () => {
+    const { path } = created();
+    writeFileSync(`${path}.lock`, '1');
+    const error = failure(() => rotatePanKey(path, kek));
+    expect(error.message).toContain('another process changes the key file');
+    writeFileSync(`${path}.lock`, '999999999');
+    expect(rotatePanKey(path, kek).panKeys).toHaveLength(2);
+    expect(existsSync(`${path}.lock`)).toBe(false);
+  });
+
+  it('tells its facts without any key', () => {
+    const { path, keys } = created();
+    const facts = keyFileFacts(path, 'dir-1');
+    expect(facts.keys.map(({ usage }) => usage).sort()).toEqual([...keyUsages].sort());
+    for (const secret of secretsOf(keys)) expect(JSON.stringify(facts)).not.toContain(secret.toString('base64'));
+    expect(failure(() => keyFileFacts(path, 'dir-2')).code).toBe('key_file_mismatch');
+  });
+});
+
+describe('file of the key-encrypting key', () => {
+  const text = '0b'.repeat(32);
+  const mine = process.geteuid!();
+  const written = (content = text, mode = 0o440): string => {
+    const path = join(temporaryFolder(), 'kek');
+    writeFileSync(path, content);
+    chmodSync(path, mode);
+    return path;
+  };
+
+  it('is read when its owner is not that of the key file; the check value is CMAC', () => {
+    for (const content of [text, `${text.toUpperCase()}\n`])
+      expect(readKekFile(written(content), mine + 1).kcv).toBe('9746846456');
+    const error = failure(() => readKekFile(written(), mine));
+    expect(error.code).toBe('kek_unusable');
+    expect(error.message).toContain('owns the key file as well');
+    expect(error.next).toContain('chown');
+  });
+
+  it.skipIf(mine !== 0)('of another user beside a key file of ours opens it', () => {
+    const path = written();
+    chownSync(path, 65_534, 65_534);
+    expect(readKekFile(path, mine).kcv).toBe('9746846456');
+  });
+
+  it.each([0o444, 0o460, 0o441, 0o666, 0o604])('is refused with mode %o', (mode) => {
+    const error = failure(() => readKekFile(written(text, mode), mine + 1));
+    expect(error.code).toBe('kek_unusable');
+    expect(error.next).toContain('chmod 0440');
+  });
+
+  it.each([
+    ['too short', text.slice(2)],
+    ['not hexadecimal', `zz${text.slice(2)}`],
+    ['all zeros', '00'.repeat(32)],
+    ['empty', ''],
+    ['too long', text.repeat(5)],
+  ])('is refused when it is %s, without quoting it', (_name, content) => {
+    const error = failure(() => readKekFile(written(content), mine + 1));
+    expect(error.code).toBe('kek_unusable');
+    expect(`${error.message}${error.next}`).not.toContain('0b0b');
+  });
+
+  it('that is missing or a folder is told by its name', () => {
+    const folder = temporaryFolder();
+    expect(failure(() => readKekFile(join(folder, 'none'), mine + 1)).message).toContain('is missing');
+    expect(failure(() => readKekFile(folder, mine + 1)).message).toContain('no regular file');
+  });
+
+  it('never shows the key', () => {
+    const kek = kekOfText(text, 'here');
+    for (const shown of [inspect(kek, { depth: 9 }), JSON.stringify({ kek }), `${inspect({ kek })}`])
+      expect(shown).not.toMatch(/0b0b|CwsL/);
   });
 });

@@ -1,0 +1,125 @@
+/** `holdfast keys status|wrap|rewrap|components`: the key file and the key that wraps it. No key is ever shown or an argument. */
+import type { Command } from 'commander';
+import { ExitStatus, HoldfastError } from '../errors.js';
+import type { Kek } from '../vault/kek.js';
+import { type KeyFileFacts, keyFileFacts, loadKeys, rewrapKeyFile, wrapKeyFile } from '../vault/keys.js';
+import { newCommand, type Run, setAction } from './command.js';
+import { KEK_VARIABLE, kekOf, keyFileOf, NEW_KEK_VARIABLE } from './kek-source.js';
+import { addComponents } from './key-components.js';
+
+interface FileOptions {
+  readonly dataDir: string;
+  readonly keyFile?: string;
+  readonly kekFile?: string;
+}
+
+export function addKeys(program: Command, run: Run): void {
+  const keys = newCommand(program, 'keys', 'keys of the vault: what there is, wrapping, split knowledge', [
+    'keys status',
+    'keys components generate ana.component',
+    'keys wrap --kek-file /etc/holdfast/kek',
+  ]);
+  addStatus(keys, run);
+  addComponents(keys, run);
+  addWrap(keys, run);
+  addRewrap(keys, run);
+}
+
+function fileOptions(command: Command): Command {
+  return command
+    .option('--data-dir <path>', 'data directory whose keys they are', './data')
+    .option('--key-file <path>', 'keys of the vault (<data-dir>.keys)')
+    .option('--kek-file <path>', `file of the key-encrypting key; ${KEK_VARIABLE} has the key itself`);
+}
+
+function addStatus(parent: Command, run: Run): void {
+  const command = newCommand(parent, 'status', 'the keys of a key file with their states and check values', [
+    'keys status --key-file /etc/holdfast/keys',
+    'keys status --kek-file /etc/holdfast/kek',
+  ]);
+  fileOptions(command).option('--json', 'one JSON object');
+  setAction(command, run, async (options) => {
+    const { dataDir, keyFile = keyFileOf(dataDir), kekFile } = options as unknown as FileOptions;
+    const facts = keyFileFacts(keyFile);
+    const kek = kekOf(kekFile, keyFile, run.terminal.environment);
+    // With the key at hand every wrapped one is opened and compared with its check value.
+    if (kek !== undefined) loadKeys(keyFile, { create: false, kek });
+    const opened = facts.kek === undefined || kek !== undefined;
+    if (options.json === true) run.terminal.out(JSON.stringify(json(facts, opened)));
+    else for (const line of statusLines(facts, opened)) run.terminal.out(line);
+    return ExitStatus.ok;
+  });
+}
+
+function json({ fileId, directory, kek, keys }: KeyFileFacts, opened: boolean): object {
+  return { key_file: fileId, directory, wrapped: kek !== undefined, kek: kek ?? null, opened, keys };
+}
+
+function statusLines({ fileId, directory, kek, keys }: KeyFileFacts, opened: boolean): string[] {
+  const how = kek === undefined ? 'wrapped=no' : `wrapped=yes kek=${kek} opened=${opened ? 'yes' : 'no'}`;
+  return [
+    `key_file=${fileId} directory=${directory} ${how}`,
+    ...keys.map(
+      ({ id, usage, state, kcv, created }) =>
+        `${usage.padEnd(11)} ${id} ${state.padEnd(7)} kcv=${kcv} created=${created}`,
+    ),
+  ];
+}
+
+function addWrap(parent: Command, run: Run): void {
+  const command = newCommand(
+    parent,
+    'wrap',
+    'wrap the keys of a key file that has them as they are; stop the server before',
+    ['keys wrap --key-file /etc/holdfast/keys --kek-file /etc/holdfast/kek'],
+  );
+  fileOptions(command);
+  setAction(command, run, async (options) => {
+    const { dataDir, keyFile = keyFileOf(dataDir), kekFile } = options as unknown as FileOptions;
+    const kek = named(kekOf(kekFile, keyFile, run.terminal.environment), `--kek-file or ${KEK_VARIABLE}`);
+    const done = wrapKeyFile(keyFile, kek);
+    run.terminal.out(`${done ? 'wrapped' : 'is wrapped already'} key_file=${keyFile} kek=${kek.kcv}`);
+    if (done) run.terminal.err('copies of the file as it was still have the keys in the clear: destroy them');
+    return ExitStatus.ok;
+  });
+}
+
+function addRewrap(parent: Command, run: Run): void {
+  const command = newCommand(
+    parent,
+    'rewrap',
+    'wrap the keys by another key-encrypting key; a running server goes on',
+    ['keys rewrap --key-file /etc/holdfast/keys --kek-file /etc/holdfast/kek --new-kek-file /etc/holdfast/kek-2027'],
+  );
+  fileOptions(command).option(
+    '--new-kek-file <path>',
+    `file of the key-encrypting key from now on; ${NEW_KEK_VARIABLE} has the key itself`,
+  );
+  setAction(command, run, async (options) => {
+    const { dataDir, keyFile = keyFileOf(dataDir), kekFile } = options as unknown as FileOptions;
+    const { environment } = run.terminal;
+    const newFile = options.newKekFile as string | undefined;
+    const from = named(kekOf(kekFile, keyFile, environment), `--kek-file or ${KEK_VARIABLE}`);
+    const to = named(
+      kekOf(newFile, keyFile, environment, NEW_KEK_VARIABLE, '--new-kek-file'),
+      `--new-kek-file or ${NEW_KEK_VARIABLE}`,
+    );
+    if (from.kcv === to.kcv)
+      throw new HoldfastError(
+        'usage',
+        'the new key-encrypting key is the present one',
+        'make another: holdfast keys components',
+      );
+    rewrapKeyFile(keyFile, from, to);
+    run.terminal.out(`wrapped key_file=${keyFile} kek=${to.kcv} before=${from.kcv}`);
+    run.terminal.err(
+      'start the server with the new key from now on; keep the one before as long as copies of the file need it',
+    );
+    return ExitStatus.ok;
+  });
+}
+
+function named(kek: Kek | undefined, where: string): Kek {
+  if (kek !== undefined) return kek;
+  throw new HoldfastError('usage', 'no key-encrypting key is named', `name it with ${where}`);
+}
