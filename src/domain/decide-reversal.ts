@@ -123,8 +123,12 @@ function reversePosted(context: DecisionContext, out: MessageEvent, root: number
     const isRefund = (state.holds.flags(slot) & HoldFlag.refund) !== 0;
     out.holdDelta = isRefund ? 0 : out.authorizedAfter - after.total - state.holds.remaining(slot);
   }
-  giveBackTo(context, root, out.authorizedAfter, out.changes);
+  giveBackTo(context, root, out.authorizedAfter + presentedBeside(context, slot, root), out.changes);
 }
+
+/** What files have charged for a single message, which has no hold that would count it: a reversal leaves it, and what it has counted. */
+const presentedBeside = ({ history, keys }: DecisionContext, slot: number, root: number): number =>
+  slot >= 0 ? 0 : presentedTotal(history, keys, root);
 
 /** The mirror of what one advice posted as a part; the other parts and what is still held stay. */
 function reversePart(context: DecisionContext, out: MessageEvent, root: number, named: number, added: number): void {
@@ -139,7 +143,7 @@ function reversePart(context: DecisionContext, out: MessageEvent, root: number, 
   const slot = state.holds.find(root);
   out.authorizedAfter = after.total + (slot >= 0 ? state.holds.remaining(slot) : 0);
   out.approvedAmount = out.authorizedAfter;
-  giveBackTo(context, root, out.authorizedAfter, out.changes);
+  giveBackTo(context, root, out.authorizedAfter + presentedBeside(context, slot, root), out.changes);
 }
 
 /** What messages and files have charged for the authorization and not taken back. */

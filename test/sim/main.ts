@@ -50,6 +50,10 @@ function requestOf(): Request {
       json: { type: 'string' },
     },
   });
+  if (!values.canary && positionals.length > 0)
+    throw new RangeError(
+      `only --canary takes a name: ${positionals.join(' ')} (after npm run sim, options follow one --)`,
+    );
   const seconds = numberOf('seconds', values.seconds);
   const minutes = values.minutes === undefined ? undefined : numberOf('minutes', values.minutes);
   return {
@@ -94,13 +98,17 @@ async function main(request: Request): Promise<number> {
   return 1;
 }
 
+/** Those with the name, all without one. */
+function canariesOf(name: string): typeof canaries {
+  const chosen = canaries.filter((canary) => name === '' || canary.name === name);
+  if (chosen.length > 0) return chosen;
+  throw new RangeError(`no canary "${name}"; there are: ${canaries.map((one) => one.name).join(', ')}`);
+}
+
 /** The normal outcome is 1: everything that was planted was caught. */
 async function catchAll(name: string): Promise<number> {
-  const chosen = canaries.filter((canary) => name === '' || canary.name === name);
-  if (chosen.length === 0)
-    throw new RangeError(`no canary "${name}"; there are: ${canaries.map((one) => one.name).join(', ')}`);
   let isMissed = false;
-  for (const canary of chosen) {
+  for (const canary of canariesOf(name)) {
     const caught = await catchCanary(canary, () => new Auditor());
     if (caught === undefined) isMissed = true;
     console.log(
@@ -112,4 +120,16 @@ async function catchAll(name: string): Promise<number> {
   return isMissed ? 0 : 1;
 }
 
-process.exitCode = await main(requestOf());
+/** What was asked; ends with 64 (EX_USAGE) when that cannot be understood. */
+function asked(): Request {
+  try {
+    const request = requestOf();
+    if (request.canary !== undefined) canariesOf(request.canary);
+    return request;
+  } catch (error) {
+    console.error(`sim: ${error instanceof Error ? error.message : String(error)}`);
+    process.exit(64);
+  }
+}
+
+process.exitCode = await main(asked());

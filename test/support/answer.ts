@@ -1,4 +1,4 @@
-import type { DescribedMessage } from '../../src/iso8583/describe.js';
+import type { DescribedMessage } from '#src/iso8583/describe.js';
 
 type Total = 'authorized' | 'incremented' | 'reversed' | 'expired' | 'cleared' | 'refunded' | 'held';
 

@@ -1,9 +1,9 @@
 /** Cards of a program that checks everything, with keys and values that are known (test/vault/card/golden.ts). */
-import { makeSnapshot } from '../../src/domain/program/snapshot.js';
-import { dialectNames } from '../../src/iso8583/dialects.js';
-import { privateData } from '../../src/iso8583/private-data.js';
-import { digitsOf } from '../../src/vault/card/bytes.js';
-import type { PinReference } from '../../src/vault/pin-references.js';
+import { makeSnapshot } from '#src/domain/program/snapshot.js';
+import { dialectNames } from '#src/iso8583/dialects.js';
+import { privateData } from '#src/iso8583/private-data.js';
+import { digitsOf } from '#src/vault/card/bytes.js';
+import type { PinReference } from '#src/vault/pin-references.js';
 import { golden } from '../vault/card/golden.js';
 import { PAN } from '../vault/hsm/support.js';
 

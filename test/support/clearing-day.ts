@@ -1,9 +1,9 @@
 /** A day for a server: authorizations over the wire, and the clearing file that follows from them. */
-import type { EncodingName } from '../../src/clearing/encoding.js';
-import { type IpmData, IpmFileWriter } from '../../src/clearing/ipm/writer.js';
-import { emptyRecord } from '../../src/clearing/record.js';
-import { demoPan } from '../../src/cli/demo-program.js';
-import { panOfNumber } from '../../src/vault/pan.js';
+import type { EncodingName } from '#src/clearing/encoding.js';
+import { type IpmData, IpmFileWriter } from '#src/clearing/ipm/writer.js';
+import { emptyRecord } from '#src/clearing/record.js';
+import { demoPan } from '#src/cli/demo-program.js';
+import { panOfNumber } from '#src/vault/pan.js';
 import { purchase } from './iso-client.js';
 import type { Server } from './server.js';
 

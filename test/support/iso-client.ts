@@ -1,7 +1,7 @@
 /** A TCP client that speaks ISO 8583 by the engine's own codec: replies are matched by STAN and terminal. */
 import { connect, type Socket } from 'node:net';
-import { demoPan } from '../../src/cli/demo-program.js';
-import type { DialectName } from '../../src/iso8583/dialects.js';
+import { demoPan } from '#src/cli/demo-program.js';
+import type { DialectName } from '#src/iso8583/dialects.js';
 import {
   FrameReader,
   type FramingName,
@@ -9,9 +9,9 @@ import {
   frameOverhead,
   keepAliveFrame,
   writeFrame,
-} from '../../src/iso8583/framing.js';
-import { type Fields, pack, unpack } from '../../src/iso8583/message.js';
-import { MESSAGE_BYTES_MAX } from '../../src/limits.js';
+} from '#src/iso8583/framing.js';
+import { type Fields, pack, unpack } from '#src/iso8583/message.js';
+import { MESSAGE_BYTES_MAX } from '#src/limits.js';
 
 /** A reply that takes longer is lost; generous, because the machine may be busy. */
 const REPLY_MS = 20_000;

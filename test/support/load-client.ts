@@ -4,8 +4,8 @@
  */
 import { connect, type Socket } from 'node:net';
 import { WebSocket } from 'ws';
-import { defaultFraming, FrameReader } from '../../src/iso8583/framing.js';
-import { type Fields, pack, unpack } from '../../src/iso8583/message.js';
+import { defaultFraming, FrameReader } from '#src/iso8583/framing.js';
+import { type Fields, pack, unpack } from '#src/iso8583/message.js';
 import type { Server } from './server.js';
 
 export type Transport = 'tcp' | 'ws';

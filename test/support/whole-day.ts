@@ -4,7 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { expect } from 'vitest';
-import type { DayPlan } from '../../src/clearing/box/shares.js';
+import type { DayPlan } from '#src/clearing/box/shares.js';
 import { type Json, type Ran, run, type Server } from './server.js';
 
 const DAY_MS = 86_400_000;

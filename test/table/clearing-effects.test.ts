@@ -324,4 +324,29 @@ describe('velocity', () => {
     0100 a purchase 10000                        | 00                              |      0 | 10000 |  90000
     `,
   );
+  scenario(
+    'what a file charged for a single message that was reversed stays counted when it is reversed again',
+    `
+    account A limit=100000
+    card    a of=A
+    controls a {"velocity":[{"window":"day","amount":10000}]}
+    0200 a purchase 9000 net=N1                  | 00                              |   9000 |     0 |  91000
+    0400 a orig=N1                               | 00                              |      0 |     0 | 100000
+    clear a purchase 9000 net=N1 arn=A           | posted networkId afterReversal  |   9000 |     0 |  91000
+    0100 a purchase 2000                         | 61                              |   9000 |     0 |  91000
+    0420 a orig=N1                               | 00                              |   9000 |     0 |  91000
+    0100 a purchase 2000                         | 61                              |   9000 |     0 |  91000
+    `,
+  );
+  scenario(
+    'a reversal of more than was presented leaves nothing presented: a completion holds again',
+    `
+    account A limit=100000
+    card    a of=A
+    0100 a purchase 1000 net=N1                  | 00                              |      0 |  1000 |  99000
+    clear a purchase 1000 net=N1 arn=A           | posted networkId                |   1000 |     0 |  99000
+    clear a purchase 2000 net=N1 arn=A back      | posted arn otherAmount          |  -1000 |     0 | 101000
+    0120 a purchase 1000 orig=N1                 | 00                              |  -1000 |  1000 | 100000
+    `,
+  );
 });

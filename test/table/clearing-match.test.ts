@@ -112,6 +112,31 @@ describe('the rungs', () => {
     `,
   );
   scenario(
+    'under the other cards of the account: those of the chain first, then as among those of one card, whichever card was made first',
+    `
+    account A limit=100000
+    card    a of=A
+    card    b of=A
+    card    c of=A
+    0100 a purchase 1000 net=N1                  | 00                            |      0 |  1000 |  99000
+    0100 b purchase 2000 net=N1                  | 00                            |      0 |  3000 |  97000
+    clear c purchase 1000 net=N1 arn=A           | posted networkId otherCard    |   1000 |  2000 |  97000
+    0100 b purchase 1000 net=N2                  | 00                            |   1000 |  3000 |  96000
+    0100 a purchase 2000 net=N2                  | 00                            |   1000 |  5000 |  94000
+    clear c purchase 1000 net=N2 arn=B           | posted networkId otherCard    |   2000 |  4000 |  94000
+    0100 b purchase 700 net=N3                   | 00                            |   2000 |  4700 |  93300
+    0100 a purchase 700 net=N3                   | 00                            |   2000 |  5400 |  92600
+    clear c purchase 300 net=N3 arn=C            | posted networkId otherCard    |   2300 |  4700 |  93000
+    hold 12                                      | 0 of 300
+    clear c purchase 300 net=N3 arn=D            | posted networkId otherCard    |   2600 |  4000 |  93400
+    status a lost
+    card    d of=A replaces=a
+    0100 b purchase 500 net=N4                   | 00                            |   2600 |  4500 |  92900
+    0120 a purchase 600 net=N4                   | 00                            |   2600 |  5100 |  92300
+    clear d purchase 500 net=N4 arn=E            | posted networkId              |   3100 |  4500 |  92400
+    `,
+  );
+  scenario(
     'an increment leads to its authorization; a decline to none',
     `
     account A limit=1500

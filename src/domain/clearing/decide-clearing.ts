@@ -183,7 +183,7 @@ function present(
     if (duplicate !== undefined) return duplicate;
   } else {
     if (isCredit) relateByReference(event, posted);
-    else event.changes = countedAs(context, policy, event, amount, -1);
+    else event.changes = countedAs(context, policy, event, amount, cashOf(context, event, amount), -1);
   }
   const { state } = context;
   const cash = cashOf(context, event, amount);
@@ -279,7 +279,7 @@ function belongTo(
   event.holdDelta = 0 - released;
   event.authorizedAfter = cleared + remaining - released;
   flagExcess(context, policy, event, root, slot, cleared);
-  count(context, policy, event, root, slot, before);
+  count(context, policy, event, root, slot, before, amount);
   return undefined;
 }
 
@@ -311,10 +311,12 @@ function count(
   root: number,
   slot: number,
   before: number,
+  amount: number,
 ): void {
   const { authorizedAfter } = event;
   if (authorizedAfter > before) {
-    event.changes = countedAs(context, policy, event, authorizedAfter - before, before > 0 ? before : -1);
+    const added = authorizedAfter - before;
+    event.changes = countedAs(context, policy, event, added, cashOf(context, event, amount), before > 0 ? before : -1);
     if (slot >= 0 && event.changes.length > 0) event.holdFlags |= HoldFlag.counted;
     return;
   }
@@ -324,12 +326,18 @@ function count(
   }
 }
 
-/** What an amount counts in the windows of card and account. @param before total that it adds to, -1 for one of its own */
+/**
+ * What an amount counts in the windows of card and account.
+ *
+ * @param cash of the whole record: what comes on top of an authorization is cash as far as that goes, as with advices
+ * @param before total that it adds to, -1 for one of its own
+ */
 function countedAs(
   context: DecisionContext,
   policy: Policy,
   event: ClearingPosted,
   amount: number,
+  cash: number,
   before: number,
 ): Uint8Array {
   const { checks } = context;
@@ -345,7 +353,7 @@ function countedAs(
   message.mcc = input.mcc;
   message.country = input.country;
   message.setText(Text.acceptor, input.acceptor);
-  checks.begin(policy, counting, amount, Math.min(amount, cashOf(context, event, amount)), before);
+  checks.begin(policy, counting, amount, Math.min(amount, cash), before);
   checks.countApproval(counting, amount);
   return packed(counting.changes);
 }

@@ -9,6 +9,7 @@ import type { ClearingPosted, MessageEvent } from '../events.js';
 import type { History } from '../history.js';
 import type { IndexKeys } from '../index-keys.js';
 import { approves } from '../originals.js';
+import { Sort, sortOf } from '../transaction.js';
 import { type ClearingInput, hasSameAmounts, isSameExceptMark, isSameItem } from './input.js';
 
 /** The clearing record at a sequence, undefined when it is of another kind. */
@@ -104,7 +105,7 @@ export function originalOfReversal({ all }: Posted, input: ClearingInput): Clear
 
 /** What the elements of an authorization say about its clearing. */
 export interface ClearedLife {
-  /** What clearing records have charged for it (of a refund: given, negative) and not taken back; minor units. */
+  /** What clearing records have charged for it (of a refund: given, negative) and not taken back; minor units. Never of the other sign. */
   posted: number;
   /** Its hold came to its end at least once. */
   expired: boolean;
@@ -115,6 +116,7 @@ export interface ClearedLife {
 /** Reads the elements of the authorization at `root`. */
 export function clearedLife(history: History, keys: IndexKeys, root: number): ClearedLife {
   const life: ClearedLife = { posted: 0, expired: false, authorized: 0 };
+  const isGiven = sortOf(history.read(root).input) === Sort.credit;
   let total = 0;
   const become = (after: number): void => {
     life.authorized += after - total;
@@ -131,7 +133,9 @@ export function clearedLife(history: History, keys: IndexKeys, root: number): Cl
       const event = history.read(at);
       if (event.originalSequence === root && changesTotal(event)) become(event.authorizedAfter);
     } else if (plain.kind === EventKind.clearingPosted && plain.originalSequence === root) {
-      life.posted += plain.posted;
+      // A reversal may take back more than was presented.
+      const posted = life.posted + plain.posted;
+      life.posted = isGiven ? Math.min(0, posted) : Math.max(0, posted);
       total = plain.authorizedAfter;
     } else if (plain.kind === EventKind.holdExpired && plain.originalSequence === root) {
       life.expired = true;

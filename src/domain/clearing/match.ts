@@ -59,7 +59,7 @@ export function findAuthorization(context: DecisionContext, subject: Subject, am
     const root = ofChain(context, subject.cardSlot, (card) => {
       keys.forCard(card, NO_FINGERPRINT);
       makeKey();
-      return bestAmong(context, subject, rung, card, amount);
+      return bestAmong(context, subject, rung, card, amount).root;
     });
     if (root > 0) return { root, rung };
     if (rung !== MatchRung.networkId) continue;
@@ -69,22 +69,31 @@ export function findAuthorization(context: DecisionContext, subject: Subject, am
   return walkCards(context, subject, amount);
 }
 
-/** The network id under the other cards of the account, the newest first. */
+/** The network id under the other cards of the account: those that replace this one before strangers, then the best of all. */
 function byNetworkIdOfOthers(context: DecisionContext, subject: Subject, amount: number): Match | undefined {
   const { state, keys } = context;
   const { cards, accounts } = state;
   const { cardSlot, accountSlot } = subject;
   const rung = MatchRung.networkId;
+  let best: Match | undefined;
+  let bestRank = -1;
+  let newest = 0;
   let link = accounts.firstCard(accountSlot);
   for (let asked = 0; link > 0 && asked < CLEARING_ACCOUNT_CARDS_MAX; asked++) {
     const card = link - 1;
     link = cards.nextOfAccount(card);
     if (card === cardSlot) continue;
     keys.forCard(card, NO_FINGERPRINT).networkKey(named, Text.networkId);
-    const root = bestAmong(context, subject, rung, card, amount);
-    if (root > 0) return { root, rung, otherCard: !familyOf(cards, cardSlot).includes(card) };
+    const { root, sequence, rank: ofCard } = bestAmong(context, subject, rung, card, amount);
+    if (root === 0) continue;
+    const isFamily = familyOf(cards, cardSlot).includes(card);
+    const rank = ofCard + (isFamily ? RANKS : 0);
+    if (rank < bestRank || (rank === bestRank && sequence < newest)) continue;
+    best = { root, rung, otherCard: !isFamily };
+    bestRank = rank;
+    newest = sequence;
   }
-  return undefined;
+  return best;
 }
 
 const NO_FINGERPRINT = [0, 0, 0];
@@ -109,12 +118,17 @@ function ofChain({ state }: DecisionContext, cardSlot: number, ask: (card: numbe
   return 0;
 }
 
-/** The best authorization under the key last made, 0 for none. */
-function bestAmong(context: DecisionContext, subject: Subject, rung: MatchRung, card: number, amount: number): number {
+/** The best authorization under the key last made, by `rankOf` and then the newest: its root (0 for none), and the record itself. */
+function bestAmong(
+  context: DecisionContext,
+  subject: Subject,
+  rung: MatchRung,
+  card: number,
+  amount: number,
+): { root: number; sequence: number; rank: number } {
   const { history, keys } = context;
   const found = history.find(keys.high, keys.low);
-  let best = 0;
-  let bestRank = -1;
+  const best = { root: 0, sequence: 0, rank: -1 };
   for (let i = found.count - 1; i >= 0; i--) {
     const sequence = found.sequences[i]!;
     if (!history.isMessage(sequence)) continue;
@@ -123,9 +137,10 @@ function bestAmong(context: DecisionContext, subject: Subject, rung: MatchRung, 
       continue;
     if (rootOf(event) <= history.floor) continue;
     const rank = rankOf(context, subject, event, amount);
-    if (rank <= bestRank) continue;
-    best = event.originalSequence > 0 ? event.originalSequence : sequence;
-    bestRank = rank;
+    if (rank <= best.rank) continue;
+    best.root = event.originalSequence > 0 ? event.originalSequence : sequence;
+    best.sequence = sequence;
+    best.rank = rank;
   }
   return best;
 }
@@ -175,6 +190,9 @@ function isNear(localDay: number, timeMs: number): boolean {
   const days = localDay - Math.floor(timeMs / DAY_MS);
   return days >= 0 - CLEARING_DAYS_BEFORE_MAX && days <= CLEARING_DAYS_AFTER_MAX;
 }
+
+/** Ranks run from 0 to this less one. */
+const RANKS = 8;
 
 /** Something left on the hold weighs most, then the amount, then a hold at all; the newest wins among equals. */
 function rankOf({ state }: DecisionContext, subject: Subject, event: MessageEvent, amount: number): number {

@@ -176,6 +176,7 @@ function preferred(found: Entry[], { input }: ClearingPosted, shard: ShardAudit,
     const having = best.filter(quality);
     if (having.length > 0) best = having;
   }
-  const last = best.at(-1);
+  // They come card by card.
+  const last = best.toSorted((a, b) => a.sequence - b.sequence).at(-1);
   return last?.original ?? last;
 }

@@ -142,11 +142,14 @@ export class ClearingAudit {
     );
     this.#release(r, root, hold, charged, program.tables.clearing?.release_rest ?? true, evidence);
     this.#network(r, evidence);
-    this.#cardholder(r, account, charged, match.related, evidence);
+    this.#cardholder(r, account, charged, match, evidence);
     this.#entries.apply(account, r.legs, evidence);
     this.#books.hold(currency, r.holdDelta);
     const entry = model.past.add({ atMs: r.atMs, card: card.name });
-    if (!isDisputed) this.#count(r, root ?? this.#rootOf(match.related, entry), card, charged);
+    if (isDisputed) return;
+    // A refund may be about a presentment, and is none of it.
+    const related = r.input.reversal === 1 ? match.related : undefined;
+    this.#count(r, root ?? this.#rootOf(related, entry), card, charged);
   }
 
   /** A force post is a use of its own; what takes it back gives back to it. */
@@ -165,7 +168,7 @@ export class ClearingAudit {
     if (input.mcc >= 0) message.mcc = input.mcc;
     if (input.country >= 0) message.country = lettersOf(input.country);
     if (input.acceptor !== '') message.merchant = input.acceptor;
-    const cash = r.sort === Sort.cash ? charged : Math.max(0, input.cashBack);
+    const cash = cashOf(r, charged, root.message);
     // A payment that nobody asked for is taken back as a whole, its use with it.
     const isUndone = r.input.reversal === 1 && root.message === undefined;
     const total = balances.total(root);
@@ -176,10 +179,13 @@ export class ClearingAudit {
     const { past } = this.#shard.model;
     const flags = isOtherCard ? Flag.otherCard : 0;
     if (r.input.reversal === 1) return flags | (isRelated ? 0 : Flag.originalMissing);
+    if (root === undefined) return flags;
+    const hold = this.#shard.model.balances.holds.get(root.sequence);
     // What an advice or an increment made something of again is neither.
-    if (root === undefined || (this.#shard.model.balances.holds.get(root.sequence)?.remaining ?? 0) > 0) return flags;
+    if (hold !== undefined && hold.remaining > 0) return flags;
     if (past.isUndone(root)) return flags | Flag.afterReversal;
-    return past.isExpired(root) ? flags | Flag.afterExpiry : flags;
+    // A hold that was placed again and is used up has not come to its end.
+    return hold === undefined && past.isExpired(root) ? flags | Flag.afterExpiry : flags;
   }
 
   /** What a single message has posted is not posted again, unless something is still held beside it. */
@@ -254,7 +260,7 @@ export class ClearingAudit {
     r: ClearingPosted,
     account: AuditedAccount,
     charged: number,
-    related: ClearingPosted | undefined,
+    { original: root, related }: ReturnType<typeof matchOf>,
     evidence: Evidence,
   ): void {
     const sums = sumsOf(r.legs.filter(({ currency }) => currency === account.model.currency));
@@ -287,8 +293,8 @@ export class ClearingAudit {
     const isForeign = r.input.currency !== account.model.currency;
     const points = isForeign ? (tables.clearing?.markup_basis_points ?? 0) : 0;
     same('clearing', 'mark-up', 0 - markup + 0, Math.floor((charged * points + 5000) / 10_000), evidence);
-    if (r.sort === Sort.cash)
-      same('clearing', 'cash is owed as cash, its mark-up with it', of(Gl.cash), charged - markup, evidence);
+    const cash = cashOf(r, charged, root?.message);
+    same('clearing', 'cash is owed as cash', of(Gl.cash), r.sort === Sort.cash ? charged - markup : cash, evidence);
   }
 }
 
@@ -302,6 +308,17 @@ function settledOf(i: ClearingInput): { amount: number; currency: number } {
     return { amount: i.settlementAmount, currency: i.settlementCurrency };
   if (i.billingAmount >= 0 && i.billingCurrency >= 0) return { amount: i.billingAmount, currency: i.billingCurrency };
   return { amount: i.amount, currency: i.currency };
+}
+
+/** What of a charge is cash: what the record says, or for DE3 09 the authorization, at the rate of the charge. */
+function cashOf({ sort, input: i }: ClearingPosted, charged: number, authorized: Message | undefined): number {
+  if (sort === Sort.cash) return charged;
+  if (sort !== Sort.purchase) return 0;
+  const isAsAuthorized = i.cashBack < 0 && typeOf(i) === 9 && authorized?.currency === i.currency;
+  const back = isAsAuthorized ? (authorized.back ?? 0) : i.cashBack;
+  if (back <= 0 || i.amount <= 0) return 0;
+  const part = (BigInt(Math.min(back, i.amount)) * BigInt(charged) * 2n + BigInt(i.amount)) / (2n * BigInt(i.amount));
+  return Math.min(charged, Number(part));
 }
 
 /** The amount in the currency of the account: DE6, or that of DE4 and DE5 which is in it. */

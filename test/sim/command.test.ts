@@ -1,0 +1,34 @@
+/** The simulator as people run it: compiled, in a process of its own. */
+import { spawnSync } from 'node:child_process';
+import { describe, expect, test } from 'vitest';
+
+const simulate = (...args: string[]): { status: number | null; text: string } => {
+  const { status, stdout, stderr } = spawnSync(process.execPath, ['scripts/run.mjs', 'sim', ...args], {
+    encoding: 'utf8',
+  });
+  return { status, text: stdout + stderr };
+};
+
+describe('npm run sim', { timeout: 180_000 }, () => {
+  test('of one seed ends with 0 and says what was done', () => {
+    const { status, text } = simulate('--seed', '7', '--seconds', '20');
+    expect(text).toMatch(/1 seeds, 0 failed: \d+ simulated seconds, \d+ messages/);
+    expect(status).toBe(0);
+  });
+
+  test('with a planted bug ends with another code', () => {
+    const { status, text } = simulate('--canary', '--seed', '7', '--seconds', '20');
+    expect(text).toMatch(/^missing flush: caught at seed \d+/m);
+    expect(text).not.toContain('NOT CAUGHT');
+    expect(status).toBe(1);
+  });
+
+  test.each([[['7']], [['--sed', '7']], [['--seconds', 'x']], [['--canary', 'of no name']]])(
+    'that is asked %j does nothing, says what is wrong and ends with 64',
+    (args) => {
+      const { status, text } = simulate(...args);
+      expect(text).toMatch(/^sim: .+\n$/);
+      expect(status).toBe(64);
+    },
+  );
+});
