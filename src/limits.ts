@@ -64,6 +64,9 @@ export const SHED_LOG_MS = 10_000;
 /** A TLS handshake must be finished in this time, in ms. */
 export const TLS_HANDSHAKE_MS = 10_000;
 
+/** How often the files of certificates are compared with those in use, ms: renewals come hours before an end, a look reads a few KiB. */
+export const TLS_FILES_LOOK_MS = 60_000;
+
 /** Unsent bytes of one connection above which nothing more is read from it: about 1 500 replies of 170 bytes. */
 export const SOCKET_HIGH_WATER_BYTES = 256 * 1024;
 

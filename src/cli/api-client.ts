@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import { json as readJson, text as readText } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
 import type { Command } from 'commander';
@@ -47,13 +47,28 @@ export class ApiRefused extends HoldfastError {
   }
 }
 
+/** What the client trusts and presents; PEM. */
+interface ClientTls {
+  readonly ca?: Buffer;
+  readonly cert?: Buffer;
+  readonly key?: Buffer;
+}
+
+interface CallOptions {
+  readonly method?: string;
+  readonly body?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
 export class ApiClient {
   readonly #base: URL;
   readonly #token: string | undefined;
+  readonly #tls: ClientTls;
 
-  constructor(base: URL, token: string | undefined) {
+  constructor(base: URL, token: string | undefined, tls: ClientTls = {}) {
     this.#base = base;
     this.#token = token;
+    this.#tls = tls;
   }
 
   /** @throws HoldfastError `server_unreachable`, `api_refused`, `not_found` */
@@ -84,12 +99,10 @@ export class ApiClient {
     await this.#answer(path, { method: 'DELETE' });
   }
 
-  async #answer(path: string, request: RequestInit = {}): Promise<Response> {
+  async #answer(path: string, request: CallOptions = {}): Promise<Response> {
     let response: Response;
     try {
-      const signal = AbortSignal.timeout(ANSWER_LIMIT_MS);
-      const headers = { ...this.#headers(), ...(request.headers as Record<string, string> | undefined) };
-      response = await fetch(new URL(path, this.#base), { ...request, headers, signal });
+      response = await this.#call(path, request);
     } catch (error) {
       throw this.#unreachable((error as Error).cause ?? error);
     }
@@ -97,12 +110,29 @@ export class ApiClient {
     return response;
   }
 
+  /** `fetch` cannot present a certificate or trust one that the system does not. */
+  #call(path: string, { method = 'GET', body, headers }: CallOptions): Promise<Response> {
+    const url = new URL(path, this.#base);
+    const signal = AbortSignal.timeout(ANSWER_LIMIT_MS);
+    const options = { method, headers: { ...this.#headers(), ...headers }, signal, agent: false, ...this.#tls };
+    const open = url.protocol === 'https:' ? httpsRequest : httpRequest;
+    return new Promise((resolve, reject) => {
+      const request = open(url, options, (message) => {
+        const status = message.statusCode ?? 0;
+        const bytes = status === 204 ? null : (Readable.toWeb(message) as ReadableStream<Uint8Array>);
+        resolve(new Response(bytes, { status }));
+      });
+      request.once('error', reject);
+      request.end(body);
+    });
+  }
+
   /** Streams a body of unknown length; resolves with the JSON answer. */
   async upload(path: string, type: string, body: Readable): Promise<Json> {
     const url = new URL(path, this.#base);
     const headers = { ...this.#headers(), 'content-type': type };
     const open = url.protocol === 'https:' ? httpsRequest : httpRequest;
-    const request = open(url, { method: 'POST', headers });
+    const request = open(url, { method: 'POST', headers, ...this.#tls });
     // A server may answer (and refuse) before it has read everything: the answer then counts, not the broken pipe.
     const answered = new Promise<IncomingMessage>((resolve, reject) => {
       request.once('response', resolve);
@@ -168,7 +198,22 @@ export function apiClient(options: Json, terminal: Terminal): ApiClient {
   if (!URL.canParse(full) || !/^https?:$/.test(new URL(full).protocol)) {
     throw new HoldfastError('usage', '--admin is no URL', 'give one such as http://127.0.0.1:8580');
   }
-  return new ApiClient(new URL(full), token(options.tokenFile as string | undefined, terminal));
+  return new ApiClient(new URL(full), token(options.tokenFile as string | undefined, terminal), clientTls(terminal));
+}
+
+/** Of the environment: `HOLDFAST_ADMIN_CA`, `_CERT` and `_KEY` name PEM files. @throws HoldfastError `usage` */
+function clientTls({ environment }: Terminal): ClientTls {
+  const read = (name: 'CA' | 'CERT' | 'KEY'): Buffer | undefined => {
+    const file = environment[`HOLDFAST_ADMIN_${name}`];
+    if (file === undefined || file === '') return undefined;
+    try {
+      return readFileSync(file);
+    } catch (error) {
+      throw systemError('usage', `HOLDFAST_ADMIN_${name} ${file}`, error, 'name a readable PEM file');
+    }
+  };
+  const [ca, cert, key] = [read('CA'), read('CERT'), read('KEY')];
+  return { ...(ca && { ca }), ...(cert && { cert }), ...(key && { key }) };
 }
 
 function token(file: string | undefined, terminal: Terminal): string | undefined {

@@ -6,8 +6,9 @@ import { availableParallelism } from 'node:os';
 import { join, normalize, resolve } from 'node:path';
 import type { ProgramDefinition } from '../control/system-log.js';
 import { HoldfastError } from '../errors.js';
-import { checkLinks, type LinkProfile, tlsOptions } from '../ingress/links.js';
+import { checkLinks, type LinkProfile } from '../ingress/links.js';
 import { maskDigits } from '../pan-mask.js';
+import { ServerTls, type TlsFiles } from '../server-tls.js';
 import { faultVariables } from '../shard/faults.js';
 import { hint } from '../suggest.js';
 import { locate, type Problem, readDocument } from './config-file.js';
@@ -47,6 +48,7 @@ const otherEnvironment = [
   'HOLDFAST_ADMIN',
   'HOLDFAST_TOKEN',
   'HOLDFAST_DEBUG',
+  ...['HOLDFAST_ADMIN_CA', 'HOLDFAST_ADMIN_CERT', 'HOLDFAST_ADMIN_KEY'],
   ...faultVariables,
 ];
 
@@ -70,9 +72,10 @@ export function loadConfig(inputs: Inputs): LoadedConfig {
   const values = Object.fromEntries(entries.map((entry) => [entry.name, entry.value])) as Record<SettingName, unknown>;
   checkPlaces(entries, problems);
   const links = problems.length === 0 ? allLinks(values, entries, problems) : [];
+  const adminTls = adminTlsOf(values, entries, problems);
   const programs = typeof values.programs === 'string' ? readPrograms(values.programs, problems) : [];
   if (problems.length > 0) throw configError(problems);
-  return { config: engineConfig(values, given.has('shards'), links, programs), entries };
+  return { config: engineConfig(values, given.has('shards'), links, programs, adminTls), entries };
 }
 
 export function configError(problems: readonly Problem[]): HoldfastError {
@@ -180,6 +183,9 @@ function defaultValue(name: SettingName, given: ReadonlyMap<SettingName, ConfigE
     case 'backup-dir':
     case 'hsm-keys':
     case 'kek-file':
+    case 'admin-tls-cert-file':
+    case 'admin-tls-key-file':
+    case 'admin-tls-client-ca-file':
       return undefined;
     case 'log-format':
       return inputs.terminal ? 'pretty' : 'json';
@@ -251,11 +257,41 @@ function allLinks(
 function tryLinks(links: readonly LinkProfile[], where: string, problems: Problem[]): void {
   try {
     checkLinks(links);
-    for (const link of links) if (link.tls !== undefined) tlsOptions(link, link.tls);
+    for (const { name, tls } of links) if (tls !== undefined) new ServerTls(name, tls);
   } catch (error) {
     if (!(error instanceof HoldfastError)) throw error;
     problems.push({ what: error.message, where, allowed: error.next });
   }
+}
+
+/** The files of the HTTP API's certificate, opened once. */
+function adminTlsOf(
+  values: Record<SettingName, unknown>,
+  entries: readonly ConfigEntry[],
+  problems: Problem[],
+): TlsFiles | undefined {
+  const certFile = values['admin-tls-cert-file'] as string | undefined;
+  const keyFile = values['admin-tls-key-file'] as string | undefined;
+  const clientCaFile = values['admin-tls-client-ca-file'] as string | undefined;
+  if (certFile === undefined && keyFile === undefined && clientCaFile === undefined) return undefined;
+  const where = entries.find(({ name, source }) => name.startsWith('admin-tls-') && source !== 'default')!.where;
+  if (certFile === undefined || keyFile === undefined) {
+    const allowed = 'admin-tls-cert-file and admin-tls-key-file together';
+    problems.push({ what: 'admin-tls: a certificate needs its key, and authorities need both', where, allowed });
+    return undefined;
+  }
+  if (values.demo === true) {
+    const what = 'demo: its cards are created over the API, which asks for TLS here';
+    problems.push({ what, where, allowed: 'admin-tls without demo' });
+  }
+  const files = { certFile, keyFile, ...(clientCaFile === undefined ? {} : { clientCaFile }) };
+  try {
+    new ServerTls('admin', files);
+  } catch (error) {
+    if (!(error instanceof HoldfastError)) throw error;
+    problems.push({ what: error.message, where, allowed: error.next });
+  }
+  return files;
 }
 
 interface Address {
@@ -279,6 +315,7 @@ function engineConfig(
   shardsGiven: boolean,
   links: LinkProfile[],
   programs: ProgramDefinition[],
+  adminTls: TlsFiles | undefined,
 ): EngineConfig {
   return {
     dataDir: v['data-dir'] as string,
@@ -292,6 +329,7 @@ function engineConfig(
     cardsMax: v['cards-max'] as number,
     host: v.host as string,
     adminPort: v['admin-port'] as number,
+    adminTls,
     links,
     programs,
     wsAdapter: v['ws-adapter'] as EngineConfig['wsAdapter'],

@@ -69,6 +69,7 @@ export class ControlPlane {
       directoryId: data.document.id,
       host: config.host,
       port: config.adminPort,
+      tls: config.adminTls,
       rings: threads.rings('control'),
       control: threads.control,
       directory,
@@ -156,6 +157,12 @@ export class ControlPlane {
     });
     if (day === undefined) throw new HoldfastError('internal', 'the business date could not be kept');
     return day;
+  }
+
+  /** The API's certificate is read again. */
+  reloadTls(): void {
+    const message: ToControl = { type: 'reload_tls' };
+    this.#worker?.postMessage(message);
   }
 
   async #answer(question: Extract<FromControl, { type: 'ask' }>): Promise<void> {

@@ -8,6 +8,7 @@ import type { ProgramDefinition } from '../control/system-log.js';
 import type { ExitStatus } from '../errors.js';
 import type { LinkProfile } from '../ingress/links.js';
 import type { Log, LogFormat, LogLevel } from '../log.js';
+import type { TlsFiles } from '../server-tls.js';
 
 /** The validated configuration of one `serve`. Paths are as given, relative to the working directory. */
 export interface EngineConfig {
@@ -27,6 +28,8 @@ export interface EngineConfig {
   readonly cardsMax: number;
   readonly host: string;
   readonly adminPort: number;
+  /** TLS of the HTTP API; undefined: plain. */
+  readonly adminTls: TlsFiles | undefined;
   /** Every listener: `tcp` and `ws` first (unless a link file redefines them), then those of the link file. */
   readonly links: readonly LinkProfile[];
   /** Programs of the file of programs. */
@@ -68,6 +71,8 @@ export interface RunningEngine {
   readonly inMs: number;
   /** Resolves when the engine has ended for whatever reason, with the status the process should exit with. */
   readonly closed: Promise<ExitStatus>;
+  /** Reads the files of all certificates again. */
+  reloadTls(): Promise<void>;
   /** Stops accepting, finishes what is in flight, writes the final checkpoint; `closed` resolves with 0. */
   stop(): Promise<void>;
 }

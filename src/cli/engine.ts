@@ -226,6 +226,10 @@ class Engine {
       recovered,
       inMs,
       closed: this.#closed,
+      reloadTls: () => {
+        this.#plane.reloadTls();
+        return this.#ingress.reloadTls();
+      },
       stop: () => this.#stop(),
     };
   }

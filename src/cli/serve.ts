@@ -3,6 +3,7 @@
  *
  * The first SIGTERM or SIGINT stops gracefully within `stop-limit-ms`; a second one, or a stop that takes longer, forces the
  * end with SIGKILL: process.exit() beside threads that commit can hang, and a kill at any instant is safe by design.
+ * SIGHUP reads certificates again where a listener has one.
  */
 import type { Command } from 'commander';
 import type { ExitStatus } from '../errors.js';
@@ -56,7 +57,8 @@ export async function serve(
     format: config.logFormat,
     colour: wantsColour(terminal, terminal.errIsTty),
   });
-  const signals = watchSignals(config.stopLimitMs, log, forceEnd);
+  const hasTls = config.adminTls !== undefined || config.links.some(({ tls }) => tls !== undefined);
+  const signals = watchSignals(config.stopLimitMs, log, forceEnd, hasTls);
   try {
     const engine = await startEngine(config, log);
     signals.started(engine);
@@ -122,7 +124,7 @@ interface SignalWatch {
   release(): void;
 }
 
-function watchSignals(stopLimitMs: number, log: Log, forceEnd: ForceEnd): SignalWatch {
+function watchSignals(stopLimitMs: number, log: Log, forceEnd: ForceEnd, hasTls: boolean): SignalWatch {
   let running: RunningEngine | undefined;
   let first: NodeJS.Signals | undefined;
   let firstAt = 0;
@@ -150,6 +152,12 @@ function watchSignals(stopLimitMs: number, log: Log, forceEnd: ForceEnd): Signal
     }, stopLimitMs);
     if (running !== undefined) stop(running);
   };
+  const onHangUp = (): void => {
+    log.info('the files of certificates are read again');
+    running?.reloadTls().catch((error: unknown) => log.error({ err: error }, 'certificates cannot be read again'));
+  };
+  // Without certificates the end of a terminal ends the process, as everywhere.
+  if (hasTls) process.on('SIGHUP', onHangUp);
   process.on('SIGTERM', onSignal);
   process.on('SIGINT', onSignal);
   return {
@@ -160,6 +168,7 @@ function watchSignals(stopLimitMs: number, log: Log, forceEnd: ForceEnd): Signal
     stopping: () => first !== undefined,
     release: () => {
       clearTimeout(timer);
+      process.off('SIGHUP', onHangUp);
       process.off('SIGTERM', onSignal);
       process.off('SIGINT', onSignal);
     },

@@ -144,6 +144,13 @@ export const settings = {
   'tcp-port': port('ISO 8583 over TCP', 8583),
   'ws-port': port('ISO 8583 over WebSocket', 8582),
   'admin-port': port('HTTP API, console and metrics', 8580),
+  'admin-tls-cert-file': path('certificate of the HTTP API (PEM), which then speaks TLS only', 'none', true),
+  'admin-tls-key-file': path('its key (PEM, not encrypted)', 'none', true),
+  'admin-tls-client-ca-file': path(
+    'authorities of which clients of the HTTP API must present a certificate',
+    'none',
+    true,
+  ),
   framing: choice('length header of the TCP listener', 'len2', framingNames),
   'header-bytes': integer('fixed header after the length, echoed (5: TPDU)', 0, 0, FRAME_HEADER_BYTES_MAX),
   dialect: choice('dialect of the listeners', 'iso87-bcd', dialectNames),

@@ -4,11 +4,13 @@
  * not in the list of routes does not exist, and a path below /v1 is not even denied to somebody without a token.
  */
 import { randomBytes } from 'node:crypto';
+import type { Server as TlsServer } from 'node:tls';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest, LogController } from 'fastify';
 import type { Logger } from 'pino';
 import { HoldfastError } from '../errors.js';
 import { API_BODY_BYTES_MAX, API_BODY_DEPTH_MAX, API_CONNECTIONS_MAX, AUDIT_REASON_LENGTH_MAX } from '../limits.js';
 import { maskDigits } from '../pan-mask.js';
+import type { ServerTls } from '../server-tls.js';
 import type { AuditCall } from './audit/audit-log.js';
 import type { ControlContext } from './context.js';
 import { answerClientError, toApiError } from './failures.js';
@@ -38,10 +40,12 @@ export interface AppOptions {
   logger: Logger;
   /** Called when a store failed or an invariant broke: the process must end, nothing may be answered on a guess. */
   onFatal?: (error: HoldfastError) => void;
+  /** The server speaks TLS only. */
+  tls?: ServerTls;
 }
 
-export function buildApp({ context, routes, logger, onFatal }: AppOptions): FastifyInstance {
-  const app = bareServer(logger);
+export function buildApp({ context, routes, logger, onFatal, tls }: AppOptions): FastifyInstance {
+  const app = bareServer(logger, tls);
   addParsers(app, routes);
   addHooks(app, context);
   app.setErrorHandler((error, request, reply) => {
@@ -63,7 +67,9 @@ export function buildApp({ context, routes, logger, onFatal }: AppOptions): Fast
 }
 
 /** A server without routes, which answers what never becomes a request of a route with problems of ours as well. */
-function bareServer(logger: Logger): FastifyInstance {
+function bareServer(logger: Logger, tls: ServerTls | undefined): FastifyInstance {
+  // A request without a Host is refused by a hook, with a problem.
+  const http = { requireHostHeader: false };
   const app = Fastify({
     loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true }),
@@ -79,18 +85,28 @@ function bareServer(logger: Logger): FastifyInstance {
     forceCloseConnections: 'idle',
     requestTimeout: 0,
     return503OnClosing: false,
-    // A request without a Host is refused by a hook, with a problem.
-    http: { requireHostHeader: false },
+    http,
+    ...(tls === undefined ? {} : { https: { ...http, ...tls.options } }),
     clientErrorHandler: (error, socket) => {
       const requestId = newRequestId();
       logger.debug({ code: (error as { code?: string }).code, reqId: requestId }, 'no request');
       answerClientError(error, socket, requestId);
     },
   }) as unknown as FastifyInstance;
+  if (tls !== undefined) watchTls(app.server as unknown as TlsServer, tls, logger);
   app.server.maxConnections = API_CONNECTIONS_MAX;
   // An expectation that nobody knows may be ignored; Node would answer it without a problem.
   app.server.on('checkExpectation', (request, response) => void app.server.emit('request', request, response));
   return app;
+}
+
+/** New certificates reach the server; whoever fails the handshake is cut off, without an answer in plain text. */
+function watchTls(server: TlsServer, tls: ServerTls, logger: Logger): void {
+  tls.attach(server);
+  server.on('tlsClientError', (error: NodeJS.ErrnoException, socket) => {
+    logger.debug({ code: error.code }, 'no TLS handshake');
+    socket.destroy();
+  });
 }
 
 /** What is done for every request, whatever its route. */

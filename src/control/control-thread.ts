@@ -20,6 +20,7 @@ import { createLog, type LogFormat, type LogLevel } from '../log.js';
 import { type ClientRings, RingClient } from '../ring/client.js';
 import { ControlBlock } from '../ring/control-block.js';
 import { CardDirectory } from '../ring/directory.js';
+import { ServerTls, type TlsFiles, TlsWatch } from '../server-tls.js';
 import { directoryPaths } from '../store/data-directory.js';
 import { openLmdbStore } from '../store/lmdb-store.js';
 import { PanFingerprinter } from '../vault/fingerprint.js';
@@ -71,6 +72,7 @@ export interface ControlThreadData {
   readonly host: string;
   /** 0 = any free port. */
   readonly port: number;
+  readonly tls: TlsFiles | undefined;
   readonly rings: ClientRings;
   /** Control block, card directory, board of the segments. */
   readonly control: SharedArrayBuffer;
@@ -106,6 +108,7 @@ export interface ControlThreadData {
 /** Messages to the control thread. */
 export type ToControl =
   | { type: 'stop' }
+  | { type: 'reload_tls' }
   | { type: 'cutover'; id: number; request: CutoverRequest }
   | { type: 'answer'; id: number; ok: true; value: unknown }
   | { type: 'answer'; id: number; ok: false; error: string };
@@ -143,6 +146,8 @@ class Main {
   #id = 0;
   /** Set once there is a system journal. @throws HoldfastError */
   cutOver: (request: CutoverRequest) => number | undefined = () => undefined;
+  /** Set once there is an API. */
+  reloadTls: () => Promise<void> = () => Promise.resolve();
 
   say(message: FromControl): void {
     parentPort!.postMessage(message);
@@ -237,6 +242,8 @@ async function start(data: ControlThreadData, main: Main): Promise<() => Promise
   );
   const backups = new Backups({ dataDir: paths.root, folder: data.backupDir, nowMs: Date.now, log });
   const recon = new ReconRuns((err) => log.warn({ err }, 'a reconciliation failed'));
+  const tls = data.tls === undefined ? undefined : new ServerTls('admin', data.tls);
+  const tlsWatch = new TlsWatch(tls === undefined ? [] : [tls], log);
   const build = { version: data.version, node: process.version };
   const board = new SegmentBoard(data.board);
   const ingressSnapshot = async (): Promise<IngressSnapshot | undefined> => {
@@ -252,6 +259,7 @@ async function start(data: ControlThreadData, main: Main): Promise<() => Promise
       { ...data, build },
       {
         ...{ shards, control, board, ingressSnapshot, wrongTokens },
+        tls: () => tlsWatch.states(),
         recon: () => recon.counts(),
         clearing: () => ({ records: clearing.counted, files: clearing.states() }),
         events: () => ({ ...webhooks.stats, listeners: feed.listeners }),
@@ -319,10 +327,12 @@ async function start(data: ControlThreadData, main: Main): Promise<() => Promise
     },
   });
   const routes = allRoutes(context, { feed, webhooks, box, rule, retention });
-  const app = buildApp({ context, routes, logger: log, onFatal });
+  const app = buildApp({ context, routes, logger: log, onFatal, ...(tls === undefined ? {} : { tls }) });
+  main.reloadTls = () => tlsWatch.look();
   const close = async (): Promise<void> => {
     // After a fatal stop no shard answers any more: what waits for one fails now.
     if (control.stop !== 0) shards.close();
+    await tlsWatch.stop();
     await retention.stop();
     await webhooks.stop();
     feed.close();
@@ -348,6 +358,7 @@ async function start(data: ControlThreadData, main: Main): Promise<() => Promise
     applyPrograms(system, data.programs, Date.now());
     retention.begin();
     await handOver(programs, shards, control);
+    tlsWatch.start();
     const address = await listen(app, data.host, data.port);
     webhooks.start();
     clearing.start();
@@ -423,6 +434,7 @@ async function run(data: ControlThreadData): Promise<void> {
     if (message.type === 'answer') main.answer(message);
     else if (message.type === 'cutover')
       main.say({ type: 'cutover', id: message.id, day: main.cutOver(message.request) });
+    else if (message.type === 'reload_tls') void main.reloadTls();
     else void leave(main, stop);
   });
   try {

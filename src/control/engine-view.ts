@@ -92,6 +92,7 @@ export interface Asked {
   readonly board: SegmentBoard;
   readonly wrongTokens: WrongTokens;
   ingressSnapshot(): Promise<IngressSnapshot | undefined>;
+  tls: MetricsSources['tls'];
   events(): EventStats;
   clearing(): ClearingStats;
   recon: MetricsSources['recon'];
@@ -148,6 +149,7 @@ export function metricsSources(cells: SharedCells, asked: Asked): MetricsSources
     tasks: () =>
       tasks.map(([name, task]) => ({ name, runs: control.taskRuns(task), restarts: control.taskRestarts(task) })),
     wrongTokens: () => wrongTokens.counts,
+    tls: () => asked.tls(),
     events: () => asked.events(),
     clearing: () => asked.clearing(),
     recon: () => asked.recon(),

@@ -11,6 +11,7 @@ import { Reason, Response, responseText } from '../domain/codes.js';
 import type { ShardStats } from '../domain/commands.js';
 import { classOf, isAdvice } from '../domain/message.js';
 import type { SharedHistogram } from '../instruments.js';
+import type { TlsState } from '../server-tls.js';
 import { ShardCounter } from '../shard-instruments.js';
 import { type MetricTable, Page } from './metrics-page.js';
 import { shardThreadName } from './profiles.js';
@@ -43,6 +44,8 @@ export interface IngressSnapshot {
   readonly disk?: { readonly freeBytes: number; readonly reserveBytes: number };
   /** Lines of the process's log that nobody read in time. */
   readonly logLinesDropped?: number;
+  /** Certificates of the links. */
+  readonly tls?: readonly TlsState[];
   /** JavaScript memory of the main thread, bytes. */
   readonly memory?: ThreadMemory;
 }
@@ -94,6 +97,8 @@ export interface MetricsSources {
   tasks(): readonly TaskState[];
   /** Wrong bearer tokens since the start. */
   wrongTokens(): WrongTokenCounts;
+  /** Certificate of the HTTP API, if it has one. */
+  tls(): readonly TlsState[];
   events(): EventStats;
   clearing(): ClearingStats;
   /** Breaks of the newest reconciliation that are not resolved. */
@@ -164,6 +169,16 @@ export const metricNames: MetricTable = {
     type: 'gauge',
     labels: ['link'],
     help: "Begin (UTC) of the link's business date, seconds since 1970; 0 before its first cutover.",
+  },
+  holdfast_tls_certificate_expiry_seconds: {
+    type: 'gauge',
+    labels: ['listener'],
+    help: 'End of the certificate in use, seconds since 1970; listener is the name of a link, or admin.',
+  },
+  holdfast_tls_reloads_total: {
+    type: 'counter',
+    labels: ['listener', 'result'],
+    help: 'New TLS files that were found: taken, or refused, when those before stay.',
   },
   holdfast_accounts: { type: 'gauge', labels: [], help: 'Accounts of all shards.' },
   holdfast_cards: { type: 'gauge', labels: [], help: 'Cards of all shards.' },
@@ -338,6 +353,7 @@ export class Metrics {
     const { denied, limited } = this.#sources.wrongTokens();
     page.sample('holdfast_api_wrong_tokens_total', { status: '401' }, denied);
     page.sample('holdfast_api_wrong_tokens_total', { status: '429' }, limited);
+    this.#tls(page, [...this.#sources.tls(), ...(snapshot?.tls ?? [])]);
     this.#events(page);
     const { records, files } = this.#sources.clearing();
     for (const [outcome, count] of Object.entries(records))
@@ -400,6 +416,14 @@ export class Metrics {
     if (snapshot?.disk === undefined) return;
     page.sample('holdfast_disk_free_bytes', {}, snapshot.disk.freeBytes);
     page.sample('holdfast_disk_reserve_bytes', {}, snapshot.disk.reserveBytes);
+  }
+
+  #tls(page: Page, states: readonly TlsState[]): void {
+    for (const { listener, expirySeconds, taken, refused } of states) {
+      page.sample('holdfast_tls_certificate_expiry_seconds', { listener }, expirySeconds);
+      for (const [result, count] of Object.entries({ taken, refused }))
+        page.sample('holdfast_tls_reloads_total', { listener, result }, count);
+    }
   }
 
   #shards(page: Page, stats: readonly ShardStats[]): void {

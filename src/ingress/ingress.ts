@@ -28,6 +28,7 @@ import { IN_FLIGHT_MAX, IN_FLIGHT_RECLAIM_MS, SIGN_OFF_WAIT_MS, WRITE_STALL_MS }
 import { RingClient } from '../ring/client.js';
 import { ControlBlock, ShardState } from '../ring/control-block.js';
 import { CardDirectory } from '../ring/directory.js';
+import { TlsWatch } from '../server-tls.js';
 import { PanFingerprinter } from '../vault/fingerprint.js';
 import { Admission } from './admission.js';
 import type { Connection } from './connection.js';
@@ -90,6 +91,8 @@ export class Ingress implements MessageSink {
   readonly #signOffs = new SignOffs(this.#codecs, this.#counters);
   readonly #cutovers: Cutovers;
   readonly #reconciliations: Reconciliations;
+  /** Certificates of the links. */
+  readonly #tls: TlsWatch;
   #looks = 0;
   #scheduled = false;
   /** Messages per ms over the last rate window. */
@@ -145,6 +148,10 @@ export class Ingress implements MessageSink {
     this.#links = options.links.map(linkOf);
     for (const link of this.#links) link.share = this.#admission.cap.share(this.#links.length);
     this.#simulator = linkOf(simulatorLink);
+    this.#tls = new TlsWatch(
+      this.#links.flatMap(({ tls }) => (tls === undefined ? [] : [tls])),
+      options.log,
+    );
   }
 
   /**
@@ -179,6 +186,7 @@ export class Ingress implements MessageSink {
       for (const listener of this.#listeners) await listener.close();
       throw error;
     }
+    this.#tls.start();
     this.#sweep = this.#runtime.every(SWEEP_MS, () => this.#onSweep());
     this.#schedule();
     return addresses;
@@ -212,6 +220,7 @@ export class Ingress implements MessageSink {
     for (const link of this.#links) for (const connection of [...link.connections]) connection.close('stop');
     this.#stopped = true;
     this.#sweep?.cancel();
+    await this.#tls.stop();
     await Promise.all(this.#listeners.map((listener) => listener.close()));
   }
 
@@ -242,6 +251,11 @@ export class Ingress implements MessageSink {
     this.#options.log.info({ peers, answered: this.#counters.signOffsAnswered }, 'links signed off');
   }
 
+  /** Reads the files of the links' certificates again; connections that are open keep what they have. */
+  reloadTls(): Promise<void> {
+    return this.#tls.look();
+  }
+
   stats(): IngressStats {
     const counters = this.#counters;
     const connections = { tcp: { signed_on: 0, signed_off: 0 }, ws: { signed_on: 0, signed_off: 0 } };
@@ -265,6 +279,7 @@ export class Ingress implements MessageSink {
       businessDays: Object.fromEntries(this.#links.map(({ profile, businessDay }) => [profile.name, businessDay])),
       shed: { ...counters.shed },
       errors: { ...counters.errors },
+      tls: this.#tls.states(),
     };
   }
 

@@ -3,6 +3,7 @@
  */
 import { LINK_LOG_LINES_PER_SECOND } from '../limits.js';
 import { maskDigits } from '../pan-mask.js';
+import { ServerTls } from '../server-tls.js';
 import { type Connection, errorText } from './connection.js';
 import { allowList, type LinkProfile } from './links.js';
 import { RateCap, type RateShare } from './rate-cap.js';
@@ -60,6 +61,8 @@ export class Link {
   readonly sink: MessageSink;
   readonly counters: Counters;
   readonly runtime: Runtime;
+  /** Its certificate; undefined: plain. */
+  readonly tls: ServerTls | undefined;
   readonly connections = new Set<Connection>();
   /** Business day of all its connections, days since 1970; 0 before its first cutover: then the UTC day counts. */
   businessDay = 0;
@@ -90,6 +93,7 @@ export class Link {
     this.sink = sink;
     this.counters = counters;
     this.runtime = runtime;
+    this.tls = profile.tls === undefined ? undefined : new ServerTls(profile.name, profile.tls);
     this.#log = log;
     this.#allows = allowList(profile);
     this.cap = new RateCap(profile.rateMax);

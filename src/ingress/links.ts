@@ -2,9 +2,7 @@
  * Link profiles: what one listener speaks and allows. A profile is data, checked before anything listens, so that a
  * contradiction is an error with the link's name and never a surprise on the first message.
  */
-import { readFileSync } from 'node:fs';
 import { BlockList, isIP } from 'node:net';
-import { createSecureContext, type TlsOptions } from 'node:tls';
 import { HoldfastError } from '../errors.js';
 import { type DialectName, isDialectName } from '../iso8583/dialects.js';
 import { checkFraming, type FramingName } from '../iso8583/framing.js';
@@ -18,8 +16,8 @@ import {
   LINK_IDLE_MS,
   LINK_IN_FLIGHT_MAX,
   MESSAGE_BYTES_MAX,
-  TLS_HANDSHAKE_MS,
 } from '../limits.js';
+import type { TlsFiles } from '../server-tls.js';
 
 export type Transport = 'tcp' | 'ws';
 
@@ -58,17 +56,9 @@ export interface LinkProfile {
   /** A started frame must be complete within this time, ms. */
   readonly frameMs: number;
   /** TLS on the server's side; absent = plain. A WebSocket link with TLS always runs on the adapter ws. */
-  readonly tls?: LinkTls;
+  readonly tls?: TlsFiles;
   /** What an operator changes when the port is taken. */
   readonly portSetting: string;
-}
-
-export interface LinkTls {
-  /** PEM files. */
-  readonly certFile: string;
-  readonly keyFile: string;
-  /** Given: a client must present a certificate signed by one of these authorities. */
-  readonly clientCaFile?: string;
 }
 
 export interface DefaultLinkFlags {
@@ -139,46 +129,6 @@ export function checkLinks(links: readonly LinkProfile[]): void {
     }
     allowList(link);
   }
-}
-
-/**
- * TLS 1.2 or later with the link's files; a client certificate is verified when authorities are given.
- * @throws HoldfastError `config_invalid` naming link and file when one cannot be read or used.
- */
-export function tlsOptions(link: LinkProfile, tls: LinkTls): TlsOptions {
-  const read = (file: string): Buffer => {
-    try {
-      return readFileSync(file);
-    } catch (error) {
-      const { code, message } = error as NodeJS.ErrnoException;
-      throw new HoldfastError(
-        'config_invalid',
-        `link ${link.name}: cannot read ${file}: ${code ?? message}`,
-        'name readable PEM files under tls',
-        { cause: error },
-      );
-    }
-  };
-  const options: TlsOptions = {
-    cert: read(tls.certFile),
-    key: read(tls.keyFile),
-    minVersion: 'TLSv1.2',
-    handshakeTimeout: TLS_HANDSHAKE_MS,
-    ...(tls.clientCaFile === undefined
-      ? {}
-      : { ca: read(tls.clientCaFile), requestCert: true, rejectUnauthorized: true }),
-  };
-  try {
-    createSecureContext(options);
-  } catch (error) {
-    throw new HoldfastError(
-      'config_invalid',
-      `link ${link.name}: ${tls.certFile} and ${tls.keyFile} are no certificate and its key`,
-      'name a PEM certificate and the unencrypted PEM key that belongs to it',
-      { cause: error },
-    );
-  }
-  return options;
 }
 
 /** Compiled allow-list: true when the address may connect. */

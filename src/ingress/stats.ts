@@ -3,6 +3,7 @@
  * histograms lie in shared memory like those of the shards (instruments.ts).
  */
 import { SharedHistogram } from '../instruments.js';
+import type { TlsState } from '../server-tls.js';
 import type { Transport } from './links.js';
 
 /** Why a request was answered 91 without a shard (`holdfast_shed_total{cause}`). */
@@ -78,6 +79,8 @@ export interface IngressStats {
   readonly businessDays: Record<string, number>;
   readonly shed: Record<ShedCause, number>;
   readonly errors: Record<ErrorKind, number>;
+  /** Certificates of the links that have one. */
+  readonly tls: readonly TlsState[];
 }
 
 /** Zero for each name. */

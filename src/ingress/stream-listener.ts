@@ -13,8 +13,9 @@ import { createServer as createTlsServer, type TLSSocket, type Server as TlsServ
 import { monotonicUs } from '../clock.js';
 import { LINK_SOCKETS_SPARE } from '../limits.js';
 import { listenError } from '../listen-error.js';
+import type { ServerTls } from '../server-tls.js';
 import type { Link, Listener } from './link.js';
-import { plainAddress, tlsOptions } from './links.js';
+import { plainAddress } from './links.js';
 
 /** How long ended sockets may take for their last bytes at a stop before they are cut, ms. */
 const CLOSE_MS = 500;
@@ -42,7 +43,8 @@ export class StreamListener implements Listener {
   constructor(link: Link, onSocket: OnSocket) {
     this.#link = link;
     this.#onSocket = onSocket;
-    const { tls, transport } = link.profile;
+    const { tls } = link;
+    const { transport } = link.profile;
     this.#server = createServer({
       noDelay: true,
       keepAlive: true,
@@ -51,7 +53,7 @@ export class StreamListener implements Listener {
       pauseOnConnect: transport === 'tcp' && tls === undefined,
     });
     this.#server.on('connection', (socket) => this.#accept(socket));
-    if (tls !== undefined) this.#tls = this.#createTls(tlsOptions(link.profile, tls));
+    if (tls !== undefined) this.#tls = this.#createTls(tls);
   }
 
   listen(): Promise<string> {
@@ -116,8 +118,9 @@ export class StreamListener implements Listener {
   }
 
   /** A TLS server that does not listen: it is given the sockets that passed the checks. */
-  #createTls(options: Parameters<typeof createTlsServer>[0]): TlsServer {
-    const server = createTlsServer(options);
+  #createTls(tls: ServerTls): TlsServer {
+    const server = createTlsServer(tls.options);
+    tls.attach(server);
     server.on('secureConnection', (socket: TLSSocket) => {
       socket.on('error', () => socket.destroy());
       const remote = plainAddress(socket.remoteAddress ?? '');

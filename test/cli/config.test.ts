@@ -37,6 +37,9 @@ const otherValues: Record<SettingName, string> = {
   'tcp-port': '9583',
   'ws-port': '9582',
   'admin-port': '9580',
+  'admin-tls-cert-file': '',
+  'admin-tls-key-file': '',
+  'admin-tls-client-ca-file': '',
   framing: 'bcd2',
   'header-bytes': '5',
   dialect: 'iso87-ascii',
@@ -71,7 +74,8 @@ function entry(loaded: ReturnType<typeof load>, name: SettingName) {
 describe('every setting', () => {
   // Those that name nothing unless they are given have no default to be written.
   const names = settingNames.filter(
-    (name) => !['links', 'programs', 'backup-dir', 'hsm-keys', 'kek-file'].includes(name),
+    (name) =>
+      !['links', 'programs', 'backup-dir', 'hsm-keys', 'kek-file'].includes(name) && !name.startsWith('admin-tls-'),
   );
   test.each(names)('%s: flag > environment > file > default', (name) => {
     const other = otherValues[name];
@@ -329,7 +333,7 @@ links:
 
   test('the files of TLS are opened before anything listens', () => {
     const text = `- { name: a, port: 1, tls: { cert-file: ${folder}/none.pem, keyFile: b.key, client_ca_file: c.pem } }`;
-    expect(() => links(text)).toThrow(/link a: cannot read .*none\.pem: ENOENT .*allowed: name readable PEM files/);
+    expect(() => links(text)).toThrow(/TLS of a: cannot read .*none\.pem: ENOENT .*allowed: name readable PEM files/);
   });
 
   test('a link named tcp takes the place of the standard listener', () => {

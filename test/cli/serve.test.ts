@@ -52,6 +52,7 @@ function fakeEngine(stop: (fake: FakeEngine) => Promise<void> = async (fake) => 
       recovered: 4711,
       inMs: 81.6,
       closed,
+      reloadTls: () => Promise.resolve(),
       stop: () => {
         fake.stops++;
         return stop(fake);

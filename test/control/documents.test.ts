@@ -248,6 +248,7 @@ describe('metrics', () => {
     wrongTokens: () => ({ denied: 20, limited: 6 }),
     recon: () => [],
     clearing: () => ({ records: { posted: 7, duplicate: 1 }, files: { posted: 2 } }),
+    tls: () => [{ listener: 'admin', expirySeconds: 1_900_000_000, taken: 0, refused: 0 }],
     events: () => ({
       ...{ listeners: 6, enabled: 2, disabled: 1, delivered: 40, failed: 3, dead: 1 },
       ...{ lag: 9, waiting: 5, deadLetters: 7 },

@@ -91,6 +91,7 @@ describe('clocks that differ', () => {
         wrongTokens: new WrongTokens(),
         clearing: () => ({ records: {}, files: {} }),
         recon: () => [],
+        tls: () => [],
         events: () => events,
         ingressSnapshot: async () => undefined,
       },
@@ -118,6 +119,7 @@ describe('the sources of the metrics', () => {
         ingressSnapshot: async () => undefined,
         clearing: () => ({ records: {}, files: {} }),
         recon: () => [],
+        tls: () => [],
         events: () => events,
       },
     );
