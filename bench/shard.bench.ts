@@ -19,7 +19,7 @@ import type { LogicalShard } from '#src/shard/logical-shard.js';
 import { SCRATCH_NOW_MS, ScratchHost } from '#src/shard/scratch-host.js';
 import { LeapingClock } from './leaping-clock.js';
 import { Purchases } from './purchases.js';
-import type { BenchRow } from './row.js';
+import { type BenchRow, FULL_PIPELINE } from './row.js';
 import { ACTIVE_RULES, conditions, TOO_OFTEN } from './rules.bench.js';
 import { tenWindows } from './velocity.bench.js';
 
@@ -37,7 +37,6 @@ const STEP_MS = 600_000;
 /** Index of the accounts' program, and the revision of its snapshot where it has one. */
 const PROGRAM = 0;
 const REVISION = 1;
-const FULL = 'full pipeline (10 windows, 25 rules)';
 
 class ShardBench {
   readonly #host: ScratchHost;
@@ -145,7 +144,7 @@ export async function benchShard(): Promise<BenchRow[]> {
   const cases = [0, STEP_MS].flatMap((stepMs) => [
     { name: 'whole turn per authorization, no disk, CPU', rules: 0, bench: new ShardBench('', '', stepMs), stepMs },
     { name: 'the same with 10 velocity windows', rules: 0, bench: new ShardBench(windows, '', stepMs), stepMs },
-    { name: FULL, rules: conditions.length, bench: new ShardBench(windows, rules, stepMs), stepMs },
+    { name: FULL_PIPELINE, rules: conditions.length, bench: new ShardBench(windows, rules, stepMs), stepMs },
   ]);
   for (let i = 0; i < WARM_BATCHES; i++) for (const { bench } of cases) bench.batch();
   const turns = Array.from({ length: TURNS }, () => cases.map(({ bench }) => spend(bench, BATCHES / TURNS)));
