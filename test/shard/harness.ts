@@ -74,6 +74,8 @@ export class Harness {
   wallMs: number;
   /** Business day in the header of wire entries, days since 1970; 0 for none. */
   linkDay = 0;
+  /** Number of the link in the header of wire entries. */
+  link = 0;
   us = 1_000_000;
   /** Requests of a second client, which nobody collects the replies of. */
   readonly others: RingProducer;
@@ -186,6 +188,7 @@ export class Harness {
     if (card === undefined) view.setUint32(4, 0xfeed, true);
     payload[16] = dialectNames.indexOf(dialect);
     payload[17] = 1;
+    view.setUint16(18, this.link, true);
     view.setUint32(20, this.linkDay, true);
     payload.set(message, WIRE_HEADER_BYTES);
     const token = ++this.#token;

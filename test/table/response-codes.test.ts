@@ -3,6 +3,7 @@
  * says at the wire: a code that a decision can give is in one of the two lists.
  */
 import { Response, responseText } from '#src/domain/codes.js';
+import type { Command, Read } from '#src/domain/commands.js';
 import { RequestKind } from '#src/ring/kinds.js';
 import { harness as listening, tcpClient } from '../ingress/support.js';
 import { CardBench, OTHER_CARDS_PIN, WRONG_PIN } from '../shard/card-bench.js';
@@ -133,14 +134,30 @@ describe('response codes', () => {
   });
 
   test('95: totals that differ', async () => {
-    const engine = await listening();
-    engine.shards.call = ({ kind }) =>
+    const h = new Harness({ shards: 1, wallMs: Date.now() });
+    const date = { 15: new Date(h.wallMs).toISOString().replaceAll('-', '').slice(4, 8) };
+    h.linkDay = Math.floor(h.wallMs / 86_400_000);
+    h.link = 1;
+    const card = h.open(0, 1);
+    expect(h.ask(card, purchase(1, 100, { 0: '0200', 32: '123456' }))[39]).toBe('00');
+    // The listener of an acquirer, before the shard that decided its message.
+    const engine = await listening({ shards: 1 });
+    engine.shards.call = ({ kind, shard }, call) =>
       kind === RequestKind.command
-        ? { ok: true, sequence: 9, compared: { equal: false, day: 20_783, ours: [{ field: 76, value: 1 }] } }
-        : { ok: true, values: [0, 0, 1, 0, 0, 0, 0, 0, 100, 0] };
+        ? h.command(shard, call as unknown as Command)
+        : h.read(shard, call as unknown as Read);
     const client = await tcpClient(engine);
-    const question = { 0: '0500', 7: '1126235959', 11: '000001', 15: '1126', 32: '123456', 50: '986' };
-    expect((await client.ask({ ...question, 76: '0000000002' }))[39]).toBe('95');
+    const question = { 0: '0500', 7: `${date[15]}120000`, 32: '123456', 50: '986', ...date };
+    const ours = { 66: '1', 76: '0000000001', 88: '0000000000000100' };
+    expect(await client.ask({ ...question, 11: '000001', 76: ours[76], 88: ours[88] })).toMatchObject({
+      39: '00',
+      ...ours,
+    });
+    expect(await client.ask({ ...question, 11: '000002', 76: '0000000002' })).toMatchObject({
+      39: '95',
+      ...ours,
+      66: '2',
+    });
   });
 
   test.each(checked)('%s: %s', (code, _meaning, fields, tables) => {
