@@ -213,7 +213,7 @@ describe('cards that change', () => {
     0100 a purchase 500 net=N1 merchant=M1       | 00                  |      0 |   500 |   9500
     0100 a purchase 300 net=N2 merchant=M1       | 00                  |      0 |   800 |   9200
     0100 b purchase 300 merchant=M1              | 00                  |      0 |  1100 |   8900
-    clear c purchase 500 net=N1 merchant=M1 arn=C | posted none
+    clear c purchase 500 net=N1 merchant=M1 arn=C | posted none | 500 | 0 | 9500
     clear b purchase 500 net=N1 merchant=M1 arn=A | posted networkId otherCard |    500 |   600 |   8900
     clear b purchase 300 net=N2 merchant=M1 arn=B | posted networkId otherCard |    800 |   300 |   8900
     status b lost

@@ -156,7 +156,7 @@ describe('a presentment of an authorization', () => {
     account A limit=100000
     card    a of=A
     0100 a purchase 30000 net=N1         | 00                              |      0 | 30000 |  70000
-    undelivered 3
+    undelivered 3                               | ok | 0 | 0 | 100000
     clear a purchase 30000 net=N1        | posted networkId afterReversal  |  30000 |     0 |  70000
     `,
   );

@@ -66,9 +66,9 @@ describe('several postings of one authorization', () => {
     hold 3                                          | 0 of 530
     0220 a purchase 100 stan=5 rrn=1 fn=I           | 00 | 630 |   0 | 370
     0220 a purchase 600 stan=6 rrn=1 fn=F           | 00 | 600 |   0 | 400   # the whole, at last
-    sweep                                           | 0
+    sweep                                           | 0 | 600 | 0 | 400
     wait 8d
-    sweep                                           | 1
+    sweep                                           | 1 | 600 | 0 | 400
     0220 a purchase  10 stan=7 rrn=1 fn=I           | 00 | 610 |   0 | 390   # after the end of the hold
   `,
   );

@@ -211,7 +211,7 @@ describe('controls of a card and of its account', () => {
     card a
     controls a {"velocity":[{"window":"day","amount":500,"count":1}]}
     0100 a purchase 500 stan=1     | 00 | 0 | 500 |  500
-    undelivered 4
+    undelivered 4                               | ok | 0 | 0 | 1000
     0100 a purchase 500 stan=2     | 00 | 0 | 500 |  500
   `,
   );
@@ -241,7 +241,7 @@ describe('controls of a card and of its account', () => {
     0220 a purchase 500 stan=2 rrn=1 why=C                  | 00 | 500 |   0 | 1500
     wait 7d
     sweep                                                   | 1  | 500 |   0 | 1500
-    undelivered 4
+    undelivered 4                               | ok | 500 | 0 | 1500
     0100 a purchase 1 stan=3                                | 61 | 500 |   0 | 1500
   `,
   );
@@ -254,7 +254,7 @@ describe('controls of a card and of its account', () => {
     0200 a purchase 100 stan=1                  | 00 | 100 |   0 | 1900
     controls a {"velocity":[{"window":"day","amount":500}]}
     0220 a purchase 500 stan=2 fn=I rrn=1       | 00 | 600 |   0 | 1400
-    undelivered 3
+    undelivered 3                               | ok | 0 | 0 | 2000
     0100 a purchase 500 stan=3                  | 00 |   0 | 500 | 1500
   `,
   );
@@ -281,7 +281,7 @@ describe('controls of a card and of its account', () => {
     0100 a purchase 100 stan=1                  | 00 | 0 | 100 | 1900
     controls a {"velocity":[{"window":"day","amount":500}]}
     0100 a purchase 500 stan=2 fn=I rrn=1       | 00 | 0 | 600 | 1400
-    undelivered 3
+    undelivered 3                               | ok | 0 | 0 | 2000
     0100 a purchase 500 stan=3                  | 00 | 0 | 500 | 1500
   `,
   );

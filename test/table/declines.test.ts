@@ -117,7 +117,7 @@ describe('declines', () => {
     0204 a purchase 100                 | 12 | 0 | 100 |  900
     0402 a stan=1                       | 12 | 0 | 100 |  900
     0322 a                              | 12 | 0 | 100 |  900   # another type need not carry what ours must
-    0620 ? stan=-1 de7=-1               | 12
+    0620 ? stan=-1 de7=-1               | 12 | 0 | 100 |  900
     0600 a 5000000000000                | 12 | 0 | 100 |  900
     0600 a purchase 100 bad=11          | 30 | 0 | 100 |  900   # format comes first
   `,
@@ -142,7 +142,7 @@ describe('declines', () => {
     0100 a purchase 100 bill=100/0               | 30 | 0 |   0 | 1000
     0100 a purchase 100                          | 00 | 0 | 100 |  900
     0400 a stan=99 rrn=9 cur=1                   | 30 | 0 | 100 |  900
-    0100 ? purchase 100 cur=1                    | 30
+    0100 ? purchase 100 cur=1                    | 30 | 0 | 100 | 900
     0600 a purchase 100 cur=1                    | 12 | 0 | 100 |  900
   `,
     (run) => {
@@ -166,7 +166,7 @@ describe('declines', () => {
     0100 a purchase 100 exp=2913            | 30 | 0 |   0 | 1000   # month 13, and no other expiry than the card's
     0100 a purchase 100 exp=2900            | 30 | 0 |   0 | 1000
     0200 a purchase 100 exp=2900            | 30 | 0 |   0 | 1000
-    0100 ? purchase 100 exp=2900            | 30                    # before it is asked whose card it is
+    0100 ? purchase 100 exp=2900            | 30 | 0 | 0 | 1000   # before it is asked whose card it is
     0120 a purchase 100 de12=240000         | 30 | 0 |   0 | 1000
     0100 a purchase 100 de12=235959 de13=229 exp=2912 | 00 | 0 | 100 | 900
     0400 a stan=14 rrn=14 de13=1301         | 30 | 0 | 100 |  900
@@ -232,12 +232,12 @@ describe('declines', () => {
     `
     account A limit=1000
     card a
-    0100 a purchase 1000           | 00
-    0100 a purchase 1 exp=2912     | 51
+    0100 a purchase 1000           | 00 | 0 | 1000 | 0
+    0100 a purchase 1 exp=2912     | 51 | 0 | 1000 | 0
     status a lost
-    0100 a purchase 1              | 41
-    0420 a stan=98 rrn=3           | 00
-    0420 a stan=99 rrn=99          | 00
+    0100 a purchase 1              | 41 | 0 | 1000 | 0
+    0420 a stan=98 rrn=3           | 00 | 0 | 0 | 1000
+    0420 a stan=99 rrn=99          | 00 | 0 | 0 | 1000
   `,
     (run) => {
       const names = Object.fromEntries(Object.entries(Step).map(([name, step]) => [step, name]));

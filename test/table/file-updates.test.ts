@@ -15,11 +15,11 @@ describe('hot cards', () => {
     0100 a purchase 100 stan=3                      | 41 | 0 | 100 | 900
     0400 a stan=4 rrn=1                             | 00 | 0 |   0 | 1000   # a reversal is accepted all the same
     card b of=A
-    0302 b stan=5 file=2 listing=43                 | 00
+    0302 b stan=5 file=2 listing=43                 | 00 | 0 | 0 | 1000
     0200 b purchase 100 stan=6                      | 43 | 0 | 0 | 1000
     why 12                                          | cardStolen
     card c of=A
-    0302 c stan=7 file=1 listing=46                 | 00
+    0302 c stan=7 file=1 listing=46                 | 00 | 0 | 0 | 1000
     0100 c purchase 100 stan=8                      | 14 | 0 | 0 | 1000
   `,
   );
@@ -29,12 +29,12 @@ describe('hot cards', () => {
     `
     account A limit=1000
     card a
-    0302 a stan=1 file=1 listing=41                 | 00
-    0302 a stan=2 file=3                            | 21
+    0302 a stan=1 file=1 listing=41                 | 00 | 0 | 0 | 1000
+    0302 a stan=2 file=3                            | 21 | 0 | 0 | 1000
     why 4                                           | cardStatusFinal
-    0302 a stan=3 file=2 listing=43                 | 21
-    0302 a stan=4 file=1 listing=62                 | 21
-    0302 a stan=5 file=2 listing=41                 | 00
+    0302 a stan=3 file=2 listing=43                 | 21 | 0 | 0 | 1000
+    0302 a stan=4 file=1 listing=62                 | 21 | 0 | 0 | 1000
+    0302 a stan=5 file=2 listing=41                 | 00 | 0 | 0 | 1000
     is a                                            | lost
     0100 a purchase 1 stan=6                        | 41 | 0 | 0 | 1000
   `,
@@ -45,17 +45,17 @@ describe('hot cards', () => {
     `
     account A limit=1000
     card a
-    0302 a stan=1 file=1                            | 00   # without a code: restricted
+    0302 a stan=1 file=1                            | 00 | 0 | 0 | 1000   # without a code: restricted
     0100 a purchase 100 stan=2                      | 62 | 0 |   0 | 1000
-    0302 a stan=3 file=3                            | 00
+    0302 a stan=3 file=3                            | 00 | 0 | 0 | 1000
     is a                                            | active
     0100 a purchase 100 stan=4                      | 00 | 0 | 100 |  900
-    0302 a stan=5 file=2 listing=36                 | 00
+    0302 a stan=5 file=2 listing=36                 | 00 | 0 | 100 | 900
     0100 a purchase 100 stan=6                      | 62 | 0 | 100 |  900
-    0302 a stan=7 file=2 listing=54                 | 00
+    0302 a stan=7 file=2 listing=54                 | 00 | 0 | 100 | 900
     0100 a purchase 100 stan=8                      | 54 | 0 | 100 |  900
-    0302 a stan=9 file=3                            | 00
-    0302 a stan=10 file=3                           | 00   # not on the list
+    0302 a stan=9 file=3                            | 00 | 0 | 100 | 900
+    0302 a stan=10 file=3                           | 00 | 0 | 100 | 900   # not on the list
     0100 a purchase 100 stan=11                     | 00 | 0 | 200 |  800
   `,
   );
@@ -65,12 +65,12 @@ describe('hot cards', () => {
     `
     account A limit=1000
     card a status=inactive
-    0302 a stan=1 file=3                            | 00
-    0302 a stan=2 file=1 listing=62                 | 00
+    0302 a stan=1 file=3                            | 00 | 0 | 0 | 1000
+    0302 a stan=2 file=1 listing=62                 | 00 | 0 | 0 | 1000
     is a                                            | inactive
-    0302 a stan=3 file=3                            | 00
+    0302 a stan=3 file=3                            | 00 | 0 | 0 | 1000
     0100 a purchase 100 stan=4                      | 78 | 0 | 0 | 1000
-    0302 a stan=5 file=1 listing=43                 | 00
+    0302 a stan=5 file=1 listing=43                 | 00 | 0 | 0 | 1000
     0100 a purchase 100 stan=6                      | 43 | 0 | 0 | 1000
   `,
   );
@@ -106,12 +106,12 @@ describe('hot cards', () => {
     `
     account A limit=1000
     card a status=inactive
-    0302 a stan=1 file=1 listing=62                 | 00
+    0302 a stan=1 file=1 listing=62                 | 00 | 0 | 0 | 1000
     0100 a purchase 100 stan=2                      | 78 | 0 | 0 | 1000
     status a active
     0100 a purchase 100 stan=3                      | 62 | 0 | 0 | 1000
     status a stolen
-    0302 a stan=4 file=3                            | 21
+    0302 a stan=4 file=3                            | 21 | 0 | 0 | 1000
     0100 a purchase 100 stan=5                      | 43 | 0 | 0 | 1000
   `,
   );
@@ -123,8 +123,8 @@ describe('hot cards', () => {
     card a
     token t for=a
     status t paused
-    0302 t stan=1 file=1 listing=62                 | 00
-    0302 t stan=2 file=3                            | 00
+    0302 t stan=1 file=1 listing=62                 | 00 | 0 | 0 | 1000
+    0302 t stan=2 file=3                            | 00 | 0 | 0 | 1000
     is t                                            | paused
     0100 t purchase 100 stan=3                      | 62 | 0 |   0 | 1000
     why 8                                           | tokenPaused
@@ -137,12 +137,12 @@ describe('hot cards', () => {
     `
     account A limit=1000
     card a
-    0302 ? stan=1 file=1 listing=41                 | 25
+    0302 ? stan=1 file=1 listing=41                 | 25 | 0 | 0 | 1000
     why 3                                           | unknownCard
-    0302 a stan=2 file=5 listing=41                 | 30   # an inquiry
-    0302 a stan=3 listing=41                        | 30   # no DE91
-    0302 a stan=4 file=1 listing=77                 | 30
-    0302 ? stan=5 file=1 listing=77                 | 30
+    0302 a stan=2 file=5 listing=41                 | 30 | 0 | 0 | 1000   # an inquiry
+    0302 a stan=3 listing=41                        | 30 | 0 | 0 | 1000   # no DE91
+    0302 a stan=4 file=1 listing=77                 | 30 | 0 | 0 | 1000
+    0302 ? stan=5 file=1 listing=77                 | 30 | 0 | 0 | 1000
     is a                                            | active
   `,
     (run) => {
@@ -161,10 +161,10 @@ describe('hot cards', () => {
     `
     account A limit=1000
     card a
-    0302 a stan=1 file=1 listing=62                 | 00
-    0302 a stan=2 file=3                            | 00
-    0303 a stan=1 file=1 listing=62                 | 00=
-    0302 a stan=1 file=1 listing=62                 | 00=
+    0302 a stan=1 file=1 listing=62                 | 00 | 0 | 0 | 1000
+    0302 a stan=2 file=3                            | 00 | 0 | 0 | 1000
+    0303 a stan=1 file=1 listing=62                 | 00= | 0 | 0 | 1000
+    0302 a stan=1 file=1 listing=62                 | 00= | 0 | 0 | 1000
     is a                                            | active
   `,
   );
@@ -174,8 +174,8 @@ describe('hot cards', () => {
     `
     account A limit=1000
     card a
-    0302 a stan=1 file=1 listing=62                 | 00
-    0400 a stan=1 rrn=1                             | 00
+    0302 a stan=1 file=1 listing=62                 | 00 | 0 | 0 | 1000
+    0400 a stan=1 rrn=1                             | 00 | 0 | 0 | 1000
   `,
     (run) => expect(run.book.state.tombstones).toBe(1),
   );
@@ -187,7 +187,7 @@ describe('hot cards', () => {
     card a
     card b of=A
     status A frozen
-    0302 a stan=1 file=1 listing=43                 | 00
+    0302 a stan=1 file=1 listing=43                 | 00 | 0 | 0 | 1000
     0100 a purchase 100 stan=2                      | 43 | 0 | 0 | 1000
     0100 b purchase 100 stan=3                      | 62 | 0 | 0 | 1000
     why 7                                           | accountFrozen

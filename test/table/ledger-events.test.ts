@@ -143,8 +143,8 @@ const events: readonly (readonly [number, string, string])[] = [
     card a
     clear a purchase 400                      | posted none    |  400 | 0 |  600
     dispute A 400 of=3 ref=D                  | ok             |    0 | 0 | 1000
-    step 4 chargeback amount=400 interchange=4 ${SUB}            | ok
-    step 4 second_presentment amount=400 interchange=4 ${SUB}    | ok
+    step 4 chargeback amount=400 interchange=4 ${SUB}            | ok | 0 | 0 | 1000
+    step 4 second_presentment amount=400 interchange=4 ${SUB}    | ok | 0 | 0 | 1000
     entry 6                                   | 1200 +400, 2100 -400${AT}, 2100 +4${AT}, 4100 -4
     trial                                     | 1200 +400, 2100 -400
     `,
@@ -174,7 +174,7 @@ const events: readonly (readonly [number, string, string])[] = [
     clear a purchase 3000                     | posted none    | 3000 | 0 |  97000
     clear a cash 200                          | posted none    | 3200 | 0 |  96800
     fee A 50 ref=F                            | ok             | 3250 | 0 |  96750
-    accrue                                    | ok
+    accrue                                    | ok | 3253 | 0 | 96747
     trial                                     | 1100 +3000, 1110 +200, 1120 +50, 1130 +3, 2100 -3200, 4200 -3, 4300 -50
     pay A 4000 ref=P                          | ok             | -747 | 0 | 100747
     entry 9                                   | 1310 +4000, 2300 -4000, 2300 +4000, 1130 -3, 1120 -50, 1110 -200, 1100 -3000, 2200 -747
@@ -225,9 +225,9 @@ const events: readonly (readonly [number, string, string])[] = [
     'fee collection of a network, and one that it gives',
     `
     account A limit=1000
-    networkfee 90 ${SUB} ref=N                | ok
+    networkfee 90 ${SUB} ref=N                | ok             | 0 | 0 | 1000
     entry 2                                   | 5100 +90, 2100 -90${AT}
-    networkfee -30 ${SUB} ref=M               | ok
+    networkfee -30 ${SUB} ref=M               | ok             | 0 | 0 | 1000
     entry 4                                   | 5100 -30, 2100 +30${AT}
     `,
   ],
@@ -236,11 +236,11 @@ const events: readonly (readonly [number, string, string])[] = [
     'settlement: the sub-account comes to zero, a tiny difference is rounding, a larger one stays',
     `
     account A limit=1000
-    networkfee 90 ${SUB} ref=N                | ok
-    settle 88 owed=90 rounding=2 ${SUB} ref=S | ok
+    networkfee 90 ${SUB} ref=N                | ok             | 0 | 0 | 1000
+    settle 88 owed=90 rounding=2 ${SUB} ref=S | ok             | 0 | 0 | 1000
     entry 3                                   | 2100 +90${AT}, 1300 -88, 5900 -2
-    networkfee -50 ${SUB} ref=M               | ok
-    settle -45 owed=-50 rounding=2 ${SUB} ref=T    | ok
+    networkfee -50 ${SUB} ref=M               | ok             | 0 | 0 | 1000
+    settle -45 owed=-50 rounding=2 ${SUB} ref=T    | ok        | 0 | 0 | 1000
     entry 6                                   | 2100 -45${AT}, 1300 +45
     trial                                     | 1300 -43, 2100 +5${AT}, 5100 +40, 5900 -2
     `,

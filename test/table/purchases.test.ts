@@ -171,7 +171,7 @@ describe('inquiries and verifications', () => {
     pay A 500 ref=r                | ok | -500 | 3000 | 7500
     0100 a inquiry                 | 00 | -500 | 3000 | 7500
     0100 a available 0             | 00 | -500 | 3000 | 7500
-    0100 ? inquiry                 | 14
+    0100 ? inquiry                 | 14 | -500 | 3000 | 7500
   `,
     (run) => {
       for (const line of [5, 6]) {
@@ -220,15 +220,15 @@ describe('hold life', () => {
     `
     account A limit=10000
     card a
-    0100 a purchase 1 mcc=5542 mode=51
-    0100 a purchase 1 mcc=7011 mode=51
-    0100 a purchase 1 mcc=3441 mode=812
-    0100 a purchase 1 mcc=5812 mode=51 fn=E
-    0100 a purchase 1 mcc=5968 mode=100
-    0100 a purchase 1 mcc=5968 mode=812
-    0100 a purchase 1 mcc=5812 mode=71
-    0100 a purchase 1 mcc=5812
-  `.replaceAll(/(0100.*)$/gm, '$1 | 00'),
+    0100 a purchase 1 mcc=5542 mode=51          | 00 | 0 | 1 | 9999
+    0100 a purchase 1 mcc=7011 mode=51          | 00 | 0 | 2 | 9998
+    0100 a purchase 1 mcc=3441 mode=812         | 00 | 0 | 3 | 9997
+    0100 a purchase 1 mcc=5812 mode=51 fn=E     | 00 | 0 | 4 | 9996
+    0100 a purchase 1 mcc=5968 mode=100         | 00 | 0 | 5 | 9995
+    0100 a purchase 1 mcc=5968 mode=812         | 00 | 0 | 6 | 9994
+    0100 a purchase 1 mcc=5812 mode=71          | 00 | 0 | 7 | 9993
+    0100 a purchase 1 mcc=5812                  | 00 | 0 | 8 | 9992
+  `,
     (run) => {
       const days = [3, 4, 5, 6, 7, 8, 9, 10].map((line) => {
         const { event } = run.outcomes.get(line)!;

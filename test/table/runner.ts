@@ -1,6 +1,6 @@
 /**
  * Scenarios as tables: one line per thing that happens, then the expected response code and the balances of the account
- * after it. Amounts are minor units. Anything after `#` is a comment.
+ * after it, without which a line that can move money fails. Amounts are minor units. Anything after `#` is a comment.
  *
  *   account A limit=100000 cur=986           an account (default BRL)
  *   card    a of=A expiry=2912               a card of it
@@ -247,6 +247,11 @@ export class Scenario {
     return shown.length === 0 ? 'none' : shown.join(', ');
   }
 
+  /** The last line spoke of an account that there is. */
+  get hasAccount(): boolean {
+    return this.book.state.accounts.find(this.#lastAccount) >= 0;
+  }
+
   /** posted, held, available of the account that the last line spoke of. */
   balances(): [number, number, number] {
     const { accounts } = this.book.state;
@@ -466,6 +471,14 @@ function transmissionOf(timeMs: number): number {
   return day * 1_000_000 + at.getUTCHours() * 10_000 + at.getUTCMinutes() * 100 + at.getUTCSeconds();
 }
 
+/** What moves no money: set-up, the clock, questions. Every other line says the balances after it, where an account is known. */
+const UNBALANCED = new Set(
+  [
+    'account card token tries limit controls status program wait at',
+    '0500 totals hold ends legs kind why code is posts entry trial',
+  ].flatMap((words) => words.split(' ')),
+);
+
 /** One scenario: a test that names the line which went wrong. Lines are counted from 1, blank ones and comments too. */
 export function scenario(name: string, table: string, after?: (run: Scenario) => void): void {
   test(name, () => {
@@ -478,6 +491,9 @@ export function scenario(name: string, table: string, after?: (run: Scenario) =>
       const [action = '', ...expected] = text.split('|').map((cell) => cell.trim());
       const code = run.run(action.split(/\s+/), line);
       const [wanted = 'ok', ...balances] = expected;
+      const [what = ''] = action.split(/\s+/);
+      if (balances.length === 0 && !UNBALANCED.has(what) && run.hasAccount)
+        throw new Error(`${line}: ${action}: what are posted, held and available after it?`);
       const actual = { line: `${line}: ${action}`, code, balances: balances.length === 0 ? [] : run.balances() };
       expect(actual).toEqual({ line: `${line}: ${action}`, code: wanted, balances: balances.map(Number) });
       checkBooks(run);

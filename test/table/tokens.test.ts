@@ -145,7 +145,7 @@ describe('file updates', () => {
     0100 a purchase 1                     | 43 | 0 | 1 | 999
     0302 a file=3                         | 21 | 0 | 1 | 999
     0302 a file=1 listing=43              | 00 | 0 | 1 | 999    # the same again
-    0302 ? file=1 listing=41              | 25
+    0302 ? file=1 listing=41              | 25 | 0 | 1 | 999
     0302 a file=9                         | 30 | 0 | 1 | 999
     0302 a                                | 30 | 0 | 1 | 999
     0302 a file=1 listing=99              | 30 | 0 | 1 | 999

@@ -7,16 +7,16 @@ describe('financial messages', () => {
     `
     account A limit=1000
     card a
-    0200 a purchase 300 stan=1                      | 00
-    0201 a purchase 300 stan=1                      | 00=
-    0200 a cash 100 stan=2                          | 00
-    0200 a purchase 900 stan=3                      | 51
-    0200 a refund 50 stan=4                         | 00
-    0220 a purchase 20 stan=5 why=S                 | 00
-    0220 a purchase 20 stan=6 why=D                 | 00     # the network declined it
-    0200 a inquiry stan=7                           | 00
-    0200 a verify stan=8                            | 85
-    0200 ? purchase 10 stan=9                       | 14
+    0200 a purchase 300 stan=1                      | 00 | 300 | 0 | 700
+    0201 a purchase 300 stan=1                      | 00= | 300 | 0 | 700
+    0200 a cash 100 stan=2                          | 00 | 400 | 0 | 600
+    0200 a purchase 900 stan=3                      | 51 | 400 | 0 | 600
+    0200 a refund 50 stan=4                         | 00 | 350 | 0 | 650
+    0220 a purchase 20 stan=5 why=S                 | 00 | 370 | 0 | 630
+    0220 a purchase 20 stan=6 why=D                 | 00 | 370 | 0 | 630   # the network declined it
+    0200 a inquiry stan=7                           | 00 | 370 | 0 | 630
+    0200 a verify stan=8                            | 85 | 370 | 0 | 630
+    0200 ? purchase 10 stan=9                       | 14 | 370 | 0 | 630
     totals 2026-05-20                               | credits 1 50, debits 3 420, inquiries 2
   `,
   );
@@ -37,11 +37,11 @@ describe('financial messages', () => {
     `
     account A limit=1000
     card a
-    0200 a purchase 1 stan=1                        | 00
-    0200 a purchase 2 stan=2 link=2                 | 00
-    0200 a purchase 4 stan=3 acquirer=00000012345   | 00     # zeros in front are no part of it
-    0200 a purchase 8 stan=4 acquirer=99            | 00
-    0200 a purchase 16 stan=5 date=2026-05-21       | 00
+    0200 a purchase 1 stan=1                        | 00 | 1 | 0 | 999
+    0200 a purchase 2 stan=2 link=2                 | 00 | 3 | 0 | 997
+    0200 a purchase 4 stan=3 acquirer=00000012345   | 00 | 7 | 0 | 993   # zeros in front are no part of it
+    0200 a purchase 8 stan=4 acquirer=99            | 00 | 15 | 0 | 985
+    0200 a purchase 16 stan=5 date=2026-05-21       | 00 | 31 | 0 | 969
     totals 2026-05-20                               | debits 2 5
     totals 2026-05-20 link=2                        | debits 1 2
     totals 2026-05-20 acquirer=99                   | debits 1 8
@@ -56,13 +56,13 @@ describe('authorizations', () => {
     `
     account A limit=1000
     card a
-    0100 a purchase 300 stan=1                      | 00
-    0100 a purchase 5 stan=2 fn=I rrn=1             | 00
-    0100 a verify stan=3                            | 85
-    0100 a inquiry stan=4                           | 00
-    0100 a purchase 900 stan=5                      | 51
-    0120 a purchase 7 stan=6 why=S                  | 00
-    0400 a purchase 300 stan=7 rrn=1                | 00     # releases a hold: nothing was posted
+    0100 a purchase 300 stan=1                      | 00 | 0 | 300 | 700
+    0100 a purchase 5 stan=2 fn=I rrn=1             | 00 | 0 | 305 | 695
+    0100 a verify stan=3                            | 85 | 0 | 305 | 695
+    0100 a inquiry stan=4                           | 00 | 0 | 305 | 695
+    0100 a purchase 900 stan=5                      | 51 | 0 | 305 | 695
+    0120 a purchase 7 stan=6 why=S                  | 00 | 0 | 312 | 688
+    0400 a purchase 300 stan=7 rrn=1                | 00 | 0 | 7 | 993   # releases a hold: nothing was posted
     totals 2026-05-20                               | inquiries 1, authorizations 4
   `,
   );
@@ -74,13 +74,13 @@ describe('reversals', () => {
     `
     account A limit=1000
     card a
-    0200 a purchase 300 stan=1                      | 00
-    0200 a purchase 200 stan=2                      | 00
-    0200 a refund 50 stan=3                         | 00
-    0400 a purchase 300 stan=4 rrn=1                | 00
-    0420 a purchase 300 stan=5 rrn=1                | 00     # nothing is left to be posted back
-    0400 a purchase 200 stan=6 rrn=2 de95=150       | 00
-    0400 a refund 50 stan=7 rrn=3                   | 00
+    0200 a purchase 300 stan=1                      | 00 | 300 | 0 | 700
+    0200 a purchase 200 stan=2                      | 00 | 500 | 0 | 500
+    0200 a refund 50 stan=3                         | 00 | 450 | 0 | 550
+    0400 a purchase 300 stan=4 rrn=1                | 00 | 150 | 0 | 850
+    0420 a purchase 300 stan=5 rrn=1                | 00 | 150 | 0 | 850   # nothing is left to be posted back
+    0400 a purchase 200 stan=6 rrn=2 de95=150       | 00 | 100 | 0 | 900
+    0400 a refund 50 stan=7 rrn=3                   | 00 | 150 | 0 | 850
     totals 2026-05-20                               | credits 1 50, credit reversals 1 50, debits 2 500, debit reversals 2 350
   `,
   );
@@ -90,8 +90,8 @@ describe('reversals', () => {
     `
     account A limit=1000
     card a
-    0200 a refund 50 stan=1                         | 00
-    0400 a stan=2 rrn=1                             | 00
+    0200 a refund 50 stan=1                         | 00 | -50 | 0 | 1050
+    0400 a stan=2 rrn=1                             | 00 | 0 | 0 | 1000
     totals 2026-05-20                               | credits 1 50, credit reversals 1 50
     `,
   );
@@ -138,7 +138,7 @@ describe('reversals', () => {
     card a
     0100 a purchase 300 stan=1                      | 00 |   0 | 300 | 700
     0220 a purchase 300 stan=2 rrn=1                | 00 | 300 |   0 | 700
-    undelivered 3
+    undelivered 3                               | ok | 300 | 0 | 700
     0400 a purchase 300 stan=3 de90=220/2/520120000 de95=100 | 00 | 100 | 0 | 900
     totals 2026-05-20                               | debits 1 300, debit reversals 1 200
   `,
@@ -181,8 +181,8 @@ describe('reversals', () => {
     `
     account A limit=1000
     card a
-    0200 a purchase 300 stan=1                      | 00
-    0400 a purchase 300 stan=2 rrn=1 date=2026-05-21 | 00
+    0200 a purchase 300 stan=1                      | 00 | 300 | 0 | 700
+    0400 a purchase 300 stan=2 rrn=1 date=2026-05-21 | 00 | 0 | 0 | 1000
     totals 2026-05-20                               | debits 1 300
     totals 2026-05-21                               | debit reversals 1 300
   `,
@@ -193,8 +193,8 @@ describe('reversals', () => {
     `
     account A limit=1000
     card a
-    0420 a purchase 300 stan=9 rrn=- de90=200/1/0520120000/00000012345/-   | 00
-    0200 a purchase 300 stan=1 de7=0520120000       | 68
+    0420 a purchase 300 stan=9 rrn=- de90=200/1/0520120000/00000012345/-   | 00 | 0 | 0 | 1000
+    0200 a purchase 300 stan=1 de7=0520120000       | 68 | 0 | 0 | 1000
     totals 2026-05-20                               | none
   `,
   );
@@ -206,12 +206,12 @@ describe('an approval that was not delivered', () => {
     `
     account A limit=1000
     card a
-    0200 a purchase 300 stan=1                      | 00
-    0200 a purchase 100 stan=2                      | 00
-    0100 a purchase 10 stan=3                       | 00
+    0200 a purchase 300 stan=1                      | 00 | 300 | 0 | 700
+    0200 a purchase 100 stan=2                      | 00 | 400 | 0 | 600
+    0100 a purchase 10 stan=3                       | 00 | 400 | 10 | 590
     at 2026-05-21T00:00:01
-    undelivered 3                                   | ok
-    undelivered 5                                   | ok
+    undelivered 3                                   | ok | 100 | 10 | 890
+    undelivered 5                                   | ok | 100 | 0 | 900
     totals 2026-05-20                               | debits 1 100
     totals 2026-05-21                               | none
   `,
@@ -224,21 +224,21 @@ describe('dates', () => {
     `
     account A limit=1000
     card a
-    0200 a purchase 1 stan=1 date=2026-04-15        | 00
-    0200 a purchase 2 stan=2 date=2026-04-14        | 00
-    0200 a purchase 4 stan=3 date=2026-05-27        | 00
-    0200 a purchase 8 stan=4 date=2026-05-28        | 00
+    0200 a purchase 1 stan=1 date=2026-04-15        | 00 | 1 | 0 | 999
+    0200 a purchase 2 stan=2 date=2026-04-14        | 00 | 3 | 0 | 997
+    0200 a purchase 4 stan=3 date=2026-05-27        | 00 | 7 | 0 | 993
+    0200 a purchase 8 stan=4 date=2026-05-28        | 00 | 15 | 0 | 985
     totals 2026-04-15                               | debits 1 1
     totals 2026-04-14                               | none
     totals 2026-05-27                               | debits 1 4
     totals 2026-05-28                               | none
     wait 24h
     totals 2026-04-15                               | debits 1 1
-    0200 a purchase 16 stan=5                       | 00     # the first of the next day drops it
+    0200 a purchase 16 stan=5                       | 00 | 31 | 0 | 969   # the first of the next day drops it
     totals 2026-04-15                               | none
-    undelivered 3                                   | ok
-    undelivered 6                                   | ok     # was not counted, so is not taken out
-    0200 a purchase 32 stan=6 date=2026-05-28       | 00
+    undelivered 3                                   | ok | 30 | 0 | 970
+    undelivered 6                                   | ok | 22 | 0 | 978   # was not counted, so is not taken out
+    0200 a purchase 32 stan=6 date=2026-05-28       | 00 | 54 | 0 | 946
     totals 2026-04-15                               | none
     totals 2026-05-28                               | debits 1 32
   `,
