@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
 /** Tests with real servers, which mostly wait for them and for the disk, and judge no speed: two files at a time. */
-const servers = ['test/crash/**/*.test.ts', 'test/process/**/*.test.ts'];
+const servers = ['test/crash/**/*.test.ts', 'test/leak/**/*.test.ts', 'test/process/**/*.test.ts'];
 
 /** Tests with load of their own, or of how long something takes: they have the machine to themselves, one file after the other. */
 const alone = [

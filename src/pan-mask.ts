@@ -128,8 +128,9 @@ export class TextMask {
     this.#copy = new Uint8Array(textMax);
   }
 
-  /** Forgets the number of the last message. */
+  /** Forgets the number of the last message: nothing of it stays in memory. */
   clear(): void {
+    for (let i = 0; i < this.#panLength; i++) this.#pan[i] = 0;
     this.#panLength = 0;
   }
 
@@ -151,7 +152,12 @@ export class TextMask {
     if (length > copy.length) throw new RangeError(`a text of ${length} bytes, at most ${copy.length} are masked`);
     for (let i = 0; i < length; i++) copy[i] = bytes[at + i]!;
     if (free) maskRuns(copy, 0, length, bytes, at);
-    if (this.#panLength < OWN_RUN_MIN) return;
+    if (this.#panLength >= OWN_RUN_MIN) this.#maskOwnRuns(length, bytes, at);
+    copy.fill(0, 0, length);
+  }
+
+  #maskOwnRuns(length: number, bytes: Uint8Array, at: number): void {
+    const copy = this.#copy;
     for (let start = 0; start + OWN_RUN_MIN <= length; start++) {
       if (!isDigit(copy[start])) continue;
       for (let from = 0; from + OWN_RUN_MIN <= this.#panLength; from++) this.#maskOwn(start, length, from, bytes, at);

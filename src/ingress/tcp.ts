@@ -36,7 +36,10 @@ export function acceptTcp(link: Link, socket: Socket, remote: string): void {
   link.opened(new TcpConnection(link, socket, remote));
 }
 
-/** Where plain sockets read into: a chunk is used up before the next one is read, whichever connection it is from. */
+/**
+ * Where plain sockets read into: a chunk is used up before the next one is read, whichever connection it is from, and is overwritten
+ * with zeros then, because it holds card numbers.
+ */
 const readBuffer = Buffer.allocUnsafeSlow(64 * 1024);
 
 /**
@@ -80,6 +83,7 @@ class TcpConnection extends Connection {
     const { framing, headerBytes } = link.profile;
     this.#socket = readingIntoBuffer(socket, (chunk, length) => {
       this.#read(chunk, length);
+      chunk.fill(0, 0, length);
       return length < readBuffer.length || this.#letOthersRead();
     });
     this.#framing = { framing, headerBytes, maxBytes: MESSAGE_BYTES_MAX };
@@ -213,6 +217,8 @@ class TcpConnection extends Connection {
 
   #gone(): void {
     this.open = false;
+    // Half a frame that it sent is not kept.
+    this.#reader.stop();
     this.link.closed(this);
   }
 }

@@ -113,9 +113,13 @@ export class WsConnection extends Connection {
     return !this.#ended && this.#socket.writable;
   }
 
-  /** One message of the peer; its bytes are valid during the call only. */
+  /** One message of the peer; its bytes are valid during the call only, and zeros after it: they hold a card number. */
   received(bytes: Uint8Array, binary: boolean): void {
-    if (!this.open) return;
+    if (this.open) this.#take(bytes, binary);
+    bytes.fill(0);
+  }
+
+  #take(bytes: Uint8Array, binary: boolean): void {
     const now = monotonicUs();
     this.lastReadUs = now;
     const { link } = this;

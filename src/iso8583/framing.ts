@@ -237,14 +237,28 @@ export class FrameReader {
       whole = true;
     } finally {
       if (!whole) this.stop();
+      this.settle();
     }
+  }
+
+  /** Ends a push: ready for the next one, or nothing is left of a frame. */
+  private settle(): void {
     if (this.state === 'reading') this.state = 'open';
+    else this.wipe();
   }
 
   /** No frame is delivered after this, not even one that is already in the chunk at hand. */
   stop(): void {
+    // A callback that stops the reader may still look at its frame, which lies in `partial`: `push` wipes when it is done.
+    const reading = this.state === 'reading';
     this.state = 'closed';
     this.partialBytes = 0;
+    if (!reading) this.wipe();
+  }
+
+  /** A frame holds a card number: nothing of it stays behind in freed memory. */
+  private wipe(): void {
+    this.partial.fill(0);
     this.partial = new Uint8Array(0);
   }
 
@@ -277,6 +291,7 @@ export class FrameReader {
     if (this.partialBytes === size) {
       this.partialBytes = 0;
       this.deliver(this.partial, 0, size, onFrame);
+      this.partial.fill(0, 0, size);
     }
     return stop;
   }
@@ -311,6 +326,7 @@ export class FrameReader {
     if (needed > this.partial.length) {
       const grown = new Uint8Array(Math.max(needed, Math.min(2 * needed, this.lengthBytes + this.lengthMax)));
       grown.set(this.partial.subarray(0, this.partialBytes));
+      this.partial.fill(0, 0, this.partialBytes);
       this.partial = grown;
     }
     this.partial.set(chunk.subarray(from, to), this.partialBytes);

@@ -89,6 +89,7 @@ function maskTexts(decoder: Decoder, input: MessageInput): void {
   for (let which = 0; which < TEXT_COUNT; which++) {
     mask.mask(input.text, input.textAt[which]!, input.textLength[which]!, which === Text.acceptorName);
   }
+  mask.clear();
 }
 
 function read(decoder: Decoder, decoded: boolean, dialect: number, link: number, input: MessageInput): void {
