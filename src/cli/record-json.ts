@@ -245,6 +245,7 @@ export function eventObject(shard: number, event: PlainEvent): JsonObject {
     object.rung = codeName(MatchRung, event.rung);
     object.flags = bitNames(ClearingFlag, event.flags);
     object.hold_flags = bitNames(HoldFlag, event.holdFlags);
+    if (event.windowLagMs === 0) delete object.window_lag_ms;
   }
   if (event.kind === EventKind.pinReferenceSet) {
     object.set = event.sealed.length > 0;

@@ -350,6 +350,8 @@ export interface ClearingPosted extends EventHead {
   relatedSequence: number;
   /** Sequence of the dispute whose next step it is: of a second presentment; 0 for none. */
   disputeSequence: number;
+  /** How far the time of velocity windows was behind `timeMs`, ms: 0 unless the clocks differed. */
+  windowLagMs: number;
   /** What the cardholder is charged (positive) or given (negative), without fees; minor units of the account's currency. */
   posted: number;
   /** Authorized total of the authorization afterwards, what was cleared included; minor units of the account's currency. */

@@ -86,7 +86,7 @@ export function writePlain(out: MsgpackWriter, event: PlainEvent): void {
       }
       break;
     case EventKind.clearingPosted:
-      head(out, event, 26, 2);
+      head(out, event, 27, 3);
       numbers(out, event.accountSlot, event.cardSlot, event.tokenSlot, ...event.fingerprint);
       out.text(event.file);
       clearingInput(out, event.input);
@@ -94,7 +94,7 @@ export function writePlain(out: MsgpackWriter, event: PlainEvent): void {
       numbers(out, event.authorizedAfter, event.holdDelta, event.holdFlags, event.programRevision);
       out.binary(event.changes);
       entryLegs(out, event.legs);
-      numbers(out, event.previousOfAccount, event.previousOfCard, event.disputeSequence);
+      numbers(out, event.previousOfAccount, event.previousOfCard, event.disputeSequence, event.windowLagMs);
       break;
     case EventKind.accrualMarked:
       head(out, event, 5);
@@ -412,6 +412,7 @@ const clearingPosted = (r: MsgpackReader, sequence: number, timeMs: number): Cle
   originalSequence: r.integer(),
   relatedSequence: r.integer(),
   disputeSequence: 0,
+  windowLagMs: 0,
   posted: r.integer(),
   authorizedAfter: r.integer(),
   holdDelta: r.integer(),
@@ -422,11 +423,17 @@ const clearingPosted = (r: MsgpackReader, sequence: number, timeMs: number): Cle
   previousOfAccount: r.integer(),
   previousOfCard: r.integer(),
 });
-/** Version 1 knew no disputes. */
+/** Version 1 knew no disputes, version 2 not how far windows were behind. */
 form(EventKind.clearingPosted, 1, 25, clearingPosted);
 form(EventKind.clearingPosted, 2, 26, (r, sequence, timeMs) => {
   const event = clearingPosted(r, sequence, timeMs);
   event.disputeSequence = r.integer();
+  return event;
+});
+form(EventKind.clearingPosted, 3, 27, (r, sequence, timeMs) => {
+  const event = clearingPosted(r, sequence, timeMs);
+  event.disputeSequence = r.integer();
+  event.windowLagMs = r.integer();
   return event;
 });
 form(EventKind.accrualMarked, 1, 5, (r, sequence, timeMs) => ({

@@ -280,6 +280,7 @@ export function samplePlain(): PlainEvent[] {
       originalSequence: 5,
       relatedSequence: 0,
       disputeSequence: 8,
+      windowLagMs: 1500,
       posted: 62_345,
       authorizedAfter: 62_345,
       holdDelta: -50_000,

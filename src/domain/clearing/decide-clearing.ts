@@ -50,8 +50,6 @@ const counted = new CounterChanges();
 const standing = new Standing();
 /** Stands for the record where velocity is counted. */
 const counting = new MessageEvent();
-/** How far windows lag behind the record that is being decided, ms. */
-let lagMs = 0;
 
 /**
  * Decides one record. An event is to be appended and applied; an answer means that nothing is.
@@ -66,10 +64,9 @@ export function decideClearing(
   windowLagMs: number,
 ): ClearingPosted | ClearingAnswer {
   const { input } = entry;
-  lagMs = windowLagMs;
   const field = FILE_NAME.test(file) ? badValue(input) : 'file';
   if (field !== undefined) return { outcome: 'invalid', sequence: 0, rung: MatchRung.none, flags: 0, field };
-  const event = begin(context, file, entry, nowMs);
+  const event = begin(context, file, entry, nowMs, windowLagMs);
   const posted = findPosted(context.history, context.keys, context.state.cards, event, input, file);
   if (posted.itself !== undefined) return answerOf('already', posted.itself);
   if (posted.same !== undefined) return duplicateOf(posted.same, event);
@@ -95,7 +92,7 @@ export function decideAsUnknown(
 ): ClearingPosted | ClearingAnswer {
   const entry = { card: -1, fingerprint, input };
   const { history, keys, state } = context;
-  const posted = findPosted(history, keys, state.cards, begin(context, file, entry, nowMs), input, file);
+  const posted = findPosted(history, keys, state.cards, begin(context, file, entry, nowMs, windowLagMs), input, file);
   const takenBack = input.reversal === 1 ? originalOfReversal(posted, input) : undefined;
   if ((posted.itself ?? posted.same ?? takenBack) === undefined)
     return { outcome: 'elsewhere', sequence: 0, rung: MatchRung.none, flags: 0 };
@@ -118,6 +115,7 @@ function begin(
   file: string,
   { card: named, fingerprint, input }: ClearingEntry,
   nowMs: number,
+  windowLagMs: number,
 ): ClearingPosted {
   const { cards, accounts } = state;
   const isKnown = named >= 0 && cards.exists(named);
@@ -140,6 +138,7 @@ function begin(
     originalSequence: 0,
     relatedSequence: 0,
     disputeSequence: 0,
+    windowLagMs,
     posted: 0,
     authorizedAfter: 0,
     holdDelta: 0,
@@ -344,7 +343,7 @@ function countedAs(
   const { input } = event;
   counting.clear();
   counting.timeMs = event.timeMs;
-  counting.windowLagMs = lagMs;
+  counting.windowLagMs = event.windowLagMs;
   counting.accountSlot = event.accountSlot;
   counting.cardSlot = event.cardSlot;
   const message = counting.input;

@@ -172,7 +172,7 @@ export class ClearingAudit {
     // A payment that nobody asked for is taken back as a whole, its use with it.
     const isUndone = r.input.reversal === 1 && root.message === undefined;
     const total = balances.total(root);
-    limits.recount(root, total, card.name, message, cash, r.atMs, isUndone || total === 0);
+    limits.recount(root, total, card.name, message, cash, r.atMs - r.windowLagMs, isUndone || total === 0);
   }
 
   #flags(r: ClearingPosted, root: Entry | undefined, isOtherCard: boolean, isRelated: boolean): number {

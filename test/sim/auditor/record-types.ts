@@ -249,6 +249,7 @@ export interface ClearingPosted extends Head, OfCard {
   revision: number;
   legs: readonly Leg[];
   dispute: number;
+  windowLagMs: number;
 }
 
 export interface AccrualMarked extends Head {

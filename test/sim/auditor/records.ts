@@ -143,7 +143,7 @@ const READERS: Record<string, [members: number, read: Reader]> = {
   ],
   '15 1': [14, readEntry],
   '15 2': [17, readEntry],
-  '16 2': [26, readClearing],
+  '16 3': [27, readClearing],
   '17 1': [5, (from, head) => ({ kind: 'accrual marked', ...head, day: from.integer(), next: from.integer() })],
   '18 1': [
     9,
@@ -209,7 +209,13 @@ function readClearing(from: Cursor, head: Head): ClearingPosted {
     ...{ sort: from.integer(), rung: from.integer(), flags: from.integer(), original: from.integer() },
     ...{ related: from.integer(), posted: from.integer(), authorizedAfter: from.integer() },
     ...{ holdDelta: from.integer(), holdFlags: from.integer(), revision: from.integer() },
-    ...{ changes: from.binary(), legs: legs(from), ...ofAccountBehind(from), dispute: from.integer() },
+    ...{
+      changes: from.binary(),
+      legs: legs(from),
+      ...ofAccountBehind(from),
+      dispute: from.integer(),
+      windowLagMs: from.integer(),
+    },
   };
 }
 
