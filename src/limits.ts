@@ -64,6 +64,18 @@ export const SHED_LOG_MS = 10_000;
 /** A TLS handshake must be finished in this time, in ms. */
 export const TLS_HANDSHAKE_MS = 10_000;
 
+/** How long a proposal waits for a second person, ms: a day, so that a weekday's proposal is decided with the facts of that day. */
+export const APPROVAL_TTL_MS = 86_400_000;
+
+/** Open proposals; each holds the body of its call, some hundred bytes. */
+export const APPROVALS_OPEN_MAX = 1000;
+
+/** Approvals that the API shows, closed ones among them: about 10 MB. */
+export const APPROVALS_KEPT_MAX = 10_000;
+
+/** A confirmed call that could not be made is tried again after this time, ms. */
+export const APPROVAL_RETRY_MS = 5000;
+
 /** How often the files of certificates are compared with those in use, ms: renewals come hours before an end, a look reads a few KiB. */
 export const TLS_FILES_LOOK_MS = 60_000;
 

@@ -16,7 +16,15 @@ import type { EngineConfig } from './engine-types.js';
 import { KEK_VARIABLE } from './kek-source.js';
 import { readLinks, standardLinks } from './links.js';
 import { readPrograms } from './programs.js';
-import { canonicalKey, environmentName, parseBytes, type SettingName, settingNames, settingOf } from './settings.js';
+import {
+  approvalKindsOf,
+  canonicalKey,
+  environmentName,
+  parseBytes,
+  type SettingName,
+  settingNames,
+  settingOf,
+} from './settings.js';
 
 export type Source = 'flag' | 'environment' | 'file' | 'default';
 
@@ -330,6 +338,7 @@ function engineConfig(
     host: v.host as string,
     adminPort: v['admin-port'] as number,
     adminTls,
+    approvals: { kinds: approvalKindsOf(v.approvals as string)!, fromAmount: v['approvals-from'] as number },
     links,
     programs,
     wsAdapter: v['ws-adapter'] as EngineConfig['wsAdapter'],

@@ -16,7 +16,7 @@ import type { Ingress } from '../ingress/ingress.js';
 import { shardOfAccount } from '../journal/placement.js';
 import type { Log } from '../log.js';
 import { stderrSink } from '../log-sink.js';
-import { dropFaultFromEnvironment } from '../shard/faults.js';
+import { approvalFaultFromEnvironment, dropFaultFromEnvironment } from '../shard/faults.js';
 import type { DataDirectory } from '../store/data-directory.js';
 import type { Kek } from '../vault/kek.js';
 import { workerFile } from '../worker-file.js';
@@ -87,6 +87,8 @@ export class ControlPlane {
       clearingMode: config.clearingMode,
       backupDir: config.backupDir,
       journalTask: fileURLToPath(workerFile(import.meta.url, './journal-task.js')),
+      approvals: config.approvals,
+      killAtApprovalStep: approvalFaultFromEnvironment(process.env),
       killAtDropStep: dropFaultFromEnvironment(process.env),
       links: config.links.map(({ name, number, transport, dialect }) => ({ name, number, transport, dialect })),
       logLevel: config.logLevel,

@@ -4,6 +4,7 @@
  */
 
 import type { FileMode } from '../clearing/ipm/rules.js';
+import type { ApprovalPolicy } from '../control/approval-kinds.js';
 import type { ProgramDefinition } from '../control/system-log.js';
 import type { ExitStatus } from '../errors.js';
 import type { LinkProfile } from '../ingress/links.js';
@@ -33,6 +34,8 @@ export interface EngineConfig {
   /** Every listener: `tcp` and `ws` first (unless a link file redefines them), then those of the link file. */
   readonly links: readonly LinkProfile[];
   /** Programs of the file of programs. */
+  /** Which calls of the API a second person must confirm. */
+  readonly approvals: ApprovalPolicy;
   readonly programs: readonly ProgramDefinition[];
   readonly wsAdapter: 'auto' | 'uws' | 'ws';
   readonly deadlineMs: number;

@@ -7,6 +7,7 @@
  */
 import { z } from 'zod';
 import { fileModes } from '../clearing/ipm/rules.js';
+import { type ApprovalKind, approvalKinds } from '../control/approval-kinds.js';
 import { dialectNames } from '../iso8583/dialects.js';
 import { framingNames } from '../iso8583/framing.js';
 import {
@@ -106,6 +107,15 @@ function bytes(text: string, standard: number, min: number, max: number): Settin
   return { kind: 'bytes', schema, value: '<bytes>', text, allowed, standard, computed: false };
 }
 
+/** Kinds of calls that a text such as `payments,keys` names, or undefined. */
+export function approvalKindsOf(text: string): readonly ApprovalKind[] | undefined {
+  if (text === 'none') return [];
+  if (text === 'all') return approvalKinds;
+  const names = text.split(',').map((name) => name.trim());
+  const isKind = (name: string): name is ApprovalKind => (approvalKinds as readonly string[]).includes(name);
+  return names.every(isKind) ? names : undefined;
+}
+
 export const settings = {
   'data-dir': path('data directory, created when it does not exist', './data'),
   'key-file': path('keys of the vault (0600), created at the first start', '<data-dir>.keys', true),
@@ -156,6 +166,16 @@ export const settings = {
   dialect: choice('dialect of the listeners', 'iso87-bcd', dialectNames),
   links: path('file that describes further listeners', 'none', true),
   programs: path('file of programs, applied at the start', 'none', true),
+  approvals: {
+    kind: 'text',
+    schema: z.string().refine((text) => approvalKindsOf(text) !== undefined),
+    value: '<kinds>',
+    text: 'calls of the HTTP API that a second person must confirm',
+    allowed: `none, all, or some of ${approvalKinds.join(', ')} with commas between them`,
+    standard: 'none',
+    computed: false,
+  },
+  'approvals-from': integer('calls that name a smaller amount (minor units) need nobody else', 0, 0, 999_999_999_999),
   'ws-adapter': choice('WebSocket server; auto prefers uws and falls back to ws', 'auto', ['auto', 'uws', 'ws']),
   'deadline-ms': integer('time budget of a request; an approval is never sent later', DEADLINE_MS, 10, 60_000),
   'link-in-flight-max': integer(

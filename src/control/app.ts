@@ -8,16 +8,18 @@ import type { Server as TlsServer } from 'node:tls';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest, LogController } from 'fastify';
 import type { Logger } from 'pino';
 import { HoldfastError } from '../errors.js';
-import { API_BODY_BYTES_MAX, API_BODY_DEPTH_MAX, API_CONNECTIONS_MAX, AUDIT_REASON_LENGTH_MAX } from '../limits.js';
+import { API_BODY_BYTES_MAX, API_BODY_DEPTH_MAX, API_CONNECTIONS_MAX } from '../limits.js';
 import { maskDigits } from '../pan-mask.js';
 import type { ServerTls } from '../server-tls.js';
-import type { AuditCall } from './audit/audit-log.js';
+import type { ProposedCall } from './approvals.js';
+import { type AuditCall, reasonOf } from './audit/audit-log.js';
 import type { ControlContext } from './context.js';
 import { answerClientError, toApiError } from './failures.js';
+import type { ClaimedKey } from './idempotency.js';
 import { parseJson } from './json-body.js';
 import { once } from './once.js';
 import { ApiError, PROBLEM_TYPE, problemDocument } from './problem.js';
-import { rolesOf } from './roles.js';
+import { forbids } from './roles.js';
 import { type Answer, isRecorded, type Route, type RouteInput } from './route.js';
 import type { TokenRow } from './system-state.js';
 import { publicTokenId, rightsOf } from './tokens.js';
@@ -201,17 +203,8 @@ function authorize(context: ControlContext, route: Route | undefined, request: F
   request.tokenId = publicTokenId(token.id);
   request.token = token;
   if (route === undefined) return;
-  const allowed = rolesOf(route);
-  if (token.role !== undefined) {
-    if (allowed.includes(token.role)) return;
-    throw new ApiError('forbidden', `The role ${token.role} may not make this call: ${allowed.join(', ')} may.`);
-  }
-  const needed = route.access === 'loopback' ? 'read' : route.access;
-  if (!token.scopes.includes(needed))
-    throw new ApiError(
-      'forbidden',
-      `This call needs a token with the scope ${needed}, or of a role: ${allowed.join(', ')}.`,
-    );
+  const why = forbids(route, token);
+  if (why !== undefined) throw new ApiError('forbidden', why);
 }
 
 /** A token that is wrong counts against its address; one that is missing is nobody's guess and does not. */
@@ -252,6 +245,7 @@ async function execute(context: ControlContext, route: Route, request: FastifyRe
     idempotencyKey: route.idempotency === 'none' ? undefined : idempotencyKey,
     stream: request.body as RouteInput<unknown, unknown, unknown>['stream'],
     tokenId: request.tokenId,
+    token: request.token,
     path,
     header: (name) => headerOf(request, name),
     onGone(gone) {
@@ -259,7 +253,7 @@ async function execute(context: ControlContext, route: Route, request: FastifyRe
       return () => void request.raw.socket.off('close', gone);
     },
   };
-  if (route.needsReason === true && reasonOf(request) === '')
+  if (route.needsReason === true && reasonOf(input.header) === '')
     throw new ApiError('reason_missing', 'Say in the header X-Reason why.', { param: 'X-Reason' });
   if (!isRecorded(route)) return answerOf(context, route, request, input);
   request.audited = { sequence: await context.audit.begin(auditCall(route, request)), target: '' };
@@ -271,20 +265,30 @@ async function execute(context: ControlContext, route: Route, request: FastifyRe
 /** The answer of the handler, or the first answer to the Idempotency-Key. */
 async function answerOf(context: ControlContext, route: Route, request: FastifyRequest, input: Input): Promise<Answer> {
   const { idempotencyKey, path } = input;
+  const isProposed = context.approvals.wants(route, input.body);
+  const handle = (idempotency: ClaimedKey | undefined): Promise<Answer> | Answer =>
+    isProposed
+      ? context.approvals.propose(proposalOf(route, request, input), idempotency)
+      : route.handle({ ...input, idempotency });
   if (route.idempotency === 'none' || route.idempotency === 'own') {
-    return route.handle({ ...input, idempotency: undefined });
+    return handle(undefined);
   }
   if (idempotencyKey === undefined) {
     if (route.idempotency === 'shard_required')
       throw new ApiError('idempotency_key_missing', 'Send an Idempotency-Key, and the same one when you try again.', {
         param: 'Idempotency-Key',
       });
-    return route.handle({ ...input, idempotency: undefined });
+    return handle(undefined);
   }
   const idempotency = context.idempotency.of(idempotencyKey, route.method, path, request.rawBody ?? Buffer.alloc(0));
-  return once(context, { route, idempotency, path, requestId: request.id }, (key) =>
-    route.handle({ ...input, idempotency: key }),
-  );
+  // The outcome of a proposal stands beside it in the system journal, wherever that of its call will be.
+  const kept = isProposed ? ({ idempotency: 'system' } as const) : route;
+  return once(context, { route: kept, idempotency, path, requestId: request.id }, handle);
+}
+
+function proposalOf(route: Route, request: FastifyRequest, { params, path }: Input): ProposedCall {
+  const body = route.body === undefined ? '' : JSON.stringify(request.body);
+  return { route, params, body, path, token: request.token, reason: reasonOf((name) => headerOf(request, name)) };
 }
 
 /** What the audit log says of a request. Nothing in it is a card number or a secret: what could be one is masked. */
@@ -299,15 +303,11 @@ function auditCall(route: Route, request: FastifyRequest): AuditCall {
     method: route.method,
     route: route.path,
     target: maskDigits(id),
-    reason: reasonOf(request),
+    reason: reasonOf((name) => headerOf(request, name)),
     request: request.id,
     address: request.socket.remoteAddress ?? '',
     reveals: route.reveals ?? '',
   };
-}
-
-function reasonOf(request: FastifyRequest): string {
-  return maskDigits(headerOf(request, 'x-reason')?.trim() ?? '').slice(0, AUDIT_REASON_LENGTH_MAX);
 }
 
 /** Id of the object that an answer shows. */

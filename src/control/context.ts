@@ -2,6 +2,7 @@
 import type { PanFingerprinter } from '../vault/fingerprint.js';
 import type { PinReferences } from '../vault/pin-references.js';
 import type { PublicIds } from '../vault/public-ids.js';
+import type { Approvals } from './approvals.js';
 import type { AuditLog } from './audit/audit-log.js';
 import type { Backtests } from './backtests.js';
 import type { Backups } from './backups.js';
@@ -56,6 +57,7 @@ export interface ControlContext {
   readonly recon: ReconRuns;
   readonly outgoing: OutgoingFiles;
   readonly tokens: Tokens;
+  readonly approvals: Approvals;
   readonly audit: AuditLog;
   readonly wrongTokens: WrongTokens;
   readonly idempotency: IdempotencyKeys;

@@ -31,6 +31,8 @@ import { PinReferences, pinReferenceKeyOf } from '../vault/pin-references.js';
 import { PublicIds } from '../vault/public-ids.js';
 import { SecretBox } from '../vault/secret-box.js';
 import { buildApp } from './app.js';
+import type { ApprovalPolicy } from './approval-kinds.js';
+import { Approvals } from './approvals.js';
 import { AuditLog } from './audit/audit-log.js';
 import { Backtests } from './backtests.js';
 import { Backups } from './backups.js';
@@ -100,6 +102,9 @@ export interface ControlThreadData {
   /** Step of a drop at which a test kills the process; '' for none. */
   readonly killAtDropStep: string;
   readonly links: readonly LinkInfo[];
+  readonly approvals: ApprovalPolicy;
+  /** Step of an approval at which a test kills the process; '' for none. */
+  readonly killAtApprovalStep: string;
   readonly logLevel: LogLevel;
   readonly logFormat: LogFormat;
   readonly version: string;
@@ -266,6 +271,13 @@ async function start(data: ControlThreadData, main: Main): Promise<() => Promise
       },
     ),
   );
+  const approvals = new Approvals({
+    policy: data.approvals,
+    ...{ log, onFatal },
+    reach: (step) => {
+      if (data.killAtApprovalStep === step) process.kill(process.pid, 'SIGKILL');
+    },
+  });
   const context: ControlContext = {
     shards,
     listener: {
@@ -288,6 +300,7 @@ async function start(data: ControlThreadData, main: Main): Promise<() => Promise
     recon,
     outgoing,
     tokens,
+    approvals,
     audit,
     wrongTokens,
     idempotency: new IdempotencyKeys(keys.tokenKey.bytes),
@@ -333,6 +346,7 @@ async function start(data: ControlThreadData, main: Main): Promise<() => Promise
     // After a fatal stop no shard answers any more: what waits for one fails now.
     if (control.stop !== 0) shards.close();
     await tlsWatch.stop();
+    await approvals.stop();
     await retention.stop();
     await webhooks.stop();
     feed.close();
@@ -362,6 +376,7 @@ async function start(data: ControlThreadData, main: Main): Promise<() => Promise
     const address = await listen(app, data.host, data.port);
     webhooks.start();
     clearing.start();
+    approvals.start();
     outgoing.start(context);
     recon.begin(context);
     const linkDays = system.cutovers.map(({ link, day }) => ({ link, day }));

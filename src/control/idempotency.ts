@@ -55,11 +55,18 @@ export class IdempotencyKeys {
         param: 'Idempotency-Key',
       });
     const keyHash = createHmac('sha256', this.#secret).update(`key\0${header}`).digest();
-    return {
-      tag: { keyHash, bodyHash },
-      key: keyHash.toString('hex'),
-      body: Buffer.from(bodyHash).toString('hex'),
-    };
+    return ofHashPair(keyHash, bodyHash);
+  }
+
+  /** Key of a confirmed proposal, which no header can name. */
+  ofApproval(id: string): Idempotency {
+    const keyHash = createHmac('sha256', this.#secret).update(`approval\0${id}`).digest();
+    return ofHashPair(keyHash, keyHash);
+  }
+
+  /** A key that was kept by its hashes, hexadecimal. */
+  ofKept(key: string, body: string): Idempotency {
+    return ofHashPair(Buffer.from(key, 'hex'), Buffer.from(body, 'hex'));
   }
 
   /** HMAC of a body that arrives as a stream. */
@@ -85,6 +92,11 @@ export class IdempotencyKeys {
       this.#underWay.delete(key);
     }
   }
+}
+
+function ofHashPair(keyHash: Uint8Array, bodyHash: Uint8Array): Idempotency {
+  const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
+  return { tag: { keyHash, bodyHash }, key: hex(keyHash), body: hex(bodyHash) };
 }
 
 export function mismatch(): ApiError {

@@ -32,6 +32,7 @@ export const problems = {
   dispute_step_refused: { status: 409, title: 'The dispute does not allow this step now' },
   nothing_to_send: { status: 409, title: 'There is nothing that a network has not been told' },
   content_lost: { status: 409, title: 'The content of the file is lost' },
+  approval_closed: { status: 409, title: 'The approval is not open any more' },
   already_resolved: { status: 409, title: 'The item is not in suspense any more' },
   backup_running: { status: 409, title: 'Another backup is being made' },
   backup_exists: { status: 409, title: 'The backup exists already' },

@@ -4,6 +4,7 @@
  * with a route that is missing. `admin` may call everything and is not repeated.
  */
 import type { Route } from './route.js';
+import type { TokenRow } from './system-state.js';
 
 export const roles = [
   'viewer',
@@ -29,6 +30,7 @@ const readers: readonly Role[] = ['viewer', 'operator', 'risk', 'ledger', 'recon
 const operators: readonly Role[] = ['operator'];
 const overseers: readonly Role[] = ['operator', 'auditor'];
 const adminOnly: readonly Role[] = [];
+const custodians: readonly Role[] = ['key-custodian-a', 'key-custodian-b'];
 
 /** Calls by the roles that may make them, beside `admin`. */
 const allowed: readonly (readonly [readonly Role[], readonly string[]])[] = [
@@ -74,6 +76,15 @@ const allowed: readonly (readonly [readonly Role[], readonly string[]])[] = [
     ['operator', 'recon'],
     ['uploadClearingFile', 'createOutgoingFile', 'getOutgoingFileContent'],
   ],
+  [
+    [...readers, ...custodians],
+    ['listApprovals', 'getApproval'],
+  ],
+  // Which of them it may decide, the proposed call says (approvals.ts).
+  [
+    ['operator', 'ledger', 'recon', ...custodians],
+    ['confirmApproval', 'rejectApproval'],
+  ],
   [['recon'], ['createReconRun', 'updateReconBreak']],
   [
     ['simulate'],
@@ -95,6 +106,18 @@ const byCall: ReadonlyMap<string, readonly Role[]> = new Map(
 /** Roles that may call a route, in the order of `roles`; empty for a route that needs no token. */
 export function rolesOf({ id, access }: Pick<Route, 'id' | 'access'>): readonly Role[] {
   return access === 'open' ? [] : (byCall.get(id) ?? []);
+}
+
+/** Why a token may not make a call; undefined when it may. */
+export function forbids(route: Pick<Route, 'id' | 'access'>, { role, scopes }: TokenRow): string | undefined {
+  const { access } = route;
+  if (access === 'open') return undefined;
+  const allowed = rolesOf(route);
+  if (role !== undefined)
+    return allowed.includes(role) ? undefined : `The role ${role} may not make this call: ${allowed.join(', ')} may.`;
+  const needed = access === 'loopback' ? 'read' : access;
+  if (scopes.includes(needed)) return undefined;
+  return `This call needs a token with the scope ${needed}, or of a role: ${allowed.join(', ')}.`;
 }
 
 /** @throws TypeError for a route that no row of the table names, for a row without a route, and for a call in two rows */

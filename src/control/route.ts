@@ -5,8 +5,10 @@
  */
 import type { Readable } from 'node:stream';
 import type { z } from 'zod';
+import type { ApprovalKind } from './approval-kinds.js';
 import type { ClaimedKey } from './idempotency.js';
 import type { ProblemCode } from './problem.js';
+import type { TokenRow } from './system-state.js';
 import type { Scope } from './tokens.js';
 
 /**
@@ -46,6 +48,8 @@ export interface RouteInput<P, Q, B> {
   readonly stream: Readable;
   /** Public id of the token that asks; undefined where none is needed. */
   readonly tokenId: string | undefined;
+  /** The token itself; undefined as above, and when a confirmed proposal is carried out. */
+  readonly token: TokenRow | undefined;
   /** Path of the request without its query. */
   readonly path: string;
   /** A header of the request, by its name in lower case. */
@@ -77,6 +81,8 @@ interface RouteBase {
   readonly idempotency: IdempotencyMode;
   /** What it hands out that is recorded in the audit log, although a GET may change nothing. */
   readonly reveals?: 'card_numbers' | 'audit_log';
+  /** A second person must confirm it where the setting `approvals` says so (approvals.ts). Its idempotency is not `none` or `own`. */
+  readonly approval?: ApprovalKind;
   /** The header X-Reason must say why. */
   readonly needsReason?: true;
   /** Content types of a streamed body; such a route gets no parsed body. */

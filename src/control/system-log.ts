@@ -244,7 +244,55 @@ export type AuditHead = {
   atMs: number;
 };
 
+/** A call that waits for a second person. Later releases only, as are the two types behind it. */
+export type ApprovalProposal = {
+  type: 'approval_proposed';
+  id: string;
+  /** operationId, parameters of the path, JSON text of the body, path. */
+  operation: string;
+  params: Record<string, string>;
+  body: string;
+  path: string;
+  /** Hashes of its Idempotency-Key and body, hex; '' without a key. */
+  key: string;
+  keyBody: string;
+  /** Who: public id, name and rights of the token. */
+  token: string;
+  name: string;
+  role: string;
+  reason: string;
+  /** It cannot be confirmed from then on, ms since 1970 UTC. */
+  untilMs: number;
+  atMs: number;
+};
+
+/** What the second person said. */
+export type ApprovalDecision = {
+  type: 'approval_decided';
+  id: string;
+  /** False: rejected. */
+  confirmed: boolean;
+  token: string;
+  name: string;
+  role: string;
+  reason: string;
+  atMs: number;
+};
+
+/** A confirmed call was made, or refused for good. */
+export type ApprovalDone = {
+  type: 'approval_done';
+  id: string;
+  status: number;
+  /** JSON text. */
+  answer: string;
+  atMs: number;
+};
+
 export type SystemRecord =
+  | ApprovalProposal
+  | ApprovalDecision
+  | ApprovalDone
   | AuditHead
   | JournalExported
   | JournalDropped

@@ -4,6 +4,7 @@
  */
 import type { Snapshot, SnapshotRule } from '../domain/program/snapshot.js';
 import { PROGRAM_RULES_KEPT_MAX, PROGRAMS_MAX, TOKENS_MAX, WEBHOOKS_MAX } from '../limits.js';
+import { ApprovalBook } from './approval-book.js';
 import { ClearingRegistry } from './clearing/registry.js';
 import { JournalBook } from './journal/book.js';
 import { OutgoingBook } from './outgoing/registry.js';
@@ -66,6 +67,7 @@ export const SANDBOX_PROGRAM = 'prog_sandbox';
 export class SystemState {
   readonly rules: RuleBook;
   readonly clearingFiles: ClearingRegistry;
+  readonly approvals = new ApprovalBook();
   readonly recon = new ReconBook();
   readonly outgoing = new OutgoingBook();
   readonly journal = new JournalBook();
@@ -288,6 +290,11 @@ export class SystemState {
         return;
       case 'cutover':
         this.#cutovers.set(record.link, record);
+        return;
+      case 'approval_proposed':
+      case 'approval_decided':
+      case 'approval_done':
+        this.approvals.apply(record);
         return;
       case 'audit_head':
         // For `verify` alone.

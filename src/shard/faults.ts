@@ -17,6 +17,7 @@ export const faultVariables: readonly string[] = [
   'HOLDFAST_FAULT_WALL',
   'HOLDFAST_FAULT_TASK',
   'HOLDFAST_FAULT_DROP',
+  'HOLDFAST_FAULT_APPROVAL',
 ];
 
 export interface FaultOptions {
@@ -97,6 +98,11 @@ export function taskFaultFromEnvironment(environment: Record<string, string | un
 /** Step of a drop of the journal at which the process is killed: `HOLDFAST_FAULT_DROP=<step>` (control/journal/retention.ts). */
 export function dropFaultFromEnvironment(environment: Record<string, string | undefined>): string {
   return environment.HOLDFAST_FAULT_DROP ?? '';
+}
+
+/** Step of an approval at which the process is killed: `HOLDFAST_FAULT_APPROVAL=<step>` (control/approvals.ts). */
+export function approvalFaultFromEnvironment(environment: Record<string, string | undefined>): string {
+  return environment.HOLDFAST_FAULT_APPROVAL ?? '';
 }
 
 export class Faults {

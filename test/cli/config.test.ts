@@ -45,6 +45,8 @@ const otherValues: Record<SettingName, string> = {
   dialect: 'iso87-ascii',
   links: '',
   programs: '',
+  approvals: 'payments,keys',
+  'approvals-from': '50000',
   'ws-adapter': 'ws',
   'deadline-ms': '900',
   'link-in-flight-max': '100',

@@ -9,6 +9,8 @@ import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from 'fas
 import { pino } from 'pino';
 import { afterAll } from 'vitest';
 import { buildApp } from '../../src/control/app.js';
+import type { ApprovalPolicy } from '../../src/control/approval-kinds.js';
+import { Approvals } from '../../src/control/approvals.js';
 import { AuditLog, type AuditSink } from '../../src/control/audit/audit-log.js';
 import { Backtests } from '../../src/control/backtests.js';
 import { Backups } from '../../src/control/backups.js';
@@ -105,6 +107,8 @@ export interface Harness {
   logged(): string;
   token(...granted: Scope[]): string;
   roleToken(role: Role): string;
+  /** A token of a person. */
+  personToken(name: string, granted: Grant): string;
   /** A request with a token of all scopes. */
   call(
     method: 'GET' | 'POST' | 'PATCH' | 'DELETE',
@@ -136,6 +140,9 @@ export interface HarnessOptions {
   spoolFolder?: string;
   outgoingFolder?: string;
   backupFolder?: string;
+  approvals?: ApprovalPolicy;
+  /** Is told of the steps of an approval. */
+  atApproval?: (step: 'confirmed' | 'executed') => void;
   /** False: the listener does not answer. */
   listens?: boolean;
 }
@@ -149,8 +156,8 @@ function listen(name: DialectName, message: Uint8Array, answers: boolean): Uint8
 }
 
 /** The next process: control plane and shards anew, over what is durable. */
-export function restart(h: Harness): Harness {
-  return makeHarness({ log: h.log, vault: h.vault, engine: h.engine.restarted() });
+export function restart(h: Harness, more: HarnessOptions = {}): Harness {
+  return makeHarness({ log: h.log, vault: h.vault, engine: h.engine.restarted(), ...more });
 }
 
 /** What is read of an answer in the OpenAPI document; `content` by media type, a problem's with its codes. */
@@ -256,6 +263,12 @@ export function makeHarness(options: HarnessOptions = {}): Harness {
     outgoing: new OutgoingFiles(new SpoolFolder(options.outgoingFolder ?? spoolFolder(), keys)),
     recon: new ReconRuns((error) => assert.fail(error as Error)),
     tokens,
+    approvals: new Approvals({
+      policy: options.approvals ?? { kinds: [], fromAmount: 0 },
+      log: logger,
+      onFatal: (error) => assert.fail(error),
+      ...(options.atApproval === undefined ? {} : { reach: options.atApproval }),
+    }),
     audit: new AuditLog(
       options.audit ?? SystemJournal.over(new MemoryStore()),
       () => engine.nowMs,
@@ -287,8 +300,8 @@ export function makeHarness(options: HarnessOptions = {}): Harness {
   });
   const routes = allRoutes(context, { feed, webhooks, box, rule });
   const app = buildApp({ context, routes, logger });
-  const minted = (granted: Grant): string => {
-    const { token: secret, record } = tokens.mint('test', granted, START_MS);
+  const minted = (granted: Grant, name = 'test'): string => {
+    const { token: secret, record } = tokens.mint(name, granted, START_MS);
     system.write([record]);
     return secret;
   };
@@ -307,6 +320,7 @@ export function makeHarness(options: HarnessOptions = {}): Harness {
       log,
       token,
       roleToken: (role: Role) => minted({ role }),
+      personToken: (name: string, granted: Grant) => minted(granted, name),
       notReady,
       warnings,
     },

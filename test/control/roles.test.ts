@@ -65,7 +65,9 @@ describe('the table of roles', () => {
     const may = (role: Role): string[] =>
       needsToken.filter((one) => one['x-roles'].includes(role)).map(({ operationId }) => operationId);
     const health = ['livez', 'readyz', 'version', 'metrics'];
-    for (const role of ['key-custodian-a', 'key-custodian-b'] as const) expect(may(role)).toEqual(health);
+    const approvals = ['listApprovals', 'getApproval', 'confirmApproval', 'rejectApproval'];
+    for (const role of ['key-custodian-a', 'key-custodian-b'] as const)
+      expect(may(role)).toEqual([...approvals, ...health]);
     const changes = new Set(h.routes.filter(({ method }) => method !== 'GET').map(({ id }) => id));
     for (const role of ['viewer', 'auditor'] as const) expect(may(role).filter((id) => changes.has(id))).toEqual([]);
     const readsAudit = roles.filter((role) => may(role).includes('readAudit'));

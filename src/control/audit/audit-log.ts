@@ -10,7 +10,8 @@
  */
 import { HoldfastError } from '../../errors.js';
 import type { SystemJournal, SystemRecord } from '../../journal/system-journal.js';
-import { AUDIT_OUTCOME_DELAY_MS } from '../../limits.js';
+import { AUDIT_OUTCOME_DELAY_MS, AUDIT_REASON_LENGTH_MAX } from '../../limits.js';
+import { maskDigits } from '../../pan-mask.js';
 import { ApiError } from '../problem.js';
 
 /** Who asked. */
@@ -162,6 +163,11 @@ export class AuditLog {
       return undefined;
     }
   }
+}
+
+/** The header X-Reason as it is kept: what looks like a card number is masked, what is too long is cut. */
+export function reasonOf(header: (name: string) => string | undefined): string {
+  return maskDigits(header('x-reason')?.trim() ?? '').slice(0, AUDIT_REASON_LENGTH_MAX);
 }
 
 function unavailable(): ApiError {

@@ -3,8 +3,10 @@ import type { ControlContext } from '../context.js';
 import type { Retention } from '../journal/retention.js';
 import { assertRoles } from '../roles.js';
 import type { Route } from '../route.js';
+import { approval } from '../schemas-approvals.js';
 import { accountRoutes } from './accounts.js';
 import { aliasRoutes } from './aliases.js';
+import { approvalRoutes } from './approvals.js';
 import { auditRoutes } from './audit.js';
 import { authorizationRoutes } from './authorizations.js';
 import { backtestRoutes } from './backtests.js';
@@ -43,7 +45,7 @@ export interface Services extends WebhookServices {
 }
 
 export function allRoutes(context: ControlContext, services: Services): Route[] {
-  const routes = [
+  const routes = withApprovals([
     ...programRoutes(context),
     ...ruleRoutes(context),
     ...backtestRoutes(context),
@@ -70,12 +72,24 @@ export function allRoutes(context: ControlContext, services: Services): Route[] 
     ...holdRoutes(context),
     ...journalRoutes(services.retention),
     ...tokenRoutes(context),
+    ...approvalRoutes(context),
     ...auditRoutes(context),
     ...linkRoutes(context),
     ...clockRoutes(context),
     ...backupRoutes(context),
     ...healthRoutes(context),
-  ];
+  ]);
   assertRoles(routes);
+  context.approvals.serve(context, routes);
   return [...routes, ...docRoutes(context, routes)];
+}
+
+/** Calls that a second person may have to confirm answer 202 then. */
+function withApprovals(routes: readonly Route[]): Route[] {
+  const proposed = { 202: { description: 'It waits for a second person (setting `approvals`)', schema: approval } };
+  return routes.map((one) =>
+    one.approval === undefined
+      ? one
+      : { ...one, answers: { ...one.answers, ...proposed }, errors: [...(one.errors ?? []), 'capacity_exceeded'] },
+  );
 }

@@ -22,6 +22,7 @@ export function paymentRoutes(context: ControlContext): Route[] {
       description: 'Needs an Idempotency-Key. `reference` is unique per account.',
       access: 'write',
       idempotency: 'shard_required',
+      approval: 'payments',
       body: schemas.paymentCreate,
       errors: [...shardWrite, 'account_not_found', 'currency_mismatch', 'reference_exists', 'amount_out_of_range'],
       answers: { 201: { description: 'The payment', schema: schemas.payment } },

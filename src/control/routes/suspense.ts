@@ -56,6 +56,7 @@ export function suspenseRoutes(context: ControlContext): Route[] {
         'To a card: it is posted to its account as the record would have been, without touching a hold. As a loss: 5200. Or back to the network, with its interchange. The same request again does what is missing of it.',
       access: 'write',
       idempotency: 'answer',
+      approval: 'suspense',
       params,
       body: shapes.suspenseResolve,
       errors: [
