@@ -1,11 +1,21 @@
-/** `holdfast keys status|wrap|rewrap|components`: the key file and the key that wraps it. No key is ever shown or an argument. */
+/** `holdfast keys status|components|wrap|rewrap|rotate`: the key file and the key that wraps it. No key is ever shown or an argument. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { ExitStatus, HoldfastError } from '../errors.js';
+import { directoryPaths } from '../store/data-directory.js';
+import { openLmdbStore } from '../store/lmdb-store.js';
 import type { Kek } from '../vault/kek.js';
 import { type KeyFileFacts, keyFileFacts, loadKeys, rewrapKeyFile, wrapKeyFile } from '../vault/keys.js';
+import { type PanRotation, vaultRotation } from '../vault/pan-vault.js';
+import { addApiOptions, apiClient, type Json } from './api-client.js';
 import { newCommand, type Run, setAction } from './command.js';
 import { KEK_VARIABLE, kekOf, keyFileOf, NEW_KEK_VARIABLE } from './kek-source.js';
 import { addComponents } from './key-components.js';
+
+/** Between two looks at a rotation. */
+const WAIT_MS = 500;
 
 interface FileOptions {
   readonly dataDir: string;
@@ -18,11 +28,13 @@ export function addKeys(program: Command, run: Run): void {
     'keys status',
     'keys components generate ana.component',
     'keys wrap --kek-file /etc/holdfast/kek',
+    'keys rotate --wait',
   ]);
   addStatus(keys, run);
   addComponents(keys, run);
   addWrap(keys, run);
   addRewrap(keys, run);
+  addRotate(keys, run);
 }
 
 function fileOptions(command: Command): Command {
@@ -45,8 +57,9 @@ function addStatus(parent: Command, run: Run): void {
     // With the key at hand every wrapped one is opened and compared with its check value.
     if (kek !== undefined) loadKeys(keyFile, { create: false, kek });
     const opened = facts.kek === undefined || kek !== undefined;
-    if (options.json === true) run.terminal.out(JSON.stringify(json(facts, opened)));
-    else for (const line of statusLines(facts, opened)) run.terminal.out(line);
+    const rotation = await rotationOf(dataDir);
+    if (options.json === true) run.terminal.out(JSON.stringify({ ...json(facts, opened), rotation: rotation ?? null }));
+    else for (const line of statusLines(facts, opened, rotation)) run.terminal.out(line);
     return ExitStatus.ok;
   });
 }
@@ -55,7 +68,29 @@ function json({ fileId, directory, kek, keys }: KeyFileFacts, opened: boolean): 
   return { key_file: fileId, directory, wrapped: kek !== undefined, kek: kek ?? null, opened, keys };
 }
 
-function statusLines({ fileId, directory, kek, keys }: KeyFileFacts, opened: boolean): string[] {
+/** What the vault says of its newest rotation; nothing when there is no vault there. */
+async function rotationOf(dataDir: string): Promise<PanRotation | undefined> {
+  const path = directoryPaths(dataDir).vault;
+  if (!existsSync(join(path, 'data.mdb'))) return undefined;
+  const store = openLmdbStore(path, { readOnly: true });
+  try {
+    return vaultRotation(store);
+  } finally {
+    await store.close();
+  }
+}
+
+function rotationLine({ key, rows, startedMs, finishedMs, at }: PanRotation): string {
+  const since = new Date(startedMs).toISOString();
+  const end = finishedMs === 0 ? `running at=${at}` : `done finished=${new Date(finishedMs).toISOString()}`;
+  return `rotation key=${key} rows=${rows} started=${since} ${end}`;
+}
+
+function statusLines(
+  { fileId, directory, kek, keys }: KeyFileFacts,
+  opened: boolean,
+  rotation: PanRotation | undefined,
+): string[] {
   const how = kek === undefined ? 'wrapped=no' : `wrapped=yes kek=${kek} opened=${opened ? 'yes' : 'no'}`;
   return [
     `key_file=${fileId} directory=${directory} ${how}`,
@@ -63,6 +98,7 @@ function statusLines({ fileId, directory, kek, keys }: KeyFileFacts, opened: boo
       ({ id, usage, state, kcv, created }) =>
         `${usage.padEnd(11)} ${id} ${state.padEnd(7)} kcv=${kcv} created=${created}`,
     ),
+    ...(rotation === undefined ? [] : [rotationLine(rotation)]),
   ];
 }
 
@@ -122,4 +158,34 @@ function addRewrap(parent: Command, run: Run): void {
 function named(kek: Kek | undefined, where: string): Kek {
   if (kek !== undefined) return kek;
   throw new HoldfastError('usage', 'no key-encrypting key is named', `name it with ${where}`);
+}
+
+function addRotate(parent: Command, run: Run): void {
+  const command = newCommand(
+    parent,
+    'rotate',
+    'make a new PAN key in a running server, and encrypt every card number anew',
+    ['keys rotate --token-file ana.token', 'keys rotate --token-file ana.token --wait'],
+  )
+    .option('--wait', 'until every card number is under the new key')
+    .option('--json', 'the answer of the API');
+  addApiOptions(command);
+  setAction(command, run, async (options) => {
+    const client = apiClient(options, run.terminal);
+    let answer = await client.post('/v1/keys/rotations', {});
+    while (options.wait === true && answer.object === 'key_rotation' && answer.status === 'running') {
+      run.terminal.progress(`${Math.round(Number(answer.progress) * 100)} %`);
+      await sleep(WAIT_MS);
+      answer = (await client.get('/v1/keys')).rotation as Json;
+    }
+    run.terminal.progress('');
+    run.terminal.out(options.json === true ? JSON.stringify(answer) : answerLine(answer));
+    return answer.status === 'failed' ? ExitStatus.unavailable : ExitStatus.ok;
+  });
+}
+
+function answerLine({ object, id, key, status, progress, rows, failure }: Json): string {
+  // The policy of the server wants a second person.
+  if (object !== 'key_rotation') return `${object} id=${id} status=${status}`;
+  return `rotation key=${key} status=${status} progress=${progress} rows=${rows}${failure === null ? '' : ` failure=${JSON.stringify(failure)}`}`;
 }

@@ -26,6 +26,7 @@ import { openLmdbStore } from '../store/lmdb-store.js';
 import { PanFingerprinter } from '../vault/fingerprint.js';
 import { Kek } from '../vault/kek.js';
 import { loadKeys } from '../vault/keys.js';
+import { PanKeyRing } from '../vault/pan-key-ring.js';
 import { PanVault } from '../vault/pan-vault.js';
 import { PinReferences, pinReferenceKeyOf } from '../vault/pin-references.js';
 import { PublicIds } from '../vault/public-ids.js';
@@ -45,6 +46,7 @@ import { clockPort, healthPort, metricsSources, trafficPort } from './engine-vie
 import { EventFeed } from './events/event-feed.js';
 import { IdempotencyKeys } from './idempotency.js';
 import { Retention } from './journal/retention.js';
+import { KeyRotation } from './keys/rotation.js';
 import { type IngressSnapshot, Metrics } from './metrics.js';
 import { OutgoingFiles } from './outgoing/files.js';
 import { Parties } from './parties.js';
@@ -190,6 +192,7 @@ async function start(data: ControlThreadData, main: Main): Promise<() => Promise
   const kek = data.kek === undefined ? undefined : new Kek(data.kek);
   data.kek?.fill(0);
   const keys = loadKeys(data.keyFile, { directory: data.directoryId, create: false, kek });
+  const ring = new PanKeyRing(keys.panKeys);
   const control = new ControlBlock(data.control);
   const vaultStore = openLmdbStore(paths.vault);
   const systemJournal = SystemJournal.open(paths.system);
@@ -222,12 +225,9 @@ async function start(data: ControlThreadData, main: Main): Promise<() => Promise
     system,
     shards,
     traffic: trafficPort(data.requestRings, data.rings.threadOfShard),
-    spool: new SpoolFolder(
-      paths.spool,
-      keys.panKeys.map(({ id, bytes }) => ({ id, bytes })),
-    ),
+    spool: new SpoolFolder(paths.spool, ring),
     passes: clearingPool({
-      keys: keys.panKeys.map(({ id, bytes }) => ({ id, bytes })),
+      ring,
       fingerprintKey: keys.fingerprintKey.bytes,
       directory: data.directory,
       shards: shards.shards,
@@ -239,12 +239,9 @@ async function start(data: ControlThreadData, main: Main): Promise<() => Promise
     log,
     onFatal,
   });
-  const outgoing = new OutgoingFiles(
-    new SpoolFolder(
-      paths.outgoing,
-      keys.panKeys.map(({ id, bytes }) => ({ id, bytes })),
-    ),
-  );
+  const outgoing = new OutgoingFiles(new SpoolFolder(paths.outgoing, ring));
+  const vault = new PanVault(vaultStore, keys, ring);
+  const rotation = new KeyRotation({ keyFile: data.keyFile, kek, ring, vault, nowMs: Date.now, log, onFatal });
   const backups = new Backups({ dataDir: paths.root, folder: data.backupDir, nowMs: Date.now, log });
   const recon = new ReconRuns((err) => log.warn({ err }, 'a reconciliation failed'));
   const tls = data.tls === undefined ? undefined : new ServerTls('admin', data.tls);
@@ -285,7 +282,7 @@ async function start(data: ControlThreadData, main: Main): Promise<() => Promise
     },
     journal: journalPort(reader, new DurableHeads(board, reader)),
     parties: new Parties(shards),
-    vault: new PanVault(vaultStore, keys),
+    vault,
     fingerprinter: new PanFingerprinter(keys.fingerprintKey.bytes),
     pins: new PinReferences(pinReferenceKeyOf(keys.tokenKey)),
     directory: new CardDirectory(data.directory),
@@ -339,7 +336,7 @@ async function start(data: ControlThreadData, main: Main): Promise<() => Promise
       if (data.killAtDropStep === step) process.kill(process.pid, 'SIGKILL');
     },
   });
-  const routes = allRoutes(context, { feed, webhooks, box, rule, retention });
+  const routes = allRoutes(context, { feed, webhooks, box, rule, retention, rotation });
   const app = buildApp({ context, routes, logger: log, onFatal, ...(tls === undefined ? {} : { tls }) });
   main.reloadTls = () => tlsWatch.look();
   const close = async (): Promise<void> => {
@@ -354,6 +351,7 @@ async function start(data: ControlThreadData, main: Main): Promise<() => Promise
     const cut = setTimeout(() => app.server.closeAllConnections(), STOP_WAIT_MS);
     await app.close();
     clearTimeout(cut);
+    rotation.stop();
     programs.stop();
     await backups.stop();
     await backtests.stop();
@@ -379,6 +377,7 @@ async function start(data: ControlThreadData, main: Main): Promise<() => Promise
     approvals.start();
     outgoing.start(context);
     recon.begin(context);
+    rotation.begin();
     const linkDays = system.cutovers.map(({ link, day }) => ({ link, day }));
     main.say({ type: 'ready', address, linkDays });
   } catch (error) {

@@ -21,7 +21,7 @@ export const roles = [
 /**
  * viewer: reads · operator: accounts, cards, files, backups, clock, webhooks · risk: rules, backtests, the status of cards, whole card numbers · ledger:
  * money by hand · recon: reconciliation, clearing files, suspense · auditor: reads, the audit log, tokens without secrets · simulate: the
- * simulator · key-custodian-a, -b: keys only, which no call of this version touches · admin: everything.
+ * simulator · key-custodian-a, -b: keys only · admin: everything.
  */
 export type Role = (typeof roles)[number];
 
@@ -94,6 +94,8 @@ const allowed: readonly (readonly [readonly Role[], readonly string[]])[] = [
     ],
   ],
   [['auditor'], ['readAudit', 'listTokens']],
+  [['key-custodian-a', 'key-custodian-b'], ['rotateKeys']],
+  [['key-custodian-a', 'key-custodian-b', 'auditor'], ['getKeys']],
   [adminOnly, ['createProgram', 'updateProgram', 'dropJournal', 'createToken', 'rotateToken', 'revokeToken']],
 ];
 

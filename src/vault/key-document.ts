@@ -18,13 +18,14 @@ import {
   fsyncSync,
   linkSync,
   openSync,
+  readdirSync,
   readFileSync,
   renameSync,
   statSync,
   unlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { dirname } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { HoldfastError } from '../errors.js';
 import { KEY_BYTES, WRAPPED_BYTES } from './kek.js';
 import { type OwnFile, readOwnFile, unreadableFile } from './own-file.js';
@@ -167,6 +168,7 @@ export function createKeyDocument(path: string, document: KeyDocument): boolean 
 export function changeKeyDocument(path: string, change: (document: KeyDocument) => KeyDocument): KeyDocument {
   const unlock = lock(`${path}.lock`);
   try {
+    removeLeftovers(path);
     const document = change(readKeyDocument(path));
     replace(path, document);
     return document;
@@ -195,6 +197,14 @@ function replace(path: string, document: KeyDocument): void {
   } finally {
     if (temporary !== '') unlinkSync(temporary);
   }
+}
+
+/** What processes have written beside the file and were killed before they gave it its name: keys that nobody uses. */
+function removeLeftovers(path: string): void {
+  const folder = dirname(path);
+  const start = `${basename(path)}.`;
+  for (const name of readdirSync(folder))
+    if (name.startsWith(start) && /^[0-9a-f]{12}\.tmp$/.test(name.slice(start.length))) unlinkSync(join(folder, name));
 }
 
 /** A file that names the process which has the lock; one of a process that is gone does not count. Gives the way out. */

@@ -9,6 +9,7 @@
  *   AAD    "holdfast/pan/1" · fingerprint · key id: a row moved under another card's key does not decrypt
  *
  *   key 'k' holds what the fingerprints and rows were made with; other keys are refused at the start.
+ *   key 'r' holds how far the newest rotation of the PAN key is, as JSON; written with the rows that it has encrypted anew.
  *
  * Random 96-bit nonces are safe for 2^32 rows under one key; a program has at most 2^32 cards (16 M per shard, 256 shards).
  */
@@ -16,12 +17,26 @@ import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 import { assert, HoldfastError } from '../errors.js';
 import type { Store } from '../store/port.js';
 import type { Fingerprint } from './fingerprint.js';
-import type { Keys, VaultKey } from './keys.js';
+import type { Keys } from './keys.js';
+import { PanKeyRing } from './pan-key-ring.js';
 
 export interface PanRow {
   readonly fingerprint: Fingerprint;
   /** 1 to 19 digits. */
   readonly pan: string;
+}
+
+/** How far the newest rotation of the PAN key is. */
+export interface PanRotation {
+  /** Id of the key that everything moves to. */
+  readonly key: string;
+  /** ms since 1970 UTC; `finishedMs` is 0 while it goes on. */
+  readonly startedMs: number;
+  readonly finishedMs: number;
+  /** Rows that were encrypted anew. */
+  readonly rows: number;
+  /** Fingerprint up to which every row is under the key, in hexadecimal; '' at the beginning. */
+  readonly at: string;
 }
 
 const FORMAT = 1;
@@ -34,24 +49,21 @@ const ROW_BYTES = TAG_AT + 16;
 const ROW_KEY_BYTES = 13;
 const ROWS = 0x70;
 const META_KEY = Buffer.from('k');
+const ROTATION_KEY = Buffer.from('r');
 const AAD = Buffer.concat([Buffer.from('holdfast/pan/1'), Buffer.alloc(20)]);
 const AAD_FINGERPRINT_AT = AAD.length - 20;
 
 export class PanVault {
   readonly #store: Store;
-  readonly #active: VaultKey;
-  readonly #activeId: Buffer;
-  readonly #keys = new Map<string, VaultKey>();
-  #reencryptFrom: Uint8Array = Buffer.of(ROWS);
+  readonly #ring: PanKeyRing;
 
   /**
+   * @param ring the PAN keys, which a rotation changes; those of `keys` when none is given
    * @throws HoldfastError `key_file_mismatch` when the rows of this store were made with other keys.
    */
-  constructor(store: Store, keys: Keys) {
+  constructor(store: Store, keys: Keys, ring: PanKeyRing = new PanKeyRing(keys.panKeys)) {
     this.#store = store;
-    this.#active = keys.panKey;
-    this.#activeId = Buffer.from(keys.panKey.id, 'hex');
-    for (const key of keys.panKeys) this.#keys.set(key.id, key);
+    this.#ring = ring;
     this.#checkKeys(keys);
   }
 
@@ -85,39 +97,59 @@ export class PanVault {
     return this.#store.get(rowKey(fingerprint)) !== undefined;
   }
 
+  /** The newest rotation, when there was one. */
+  rotation(): PanRotation | undefined {
+    return vaultRotation(this.#store);
+  }
+
+  /** Notes, durably, that everything is to be under the active key. */
+  beginRotation(nowMs: number): PanRotation {
+    const rotation = { key: this.#ring.active.id, startedMs: nowMs, finishedMs: 0, rows: 0, at: '' };
+    this.#store.commit((writer) => writer.put(ROTATION_KEY, Buffer.from(JSON.stringify(rotation))));
+    return rotation;
+  }
+
   /**
-   * Encrypts up to `limit` rows anew that are not under the active key, in one commit, and returns how many it did: call until
-   * it answers 0, then the retired keys may leave the key file. Each call goes on where the last one stopped; new rows are
-   * always under the active key, so one pass is enough.
+   * Looks at the next `limit` rows, encrypts those anew that are not under the active key, and notes how far it came in the same
+   * commit. New rows are always under the active key, so one pass is enough. Behind the last row the rotation is finished.
+   * @throws HoldfastError `record_unreadable` for a row that cannot be read; nothing of the step is written then
    */
-  reencrypt(limit = 1000): number {
-    const stale: [Buffer, string][] = [];
-    this.#store.scan({ start: this.#reencryptFrom, end: Buffer.of(ROWS + 1) }, (key, row) => {
-      if (this.#activeId.compare(row, KEY_ID_AT, NONCE_AT) !== 0) {
-        const copy = Buffer.from(key);
-        stale.push([copy, this.#open(copy, row)]);
-      }
-      return stale.length < limit;
+  reencrypt(limit: number, nowMs: number): PanRotation {
+    const before = this.rotation();
+    assert(before !== undefined && before.key === this.#ring.active.id, 'a rotation goes to the active key');
+    const activeId = Buffer.from(before.key, 'hex');
+    // Behind the row that was reached: no key of a row is longer.
+    const start = Buffer.concat([Buffer.of(ROWS), Buffer.from(before.at, 'hex'), Buffer.of(0)]);
+    const stale: [key: Buffer, row: Buffer][] = [];
+    let visited = 0;
+    let { at } = before;
+    this.#store.scan({ start: before.at === '' ? Buffer.of(ROWS) : start, end: Buffer.of(ROWS + 1) }, (key, row) => {
+      at = Buffer.from(key.subarray(1)).toString('hex');
+      if (activeId.compare(row, KEY_ID_AT, NONCE_AT) !== 0) stale.push([Buffer.from(key), Buffer.from(row)]);
+      return ++visited < limit;
     });
-    if (stale.length === 0) return 0;
+    const sealed = stale.map(([key, row]): [Buffer, Buffer] => [key, this.#seal(key, this.#open(key, row))]);
+    const finishedMs = visited < limit ? nowMs : 0;
+    const rotation = { ...before, finishedMs, rows: before.rows + sealed.length, at };
     this.#store.commit((writer) => {
-      for (const [key, pan] of stale) writer.put(key, this.#seal(key, pan));
+      for (const [key, row] of sealed) writer.put(key, row);
+      writer.put(ROTATION_KEY, Buffer.from(JSON.stringify(rotation)));
     });
-    this.#reencryptFrom = stale[stale.length - 1]![0];
-    return stale.length;
+    return rotation;
   }
 
   #seal(key: Uint8Array, pan: string): Buffer {
     if (!/^\d{1,19}$/.test(pan)) throw new RangeError('a PAN has 1 to 19 digits');
     const row = Buffer.alloc(ROW_BYTES);
     row[0] = FORMAT;
-    this.#activeId.copy(row, KEY_ID_AT);
+    const active = this.#ring.active;
+    row.write(active.id, KEY_ID_AT, 'hex');
     const nonce = randomBytes(12);
     nonce.copy(row, NONCE_AT);
     const plain = Buffer.alloc(PLAIN_BYTES);
     plain[0] = pan.length;
     plain.write(pan, 1, 'latin1');
-    const cipher = createCipheriv('aes-256-gcm', this.#active.bytes, nonce);
+    const cipher = createCipheriv('aes-256-gcm', active.bytes, nonce);
     cipher.setAAD(aad(key, row));
     cipher.update(plain).copy(row, CIPHERTEXT_AT);
     cipher.final();
@@ -137,7 +169,7 @@ export class PanVault {
       );
     if (!wellFormed(bytes)) throw unreadable('has an unknown format');
     const keyId = bytes.toString('hex', KEY_ID_AT, NONCE_AT);
-    const secret = this.#keys.get(keyId);
+    const secret = this.#ring.find(keyId);
     if (secret === undefined) throw unreadable(`needs PAN key ${keyId}, which is not in the key file`);
     const decipher = createDecipheriv('aes-256-gcm', secret.bytes, bytes.subarray(NONCE_AT, CIPHERTEXT_AT));
     decipher.setAAD(aad(key, bytes));
@@ -179,6 +211,12 @@ export function panRowDefect(store: Store, fingerprint: Fingerprint): string | u
   const row = store.get(rowKey(fingerprint));
   if (row === undefined) return 'is missing';
   return wellFormed(row) ? undefined : 'has an unknown format';
+}
+
+/** The newest rotation of a vault, for who has no keys. */
+export function vaultRotation(store: Store): PanRotation | undefined {
+  const stored = store.get(ROTATION_KEY);
+  return stored === undefined ? undefined : (JSON.parse(Buffer.from(stored).toString('utf8')) as PanRotation);
 }
 
 /** Id of the key file that a vault was made with, for who has no keys; '' when it was never used. */

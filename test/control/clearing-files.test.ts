@@ -445,7 +445,7 @@ describe('an upload', () => {
         throw Object.assign(new Error('no space'), { code: 'ENOSPC' });
       }
     }
-    const spool = new Full(folder, []);
+    const spool = new Full(folder, { all: [] });
     const full = await harness({ clearing: { spool } });
     expect((await send(full, fileOf(records(1)))).body.code).toBe('disk_full');
     const h = await harness({ spoolFolder: folder });

@@ -227,7 +227,9 @@ export function makeHarness(options: HarnessOptions = {}): Harness {
     },
   });
   const logger = pino({ level: 'trace' }, sink);
-  const spool = new SpoolFolder(options.spoolFolder ?? spoolFolder(), [{ id: '0123456789abcdef', bytes: key('pan') }]);
+  const spool = new SpoolFolder(options.spoolFolder ?? spoolFolder(), {
+    all: [{ id: '0123456789abcdef', bytes: key('pan') }],
+  });
   const { keys } = spool;
   const clearing = new ClearingFiles({
     ...{ system, spool, shards: engine, bytesMax: 2 ** 20, mode: 'auto', log: logger },
@@ -260,7 +262,7 @@ export function makeHarness(options: HarnessOptions = {}): Harness {
     backtests: new Backtests(() => undefined),
     backups: new Backups({ dataDir: spoolRoot, folder: options.backupFolder, nowMs: () => engine.nowMs, log: logger }),
     clearing,
-    outgoing: new OutgoingFiles(new SpoolFolder(options.outgoingFolder ?? spoolFolder(), keys)),
+    outgoing: new OutgoingFiles(new SpoolFolder(options.outgoingFolder ?? spoolFolder(), { all: keys })),
     recon: new ReconRuns((error) => assert.fail(error as Error)),
     tokens,
     approvals: new Approvals({

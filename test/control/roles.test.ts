@@ -67,7 +67,7 @@ describe('the table of roles', () => {
     const health = ['livez', 'readyz', 'version', 'metrics'];
     const approvals = ['listApprovals', 'getApproval', 'confirmApproval', 'rejectApproval'];
     for (const role of ['key-custodian-a', 'key-custodian-b'] as const)
-      expect(may(role)).toEqual([...approvals, ...health]);
+      expect(may(role)).toEqual(['getKeys', 'rotateKeys', ...approvals, ...health]);
     const changes = new Set(h.routes.filter(({ method }) => method !== 'GET').map(({ id }) => id));
     for (const role of ['viewer', 'auditor'] as const) expect(may(role).filter((id) => changes.has(id))).toEqual([]);
     const readsAudit = roles.filter((role) => may(role).includes('readAudit'));

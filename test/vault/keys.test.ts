@@ -247,8 +247,11 @@ describe('wrapped key file', () => {
     const error = failure(() => rotatePanKey(path, kek));
     expect(error.message).toContain('another process changes the key file');
     writeFileSync(`${path}.lock`, '999999999');
+    // What that process had not renamed yet goes, and nothing else beside the file.
+    writeFileSync(`${path}.0123456789ab.tmp`, '{}');
+    writeFileSync(`${path}.before`, 'mine');
     expect(rotatePanKey(path, kek).panKeys).toHaveLength(2);
-    expect(existsSync(`${path}.lock`)).toBe(false);
+    expect(readdirSync(join(path, '..')).sort()).toEqual(['holdfast.keys', 'holdfast.keys.before']);
   });
 
   it('tells its facts without any key', () => {

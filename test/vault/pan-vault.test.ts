@@ -5,7 +5,7 @@ import { HoldfastError } from '../../src/errors.js';
 import { PanFingerprinter } from '../../src/vault/fingerprint.js';
 import { loadKeys, rotatePanKey } from '../../src/vault/keys.js';
 import { panOfNumber } from '../../src/vault/pan.js';
-import { PanVault } from '../../src/vault/pan-vault.js';
+import { PanVault, vaultRotation } from '../../src/vault/pan-vault.js';
 import { MapStore, temporaryFolder } from './support.js';
 
 function setUp() {
@@ -133,7 +133,21 @@ describe('PAN vault', () => {
     const next = new PanVault(store, rotated);
     next.put([row('4000000000000002')]);
     for (const pan of pans) expect(next.reveal(row(pan).fingerprint)).toBe(pan);
-    expect([next.reencrypt(10), next.reencrypt(10), next.reencrypt(10), next.reencrypt(10)]).toEqual([10, 10, 5, 0]);
+    expect(next.rotation()).toBeUndefined();
+    const begun = { key: rotated.panKey.id, startedMs: 5, finishedMs: 0, rows: 0, at: '' };
+    expect(next.beginRotation(5)).toEqual(begun);
+    expect(() => vault.reencrypt(10, 6)).toThrow(/to the active key/);
+    next.reencrypt(10, 6);
+    expect(next.rotation()).toMatchObject({ finishedMs: 0 });
+    // Whoever opens the vault next goes on where it stood; a step that fails leaves nothing.
+    const { at, rows } = next.rotation()!;
+    const again = new PanVault(store, rotated);
+    store.failNext = true;
+    expect(() => again.reencrypt(10, 7)).toThrow('commit failed');
+    expect(again.rotation()).toMatchObject({ at, rows });
+    again.reencrypt(10, 7);
+    expect(again.reencrypt(10, 8)).toMatchObject({ finishedMs: 8, rows: 25 });
+    expect(vaultRotation(store)).toEqual(again.rotation());
     const onlyNew = new PanVault(store, { ...rotated, panKeys: [rotated.panKey] });
     for (const pan of pans) expect(onlyNew.reveal(row(pan).fingerprint)).toBe(pan);
     const onlyOld = new PanVault(store, keys);

@@ -1,11 +1,11 @@
 /** The passes in a pool of one thread, started when the first file comes. */
 import { Piscina } from 'piscina';
-import type { SpoolKey } from '../../vault/spool.js';
 import { workerFile } from '../../worker-file.js';
 import type { ClearingPasses } from './files.js';
+import type { SpoolKeys } from './spool-folder.js';
 
 export interface PoolOptions {
-  readonly keys: readonly SpoolKey[];
+  readonly ring: SpoolKeys;
   readonly fingerprintKey: Uint8Array;
   readonly directory: SharedArrayBuffer;
   readonly shards: number;
@@ -17,7 +17,7 @@ const YOUNG_MB = 8;
 /** Time for which the thread is kept without work, ms. */
 const IDLE_MS = 30_000;
 
-export function clearingPool({ keys, fingerprintKey, directory, shards }: PoolOptions): ClearingPasses {
+export function clearingPool({ ring, fingerprintKey, directory, shards }: PoolOptions): ClearingPasses {
   const pool = new Piscina({
     filename: workerFile(import.meta.url, '../clearing-task.js').href,
     minThreads: 0,
@@ -27,10 +27,11 @@ export function clearingPool({ keys, fingerprintKey, directory, shards }: PoolOp
     resourceLimits: { maxOldGenerationSizeMb: HEAP_MB, maxYoungGenerationSizeMb: YOUNG_MB },
   });
   return {
-    check: (port, path, options) => pool.run({ port, path, keys, options }, { name: 'runCheck', transferList: [port] }),
+    check: (port, path, options) =>
+      pool.run({ port, path, keys: ring.all, options }, { name: 'runCheck', transferList: [port] }),
     batches: (port, path, options, routing) =>
       pool.run(
-        { port, path, keys, options, fingerprintKey, directory, shards, ...routing },
+        { port, path, keys: ring.all, options, fingerprintKey, directory, shards, ...routing },
         { name: 'runBatches', transferList: [port] },
       ),
     close: () => pool.destroy(),

@@ -17,14 +17,23 @@ export interface SpooledFile {
   readonly detected: DetectedFile;
 }
 
+/** Keys that may change while the server runs (vault/pan-key-ring.ts): the one for new files first. */
+export interface SpoolKeys {
+  readonly all: readonly SpoolKey[];
+}
+
 export class SpoolFolder {
   readonly #folder: string;
-  /** The key for new files first. */
-  readonly keys: readonly SpoolKey[];
+  readonly #ring: SpoolKeys;
 
-  constructor(folder: string, keys: readonly SpoolKey[]) {
+  constructor(folder: string, ring: SpoolKeys) {
     this.#folder = folder;
-    this.keys = keys;
+    this.#ring = ring;
+  }
+
+  /** The key for new files first. */
+  get keys(): readonly SpoolKey[] {
+    return this.#ring.all;
   }
 
   path(id: string): string {
