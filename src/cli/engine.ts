@@ -17,6 +17,7 @@ import { join } from 'node:path';
 import { monotonicUs } from '../clock.js';
 import { type ErrorCode, ExitStatus, HoldfastError } from '../errors.js';
 import { Ingress } from '../ingress/ingress.js';
+import type { IngressOptions } from '../ingress/options.js';
 import { shardOfFingerprint } from '../journal/placement.js';
 import { createSegmentBoard } from '../journal/segment-board.js';
 import { removeUnusableSegments } from '../journal/segment-store.js';
@@ -94,6 +95,12 @@ function softHsmOf({ hsmKeys, allowSoftwarePin }: EngineConfig, log: Log): SoftH
   keys.clear();
   new SoftHsm(keys, { allowSoftwarePin, say: (line) => log.warn(line) });
   return { keyFile: hsmKeys, allowSoftwarePin };
+}
+
+/** Of links whose messages carry MACs: the software adapter, in this thread. A device is asked over a network, and messages do not wait. */
+function macsOf({ hsmKeys, links }: EngineConfig): Pick<IngressOptions, 'macs'> {
+  if (hsmKeys === undefined || links.every(({ mac }) => mac === undefined)) return {};
+  return { macs: new SoftHsm(loadHsmKeys(hsmKeys), { say: () => undefined }) };
 }
 
 class Engine {
@@ -176,6 +183,7 @@ class Engine {
       wsAdapter: config.wsAdapter,
       socketsMax,
       rateMax: config.admissionRateMax,
+      ...macsOf(config),
       keepCutover: (request) => this.#plane.cutOver(request),
     });
     this.#plane = new ControlPlane({

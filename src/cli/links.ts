@@ -5,6 +5,7 @@
  */
 import { isIP } from 'node:net';
 import { z } from 'zod';
+import { type LinkMacProfile, macAlgorithms } from '../ingress/link-mac.js';
 import { type DefaultLinkFlags, defaultLinks, type LinkProfile, linkDefaults, signOffRules } from '../ingress/links.js';
 import {
   ADMISSION_RATE_MAX,
@@ -88,6 +89,17 @@ export const linkKeys = {
     'plain',
     'TLS 1.2 or later; with client-ca-file peers must present a certificate of these authorities',
   ],
+  mac: [
+    z.strictObject({
+      key: z.string().min(1).max(64),
+      algorithm: z.enum(macAlgorithms),
+      padding: z.union([z.literal(1), z.literal(2)]).optional(),
+      length: z.int().min(4).max(8).optional(),
+    }),
+    'key, algorithm (retail or cmac) and optionally padding (1 or 2, default 1) and length (4 to 8 bytes, default 8)',
+    'none',
+    'messages carry a MAC in DE64 or DE128, both ways, under a key of --hsm-keys',
+  ],
 } as const satisfies Record<string, readonly [z.ZodType, string, string, string]>;
 
 type LinkKey = keyof typeof linkKeys;
@@ -166,7 +178,7 @@ function readLink(
       continue;
     }
     const [schema, allowed] = linkKeys[key];
-    const result = schema.safeParse(key === 'tls' ? canonicalKeys(value) : value);
+    const result = schema.safeParse(key === 'tls' || key === 'mac' ? canonicalKeys(value) : value);
     if (result.success) values[key] = result.data;
     else problems.push({ what: `link ${key}: got ${JSON.stringify(value)}`, where: where([rawKey]), allowed });
   }
@@ -208,6 +220,7 @@ function toLink(values: Record<string, unknown>, index: number, defaults: LinkDe
     allow: value<readonly string[]>('allow', []),
     portSetting: `the port of link ${name} in the link file`,
     ...tlsOf(values.tls as TlsKeys | undefined),
+    ...macOf(values.mac as MacKeys | undefined),
   };
 }
 
@@ -222,4 +235,12 @@ function tlsOf(tls: TlsKeys | undefined): Pick<LinkProfile, 'tls'> {
   const clientCaFile = tls['client-ca-file'];
   const files = { certFile: tls['cert-file'], keyFile: tls['key-file'] };
   return { tls: clientCaFile === undefined ? files : { ...files, clientCaFile } };
+}
+
+type MacKeys = Pick<LinkMacProfile, 'key' | 'algorithm'> & { padding?: 1 | 2; length?: number };
+
+function macOf(mac: MacKeys | undefined): Pick<LinkProfile, 'mac'> {
+  if (mac === undefined) return {};
+  const { key, algorithm, padding = 1, length = 8 } = mac;
+  return { mac: { key, algorithm, padding, length } };
 }

@@ -62,7 +62,9 @@ export abstract class Connection {
       return false;
     }
     try {
-      this.append(header, bytes, at, length);
+      const { mac } = this.link;
+      if (mac === undefined) this.append(header, bytes, at, length);
+      else this.append(header, mac.bytes, 0, mac.seal(this.dialect, bytes, at, length));
     } catch (error) {
       // A message that cannot be framed must not cost more than its connection.
       this.link.fail(this, 'internal', errorText(error));

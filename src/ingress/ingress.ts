@@ -144,7 +144,7 @@ export class Ingress implements MessageSink {
     );
     const sockets = new SocketBudget(options.socketsMax ?? Number.POSITIVE_INFINITY);
     const linkOf = (profile: LinkProfile): Link =>
-      new Link(profile, this, this.#counters, sockets, options.log, runtime);
+      new Link(profile, this, this.#counters, sockets, options.log, runtime, options.macs);
     this.#links = options.links.map(linkOf);
     for (const link of this.#links) link.share = this.#admission.cap.share(this.#links.length);
     this.#simulator = linkOf(simulatorLink);
@@ -302,6 +302,12 @@ export class Ingress implements MessageSink {
     // Malformed in another version of the standard: its fields, if they are any, are not ours to read.
     if (!wellFormed && (!codec.request.isMessage || classOf(mti) < 0)) {
       connection.link.fail(connection, 'not_iso8583', codec.request.errorText());
+      return;
+    }
+    const { mac } = connection.link;
+    if (mac !== undefined && !mac.verifies(connection.dialect, bytes, start, end)) {
+      connection.link.tellBadMac(connection, mti);
+      if (!isUnanswered(mti)) this.#refuse(connection, header, codec, Answer.securityViolation);
       return;
     }
     if (isUnanswered(mti)) {

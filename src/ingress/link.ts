@@ -5,6 +5,7 @@ import { LINK_LOG_LINES_PER_SECOND } from '../limits.js';
 import { maskDigits } from '../pan-mask.js';
 import { ServerTls } from '../server-tls.js';
 import { type Connection, errorText } from './connection.js';
+import { LinkMac, type MacPort } from './link-mac.js';
 import { allowList, type LinkProfile } from './links.js';
 import { RateCap, type RateShare } from './rate-cap.js';
 import type { Runtime } from './runtime.js';
@@ -63,6 +64,8 @@ export class Link {
   readonly runtime: Runtime;
   /** Its certificate; undefined: plain. */
   readonly tls: ServerTls | undefined;
+  /** Authenticates its messages; undefined: nothing does. */
+  readonly mac: LinkMac | undefined;
   readonly connections = new Set<Connection>();
   /** Business day of all its connections, days since 1970; 0 before its first cutover: then the UTC day counts. */
   businessDay = 0;
@@ -87,6 +90,7 @@ export class Link {
     sockets: SocketBudget,
     log: IngressLog,
     runtime: Runtime,
+    macs?: MacPort,
   ) {
     this.profile = profile;
     this.sockets = sockets;
@@ -94,6 +98,7 @@ export class Link {
     this.counters = counters;
     this.runtime = runtime;
     this.tls = profile.tls === undefined ? undefined : new ServerTls(profile.name, profile.tls);
+    this.mac = profile.mac === undefined ? undefined : new LinkMac(profile.name, profile.mac, macs);
     this.#log = log;
     this.#allows = allowList(profile);
     this.cap = new RateCap(profile.rateMax);
@@ -164,6 +169,14 @@ export class Link {
     if (!this.#mayLog()) return;
     const fields = { link: this.profile.name, remote, mti: String(mti).padStart(4, '0'), field: `DE${field}` };
     this.#log.warn(fields, 'a message was answered 30: a field is missing or malformed');
+  }
+
+  /** A message without the MAC that it should have: counted, and one log line, in a flood as few as those of `report`. */
+  tellBadMac({ remote }: Connection, mti: number): void {
+    this.counters.errors.mac++;
+    if (!this.#mayLog()) return;
+    const fields = { link: this.profile.name, remote, mti: String(mti).padStart(4, '0') };
+    this.#log.warn(fields, 'a message was not taken: its MAC is missing or wrong');
   }
 
   /** A port that was closed for want of files is open again. */

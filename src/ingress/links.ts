@@ -18,6 +18,7 @@ import {
   MESSAGE_BYTES_MAX,
 } from '../limits.js';
 import type { TlsFiles } from '../server-tls.js';
+import type { LinkMacProfile } from './link-mac.js';
 
 export type Transport = 'tcp' | 'ws';
 
@@ -57,6 +58,8 @@ export interface LinkProfile {
   readonly frameMs: number;
   /** TLS on the server's side; absent = plain. A WebSocket link with TLS always runs on the adapter ws. */
   readonly tls?: TlsFiles;
+  /** Messages carry a MAC, both ways; absent = none is looked at. */
+  readonly mac?: LinkMacProfile;
   /** What an operator changes when the port is taken. */
   readonly portSetting: string;
 }

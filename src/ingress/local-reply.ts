@@ -11,12 +11,13 @@ import { Encoder } from '../iso8583/encoder.js';
 import { replyMti } from '../iso8583/mti.js';
 import { REPLY_BYTES_MAX } from '../limits.js';
 
-/** DE39 values that are answered here. 40 is "requested function not supported" of the 1987 standard. */
+/** DE39 values that are answered here. 63 is "security violation" and 40 is "requested function not supported" of the 1987 standard. */
 export const Answer = {
   approved: 0,
   invalidTransaction: 12,
   formatError: 30,
   functionNotSupported: 40,
+  securityViolation: 63,
   unavailable: 91,
   outOfBalance: 95,
 } as const;

@@ -2,6 +2,7 @@
 import type { ClientRings, ClientWakes } from '../ring/client.js';
 import type { CutoverKeeper } from './cutovers.js';
 import type { IngressLog, Link, Listener } from './link.js';
+import type { MacPort } from './link-mac.js';
 import type { LinkProfile } from './links.js';
 import type { ShardOfFingerprint } from './router.js';
 import type { Runtime } from './runtime.js';
@@ -20,6 +21,8 @@ export interface IngressOptions {
   readonly shardOfFingerprint: ShardOfFingerprint;
   /** Keeps the links' business dates. */
   readonly keepCutover: CutoverKeeper;
+  /** Makes and verifies MACs; needed by links that have them. */
+  readonly macs?: MacPort;
   /** `auto` (default) takes uWebSockets.js when its binary loads here, else ws. */
   readonly wsAdapter?: WsAdapterSetting;
   /** Most requests per second of all links together; 0, the default: no cap. */

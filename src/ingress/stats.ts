@@ -35,6 +35,7 @@ export const errorKinds = [
   'too_many_connections',
   'bad_request',
   'internal',
+  'mac',
   'unmatched_request',
   'unmatched_reply',
   'undeliverable',
