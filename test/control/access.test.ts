@@ -1,6 +1,7 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { isLoopback } from '../../src/control/app.js';
 import { SystemState } from '../../src/control/system-state.js';
@@ -78,6 +79,83 @@ describe('tokens', () => {
     expect((await h.call('GET', '/v1/tokens')).text).not.toContain(secret);
     expect(JSON.stringify(h.log.records)).not.toContain(secret);
     expect(h.logged()).not.toContain(secret);
+  });
+
+  it('are nothing but themselves: no other text of a header is taken for one, and none fails the server', async () => {
+    const one = makeHarness();
+    const good = one.token('read');
+    const other = one.token('read');
+    const { tokens } = one.context;
+    const accepted = (header: string): boolean => tokens.authenticate(header, one.engine.nowMs) !== undefined;
+    expect(accepted(`Bearer ${good}`)).toBe(true);
+    const place = fc.nat(good.length - 1);
+    const changed = fc.oneof(
+      fc
+        .tuple(place, fc.string({ unit: 'binary', minLength: 1, maxLength: 1 }))
+        .map(([at, to]) => good.slice(0, at) + to + good.slice(at + 1)),
+      place.map((at) => good.slice(0, at)),
+      place.map((at) => good.slice(at)),
+      place.map((at) => good.slice(0, at) + other.slice(at)),
+      fc.tuple(place, place).map(([a, b]) => good.slice(0, Math.min(a, b)) + good.slice(Math.max(a, b))),
+      fc.string({ unit: 'binary', minLength: 1 }).map((more) => good + more),
+      fc.constantFrom(
+        good.toUpperCase(),
+        `${good}=`,
+        `${good},${good}`,
+        `${good} ${other}`,
+        `%20${good}`,
+        [...good].reverse().join(''),
+      ),
+    );
+    const headers = fc.oneof(
+      {
+        weight: 4,
+        arbitrary: changed.filter((text) => text.trim() !== good && text !== other).map((text) => `Bearer ${text}`),
+      },
+      fc.constantFrom(`Basic ${good}`, `Bearer${good}`, good, `Token ${good}`, 'Bearer', 'Bearer ', ''),
+      fc.string({ unit: 'binary' }),
+    );
+    fc.assert(
+      fc.property(headers, (header) => {
+        expect(accepted(header)).toBe(false);
+      }),
+      { numRuns: 3000 },
+    );
+    await fc.assert(
+      fc.asyncProperty(headers, async (header) => {
+        // What no client can send in a header never gets this far.
+        const authorization = header.replace(/[^\x20-\x7e]/g, '?');
+        if (accepted(authorization)) return;
+        const { statusCode } = await one.app.inject({ url: '/v1/accounts', headers: { authorization } });
+        expect([401, 429]).toContain(statusCode);
+      }),
+    );
+  });
+
+  it('of a browser are worth nothing to another page: no answer allows another origin, no cookie is set or read', async () => {
+    const one = makeHarness();
+    const token = one.token('read');
+    const origin = 'https://elsewhere.example';
+    for (const route of one.routes) {
+      const url = sample(route.path);
+      const preflight = {
+        origin,
+        'access-control-request-method': route.method,
+        'access-control-request-headers': 'authorization',
+      };
+      const asked = await one.app.inject({ method: 'OPTIONS', url, headers: preflight });
+      expect(asked.statusCode).toBeGreaterThanOrEqual(400);
+      const called = await one.app.inject({
+        method: route.method,
+        url,
+        headers: { origin, cookie: `token=${token}; authorization=Bearer ${token}` },
+        remoteAddress: '10.0.0.9',
+        query: route.id === 'profile' ? { thread: 'shard-0' } : {},
+      });
+      if (route.access !== 'open') expect(called.statusCode).toBe(401);
+      for (const { headers } of [asked, called])
+        for (const name of Object.keys(headers)) expect(name).not.toMatch(/^(access-control-|set-cookie$)/);
+    }
   });
 
   it('leave at least one admin', async () => {
