@@ -285,3 +285,47 @@ describe('options and writing', () => {
     expect(() => writeFrame(o, target, 0, 1, new Uint8Array(3))).toThrow(RangeError);
   });
 });
+
+describe('nothing of a frame stays in the buffer of the reader', () => {
+  const limits = { framing: 'len2', headerBytes: 0, maxBytes: 100 } as const;
+  const piece = (length: number): Uint8Array => Uint8Array.from([0, length, ...Array<number>(length).fill(0x39)]);
+  /** A reader after a frame in two pieces, and the buffer in which it was put together. */
+  function afterPieces(during: (reader: FrameReader, bytes: Uint8Array) => void = () => undefined) {
+    const reader = new FrameReader(limits);
+    let buffer = new Uint8Array();
+    const onFrame = (bytes: Uint8Array, start: number, end: number): void => {
+      buffer = bytes as Uint8Array<ArrayBuffer>;
+      during(reader, bytes);
+      expect(bytes.subarray(start, end)).toEqual(new Uint8Array(end - start).fill(0x39));
+    };
+    reader.push(piece(80).subarray(0, 40), onFrame);
+    reader.push(piece(80).subarray(40), onFrame);
+    return { reader, buffer, onFrame };
+  }
+  const zeros = (bytes: Uint8Array): boolean => bytes.length > 0 && bytes.every((byte) => byte === 0);
+
+  it('when it was delivered', () => {
+    expect(zeros(afterPieces().buffer)).toBe(true);
+  });
+
+  it('when the stream ends in the middle of the next one', () => {
+    const { reader, buffer, onFrame } = afterPieces();
+    reader.push(piece(60).subarray(0, 50), onFrame);
+    expect(zeros(buffer)).toBe(false);
+    reader.stop();
+    expect(zeros(buffer)).toBe(true);
+  });
+
+  it('when a callback stops the reader, which may still look at its frame', () => {
+    const { buffer } = afterPieces((reader) => reader.stop());
+    expect(zeros(buffer)).toBe(true);
+  });
+
+  it('when the next length is beyond repair', () => {
+    const { reader, buffer, onFrame } = afterPieces();
+    reader.push(Uint8Array.of(1), onFrame);
+    expect(zeros(buffer)).toBe(false);
+    expect(() => reader.push(Uint8Array.of(1), onFrame)).toThrow(FramingError);
+    expect(zeros(buffer)).toBe(true);
+  });
+});
