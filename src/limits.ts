@@ -76,6 +76,19 @@ export const APPROVALS_KEPT_MAX = 10_000;
 /** A confirmed call that could not be made is tried again after this time, ms. */
 export const APPROVAL_RETRY_MS = 5000;
 
+/** Longest JWT of an identity provider: a header of the API has 16 KiB at most. */
+export const OIDC_TOKEN_LENGTH_MAX = 8192;
+
+/** Clocks of the identity provider and of this machine may differ by this much, s. */
+export const OIDC_CLOCK_TOLERANCE_S = 60;
+
+/** Time for one answer of the identity provider, ms. */
+export const OIDC_TIMEOUT_MS = 5000;
+
+/** Keys of the identity provider are read again after this time, ms, and for a key that is not among them no sooner than that. */
+export const OIDC_KEYS_AGE_MS = 600_000;
+export const OIDC_KEYS_COOLDOWN_MS = 30_000;
+
 /** How often the files of certificates are compared with those in use, ms: renewals come hours before an end, a look reads a few KiB. */
 export const TLS_FILES_LOOK_MS = 60_000;
 

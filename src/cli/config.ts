@@ -4,6 +4,7 @@
  */
 import { availableParallelism } from 'node:os';
 import { join, normalize, resolve } from 'node:path';
+import type { OidcSettings } from '../control/oidc.js';
 import type { ProgramDefinition } from '../control/system-log.js';
 import { HoldfastError } from '../errors.js';
 import { checkLinks, type LinkProfile } from '../ingress/links.js';
@@ -191,6 +192,7 @@ function defaultValue(name: SettingName, given: ReadonlyMap<SettingName, ConfigE
     case 'backup-dir':
     case 'hsm-keys':
     case 'kek-file':
+    case 'oidc-issuer':
     case 'admin-tls-cert-file':
     case 'admin-tls-key-file':
     case 'admin-tls-client-ca-file':
@@ -302,6 +304,12 @@ function adminTlsOf(
   return files;
 }
 
+function oidcOf(values: Record<SettingName, unknown>): OidcSettings | undefined {
+  const issuer = values['oidc-issuer'] as string | undefined;
+  const [audience, roleClaim] = [values['oidc-audience'] as string, values['oidc-role-claim'] as string];
+  return issuer === undefined ? undefined : { issuer, audience, roleClaim };
+}
+
 interface Address {
   host: string;
   port: number;
@@ -338,6 +346,7 @@ function engineConfig(
     host: v.host as string,
     adminPort: v['admin-port'] as number,
     adminTls,
+    oidc: oidcOf(v),
     approvals: { kinds: approvalKindsOf(v.approvals as string)!, fromAmount: v['approvals-from'] as number },
     links,
     programs,

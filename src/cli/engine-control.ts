@@ -70,6 +70,7 @@ export class ControlPlane {
       host: config.host,
       port: config.adminPort,
       tls: config.adminTls,
+      oidc: config.oidc,
       rings: threads.rings('control'),
       control: threads.control,
       directory,

@@ -5,6 +5,7 @@
 
 import type { FileMode } from '../clearing/ipm/rules.js';
 import type { ApprovalPolicy } from '../control/approval-kinds.js';
+import type { OidcSettings } from '../control/oidc.js';
 import type { ProgramDefinition } from '../control/system-log.js';
 import type { ExitStatus } from '../errors.js';
 import type { LinkProfile } from '../ingress/links.js';
@@ -34,6 +35,8 @@ export interface EngineConfig {
   /** Every listener: `tcp` and `ws` first (unless a link file redefines them), then those of the link file. */
   readonly links: readonly LinkProfile[];
   /** Programs of the file of programs. */
+  /** Whose JWTs the HTTP API takes; undefined: nobody's. */
+  readonly oidc: OidcSettings | undefined;
   /** Which calls of the API a second person must confirm. */
   readonly approvals: ApprovalPolicy;
   readonly programs: readonly ProgramDefinition[];

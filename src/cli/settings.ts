@@ -8,6 +8,7 @@
 import { z } from 'zod';
 import { fileModes } from '../clearing/ipm/rules.js';
 import { type ApprovalKind, approvalKinds } from '../control/approval-kinds.js';
+import { isSafe } from '../control/oidc.js';
 import { dialectNames } from '../iso8583/dialects.js';
 import { framingNames } from '../iso8583/framing.js';
 import {
@@ -166,6 +167,33 @@ export const settings = {
   dialect: choice('dialect of the listeners', 'iso87-bcd', dialectNames),
   links: path('file that describes further listeners', 'none', true),
   programs: path('file of programs, applied at the start', 'none', true),
+  'oidc-issuer': {
+    kind: 'text',
+    schema: z.string().refine((text) => isSafe(text)),
+    value: '<url>',
+    text: 'identity provider whose JWTs the HTTP API takes; needs the package jose',
+    allowed: 'an https URL (http on this machine)',
+    standard: 'none',
+    computed: true,
+  },
+  'oidc-audience': {
+    kind: 'text',
+    schema: z.string().min(1).max(256),
+    value: '<text>',
+    text: 'audience that these JWTs must name',
+    allowed: '1 to 256 characters',
+    standard: 'holdfast',
+    computed: false,
+  },
+  'oidc-role-claim': {
+    kind: 'text',
+    schema: z.string().min(1).max(256),
+    value: '<name>',
+    text: 'claim of these JWTs that names one role',
+    allowed: '1 to 256 characters',
+    standard: 'roles',
+    computed: false,
+  },
   approvals: {
     kind: 'text',
     schema: z.string().refine((text) => approvalKindsOf(text) !== undefined),

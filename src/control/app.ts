@@ -56,8 +56,8 @@ export function buildApp({ context, routes, logger, onFatal, tls }: AppOptions):
     return sendProblem(toApiError(error, request), request, reply);
   });
   const methods = methodsByPath(routes);
-  app.setNotFoundHandler((request, reply) => {
-    if (request.url.startsWith('/v1')) authorize(context, undefined, request);
+  app.setNotFoundHandler(async (request, reply) => {
+    if (request.url.startsWith('/v1')) await authorize(context, undefined, request);
     const allowed = methods.find((entry) => entry.pattern.test(pathOf(request)))?.methods;
     if (allowed === undefined)
       throw new ApiError('route_not_found', 'See /docs for the endpoints of this server.', { param: 'path' });
@@ -147,7 +147,7 @@ function addRoute(app: FastifyInstance, context: ControlContext, route: Route): 
     url: route.path.replace(/\{(\w+)\}/g, ':$1'),
     onRequest: async (request) => {
       try {
-        authorize(context, route, request);
+        await authorize(context, route, request);
       } catch (error) {
         // A token that is known and may not: somebody must be able to see who tried.
         if (error instanceof ApiError && error.code === 'forbidden')
@@ -195,10 +195,13 @@ function assertPlain(request: FastifyRequest): void {
 }
 
 /** 401 without a valid token, 429 after too many wrong ones, 403 without the right. No route: any valid token will do. */
-function authorize(context: ControlContext, route: Route | undefined, request: FastifyRequest): void {
+async function authorize(context: ControlContext, route: Route | undefined, request: FastifyRequest): Promise<void> {
   if (route?.access === 'open') return;
   if (route?.access === 'loopback' && isLoopback(request.socket.remoteAddress)) return;
-  const token = context.tokens.authenticate(request.headers.authorization, context.nowMs());
+  const { authorization } = request.headers;
+  const nowMs = context.nowMs();
+  const token =
+    context.tokens.authenticate(authorization, nowMs) ?? (await context.oidc?.authenticate(authorization, nowMs));
   if (token === undefined) throw unauthorized(context, request);
   request.tokenId = publicTokenId(token.id);
   request.token = token;

@@ -8,6 +8,7 @@ import type { Backtests } from './backtests.js';
 import type { Backups } from './backups.js';
 import type { ClearingFiles } from './clearing/files.js';
 import type { IdempotencyKeys } from './idempotency.js';
+import type { Oidc } from './oidc.js';
 import type { OutgoingFiles } from './outgoing/files.js';
 import type { Parties } from './parties.js';
 import type {
@@ -57,6 +58,8 @@ export interface ControlContext {
   readonly recon: ReconRuns;
   readonly outgoing: OutgoingFiles;
   readonly tokens: Tokens;
+  /** Bearer tokens of an identity provider; undefined: none is trusted. */
+  readonly oidc: Pick<Oidc, 'authenticate'> | undefined;
   readonly approvals: Approvals;
   readonly audit: AuditLog;
   readonly wrongTokens: WrongTokens;

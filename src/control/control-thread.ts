@@ -48,6 +48,7 @@ import { IdempotencyKeys } from './idempotency.js';
 import { Retention } from './journal/retention.js';
 import { KeyRotation } from './keys/rotation.js';
 import { type IngressSnapshot, Metrics } from './metrics.js';
+import { Oidc, type OidcSettings } from './oidc.js';
 import { OutgoingFiles } from './outgoing/files.js';
 import { Parties } from './parties.js';
 import type { JournalPort, SearchKeysPort } from './ports.js';
@@ -77,6 +78,7 @@ export interface ControlThreadData {
   /** 0 = any free port. */
   readonly port: number;
   readonly tls: TlsFiles | undefined;
+  readonly oidc: OidcSettings | undefined;
   readonly rings: ClientRings;
   /** Control block, card directory, board of the segments. */
   readonly control: SharedArrayBuffer;
@@ -191,6 +193,7 @@ async function start(data: ControlThreadData, main: Main): Promise<() => Promise
   const paths = directoryPaths(data.dataDir);
   const kek = data.kek === undefined ? undefined : new Kek(data.kek);
   data.kek?.fill(0);
+  const oidc = data.oidc === undefined ? undefined : await Oidc.load(data.oidc, log);
   const keys = loadKeys(data.keyFile, { directory: data.directoryId, create: false, kek });
   const ring = new PanKeyRing(keys.panKeys);
   const control = new ControlBlock(data.control);
@@ -297,6 +300,7 @@ async function start(data: ControlThreadData, main: Main): Promise<() => Promise
     recon,
     outgoing,
     tokens,
+    oidc,
     approvals,
     audit,
     wrongTokens,

@@ -45,6 +45,9 @@ const otherValues: Record<SettingName, string> = {
   dialect: 'iso87-ascii',
   links: '',
   programs: '',
+  'oidc-issuer': '',
+  'oidc-audience': 'cards',
+  'oidc-role-claim': 'groups',
   approvals: 'payments,keys',
   'approvals-from': '50000',
   'ws-adapter': 'ws',
@@ -77,7 +80,8 @@ describe('every setting', () => {
   // Those that name nothing unless they are given have no default to be written.
   const names = settingNames.filter(
     (name) =>
-      !['links', 'programs', 'backup-dir', 'hsm-keys', 'kek-file'].includes(name) && !name.startsWith('admin-tls-'),
+      !['links', 'programs', 'backup-dir', 'hsm-keys', 'kek-file', 'oidc-issuer'].includes(name) &&
+      !name.startsWith('admin-tls-'),
   );
   test.each(names)('%s: flag > environment > file > default', (name) => {
     const other = otherValues[name];

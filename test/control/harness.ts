@@ -140,6 +140,7 @@ export interface HarnessOptions {
   spoolFolder?: string;
   outgoingFolder?: string;
   backupFolder?: string;
+  oidc?: ControlContext['oidc'];
   approvals?: ApprovalPolicy;
   /** Is told of the steps of an approval. */
   atApproval?: (step: 'confirmed' | 'executed') => void;
@@ -265,6 +266,7 @@ export function makeHarness(options: HarnessOptions = {}): Harness {
     outgoing: new OutgoingFiles(new SpoolFolder(options.outgoingFolder ?? spoolFolder(), { all: keys })),
     recon: new ReconRuns((error) => assert.fail(error as Error)),
     tokens,
+    oidc: options.oidc,
     approvals: new Approvals({
       policy: options.approvals ?? { kinds: [], fromAmount: 0 },
       log: logger,
