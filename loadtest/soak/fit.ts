@@ -16,6 +16,8 @@ export interface Sample {
 
 export interface Slope {
   readonly samples: number;
+  /** Lifetimes of the process that have samples. */
+  readonly lives: number;
   /** From the first to the last sample of each lifetime, added up. */
   readonly spanHours: number;
   /** Value per hour, and its standard error; 0 and Infinity with too few samples. */
@@ -46,23 +48,37 @@ export function fitSlope(samples: readonly Sample[]): Slope {
   const freedom = samples.length - lives.size - 1;
   const values = samples.map(({ value }) => value);
   const ends = { spanHours, first: values[0] ?? 0, last: values.at(-1) ?? 0, max: Math.max(0, ...values) };
-  if (freedom < 1 || tt === 0) return { samples: samples.length, perHour: 0, error: Number.POSITIVE_INFINITY, ...ends };
+  const counts = { samples: samples.length, lives: lives.size };
+  if (freedom < 1 || tt === 0) return { ...counts, perHour: 0, error: Number.POSITIVE_INFINITY, ...ends };
   const perHour = ty / tt;
   const error = Math.sqrt(Math.max(0, yy - perHour * ty) / freedom / tt);
-  return { samples: samples.length, perHour, error, ...ends };
+  return { ...counts, perHour, error, ...ends };
 }
 
-export type Verdict = 'within' | 'above' | 'unknown' | 'too short';
+export type Verdict = 'within' | 'above' | 'unknown';
 
-/** Below this a slope is what a process does after its start: tables fill, code is compiled, the heap finds its size. */
-const SPAN_HOURS_MIN = 0.2;
+/** What may grow: so much per hour for ever, and so much more in each lifetime while it fills what it was given at its start. */
+export interface Bound {
+  readonly perHour: number;
+  readonly warmUp: number;
+}
 
 /**
- * `above`: more than twice its error above the bound. `within`: no more than twice its error below it, or the error is small against
- * the bound. `unknown`: the noise is too large to tell.
+ * The largest slope per hour that is no leak: the warm-up of a lifetime is spread over its settled part, so that a run is judged the more
+ * strictly the longer its lifetimes are, and a short one still sees what is larger than any warm-up. Infinity without a span.
  */
-export function judge({ perHour, error, spanHours }: Slope, boundPerHour: number): Verdict {
-  if (spanHours < SPAN_HOURS_MIN) return 'too short';
-  if (perHour - 2 * error > boundPerHour) return 'above';
-  return perHour + 2 * error <= boundPerHour ? 'within' : 'unknown';
+export function slopeMax({ lives, spanHours }: Slope, { perHour, warmUp }: Bound): number {
+  return spanHours === 0 ? Number.POSITIVE_INFINITY : perHour + (warmUp * lives) / spanHours;
+}
+
+/**
+ * `above`: more than twice its error above the largest slope allowed. `within`: at least twice its error below it. `unknown`: the noise is
+ * too large to tell.
+ */
+export function judge(slope: Slope, bound: Bound): Verdict {
+  const { perHour, error } = slope;
+  if (!Number.isFinite(error)) return 'unknown';
+  const most = slopeMax(slope, bound);
+  if (perHour - 2 * error > most) return 'above';
+  return perHour + 2 * error <= most ? 'within' : 'unknown';
 }

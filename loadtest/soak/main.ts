@@ -5,13 +5,13 @@
  *
  *   status 0: nothing grows beyond its bound, every command did what it should, both verifications agree     1: else     64: flags
  */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fitSlope, type Sample } from './fit.js';
 import { help, parseSoak, SoakFlagError, type SoakOptions } from './options.js';
-import { command, type Ran, SoakServer } from './program.js';
+import { command, fullCollections, type Ran, SoakServer } from './program.js';
 import { rowsOf, type SoakResult, type Taken, tableOf } from './report.js';
 
 const HOUR_MS = 3_600_000;
@@ -71,6 +71,7 @@ class Soak {
     const wall = `${this.#ahead * DAY_MS}:0:${daySeconds * 1000}:${dayStep * DAY_MS}`;
     const server = await SoakServer.start(
       this.#dataDir,
+      this.#options.collections === 'full' ? fullCollections : [],
       [
         ...['--journal-folder-bytes', folderBytes, '--stop-limit-ms', '60000'],
         ...(this.#life === 0 ? ['--shards', String(shards)] : []),
@@ -182,8 +183,10 @@ class Soak {
     while (!signal.aborted) {
       try {
         const look = await server.look();
-        this.#goneMax = Math.max(this.#goneMax, look.goneFiles);
-        this.#taken.push({ ...look, life: this.#life, hours: (Date.now() - this.#lifeBegan) / HOUR_MS });
+        this.#goneMax = Math.max(this.#goneMax, look.goneFolders);
+        const taken = { ...look, life: this.#life, hours: (Date.now() - this.#lifeBegan) / HOUR_MS };
+        this.#taken.push(taken);
+        if (this.#options.samples !== '') appendFileSync(this.#options.samples, `${JSON.stringify(taken)}\n`);
       } catch (error) {
         this.#defect(`the server cannot be looked at: ${(error as Error).message}`);
       }
@@ -193,7 +196,7 @@ class Soak {
 
   async #result(): Promise<SoakResult> {
     const settled = this.#taken.filter(({ hours }) => hours * 3600 >= this.#options.settleSeconds);
-    const rows = rowsOf(settled);
+    const rows = rowsOf(settled, this.#options.shards);
     const lineOf = (ran: Ran): string => (this.#must('verify', ran) ? ran.out.trim() : 'failed');
     const part = lineOf(await command(['verify', '--data-dir', this.#dataDir]));
     const isWhole = this.#counts.folders > 0 ? ['--with', this.#exports] : [];
@@ -208,7 +211,7 @@ class Soak {
       starts: { stopped, killed },
       ...{ messages, errors, posted, reconciliations: recon, drops, folders_dropped: folders },
       p99_us: fitSlope(this.#p99),
-      gone_files_max: this.#goneMax,
+      gone_folders_max: this.#goneMax,
       rows,
       verify: { part, whole },
       defects: this.#defects,

@@ -1,6 +1,6 @@
 /** Processes of the soak: the server, and commands beside it. All of it by the built program, as a user has it. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -34,16 +34,27 @@ export function command(args: readonly string[]): Promise<Ran> {
   });
 }
 
+/**
+ * Flags of node for the server. Every collection is a full one, and comes after some mebibytes: the heap of a sample is what is reachable
+ * and that much more. Otherwise V8 lets a heap of these sizes grow for hours before it collects the old part of it for the first time.
+ */
+export const fullCollections = ['--gc-global', '--max-semi-space-size=4'] as const;
+
+/** Of descriptors: folders of the journal, the rest of the data directory, sockets, all others. */
+type FileKind = 'journal' | 'data' | 'sockets' | 'others';
+
 /** What a process and its data directory take at a moment. */
 export interface Look {
   /** Memory of its own, without files that are mapped; bytes. */
   readonly anonBytes: number;
   readonly residentBytes: number;
-  readonly files: number;
-  /** Files that are open and gone. */
-  readonly goneFiles: number;
-  readonly journalBytes: number;
-  readonly directoryBytes: number;
+  readonly files: Readonly<Record<FileKind, number>>;
+  /** Folders of the journal that are open, or mapped, and gone from the directory. */
+  readonly goneFolders: number;
+  /** Folders of the journal in the directory. */
+  readonly journalFolders: number;
+  /** Bytes on the disk by folder of the data directory. */
+  readonly diskBytes: Readonly<Record<string, number>>;
   /** By thread and kind, from the metrics. */
   readonly memory: Readonly<Record<string, number>>;
 }
@@ -57,10 +68,15 @@ export class SoakServer {
   admin = '';
   tcp = '';
 
-  private constructor(dataDir: string, flags: readonly string[], environment: Record<string, string>) {
+  private constructor(
+    dataDir: string,
+    node: readonly string[],
+    flags: readonly string[],
+    environment: Record<string, string>,
+  ) {
     this.#dataDir = dataDir;
     const ports = ['--tcp-port', '0', '--ws-port', '0', '--admin-port', '0'];
-    const args = [MAIN, 'serve', '--data-dir', dataDir, '--log-format', 'json', ...ports, ...flags];
+    const args = [...node, MAIN, 'serve', '--data-dir', dataDir, '--log-format', 'json', ...ports, ...flags];
     this.#child = spawn(process.execPath, args, {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...bareEnvironment, ...environment },
@@ -74,12 +90,14 @@ export class SoakServer {
     this.#ended = new Promise((resolve) => this.#child.once('close', (code, signal) => resolve(signal ?? code)));
   }
 
+  /** @param node flags of node itself. @param flags those of `serve` */
   static async start(
     dataDir: string,
+    node: readonly string[],
     flags: readonly string[],
     environment: Record<string, string>,
   ): Promise<SoakServer> {
-    const server = new SoakServer(dataDir, flags, environment);
+    const server = new SoakServer(dataDir, node, flags, environment);
     const until = Date.now() + START_LIMIT_MS;
     while (!server.#stdout.includes('\n')) {
       if (server.#child.exitCode !== null) throw new Error(`the server ended at its start: ${server.stderr}`);
@@ -115,20 +133,56 @@ export class SoakServer {
     const status = readFileSync(`/proc/${pid}/status`, 'utf8');
     const kilobytes = (name: string): number =>
       Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(status)?.[1] ?? 0);
-    const files = readdirSync(`/proc/${pid}/fd`);
     const maps = readFileSync(`/proc/${pid}/maps`, 'utf8');
-    const gone = new Set(maps.match(/\S*\/journal\/lane-\S+ \(deleted\)/g) ?? []);
-    const journalBytes = bytesOf(join(this.#dataDir, 'journal'));
+    const journal = join(this.#dataDir, 'journal');
+    const open = descriptorsOf(pid!);
+    const lanes = [...open, ...maps.split('\n')].flatMap((text) => /\/journal\/lane-.* \(deleted\)$/.exec(text) ?? []);
     return {
       anonBytes: kilobytes('RssAnon') * 1024,
       residentBytes: kilobytes('VmRSS') * 1024,
-      files: files.length,
-      goneFiles: gone.size,
-      journalBytes,
-      directoryBytes: bytesOf(this.#dataDir),
+      files: filesByKind(open, this.#dataDir),
+      goneFolders: new Set(lanes).size,
+      journalFolders: readdirSync(journal).filter((name) => name.startsWith('lane-')).length,
+      diskBytes: bytesByFolder(this.#dataDir),
       memory: memoryOf(await (await fetch(`http://${this.admin}/metrics`)).text()),
     };
   }
+}
+
+/** What each open descriptor leads to. One that is closed meanwhile is left out. */
+function descriptorsOf(pid: number): string[] {
+  const folder = `/proc/${pid}/fd`;
+  return readdirSync(folder).flatMap((name) => {
+    try {
+      return [readlinkSync(join(folder, name))];
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+      return [];
+    }
+  });
+}
+
+function filesByKind(open: readonly string[], dataDir: string): Record<FileKind, number> {
+  const files: Record<FileKind, number> = { journal: 0, data: 0, sockets: 0, others: 0 };
+  for (const path of open) files[kindOf(path, dataDir)]++;
+  return files;
+}
+
+function kindOf(path: string, dataDir: string): FileKind {
+  if (path.startsWith(join(dataDir, 'journal/'))) return 'journal';
+  if (path.startsWith(`${dataDir}/`)) return 'data';
+  return path.startsWith('socket:') ? 'sockets' : 'others';
+}
+
+/** Files that lie in the directory itself count as `files`. */
+function bytesByFolder(path: string): Record<string, number> {
+  const bytes: Record<string, number> = { files: 0 };
+  for (const entry of readdirSync(path, { withFileTypes: true })) {
+    const one = join(path, entry.name);
+    if (entry.isDirectory()) bytes[entry.name] = bytesOf(one);
+    else if (entry.name !== 'ballast') bytes.files! += bytesOfFile(one);
+  }
+  return bytes;
 }
 
 /** `shard-0 heap` and the like. */
@@ -139,15 +193,15 @@ function memoryOf(metrics: string): Record<string, number> {
   return memory;
 }
 
-/** Bytes on the disk, holes not counted. A file that goes meanwhile counts for nothing. */
+/** Bytes on the disk, holes not counted. A file or folder that goes meanwhile counts for nothing. */
 function bytesOf(path: string): number {
+  if (statSync(path, { throwIfNoEntry: false }) === undefined) return 0;
   let bytes = 0;
   for (const entry of readdirSync(path, { withFileTypes: true })) {
     const one = join(path, entry.name);
-    if (entry.isDirectory()) bytes += isThere(one) ? bytesOf(one) : 0;
-    else if (entry.name !== 'ballast') bytes += (statSync(one, { throwIfNoEntry: false })?.blocks ?? 0) * 512;
+    bytes += entry.isDirectory() ? bytesOf(one) : bytesOfFile(one);
   }
   return bytes;
 }
 
-const isThere = (path: string): boolean => statSync(path, { throwIfNoEntry: false }) !== undefined;
+const bytesOfFile = (path: string): number => (statSync(path, { throwIfNoEntry: false })?.blocks ?? 0) * 512;

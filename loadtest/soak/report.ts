@@ -1,19 +1,27 @@
 /** What a soak says: slopes with their bounds and verdicts, as JSON and as a table. */
 
-import { fitSlope, judge, type Sample, type Slope, type Verdict } from './fit.js';
+import { type Bound, fitSlope, judge, type Sample, type Slope, slopeMax, type Verdict } from './fit.js';
 import type { SoakOptions } from './options.js';
 import type { Look } from './program.js';
 
 const MIB = 2 ** 20;
 
-/** Largest slopes per hour that are no growth. A leak of a kilobyte per message would be 700 MiB an hour at 200 messages per second. */
+/** Files that the engine keeps open of each folder of the journal: its data, its lock, and the data once more for the meta pages. */
+const FILES_PER_FOLDER = 3;
+
+/** A leak of a kilobyte per message would be 700 MiB an hour at 200 messages per second. */
 const bounds = {
-  /** The fingerprint filters and the tables of keys grow with what they hold: 200 messages/s are some MiB an hour. */
-  'own memory': 32 * MIB,
-  files: 2,
-  heap: 4 * MIB,
-  external: 16 * MIB,
-} as const;
+  files: { perHour: 2, warmUp: 8 },
+  heap: { perHour: 4 * MIB, warmUp: 8 * MIB },
+  external: { perHour: 16 * MIB, warmUp: 16 * MIB },
+} as const satisfies Record<string, Bound>;
+
+/**
+ * The fingerprint filters and the tables of keys grow with what they hold: 200 messages/s are some MiB an hour. A start leaves to be
+ * filled: 8 MiB of the newest records per shard, 20 MiB of rings, and up to 3.5 MiB of lists that LMDB keeps per environment, of which
+ * there are ten folders of the journal and more; the rest is compiled code.
+ */
+const ownMemoryBound = (shards: number): Bound => ({ perHour: 32 * MIB, warmUp: (80 + 8 * shards) * MIB });
 
 export interface Taken extends Look {
   readonly life: number;
@@ -23,7 +31,7 @@ export interface Taken extends Look {
 export interface Row extends Slope {
   readonly name: string;
   readonly unit: string;
-  /** Per hour; null: only told. */
+  /** The largest slope per hour that is no growth in a run of these lifetimes; null: only told. */
   readonly bound: number | null;
   readonly verdict: Verdict | 'told';
 }
@@ -42,7 +50,7 @@ export interface SoakResult {
   readonly drops: number;
   readonly folders_dropped: number;
   readonly p99_us: Slope;
-  readonly gone_files_max: number;
+  readonly gone_folders_max: number;
   readonly rows: readonly Row[];
   readonly verify: { readonly part: string; readonly whole: string };
   readonly defects: readonly string[];
@@ -50,26 +58,37 @@ export interface SoakResult {
   readonly environment: { readonly node: string; readonly cpus: number };
 }
 
-/** Slopes of everything that was looked at. */
-export function rowsOf(taken: readonly Taken[]): Row[] {
-  const of = (name: string, unit: string, bound: number | null, value: (look: Taken) => number | undefined): Row => {
+/** Slopes of everything that was looked at. @param shards logical shards of the server */
+export function rowsOf(taken: readonly Taken[], shards: number): Row[] {
+  const of = (name: string, unit: string, bound: Bound | null, value: (look: Taken) => number | undefined): Row => {
     const samples = taken.flatMap((look): Sample[] => {
       const one = value(look);
       return one === undefined ? [] : [{ life: look.life, hours: look.hours, value: one }];
     });
     const slope = fitSlope(samples);
-    return { name, unit, ...slope, bound, verdict: bound === null ? 'told' : judge(slope, bound) };
+    if (bound === null) return { name, unit, ...slope, bound, verdict: 'told' };
+    return { name, unit, ...slope, bound: slopeMax(slope, bound), verdict: judge(slope, bound) };
   };
   const threads = [...new Set(taken.flatMap(({ memory }) => Object.keys(memory)))].sort();
+  const folders = [...new Set(taken.flatMap(({ diskBytes }) => Object.keys(diskBytes)))].sort();
   return [
-    of('own memory of the process', 'MiB', bounds['own memory'], ({ anonBytes }) => anonBytes),
+    of('own memory of the process', 'MiB', ownMemoryBound(shards), ({ anonBytes }) => anonBytes),
     of('resident, mapped files too', 'MiB', null, ({ residentBytes }) => residentBytes),
-    of('open files', '', bounds.files, ({ files }) => files),
+    of(
+      'open files: journal, beyond its folders',
+      '',
+      bounds.files,
+      ({ files, journalFolders }) => files.journal - journalFolders * FILES_PER_FOLDER,
+    ),
+    ...(['data', 'sockets', 'others'] as const).map((kind) =>
+      of(`open files: ${kind}`, '', bounds.files, ({ files }) => files[kind]),
+    ),
+    of('dropped folders still open', '', bounds.files, ({ goneFolders }) => goneFolders),
+    of('folders of the journal', '', null, ({ journalFolders }) => journalFolders),
     ...threads.map((name) =>
       of(name, 'MiB', name.endsWith(' heap') ? bounds.heap : bounds.external, ({ memory }) => memory[name]),
     ),
-    of('journal on the disk', 'MiB', null, ({ journalBytes }) => journalBytes),
-    of('data directory on the disk', 'MiB', null, ({ directoryBytes }) => directoryBytes),
+    ...folders.map((name) => of(`${name} on the disk`, 'MiB', null, ({ diskBytes }) => diskBytes[name])),
   ];
 }
 
@@ -81,16 +100,19 @@ const shown = (value: number, unit: string): string => {
 /** The table of the page, and of the terminal. */
 export function tableOf(result: SoakResult): string {
   const { rows, starts, p99_us: p99 } = result;
+  const messagesPerHour = result.messages / result.hours;
   const head =
-    '| what | first | last | max | slope per hour | bound per hour | verdict |\n| --- | ---: | ---: | ---: | ---: | ---: | --- |';
+    '| what | first | last | max | slope per hour | bound per hour | bytes per message | verdict |\n| --- | ---: | ---: | ---: | ---: | ---: | ---: | --- |';
   const lines = rows.map(({ name, unit, first, last, max, perHour, error, bound, verdict }) => {
     const slope = `${shown(perHour, unit)} ± ${shown(2 * error, unit)}`;
     const cells = [shown(first, unit), shown(last, unit), shown(max, unit), slope];
-    return `| ${name}${unit === '' ? '' : `, ${unit}`} | ${cells.join(' | ')} | ${bound === null ? '' : shown(bound, unit)} | ${verdict} |`;
+    const most = bound === null ? '' : shown(bound, unit);
+    const each = unit === 'MiB' ? Math.round(perHour / messagesPerHour) : '';
+    return `| ${name}${unit === '' ? '' : `, ${unit}`} | ${cells.join(' | ')} | ${most} | ${each} | ${verdict} |`;
   });
   const told = [
     `${result.hours.toFixed(2)} hours, ${result.simulated_days} simulated days, ${result.messages} messages at ${result.options.rate} per second, ${result.errors} errors; Node ${result.environment.node}, ${result.environment.cpus} cores.`,
-    `${starts.stopped} stops and ${starts.killed} kills; ${result.posted} clearing records posted, ${result.reconciliations} reconciliations; ${result.drops} drops of ${result.folders_dropped} folders; at most ${result.gone_files_max} dropped folders still mapped.`,
+    `${starts.stopped} stops and ${starts.killed} kills; ${result.posted} clearing records posted, ${result.reconciliations} reconciliations; ${result.drops} drops of ${result.folders_dropped} folders; at most ${result.gone_folders_max} dropped folders still open.`,
     `p99 of a day's answers: first ${(p99.first / 1000).toFixed(1)} ms, last ${(p99.last / 1000).toFixed(1)} ms, largest ${(p99.max / 1000).toFixed(1)} ms.`,
     `Verify behind the anchor: \`${result.verify.part}\`; with the exports: \`${result.verify.whole}\`.`,
     `Verdict: **${result.verdict}**${result.defects.length === 0 ? '' : ` (${result.defects.join('; ')})`}.`,
