@@ -127,7 +127,7 @@ const runs = {
     `${whole(run.seeds)} seeds, ${whole(run.messages)} messages, ${whole(run.crashes)} crashes, ${whole(
       run.simulatedSeconds,
     )} simulated seconds in ${whole(run.seconds)}, ${run.failures.length} failures`,
-  'crash.json': (run) => `${whole(run.kills)} kills, ${run.findings} findings`,
+  'crash.json': (run) => `${whole(run.kills)} kills, ${run.findings.length} findings`,
   'fuzz.json': (run) => `${whole(run.inputs)} inputs over ${run.results.length} runs`,
   'mutation.json': (run) => `${whole(run.mutants)} mutants, ${run.killed} killed, ${run.equivalent} equivalent`,
 };
@@ -143,7 +143,17 @@ function figuresTable() {
   return table(['run', 'what', 'when', 'conditions'], rows);
 }
 
+/** Kills of the last long run, by what went on. */
+function crashTable() {
+  const file = new URL('crash.json', figures);
+  if (!existsSync(file)) return 'No run is kept yet.';
+  const { kills, by_phase: byPhase, findings, minutes, measured, conditions } = JSON.parse(readFileSync(file, 'utf8'));
+  const text = `${whole(kills)} kills in ${whole(minutes)} minutes, ${findings.length} findings (${measured}; ${conditions}).`;
+  return `${text}\n\n${table(['phase', 'kills'], Object.entries(byPhase))}`;
+}
+
 const parts = {
+  'internals/crash-testing': { kills: crashTable },
   'internals/how-it-is-tested': { figures: figuresTable },
   'reference/clearing': {
     findings: findingsTable,

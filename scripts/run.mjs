@@ -116,6 +116,7 @@ const longTests = [
 function long(args) {
   process.env.HOLDFAST_LONG ??= '10';
   process.env.HOLDFAST_CRASH_ROUNDS ??= '1000';
+  process.env.HOLDFAST_CRASH_REPORT ??= join(root, 'docs/internals/figures/crash.json');
   process.env.HOLDFAST_STRESS_SECONDS ??= '600';
   process.env.HOLDFAST_SIM_SECONDS ??= '1800';
   if (args.length > 0) return test(['--no-file-parallelism', ...args]);

@@ -7,6 +7,7 @@
  * HOLDFAST_CRASH_MINUTES: no new life after so many. HOLDFAST_CRASH_REPORT: a file for what the run did, as JSON. HOLDFAST_CRASH_MOMENTS: only these, with commas between.
  */
 import { cpSync, lstatSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { cpus, getPriority, loadavg } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { Book } from './book.js';
@@ -31,28 +32,20 @@ const LOAD_MAX_MS = 20_000;
 const VERIFY_EACH = isLong ? 1 : 6;
 const RECOVER_TWICE_EACH = isLong ? 20 : 16;
 
-/**
- * The kills of a run, per fifty. A rotation of keys is no moment yet: the engine has none while it runs. When it has, it belongs here.
- */
-const PLAN = {
-  'append-release': 16,
-  'before-append': 4,
-  'after-release': 3,
-  load: 3,
-  start: 3,
-  replay: 2,
-  checkpoint: 2,
-  segments: 2,
-  stop: 3,
-  upload: 2,
-  check: 2,
-  post: 3,
-  recon: 1,
-  bulk: 2,
-  import: 1,
-  backup: 1,
+/** The kills of a run, per fifty: by what goes on, and the moment of it. */
+const PHASES = {
+  commit: { 'append-release': 14, 'before-append': 4, 'after-release': 3, load: 3 },
+  checkpoint: { checkpoint: 2, segments: 2 },
+  recovery: { start: 3, replay: 2 },
+  import: { bulk: 2, import: 1 },
+  clearing: { upload: 2, check: 2, post: 3, recon: 1 },
+  'key rotation': { rotation: 2 },
+  backup: { backup: 1 },
+  shutdown: { stop: 3 },
 } as const;
-type Moment = keyof typeof PLAN;
+const PLAN = Object.assign({}, ...Object.values(PHASES)) as Record<Moment, number>;
+type Phases = typeof PHASES;
+type Moment = { [P in keyof Phases]: keyof Phases[P] }[keyof Phases];
 const planted: readonly Moment[] = ['append-release', 'before-append', 'after-release'];
 
 function plan(random: Random, rounds: number): Moment[] {
@@ -199,6 +192,8 @@ class Directory {
         return this.side.clear(client, 'posted');
       case 'recon':
         return this.side.reconcile(client);
+      case 'rotation':
+        return this.side.rotate(client);
       case 'bulk':
         return this.side.bulk(client);
       case 'import':
@@ -228,6 +223,7 @@ class Directory {
     expect(clean || signal === 'SIGKILL', `ended with ${code}: ${server.stderr.slice(-4000)}`).toBe(true);
     this.book.disconnected();
     const { reached } = this.tally;
+    expect(await this.side.lostCards()).toEqual([]);
     if (server.logLines('fault: kill point').length === 1) reached[moment] = (reached[moment] ?? 0) + 1;
     expect(this.book.contradictions).toEqual([]);
   }
@@ -275,7 +271,8 @@ const LATEST = {
   upload: [0, 60],
   check: [0, 150],
   post: [20, 900],
-  recon: [0, 150],
+  recon: [0, 600],
+  rotation: [0, 900],
   bulk: [0, 300],
   import: [200, 900],
   backup: [100, 900],
@@ -317,9 +314,18 @@ function report(directories: readonly Directory[], ends: readonly PromiseSettled
     return all;
   };
   const kills = sum(({ tally }) => tally.planned);
+  const load = loadavg().map(Math.round);
   const done = {
+    measured: new Date().toISOString().slice(0, 10),
+    conditions: `${cpus().length} cores, load ${Math.min(...load)} to ${Math.max(...load)} in the last quarter of an hour, niceness ${getPriority()}, Node ${process.version}`,
     seed: SEED,
     kills: Object.values(kills).reduce((total, count) => total + count, 0),
+    by_phase: Object.fromEntries(
+      Object.entries(PHASES).map(([phase, moments]) => [
+        phase,
+        Object.keys(moments).reduce((total, moment) => total + (kills[moment] ?? 0), 0),
+      ]),
+    ),
     by_moment: kills,
     reached: sum(({ tally }) => tally.reached),
     counts: sum(({ tally: { planned: _planned, reached: _reached, ...counts } }) => counts),

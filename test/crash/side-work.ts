@@ -7,8 +7,12 @@ import { readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { IpmFileWriter } from '../../src/clearing/ipm/writer.js';
-import { demoAccount } from '../../src/cli/demo-program.js';
+import { demoAccount, demoPan } from '../../src/cli/demo-program.js';
+import { openLmdbStore } from '../../src/store/lmdb-store.js';
+import { PanFingerprinter } from '../../src/vault/fingerprint.js';
+import { loadKeys } from '../../src/vault/keys.js';
 import { panOfNumber } from '../../src/vault/pan.js';
+import { PanVault } from '../../src/vault/pan-vault.js';
 import { built } from '../support/built.js';
 import { presentment } from '../support/clearing-day.js';
 import type { Client } from './client.js';
@@ -18,6 +22,7 @@ import { cleanEnvironment, type Server, sleep, verify } from './server.js';
 const clearingCard = (n: number): number => 7 * (1 + (n % 120));
 const RECORDS = 120;
 const ROWS = 300;
+const DEMO_CARDS = 1000;
 
 interface ClearingFile {
   readonly content: Uint8Array<ArrayBuffer>;
@@ -41,6 +46,7 @@ export class SideWork {
   readonly #imports: Import[] = [];
   readonly #backups: { readonly target: string; readonly end: Promise<number | null> }[] = [];
   #recon = 0;
+  #rotations = 0;
 
   constructor(folder: string, dataDir: string) {
     this.#folder = folder;
@@ -84,6 +90,40 @@ export class SideWork {
     const child = this.#run('import', file, '--admin', admin, '--token-file', token);
     if ((await ended(child)) === 0) one.done = true;
     rmSync(file);
+  }
+
+  /** Begins a rotation of the key of card numbers, and waits for its end. */
+  async rotate(client: Client): Promise<void> {
+    const { status, text } = await client.post('/v1/keys/rotations', {});
+    if (status === 0) return;
+    if (status !== 202) throw new Error(`a rotation was answered ${status}: ${text}`);
+    this.#rotations++;
+    await this.#rotated(client);
+  }
+
+  /** Awaits the end of the rotation that goes on, if one does. Gives what is wrong. */
+  async #rotated(client: Client): Promise<string[]> {
+    for (;;) {
+      const { rotation } = await client.get<{ rotation: Json | null }>('/v1/keys');
+      if (rotation === null || rotation.status === 'done') return [];
+      if (rotation.status !== 'running') return [`a rotation stands still: ${JSON.stringify(rotation)}`];
+      await sleep(5);
+    }
+  }
+
+  /** Demo cards that cannot be read by the keys of the key file. Only while no server runs. */
+  async lostCards(): Promise<string[]> {
+    if (this.#rotations === 0) return [];
+    const keys = loadKeys(`${this.#dataDir}.keys`, { create: false });
+    const store = openLmdbStore(join(this.#dataDir, 'vault'), { readOnly: true });
+    try {
+      const vault = new PanVault(store, keys);
+      const print = new PanFingerprinter(keys.fingerprintKey.bytes);
+      const pans = Array.from({ length: DEMO_CARDS }, (_, i) => demoPan(i + 1));
+      return pans.flatMap((pan, i) => (vault.reveal(print.of(pan)) === pan ? [] : [`card ${i + 1} is not readable`]));
+    } finally {
+      await store.close();
+    }
   }
 
   /** Begins a backup of the directory, by the command: it goes on when the server is gone. */
@@ -172,6 +212,7 @@ export class SideWork {
       await this.#send(client, file);
       while (!file.posted && (await this.#look(client, file))) await sleep(10);
     }
+    found.push(...(await this.#rotated(client)));
     for (const one of this.#imports) if (!one.done) found.push(...(await this.#import(client, one)));
     for (const { target, end } of this.#backups.splice(0))
       found.push(...(await this.#backupDefects(target, await end)));
@@ -211,7 +252,7 @@ export class SideWork {
 
   get told(): object {
     const { length: files } = this.#files;
-    return { files, imports: this.#imports.length, recon: this.#recon };
+    return { files, imports: this.#imports.length, recon: this.#recon, rotations: this.#rotations };
   }
 }
 
