@@ -74,8 +74,9 @@ export function report(terminal: Terminal, error: unknown, debug: boolean): Exit
   return known ? error.exitStatus : ExitStatus.internal;
 }
 
-/** An error of the operating system as an expected failure. */
+/** An error of the operating system as an expected failure. What has no code of letters, as a timeout (23), is told by its message. */
 export function systemError(code: ErrorCode, what: string, error: unknown, next: string): HoldfastError {
-  const reason = (error as NodeJS.ErrnoException).code ?? (error as Error).message;
+  const { code: name, message } = error as { code?: unknown; message: string };
+  const reason = typeof name === 'string' ? name : message;
   return new HoldfastError(code, `${what}: ${reason}`, next, { cause: error });
 }
