@@ -287,4 +287,24 @@ describe('replacements', () => {
     undelivered 6                                  | ok | 0 | 250 | 750
   `,
   );
+
+  scenario(
+    'N and F decide nothing: what is marked as final is held and lives as what is not, and may be changed',
+    `
+    account A limit=1000
+    card a
+    0100 a purchase 100 stan=1                  | 00 |   0 | 100 |  900
+    0100 a purchase 100 stan=2 fn=N             | 00 |   0 | 200 |  800
+    0100 a purchase 100 stan=3 fn=F             | 00 |   0 | 300 |  700
+    0100 a purchase 100 stan=4 fn=E             | 00 |   0 | 400 |  600
+    ends 3                                      | 7d
+    ends 4                                      | 7d
+    ends 5                                      | 7d
+    ends 6                                      | 30d
+    0100 a purchase 50 stan=5 fn=I rrn=3        | 00 |   0 | 450 |  550
+    hold 5                                      | 150 of 150
+    0220 a purchase 140 stan=6 rrn=3            | 00 | 140 | 300 |  560
+    0220 a purchase 145 stan=7 rrn=3 fn=F       | 00 | 145 | 300 |  555
+  `,
+  );
 });
