@@ -42,7 +42,7 @@ const SUBJECTS: Record<string, Subject> = {
     focus: {
       purchase: 12,
       request: 15,
-      program: 6,
+      program: 8,
       advise: 8,
       change: 8,
       sweep: 3,
@@ -60,6 +60,8 @@ const SUBJECTS: Record<string, Subject> = {
       'a fuel pump that is granted 0',
       'a fuel pump that is granted 90000',
       'no partial approval',
+      'account funding',
+      'a payment to the card',
       'a fee of another program',
       'a refusal by the defaults of the program',
     ],
@@ -170,6 +172,7 @@ const SUBJECTS: Record<string, Subject> = {
     focus: {
       purchase: 20,
       request: 6,
+      program: 5,
       controls: 6,
       limits: 0,
       pause: 5,
@@ -190,6 +193,7 @@ const SUBJECTS: Record<string, Subject> = {
       '62 /countries/allow',
       '57 /mcc/deny',
       '57 /mcc/allow',
+      'a category by groups of the program',
       '58 /merchants/deny',
       '58 /merchants/allow',
       '61 /per_transaction',

@@ -36,7 +36,7 @@ import {
 } from './message.js';
 import { cashOf, inAccountCurrency, inMerchantCurrency, oneMajorUnit, stayingOf } from './money.js';
 import { Past } from './past.js';
-import { codeOf, feeOf, forbids, fuelOf, isPump, lifeMs, type ModelProgram } from './program.js';
+import { codeOf, feeOf, forbids, fuelOf, groupsOf, isPump, lifeMs, type ModelProgram } from './program.js';
 import { askRules, RULES, type RuleFacts, type RuleStatistics, windowNamed } from './rules.js';
 import { type Place, totals } from './totals.js';
 
@@ -94,6 +94,7 @@ export class ReferenceModel {
     this.program = program;
     this.#revision++;
     this.limits.windows.program = program.controls;
+    this.limits.windows.groups = groupsOf(program.tables);
     this.past.add({ atMs });
   }
 
@@ -327,6 +328,8 @@ export class ReferenceModel {
       this.reach(`${found.response} ${pointer!.replace(/\d+$/, found.byDeclines ? 'declines' : 'n')}`);
       this.reach(`refused by controls of the ${level}`);
       if (this.windowLagMs > 0) this.reach('a refusal while the clocks differ');
+      if (pointer!.startsWith('/mcc/') && this.program.tables.mcc_groups)
+        this.reach('a category by groups of the program');
       if (found.control.includes(' program ')) this.reach('a refusal by the defaults of the program');
       const isOwn = this.past.log.some((e) => e.card === card && e.approved > 0);
       if (level === 'card' && found.before > 0 && !isOwn) this.reach('a limit that a replaced card used up');
@@ -387,6 +390,7 @@ export class ReferenceModel {
     const wanted = inAccountCurrency(m, account);
     const posted = isFinancial(m);
     const entry = this.past.add({ ...base, response: '00', approved: wanted, posted });
+    if (typeOf(m) === 28) this.reach('a payment to the card');
     if (posted) this.balances.charge(entry, this.balances.creditOf(entry, account, wanted));
     else this.balances.open(entry.sequence, account, wanted, base.atMs + lifeMs(this.program, m), true);
     return entry;
@@ -418,6 +422,7 @@ export class ReferenceModel {
     if (this.#isStatusCheck(m)) this.reach(`a fuel pump that is granted ${fuelOf(program).amount}`);
     if (fee > 0 && program.tables.fees?.cash.flat === 500) this.reach('a fee of another program');
     const entry = this.past.add({ ...base, response: isPartial ? '10' : '00', approved, posted });
+    if (typeOf(m) === 10) this.reach('account funding');
     if (!posted) balances.open(entry.sequence, account, approved, base.atMs + lifeMs(program, m));
     // No cash back, and so no fee for it, is paid with a partial approval.
     else if (isPartial) balances.charge(entry, { purchases: approved, cash: 0, fee: 0, credit: 0 });

@@ -48,10 +48,10 @@ export interface ModelProgram {
   rules: readonly SetRule[];
 }
 
-/** Section 6 of the domain rules. */
+/** Section 6 of the domain rules; by groups, which a program may define anew. */
 const HOLD_LIFE: HoldLifeJson[] = [
   { name: 'fuel', days: 2, mcc: ['5542', '5552'] },
-  { name: 'travel', days: 30, mcc: ['7011', '3501-3999', '7512', '3351-3441', '4411'] },
+  { name: 'travel', days: 30, mcc: ['lodging', 'car_rental', 'cruise'] },
   { name: 'estimated', days: 30, functions: ['E'] },
   { name: 'pre-authorization', days: 30, conditions: ['06'] },
   { name: 'merchant-initiated', days: 5, entry_modes: ['10'], except_conditions: ['59'] },
