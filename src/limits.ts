@@ -136,9 +136,12 @@ export const SETTLEMENT_ROUNDING_MAX = 1000;
 /** Accounts per shard: as many as cards, 24 bits. */
 export const ACCOUNTS_PER_SHARD_MAX = 2 ** 24 - 1;
 
+/** What held can be named for 90 days after the end that its hold was last given, in ms, however long increments have kept it. */
+export const MATCHABLE_AFTER_END_MS = 90 * 24 * 3_600_000;
+
 /** An authorization can be named by a reversal for the longest hold life (31 days) and 90 days more, in ms, and while its
  * hold is open. Beyond it a DE7 without a year would begin to be ambiguous. */
-export const MATCHABLE_MS = (31 + 90) * 24 * 3_600_000;
+export const MATCHABLE_MS = 31 * 24 * 3_600_000 + MATCHABLE_AFTER_END_MS;
 
 /** Records of one clearing command: 256 x 500 bytes = 128 kB in the ring, 1 MB of records in a frame, and 10 ms of a shard's
  * turn. Whoever shares the shard with authorizations sends fewer at a time. */

@@ -3,7 +3,7 @@
  * by which a message names its original are the same in both directions, so that it makes no difference in which order the two
  * arrive. Candidates come from the index, newest first, and are confirmed on the record.
  */
-import { MATCHABLE_MS } from '../limits.js';
+import { MATCHABLE_AFTER_END_MS, MATCHABLE_MS } from '../limits.js';
 import { ElementKind, Reason } from './codes.js';
 import type { DecisionContext } from './decision-context.js';
 import type { MessageEvent } from './events.js';
@@ -167,17 +167,26 @@ export function isChange({ element, input }: MessageEvent): boolean {
  * reversal's as well (acquirers do send one STAN twice within a second), then an authorization before its increments (who
  * means the increment names it exactly), then the newest.
  */
-function originalAmong({ state, history }: Known, found: Found, subject: Subject, rung: Rung): number {
+function originalAmong(known: Known, found: Found, subject: Subject, rung: Rung): number {
+  const { state, history } = known;
+  const { count } = found;
+  let { sequences } = found;
   let best = 0;
   let bestRank = -1;
-  for (let i = found.count - 1; i >= 0; i--) {
-    const sequence = found.sequences[i]!;
+  for (let i = count - 1; i >= 0; i--) {
+    const sequence = sequences[i]!;
     if (!history.isMessage(sequence)) continue;
-    const event = history.read(sequence);
-    if (!isOriginal(subject, event) || !isMatchable(state, subject, event)) continue;
+    let event = history.read(sequence);
+    if (!isOriginal(subject, event)) continue;
     // An element may outlive its authorization in the journal: what nothing is known of cannot be continued or taken back.
     if (rootOf(event) <= history.floor) continue;
     if (!confirms(rung, subject.input, event)) continue;
+    if (!isMatchable(state, subject, event)) {
+      // Another look-up, which takes the place of this one.
+      sequences = sequences.slice(0, count);
+      if (!endedOfLate(known, subject, rootOf(event))) continue;
+      event = history.read(sequence);
+    }
     const rank =
       (approves(event) ? 4 : 0) + (namedByRrn(subject.input, event.input) ? 2 : 0) + (isChange(event) ? 0 : 1);
     if (rank <= bestRank) continue;
@@ -190,6 +199,25 @@ function originalAmong({ state, history }: Known, found: Found, subject: Subject
 /** Increments may keep a hold alive for longer than any life: while it is open, what placed it can be named. */
 export const isMatchable = ({ holds }: ShardState, { timeMs }: Pick<Subject, 'timeMs'>, event: MessageEvent): boolean =>
   timeMs - event.timeMs <= MATCHABLE_MS || holds.find(rootOf(event)) >= 0;
+
+/**
+ * True when the end that the hold of the authorization at `root` was last given by one of its elements is at most 90 days ago: increments
+ * had kept it alive. Overwrites what the history found and read before, and the keys.
+ */
+export function endedOfLate(
+  { history, keys }: Omit<Known, 'state'>,
+  { timeMs }: Pick<Subject, 'timeMs'>,
+  root: number,
+): boolean {
+  keys.elementsKey(root);
+  const { count, sequences } = history.find(keys.high, keys.low, timeMs - MATCHABLE_MS);
+  for (let i = count - 1; i >= 0; i--) {
+    if (!history.isMessage(sequences[i]!)) continue;
+    const { originalSequence, holdExpiresMs } = history.read(sequences[i]!);
+    if (originalSequence === root && holdExpiresMs > 0) return timeMs - holdExpiresMs <= MATCHABLE_AFTER_END_MS;
+  }
+  return false;
+}
 
 /** A decision about a payment of this card; not a refusal, nor the answer to a repeat. */
 function isOriginal(subject: Subject, event: MessageEvent): boolean {

@@ -50,6 +50,26 @@ describe('the rungs', () => {
     clear a purchase 800 ${by} day=2026-02-08                                    | posted ${by.startsWith('net') ? 'networkId' : by.startsWith('code') ? 'approvalCode' : 'rrn'} | 800 | 0 | 200
     `,
     );
+  for (const by of ['net=MCC123', 'code=@4', 'rrn=7 terminal=T1'])
+    scenario(
+      `one whose hold increments have kept alive is found for 90 days after its end, ${by.split('=')[0]}`,
+      `
+    account A limit=1000
+    card    a of=A
+    at 2026-01-10T12:00:00
+    0100 a purchase 400 stan=1 rrn=7 terminal=T1 net=MCC123 mcc=7011            | 00 | 0 | 400 |  600
+    wait 29d
+    0100 a purchase 100 stan=2 fn=I rrn=8 orig=MCC123 mcc=7011                  | 00 | 0 | 500 |  500
+    wait 29d
+    0100 a purchase 100 stan=3 fn=I rrn=9 orig=MCC123 mcc=7011                  | 00 | 0 | 600 |  400
+    wait 30d
+    sweep                                                                       | 1  | 0 |   0 | 1000
+    wait 90d
+    clear a purchase 300 ${by} day=2026-02-08 arn=A                              | posted ${by.startsWith('net') ? 'networkId' : by.startsWith('code') ? 'approvalCode' : 'rrn'} afterExpiry | 300 | 0 | 700
+    wait 1s
+    clear a purchase 300 ${by} day=2026-02-08 arn=B                              | posted none | 600 | 0 | 400
+    `,
+    );
   scenario(
     'the code of an advice is the one that the network gave',
     `

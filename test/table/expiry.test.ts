@@ -1,5 +1,5 @@
 /** What may still come when the life of a hold has ended: it releases what remains, and the authorization stays known. */
-import { describe, scenario } from './runner.js';
+import { describe, expect, scenario } from './runner.js';
 
 describe('after the end of a hold', () => {
   scenario(
@@ -129,5 +129,30 @@ describe('after the end of a hold', () => {
     wait 29d
     0420 a stan=6 rrn=- de90=100/1/520120000/00000012345/- | 00 | 0 | 0 | 1000   # 145 days
   `,
+  );
+
+  scenario(
+    'and for 90 days after its end, which is that of its last increment',
+    `
+    account A limit=1000
+    card a
+    0100 a purchase 400 stan=1 rrn=7 mcc=7011           | 00 | 0 | 400 |  600
+    wait 29d
+    0100 a purchase 100 stan=2 fn=I rrn=7 mcc=7011      | 00 | 0 | 500 |  500
+    wait 29d
+    0100 a purchase 100 stan=3 fn=I rrn=7 mcc=7011      | 00 | 0 | 600 |  400
+    ends 3                                              | 30d
+    wait 30d
+    sweep                                               | 1  | 0 |   0 | 1000
+    wait 90d
+    0420 a stan=4 rrn=- de90=100/1/520120000/00000012345/- | 00 | 0 | 0 | 1000   # 178 days, 90 of them after the end
+    kind 12                                             | reversal
+    wait 1s
+    0420 a stan=5 rrn=- de90=100/1/520120000/00000012345/- | 00 | 0 | 0 | 1000   # too late: one of its own
+  `,
+    (run) => {
+      const linked = [12, 15].map((line) => run.outcomes.get(line)!.event.originalSequence);
+      expect(linked).toEqual([run.outcomes.get(3)!.event.sequence, 0]);
+    },
   );
 });

@@ -21,7 +21,7 @@ import { ElementKind } from '../codes.js';
 import type { DecisionContext } from '../decision-context.js';
 import type { ClearingPosted, MessageEvent } from '../events.js';
 import { MessageInput, Text } from '../message.js';
-import { approves, isMatchable as isInTime, rootOf } from '../originals.js';
+import { approves, endedOfLate, isMatchable as isInTime, rootOf } from '../originals.js';
 import type { ShardState } from '../shard-state.js';
 import { sameText, textNumber, textSize } from '../texts.js';
 import { billedAmount, Sort, sortOf } from '../transaction.js';
@@ -128,14 +128,21 @@ function bestAmong(
 ): { root: number; sequence: number; rank: number } {
   const { history, keys } = context;
   const found = history.find(keys.high, keys.low);
+  const { count } = found;
+  let { sequences } = found;
   const best = { root: 0, sequence: 0, rank: -1 };
-  for (let i = found.count - 1; i >= 0; i--) {
-    const sequence = found.sequences[i]!;
+  for (let i = count - 1; i >= 0; i--) {
+    const sequence = sequences[i]!;
     if (!history.isMessage(sequence)) continue;
-    const event = history.read(sequence);
-    if (event.cardSlot !== card || !isMatchable(context.state, subject, event) || !confirms(rung, subject, event))
-      continue;
+    let event = history.read(sequence);
+    if (event.cardSlot !== card || !isPayment(subject, event) || !confirms(rung, subject, event)) continue;
     if (rootOf(event) <= history.floor) continue;
+    if (!isInTime(context.state, subject, event)) {
+      // Another look-up, which takes the place of this one.
+      sequences = sequences.slice(0, count);
+      if (!endedOfLate(context, subject, rootOf(event))) continue;
+      event = history.read(sequence);
+    }
     const rank = rankOf(context, subject, event, amount);
     if (rank <= best.rank) continue;
     best.root = event.originalSequence > 0 ? event.originalSequence : sequence;
@@ -146,7 +153,7 @@ function bestAmong(
 }
 
 /** An approved payment, or announced credit, in the direction of the record. */
-function isMatchable(state: ShardState, subject: Subject, event: MessageEvent): boolean {
+function isPayment(subject: Subject, event: MessageEvent): boolean {
   switch (event.element) {
     case ElementKind.authorization:
     case ElementKind.refundAuthorization:
@@ -158,7 +165,7 @@ function isMatchable(state: ShardState, subject: Subject, event: MessageEvent): 
     default:
       return false;
   }
-  if (!approves(event) || !isInTime(state, subject, event)) return false;
+  if (!approves(event)) return false;
   return (sortOf(event.input) === Sort.credit) === (subject.sort === ClearingSort.credit);
 }
 
@@ -231,11 +238,12 @@ function walkCards(context: DecisionContext, subject: Subject, amount: number): 
 }
 
 function walkCard(
-  { state, history }: DecisionContext,
+  context: DecisionContext,
   subject: Subject,
   card: number,
   amount: number,
 ): { byRrn: number; byAmount: number } {
+  const { state, history } = context;
   const found = { byRrn: 0, byAmount: 0 };
   let sequence = state.cards.newest(card);
   for (let steps = 0; sequence > history.floor && steps < CLEARING_WALK_RECORDS_MAX; steps++) {
@@ -247,10 +255,11 @@ function walkCard(
     const event = history.read(sequence);
     const root = rootOf(event);
     const previous = event.previousOfCard;
-    if (root > history.floor && isMatchable(state, subject, event) && isSame(event.input, Text.acceptor)) {
-      if (textSize(named, Text.rrn) > 0 && sameText(named, Text.rrn, event.input, Text.rrn))
-        return { ...found, byRrn: root };
-      const slot = state.holds.find(root);
+    if (root > history.floor && isPayment(subject, event) && isSame(event.input, Text.acceptor)) {
+      const inTime = isInTime(state, subject, event);
+      const isNamed = textSize(named, Text.rrn) > 0 && sameText(named, Text.rrn, event.input, Text.rrn);
+      if (isNamed && (inTime || endedOfLate(context, subject, root))) return { ...found, byRrn: root };
+      const slot = inTime ? state.holds.find(root) : -1;
       const fits = slot >= 0 && (hasAmount(state, subject, event, amount) || state.holds.remaining(slot) === amount);
       const isOpen = fits && (state.holds.remaining(slot) > 0 || subject.sort === ClearingSort.credit);
       if (isOpen && found.byAmount === 0) found.byAmount = root;

@@ -20,6 +20,9 @@ export class Balances {
   /** What clearing records charged for an authorization, by its sequence. The model decides none; auditors tell it. */
   readonly presented = new Map<number, number>();
 
+  /** The end that the hold of an authorization had when it closed. */
+  readonly ends = new Map<number, number>();
+
   get holds(): ReadonlyMap<number, Hold> {
     return this.#holds;
   }
@@ -63,7 +66,10 @@ export class Balances {
 
   close(sequence: number): void {
     const hold = this.#holds.get(sequence);
-    if (hold) this.#holdsOf.get(hold.account)!.delete(hold);
+    if (hold) {
+      this.#holdsOf.get(hold.account)!.delete(hold);
+      this.ends.set(sequence, hold.expiresMs);
+    }
     this.#holds.delete(sequence);
   }
 

@@ -446,7 +446,7 @@ export class ReferenceModel {
 
   /** The authorization with an open hold that an increment names. */
   #openOf(m: Message, { card, atMs }: Base): Entry | undefined {
-    const named = this.past.namedBy(m, card, atMs, true, this.balances.holds);
+    const named = this.past.namedBy(m, card, atMs, true, this.balances);
     if (named === undefined || !approved(named)) return undefined;
     const root = named.original ?? named;
     const hold = this.balances.holds.get(root.sequence);
@@ -457,7 +457,7 @@ export class ReferenceModel {
   /** The network has decided. */
   #advise(m: Message, account: ModelAccount, base: Base): Entry {
     const { past, balances } = this;
-    const found = past.namedBy(m, base.card, base.atMs, true, balances.holds);
+    const found = past.namedBy(m, base.card, base.atMs, true, balances);
     // A credit is no completion of a purchase, nor the other way round.
     const named = found && isCredit(found.message!) === isCredit(m) ? found : undefined;
     const root = named?.original ?? named;
@@ -552,7 +552,7 @@ export class ReferenceModel {
 
   #reverse(m: Message, base: Base): Entry {
     const { past, balances } = this;
-    const named = past.namedBy(m, base.card, base.atMs, false, balances.holds);
+    const named = past.namedBy(m, base.card, base.atMs, false, balances);
     if (named === undefined) {
       if (past.sharesRrn(m, base.card)) this.reach('a reversal of another message of a purchase');
       return past.add({ ...base, response: '00', tombstone: true });

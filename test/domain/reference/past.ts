@@ -1,5 +1,6 @@
 /** Everything that ever happened, in order, and what is asked of it: what a card has had is searched from one end to the other. */
-import { approved, approves, DAY, type Entry, HOUR, type Hold, isNoChange, isRequest } from './entry.js';
+import type { Balances } from './balances.js';
+import { approved, approves, DAY, type Entry, HOUR, isNoChange, isRequest } from './entry.js';
 import { isMarkedRepeat, type Message, sameKey, sameMoney } from './message.js';
 import {
   byCompleteDe90,
@@ -87,14 +88,15 @@ export class Past {
     card: string,
     atMs: number,
     continues: boolean,
-    holds: ReadonlyMap<number, Hold>,
+    { holds, ends }: Pick<Balances, 'holds' | 'ends'>,
   ): Entry | undefined {
-    const isOpen = (e: Entry): boolean => holds.has((e.original ?? e).sequence);
+    const isOpen = ({ sequence }: Entry): boolean => holds.has(sequence);
+    const endedOfLate = ({ sequence }: Entry): boolean => atMs - (ends.get(sequence) ?? 0) <= 90 * DAY;
     const candidates = this.ofCard(card).filter(
       (e) =>
         !['reversal', 'not understood', 'file update'].includes(e.what) &&
         !e.refusedRepeat &&
-        (atMs - e.atMs <= MATCHABLE_MS || isOpen(e)),
+        (atMs - e.atMs <= MATCHABLE_MS || isOpen(e.original ?? e) || endedOfLate(e.original ?? e)),
     );
     const ways = [byNetworkId, byCompleteDe90, byRrn, byGivenStan, byOwnStan];
     if (continues && !m.orig) ways.unshift(byHoldReference);

@@ -151,12 +151,14 @@ function isOfAmount(entry: Entry, i: ClearingInput, shard: ShardAudit, charged: 
   return (amount === i.amount && currency === i.currency) || entry.approved === charged || hold?.remaining === charged;
 }
 
-/** Approved authorizations of at most 121 days, or with an open hold; a credit is of an announced refund, everything else of what is no credit. */
+/** Approved authorizations of at most 121 days, or with a hold that is open or whose end was at most 90 days ago; a credit is of an announced refund, everything else of what is no credit. */
 function candidates(r: ClearingPosted, card: AuditedCard, shard: ShardAudit): Entry[] {
   const wanted: readonly Entry['what'][] = ['debit', 'increment', 'replacement', 'credit', 'advice'];
   return shard.model.past.ofCard(card.name).filter((entry) => {
-    const isOpen = shard.model.balances.holds.has((entry.original ?? entry).sequence);
-    if (!isOpen && r.atMs - entry.atMs > MATCHABLE_MS) return false;
+    const { sequence } = entry.original ?? entry;
+    const { holds, ends } = shard.model.balances;
+    const endedOfLate = r.atMs - (ends.get(sequence) ?? 0) <= 90 * DAY;
+    if (!holds.has(sequence) && !endedOfLate && r.atMs - entry.atMs > MATCHABLE_MS) return false;
     if (!wanted.includes(entry.what) || !approves(entry.response)) return false;
     if (entry.what === 'advice' && entry.approved === 0) return false;
     return isCredit(entry.message!) === (r.sort === Sort.credit);
