@@ -337,6 +337,14 @@ describe('what it costs', () => {
     expect(bytesPerWindow(10, 16, small)).toBeLessThanOrEqual(64);
   });
 
+  test('also when one purchase in twenty is of up to 5 000.00, and the others are below 655.36', () => {
+    const mixed = (i: number): number => {
+      const hash = Math.imul(i, 0x9e3779b1) >>> 0;
+      return hash % 20 === 0 ? 100_000 + (hash % 400_000) : 100 + (hash % 65_000);
+    };
+    expect(bytesPerWindow(10, 16, mixed)).toBeLessThanOrEqual(64);
+  });
+
   test('and about 80 when every purchase is large', () => {
     const large = (i: number): number => 100_000 + ((Math.imul(i, 0x9e3779b1) >>> 0) % 10_000_000);
     expect(bytesPerWindow(10, 16, large)).toBeLessThan(84);
