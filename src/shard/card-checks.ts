@@ -21,6 +21,7 @@ import { PrivateTag, TagWalker } from '../iso8583/private-data.js';
 import { cryptogramInput, profileOf, versionOf } from '../vault/card/emv-profiles.js';
 import { declineCode } from '../vault/hsm/decline.js';
 import type {
+  AnswerArqc,
   HsmRequest,
   HsmVerdict,
   InlineHsm,
@@ -186,14 +187,25 @@ export class CardChecks implements CardCryptography {
     const isMethod1 = profileOf(request.version).arpc === 1;
     const status = isApproval(out.response) ? rule.approvedStatus : rule.declinedStatus;
     const data = isMethod1 ? Uint8Array.of(out.response >> 8, out.response & 0xff) : Buffer.from(status, 'hex');
-    const asked: VerifyArqc = { ...request, ...(isMethod1 ? { responseCode: data } : { cardStatus: data }) };
+    const { key, pan, psn, version, atc, un, arqc } = request;
+    const asked: AnswerArqc = {
+      op: 'answer_arqc',
+      key,
+      pan,
+      psn,
+      version,
+      atc,
+      un,
+      arqc,
+      ...(isMethod1 ? { responseCode: data } : { cardStatus: data }),
+    };
     const verdict = this.#ask(asked);
     // Without an answer the chip decides by itself; the decision stands.
     if (this.#outcome(asked, verdict) !== CheckOutcome.passed || verdict.outcome !== 'ok') return;
-    const arpc = verdict.value!;
-    out.issuerData.set(arpc);
-    out.issuerData.set(data, arpc.length);
-    out.issuerDataLength = arpc.length + data.length;
+    const value = verdict.value!;
+    out.issuerData.set(value);
+    out.issuerData.set(data, value.length);
+    out.issuerDataLength = value.length + data.length;
   }
 
   get #message(): Decoder {

@@ -60,6 +60,21 @@ interface TrackData {
   /** 3 digits: the card's own code for CVV, 000 for CVV2, 999 for iCVV. */
   readonly serviceCode: string;
 }
+interface Cryptogram extends ChipCard {
+  readonly key: KeyHandle;
+  readonly version: CryptogramVersion;
+  /** 2 bytes. */
+  readonly atc: Uint8Array;
+  /** 4 bytes. */
+  readonly un: Uint8Array;
+  /** 8 bytes. */
+  readonly arqc: Uint8Array;
+  /** Versions with ARPC method 1: response code, 2 bytes. */
+  readonly responseCode?: Uint8Array;
+  /** Versions with ARPC method 2: card status update, 4 bytes, and 0 to 8 bytes of the issuer's. */
+  readonly cardStatus?: Uint8Array;
+  readonly proprietary?: Uint8Array;
+}
 type Op<Name extends string, Fields> = { readonly op: Name } & Fields;
 
 export type VerifyCvv = Op<'verify_cvv', Card & TrackData & { readonly key: KeyHandle; readonly cvv: Digits }>;
@@ -124,24 +139,16 @@ export type TranslatePin = Op<
 /** Whether the card made the cryptogram, and the issuer's answer when it did and one is asked for. */
 export type VerifyArqc = Op<
   'verify_arqc',
-  ChipCard & {
-    readonly key: KeyHandle;
-    readonly version: CryptogramVersion;
-    /** 2 bytes. */
-    readonly atc: Uint8Array;
-    /** 4 bytes. */
-    readonly un: Uint8Array;
+  Cryptogram & {
     /** What the card signed, not padded (`cryptogramInput`). */
     readonly data: Uint8Array;
-    /** 8 bytes. */
-    readonly arqc: Uint8Array;
-    /** Versions with ARPC method 1: response code, 2 bytes. */
-    readonly responseCode?: Uint8Array;
-    /** Versions with ARPC method 2: card status update, 4 bytes, and 0 to 8 bytes of the issuer's. */
-    readonly cardStatus?: Uint8Array;
-    readonly proprietary?: Uint8Array;
   }
 >;
+/**
+ * The issuer's answer to a cryptogram that was found right before, when the response was not known yet. It verifies nothing: whoever
+ * asks has had the verdict.
+ */
+export type AnswerArqc = Op<'answer_arqc', Cryptogram>;
 /** MAC of a script command for the card. */
 export type ScriptMac = Op<
   'script_mac',
@@ -208,6 +215,7 @@ export type HsmRequest =
   | SetPin
   | TranslatePin
   | VerifyArqc
+  | AnswerArqc
   | ScriptMac
   | ScriptPinChange
   | GenerateMac

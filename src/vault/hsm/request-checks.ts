@@ -11,6 +11,7 @@ import { cryptogramProfiles, profileOf } from '../card/emv-profiles.js';
 import { mayTranslate, pinBlockBytes, pinBlockFormats } from '../card/pin-block.js';
 import { fitsPan, PIN_DIGITS_MAX, PIN_DIGITS_MIN, PVV_DIGITS } from '../card/pin-reference.js';
 import type {
+  AnswerArqc,
   EncipheredPin,
   GenerateMac,
   HsmRequest,
@@ -87,7 +88,7 @@ function cvc3Fault({ track, un, atc, cvc3 }: VerifyCvc3): string | undefined {
   );
 }
 
-function arqcFault(request: VerifyArqc): string | undefined {
+function arqcFault(request: VerifyArqc | AnswerArqc): string | undefined {
   const { version, responseCode, cardStatus, proprietary } = request;
   if (!Object.hasOwn(cryptogramProfiles, version)) return 'version is unknown';
   const method = profileOf(version).arpc;
@@ -95,7 +96,9 @@ function arqcFault(request: VerifyArqc): string | undefined {
     bytes(request.atc, 2, 'atc'),
     bytes(request.un, 4, 'un'),
     bytes(request.arqc, ARQC_BYTES, 'arqc'),
-    unless(request.data.length >= 1 && request.data.length <= HSM_DATA_BYTES_MAX, 'data is empty or too long'),
+    request.op === 'verify_arqc'
+      ? unless(request.data.length >= 1 && request.data.length <= HSM_DATA_BYTES_MAX, 'data is empty or too long')
+      : unless((method === 1 ? responseCode : cardStatus) !== undefined, 'nothing is to be answered'),
     responseCode === undefined ? undefined : bytes(responseCode, 2, 'responseCode'),
     cardStatus === undefined ? undefined : bytes(cardStatus, 4, 'cardStatus'),
     unless(method === 1 ? cardStatus === undefined : responseCode === undefined, `version has ARPC method ${method}`),
@@ -157,6 +160,7 @@ function fault(request: HsmRequest): string | undefined {
         unless(pinBlockFormats.includes(request.toFormat), 'toFormat is none of 0, 1, 3 and 4'),
       );
     case 'verify_arqc':
+    case 'answer_arqc':
       return first(panFault(request.pan), psnFault(request.psn), arqcFault(request));
     case 'script_mac':
     case 'script_pin_change':

@@ -7,6 +7,7 @@ import { counterValue, iccMasterKey, mchipValue, sessionKey, visaScriptKey } fro
 import { type CryptogramProfile, profileOf } from '../card/emv-profiles.js';
 import { pinChangeCommand } from '../card/emv-scripts.js';
 import {
+  type AnswerArqc,
   done,
   failed,
   type GenerateCvv,
@@ -87,6 +88,18 @@ export class SoftCards {
     return answered;
   }
 
+  answerArqc(request: AnswerArqc): HsmVerdict {
+    const imk = this.#keys.find<TdesKey>(request.key, 'cryptogram');
+    if (!isKey(imk)) return imk;
+    const profile = profileOf(request.version);
+    const master = ownedKey(iccMasterKey(imk, request.pan, request.psn, profile.masterKey));
+    const session = profile.arpcKey === 'master' ? master : cryptogramKey(profile, master, request);
+    const answered = arpc(profile, master, session, request);
+    if (session !== master) session.destroy();
+    master.destroy();
+    return answered;
+  }
+
   scriptMac(request: ScriptMac): HsmVerdict {
     const { header, atc, arqc, data } = request;
     const key = this.#scriptKey(request.key, 'script_integrity', request);
@@ -162,7 +175,7 @@ function ownedKey(bytes: Buffer): TdesKey {
   return key;
 }
 
-function cryptogramKey(profile: CryptogramProfile, master: TdesKey, { atc, un }: VerifyArqc): TdesKey {
+function cryptogramKey(profile: CryptogramProfile, master: TdesKey, { atc, un }: VerifyArqc | AnswerArqc): TdesKey {
   switch (profile.session) {
     case 'none':
       return master;
@@ -174,7 +187,12 @@ function cryptogramKey(profile: CryptogramProfile, master: TdesKey, { atc, un }:
 }
 
 /** The issuer's answer, when one is asked for. */
-function arpc(profile: CryptogramProfile, master: TdesKey, session: TdesKey, request: VerifyArqc): HsmVerdict {
+function arpc(
+  profile: CryptogramProfile,
+  master: TdesKey,
+  session: TdesKey,
+  request: VerifyArqc | AnswerArqc,
+): HsmVerdict {
   const key = profile.arpcKey === 'master' ? master : session;
   const { arqc, responseCode, cardStatus, proprietary } = request;
   if (responseCode !== undefined) return withValue(arpcMethod1(key, arqc, responseCode));

@@ -83,6 +83,8 @@ export class SoftHsm implements InlineHsm {
         return this.#pins.translate(request);
       case 'verify_arqc':
         return this.#cards.verifyArqc(request);
+      case 'answer_arqc':
+        return this.#cards.answerArqc(request);
       case 'script_mac':
         return this.#cards.scriptMac(request);
       case 'script_pin_change':

@@ -149,6 +149,7 @@ export class CommandMaker {
         return echoCommand();
       case 'verify_dcvv':
       case 'verify_cvc3':
+      case 'answer_arqc':
       case 'script_mac':
       case 'script_pin_change':
       case 'import_key':

@@ -3,7 +3,20 @@ import { describe, expect, it } from 'vitest';
 import { TdesKey } from '../../../src/vault/card/block-key.js';
 import type { CryptogramVersion } from '../../../src/vault/card/emv-profiles.js';
 import { golden } from '../card/golden.js';
-import { arqcOf, bytes, digits, hex, nameOf, newHsm, PAN, requests, text, valueIn, verifyPin } from './support.js';
+import {
+  answerOf,
+  arqcOf,
+  bytes,
+  digits,
+  hex,
+  nameOf,
+  newHsm,
+  PAN,
+  requests,
+  text,
+  valueIn,
+  verifyPin,
+} from './support.js';
 
 const hsm = newHsm();
 const zone = new TdesKey(bytes(golden.keys.zpk));
@@ -106,6 +119,7 @@ describe.each(golden.emv)('%s of card %s', (version, pan, _iad, arqc, arpc, mac,
   it('cryptogram and answer', () => {
     const request = arqcOf(row);
     expect(hex(valueIn(hsm.answer(request)))).toBe(arpc);
+    expect(hex(valueIn(hsm.answer(answerOf(row))))).toBe(arpc);
     const { responseCode: _code, cardStatus: _status, proprietary: _own, ...silent } = request;
     expect(hsm.answer(silent)).toEqual({ outcome: 'ok' });
   });

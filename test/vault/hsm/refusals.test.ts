@@ -23,6 +23,7 @@ import { SoftHsm } from '../../../src/vault/hsm/soft-hsm.js';
 import { SoftPins } from '../../../src/vault/hsm/soft-pins.js';
 import { golden } from '../card/golden.js';
 import {
+  answerOf,
   arqcOf,
   bytes,
   digits,
@@ -313,6 +314,8 @@ describe('malformed requests', () => {
     ['version is unknown', { ...requests.find(({ op }) => op === 'script_mac')!, version: 'valueOf' }],
     ['ARPC method 1', { ...arqc, cardStatus: bytes('00000000') }],
     ['proprietary', { ...arqc, proprietary: bytes('00') }],
+    ['nothing is to be answered', { ...answerOf(golden.emv[0]), responseCode: undefined }],
+    ['ARPC method 1', { ...answerOf(golden.emv[0]), cardStatus: bytes('00000000') }],
     ['length', { ...mac, length: 3 }],
     ['mac', { ...mac, length: 4 }],
     ['ksn', { ...mac, ksn: bytes(golden.dukptTdes.ksn) }],

@@ -1,7 +1,7 @@
 /** The software adapter with the keys of the known values, and requests that it answers ok. */
 import { digitsOf } from '../../../src/vault/card/bytes.js';
 import { type CryptogramVersion, cryptogramInput, type EmvTag } from '../../../src/vault/card/emv-profiles.js';
-import type { HsmRequest, HsmVerdict, VerifyArqc, VerifyPin } from '../../../src/vault/hsm/port.js';
+import type { AnswerArqc, HsmRequest, HsmVerdict, VerifyArqc, VerifyPin } from '../../../src/vault/hsm/port.js';
 import { SoftHsm } from '../../../src/vault/hsm/soft-hsm.js';
 import { type KeyPurpose, SoftKeys } from '../../../src/vault/hsm/soft-keys.js';
 import { golden } from '../card/golden.js';
@@ -91,6 +91,12 @@ export function arqcOf([version, pan, iad, arqc]: EmvRow): VerifyArqc {
   };
 }
 
+/** The answer alone, as a shard asks for it when the response is known. */
+export function answerOf(row: EmvRow): AnswerArqc {
+  const { data: _signed, ...rest } = arqcOf(row);
+  return { ...rest, op: 'answer_arqc' };
+}
+
 /** PIN 1234 of PAN under the zone key, against its PVV. */
 export const verifyPin = (format: 0 | 1 | 3 | 4 = 0): VerifyPin => ({
   op: 'verify_pin',
@@ -144,6 +150,7 @@ export const requests: readonly HsmRequest[] = [
   { op: 'set_pin', pan: digits(PAN), pin: verifyPin(3).pin, method: offset.method },
   { op: 'translate_pin', pan: digits(PAN), pin: verifyPin(0).pin, toKey: 'zpk4', toFormat: 4 },
   ...golden.emv.map(arqcOf),
+  ...golden.emv.map(answerOf),
   { op: 'script_mac', key: 'smi', ...script, header: bytes('8418000008'), data: new Uint8Array(0) },
   { op: 'script_pin_change', acKey: 'imk', macKey: 'smi', encipherKey: 'smc', ...script, pin: verifyPin().pin },
   { op: 'generate_mac', ...macRequest },
