@@ -125,7 +125,7 @@ function addRewrap(parent: Command, run: Run): void {
     parent,
     'rewrap',
     'wrap the keys by another key-encrypting key; a running server goes on',
-    ['keys rewrap --key-file /etc/holdfast/keys --kek-file /etc/holdfast/kek --new-kek-file /etc/holdfast/kek-2027'],
+    ['keys rewrap --key-file /etc/holdfast/keys --kek-file /etc/holdfast/kek --new-kek-file /etc/holdfast/kek2'],
   );
   fileOptions(command).option(
     '--new-kek-file <path>',

@@ -120,7 +120,7 @@ export function approvalKindsOf(text: string): readonly ApprovalKind[] | undefin
 export const settings = {
   'data-dir': path('data directory, created when it does not exist', './data'),
   'key-file': path('keys of the vault (0600), created at the first start', '<data-dir>.keys', true),
-  'kek-file': path('key that wraps the key file, in a file of another user; or HOLDFAST_KEK has it', 'none', true),
+  'kek-file': path('key of the key file, in a file of another user; or HOLDFAST_KEK', 'none', true),
   'hsm-keys': path('keys of card cryptography in software (0600), for tests and simulations', 'none', true),
   'allow-software-pin': {
     kind: 'boolean',

@@ -29,6 +29,8 @@ export const problems = {
   already_reversed: { status: 409, title: 'The entry was taken back already' },
   nothing_owed: { status: 409, title: 'The account owes nothing' },
   account_charged_off: { status: 409, title: 'The account is charged off' },
+  given_back: { status: 409, title: 'It was given back already' },
+  suspense_amount: { status: 409, title: 'The record names another amount' },
   dispute_step_refused: { status: 409, title: 'The dispute does not allow this step now' },
   nothing_to_send: { status: 409, title: 'There is nothing that a network has not been told' },
   content_lost: { status: 409, title: 'The content of the file is lost' },

@@ -18,7 +18,7 @@ export const suspenseResolve = z
       .describe('The card whose account it is posted to: needed for card, and only for it.'),
     amount: amount
       .optional()
-      .describe('Of card: in the currency of its account, where the record names no amount in that, or another one.'),
+      .describe('Of card: in the currency of its account, where the record names no amount in that.'),
     settlement: z
       .strictObject({
         network: z.int().min(1).max(NETWORK_MAX),

@@ -143,7 +143,7 @@ async function cardOf(context: ControlContext, id: string): Promise<FoundCard> {
 
 /**
  * Resolves an item. Asked again for the same card, it does what is missing and has no other effect.
- * @throws ApiError `already_resolved`, `card_not_found`, `currency_mismatch`, `amount_out_of_range`, of a shard
+ * @throws ApiError `already_resolved`, `suspense_amount`, `card_not_found`, `currency_mismatch`, `amount_out_of_range`, of a shard
  */
 export async function resolve(context: ControlContext, item: SuspenseItem, wish: Resolve): Promise<void> {
   const { to, card, sub, note } = wish;
@@ -174,7 +174,9 @@ export async function resolve(context: ControlContext, item: SuspenseItem, wish:
 function takeCommand({ shard, event }: SuspenseItem, found: FoundCard, { amount, note }: Resolve): TakeFromSuspense {
   const { sequence, sort, input } = event;
   const { currency } = found.account;
-  if (amount === 0 && amountIn(input, currency) < 0)
+  const named = amountIn(input, currency);
+  if (amount > 0 && named >= 0 && amount !== named) throw refused('suspense_amount', { param: '/amount' });
+  if (amount === 0 && named < 0)
     throw new ApiError('currency_mismatch', 'The record names no amount in the currency of that account.', {
       param: '/amount',
     });

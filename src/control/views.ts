@@ -150,6 +150,15 @@ const refusals: Record<Refusal, { code: ProblemCode; detail: string }> = {
   nothing_owed: { code: 'nothing_owed', detail: 'The account owes nothing.' },
   account_charged_off: { code: 'account_charged_off', detail: 'What the account owed was charged off.' },
   dispute_step_refused: { code: 'dispute_step_refused', detail: 'The dispute does not stand where this step begins.' },
+  given_back: {
+    code: 'given_back',
+    detail:
+      'It was given back already, by a dispute, a refund or a reversal. Withdraw the dispute, after a chargeback take that back first.',
+  },
+  suspense_amount: {
+    code: 'suspense_amount',
+    detail: 'The record names its amount in the currency of the account: leave `amount` out.',
+  },
   already_resolved: { code: 'already_resolved', detail: 'It is not in suspense any more, or goes to another card.' },
   day_out_of_range: {
     code: 'day_out_of_range',

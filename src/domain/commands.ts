@@ -382,6 +382,8 @@ export type Refusal =
   | 'nothing_owed'
   | 'account_charged_off'
   | 'dispute_step_refused'
+  | 'given_back'
+  | 'suspense_amount'
   | 'already_resolved'
   | 'day_out_of_range'
   | 'amount_out_of_range'

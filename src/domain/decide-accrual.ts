@@ -93,6 +93,8 @@ class Round {
   /** With grace, what cash earns is an entry of its own, since it is never free. */
   #accrue(accountSlot: number, rates: InterestTable): void {
     const { accounts } = this.#desk.state;
+    // What is presented late to an account that was given up waits to be charged off as well.
+    if (this.#desk.chargedOff(accountSlot) > 0) return;
     const before = accounts.interestCarry(accountSlot);
     const { amount, cash, carry } = interestOfDay(balancesOf(accounts, accountSlot), rates, before);
     if (amount === 0 && carry === before) return;

@@ -2,7 +2,7 @@
 import type { CommandResult, OpenDispute, StepDispute } from './commands.js';
 import { refuse } from './commit.js';
 import { currencyExponent } from './currencies.js';
-import { chargesOf, type DisputeStanding, disputeStanding, undisputed } from './disputes.js';
+import { chargesOf, type DisputeStanding, disputeStanding, isGivenTwice, undisputed } from './disputes.js';
 import type { Desk } from './entry-desk.js';
 import type { Disputed, EntryLeg, EntryPosted } from './events.js';
 import { balancesOf } from './ledger/balances.js';
@@ -53,6 +53,11 @@ export function stepDispute(desk: Desk, command: StepDispute): CommandResult {
   const standing = disputeStanding(desk.context, dispute);
   if (!allowsStep(status, step) || !fits(status, step, standing))
     return refuse('dispute_step_refused', `${step} is no step of a dispute that is ${status}`);
+  if (keepsCredit(status, step) && isGivenTwice(desk.context, dispute))
+    return refuse(
+      'given_back',
+      'what the dispute is about was given back since: withdraw it, after a chargeback take that back first',
+    );
   const legs = stepLegs(desk, dispute, standing, command);
   if (!Array.isArray(legs)) return legs;
   const entry = disputeSteps[step];
@@ -66,6 +71,12 @@ export function stepDispute(desk: Desk, command: StepDispute): CommandResult {
 function fits(status: DisputeStatus, step: DisputeStep, { outstanding }: DisputeStanding): boolean {
   return status !== 'presented_again' || (step === 'win') === (outstanding === 0);
 }
+
+/** Steps after which the cardholder keeps the provisional credit, while there is another way to go. */
+const keepsCredit = (status: DisputeStatus, step: DisputeStep): boolean =>
+  (status === 'open' && step === 'chargeback') ||
+  (status === 'charged_back' && step === 'win') ||
+  (status !== 'presented_again' && step === 'write_off');
 
 /** What the network is told with a chargeback and its reversal. */
 function disputedOf({ disputed }: EntryPosted, { step, reasonCode = '' }: StepDispute): Disputed | undefined {

@@ -15,9 +15,11 @@ import { type CommandContext, type Commit, refuse } from './commit.js';
 import { currencyExponent } from './currencies.js';
 import { openDispute, stepDispute } from './decide-dispute.js';
 import { resolveSuspense, takeFromSuspense } from './decide-suspense.js';
+import { givenByDisputes } from './disputes.js';
 import { Desk } from './entry-desk.js';
 import type { EntryLeg } from './events.js';
 import { balancesOf } from './ledger/balances.js';
+import { Gl } from './ledger/chart.js';
 import {
   chargeOffLegs,
   creditBalanceRefundedLegs,
@@ -85,6 +87,8 @@ function waiveFee(desk: Desk, { sequence, note }: WaiveFee): CommandResult {
   const entry = EntryKind.feeWaived;
   const reference = String(sequence);
   if (desk.isPosted(entry, accountSlot, reference)) return refuse('already_reversed', 'the fee was waived before');
+  if (givenByDisputes(desk.context, sequence, fee.cardSlot) > 0)
+    return refuse('given_back', 'the fee, or a part of it, was given back by a dispute: withdraw that first');
   const legs = mirrorLegs(balancesOf(desk.state.accounts, accountSlot), fee.legs);
   return desk.answer({ entry, accountSlot, reference, legs, relatedSequence: sequence, note });
 }
@@ -96,14 +100,20 @@ function returnPayment(desk: Desk, command: ReturnPayment): CommandResult {
   if (payment?.kind !== EventKind.payment) return refuse('entry_not_found', `there is no payment at ${sequence}`);
   const { accountSlot } = payment;
   const { accounts } = desk.state;
-  const fee = command.fee === -1 ? usualFee(desk, accountSlot) : command.fee;
+  const legs = mirrorLegs(balancesOf(accounts, accountSlot), payment.postings);
+  // What the payment had recovered is charged off again.
+  const chargedOff = legs.reduce(
+    (sum, leg) => (leg.glAccount === Gl.creditLoss ? sum + leg.amount : sum),
+    desk.chargedOff(accountSlot),
+  );
+  const usual = chargedOff > 0 ? 0 : desk.context.policies.of(accounts.program(accountSlot)).tables.returnedPaymentFee;
+  const fee = command.fee === -1 ? usual : command.fee;
   if (fee !== 0 && !isAmount(fee, 1)) return refuse('amount_out_of_range', `a fee of ${fee} is not within 12 digits`);
   const entry = EntryKind.paymentReturned;
   const reference = String(sequence);
   if (desk.isPosted(entry, accountSlot, reference))
     return refuse('already_reversed', 'the payment was returned before');
-  const legs = mirrorLegs(balancesOf(accounts, accountSlot), payment.postings);
-  if (fee > 0 && desk.chargedOff(accountSlot) > 0) {
+  if (fee > 0 && chargedOff > 0) {
     return refuse('account_charged_off', 'an account that is charged off gets no fee');
   }
   const charged = fee === 0 ? [] : feeLegs({ amount: fee, currency: accounts.currency(accountSlot) });
@@ -115,12 +125,6 @@ function returnPayment(desk: Desk, command: ReturnPayment): CommandResult {
   const named = `${RETURNED_PAYMENT_FEE}${sequence}`;
   const feeSequence = desk.post({ ...draft, entry: EntryKind.fee, reference: named, legs: charged });
   return { ...desk.done(accountSlot, returned), feeSequence };
-}
-
-/** What the program takes for a returned payment. */
-function usualFee(desk: Desk, accountSlot: number): number {
-  if (desk.chargedOff(accountSlot) > 0) return 0;
-  return desk.context.policies.of(desk.state.accounts.program(accountSlot)).tables.returnedPaymentFee;
 }
 
 /** No reference of a caller has a space. */

@@ -35,7 +35,10 @@ export function takeFromSuspense(desk: Desk, command: TakeFromSuspense): Command
   const reference = takenReference(shard, sequence);
   if (desk.isPosted(entry, accountSlot, reference)) return refuse('reference_exists', 'it was posted before');
   const currency = accounts.currency(accountSlot);
-  const amount = command.amount > 0 ? command.amount : amountIn(input, currency);
+  const named = amountIn(input, currency);
+  if (command.amount > 0 && named >= 0 && command.amount !== named)
+    return refuse('suspense_amount', `the record names ${named} in currency ${currency}`);
+  const amount = command.amount > 0 ? command.amount : named;
   if (amount < 0) return refuse('currency_mismatch', `the record names no amount in currency ${currency}`);
   if (!isAmount(amount, 0)) return refuse('amount_out_of_range', `amount ${amount} is not within 12 digits`);
   const legs = outOfSuspenseLegs(takenSide(desk, accountSlot, command, amount), currency, held);

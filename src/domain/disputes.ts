@@ -7,8 +7,9 @@ import { foundAt, relatedTo } from './clearing/history.js';
 import { EventKind } from './codes.js';
 import type { CommandContext } from './commit.js';
 import type { ClearingPosted, EntryPosted, Posting } from './events.js';
+import { entryHash } from './key-hash.js';
 import { Gl, postedChange } from './ledger/chart.js';
-import { statusAfter, stepsOf } from './ledger/dispute-steps.js';
+import { type DisputeStatus, statusAfter, stepsOf } from './ledger/dispute-steps.js';
 import { EntryKind } from './ledger/entry-kinds.js';
 import { readStanding, Standing } from './standing.js';
 
@@ -35,8 +36,16 @@ export function chargesOf(past: Past, accountSlot: number, sequence: number): Ch
   if (event === undefined) return chargesOfMessage(past, accountSlot, sequence);
   if (!('accountSlot' in event) || event.accountSlot !== accountSlot) return [];
   if (event.kind === EventKind.clearingPosted) return isCharge(event) ? [chargeOf(past, event)] : [];
-  if (event.kind !== EventKind.entryPosted) return [];
+  if (event.kind !== EventKind.entryPosted || !isDisputable(past, event)) return [];
   return [{ posted: sequence, arn: '', cardSlot: event.cardSlot, amount: Math.max(0, postedChange(event.legs)) }];
+}
+
+/** A fee that was not waived, and a record that came to its card out of suspense. What else an entry charges was given before. */
+function isDisputable({ state }: Past, { entry, accountSlot, sequence }: EntryPosted): boolean {
+  if (entry === EntryKind.suspenseResolved) return true;
+  if (entry !== EntryKind.fee) return false;
+  const { high, low } = entryHash({ entry: EntryKind.feeWaived, accountSlot, reference: String(sequence) });
+  return state.references.find(high, low) === 0;
 }
 
 /** A purchase or cash that is not the taking back of one, and that an account was charged for. */
@@ -76,11 +85,30 @@ export function disputesOf({ history, keys }: Past, posted: number, cardSlot: nu
 
 /** What of a charge no dispute is about: those that were withdrawn do not count. */
 export function undisputed(past: Past, { posted, cardSlot, amount }: Charge): number {
+  return Math.max(0, amount - disputedIn(past, posted, cardSlot, ['withdrawn']));
+}
+
+/** What disputes of a charge have given and not taken back, minor units. */
+export function givenByDisputes(past: Past, posted: number, cardSlot: number): number {
+  return disputedIn(past, posted, cardSlot, ['withdrawn', 'lost']);
+}
+
+function disputedIn(past: Past, posted: number, cardSlot: number, except: readonly DisputeStatus[]): number {
   const { references } = past.state;
-  const disputed = disputesOf(past, posted, cardSlot)
-    .filter((one) => statusAfter(stepsOf(references, one.accountSlot, one.sequence)) !== 'withdrawn')
+  return disputesOf(past, posted, cardSlot)
+    .filter((one) => !except.includes(statusAfter(stepsOf(references, one.accountSlot, one.sequence))))
     .reduce((sum, one) => sum + disputedAmount(one), 0);
-  return Math.max(0, amount - disputed);
+}
+
+/**
+ * True when a charge was given back to the cardholder by more than there was of it: by disputes, and since by the merchant or the
+ * network (a refund or a reversal that names it) or as a waived fee.
+ */
+export function isGivenTwice(past: Past, { accountSlot, cardSlot, disputed }: EntryPosted): boolean {
+  if (disputed === undefined) return false;
+  const { posted } = disputed;
+  const charge = chargesOf(past, accountSlot, posted).find((one) => one.posted === posted);
+  return givenByDisputes(past, posted, cardSlot) > (charge?.amount ?? 0);
 }
 
 /** What a dispute is about: the dispute receivable that its provisional credit made. */

@@ -151,6 +151,20 @@ describe('a call that a second person must confirm', () => {
     });
   });
 
+  it('is decided once under an Idempotency-Key, and the same answer comes again', async () => {
+    const { ana, ben } = await desk();
+    for (const decide of [confirm, reject]) {
+      const { id } = (
+        await ana('POST', '/v1/accounts/acc-1/fees', { ...fee, reference: decide === confirm ? 'c' : 'r' })
+      ).body;
+      const key = { 'idempotency-key': `of ${id}` };
+      const first = await ben('POST', decide(id), undefined, key);
+      const again = await ben('POST', decide(id), undefined, key);
+      expect([first.status, again.status, again.headers['idempotent-replayed']]).toEqual([200, 200, 'true']);
+      expect(again.text).toBe(first.text);
+    }
+  });
+
   it('finds what the same request did before there was dual control', async () => {
     const { h, ana } = await desk({});
     const key = { 'idempotency-key': 'before-1' };

@@ -157,6 +157,7 @@ describe('what is in suspense', () => {
     expect(await refusal({ to: 'loss', amount: 1 })).toEqual(['validation_failed', '/amount']);
     const settlement = { network: 1, settlement_date: '2026-11-30' };
     expect(await refusal({ to: 'loss', settlement })).toEqual(['validation_failed', '/settlement']);
+    expect(await refusal({ to: 'card', card: cards[0], amount: 999 })).toEqual(['suspense_amount', '/amount']);
     expect(await refusal({ to: 'card', card: 'card_x' })).toEqual(['card_not_found', '/card']);
     expect((await resolve(h, 'elem_x', { to: 'loss' })).status).toBe(404);
     const own = await posted(h, fileOf([presentment(7, undefined, 500, { pan: PAN })], { sequence: 2 }));

@@ -70,7 +70,7 @@ export function disputeRoutes(context: ControlContext): Route[] {
       approval: 'adjustments',
       params,
       body: shapes.disputeStep,
-      errors: [...entryWrite, 'dispute_step_refused', 'currency_mismatch'],
+      errors: [...entryWrite, 'dispute_step_refused', 'given_back', 'currency_mismatch'],
       answers: { 201: { description: 'The dispute after the step', schema: shapes.dispute } },
       async handle({ params: { id }, body, idempotency }) {
         const { shard, sequence } = await requireDispute(context, id);

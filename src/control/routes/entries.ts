@@ -56,7 +56,7 @@ export function entryRoutes(context: ControlContext): Route[] {
       approval: 'adjustments',
       params: ofRecord,
       body: shapes.waiver,
-      errors: [...entryWrite, 'already_reversed'],
+      errors: [...entryWrite, 'already_reversed', 'given_back'],
       answers,
       async handle({ params, body, idempotency }) {
         const fee = await findEntry(context, 'entry', params.id);

@@ -61,6 +61,7 @@ export function suspenseRoutes(context: ControlContext): Route[] {
       body: shapes.suspenseResolve,
       errors: [
         'already_resolved',
+        'suspense_amount',
         'card_not_found',
         'currency_mismatch',
         'amount_out_of_range',
