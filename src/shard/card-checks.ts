@@ -50,6 +50,11 @@ const EXPIRY_DIGITS = 4;
 const PAN_DIGITS_MAX = 19;
 /** DE45. */
 const TRACK_BYTES_MAX = 76;
+/** Four requests with a number, two CVVs, a PIN block, and values of DE55, which has 255 bytes at most. */
+const COPIES_BYTES = 512;
+
+/** V8 keeps small arrays within its heap, and leaves copies of them behind when it moves them: what is there cannot be overwritten. */
+const outsideHeap = (bytes: number): Uint8Array => new Uint8Array(new ArrayBuffer(bytes));
 const CVV2_SERVICE = '000';
 const CHIP_SERVICE = '999';
 const EQUALS = 0x3d;
@@ -78,8 +83,10 @@ export class CardChecks implements CardCryptography {
   readonly #told = new Set<string>();
   readonly #chip = new ChipData();
   readonly #tags = new TagWalker();
-  readonly #pan = new Uint8Array(PAN_DIGITS_MAX);
-  readonly #track = new Uint8Array(TRACK_BYTES_MAX);
+  readonly #track = outsideHeap(TRACK_BYTES_MAX);
+  /** Copies from the message, one behind the other, until `end`. */
+  readonly #copies = outsideHeap(COPIES_BYTES);
+  #copied = 0;
   readonly #sealed = new Uint8Array(PIN_REFERENCE_BYTES);
   #decoder: Decoder | undefined;
   /** The request about the cryptogram that was right, for its answer. */
@@ -101,6 +108,8 @@ export class CardChecks implements CardCryptography {
     this.#decoder = undefined;
     if (this.#arqc !== undefined) wipeRequest(this.#arqc);
     this.#arqc = undefined;
+    this.#copies.fill(0, 0, this.#copied);
+    this.#copied = 0;
   }
 
   stripe(rule: StripeRule, { input }: MessageEvent): CheckOutcome {
@@ -119,7 +128,7 @@ export class CardChecks implements CardCryptography {
         rule,
         textOf(track, at, EXPIRY_DIGITS),
         isChip ? CHIP_SERVICE : textOf(track, at + EXPIRY_DIGITS, SERVICE_DIGITS),
-        track.slice(valueAt, valueAt + CVV_DIGITS),
+        this.#copyOf(track.subarray(valueAt, valueAt + CVV_DIGITS)),
       );
     }
     track.fill(0);
@@ -140,7 +149,7 @@ export class CardChecks implements CardCryptography {
     if (length !== CVV_DIGITS || !areDigits(tags.bytes, at, length)) return CheckOutcome.wrong;
     const { cards } = this.#state;
     const expiry = input.expiry >= 0 ? input.expiry : cards.expiry(tokenSlot >= 0 ? tokenSlot : cardSlot);
-    const value = tags.bytes.slice(at, at + length);
+    const value = this.#copyOf(tags.bytes.subarray(at, at + length));
     return this.#verifyCvv(rule, String(expiry).padStart(EXPIRY_DIGITS, '0'), CVV2_SERVICE, value);
   }
 
@@ -154,7 +163,7 @@ export class CardChecks implements CardCryptography {
       reference.digits.fill(0);
       return CheckOutcome.faulty;
     }
-    const block = new Uint8Array(DE52_BYTES);
+    const block = this.#room(DE52_BYTES);
     this.#message.copyText(52, block, 0);
     const request: VerifyPin = {
       op: 'verify_pin',
@@ -313,10 +322,10 @@ export class CardChecks implements CardCryptography {
       psn,
       version,
       // The message lies in a ring that is emptied, and `answer` comes later.
-      atc: Uint8Array.from(atc),
-      un: Uint8Array.from(un),
+      atc: this.#copyOf(atc),
+      un: this.#copyOf(un),
       data,
-      arqc: Uint8Array.from(arqc),
+      arqc: this.#copyOf(arqc),
     };
   }
 
@@ -325,15 +334,27 @@ export class CardChecks implements CardCryptography {
     const decoder = this.#message;
     const field = decoder.size(2) > 0 ? 2 : 35;
     const size = Math.min(PAN_DIGITS_MAX, decoder.size(field));
+    const pan = this.#room(PAN_DIGITS_MAX);
     let count = 0;
     for (; count < size; count++) {
       const char = decoder.byteAt(field, count);
       if (char < ZERO || char > ZERO + 9) break;
-      this.#pan[count] = char;
+      pan[count] = char;
     }
-    const pan = this.#pan.slice(0, count);
-    this.#pan.fill(0);
-    return pan;
+    return pan.subarray(0, count);
+  }
+
+  #copyOf(bytes: Uint8Array): Uint8Array {
+    const copy = this.#room(bytes.length);
+    copy.set(bytes);
+    return copy;
+  }
+
+  #room(length: number): Uint8Array {
+    const from = this.#copied;
+    this.#copied += length;
+    if (this.#copied > COPIES_BYTES) throw new RangeError('the copies of a message have no room');
+    return this.#copies.subarray(from, this.#copied);
   }
 
   /** Copies DE35; where its expiry begins, -1 without a separator. */

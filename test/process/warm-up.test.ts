@@ -53,7 +53,9 @@ test('the warm-up leaves no record, no metric, no digest and no file', async () 
   for (const [, count] of metrics.matchAll(/^holdfast_stage_duration_seconds_count\{[^}]*\} (\d+)$/gm))
     expect(count).toBe('0');
   expect(await server.stop()).toEqual({ status: 0, signal: null });
-  expect(server.stderr).not.toMatch(/"level":(?:40|50|60)/);
+  const warnings = server.stderr.split('\n').filter((line) => /"level":(?:40|50|60)/.test(line));
+  // Of the keys, which every server without a key-encrypting key is told.
+  expect(warnings.filter((line) => !line.includes('the key file holds its keys as they are'))).toEqual([]);
   expect(before).toHaveLength(server.number('shards'));
   expect(await headsOf(server.dataDir)).toEqual(before);
   expect(readdirSync(join(server.dataDir, 'journal')).sort()).toEqual(['lane-0-000001', 'lane-1-000001']);
