@@ -182,7 +182,7 @@ export class ClearingAudit {
     if (root === undefined) return flags;
     const hold = this.#shard.model.balances.holds.get(root.sequence);
     // What an advice or an increment made something of again is neither.
-    if (hold !== undefined && hold.remaining > 0) return flags;
+    if (hold !== undefined && (hold.refund || hold.remaining > 0)) return flags;
     if (past.isUndone(root)) return flags | Flag.afterReversal;
     // A hold that was placed again and is used up has not come to its end.
     return hold === undefined && past.isExpired(root) ? flags | Flag.afterExpiry : flags;
