@@ -6,7 +6,7 @@ import { describe, expect, test } from 'vitest';
 import { defects } from './defects.js';
 import { askScenario, boardScenario, directoryScenario, floodScenario, type RoleSpec, stress } from './stress.js';
 
-const seconds = Number(process.env.HOLDFAST_STRESS_SECONDS ?? '15');
+const seconds = Number(process.env.HOLDFAST_STRESS_SECONDS ?? '7');
 const long = process.env.HOLDFAST_STRESS_SECONDS !== undefined;
 /** Nobody does anything for a minute: that is no busy machine. */
 const HANG_MS = 60_000;
