@@ -55,30 +55,30 @@ export function fitSlope(samples: readonly Sample[]): Slope {
   return { ...counts, perHour, error, ...ends };
 }
 
-export type Verdict = 'within' | 'above' | 'unknown';
+export type Verdict = 'within' | 'above' | 'unknown' | 'too short';
 
-/** What may grow: so much per hour for ever, and so much more in each lifetime while it fills what it was given at its start. */
+/** Below this a slope is what a process does after its start: tables fill, code is compiled, the heap finds its size. */
+const SPAN_HOURS_MIN = 0.2;
+
+/** What may grow per hour, and how much more each lifetime may while it fills what it was given at its start. */
 export interface Bound {
   readonly perHour: number;
   readonly warmUp: number;
 }
 
-/**
- * The largest slope per hour that is no leak: the warm-up of a lifetime is spread over its settled part, so that a run is judged the more
- * strictly the longer its lifetimes are, and a short one still sees what is larger than any warm-up. Infinity without a span.
- */
+/** The largest slope per hour that a warm-up explains: it is spread over the settled part of a lifetime. Infinity without a span. */
 export function slopeMax({ lives, spanHours }: Slope, { perHour, warmUp }: Bound): number {
   return spanHours === 0 ? Number.POSITIVE_INFINITY : perHour + (warmUp * lives) / spanHours;
 }
 
 /**
- * `above`: more than twice its error above the largest slope allowed. `within`: at least twice its error below it. `unknown`: the noise is
- * too large to tell.
+ * `above`: more than twice its error above the bound; in a run of less than twelve settled minutes, above what a warm-up explains.
+ * `within`: at least twice its error below the bound. `unknown`: the noise is too large to tell. `too short`: a warm-up may hide what grows.
  */
 export function judge(slope: Slope, bound: Bound): Verdict {
-  const { perHour, error } = slope;
-  if (!Number.isFinite(error)) return 'unknown';
-  const most = slopeMax(slope, bound);
-  if (perHour - 2 * error > most) return 'above';
-  return perHour + 2 * error <= most ? 'within' : 'unknown';
+  const { perHour, error, spanHours } = slope;
+  const isShort = spanHours < SPAN_HOURS_MIN;
+  if (perHour - 2 * error > (isShort ? slopeMax(slope, bound) : bound.perHour)) return 'above';
+  if (isShort) return 'too short';
+  return perHour + 2 * error <= bound.perHour ? 'within' : 'unknown';
 }

@@ -12,7 +12,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fitSlope, type Sample } from './fit.js';
 import { help, parseSoak, SoakFlagError, type SoakOptions } from './options.js';
 import { command, fullCollections, type Ran, SoakServer } from './program.js';
-import { rowsOf, type SoakResult, type Taken, tableOf } from './report.js';
+import { rowsOf, type SoakResult, type Taken, tableOf, verdictOf } from './report.js';
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 86_400_000;
@@ -215,7 +215,7 @@ class Soak {
       rows,
       verify: { part, whole },
       defects: this.#defects,
-      verdict: this.#defects.length === 0 ? 'pass' : 'fail',
+      verdict: verdictOf(this.#defects, rows),
       environment: { node: process.version, cpus: cpus().length },
     };
   }
@@ -255,7 +255,7 @@ async function main(argv: readonly string[]): Promise<number> {
   const table = tableOf(result);
   if (options.page !== '') writePage(options.page, table);
   process.stdout.write(`${table}\n`);
-  return result.verdict === 'pass' ? 0 : 1;
+  return result.verdict === 'fail' ? 1 : 0;
 }
 
 try {

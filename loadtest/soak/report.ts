@@ -1,6 +1,6 @@
 /** What a soak says: slopes with their bounds and verdicts, as JSON and as a table. */
 
-import { type Bound, fitSlope, judge, type Sample, type Slope, slopeMax, type Verdict } from './fit.js';
+import { type Bound, fitSlope, judge, type Sample, type Slope, type Verdict } from './fit.js';
 import type { SoakOptions } from './options.js';
 import type { Look } from './program.js';
 
@@ -31,9 +31,17 @@ export interface Taken extends Look {
 export interface Row extends Slope {
   readonly name: string;
   readonly unit: string;
-  /** The largest slope per hour that is no growth in a run of these lifetimes; null: only told. */
+  /** The largest slope per hour that is no growth; null: only told. */
   readonly bound: number | null;
   readonly verdict: Verdict | 'told';
+}
+
+/** `open`: nothing failed, and not everything that could grow was shown not to. */
+export type SoakVerdict = 'pass' | 'open' | 'fail';
+
+export function verdictOf(defects: readonly string[], rows: readonly Row[]): SoakVerdict {
+  if (defects.length > 0) return 'fail';
+  return rows.every(({ verdict }) => verdict === 'within' || verdict === 'told') ? 'pass' : 'open';
 }
 
 export interface SoakResult {
@@ -54,7 +62,7 @@ export interface SoakResult {
   readonly rows: readonly Row[];
   readonly verify: { readonly part: string; readonly whole: string };
   readonly defects: readonly string[];
-  readonly verdict: 'pass' | 'fail';
+  readonly verdict: SoakVerdict;
   readonly environment: { readonly node: string; readonly cpus: number };
 }
 
@@ -67,7 +75,7 @@ export function rowsOf(taken: readonly Taken[], shards: number): Row[] {
     });
     const slope = fitSlope(samples);
     if (bound === null) return { name, unit, ...slope, bound, verdict: 'told' };
-    return { name, unit, ...slope, bound: slopeMax(slope, bound), verdict: judge(slope, bound) };
+    return { name, unit, ...slope, bound: bound.perHour, verdict: judge(slope, bound) };
   };
   const threads = [...new Set(taken.flatMap(({ memory }) => Object.keys(memory)))].sort();
   const folders = [...new Set(taken.flatMap(({ diskBytes }) => Object.keys(diskBytes)))].sort();
