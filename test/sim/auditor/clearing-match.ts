@@ -168,10 +168,15 @@ function candidates(r: ClearingPosted, card: AuditedCard, shard: ShardAudit): En
 /** One with something left on its hold, then the amount, then a hold at all, then the newest; and its authorization. */
 function preferred(found: Entry[], { input }: ClearingPosted, shard: ShardAudit, charged: number): Entry | undefined {
   const { holds } = shard.model.balances;
-  const holdOf = (entry: Entry): { remaining: number } | undefined => holds.get((entry.original ?? entry).sequence);
+  const holdOf = (entry: Entry) => holds.get((entry.original ?? entry).sequence);
+  /** An announced refund is open as long as it is there. */
+  const isOpen = (entry: Entry): boolean => {
+    const hold = holdOf(entry);
+    return hold !== undefined && (hold.refund || hold.remaining > 0);
+  };
   let best = found;
   for (const quality of [
-    (entry: Entry) => (holdOf(entry)?.remaining ?? 0) > 0,
+    isOpen,
     (entry: Entry) => isOfAmount(entry, input, shard, charged),
     (entry: Entry) => holdOf(entry) !== undefined,
   ]) {
