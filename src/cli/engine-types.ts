@@ -34,11 +34,11 @@ export interface EngineConfig {
   readonly adminTls: TlsFiles | undefined;
   /** Every listener: `tcp` and `ws` first (unless a link file redefines them), then those of the link file. */
   readonly links: readonly LinkProfile[];
-  /** Programs of the file of programs. */
   /** Whose JWTs the HTTP API takes; undefined: nobody's. */
   readonly oidc: OidcSettings | undefined;
   /** Which calls of the API a second person must confirm. */
   readonly approvals: ApprovalPolicy;
+  /** Programs of the file of programs. */
   readonly programs: readonly ProgramDefinition[];
   readonly wsAdapter: 'auto' | 'uws' | 'ws';
   readonly deadlineMs: number;
