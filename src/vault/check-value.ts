@@ -1,21 +1,16 @@
 /** Key check values: they identify a key without helping to find it. */
-import { createCipheriv, createHmac } from 'node:crypto';
+import { createHmac } from 'node:crypto';
+import { AesKey } from './card/block-key.js';
+import { keyCheckValue } from './card/mac.js';
 
 const CHECK_BYTES = 5;
 
-/** Of an AES key: CMAC over 16 zero bytes (as X9.143 does), the first 5 bytes as 10 hexadecimal digits. */
+/** Of an AES key: 10 hexadecimal digits, as X9.143 has it (`keyCheckValue`), in lower case. */
 export function aesCheckValue(bytes: Uint8Array): string {
-  const encrypt = (block: Uint8Array): Buffer => {
-    const cipher = createCipheriv('aes-256-ecb', bytes, null);
-    cipher.setAutoPadding(false);
-    return cipher.update(block);
-  };
-  // CMAC of one full block: encrypt(block XOR K1), where K1 is encrypt(0) doubled in GF(2^128).
-  const subkey = encrypt(Buffer.alloc(16));
-  const carry = subkey[0]! >>> 7;
-  for (let i = 0; i < 16; i++) subkey[i] = ((subkey[i]! << 1) | (i < 15 ? subkey[i + 1]! >>> 7 : 0)) & 0xff;
-  if (carry === 1) subkey[15]! ^= 0x87;
-  return encrypt(subkey).toString('hex', 0, CHECK_BYTES);
+  const key = new AesKey(bytes);
+  const value = keyCheckValue(key).toLowerCase();
+  key.destroy();
+  return value;
 }
 
 /** Of a key of HMAC or a seed: HMAC-SHA256 over 16 zero bytes, the first 5 bytes. */
