@@ -174,9 +174,7 @@ export async function resolve(context: ControlContext, item: SuspenseItem, wish:
 function takeCommand({ shard, event }: SuspenseItem, found: FoundCard, { amount, note }: Resolve): TakeFromSuspense {
   const { sequence, sort, input } = event;
   const { currency } = found.account;
-  const named = amountIn(input, currency);
-  if (amount > 0 && named >= 0 && amount !== named) throw refused('suspense_amount', { param: '/amount' });
-  if (amount === 0 && named < 0)
+  if (amount === 0 && amountIn(input, currency) < 0)
     throw new ApiError('currency_mismatch', 'The record names no amount in the currency of that account.', {
       param: '/amount',
     });
