@@ -75,6 +75,7 @@ function byNetworkIdOfOthers(context: DecisionContext, subject: Subject, amount:
   const { cards, accounts } = state;
   const { cardSlot, accountSlot } = subject;
   const rung = MatchRung.networkId;
+  const family = familyOf(cards, cardSlot);
   let best: Match | undefined;
   let bestRank = -1;
   let newest = 0;
@@ -86,7 +87,7 @@ function byNetworkIdOfOthers(context: DecisionContext, subject: Subject, amount:
     keys.forCard(card, NO_FINGERPRINT).networkKey(named, Text.networkId);
     const { root, sequence, rank: ofCard } = bestAmong(context, subject, rung, card, amount);
     if (root === 0) continue;
-    const isFamily = familyOf(cards, cardSlot).includes(card);
+    const isFamily = family.includes(card);
     const rank = ofCard + (isFamily ? RANKS : 0);
     if (rank < bestRank || (rank === bestRank && sequence < newest)) continue;
     best = { root, rung, otherCard: !isFamily };
