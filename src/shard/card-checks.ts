@@ -18,6 +18,7 @@ import type { ShardState } from '../domain/shard-state.js';
 import { ChipData } from '../iso8583/chip-data.js';
 import type { Decoder } from '../iso8583/decoder.js';
 import { PrivateTag, TagWalker } from '../iso8583/private-data.js';
+import { outsideHeap } from '../vault/card/bytes.js';
 import { cryptogramInput, profileOf, versionOf } from '../vault/card/emv-profiles.js';
 import { declineCode } from '../vault/hsm/decline.js';
 import type {
@@ -52,9 +53,6 @@ const PAN_DIGITS_MAX = 19;
 const TRACK_BYTES_MAX = 76;
 /** Four requests with a number, two CVVs, a PIN block, and values of DE55, which has 255 bytes at most. */
 const COPIES_BYTES = 512;
-
-/** V8 keeps small arrays within its heap, and leaves copies of them behind when it moves them: what is there cannot be overwritten. */
-const outsideHeap = (bytes: number): Uint8Array => new Uint8Array(new ArrayBuffer(bytes));
 const CVV2_SERVICE = '000';
 const CHIP_SERVICE = '999';
 const EQUALS = 0x3d;

@@ -48,6 +48,14 @@ export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && timingSafeEqual(a, b);
 }
 
+/**
+ * Memory for secrets, zeros at first. V8 keeps arrays of up to 64 bytes, those of `Buffer.alloc` too, within its heap, and leaves copies of
+ * them behind when it moves them, which cannot be overwritten.
+ */
+export function outsideHeap(bytes: number): Buffer {
+  return Buffer.from(new ArrayBuffer(bytes));
+}
+
 /** Overwrites secrets with zeros. */
 export function wipe(...secrets: readonly (Uint8Array | undefined)[]): void {
   for (const secret of secrets) secret?.fill(0);

@@ -1,7 +1,7 @@
 /** PIN operations of the software adapter. Clear PINs are in its scratch memory during a call and overwritten before it returns. */
 import { randomFillSync } from 'node:crypto';
 import { AesKey, type BlockKey, TdesKey } from '../card/block-key.js';
-import { sameBytes, wipe } from '../card/bytes.js';
+import { outsideHeap, sameBytes, wipe } from '../card/bytes.js';
 import { aesDukptKey } from '../card/dukpt-aes.js';
 import { tdesDukptKey } from '../card/dukpt-tdes.js';
 import {
@@ -48,8 +48,8 @@ type UsePin = (pin: Uint8Array) => HsmVerdict;
 
 export class SoftPins {
   readonly #keys: SoftKeys;
-  readonly #scratch = Buffer.alloc(PIN_DIGITS_MAX);
-  readonly #second = Buffer.alloc(PIN_DIGITS_MAX);
+  readonly #scratch = outsideHeap(PIN_DIGITS_MAX);
+  readonly #second = outsideHeap(PIN_DIGITS_MAX);
 
   constructor(keys: SoftKeys) {
     this.#keys = keys;
