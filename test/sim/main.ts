@@ -6,8 +6,7 @@
  *   --seeds COUNT   how many seeds (1)         --minutes M   fresh seeds for so many minutes of real time
  *   --canary [NAME] plants bugs, one of that name or all: ends with 1 when each was caught, with 0 when one was not
  *   --keep LIST     only these steps of the plan, as a failure names them
- *   --blind         without the auditor: only what the world itself finds; clearing is in these alone
- *   --all           with the auditor, and clearing
+ *   --blind         without the auditor: only what the world itself finds
  *   --calm          without faults       --trace   every line of what happens       --json FILE   sums of the run
  */
 import { randomInt } from 'node:crypto';
@@ -17,7 +16,7 @@ import { Auditor } from './auditor/auditor.js';
 import { canaries } from './canaries.js';
 import { catchCanary } from './canary.js';
 import { failureText, parseRanges, Totals } from './report.js';
-import { NOT_AUDITED, type RunOptions, type RunResult, runSeed } from './run.js';
+import { type RunOptions, type RunResult, runSeed } from './run.js';
 import { shrink } from './shrink.js';
 
 const SHRINK_MS = 60_000;
@@ -45,7 +44,6 @@ function requestOf(): Request {
       keep: { type: 'string' },
       calm: { type: 'boolean', default: false },
       blind: { type: 'boolean', default: false },
-      all: { type: 'boolean', default: false },
       trace: { type: 'boolean', default: false },
       json: { type: 'string' },
     },
@@ -64,7 +62,6 @@ function requestOf(): Request {
     run: {
       ...{ seconds, calm: values.calm },
       ...(values.blind ? {} : { observer: () => new Auditor() }),
-      ...(values.blind || values.all ? {} : { without: NOT_AUDITED }),
       ...(values.keep === undefined ? {} : { keep: parseRanges(values.keep) }),
       ...(values.trace ? { onLine: (line: string) => console.log(line) } : {}),
     },
@@ -93,7 +90,7 @@ async function main(request: Request): Promise<number> {
   console.log(`seed ${failed.seed} fails; looking for a shorter plan`);
   const { onLine: _line, ...quiet } = request.run;
   const { result } = await shrink(failed, quiet, performance.now() + SHRINK_MS);
-  const flags = process.argv.filter((word) => ['--blind', '--all', '--calm'].includes(word));
+  const flags = process.argv.filter((word) => ['--blind', '--calm'].includes(word));
   console.log(failureText(result, request.seconds, failed.steps.length, flags));
   return 1;
 }

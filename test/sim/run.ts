@@ -39,12 +39,6 @@ export interface RunResult {
   readonly faults: readonly string[];
 }
 
-/**
- * What the auditor does not follow in all its combinations yet: seeds with it are run, too, but held only against the books of the
- * engine itself (books-check.ts). Take a name out of here once a thousand seeds with it agree.
- */
-export const NOT_AUDITED: readonly string[] = ['clear', '! clock step'];
-
 /** Sees nothing. */
 const blind: Observer = {
   sent: () => undefined,
