@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { Response } from '../src/domain/codes.js';
-import { bucketUpperUs, HISTOGRAM_BUCKETS, SharedHistogram } from '../src/instruments.js';
-import { createShardInstruments, ShardCounter, ShardInstruments } from '../src/shard-instruments.js';
+import { Response } from '#src/domain/codes.js';
+import { bucketUpperUs, HISTOGRAM_BUCKETS, SharedHistogram } from '#src/instruments.js';
+import { createShardInstruments, ShardCounter, ShardInstruments } from '#src/shard-instruments.js';
 
 describe('shared histogram', () => {
   it('puts a value into the bucket whose bounds hold it', () => {

@@ -1,6 +1,6 @@
 /** Begins of local days by the tz database, against the local date of every minute around them. */
 import { describe, expect, test } from 'vitest';
-import { IntlZoneCalendar } from '../src/intl-zone-calendar.js';
+import { IntlZoneCalendar } from '#src/intl-zone-calendar.js';
 
 const DAY = 86_400_000;
 const calendar = new IntlZoneCalendar();

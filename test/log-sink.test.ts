@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { LOG_BUFFER_BYTES, LOG_FATAL_BYTES, LOG_FLUSH_MS } from '../src/limits.js';
-import { createLog } from '../src/log.js';
-import { LogSink } from '../src/log-sink.js';
+import { LOG_BUFFER_BYTES, LOG_FATAL_BYTES, LOG_FLUSH_MS } from '#src/limits.js';
+import { createLog } from '#src/log.js';
+import { LogSink } from '#src/log-sink.js';
 import { until } from './support/server.js';
 
 /** A pipe with room for so many bytes. */

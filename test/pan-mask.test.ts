@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { maskDigits, maskJson, maskPans, TextMask } from '../src/pan-mask.js';
-import { isPan, issuePan } from '../src/vault/pan.js';
+import { maskDigits, maskJson, maskPans, TextMask } from '#src/pan-mask.js';
+import { isPan, issuePan } from '#src/vault/pan.js';
 
 const pan = '9999990000000014';
 

@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it, test } from 'vitest';
-import { findPans } from '../src/pan-scan.js';
-import { luhnCheckDigit } from '../src/vault/pan.js';
+import { findPans } from '#src/pan-scan.js';
+import { luhnCheckDigit } from '#src/vault/pan.js';
 import { built } from './support/built.js';
 
 /** Complete numbers are made here, so that this file has none in it. */

@@ -1,7 +1,7 @@
 /** Frames of a history that was decided in memory, as a shard would have written them. */
 import { EventKind } from '#src/domain/codes.js';
 import type { MessageEvent, PlainEvent } from '#src/domain/events.js';
-import { ShardJournal } from '../../src/journal/shard-journal.js';
+import { ShardJournal } from '#src/journal/shard-journal.js';
 import type { Recorded } from '../domain/book.js';
 
 const EMPTY = { shard: 0, epoch: 1, sequence: 0, hash: new Uint8Array(32), digest: { high: 0, low: 0 } };

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { encoding } from '../../src/clearing/encoding.js';
-import { IpmMessage } from '../../src/clearing/ipm/message.js';
-import { ipmProfile } from '../../src/clearing/ipm/profile.js';
-import { IpmRecord } from '../../src/clearing/ipm/record.js';
-import { RdwReader } from '../../src/clearing/rdw-reader.js';
+import { encoding } from '#src/clearing/encoding.js';
+import { IpmMessage } from '#src/clearing/ipm/message.js';
+import { ipmProfile } from '#src/clearing/ipm/profile.js';
+import { IpmRecord } from '#src/clearing/ipm/record.js';
+import { RdwReader } from '#src/clearing/rdw-reader.js';
 import { bytesPerCall } from '../support/allocation.js';
 import { ipmFile, purchase } from './files.js';
 

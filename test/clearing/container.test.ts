@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { BlockWatch } from '../../src/clearing/blocks.js';
-import { type RdwFault, RdwReader } from '../../src/clearing/rdw-reader.js';
-import { RdwWriter } from '../../src/clearing/rdw-writer.js';
+import { BlockWatch } from '#src/clearing/blocks.js';
+import { type RdwFault, RdwReader } from '#src/clearing/rdw-reader.js';
+import { RdwWriter } from '#src/clearing/rdw-writer.js';
 import { sharedPath } from '../support/shared.js';
 
 /** The file of these records. */

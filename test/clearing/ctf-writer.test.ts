@@ -1,7 +1,7 @@
 /** CTF files that we write: what a reader says of them is what they were written from, and their trailers are right. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type CtfData, type CtfFileOptions, CtfFileWriter, CtfWriteError } from '../../src/clearing/ctf/writer.js';
+import { type CtfData, type CtfFileOptions, CtfFileWriter, CtfWriteError } from '#src/clearing/ctf/writer.js';
 import { DAY, readFile } from './files.js';
 
 const options: CtfFileOptions = { bin: '999999', day: DAY, number: 7, mode: 'T' };

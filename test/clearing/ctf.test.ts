@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { ctfProfile, type Place } from '../../src/clearing/ctf/profile.js';
-import { CtfRecord } from '../../src/clearing/ctf/record.js';
-import { detectClearing, openClearing, type ReadOptions } from '../../src/clearing/reader.js';
+import { ctfProfile, type Place } from '#src/clearing/ctf/profile.js';
+import { CtfRecord } from '#src/clearing/ctf/record.js';
+import { detectClearing, openClearing, type ReadOptions } from '#src/clearing/reader.js';
 import { sharedPath } from '../support/shared.js';
 import { DAY, readFile } from './files.js';
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { encoding, encodingNames } from '../../src/clearing/encoding.js';
+import { encoding, encodingNames } from '#src/clearing/encoding.js';
 
 const all = Uint8Array.from({ length: 256 }, (_, i) => i);
 

@@ -1,8 +1,8 @@
 /** Clearing files for tests, made of typed records, and what a reader says of them. */
-import type { EncodingName } from '../../src/clearing/encoding.js';
-import { type IpmData, IpmFileWriter } from '../../src/clearing/ipm/writer.js';
-import { type ClearingReport, openClearing, type ReadOptions } from '../../src/clearing/reader.js';
-import { type ClearingRecord, copyRecord, emptyRecord } from '../../src/clearing/record.js';
+import type { EncodingName } from '#src/clearing/encoding.js';
+import { type IpmData, IpmFileWriter } from '#src/clearing/ipm/writer.js';
+import { type ClearingReport, openClearing, type ReadOptions } from '#src/clearing/reader.js';
+import { type ClearingRecord, copyRecord, emptyRecord } from '#src/clearing/record.js';
 
 export const FILE_ID = '0012611250000009999901001';
 /** 2026-11-24 and the days after it. */

@@ -2,16 +2,16 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type EncodingName, encoding, encodingNames } from '../../src/clearing/encoding.js';
-import { elementsOf, encodeMessage } from '../../src/clearing/ipm/encoder.js';
-import { IpmMessage } from '../../src/clearing/ipm/message.js';
-import { ipmProfile } from '../../src/clearing/ipm/profile.js';
-import { type IpmData, IpmFileWriter } from '../../src/clearing/ipm/writer.js';
-import { clearingInput } from '../../src/clearing/posting.js';
-import { RdwReader } from '../../src/clearing/rdw-reader.js';
-import { RdwWriter } from '../../src/clearing/rdw-writer.js';
-import { chooseOptions, clearingRecords, detectClearing, readClearing } from '../../src/clearing/reader.js';
-import { emptyRecord } from '../../src/clearing/record.js';
+import { type EncodingName, encoding, encodingNames } from '#src/clearing/encoding.js';
+import { elementsOf, encodeMessage } from '#src/clearing/ipm/encoder.js';
+import { IpmMessage } from '#src/clearing/ipm/message.js';
+import { ipmProfile } from '#src/clearing/ipm/profile.js';
+import { type IpmData, IpmFileWriter } from '#src/clearing/ipm/writer.js';
+import { clearingInput } from '#src/clearing/posting.js';
+import { RdwReader } from '#src/clearing/rdw-reader.js';
+import { RdwWriter } from '#src/clearing/rdw-writer.js';
+import { chooseOptions, clearingRecords, detectClearing, readClearing } from '#src/clearing/reader.js';
+import { emptyRecord } from '#src/clearing/record.js';
 import { sharedPath } from '../support/shared.js';
 import {
   chargeback,

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { type EncodingName, encoding } from '../../src/clearing/encoding.js';
-import { IpmMessage } from '../../src/clearing/ipm/message.js';
-import { ipmProfile } from '../../src/clearing/ipm/profile.js';
-import { RdwReader } from '../../src/clearing/rdw-reader.js';
+import { type EncodingName, encoding } from '#src/clearing/encoding.js';
+import { IpmMessage } from '#src/clearing/ipm/message.js';
+import { ipmProfile } from '#src/clearing/ipm/profile.js';
+import { RdwReader } from '#src/clearing/rdw-reader.js';
 import { sharedPath } from '../support/shared.js';
 
 type Row = Record<string, string | number>;

@@ -1,14 +1,14 @@
 /** What is refused, and by which code: one row per way in which a file can be wrong. */
 import { describe, expect, it } from 'vitest';
-import { type EncodingName, encoding } from '../../src/clearing/encoding.js';
-import { type FindingCode, findingSpecs } from '../../src/clearing/findings.js';
-import { encodeMessage, type IpmElements } from '../../src/clearing/ipm/encoder.js';
-import { ipmProfile } from '../../src/clearing/ipm/profile.js';
-import { ipmElements } from '../../src/clearing/ipm/writer.js';
-import { RdwReader } from '../../src/clearing/rdw-reader.js';
-import { RdwWriter } from '../../src/clearing/rdw-writer.js';
-import type { ReadOptions } from '../../src/clearing/reader.js';
-import { CLEARING_FINDINGS_MAX } from '../../src/limits.js';
+import { type EncodingName, encoding } from '#src/clearing/encoding.js';
+import { type FindingCode, findingSpecs } from '#src/clearing/findings.js';
+import { encodeMessage, type IpmElements } from '#src/clearing/ipm/encoder.js';
+import { ipmProfile } from '#src/clearing/ipm/profile.js';
+import { ipmElements } from '#src/clearing/ipm/writer.js';
+import { RdwReader } from '#src/clearing/rdw-reader.js';
+import { RdwWriter } from '#src/clearing/rdw-writer.js';
+import type { ReadOptions } from '#src/clearing/reader.js';
+import { CLEARING_FINDINGS_MAX } from '#src/limits.js';
 import { chargeback, FILE_ID, ipmFile, purchase, readFile, refund, someRecords } from './files.js';
 
 const seen = new Set<FindingCode>();

@@ -1,10 +1,10 @@
 /** A file that is longer than memory allows for: read piece by piece. Hostile files are the business of test/fuzz/targets/clearing.ts. */
 import { describe, expect, it } from 'vitest';
-import { encoding } from '../../src/clearing/encoding.js';
-import { IpmMessage } from '../../src/clearing/ipm/message.js';
-import { ipmProfile } from '../../src/clearing/ipm/profile.js';
-import { RdwReader } from '../../src/clearing/rdw-reader.js';
-import { openClearing } from '../../src/clearing/reader.js';
+import { encoding } from '#src/clearing/encoding.js';
+import { IpmMessage } from '#src/clearing/ipm/message.js';
+import { ipmProfile } from '#src/clearing/ipm/profile.js';
+import { RdwReader } from '#src/clearing/rdw-reader.js';
+import { openClearing } from '#src/clearing/reader.js';
 import { ipmFile, purchase } from './files.js';
 
 function records(file: Uint8Array, blocked: boolean): Uint8Array[] {

@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text as readText } from 'node:stream/consumers';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { lines } from '../../src/cli/explain.js';
-import { rowFault } from '../../src/cli/import.js';
-import { parseSample } from '../../src/cli/metrics.js';
+import { lines } from '#src/cli/explain.js';
+import { rowFault } from '#src/cli/import.js';
+import { parseSample } from '#src/cli/metrics.js';
 import { say } from './fake-terminal.js';
 
 let folder = '';

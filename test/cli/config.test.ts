@@ -2,9 +2,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { loadConfig } from '../../src/cli/config.js';
-import { environmentName, fileSchema, type SettingName, settingNames, settingOf } from '../../src/cli/settings.js';
-import { HoldfastError } from '../../src/errors.js';
+import { loadConfig } from '#src/cli/config.js';
+import { environmentName, fileSchema, type SettingName, settingNames, settingOf } from '#src/cli/settings.js';
+import { HoldfastError } from '#src/errors.js';
 import { say } from './fake-terminal.js';
 
 let folder = '';

@@ -4,9 +4,9 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFile
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { runTask } from '../../src/cli/reading-process.js';
-import { HoldfastError } from '../../src/errors.js';
-import { directoryPaths } from '../../src/store/data-directory.js';
+import { runTask } from '#src/cli/reading-process.js';
+import { HoldfastError } from '#src/errors.js';
+import { directoryPaths } from '#src/store/data-directory.js';
 import { built } from '../support/built.js';
 import { type Tamper, writeDirectory } from './directory.js';
 import { fakeTerminal, say } from './fake-terminal.js';

@@ -1,7 +1,7 @@
 /** A small data directory, written with the engine's own journal and fold, for the commands that read one. */
 import { join } from 'node:path';
 
-import { applyEvent, applyMessage } from '../../src/domain/apply.js';
+import { applyEvent, applyMessage } from '#src/domain/apply.js';
 import {
   AccountStatus,
   AccountType,
@@ -11,18 +11,18 @@ import {
   Response,
   Step,
   Verdict,
-} from '../../src/domain/codes.js';
-import { MessageEvent, type PlainEvent } from '../../src/domain/events.js';
-import { Text } from '../../src/domain/message.js';
-import { ShardState } from '../../src/domain/shard-state.js';
-import { openLane } from '../../src/journal/lane-directory.js';
-import { emptyHead } from '../../src/journal/reader.js';
-import { ShardJournal } from '../../src/journal/shard-journal.js';
-import { SystemJournal } from '../../src/journal/system-journal.js';
-import { DataDirectory } from '../../src/store/data-directory.js';
-import { openLmdbStore } from '../../src/store/lmdb-store.js';
-import { loadKeys } from '../../src/vault/keys.js';
-import { PanVault } from '../../src/vault/pan-vault.js';
+} from '#src/domain/codes.js';
+import { MessageEvent, type PlainEvent } from '#src/domain/events.js';
+import { Text } from '#src/domain/message.js';
+import { ShardState } from '#src/domain/shard-state.js';
+import { openLane } from '#src/journal/lane-directory.js';
+import { emptyHead } from '#src/journal/reader.js';
+import { ShardJournal } from '#src/journal/shard-journal.js';
+import { SystemJournal } from '#src/journal/system-journal.js';
+import { DataDirectory } from '#src/store/data-directory.js';
+import { openLmdbStore } from '#src/store/lmdb-store.js';
+import { loadKeys } from '#src/vault/keys.js';
+import { PanVault } from '#src/vault/pan-vault.js';
 
 const T0 = Date.UTC(2026, 10, 22, 12);
 

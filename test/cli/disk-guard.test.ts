@@ -3,11 +3,11 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { DiskGuard, Growth, marginOf, reserveOf } from '../../src/cli/disk-guard.js';
-import { laneBytes } from '../../src/journal/lane-directory.js';
-import { BALLAST_BYTES, DISK_RESERVE_BYTES, DISK_RESERVE_RATE_BYTES_MAX } from '../../src/limits.js';
-import type { Log } from '../../src/log.js';
-import { ControlBlock, createControlBlock } from '../../src/ring/control-block.js';
+import { DiskGuard, Growth, marginOf, reserveOf } from '#src/cli/disk-guard.js';
+import { laneBytes } from '#src/journal/lane-directory.js';
+import { BALLAST_BYTES, DISK_RESERVE_BYTES, DISK_RESERVE_RATE_BYTES_MAX } from '#src/limits.js';
+import type { Log } from '#src/log.js';
+import { ControlBlock, createControlBlock } from '#src/ring/control-block.js';
 
 const MIB = 2 ** 20;
 const GIB = 2 ** 30;

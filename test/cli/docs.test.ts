@@ -2,10 +2,10 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { describe, expect, test } from 'vitest';
-import { linkKeys } from '../../src/cli/links.js';
-import { buildProgram } from '../../src/cli/program.js';
-import { environmentName, settingNames } from '../../src/cli/settings.js';
-import { ExitStatus, errorCodes } from '../../src/errors.js';
+import { linkKeys } from '#src/cli/links.js';
+import { buildProgram } from '#src/cli/program.js';
+import { environmentName, settingNames } from '#src/cli/settings.js';
+import { ExitStatus, errorCodes } from '#src/errors.js';
 import { fakeTerminal } from './fake-terminal.js';
 
 const root = new URL('../../', import.meta.url);

@@ -2,8 +2,8 @@ import { chmodSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { disk, nodeVersion } from '../../src/cli/doctor.js';
-import { openFilesLimit, socketsAllowed } from '../../src/cli/open-files.js';
+import { disk, nodeVersion } from '#src/cli/doctor.js';
+import { openFilesLimit, socketsAllowed } from '#src/cli/open-files.js';
 import { say } from './fake-terminal.js';
 
 let folder = '';

@@ -1,7 +1,7 @@
 /** A terminal that keeps what a command says, so commands run inside the test. */
 import { Readable } from 'node:stream';
-import { execute } from '../../src/cli/program.js';
-import type { Terminal } from '../../src/cli/terminal.js';
+import { execute } from '#src/cli/program.js';
+import type { Terminal } from '#src/cli/terminal.js';
 
 export interface Said {
   status: number;

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import type { IpmData } from '../../src/clearing/ipm/writer.js';
+import type { IpmData } from '#src/clearing/ipm/writer.js';
 import { ipmFile, purchase, someRecords } from '../clearing/files.js';
 import { say } from './fake-terminal.js';
 

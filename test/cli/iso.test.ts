@@ -2,18 +2,12 @@ import type { AddressInfo } from 'node:net';
 import { createServer, type Server, type Socket } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
 import { WebSocketServer } from 'ws';
-import { demoPan } from '../../src/cli/demo-program.js';
-import { messageFields, reversalOf } from '../../src/cli/iso-message.js';
-import { headline } from '../../src/cli/response-names.js';
-import { type DialectName, dialectNames } from '../../src/iso8583/dialects.js';
-import {
-  FrameReader,
-  type FramingOptions,
-  frameOverhead,
-  framingNames,
-  writeFrame,
-} from '../../src/iso8583/framing.js';
-import { type Fields, pack, unpack } from '../../src/iso8583/message.js';
+import { demoPan } from '#src/cli/demo-program.js';
+import { messageFields, reversalOf } from '#src/cli/iso-message.js';
+import { headline } from '#src/cli/response-names.js';
+import { type DialectName, dialectNames } from '#src/iso8583/dialects.js';
+import { FrameReader, type FramingOptions, frameOverhead, framingNames, writeFrame } from '#src/iso8583/framing.js';
+import { type Fields, pack, unpack } from '#src/iso8583/message.js';
 import { say } from './fake-terminal.js';
 
 /** All elements fixed, so that the bytes are. */

@@ -3,10 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { afterAll, beforeEach, describe, expect, test } from 'vitest';
-import { keys as keysFinding } from '../../src/cli/doctor.js';
-import { execute } from '../../src/cli/program.js';
-import { Kek } from '../../src/vault/kek.js';
-import { loadKeys } from '../../src/vault/keys.js';
+import { keys as keysFinding } from '#src/cli/doctor.js';
+import { execute } from '#src/cli/program.js';
+import { Kek } from '#src/vault/kek.js';
+import { loadKeys } from '#src/vault/keys.js';
 import { fakeTerminal, say } from './fake-terminal.js';
 
 const root = mkdtempSync(join(tmpdir(), 'holdfast-keys-'));

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { createLog, type LogFormat } from '../../src/log.js';
-import { maskPans } from '../../src/pan-mask.js';
-import { issuePan } from '../../src/vault/pan.js';
+import { createLog, type LogFormat } from '#src/log.js';
+import { maskPans } from '#src/pan-mask.js';
+import { issuePan } from '#src/vault/pan.js';
 
 const pan = '9999990000000014';
 const masked = '999999******0014';

@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
 import { describe, expect, test } from 'vitest';
-import { buildProgram } from '../../src/cli/program.js';
-import { report } from '../../src/cli/terminal.js';
-import { type ErrorCode, ExitStatus, errorCodes, HoldfastError } from '../../src/errors.js';
+import { buildProgram } from '#src/cli/program.js';
+import { report } from '#src/cli/terminal.js';
+import { type ErrorCode, ExitStatus, errorCodes, HoldfastError } from '#src/errors.js';
 import { fakeTerminal, say } from './fake-terminal.js';
 
 /** Every command with its path, the groups included; the load test answers --help itself. */

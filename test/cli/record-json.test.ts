@@ -1,14 +1,14 @@
 import { describe, expect, it } from 'vitest';
-import { eventObject, type JsonObject, messageObject } from '../../src/cli/record-json.js';
-import { CardStatus, ElementKind, EventKind } from '../../src/domain/codes.js';
-import { ControlKind } from '../../src/domain/controls/verdict.js';
-import type { MessageEvent, NotDelivered } from '../../src/domain/events.js';
-import { HoldFlag } from '../../src/domain/hold-table.js';
-import { accountOwner, CounterChanges, cardOwner } from '../../src/domain/velocity/counter-changes.js';
-import { EmbeddedLane } from '../../src/journal/lanes.js';
-import { JournalReader } from '../../src/journal/reader.js';
-import { ShardJournal } from '../../src/journal/shard-journal.js';
-import { MemoryStore } from '../../src/store/memory-store.js';
+import { eventObject, type JsonObject, messageObject } from '#src/cli/record-json.js';
+import { CardStatus, ElementKind, EventKind } from '#src/domain/codes.js';
+import { ControlKind } from '#src/domain/controls/verdict.js';
+import type { MessageEvent, NotDelivered } from '#src/domain/events.js';
+import { HoldFlag } from '#src/domain/hold-table.js';
+import { accountOwner, CounterChanges, cardOwner } from '#src/domain/velocity/counter-changes.js';
+import { EmbeddedLane } from '#src/journal/lanes.js';
+import { JournalReader } from '#src/journal/reader.js';
+import { ShardJournal } from '#src/journal/shard-journal.js';
+import { MemoryStore } from '#src/store/memory-store.js';
 import { empty, sampleMessage, samplePlain } from '../journal/samples.js';
 
 /** A message with every effect that a record may have. */

@@ -2,10 +2,10 @@ import { mkdtempSync, readdirSync, rmSync, truncateSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { replayData } from '../../src/cli/replay-data.js';
-import { readDirectoryDocument } from '../../src/store/data-directory.js';
-import { loadKeys } from '../../src/vault/keys.js';
-import { PublicIds } from '../../src/vault/public-ids.js';
+import { replayData } from '#src/cli/replay-data.js';
+import { readDirectoryDocument } from '#src/store/data-directory.js';
+import { loadKeys } from '#src/vault/keys.js';
+import { PublicIds } from '#src/vault/public-ids.js';
 import { writeDirectory } from './directory.js';
 import { say } from './fake-terminal.js';
 

@@ -2,10 +2,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test, vi } from 'vitest';
-import { loadConfig } from '../../src/cli/config.js';
-import type { EngineConfig, RunningEngine, StartEngine } from '../../src/cli/engine-types.js';
-import { nextCommand, readyLine, serve } from '../../src/cli/serve.js';
-import { ExitStatus, HoldfastError } from '../../src/errors.js';
+import { loadConfig } from '#src/cli/config.js';
+import type { EngineConfig, RunningEngine, StartEngine } from '#src/cli/engine-types.js';
+import { nextCommand, readyLine, serve } from '#src/cli/serve.js';
+import { ExitStatus, HoldfastError } from '#src/errors.js';
 import { fakeTerminal } from './fake-terminal.js';
 
 function config(flags: Record<string, string | boolean> = {}): EngineConfig {

@@ -3,9 +3,9 @@ import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, truncateSync, wr
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { assertSoundData } from '../../src/cli/sound-data.js';
-import { CheckpointStore } from '../../src/journal/checkpoint.js';
-import { directoryPaths } from '../../src/store/data-directory.js';
+import { assertSoundData } from '#src/cli/sound-data.js';
+import { CheckpointStore } from '#src/journal/checkpoint.js';
+import { directoryPaths } from '#src/store/data-directory.js';
 import { writeDirectory } from './directory.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'holdfast-sound-'));

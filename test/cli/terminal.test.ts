@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { systemError } from '../../src/cli/terminal.js';
+import { systemError } from '#src/cli/terminal.js';
 
 test('an error of the system is told by its code, a timeout by its message', async () => {
   const refused = Object.assign(new Error('connect'), { code: 'ECONNREFUSED' });

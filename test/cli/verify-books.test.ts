@@ -1,11 +1,11 @@
 /** What the sums over the records alone find that the fold does not: it would have to be wrong itself. */
 import { describe, expect, it } from 'vitest';
-import { BooksOfRecords } from '../../src/cli/verify-books.js';
-import { DomainFold } from '../../src/cli/verify-fold.js';
-import { AccountType, EventKind } from '../../src/domain/codes.js';
-import type { EntryPosted, PlainEvent } from '../../src/domain/events.js';
-import { feeLegs } from '../../src/domain/ledger/entries.js';
-import { EntryKind } from '../../src/domain/ledger/entry-kinds.js';
+import { BooksOfRecords } from '#src/cli/verify-books.js';
+import { DomainFold } from '#src/cli/verify-fold.js';
+import { AccountType, EventKind } from '#src/domain/codes.js';
+import type { EntryPosted, PlainEvent } from '#src/domain/events.js';
+import { feeLegs } from '#src/domain/ledger/entries.js';
+import { EntryKind } from '#src/domain/ledger/entry-kinds.js';
 import { Book } from '../domain/book.js';
 
 const NOW = 1_790_000_000_000;

@@ -1,9 +1,9 @@
 /** What a verification says about holds of which nothing remains: they wait for their end as long as something stays authorized. */
 import { describe, expect, it } from 'vitest';
-import { DomainFold } from '../../src/cli/verify-fold.js';
-import { AccountType, CardStatus, ElementKind, EventKind } from '../../src/domain/codes.js';
-import { MessageEvent, type PlainEvent } from '../../src/domain/events.js';
-import { HoldFlag } from '../../src/domain/hold-table.js';
+import { DomainFold } from '#src/cli/verify-fold.js';
+import { AccountType, CardStatus, ElementKind, EventKind } from '#src/domain/codes.js';
+import { MessageEvent, type PlainEvent } from '#src/domain/events.js';
+import { HoldFlag } from '#src/domain/hold-table.js';
 
 const NOW = 1_790_000_000_000;
 

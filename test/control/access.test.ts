@@ -3,11 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { isLoopback } from '../../src/control/app.js';
-import { SystemState } from '../../src/control/system-state.js';
-import { type Scope, scopes, Tokens } from '../../src/control/tokens.js';
-import { WrongTokens } from '../../src/control/wrong-tokens.js';
-import { WRONG_TOKEN_ADDRESSES_MAX, WRONG_TOKENS_PER_ADDRESS } from '../../src/limits.js';
+import { isLoopback } from '#src/control/app.js';
+import { SystemState } from '#src/control/system-state.js';
+import { type Scope, scopes, Tokens } from '#src/control/tokens.js';
+import { WrongTokens } from '#src/control/wrong-tokens.js';
+import { WRONG_TOKEN_ADDRESSES_MAX, WRONG_TOKENS_PER_ADDRESS } from '#src/limits.js';
 import { MemoryLog, makeHarness } from './harness.js';
 
 const h = makeHarness();

@@ -1,7 +1,7 @@
 /** Network tokens and the PIN's tries over the API, on real shards. */
 import { beforeEach, describe, expect, it } from 'vitest';
-import { type Fields, pack, unpack } from '../../src/iso8583/message.js';
-import { WIRE_HEADER_BYTES } from '../../src/ring/wire-entry.js';
+import { type Fields, pack, unpack } from '#src/iso8583/message.js';
+import { WIRE_HEADER_BYTES } from '#src/ring/wire-entry.js';
 import { type Harness, makeHarness, restart } from './harness.js';
 
 let h: Harness;

@@ -1,7 +1,7 @@
 /** Dual control: what waits for a second person, who that may be, and that what was confirmed happens once. */
 import { describe, expect, it } from 'vitest';
-import { approvalKinds } from '../../src/control/approval-kinds.js';
-import { APPROVAL_TTL_MS, APPROVALS_OPEN_MAX } from '../../src/limits.js';
+import { approvalKinds } from '#src/control/approval-kinds.js';
+import { APPROVAL_TTL_MS, APPROVALS_OPEN_MAX } from '#src/limits.js';
 import { type Harness, type HarnessOptions, makeHarness, restart } from './harness.js';
 
 const all = { approvals: { kinds: approvalKinds, fromAmount: 0 } };

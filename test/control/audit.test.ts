@@ -1,9 +1,9 @@
 /** The audit log: before the deed, once, without secrets; and what happens when it cannot be written. */
 import { describe, expect, it } from 'vitest';
-import type { Role } from '../../src/control/roles.js';
-import { isRecorded } from '../../src/control/route.js';
-import { SystemJournal } from '../../src/journal/system-journal.js';
-import { MemoryStore } from '../../src/store/memory-store.js';
+import type { Role } from '#src/control/roles.js';
+import { isRecorded } from '#src/control/route.js';
+import { SystemJournal } from '#src/journal/system-journal.js';
+import { MemoryStore } from '#src/store/memory-store.js';
 import { type Harness, makeHarness } from './harness.js';
 
 /** Rows of the log without the read itself, and without times. */

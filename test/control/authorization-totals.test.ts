@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type ElementRecord, foldElements } from '../../src/control/authorization-totals.js';
-import { ElementKind, EventKind, Response } from '../../src/domain/codes.js';
-import { type HoldExpired, MessageEvent } from '../../src/domain/events.js';
-import { HoldFlag } from '../../src/domain/hold-table.js';
+import { type ElementRecord, foldElements } from '#src/control/authorization-totals.js';
+import { ElementKind, EventKind, Response } from '#src/domain/codes.js';
+import { type HoldExpired, MessageEvent } from '#src/domain/events.js';
+import { HoldFlag } from '#src/domain/hold-table.js';
 import { makeHarness } from './harness.js';
 
 type Message = ElementRecord & { message: MessageEvent };

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { type Fields, pack } from '../../src/iso8583/message.js';
-import { READ_CATCH_UP_MS } from '../../src/limits.js';
-import { WIRE_HEADER_BYTES } from '../../src/ring/wire-entry.js';
+import { type Fields, pack } from '#src/iso8583/message.js';
+import { READ_CATCH_UP_MS } from '#src/limits.js';
+import { WIRE_HEADER_BYTES } from '#src/ring/wire-entry.js';
 import { type Harness, makeHarness, restart } from './harness.js';
 
 let h: Harness;

@@ -1,9 +1,9 @@
 /** Backtests through the API, over the journals of real shards. */
 import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { KnownCards } from '../../src/control/backtest.js';
-import type { CardFacts } from '../../src/control/backtest-judge.js';
-import { LIST_SCAN_SLICE } from '../../src/limits.js';
+import { KnownCards } from '#src/control/backtest.js';
+import type { CardFacts } from '#src/control/backtest-judge.js';
+import { LIST_SCAN_SLICE } from '#src/limits.js';
 import { type Harness, makeHarness, START_MS } from './harness.js';
 
 const program = 'gold';

@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { takeBackup } from '../../src/backup/take.js';
+import { takeBackup } from '#src/backup/take.js';
 import { writeDirectory } from '../cli/directory.js';
 import { makeHarness } from './harness.js';
 

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { BulkImport } from '../../src/control/bulk-import.js';
-import { ShardError } from '../../src/control/ports.js';
-import { COMMAND_BYTES_MAX } from '../../src/limits.js';
-import { panOfNumber } from '../../src/vault/pan.js';
+import { BulkImport } from '#src/control/bulk-import.js';
+import { ShardError } from '#src/control/ports.js';
+import { COMMAND_BYTES_MAX } from '#src/limits.js';
+import { panOfNumber } from '#src/vault/pan.js';
 import { makeHarness } from './harness.js';
 
 const type = { 'content-type': 'application/x-ndjson' };

@@ -3,7 +3,7 @@
  * the same file without the fault, which posts once whatever is sent after it.
  */
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { panOfNumber } from '../../src/vault/pan.js';
+import { panOfNumber } from '#src/vault/pan.js';
 import { fileOf, presentment } from '../support/clearing-day.js';
 import { type AnswerBody, type Harness, makeHarness } from './harness.js';
 

@@ -1,6 +1,6 @@
 /** Clearing records in the API: the simulator's call, and what authorizations, entries and events show of them. */
 import { beforeEach, describe, expect, it } from 'vitest';
-import { maskedClearing } from '../../src/control/masked-clearing.js';
+import { maskedClearing } from '#src/control/masked-clearing.js';
 import { clearingInput } from '../table/clearing-lines.js';
 import { type AnswerBody, type Harness, makeHarness } from './harness.js';
 

@@ -1,9 +1,6 @@
 /** Controls through the API: set, merged, refused, shown, counted and explained, with real shards behind. */
 import { beforeEach, describe, expect, it } from 'vitest';
-import {
-  effectiveControls as effectiveSchema,
-  velocity as velocitySchema,
-} from '../../src/control/schemas-controls.js';
+import { effectiveControls as effectiveSchema, velocity as velocitySchema } from '#src/control/schemas-controls.js';
 import { type Harness, makeHarness, restart, START_MS } from './harness.js';
 
 let h: Harness;

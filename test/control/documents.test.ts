@@ -1,13 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { eventTypes } from '../../src/control/events/event-types.js';
-import { Metrics, type MetricsSources, metricNames } from '../../src/control/metrics.js';
-import { problems } from '../../src/control/problem.js';
-import { errorsOf } from '../../src/control/route-errors.js';
-import { snakeCase } from '../../src/control/views.js';
-import { Reason, responseCode, responseText } from '../../src/domain/codes.js';
-import { ControlKind, controlReasons, defaultControlResponses } from '../../src/domain/controls/verdict.js';
-import { createShardInstruments, ShardCounter, ShardInstruments } from '../../src/shard-instruments.js';
+import { eventTypes } from '#src/control/events/event-types.js';
+import { Metrics, type MetricsSources, metricNames } from '#src/control/metrics.js';
+import { problems } from '#src/control/problem.js';
+import { errorsOf } from '#src/control/route-errors.js';
+import { snakeCase } from '#src/control/views.js';
+import { Reason, responseCode, responseText } from '#src/domain/codes.js';
+import { ControlKind, controlReasons, defaultControlResponses } from '#src/domain/controls/verdict.js';
+import { createShardInstruments, ShardCounter, ShardInstruments } from '#src/shard-instruments.js';
 import { makeHarness } from './harness.js';
 
 const page = (name: string): string =>

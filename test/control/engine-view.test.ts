@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { clockPort, healthPort, metricsSources } from '../../src/control/engine-view.js';
-import type { ShardPort } from '../../src/control/ports.js';
-import { WrongTokens } from '../../src/control/wrong-tokens.js';
-import { createSegmentBoard, IndexState, SegmentBoard } from '../../src/journal/segment-board.js';
-import { BackgroundTask, ControlBlock, createControlBlock, ShardState } from '../../src/ring/control-block.js';
+import { clockPort, healthPort, metricsSources } from '#src/control/engine-view.js';
+import type { ShardPort } from '#src/control/ports.js';
+import { WrongTokens } from '#src/control/wrong-tokens.js';
+import { createSegmentBoard, IndexState, SegmentBoard } from '#src/journal/segment-board.js';
+import { BackgroundTask, ControlBlock, createControlBlock, ShardState } from '#src/ring/control-block.js';
 
 const SHARDS = 4;
 

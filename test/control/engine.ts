@@ -3,8 +3,8 @@
  * ring client. Whenever a call waits, turns are run on this event loop.
  */
 
-import { monotonicUs } from '../../src/clock.js';
-import { clockPort } from '../../src/control/engine-view.js';
+import { monotonicUs } from '#src/clock.js';
+import { clockPort } from '#src/control/engine-view.js';
 import type {
   ClockPort,
   DirectoryPort,
@@ -12,30 +12,30 @@ import type {
   SearchKeysPort,
   ShardPort,
   WireReply,
-} from '../../src/control/ports.js';
-import { RingShards } from '../../src/control/ring-shards.js';
-import type { Command, CommandResult, Read, ReadResult } from '../../src/domain/commands.js';
-import type { MessageEvent, PlainEvent } from '../../src/domain/events.js';
-import { IndexKeys } from '../../src/domain/index-keys.js';
-import { DurableHeads } from '../../src/journal/durable-heads.js';
-import { EmbeddedLane } from '../../src/journal/lanes.js';
-import { shardOfAccount } from '../../src/journal/placement.js';
-import { JournalReader, type RecordVisitor } from '../../src/journal/reader.js';
-import { createSegmentBoard, SegmentBoard } from '../../src/journal/segment-board.js';
-import type { JournalLane } from '../../src/journal/types.js';
-import { RingClient } from '../../src/ring/client.js';
-import { ControlBlock, createControlBlock, ShardState } from '../../src/ring/control-block.js';
-import { CardDirectory, createDirectory } from '../../src/ring/directory.js';
-import { RequestKind } from '../../src/ring/kinds.js';
-import { createRing, RingConsumer, RingProducer } from '../../src/ring/ring.js';
-import { createWake, Waker } from '../../src/ring/wake.js';
-import { Faults, noFaults } from '../../src/shard/faults.js';
-import { ShardRecovery } from '../../src/shard/recovery.js';
-import { ShardClock } from '../../src/shard/shard-clock.js';
-import { ShardHost } from '../../src/shard/shard-host.js';
-import { ThreadContext } from '../../src/shard/thread-context.js';
-import { createShardInstruments, ShardInstruments } from '../../src/shard-instruments.js';
-import { MemoryStore } from '../../src/store/memory-store.js';
+} from '#src/control/ports.js';
+import { RingShards } from '#src/control/ring-shards.js';
+import type { Command, CommandResult, Read, ReadResult } from '#src/domain/commands.js';
+import type { MessageEvent, PlainEvent } from '#src/domain/events.js';
+import { IndexKeys } from '#src/domain/index-keys.js';
+import { DurableHeads } from '#src/journal/durable-heads.js';
+import { EmbeddedLane } from '#src/journal/lanes.js';
+import { shardOfAccount } from '#src/journal/placement.js';
+import { JournalReader, type RecordVisitor } from '#src/journal/reader.js';
+import { createSegmentBoard, SegmentBoard } from '#src/journal/segment-board.js';
+import type { JournalLane } from '#src/journal/types.js';
+import { RingClient } from '#src/ring/client.js';
+import { ControlBlock, createControlBlock, ShardState } from '#src/ring/control-block.js';
+import { CardDirectory, createDirectory } from '#src/ring/directory.js';
+import { RequestKind } from '#src/ring/kinds.js';
+import { createRing, RingConsumer, RingProducer } from '#src/ring/ring.js';
+import { createWake, Waker } from '#src/ring/wake.js';
+import { Faults, noFaults } from '#src/shard/faults.js';
+import { ShardRecovery } from '#src/shard/recovery.js';
+import { ShardClock } from '#src/shard/shard-clock.js';
+import { ShardHost } from '#src/shard/shard-host.js';
+import { ThreadContext } from '#src/shard/thread-context.js';
+import { createShardInstruments, ShardInstruments } from '#src/shard-instruments.js';
+import { MemoryStore } from '#src/store/memory-store.js';
 import { noCardKeys } from '../support/card-keys.js';
 
 /** The monotonic clock goes with the wall clock of the test, which moves it in leaps; `jumpMs` sets the wall clock wrong. */

@@ -2,8 +2,8 @@
 import { connect, type Socket } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { API_BODY_DEPTH_MAX, API_CONNECTIONS_MAX } from '../../src/limits.js';
-import { panOfNumber } from '../../src/vault/pan.js';
+import { API_BODY_DEPTH_MAX, API_CONNECTIONS_MAX } from '#src/limits.js';
+import { panOfNumber } from '#src/vault/pan.js';
 import { type Harness, makeHarness } from './harness.js';
 
 const PROBLEM = 'application/problem+json; charset=utf-8';

@@ -1,8 +1,8 @@
 /** Events of one account among very many of others: found by its back pointers, and the same as a walk over all. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { FeedEvent } from '../../src/control/events/event-object.js';
-import { FEED_FOLLOW_RECORDS, LIST_SCAN_MAX } from '../../src/limits.js';
+import type { FeedEvent } from '#src/control/events/event-object.js';
+import { FEED_FOLLOW_RECORDS, LIST_SCAN_MAX } from '#src/limits.js';
 import { type Harness, makeHarness } from './harness.js';
 
 const SHARD = 0;

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { ShardError } from '../../src/control/ports.js';
-import type { Command } from '../../src/domain/commands.js';
-import { panOfNumber } from '../../src/vault/pan.js';
+import { ShardError } from '#src/control/ports.js';
+import type { Command } from '#src/domain/commands.js';
+import { panOfNumber } from '#src/vault/pan.js';
 import { type Harness, makeHarness, restart } from './harness.js';
 
 let h: Harness;

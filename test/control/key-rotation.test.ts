@@ -2,14 +2,14 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { KeyRotation } from '../../src/control/keys/rotation.js';
-import { HoldfastError } from '../../src/errors.js';
-import { KEY_ROTATION_ROWS } from '../../src/limits.js';
-import { PanFingerprinter } from '../../src/vault/fingerprint.js';
-import { loadKeys, rotatePanKey } from '../../src/vault/keys.js';
-import { panOfNumber } from '../../src/vault/pan.js';
-import { PanKeyRing } from '../../src/vault/pan-key-ring.js';
-import { PanVault } from '../../src/vault/pan-vault.js';
+import { KeyRotation } from '#src/control/keys/rotation.js';
+import { HoldfastError } from '#src/errors.js';
+import { KEY_ROTATION_ROWS } from '#src/limits.js';
+import { PanFingerprinter } from '#src/vault/fingerprint.js';
+import { loadKeys, rotatePanKey } from '#src/vault/keys.js';
+import { panOfNumber } from '#src/vault/pan.js';
+import { PanKeyRing } from '#src/vault/pan-key-ring.js';
+import { PanVault } from '#src/vault/pan-vault.js';
 import { MapStore, temporaryFolder } from '../vault/support.js';
 import { makeHarness } from './harness.js';
 

@@ -3,8 +3,8 @@ import { createHmac, generateKeyPairSync, type KeyObject, sign } from 'node:cryp
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { isSafe, Oidc } from '../../src/control/oidc.js';
-import { OIDC_CLOCK_TOLERANCE_S } from '../../src/limits.js';
+import { isSafe, Oidc } from '#src/control/oidc.js';
+import { OIDC_CLOCK_TOLERANCE_S } from '#src/limits.js';
 import { makeHarness } from './harness.js';
 
 interface Key {

@@ -1,6 +1,6 @@
 /** Every call while a shard, the journal or the disk cannot serve it: a documented problem, and no defect in the log. */
 import { beforeEach, describe, expect, it } from 'vitest';
-import { ShardError, type ShardErrorKind } from '../../src/control/ports.js';
+import { ShardError, type ShardErrorKind } from '#src/control/ports.js';
 import { type Harness, makeHarness } from './harness.js';
 
 let h: Harness;

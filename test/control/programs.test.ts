@@ -1,13 +1,13 @@
 /** Programs through the API, into the system journal, and on to real shards. */
 import { beforeEach, describe, expect, it } from 'vitest';
-import { ShardError } from '../../src/control/ports.js';
-import { applyPrograms, readProgram } from '../../src/control/program-file.js';
-import { SANDBOX_PROGRAM } from '../../src/control/system-state.js';
-import { EventKind } from '../../src/domain/codes.js';
-import type { Command } from '../../src/domain/commands.js';
-import { printTables } from '../../src/domain/program/print.js';
-import { defaultProgramTables } from '../../src/domain/program/tables.js';
-import { PROGRAM_RETRY_MS } from '../../src/limits.js';
+import { ShardError } from '#src/control/ports.js';
+import { applyPrograms, readProgram } from '#src/control/program-file.js';
+import { SANDBOX_PROGRAM } from '#src/control/system-state.js';
+import { EventKind } from '#src/domain/codes.js';
+import type { Command } from '#src/domain/commands.js';
+import { printTables } from '#src/domain/program/print.js';
+import { defaultProgramTables } from '#src/domain/program/tables.js';
+import { PROGRAM_RETRY_MS } from '#src/limits.js';
 import { type Harness, makeHarness, restart, START_MS } from './harness.js';
 
 const SHARDS = [0, 1, 2, 3];

@@ -1,8 +1,8 @@
 /** Reconciliation through the control plane in one process: runs, their reports, what people say of breaks, and restarts. */
 import { describe, expect, it, vi } from 'vitest';
-import { ReconRuns } from '../../src/control/recon/runs.js';
-import { ReconTooLarge } from '../../src/recon/break-list.js';
-import { panOfNumber } from '../../src/vault/pan.js';
+import { ReconRuns } from '#src/control/recon/runs.js';
+import { ReconTooLarge } from '#src/recon/break-list.js';
+import { panOfNumber } from '#src/vault/pan.js';
 import { feeCollection } from '../clearing/files.js';
 import { fileOf, presentment } from '../support/clearing-day.js';
 import { type AnswerBody, type Harness, makeHarness, restart, START_MS } from './harness.js';

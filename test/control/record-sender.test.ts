@@ -1,9 +1,9 @@
 /** Parts of a batch whose shards answer a few records at a time, know some of them by their numbers, or refuse one for good. */
 import { describe, expect, it } from 'vitest';
-import { RecordSender } from '../../src/control/clearing/record-sender.js';
-import type { ClearingAnswer, ClearingEntry } from '../../src/domain/clearing/input.js';
-import type { Command, CommandResult } from '../../src/domain/commands.js';
-import { shardOfFingerprint } from '../../src/journal/placement.js';
+import { RecordSender } from '#src/control/clearing/record-sender.js';
+import type { ClearingAnswer, ClearingEntry } from '#src/domain/clearing/input.js';
+import type { Command, CommandResult } from '#src/domain/commands.js';
+import { shardOfFingerprint } from '#src/journal/placement.js';
 import { clearingInput } from '../table/clearing-lines.js';
 
 const SHARDS = 4;

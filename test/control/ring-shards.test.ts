@@ -1,12 +1,12 @@
 import { pack, unpack } from 'msgpackr';
 import { afterEach, describe, expect, it } from 'vitest';
-import { ShardError } from '../../src/control/ports.js';
-import { RingShards, type RingShardsOptions } from '../../src/control/ring-shards.js';
-import type { Command, ImportRows } from '../../src/domain/commands.js';
-import { RingClient } from '../../src/ring/client.js';
-import { ReplyKind, RequestKind } from '../../src/ring/kinds.js';
-import { createRing, RingConsumer, RingProducer } from '../../src/ring/ring.js';
-import { createWake, Waker } from '../../src/ring/wake.js';
+import { ShardError } from '#src/control/ports.js';
+import { RingShards, type RingShardsOptions } from '#src/control/ring-shards.js';
+import type { Command, ImportRows } from '#src/domain/commands.js';
+import { RingClient } from '#src/ring/client.js';
+import { ReplyKind, RequestKind } from '#src/ring/kinds.js';
+import { createRing, RingConsumer, RingProducer } from '#src/ring/ring.js';
+import { createWake, Waker } from '#src/ring/wake.js';
 
 /** The other end of the rings, moved by hand. */
 function pair(ringBytes: number, options: Partial<RingShardsOptions> = {}) {

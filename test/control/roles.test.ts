@@ -2,8 +2,8 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { assertRoles, type Role, roles, rolesOf } from '../../src/control/roles.js';
-import { TOKENS_MAX } from '../../src/limits.js';
+import { assertRoles, type Role, roles, rolesOf } from '#src/control/roles.js';
+import { TOKENS_MAX } from '#src/limits.js';
 import { makeHarness, restart } from './harness.js';
 
 interface Operation {

@@ -1,8 +1,8 @@
 /** Rules through the API, into the system journal, the snapshots of programs, and the decisions of real shards. */
 import { beforeEach, describe, expect, it } from 'vitest';
-import { ShardError } from '../../src/control/ports.js';
-import { snapshotParts } from '../../src/control/program-check.js';
-import { REVISION_STATS_PER_READ, RULE_SET_COST_MAX, RULES_PER_SET_MAX } from '../../src/limits.js';
+import { ShardError } from '#src/control/ports.js';
+import { snapshotParts } from '#src/control/program-check.js';
+import { REVISION_STATS_PER_READ, RULE_SET_COST_MAX, RULES_PER_SET_MAX } from '#src/limits.js';
 import { type Harness, makeHarness, restart } from './harness.js';
 
 const program = 'gold';

@@ -1,11 +1,11 @@
 /** The simulator beyond authorizations and reversals: what each call sends, and what it refuses. */
 
 import { beforeEach, describe, expect, it } from 'vitest';
-import { findRecord } from '../../src/control/authorizations.js';
-import { cutOver } from '../../src/control/cutover.js';
-import type { DescribedMessage } from '../../src/iso8583/describe.js';
-import { pack } from '../../src/iso8583/message.js';
-import { WIRE_HEADER_BYTES } from '../../src/ring/wire-entry.js';
+import { findRecord } from '#src/control/authorizations.js';
+import { cutOver } from '#src/control/cutover.js';
+import type { DescribedMessage } from '#src/iso8583/describe.js';
+import { pack } from '#src/iso8583/message.js';
+import { WIRE_HEADER_BYTES } from '#src/ring/wire-entry.js';
 import { type AnswerBody, type Harness, makeHarness, START_MS } from './harness.js';
 
 let h: Harness;

@@ -1,6 +1,6 @@
 /** What is in suspense leaves it once: to a card of any shard, as a loss, or back to the network. */
 import { describe, expect, it, vi } from 'vitest';
-import { panOfNumber } from '../../src/vault/pan.js';
+import { panOfNumber } from '#src/vault/pan.js';
 import { fileOf, presentment } from '../support/clearing-day.js';
 import { type AnswerBody, type Harness, makeHarness, restart } from './harness.js';
 import { posted } from './upload.js';

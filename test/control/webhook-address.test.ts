@@ -2,8 +2,8 @@ import type { lookup } from 'node:dns';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo, LookupFunction } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type AddressKind, AddressRule, addressKind } from '../../src/control/webhooks/address.js';
-import { Sender } from '../../src/control/webhooks/sender.js';
+import { type AddressKind, AddressRule, addressKind } from '#src/control/webhooks/address.js';
+import { Sender } from '#src/control/webhooks/sender.js';
 
 /** A name server that answers every question with these addresses. */
 function resolvingTo(...addresses: string[]): typeof lookup {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Pace } from '../../src/control/webhooks/pace.js';
+import { Pace } from '#src/control/webhooks/pace.js';
 
 describe('the allowance of deliveries', () => {
   it('grows with time, and not beyond its bound', () => {

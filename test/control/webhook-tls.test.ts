@@ -8,9 +8,9 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { rootCertificates } from 'node:tls';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { AddressRule } from '../../src/control/webhooks/address.js';
-import { Sender } from '../../src/control/webhooks/sender.js';
-import { WEBHOOK_ANSWER_BYTES_MAX, WEBHOOK_ATTEMPTS_MAX } from '../../src/limits.js';
+import { AddressRule } from '#src/control/webhooks/address.js';
+import { Sender } from '#src/control/webhooks/sender.js';
+import { WEBHOOK_ANSWER_BYTES_MAX, WEBHOOK_ATTEMPTS_MAX } from '#src/limits.js';
 import { hasOpenssl, makeCertificate } from '../support/certificates.js';
 import { makeHarness } from './harness.js';
 

@@ -3,11 +3,11 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { FeedEvent } from '../../src/control/events/event-object.js';
-import * as shapes from '../../src/control/schemas-events.js';
-import { pauseMs, retryMs } from '../../src/control/webhooks/backoff.js';
-import { WEBHOOK_ATTEMPTS_MAX, WEBHOOK_RETRY_MS_MAX, WEBHOOK_RETRY_MS_MIN, WEBHOOKS_MAX } from '../../src/limits.js';
-import { MemoryStore } from '../../src/store/memory-store.js';
+import type { FeedEvent } from '#src/control/events/event-object.js';
+import * as shapes from '#src/control/schemas-events.js';
+import { pauseMs, retryMs } from '#src/control/webhooks/backoff.js';
+import { WEBHOOK_ATTEMPTS_MAX, WEBHOOK_RETRY_MS_MAX, WEBHOOK_RETRY_MS_MIN, WEBHOOKS_MAX } from '#src/limits.js';
+import { MemoryStore } from '#src/store/memory-store.js';
 import { type Harness, type HarnessOptions, makeHarness } from './harness.js';
 
 interface Got {

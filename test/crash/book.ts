@@ -4,8 +4,8 @@
  *
  * A message without an answer is open: it may have happened or not. Its repeat (xxx1) settles that, whichever it was.
  */
-import { DEMO_CREDIT_LIMIT, DEMO_EXPIRY, demoAccount, demoPan } from '../../src/cli/demo-program.js';
-import type { Fields } from '../../src/iso8583/message.js';
+import { DEMO_CREDIT_LIMIT, DEMO_EXPIRY, demoAccount, demoPan } from '#src/cli/demo-program.js';
+import type { Fields } from '#src/iso8583/message.js';
 import type { Random } from './random.js';
 
 export interface Answer {

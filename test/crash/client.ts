@@ -1,5 +1,5 @@
 /** Drives the server from a book: load, settling of what is open, and the questions after a restart. */
-import type { Fields } from '../../src/iso8583/message.js';
+import type { Fields } from '#src/iso8583/message.js';
 import type { Book, Operation } from './book.js';
 import { Link } from './link.js';
 import type { Random } from './random.js';

@@ -4,13 +4,13 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { demoPan } from '../../src/cli/demo-program.js';
-import { openLmdbStore } from '../../src/store/lmdb-store.js';
-import { PanFingerprinter } from '../../src/vault/fingerprint.js';
-import { Kek } from '../../src/vault/kek.js';
-import { keyFileFacts, loadKeys } from '../../src/vault/keys.js';
-import { panOfNumber } from '../../src/vault/pan.js';
-import { PanVault } from '../../src/vault/pan-vault.js';
+import { demoPan } from '#src/cli/demo-program.js';
+import { openLmdbStore } from '#src/store/lmdb-store.js';
+import { PanFingerprinter } from '#src/vault/fingerprint.js';
+import { Kek } from '#src/vault/kek.js';
+import { keyFileFacts, loadKeys } from '#src/vault/keys.js';
+import { panOfNumber } from '#src/vault/pan.js';
+import { PanVault } from '#src/vault/pan-vault.js';
 import { purchase } from '../support/iso-client.js';
 import { long } from '../support/long.js';
 import { type Json, run, Server, until } from '../support/server.js';

@@ -1,7 +1,7 @@
 /** One TCP connection of a test's client: frames out, decoded replies in. */
 import { connect, type Socket } from 'node:net';
-import { defaultFraming, FrameReader, frameOverhead, writeFrame } from '../../src/iso8583/framing.js';
-import { type Fields, pack, unpack } from '../../src/iso8583/message.js';
+import { defaultFraming, FrameReader, frameOverhead, writeFrame } from '#src/iso8583/framing.js';
+import { type Fields, pack, unpack } from '#src/iso8583/message.js';
 
 const DIALECT = 'iso87-bcd';
 

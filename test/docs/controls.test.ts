@@ -1,24 +1,24 @@
 /** The page about controls: every object on it is read as the page says, its tables are those of the program. */
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import { mergedControls } from '../../src/control/controls.js';
-import { controls } from '../../src/control/schemas-controls.js';
-import { responseText } from '../../src/domain/codes.js';
-import { ControlFacts } from '../../src/domain/controls/facts.js';
-import { defaultMccGroups } from '../../src/domain/controls/mcc-groups.js';
-import { type ControlsContext, type ParsedControls, parseControls } from '../../src/domain/controls/parse.js';
-import { Channel, ControlLevel } from '../../src/domain/controls/spec.js';
-import { ControlKind, controlReasons, defaultControlResponses } from '../../src/domain/controls/verdict.js';
-import { MessageInput } from '../../src/domain/message.js';
-import { TRAILING_SECONDS_MAX, TRAILING_SECONDS_MIN } from '../../src/domain/velocity/windows.js';
-import { IntlZoneCalendar } from '../../src/intl-zone-calendar.js';
+import { mergedControls } from '#src/control/controls.js';
+import { controls } from '#src/control/schemas-controls.js';
+import { responseText } from '#src/domain/codes.js';
+import { ControlFacts } from '#src/domain/controls/facts.js';
+import { defaultMccGroups } from '#src/domain/controls/mcc-groups.js';
+import { type ControlsContext, type ParsedControls, parseControls } from '#src/domain/controls/parse.js';
+import { Channel, ControlLevel } from '#src/domain/controls/spec.js';
+import { ControlKind, controlReasons, defaultControlResponses } from '#src/domain/controls/verdict.js';
+import { MessageInput } from '#src/domain/message.js';
+import { TRAILING_SECONDS_MAX, TRAILING_SECONDS_MIN } from '#src/domain/velocity/windows.js';
+import { IntlZoneCalendar } from '#src/intl-zone-calendar.js';
 import {
   CONTROL_CASH_WINDOWS_MAX,
   CONTROL_LIST_MAX,
   CONTROL_WINDOWS_MAX,
   CONTROLS_TEXT_BYTES_MAX,
   VELOCITY_ROW_COUNTERS_MAX,
-} from '../../src/limits.js';
+} from '#src/limits.js';
 import { Page } from './pages.js';
 
 const page = new Page('docs/reference/controls.md');

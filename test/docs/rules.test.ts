@@ -1,10 +1,10 @@
 /** The page of the rules' language holds: its examples parse, its errors are those, its tables have everything. */
 import { describe, expect, test } from 'vitest';
-import { type Field, fields } from '../../src/domain/rules/fields.js';
-import { printRule } from '../../src/domain/rules/printer.js';
-import { parseRule, ruleFromJson } from '../../src/domain/rules/rule.js';
-import { renderRuleError, ruleErrorCodes } from '../../src/domain/rules/rule-error.js';
-import * as limits from '../../src/limits.js';
+import { type Field, fields } from '#src/domain/rules/fields.js';
+import { printRule } from '#src/domain/rules/printer.js';
+import { parseRule, ruleFromJson } from '#src/domain/rules/rule.js';
+import { renderRuleError, ruleErrorCodes } from '#src/domain/rules/rule-error.js';
+import * as limits from '#src/limits.js';
 import { Page } from './pages.js';
 
 const page = new Page('docs/reference/rules.md');

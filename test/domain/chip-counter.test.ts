@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { counterVerdict, highestCounter } from '../../src/domain/chip-counter.js';
+import { counterVerdict, highestCounter } from '#src/domain/chip-counter.js';
 
 describe('transaction counter of a chip', () => {
   it.each([

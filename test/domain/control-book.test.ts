@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest';
-import { ControlBook } from '../../src/domain/controls/control-book.js';
-import { ControlLevel } from '../../src/domain/controls/spec.js';
-import { defaultTables, Policies, Policy, PolicyBook } from '../../src/domain/program/policy.js';
-import { ShardState } from '../../src/domain/shard-state.js';
-import { WindowClock } from '../../src/domain/velocity/window-clock.js';
-import { IntlZoneCalendar } from '../../src/intl-zone-calendar.js';
+import { ControlBook } from '#src/domain/controls/control-book.js';
+import { ControlLevel } from '#src/domain/controls/spec.js';
+import { defaultTables, Policies, Policy, PolicyBook } from '#src/domain/program/policy.js';
+import { ShardState } from '#src/domain/shard-state.js';
+import { WindowClock } from '#src/domain/velocity/window-clock.js';
+import { IntlZoneCalendar } from '#src/intl-zone-calendar.js';
 
 test('controls are those of the card and of the policy that are asked for, whichever was asked for before', () => {
   const policies = [1, 2].map(() =>

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { AcceptGuard, openFilesNow } from '../../src/ingress/accept-guard.js';
-import { type IngressLog, Link, type MessageSink, SocketBudget } from '../../src/ingress/link.js';
-import { processRuntime } from '../../src/ingress/runtime.js';
-import { Counters } from '../../src/ingress/stats.js';
-import { ACCEPT_GUARD_FILES } from '../../src/limits.js';
+import { AcceptGuard, openFilesNow } from '#src/ingress/accept-guard.js';
+import { type IngressLog, Link, type MessageSink, SocketBudget } from '#src/ingress/link.js';
+import { processRuntime } from '#src/ingress/runtime.js';
+import { Counters } from '#src/ingress/stats.js';
+import { ACCEPT_GUARD_FILES } from '#src/limits.js';
 import { tcpLink } from './support.js';
 
 function guarded(max: number) {

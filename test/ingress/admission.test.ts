@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { ShardState } from '../../src/ring/control-block.js';
-import { ReplyKind } from '../../src/ring/kinds.js';
+import { ShardState } from '#src/ring/control-block.js';
+import { ReplyKind } from '#src/ring/kinds.js';
 import { harness, PAN, request, type TcpClient, tcpClient, until } from './support.js';
 
 describe('admission', () => {

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import type { Fields } from '../../src/iso8583/message.js';
-import { ShardState } from '../../src/ring/control-block.js';
-import { ReplyKind } from '../../src/ring/kinds.js';
+import type { Fields } from '#src/iso8583/message.js';
+import { ShardState } from '#src/ring/control-block.js';
+import { ReplyKind } from '#src/ring/kinds.js';
 import { echoReply, harness, request, type Seen, tcpClient, tcpLink, until } from './support.js';
 
 /** A shard that keeps its requests until the test answers them. */

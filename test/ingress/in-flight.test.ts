@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Connection } from '../../src/ingress/connection.js';
-import { InFlightTable, NO_TOKEN } from '../../src/ingress/in-flight.js';
+import type { Connection } from '#src/ingress/connection.js';
+import { InFlightTable, NO_TOKEN } from '#src/ingress/in-flight.js';
 
 const connection = (id: number): Connection =>
   ({ id, began: () => undefined, ended: () => undefined }) as unknown as Connection;

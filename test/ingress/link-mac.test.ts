@@ -2,12 +2,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
-import { LinkMac, type LinkMacProfile, type MacPort } from '../../src/ingress/link-mac.js';
-import { linkDefaults } from '../../src/ingress/links.js';
-import { type DialectName, dialect, dialectNames } from '../../src/iso8583/dialects.js';
-import { type Fields, pack, unpack } from '../../src/iso8583/message.js';
-import { SoftHsm } from '../../src/vault/hsm/soft-hsm.js';
-import { SoftKeys } from '../../src/vault/hsm/soft-keys.js';
+import { LinkMac, type LinkMacProfile, type MacPort } from '#src/ingress/link-mac.js';
+import { linkDefaults } from '#src/ingress/links.js';
+import { type DialectName, dialect, dialectNames } from '#src/iso8583/dialects.js';
+import { type Fields, pack, unpack } from '#src/iso8583/message.js';
+import { SoftHsm } from '#src/vault/hsm/soft-hsm.js';
+import { SoftKeys } from '#src/vault/hsm/soft-keys.js';
 import { harness, portOf, request, type TcpClient, tcpClient, until, WsClient } from './support.js';
 
 const retail: LinkMacProfile = { key: 'mac-tdes', algorithm: 'retail', padding: 1, length: 8 };

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { HoldfastError } from '../../src/errors.js';
-import { allowList, checkLinks, defaultLinks, type LinkProfile, plainAddress } from '../../src/ingress/links.js';
+import { HoldfastError } from '#src/errors.js';
+import { allowList, checkLinks, defaultLinks, type LinkProfile, plainAddress } from '#src/ingress/links.js';
 import { tcpLink } from './support.js';
 
 describe('link profiles', () => {

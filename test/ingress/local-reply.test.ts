@@ -1,11 +1,11 @@
 /** The ingress and the shard refuse in the same bytes: what comes back does not tell who was asked. */
 import { describe, expect, it } from 'vitest';
-import { Answer, DialectCodec } from '../../src/ingress/local-reply.js';
-import { Decoder } from '../../src/iso8583/decoder.js';
-import { Dialect, dialect, dialectSpecs } from '../../src/iso8583/dialects.js';
-import { Encoder } from '../../src/iso8583/encoder.js';
-import { type Fields, pack, unpack } from '../../src/iso8583/message.js';
-import { writeRefusal } from '../../src/shard/reply.js';
+import { Answer, DialectCodec } from '#src/ingress/local-reply.js';
+import { Decoder } from '#src/iso8583/decoder.js';
+import { Dialect, dialect, dialectSpecs } from '#src/iso8583/dialects.js';
+import { Encoder } from '#src/iso8583/encoder.js';
+import { type Fields, pack, unpack } from '#src/iso8583/message.js';
+import { writeRefusal } from '#src/shard/reply.js';
 import { request } from './support.js';
 
 /** DE39 91 as the shard has it: two characters. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { RateCap, type RateShare } from '../../src/ingress/rate-cap.js';
-import { ShardState } from '../../src/ring/control-block.js';
+import { RateCap, type RateShare } from '#src/ingress/rate-cap.js';
+import { ShardState } from '#src/ring/control-block.js';
 import { harness, request, tcpClient, tcpLink, until } from './support.js';
 
 /** Messages per second of one sender. */

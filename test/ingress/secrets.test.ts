@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { type LinkProfile, linkDefaults } from '../../src/ingress/links.js';
-import { pack } from '../../src/iso8583/message.js';
+import { type LinkProfile, linkDefaults } from '#src/ingress/links.js';
+import { pack } from '#src/iso8583/message.js';
 import { echoReply, harness, request, tcpClient, tcpLink, until, wsClient } from './support.js';
 
 /** Values that must never show up outside the ring. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Fields } from '../../src/iso8583/message.js';
+import type { Fields } from '#src/iso8583/message.js';
 import { harness, request, tcpClient, until } from './support.js';
 
 function network(code: string | undefined, more: Fields = {}): Fields {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { ShedLog } from '../../src/ingress/shed-log.js';
-import { Counters } from '../../src/ingress/stats.js';
-import { SHED_LOG_MS } from '../../src/limits.js';
+import { ShedLog } from '#src/ingress/shed-log.js';
+import { Counters } from '#src/ingress/stats.js';
+import { SHED_LOG_MS } from '#src/limits.js';
 
 describe('log of what is shed', () => {
   it('says that it begins, then how many in each time, then that it is over', () => {

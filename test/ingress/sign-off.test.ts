@@ -1,12 +1,12 @@
 /** What peers hear at a stop: DESIGN of the stop is "finish what is in flight, sign links off, close". */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { type LinkProfile, linkDefaults } from '../../src/ingress/links.js';
-import { wsAdapterNames } from '../../src/ingress/ws.js';
-import { loadUws } from '../../src/ingress/ws-uws.js';
-import { dialectNames } from '../../src/iso8583/dialects.js';
-import { type Fields, pack, unpack } from '../../src/iso8583/message.js';
-import { SIGN_OFF_WAIT_MS } from '../../src/limits.js';
+import { type LinkProfile, linkDefaults } from '#src/ingress/links.js';
+import { wsAdapterNames } from '#src/ingress/ws.js';
+import { loadUws } from '#src/ingress/ws-uws.js';
+import { dialectNames } from '#src/iso8583/dialects.js';
+import { type Fields, pack, unpack } from '#src/iso8583/message.js';
+import { SIGN_OFF_WAIT_MS } from '#src/limits.js';
 import { echoReply, harness, request, serverSockets, tcpClient, until, wsClient } from './support.js';
 
 const signOn: Fields = { '0': '0800', '7': '1123024500', '11': '000009', '70': '001' };

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { errorKinds, shedCauses } from '../../src/ingress/stats.js';
+import { errorKinds, shedCauses } from '#src/ingress/stats.js';
 
 const page = readFileSync(new URL('../../docs/reference/metrics.md', import.meta.url), 'utf8');
 

@@ -2,10 +2,10 @@ import { once } from 'node:events';
 import { connect, createServer, Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import type { HoldfastError } from '../../src/errors.js';
-import { framingNames } from '../../src/iso8583/framing.js';
-import { pack } from '../../src/iso8583/message.js';
-import { PanFingerprinter } from '../../src/vault/fingerprint.js';
+import type { HoldfastError } from '#src/errors.js';
+import { framingNames } from '#src/iso8583/framing.js';
+import { pack } from '#src/iso8583/message.js';
+import { PanFingerprinter } from '#src/vault/fingerprint.js';
 import {
   approve,
   echoReply,

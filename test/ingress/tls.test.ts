@@ -5,10 +5,10 @@ import { join } from 'node:path';
 import { connect, type TLSSocket } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
-import type { HoldfastError } from '../../src/errors.js';
-import { linkDefaults } from '../../src/ingress/links.js';
-import { pack, unpack } from '../../src/iso8583/message.js';
-import { LINK_SOCKETS_SPARE } from '../../src/limits.js';
+import type { HoldfastError } from '#src/errors.js';
+import { linkDefaults } from '#src/ingress/links.js';
+import { pack, unpack } from '#src/iso8583/message.js';
+import { LINK_SOCKETS_SPARE } from '#src/limits.js';
 import { hasOpenssl, makeCertificate } from '../support/certificates.js';
 import { harness, portOf, request, TcpClient, until, WsClient } from './support.js';
 

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { dialectNames } from '../../src/iso8583/dialects.js';
-import type { Fields } from '../../src/iso8583/message.js';
-import { ShardState } from '../../src/ring/control-block.js';
-import { RequestKind } from '../../src/ring/kinds.js';
+import { dialectNames } from '#src/iso8583/dialects.js';
+import type { Fields } from '#src/iso8583/message.js';
+import { ShardState } from '#src/ring/control-block.js';
+import { RequestKind } from '#src/ring/kinds.js';
 import { type FakeShards, type Harness, harness, request, tcpClient, until } from './support.js';
 
 function totals(stan: number, more: Fields = {}): Fields {

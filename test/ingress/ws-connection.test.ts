@@ -1,12 +1,12 @@
 /** The part of a WebSocket link that both adapters share, against a socket that the test plays. */
 import { describe, expect, it } from 'vitest';
-import { monotonicUs } from '../../src/clock.js';
-import { Link, type MessageSink, SocketBudget } from '../../src/ingress/link.js';
-import { processRuntime } from '../../src/ingress/runtime.js';
-import { Counters } from '../../src/ingress/stats.js';
-import { WsConnection, type WsSocket } from '../../src/ingress/ws-connection.js';
-import { dialect } from '../../src/iso8583/dialects.js';
-import { SOCKET_HIGH_WATER_BYTES } from '../../src/limits.js';
+import { monotonicUs } from '#src/clock.js';
+import { Link, type MessageSink, SocketBudget } from '#src/ingress/link.js';
+import { processRuntime } from '#src/ingress/runtime.js';
+import { Counters } from '#src/ingress/stats.js';
+import { WsConnection, type WsSocket } from '#src/ingress/ws-connection.js';
+import { dialect } from '#src/iso8583/dialects.js';
+import { SOCKET_HIGH_WATER_BYTES } from '#src/limits.js';
 import { tcpLink } from './support.js';
 
 class PlayedSocket implements WsSocket {

@@ -3,12 +3,12 @@ import { connect, createServer, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
-import type { HoldfastError } from '../../src/errors.js';
-import { type LinkProfile, linkDefaults } from '../../src/ingress/links.js';
-import { wsAdapterNames } from '../../src/ingress/ws.js';
-import { loadUws } from '../../src/ingress/ws-uws.js';
-import type { DialectName } from '../../src/iso8583/dialects.js';
-import { type Fields, pack, unpack } from '../../src/iso8583/message.js';
+import type { HoldfastError } from '#src/errors.js';
+import { type LinkProfile, linkDefaults } from '#src/ingress/links.js';
+import { wsAdapterNames } from '#src/ingress/ws.js';
+import { loadUws } from '#src/ingress/ws-uws.js';
+import type { DialectName } from '#src/iso8583/dialects.js';
+import { type Fields, pack, unpack } from '#src/iso8583/message.js';
 import { echoReply, type HarnessOptions, harness, portOf, request, until, wsClient } from './support.js';
 
 function wsLink(more: Partial<LinkProfile> = {}): LinkProfile {

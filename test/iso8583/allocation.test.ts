@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { Decoder } from '../../src/iso8583/decoder.js';
-import { dialect, dialectNames } from '../../src/iso8583/dialects.js';
-import { Encoder } from '../../src/iso8583/encoder.js';
-import { defaultFraming, FrameReader, frameOverhead, writeFrame } from '../../src/iso8583/framing.js';
-import { pack } from '../../src/iso8583/message.js';
+import { Decoder } from '#src/iso8583/decoder.js';
+import { dialect, dialectNames } from '#src/iso8583/dialects.js';
+import { Encoder } from '#src/iso8583/encoder.js';
+import { defaultFraming, FrameReader, frameOverhead, writeFrame } from '#src/iso8583/framing.js';
+import { pack } from '#src/iso8583/message.js';
 import { bytesPerCall } from '../support/allocation.js';
 import { purchase } from './arbitraries.js';
 

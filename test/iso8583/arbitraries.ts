@@ -1,7 +1,7 @@
 /** Random messages for the property and fuzz tests. */
 import fc from 'fast-check';
-import { type FieldSpec, fieldSpec, fieldSpecs } from '../../src/iso8583/fields.js';
-import type { Fields } from '../../src/iso8583/message.js';
+import { type FieldSpec, fieldSpec, fieldSpecs } from '#src/iso8583/fields.js';
+import type { Fields } from '#src/iso8583/message.js';
 
 const digit = fc.constantFrom(...'0123456789');
 const printable = fc.integer({ min: 0x20, max: 0x7e }).map((code) => String.fromCharCode(code));

@@ -3,8 +3,8 @@
  * said by the fuzz target of the decoder; random bytes are its business (test/fuzz).
  */
 import { describe, expect, it } from 'vitest';
-import { dialectNames } from '../../src/iso8583/dialects.js';
-import { pack } from '../../src/iso8583/message.js';
+import { dialectNames } from '#src/iso8583/dialects.js';
+import { pack } from '#src/iso8583/message.js';
 import { isoSeeds } from '../fuzz/iso-messages.js';
 import { DecoderTarget } from '../fuzz/targets/iso8583.js';
 

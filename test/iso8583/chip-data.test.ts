@@ -1,7 +1,7 @@
 /** DE55 as BER-TLV: what is found, and what is refused. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { ChipData } from '../../src/iso8583/chip-data.js';
+import { ChipData } from '#src/iso8583/chip-data.js';
 
 const chip = new ChipData();
 const read = (hex: string): boolean => {

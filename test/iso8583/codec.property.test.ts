@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Decoder } from '../../src/iso8583/decoder.js';
-import { dialect, dialectNames } from '../../src/iso8583/dialects.js';
-import { Encoder } from '../../src/iso8583/encoder.js';
-import { fieldSpec, fieldSpecs } from '../../src/iso8583/fields.js';
-import { pack, unpack } from '../../src/iso8583/message.js';
+import { Decoder } from '#src/iso8583/decoder.js';
+import { dialect, dialectNames } from '#src/iso8583/dialects.js';
+import { Encoder } from '#src/iso8583/encoder.js';
+import { fieldSpec, fieldSpecs } from '#src/iso8583/fields.js';
+import { pack, unpack } from '#src/iso8583/message.js';
 import { anyMessage, fieldValue, purchase } from './arbitraries.js';
 
 const runs = { numRuns: 300 };

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { dialectNames } from '../../src/iso8583/dialects.js';
-import { describe as describeMessage, describeText, pack } from '../../src/iso8583/message.js';
-import { privateData } from '../../src/iso8583/private-data.js';
+import { dialectNames } from '#src/iso8583/dialects.js';
+import { describe as describeMessage, describeText, pack } from '#src/iso8583/message.js';
+import { privateData } from '#src/iso8583/private-data.js';
 import { purchase } from './arbitraries.js';
 
 const pan = '9999990000000007';

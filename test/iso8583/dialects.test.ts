@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Decoder } from '../../src/iso8583/decoder.js';
+import { Decoder } from '#src/iso8583/decoder.js';
 import {
   Dialect,
   type DialectName,
@@ -7,10 +7,10 @@ import {
   dialectNames,
   dialectSpecs,
   isDialectName,
-} from '../../src/iso8583/dialects.js';
-import { Encoder } from '../../src/iso8583/encoder.js';
-import { fieldSpec, fieldSpecs } from '../../src/iso8583/fields.js';
-import { type Fields, IsoError, pack, unpack } from '../../src/iso8583/message.js';
+} from '#src/iso8583/dialects.js';
+import { Encoder } from '#src/iso8583/encoder.js';
+import { fieldSpec, fieldSpecs } from '#src/iso8583/fields.js';
+import { type Fields, IsoError, pack, unpack } from '#src/iso8583/message.js';
 
 /** Golden wires: spaces are for the eye, a part in quotes is ASCII. */
 function wire(golden: string): Buffer {

@@ -11,7 +11,7 @@ import {
   framingNames,
   keepAliveFrame,
   writeFrame,
-} from '../../src/iso8583/framing.js';
+} from '#src/iso8583/framing.js';
 
 const options = (framing: FramingName, headerBytes = 0, maxBytes = 4096): FramingOptions => ({
   framing,

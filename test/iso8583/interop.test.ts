@@ -5,13 +5,13 @@
  */
 import { createRequire } from 'node:module';
 import { describe, expect, it } from 'vitest';
-import { Decoder } from '../../src/iso8583/decoder.js';
-import { dialect } from '../../src/iso8583/dialects.js';
-import { Encoder } from '../../src/iso8583/encoder.js';
-import { fieldSpec, fieldSpecs } from '../../src/iso8583/fields.js';
-import { defaultFraming, FrameReader, frameOverhead, writeFrame } from '../../src/iso8583/framing.js';
-import { type Fields, pack, unpack } from '../../src/iso8583/message.js';
-import { replyMti } from '../../src/iso8583/mti.js';
+import { Decoder } from '#src/iso8583/decoder.js';
+import { dialect } from '#src/iso8583/dialects.js';
+import { Encoder } from '#src/iso8583/encoder.js';
+import { fieldSpec, fieldSpecs } from '#src/iso8583/fields.js';
+import { defaultFraming, FrameReader, frameOverhead, writeFrame } from '#src/iso8583/framing.js';
+import { type Fields, pack, unpack } from '#src/iso8583/message.js';
+import { replyMti } from '#src/iso8583/mti.js';
 import { differences, theirFields } from '../fuzz/npm-iso8583.js';
 
 interface Peer {

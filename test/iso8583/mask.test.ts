@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { dialectNames } from '../../src/iso8583/dialects.js';
-import { maskedBytes } from '../../src/iso8583/mask.js';
-import { describe as describeMessage, pack, unpack } from '../../src/iso8583/message.js';
-import { privateData } from '../../src/iso8583/private-data.js';
+import { dialectNames } from '#src/iso8583/dialects.js';
+import { maskedBytes } from '#src/iso8583/mask.js';
+import { describe as describeMessage, pack, unpack } from '#src/iso8583/message.js';
+import { privateData } from '#src/iso8583/private-data.js';
 import { anyMessage, purchase } from './arbitraries.js';
 
 const pan = '9999990000123457';

@@ -10,7 +10,7 @@ import {
   mtiName,
   mtiText,
   replyMti,
-} from '../../src/iso8583/mti.js';
+} from '#src/iso8583/mti.js';
 
 describe('message types', () => {
   it.each<[number, number, string]>([

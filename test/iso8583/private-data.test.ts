@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Decoder } from '../../src/iso8583/decoder.js';
-import { dialect, dialectNames } from '../../src/iso8583/dialects.js';
-import { pack } from '../../src/iso8583/message.js';
+import { Decoder } from '#src/iso8583/decoder.js';
+import { dialect, dialectNames } from '#src/iso8583/dialects.js';
+import { pack } from '#src/iso8583/message.js';
 import {
   AmountWalker,
   OriginalPart,
@@ -13,7 +13,7 @@ import {
   writeAmountGroup,
   writeTag,
   writeTagByte,
-} from '../../src/iso8583/private-data.js';
+} from '#src/iso8583/private-data.js';
 
 const ascii = (text: string): Uint8Array => Buffer.from(text, 'latin1');
 

@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { Decoder } from '../../src/iso8583/decoder.js';
-import { type DialectName, dialect } from '../../src/iso8583/dialects.js';
-import { Encoder } from '../../src/iso8583/encoder.js';
-import { fieldSpec } from '../../src/iso8583/fields.js';
-import { type Fields, pack, unpack } from '../../src/iso8583/message.js';
+import { Decoder } from '#src/iso8583/decoder.js';
+import { type DialectName, dialect } from '#src/iso8583/dialects.js';
+import { Encoder } from '#src/iso8583/encoder.js';
+import { fieldSpec } from '#src/iso8583/fields.js';
+import { type Fields, pack, unpack } from '#src/iso8583/message.js';
 import { sharedPath } from '../support/shared.js';
 
 interface Vector {

@@ -12,21 +12,15 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { MessageEvent } from '../../src/domain/events.js';
-import { type AnchorDocument, type AnchorShard, newestAnchor } from '../../src/journal/anchor.js';
-import {
-  beginAnchor,
-  commitAnchor,
-  finishDraft,
-  removeOldAnchors,
-  StateWriter,
-} from '../../src/journal/anchor-writer.js';
-import { frameHash } from '../../src/journal/frame.js';
-import { closeIdleLanes, listLaneFolders, openLane } from '../../src/journal/lane-directory.js';
-import { exportFolder } from '../../src/journal/lane-export.js';
-import { inspectFolder, sealFolder } from '../../src/journal/lane-manifest.js';
-import { JournalReader } from '../../src/journal/reader.js';
-import { ShardJournal } from '../../src/journal/shard-journal.js';
+import { MessageEvent } from '#src/domain/events.js';
+import { type AnchorDocument, type AnchorShard, newestAnchor } from '#src/journal/anchor.js';
+import { beginAnchor, commitAnchor, finishDraft, removeOldAnchors, StateWriter } from '#src/journal/anchor-writer.js';
+import { frameHash } from '#src/journal/frame.js';
+import { closeIdleLanes, listLaneFolders, openLane } from '#src/journal/lane-directory.js';
+import { exportFolder } from '#src/journal/lane-export.js';
+import { inspectFolder, sealFolder } from '#src/journal/lane-manifest.js';
+import { JournalReader } from '#src/journal/reader.js';
+import { ShardJournal } from '#src/journal/shard-journal.js';
 import { codeOf, digestAt, empty, sampleMessage } from './samples.js';
 
 let dir = '';

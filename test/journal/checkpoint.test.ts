@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { HoldfastError } from '../../src/errors.js';
-import { type CheckpointRow, CheckpointStore } from '../../src/journal/checkpoint.js';
-import { MemoryStore } from '../../src/store/memory-store.js';
+import type { HoldfastError } from '#src/errors.js';
+import { type CheckpointRow, CheckpointStore } from '#src/journal/checkpoint.js';
+import { MemoryStore } from '#src/store/memory-store.js';
 
 let root: string;
 beforeEach(() => {

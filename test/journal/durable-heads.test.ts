@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { DurableHeads } from '../../src/journal/durable-heads.js';
-import { createSegmentBoard, SegmentBoard } from '../../src/journal/segment-board.js';
-import type { ShardHead } from '../../src/journal/types.js';
+import { DurableHeads } from '#src/journal/durable-heads.js';
+import { createSegmentBoard, SegmentBoard } from '#src/journal/segment-board.js';
+import type { ShardHead } from '#src/journal/types.js';
 
 describe('durable heads', () => {
   const follow = (head: number) => {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { FrameTail } from '../../src/journal/frame-tail.js';
+import { FrameTail } from '#src/journal/frame-tail.js';
 
 /** A frame body: records of the given lengths, each filled with the low byte of its sequence. */
 function body(first: number, lengths: readonly number[]): Uint8Array {

@@ -1,7 +1,7 @@
 /** Finding frames in a store by what they hold: their keys say only commit and shard. */
-import { assert } from '../../src/errors.js';
-import { frameSequences, shardOfKey } from '../../src/journal/frame.js';
-import type { Store } from '../../src/store/port.js';
+import { assert } from '#src/errors.js';
+import { frameSequences, shardOfKey } from '#src/journal/frame.js';
+import type { Store } from '#src/store/port.js';
 
 /** Key of the shard's frame that begins at the sequence. */
 export function keyOfFrame(store: Store, shard: number, firstSequence: number): Uint8Array {

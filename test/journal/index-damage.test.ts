@@ -6,20 +6,20 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { MessageEvent } from '../../src/domain/events.js';
-import { createSegmentBoard, IndexState, SegmentBoard } from '../../src/journal/segment-board.js';
-import { blockKey, catalogKey, filterKey, isSegmentDamage, metaKey } from '../../src/journal/segment-format.js';
-import { type JournalFollower, type KeysOfEvent, SegmentIndexer } from '../../src/journal/segment-indexer.js';
+import { MessageEvent } from '#src/domain/events.js';
+import { createSegmentBoard, IndexState, SegmentBoard } from '#src/journal/segment-board.js';
+import { blockKey, catalogKey, filterKey, isSegmentDamage, metaKey } from '#src/journal/segment-format.js';
+import { type JournalFollower, type KeysOfEvent, SegmentIndexer } from '#src/journal/segment-indexer.js';
 import {
   DamageTellingStore,
   markSegments,
   openSegmentStore,
   removeUnusableSegments,
-} from '../../src/journal/segment-store.js';
-import { SegmentSet } from '../../src/journal/segments.js';
-import { ShardIndex, type ShardIndexOptions } from '../../src/journal/shard-index.js';
-import { MemoryStore } from '../../src/store/memory-store.js';
-import type { Store } from '../../src/store/port.js';
+} from '#src/journal/segment-store.js';
+import { SegmentSet } from '#src/journal/segments.js';
+import { ShardIndex, type ShardIndexOptions } from '#src/journal/shard-index.js';
+import { MemoryStore } from '#src/store/memory-store.js';
+import type { Store } from '#src/store/port.js';
 import { builderOf, damage, smallBounds } from './index-support.js';
 
 const STAN = 1 << 29;

@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { createSegmentBoard, SegmentBoard } from '../../src/journal/segment-board.js';
-import type { SegmentBuilder } from '../../src/journal/segment-builder.js';
-import { type IndexAnswer, ShardIndex } from '../../src/journal/shard-index.js';
-import { INDEX_FIND_MAX } from '../../src/limits.js';
-import { MemoryStore } from '../../src/store/memory-store.js';
+import { createSegmentBoard, SegmentBoard } from '#src/journal/segment-board.js';
+import type { SegmentBuilder } from '#src/journal/segment-builder.js';
+import { type IndexAnswer, ShardIndex } from '#src/journal/shard-index.js';
+import { INDEX_FIND_MAX } from '#src/limits.js';
+import { MemoryStore } from '#src/store/memory-store.js';
 import { builderOf, type Entry, expected } from './index-support.js';
 
 const highs = [1 << 29, (1 << 29) | 1, 2 << 29, (4 << 29) >>> 0, (5 << 29) >>> 0];

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { RecentIndex } from '../../src/journal/recent-index.js';
+import { RecentIndex } from '#src/journal/recent-index.js';
 import { type Entry, expected, word } from './index-support.js';
 
 const found = (index: RecentIndex, high: number, low: number, room = 1000): number[] => {

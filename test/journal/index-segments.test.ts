@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { IndexKeys } from '../../src/domain/index-keys.js';
-import { MessageInput, Text } from '../../src/domain/message.js';
-import { HoldfastError } from '../../src/errors.js';
-import { planMerge } from '../../src/journal/segment-builder.js';
-import { FILTERED_KINDS, filterLines, isFiltered, SegmentFilter } from '../../src/journal/segment-filter.js';
+import { IndexKeys } from '#src/domain/index-keys.js';
+import { MessageInput, Text } from '#src/domain/message.js';
+import { HoldfastError } from '#src/errors.js';
+import { planMerge } from '#src/journal/segment-builder.js';
+import { FILTERED_KINDS, filterLines, isFiltered, SegmentFilter } from '#src/journal/segment-filter.js';
 import {
   BLOCK_ENTRIES,
   blockKey,
@@ -16,10 +16,10 @@ import {
   filterKey,
   metaKey,
   SegmentBlock,
-} from '../../src/journal/segment-format.js';
-import { EntryColumns } from '../../src/journal/segment-sort.js';
-import { SegmentSet } from '../../src/journal/segments.js';
-import { MemoryStore } from '../../src/store/memory-store.js';
+} from '#src/journal/segment-format.js';
+import { EntryColumns } from '#src/journal/segment-sort.js';
+import { SegmentSet } from '#src/journal/segments.js';
+import { MemoryStore } from '#src/store/memory-store.js';
 import { builderOf, type Entry, expected, publish, smallBounds, word } from './index-support.js';
 
 const STAN = 1 << 29;

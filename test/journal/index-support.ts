@@ -1,6 +1,6 @@
-import { SegmentBuilder, type SegmentBuilderOptions } from '../../src/journal/segment-builder.js';
-import { EntryColumns } from '../../src/journal/segment-sort.js';
-import type { Store } from '../../src/store/port.js';
+import { SegmentBuilder, type SegmentBuilderOptions } from '#src/journal/segment-builder.js';
+import { EntryColumns } from '#src/journal/segment-sort.js';
+import type { Store } from '#src/store/port.js';
 
 export interface Entry {
   high: number;

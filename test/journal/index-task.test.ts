@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { MessageEvent } from '../../src/domain/events.js';
-import { createSegmentBoard, SegmentBoard } from '../../src/journal/segment-board.js';
-import { type JournalFollower, type KeysOfEvent, SegmentIndexer } from '../../src/journal/segment-indexer.js';
-import { Rests } from '../../src/journal/segment-task.js';
-import { SegmentSet } from '../../src/journal/segments.js';
-import { ShardIndex } from '../../src/journal/shard-index.js';
-import { SEGMENT_REST_MS_MAX, SEGMENT_REST_RATIO } from '../../src/limits.js';
-import { MemoryStore } from '../../src/store/memory-store.js';
+import { MessageEvent } from '#src/domain/events.js';
+import { createSegmentBoard, SegmentBoard } from '#src/journal/segment-board.js';
+import { type JournalFollower, type KeysOfEvent, SegmentIndexer } from '#src/journal/segment-indexer.js';
+import { Rests } from '#src/journal/segment-task.js';
+import { SegmentSet } from '#src/journal/segments.js';
+import { ShardIndex } from '#src/journal/shard-index.js';
+import { SEGMENT_REST_MS_MAX, SEGMENT_REST_RATIO } from '#src/limits.js';
+import { MemoryStore } from '#src/store/memory-store.js';
 import { smallBounds } from './index-support.js';
 
 const STAN = 1 << 29;

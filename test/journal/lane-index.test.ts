@@ -4,14 +4,14 @@
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Environments } from '../../src/journal/environments.js';
-import { commitKey, INDEX_SHARD } from '../../src/journal/frame.js';
-import { INDEX_COMMITS } from '../../src/journal/lane-index.js';
-import { EmbeddedLane } from '../../src/journal/lanes.js';
-import { JournalReader } from '../../src/journal/reader.js';
-import { ShardJournal } from '../../src/journal/shard-journal.js';
-import type { SealedFrame } from '../../src/journal/types.js';
-import { MemoryStore } from '../../src/store/memory-store.js';
+import { Environments } from '#src/journal/environments.js';
+import { commitKey, INDEX_SHARD } from '#src/journal/frame.js';
+import { INDEX_COMMITS } from '#src/journal/lane-index.js';
+import { EmbeddedLane } from '#src/journal/lanes.js';
+import { JournalReader } from '#src/journal/reader.js';
+import { ShardJournal } from '#src/journal/shard-journal.js';
+import type { SealedFrame } from '#src/journal/types.js';
+import { MemoryStore } from '#src/store/memory-store.js';
 import { codeOf, digestAt, empty, sampleMessage } from './samples.js';
 
 const SHARDS = 4;

@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { Packr, unpack } from 'msgpackr';
 import { describe, expect, it } from 'vitest';
-import { EventKind } from '../../src/domain/codes.js';
-import { MessageEvent } from '../../src/domain/events.js';
-import { MsgpackReader, MsgpackWriter } from '../../src/journal/msgpack.js';
-import { RecordReader, writeMessage, writePlain } from '../../src/journal/records.js';
+import { EventKind } from '#src/domain/codes.js';
+import { MessageEvent } from '#src/domain/events.js';
+import { MsgpackReader, MsgpackWriter } from '#src/journal/msgpack.js';
+import { RecordReader, writeMessage, writePlain } from '#src/journal/records.js';
 import { anyMessage, contentOf, sampleMessage, samplePlain } from './samples.js';
 
 const packr = new Packr({ useRecords: false });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type FolderExtent, planDrop } from '../../src/journal/retention-plan.js';
+import { type FolderExtent, planDrop } from '#src/journal/retention-plan.js';
 
 const NOW = 1_000;
 

@@ -1,6 +1,6 @@
 /** Sample events for the journal's tests: fixed ones for golden bytes, random ones for properties. */
 import fc from 'fast-check';
-import { ClearingFlag, ClearingSort, MatchRung } from '../../src/domain/clearing/codes.js';
+import { ClearingFlag, ClearingSort, MatchRung } from '#src/domain/clearing/codes.js';
 import {
   AccountStatus,
   AccountType,
@@ -10,7 +10,7 @@ import {
   EventKind,
   Reason,
   Response,
-} from '../../src/domain/codes.js';
+} from '#src/domain/codes.js';
 import {
   FINDING_NUMBERS,
   ISSUER_DATA_BYTES_MAX,
@@ -18,12 +18,12 @@ import {
   type PlainEvent,
   READINGS_MAX,
   RULE_BITS_BYTES,
-} from '../../src/domain/events.js';
-import { EntryKind } from '../../src/domain/ledger/entry-kinds.js';
-import { POSTINGS_MAX } from '../../src/domain/ledger/postings.js';
-import { TEXT_COUNT, Text } from '../../src/domain/message.js';
-import type { HoldfastError } from '../../src/errors.js';
-import type { ShardHead } from '../../src/journal/types.js';
+} from '#src/domain/events.js';
+import { EntryKind } from '#src/domain/ledger/entry-kinds.js';
+import { POSTINGS_MAX } from '#src/domain/ledger/postings.js';
+import { TEXT_COUNT, Text } from '#src/domain/message.js';
+import type { HoldfastError } from '#src/errors.js';
+import type { ShardHead } from '#src/journal/types.js';
 
 export const noDigest = { high: 0, low: 0 };
 export const empty = (shard: number): ShardHead => ({

@@ -2,9 +2,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { SYSTEM_SHARD } from '../../src/journal/frame.js';
-import { SystemJournal, type SystemRecord } from '../../src/journal/system-journal.js';
-import { MemoryStore } from '../../src/store/memory-store.js';
+import { SYSTEM_SHARD } from '#src/journal/frame.js';
+import { SystemJournal, type SystemRecord } from '#src/journal/system-journal.js';
+import { MemoryStore } from '#src/store/memory-store.js';
 import { keyOfFrame } from './frames.js';
 
 let root: string;

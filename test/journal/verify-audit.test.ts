@@ -3,11 +3,11 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { SYSTEM_SHARD } from '../../src/journal/frame.js';
-import { SystemJournal } from '../../src/journal/system-journal.js';
-import { type AuditMark, verifyAuditLog } from '../../src/journal/verify.js';
-import { openLmdbStore } from '../../src/store/lmdb-store.js';
-import type { Store } from '../../src/store/port.js';
+import { SYSTEM_SHARD } from '#src/journal/frame.js';
+import { SystemJournal } from '#src/journal/system-journal.js';
+import { type AuditMark, verifyAuditLog } from '#src/journal/verify.js';
+import { openLmdbStore } from '#src/store/lmdb-store.js';
+import type { Store } from '#src/store/port.js';
 import { keyOfFrame } from './frames.js';
 
 let folder: string;

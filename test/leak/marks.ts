@@ -2,8 +2,8 @@
  * Marks: secrets that a message carries and that can be told from anything else, and the search for them in whatever encoding. The
  * n-th message has marks of its own; all marks of a kind begin alike (the stem), so one search finds every one of them.
  */
-import { Encoding } from '../../src/clearing/encoding.js';
-import { luhnCheckDigit } from '../../src/vault/pan.js';
+import { Encoding } from '#src/clearing/encoding.js';
+import { luhnCheckDigit } from '#src/vault/pan.js';
 
 const cp500 = new Encoding('cp500');
 /** Letters and digits are the same in all code pages. */

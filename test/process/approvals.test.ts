@@ -1,6 +1,6 @@
 /** Dual control on the real server: a kill -9 between the confirmation and the call, or behind the call, and it happened once. */
 import { expect, test } from 'vitest';
-import { demoAccount } from '../../src/cli/demo-program.js';
+import { demoAccount } from '#src/cli/demo-program.js';
 import { Server, until } from '../support/server.js';
 
 const flags = ['--approvals', 'all', '--approvals-from', '100'];

@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
-import { SYSTEM_SHARD } from '../../src/journal/frame.js';
-import { openLmdbStore } from '../../src/store/lmdb-store.js';
+import { SYSTEM_SHARD } from '#src/journal/frame.js';
+import { openLmdbStore } from '#src/store/lmdb-store.js';
 import { keyOfFrame } from '../journal/frames.js';
 import { run, Server } from '../support/server.js';
 

@@ -4,7 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
-import { TASK_RESTARTS_MAX } from '../../src/limits.js';
+import { TASK_RESTARTS_MAX } from '#src/limits.js';
 import { purchase } from '../support/iso-client.js';
 import { Server, until } from '../support/server.js';
 

@@ -1,6 +1,6 @@
 /** Backtests of the real server: traffic over the wire path, a draft that is judged by it, and what is left after a restart. */
 import { expect, test } from 'vitest';
-import { demoAccount } from '../../src/cli/demo-program.js';
+import { demoAccount } from '#src/cli/demo-program.js';
 import { Server, until } from '../support/server.js';
 
 const AMOUNTS = Array.from({ length: 120 }, (_, n) => 1000 + n * 10);

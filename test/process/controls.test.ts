@@ -1,7 +1,7 @@
 /** A limit from the API to the wire and back, on a real server, over a restart. */
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { luhnCheckDigit } from '../../src/vault/pan.js';
+import { luhnCheckDigit } from '#src/vault/pan.js';
 import { run, Server } from '../support/server.js';
 
 const DIGITS = '999999314159265';

@@ -6,7 +6,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { rmSync, statfsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { demoAccount } from '../../src/cli/demo-program.js';
+import { demoAccount } from '#src/cli/demo-program.js';
 import { type IsoClient, purchase, repeat } from '../support/iso-client.js';
 import { Server, temporaryFolder, until } from '../support/server.js';
 

@@ -3,7 +3,7 @@
  * differ. The wall clock of the shard threads is set wrong by the environment (shard/faults.ts).
  */
 import { describe, expect, test } from 'vitest';
-import { demoAccount } from '../../src/cli/demo-program.js';
+import { demoAccount } from '#src/cli/demo-program.js';
 import { purchase } from '../support/iso-client.js';
 import { type Json, run, Server, until } from '../support/server.js';
 

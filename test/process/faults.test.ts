@@ -3,9 +3,9 @@
  * One shard stops, the others do not notice; nothing is answered before it is durable.
  */
 import { describe, expect, test } from 'vitest';
-import { demoAccount } from '../../src/cli/demo-program.js';
-import type { Fields } from '../../src/iso8583/message.js';
-import { shardOfAccount } from '../../src/journal/placement.js';
+import { demoAccount } from '#src/cli/demo-program.js';
+import type { Fields } from '#src/iso8583/message.js';
+import { shardOfAccount } from '#src/journal/placement.js';
 import { type IsoClient, purchase, repeat, reversal } from '../support/iso-client.js';
 import { Server, until } from '../support/server.js';
 

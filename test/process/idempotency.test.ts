@@ -1,6 +1,6 @@
 /** Idempotency keys of the real server: what they are bound to, and their first answers, survive a kill. */
 import { expect, test } from 'vitest';
-import { demoAccount } from '../../src/cli/demo-program.js';
+import { demoAccount } from '#src/cli/demo-program.js';
 import { Server } from '../support/server.js';
 
 const KEYS = 6;

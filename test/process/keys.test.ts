@@ -5,7 +5,7 @@
 import { chmodSync, chownSync, cpSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { keyFileFacts } from '../../src/vault/keys.js';
+import { keyFileFacts } from '#src/vault/keys.js';
 import { purchase } from '../support/iso-client.js';
 import { run, Server, temporaryFolder } from '../support/server.js';
 

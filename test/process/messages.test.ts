@@ -1,8 +1,8 @@
 /** The life of an authorization over a real socket: increment, single message, financial advice, file update; and a kill. */
 import { expect, test } from 'vitest';
-import { demoAccount } from '../../src/cli/demo-program.js';
-import type { Fields } from '../../src/iso8583/message.js';
-import { privateData } from '../../src/iso8583/private-data.js';
+import { demoAccount } from '#src/cli/demo-program.js';
+import type { Fields } from '#src/iso8583/message.js';
+import { privateData } from '#src/iso8583/private-data.js';
 import { purchase, repeat, reversal } from '../support/iso-client.js';
 import { run, Server } from '../support/server.js';
 

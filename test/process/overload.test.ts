@@ -6,7 +6,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
-import { demoAccount, demoPan } from '../../src/cli/demo-program.js';
+import { demoAccount, demoPan } from '#src/cli/demo-program.js';
 import { purchase, repeat, reversal } from '../support/iso-client.js';
 import { LoadClient, type Sent, type Transport } from '../support/load-client.js';
 import { long } from '../support/long.js';

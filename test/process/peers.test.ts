@@ -7,9 +7,9 @@ import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { demoAccount } from '../../src/cli/demo-program.js';
-import { socketsAllowed } from '../../src/cli/open-files.js';
-import { pack } from '../../src/iso8583/message.js';
+import { demoAccount } from '#src/cli/demo-program.js';
+import { socketsAllowed } from '#src/cli/open-files.js';
+import { pack } from '#src/iso8583/message.js';
 import { type IsoClient, purchase } from '../support/iso-client.js';
 import { Server, temporaryFolder, until } from '../support/server.js';
 

@@ -2,7 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { luhnCheckDigit } from '../../src/vault/pan.js';
+import { luhnCheckDigit } from '#src/vault/pan.js';
 import { type Ran, run, Server, temporaryFolder, until } from '../support/server.js';
 
 let server: Server;

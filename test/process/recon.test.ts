@@ -2,7 +2,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import type { DayPlan } from '../../src/clearing/box/shares.js';
+import type { DayPlan } from '#src/clearing/box/shares.js';
 import { clearedPurchases } from '../support/clearing-day.js';
 import { type Json, run, Server, temporaryFolder } from '../support/server.js';
 import { apiOf, atNoon, clear, dateAfter, networkDay, pay, recon } from '../support/whole-day.js';

@@ -14,8 +14,8 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { demoAccount } from '../../src/cli/demo-program.js';
-import { dropSteps } from '../../src/control/journal/retention.js';
+import { demoAccount } from '#src/cli/demo-program.js';
+import { dropSteps } from '#src/control/journal/retention.js';
 import { purchase } from '../support/iso-client.js';
 import { long } from '../support/long.js';
 import { type Ran, run, Server, temporaryFolder, until } from '../support/server.js';

@@ -6,7 +6,7 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { luhnCheckDigit } from '../../src/vault/pan.js';
+import { luhnCheckDigit } from '#src/vault/pan.js';
 import { purchase, repeat, reversal } from '../support/iso-client.js';
 import { run, Server, until } from '../support/server.js';
 

@@ -5,11 +5,11 @@
 import { closeSync, openSync, readFileSync, statSync, truncateSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { demoAccount } from '../../src/cli/demo-program.js';
-import type { Fields } from '../../src/iso8583/message.js';
-import { shardOfAccount } from '../../src/journal/placement.js';
-import { blockKey, catalogKey, metaKey, SegmentBlock } from '../../src/journal/segment-format.js';
-import { openSegmentStore } from '../../src/journal/segment-store.js';
+import { demoAccount } from '#src/cli/demo-program.js';
+import type { Fields } from '#src/iso8583/message.js';
+import { shardOfAccount } from '#src/journal/placement.js';
+import { blockKey, catalogKey, metaKey, SegmentBlock } from '#src/journal/segment-format.js';
+import { openSegmentStore } from '#src/journal/segment-store.js';
 import { damage } from '../journal/index-support.js';
 import { type IsoClient, purchase, repeat } from '../support/iso-client.js';
 import { Server, until } from '../support/server.js';

@@ -7,7 +7,7 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { demoAccount } from '../../src/cli/demo-program.js';
+import { demoAccount } from '#src/cli/demo-program.js';
 import { purchase, repeat, transmission } from '../support/iso-client.js';
 import { Program, run, Server, serveArguments, temporaryFolder, until } from '../support/server.js';
 

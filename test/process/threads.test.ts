@@ -5,8 +5,8 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { demoAccount, demoPan } from '../../src/cli/demo-program.js';
-import type { Fields } from '../../src/iso8583/message.js';
+import { demoAccount, demoPan } from '#src/cli/demo-program.js';
+import type { Fields } from '#src/iso8583/message.js';
 import { purchase, repeat, reversal } from '../support/iso-client.js';
 import { Server, temporaryFolder } from '../support/server.js';
 

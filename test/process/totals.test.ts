@@ -3,7 +3,7 @@
  * out of it, cuts over, reverses on the next date, and finds all of it again after a kill.
  */
 import { describe, expect, test } from 'vitest';
-import type { Fields } from '../../src/iso8583/message.js';
+import type { Fields } from '#src/iso8583/message.js';
 import { nextStan, purchase, reversal, transmission } from '../support/iso-client.js';
 import { type Json, run, Server } from '../support/server.js';
 

@@ -5,7 +5,7 @@ import { createServer as createHttps, type Server as HttpsServer } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
-import { demoAccount } from '../../src/cli/demo-program.js';
+import { demoAccount } from '#src/cli/demo-program.js';
 import { hasOpenssl, makeCertificate } from '../support/certificates.js';
 import { Server, temporaryFolder, until } from '../support/server.js';
 

@@ -9,10 +9,10 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
-import { demoAccount } from '../../src/cli/demo-program.js';
-import { type DialectName, dialectNames } from '../../src/iso8583/dialects.js';
-import { type FramingName, framingNames } from '../../src/iso8583/framing.js';
-import { type Fields, pack, unpack } from '../../src/iso8583/message.js';
+import { demoAccount } from '#src/cli/demo-program.js';
+import { type DialectName, dialectNames } from '#src/iso8583/dialects.js';
+import { type FramingName, framingNames } from '#src/iso8583/framing.js';
+import { type Fields, pack, unpack } from '#src/iso8583/message.js';
 import { IsoClient, nextStan, purchase, repeat, reversal, transmission } from '../support/iso-client.js';
 import { run, Server, temporaryFolder } from '../support/server.js';
 

@@ -1,8 +1,8 @@
 import { Worker } from 'node:worker_threads';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { CardDirectory, createDirectory, UNKNOWN_CARD } from '../../src/ring/directory.js';
-import { workerFile } from '../../src/worker-file.js';
+import { CardDirectory, createDirectory, UNKNOWN_CARD } from '#src/ring/directory.js';
+import { workerFile } from '#src/worker-file.js';
 
 const word = fc.integer({ min: 0, max: 0xffffffff });
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { createRing, ENTRY_HEADER_BYTES, entryBytes, RingConsumer, RingProducer } from '../../src/ring/ring.js';
+import { createRing, ENTRY_HEADER_BYTES, entryBytes, RingConsumer, RingProducer } from '#src/ring/ring.js';
 
 const CAPACITY = 4096;
 

@@ -3,10 +3,10 @@
  * asserted is what leaves the shard, what the record keeps, and what it must not keep.
  */
 import { describe, expect, it } from 'vitest';
-import { Check, CheckOutcome } from '../../src/domain/codes.js';
-import { pack, unpack } from '../../src/iso8583/message.js';
-import type { InlineHsm } from '../../src/vault/hsm/port.js';
-import { SoftHsm } from '../../src/vault/hsm/soft-hsm.js';
+import { Check, CheckOutcome } from '#src/domain/codes.js';
+import { pack, unpack } from '#src/iso8583/message.js';
+import type { InlineHsm } from '#src/vault/hsm/port.js';
+import { SoftHsm } from '#src/vault/hsm/soft-hsm.js';
 import { chipData, cvv2, everyRule, OFFSET, PAN, track1, track2 } from '../support/chip-cards.js';
 import { golden } from '../vault/card/golden.js';
 import { newHsm, newKeys } from '../vault/hsm/support.js';

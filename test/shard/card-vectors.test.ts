@@ -1,8 +1,8 @@
 /** Reference vectors of whole chip messages that lie beside the repository, through decisions. */
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { SoftHsm } from '../../src/vault/hsm/soft-hsm.js';
-import { SoftKeys } from '../../src/vault/hsm/soft-keys.js';
+import { SoftHsm } from '#src/vault/hsm/soft-hsm.js';
+import { SoftKeys } from '#src/vault/hsm/soft-keys.js';
 import { tlvOf } from '../support/chip-cards.js';
 import { sharedPath } from '../support/shared.js';
 import { CardBench } from './card-bench.js';

@@ -1,12 +1,12 @@
 /** Clearing records in a shard: posted in batches, once, whatever is sent again. */
 import { describe, expect, it } from 'vitest';
-import { ClearingFlag, MatchRung } from '../../src/domain/clearing/codes.js';
-import type { ClearingAnswer, ClearingEntry, ClearingInput } from '../../src/domain/clearing/input.js';
-import { EventKind } from '../../src/domain/codes.js';
-import type { CommandResult } from '../../src/domain/commands.js';
-import { JournalReader } from '../../src/journal/reader.js';
-import { CLEARING_COMMAND_RECORDS_MAX, CLEARING_TURN_US } from '../../src/limits.js';
-import { RequestKind } from '../../src/ring/kinds.js';
+import { ClearingFlag, MatchRung } from '#src/domain/clearing/codes.js';
+import type { ClearingAnswer, ClearingEntry, ClearingInput } from '#src/domain/clearing/input.js';
+import { EventKind } from '#src/domain/codes.js';
+import type { CommandResult } from '#src/domain/commands.js';
+import { JournalReader } from '#src/journal/reader.js';
+import { CLEARING_COMMAND_RECORDS_MAX, CLEARING_TURN_US } from '#src/limits.js';
+import { RequestKind } from '#src/ring/kinds.js';
 import { clearingInput } from '../table/clearing-lines.js';
 import { Harness, purchase } from './harness.js';
 

@@ -1,12 +1,12 @@
 /** The sweep of holds that are due: through the real host, turn by turn, with both clocks moved by hand. */
 import { describe, expect, it, vi } from 'vitest';
-import { EventKind } from '../../src/domain/codes.js';
-import type { HoldExpired } from '../../src/domain/events.js';
-import { JournalReader } from '../../src/journal/reader.js';
-import { EXPIRIES_PER_TURN } from '../../src/limits.js';
-import { ShardState } from '../../src/ring/control-block.js';
-import { ShardCounter } from '../../src/shard-instruments.js';
-import type { MemoryStore } from '../../src/store/memory-store.js';
+import { EventKind } from '#src/domain/codes.js';
+import type { HoldExpired } from '#src/domain/events.js';
+import { JournalReader } from '#src/journal/reader.js';
+import { EXPIRIES_PER_TURN } from '#src/limits.js';
+import { ShardState } from '#src/ring/control-block.js';
+import { ShardCounter } from '#src/shard-instruments.js';
+import type { MemoryStore } from '#src/store/memory-store.js';
 import { Harness, purchase } from './harness.js';
 
 const DAY = 86_400_000;

@@ -1,14 +1,14 @@
 import { describe, expect, it, vi } from 'vitest';
-import { EventKind } from '../../src/domain/codes.js';
-import type { Fields } from '../../src/iso8583/message.js';
-import { DelayedLane } from '../../src/journal/lanes.js';
-import { JournalReader } from '../../src/journal/reader.js';
-import { UNKNOWN_ADVICES_PER_SECOND, UNKNOWN_CARDS_PER_SECOND } from '../../src/limits.js';
-import { ShardState } from '../../src/ring/control-block.js';
-import { ReplyKind } from '../../src/ring/kinds.js';
-import { LogicalShard } from '../../src/shard/logical-shard.js';
-import { ShardCounter } from '../../src/shard-instruments.js';
-import { MemoryStore } from '../../src/store/memory-store.js';
+import { EventKind } from '#src/domain/codes.js';
+import type { Fields } from '#src/iso8583/message.js';
+import { DelayedLane } from '#src/journal/lanes.js';
+import { JournalReader } from '#src/journal/reader.js';
+import { UNKNOWN_ADVICES_PER_SECOND, UNKNOWN_CARDS_PER_SECOND } from '#src/limits.js';
+import { ShardState } from '#src/ring/control-block.js';
+import { ReplyKind } from '#src/ring/kinds.js';
+import { LogicalShard } from '#src/shard/logical-shard.js';
+import { ShardCounter } from '#src/shard-instruments.js';
+import { MemoryStore } from '#src/store/memory-store.js';
 import { Harness, purchase } from './harness.js';
 
 const POISON = '000000066600';

@@ -4,12 +4,12 @@
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { AccountType, CardStatus } from '../../src/domain/codes.js';
-import { type DialectName, dialectNames } from '../../src/iso8583/dialects.js';
-import { fieldSpecs } from '../../src/iso8583/fields.js';
-import { type Fields, pack } from '../../src/iso8583/message.js';
-import { privateData } from '../../src/iso8583/private-data.js';
-import { ShardState } from '../../src/ring/control-block.js';
+import { AccountType, CardStatus } from '#src/domain/codes.js';
+import { type DialectName, dialectNames } from '#src/iso8583/dialects.js';
+import { fieldSpecs } from '#src/iso8583/fields.js';
+import { type Fields, pack } from '#src/iso8583/message.js';
+import { privateData } from '#src/iso8583/private-data.js';
+import { ShardState } from '#src/ring/control-block.js';
 import { fieldValue } from '../iso8583/arbitraries.js';
 import { Harness, purchase } from './harness.js';
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { Fields } from '../../src/iso8583/message.js';
-import { MemoryStore } from '../../src/store/memory-store.js';
+import type { Fields } from '#src/iso8583/message.js';
+import { MemoryStore } from '#src/store/memory-store.js';
 import { Harness, purchase } from './harness.js';
 
 describe('shard host: one message', () => {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { AccountType } from '../../src/domain/codes.js';
-import type { CommandResult, IdempotencyTag, PostPayment } from '../../src/domain/commands.js';
-import { MemoryStore } from '../../src/store/memory-store.js';
+import { AccountType } from '#src/domain/codes.js';
+import type { CommandResult, IdempotencyTag, PostPayment } from '#src/domain/commands.js';
+import { MemoryStore } from '#src/store/memory-store.js';
 import { Harness } from './harness.js';
 
 const bytes = (seed: number): Uint8Array => Uint8Array.from({ length: 32 }, (_, i) => (seed * 31 + i * 7) & 0xff);

@@ -3,14 +3,14 @@
  * the index, and when the segments are built anew the shard answers as if nothing had happened.
  */
 import { describe, expect, it } from 'vitest';
-import { keysOfEvent } from '../../src/domain/index-keys.js';
-import { JournalReader } from '../../src/journal/reader.js';
-import { blockKey, catalogKey, metaKey, segmentOfKey } from '../../src/journal/segment-format.js';
-import { SegmentIndexer } from '../../src/journal/segment-indexer.js';
-import { ShardState } from '../../src/ring/control-block.js';
-import { ReplyKind } from '../../src/ring/kinds.js';
-import { ShardCounter } from '../../src/shard-instruments.js';
-import { MemoryStore } from '../../src/store/memory-store.js';
+import { keysOfEvent } from '#src/domain/index-keys.js';
+import { JournalReader } from '#src/journal/reader.js';
+import { blockKey, catalogKey, metaKey, segmentOfKey } from '#src/journal/segment-format.js';
+import { SegmentIndexer } from '#src/journal/segment-indexer.js';
+import { ShardState } from '#src/ring/control-block.js';
+import { ReplyKind } from '#src/ring/kinds.js';
+import { ShardCounter } from '#src/shard-instruments.js';
+import { MemoryStore } from '#src/store/memory-store.js';
 import { damage } from '../journal/index-support.js';
 import { Harness, purchase } from './harness.js';
 

@@ -1,7 +1,7 @@
 /** Every message type that four digits can say, in a shard: decided, answered 12, or dropped. */
 import { expect, it } from 'vitest';
-import { ShardState } from '../../src/ring/control-block.js';
-import { ReplyKind } from '../../src/ring/kinds.js';
+import { ShardState } from '#src/ring/control-block.js';
+import { ReplyKind } from '#src/ring/kinds.js';
 import { Harness, purchase } from './harness.js';
 
 const DECIDED = ['0100', '0101', '0120', '0121', '0200', '0201', '0220', '0221', '0302', '0303'];

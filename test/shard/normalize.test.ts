@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { Response } from '../../src/domain/codes.js';
-import { Text } from '../../src/domain/message.js';
-import { type Fields, pack } from '../../src/iso8583/message.js';
-import { privateData } from '../../src/iso8583/private-data.js';
-import { panOfNumber } from '../../src/vault/pan.js';
+import { Response } from '#src/domain/codes.js';
+import { Text } from '#src/domain/message.js';
+import { type Fields, pack } from '#src/iso8583/message.js';
+import { privateData } from '#src/iso8583/private-data.js';
+import { panOfNumber } from '#src/vault/pan.js';
 import { Harness, purchase } from './harness.js';
 
 describe('a tag of DE48 that is repeated', () => {

@@ -1,8 +1,8 @@
 /** Replies field by field, in every dialect: what comes back of a request, what does not, and what the decision puts in. */
 import { describe, expect, it } from 'vitest';
-import { type DialectName, dialectNames } from '../../src/iso8583/dialects.js';
-import type { Fields } from '../../src/iso8583/message.js';
-import { privateData } from '../../src/iso8583/private-data.js';
+import { type DialectName, dialectNames } from '#src/iso8583/dialects.js';
+import type { Fields } from '#src/iso8583/message.js';
+import { privateData } from '#src/iso8583/private-data.js';
 import { Harness, purchase } from './harness.js';
 
 /** Everything that a request may carry; most of it must not come back. */

@@ -1,6 +1,6 @@
 /** Shard time and the agreement of the two clocks, with both moved by hand. */
 import { describe, expect, it } from 'vitest';
-import { ShardClock } from '../../src/shard/shard-clock.js';
+import { ShardClock } from '#src/shard/shard-clock.js';
 
 const START = 1_790_000_000_000;
 const SECOND = 1000;

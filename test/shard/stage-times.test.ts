@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { STAGE_TIMES_KEPT } from '../../src/limits.js';
-import { StageTimes } from '../../src/shard/stage-times.js';
-import { STAGE_SAMPLE } from '../../src/shard/thread-context.js';
+import { STAGE_TIMES_KEPT } from '#src/limits.js';
+import { StageTimes } from '#src/shard/stage-times.js';
+import { STAGE_SAMPLE } from '#src/shard/thread-context.js';
 import { Harness, purchase } from './harness.js';
 
 const times = (queue: number, journal: number) => ({ queue, decode: 2, decide: 3, encode: 4, journal });

@@ -1,9 +1,9 @@
 /** Totals of an acquirer inside the shards: what each has, the comparison that is journaled, and its repeat. */
 import { describe, expect, it } from 'vitest';
-import { EventKind } from '../../src/domain/codes.js';
-import type { CommandResult, CompareTotals, ReadResult } from '../../src/domain/commands.js';
-import { fieldsOfTotals } from '../../src/domain/compare-totals.js';
-import { JournalReader } from '../../src/journal/reader.js';
+import { EventKind } from '#src/domain/codes.js';
+import type { CommandResult, CompareTotals, ReadResult } from '#src/domain/commands.js';
+import { fieldsOfTotals } from '#src/domain/compare-totals.js';
+import { JournalReader } from '#src/journal/reader.js';
 import { Harness, purchase } from './harness.js';
 
 const DAY = Date.UTC(2026, 5, 15) / 86_400_000;

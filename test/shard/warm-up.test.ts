@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { Response } from '../../src/domain/codes.js';
-import { WARM_UP_MESSAGES, WARM_UP_MS } from '../../src/limits.js';
-import { warmUp } from '../../src/shard/warm-up.js';
-import { ShardCounter, type ShardInstruments } from '../../src/shard-instruments.js';
+import { Response } from '#src/domain/codes.js';
+import { WARM_UP_MESSAGES, WARM_UP_MS } from '#src/limits.js';
+import { warmUp } from '#src/shard/warm-up.js';
+import { ShardCounter, type ShardInstruments } from '#src/shard-instruments.js';
 
 /** Answers by type and DE39. */
 function outcomes(instruments: ShardInstruments): Record<string, number> {

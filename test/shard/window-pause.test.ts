@@ -1,6 +1,6 @@
 /** The roll-over of velocity windows while the clocks differ: through the real host, with both clocks moved by hand. */
 import { describe, expect, it } from 'vitest';
-import { JournalReader } from '../../src/journal/reader.js';
+import { JournalReader } from '#src/journal/reader.js';
 import { Harness, purchase } from './harness.js';
 
 const MIDNIGHT = Date.UTC(2026, 5, 16);

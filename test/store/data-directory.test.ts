@@ -15,8 +15,8 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { HoldfastError } from '../../src/errors.js';
-import { DataDirectory, DIRECTORY_FORMAT, readDirectoryDocument } from '../../src/store/data-directory.js';
+import { HoldfastError } from '#src/errors.js';
+import { DataDirectory, DIRECTORY_FORMAT, readDirectoryDocument } from '#src/store/data-directory.js';
 import { built } from '../support/built.js';
 
 let root: string;

@@ -16,11 +16,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { HoldfastError } from '../../src/errors.js';
-import { assertWholeDataFile } from '../../src/store/lmdb-file.js';
-import { openLmdbStore } from '../../src/store/lmdb-store.js';
-import { MemoryStore } from '../../src/store/memory-store.js';
-import type { Store, StoreRange } from '../../src/store/port.js';
+import type { HoldfastError } from '#src/errors.js';
+import { assertWholeDataFile } from '#src/store/lmdb-file.js';
+import { openLmdbStore } from '#src/store/lmdb-store.js';
+import { MemoryStore } from '#src/store/memory-store.js';
+import type { Store, StoreRange } from '#src/store/port.js';
 
 import { built } from '../support/built.js';
 

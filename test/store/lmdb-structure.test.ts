@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { openLmdbStore } from '../../src/store/lmdb-store.js';
-import { structureDefect } from '../../src/store/lmdb-structure.js';
-import { assertSoundEnvironment, environmentDefect } from '../../src/store/sound-environment.js';
+import { openLmdbStore } from '#src/store/lmdb-store.js';
+import { structureDefect } from '#src/store/lmdb-structure.js';
+import { assertSoundEnvironment, environmentDefect } from '#src/store/sound-environment.js';
 
 const PAGE = 4096;
 const HEAD = 24;

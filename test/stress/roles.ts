@@ -3,11 +3,11 @@
  * sees, and tells the first thing that is wrong. Which files it imports is told by who starts it: the ring's own, or one with a defect.
  */
 import { parentPort, workerData } from 'node:worker_threads';
-import type * as BoardModule from '../../src/journal/segment-board.js';
-import type * as ControlModule from '../../src/ring/control-block.js';
-import type * as DirectoryModule from '../../src/ring/directory.js';
-import type * as RingModule from '../../src/ring/ring.js';
-import type * as WakeModule from '../../src/ring/wake.js';
+import type * as BoardModule from '#src/journal/segment-board.js';
+import type * as ControlModule from '#src/ring/control-block.js';
+import type * as DirectoryModule from '#src/ring/directory.js';
+import type * as RingModule from '#src/ring/ring.js';
+import type * as WakeModule from '#src/ring/wake.js';
 
 export interface RoleData {
   readonly role: string;

@@ -11,11 +11,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import ts from 'typescript';
-import { createSegmentBoard } from '../../src/journal/segment-board.js';
-import { createControlBlock } from '../../src/ring/control-block.js';
-import { createDirectory } from '../../src/ring/directory.js';
-import { createRing } from '../../src/ring/ring.js';
-import { createWake } from '../../src/ring/wake.js';
+import { createSegmentBoard } from '#src/journal/segment-board.js';
+import { createControlBlock } from '#src/ring/control-block.js';
+import { createDirectory } from '#src/ring/directory.js';
+import { createRing } from '#src/ring/ring.js';
+import { createWake } from '#src/ring/wake.js';
 import { built } from '../support/built.js';
 import type { RoleData } from './roles.js';
 

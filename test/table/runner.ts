@@ -39,6 +39,7 @@
  *   totals <YYYY-MM-DD> link=1 acquirer=12345 cur=986    | debits 2 500, inquiries 1      what is not zero; none
  */
 import { describe, expect, test } from 'vitest';
+import { DomainFold } from '#src/cli/verify-fold.js';
 import {
   AccountStatus,
   AccountType,
@@ -55,7 +56,6 @@ import { rootOf } from '#src/domain/originals.js';
 import { defaultTables, Policy } from '#src/domain/program/policy.js';
 import { TOTAL_AMOUNTS } from '#src/domain/totals.js';
 import { TOTAL_VALUES } from '#src/domain/totals-table.js';
-import { DomainFold } from '../../src/cli/verify-fold.js';
 import { Book, heldTotal, type Outcome } from '../domain/book.js';
 import { answerText, inputOfLine, legsText } from './clearing-lines.js';
 import { entriesText, entryCommand, trialText } from './entry-lines.js';

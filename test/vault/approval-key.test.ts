@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { approvalKeyOf } from '../../src/vault/approval-key.js';
-import { VaultKey } from '../../src/vault/keys.js';
+import { approvalKeyOf } from '#src/vault/approval-key.js';
+import { VaultKey } from '#src/vault/keys.js';
 
 const key = (fill: number): VaultKey => new VaultKey('00'.repeat(8), 'index', Buffer.alloc(32, fill));
 

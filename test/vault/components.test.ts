@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { combineComponents, componentCheckValue, newComponent } from '../../src/vault/components.js';
+import { combineComponents, componentCheckValue, newComponent } from '#src/vault/components.js';
 
 const filled = (byte: number): Buffer => Buffer.alloc(32, byte);
 

@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { PanFingerprinter } from '../../src/vault/fingerprint.js';
+import { PanFingerprinter } from '#src/vault/fingerprint.js';
 
 function reference(key: Uint8Array, pan: string): [number, number, number] {
   const mac = createHmac('sha256', key).update(pan, 'latin1').digest();

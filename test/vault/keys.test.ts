@@ -11,17 +11,10 @@ import {
 import { join } from 'node:path';
 import { inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';
-import { HoldfastError } from '../../src/errors.js';
-import { Kek, kekOfText, readKekFile } from '../../src/vault/kek.js';
-import { keyUsages } from '../../src/vault/key-document.js';
-import {
-  keyCheckValue,
-  keyFileFacts,
-  loadKeys,
-  rewrapKeyFile,
-  rotatePanKey,
-  wrapKeyFile,
-} from '../../src/vault/keys.js';
+import { HoldfastError } from '#src/errors.js';
+import { Kek, kekOfText, readKekFile } from '#src/vault/kek.js';
+import { keyUsages } from '#src/vault/key-document.js';
+import { keyCheckValue, keyFileFacts, loadKeys, rewrapKeyFile, rotatePanKey, wrapKeyFile } from '#src/vault/keys.js';
 import { temporaryFolder } from './support.js';
 
 function failure(run: () => unknown): HoldfastError {

@@ -1,11 +1,11 @@
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { HoldfastError } from '../../src/errors.js';
-import { PanFingerprinter } from '../../src/vault/fingerprint.js';
-import { loadKeys, rotatePanKey } from '../../src/vault/keys.js';
-import { panOfNumber } from '../../src/vault/pan.js';
-import { PanVault, vaultRotation } from '../../src/vault/pan-vault.js';
+import { HoldfastError } from '#src/errors.js';
+import { PanFingerprinter } from '#src/vault/fingerprint.js';
+import { loadKeys, rotatePanKey } from '#src/vault/keys.js';
+import { panOfNumber } from '#src/vault/pan.js';
+import { PanVault, vaultRotation } from '#src/vault/pan-vault.js';
 import { MapStore, temporaryFolder } from './support.js';
 
 function setUp() {

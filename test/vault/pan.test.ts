@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { maskDigits, maskPan } from '../../src/pan-mask.js';
-import { isPan, issuePan, luhnCheckDigit, panOfNumber } from '../../src/vault/pan.js';
+import { maskDigits, maskPan } from '#src/pan-mask.js';
+import { isPan, issuePan, luhnCheckDigit, panOfNumber } from '#src/vault/pan.js';
 
 describe('mask', () => {
   it.each([

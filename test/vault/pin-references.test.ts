@@ -1,8 +1,8 @@
 /** Seals of PIN references: bound to the card and to the key file. */
 import { describe, expect, it } from 'vitest';
-import { PIN_REFERENCE_BYTES } from '../../src/domain/pin-table.js';
-import { digitsOf } from '../../src/vault/card/bytes.js';
-import { PinReferences, pinReferenceKeyOf } from '../../src/vault/pin-references.js';
+import { PIN_REFERENCE_BYTES } from '#src/domain/pin-table.js';
+import { digitsOf } from '#src/vault/card/bytes.js';
+import { PinReferences, pinReferenceKeyOf } from '#src/vault/pin-references.js';
 
 const card = { f0: 1, f1: 2, f2: 3 };
 const seals = new PinReferences(pinReferenceKeyOf({ bytes: new Uint8Array(32).fill(1) }));

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { idPrefixes, PublicIds } from '../../src/vault/public-ids.js';
+import { idPrefixes, PublicIds } from '#src/vault/public-ids.js';
 
 const ids = new PublicIds(Buffer.alloc(32, 3));
 

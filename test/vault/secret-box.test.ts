@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { SecretBox } from '../../src/vault/secret-box.js';
+import { SecretBox } from '#src/vault/secret-box.js';
 
 describe('a sealed secret', () => {
   const key = { bytes: randomBytes(32) };

@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { readSpool, SpoolError, SpoolWriter } from '../../src/vault/spool.js';
+import { readSpool, SpoolError, SpoolWriter } from '#src/vault/spool.js';
 
 const CHUNK = 65_536;
 const key = { id: '0123456789abcdef', bytes: randomBytes(32) };

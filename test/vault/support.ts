@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach } from 'vitest';
-import type { Store, StoreRange, StoreWriter } from '../../src/store/port.js';
+import type { Store, StoreRange, StoreWriter } from '#src/store/port.js';
 
 const folders: string[] = [];
 afterEach(() => {

@@ -1,6 +1,6 @@
 /** Authorizations for the network in a box. */
-import type { BoxAuthorization } from '../../../src/clearing/box/day.js';
-import { panOfNumber } from '../../../src/vault/pan.js';
+import type { BoxAuthorization } from '#src/clearing/box/day.js';
+import { panOfNumber } from '#src/vault/pan.js';
 
 /** 2026-11-26. */
 export const DAY = 20_783;

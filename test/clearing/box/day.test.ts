@@ -1,15 +1,9 @@
 /** The network in a box: its file is one that posts, the same seed makes the same bytes, and the plan tells what was planted. */
 import { describe, expect, it, test } from 'vitest';
-import { type BoxDay, boxFileId, writeDay } from '../../../src/clearing/box/day.js';
-import {
-  checkShares,
-  type DayPlan,
-  type Extra,
-  type Shares,
-  type Treatment,
-} from '../../../src/clearing/box/shares.js';
-import { type ClearingReport, clearingRecords, readClearing } from '../../../src/clearing/reader.js';
-import { type ClearingRecord, copyRecord } from '../../../src/clearing/record.js';
+import { type BoxDay, boxFileId, writeDay } from '#src/clearing/box/day.js';
+import { checkShares, type DayPlan, type Extra, type Shares, type Treatment } from '#src/clearing/box/shares.js';
+import { type ClearingReport, clearingRecords, readClearing } from '#src/clearing/reader.js';
+import { type ClearingRecord, copyRecord } from '#src/clearing/record.js';
 import { authorizationOf, BRL, DAY } from './box-data.js';
 
 const authorizations = Array.from({ length: 3000 }, (_, n) => authorizationOf(n));

@@ -2,16 +2,16 @@
 import { inspect } from 'node:util';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { isSoundTable } from '../../../src/decimalisation-table.js';
-import { AesKey, TdesKey } from '../../../src/vault/card/block-key.js';
-import { decimalise } from '../../../src/vault/card/bytes.js';
-import { isAesKsn } from '../../../src/vault/card/dukpt-aes.js';
-import { isTdesKsn } from '../../../src/vault/card/dukpt-tdes.js';
-import { cryptogramInput, cryptogramVersions, versionOf } from '../../../src/vault/card/emv-profiles.js';
-import { openKeyBlock, wrapKeyBlock } from '../../../src/vault/card/key-block.js';
-import { cmac, keyCheckValue, pad, retailMac } from '../../../src/vault/card/mac.js';
-import { decipherPinBlock4, decodePinBlock } from '../../../src/vault/card/pin-block.js';
-import { fitsPan } from '../../../src/vault/card/pin-reference.js';
+import { isSoundTable } from '#src/decimalisation-table.js';
+import { AesKey, TdesKey } from '#src/vault/card/block-key.js';
+import { decimalise } from '#src/vault/card/bytes.js';
+import { isAesKsn } from '#src/vault/card/dukpt-aes.js';
+import { isTdesKsn } from '#src/vault/card/dukpt-tdes.js';
+import { cryptogramInput, cryptogramVersions, versionOf } from '#src/vault/card/emv-profiles.js';
+import { openKeyBlock, wrapKeyBlock } from '#src/vault/card/key-block.js';
+import { cmac, keyCheckValue, pad, retailMac } from '#src/vault/card/mac.js';
+import { decipherPinBlock4, decodePinBlock } from '#src/vault/card/pin-block.js';
+import { fitsPan } from '#src/vault/card/pin-reference.js';
 import { bytes, digits, hex, tags, text } from '../hsm/support.js';
 import { golden } from './golden.js';
 

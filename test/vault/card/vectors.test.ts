@@ -1,12 +1,12 @@
 /** The reference vectors of card cryptography that lie beside the repository; each one is used, whatever it is of. */
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { AesKey, setOddParity, TdesKey } from '../../../src/vault/card/block-key.js';
-import { digitsOf } from '../../../src/vault/card/bytes.js';
-import { cvc3, cvv, dynamicCvv, staticTrackIv } from '../../../src/vault/card/cvv.js';
-import { aesDukptKey, aesInitialKey, aesTransactionKey } from '../../../src/vault/card/dukpt-aes.js';
-import { tdesDukptKey, tdesTransactionKey } from '../../../src/vault/card/dukpt-tdes.js';
-import { applicationCryptogram, arpcMethod1, arpcMethod2, scriptMac } from '../../../src/vault/card/emv-cryptogram.js';
+import { AesKey, setOddParity, TdesKey } from '#src/vault/card/block-key.js';
+import { digitsOf } from '#src/vault/card/bytes.js';
+import { cvc3, cvv, dynamicCvv, staticTrackIv } from '#src/vault/card/cvv.js';
+import { aesDukptKey, aesInitialKey, aesTransactionKey } from '#src/vault/card/dukpt-aes.js';
+import { tdesDukptKey, tdesTransactionKey } from '#src/vault/card/dukpt-tdes.js';
+import { applicationCryptogram, arpcMethod1, arpcMethod2, scriptMac } from '#src/vault/card/emv-cryptogram.js';
 import {
   counterValue,
   iccMasterKey,
@@ -15,18 +15,13 @@ import {
   sessionKey,
   treeSessionKey,
   visaScriptKey,
-} from '../../../src/vault/card/emv-keys.js';
-import { type CryptogramVersion, cryptogramInput, profileOf, versionOf } from '../../../src/vault/card/emv-profiles.js';
-import { pinChangeCommand } from '../../../src/vault/card/emv-scripts.js';
-import { openKeyBlock } from '../../../src/vault/card/key-block.js';
-import { cbcMac, cmac, keyCheckValue, type MacPadding, retailMac } from '../../../src/vault/card/mac.js';
-import {
-  decipherPinBlock4,
-  decodePinBlock,
-  encipherPinBlock4,
-  encodePinBlock,
-} from '../../../src/vault/card/pin-block.js';
-import { ibmOffset, ibmPin, pvv } from '../../../src/vault/card/pin-reference.js';
+} from '#src/vault/card/emv-keys.js';
+import { type CryptogramVersion, cryptogramInput, profileOf, versionOf } from '#src/vault/card/emv-profiles.js';
+import { pinChangeCommand } from '#src/vault/card/emv-scripts.js';
+import { openKeyBlock } from '#src/vault/card/key-block.js';
+import { cbcMac, cmac, keyCheckValue, type MacPadding, retailMac } from '#src/vault/card/mac.js';
+import { decipherPinBlock4, decodePinBlock, encipherPinBlock4, encodePinBlock } from '#src/vault/card/pin-block.js';
+import { ibmOffset, ibmPin, pvv } from '#src/vault/card/pin-reference.js';
 import { sharedPath } from '../../support/shared.js';
 
 /** Texts, and what Number() and an object of tags are asked of below. */

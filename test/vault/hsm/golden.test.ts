@@ -1,7 +1,7 @@
 /** Known values through the port, in software. */
 import { describe, expect, it } from 'vitest';
-import { TdesKey } from '../../../src/vault/card/block-key.js';
-import type { CryptogramVersion } from '../../../src/vault/card/emv-profiles.js';
+import { TdesKey } from '#src/vault/card/block-key.js';
+import type { CryptogramVersion } from '#src/vault/card/emv-profiles.js';
 import { golden } from '../card/golden.js';
 import {
   answerOf,

@@ -3,8 +3,8 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { HoldfastError } from '../../../src/errors.js';
-import { loadHsmKeys } from '../../../src/vault/hsm/key-file.js';
+import { HoldfastError } from '#src/errors.js';
+import { loadHsmKeys } from '#src/vault/hsm/key-file.js';
 import { golden } from '../card/golden.js';
 import { newKeys } from './support.js';
 

@@ -1,9 +1,9 @@
 /** Keys of the port: one purpose each, and which are taken in. */
 import { describe, expect, it } from 'vitest';
-import { declineCode } from '../../../src/vault/hsm/decline.js';
-import { keyRoles } from '../../../src/vault/hsm/key-policy.js';
-import type { HsmRequest } from '../../../src/vault/hsm/port.js';
-import { SoftKeys } from '../../../src/vault/hsm/soft-keys.js';
+import { declineCode } from '#src/vault/hsm/decline.js';
+import { keyRoles } from '#src/vault/hsm/key-policy.js';
+import type { HsmRequest } from '#src/vault/hsm/port.js';
+import { SoftKeys } from '#src/vault/hsm/soft-keys.js';
 import { golden } from '../card/golden.js';
 import { bytes, digits, keyring, nameOf, newHsm, newKeys, PAN, requests, verifyPin } from './support.js';
 

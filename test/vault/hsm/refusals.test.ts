@@ -3,24 +3,13 @@ import { inspect } from 'node:util';
 import fc from 'fast-check';
 import { pack, unpack } from 'msgpackr';
 import { describe, expect, it } from 'vitest';
-import { counterVerdict, highestCounter } from '../../../src/domain/chip-counter.js';
-import { AesKey, TdesKey } from '../../../src/vault/card/block-key.js';
-import {
-  encipherPinBlock4,
-  encodePinBlock,
-  mayTranslate,
-  type PinBlockFormat,
-} from '../../../src/vault/card/pin-block.js';
-import { countsPinTry, declineCode } from '../../../src/vault/hsm/decline.js';
-import {
-  type HsmRequest,
-  type HsmVerdict,
-  hsmFailures,
-  type VerifyPin,
-  wipeRequest,
-} from '../../../src/vault/hsm/port.js';
-import { SoftHsm } from '../../../src/vault/hsm/soft-hsm.js';
-import { SoftPins } from '../../../src/vault/hsm/soft-pins.js';
+import { counterVerdict, highestCounter } from '#src/domain/chip-counter.js';
+import { AesKey, TdesKey } from '#src/vault/card/block-key.js';
+import { encipherPinBlock4, encodePinBlock, mayTranslate, type PinBlockFormat } from '#src/vault/card/pin-block.js';
+import { countsPinTry, declineCode } from '#src/vault/hsm/decline.js';
+import { type HsmRequest, type HsmVerdict, hsmFailures, type VerifyPin, wipeRequest } from '#src/vault/hsm/port.js';
+import { SoftHsm } from '#src/vault/hsm/soft-hsm.js';
+import { SoftPins } from '#src/vault/hsm/soft-pins.js';
 import { golden } from '../card/golden.js';
 import {
   answerOf,

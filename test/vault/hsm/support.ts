@@ -1,9 +1,9 @@
 /** The software adapter with the keys of the known values, and requests that it answers ok. */
-import { digitsOf } from '../../../src/vault/card/bytes.js';
-import { type CryptogramVersion, cryptogramInput, type EmvTag } from '../../../src/vault/card/emv-profiles.js';
-import type { AnswerArqc, HsmRequest, HsmVerdict, VerifyArqc, VerifyPin } from '../../../src/vault/hsm/port.js';
-import { SoftHsm } from '../../../src/vault/hsm/soft-hsm.js';
-import { type KeyPurpose, SoftKeys } from '../../../src/vault/hsm/soft-keys.js';
+import { digitsOf } from '#src/vault/card/bytes.js';
+import { type CryptogramVersion, cryptogramInput, type EmvTag } from '#src/vault/card/emv-profiles.js';
+import type { AnswerArqc, HsmRequest, HsmVerdict, VerifyArqc, VerifyPin } from '#src/vault/hsm/port.js';
+import { SoftHsm } from '#src/vault/hsm/soft-hsm.js';
+import { type KeyPurpose, SoftKeys } from '#src/vault/hsm/soft-keys.js';
 import { golden } from '../card/golden.js';
 
 export const bytes = (hex: string): Buffer => {

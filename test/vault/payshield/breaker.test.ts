@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Breaker } from '../../../src/vault/payshield/breaker.js';
+import { Breaker } from '#src/vault/payshield/breaker.js';
 
 /**
  * Each step: `+` a good answer, `-` a bad one, `w` 1000 ms pass, `?` an echo if it is time (`!` it is not), `g` it comes back, `b`

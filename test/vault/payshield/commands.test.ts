@@ -1,9 +1,9 @@
 /** The bytes of the host commands, and what becomes of the answers. */
 import { describe, expect, it } from 'vitest';
-import type { HsmRequest } from '../../../src/vault/hsm/port.js';
-import { type Command, CommandMaker } from '../../../src/vault/payshield/commands.js';
-import { DeviceKeys } from '../../../src/vault/payshield/device-keys.js';
-import { verdictOfCode } from '../../../src/vault/payshield/error-codes.js';
+import type { HsmRequest } from '#src/vault/hsm/port.js';
+import { type Command, CommandMaker } from '#src/vault/payshield/commands.js';
+import { DeviceKeys } from '#src/vault/payshield/device-keys.js';
+import { verdictOfCode } from '#src/vault/payshield/error-codes.js';
 import { golden } from '../card/golden.js';
 import { arqcOf, bytes, digits, keyring, nameOf, PAN, requests, verifyPin } from '../hsm/support.js';
 

@@ -4,14 +4,14 @@
  */
 import { createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, type TlsOptions } from 'node:tls';
-import { AesKey } from '../../../src/vault/card/block-key.js';
-import type { CryptogramVersion } from '../../../src/vault/card/emv-profiles.js';
-import { wrapKeyBlock } from '../../../src/vault/card/key-block.js';
-import type { PinBlockFormat } from '../../../src/vault/card/pin-block.js';
-import type { HsmFailure, HsmRequest, HsmVerdict, PinMethod } from '../../../src/vault/hsm/port.js';
-import { SoftHsm } from '../../../src/vault/hsm/soft-hsm.js';
-import { SoftKeys } from '../../../src/vault/hsm/soft-keys.js';
-import { DeviceKeys } from '../../../src/vault/payshield/device-keys.js';
+import { AesKey } from '#src/vault/card/block-key.js';
+import type { CryptogramVersion } from '#src/vault/card/emv-profiles.js';
+import { wrapKeyBlock } from '#src/vault/card/key-block.js';
+import type { PinBlockFormat } from '#src/vault/card/pin-block.js';
+import type { HsmFailure, HsmRequest, HsmVerdict, PinMethod } from '#src/vault/hsm/port.js';
+import { SoftHsm } from '#src/vault/hsm/soft-hsm.js';
+import { SoftKeys } from '#src/vault/hsm/soft-keys.js';
+import { DeviceKeys } from '#src/vault/payshield/device-keys.js';
 import { bytes, digits, hex, keyring } from '../hsm/support.js';
 
 /** What happens to the answer of the n-th command (from 0): bytes instead of the answer, nothing, or a wait in ms. */

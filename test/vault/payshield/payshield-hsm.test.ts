@@ -3,11 +3,11 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import { declineCode } from '../../../src/vault/hsm/decline.js';
-import type { HsmRequest, HsmVerdict } from '../../../src/vault/hsm/port.js';
-import { CommandMaker } from '../../../src/vault/payshield/commands.js';
-import { DeviceConnection } from '../../../src/vault/payshield/connection.js';
-import { type DeviceOptions, PayShieldHsm } from '../../../src/vault/payshield/payshield-hsm.js';
+import { declineCode } from '#src/vault/hsm/decline.js';
+import type { HsmRequest, HsmVerdict } from '#src/vault/hsm/port.js';
+import { CommandMaker } from '#src/vault/payshield/commands.js';
+import { DeviceConnection } from '#src/vault/payshield/connection.js';
+import { type DeviceOptions, PayShieldHsm } from '#src/vault/payshield/payshield-hsm.js';
 import { hasOpenssl, makeCertificate } from '../../support/certificates.js';
 import { golden } from '../card/golden.js';
 import {
