@@ -163,4 +163,16 @@ describe('admission', () => {
     expect(await client.ask(request(2, { '0': '1100' }))).toMatchObject({ '0': '1110', '11': '000002', '39': '12' });
     expect(client.replies).toHaveLength(1);
   });
+
+  it.each([
+    ['an origin', '0108', '0118'],
+    ['an odd origin', '0127', '0136'],
+    ['a function', '0160', '0170'],
+    ['a function and an origin', '0788', '0798'],
+    ['a class', '0900', '0910'],
+  ])('%s that the standard has not got gets 12: %s', async (_what, mti, reply) => {
+    const test = await harness();
+    const client = await tcpClient(test);
+    expect(await client.ask(request(3, { '0': mti }))).toMatchObject({ '0': reply, '11': '000003', '39': '12' });
+  });
 });

@@ -119,7 +119,7 @@ class SocketTarget implements OpenTarget {
   #isReply(payload: Uint8Array): void {
     const read = (['iso87-bcd', 'iso87-ascii', 'iso87-ascii-bin'] as const).some((name) => {
       try {
-        return /^0[1-9][13579][0-5]$/.test(unpack(name, payload)[0]!);
+        return /^\d\d[13579][02468]$/.test(unpack(name, payload)[0]!);
       } catch (error) {
         if (error instanceof IsoError) return false;
         throw error;
