@@ -85,11 +85,8 @@ export class ApiClient {
   }
 
   /** Sends a JSON object. @throws HoldfastError as `get` */
-  async post(path: string, body: Json, idempotencyKey?: string): Promise<Json> {
-    const headers = {
-      'content-type': 'application/json',
-      ...(idempotencyKey === undefined ? {} : { 'idempotency-key': idempotencyKey }),
-    };
+  async post(path: string, body: Json, extra: Pick<CallOptions, 'headers'> = {}): Promise<Json> {
+    const headers = { 'content-type': 'application/json', ...extra.headers };
     const response = await this.#answer(path, { method: 'POST', body: JSON.stringify(body), headers });
     return response.json() as Promise<Json>;
   }

@@ -5,6 +5,7 @@
 import { Command, CommanderError } from 'commander';
 import { ExitStatus } from '../errors.js';
 import { addAccrue } from './accrue.js';
+import { addApprovals } from './approvals.js';
 import { addAudit } from './audit.js';
 import { addBackup, addRestore } from './backup.js';
 import { addChargebacks } from './chargebacks.js';
@@ -47,6 +48,7 @@ const commands = [
   addVerify,
   addAudit,
   addToken,
+  addApprovals,
   addKeys,
   addBackup,
   addRestore,

@@ -266,7 +266,8 @@ function addKind(simulate: Command, kind: Kind, run: Run): void {
     const client = apiClient(options, run.terminal);
     const body = await bodyOf(client, kind, options);
     const path = `/v1/simulate/${kind.name.replaceAll('-', '_')}`;
-    const answer = await client.post(path, body, options.idempotencyKey as string | undefined);
+    const key = options.idempotencyKey as string | undefined;
+    const answer = await client.post(path, body, key === undefined ? {} : { headers: { 'idempotency-key': key } });
     if (options.json === true) run.terminal.out(JSON.stringify(maskJson(answer)));
     else tell(answer, run.terminal);
     return undefined;

@@ -21,7 +21,7 @@ import { forbids } from './roles.js';
 import type { Answer, Route } from './route.js';
 import type { ApprovalDone, ApprovalProposal } from './system-log.js';
 import type { TokenRow } from './system-state.js';
-import { publicTokenId, rightsOf } from './tokens.js';
+import { isValid, OIDC_ID_PREFIX, publicTokenId, rightsOf } from './tokens.js';
 import { validate } from './validate.js';
 import { time } from './views.js';
 
@@ -114,7 +114,7 @@ export class Approvals {
 
   /**
    * Confirms and makes the call; gives the row with its answer.
-   * @throws ApiError `forbidden` for whoever proposed it or may not make the call, `approval_closed`; what stood in the way (5xx):
+   * @throws ApiError `forbidden` for whoever proposed it, was made a token since or may not make the call, `approval_closed`; what stood in the way (5xx):
    * then it stays confirmed, and is made later
    */
   confirm(id: string, token: TokenRow | undefined, reason: string): Promise<ApprovalRow> {
@@ -125,6 +125,7 @@ export class Approvals {
     const actor = actorOf(token);
     if (actor.token === proposal.token || sameName(actor.name, proposal.name))
       throw new ApiError('forbidden', 'Somebody else must confirm it: another token, of another name.');
+    this.#assertStanding(row, token);
     // The answer of the first one was lost on its way.
     if (state === 'done' && decision?.token === actor.token) return Promise.resolve(row);
     if (state === 'open' && !isOver(row, nowMs())) {
@@ -178,6 +179,26 @@ export class Approvals {
   #sees(token: TokenRow | undefined, { proposal }: ApprovalRow): boolean {
     const isCustodian = token?.role === 'key-custodian-a' || token?.role === 'key-custodian-b';
     return !isCustodian || this.#routes.get(proposal.operation)?.approval === 'keys';
+  }
+
+  /**
+   * A person who is made for the purpose is no second one, and what somebody asked for who has no access any more is not done.
+   * People of an identity provider are not known here before they come: neither is asked of them.
+   * @throws ApiError `forbidden`, `approval_closed`
+   */
+  #assertStanding({ proposal, state }: ApprovalRow, token: TokenRow | undefined): void {
+    const { system, nowMs } = this.#ready();
+    if (state !== 'open') return;
+    const own = token === undefined ? undefined : system.token(token.id);
+    if (own !== undefined && own.createdMs > proposal.atMs)
+      throw new ApiError(
+        'forbidden',
+        'The token was made after the proposal: another one must confirm it, or propose it anew.',
+      );
+    if (proposal.token.startsWith(publicTokenId(OIDC_ID_PREFIX))) return;
+    const proposer = system.tokens.find(({ id }) => publicTokenId(id) === proposal.token);
+    if (proposer === undefined || !isValid(proposer, nowMs()))
+      throw new ApiError('approval_closed', `The token of ${proposal.name} is not valid any more; propose it anew.`);
   }
 
   #routeOf({ proposal }: ApprovalRow): Route {

@@ -17,6 +17,7 @@ import {
 import { maskDigits } from '../pan-mask.js';
 import { type Role, roles } from './roles.js';
 import type { TokenRow } from './system-state.js';
+import { OIDC_ID_PREFIX } from './tokens.js';
 
 /** Signatures by a private key alone: neither none nor a secret that both sides know. */
 const ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA'];
@@ -114,7 +115,7 @@ export class Oidc {
       .update(JSON.stringify([this.#settings.issuer, subject]))
       .digest('hex');
     return {
-      id: `oidc_${digest.slice(0, 16)}`,
+      id: `${OIDC_ID_PREFIX}${digest.slice(0, 16)}`,
       name: maskDigits(subject).slice(0, 64),
       scopes: [],
       role,

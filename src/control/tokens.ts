@@ -20,6 +20,9 @@ export function publicTokenId(id: string): string {
   return `tok_${id}`;
 }
 
+/** Ids of people whom an identity provider vouches for begin with it; ids of tokens are hexadecimal. */
+export const OIDC_ID_PREFIX = 'oidc_';
+
 /** What a token may do: scopes, or what a role may (roles.ts). */
 export type Grant = { readonly scopes: readonly Scope[] } | { readonly role: Role };
 

@@ -363,6 +363,75 @@ describe('clock', () => {
   });
 });
 
+describe('approvals', () => {
+  const wall = '2026-11-26T13:00:00.000Z';
+  const open = {
+    ...{ object: 'approval', id: 'apr_1', status: 'open', operation: 'chargeFee', path: '/v1/accounts/acc-1/fees' },
+    ...{ body: { amount: 500 }, reason: 'by hand', proposed_at: wall, expires_at: wall },
+    proposed_by: { token: 'tok_a', name: 'Ana', role: 'ledger' },
+    ...{ decided_by: null, decided_at: null, decision_reason: null, answer: null },
+  };
+  const done = {
+    ...{ ...open, status: 'done', decided_at: wall, decision_reason: 'seen' },
+    decided_by: { token: 'tok_b', name: 'Ben "the \n second"', role: 'ledger' },
+    answer: { status: 201, body: { object: 'entry', id: 'ent_1' } },
+  };
+  const line = `apr_1 open chargeFee /v1/accounts/acc-1/fees by="Ana" at=${wall} expires=${wall}\n`;
+
+  test('list shows what is open, page by page, or of another status', async () => {
+    const got: string[] = [];
+    const flags = await api((request, response) => {
+      got.push(request.url!);
+      const isFirst = !request.url!.includes('starting_after');
+      json(response, 200, { data: [isFirst ? open : { ...open, id: 'apr_2' }], has_more: isFirst });
+    });
+    expect((await say(['approvals', 'list', ...flags])).out).toBe(line + line.replace('apr_1', 'apr_2'));
+    expect(got).toEqual([
+      '/v1/approvals?limit=100&status=open',
+      '/v1/approvals?limit=100&status=open&starting_after=apr_1',
+    ]);
+    const { out } = await say(['approvals', 'list', '--status', 'any', '--json', ...flags]);
+    expect(JSON.parse(out.split('\n')[0]!)).toEqual(open);
+    expect(got[2]).toContain('status=any');
+  });
+
+  test('show has the body of the call, both people, and the answer, a line each', async () => {
+    const flags = await api((request, response) => json(response, 200, request.url!.endsWith('apr_1') ? open : done));
+    expect((await say(['approvals', 'show', 'apr_1', ...flags])).out).toBe(
+      `${line}  body {"amount":500}\n  reason "by hand"\n`,
+    );
+    expect((await say(['approvals', 'show', 'apr_2', ...flags])).out.split('\n').slice(3)).toEqual([
+      `  decided by="Ben \\"the \\n second\\"" at=${wall} reason="seen"`,
+      '  answer 201 {"object":"entry","id":"ent_1"}',
+      '',
+    ]);
+  });
+
+  test('confirm and reject send the reason, and end as the call did', async () => {
+    const got: unknown[] = [];
+    let answer: object = done;
+    const flags = await api((request, response) => {
+      got.push([request.method, request.url, request.headers['x-reason']]);
+      json(response, 200, answer);
+    });
+    expect((await say(['approvals', 'confirm', 'apr_1', '--reason', 'seen', ...flags])).status).toBe(0);
+    expect((await say(['approvals', 'reject', 'apr_1', ...flags])).status).toBe(0);
+    expect(got).toEqual([
+      ['POST', '/v1/approvals/apr_1/confirm', 'seen'],
+      ['POST', '/v1/approvals/apr_1/reject', undefined],
+    ]);
+    answer = { ...done, answer: { status: 404, body: { code: 'not_found' } } };
+    const refused = await say(['approvals', 'confirm', 'apr_1', ...flags]);
+    expect(refused.status).toBe(69);
+    expect(refused.out).toContain('answer 404 {"code":"not_found"}');
+  });
+
+  test('a reason that no header can carry, or that would be cut: 64', async () => {
+    for (const reason of ['', 'gesehen ✓', 'x'.repeat(201)])
+      expect((await say(['approvals', 'confirm', 'apr_1', '--reason', reason])).status).toBe(64);
+  });
+});
+
 describe('simulate', () => {
   const zeros = { incremented: 0, reversed: 0, expired: 0, cleared: 0, refunded: 0 };
   const answer = {

@@ -99,6 +99,32 @@ describe('a call that a second person must confirm', () => {
     expect((await callerOf(h, h.personToken('Job', { scopes: ['write'] }))('POST', confirm(id))).status).toBe(200);
   });
 
+  it('is not confirmed by a person who was made for the purpose, nor when whoever proposed it has no access any more', async () => {
+    const { h, ana, ben } = await desk();
+    const made = async (name: string): Promise<{ id: string; token: string }> =>
+      (await h.call('POST', '/v1/tokens', { name, role: 'ledger', ttl_seconds: 3600 })).body;
+    const eve = await made('Eve');
+    const asEve = callerOf(h, eve.token);
+    const asFay = callerOf(h, (await made('Fay')).token);
+    const of = async (who: Caller, reference: string): Promise<string> =>
+      (await who('POST', '/v1/accounts/acc-1/fees', { ...fee, reference })).body.id;
+    const [byAna, byEve, late] = [await of(ana, 'one'), await of(asEve, 'two'), await of(asFay, 'three')];
+    const before = await balance(h);
+    h.engine.nowMs += 1;
+    const alias = callerOf(h, (await made('Nobody')).token);
+    const refused = await alias('POST', confirm(byAna));
+    expect(refused.body).toMatchObject({ code: 'forbidden', detail: expect.stringContaining('after the proposal') });
+    expect((await alias('POST', reject(byAna))).body).toMatchObject({ status: 'rejected' });
+
+    expect((await h.call('DELETE', `/v1/tokens/${eve.id}`)).status).toBe(204);
+    const revoked = await ben('POST', confirm(byEve));
+    expect(revoked.body).toMatchObject({ code: 'approval_closed', detail: expect.stringContaining('token of Eve') });
+    h.engine.nowMs += 3_600_000;
+    expect((await ben('POST', confirm(late))).body).toMatchObject({ code: 'approval_closed' });
+    expect((await ben('POST', reject(byEve))).body).toMatchObject({ status: 'rejected' });
+    expect(await balance(h)).toBe(before);
+  });
+
   it('is made once: by two people at once, by a repeat, and never behind a rejection or its end', async () => {
     const { h, ana, ben, as } = await desk();
     const before = await balance(h);
