@@ -82,7 +82,7 @@ export interface ClearingFee {
   readonly settlementAmount: number;
 }
 
-/** Where and when the record is settled. Source: IPM PDS0159. CTF has none (its central processing day is `businessDay`). */
+/** Where and when the record is settled. Source: IPM PDS0159; of CTF the central processing day, cycle 0. */
 export interface SettlementKey {
   readonly transferAgent: string;
   readonly account: string;

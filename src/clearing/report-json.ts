@@ -35,7 +35,7 @@ export function reportJson(report: ClearingReport) {
       settlement: exact(settlement),
       billing: exact(billing),
     })),
-    settlements: report.settlements.map(({ key, currency, records, debits, credits }) => ({
+    settlements: report.settlements.map(({ key, currency, records, debits, credits, earned }) => ({
       settlement_date: date(key?.settlementDay ?? -1),
       settlement_cycle: key?.settlementCycle ?? null,
       reconciliation_date: date(key?.reconciliationDay ?? -1),
@@ -46,6 +46,7 @@ export function reportJson(report: ClearingReport) {
       records,
       debits: exact(debits),
       credits: exact(credits),
+      earned: exact(earned),
     })),
     errors: report.errors,
     warnings: report.warnings,

@@ -1,5 +1,6 @@
 /** What a pass over a clearing file adds up: messages by kind, amounts per currency, and what is owed per settlement. */
-import type { ClearingKind, ClearingRecord, SettlementKey } from './record.js';
+import { isCashType } from '../domain/clearing/input.js';
+import type { ClearingFee, ClearingKind, ClearingRecord, SettlementKey } from './record.js';
 
 /** A sum of amounts, exact whatever is in the file. */
 class Sum {
@@ -37,6 +38,8 @@ export interface SettlementGroup {
   /** What we owe, and what is owed to us, in minor units of the currency, fees not counted. */
   readonly debits: bigint;
   readonly credits: bigint;
+  /** What the fees of presentments earn us; below zero they cost. */
+  readonly earned: bigint;
 }
 
 const chargebacks: ReadonlySet<ClearingKind> = new Set([
@@ -65,6 +68,23 @@ export function direction(record: ClearingRecord): 1 | -1 | 0 {
   return (credit !== chargeback) !== record.reversal ? -1 : 1;
 }
 
+/**
+ * What a fee of a presentment earns us: as it says; where it does not, an issuer earns the interchange of a purchase and pays that of
+ * cash and of a refund, and the reverse for a reversal.
+ */
+function earnedBy({ kind, transactionType, reversal }: ClearingRecord, fee: ClearingFee): number {
+  if (fee.sign !== '') return fee.sign === 'C' ? fee.settlementAmount : -fee.settlementAmount;
+  const isCredit = transactionType >= 20 && transactionType <= 29;
+  const isPaid = kind === 'first_presentment' && (isCredit || isCashType(transactionType));
+  return isPaid !== reversal ? -fee.settlementAmount : fee.settlementAmount;
+}
+
+const presentments: ReadonlySet<ClearingKind> = new Set([
+  'first_presentment',
+  'second_presentment_full',
+  'second_presentment_partial',
+]);
+
 class MutableSums {
   readonly transaction = new Sum();
   readonly settlement = new Sum();
@@ -75,6 +95,7 @@ class MutableGroup {
   records = 0;
   readonly debits = new Sum();
   readonly credits = new Sum();
+  readonly earned = new Sum();
   readonly key: SettlementKey | undefined;
   readonly currency: number;
 
@@ -103,7 +124,14 @@ export class ClearingTotals {
     if (settlementAmount >= 0) this.#of(settlementCurrency).settlement.add(settlementAmount);
     if (billingAmount >= 0) this.#of(record.billingCurrency).billing.add(billingAmount);
     const side = direction(record);
-    if (side === 0 || settlementAmount < 0) return;
+    if (side === 0) return;
+    if (presentments.has(record.kind)) {
+      for (const fee of record.fees) {
+        if (fee.settlementAmount > 0)
+          this.#group(record.settlement, fee.settlementCurrency).earned.add(earnedBy(record, fee));
+      }
+    }
+    if (settlementAmount < 0) return;
     const group = this.#group(record.settlement, settlementCurrency);
     group.records++;
     (side > 0 ? group.debits : group.credits).add(settlementAmount);
@@ -136,12 +164,11 @@ export class ClearingTotals {
 
   /** In the order in which the file has them. */
   get settlements(): SettlementGroup[] {
-    return [...this.#groups.values()].map(({ key, currency, records, debits, credits }) => ({
-      key,
-      currency,
-      records,
+    return [...this.#groups.values()].map(({ key, currency, records, debits, credits, earned }) => ({
+      ...{ key, currency, records },
       debits: debits.value,
       credits: credits.value,
+      earned: earned.value,
     }));
   }
 

@@ -65,7 +65,11 @@ function tell({ id, report_sha256: sha256 }: Json, report: Json, terminal: Termi
   const { balance, currencies } = report.books as { balance: boolean; currencies: Json[] };
   const breaks = report.breaks as Json[];
   const { breaks_left_out: leftOut } = report;
-  const word = balance ? 'books balance' : `${breaks.length} ${breaks.length === 1 ? 'break' : 'breaks'}`;
+  const found =
+    report.records === 0 && breaks.length === 0
+      ? 'nothing was read'
+      : `${breaks.length} ${breaks.length === 1 ? 'break' : 'breaks'}`;
+  const word = balance ? 'books balance' : found;
   terminal.out(`${paint(terminal, balance ? 'green' : 'red', word)}: ${String(id)}, report sha256 ${String(sha256)}`);
   terminal.out(`date=${String(report.date)} records=${String(report.records)}`);
   for (const { currency, debits, credits, difference } of currencies)

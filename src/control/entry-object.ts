@@ -63,15 +63,20 @@ export function postedLegs(record: JournalRecord): readonly Posting[] {
   return record.event?.kind === EventKind.entryPosted ? record.event.legs : legsOf(record);
 }
 
-/** Every row of the ledger, of all shards. */
-export async function ledgerTotals(context: ControlContext): Promise<LedgerTotal[]> {
+/** The ledger of each shard, with all records up to `sequence` and no other. */
+export async function shardLedgers(context: ControlContext): Promise<{ totals: LedgerTotal[]; sequence: number }[]> {
   const shards = Array.from({ length: context.shards.shards }, (_, shard) => shard);
   const results = await Promise.all(shards.map((shard) => context.shards.read(shard, { op: 'totals' })));
-  return results.flatMap((result) => {
+  return results.map((result) => {
     if (!result.ok) throw refused(result.code);
     if (!('totals' in result)) throw new TypeError('the shard answered no totals');
-    return result.totals;
+    return { totals: result.totals, sequence: result.sequence };
   });
+}
+
+/** Every row of the ledger, of all shards. */
+export async function ledgerTotals(context: ControlContext): Promise<LedgerTotal[]> {
+  return (await shardLedgers(context)).flatMap(({ totals }) => totals);
 }
 
 function entryType({ message, event }: JournalRecord): string {

@@ -36,6 +36,7 @@ const totals = z.object({
         records: count,
         debits: sum,
         credits: sum,
+        earned: sum.optional().describe('What the fees of presentments earn us; absent in files of earlier releases.'),
       }),
     )
     .describe('What is settled together; debits are owed by us, without fees.'),

@@ -23,6 +23,24 @@ const settlement = {
   settlement_date: z.iso.date().refine((date) => date >= '1970-01-02' && date <= '2149-06-06', 'out of range'),
   cycle: z.int().min(0).max(15).default(0),
 };
+const anySettlement = {
+  ...settlement,
+  network: settlement.network
+    .optional()
+    .describe('Number of the network. Without it and the date: what names no settlement, such as single messages.'),
+  settlement_date: settlement.settlement_date.optional(),
+};
+interface NamedSettlement {
+  readonly network?: number | undefined;
+  readonly settlement_date?: string | undefined;
+  readonly cycle: number;
+}
+const isNamedWhole = ({ network, settlement_date: date, cycle }: NamedSettlement): boolean =>
+  network === undefined ? date === undefined && cycle === 0 : date !== undefined;
+const namedWhole = {
+  error: 'network and settlement_date go together, and a cycle with them',
+  path: ['settlement_date'],
+};
 /** Of the account of a network: unique over the whole book. */
 const bookReference = chosenId.describe('Unique per kind of entry.');
 
@@ -49,7 +67,7 @@ export const paymentReturned = z
 
 export const settlementCreate = z
   .strictObject({
-    ...settlement,
+    ...anySettlement,
     currency,
     amount: signed('Above zero we paid the network, below zero it paid us.'),
     rounding_limit: z
@@ -60,6 +78,7 @@ export const settlementCreate = z
       .describe('A difference to what was owed up to this is posted to 5900; a larger one stays on the sub-account.'),
     reference: bookReference,
   })
+  .refine(isNamedWhole, namedWhole)
   .meta({ id: 'SettlementCreate' });
 
 export const settled = z
@@ -72,12 +91,13 @@ export const settled = z
 
 export const networkFeeCreate = z
   .strictObject({
-    ...settlement,
+    ...anySettlement,
     currency,
     amount: signed('Above zero the network takes it, below zero it gives it.'),
     reference: bookReference,
     note,
   })
+  .refine(isNamedWhole, namedWhole)
   .meta({ id: 'NetworkFeeCreate' });
 
 export const disputeCreate = z

@@ -91,6 +91,16 @@ const report = z.object({
     unfinished_files: z
       .array(z.string())
       .describe('Files that were being posted: what was posted of them is not held against their sums.'),
+    standing: z
+      .array(
+        settlement.extend({
+          account: z.string().describe('2100 or 1390.'),
+          owed: sum.describe('What we owe; below zero what is owed to us.'),
+        }),
+      )
+      .describe(
+        'What stood in the books behind the last records: settlements before `since`, what names none, and suspense; without what is at zero.',
+      ),
   }),
   records: count,
   authorizations: count.describe('That held something.'),
@@ -112,8 +122,9 @@ const report = z.object({
       other_entries: sum,
       network_net: sum.nullable().describe("By the network's own totals, without fees; null when it sent none."),
       network_total: sum.nullable().describe('With fees.'),
-      due: sum,
+      due: sum.describe('Of what names no settlement: what stands on 2100 of earlier days than the date.'),
       paid: sum.nullable(),
+      rounded: sum.describe('What payments took off the sub-account beside, as rounding.'),
     }),
   ),
   counts: z.array(z.object({ type: z.enum(breakTypes), age: z.enum(ages), count })).describe('Of all breaks.'),

@@ -6,6 +6,7 @@ import type { EncodingName } from '../clearing/encoding.js';
 import type { ReadOptions } from '../clearing/reader.js';
 import type { CheckedFile } from './clearing/passes.js';
 import type { LeftOut, Span } from './outgoing/chargebacks.js';
+import type { NotedStanding } from './recon/standing-books.js';
 import type { Role } from './roles.js';
 import type { Scope } from './tokens.js';
 
@@ -152,6 +153,8 @@ export type ReconRunRecord = {
   files: string[];
   /** Names of files that were being posted. */
   unfinished?: string[];
+  /** What stood in the books (recon/standing.ts). */
+  standing?: NotedStanding[];
   /** Of the report's text, lower-case hex. */
   sha256: string;
   /** Form of the report (recon/report.ts); absent: 1. */

@@ -549,7 +549,8 @@ export type ReadResult =
   | { ok: true; steps: StepTaken[] }
   | { ok: true; suspense: SuspenseState[] }
   | { ok: true; ruleStats: RevisionStats[] }
-  | { ok: true; totals: LedgerTotal[] }
+  /** With all records up to `sequence`. */
+  | { ok: true; totals: LedgerTotal[]; sequence: number }
   /** A row of totals (totals-table.ts); undefined when that date is not kept. */
   | { ok: true; values: number[] | undefined }
   | { ok: true; stats: ShardStats }

@@ -53,6 +53,12 @@ export class BreakList {
     if (this.#counted(one)) this.#listed.push(one);
   }
 
+  /** Of what is older than the run and stands in the books: few, and always listed. */
+  addStanding(one: Break): void {
+    this.#count(one);
+    this.#listed.push(one);
+  }
+
   /** Takes back those of the listed ones that are none after all. */
   drop(isNone: (one: Break) => boolean): void {
     let kept = 0;
@@ -76,9 +82,13 @@ export class BreakList {
   #counted(one: Break): boolean {
     const settled = one.settlement?.day ?? 0;
     if (one.day < this.#since || (settled !== 0 && settled < this.#since)) return false;
+    this.#count(one);
+    return true;
+  }
+
+  #count(one: Break): void {
     const name = countName(one);
     this.#counts.set(name, (this.#counts.get(name) ?? 0) + 1);
-    return true;
   }
 }
 

@@ -9,6 +9,8 @@ export interface FileSums extends SettlementName {
   /** What we owe and what is owed to us, fees not counted. */
   readonly debits: bigint;
   readonly credits: bigint;
+  /** What the fees of presentments earn us; undefined in files of releases that did not add them up. */
+  readonly earned: bigint | undefined;
 }
 
 /** A network's own totals of a file: one 1644/685 row. 688 rows say the same again and do not belong here. */

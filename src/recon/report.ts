@@ -6,8 +6,9 @@ import { currencyLetters } from '../domain/currencies.js';
 import { type BreakCount, BreakList } from './break-list.js';
 import { ageBucket, type Break, breakOf, type Position, type SettlementName } from './breaks.js';
 import { type FileFacts, fileBreaks } from './files.js';
-import { dueOf, type SettlementState, SettlementSums } from './settlements.js';
+import { type SettlementState, SettlementSums } from './settlements.js';
 import { ShardComparison } from './shard.js';
+import { oldSettlements, type Standing, SuspenseItems, unnamedOf } from './standing.js';
 import { ResolvedSuspense } from './suspense.js';
 
 export interface RunInputs {
@@ -19,6 +20,11 @@ export interface RunInputs {
   readonly files: readonly FileFacts[];
   /** Names of files that are being posted: of some of their records the journal does not know yet. */
   readonly unfinished: readonly string[];
+  /**
+   * What stands in the books behind the last records: 2100 of settlements before `since` and of what names none, and 1390. Undefined
+   * for runs of releases that did not note it.
+   */
+  readonly standing: readonly Standing[] | undefined;
 }
 
 /** Compares. Shards are read one after the other: `shard`, its records, `finish` of it, the next. */
@@ -27,6 +33,7 @@ export class Reconciliation {
   readonly #sums: SettlementSums;
   readonly #breaks: BreakList;
   readonly #resolved = new ResolvedSuspense();
+  readonly #suspense: SuspenseItems;
   readonly #open = new Map<number, { count: number; amount: bigint }>();
   #authorizations = 0;
   #records = 0;
@@ -35,10 +42,11 @@ export class Reconciliation {
   constructor(inputs: RunInputs, breaksMax?: number) {
     const files = [...inputs.files].sort((a, b) => (a.id < b.id ? -1 : 1));
     const spans = [...inputs.spans].sort((a, b) => a.shard - b.shard);
-    const { day, since } = inputs;
+    const { day, since, standing } = inputs;
     const unfinished = [...inputs.unfinished].sort();
-    this.#inputs = { day, since, spans, files, unfinished };
-    this.#sums = new SettlementSums(new Set(unfinished));
+    this.#inputs = { day, since, spans, files, unfinished, standing };
+    this.#sums = new SettlementSums(day, new Set(unfinished), standing && unnamedOf(standing));
+    this.#suspense = new SuspenseItems(since);
     this.#breaks = new BreakList(since, breaksMax);
     for (const one of fileBreaks(files, day)) this.#breaks.addSum(one);
     for (const file of files) {
@@ -49,7 +57,12 @@ export class Reconciliation {
   }
 
   shard(shard: number): ShardComparison {
-    return new ShardComparison(shard, this.#inputs.day, this.#sums, this.#breaks, this.#resolved);
+    return new ShardComparison(shard, this.#inputs.day, {
+      sums: this.#sums,
+      breaks: this.#breaks,
+      resolved: this.#resolved,
+      suspense: this.#suspense,
+    });
   }
 
   /** All records of the shard have been seen. */
@@ -60,10 +73,14 @@ export class Reconciliation {
   }
 
   finish(): ReconReport {
-    const { day, since } = this.#inputs;
+    const { day, since, standing } = this.#inputs;
     const isShown = (at: number): boolean => at === 0 || at >= since;
     this.#breaks.drop((one) => this.#resolved.isOf(one));
-    for (const one of this.#sums.breaks(day)) this.#breaks.addSum(one);
+    for (const one of this.#sums.breaks()) this.#breaks.addSum(one);
+    if (standing !== undefined) {
+      for (const one of oldSettlements(standing, since, day)) this.#breaks.addStanding(one);
+      for (const one of this.#suspense.breaks(standing, day)) this.#breaks.addStanding(one);
+    }
     const { sorted: breaks, leftOut, counts } = this.#breaks;
     const { balances } = this.#sums;
     const states = this.#sums.states.filter(({ name }) => isShown(name.day));
@@ -137,12 +154,13 @@ export function breakJson(one: Break) {
 }
 
 /** Form of the report: another one gives other bytes for the same inputs. If its members change, count up. */
-export const REPORT_VERSION = 2;
+export const REPORT_VERSION = 3;
 
 /** The report as JSON. */
 export function reportJson(report: ReconReport) {
   const { inputs, breaks, leftOut, counts, settlements, balances, open, authorizations, records } = report;
   const isBalanced = balances.every(({ debits, credits }) => debits === credits);
+  const isEmpty = records === 0 && inputs.files.length === 0;
   return {
     object: 'recon_report',
     version: REPORT_VERSION,
@@ -152,12 +170,17 @@ export function reportJson(report: ReconReport) {
       journal: inputs.spans.map(({ shard, from, to }) => ({ shard, from, to })),
       files: inputs.files.map(({ id, name, state }) => ({ id, name, state })),
       unfinished_files: inputs.unfinished,
+      standing: (inputs.standing ?? []).map(({ glAccount, settlement, owed }) => ({
+        account: String(glAccount),
+        ...settlementJson(settlement),
+        owed: exact(owed),
+      })),
     },
     ...{ records, authorizations },
     open: open.map(({ currency, count, amount }) => ({ currency: letters(currency), count, amount: exact(amount) })),
     books: {
-      /** Every currency balances, and nothing disagrees. */
-      balance: isBalanced && counts.length === 0,
+      /** Every currency balances, and nothing disagrees; where nothing was read, there is nothing to say. */
+      balance: isBalanced && counts.length === 0 && !isEmpty,
       currencies: balances.map(({ currency, debits, credits }) => ({
         currency: letters(currency),
         ...{ debits: exact(debits), credits: exact(credits), difference: exact(debits - credits) },
@@ -174,8 +197,9 @@ export function reportJson(report: ReconReport) {
       other_entries: exact(state.entriesOwed),
       network_net: state.networkRows === 0 ? null : exact(state.networkOwed),
       network_total: state.networkRows === 0 ? null : exact(state.networkTotal),
-      due: exact(dueOf(state)),
+      due: exact(state.due),
       paid: state.payments === 0 ? null : exact(state.paid),
+      rounded: exact(state.rounded),
     })),
     counts,
     breaks_left_out: leftOut,

@@ -6,7 +6,7 @@
  * "Owed" is positive where we owe the network.
  */
 import { ClearingSort } from '../domain/clearing/codes.js';
-import type { ClearingPosted, EntryLeg, EntryPosted } from '../domain/events.js';
+import type { ClearingPosted, EntryLeg, EntryPosted, Posting } from '../domain/events.js';
 import { Gl } from '../domain/ledger/chart.js';
 import { EntryKind } from '../domain/ledger/entry-kinds.js';
 import { settlementOf } from '../domain/ledger/sub-account.js';
@@ -16,7 +16,7 @@ import type { FileFacts } from './files.js';
 const DAY_MS = 86_400_000;
 export const dayOf = (timeMs: number): number => Math.floor(timeMs / DAY_MS);
 
-/** @param sub 0: records that name no settlement */
+/** @param sub 0: what names no settlement */
 export function settlementName(sub: number, currency: number): SettlementName {
   return sub === 0 ? { network: 0, day: 0, cycle: 0, currency } : { ...settlementOf(sub), currency };
 }
@@ -34,15 +34,21 @@ export interface SettlementState {
   recordsEarned: bigint;
   /** Their legs on 2100, C positive. */
   ledgerOwed: bigint;
-  /** Other entries on the sub-account (fees of the network, chargebacks), C positive. */
+  /** Other entries on the sub-account (fees of the network, chargebacks, single messages), C positive. */
   entriesOwed: bigint;
+  /** What the fees of presentments earn us by the files; undefined when a file does not tell it. */
+  fileEarned: bigint | undefined;
   /** The network's 685 rows: how many, and what we owe by them without and with fees. */
   networkRows: number;
   networkOwed: bigint;
   networkTotal: bigint;
-  /** Payments: how many, and how much we paid. */
+  /** Payments: how many, how much we paid, and what else they took off the sub-account as rounding, C positive. */
   payments: number;
   paid: bigint;
+  rounded: bigint;
+  /** What must have been paid, or must be: by the network's totals, which are of everything that it settles, where it sends any; else
+   * by the ledger. Of what names no settlement: what stands on 2100 of earlier days than the run's. */
+  due: bigint;
 }
 
 /** Debits and credits of the entries that were seen, in one currency. */
@@ -53,16 +59,27 @@ export interface CurrencyBalance {
 }
 
 export class SettlementSums {
+  readonly #asOf: number;
   readonly #unfinished: ReadonlySet<string>;
+  readonly #unnamed: ReadonlyMap<number, bigint> | undefined;
   readonly #states = new Map<string, SettlementState>();
   readonly #turnover = new Map<number, { debits: bigint; credits: bigint }>();
+  /** What names no settlement, without payments, by currency and day: C positive. */
+  readonly #moved = new Map<number, Map<number, bigint>>();
 
-  /** @param unfinished names of files whose sums are not there yet: what was posted of them is taken out of that comparison */
-  constructor(unfinished: ReadonlySet<string> = new Set()) {
+  /**
+   * @param asOf day of the run @param unfinished names of files whose sums are not there yet: what was posted of them is taken out
+   * of that comparison @param unnamed what stands on 2100 without a settlement behind the last record, by currency, C positive;
+   * undefined when that is not known
+   */
+  constructor(asOf: number, unfinished: ReadonlySet<string> = new Set(), unnamed?: ReadonlyMap<number, bigint>) {
+    this.#asOf = asOf;
     this.#unfinished = unfinished;
+    this.#unnamed = unnamed;
+    for (const currency of unnamed?.keys() ?? []) this.#of(settlementName(0, currency));
   }
 
-  clearing({ file, input, sort, legs }: ClearingPosted): void {
+  clearing({ file, input, sort, legs, timeMs }: ClearingPosted): void {
     this.#post(legs);
     const isUnfinished = this.#unfinished.has(file);
     const isCredit = sort === ClearingSort.credit;
@@ -88,11 +105,13 @@ export class SettlementSums {
     for (const { amount, currency, sign } of input.fees)
       this.#of(settlementName(input.sub, currency)).recordsEarned += BigInt(amount * (sign === 0 ? usual : sign));
     for (const { glAccount, currency, sub, amount } of legs) {
-      if (glAccount === Gl.network) this.#of(settlementName(sub, currency)).ledgerOwed -= BigInt(amount);
+      if (glAccount !== Gl.network) continue;
+      this.#of(settlementName(sub, currency)).ledgerOwed -= BigInt(amount);
+      if (sub === 0) this.#move(currency, dayOf(timeMs), amount);
     }
   }
 
-  entry({ entry, legs }: EntryPosted): void {
+  entry({ entry, legs, timeMs }: EntryPosted): void {
     this.#post(legs);
     const isPayment = entry === EntryKind.settlement;
     for (const { glAccount, currency, sub, amount } of legs) {
@@ -100,16 +119,34 @@ export class SettlementSums {
       const state = this.#of(settlementName(sub, currency));
       if (!isPayment) {
         state.entriesOwed -= BigInt(amount);
+        if (sub === 0) this.#move(currency, dayOf(timeMs), amount);
         continue;
       }
       state.payments++;
-      for (const leg of legs) if (leg.glAccount === Gl.settlementBank) state.paid -= BigInt(leg.amount);
+      for (const leg of legs) {
+        if (leg.glAccount === Gl.settlementBank) state.paid -= BigInt(leg.amount);
+        if (leg.glAccount === Gl.rounding) state.rounded -= BigInt(leg.amount);
+      }
+    }
+  }
+
+  /** What a single message, its roll-back or a payment of a cardholder posted. @param currency of the account */
+  posted(postings: readonly Posting[], currency: number, timeMs: number): void {
+    for (const { glAccount, amount } of postings) {
+      this.#turn(currency, amount);
+      if (glAccount !== Gl.network) continue;
+      this.#of(settlementName(0, currency)).entriesOwed -= BigInt(amount);
+      this.#move(currency, dayOf(timeMs), amount);
     }
   }
 
   /** A posted file. */
   file({ sums, unposted, totals }: FileFacts): void {
-    for (const { debits, credits, ...name } of sums) this.#of(name).fileOwed += debits - credits;
+    for (const { debits, credits, earned, ...name } of sums) {
+      const state = this.#of(name);
+      state.fileOwed += debits - credits;
+      state.fileEarned = state.fileEarned === undefined || earned === undefined ? undefined : state.fileEarned + earned;
+    }
     for (const { settlement, settled } of unposted) this.#of(settlement).unpostedOwed += BigInt(settled);
     for (const { netAmount, netTotal, network, day, cycle, currency } of totals) {
       const state = this.#of({ network, day, cycle, currency });
@@ -121,7 +158,8 @@ export class SettlementSums {
 
   /** In the order of network, date, cycle, currency. */
   get states(): SettlementState[] {
-    return [...this.#states.values()].sort(
+    const states = [...this.#states.values()].map((state) => ({ ...state, due: this.#dueOf(state) }));
+    return states.sort(
       ({ name: a }, { name: b }) =>
         a.network - b.network || a.day - b.day || a.cycle - b.cycle || a.currency - b.currency,
     );
@@ -132,21 +170,57 @@ export class SettlementSums {
     return [...this.#turnover].sort(([a], [b]) => a - b).map(([currency, sums]) => ({ currency, ...sums }));
   }
 
-  /** What the sums do not agree on. @param asOf day of the run */
-  breaks(asOf: number): Break[] {
-    return this.states.flatMap((state) => settlementBreaks(state, asOf));
+  /** What the sums do not agree on. */
+  breaks(): Break[] {
+    return this.states.flatMap((state) => {
+      const since = state.name.day > 0 ? state.name.day : this.#unnamedSince(state);
+      return settlementBreaks(state, since, this.#asOf);
+    });
+  }
+
+  #dueOf({ name: { day, currency }, networkRows, networkTotal, ledgerOwed, entriesOwed }: SettlementState): bigint {
+    if (day > 0) return networkRows > 0 ? networkTotal : ledgerOwed + entriesOwed;
+    if (this.#unnamed === undefined) return 0n;
+    let due = this.#unnamed.get(currency) ?? 0n;
+    for (const [moved, amount] of this.#moved.get(currency) ?? []) if (moved >= this.#asOf) due -= amount;
+    return due;
+  }
+
+  /** Day of the oldest movement that is not paid, if the newest ones are paid last. */
+  #unnamedSince({ name: { currency }, due }: SettlementState): number {
+    const days = [...(this.#moved.get(currency) ?? [])].filter(([day]) => day < this.#asOf).sort(([a], [b]) => b - a);
+    let left = due;
+    let since = this.#asOf;
+    for (const [day, amount] of days) {
+      if (left === 0n || left > 0n !== due > 0n) break;
+      left -= amount;
+      since = day;
+    }
+    return since;
+  }
+
+  /** @param amount D positive */
+  #move(currency: number, day: number, amount: number): void {
+    let days = this.#moved.get(currency);
+    if (days === undefined) {
+      days = new Map();
+      this.#moved.set(currency, days);
+    }
+    days.set(day, (days.get(day) ?? 0n) - BigInt(amount));
   }
 
   #post(legs: readonly EntryLeg[]): void {
-    for (const { currency, amount } of legs) {
-      let sums = this.#turnover.get(currency);
-      if (sums === undefined) {
-        sums = { debits: 0n, credits: 0n };
-        this.#turnover.set(currency, sums);
-      }
-      if (amount >= 0) sums.debits += BigInt(amount);
-      else sums.credits -= BigInt(amount);
+    for (const { currency, amount } of legs) this.#turn(currency, amount);
+  }
+
+  #turn(currency: number, amount: number): void {
+    let sums = this.#turnover.get(currency);
+    if (sums === undefined) {
+      sums = { debits: 0n, credits: 0n };
+      this.#turnover.set(currency, sums);
     }
+    if (amount >= 0) sums.debits += BigInt(amount);
+    else sums.credits -= BigInt(amount);
   }
 
   #of(name: SettlementName): SettlementState {
@@ -157,7 +231,8 @@ export class SettlementSums {
       state = {
         name: { network, day, cycle, currency },
         ...{ fileOwed: 0n, unpostedOwed: 0n, records: 0, recordsOwed: 0n, recordsEarned: 0n, ledgerOwed: 0n },
-        ...{ entriesOwed: 0n, networkRows: 0, networkOwed: 0n, networkTotal: 0n, payments: 0, paid: 0n },
+        ...{ entriesOwed: 0n, fileEarned: 0n, networkRows: 0, networkOwed: 0n, networkTotal: 0n },
+        ...{ payments: 0, paid: 0n, rounded: 0n, due: 0n },
       };
       this.#states.set(key, state);
     }
@@ -165,25 +240,35 @@ export class SettlementSums {
   }
 }
 
-/** What must be paid: by the network's totals, which are of everything that it settles, where it sends any; else by the ledger. */
-export function dueOf({ networkRows, networkTotal, ledgerOwed, entriesOwed }: SettlementState): bigint {
-  return networkRows > 0 ? networkTotal : ledgerOwed + entriesOwed;
-}
-
-function settlementBreaks(state: SettlementState, asOf: number): Break[] {
-  const { name, fileOwed, unpostedOwed, recordsOwed, recordsEarned, ledgerOwed, networkRows, networkOwed } = state;
+/** @param since day of the settlement, or since when what names none is due */
+function settlementBreaks(state: SettlementState, since: number, asOf: number): Break[] {
+  const { name, fileOwed, unpostedOwed, recordsOwed, recordsEarned, ledgerOwed, entriesOwed, paid, rounded, due } =
+    state;
   const found: Break[] = [];
   const compare = (type: BreakType, reason: string, difference: bigint): void => {
     if (difference === 0n) return;
-    const day = name.day === 0 ? asOf : name.day;
-    const at = { amount: difference, currency: name.currency, day };
+    const at = { amount: difference, currency: name.currency, day: since };
     found.push(breakOf(type, reason, at, asOf, { settlement: name }));
   };
   compare('ledger_not_file', 'records', fileOwed - unpostedOwed - recordsOwed);
   compare('ledger_not_file', 'legs', recordsOwed - recordsEarned - ledgerOwed);
-  if (networkRows > 0) compare('trailer_mismatch', 'network_totals', networkOwed - fileOwed);
-  const due = dueOf(state);
-  if (state.payments > 0) compare('settlement_not_file', 'other_amount', state.paid - due);
-  else if (name.day > 0 && name.day < asOf) compare('settlement_not_file', 'not_settled', due);
+  if (state.networkRows > 0) {
+    compare('trailer_mismatch', 'network_totals', state.networkOwed - fileOwed);
+    if (state.fileEarned !== undefined)
+      compare('trailer_mismatch', 'network_fees', state.networkTotal - state.networkOwed + state.fileEarned);
+  }
+  if (name.day === 0) {
+    compare('settlement_not_file', 'not_settled', due);
+    return found;
+  }
+  const isPaid = state.payments > 0;
+  // A rounding difference was accepted by whoever posted the payment.
+  if (isPaid && paid !== due) compare('settlement_not_file', 'other_amount', paid + rounded - due);
+  else if (!isPaid && name.day < asOf) compare('settlement_not_file', 'not_settled', due);
+  // What the network takes may not be what was booked: it stays on the sub-account when what is due is paid.
+  if (state.networkRows > 0 && (isPaid || name.day < asOf)) {
+    const left = ledgerOwed + entriesOwed - due;
+    compare('settlement_not_file', 'sub_account_not_zero', paid === due ? left - rounded : left);
+  }
   return found;
 }

@@ -12,6 +12,7 @@ import { RECON_AUTHORIZATIONS_MAX } from '../limits.js';
 import { type BreakList, ReconTooLarge } from './break-list.js';
 import { type BreakType, breakOf, type Links } from './breaks.js';
 import { dayOf, type SettlementSums, settlementName } from './settlements.js';
+import type { SuspenseItems } from './standing.js';
 import type { ResolvedSuspense, SuspenseReason } from './suspense.js';
 
 /** An authorization that holds, or held, money. Minor units of the account's currency. */
@@ -29,6 +30,19 @@ interface Life {
   readonly billing: number;
 }
 
+/** What the shards of a run share. */
+export interface Shared {
+  readonly sums: SettlementSums;
+  /** To which breaks are added that are found; what aged out at `finish`. */
+  readonly breaks: BreakList;
+  readonly resolved: ResolvedSuspense;
+  readonly suspense: SuspenseItems;
+}
+
+/** Currency of the account, in which a message holds and posts. */
+const billingCurrencyOf = ({ input: { currency, billingCurrency } }: MessageEvent): number =>
+  billingCurrency < 0 ? currency : billingCurrency;
+
 export class ShardComparison {
   /** Records seen. */
   records = 0;
@@ -39,32 +53,28 @@ export class ShardComparison {
   readonly #sums: SettlementSums;
   readonly #breaks: BreakList;
   readonly #resolved: ResolvedSuspense;
+  readonly #suspense: SuspenseItems;
   readonly #authorizationsMax: number;
   readonly #lives = new Map<number, Life>();
+  /** Currency of the first account that something was posted to by a message, and of those that have another one, by slot. */
+  #usual = -1;
+  readonly #others = new Map<number, number>();
 
-  /**
-   * @param asOf day of the run @param sums and @param resolved of all shards
-   * @param breaks to which those found are added; what aged out at `finish` @param authorizationsMax that are compared
-   */
-  constructor(
-    shard: number,
-    asOf: number,
-    sums: SettlementSums,
-    breaks: BreakList,
-    resolved: ResolvedSuspense,
-    authorizationsMax = RECON_AUTHORIZATIONS_MAX,
-  ) {
+  /** @param asOf day of the run @param authorizationsMax that are compared */
+  constructor(shard: number, asOf: number, shared: Shared, authorizationsMax = RECON_AUTHORIZATIONS_MAX) {
     this.#shard = shard;
     this.#asOf = asOf;
-    this.#sums = sums;
-    this.#breaks = breaks;
+    this.#sums = shared.sums;
+    this.#breaks = shared.breaks;
+    this.#resolved = shared.resolved;
+    this.#suspense = shared.suspense;
     this.#authorizationsMax = authorizationsMax;
-    this.#resolved = resolved;
   }
 
   /** @throws ReconTooLarge */
   message(event: MessageEvent): void {
     this.records++;
+    if (event.postings.count > 0) this.#posted(event);
     const root = rootOf(event);
     let life = this.#lives.get(root);
     if (event.holdDelta === 0) {
@@ -75,18 +85,11 @@ export class ShardComparison {
       // Of a hold that was placed before the records began: nothing can be said of it.
       if (event.holdDelta < 0) return;
       if (this.#lives.size >= this.#authorizationsMax) throw new ReconTooLarge(this.#shard, this.#authorizationsMax);
-      const { currency, billingCurrency } = event.input;
       life = {
-        held: 0,
-        covered: 0,
-        cleared: 0,
-        agedOut: 0,
-        agedOutMs: 0,
-        expiry: 0,
-        currency,
-        billing: billingCurrency,
+        ...{ held: 0, covered: 0, cleared: 0, agedOut: 0, agedOutMs: 0, expiry: 0 },
+        currency: event.input.currency,
+        billing: billingCurrencyOf(event),
       };
-      if (billingCurrency < 0) life = { ...life, billing: currency };
       this.#lives.set(root, life);
       this.authorizations++;
     }
@@ -100,10 +103,12 @@ export class ShardComparison {
     else if (event.kind === EventKind.entryPosted) {
       this.#sums.entry(event);
       this.#resolved.entry(this.#shard, event);
+      this.#suspense.entry(this.#shard, event);
     } else if (event.kind === EventKind.clearingPosted) {
       this.#sums.clearing(event);
+      this.#suspense.clearing(this.#shard, event);
       this.#cleared(event);
-    }
+    } else if (event.kind === EventKind.payment) this.#sums.posted(event.postings, event.currency, event.timeMs);
   }
 
   /** Adds what aged out and was not cleared after all. @param open gets what is still held, by currency */
@@ -131,7 +136,18 @@ export class ShardComparison {
     else if (postings.count > 0) life.agedOut = Math.max(0, life.agedOut - approvedAmount);
   }
 
-  #notDelivered({ authorizationSequence: root, holdDelta, authorizedAfter }: NotDelivered): void {
+  #posted(event: MessageEvent): void {
+    const currency = billingCurrencyOf(event);
+    if (this.#usual < 0) this.#usual = currency;
+    if (currency !== this.#usual) this.#others.set(event.accountSlot, currency);
+    this.#sums.posted(event.postings.toList(), currency, event.timeMs);
+  }
+
+  #notDelivered(event: NotDelivered): void {
+    const { authorizationSequence: root, holdDelta, authorizedAfter, postings, accountSlot } = event;
+    // It follows its original within a deadline; one whose original was not read has nothing to undo here.
+    if (postings.length > 0 && this.#usual >= 0)
+      this.#sums.posted(postings, this.#others.get(accountSlot) ?? this.#usual, event.timeMs);
     const life = this.#lives.get(root);
     if (life !== undefined) this.#move(root, life, holdDelta, authorizedAfter);
   }

@@ -118,7 +118,7 @@ function answer(shard: LogicalShard, durable: number, nowMs: number, windowMs: n
     case 'rule_stats':
       return { ok: true, ruleStats: shard.state.ruleStats.of(read.program, read.after, REVISION_STATS_PER_READ) };
     case 'totals':
-      return { ok: true, totals: ledgerTotals(shard.state) };
+      return { ok: true, totals: ledgerTotals(shard.state), sequence: shard.journal.sequence };
     case 'stats':
       return { ok: true, stats: stats(shard, durable) };
   }

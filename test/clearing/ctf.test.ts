@@ -195,9 +195,11 @@ describe('a CTF file', () => {
 
   it('adds up what is owed', () => {
     const { report } = read(file(good));
-    expect(report.settlements).toEqual([
-      { key: undefined, currency: 840, records: 4, debits: 4536n + 2500n, credits: 4536n * 2n },
+    // All of a central processing day; the format tells no settlement. Each fee has its sign.
+    expect(report.settlements).toMatchObject([
+      { currency: 840, records: 4, debits: 4536n + 2500n, credits: 4536n * 2n, earned: 55n * 2n },
     ]);
+    expect(report.settlements[0]!.key).toMatchObject({ settlementDay: DAY + 1, settlementCycle: 0, account: '' });
     expect(report.amountSum).toBe(15_100n);
   });
 

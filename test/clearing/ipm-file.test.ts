@@ -103,7 +103,8 @@ describe('a written file', () => {
     ]);
     // Owed: purchase and fee. Owed to us: refund, reversal of a purchase, chargeback of a purchase.
     expect(report.settlements).toEqual([
-      { key: settlement, currency: 840, records: 5, debits: 4536n + 2500n, credits: 1080n + 4536n * 2n },
+      // Interchange: earned for the purchase, given back for its reversal, paid for the refund.
+      { key: settlement, currency: 840, records: 5, debits: 4536n + 2500n, credits: 1080n + 4536n * 2n, earned: -54n },
     ]);
     const file = ipmFile();
     expect(report.bytes).toBe(file.length);

@@ -359,7 +359,7 @@ describe('the ledger', () => {
     const { engine } = h;
     const turnover = { debit: '9007199254740993', credit: '30000000000000000001' };
     engine.read = async (shard) => ({
-      ok: true,
+      ...{ ok: true, sequence: 1 },
       totals: [
         { currency: 360, glAccount: 9100, sub: 0, ...turnover },
         ...(shard === 0

@@ -6,6 +6,7 @@ import { panOfNumber } from '#src/vault/pan.js';
 import { feeCollection } from '../clearing/files.js';
 import { fileOf, presentment } from '../support/clearing-day.js';
 import { type AnswerBody, type Harness, makeHarness, restart, START_MS } from './harness.js';
+import { posted } from './upload.js';
 
 const PAN = panOfNumber('999999', 1);
 const DAY = Math.floor(START_MS / 86_400_000);
@@ -54,10 +55,24 @@ async function dayPosted(h: Harness): Promise<void> {
 
 /** A report, as far as it is read here. */
 interface Report {
-  breaks: { type: string; record: number; amount: number; currency: string }[];
+  breaks: {
+    id: string;
+    type: string;
+    reason: string;
+    record: number;
+    amount: number;
+    currency: string;
+    since: string;
+    settlement: { network: number; settlement_date: string; cycle: number } | null;
+  }[];
+  records: number;
   inputs: { files: unknown[]; unfinished_files: string[] };
-  books: { balance: boolean };
+  books: { balance: boolean; currencies: unknown[] };
 }
+const DAY_MS = 86_400_000;
+const dateAfter = (days: number): string => new Date(START_MS + days * DAY_MS).toISOString().slice(0, 10);
+const reasons = ({ breaks }: Report): string[] =>
+  breaks.map(({ type, reason, amount, currency }) => `${type} ${reason} ${amount} ${currency}`);
 const reportOf = (run: AnswerBody): Report => run.report as unknown as Report;
 
 async function done(h: Harness, id: string): Promise<AnswerBody> {
@@ -160,6 +175,18 @@ describe('a run', () => {
     expect(report.books.balance).toBe(true);
   });
 
+  it('over nothing says nothing of the books', async () => {
+    const report = reportOf(await run(makeHarness(), { date: DATE }));
+    expect([report.breaks, report.records, report.books]).toEqual([[], 0, { balance: false, currencies: [] }]);
+  });
+
+  it('as of a day to come loses nothing from sight that can be seen today', async () => {
+    const h = await harness();
+    await dayPosted(h);
+    const types = new Set(reportOf(await run(h, { date: '2036-01-01' })).breaks.map(({ type }) => type));
+    expect(types).toEqual(new Set([...planted.map(([type]) => type), 'settlement_not_file']));
+  });
+
   it('takes either a date or a run to repeat', async () => {
     const h = await harness();
     for (const body of [{}, { date: 'today' }, { date: '2026-02-30' }, { date: DATE, repeat: 'recon_x' }])
@@ -176,7 +203,7 @@ describe('a run', () => {
       read.mockImplementation(() => {
         throw error;
       });
-      const failed = runs.start(h.context, DAY);
+      const failed = await runs.start(h.context, DAY);
       await vi.waitFor(() => expect(failed.status).toBe('failed'));
       expect(told.pop()).toBe(error);
       return failed.failure;
@@ -184,7 +211,7 @@ describe('a run', () => {
     expect(await failing(new ReconTooLarge(3, 7))).toMatch(/^shard 3 has more than 7 authorizations in the days/);
     expect(await failing(new Error('damaged'))).toBe("see the server's log");
     read.mockRestore();
-    const good = runs.start(h.context, DAY);
+    const good = await runs.start(h.context, DAY);
     await vi.waitFor(() => expect(good.status).toBe('done'));
     expect([good.failure, runs.breaks]).toEqual(['', []]);
     expect(await run(h, { date: DATE })).toMatchObject({ status: 'done', failure: null });
@@ -247,6 +274,98 @@ describe('a run', () => {
     const [first, second] = await Promise.all([ask(), ask()]);
     expect([first.status, second.status, second.body.code]).toEqual([202, 409, 'recon_running']);
     await done(h, first.body.id);
+  });
+});
+
+describe('what names no settlement', () => {
+  it('is due from the day after it, as one balance, until it is paid', async () => {
+    const h = await harness();
+    const buy = async (amount: number): Promise<void> => {
+      const body = { card: await cardOf(h), amount, mcc: '5411', single_message: true };
+      expect((await h.call('POST', '/v1/simulate/authorization', body)).status).toBe(201);
+    };
+    await buy(500);
+    const today = reportOf(await run(h, { date: DATE }));
+    expect([today.breaks, today.books.balance]).toEqual([[], true]);
+    expect(today.books.currencies).toMatchObject([{ currency: 'BRL', debits: 500, credits: 500 }]);
+
+    h.engine.nowMs += DAY_MS;
+    await buy(30);
+    const due = reportOf(await run(h, { date: dateAfter(1) }));
+    expect(reasons(due)).toEqual(['settlement_not_file not_settled 500 BRL']);
+    expect(due.breaks).toMatchObject([{ since: DATE, age: '0-1', settlement: { network: 0, settlement_date: null } }]);
+
+    const pay = (amount: number, reference: string) =>
+      h.call('POST', '/v1/settlements', { amount, currency: 'BRL', reference });
+    expect((await pay(490, 's-1')).body).toMatchObject({ remaining: 40 });
+    h.engine.nowMs += DAY_MS;
+    // What is paid first is what came first.
+    const rest = reportOf(await run(h, { date: dateAfter(2) }));
+    expect(reasons(rest)).toEqual(['settlement_not_file not_settled 40 BRL']);
+    expect(rest.breaks[0]!.since).toBe(DATE);
+    expect((await pay(40, 's-2')).body).toMatchObject({ remaining: 0 });
+    const settled = await run(h, { date: dateAfter(2) });
+    expect(reportOf(settled)).toMatchObject({ breaks: [], books: { balance: true } });
+    expect(await run(h, { repeat: settled.id })).toEqual(settled);
+  });
+
+  it('is named by network and date together, or by neither', async () => {
+    const h = await harness();
+    const money = { amount: 1, currency: 'BRL', reference: 'x' };
+    for (const path of ['/v1/settlements', '/v1/network-fees'])
+      for (const half of [{ network: 1 }, { settlement_date: DATE }, { cycle: 3 }])
+        expect((await h.call('POST', path, { ...money, ...half })).body).toMatchObject({
+          code: 'validation_failed',
+          errors: [{ pointer: '/settlement_date' }],
+        });
+  });
+});
+
+describe('what stands in the books', () => {
+  it('does not leave the reports because it is old', async () => {
+    const h = await harness();
+    await dayPosted(h);
+    const soon = reportOf(await run(h, { date: LATER }));
+    const unpaid = soon.breaks.filter(({ type }) => type === 'settlement_not_file');
+    expect(unpaid.length).toBe(2);
+
+    h.engine.nowMs += 100 * DAY_MS;
+    const old = await run(h, { date: dateAfter(100) });
+    expect(reasons(reportOf(old)).sort()).toEqual([
+      'card_mismatch suspense_before 90 BRL',
+      ...reasons({ ...soon, breaks: unpaid }).sort(),
+    ]);
+    const ids = reportOf(old).breaks.map(({ id }) => id);
+    expect(ids).toEqual(expect.arrayContaining(unpaid.map(({ id }) => id)));
+    expect(reportOf(old)).toMatchObject({ books: { balance: false } });
+    expect(await run(h, { repeat: old.id })).toEqual(old);
+
+    // What came since, and is in the report by itself, is not in that sum.
+    const again = restart(h);
+    again.engine.nowMs = h.engine.nowMs;
+    const place = {
+      localDay: DAY + 100,
+      settlement: { ...settlement, settlementDay: DAY + 101 },
+      businessDay: DAY + 100,
+    };
+    const stranger = panOfNumber('999999', 987_654_321);
+    await posted(again, fileOf([presentment(1, undefined, 1234, { pan: stranger, ...place })], { sequence: 2 }));
+    const both = reportOf(await run(again, { date: dateAfter(100) }));
+    expect(reasons(both)).toEqual(
+      expect.arrayContaining(['card_mismatch suspense_before 90 BRL', 'card_mismatch unknown_card 1234 BRL']),
+    );
+
+    for (const { amount, currency, settlement: named } of unpaid) {
+      const { network, settlement_date, cycle } = named!;
+      const paid = { network, settlement_date, cycle, amount, currency, reference: `late-${currency}` };
+      expect((await again.call('POST', '/v1/settlements', paid)).body).toMatchObject({ remaining: 0 });
+    }
+    const { data } = (await again.call('GET', `/v1/suspense?since=${DATE}`)).body;
+    const earlier = data.find(({ amount }: AnswerBody) => amount === 90)!;
+    expect((await again.call('POST', `/v1/suspense/${earlier.id}/resolve`, { to: 'loss' })).status).toBe(200);
+    expect(reasons(reportOf(await run(again, { date: dateAfter(100) })))).toEqual([
+      'card_mismatch unknown_card 1234 BRL',
+    ]);
   });
 });
 

@@ -5,7 +5,9 @@ import { clearingInput, isPosted } from '#src/clearing/posting.js';
 import { clearingRecords, readClearing } from '#src/clearing/reader.js';
 import { type ClearingRecord, copyRecord } from '#src/clearing/record.js';
 import { direction } from '#src/clearing/totals.js';
+import { standingOf } from '#src/control/recon/standing-books.js';
 import { AccountType, CardStatus, EventKind } from '#src/domain/codes.js';
+import type { LedgerTotal } from '#src/domain/commands.js';
 import type { MessageEvent, PlainEvent } from '#src/domain/events.js';
 import { settlementOf } from '#src/domain/ledger/sub-account.js';
 import { MessageInput, Text } from '#src/domain/message.js';
@@ -90,9 +92,9 @@ export async function postFile(book: Book, bytes: Buffer, nowMs: number): Promis
   const report = await readClearing([bytes], reading);
   const name = report.fileId;
   const facts = { id: `file_${name}`, name, findings: report.findings.map(({ code }) => code) };
-  const sums = report.settlements.map(({ key, currency, debits, credits }) => ({
+  const sums = report.settlements.map(({ key, currency, debits, credits, earned }) => ({
     ...{ network: 1, day: key!.settlementDay, cycle: key!.settlementCycle, currency },
-    ...{ debits, credits },
+    ...{ debits, credits, earned },
   }));
   const common = { ...facts, day: Math.floor(nowMs / DAY_MS), sums };
   if (!report.accepted) return { ...common, state: 'quarantined', totals: [], unposted: [] };
@@ -123,6 +125,15 @@ export async function postFile(book: Book, bytes: Buffer, nowMs: number): Promis
   return { ...common, state: 'posted', totals, unposted };
 }
 
+/** The ledger as a shard tells it. */
+export function ledgerRows(book: Book): LedgerTotal[] {
+  const rows: LedgerTotal[] = [];
+  book.state.ledger.forEach((currency, glAccount, debit, credit, sub) => {
+    rows.push({ currency, glAccount, sub, debit: String(debit), credit: String(credit) });
+  });
+  return rows;
+}
+
 /** Reconciles the book as of a day. */
 export function reconcile(
   book: Book,
@@ -132,8 +143,10 @@ export function reconcile(
   unfinished: string[] = [],
 ): ReconReport {
   const { events } = book.history;
+  const since = day - 60;
+  const standing = standingOf(ledgerRows(book), since);
   const run = new Reconciliation(
-    { day, since: day - 60, spans: [{ shard: 0, from: 1, to: events.length }], files, unfinished },
+    { day, since, spans: [{ shard: 0, from: 1, to: events.length }], files, unfinished, standing },
     breaksMax,
   );
   const shard = run.shard(0);

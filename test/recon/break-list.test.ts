@@ -6,6 +6,7 @@ import { BreakList, ReconTooLarge, without } from '#src/recon/break-list.js';
 import { type Break, type BreakType, breakOf } from '#src/recon/breaks.js';
 import { SettlementSums } from '#src/recon/settlements.js';
 import { ShardComparison } from '#src/recon/shard.js';
+import { SuspenseItems } from '#src/recon/standing.js';
 import { ResolvedSuspense } from '#src/recon/suspense.js';
 
 const AS_OF = 100;
@@ -57,7 +58,11 @@ test('what is none after all is taken back, and is counted no more', () => {
 });
 
 test('a shard with more authorizations than a run may compare ends it', () => {
-  const records = new ShardComparison(3, AS_OF, new SettlementSums(), new BreakList(SINCE), new ResolvedSuspense(), 2);
+  const shared = {
+    ...{ sums: new SettlementSums(AS_OF), breaks: new BreakList(SINCE) },
+    ...{ resolved: new ResolvedSuspense(), suspense: new SuspenseItems(SINCE) },
+  };
+  const records = new ShardComparison(3, AS_OF, shared, 2);
   const authorization = (sequence: number): MessageEvent =>
     Object.assign(new MessageEvent(), { kind: EventKind.message, sequence, holdDelta: 10, authorizedAfter: 10 });
   records.message(authorization(1));

@@ -5,7 +5,7 @@ import { type FileFacts, fileBreaks, type NetworkTotal } from '#src/recon/files.
 
 const DAY = 20_783;
 const HEAD = '00126112600000099999';
-const sums = [{ network: 1, day: DAY, cycle: 1, currency: 986, debits: 100n, credits: 30n }];
+const sums = [{ network: 1, day: DAY, cycle: 1, currency: 986, debits: 100n, credits: 30n, earned: 2n }];
 
 function file(sequence: string, over: Partial<FileFacts> = {}): FileFacts {
   const name = `${HEAD}${sequence}`;

@@ -4,14 +4,15 @@
  */
 import { describe, expect, it, vi } from 'vitest';
 import type { DayPlan, Shares } from '#src/clearing/box/shares.js';
+import { Gl } from '#src/domain/ledger/chart.js';
 import { subAccount } from '#src/domain/ledger/sub-account.js';
-import type { Break } from '#src/recon/breaks.js';
-import type { FileFacts } from '#src/recon/files.js';
+import type { Break, SettlementName } from '#src/recon/breaks.js';
+import type { FileFacts, NetworkTotal } from '#src/recon/files.js';
 import { type ReconReport, reportCsv, reportJson, reportText } from '#src/recon/report.js';
-import { dueOf } from '#src/recon/settlements.js';
+import type { SettlementState } from '#src/recon/settlements.js';
 import type { Book } from '../domain/book.js';
 import { long } from '../support/long.js';
-import { authorize, BRL, bookWithCards, DAY, DAY_MS, fileOf, postFile, reconcile } from './box-book.js';
+import { authorize, BRL, bookWithCards, DAY, DAY_MS, fileOf, ledgerRows, postFile, reconcile } from './box-book.js';
 
 vi.setConfig({ testTimeout: 30_000 * long });
 
@@ -48,14 +49,15 @@ async function posted(wanted: Shares, count: number, later: boolean): Promise<Po
 }
 
 /** Pays every settlement with what is due by the network's totals, or with more. */
-function settle(book: Book, files: FileFacts[], more = 0): void {
-  for (const state of reconcile(book, files, DAY).settlements) {
-    const { name } = state;
-    const command = { op: 'settlement', sub: subAccount(name), currency: name.currency } as const;
-    const amounts = { amount: Number(dueOf(state)) + more, owed: Number(state.ledgerOwed), roundingMax: 0 };
-    const result = book.command({ ...command, ...amounts, reference: `S${name.day}` }, HOLDS_ENDED * DAY_MS + 2);
-    expect(result.ok).toBe(true);
-  }
+function settle(book: Book, files: FileFacts[], more = 0, roundingMax = 0): void {
+  for (const { name, due, ledgerOwed } of reconcile(book, files, DAY).settlements)
+    pay(book, name, Number(due) + more, `S${name.day}`, { owed: Number(ledgerOwed), roundingMax });
+}
+
+function pay(book: Book, name: SettlementName, amount: number, reference: string, more = { owed: 0, roundingMax: 0 }) {
+  const sub = name.day === 0 ? 0 : subAccount(name);
+  const command = { op: 'settlement', sub, currency: name.currency, amount, reference, ...more } as const;
+  expect(book.command(command, HOLDS_ENDED * DAY_MS + 2).ok).toBe(true);
 }
 
 /** As one line each, sorted: found and planted breaks in the same words. */
@@ -78,6 +80,14 @@ const named = new Set(['authorized_not_cleared', 'late_presentment', 'amount_mis
 const nameOf = (type: string, at: Break['authorization']): string =>
   named.has(type) && at !== undefined ? `${at.shard}-${at.sequence}` : '';
 
+/** Sub-accounts of 2100 that are not at zero. */
+function networkRows(book: Book): { sub: number; debit: bigint; credit: bigint }[] {
+  return ledgerRows(book)
+    .filter(({ glAccount }) => glAccount === Gl.network)
+    .map(({ sub, debit, credit }) => ({ sub, debit: BigInt(debit), credit: BigInt(credit) }))
+    .filter(({ debit, credit }) => debit !== credit);
+}
+
 function trialBalance(book: Book): bigint[] {
   const sums = new Map<number, bigint>();
   book.state.ledger.forEach((currency, _account, debit, credit) => {
@@ -94,7 +104,12 @@ describe('a day with planted breaks', () => {
     const planted = plantedLines(plans);
     expect(planted.length).toBeGreaterThan(COUNT / 20);
     expect(new Set(plans.flatMap(({ breaks }) => breaks.map(({ type }) => type))).size).toBe(7);
-    expect(foundLines(report.breaks)).toEqual(planted);
+    // The network took the money of the duplicates, which are not posted.
+    const left = networkRows(book).filter(({ sub }) => sub !== 0);
+    expect(left.length).toBe(1);
+    const paidTooMuch = ['settlement_not_file', '', 0, '', left[0]!.debit - left[0]!.credit].join(' ');
+    expect(left[0]!.debit - left[0]!.credit).toBeGreaterThan(0n);
+    expect(foundLines(report.breaks)).toEqual([...planted, paidTooMuch].sort());
     expect(trialBalance(book).every((difference) => difference === 0n)).toBe(true);
     expect(new Set(report.breaks.map(({ id }) => id)).size).toBe(report.breaks.length);
   });
@@ -140,14 +155,51 @@ describe('sums that disagree', () => {
     const { book, files } = await plain();
     const [state] = reconcile(book, files, DAY + 1).settlements;
     expect(of(reconcile(book, files, DAY + 1))).toEqual([]);
-    expect(of(reconcile(book, files, DAY + 2))).toEqual([['settlement_not_file', 'not_settled', dueOf(state!)]]);
+    expect(of(reconcile(book, files, DAY + 2))).toEqual([['settlement_not_file', 'not_settled', state!.ledgerOwed]]);
   });
 
   it('a total of the network that is not that of its records', async () => {
     const { book, files } = await plain();
     const [file] = files;
-    const totals = file!.totals.map((row, n) => (n === 0 ? { ...row, netAmount: row.netAmount - 5 } : row));
+    const less = ({ netAmount, netTotal }: NetworkTotal) => ({ netAmount: netAmount - 5, netTotal: netTotal - 5 });
+    const totals = file!.totals.map((row, n) => (n === 0 ? { ...row, ...less(row) } : row));
     expect(of(reconcile(book, [{ ...file!, totals }], DAY))).toEqual([['trailer_mismatch', 'network_totals', 5n]]);
+  });
+
+  it('fees of the network that are not those of its records, until they are paid and stay in the books', async () => {
+    const { book, files } = await plain();
+    const [file] = files;
+    const totals = file!.totals.map((row, n) =>
+      n === 0 ? { ...row, netFee: row.netFee - 7, netTotal: row.netTotal - 7 } : row,
+    );
+    const told = [{ ...file!, totals }];
+    const fees = ['trailer_mismatch', 'network_fees', 7n];
+    expect(of(reconcile(book, told, DAY + 1))).toEqual([fees]);
+    settle(book, told);
+    const left = ['settlement_not_file', 'sub_account_not_zero', 7n];
+    expect(of(reconcile(book, told, DAY + 1))).toEqual([fees, left]);
+    // A file of a release that did not add up fees says nothing of them; what stands in the books does.
+    const earlier = [{ ...told[0]!, sums: file!.sums.map((sum) => ({ ...sum, earned: undefined })) }];
+    expect(of(reconcile(book, earlier, DAY + 1))).toEqual([left]);
+  });
+
+  it('nothing, of a difference that was paid as rounding', async () => {
+    const { book, files } = await plain();
+    settle(book, files, -3, 3);
+    const report = reconcile(book, files, DAY + 3);
+    expect(of(report)).toEqual([]);
+    expect(report.settlements).toMatchObject([{ rounded: 3n }]);
+    expect(networkRows(book)).toEqual([]);
+  });
+
+  it('a payment for another cycle: both are no settlement', async () => {
+    const { book, files } = await plain();
+    const [{ name, due }] = reconcile(book, files, DAY).settlements as [SettlementState];
+    pay(book, { ...name, cycle: name.cycle + 1 }, Number(due), 'wrong');
+    expect(of(reconcile(book, files, DAY + 3)).sort()).toEqual([
+      ['settlement_not_file', 'not_settled', due],
+      ['settlement_not_file', 'other_amount', due],
+    ]);
   });
 
   it('a record of a posted file that the books do not have', async () => {

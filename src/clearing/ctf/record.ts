@@ -1,7 +1,7 @@
 /** A CTF transaction, its components together, as a clearing record. */
 import { dateDay, daysFromCivil } from '../../domain/calendar.js';
 import { encoding } from '../encoding.js';
-import type { ClearingFee, ClearingKind, ClearingRecord } from '../record.js';
+import type { ClearingFee, ClearingKind, ClearingRecord, SettlementKey } from '../record.js';
 import { CTF_COMPONENTS, CTF_LINE, type CtfCode, ctfProfile, type Place, unknownCode } from './profile.js';
 
 const ascii = encoding('ascii');
@@ -20,6 +20,7 @@ export class CtfRecord implements ClearingRecord {
   /** Components by number, one behind the other; which of them are there. */
   readonly #bytes = new Uint8Array(CTF_COMPONENTS * CTF_LINE);
   #present = 0;
+  #settlement: SettlementKey | undefined;
 
   readonly messageNumber = -1;
   readonly settlementRate = undefined;
@@ -32,7 +33,6 @@ export class CtfRecord implements ClearingRecord {
   readonly lifeCycle = '';
   readonly localSeconds = -1;
   readonly originalDay = -1;
-  readonly settlement = undefined;
   readonly businessCycle = -1;
   readonly totals = undefined;
 
@@ -180,6 +180,13 @@ export class CtfRecord implements ClearingRecord {
     const date = this.number('processing_date');
     return date < 0 ? -1 : dayInYear(nearYear(Math.floor(date / 1000), this.year), date % 1000);
   }
+  /** All of a central processing day is settled together: the format names no settlement. */
+  get settlement(): SettlementKey | undefined {
+    const day = this.businessDay;
+    if (day < 0) return undefined;
+    if (this.#settlement?.settlementDay !== day) this.#settlement = { ...noSettlement, settlementDay: day };
+    return this.#settlement;
+  }
   get fileId(): string {
     if (this.code.layout !== 'header') return '';
     return this.field('processing_bin') + this.field('file_date') + this.field('file_number');
@@ -194,6 +201,11 @@ export class CtfRecord implements ClearingRecord {
     return place !== undefined && this.hasComponent(place[0]) ? place : undefined;
   }
 }
+
+const noSettlement: SettlementKey = {
+  ...{ transferAgent: '', account: '', level: '', serviceId: '', fxClass: '' },
+  ...{ reconciliationDay: -1, reconciliationCycle: 0, settlementDay: -1, settlementCycle: 0 },
+};
 
 const start = ([component, from]: Place): number => component * CTF_LINE + from - 1;
 

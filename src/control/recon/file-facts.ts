@@ -15,11 +15,17 @@ export function factsOf(file: ClearingFileRecord): FileFacts | undefined {
   if ((state !== 'posted' && state !== 'quarantined') || checked === null) return undefined;
   const { report, positions } = checked;
   const network = networkOfFormat[file.options.format];
-  const sums = report.settlements.map((group) => ({
-    ...placeOf(network, group.settlement_date, group.settlement_cycle, group.currency),
-    debits: BigInt(group.debits),
-    credits: BigInt(group.credits),
-  }));
+  const sums = report.settlements.map((group) => {
+    const { settlement_date: date, settlement_cycle: cycle, currency, debits, credits } = group;
+    // Files of earlier releases have none.
+    const { earned } = group as { readonly earned?: number | string };
+    return {
+      ...placeOf(network, date, cycle, currency),
+      debits: BigInt(debits),
+      credits: BigInt(credits),
+      earned: earned === undefined ? undefined : BigInt(earned),
+    };
+  });
   const posted = (outcome?.unposted ?? []).map(unpostedOf);
   const others = (checked.notPostedOwed ?? []).map((group): UnpostedRecord => {
     const settlement = placeOf(network, group.settlement_date, group.settlement_cycle, group.currency);

@@ -19,11 +19,13 @@ import type { FileFacts } from '../../recon/files.js';
 import { REPORT_VERSION, Reconciliation, type ReconReport, type RunInputs, reportText } from '../../recon/report.js';
 import { shardNameOf } from '../clearing/files.js';
 import type { ControlContext } from '../context.js';
-import { assertKeptSince, firstFrom, headOf } from '../history.js';
+import { shardLedgers } from '../entry-object.js';
+import { assertKeptSince, catchUp, firstFrom } from '../history.js';
 import { base32of } from '../idempotency.js';
 import { ApiError } from '../problem.js';
 import type { ReconRunRecord } from '../system-log.js';
 import { factsOf } from './file-facts.js';
+import { notedOf, standingOf, standingOfNoted } from './standing-books.js';
 
 const DAY_MS = 86_400_000;
 
@@ -47,6 +49,7 @@ export class ReconRuns {
   /** Runs of this process, in the order in which they were begun. */
   #kept: ReconRun[] = [];
   #running: { readonly run: ReconRun; readonly end: Promise<void> } | undefined;
+  #isStarting = false;
   #stopped = false;
   #context: ControlContext | undefined;
 
@@ -62,17 +65,38 @@ export class ReconRuns {
   }
 
   /**
-   * Starts a run as of a day, up to the records that the journal has now.
-   * @throws ApiError `recon_running`, `dropped`: it would read records from before the journal begins
+   * Starts a run as of a day, up to the records that the shards have now.
+   * @throws ApiError `recon_running`, `dropped`: it would read records from before the journal begins; of a shard that does not answer
    */
-  start(context: ControlContext, day: number): ReconRun {
-    const since = day - RECON_DAYS;
+  async start(context: ControlContext, day: number): Promise<ReconRun> {
+    this.#assertIdle();
+    this.#isStarting = true;
+    try {
+      const inputs = await this.#inputs(context, day);
+      this.#isStarting = false;
+      return this.#begin(context, `recon_${base32of(randomBytes(17))}`, inputs, undefined);
+    } finally {
+      this.#isStarting = false;
+    }
+  }
+
+  async #inputs(context: ControlContext, day: number): Promise<RunInputs> {
+    // A date to come puts nothing out of sight that can be seen today.
+    const since = Math.min(day, Math.floor(context.nowMs() / DAY_MS)) - RECON_DAYS;
     const fromMs = (since - RECON_LEAD_DAYS) * DAY_MS;
     assertKeptSince(context, fromMs);
-    const spans = Array.from({ length: context.shards.shards }, (_, shard) => {
-      const { sequence: to } = headOf(context, shard);
-      return { shard, from: firstFrom(context, shard, to, fromMs), to };
-    });
+    const ledgers = await shardLedgers(context);
+    // A shard tells of records that are not durable yet.
+    for (const [shard, { sequence }] of ledgers.entries()) await catchUp(context, shard, sequence);
+    const spans = ledgers.map(({ sequence: to }, shard) => ({
+      shard,
+      from: firstFrom(context, shard, to, fromMs),
+      to,
+    }));
+    const standing = standingOf(
+      ledgers.flatMap(({ totals }) => totals),
+      since,
+    );
     const { system } = context;
     const files = system.clearingFiles.rows.flatMap(({ id }) => {
       const file = system.clearingFiles.file(id);
@@ -81,8 +105,7 @@ export class ReconRuns {
     });
     const unfinished = system.clearingFiles.rows.filter(({ state }) => state === 'posting');
     const names = unfinished.map(({ fileId, sha256 }) => shardNameOf({ fileId, sha256 }));
-    const id = `recon_${base32of(randomBytes(17))}`;
-    return this.#begin(context, id, { day, since, spans, files, unfinished: names }, undefined);
+    return { day, since, spans, files, unfinished: names, standing };
   }
 
   /**
@@ -98,8 +121,9 @@ export class ReconRuns {
       if (facts === undefined) throw new TypeError(`clearing file ${id} of run ${record.id} is not what it was`);
       return facts;
     });
-    const { day, since, spans, unfinished = [] } = record;
-    return this.#begin(context, record.id, { day, since, spans, files, unfinished }, record);
+    const { day, since, spans, unfinished = [], standing } = record;
+    const inputs = { day, since, spans, files, unfinished, standing: standing?.map(standingOfNoted) };
+    return this.#begin(context, record.id, inputs, record);
   }
 
   run(id: string): ReconRun | undefined {
@@ -144,8 +168,14 @@ export class ReconRuns {
     this.#kept = [...kept, run];
   }
 
+  /** @throws ApiError `recon_running` */
+  #assertIdle(): void {
+    if (this.#running !== undefined || this.#isStarting)
+      throw new ApiError('recon_running', 'One reconciliation runs at a time.');
+  }
+
   #begin(context: ControlContext, id: string, inputs: RunInputs, repeated: ReconRunRecord | undefined): ReconRun {
-    if (this.#running !== undefined) throw new ApiError('recon_running', 'One reconciliation runs at a time.');
+    this.#assertIdle();
     this.#context = context;
     const run: ReconRun = {
       ...{ id, inputs, status: 'running', failure: '', finishedMs: 0, read: 0, report: undefined, sha256: '' },
@@ -210,12 +240,13 @@ export class ReconRuns {
 }
 
 function recordOf({ id, inputs, sha256, startedMs, finishedMs }: ReconRun, report: ReconReport): ReconRunRecord {
-  const { day, since, spans, files, unfinished } = inputs;
+  const { day, since, spans, files, unfinished, standing = [] } = inputs;
   return {
     ...{ type: 'recon_run', id, day, since, sha256, startedMs },
     spans: spans.map((span) => ({ ...span })),
     files: files.map((file) => file.id),
     unfinished: [...unfinished],
+    standing: standing.map(notedOf),
     reportVersion: REPORT_VERSION,
     breaks: report.breaks.length + report.leftOut,
     atMs: finishedMs,

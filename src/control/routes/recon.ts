@@ -46,10 +46,10 @@ export function reconRoutes(context: ControlContext): Route[] {
       body: schemas.reconStart,
       errors: ['recon_running', 'not_found', ...journalRead],
       answers: { 202: { description: 'The run, which goes on now', schema: schemas.reconRun } },
-      handle({ body: { date, repeat } }) {
+      async handle({ body: { date, repeat } }) {
         if (repeat === undefined) {
           const day = Date.parse(`${date}T00:00:00Z`) / DAY_MS;
-          return { status: 202, body: runObject(recon.start(context, day)) };
+          return { status: 202, body: runObject(await recon.start(context, day)) };
         }
         const record = system.recon.run(repeat);
         if (record === undefined)

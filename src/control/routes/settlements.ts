@@ -65,8 +65,14 @@ export function settlementRoutes(context: ControlContext): Route[] {
   ];
 }
 
-export function subOf(of: { network: number; settlement_date: string; cycle: number }): number {
-  return subAccount({ network: of.network, day: dayOf(of.settlement_date), cycle: of.cycle });
+/** @param of without network and date: 0, what names no settlement */
+export function subOf(of: {
+  network?: number | undefined;
+  settlement_date?: string | undefined;
+  cycle: number;
+}): number {
+  const { network, settlement_date: date, cycle } = of;
+  return network === undefined || date === undefined ? 0 : subAccount({ network, day: dayOf(date), cycle });
 }
 
 /** What we owe on a sub-account, over all shards, minor units; below zero the network owes us. Postings beside it may be missing. */

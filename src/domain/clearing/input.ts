@@ -188,11 +188,13 @@ export const SECOND_PRESENTMENT_PARTIAL = 282;
 const SECOND_PRESENTMENT = [205, SECOND_PRESENTMENT_PARTIAL];
 /** First two digits of DE3, beside the ones that messages have too (transaction.ts). */
 const cashTypes = [1, 11, 12, 17];
+/** @param type first two digits of DE3 */
+export const isCashType = (type: number): boolean => cashTypes.includes(type);
 
 export function clearingSort({ functionCode, processingCode }: ClearingInput): ClearingSort {
   if (SECOND_PRESENTMENT.includes(functionCode)) return ClearingSort.secondPresentment;
   const type = Math.floor(processingCode / 10_000);
-  if (cashTypes.includes(type)) return ClearingSort.cash;
+  if (isCashType(type)) return ClearingSort.cash;
   return type >= 20 && type < 30 ? ClearingSort.credit : ClearingSort.purchase;
 }
 

@@ -1,0 +1,74 @@
+/**
+ * What stands in the books behind the last record of a run, and is older than the days whose records it reads: settlements that are not
+ * paid and items in suspense do not leave a report because they are old. The balances are an input of the run, since records
+ * alone do not tell them.
+ */
+import { IN_SUSPENSE } from '../domain/clearing/codes.js';
+import type { ClearingPosted, EntryPosted } from '../domain/events.js';
+import { Gl } from '../domain/ledger/chart.js';
+import { takenItem } from '../domain/suspense.js';
+import { type Break, breakOf, type SettlementName } from './breaks.js';
+import { dayOf, settlementName } from './settlements.js';
+
+/** A balance of 2100 or 1390 over all shards. */
+export interface Standing {
+  readonly glAccount: typeof Gl.network | typeof Gl.suspense;
+  /** Of 1390 without network, day and cycle. */
+  readonly settlement: SettlementName;
+  /** Minor units, C positive. */
+  readonly owed: bigint;
+}
+
+/** What stands on 2100 and names no settlement, by currency. */
+export function unnamedOf(standing: readonly Standing[]): Map<number, bigint> {
+  const unnamed = standing.filter(({ glAccount, settlement }) => glAccount === Gl.network && settlement.day === 0);
+  return new Map(unnamed.map(({ settlement, owed }) => [settlement.currency, owed]));
+}
+
+/** Settlements before `since` that are not at zero. */
+export function oldSettlements(standing: readonly Standing[], since: number, asOf: number): Break[] {
+  return standing.flatMap(({ glAccount, settlement, owed }) => {
+    const { day, currency } = settlement;
+    if (glAccount !== Gl.network || day === 0 || day >= since) return [];
+    return [breakOf('settlement_not_file', 'not_settled', { amount: owed, currency, day }, asOf, { settlement })];
+  });
+}
+
+/** Items that came into suspense in the days of the run and are still there. */
+export class SuspenseItems {
+  readonly #since: number;
+  readonly #items = new Map<string, { readonly currency: number; readonly owed: bigint }>();
+  /** Shards come one after the other: what took an item may come before it. */
+  readonly #taken = new Set<string>();
+
+  constructor(since: number) {
+    this.#since = since;
+  }
+
+  clearing(shard: number, { flags, legs, timeMs, sequence }: ClearingPosted): void {
+    if ((flags & IN_SUSPENSE) === 0 || dayOf(timeMs) < this.#since) return;
+    for (const { glAccount, currency, amount } of legs)
+      if (glAccount === Gl.suspense) this.#items.set(`${shard}-${sequence}`, { currency, owed: 0n - BigInt(amount) });
+  }
+
+  /** What takes an item out is an entry of the shard of its card, or of the item's own. */
+  entry(shard: number, { accountSlot, reference, relatedSequence, legs }: EntryPosted): void {
+    if (!legs.some(({ glAccount }) => glAccount === Gl.suspense)) return;
+    const item = accountSlot < 0 ? { shard, sequence: relatedSequence } : takenItem(reference);
+    if (item !== undefined) this.#taken.add(`${item.shard}-${item.sequence}`);
+  }
+
+  /** What stands in suspense beyond these items, by currency. */
+  breaks(standing: readonly Standing[], asOf: number): Break[] {
+    const older = new Map<number, bigint>();
+    for (const { glAccount, settlement, owed } of standing)
+      if (glAccount === Gl.suspense) older.set(settlement.currency, owed);
+    for (const [name, { currency, owed }] of this.#items)
+      if (!this.#taken.has(name)) older.set(currency, (older.get(currency) ?? 0n) - owed);
+    return [...older].flatMap(([currency, amount]) => {
+      if (amount === 0n) return [];
+      const at = { amount, currency, day: this.#since - 1 };
+      return [breakOf('card_mismatch', 'suspense_before', at, asOf, { settlement: settlementName(0, currency) })];
+    });
+  }
+}
