@@ -113,6 +113,7 @@ export function metricsSources(cells: SharedCells, asked: Asked): MetricsSources
             write: new SharedHistogram(block, SharedHistogram.bytes),
             authorization: new SharedHistogram(block, 2 * SharedHistogram.bytes),
           },
+    shards: shards.shards,
     ingressSnapshot: () => asked.ingressSnapshot(),
     async shardStats(): Promise<ShardStats[]> {
       const results = await Promise.allSettled(all.map((shard) => shards.read(shard, { op: 'stats' })));

@@ -84,6 +84,8 @@ export interface MetricsSources {
     | undefined;
   /** Undefined when the ingress did not answer in time. */
   ingressSnapshot(): Promise<IngressSnapshot | undefined>;
+  /** Logical shards of the data directory. */
+  readonly shards: number;
   /** One per shard that answered. */
   shardStats(): Promise<readonly ShardStats[]>;
   /** Bytes that wait in the request rings of a thread. */
@@ -198,6 +200,7 @@ export const metricNames: MetricTable = {
     labels: [],
     help: 'Wall clock minus monotonic clock while they differ by more than 5 s, worst shard; else 0.',
   },
+  holdfast_shards: { type: 'gauge', labels: [], help: 'Logical shards of the data directory.' },
   holdfast_shards_answering: { type: 'gauge', labels: [], help: 'Shards that answered this scrape.' },
   holdfast_thread_memory_bytes: {
     type: 'gauge',
@@ -444,6 +447,7 @@ export class Metrics {
       {},
       sum(({ holdsOpen }) => holdsOpen),
     );
+    page.sample('holdfast_shards', {}, this.#sources.shards);
     page.sample('holdfast_shards_answering', {}, stats.length);
     page.sample('holdfast_search_lag_records', {}, lag);
   }

@@ -227,6 +227,7 @@ describe('metrics', () => {
       errors: { framing: 1 },
       disk: { freeBytes: 5000, reserveBytes: 300 },
     }),
+    shards: 2,
     shardStats: async () => [
       {
         ...{ shard: 0, sequence: 12, durable: 10, accounts: 3, cards: 4, holdsOpen: 5 },
