@@ -18,7 +18,7 @@ export const ExitStatus = {
   dataDirectory: 73,
   /** The journal could not be written or flushed. */
   journal: 74,
-  /** The books, the chain or the state contradict each other. */
+  /** The books, the chain or the state contradict each other; of `recon --fail-on-breaks`: they do not balance. */
   invariant: 76,
   /** A fatal stop that did not finish in time was forced. */
   forced: 137,

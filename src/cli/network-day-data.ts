@@ -3,6 +3,7 @@
  * vault, as the clearing file of a network in a box. Only cards of sandbox programs: a real number must not come into a made-up
  * file. It works beside a running server and changes nothing of the data.
  */
+
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { type BoxAuthorization, type BoxDay, writeDay } from '../clearing/box/day.js';
@@ -14,6 +15,7 @@ import { Text } from '../domain/message.js';
 import { rootOf } from '../domain/originals.js';
 import type { ShardState } from '../domain/shard-state.js';
 import { textSize } from '../domain/texts.js';
+import { HoldfastError } from '../errors.js';
 import { JournalReader } from '../journal/reader.js';
 import { SystemJournal } from '../journal/system-journal.js';
 import { directoryPaths, readDirectoryDocument } from '../store/data-directory.js';
@@ -77,6 +79,15 @@ export async function networkDay(request: NetworkDayRequest): Promise<NetworkDay
         if (pan === undefined) live++;
         else (isLate ? earlier : authorizations).push({ ...data, pan });
       }
+    }
+    if (authorizations.length + earlier.length === 0) {
+      const date = new Date(request.day * DAY_MS).toISOString().slice(0, 10);
+      const what = live > 0 ? `${live} are of programs that are no sandbox` : `there is none on ${date}, by UTC`;
+      throw new HoldfastError(
+        'not_found',
+        `no authorization to present: ${what}`,
+        'name a date with open authorizations',
+      );
     }
     const file = openSync(out, 'wx', 0o600);
     try {

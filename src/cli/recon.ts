@@ -14,11 +14,12 @@ export function addRecon(program: Command, run: Run): void {
     program,
     'recon',
     'reconcile authorizations, clearing files, ledger and settlements as of a date, through a running server',
-    ['recon --date 2026-11-26', 'recon --date 2026-11-26 --csv'],
+    ['recon --date 2026-11-26', 'recon --date 2026-11-26 --csv', 'recon --date 2026-11-26 --fail-on-breaks'],
   )
     .requiredOption('--date <date>', 'ages count from it, and settlements before it must be paid')
     .option('--json', 'the whole report as one JSON object')
-    .option('--csv', 'the breaks as CSV');
+    .option('--csv', 'the breaks as CSV')
+    .option('--fail-on-breaks', 'end with 76 unless the books balance');
   addApiOptions(command);
   setAction(command, run, async (options) => {
     if (options.json === true && options.csv === true)
@@ -31,7 +32,8 @@ export function addRecon(program: Command, run: Run): void {
     if (options.csv === true) run.terminal.out((await client.getText(`${PATH}/${String(done.id)}.csv`)).trimEnd());
     else if (options.json === true) run.terminal.out(JSON.stringify(report));
     else tell(done, report, run.terminal);
-    return ExitStatus.ok;
+    const { balance } = report.books as { balance: boolean };
+    return options.failOnBreaks === true && !balance ? ExitStatus.invariant : ExitStatus.ok;
   });
 }
 

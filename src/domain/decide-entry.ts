@@ -184,7 +184,8 @@ function settle(desk: Desk, command: Settle): CommandResult {
   if (!Number.isSafeInteger(command.owed) || !Number.isSafeInteger(difference)) {
     return refuse('amount_out_of_range', `${command.owed} is no safe integer of minor units`);
   }
-  const rounding = Math.abs(difference) <= command.roundingMax ? difference : 0;
+  // Where nothing was owed there is nothing to round: all that was paid stays on the sub-account.
+  const rounding = command.owed !== 0 && Math.abs(difference) <= command.roundingMax ? difference : 0;
   const result = network(desk, command, EntryKind.settlement, () => settlementLegs(command, rounding));
   return result.ok ? { ok: true, sequence: result.sequence, remaining: difference - rounding } : result;
 }

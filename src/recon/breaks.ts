@@ -9,7 +9,7 @@ export const breakTypes = [
   'authorized_not_cleared',
   /** Cleared after its hold had ended. */
   'late_presentment',
-  /** More than was authorized and the program tolerates, or another amount than what it takes back. */
+  /** More than was authorized and the program tolerates, another amount than what it takes back, or given back once more. */
   'amount_mismatch',
   /** In another currency than it was authorized in, or in none of the account. */
   'currency_mismatch',

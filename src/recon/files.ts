@@ -4,6 +4,9 @@
  */
 import { type Break, breakOf, type SettlementName } from './breaks.js';
 
+/** What the simulator clears is in no file. The name that its records have instead begins so, as no name of a file does. */
+export const SIMULATED_FILE = 'simulated-';
+
 /** Sums of one file for one settlement, as its records say them. Minor units, from zero. */
 export interface FileSums extends SettlementName {
   /** What we owe and what is owed to us, fees not counted. */

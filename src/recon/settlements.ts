@@ -11,7 +11,7 @@ import { Gl } from '../domain/ledger/chart.js';
 import { EntryKind } from '../domain/ledger/entry-kinds.js';
 import { settlementOf } from '../domain/ledger/sub-account.js';
 import { type Break, type BreakType, breakOf, type SettlementName } from './breaks.js';
-import type { FileFacts } from './files.js';
+import { type FileFacts, SIMULATED_FILE } from './files.js';
 
 const DAY_MS = 86_400_000;
 export const dayOf = (timeMs: number): number => Math.floor(timeMs / DAY_MS);
@@ -81,7 +81,7 @@ export class SettlementSums {
 
   clearing({ file, input, sort, legs, timeMs }: ClearingPosted): void {
     this.#post(legs);
-    const isUnfinished = this.#unfinished.has(file);
+    const isUnfinished = this.#unfinished.has(file) || file.startsWith(SIMULATED_FILE);
     const isCredit = sort === ClearingSort.credit;
     const isCash = sort === ClearingSort.cash;
     const way = input.reversal === 1 ? -1 : 1;

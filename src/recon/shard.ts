@@ -6,7 +6,15 @@
 import { ClearingFlag, ClearingSort, IN_SUSPENSE, MatchRung } from '../domain/clearing/codes.js';
 import { isOneOfSeveral } from '../domain/clearing/input.js';
 import { ElementKind, EventKind } from '../domain/codes.js';
-import type { ClearingPosted, HoldExpired, MessageEvent, NotDelivered, PlainEvent } from '../domain/events.js';
+import type {
+  ClearingPosted,
+  EntryPosted,
+  HoldExpired,
+  MessageEvent,
+  NotDelivered,
+  PlainEvent,
+} from '../domain/events.js';
+import { EntryKind } from '../domain/ledger/entry-kinds.js';
 import { rootOf } from '../domain/originals.js';
 import { RECON_AUTHORIZATIONS_MAX } from '../limits.js';
 import { type BreakList, ReconTooLarge } from './break-list.js';
@@ -59,6 +67,9 @@ export class ShardComparison {
   /** Currency of the first account that something was posted to by a message, and of those that have another one, by slot. */
   #usual = -1;
   readonly #others = new Map<number, number>();
+  /** Disputes by the sequence of their provisional credit: the record that they are about. And of those that were won, that record. */
+  readonly #disputes = new Map<number, number>();
+  readonly #won = new Set<number>();
 
   /** @param asOf day of the run @param authorizationsMax that are compared */
   constructor(shard: number, asOf: number, shared: Shared, authorizationsMax = RECON_AUTHORIZATIONS_MAX) {
@@ -104,6 +115,7 @@ export class ShardComparison {
       this.#sums.entry(event);
       this.#resolved.entry(this.#shard, event);
       this.#suspense.entry(this.#shard, event);
+      this.#disputed(event);
     } else if (event.kind === EventKind.clearingPosted) {
       this.#sums.clearing(event);
       this.#suspense.clearing(this.#shard, event);
@@ -141,6 +153,14 @@ export class ShardComparison {
     if (this.#usual < 0) this.#usual = currency;
     if (currency !== this.#usual) this.#others.set(event.accountSlot, currency);
     this.#sums.posted(event.postings.toList(), currency, event.timeMs);
+  }
+
+  #disputed({ entry, sequence, relatedSequence, reference, disputed }: EntryPosted): void {
+    if (entry === EntryKind.provisionalCredit) this.#disputes.set(sequence, disputed?.posted ?? relatedSequence);
+    else if (entry === EntryKind.disputeWon) {
+      const about = this.#disputes.get(Number(reference));
+      if (about !== undefined) this.#won.add(about);
+    }
   }
 
   #notDelivered(event: NotDelivered): void {
@@ -186,6 +206,8 @@ export class ShardComparison {
       const over = life === undefined ? posted : Math.max(0, event.authorizedAfter - life.covered);
       this.#add('amount_mismatch', 'over_cleared', event, over);
     }
+    if (posted < 0 && (this.#won.has(root) || this.#won.has(event.relatedSequence)))
+      this.#add('amount_mismatch', 'given_back_twice', event, posted);
     if (life === undefined || !isCharge) return;
     if (isPresented && life.currency >= 0 && input.currency !== life.currency)
       this.#add('currency_mismatch', 'other_than_authorized', event, posted);

@@ -755,6 +755,21 @@ describe('recon', () => {
     expect(done.out).toContain('books balance: recon_a, report sha256 ab');
   });
 
+  test('ends with 76 on wish when there are breaks, or nothing that could balance', async () => {
+    let balance = true;
+    const flags = await api((_request, response) => {
+      const books = { balance, currencies: [] };
+      const report = { date: '2026-11-26', records: 0, books, counts: [], breaks: [], breaks_left_out: 0 };
+      json(response, 202, { id: 'recon_a', status: 'done', report_sha256: 'ab', failure: null, report });
+    });
+    const recon = (...more: string[]) => say(['recon', '--date', '2026-11-26', ...flags, ...more]);
+    expect((await recon('--fail-on-breaks')).status).toBe(0);
+    balance = false;
+    expect((await recon('--fail-on-breaks')).status).toBe(76);
+    expect((await recon('--fail-on-breaks', '--json')).status).toBe(76);
+    expect(await recon()).toMatchObject({ status: 0, out: expect.stringContaining('nothing was read: recon_a') });
+  });
+
   test('says why one failed, and what the server refuses', async () => {
     let answer: [number, object] = [202, { id: 'recon_a', status: 'failed', report: null, failure: 'too many' }];
     const flags = await api((_request, response) => json(response, ...answer));

@@ -277,6 +277,18 @@ describe('a run', () => {
   });
 });
 
+it('what the simulator clears is in no file, and held against none', async () => {
+  const h = await harness();
+  const card = await cardOf(h);
+  const { authorization } = (await h.call('POST', '/v1/simulate/authorization', { card, amount: 400, mcc: '5411' }))
+    .body;
+  const cleared = await h.call('POST', '/v1/simulate/clearing', { authorization: authorization.id, amount: 400 });
+  expect(cleared.status).toBe(201);
+  const { breaks, books } = reportOf(await run(h, { date: DATE }));
+  expect(breaks).toEqual([]);
+  expect(books).toMatchObject({ balance: true, currencies: [{ debits: 400, credits: 400 }] });
+});
+
 describe('what names no settlement', () => {
   it('is due from the day after it, as one balance, until it is paid', async () => {
     const h = await harness();

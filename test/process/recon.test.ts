@@ -1,5 +1,5 @@
 /** A whole day on the real server by its commands: authorizations, a network in a box, clearing, reconciliation. */
-import { readFileSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { DayPlan } from '#src/clearing/box/shares.js';
@@ -28,6 +28,11 @@ test('the commands of a day find exactly what was planted', async () => {
   expect((await run([...made, '--out', again])).status).toBe(0);
   expect(readFileSync(again).equals(readFileSync(file))).toBe(true);
   expect((await run([...made, '--out', file])).status).not.toBe(0);
+  // A day without authorizations makes no file.
+  const none = join(folder, 'none.ipm');
+  const empty = await run(['network-day', '--data-dir', server.dataDir, '--date', '2020-01-01', '--out', none]);
+  expect([empty.status, empty.err]).toEqual([65, expect.stringContaining('there is none on 2020-01-01')]);
+  expect(existsSync(none)).toBe(false);
 
   const api = apiOf(server);
   const cleared = await run(['clear', file, '--wait', '--json', ...api]);

@@ -10,7 +10,7 @@ const finds =
   (...wanted: string[]) =>
   (run: Scenario): void => {
     const { breaks } = reconcile(run.book, [], Math.floor(run.nowMs / DAY_MS));
-    const found = breaks.filter(({ type }) => type !== 'ledger_not_file');
+    const found = breaks.filter(({ type }) => type !== 'ledger_not_file' && type !== 'settlement_not_file');
     expect(found.map(({ type, reason, amount }) => `${type} ${reason} ${amount}`)).toEqual(wanted);
   };
 
@@ -86,5 +86,37 @@ describe('a hold that is reversed before its end', () => {
     clear a purchase 30000 net=N1            | posted networkId afterReversal | 30000 | 0 | 70000
     `,
     finds('cleared_without_authorization after_reversal 30000'),
+  );
+});
+
+describe('a purchase that a dispute was won for', () => {
+  const won = (about: string): string => `
+    account A limit=100000
+    card    a of=A
+    0100 a purchase 40000 stan=1 net=N1                         | 00 | 0 | 40000 | 60000
+    clear a purchase 40000 net=N1 arn=P                         | posted networkId | 40000 | 0 | 60000
+    dispute A 40000 of=${about} ref=D                                  | ok | 0 | 0 | 100000
+    step 5 chargeback amount=40000 interchange=400 sub=1/20000/1 | ok | 0 | 0 | 100000
+    step 5 win                                                  | ok | 0 | 0 | 100000`;
+  // Of the authorization, or of the record that cleared it.
+  for (const [what, line] of [
+    ['its authorization', '3'],
+    ['its presentment', '4'],
+  ] as const) {
+    scenario(
+      `as ${what} is given back twice by a refund of it, and by no other`,
+      `${won(line)}
+    clear a refund 10000 arn=P                                  | posted arn  | -10000 | 0 | 110000
+    clear a refund 500 arn=Q                                    | posted none | -10500 | 0 | 110500
+    `,
+      finds('amount_mismatch given_back_twice 10000'),
+    );
+  }
+  scenario(
+    'is given back twice by its reversal',
+    `${won('4')}
+    clear a purchase 40000 arn=P back                           | posted arn  | -40000 | 0 | 140000
+    `,
+    finds('amount_mismatch given_back_twice 40000'),
   );
 });

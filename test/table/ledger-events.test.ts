@@ -294,7 +294,9 @@ const events: readonly (readonly [number, string, string])[] = [
     networkfee -50 ${SUB} ref=M               | ok             | 0 | 0 | 1000
     settle -45 owed=-50 rounding=2 ${SUB} ref=T    | ok        | 0 | 0 | 1000
     entry 6                                   | 2100 -45${AT}, 1300 +45
-    trial                                     | 1300 -43, 2100 +5${AT}, 5100 +40, 5900 -2
+    settle 1 owed=0 rounding=2 ${SUB} ref=U   | ok             | 0 | 0 | 1000
+    entry 8                                   | 2100 +1${AT}, 1300 -1
+    trial                                     | 1300 -44, 2100 +6${AT}, 5100 +40, 5900 -2
     `,
   ],
   [

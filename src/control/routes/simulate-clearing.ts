@@ -8,6 +8,7 @@ import { EventKind } from '../../domain/codes.js';
 import type { ClearingPosted, MessageEvent } from '../../domain/events.js';
 import { Text } from '../../domain/message.js';
 import { mulDivHalfUp } from '../../domain/money.js';
+import { SIMULATED_FILE } from '../../recon/files.js';
 import { type AuthorizationDetails, authorizationObject, findRecord, recordAt } from '../authorizations.js';
 import { clearingObject } from '../clearing-object.js';
 import type { ControlContext } from '../context.js';
@@ -52,7 +53,7 @@ interface Made {
 function madeOf(context: ControlContext, key: ClaimedKey | undefined): Made {
   const bytes = derive(context.keys.id, 'simulate', key?.tag.keyHash ?? randomBytes(32), 1);
   const digits = String(bytes.readUIntBE(0, 6) % 1e15).padStart(15, '0');
-  return { file: `simulated-${bytes.subarray(6, 18).toString('hex')}`, arn: `79999990${digits}` };
+  return { file: `${SIMULATED_FILE}${bytes.subarray(6, 18).toString('hex')}`, arn: `79999990${digits}` };
 }
 
 /** A record about a payment that names no authorization of ours. @param type first two digits of DE3 */
