@@ -1,6 +1,6 @@
 /**
  * `npm run mutate -- [--seed N] [--count N] [--file PATH]... [--line N] [--tests PATH]... [--reach FILE] [--within SECONDS]
- * [--json FILE] [--conditions TEXT] [--list]`
+ * [--again FILE] [--json FILE] [--conditions TEXT] [--list]`
  *
  * Plants defects in `src/domain` and `src/journal`, one at a time, and asks whether a test fails: a defect that none notices is a rule
  * that nothing holds. Of each operator as many are drawn as of the others, by a seed. First one run of all tests says which test
@@ -9,7 +9,9 @@
  *
  * `--file` (and `--line`) draws from there only, `--tests` runs these tests first, also where the reach is of an older day, `--reach`
  * keeps the reach in a file, `--within` leaves out tests that take longer, `--json` writes the figures, `--list` only shows the
- * mutants. Exit status 1 when more than one in ten survived of those that equivalents.json does not list.
+ * mutants. `--again` tries what survived in the figures of an earlier run, and what that run drew and did not try, and counts both
+ * runs together; a mutant whose line has changed since is no longer counted. Exit status 1 when more than one in ten survived of those
+ * that equivalents.json does not list.
  */
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -30,6 +32,7 @@ const { values } = parseArgs({
     tests: { type: 'string', multiple: true, default: [] },
     reach: { type: 'string' },
     within: { type: 'string', default: 'Infinity' },
+    again: { type: 'string' },
     json: { type: 'string' },
     conditions: { type: 'string', default: '' },
     list: { type: 'boolean', default: false },
@@ -137,11 +140,12 @@ function random(seed: number): () => number {
   };
 }
 
+const wanted = ({ file, line }: Pick<Mutant, 'file' | 'line'>) =>
+  (values.file.length === 0 || values.file.includes(file)) &&
+  (values.line === undefined || line === Number(values.line));
+
 /** Numbers of the mutants to try, of each operator as many as of the others as long as there are more. */
 function draw(mutants: readonly Mutant[], count: number, next: () => number): number[] {
-  const wanted = (mutant: Mutant) =>
-    (values.file.length === 0 || values.file.includes(mutant.file)) &&
-    (values.line === undefined || mutant.line === Number(values.line));
   const heaps = operators.map((operator) =>
     [...mutants.keys()].filter((number) => mutants[number]!.operator === operator && wanted(mutants[number]!)),
   );
@@ -165,10 +169,47 @@ function changeOf(mutant: Mutant): Change {
   return { file: mutant.file, was: oneLine(text.slice(from, to)), is: oneLine(is) };
 }
 
+/** What an earlier run has told of its mutants. */
+interface Figures {
+  seed: number;
+  killed: number;
+  equivalent: number;
+  survivors: readonly Survivor[];
+  /** Drawn, and not tried before the run was ended. */
+  not_tried?: readonly Survivor[];
+}
+
+interface Survivor extends Change {
+  line: number;
+  operator: string;
+}
+
 const sameChange = (a: Change, b: Change) => a.file === b.file && a.was === b.was && a.is === b.is;
 const equivalents = JSON.parse(readFileSync(new URL('equivalents.json', import.meta.url), 'utf8')) as Equivalent[];
 const mutants = [...texts].flatMap(([file, text]) => mutantsOf(file, text));
-const drawn = draw(mutants, Number(values.count), random(Number(values.seed)));
+
+/** Numbers of the mutants of an earlier run: of several with the same lines the nearest to where it was. */
+function findAgain(earlier: readonly Survivor[]): number[] {
+  const found = new Set<number>();
+  for (const one of earlier) {
+    const distance = (number: number) => Math.abs(mutants[number]!.line - one.line);
+    const [nearest] = [...mutants.keys()]
+      .filter(
+        (number) =>
+          mutants[number]!.file === one.file && !found.has(number) && sameChange(changeOf(mutants[number]!), one),
+      )
+      .sort((a, b) => distance(a) - distance(b));
+    if (nearest !== undefined && wanted(mutants[nearest]!)) found.add(nearest);
+  }
+  return [...found].sort((a, b) => a - b);
+}
+
+const before: Figures | undefined =
+  values.again === undefined ? undefined : JSON.parse(readFileSync(values.again, 'utf8'));
+const drawn =
+  before === undefined
+    ? draw(mutants, Number(values.count), random(Number(values.seed)))
+    : findAgain([...before.survivors, ...(before.not_tried ?? [])]);
 if (values.list) {
   for (const number of drawn) {
     const { file, line, operator } = mutants[number]!;
@@ -190,7 +231,7 @@ const quick = tests.filter(
 
 /** The harness itself: it must see a failure when there is one, and none when there is none. */
 async function proveSight(): Promise<void> {
-  const file = 'src/domain/money.ts';
+  const file = values.file[0] ?? 'src/domain/money.ts';
   const task: Task = { sources: {}, tests: quick, isolate: false };
   const broken = { ...task, sources: { [file]: `${texts.get(file)}\nthrow new Error('planted');` } };
   const answers = [await runner.run(task, REACH_MS_MAX), await runner.run(broken, PATIENCE_MS)];
@@ -233,22 +274,26 @@ for (const [index, number] of drawn.entries()) {
 }
 
 const killed = drawn.length - equivalent - survivors.length;
+/** This run, and the one before whose survivors it has tried: what is no longer there of them counts in neither. */
+const total = {
+  mutants: drawn.length + (before === undefined ? 0 : before.killed + before.equivalent),
+  killed: killed + (before?.killed ?? 0),
+  equivalent: equivalent + (before?.equivalent ?? 0),
+};
 const figures = {
-  seed: Number(values.seed),
+  seed: before?.seed ?? Number(values.seed),
   measured: new Date().toISOString().slice(0, 10),
   conditions: values.conditions,
   places: mutants.length,
-  mutants: drawn.length,
-  killed,
-  equivalent,
+  ...total,
   seconds: Math.round((performance.now() - startedMs) / 1000),
   killed_by: killedBy,
   survivors,
 };
 if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(figures, null, 2)}\n`);
-const share = ((100 * killed) / Math.max(1, drawn.length - equivalent)).toFixed(1);
+const share = ((100 * total.killed) / Math.max(1, total.mutants - total.equivalent)).toFixed(1);
 console.log(
-  `${drawn.length} mutants of ${mutants.length}: ${killed} killed (${share} %), ${equivalent} equivalent, ${survivors.length} survived`,
+  `${total.mutants} mutants of ${mutants.length}: ${total.killed} killed (${share} %), ${total.equivalent} equivalent, ${survivors.length} survived`,
 );
 runner.end();
-process.exit(killed < LEAST_KILLED * (drawn.length - equivalent) ? 1 : 0);
+process.exit(total.killed < LEAST_KILLED * (total.mutants - total.equivalent) ? 1 : 0);
