@@ -77,7 +77,6 @@ export class HoldQueue {
   remove(slot: number): void {
     const place = this.#rows.u32(slot, this.#words.place);
     const last = this.#at(--this.#count);
-    this.#rows.setU32(slot, this.#words.place, 0);
     if (last !== slot) this.#put(place, last);
   }
 

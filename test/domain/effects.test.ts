@@ -100,6 +100,42 @@ function recovered(state: ShardState): ShardState {
 
 const digestOf = ({ digest }: ShardState): number[] => [digest.high, digest.low];
 
+describe('a record that the state includes already', () => {
+  it('changes no hold again', () => {
+    const state = opened();
+    applyMessage(state, approval(3));
+    const increment = approval(4);
+    increment.element = ElementKind.increment;
+    increment.originalSequence = 3;
+    increment.approvedAmount = 100;
+    increment.holdDelta = 100;
+    increment.authorizedAfter = 800;
+    const before: unknown[] = [];
+    for (let times = 0; times < 2; times++) {
+      applyMessage(state, increment);
+      const slot = state.holds.find(3);
+      before.push([state.holds.remaining(slot), state.holds.authorized(slot), balances(state), digestOf(state)]);
+    }
+    expect(before[0]).toEqual([800, 800, [0, 800], digestOf(state)]);
+    expect(before[1]).toEqual(before[0]);
+  });
+
+  it('is no second tombstone', () => {
+    const state = opened();
+    const reversal = approval(3);
+    reversal.element = ElementKind.reversal;
+    reversal.tombstone = 1;
+    reversal.holdDelta = 0;
+    reversal.holdExpiresMs = 0;
+    reversal.authorizedAfter = 0;
+    reversal.changes.clear();
+    for (let times = 0; times < 2; times++) {
+      applyMessage(state, reversal);
+      expect(state.tombstones).toBe(1);
+    }
+  });
+});
+
 describe('the end of a hold', () => {
   const expired = (sequence: number): PlainEvent => ({
     kind: EventKind.holdExpired,

@@ -110,6 +110,19 @@ describe('the queue of holds', () => {
     tables.drain();
   });
 
+  it('names account and card of each hold, in slots that others had before', () => {
+    const { table } = new Tables();
+    for (const sequence of [1, 2, 3]) table.place(sequence, 10 + sequence, 20 + sequence, 100, 100, 5, 0, sequence);
+    table.close(table.find(2));
+    table.place(4, 14, 24, 100, 100, 5, 0, 4);
+    const slots = [1, 3, 4].map((sequence) => table.find(sequence));
+    expect(slots.map((slot) => [table.account(slot), table.card(slot)])).toEqual([
+      [11, 21],
+      [13, 23],
+      [14, 24],
+    ]);
+  });
+
   it('is empty when nothing is open', () => {
     const { table } = new Tables();
     expect(table.earliest()).toBe(-1);

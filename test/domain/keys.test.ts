@@ -77,6 +77,20 @@ describe('index keys', () => {
     expect(keys.rrnHigh('RRN1')).not.toBe(keys.rrnHigh('RRN2'));
   });
 
+  test('of a card that is known no fingerprint is asked, that in the first slot included', () => {
+    const keys = new IndexKeys(1, 2);
+    for (const slot of [0, 1, 7]) {
+      const words = [
+        [0, 0, 0],
+        [5, 6, 7],
+      ].map((fingerprint) => {
+        keys.forCard(slot, fingerprint).stanKey(42, 520120000);
+        return [keys.high, keys.low];
+      });
+      expect(words[0]).toEqual(words[1]);
+    }
+  });
+
   test('words are unsigned, and depend on card, seeds and every part', () => {
     const low = (fill: (event: MessageEvent) => void, keys?: IndexKeys): number => keysOf(eventOf(fill), keys)[0]![1];
     const lows = [
@@ -137,6 +151,20 @@ describe('texts', () => {
     ['      ', -1],
   ])('"%s" as a number is %d', (text, value) => {
     expect(textNumber(input(Text.approval, text), Text.approval)).toBe(value);
+  });
+
+  test('are told without the spaces that fill them up', () => {
+    const input = new MessageInput();
+    for (const [kept, told] of [
+      ['T1      ', 'T1'],
+      ['T 1     ', 'T 1'],
+      ['  T1', '  T1'],
+      ['TERMINAL', 'TERMINAL'],
+      ['        ', ''],
+    ] as const) {
+      input.setText(Text.terminal, kept);
+      expect(input.textOf(Text.terminal)).toBe(told);
+    }
   });
 
   test('a copy has every field and text and its own bytes', () => {

@@ -38,7 +38,7 @@ function bookWith(rules: SetRule[]): Book {
 
 let stan = 0;
 
-function purchase(book: Book, amount: number, mcc = 5411): Outcome {
+function purchase(book: Book, amount: number, mcc = 5411, cardSlot = 0): Outcome {
   const input = new MessageInput();
   input.mti = 100;
   input.processingCode = 0;
@@ -47,7 +47,7 @@ function purchase(book: Book, amount: number, mcc = 5411): Outcome {
   input.mcc = mcc;
   input.stan = ++stan;
   input.transmission = 520_120_000;
-  return book.message(input, 0, NOW);
+  return book.message(input, cardSlot, NOW);
 }
 
 function verdictOf({ event }: Outcome, step: number): number | undefined {
@@ -90,6 +90,19 @@ describe('rules in decisions', () => {
     expect(verdictOf(bet, Step.rules)).toBe(Verdict.fail);
     expect(verdictOf(large, Step.funds)).toBeUndefined();
     expect(book.state.accounts.held(0)).toBe(600);
+  });
+
+  it('windows are those of the account that pays, not of the one that paid before', () => {
+    const book = bookWith([rule('when count("day") >= 1 then decline 59 reason "again"', 'active')]);
+    const velocity = [{ window: 'day', count: 9, name: 'day' }];
+    book.command({ op: 'update_account', id: 'A', controls: JSON.stringify({ velocity }) }, NOW);
+    const other = { program: 3, currency: 986, creditLimit: 100_000, type: AccountType.credit };
+    book.command({ op: 'create_account', id: 'B', ...other }, NOW);
+    const card = { bin: 999_999, last4: 2, panLength: 16, expiry: 2912, cardSequence: 0, serviceCode: 201 };
+    const issued = { ...card, status: CardStatus.active, replacesSlot: -1 };
+    book.command({ op: 'create_card', account: 'B', fingerprint: [4, 5, 6], ...issued }, NOW);
+    const responses = [0, 0, 1].map((slot) => purchase(book, 100, 5411, slot).response);
+    expect(responses).toEqual(['00', '59', '00']);
   });
 
   it('statistics are counted by the records: the same in a replay and over a checkpoint', () => {

@@ -4,6 +4,8 @@ import { describe, expect, test } from 'vitest';
 import { ApprovalCodes } from '#src/domain/approval-code.js';
 import { daysFromCivil, isPastExpiry, isTransmission, monthNumber, transmissionMs } from '#src/domain/calendar.js';
 import { currencyExponent, currencyLetters, currencyNumber, currencyNumbers } from '#src/domain/currencies.js';
+import { StateDigest } from '#src/domain/digest.js';
+import { KeySet } from '#src/domain/key-set.js';
 import { addMoney, isAmount, mulDivFloor, mulDivHalfUp } from '#src/domain/money.js';
 import { SlotIndex } from '#src/domain/slot-index.js';
 
@@ -270,3 +272,19 @@ function finds(index: SlotIndex, wanted: number, hash: number): boolean {
   for (let slot = index.first(hash); slot >= 0; slot = index.next()) if (slot === wanted) return true;
   return false;
 }
+
+describe('a set of keys', () => {
+  test('has as many blocks for the checkpoint as have places that it has not got', () => {
+    const set = new KeySet(new StateDigest(), 1, 1);
+    const taken: number[] = [];
+    const take = (limit: number): number => set.takeDirty(limit, (block) => taken.push(block));
+    expect(set.dirtyCount).toBe(0);
+    for (let n = 1; n <= 5; n++) set.add(n, n, n);
+    expect(set.dirtyCount).toBe(3);
+    expect([take(2), set.dirtyCount]).toEqual([2, 1]);
+    expect([take(9), set.dirtyCount]).toEqual([1, 0]);
+    set.add(6, 6, 6);
+    expect([set.dirtyCount, take(9), set.dirtyCount]).toEqual([1, 1, 0]);
+    expect(taken).toEqual([0, 1, 2, 2]);
+  });
+});

@@ -6,11 +6,13 @@ import {
   CounterBuckets,
   CounterReader,
   KEY,
+  NEWEST,
   putUint,
   takeUint,
   widthOf,
   writeAddition,
 } from '#src/domain/velocity/counter-codec.js';
+import { RowHeads } from '#src/domain/velocity/row-heads.js';
 import { CONTENTS_BYTES_MAX, contentsHash, RowStore } from '#src/domain/velocity/row-store.js';
 import { ByteCursor, VARINT_BYTES_MAX } from '#src/domain/velocity/varint.js';
 import { fixedShape, TRAILING_BUCKETS, trailingShape, WindowUnit, windowKey } from '#src/domain/velocity/windows.js';
@@ -205,6 +207,48 @@ describe('a counter', () => {
       }),
       { numRuns: 300 },
     );
+  });
+
+  test('an addition to a newest bucket that was emptied is in it again', () => {
+    const buckets = new CounterBuckets();
+    buckets.add(10, 100, 1, false);
+    buckets.add(11, 50, 1, false);
+    buckets.add(11, -50, -1, false);
+    const bytes = new Uint8Array(64);
+    const reader = new CounterReader();
+    reader.attach(bytes, 0, buckets.write(bytes, 0, TRAILING));
+    reader.advance();
+    expect([reader.numbers[NEWEST], reader.mask]).toEqual([11, 0b10]);
+    const changes = new CounterChanges();
+    changes.add(0, TRAILING, 11, 7, 1);
+    const target = new Uint8Array(64);
+    const again = new CounterReader();
+    again.attach(target, 0, writeAddition(reader, changes, 0, target, 0));
+    again.advance();
+    expect([again.mask, again.amount(0), again.count(0), again.amount(1), again.count(1)]).toEqual([
+      0b11, 7, 1, 100, 1,
+    ]);
+  });
+
+  test('takes additions where it stands up to the last amount of its width', () => {
+    for (let width = 1; width <= 7; width++) {
+      const end = width === 7 ? 2 ** 53 : 256 ** width;
+      for (const [sum, isInPlace] of [
+        [end - 1, true],
+        [end, false],
+      ] as const) {
+        const buckets = new CounterBuckets();
+        const first = 256 ** (width - 1);
+        buckets.add(10, first, 1, true);
+        buckets.add(10, 0, 1, true);
+        const bytes = new Uint8Array(64);
+        const heads = new RowHeads();
+        heads.read(bytes, 0, buckets.write(bytes, 0, FIXED));
+        const changes = new CounterChanges();
+        changes.add(0, FIXED, 10, sum - first, 1);
+        expect(heads.stage(0, changes, 0), `${width} bytes, a sum of ${sum}`).toBe(isInPlace);
+      }
+    }
   });
 
   test('refuses to go below zero and beyond its range', () => {

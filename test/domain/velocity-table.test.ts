@@ -152,6 +152,52 @@ describe('counters', () => {
     expect(own.value(2, lifetime('a'), 1)).toEqual([0, 0, 1]);
   });
 
+  test('what is past is not told of', () => {
+    const own = new Harness();
+    own.apply([
+      [2, hour, trailingBucket(3600, NOW), 10, 1],
+      [2, day, TODAY, 20, 1],
+      [2, lifetime('a'), 1, 30, 1],
+    ]);
+    const told = (timeMs: number): unknown[] => {
+      const list: unknown[] = [];
+      own.table.counters(2, timeMs, (key, bucket, amount, count) => list.push([key, bucket, amount, count]));
+      return list;
+    };
+    const ever = [lifetime('a'), 1, 30, 1];
+    const today = [day, TODAY, 20, 1];
+    expect(told(NOW)).toEqual([[hour, trailingBucket(3600, NOW), 10, 1], today, ever].sort((a, b) => a[0]! - b[0]!));
+    expect(told(NOW + 2 * 3_600_000)).toEqual([today, ever].sort((a, b) => a[0]! - b[0]!));
+    expect(told(NOW + 3 * DAY)).toEqual([ever]);
+  });
+
+  test('a row that an event changes where it stands is one for the checkpoint', () => {
+    const own = new Harness();
+    const taken: number[] = [];
+    const take = (): number => own.table.takeDirty(9, (owner) => taken.push(owner));
+    // The third use finds a count that has a byte of its own.
+    for (let use = 1; use <= 2; use++) own.apply([[2, day, TODAY, 10, 1]]);
+    expect([take(), own.table.dirtyCount]).toEqual([1, 0]);
+    own.apply([[2, day, TODAY, 10, 1]]);
+    expect([own.table.dirtyCount, take(), own.table.dirtyCount]).toEqual([1, 1, 0]);
+    expect(taken).toEqual([2, 2]);
+  });
+
+  test('a use that is given back without an amount leaves the bytes of one that never was', () => {
+    const rowOf = (own: Harness): unknown => {
+      const bytes = new Uint8Array(200);
+      const cursor = new RowCursor().attach(bytes, 0);
+      own.table.writeRow(2, cursor);
+      return [[...bytes.subarray(0, cursor.at)], own.digest.high, own.digest.low];
+    };
+    const given = new Harness();
+    for (const uses of [1, 1, -1]) given.apply([[2, day, TODAY, uses === -1 ? 0 : 5, uses]]);
+    const anew = new Harness();
+    anew.sequence = 2;
+    anew.apply([[2, day, TODAY, 10, 1]]);
+    expect(rowOf(given)).toEqual(rowOf(anew));
+  });
+
   test('changes out of order are a defect', () => {
     const own = new Harness();
     const changes = new CounterChanges();

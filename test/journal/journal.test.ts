@@ -110,6 +110,15 @@ describe('reading', () => {
     );
   });
 
+  it('the head of a scan is that of an empty journal until something was handed out', () => {
+    const { store } = filled(2);
+    const reader = JournalReader.ofStore(store, 'memory');
+    for (const shard of [2, 3]) expect(reader.scan(shard, 1).head()).toEqual(empty(shard));
+    const nothing = reader.scan(3, 1);
+    while (nothing.step(10));
+    expect(nothing.head()).toEqual(empty(3));
+  });
+
   it('follows a writer: a scan that came to its end goes on later', () => {
     const { store, journal } = filled(1, 3);
     const scan = JournalReader.ofStore(store, 'memory').scan(2, 1);
@@ -283,6 +292,24 @@ describe('lanes', () => {
     expect(store.commits).toBe(1);
     lane.append([]);
     expect(store.commits).toBe(1);
+  });
+
+  it('rolls when an environment has all the bytes that it may have, and not a byte before', () => {
+    const sizeOf = (records: number): number => frameOf(new ShardJournal(0, empty(0)), records).bytes.length;
+    for (const [missing, rolls] of [
+      [0, 1],
+      [1, 0],
+    ] as const) {
+      const opened: MemoryStore[] = [];
+      const next = (): MemoryStore => {
+        opened.push(new MemoryStore());
+        return opened.at(-1)!;
+      };
+      const environmentBytes = 100 + sizeOf(2) + missing;
+      const lane = new EmbeddedLane(new MemoryStore(), { next, environmentBytes, bytesAtStart: 100 });
+      lane.append([frameOf(new ShardJournal(0, empty(0)), 2)]);
+      expect(opened.length, `${missing} bytes missing`).toBe(rolls);
+    }
   });
 
   it('refuses a frame at or below its watermark', () => {

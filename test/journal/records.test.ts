@@ -53,6 +53,43 @@ describe('message record', () => {
     );
   });
 
+  it.each([
+    ['cashBack', 2_000],
+    ['cashBack', 0],
+    ['adviceReason', 49],
+    ['fileAction', 51],
+    ['fileCode', 0],
+  ] as const)('keeps %s %i when it is all that the message has beside the usual', (field, value) => {
+    const event = sampleMessage();
+    event.input[field] = value;
+    const back = new MessageEvent();
+    expect(
+      decode(
+        encode((out) => writeMessage(out, event)),
+        back,
+      ).isMessage,
+    ).toBe(true);
+    expect(contentOf(back)).toEqual({ ...contentOf(event), sequence: 7 });
+  });
+
+  it('texts and bytes take the shortest length, and are read back, at both sides of each', () => {
+    for (const length of [0, 31, 32, 255, 256, 65_535, 65_536, 65_537]) {
+      const text = 'x'.repeat(length);
+      const bytes = Buffer.from(text);
+      expect(unpack(encode((out) => out.text(text))), `text of ${length}`).toBe(text);
+      const binary = encode((out) => out.binary(bytes));
+      expect(Buffer.from(packr.pack(bytes)).equals(binary), `bytes of ${length}`).toBe(true);
+      const closed = encode((out) => {
+        out.reserve(length + 8);
+        const start = out.beginBinary();
+        out.bytes.set(bytes, start);
+        out.at = start + length;
+        out.endBinary(start);
+      });
+      expect(Buffer.from(closed).equals(binary), `${length} bytes closed later`).toBe(true);
+    }
+  });
+
   it('refuses a number that is no safe integer', () => {
     for (const bad of [1.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 53, -0.5]) {
       const event = sampleMessage();

@@ -1,4 +1,5 @@
 /** Advices: 0120 tells a decision or a final amount and holds, 0220 posts. All of them are accepted (00). */
+import { HoldFlag } from '#src/domain/hold-table.js';
 import { describe, expect, Scenario, scenario, test } from './runner.js';
 
 describe('stand-in advices', () => {
@@ -351,4 +352,58 @@ describe('an approval code of the network', () => {
     run.run(['wait', '122d'], 4);
     expect(play(run, 5, '0100 a purchase 200 stan=2')).toBe(`00 ${taken}`);
   });
+});
+
+describe('an advice changes nothing', () => {
+  scenario(
+    'where a file has posted the authorization already',
+    `
+    account A limit=1000
+    card a
+    0100 a purchase 400 stan=1 net=N1               | 00 |   0 | 400 | 600
+    clear a purchase 400 net=N1 arn=A               | posted networkId | 400 | 0 | 600
+    wait 8d
+    sweep                                           | 1  | 400 |   0 | 600
+    hold 3                                          | none
+    0120 a purchase 400 stan=2 rrn=1 why=C          | 00 | 400 |   0 | 600
+    kind 8                                          | advice
+  `,
+    (run) => expect(run.outcomes.get(8)!.event.approvedAmount).toBe(0),
+  );
+});
+
+describe('what was refused is no original', () => {
+  scenario(
+    'a message with the STAN of another and another amount',
+    `
+    account A limit=1000
+    card a
+    0100 a purchase 100 stan=1 net=N1               | 00 |   0 | 100 | 900
+    0100 a purchase 200 stan=1 net=N2               | 94 |   0 | 100 | 900
+    0120 a purchase 200 stan=2 rrn=9 orig=N2 why=S  | 00 |   0 | 300 | 700
+    kind 5                                          | advice
+    hold 5                                          | 200 of 200
+  `,
+  );
+});
+
+describe('only a hold that counts in windows says so', () => {
+  const lines = `
+    0100 a purchase 100 stan=1                      | 00 |   0 | 100 | 900
+    0120 a purchase 100 stan=2 why=S                | 00 |   0 | 200 | 800
+    0200 a purchase 100 stan=3                      | 00 | 100 | 200 | 700
+    0220 a purchase 100 stan=4 why=S                | 00 | 200 | 200 | 600
+  `;
+  const flags = (run: Scenario, first: number): number[] =>
+    [0, 1, 2, 3].map((i) => run.outcomes.get(first + i)!.event.holdFlags & HoldFlag.counted);
+  const { counted } = HoldFlag;
+
+  scenario('without controls nothing counts', `\n    account A limit=1000\n    card a${lines}`, (run) =>
+    expect(flags(run, 3)).toEqual([0, 0, 0, 0]),
+  );
+  scenario(
+    'with a window what is held does, and what is posted at once has no hold',
+    `\n    account A limit=1000\n    card a\n    controls a {"velocity":[{"window":"day","amount":1000}]}${lines}`,
+    (run) => expect(flags(run, 4)).toEqual([counted, counted, 0, 0]),
+  );
 });

@@ -1,4 +1,6 @@
 import { Reason } from '#src/domain/codes.js';
+import { ControlLevel } from '#src/domain/controls/spec.js';
+import { ControlKind } from '#src/domain/controls/verdict.js';
 import { describe, expect, scenario } from './runner.js';
 
 describe('controls of a card and of its account', () => {
@@ -21,6 +23,25 @@ describe('controls of a card and of its account', () => {
       const reasons = [4, 5, 6, 7, 8].map((line) => run.outcomes.get(line)!.event.reason);
       const { mccDenied, countryDenied, merchantDenied, channelDenied, transactionLimit } = Reason;
       expect(reasons).toEqual([mccDenied, countryDenied, merchantDenied, channelDenied, transactionLimit]);
+    },
+  );
+
+  scenario(
+    'a limit per transaction refuses with its figures and no place in a list',
+    `
+    account A limit=100000
+    card a
+    controls a {"per_transaction":5000,"cash":{"per_transaction":400}}
+    0100 a purchase 5001            | 61 | 0 | 0 | 100000
+    0100 a cash 401                 | 61 | 0 | 0 | 100000
+  `,
+    (run) => {
+      const findings = [4, 5].map((line) => [...run.outcomes.get(line)!.event.finding]);
+      const { card } = ControlLevel;
+      expect(findings).toEqual([
+        [ControlKind.perTransaction, card, card, 0, 5000, 0, 5001],
+        [ControlKind.cashPerTransaction, card, card, 0, 400, 0, 401],
+      ]);
     },
   );
 

@@ -122,6 +122,18 @@ const events: readonly (readonly [number, string, string])[] = [
   ],
   [
     8,
+    'provisional credit for what a single message posted',
+    `
+    account A limit=1000
+    card a
+    0200 a purchase 400                       | 00             |  400 | 0 |  600
+    dispute A 401 of=3 ref=D                  | amount_out_of_range |  400 | 0 |  600
+    dispute A 400 of=3 ref=D                  | ok             |    0 | 0 | 1000
+    entry 5                                   | 1200 +400, 1100 -400
+    `,
+  ],
+  [
+    8,
     'no provisional credit for what no purchase, fee or advance charged',
     `
     account A limit=1000

@@ -1,4 +1,4 @@
-import { describe, expect, scenario } from './runner.js';
+import { describe, expect, Scenario, scenario, test } from './runner.js';
 
 describe('reversals find their original', () => {
   scenario(
@@ -303,4 +303,58 @@ describe('reversals that come first', () => {
     0100 ? purchase 100 stan=2                 | 14
   `,
   );
+});
+
+describe('DE90 of a reversal and the forwarder', () => {
+  scenario(
+    'is compared where it is named, and only there',
+    `
+    account A limit=1000
+    card a
+    0100 a purchase 100 stan=1 forwarder=77                                | 00 | 0 | 100 | 900
+    0400 a stan=901 rrn=- de90=100/1/520120000/00000012345/00000000088     | 00 | 0 | 100 | 900   # of another forwarder
+    0400 a stan=902 rrn=- de90=100/1/520120000/00000012345/-               | 00 | 0 |   0 | 1000
+  `,
+  );
+});
+
+describe('the rate of the original', () => {
+  scenario(
+    'a replacement that would be more than money can be leaves all of it',
+    `
+    account A limit=999999999999
+    card a
+    0100 a purchase 1 cur=840 bill=900000000000/986 stan=1      | 00 | 0 | 900000000000 | 99999999999
+    0400 a stan=2 rrn=1 de95=999999999999                       | 00 | 0 | 900000000000 | 99999999999
+  `,
+  );
+});
+
+test('what an index hands out by chance and is no message is no original', () => {
+  const run = new Scenario();
+  run.run('account A limit=1000'.split(' '), 1);
+  run.run(['card', 'a'], 2);
+  run.run('0100 a purchase 100 stan=1'.split(' '), 3);
+  const { history } = run.book;
+  const find = history.find.bind(history);
+  history.find = (high, low, sinceMs) => {
+    const { count, sequences } = find(high, low, sinceMs);
+    // Records of an account and of a card, behind every other.
+    sequences.set([1, 2], count);
+    return { count: count + 2, sequences };
+  };
+  expect(run.run('0400 a stan=9 rrn=1'.split(' '), 4)).toBe('00');
+  expect(run.balances()).toEqual([0, 0, 1000]);
+});
+
+test('of a card that is not known nothing is said that was before', () => {
+  const run = new Scenario();
+  run.run('account A limit=1000'.split(' '), 1);
+  run.run(['card', 'a'], 2);
+  run.run('0100 a purchase 100 stan=1'.split(' '), 3);
+  run.run('0100 a purchase 100 stan=2'.split(' '), 4);
+  expect(run.outcomes.get(4)!.event.previousOfCard).toBe(3);
+  run.run('0100 ? purchase 100 stan=3'.split(' '), 5);
+  const { previousOfCard, previousOfAccount, heldBefore, accountSlot } = run.outcomes.get(5)!.event;
+  expect([previousOfCard, previousOfAccount, heldBefore, accountSlot]).toEqual([0, 0, 0, -1]);
 });

@@ -12,10 +12,12 @@ function safe(value: number): number {
   return value <= MAX && value >= -MAX ? value : Number.NaN;
 }
 
-/** a / b rounded down, for a safe integer or NaN and b > 0. Exact: the quotient of a non-negative number never rounds up to
- * the next integer below 2^53, and a negative one is led back to that. */
+/**
+ * a / b rounded down, for a safe integer or NaN and b > 0. Exact: what is below 2^53 in size has a quotient that lies at least 1 / b
+ * from the next integer, and that is more than by what it is rounded.
+ */
 function floorDivide(a: number, b: number): number {
-  return a < 0 ? -1 - Math.floor((-1 - a) / b) : Math.floor(a / b);
+  return Math.floor(a / b);
 }
 
 /** The rest of `floorDivide`: 0 to b - 1. */

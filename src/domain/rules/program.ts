@@ -204,12 +204,9 @@ function compute(code: Int32Array, pc: number, numbers: Float64Array, constants:
     case 27 satisfies typeof Op.multiplyC:
       numbers[to] = numbers[a]! * constants[b]!;
       break;
-    case 28 satisfies typeof Op.divideC: {
-      const value = numbers[a]!;
-      const by = constants[b]!;
-      numbers[to] = value < 0 ? -1 - Math.floor((-1 - value) / by) : Math.floor(value / by);
+    case 28 satisfies typeof Op.divideC:
+      numbers[to] = Math.floor(numbers[a]! / constants[b]!);
       break;
-    }
     case 29 satisfies typeof Op.remainderC: {
       const value = numbers[a]!;
       const by = constants[b]!;

@@ -156,8 +156,9 @@ export class RowHeads {
     this.#staged[place] = joins ? JOINS : BEGINS;
     if (joins) return true;
     this.#numbers[place] = changes.bucket[i]!;
-    // An older bucket moves up by as many places as the newest number does; what moves beyond the last place leaves.
-    const leaves = by >= TRAILING_BUCKETS || (by > 0 && (head & FIXED) !== 0);
+    // An older bucket moves up by as many places as the newest number does; what moves beyond the last place leaves. So does the
+    // only one of a fixed window, which never is empty: what does not join it is newer.
+    const leaves = by >= TRAILING_BUCKETS || (head & FIXED) !== 0;
     this.#stageLive(place, head, leaves ? 0 : ((head >>> 16) << by) & 0xffff, 1);
     return by === 0 || Math.max(1, widthOf(changes.bucket[i]!)) === ((head >>> 13) & 7);
   }

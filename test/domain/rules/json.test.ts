@@ -136,6 +136,33 @@ describe('a JSON document that is a rule', () => {
     );
   });
 
+  test('is not followed deeper into a value either', () => {
+    const negated = (levels: number): unknown => {
+      let node = field('account.posted');
+      for (let i = 1; i < levels; i++) node = { kind: 'negate', operand: node };
+      return compare(node, number(1));
+    };
+    const deepest = RULE_DEPTH_MAX - 1;
+    expect(reads(negated(deepest))).toMatch(/^when -{22}account\.posted > 1\n/);
+    for (const levels of [deepest + 1, 100_000])
+      expect(reads(negated(levels))).toBe(
+        `/when/left${'/operand'.repeat(deepest)} too_deep: a rule nests at most 24 levels deep`,
+      );
+  });
+
+  test('has no more parentheses in its text than it needs', () => {
+    const of = (op: string, left: unknown, right: unknown): unknown => ({ kind: 'arithmetic', op, left, right });
+    const amount = field('amount');
+    const when = (value: unknown): string => reads(compare(value, number(1))).split('\n')[0]!;
+    expect(when(of('*', of('/', amount, number(2)), number(3)))).toBe('when amount / 2 * 3 > 1');
+    expect(when(of('/', of('*', amount, number(2)), number(3)))).toBe('when amount * 2 / 3 > 1');
+    expect(when(of('*', of('%', amount, number(2)), number(3)))).toBe('when amount % 2 * 3 > 1');
+    expect(when(of('*', number(3), of('/', amount, number(2))))).toBe('when 3 * (amount / 2) > 1');
+    expect(when(of('*', of('+', amount, number(2)), number(3)))).toBe('when (amount + 2) * 3 > 1');
+    expect(when(of('-', amount, of('*', amount, number(3))))).toBe('when amount - amount * 3 > 1');
+    expect(when(of('-', amount, of('+', amount, number(3))))).toBe('when amount - (amount + 3) > 1');
+  });
+
   test('is read as deep as rules go', () => {
     expect(reads(nested(RULE_DEPTH_MAX))).toMatch(/^when (not ){23}true\n/);
   });
