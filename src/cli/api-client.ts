@@ -71,6 +71,11 @@ export class ApiClient {
     this.#tls = tls;
   }
 
+  /** Host and port of the server. */
+  get place(): string {
+    return this.#base.host;
+  }
+
   /** @throws HoldfastError `server_unreachable`, `api_refused`, `not_found` */
   async get(path: string): Promise<Json> {
     return (await this.#answer(path)).json() as Promise<Json>;

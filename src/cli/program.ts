@@ -31,6 +31,7 @@ import { addServe } from './serve.js';
 import { addSimulate } from './simulate.js';
 import { report, type Terminal } from './terminal.js';
 import { addToken } from './token.js';
+import { addTop } from './top.js';
 import { addVerify } from './verify.js';
 import { addVersion, versionLine } from './version.js';
 
@@ -62,6 +63,7 @@ const commands = [
   addIpm,
   addLoadtest,
   addMetrics,
+  addTop,
   addAccrue,
   addClock,
   addConfig,
