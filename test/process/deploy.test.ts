@@ -188,8 +188,18 @@ describe('dashboard', () => {
     // What Prometheus and Grafana reach are services of the same file.
     const scrape = parse(read('deploy/prometheus/prometheus.yml')) as {
       rule_files: string[];
-      scrape_configs: { job_name: string; static_configs: { targets: string[] }[] }[];
+      scrape_configs: {
+        job_name: string;
+        static_configs: { targets: string[] }[];
+        authorization: { credentials_file: string };
+      }[];
     };
+    // From another container the API asks for a token.
+    const { secrets } = parse(read('deploy/compose.yaml')) as { secrets: Record<string, unknown> };
+    const prometheus = services.prometheus as unknown as { secrets: string[] };
+    const mounted = prometheus.secrets.map((name) => `/run/secrets/${name}`);
+    expect(mounted).toEqual([scrape.scrape_configs[0]!.authorization.credentials_file]);
+    expect(Object.keys(secrets)).toEqual(prometheus.secrets);
     const [host, port] = scrape.scrape_configs[0]!.static_configs[0]!.targets[0]!.split(':');
     expect([host! in services, port]).toEqual([true, String(settings['admin-port'].standard)]);
     expect(new URL(source.datasources[0]!.url).hostname in services).toBe(true);
