@@ -10,7 +10,7 @@ export const ExitStatus = {
   usage: 64,
   /** An input file is malformed. */
   badInput: 65,
-  /** A port is taken, or a server that is needed does not answer. */
+  /** A port is taken, or a server that is needed does not answer, or cannot do its work now. */
   unavailable: 69,
   /** A defect of the engine. */
   internal: 70,
@@ -40,8 +40,12 @@ export const errorCodes = {
   server_unreachable: ExitStatus.unavailable,
   /** The peer did not answer a sign-on with 00. */
   sign_on_refused: ExitStatus.unavailable,
-  /** The server answered a command with an error. */
-  api_refused: ExitStatus.unavailable,
+  /** The server has understood a command and does not do it. */
+  api_refused: ExitStatus.badInput,
+  /** The server does not know the token, or the token may not do it. */
+  api_forbidden: ExitStatus.usage,
+  /** The server has got a command and cannot do it now. */
+  api_failed: ExitStatus.unavailable,
   /** A backup that is to be restored is none, or damaged. */
   backup_damaged: ExitStatus.badInput,
   /** A backup could not be made: nothing is left of it. */

@@ -756,6 +756,8 @@ export const ACCRUAL_READS_MAX = 1000;
 
 /** Records of one outgoing file: 10 000 x 500 bytes are 5 MB in memory while it is made. What is more is left to the next one. */
 export const OUTGOING_RECORDS_MAX = 10_000;
+/** Chargebacks that a refusal to make a file names: 100 of 60 bytes are 6 KB. Its text has the number of all. */
+export const OUTGOING_LEFT_OUT_SHOWN_MAX = 100;
 /** Chargebacks of one day in one shard, in one answer of 9 bytes each: 36 KB. More of them are refused, not left out. */
 export const OUTGOING_DAY_MAX = 4096;
 

@@ -9,7 +9,7 @@ import { Readable } from 'node:stream';
 import { json as readJson, text as readText } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
 import type { Command } from 'commander';
-import { HoldfastError } from '../errors.js';
+import { type ErrorCode, HoldfastError } from '../errors.js';
 import { systemError, type Terminal } from './terminal.js';
 
 const DEFAULT_ADMIN = 'http://127.0.0.1:8580';
@@ -32,6 +32,14 @@ interface Problem {
   detail?: string;
   code?: string;
   request_id?: string;
+  /** Of `nothing_to_send`. */
+  left_out?: readonly LeftOut[];
+}
+
+/** A chargeback that no file can tell of. */
+export interface LeftOut {
+  readonly entry: string;
+  readonly reason: string;
 }
 
 export type Json = Record<string, unknown>;
@@ -40,10 +48,13 @@ export type Json = Record<string, unknown>;
 export class ApiRefused extends HoldfastError {
   /** Its code; undefined when it has none. */
   readonly problem: string | undefined;
+  /** What it names besides its reason. */
+  readonly leftOut: readonly LeftOut[];
 
-  constructor(code: 'api_refused' | 'not_found', message: string, next: string, problem: string | undefined) {
+  constructor(code: ErrorCode, message: string, next: string, { code: problem, left_out: leftOut = [] }: Problem) {
     super(code, message, next);
     this.problem = problem;
+    this.leftOut = leftOut;
   }
 }
 
@@ -76,7 +87,7 @@ export class ApiClient {
     return this.#base.host;
   }
 
-  /** @throws HoldfastError `server_unreachable`, `api_refused`, `not_found` */
+  /** @throws HoldfastError `server_unreachable`; ApiRefused with a code of `refusalCode` */
   async get(path: string): Promise<Json> {
     return (await this.#answer(path)).json() as Promise<Json>;
   }
@@ -172,16 +183,25 @@ export class ApiClient {
     const what = problem.detail ?? problem.title ?? 'no reason given';
     const trace = problem.request_id === undefined ? '' : `, request ${problem.request_id}`;
     const text = `the server refused: ${what} (${status}${problem.code === undefined ? '' : ` ${problem.code}`}${trace})`;
-    if (status === 404) return new ApiRefused('not_found', text, 'check the id', problem.code);
-    return new ApiRefused('api_refused', text, nextOf(status, problem.code), problem.code);
+    return new ApiRefused(refusalCode(status), text, nextOf(status, problem.code), problem);
   }
 }
 
+/** What an answer of the API with this status (400 and above) is to a command: the one place that decides its exit status. */
+export function refusalCode(status: number): ErrorCode {
+  if (status === 401 || status === 403) return 'api_forbidden';
+  if (status === 404) return 'not_found';
+  // The same request may be taken another time: too early, too often, or the fault of the server.
+  if (status === 408 || status === 429 || status >= 500) return 'api_failed';
+  return 'api_refused';
+}
+
 function nextOf(status: number, code: string | undefined): string {
+  if (status === 404) return 'check the id';
   if (status === 401) return 'give --token-file <data-dir>/admin.token';
   if (code === 'forbidden') return 'give --token-file with a token that may';
   if (code === 'nothing_to_send') return 'nothing is wrong: run it again after the next chargeback';
-  return 'correct the request, or try again later';
+  return refusalCode(status) === 'api_failed' ? 'try again later' : 'correct the request';
 }
 
 async function problemOf(read: () => Promise<unknown>): Promise<Problem> {

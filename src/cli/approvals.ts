@@ -2,7 +2,7 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import { ExitStatus, errorCodes } from '../errors.js';
 import { AUDIT_REASON_LENGTH_MAX } from '../limits.js';
-import { addApiOptions, apiClient, type Json } from './api-client.js';
+import { addApiOptions, apiClient, type Json, refusalCode } from './api-client.js';
 import { newCommand, type Run, setAction } from './command.js';
 
 const PATH = '/v1/approvals';
@@ -76,7 +76,7 @@ function addDecision(parent: Command, run: Run, verb: 'confirm' | 'reject', desc
     if (options.json === true) run.terminal.out(JSON.stringify(one));
     else for (const line of approvalLines(one)) run.terminal.out(line);
     const { status } = (one.answer ?? { status: 200 }) as { status: number };
-    return status < 400 ? ExitStatus.ok : errorCodes.api_refused;
+    return status < 400 ? ExitStatus.ok : errorCodes[refusalCode(status)];
   });
 }
 

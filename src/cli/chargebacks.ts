@@ -2,11 +2,13 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { ExitStatus, HoldfastError } from '../errors.js';
-import { addApiOptions, apiClient } from './api-client.js';
+import { ApiRefused, addApiOptions, apiClient, type LeftOut } from './api-client.js';
 import { newCommand, type Run, setAction } from './command.js';
-import { systemError } from './terminal.js';
+import { systemError, type Terminal } from './terminal.js';
 
 const PATH = '/v1/outgoing-files';
+/** Lines about what is in no file; `--json` has all of a file. */
+const LEFT_OUT_LINES = 100;
 
 export function addChargebacks(program: Command, run: Run): void {
   const command = newCommand(program, 'chargebacks', 'make the file of chargebacks for the network, and fetch it', [
@@ -29,7 +31,13 @@ export function addChargebacks(program: Command, run: Run): void {
       ...(ascii === true ? { encoding: 'ascii', blocked: false } : {}),
       ...(processor === undefined ? {} : { processor }),
     };
-    const file = typeof id === 'string' ? await client.get(`${PATH}/${id}`) : await client.post(PATH, wish);
+    const file = await (typeof id === 'string' ? client.get(`${PATH}/${id}`) : client.post(PATH, wish)).catch(
+      (error: unknown) => {
+        if (error instanceof ApiRefused) tellLeftOut(run.terminal, error.leftOut);
+        throw error;
+      },
+    );
+    const leftOut = file.left_out as readonly LeftOut[];
     const content = await client.getBytes(`${PATH}/${String(file.id)}/content`);
     try {
       writeFileSync(String(out), content, { flag: 'wx', mode: 0o600 });
@@ -39,8 +47,15 @@ export function addChargebacks(program: Command, run: Run): void {
     run.terminal.out(
       json === true
         ? JSON.stringify(file)
-        : `${String(file.id)}: file id ${String(file.file_id)}, chargebacks=${String(file.chargebacks)} reversals=${String(file.reversals)} left_out=${(file.left_out as unknown[]).length}`,
+        : `${String(file.id)}: file id ${String(file.file_id)}, chargebacks=${String(file.chargebacks)} reversals=${String(file.reversals)} left_out=${leftOut.length}`,
     );
+    if (json !== true) tellLeftOut(run.terminal, leftOut);
     return ExitStatus.ok;
   });
+}
+
+/** The network does not learn of these by a file: somebody has to tell it. */
+function tellLeftOut(terminal: Terminal, leftOut: readonly LeftOut[]): void {
+  for (const { entry, reason } of leftOut.slice(0, LEFT_OUT_LINES)) terminal.err(`left out ${entry}: ${reason}`);
+  if (leftOut.length > LEFT_OUT_LINES) terminal.err(`and ${leftOut.length - LEFT_OUT_LINES} more`);
 }

@@ -66,18 +66,19 @@ function addDescribe(ipm: Command, run: Run): void {
   });
 }
 
-/** Prints the records that can be read, then what is wrong. @throws HoldfastError `bad_input_file` when something is */
+/** Prints the records that can be read, then what is wrong. @throws HoldfastError `bad_input_file` when something is, `usage` without such a record */
 async function describeFile(
   file: string,
   options: FileOptions & { record?: number },
   terminal: Terminal,
 ): Promise<void> {
   const reader = openClearing(await readOptions(file, options, 'any'));
+  const { record: wanted } = options;
   for await (const chunk of fileChunks(file)) {
     reader.push(chunk);
     while (reader.next()) {
       const { recordNumber } = reader.record;
-      if (!reader.readable || (options.record !== undefined && options.record !== recordNumber)) continue;
+      if (!reader.readable || (wanted !== undefined && wanted !== recordNumber)) continue;
       const described = reader.describe();
       const text = options.json === true ? JSON.stringify(described) : describedText(described);
       await terminal.write(`${text}\n`);
@@ -86,6 +87,12 @@ async function describeFile(
   const report = reader.finish();
   for (const finding of report.findings) terminal.err(findingText(finding));
   refuse(file, report);
+  if (wanted !== undefined && wanted > report.records)
+    throw new HoldfastError(
+      'usage',
+      `--record ${wanted}: ${file} has ${report.records} records`,
+      `name one of 1 to ${report.records}`,
+    );
 }
 
 function addCheck(ipm: Command, run: Run): void {

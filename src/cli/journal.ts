@@ -91,7 +91,7 @@ async function finish(
   }
   terminal.progress('');
   if (job.status === 'failed')
-    throw new HoldfastError('api_refused', `${job.kind}: ${job.failure}`, "the server's log has the rest");
+    throw new HoldfastError('api_failed', `${job.kind}: ${job.failure}`, "the server's log has the rest");
   if (asJson) terminal.out(JSON.stringify(job));
   else for (const line of jobLines(job)) terminal.out(line);
   return ExitStatus.ok;

@@ -24,6 +24,7 @@ import { loadKeys } from '../vault/keys.js';
 import { PanVault } from '../vault/pan-vault.js';
 import { stateBehind } from './anchor-state.js';
 import { kekOf } from './kek-source.js';
+import { systemError } from './terminal.js';
 
 const DAY_MS = 86_400_000;
 const RECORDS_PER_STEP = 4096;
@@ -50,7 +51,7 @@ export interface NetworkDay {
   readonly live: number;
 }
 
-/** @throws HoldfastError of the data directory, its keys and its journal; an error of the file system for `out` */
+/** @throws HoldfastError of the data directory, its keys and its journal; `usage` when `out` cannot be made */
 export async function networkDay(request: NetworkDayRequest): Promise<NetworkDay> {
   const { dataDir, kekFile, environment, out, heldBack } = request;
   const { shards, id: directory } = readDirectoryDocument(dataDir);
@@ -89,7 +90,7 @@ export async function networkDay(request: NetworkDayRequest): Promise<NetworkDay
         'name a date with open authorizations',
       );
     }
-    const file = openSync(out, 'wx', 0o600);
+    const file = newFile(out);
     try {
       const options = { encoding: request.encoding, blocked: request.blocked, mode: 'T' } as const;
       const plan = writeDay({ ...request, authorizations, earlier }, options, (bytes) => writeAll(file, bytes));
@@ -100,6 +101,14 @@ export async function networkDay(request: NetworkDayRequest): Promise<NetworkDay
   } finally {
     await reader.close();
     await vaultStore.close();
+  }
+}
+
+function newFile(path: string): number {
+  try {
+    return openSync(path, 'wx', 0o600);
+  } catch (error) {
+    throw systemError('usage', `--out ${path}`, error, 'name a new file in a folder that can be written');
   }
 }
 

@@ -1,5 +1,5 @@
 /** `holdfast network-day`: tomorrow's clearing file of today's authorizations, with planted breaks, for tests and demos. */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { checkShares, extras, type Shares, treatments } from '../clearing/box/shares.js';
 import { ExitStatus, HoldfastError } from '../errors.js';
@@ -42,6 +42,8 @@ export function addNetworkDay(program: Command, run: Run): void {
     .option('--json', 'the plan on stdout');
   setAction(command, run, async (options) => {
     const { ascii, seed, cycle, shares, dataDir, keyFile, kekFile, out } = options as unknown as Options;
+    // Before the journal is read for a file that would have no place.
+    if (existsSync(out)) throw new HoldfastError('usage', `--out ${out} is there already`, 'name a file that is not');
     const { plan, live } = await networkDay({
       ...{ seed, cycle, shares, dataDir, keyFile, kekFile, out, environment: run.terminal.environment },
       day: dayOf(String(options.date)),
@@ -50,7 +52,7 @@ export function addNetworkDay(program: Command, run: Run): void {
       heldBack: options.heldBack === undefined ? [] : heldBackOf(String(options.heldBack)),
     });
     const text = JSON.stringify(plan);
-    if (options.plan !== undefined) writeFileSync(String(options.plan), `${text}\n`);
+    if (options.plan !== undefined) writePlan(String(options.plan), text);
     const { fileId, authorizations, presentments, breaks } = plan;
     if (live > 0) run.terminal.err(`left out ${live} authorizations of cards that are of no sandbox program`);
     run.terminal.out(
@@ -60,6 +62,15 @@ export function addNetworkDay(program: Command, run: Run): void {
     );
     return ExitStatus.ok;
   });
+}
+
+/** @throws HoldfastError `usage` */
+function writePlan(path: string, text: string): void {
+  try {
+    writeFileSync(path, `${text}\n`);
+  } catch (error) {
+    throw systemError('usage', `--plan ${path}`, error, 'name a file that can be written; --json has the plan, too');
+  }
 }
 
 function dayOf(date: string): number {

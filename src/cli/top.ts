@@ -90,7 +90,7 @@ async function watch(client: ApiClient, terminal: Terminal, options: WatchOption
 async function scrape(client: ApiClient): Promise<Scrape> {
   const read = new Scrape(await client.getText('/metrics'), performance.now());
   if (read.has('holdfast_build_info')) return read;
-  throw new HoldfastError('api_refused', `${client.place} has no metrics of Holdfast`, 'give --admin');
+  throw new HoldfastError('server_unreachable', `${client.place} has no metrics of Holdfast`, 'give --admin');
 }
 
 function pictureOf(view: TopView, place: string, json: boolean): string[] {

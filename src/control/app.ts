@@ -14,7 +14,7 @@ import type { ServerTls } from '../server-tls.js';
 import type { ProposedCall } from './approvals.js';
 import { type AuditCall, reasonOf } from './audit/audit-log.js';
 import type { ControlContext } from './context.js';
-import { answerClientError, toApiError } from './failures.js';
+import { answerClientError, toApiError, unsupportedType } from './failures.js';
 import type { ClaimedKey } from './idempotency.js';
 import { parseJson } from './json-body.js';
 import { once } from './once.js';
@@ -157,14 +157,8 @@ function addRoute(app: FastifyInstance, context: ControlContext, route: Route): 
     },
     preParsing: async (request, _reply, payload) => {
       assertPlain(request);
+      assertType(route, request);
       return payload;
-    },
-    preValidation: async (request) => {
-      if (request.body === undefined && route.streamTypes === undefined) return;
-      const type = (request.headers['content-type'] ?? '').split(';')[0]!.trim().toLowerCase();
-      const accepted = route.streamTypes ?? ['application/json'];
-      if (!accepted.includes(type))
-        throw new ApiError('unsupported_media_type', `Send Content-Type: ${accepted.join(' or ')}.`);
     },
     handler: async (request, reply) => {
       const answer = await execute(context, route, request);
@@ -192,6 +186,15 @@ function assertPlain(request: FastifyRequest): void {
     throw new ApiError('unsupported_media_type', 'Send the body without a Content-Encoding.', {
       param: 'Content-Encoding',
     });
+}
+
+/** Before the body is read by a parser, whose limits and rules may be those of another type. */
+function assertType(route: Route, { headers }: FastifyRequest): void {
+  const isEmpty = headers['transfer-encoding'] === undefined && (headers['content-length'] ?? '0') === '0';
+  if (route.method === 'GET' || (isEmpty && route.streamTypes === undefined)) return;
+  const type = (headers['content-type'] ?? '').split(';')[0]!.trim().toLowerCase();
+  const accepted = route.streamTypes ?? ['application/json'];
+  if (!accepted.includes(type)) throw unsupportedType(accepted);
 }
 
 /** 401 without a valid token, 429 after too many wrong ones, 403 without the right. No route: any valid token will do. */

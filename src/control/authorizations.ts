@@ -134,7 +134,7 @@ function hasNoElements({ element }: MessageEvent): boolean {
 
 async function readHold(context: ControlContext, record: JournalRecord): Promise<Hold> {
   const result = await context.shards.read(record.shard, { op: 'hold', sequence: record.sequence });
-  if (!result.ok) throw refused(result.code);
+  if (!result.ok) throw refused(result);
   if (!('remaining' in result)) throw new TypeError('the shard answered no hold');
   return { remaining: result.remaining, expiresMs: result.expiresMs };
 }
@@ -143,7 +143,7 @@ async function readHold(context: ControlContext, record: JournalRecord): Promise
 async function readElements(context: ControlContext, { shard, sequence }: JournalRecord): Promise<JournalRecord[]> {
   const { high, low } = context.search.elements(sequence);
   const result = await context.shards.read(shard, { op: 'index', high, low, limit: ELEMENTS_SHOWN_MAX });
-  if (!result.ok) throw refused(result.code);
+  if (!result.ok) throw refused(result);
   if (!('sequences' in result)) throw new TypeError('the shard answered no sequences');
   const found = [...new Set(result.sequences)].sort((a, b) => a - b);
   const newest = found.at(-1);

@@ -165,7 +165,7 @@ export class Backtest {
 
   async #readCard(shard: number, slot: number): Promise<CardFacts> {
     const result = await this.#context.shards.read(shard, { op: 'card', slot });
-    if (!result.ok) throw refused(result.code);
+    if (!result.ok) throw refused(result);
     if (!('card' in result)) throw new TypeError('the shard answered no card');
     const facts = { card: result.card, account: result.accountView };
     this.#cards.add(shard, slot, facts);

@@ -157,7 +157,7 @@ export async function createNumbered(
       ? await issue(context, shard, program, draft, key?.tag.keyHash ?? randomBytes(32))
       : await register(context, shard, program, draft, pan));
   const { result } = issued;
-  if (!result.ok) throw refused(result.code, membersToBlame[result.code] ?? blame);
+  if (!result.ok) throw refused(result, membersToBlame[result.code] ?? blame);
   if (!('card' in result) || result.card === undefined) throw new TypeError('the shard answered no card');
   const number = pan === undefined ? shownOnce(issued) : {};
   return { card: result.card, number, replayed: result.replayed === true };
@@ -175,7 +175,7 @@ function shownOnce({ result, pan }: Issued): { pan?: string; pan_available: bool
  */
 async function earlier(context: ControlContext, shard: number, tag: IdempotencyTag): Promise<Issued | undefined> {
   const read = await context.shards.read(shard, { op: 'outcome', idempotency: tag });
-  if (!read.ok) throw refused(read.code);
+  if (!read.ok) throw refused(read);
   if (!('outcome' in read)) throw new TypeError('the shard answered no outcome');
   const result = read.outcome;
   if (result === null) return undefined;

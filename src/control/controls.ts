@@ -123,7 +123,7 @@ export function patchControls(context: ControlContext, patch: ControlsPatch): Pr
   return inTurn(context, `${shard}/${object}`, async () => {
     if (key?.known === true) {
       const done = await context.shards.read(shard, { op: 'outcome', idempotency: key.tag });
-      if (!done.ok) throw refused(done.code);
+      if (!done.ok) throw refused(done);
       if (!('outcome' in done)) throw new TypeError('the shard answered no outcome');
       if (done.outcome !== null) return done.outcome;
     }

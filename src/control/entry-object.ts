@@ -68,7 +68,7 @@ export async function shardLedgers(context: ControlContext): Promise<{ totals: L
   const shards = Array.from({ length: context.shards.shards }, (_, shard) => shard);
   const results = await Promise.all(shards.map((shard) => context.shards.read(shard, { op: 'totals' })));
   return results.map((result) => {
-    if (!result.ok) throw refused(result.code);
+    if (!result.ok) throw refused(result);
     if (!('totals' in result)) throw new TypeError('the shard answered no totals');
     return { totals: result.totals, sequence: result.sequence };
   });

@@ -17,7 +17,7 @@ import { codeName, refused, snakeCase, time } from './views.js';
 /** Times of the stages, of which only recent samples are known, and only while the process lives. */
 export async function stageTimes(context: ControlContext, { shard, sequence }: JournalRecord): Promise<StageTimesView> {
   const result = await context.shards.read(shard, { op: 'stage_times', sequence });
-  if (!result.ok) throw refused(result.code);
+  if (!result.ok) throw refused(result);
   if (!('stageTimes' in result)) throw new TypeError('the shard answered no stage times');
   return result.stageTimes;
 }

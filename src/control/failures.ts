@@ -9,6 +9,11 @@ import { API_BODY_BYTES_MAX } from '../limits.js';
 import { ShardError } from './ports.js';
 import { ApiError, PROBLEM_TYPE, problemDocument } from './problem.js';
 
+/** @param accepted what the route takes */
+export function unsupportedType(accepted: readonly string[]): ApiError {
+  return new ApiError('unsupported_media_type', `Send Content-Type: ${accepted.join(' or ')}.`);
+}
+
 /** Expected failures pass; Fastify's own become problems of ours; anything else is logged. */
 export function toApiError(error: unknown, request: FastifyRequest): ApiError {
   if (error instanceof ApiError) return error;
@@ -20,10 +25,7 @@ export function toApiError(error: unknown, request: FastifyRequest): ApiError {
       return new ApiError('payload_too_large', `The body may have ${API_BODY_BYTES_MAX} bytes.`);
     case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
     case 'FST_ERR_CTP_EMPTY_TYPE':
-      return new ApiError(
-        'unsupported_media_type',
-        'Send Content-Type: application/json (imports: application/x-ndjson).',
-      );
+      return unsupportedType(['application/json']);
     case 'FST_ERR_CTP_INVALID_CONTENT_LENGTH':
       return new ApiError('bad_request', 'Content-Length differs from the length of the body.');
     case 'FST_ERR_BAD_URL':

@@ -22,7 +22,7 @@ export async function readLimits(
   read: Extract<Read, { op: 'card_limits' | 'account_limits' }>,
 ): Promise<Limits> {
   const result = await context.shards.read(shard, read);
-  if (!result.ok) throw refused(result.code, { path: true });
+  if (!result.ok) throw refused(result, { path: true });
   if (!('limits' in result)) throw new TypeError('the shard answered no limits');
   return { shard, levels: result.limits, card: result.ofCard, account: result.ofAccount };
 }

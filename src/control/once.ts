@@ -116,7 +116,7 @@ export async function claimKey(
 ): Promise<{ key: ClaimedKey; answer?: Answer }> {
   const { tag } = idempotency;
   const result = await shards.command(home(shards, tag.keyHash), { op: 'claim_key', idempotency: tag });
-  if (!result.ok) throw result.code === 'idempotency_mismatch' ? mismatch() : refused(result.code);
+  if (!result.ok) throw result.code === 'idempotency_mismatch' ? mismatch() : refused(result);
   if (!('claim' in result)) throw new TypeError('the shard answered no claim');
   const { known, claimedMs, answer } = result.claim;
   const key = { ...idempotency, known, claimedMs };
@@ -137,7 +137,7 @@ async function keep(
 ): Promise<void> {
   const answer = Buffer.from(JSON.stringify({ status, contentType, body }));
   const result = await shards.command(home(shards, tag.keyHash), { op: 'keep_answer', idempotency: tag, answer });
-  if (!result.ok) throw refused(result.code);
+  if (!result.ok) throw refused(result);
 }
 
 function keptAnswer(bytes: Uint8Array): Answer {

@@ -66,7 +66,7 @@ export class Parties {
 
   async #readAccount(shard: number, slot: number): Promise<AccountParty> {
     const result = await this.#shards.read(shard, { op: 'account_slot', slot });
-    if (!result.ok) throw refused(result.code);
+    if (!result.ok) throw refused(result);
     if (!('account' in result)) throw new TypeError('the shard answered no account');
     const { id, currency, program, type, createdMs } = result.account;
     return remember(this.#accounts, `${shard}/${slot}`, { id, currency, program, type, createdMs });
@@ -74,7 +74,7 @@ export class Parties {
 
   async #readCard(shard: number, slot: number): Promise<CardView> {
     const result = await this.#shards.read(shard, { op: 'card', slot });
-    if (!result.ok) throw refused(result.code);
+    if (!result.ok) throw refused(result);
     if (!('card' in result)) throw new TypeError('the shard answered no card');
     return remember(this.#cards, `${shard}/${slot}`, result.card);
   }

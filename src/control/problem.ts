@@ -94,17 +94,29 @@ export interface ProblemError {
   length?: number;
 }
 
+/** What a refusal names besides its reason: members of the problem of their own. */
+export interface ProblemMembers {
+  /** Of `nothing_to_send`: chargebacks that no file can tell of, and why. */
+  readonly left_out?: readonly { readonly entry: string; readonly reason: string }[];
+}
+
 /** An expected failure of a request. */
 export class ApiError extends Error {
   readonly code: ProblemCode;
   readonly param: string | undefined;
   readonly errors: readonly ProblemError[];
   readonly retryAfterSeconds: number | undefined;
+  readonly members: ProblemMembers;
 
   constructor(
     code: ProblemCode,
     detail: string,
-    more: { param?: string; errors?: readonly ProblemError[]; retryAfterSeconds?: number } = {},
+    more: {
+      param?: string;
+      errors?: readonly ProblemError[];
+      retryAfterSeconds?: number;
+      members?: ProblemMembers;
+    } = {},
   ) {
     super(detail);
     this.name = 'ApiError';
@@ -112,6 +124,7 @@ export class ApiError extends Error {
     this.param = more.param;
     this.errors = more.errors ?? [];
     this.retryAfterSeconds = more.retryAfterSeconds;
+    this.members = more.members ?? {};
   }
 
   get status(): number {
@@ -119,7 +132,7 @@ export class ApiError extends Error {
   }
 }
 
-export interface ProblemDocument {
+export interface ProblemDocument extends ProblemMembers {
   type: string;
   title: string;
   status: number;
@@ -143,6 +156,7 @@ export function problemDocument(error: ApiError, path: string, requestId: string
     request_id: requestId,
     ...(error.param === undefined ? {} : { param: error.param }),
     ...(error.errors.length === 0 ? {} : { errors: error.errors }),
+    ...error.members,
   };
 }
 

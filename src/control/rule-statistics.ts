@@ -42,7 +42,7 @@ async function statisticsOf(context: ControlContext, shard: number, program: num
   for (;;) {
     const after = rows.at(-1)?.revision ?? 0;
     const result = await context.shards.read(shard, { op: 'rule_stats', program, after });
-    if (!result.ok) throw refused(result.code);
+    if (!result.ok) throw refused(result);
     if (!('ruleStats' in result)) throw new TypeError('the shard answered no statistics of rules');
     rows.push(...result.ruleStats);
     if (result.ruleStats.length < REVISION_STATS_PER_READ) return rows;

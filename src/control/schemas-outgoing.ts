@@ -1,7 +1,7 @@
 /** Shapes of files that go out to a network. */
 import { z } from 'zod';
 import { encodingNames } from '../clearing/encoding.js';
-import { timestamp } from './schemas.js';
+import { leftOut, timestamp } from './schemas.js';
 
 export const outgoingFileCreate = z
   .strictObject({
@@ -29,12 +29,7 @@ export const outgoingFile = z
     chargebacks: count,
     reversals: count.describe('What takes chargebacks back.'),
     left_out: z
-      .array(
-        z.object({
-          entry: z.string(),
-          reason: z.enum(['no_reference', 'other_network', 'no_card', 'sandbox', 'not_writable']),
-        }),
-      )
+      .array(leftOut)
       .describe('Chargebacks that no file of this network can tell of; they are in no later one either.'),
     bytes: count,
     sha256: z.string(),

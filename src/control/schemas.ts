@@ -390,6 +390,12 @@ export function listOf<S extends z.ZodType>(item: S, id: string) {
     .meta({ id });
 }
 
+/** A chargeback that no file of its network can tell of. */
+export const leftOut = z.object({
+  entry: z.string(),
+  reason: z.enum(['no_reference', 'other_network', 'no_card', 'sandbox', 'not_writable']),
+});
+
 export const problem = z
   .object({
     type: z.string(),
@@ -400,6 +406,10 @@ export const problem = z
     code: z.enum(Object.keys(problems) as [ProblemCode, ...ProblemCode[]]).describe('Stable: for programs.'),
     request_id: z.string(),
     param: z.string().optional().describe('JSON pointer into the body, or the name of a parameter or header.'),
+    left_out: z
+      .array(leftOut)
+      .optional()
+      .describe('Of nothing_to_send: the first 100 chargebacks that no file can tell of.'),
     errors: z
       .array(
         z.object({

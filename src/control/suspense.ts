@@ -58,7 +58,7 @@ export async function suspenseItems(
     for (let day = sinceDay; day <= untilDay; day++) {
       const { high, low } = context.search.day(DayList.suspense, day);
       const found = await context.shards.read(shard, { op: 'index', high, low, limit: SUSPENSE_DAY_MAX });
-      if (!found.ok) throw refused(found.code);
+      if (!found.ok) throw refused(found);
       if (!('sequences' in found)) throw new TypeError('the shard answered no sequences');
       if (found.sequences.length === 0) continue;
       if (found.sequences.length === SUSPENSE_DAY_MAX)
@@ -84,7 +84,7 @@ async function itemsAt(context: ControlContext, shard: number, sequences: readon
   for (let at = 0; at < sequences.length; at += STATES_PER_READ) {
     const part = sequences.slice(at, at + STATES_PER_READ);
     const result = await context.shards.read(shard, { op: 'suspense', sequences: part });
-    if (!result.ok) throw refused(result.code);
+    if (!result.ok) throw refused(result);
     if (!('suspense' in result)) throw new TypeError('the shard answered no suspense');
     for (const state of result.suspense) items.push(await itemOf(context, shard, state));
   }
@@ -126,7 +126,7 @@ async function takenBy(
   const reference = takenReference(shard, event.sequence);
   const read = { op: 'entry', entry: EntryKind.suspenseResolved, accountSlot: found.account.slot, reference } as const;
   const result = await context.shards.read(found.shard, read);
-  if (!result.ok) throw refused(result.code);
+  if (!result.ok) throw refused(result);
   if (!('sequences' in result)) throw new TypeError('the shard answered no sequences');
   const [sequence] = result.sequences;
   if (sequence === undefined) return undefined;
@@ -148,13 +148,13 @@ async function cardOf(context: ControlContext, id: string): Promise<FoundCard> {
 export async function resolve(context: ControlContext, item: SuspenseItem, wish: Resolve): Promise<void> {
   const { to, card, sub, note } = wish;
   const isSame = item.resolution?.to === 'card' && to === 'card' && item.resolution.card === card;
-  if (item.status !== 'open' && !isSame) throw refused('already_resolved');
+  if (item.status !== 'open' && !isSame) throw refused({ code: 'already_resolved' });
   const { shard, event } = item;
   if (to !== 'card') {
     const result = await context.shards.command(shard, {
       ...{ op: 'resolve_suspense', sequence: event.sequence, to, card: '', sub, note },
     });
-    if (!result.ok) throw refused(result.code);
+    if (!result.ok) throw refused(result);
     return;
   }
   const found = await cardOf(context, card);
@@ -162,13 +162,13 @@ export async function resolve(context: ControlContext, item: SuspenseItem, wish:
   if (item.status === 'open') {
     // Only a card that can take it is named for good.
     const dry = await context.shards.command(found.shard, { ...command, dry: true });
-    if (!dry.ok) throw refused(dry.code, { param: '/amount' });
+    if (!dry.ok) throw refused(dry, { param: '/amount' });
     const claim = { op: 'resolve_suspense', sequence: event.sequence, to, card, sub: 0, note: '' } as const;
     const claimed = await context.shards.command(shard, claim);
-    if (!claimed.ok) throw refused(claimed.code);
+    if (!claimed.ok) throw refused(claimed);
   }
   const taken = await context.shards.command(found.shard, command);
-  if (!taken.ok && taken.code !== 'reference_exists') throw refused(taken.code, { param: '/amount' });
+  if (!taken.ok && taken.code !== 'reference_exists') throw refused(taken, { param: '/amount' });
 }
 
 function takeCommand({ shard, event }: SuspenseItem, found: FoundCard, { amount, note }: Resolve): TakeFromSuspense {

@@ -133,7 +133,8 @@ function effectiveTables({ snapshot }: ProgramRow): unknown {
   return (JSON.parse(snapshot) as { tables: unknown }).tables;
 }
 
-const refusals: Record<Refusal, { code: ProblemCode; detail: string }> = {
+/** `told`: the shard's own text goes out where it has one. Such a text has amounts and days, never what a caller has named. */
+const refusals: Record<Refusal, { code: ProblemCode; detail: string; told?: true }> = {
   account_exists: { code: 'account_exists', detail: 'An account with this id exists.' },
   account_not_found: { code: 'account_not_found', detail: 'There is no account with this id.' },
   account_closed: { code: 'account_closed', detail: 'The account is closed and stays closed.' },
@@ -163,8 +164,13 @@ const refusals: Record<Refusal, { code: ProblemCode; detail: string }> = {
   day_out_of_range: {
     code: 'day_out_of_range',
     detail: 'The accrual is past that day, or far behind it, or it has not begun.',
+    told: true,
   },
-  amount_out_of_range: { code: 'amount_out_of_range', detail: 'A balance would leave the safe range.' },
+  amount_out_of_range: {
+    code: 'amount_out_of_range',
+    detail: 'The amount, or a balance with it, would leave its range.',
+    told: true,
+  },
   capacity_exceeded: { code: 'capacity_exceeded', detail: 'The shard has no room for more; raise its limits.' },
   idempotency_mismatch: {
     code: 'idempotency_mismatch',
@@ -184,8 +190,12 @@ const refusals: Record<Refusal, { code: ProblemCode; detail: string }> = {
 };
 
 /** What a shard's refusal is to a client. `path` is true when the refused object is the one in the URL (404). */
-export function refused(refusal: Refusal, options: { param?: string; path?: boolean } = {}): ApiError {
-  const { code, detail } = refusals[refusal];
+export function refused(
+  { code: refusal, detail: text }: { readonly code: Refusal; readonly detail?: string },
+  options: { param?: string; path?: boolean } = {},
+): ApiError {
+  const { code, detail: usual, told } = refusals[refusal];
+  const detail = told === true && text !== undefined ? sentence(text) : usual;
   if (options.path === true && (refusal === 'account_not_found' || refusal === 'card_not_found'))
     return new ApiError('not_found', detail);
   return new ApiError(code, detail, {
@@ -193,6 +203,8 @@ export function refused(refusal: Refusal, options: { param?: string; path?: bool
     ...(refusal === 'shard_unavailable' ? { retryAfterSeconds: 1 } : {}),
   });
 }
+
+const sentence = (text: string): string => `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
 
 /** Text of a refusal for a row of an import. */
 export function refusalDetail(refusal: Refusal): string {

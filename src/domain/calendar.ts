@@ -33,6 +33,14 @@ export function civilOfDay(day: number): number {
   return (year * 12 + month - 1) * 32 + dayOfYear - Math.floor((153 * shifted + 2) / 5) + 1;
 }
 
+/** A day since 1970-01-01 as YYYY-MM-DD. */
+export function dayText(day: number): string {
+  const civil = civilOfDay(day);
+  const month = civil >> 5;
+  const two = (value: number): string => String(value).padStart(2, '0');
+  return `${Math.floor(month / 12)}-${two((month % 12) + 1)}-${two(civil & 31)}`;
+}
+
 /** Year and month of a time as year * 12 + (month - 1). */
 export function monthNumber(timeMs: number): number {
   return Math.floor(civilOfDay(Math.floor(timeMs / DAY_MS)) / 32);

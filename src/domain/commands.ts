@@ -268,6 +268,8 @@ export interface Accrue {
   day: number;
   /** Accounts of the slice at most. */
   limit: number;
+  /** True when another shard has done this day: a shard that has done none then begins with it, however old it is. */
+  isBegun: boolean;
 }
 
 /** What decide-entry.ts decides. */

@@ -8,7 +8,7 @@
  */
 import { ACCRUAL_DAYS_BEHIND_MAX, ACCRUAL_READS_MAX } from '../limits.js';
 import { BillingCycles, CASH_INTEREST } from './billing-cycle.js';
-import { civilOfDay } from './calendar.js';
+import { civilOfDay, dayText } from './calendar.js';
 import { AccountStatus, AccountType, EventKind } from './codes.js';
 import type { Accrue, CommandResult } from './commands.js';
 import { type CommandContext, type Commit, refuse } from './commit.js';
@@ -30,12 +30,9 @@ const STATEMENT_DAYS = 28;
 export function decideAccrual(context: CommandContext, command: Accrue, nowMs: number, commit: Commit): CommandResult {
   const { state, policies } = context;
   const { day, limit } = command;
-  if (day > Math.floor(nowMs / DAY_MS)) return refuse('day_out_of_range', `day ${day} has not begun`);
   const mark = state.accrual;
-  if (mark.day > day) return refuse('day_out_of_range', `day ${day} is over: the accrual is at day ${mark.day}`);
-  if (mark.day > 0 && day - mark.day > ACCRUAL_DAYS_BEHIND_MAX) {
-    return refuse('day_out_of_range', `the accrual is at day ${mark.day}, more than ${ACCRUAL_DAYS_BEHIND_MAX} before`);
-  }
+  const wrong = wrongDay(command, mark.day, Math.floor(nowMs / DAY_MS));
+  if (wrong !== undefined) return refuse('day_out_of_range', wrong);
   const { accounts } = state;
   const atEnd = mark.nextSlot >= accounts.count;
   if (mark.day === day && atEnd)
@@ -59,6 +56,23 @@ export function decideAccrual(context: CommandContext, command: Accrue, nowMs: n
     sequence: event.sequence,
     accrued: { day: current, isDone, accounts: nextSlot - from, entries, statements },
   };
+}
+
+/**
+ * Why the accrual cannot run for a day, with what can be done. The first day of all sets the mark for good, and every day after it is
+ * accrued in turn: so it may not lie further back than a later run may catch up.
+ * @param done day of the mark, 0 before the first accrual @param today by the shard's clock; all in days since 1970-01-01
+ */
+function wrongDay({ day, isBegun }: Accrue, done: number, today: number): string | undefined {
+  const asked = dayText(day);
+  if (day > today) return `${asked} has not begun: today is ${dayText(today)} by UTC, ask for that or an earlier day`;
+  if (done > day) return `${asked} is over: the accrual has done ${dayText(done)}, ask for that or a later day`;
+  const most = ACCRUAL_DAYS_BEHIND_MAX;
+  if (done > 0 && day - done > most)
+    return `${asked} is more than ${most} days after ${dayText(done)}, where the accrual is: run it for ${dayText(done + most)} first`;
+  if (done === 0 && !isBegun && today - day > most)
+    return `${asked} is more than ${most} days before today: the first accrual is for ${dayText(today - most)} or later`;
+  return undefined;
 }
 
 /** One slice of accounts on one day. */

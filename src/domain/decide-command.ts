@@ -24,7 +24,7 @@ import type { PlainEvent } from './events.js';
 import { hash64 } from './key-hash.js';
 import { balancesOf } from './ledger/balances.js';
 import { paymentLegs } from './ledger/entries.js';
-import { isAmount } from './money.js';
+import { amountText, isAmount } from './money.js';
 import type { ShardState } from './shard-state.js';
 import { accountOwner, cardOwner } from './velocity/counter-changes.js';
 import { accountView, cardView } from './views.js';
@@ -62,6 +62,9 @@ const areAhead = (
 const refuseAhead = (): CommandResult =>
   refuse('shard_unavailable', 'the shard has not got the program yet that the controls were checked under');
 
+const limitText = (value: number): string =>
+  `the credit limit is ${value}; allowed are 0 to ${CREDIT_LIMIT_MAX} minor units`;
+
 const isCreditLimit = (value: number): boolean =>
   Number.isSafeInteger(value) && value >= 0 && value <= CREDIT_LIMIT_MAX;
 
@@ -77,7 +80,7 @@ function createAccount(
     return refuse('currency_mismatch', `${row.currency} is no ISO 4217 number of a currency`);
   }
   if (!isCreditLimit(row.creditLimit)) {
-    return refuse('amount_out_of_range', `credit limit ${row.creditLimit} is not within 0 and ${CREDIT_LIMIT_MAX}`);
+    return refuse('amount_out_of_range', limitText(row.creditLimit));
   }
   if (areAhead(state, row.program, row)) return refuseAhead();
   if (accounts.count >= ACCOUNTS_PER_SHARD_MAX) return refuse('capacity_exceeded', 'the shard is full of accounts');
@@ -108,7 +111,7 @@ function updateAccount(state: ShardState, command: UpdateAccount, nowMs: number,
   }
   const creditLimit = command.creditLimit ?? accounts.creditLimit(accountSlot);
   if (!isCreditLimit(creditLimit)) {
-    return refuse('amount_out_of_range', `credit limit ${creditLimit} is not within 0 and ${CREDIT_LIMIT_MAX}`);
+    return refuse('amount_out_of_range', limitText(creditLimit));
   }
   if (areAhead(state, accounts.program(accountSlot), command)) return refuseAhead();
   const event: PlainEvent = {
@@ -333,9 +336,13 @@ function postPayment(state: ShardState, command: PostPayment, nowMs: number, com
   if (currency !== accounts.currency(accountSlot)) {
     return refuse('currency_mismatch', `account ${account} is kept in currency ${accounts.currency(accountSlot)}`);
   }
-  if (!isAmount(amount, 1)) return refuse('amount_out_of_range', `amount ${amount} is not within 1 and 12 digits`);
+  if (!isAmount(amount, 1)) return refuse('amount_out_of_range', amountText('the amount', amount, 1));
   if (accounts.posted(accountSlot) - amount < -CREDIT_BALANCE_MAX) {
-    return refuse('amount_out_of_range', `account ${account} would be more than ${CREDIT_BALANCE_MAX} in credit`);
+    const most = CREDIT_BALANCE_MAX + accounts.posted(accountSlot);
+    return refuse(
+      'amount_out_of_range',
+      `with ${amount} the account would be more than ${CREDIT_BALANCE_MAX} minor units in credit: pay in ${most} at most`,
+    );
   }
   const hash = hash64(accountSlot, reference);
   if (state.references.find(hash.high, hash.low) > 0) {

@@ -1,4 +1,5 @@
 /** Disputes: how one is opened, and its next step. What it is about and how it stands is read by disputes.ts. */
+import { AMOUNT_MAX } from '../limits.js';
 import type { CommandResult, OpenDispute, StepDispute } from './commands.js';
 import { refuse } from './commit.js';
 import { currencyExponent } from './currencies.js';
@@ -36,7 +37,12 @@ export function openDispute(desk: Desk, command: OpenDispute): CommandResult {
   const charge = charges.find((one) => undisputed(desk.context, one) >= amount);
   if (charge === undefined) {
     const most = Math.max(0, ...charges.map((one) => undisputed(desk.context, one)));
-    return refuse('amount_out_of_range', `of what was posted no more than ${most} can be disputed`);
+    return refuse(
+      'amount_out_of_range',
+      most === 0
+        ? `nothing of that charge is left to be disputed, ${amount} were asked for`
+        : `the amount is ${amount}; of that charge 1 to ${most} minor units are left to be disputed`,
+    );
   }
   const { posted, arn, cardSlot } = charge;
   const legs = provisionalCreditLegs(balancesOf(desk.state.accounts, accountSlot), amount);
@@ -124,17 +130,27 @@ function settledLegs(
   most: number,
   { step, settled }: StepDispute,
 ): EntryLeg[] | CommandResult {
-  if (settled === undefined) return refuse('amount_out_of_range', `a ${step} names what the network settles`);
+  if (settled === undefined)
+    return refuse('amount_out_of_range', `a ${step} names what the network settles: send it as settlement`);
   const { amount, currency, interchange } = settled;
   if (currencyExponent(currency) < 0) return refuse('currency_mismatch', `${currency} is no number of a currency`);
   if (!isAmount(amount, 1) || !isAmount(interchange, 0) || interchange > amount) {
-    return refuse('amount_out_of_range', 'the amount of a settlement is of 1 to 12 digits, and interchange no more');
+    return refuse(
+      'amount_out_of_range',
+      `a settlement is of 1 to ${AMOUNT_MAX} minor units and its interchange of 0 to that amount, not ${amount} and ${interchange}`,
+    );
   }
   if (!isAmount(disputed.amount, 1) || disputed.amount > most) {
-    return refuse('amount_out_of_range', `a ${step} of this dispute is of 1 to ${most}`);
+    return refuse(
+      'amount_out_of_range',
+      `the amount is ${disputed.amount}; a ${step} of this dispute is of 1 to ${most} minor units`,
+    );
   }
   if (currency === disputed.currency && amount !== disputed.amount) {
-    return refuse('amount_out_of_range', `in the account's currency the network settles ${disputed.amount}`);
+    return refuse(
+      'amount_out_of_range',
+      `the settlement is of ${amount}; in the currency of the account it is of the ${disputed.amount} minor units of the ${step}`,
+    );
   }
   return legs(disputed, settled, interchange);
 }

@@ -1,3 +1,4 @@
+import { AMOUNT_MAX } from '../limits.js';
 import { EventKind } from './codes.js';
 import type {
   ChargeFee,
@@ -31,7 +32,7 @@ import {
   settlementLegs,
 } from './ledger/entries.js';
 import { EntryKind } from './ledger/entry-kinds.js';
-import { isAmount } from './money.js';
+import { amountText, isAmount } from './money.js';
 
 /** Decides and carries out one entry. */
 export function decideEntry(
@@ -108,7 +109,7 @@ function returnPayment(desk: Desk, command: ReturnPayment): CommandResult {
   );
   const usual = chargedOff > 0 ? 0 : desk.context.policies.of(accounts.program(accountSlot)).tables.returnedPaymentFee;
   const fee = command.fee === -1 ? usual : command.fee;
-  if (fee !== 0 && !isAmount(fee, 1)) return refuse('amount_out_of_range', `a fee of ${fee} is not within 12 digits`);
+  if (fee !== 0 && !isAmount(fee, 1)) return refuse('amount_out_of_range', amountText('the fee', fee, 0));
   const entry = EntryKind.paymentReturned;
   const reference = String(sequence);
   if (desk.isPosted(entry, accountSlot, reference))
@@ -172,7 +173,11 @@ function recover(desk: Desk, command: Recover): CommandResult {
 function network(desk: Desk, command: Settle | NetworkFee, entry: EntryKind, legs: () => EntryLeg[]): CommandResult {
   const { currency, amount, reference } = command;
   if (currencyExponent(currency) < 0) return refuse('currency_mismatch', `${currency} is no number of a currency`);
-  if (!isAmount(Math.abs(amount), 1)) return refuse('amount_out_of_range', `amount ${amount} is not of 1 to 12 digits`);
+  if (!isAmount(Math.abs(amount), 1))
+    return refuse(
+      'amount_out_of_range',
+      `the amount is ${amount}; allowed are 1 to ${AMOUNT_MAX} minor units, or as many below 0`,
+    );
   if (desk.isPosted(entry, -1, reference)) return refuse('reference_exists', 'such an entry has this reference');
   const note = command.op === 'network_fee' ? command.note : '';
   return { ok: true, sequence: desk.post({ entry, accountSlot: -1, reference, legs: legs(), note }) };
@@ -182,7 +187,10 @@ function network(desk: Desk, command: Settle | NetworkFee, entry: EntryKind, leg
 function settle(desk: Desk, command: Settle): CommandResult {
   const difference = command.owed - command.amount;
   if (!Number.isSafeInteger(command.owed) || !Number.isSafeInteger(difference)) {
-    return refuse('amount_out_of_range', `${command.owed} is no safe integer of minor units`);
+    return refuse(
+      'amount_out_of_range',
+      `${command.owed} are owed, and that less the amount is no safe integer of minor units: settle in parts`,
+    );
   }
   // Where nothing was owed there is nothing to round: all that was paid stays on the sub-account.
   const rounding = command.owed !== 0 && Math.abs(difference) <= command.roundingMax ? difference : 0;

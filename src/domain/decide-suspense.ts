@@ -8,7 +8,7 @@ import type { Posting } from './events.js';
 import { suspenseLostLegs, suspenseReturnedLegs } from './ledger/entries.js';
 import { EntryKind } from './ledger/entry-kinds.js';
 import { outOfSuspenseLegs, purchaseSide } from './ledger/presentment.js';
-import { isAmount } from './money.js';
+import { amountText, isAmount } from './money.js';
 import { heldInSuspense, resolvedReference, suspenseAt, suspenseState, takenReference } from './suspense.js';
 
 export function resolveSuspense(desk: Desk, { sequence, to, card, sub, note }: ResolveSuspense): CommandResult {
@@ -40,7 +40,7 @@ export function takeFromSuspense(desk: Desk, command: TakeFromSuspense): Command
     return refuse('suspense_amount', `the record names ${named} in currency ${currency}`);
   const amount = command.amount > 0 ? command.amount : named;
   if (amount < 0) return refuse('currency_mismatch', `the record names no amount in currency ${currency}`);
-  if (!isAmount(amount, 0)) return refuse('amount_out_of_range', `amount ${amount} is not within 12 digits`);
+  if (!isAmount(amount, 0)) return refuse('amount_out_of_range', amountText('the amount', amount, 0));
   const legs = outOfSuspenseLegs(takenSide(desk, accountSlot, command, amount), currency, held);
   const wrong = desk.outOfRange(accountSlot, legs);
   if (wrong !== undefined) return wrong;

@@ -7,7 +7,7 @@ import type { Disputed, EntryLeg, EntryPosted, PlainEvent } from './events.js';
 import { entryHash } from './key-hash.js';
 import { component, Gl, postedChange } from './ledger/chart.js';
 import type { EntryKind } from './ledger/entry-kinds.js';
-import { isAmount } from './money.js';
+import { amountText, isAmount } from './money.js';
 import type { ShardState } from './shard-state.js';
 import { accountView } from './views.js';
 
@@ -68,7 +68,7 @@ export class Desk {
       return refuse('currency_mismatch', `account ${command.account} is kept in currency ${accounts.currency(slot)}`);
     }
     if (!isAmount(command.amount, 1)) {
-      return refuse('amount_out_of_range', `amount ${command.amount} is not within 1 and 12 digits`);
+      return refuse('amount_out_of_range', amountText('the amount', command.amount, 1));
     }
     if (this.isPosted(entry, slot, command.reference)) {
       return refuse('reference_exists', `account ${command.account} has such an entry with this reference`);
@@ -80,12 +80,17 @@ export class Desk {
   outOfRange(accountSlot: number, legs: readonly EntryLeg[]): CommandResult | undefined {
     const { accounts } = this.state;
     const leaves = (balance: number): boolean => Math.abs(balance) > CREDIT_BALANCE_MAX;
-    const moved = legs.some(({ glAccount, amount }) => {
+    const balances = legs.map(({ glAccount, amount }) => {
       const which = component(glAccount);
-      return which >= 0 && leaves(accounts.component(accountSlot, which) + amount);
+      return which < 0 ? 0 : accounts.component(accountSlot, which) + amount;
     });
-    if (!moved && !leaves(accounts.posted(accountSlot) + postedChange(legs))) return undefined;
-    return refuse('amount_out_of_range', `a balance of account ${accounts.id(accountSlot)} would leave its range`);
+    balances.push(accounts.posted(accountSlot) + postedChange(legs));
+    const out = balances.find(leaves);
+    if (out === undefined) return undefined;
+    return refuse(
+      'amount_out_of_range',
+      `a balance of the account would be ${out}; it may be ${CREDIT_BALANCE_MAX} minor units either way: post less`,
+    );
   }
 
   post(draft: Draft): number {

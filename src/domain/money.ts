@@ -23,6 +23,10 @@ export function isAmount(value: number, least: number): boolean {
   return Number.isSafeInteger(value) && value >= least && value <= AMOUNT_MAX;
 }
 
+/** What `isAmount` allows, as a refusal says it. */
+export const amountText = (what: string, value: number, least: number): string =>
+  `${what} is ${value}; allowed are ${least} to ${AMOUNT_MAX} minor units`;
+
 /** floor(a * b / c) for non-negative safe integers and c > 0, exact for every product. */
 export function mulDivFloor(a: number, b: number, c: number): number {
   const product = a * b;

@@ -152,7 +152,7 @@ describe('import', () => {
     );
     const path = file('large.ndjson', `${row(1)}\n`.repeat(200_000));
     const { status, err } = await say(['import', path, ...flags]);
-    expect(status).toBe(69);
+    expect(status).toBe(64);
     expect(err).toContain('A valid bearer token is required (401 unauthorized, request req_1)');
     expect(err).toContain('Next: give --token-file');
   });
@@ -355,10 +355,10 @@ describe('clock', () => {
     expect((await say(['clock', 'accept', ...flags])).out).toBe(`clock agrees wall_time=${wall}: nothing to accept\n`);
   });
 
-  test('accept without the scope: 69, and what to do', async () => {
+  test('accept without the scope: 64, and what to do', async () => {
     const flags = await api((_request, response) => json(response, 403, { detail: 'no scope', code: 'forbidden' }));
     const { status, err } = await say(['clock', 'accept', ...flags]);
-    expect(status).toBe(69);
+    expect(status).toBe(64);
     expect(err).toContain('403 forbidden');
   });
 });
@@ -422,7 +422,7 @@ describe('approvals', () => {
     ]);
     answer = { ...done, answer: { status: 404, body: { code: 'not_found' } } };
     const refused = await say(['approvals', 'confirm', 'apr_1', ...flags]);
-    expect(refused.status).toBe(69);
+    expect(refused.status).toBe(65);
     expect(refused.out).toContain('answer 404 {"code":"not_found"}');
   });
 
@@ -541,7 +541,7 @@ element elem_b type=increment amount=200 hold_change=200 response_code=00
       json(response, 403, { detail: 'The program of this card is live.', code: 'not_sandbox' }),
     );
     const { status, err } = await say(['simulate', 'refund', '--card', 'card_1', '--amount', '1', ...flags]);
-    expect(status).toBe(69);
+    expect(status).toBe(64);
     expect(err).toContain('The program of this card is live. (403 not_sandbox)');
     expect(err).not.toContain('--token-file');
   });
@@ -632,9 +632,31 @@ describe('token and address', () => {
   });
 });
 
+describe('an answer of the server that is none of the wished', () => {
+  test.each([
+    [400, 65, 'correct the request'],
+    [401, 64, 'admin.token'],
+    [403, 64, 'correct the request'],
+    [404, 65, 'check the id'],
+    [408, 69, 'try again later'],
+    [409, 65, 'correct the request'],
+    [415, 65, 'correct the request'],
+    [422, 65, 'correct the request'],
+    [429, 69, 'try again later'],
+    [500, 69, 'try again later'],
+    [503, 69, 'try again later'],
+  ])('%i ends with %i', async (answered, expected, next) => {
+    const flags = await api((_request, response) => json(response, answered, { detail: 'So it is.', code: 'some' }));
+    const { status, err } = await say(['accrue', '--date', '2026-11-26', ...flags]);
+    expect([status, err]).toEqual([expected, expect.stringContaining(`So it is. (${answered} some)`)]);
+    expect(err).toContain(next);
+  });
+});
+
 describe('chargebacks', () => {
   const made = {
-    ...{ object: 'outgoing_file', id: 'out_a', file_id: 'ID', chargebacks: 2, reversals: 1, left_out: [{}] },
+    ...{ object: 'outgoing_file', id: 'out_a', file_id: 'ID', chargebacks: 2, reversals: 1 },
+    left_out: [{ entry: 'entry_a', reason: 'no_card' }],
   };
 
   test('makes a file and fetches it, or fetches one that was made before; a file that is there stays', async () => {
@@ -645,7 +667,7 @@ describe('chargebacks', () => {
       else json(response, request.method === 'POST' ? 201 : 200, made);
     });
     const path = join(folder, 'out.ipm');
-    const { status, out } = await say([
+    const { status, out, err } = await say([
       'chargebacks',
       '--out',
       path,
@@ -655,6 +677,7 @@ describe('chargebacks', () => {
       ...flags,
     ]);
     expect([status, out]).toEqual([0, 'out_a: file id ID, chargebacks=2 reversals=1 left_out=1\n']);
+    expect(err).toBe('left out entry_a: no_card\n');
     expect([...readFileSync(path)]).toEqual([0, 1, 0xf1]);
     expect(statSync(path).mode & 0o777).toBe(0o600);
     expect(asked.splice(0)).toEqual([
@@ -669,10 +692,16 @@ describe('chargebacks', () => {
   });
 
   test('without a chargeback that is in no file it says that nothing is wrong, and makes no file', async () => {
-    const flags = await api((_request, response) => json(response, 409, { code: 'nothing_to_send', detail: 'None.' }));
+    const left = Array.from({ length: 102 }, (_, n) => ({ entry: `entry_${n}`, reason: 'no_reference' }));
+    const flags = await api((_request, response) =>
+      json(response, 409, { code: 'nothing_to_send', detail: 'None.', left_out: left }),
+    );
     const path = join(folder, 'none.ipm');
     const { status, err } = await say(['chargebacks', '--out', path, ...flags]);
-    expect([status, existsSync(path)]).toEqual([69, false]);
+    expect([status, existsSync(path)]).toEqual([65, false]);
+    expect(err.split('\n').slice(98, 101)).toEqual([
+      ...['left out entry_98: no_reference', 'left out entry_99: no_reference', 'and 2 more'],
+    ]);
     expect(err).toContain('409 nothing_to_send). Next: nothing is wrong: run it again after the next chargeback');
   });
 });

@@ -51,6 +51,13 @@ describe('ipm describe', () => {
     expect(described.fields.find(({ field }) => field === 'DE3')?.value).toBe('200000');
   });
 
+  test('a record that the file does not have is an error', async () => {
+    expect((await say(['ipm', 'describe', good, '--record', '8'])).status).toBe(0);
+    const { status, out, err } = await say(['ipm', 'describe', good, '--record', '9']);
+    expect([status, out]).toEqual([64, '']);
+    expect(err).toContain(`--record 9: ${good} has 8 records. Next: name one of 1 to 8`);
+  });
+
   test('no card number and no chip data', async () => {
     for (const more of [[], ['--json']]) {
       const { status, out } = await say(['ipm', 'describe', withChip, ...more]);

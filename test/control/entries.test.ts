@@ -312,7 +312,33 @@ it('what was posted on command is events of the feed', async () => {
   expect(event).toMatchObject({ account: 'acc', data: { id: fee.body.id, type: 'fee', amount: 300 } });
 });
 
+describe('refusals of amounts', () => {
+  it('name the value, the bound, and what to do', async () => {
+    const told = async (path: string, body: object) => {
+      const { status, body: problem } = await post(path, body);
+      return [status, problem.code, problem.detail];
+    };
+    const { body: fee } = await post('/v1/accounts/acc/fees', brl(300, 'f'));
+    expect(await told('/v1/disputes', { entry: fee.id, ...brl(301, 'd'), reason: 'x' })).toEqual([
+      ...[422, 'amount_out_of_range'],
+      'The amount is 301; of that charge 1 to 300 minor units are left to be disputed.',
+    ]);
+  });
+});
+
 describe('the daily accrual', () => {
+  it('is not begun so long ago that it could never catch up', async () => {
+    const run = (date: string) => post('/v1/jobs/accrual', { date });
+    const old = await run('1996-11-23');
+    expect([refusal(old), old.body.detail]).toEqual([
+      [422, 'day_out_of_range', '/date'],
+      '1996-11-23 is more than 31 days before today: the first accrual is for 2026-10-23 or later.',
+    ]);
+    // The job is not blocked by it.
+    expect((await run('2026-10-23')).body).toMatchObject({ done: true });
+    expect((await run('2026-11-23')).body).toMatchObject({ done: true });
+  });
+
   const patch = (tables: object) => h.call('PATCH', '/v1/programs/prog_sandbox', { tables });
 
   it('accrues once a day, closes statements, and shows what led to them', async () => {
@@ -326,8 +352,16 @@ describe('the daily accrual', () => {
       { object: 'accrual', date: '2026-11-23', done: true, accounts: 1, entries: 3, statements: 1 },
     ]);
     expect((await run('2026-11-23')).body).toMatchObject({ done: true, accounts: 0, entries: 0, statements: 0 });
-    expect(refusal(await run('2026-11-22'))).toEqual([422, 'day_out_of_range', '/date']);
-    expect(refusal(await run('2026-11-24'))).toEqual([422, 'day_out_of_range', '/date']);
+    const over = await run('2026-11-22');
+    expect([refusal(over), over.body.detail]).toEqual([
+      [422, 'day_out_of_range', '/date'],
+      '2026-11-22 is over: the accrual has done 2026-11-23, ask for that or a later day.',
+    ]);
+    const early = await run('2026-11-24');
+    expect([refusal(early), early.body.detail]).toEqual([
+      [422, 'day_out_of_range', '/date'],
+      '2026-11-24 has not begun: today is 2026-11-23 by UTC, ask for that or an earlier day.',
+    ]);
     h.engine.nowMs += 86_400_000;
     await payment(600, 'p');
     await post('/v1/accounts/acc/credit-balance-refunds', brl(1, 'x'));

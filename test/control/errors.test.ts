@@ -242,6 +242,21 @@ describe('a request with', () => {
     expect(h.logged()).not.toContain('request failed');
   });
 
+  it.each([
+    ['/v1/clearing-files', 'Content-Type: text/plain\r\n', 'application/octet-stream'],
+    ['/v1/clearing-files', 'Content-Type: application/x-www-form-urlencoded\r\n', 'application/octet-stream'],
+    ['/v1/clearing-files', '', 'application/octet-stream'],
+    ['/v1/accounts', 'Content-Type: text/xml\r\n', 'application/json'],
+    ['/v1/bulk/accounts', JSON_TYPE, 'application/x-ndjson or application/ndjson or application/jsonl'],
+  ])('a type that %s does not take is told which it takes, however large the body is', async (path, type, wanted) => {
+    const large = request('POST', path, `${token()}${type}Content-Length: 3000000\r\n`, 'x');
+    for (const bytes of [request('POST', path, `${token()}${type}`, 'x'), large]) {
+      const { status, body } = await send(bytes);
+      expect([status, JSON.parse(body).code]).toEqual([415, 'unsupported_media_type']);
+      expect(JSON.parse(body).detail).toBe(`Send Content-Type: ${wanted}.`);
+    }
+  });
+
   it('an unusual but proper form is served', async () => {
     const fine = [
       request('GET', '/livez', 'Expect: something\r\n'),

@@ -183,8 +183,11 @@ describe('a file for the network', () => {
     const none = await h.call('POST', PATH, ASCII);
     expect([none.body.code, none.body.detail]).toEqual([
       'nothing_to_send',
-      expect.stringContaining('1 chargebacks can be in no file'),
+      expect.stringContaining('Another 1 can be in no file'),
     ]);
+    expect(none.body.left_out).toEqual([{ entry: expect.stringMatching(/^entry_/), reason: 'no_reference' }]);
+    const [{ entry }] = none.body.left_out as [{ entry: string }];
+    expect((await h.call('GET', `/v1/entries/${entry}`)).body).toMatchObject({ type: 'chargeback' });
     await chargeBack(h, 3000, 3000, 'd2');
     const made = await h.call('POST', PATH, ASCII);
     expect(made.body).toMatchObject({ chargebacks: 1, left_out: [{ reason: 'no_reference' }] });

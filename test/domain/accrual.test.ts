@@ -181,6 +181,24 @@ describe('the daily accrual', () => {
     expect(codeOf(DAY + 31, DAY + 32)).toBe('ok');
   });
 
+  test('says with a day that it refuses how to go on', () => {
+    open('A');
+    const told = (day: number, nowDay: number, isBegun = false): string | undefined => {
+      const result = book.accrue(day, 10, at(nowDay), isBegun);
+      return result.ok ? undefined : result.detail;
+    };
+    const text = (day: number): string => new Date(day * 86_400_000).toISOString().slice(0, 10);
+    expect(told(DAY - 32, DAY)).toContain(`for ${text(DAY - 31)} or later`);
+    expect(told(DAY + 1, DAY)).toContain(`today is ${text(DAY)}`);
+    expect(book.state.accrual.day).toBe(0);
+    // Another shard has done that day: all shards do the same days.
+    expect(told(DAY - 40, DAY, true)).toBeUndefined();
+    expect(told(DAY, DAY)).toContain(`run it for ${text(DAY - 9)} first`);
+    for (let day = DAY - 40; day < DAY - 9; day++) expect(told(DAY - 9, DAY)).toBeUndefined();
+    for (let day = DAY - 9; day < DAY; day++) expect(told(DAY, DAY)).toBeUndefined();
+    expect(told(DAY - 1, DAY)).toContain(`has done ${text(DAY)}`);
+  });
+
   test('is in the checkpoint, and in the digest', () => {
     open('A');
     fee('A', 1500);

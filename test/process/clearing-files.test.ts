@@ -205,6 +205,9 @@ describe('the spool', () => {
 
     const large = await send(server, Buffer.alloc(2_000_001));
     expect([large.status, large.body.code]).toEqual([413, 'payload_too_large']);
+    expect(large.body.detail).toBe(
+      'A clearing file may have 2000000 bytes: raise clearing-file-bytes-max, or send it as several files.',
+    );
     expect(spooled(server)).toEqual([]);
 
     // What a kill leaves of an upload goes with the next start.

@@ -27,7 +27,13 @@ test('the commands of a day find exactly what was planted', async () => {
   const again = join(folder, 'again.ipm');
   expect((await run([...made, '--out', again])).status).toBe(0);
   expect(readFileSync(again).equals(readFileSync(file))).toBe(true);
-  expect((await run([...made, '--out', file])).status).not.toBe(0);
+  const place = async (out: string, ...more: string[]) => run([...made, '--out', out, ...more]);
+  const there = await place(file);
+  expect([there.status, there.err]).toEqual([64, expect.stringContaining('is there already. Next: name a file')]);
+  const nowhere = await place(join(folder, 'none', 'day'));
+  expect([nowhere.status, nowhere.err]).toEqual([64, expect.stringContaining('ENOENT')]);
+  const noPlan = await place(join(folder, 'third.ipm'), '--plan', join(folder, 'none', 'plan'));
+  expect([noPlan.status, noPlan.err]).toEqual([64, expect.stringContaining('--plan')]);
   // A day without authorizations makes no file.
   const none = join(folder, 'none.ipm');
   const empty = await run(['network-day', '--data-dir', server.dataDir, '--date', '2020-01-01', '--out', none]);

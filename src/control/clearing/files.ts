@@ -152,7 +152,7 @@ export class ClearingFiles {
       if (so > bytesMax)
         throw new ApiError(
           'payload_too_large',
-          `A clearing file may have ${bytesMax} bytes (clearing-file-bytes-max).`,
+          `A clearing file may have ${bytesMax} bytes: raise clearing-file-bytes-max, or send it as several files.`,
         );
       if (so - looked < CLEARING_UPLOAD_CHECK_BYTES) return;
       looked = so;

@@ -86,7 +86,7 @@ export class EventFeed {
     const result = await this.#context.shards.read(shard, { op: 'account', id });
     if (!result.ok && result.code === 'account_not_found')
       throw new ApiError('not_found', 'There is no account with this id.', { param: 'account' });
-    if (!result.ok) throw refused(result.code);
+    if (!result.ok) throw refused(result);
     if (!('account' in result)) throw new TypeError('the shard answered no account');
     return { shard, slot: result.account.slot };
   }

@@ -98,7 +98,7 @@ export class FeedReader {
     if (seen < this.#found.end || seen < this.#passUntil || this.#behind(shard) <= FEED_FOLLOW_RECORDS) return;
     const end = this.#context.journal.durable(shard);
     const result = await this.#context.shards.read(shard, { op: 'account_slot', slot });
-    if (!result.ok) throw refused(result.code);
+    if (!result.ok) throw refused(result);
     if (!('account' in result)) throw new TypeError('the shard answered no account');
     const { newestSequence } = result.account;
     await catchUp(this.#context, shard, newestSequence);

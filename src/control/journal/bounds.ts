@@ -29,7 +29,7 @@ export async function boundsOf(
 
 async function indexedThrough(context: ControlContext, shard: number): Promise<number> {
   const result = await context.shards.read(shard, { op: 'stats' });
-  if (!result.ok) throw refused(result.code);
+  if (!result.ok) throw refused(result);
   if (!('stats' in result)) throw new TypeError('the shard answered no statistics');
   return result.stats.indexedThrough;
 }
@@ -38,7 +38,7 @@ async function beforeOldestHold(context: ControlContext, shard: number): Promise
   let oldest = ALL;
   for (let from = 0; from >= 0; ) {
     const result = await context.shards.read(shard, { op: 'oldest_hold', from });
-    if (!result.ok) throw refused(result.code);
+    if (!result.ok) throw refused(result);
     if (!('oldestHold' in result)) throw new TypeError('the shard answered no hold');
     if (result.oldestHold > 0) oldest = Math.min(oldest, result.oldestHold);
     from = result.next;

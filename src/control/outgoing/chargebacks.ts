@@ -65,7 +65,7 @@ export async function chargebacksIn(
 async function listed(context: ControlContext, shard: number, day: number): Promise<readonly number[]> {
   const { high, low } = context.search.day(DayList.chargebacks, day);
   const result = await context.shards.read(shard, { op: 'index', high, low, limit: OUTGOING_DAY_MAX });
-  if (!result.ok) throw refused(result.code);
+  if (!result.ok) throw refused(result);
   if (!('sequences' in result)) throw new TypeError('the shard answered no sequences');
   if (result.sequences.length === OUTGOING_DAY_MAX)
     throw new ApiError('capacity_exceeded', `More than ${OUTGOING_DAY_MAX} chargebacks of a day in one shard.`);
@@ -134,7 +134,7 @@ async function chargebackOut(
 
 async function cardOf(context: ControlContext, shard: number, slot: number) {
   const result = await context.shards.read(shard, { op: 'card', slot });
-  if (!result.ok) throw refused(result.code);
+  if (!result.ok) throw refused(result);
   if (!('card' in result)) throw new TypeError('the shard answered no card');
   return result.card;
 }
@@ -147,7 +147,7 @@ function fingerprintOf({ fingerprint: [f0, f1, f2] }: Awaited<ReturnType<typeof 
 async function chargebackOf(context: ControlContext, shard: number, back: EntryPosted): Promise<EntryPosted> {
   const { accountSlot, relatedSequence: sequence } = back;
   const result = await context.shards.read(shard, { op: 'dispute', accountSlot, sequence });
-  if (!result.ok) throw refused(result.code);
+  if (!result.ok) throw refused(result);
   if (!('steps' in result)) throw new TypeError('the shard answered no steps');
   const taken = result.steps.find(({ step }) => step === 'chargeback');
   const event = taken === undefined ? undefined : readRecord(context, shard, taken.sequence)?.event;

@@ -13,12 +13,13 @@ import { createHash, randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
 import type { EncodingName } from '../../clearing/encoding.js';
 import { listDay } from '../../domain/index-keys.js';
-import { OUTGOING_RECORDS_MAX } from '../../limits.js';
+import { OUTGOING_LEFT_OUT_SHOWN_MAX, OUTGOING_RECORDS_MAX } from '../../limits.js';
 import { readSpool } from '../../vault/spool.js';
 import type { SpoolFolder } from '../clearing/spool-folder.js';
 import type { ControlContext } from '../context.js';
 import { firstFrom, headOf, readRecord } from '../history.js';
 import { base32of } from '../idempotency.js';
+import { eventId } from '../ids.js';
 import { ApiError } from '../problem.js';
 import type { OutgoingFileRecord, SystemRecord } from '../system-log.js';
 import { type ChargebackEntry, chargebackFile, chargebacksIn, type LeftOut, type Span, toldOf } from './chargebacks.js';
@@ -67,7 +68,7 @@ export class OutgoingFiles {
     const { spans, entries } = cut(open, await chargebacksIn(context, open, sinceDay));
     const options = { encoding, blocked, mode, fileId } as const;
     const { told, leftOut } = await toldOf(context, entries, options);
-    if (told.length === 0) throw new ApiError('nothing_to_send', nothing(leftOut));
+    if (told.length === 0) throw nothingToSend(context, leftOut);
     const id = `out_${base32of(randomBytes(17))}`;
     const pieces = chargebackFile(told, options);
     const { sha256, bytes } = await this.#spool.take(id, Readable.from(pieces), () => undefined);
@@ -143,7 +144,21 @@ function cut(
   return { spans: spans.map((span) => ({ ...span, to: ends(span) })), entries: kept };
 }
 
-function nothing(leftOut: readonly LeftOut[]): string {
-  const kept = leftOut.length === 0 ? '' : ` ${leftOut.length} chargebacks can be in no file of this network.`;
-  return `There is no chargeback that is in no file yet.${kept}`;
+function nothingToSend(context: ControlContext, leftOut: readonly LeftOut[]): ApiError {
+  const none = 'There is no chargeback that is in no file yet.';
+  if (leftOut.length === 0) return new ApiError('nothing_to_send', none);
+  const shown = leftOutObjects(context, leftOut.slice(0, OUTGOING_LEFT_OUT_SHOWN_MAX));
+  return new ApiError(
+    'nothing_to_send',
+    `${none} Another ${leftOut.length} can be in no file of this network: tell it of them by other means.`,
+    { members: { left_out: shown } },
+  );
+}
+
+/** What is left out as the API names it: id of the entry, and why. */
+export function leftOutObjects(
+  context: ControlContext,
+  leftOut: readonly LeftOut[],
+): { entry: string; reason: LeftOut['reason'] }[] {
+  return leftOut.map(({ shard, sequence, reason }) => ({ entry: eventId(context, 'entry', shard, sequence), reason }));
 }

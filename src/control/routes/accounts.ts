@@ -61,7 +61,7 @@ export function accountRoutes(context: ControlContext): Route[] {
         const page = await listRows<AccountView>(context.shards, query, {
           ...wholeTable(async (shard, before, limit) => {
             const result = await context.shards.read(shard, { op: 'accounts', before, limit });
-            if (!result.ok) throw refused(result.code);
+            if (!result.ok) throw refused(result);
             return 'accounts' in result ? result.accounts : [];
           }),
           locate: async (id) => {
@@ -147,7 +147,7 @@ export function accountRoutes(context: ControlContext): Route[] {
 }
 
 function accountAnswer(context: ControlContext, result: CommandResult, status: number, param?: string): Answer {
-  if (!result.ok) throw refused(result.code, param === undefined ? { path: true } : { param });
+  if (!result.ok) throw refused(result, param === undefined ? { path: true } : { param });
   if (!('account' in result) || result.account === undefined) throw new TypeError('the shard answered no account');
   return { status, body: accountObject(context, result.account), replayed: result.replayed === true };
 }
@@ -164,7 +164,7 @@ export async function readAccount(context: ControlContext, id: string): Promise<
     return result.account;
   }
   if (result.code === 'account_not_found') return undefined;
-  throw refused(result.code);
+  throw refused(result);
 }
 
 export async function requireAccount(context: ControlContext, id: string): Promise<AccountView> {

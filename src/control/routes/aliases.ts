@@ -60,7 +60,7 @@ export function aliasRoutes(context: ControlContext): Route[] {
       async handle({ params, query }) {
         const { shard, card } = await requireCard(context, params.id);
         const result = await context.shards.read(shard, { op: 'aliases', cardSlot: card.slot });
-        if (!result.ok) throw refused(result.code, { path: true });
+        if (!result.ok) throw refused(result, { path: true });
         if (!('cards' in result)) throw new TypeError('the shard answered no tokens');
         const rows = result.cards.map((row) => ({ id: context.ids.encode('alias', shard, row.slot), row }));
         const { items, hasMore } = pageOf(rows, query);

@@ -282,7 +282,7 @@ async function candidates(
   const lists = await Promise.all(
     shards.map(async (shard) => {
       const result = await context.shards.read(shard, { op: 'index', high, limit: SEARCH_CANDIDATES_MAX });
-      if (!result.ok) throw refused(result.code);
+      if (!result.ok) throw refused(result);
       if (!('sequences' in result)) throw new TypeError('the shard answered no sequences');
       const newest = Math.max(0, ...result.sequences);
       if (newest > 0) await catchUp(context, shard, newest);

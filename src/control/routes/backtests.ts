@@ -133,7 +133,7 @@ function tested(context: ControlContext, rule: RuleRecord, { text, json }: z.out
 async function placeOf(context: ControlContext, id: string) {
   const shard = context.placement(id);
   const result = await context.shards.read(shard, { op: 'account', id });
-  if (!result.ok) throw refused(result.code, { param: '/account' });
+  if (!result.ok) throw refused(result, { param: '/account' });
   if (!('account' in result)) throw new TypeError('the shard answered no account');
   return { id, shard, slot: result.account.slot };
 }

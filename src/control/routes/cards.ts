@@ -179,7 +179,7 @@ export function cardRoutes(context: ControlContext): Route[] {
                 },
                 write: (controls) => context.shards.command(shard, { ...command, ...controls }),
               });
-        if (!result.ok) throw refused(result.code, { path: true, param: '/status' });
+        if (!result.ok) throw refused(result, { path: true, param: '/status' });
         if (!('card' in result) || result.card === undefined) throw new TypeError('the shard answered no card');
         return {
           status: 200,
@@ -247,7 +247,7 @@ export async function changeCard(
     ...change,
     ...(idempotency === undefined ? {} : { idempotency: idempotency.tag }),
   });
-  if (!result.ok) throw refused(result.code, { path: true, param: '/status' });
+  if (!result.ok) throw refused(result, { path: true, param: '/status' });
   if (!('card' in result) || result.card === undefined) throw new TypeError('the shard answered no card');
   return { shard: place.shard, card: result.card, replayed: result.replayed === true };
 }
@@ -275,7 +275,7 @@ export async function readCardAt(
     return { shard: place.shard, card: result.card, account: result.accountView };
   }
   if (result.code === 'card_not_found') return undefined;
-  throw refused(result.code);
+  throw refused(result);
 }
 
 function requirePlace(context: ControlContext, id: string): { shard: number; number: number } {
@@ -298,7 +298,7 @@ async function requireCardAt(context: ControlContext, place: Parameters<typeof r
 
 async function readCards(context: ControlContext, shard: number, before: number, limit: number): Promise<CardView[]> {
   const result = await context.shards.read(shard, { op: 'cards', before, limit });
-  if (!result.ok) throw refused(result.code);
+  if (!result.ok) throw refused(result);
   return 'cards' in result ? result.cards : [];
 }
 
@@ -312,7 +312,7 @@ function cardsOfAccount(context: ControlContext, account: string): Pick<RowSourc
     cards ??= context.shards.read(home, { op: 'cards_of_account', id: account }).then((result) => {
       if (!result.ok) {
         if (result.code === 'account_not_found') return [];
-        throw refused(result.code);
+        throw refused(result);
       }
       return 'cards' in result ? [...result.cards].sort((a, b) => b.slot - a.slot) : [];
     });

@@ -169,7 +169,7 @@ async function stepsTaken(context: ControlContext, shard: number, sequence: numb
   const record = readRecord(context, shard, sequence);
   if (record === undefined) throw new TypeError(`shard ${shard} has no record ${sequence}`);
   const result = await context.shards.read(shard, { op: 'dispute', accountSlot: accountSlotOf(record), sequence });
-  if (!result.ok) throw refused(result.code);
+  if (!result.ok) throw refused(result);
   if (!('steps' in result)) throw new TypeError('the shard answered no steps');
   return result.steps;
 }

@@ -202,9 +202,9 @@ const paramOf: Partial<Record<string, string>> = { currency_mismatch: '/currency
 export function done(result: CommandResult, amountAt = '/amount'): Done {
   if (result.ok) return result;
   const { code } = result;
-  if (code === 'account_not_found') throw refused(code, { path: true });
+  if (code === 'account_not_found') throw refused(result, { path: true });
   const param = code === 'amount_out_of_range' || code === 'balance_too_low' ? amountAt : paramOf[code];
-  throw refused(code, param === undefined ? {} : { param });
+  throw refused(result, param === undefined ? {} : { param });
 }
 
 async function entryAnswer(context: ControlContext, shard: number, result: CommandResult): Promise<Answer> {
@@ -231,7 +231,7 @@ export async function ownerOfRecord(context: ControlContext, record: JournalReco
   const slot = accountSlotOf(record);
   if (slot < 0) return undefined;
   const result = await context.shards.read(record.shard, { op: 'account_slot', slot });
-  if (!result.ok) throw refused(result.code);
+  if (!result.ok) throw refused(result);
   if (!('account' in result)) throw new TypeError('the shard answered no account');
   return result.account;
 }

@@ -68,7 +68,7 @@ async function dueOf(context: ControlContext, shard: number, untilMs: number): P
   const parts: DueSum[] = [];
   for (let from = 0; from >= 0; ) {
     const result = await context.shards.read(shard, { op: 'holds_due', untilMs, from });
-    if (!result.ok) throw refused(result.code);
+    if (!result.ok) throw refused(result);
     if (!('due' in result)) throw new TypeError('the shard answered no sums');
     parts.push(...result.due);
     from = result.next;

@@ -1,10 +1,10 @@
 /** Files for a network: chargebacks that it has not been told of, made on command and handed out to administrators. */
 import { z } from 'zod';
 import type { ControlContext } from '../context.js';
-import { eventId } from '../ids.js';
 import { inTurn } from '../in-turn.js';
 import { listAnswer, listQuery, pageOf } from '../list.js';
 import { outcomeRecord } from '../once.js';
+import { leftOutObjects } from '../outgoing/files.js';
 import { ApiError } from '../problem.js';
 import { type Route, route } from '../route.js';
 import { journalRead } from '../route-errors.js';
@@ -106,10 +106,7 @@ function fileObject(context: ControlContext, file: OutgoingFileRecord): object {
     object: 'outgoing_file',
     ...{ id, number, file_id: options.fileId, mode: options.mode },
     ...{ encoding: options.encoding, blocked: options.blocked, chargebacks, reversals },
-    left_out: leftOut.map(({ shard, sequence, reason }) => ({
-      entry: eventId(context, 'entry', shard, sequence),
-      reason,
-    })),
+    left_out: leftOutObjects(context, leftOut),
     ...{ bytes, sha256, downloads: sent?.times ?? 0 },
     downloaded_at: sent === undefined ? null : time(sent.first),
     created_at: time(atMs),

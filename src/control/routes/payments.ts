@@ -36,7 +36,7 @@ export function paymentRoutes(context: ControlContext): Route[] {
           reference: body.reference,
           ...(idempotency === undefined ? {} : { idempotency: idempotency.tag }),
         });
-        if (!result.ok) throw refused(result.code, { param: paramOf[result.code] ?? '/account' });
+        if (!result.ok) throw refused(result, { param: paramOf[result.code] ?? '/account' });
         const balanceAfter = 'balanceAfter' in result ? result.balanceAfter : undefined;
         return {
           status: 201,

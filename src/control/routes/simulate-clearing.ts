@@ -238,7 +238,7 @@ async function post(
 ): Promise<ClearingAnswer> {
   const entry = { card: slot ?? -1, fingerprint, input };
   const result = await context.shards.command(shard, { op: 'clear', file, records: [entry] });
-  if (!result.ok) throw refused(result.code);
+  if (!result.ok) throw refused(result);
   if (!('cleared' in result)) throw new TypeError('the shard answered no clearing');
   const answer = result.cleared[0]!;
   if (answer.outcome === 'invalid')

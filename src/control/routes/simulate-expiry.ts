@@ -46,7 +46,7 @@ export function simulateExpiryRoutes(context: ControlContext): Route[] {
         // A repeat after a crash: the first request had its effect, and the answer is the same.
         const expiry = after.elements.findLast(({ event }) => event?.kind === EventKind.holdExpired);
         if (!result.ok && !(result.code === 'hold_not_open' && expiry !== undefined))
-          throw refused(result.code, { param: '/authorization' });
+          throw refused(result, { param: '/authorization' });
         const authorization = authorizationObject(context, after);
         const element = expiry === undefined ? null : eventId(context, 'elem', shard, expiry.sequence);
         return { status: 201, body: { object: 'simulation', authorization, element, iso: null } };

@@ -73,8 +73,11 @@ async function accrue(context: ControlContext, day: number): Promise<Done> {
   for (let shard = 0; shard < context.shards.shards; shard++) {
     for (let isDone = false; !isDone; ) {
       if (performance.now() > deadline) return { ...sum, done: false };
-      const result = await context.shards.command(shard, { op: 'accrue', day, limit: ACCRUAL_SLICE_ACCOUNTS });
-      if (!result.ok) throw refused(result.code, result.code === 'day_out_of_range' ? { param: '/date' } : {});
+      const result = await context.shards.command(shard, {
+        op: 'accrue',
+        ...{ day, limit: ACCRUAL_SLICE_ACCOUNTS, isBegun: shard > 0 },
+      });
+      if (!result.ok) throw refused(result, result.code === 'day_out_of_range' ? { param: '/date' } : {});
       if (!('accrued' in result)) throw new TypeError('the shard answered no accrual');
       isDone = result.accrued.isDone;
       sum.accounts += result.accrued.accounts;
