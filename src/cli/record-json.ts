@@ -4,12 +4,11 @@
  */
 
 import { ClearingFlag, ClearingSort, MatchRung } from '../domain/clearing/codes.js';
+import { checkOutcomes, codeName, snakeCase } from '../domain/code-names.js';
 import {
   AccountStatus,
   AccountType,
   CardStatus,
-  Check,
-  CheckOutcome,
   ElementKind,
   EventKind,
   Reason,
@@ -26,16 +25,6 @@ import { CounterChanges } from '../domain/velocity/counter-changes.js';
 import { dialectNames } from '../iso8583/dialects.js';
 
 export type JsonObject = Record<string, unknown>;
-
-/** Name of a number in one of the tables of codes.ts, in snake case. */
-export function codeName(table: Readonly<Record<string, number>>, code: number): string {
-  const name = Object.keys(table).find((key) => table[key] === code) ?? `code_${code}`;
-  return snakeCase(name);
-}
-
-export function snakeCase(name: string): string {
-  return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
-}
 
 /** RFC 3339, UTC; a number that is no time stays a number. */
 export function timeText(timeMs: number): string {
@@ -111,11 +100,8 @@ function findingObject({ finding, findingCount }: MessageEvent): JsonObject {
 
 /** Outcomes of card cryptography, and what they changed. The answer to the chip is of no use to a reader. */
 function checksObject(event: MessageEvent): JsonObject {
-  const outcomes = Object.entries(Check).map(
-    ([name, check]) => [snakeCase(name), codeName(CheckOutcome, event.checks[check]!)] as const,
-  );
   return {
-    ...Object.fromEntries(outcomes),
+    ...checkOutcomes(event),
     ...(event.pinTriesAfter < 0 ? {} : { pin_tries_after: event.pinTriesAfter }),
     ...(event.counter < 0 ? {} : { counter_read: event.counter, highest_counter_before: event.counterBefore }),
   };

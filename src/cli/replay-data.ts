@@ -3,11 +3,13 @@
  * It folds from the beginning, since a checkpoint has only the newest state. It works beside a running server, as `verify`
  * does, and every frame that it passes is verified.
  */
+
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { currencyCode } from '../control/currencies.js';
 import { instant } from '../control/schemas.js';
 import { applyEvent, applyMessage } from '../domain/apply.js';
+import { codeName } from '../domain/code-names.js';
 import { AccountStatus, AccountType, CardStatus } from '../domain/codes.js';
 import type { MessageEvent, PlainEvent } from '../domain/events.js';
 import { HoldFlag } from '../domain/hold-table.js';
@@ -26,7 +28,7 @@ import { loadKeys } from '../vault/keys.js';
 import { PublicIds } from '../vault/public-ids.js';
 import { restoreState } from './anchor-state.js';
 import { kekOf } from './kek-source.js';
-import { codeName, type JsonObject, timeText } from './record-json.js';
+import { type JsonObject, timeText } from './record-json.js';
 
 export interface ReplayRequest {
   /** Position (`shard-epoch-sequence`) or RFC 3339 time; what it names is included. */

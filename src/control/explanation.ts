@@ -1,5 +1,6 @@
 /** Why a message was answered as it was, from its record alone: today's rules and balances play no part. */
-import { Check, CheckOutcome, responseText, Step, Verdict } from '../domain/codes.js';
+import { checkOutcomes } from '../domain/code-names.js';
+import { responseText, Step, Verdict } from '../domain/codes.js';
 import type { StageTimesView } from '../domain/commands.js';
 import type { MessageEvent } from '../domain/events.js';
 import { postedChange } from '../domain/ledger/chart.js';
@@ -73,12 +74,9 @@ function verdictsOf(message: MessageEvent): Record<string, unknown>[] {
 /** How each check of step 5 ended; null when the program checked nothing that the message carried. */
 function cryptographyOf(message: MessageEvent): Record<string, unknown> | null {
   if (message.checked === 0) return null;
-  const outcomes = Object.entries(Check).map(
-    ([name, check]) => [snakeCase(name), codeName(CheckOutcome, message.checks[check]!)] as const,
-  );
   const { pinTriesAfter, counter, counterBefore } = message;
   return {
-    ...Object.fromEntries(outcomes),
+    ...checkOutcomes(message),
     pin_tries_after: pinTriesAfter < 0 ? null : pinTriesAfter,
     counter_read: counter < 0 ? null : counter,
     highest_counter_before: counterBefore < 0 ? null : counterBefore,

@@ -1,5 +1,5 @@
 /** Rows of the shards as objects of the API. */
-import { snakeCase } from '../domain/code-names.js';
+import { codeName, snakeCase } from '../domain/code-names.js';
 import { AccountStatus, AccountType, CardStatus } from '../domain/codes.js';
 import type { AccountView, CardView, Refusal } from '../domain/commands.js';
 import { printTables } from '../domain/program/print.js';
@@ -9,13 +9,7 @@ import { currencyCode } from './currencies.js';
 import { ApiError, type ProblemCode } from './problem.js';
 import type { ProgramRow } from './system-state.js';
 
-export { snakeCase };
-
-/** Name of a number of codes.ts: `cardLost` becomes `card_lost`. */
-export function codeName(table: Readonly<Record<string, number>>, code: number): string {
-  for (const [name, value] of Object.entries(table)) if (value === code) return snakeCase(name);
-  return `code_${code}`;
-}
+export { codeName, snakeCase };
 
 export function accountStatusOf(name: keyof typeof AccountStatus): AccountStatus {
   return AccountStatus[name];

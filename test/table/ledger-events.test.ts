@@ -321,6 +321,24 @@ const events: readonly (readonly [number, string, string])[] = [
     `,
   ],
   [
+    18,
+    'out of suspense: to a card that is found late, as a loss, back to the network',
+    `
+    account A limit=1000
+    card a
+    clear ? purchase 300 ${SUB}               | posted none unknownCard    |   0 | 0 | 1000
+    resolve 3 to card=a                       | ok                         | 300 | 0 |  700
+    entry 4                                   | 1100 +300, 1390 -300
+    clear ? purchase 200 ${SUB}               | posted none unknownCard    | 300 | 0 |  700
+    resolve 6 loss                            | ok                         | 300 | 0 |  700
+    entry 7                                   | 5200 +200, 1390 -200
+    clear ? purchase 100 fee=4 ${SUB}         | posted none unknownCard    | 300 | 0 |  700
+    resolve 9 network                         | ok                         | 300 | 0 |  700
+    entry 10                                  | 1390 -100, 2100 +100${AT}, 2100 -4${AT}, 4100 +4
+    resolve 9 loss                            | already_resolved           | 300 | 0 |  700
+    `,
+  ],
+  [
     19,
     'credit balance refunded',
     `

@@ -54,6 +54,7 @@ import type { ClearingPosted, MessageEvent, PlainEvent } from '#src/domain/event
 import { ABSENT, Carried, MessageInput, Text } from '#src/domain/message.js';
 import { rootOf } from '#src/domain/originals.js';
 import { defaultTables, Policy } from '#src/domain/program/policy.js';
+import { heldInSuspense } from '#src/domain/suspense.js';
 import { TOTAL_AMOUNTS } from '#src/domain/totals.js';
 import { TOTAL_VALUES } from '#src/domain/totals-table.js';
 import { Book, heldTotal, type Outcome } from '../domain/book.js';
@@ -165,6 +166,8 @@ export class Scenario {
         return this.book.notDelivered(this.#outcome(name).sequence, this.nowMs) ? 'ok' : 'no';
       case 'accrue':
         return this.#accrue();
+      case 'resolve':
+        return this.#resolve(name, rest[1] ?? '', options);
       case 'entry':
         return entriesText(this.book.history.events.slice(...this.#span(name)) as PlainEvent[]);
       case 'trial':
@@ -179,6 +182,21 @@ export class Scenario {
     const [first, last] = this.#records.get(Number(line)) ?? [0, 0];
     if (last < first || first === 0) throw new Error(`line ${line} recorded nothing`);
     return [first - 1, last];
+  }
+
+  /** Takes the record of a line of clearing out of suspense: as a loss, back to the network, or to a card. */
+  #resolve(line: string, to: string, options: Map<string, string>): string {
+    const sequence = this.cleared.get(Number(line)) ?? 0;
+    const event = this.book.history.readEvent(sequence) as ClearingPosted;
+    const card = options.get('card');
+    if (card === undefined) {
+      return this.#command({ op: 'resolve_suspense', sequence, to: to as 'loss', card: '', sub: 0, note: '' });
+    }
+    const { sort, input } = event;
+    return this.#command({
+      ...{ op: 'take_from_suspense', cardSlot: this.cards.get(card)!, shard: 0, sequence, sort, input },
+      ...{ held: heldInSuspense(event), amount: 0, note: '', dry: false },
+    });
   }
 
   #accrue(): string {
