@@ -28,7 +28,7 @@ export function addRecon(program: Command, run: Run): void {
     const done = await ended(client, await begun(client, String(options.date), run.terminal), run.terminal);
     const report = done.report as Json | null;
     if (report === null)
-      throw new HoldfastError('api_refused', `the reconciliation ${String(done.id)} failed`, String(done.failure));
+      throw new HoldfastError('api_failed', `the reconciliation ${String(done.id)} failed`, String(done.failure));
     if (options.csv === true) run.terminal.out((await client.getText(`${PATH}/${String(done.id)}.csv`)).trimEnd());
     else if (options.json === true) run.terminal.out(JSON.stringify(report));
     else tell(done, report, run.terminal);
