@@ -269,7 +269,7 @@ export interface Accrue {
   /** Accounts of the slice at most. */
   limit: number;
   /** True when another shard has done this day: a shard that has done none then begins with it, however old it is. */
-  isBegun: boolean;
+  isBegun?: boolean;
 }
 
 /** What decide-entry.ts decides. */

@@ -70,7 +70,7 @@ function wrongDay({ day, isBegun }: Accrue, done: number, today: number): string
   const most = ACCRUAL_DAYS_BEHIND_MAX;
   if (done > 0 && day - done > most)
     return `${asked} is more than ${most} days after ${dayText(done)}, where the accrual is: run it for ${dayText(done + most)} first`;
-  if (done === 0 && !isBegun && today - day > most)
+  if (done === 0 && isBegun !== true && today - day > most)
     return `${asked} is more than ${most} days before today: the first accrual is for ${dayText(today - most)} or later`;
   return undefined;
 }

@@ -5,7 +5,7 @@ import { applyEvent } from '#src/domain/apply.js';
 import { AccountType, CardStatus, EventKind } from '#src/domain/codes.js';
 import { RowCursor } from '#src/domain/columns.js';
 import type { AccruedSlice } from '#src/domain/commands.js';
-import { isStatementDay, minimumDue } from '#src/domain/decide-accrual.js';
+import { decideAccrual, isStatementDay, minimumDue } from '#src/domain/decide-accrual.js';
 import type { EntryPosted, PlainEvent, StatementClosed } from '#src/domain/events.js';
 import { component } from '#src/domain/ledger/chart.js';
 import type { AccountBalances } from '#src/domain/ledger/entries.js';
@@ -183,8 +183,8 @@ describe('the daily accrual', () => {
 
   test('says with a day that it refuses how to go on', () => {
     open('A');
-    const told = (day: number, nowDay: number, isBegun = false): string | undefined => {
-      const result = book.accrue(day, 10, at(nowDay), isBegun);
+    const told = (day: number, nowDay: number): string | undefined => {
+      const result = book.accrue(day, 10, at(nowDay));
       return result.ok ? undefined : result.detail;
     };
     const text = (day: number): string => new Date(day * 86_400_000).toISOString().slice(0, 10);
@@ -192,7 +192,9 @@ describe('the daily accrual', () => {
     expect(told(DAY + 1, DAY)).toContain(`today is ${text(DAY)}`);
     expect(book.state.accrual.day).toBe(0);
     // Another shard has done that day: all shards do the same days.
-    expect(told(DAY - 40, DAY, true)).toBeUndefined();
+    const joins = { op: 'accrue', day: DAY - 40, limit: 10, isBegun: true } as const;
+    expect(decideAccrual(book.context, joins, at(DAY), () => undefined).ok).toBe(true);
+    expect(told(DAY - 40, DAY - 40)).toBeUndefined();
     expect(told(DAY, DAY)).toContain(`run it for ${text(DAY - 9)} first`);
     for (let day = DAY - 40; day < DAY - 9; day++) expect(told(DAY - 9, DAY)).toBeUndefined();
     for (let day = DAY - 9; day < DAY; day++) expect(told(DAY, DAY)).toBeUndefined();

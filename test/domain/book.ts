@@ -238,8 +238,8 @@ export class Book {
   }
 
   /** The next slice of the daily accrual, of so many accounts. */
-  accrue(day: number, limit: number, nowMs: number, isBegun = false): CommandResult {
-    return decideAccrual(this.context, { op: 'accrue', day, limit, isBegun }, nowMs, (event) => this.#commit(event));
+  accrue(day: number, limit: number, nowMs: number): CommandResult {
+    return decideAccrual(this.context, { op: 'accrue', day, limit }, nowMs, (event) => this.#commit(event));
   }
 
   /** Decides one record of a clearing file. */

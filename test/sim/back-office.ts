@@ -259,7 +259,7 @@ export class BackOffice {
   }
 
   #accrueOf(shard: number, day: number, left: number): void {
-    this.#office.give(shard, { op: 'accrue', day, limit: 3, isBegun: false }, (result) => {
+    this.#office.give(shard, { op: 'accrue', day, limit: 3 }, (result) => {
       if (result.ok && 'accrued' in result && !result.accrued.isDone && left > 0) this.#accrueOf(shard, day, left - 1);
     });
   }
