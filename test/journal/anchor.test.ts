@@ -207,6 +207,15 @@ describe('an anchor', () => {
     expect(seen.length).toBe(4);
   });
 
+  it('has no entries of a shard of which nothing was dropped', async () => {
+    await write([4, 1]);
+    await drop(1, ['lane-0-000001'], 4);
+    const anchor = newestAnchor(journal())!;
+    const unused = anchor.document.shards.findIndex(({ sequence }) => sequence === 0);
+    for (const shard of [unused, anchor.document.shards.length])
+      anchor.load(shard, () => expect.unreachable(`an entry of shard ${shard}`));
+  });
+
   it.each([
     ['a bit', (path: string) => flip(path, 40), /hash|entries|bytes/],
     ['its end', (path: string) => truncateSync(path, 30), /cut short/],

@@ -153,6 +153,17 @@ describe('checkpoint', () => {
     expect(memory.meta(0)).toBeUndefined();
   });
 
+  it('commits nothing to clear what is empty', () => {
+    const memory = new MemoryStore();
+    const store = CheckpointStore.over(() => memory);
+    store.clear(0);
+    expect(memory.commits).toBe(0);
+    store.write(0, [], { replayFrom: 1 });
+    store.clear(0);
+    store.clear(0);
+    expect([memory.commits, store.meta(0)]).toEqual([2, undefined]);
+  });
+
   it('refuses what it could not read back', () => {
     const store = CheckpointStore.over(() => new MemoryStore());
     const row = { table: 0, key: new Uint8Array(2), row: new Uint8Array(1), sequence: 1 };

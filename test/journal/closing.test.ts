@@ -1,5 +1,6 @@
 /** Whoever closes a part of the journal knows when all below it is closed, and hears what went wrong there. */
 import { describe, expect, it } from 'vitest';
+import { CheckpointStore } from '#src/journal/checkpoint.js';
 import { DelayedLane, EmbeddedLane } from '#src/journal/lanes.js';
 import { JournalReader } from '#src/journal/reader.js';
 import { DamageTellingStore } from '#src/journal/segment-store.js';
@@ -16,11 +17,18 @@ class GoneStore extends MemoryStore {
 
 const lane = (store = new GoneStore()): EmbeddedLane => new EmbeddedLane(store);
 
+function opened(): CheckpointStore {
+  const store = CheckpointStore.over(() => new GoneStore());
+  store.write(0, [], { replayFrom: 1 });
+  return store;
+}
+
 describe('closing tells what fails below', () => {
   it.each<[string, () => { close(): Promise<void> }]>([
     ['a lane', () => lane()],
     ['a lane that acknowledges later', () => new DelayedLane(lane(), { now: () => 0, delayMs: 1 })],
     ['a reader', () => JournalReader.ofStore(new GoneStore(), 'memory')],
+    ['checkpoints', opened],
     ['the segments', () => new DamageTellingStore(new GoneStore())],
   ])('%s', async (_, open) => {
     await expect(open().close()).rejects.toThrow('the disk is gone');

@@ -3,6 +3,8 @@ import { DurableHeads } from '#src/journal/durable-heads.js';
 import { createSegmentBoard, SegmentBoard } from '#src/journal/segment-board.js';
 import type { ShardHead } from '#src/journal/types.js';
 
+const digest = { high: 0, low: 0 };
+
 describe('durable heads', () => {
   const follow = (head: number) => {
     const board = new SegmentBoard(createSegmentBoard());
@@ -24,6 +26,18 @@ describe('durable heads', () => {
       expect(heads.of(3)).toBe(sequence);
     }
     expect(looks()).toBe(1);
+  });
+
+  it('begin at it, however far the journal is ahead', () => {
+    for (const ahead of [1, 2 ** 31 - 1, 2 ** 31, 2 ** 32 - 1]) {
+      const board = new SegmentBoard(createSegmentBoard());
+      const head = 2 ** 33 + 17;
+      const reader = {
+        head: (shard: number): ShardHead => ({ shard, epoch: 1, sequence: head, hash: new Uint8Array(32), digest }),
+      };
+      board.setDurable(1, head - ahead);
+      expect(new DurableHeads(board, reader).of(1), `${ahead}`).toBe(head - ahead);
+    }
   });
 
   it('begin at what is acknowledged, not at what the journal holds', () => {

@@ -1,10 +1,10 @@
 /** What the seal of a lane folder says of the frames in it. */
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { frameHash } from '#src/journal/frame.js';
-import { openLane } from '#src/journal/lane-directory.js';
+import { listLaneFolders, openLane } from '#src/journal/lane-directory.js';
 import { readManifest, sealFolder } from '#src/journal/lane-manifest.js';
 import { ShardJournal } from '#src/journal/shard-journal.js';
 import type { SealedFrame } from '#src/journal/types.js';
@@ -42,6 +42,31 @@ it('counts frames, records and bytes, and names first, last and hash of every sh
     });
     expect(progress).toEqual([6]);
     expect(readManifest(join(root, name!))).toEqual(manifest);
+  } finally {
+    rmSync(root, { recursive: true });
+  }
+});
+
+it('a folder is one of a lane by its name and its data file', () => {
+  const root = mkdtempSync(join(tmpdir(), 'holdfast-lanes.'));
+  try {
+    for (const name of [
+      'lane-1-000002',
+      'lane-0-000010',
+      'lane-0-000009',
+      'lane-0-000011',
+      'lane-x-000001',
+      'anchor-1',
+    ])
+      mkdirSync(join(root, name));
+    for (const name of ['lane-1-000002', 'lane-0-000010', 'lane-0-000009', 'lane-x-000001'])
+      writeFileSync(join(root, name, 'data.mdb'), '');
+    writeFileSync(join(root, 'lane-0-000012'), '');
+    expect(listLaneFolders(root).map(({ name, thread, number }) => [name, thread, number])).toEqual([
+      ['lane-0-000009', 0, 9],
+      ['lane-0-000010', 0, 10],
+      ['lane-1-000002', 1, 2],
+    ]);
   } finally {
     rmSync(root, { recursive: true });
   }
