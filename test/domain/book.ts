@@ -212,15 +212,8 @@ export class Book {
   message(input: MessageInput, cardSlot: number, nowMs: number, fingerprint?: readonly number[]): Outcome {
     if (cardSlot < 0) this.#out.fingerprint.set(fingerprint ?? [0, 0, 0]);
     const decision = decideMessage(this.context, input, cardSlot, nowMs, this.windowLagMs, this.#out);
-    let event: MessageEvent;
-    if (decision === DECIDED) {
-      event = copyMessageEvent(this.#out, new MessageEvent());
-      event.sequence = this.history.events.length + 1;
-      this.history.add(event, this.keys);
-      applyMessage(this.state, event);
-    } else {
-      event = this.history.at(decision) as MessageEvent;
-    }
+    const event =
+      decision === DECIDED ? this.keep(copyMessageEvent(this.#out, new MessageEvent())) : this.stored(decision);
     const facts = new ReplyFacts();
     replyFacts(this.state, event, facts);
     return {
@@ -234,19 +227,19 @@ export class Book {
   }
 
   command(command: Change, nowMs: number): CommandResult {
-    return decideCommand(this.context, command, nowMs, (event) => this.#commit(event));
+    return decideCommand(this.context, command, nowMs, (event) => this.commit(event));
   }
 
   /** The next slice of the daily accrual, of so many accounts. */
   accrue(day: number, limit: number, nowMs: number): CommandResult {
-    return decideAccrual(this.context, { op: 'accrue', day, limit }, nowMs, (event) => this.#commit(event));
+    return decideAccrual(this.context, { op: 'accrue', day, limit }, nowMs, (event) => this.commit(event));
   }
 
   /** Decides one record of a clearing file. */
   clearing(file: string, entry: ClearingEntry, nowMs: number, windowLagMs = 0): ClearingAnswer {
     const decided = decideClearing(this.context, file, entry, nowMs, windowLagMs);
     if ('outcome' in decided) return decided;
-    this.#commit(decided);
+    this.commit(decided);
     return answerOf('posted', decided);
   }
 
@@ -261,7 +254,7 @@ export class Book {
     });
     if (!made.ok) throw new Error(JSON.stringify(made.problems));
     const command = { op: 'apply_program', program, revision, text: made.text } as const;
-    applyProgram(this.state, command, nowMs, (event) => this.#commit(event));
+    applyProgram(this.state, command, nowMs, (event) => this.commit(event));
   }
 
   /** What limits cards and accounts now. */
@@ -273,7 +266,7 @@ export class Book {
   notDelivered(sequence: number, nowMs: number): boolean {
     const event = decideNotDelivered(this.context, sequence, nowMs);
     if (event === undefined) return false;
-    this.#commit(event);
+    this.commit(event);
     return true;
   }
 
@@ -284,13 +277,26 @@ export class Book {
       const event = newExpiry();
       event.timeMs = nowMs;
       decideExpiry(this.context, slot, event);
-      this.#commit(event);
+      this.commit(event);
       ended++;
     }
     return ended;
   }
 
-  #commit(event: PlainEvent): void {
+  /** Takes in a decided message as the next record. */
+  protected keep(event: MessageEvent): MessageEvent {
+    event.sequence = this.history.events.length + 1;
+    this.history.add(event, this.keys);
+    applyMessage(this.state, event);
+    return event;
+  }
+
+  /** The message that was recorded at the sequence. */
+  protected stored(sequence: number): MessageEvent {
+    return this.history.at(sequence) as MessageEvent;
+  }
+
+  protected commit(event: PlainEvent): void {
     event.sequence = this.history.events.length + 1;
     this.history.add(event, this.keys);
     applyEvent(this.state, event);

@@ -43,15 +43,27 @@ interface Sent {
   code: string;
 }
 
+/** A book that can die: what was not flushed is gone then. */
+export interface Mortal {
+  /** Commits what was recorded since the last commit. */
+  flush(): void;
+  /** Ends the process, and starts another on what is durable. */
+  kill(): void;
+  /** Hands what has changed to the writer of the checkpoint, and has it written. */
+  checkpoint(written: boolean): void;
+}
+
 /** Plays a history on both; throws with the history as a table at the first difference. */
 export class Player {
-  readonly book = new Book();
+  readonly book: Book & Partial<Mortal>;
   readonly model = new ReferenceModel(PROGRAM);
   readonly transcript = new Transcript();
   nowMs: number;
   /** When windows stand still: their time, shard time ms. */
   #stoodMs: number | undefined;
   #revision = 0;
+  /** The process dies in the next message: behind its commit or before it. */
+  #dies: 'behind' | 'before' | undefined;
   readonly #maker = new MessageMaker();
   readonly #sent: Sent[] = [];
   readonly #unsent: { card: string; message: Message }[] = [];
@@ -59,8 +71,9 @@ export class Player {
   /** Tokens and replacements, in the order of their issue. */
   readonly #issued: string[] = [];
 
-  constructor(startMs = START_MS) {
+  constructor(startMs = START_MS, book: Book & Partial<Mortal> = new Book()) {
     this.nowMs = startMs;
+    this.book = book;
     this.#setProgram(PROGRAM);
     for (const { id, currency, limit, cards } of ACCOUNTS) {
       this.#command({ op: 'create_account', id, program: 1, currency, creditLimit: limit, type: AccountType.credit });
@@ -234,6 +247,13 @@ export class Player {
         this.#say('restart');
         this.book.restart();
         return;
+      case 'kill':
+        this.#dies = op.committed ? 'behind' : 'before';
+        return;
+      case 'checkpoint':
+        this.#say(op.written ? 'checkpoint' : 'checkpoint that is not written');
+        this.#mortal().checkpoint(op.written);
+        return;
       case 'limits':
         this.#limits(op);
         return;
@@ -368,8 +388,37 @@ export class Player {
     return this.#maker.request(op, account?.currency, balances.expiryOf(name), this.nowMs);
   }
 
+  #mortal(): Mortal {
+    const { flush, kill, checkpoint } = this.book;
+    if (!flush || !kill || !checkpoint) throw new Error('this book cannot die');
+    return this.book as Book & Mortal;
+  }
+
+  /** Sends a message; when the process dies in it the network sends it again. */
   #send(card: string, message: Message): void {
-    this.#say(lineOf(card, message));
+    const dies = this.#dies;
+    this.#dies = undefined;
+    if (dies === undefined) {
+      this.#exchange(card, message);
+      return;
+    }
+    const mortal = this.#mortal();
+    // Whatever came before was answered.
+    mortal.flush();
+    if (dies === 'behind') {
+      this.#exchange(card, message);
+      mortal.flush();
+    } else {
+      this.#say(lineOf(card, message));
+      this.#decide(card, message);
+    }
+    this.#say(`the process dies ${dies} the commit, and the message is sent again`);
+    mortal.kill();
+    this.#exchange(card, message);
+  }
+
+  /** What the engine makes of the message, and over which link, on which day it came. */
+  #decide(card: string, message: Message): { outcome: Outcome; place: { link: number; day: number } } {
     const slot = this.#slots.get(card) ?? -1;
     const input = toInput(message);
     // Some over another link, some of days that are dropped soon.
@@ -377,7 +426,13 @@ export class Player {
     const place = { link: message.stan % 2, day: Math.floor(this.nowMs / 86_400_000) - daysAgo };
     input.link = place.link;
     input.businessDay = place.day;
-    const outcome = this.book.message(input, slot, this.nowMs, fingerprintOf(card));
+    return { outcome: this.book.message(input, slot, this.nowMs, fingerprintOf(card)), place };
+  }
+
+  /** One message and its answer, on both sides. */
+  #exchange(card: string, message: Message): void {
+    this.#say(lineOf(card, message));
+    const { outcome, place } = this.#decide(card, message);
     this.transcript.answer(`${outcome.response} ${outcome.approvalCode} #${outcome.sequence}`);
     const answer = this.model.message(message, card, this.nowMs, place);
     this.#same('answer', answerOf(outcome), answer);

@@ -82,6 +82,10 @@ export type Op =
   /** An acquirer asks for totals, all of which it says rightly, but for one field that is another in one of them. */
   | { op: 'ask'; wrong: number }
   | { op: 'restart' }
+  /** The process dies in the next message, behind its commit or before it; the network, which got no answer, repeats it. */
+  | { op: 'kill'; committed: boolean }
+  /** What has changed goes towards the rows of the checkpoint; not written, it is lost with the process. */
+  | { op: 'checkpoint'; written: boolean }
   | { op: 'wait'; minutes: number }
   | { op: 'pause'; ms: number }
   /** Windows stand still, as they do while the clocks differ, or go on. */
@@ -332,6 +336,11 @@ const operations = {
   }),
   replace: fc.record<Op & { op: 'replace' }>({ op: fc.constant('replace'), card: fc.constantFrom(0, 0, 0, 1, 6, 7) }),
   restart: fc.constant<Op>({ op: 'restart' }),
+  kill: fc.record<Op & { op: 'kill' }>({ op: fc.constant('kill'), committed: fc.boolean() }),
+  checkpoint: fc.record<Op & { op: 'checkpoint' }>({
+    op: fc.constant('checkpoint'),
+    written: fc.constantFrom(true, true, false),
+  }),
   wait: fc.record<Op & { op: 'wait' }>({
     op: fc.constant('wait'),
     minutes: fc.constantFrom(1, 5, 11, 60, 1441),
@@ -377,6 +386,8 @@ const usual: Required<Weights> = {
   token: 1,
   replace: 1,
   restart: 1,
+  kill: 0,
+  checkpoint: 0,
   wait: 2,
   pause: 0,
   clocks: 0,
@@ -391,8 +402,8 @@ export function operationOf(focus: Weights = {}): fc.Arbitrary<Op> {
 
 export const operation = operationOf();
 
-/** Everything of every subject at once. */
-export const anyOperation = operationOf({
+/** Every subject at once. */
+const EVERYTHING: Weights = {
   controls: 1,
   program: 1,
   pause: 1,
@@ -403,4 +414,9 @@ export const anyOperation = operationOf({
   refund: 1,
   tries: 1,
   'with pin': 1,
-});
+};
+
+export const anyOperation = operationOf(EVERYTHING);
+
+/** And processes that die in the middle of it. */
+export const mortalOperation = operationOf({ ...EVERYTHING, kill: 4, checkpoint: 4 });

@@ -57,6 +57,47 @@ describe('refund authorizations', () => {
   `,
   );
 
+  const POSTED_FIRST = `
+    account A limit=1000
+    card a
+    0200 a purchase 900 stan=1                      | 00 | 900 | 0 |  100
+    0220 a refund 300 stan=2 rrn=9 net=N2           | 00 | 600 | 0 |  400
+    0100 a refund 300 stan=3 rrn=9 net=N3           | 00 | 600 | 0 |  400   # credits nothing
+    hold 5                                          | 0 of 300
+  `;
+
+  // Decision 0048.
+  scenario(
+    'announced after one of the same reference was posted: what names the posted one credits nothing more',
+    `${POSTED_FIRST}
+    0221 a refund 300 stan=2 rrn=9 net=N2 de7=0520120000  | 00= | 600 | 0 |  400
+    clear a refund 300 net=N2                       | duplicate networkId | 600 | 0 | 400
+  `,
+  );
+
+  scenario(
+    'what names the announcement is a second refund',
+    `${POSTED_FIRST}
+    clear a refund 300 net=N3                       | posted networkId | 300 | 0 | 700
+    clear a refund 300 net=N2                       | duplicate networkId | 300 | 0 | 700
+  `,
+  );
+
+  scenario(
+    'and so is what has the reference alone: it means the newer of the two, in a file and as an advice',
+    `${POSTED_FIRST}
+    clear a refund 300 rrn=9 terminal=T1            | posted rrn | 300 | 0 | 700
+  `,
+  );
+
+  scenario(
+    'by an advice as well; the repeat of that advice posts nothing',
+    `${POSTED_FIRST}
+    0220 a refund 300 stan=4 rrn=9                  | 00 | 300 | 0 | 700
+    0221 a refund 300 stan=4 rrn=9                  | 00= | 300 | 0 | 700
+  `,
+  );
+
   scenario(
     'declines come before: a paused card gets no credit authorized',
     `
