@@ -184,6 +184,11 @@ switch (command) {
     build();
     foreground(['--expose-gc', join(root, 'dist/tools/bench/main.js'), ...args]);
     break;
+  case 'profile':
+    install();
+    build();
+    foreground([join(root, 'dist/tools/bench/profile.js'), ...args]);
+    break;
   case 'soak':
     install();
     build();
@@ -214,7 +219,7 @@ switch (command) {
     break;
   default:
     console.error(
-      `holdfast: unknown script ${command}; one of start, test, long, build, check, bench, loadtest, fuzz, mutate, sim, soak, sbom`,
+      `holdfast: unknown script ${command}; one of start, test, long, build, check, bench, profile, loadtest, fuzz, mutate, sim, soak, sbom`,
     );
     process.exit(64);
 }
