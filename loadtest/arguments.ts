@@ -66,6 +66,7 @@ export const helpText = `holdfast loadtest: open-loop and closed-loop load on an
 
 usage: holdfast loadtest <target> [flags]
        npm run loadtest -- <target> [flags]
+       holdfast loadtest compare <before.json> <after.json> [--json]    two results of --json side by side
 
 targets
   iso8583+tcp://host:port      TCP, framing and dialect by the flags below

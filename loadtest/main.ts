@@ -7,6 +7,7 @@ import { dirname } from 'node:path';
 import { AdminClient, AdminError } from './admin.js';
 import { helpText, type Options, parseOptions } from './arguments.js';
 import { type CardSet, demoCards, ownCards, panTable } from './cards.js';
+import { compareCommand } from './compare.js';
 import { environment, measureDisk } from './environment.js';
 import { findMax } from './find-max.js';
 import { histogramHgrm } from './histogram.js';
@@ -36,6 +37,10 @@ export async function runLoadtest(argv: readonly string[], hooks: LoadtestHooks 
   const stderr = hooks.stderr ?? ((text: string) => void process.stderr.write(text));
   let options: Options | 'help';
   try {
+    if (argv[0] === 'compare') {
+      stdout(compareCommand(argv.slice(1)));
+      return LoadtestExit.pass;
+    }
     options = parseOptions(argv);
   } catch (error) {
     if (!(error instanceof FlagError)) throw error;
