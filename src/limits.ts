@@ -811,6 +811,9 @@ export const RECON_SLICE_RECORDS = 1024;
 /** Breaks of records that a report lists one by one, some 500 bytes each: 25 MB; more are in its counts alone. */
 export const RECON_BREAKS_MAX = 50_000;
 
+/** Breaks, or settlements, that become text in one turn of the event loop of the control thread, some 10 us each: a millisecond. */
+export const RECON_PIECE_ROWS = 128;
+
 /** Authorizations of one shard that a run compares, some 130 bytes each: 500 MB. A run over more fails and says so. */
 export const RECON_AUTHORIZATIONS_MAX = 4_000_000;
 

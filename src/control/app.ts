@@ -4,6 +4,7 @@
  * not in the list of routes does not exist, and a path below /v1 is not even denied to somebody without a token.
  */
 import { randomBytes } from 'node:crypto';
+import { Readable } from 'node:stream';
 import type { Server as TlsServer } from 'node:tls';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest, LogController } from 'fastify';
 import type { Logger } from 'pino';
@@ -340,7 +341,8 @@ function sendAnswer(answer: Answer, reply: FastifyReply): FastifyReply {
   if (answer.headers !== undefined) reply.headers(answer.headers);
   if (answer.contentType !== undefined) return reply.type(answer.contentType).send(answer.body);
   if (answer.body === undefined) return reply.send();
-  return reply.type('application/json; charset=utf-8').send(JSON.stringify(answer.body));
+  const body = answer.body instanceof Readable ? answer.body : JSON.stringify(answer.body);
+  return reply.type('application/json; charset=utf-8').send(body);
 }
 
 function sendProblem(error: ApiError, request: FastifyRequest, reply: FastifyReply): FastifyReply {

@@ -76,15 +76,30 @@ export class Page<T> {
   }
 }
 
-/** A page of objects that are all in memory, oldest first. */
-export function pageOf<T extends { readonly id: string }>(oldestFirst: readonly T[], query: PageQuery): Page<T> {
-  const rows = [...oldestFirst].reverse();
+/**
+ * A page of objects that are all in memory, oldest first, of those that fit: only those from the cursor to the end of the page are
+ * looked at.
+ */
+export function pageOf<T extends { readonly id: string }>(
+  oldestFirst: readonly T[],
+  query: PageQuery,
+  fits: (row: T) => boolean = () => true,
+): Page<T> {
   const page = new Page<T>(query);
   const cursor = cursorOf(query);
-  if (cursor === undefined) return page.addAll(rows);
-  const at = rows.findIndex(({ id }) => id === cursor.id);
-  if (at < 0) throw badCursor(cursor);
-  return page.addAll(cursor.param === 'starting_after' ? rows.slice(at + 1) : rows.slice(0, at));
+  if (cursor === undefined) return page.addAll(fitting(oldestFirst, oldestFirst.length - 1, -1, fits));
+  const at = oldestFirst.findLastIndex(({ id }) => id === cursor.id);
+  if (at < 0 || !fits(oldestFirst[at]!)) throw badCursor(cursor);
+  if (cursor.param === 'starting_after') return page.addAll(fitting(oldestFirst, at - 1, -1, fits));
+  // The nearest to the cursor, and one more when there is one.
+  const newer: T[] = [];
+  for (const row of fitting(oldestFirst, at + 1, 1, fits)) if (newer.push(row) > query.limit) break;
+  return page.addAll(newer.reverse());
+}
+
+/** Rows that fit, from one on, in steps up or down. */
+function* fitting<T>(rows: readonly T[], from: number, step: 1 | -1, fits: (row: T) => boolean): Generator<T> {
+  for (let at = from; at >= 0 && at < rows.length; at += step) if (fits(rows[at]!)) yield rows[at]!;
 }
 
 /**

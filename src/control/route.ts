@@ -27,7 +27,7 @@ export type IdempotencyMode = 'none' | 'shard' | 'shard_required' | 'system' | '
 
 export interface Answer {
   readonly status: number;
-  /** Object to send as JSON, or text or bytes when the route names another content type. */
+  /** Object to send as JSON, or text or bytes when the route names another content type; of either, a stream of the text. */
   readonly body?: unknown;
   readonly headers?: Readonly<Record<string, string>>;
   /** Overrides application/json. */

@@ -3,9 +3,11 @@
  * shard was read, and the files. The same inputs give the same report, byte for byte: nothing here reads a clock.
  */
 import { currencyLetters } from '../domain/currencies.js';
+import { RECON_PIECE_ROWS } from '../limits.js';
 import { type BreakCount, BreakList } from './break-list.js';
 import { ageBucket, type Break, breakOf, type Position, type SettlementName } from './breaks.js';
 import { type FileFacts, fileBreaks } from './files.js';
+import { jsonPieces, LongList } from './json-pieces.js';
 import { type SettlementState, SettlementSums } from './settlements.js';
 import { ShardComparison } from './shard.js';
 import { oldSettlements, type Standing, SuspenseItems, unnamedOf } from './standing.js';
@@ -156,8 +158,8 @@ export function breakJson(one: Break) {
 /** Form of the report: another one gives other bytes for the same inputs. If its members change, count up. */
 export const REPORT_VERSION = 3;
 
-/** The report as JSON. */
-export function reportJson(report: ReconReport) {
+/** The members of the report as JSON. */
+export function reportMembers(report: ReconReport) {
   const { inputs, breaks, leftOut, counts, settlements, balances, open, authorizations, records } = report;
   const isBalanced = balances.every(({ debits, credits }) => debits === credits);
   const isEmpty = records === 0 && inputs.files.length === 0;
@@ -186,7 +188,7 @@ export function reportJson(report: ReconReport) {
         ...{ debits: exact(debits), credits: exact(credits), difference: exact(debits - credits) },
       })),
     },
-    settlements: settlements.map((state) => ({
+    settlements: new LongList(settlements, (state) => ({
       ...settlementJson(state.name),
       records: state.records,
       file: exact(state.fileOwed),
@@ -203,12 +205,15 @@ export function reportJson(report: ReconReport) {
     })),
     counts,
     breaks_left_out: leftOut,
-    breaks: breaks.map(breakJson),
+    breaks: new LongList(breaks, breakJson),
   };
 }
 
-/** The report as text: JSON, indented, with a line feed at its end. */
-export const reportText = (report: ReconReport): string => `${JSON.stringify(reportJson(report), null, 2)}\n`;
+/** The text of the report: JSON, indented, with a line feed at its end. `report_sha256` is that of all pieces. */
+export function* reportPieces(report: ReconReport): Generator<string> {
+  yield* jsonPieces(reportMembers(report), 2);
+  yield '\n';
+}
 
 const columns = [
   ...['id', 'type', 'reason', 'amount', 'currency', 'since', 'age_days', 'age', 'authorization', 'file', 'record'],
@@ -216,14 +221,19 @@ const columns = [
 ] as const;
 
 /** The breaks as CSV (RFC 4180), with a line of names. */
-export function reportCsv({ breaks }: ReconReport): string {
-  const lines = [columns.join(',')];
-  for (const one of breaks) {
-    const { settlement, ...rest } = breakJson(one);
-    const { network = null, settlement_date = null, cycle = null, currency = null } = settlement ?? {};
-    lines.push([...Object.values(rest), network, settlement_date, cycle, currency].map(cell).join(','));
-  }
-  return `${lines.join('\r\n')}\r\n`;
+export function* csvPieces({ breaks }: ReconReport): Generator<string> {
+  yield `${columns.join(',')}\r\n`;
+  for (let from = 0; from < breaks.length; from += RECON_PIECE_ROWS)
+    yield breaks
+      .slice(from, from + RECON_PIECE_ROWS)
+      .map(csvLine)
+      .join('');
+}
+
+function csvLine(one: Break): string {
+  const { settlement, ...rest } = breakJson(one);
+  const { network = null, settlement_date = null, cycle = null, currency = null } = settlement ?? {};
+  return `${[...Object.values(rest), network, settlement_date, cycle, currency].map(cell).join(',')}\r\n`;
 }
 
 /** Quoted where it must be; what a spreadsheet would take for a formula begins with an apostrophe. */

@@ -8,7 +8,7 @@ import { Gl } from '#src/domain/ledger/chart.js';
 import { subAccount } from '#src/domain/ledger/sub-account.js';
 import type { Break, SettlementName } from '#src/recon/breaks.js';
 import type { FileFacts, NetworkTotal } from '#src/recon/files.js';
-import { type ReconReport, reportCsv, reportJson, reportText } from '#src/recon/report.js';
+import { csvPieces, type ReconReport, reportPieces } from '#src/recon/report.js';
 import type { SettlementState } from '#src/recon/settlements.js';
 import type { Book } from '../domain/book.js';
 import { long } from '../support/long.js';
@@ -21,6 +21,19 @@ const shares: Shares = {
   ...{ missing: 0.01, late: 0.01, unknownCard: 0.005, alteredAmount: 0.01, alteredCurrency: 0.01, splits: 0.05 },
   ...{ tips: 0.2, cash: 0.03, duplicates: 0.01, refunds: 0.03, forced: 0.01 },
 };
+const reportText = (report: ReconReport): string => [...reportPieces(report)].join('');
+const reportCsv = (report: ReconReport): string => [...csvPieces(report)].join('');
+
+/** A report, as far as it is read here. */
+interface ReportJson {
+  books: { balance: boolean; currencies: { currency: string; debits: number; credits: number; difference: number }[] };
+  settlements: Record<string, unknown>[];
+  counts: unknown[];
+  breaks: unknown[];
+  breaks_left_out: number;
+}
+const reportJson = (report: ReconReport): ReportJson => JSON.parse(reportText(report));
+
 /** Longer than any hold of the tables. */
 const HOLDS_ENDED = DAY + 40;
 

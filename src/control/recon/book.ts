@@ -7,9 +7,15 @@ export class ReconBook {
   /** By id of the break; those that nobody has said anything of are open. */
   readonly #breaks = new Map<string, ReconBreakRecord>();
 
+  /** How often something was said of a break. */
+  changes = 0;
+
   apply(record: ReconRunRecord | ReconBreakRecord): void {
     if (record.type === 'recon_run') this.runs.push(record);
-    else this.#breaks.set(record.id, record);
+    else {
+      this.#breaks.set(record.id, record);
+      this.changes++;
+    }
   }
 
   run(id: string): ReconRunRecord | undefined {

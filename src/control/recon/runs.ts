@@ -4,7 +4,8 @@
  * in memory, and any run can be repeated on the inputs that it was made of.
  */
 import { createHash, randomBytes } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { Readable } from 'node:stream';
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import {
   RECON_DAYS,
   RECON_LEAD_DAYS,
@@ -16,7 +17,7 @@ import {
 import { type BreakCount, ReconTooLarge, without } from '../../recon/break-list.js';
 import type { Break } from '../../recon/breaks.js';
 import type { FileFacts } from '../../recon/files.js';
-import { REPORT_VERSION, Reconciliation, type ReconReport, type RunInputs, reportText } from '../../recon/report.js';
+import { REPORT_VERSION, Reconciliation, type ReconReport, type RunInputs, reportPieces } from '../../recon/report.js';
 import { shardNameOf } from '../clearing/files.js';
 import type { ControlContext } from '../context.js';
 import { shardLedgers } from '../entry-object.js';
@@ -42,6 +43,8 @@ export interface ReconRun {
   read: number;
   report: ReconReport | undefined;
   sha256: string;
+  /** Answers that are being sent of the report. */
+  readonly downloads: Set<Readable>;
 }
 
 export class ReconRuns {
@@ -52,6 +55,8 @@ export class ReconRuns {
   #isStarting = false;
   #stopped = false;
   #context: ControlContext | undefined;
+  /** Counts of the newest report, as of so many changes of what people say of breaks. */
+  #counted: { readonly changes: number; readonly counts: BreakCount[] } | undefined;
 
   /** @param warn told why a run failed */
   constructor(warn: (error: unknown) => void) {
@@ -135,11 +140,26 @@ export class ReconRuns {
     return this.#newest?.report?.breaks ?? [];
   }
 
-  /** Of those, the ones that are not resolved, by type and age. */
+  /** Of those, the ones that are not resolved, by type and age: counted once, until a report or a status changes. */
   counts(): BreakCount[] {
     const book = this.#context?.system.recon;
-    const resolved = this.breaks.filter(({ id }) => book?.said(id)?.status === 'resolved');
-    return without(this.#newest?.report?.counts ?? [], resolved);
+    const changes = book?.changes ?? 0;
+    if (this.#counted?.changes !== changes) {
+      const resolved = this.breaks.filter(({ id }) => book?.said(id)?.status === 'resolved');
+      this.#counted = { changes, counts: without(this.#newest?.report?.counts ?? [], resolved) };
+    }
+    return this.#counted.counts;
+  }
+
+  /**
+   * A text of the run's report as an answer: each piece is made when the client has taken those before it, in a turn of the event loop of
+   * its own. It is cut off when the report leaves the memory, so that a client that takes nothing does not keep it there.
+   */
+  download({ downloads }: ReconRun, pieces: Iterable<string>): Readable {
+    const answer = Readable.from(byTurns(pieces), { objectMode: false });
+    downloads.add(answer);
+    answer.once('close', () => downloads.delete(answer));
+    return answer;
   }
 
   /** Ends the one that runs, without a result; resolves when it reads nothing any more. */
@@ -160,12 +180,14 @@ export class ReconRuns {
     const kept = this.#kept.filter(({ id }) => id !== run.id);
     if (kept.length >= RECON_REPORTS_KEPT_MAX) {
       const newest = this.#newest;
-      kept.splice(
+      const [dropped] = kept.splice(
         kept.findIndex((one) => one !== newest),
         1,
       );
+      for (const download of dropped!.downloads) download.destroy();
     }
     this.#kept = [...kept, run];
+    this.#counted = undefined;
   }
 
   /** @throws ApiError `recon_running` */
@@ -179,6 +201,7 @@ export class ReconRuns {
     this.#context = context;
     const run: ReconRun = {
       ...{ id, inputs, status: 'running', failure: '', finishedMs: 0, read: 0, report: undefined, sha256: '' },
+      downloads: new Set(),
       startedMs: repeated?.startedMs ?? context.nowMs(),
       records: inputs.spans.reduce((sum, { from, to }) => sum + Math.max(0, to - from + 1), 0),
     };
@@ -191,7 +214,8 @@ export class ReconRuns {
   async #run(context: ControlContext, run: ReconRun, repeated: ReconRunRecord | undefined): Promise<void> {
     try {
       const report = await this.#compare(context, run);
-      if (report !== undefined) this.#finish(context, run, report, repeated);
+      const sha256 = report === undefined ? undefined : await this.#hash(report);
+      if (report !== undefined && sha256 !== undefined) this.#finish(context, run, report, sha256, repeated);
     } catch (error) {
       run.status = 'failed';
       run.failure = error instanceof ReconTooLarge ? error.message : "see the server's log";
@@ -201,8 +225,26 @@ export class ReconRuns {
     this.#running = undefined;
   }
 
-  #finish(context: ControlContext, run: ReconRun, report: ReconReport, repeated: ReconRunRecord | undefined): void {
-    run.sha256 = createHash('sha256').update(reportText(report)).digest('hex');
+  /** Of the text of the report; undefined when it was stopped. */
+  async #hash(report: ReconReport): Promise<string | undefined> {
+    const hash = createHash('sha256');
+    const pace = new Pace();
+    for (const piece of reportPieces(report)) {
+      hash.update(piece);
+      await pace.rest();
+      if (this.#stopped) return undefined;
+    }
+    return hash.digest('hex');
+  }
+
+  #finish(
+    context: ControlContext,
+    run: ReconRun,
+    report: ReconReport,
+    sha256: string,
+    repeated: ReconRunRecord | undefined,
+  ): void {
+    run.sha256 = sha256;
     // A report of an earlier form had other bytes.
     const isSameForm = (repeated?.reportVersion ?? 1) === REPORT_VERSION;
     if (repeated !== undefined && isSameForm && repeated.sha256 !== run.sha256)
@@ -211,12 +253,13 @@ export class ReconRuns {
     if (repeated === undefined) context.system.write([recordOf(run, report)]);
     run.report = report;
     run.status = 'done';
+    this.#counted = undefined;
   }
 
   /** Undefined when it was stopped. */
   async #compare(context: ControlContext, run: ReconRun): Promise<ReconReport | undefined> {
     const comparison = new Reconciliation(run.inputs);
-    let startedMs = performance.now();
+    const pace = new Pace();
     for (const { shard, from, to } of run.inputs.spans) {
       const records = comparison.shard(shard);
       for (let next = from; next <= to; ) {
@@ -229,13 +272,29 @@ export class ReconRuns {
           return next <= until;
         });
         if (next <= until) continue;
-        await sleep(Math.min(RECON_REST_MS_MAX, (performance.now() - startedMs) * RECON_REST_FACTOR));
-        startedMs = performance.now();
+        await pace.rest();
         if (this.#stopped) return undefined;
       }
       comparison.finishShard(records);
     }
     return comparison.finish();
+  }
+}
+
+/** Rests four times as long as there was work since the last rest. */
+class Pace {
+  #startedMs = performance.now();
+
+  async rest(): Promise<void> {
+    await sleep(Math.min(RECON_REST_MS_MAX, (performance.now() - this.#startedMs) * RECON_REST_FACTOR));
+    this.#startedMs = performance.now();
+  }
+}
+
+async function* byTurns(pieces: Iterable<string>): AsyncGenerator<string> {
+  for (const piece of pieces) {
+    yield piece;
+    await nextTurn();
   }
 }
 

@@ -2,7 +2,8 @@
 
 import { z } from 'zod';
 import { type Break, breakTypes } from '../../recon/breaks.js';
-import { breakJson, reportCsv, reportJson } from '../../recon/report.js';
+import { jsonPieces, LongObject } from '../../recon/json-pieces.js';
+import { breakJson, csvPieces, reportMembers } from '../../recon/report.js';
 import type { ControlContext } from '../context.js';
 import { listAnswer, listQuery, pageOf } from '../list.js';
 import { outcomeRecord } from '../once.js';
@@ -24,6 +25,8 @@ export function reconRoutes(context: ControlContext): Route[] {
 
   function required(id: string): object {
     const run = recon.run(id);
+    if (run?.report !== undefined)
+      return recon.download(run, jsonPieces(runObject(run, new LongObject(reportMembers(run.report))), 0));
     if (run !== undefined) return runObject(run);
     const record = system.recon.run(id);
     if (record === undefined) throw new ApiError('not_found', 'There is no such reconciliation.');
@@ -45,7 +48,7 @@ export function reconRoutes(context: ControlContext): Route[] {
       idempotency: 'answer',
       body: schemas.reconStart,
       errors: ['recon_running', 'not_found', ...journalRead],
-      answers: { 202: { description: 'The run, which goes on now', schema: schemas.reconRun } },
+      answers: { 202: { description: 'The run, which goes on now, without its report', schema: schemas.reconRun } },
       async handle({ body: { date, repeat } }) {
         if (repeat === undefined) {
           const day = Date.parse(`${date}T00:00:00Z`) / DAY_MS;
@@ -71,10 +74,14 @@ export function reconRoutes(context: ControlContext): Route[] {
       },
       handle({ params: { id } }) {
         if (!id.endsWith('.csv')) return { status: 200, body: required(id) };
-        const report = recon.run(id.slice(0, -4))?.report;
-        if (report === undefined)
+        const run = recon.run(id.slice(0, -4));
+        if (run?.report === undefined)
           throw new ApiError('not_found', 'There is no report of such a reconciliation, or not any more: repeat it.');
-        return { status: 200, contentType: 'text/csv; charset=utf-8', body: reportCsv(report) };
+        return {
+          status: 200,
+          contentType: 'text/csv; charset=utf-8',
+          body: recon.download(run, csvPieces(run.report)),
+        };
       },
     }),
     route({
@@ -89,12 +96,13 @@ export function reconRoutes(context: ControlContext): Route[] {
       answers: { 200: { description: 'A page of breaks', schema: listOf(schemas.reconBreak, 'ReconBreakList') } },
       handle({ query }) {
         const { type, status } = query;
-        const rows = recon.breaks.filter(
+        const page = pageOf(
+          recon.breaks,
+          query,
           (one) =>
             (type === undefined || one.type === type) &&
             (status === undefined || (system.recon.said(one.id)?.status ?? 'open') === status),
         );
-        const page = pageOf(rows, query);
         return listAnswer(page.items.map(shown), page.hasMore);
       },
     }),
@@ -140,14 +148,15 @@ function breakObject(one: Break, said: ReconBreakRecord | undefined): object {
   };
 }
 
-function runObject(run: ReconRun): object {
-  const { id, inputs, status, failure, records, read, report, sha256, startedMs, finishedMs } = run;
+/** Without its report, if there is one to be read, when none is given. */
+function runObject(run: ReconRun, report: LongObject | null = null): object {
+  const { id, inputs, status, failure, records, read, sha256, startedMs, finishedMs } = run;
   return {
     ...{ object: 'recon_run', id, date: dateOf(inputs.day), status },
     failure: failure === '' ? null : failure,
     progress: { records, read, percent: records === 0 ? 100 : Math.floor((read * 100) / records) },
     report_sha256: sha256 === '' ? null : sha256,
-    report: report === undefined ? null : reportJson(report),
+    report,
     created_at: time(startedMs),
     finished_at: status === 'running' ? null : time(finishedMs),
   };
