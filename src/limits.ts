@@ -836,6 +836,13 @@ export const BACKUP_CUT_ATTEMPTS = 20_000;
 /** Bytes that one request to card cryptography may carry: a message of MESSAGE_BYTES_MAX up to its MAC. */
 export const HSM_DATA_BYTES_MAX = 4096;
 
+/** Devices that may be named at the start. */
+export const HSM_DEVICES_MAX = 16;
+
+/** Bytes of the rings between a shard thread and who asks the devices: a question has some 300, and 16 shards may have 512 messages each
+ * with three of them waiting, but a device answers far fewer in a second. A full ring is answered 91. */
+export const DEVICE_RING_BYTES = 1024 * 1024;
+
 /** Time for one command of an HSM, ms: a third of DEADLINE_MS, so that a second device can be asked when the first one is silent. */
 export const HSM_TIMEOUT_MS = 500;
 
@@ -844,6 +851,18 @@ export const HSM_IN_FLIGHT_PER_DEVICE = 64;
 
 /** Largest answer of an HSM in bytes: a header, a MAC or a PIN block; key blocks have up to 1 024. */
 export const HSM_RESPONSE_BYTES_MAX = 4096;
+
+/** Messages that wait for devices, per shard: a device that is slow answers some hundred per second. At 2 KB each 16 shards have 16 MB. */
+export const PARKED_PER_SHARD_MAX = 512;
+
+/** And per card: a message, its repeats, and a little more. Whoever guesses on one card must not take the room of the others. */
+export const PARKED_PER_CARD_MAX = 8;
+
+/** How long a message waits for devices, ms: both attempts (2 x HSM_TIMEOUT_MS) with room, and less than DEADLINE_MS. */
+export const PARK_MS = 1200;
+
+/** What is left of a message's deadline for its decision, its commit and its answer when it has waited, ms. */
+export const PARK_ANSWER_MS = 200;
 
 /** Commands of one connection that were given up and may still be answered: all of HSM_IN_FLIGHT_PER_DEVICE, once. */
 export const HSM_LATE_ANSWERS_MAX = 64;

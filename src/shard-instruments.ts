@@ -11,7 +11,7 @@ export const SHARD_HISTOGRAMS = ['decode', 'queue', 'decide', 'journal', 'encode
 const OUTCOME_SLOTS = 512;
 /** 32-bit words of a slot: MTI and DE39, reason, and a count of 64 bits. */
 const OUTCOME_WORDS = 4;
-const COUNTERS = 16;
+const COUNTERS = 32;
 
 export const ShardCounter = {
   commits: 1,
@@ -29,6 +29,13 @@ export const ShardCounter = {
   /** Levels, not counts: JavaScript heap in use and memory outside of it, bytes, as last looked at. */
   heapBytes: 13,
   externalBytes: 14,
+  /** Messages that were parked for a device, and those of them whose time ran out. */
+  parked: 15,
+  parkTimeouts: 16,
+  /** A level: messages that are parked. */
+  parkedNow: 17,
+  /** Answered 91 at once because no more may be parked. */
+  shedParked: 18,
 } as const;
 
 const HISTOGRAM_BYTES = SHARD_HISTOGRAMS.length * SharedHistogram.bytes;

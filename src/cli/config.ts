@@ -14,6 +14,7 @@ import { faultVariables } from '../shard/faults.js';
 import { hint } from '../suggest.js';
 import { locate, type Problem, readDocument } from './config-file.js';
 import type { EngineConfig } from './engine-types.js';
+import { type HsmDevices, parseHsmAddresses } from './hsm-addresses.js';
 import { KEK_VARIABLE } from './kek-source.js';
 import { readLinks, standardLinks } from './links.js';
 import { readPrograms } from './programs.js';
@@ -82,9 +83,10 @@ export function loadConfig(inputs: Inputs): LoadedConfig {
   checkPlaces(entries, problems);
   const links = problems.length === 0 ? allLinks(values, entries, problems) : [];
   const adminTls = adminTlsOf(values, entries, problems);
+  const hsmDevices = hsmDevicesOf(values, entries, links, problems);
   const programs = typeof values.programs === 'string' ? readPrograms(values.programs, problems) : [];
   if (problems.length > 0) throw configError(problems);
-  return { config: engineConfig(values, given.has('shards'), links, programs, adminTls), entries };
+  return { config: engineConfig(values, given.has('shards'), links, programs, adminTls, hsmDevices), entries };
 }
 
 export function configError(problems: readonly Problem[]): HoldfastError {
@@ -190,7 +192,11 @@ function defaultValue(name: SettingName, given: ReadonlyMap<SettingName, ConfigE
     case 'links':
     case 'programs':
     case 'backup-dir':
+    case 'hsm':
     case 'hsm-keys':
+    case 'hsm-ca-file':
+    case 'hsm-cert-file':
+    case 'hsm-key-file':
     case 'kek-file':
     case 'oidc-issuer':
     case 'admin-tls-cert-file':
@@ -304,6 +310,36 @@ function adminTlsOf(
   return files;
 }
 
+/** The devices and their files. */
+function hsmDevicesOf(
+  values: Record<SettingName, unknown>,
+  entries: readonly ConfigEntry[],
+  links: readonly LinkProfile[],
+  problems: Problem[],
+): HsmDevices | undefined {
+  const [hsm, keyFile, caFile, certFile, tlsKeyFile] = (
+    ['hsm', 'hsm-keys', 'hsm-ca-file', 'hsm-cert-file', 'hsm-key-file'] as const
+  ).map((name) => values[name] as string | undefined);
+  const problem = (name: string, what: string, allowed: string): void => {
+    problems.push({ what, where: placeOf(name, entries), allowed });
+  };
+  if (hsm === undefined) {
+    for (const name of ['hsm-ca-file', 'hsm-cert-file', 'hsm-key-file'] as const)
+      if (values[name] !== undefined) problem(name, `${name}: there are no devices`, `${name} with hsm`);
+    return undefined;
+  }
+  if (keyFile === undefined) problem('hsm', 'hsm: devices are sent their keys', 'hsm with hsm-keys');
+  if (values['allow-software-pin'] === true)
+    problem('allow-software-pin', 'allow-software-pin: PINs are checked by the devices', 'either of the two');
+  if (links.some(({ mac }) => mac !== undefined))
+    problem('hsm', 'hsm: MACs of links are made in software', 'hsm without links that have a mac');
+  if ((certFile === undefined) !== (tlsKeyFile === undefined) || (certFile !== undefined && caFile === undefined))
+    problem('hsm', 'hsm: a certificate needs its key and hsm-ca-file', 'hsm-cert-file, hsm-key-file and hsm-ca-file');
+  const own = certFile === undefined || tlsKeyFile === undefined ? {} : { certFile, keyFile: tlsKeyFile };
+  const tls = caFile === undefined ? {} : { tls: { caFile, ...own } };
+  return { addresses: parseHsmAddresses(hsm) ?? [], keyFile: keyFile ?? '', ...tls };
+}
+
 function oidcOf(values: Record<SettingName, unknown>): OidcSettings | undefined {
   const issuer = values['oidc-issuer'] as string | undefined;
   const [audience, roleClaim] = [values['oidc-audience'] as string, values['oidc-role-claim'] as string];
@@ -332,12 +368,14 @@ function engineConfig(
   links: LinkProfile[],
   programs: ProgramDefinition[],
   adminTls: TlsFiles | undefined,
+  hsmDevices: HsmDevices | undefined,
 ): EngineConfig {
   return {
     dataDir: v['data-dir'] as string,
     keyFile: v['key-file'] as string,
     kekFile: v['kek-file'] as string | undefined,
     hsmKeys: v['hsm-keys'] as string | undefined,
+    hsmDevices,
     allowSoftwarePin: v['allow-software-pin'] as boolean,
     threads: v.threads as number,
     shards: v.shards as number,

@@ -19,6 +19,7 @@ import { stderrSink } from '../log-sink.js';
 import { approvalFaultFromEnvironment, dropFaultFromEnvironment } from '../shard/faults.js';
 import type { DataDirectory } from '../store/data-directory.js';
 import type { Kek } from '../vault/kek.js';
+import type { PayShieldHsm } from '../vault/payshield/payshield-hsm.js';
 import { workerFile } from '../worker-file.js';
 import { DEMO_CARDS, DEMO_CREDIT_LIMIT, DEMO_EXPIRY, demoAccount, demoPan } from './demo-program.js';
 import type { DiskGuard } from './disk-guard.js';
@@ -36,6 +37,8 @@ export interface ControlPlaneOptions {
   readonly indexSeeds: readonly [number, number];
   readonly ingress: Ingress;
   readonly guard: DiskGuard;
+  /** The devices; undefined without. */
+  readonly hsm: PayShieldHsm | undefined;
   readonly log: Log;
 }
 
@@ -194,6 +197,7 @@ export class ControlPlane {
       disk: this.#o.guard.state,
       logLinesDropped: stderrSink().dropped,
       memory: threadMemory(),
+      devices: this.#o.hsm?.stats ?? [],
     };
   }
 

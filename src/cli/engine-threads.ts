@@ -12,7 +12,7 @@ import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import type { ApprovalKey } from '../domain/approval-code.js';
 import { ExitStatus } from '../errors.js';
-import { CHECKPOINT_RING_BYTES, RING_BYTES, SUPERVISOR_RING_BYTES } from '../limits.js';
+import { CHECKPOINT_RING_BYTES, DEVICE_RING_BYTES, RING_BYTES, SUPERVISOR_RING_BYTES } from '../limits.js';
 import type { Log } from '../log.js';
 import { type ClientRings, RingClient } from '../ring/client.js';
 import { ControlBlock, createControlBlock, ShardState } from '../ring/control-block.js';
@@ -22,6 +22,7 @@ import { createWake, Waker } from '../ring/wake.js';
 import type { FaultOptions } from '../shard/faults.js';
 import type { ShardThreadNote, ShardThreadResult, ShardThreadTask, SoftHsmTask } from '../shard/shard-thread.js';
 import { createShardInstruments } from '../shard-instruments.js';
+import type { HsmOp } from '../vault/hsm/port.js';
 import { workerFile } from '../worker-file.js';
 
 /** Clients of the shard threads, by their place in each thread's list. */
@@ -47,6 +48,8 @@ export interface ShardThreadsOptions {
   /** Key of the sealed PIN references. */
   readonly pinKey: Uint8Array;
   readonly softHsm: SoftHsmTask | undefined;
+  /** Operations of the devices; undefined without devices. */
+  readonly deviceOps: readonly HsmOp[] | undefined;
   readonly faults: FaultOptions;
   readonly log: Log;
 }
@@ -61,6 +64,8 @@ export class ShardThreads {
   readonly instruments: readonly SharedArrayBuffer[];
   readonly threadOfShard: readonly number[];
   readonly checkpoint: CheckpointChannel;
+  /** Rings of who asks the devices, the last client of each thread; undefined without devices. */
+  readonly devices: ClientRings | undefined;
   readonly #options: ShardThreadsOptions;
   readonly #rings: Record<ClientName, ClientRings>;
   readonly #wakes: SharedArrayBuffer[];
@@ -88,6 +93,7 @@ export class ShardThreads {
       threadOfShard: this.threadOfShard,
     });
     this.#rings = { ingress: rings(RING_BYTES), control: rings(RING_BYTES), supervisor: rings(SUPERVISOR_RING_BYTES) };
+    this.devices = options.deviceOps && rings(DEVICE_RING_BYTES);
     this.#pool = new Piscina({
       filename: workerFile(import.meta.url, '../shard/shard-thread.js').href,
       name: 'runShardThread',
@@ -139,7 +145,9 @@ export class ShardThreads {
       journalDir: paths.journal,
       stateDir: paths.state,
       segmentsDir: paths.segments,
-      clients: CLIENTS.map((name) => ({ ...this.#rings[name].pairs[thread]!, wake: this.#rings[name].clientWake })),
+      clients: [...CLIENTS.map((name) => this.#rings[name]), ...(this.devices === undefined ? [] : [this.devices])].map(
+        ({ pairs, clientWake }) => ({ ...pairs[thread]!, wake: clientWake }),
+      ),
       wake: this.#wakes[thread]!,
       checkpointRing: this.checkpoint.rings[thread]!,
       checkpointWake: this.checkpoint.wake,
@@ -153,6 +161,7 @@ export class ShardThreads {
       approvalKey: this.#options.approvalKey,
       pinKey: this.#options.pinKey,
       softHsm: this.#options.softHsm,
+      deviceOps: this.#options.deviceOps,
       faults,
       port: port2,
     };

@@ -11,6 +11,7 @@ import type { ExitStatus } from '../errors.js';
 import type { LinkProfile } from '../ingress/links.js';
 import type { Log, LogFormat, LogLevel } from '../log.js';
 import type { TlsFiles } from '../server-tls.js';
+import type { HsmDevices } from './hsm-addresses.js';
 
 /** The validated configuration of one `serve`. Paths are as given, relative to the working directory. */
 export interface EngineConfig {
@@ -20,6 +21,8 @@ export interface EngineConfig {
   readonly kekFile: string | undefined;
   /** Keys of card cryptography in software; undefined: none. */
   readonly hsmKeys: string | undefined;
+  /** Devices in place of software. */
+  readonly hsmDevices: HsmDevices | undefined;
   /** PINs are deciphered in this process. */
   readonly allowSoftwarePin: boolean;
   /** Wanted shard threads, at least 1. The engine uses no more than there are shards. */

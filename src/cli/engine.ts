@@ -25,6 +25,7 @@ import { FATAL_STOP_MS, STOP_MARGIN_MS } from '../limits.js';
 import type { Log } from '../log.js';
 import { ControlBlock } from '../ring/control-block.js';
 import { createDirectory } from '../ring/directory.js';
+import type { DeviceDesk } from '../shard/device-desk.js';
 import { faultsFromEnvironment, plantedFaults, taskFaultFromEnvironment } from '../shard/faults.js';
 import type { ShardThreadResult, SoftHsmTask } from '../shard/shard-thread.js';
 import { DataDirectory } from '../store/data-directory.js';
@@ -33,12 +34,15 @@ import { loadHsmKeys } from '../vault/hsm/key-file.js';
 import { SoftHsm } from '../vault/hsm/soft-hsm.js';
 import type { Kek } from '../vault/kek.js';
 import { type Keys, loadKeys } from '../vault/keys.js';
+import { deviceOps } from '../vault/payshield/commands.js';
+import type { PayShieldHsm } from '../vault/payshield/payshield-hsm.js';
 import { pinReferenceKeyOf } from '../vault/pin-references.js';
 import { DiskGuard } from './disk-guard.js';
 import { BatchTasks } from './engine-batch.js';
 import { ControlPlane } from './engine-control.js';
 import { ShardThreadFailure, ShardThreads } from './engine-threads.js';
 import type { EngineConfig, RunningEngine, StartEngine } from './engine-types.js';
+import { connectDevices, openDesk } from './hsm-devices.js';
 import { KEK_VARIABLE, kekOf } from './kek-source.js';
 import { openFilesLimit, socketsAllowed } from './open-files.js';
 import { assertSoundData } from './sound-data.js';
@@ -89,8 +93,8 @@ async function keysOf(data: DataDirectory, { keyFile, kekFile }: EngineConfig): 
  * The software adapter, which each shard thread makes for itself; here its keys are read once, so that a file that is wrong ends the
  * start, and it says what it is.
  */
-function softHsmOf({ hsmKeys, allowSoftwarePin }: EngineConfig, log: Log): SoftHsmTask | undefined {
-  if (hsmKeys === undefined) return undefined;
+function softHsmOf({ hsmKeys, hsmDevices, allowSoftwarePin }: EngineConfig, log: Log): SoftHsmTask | undefined {
+  if (hsmKeys === undefined || hsmDevices !== undefined) return undefined;
   const keys = loadHsmKeys(hsmKeys);
   keys.clear();
   new SoftHsm(keys, { allowSoftwarePin, say: (line) => log.warn(line) });
@@ -112,6 +116,8 @@ class Engine {
   readonly #plane: ControlPlane;
   readonly #ingress: Ingress;
   readonly #guard: DiskGuard;
+  readonly #hsm: PayShieldHsm | undefined;
+  readonly #desk: DeviceDesk | undefined;
   readonly #block: ControlBlock;
   readonly #began: number;
   #stopping: Promise<void> | undefined;
@@ -139,6 +145,7 @@ class Engine {
     const board = createSegmentBoard();
     const seeds = new DataView(keys.indexKey.bytes.buffer, keys.indexKey.bytes.byteOffset);
     const indexSeeds = [seeds.getUint32(0), seeds.getUint32(4)] as const;
+    this.#hsm = config.hsmDevices && connectDevices(config.hsmDevices, log);
     this.#threads = new ShardThreads({
       threads,
       shards: data.shards,
@@ -151,10 +158,12 @@ class Engine {
       approvalKey: approvalKeyOf(keys.indexKey),
       pinKey: pinReferenceKeyOf(keys.tokenKey),
       softHsm: softHsmOf(config, log),
+      deviceOps: this.#hsm && [...deviceOps],
       faults: faultsFromEnvironment(process.env),
       log,
     });
     this.#block = new ControlBlock(this.#threads.control);
+    this.#desk = this.#hsm && openDesk(this.#threads.devices!, this.#hsm);
     this.#batch = new BatchTasks({
       paths: data.paths,
       shards: data.shards,
@@ -196,6 +205,7 @@ class Engine {
       indexSeeds,
       ingress: this.#ingress,
       guard: this.#guard,
+      hsm: this.#hsm,
       log,
     });
   }
@@ -213,6 +223,7 @@ class Engine {
       this.#dropUnusableSegments();
       this.#batch.start();
       recovered = await this.#recover();
+      this.#desk?.start();
       this.#watch();
       this.#guard.start();
       admin = await this.#plane.start();
@@ -324,7 +335,7 @@ class Engine {
     const results = await this.#threads.ended();
     const causes = results.flatMap((result) => (result.error === undefined ? [] : [result.error.message]));
     if (message === '' && causes.length > 0) this.#log.fatal({ exit_status: status, error: causes[0] }, 'cause');
-    await Promise.all([this.#ingress.stop(0), this.#plane.stop(), this.#batch.stop()]);
+    await Promise.all([this.#ingress.stop(0), this.#plane.stop(), this.#batch.stop(), this.#desk?.close()]);
     await this.#threads.close();
     await this.#data.close();
   }
@@ -351,6 +362,7 @@ class Engine {
   async #stopThreads(leftMs: () => number): Promise<ExitStatus> {
     await this.#threads.requestStop(monotonicUs() + (leftMs() / 2) * 1000);
     const results = await this.#threads.ended();
+    await this.#desk?.close();
     const failed = results.find((result) => result.exitStatus !== 0);
     if (failed !== undefined)
       this.#log.error(

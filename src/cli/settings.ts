@@ -20,6 +20,7 @@ import {
   DISK_RESERVE_BYTES,
   DUPLICATE_WINDOW_MS,
   FRAME_HEADER_BYTES_MAX,
+  HSM_DEVICES_MAX,
   IN_FLIGHT_MAX,
   LANE_ENVIRONMENT_BYTES,
   LINK_IN_FLIGHT_MAX,
@@ -28,6 +29,7 @@ import {
   STOP_LIMIT_MS,
 } from '../limits.js';
 import { logFormats, logLevels } from '../log.js';
+import { parseHsmAddresses } from './hsm-addresses.js';
 
 /** How a text from a flag or the environment becomes a value, before the schema judges it. */
 type Kind = 'text' | 'integer' | 'bytes' | 'boolean';
@@ -121,12 +123,24 @@ export const settings = {
   'data-dir': path('data directory, created when it does not exist', './data'),
   'key-file': path('keys of the vault (0600), created at the first start', '<data-dir>.keys', true),
   'kek-file': path('key of the key file, in a file of another user; or HOLDFAST_KEK', 'none', true),
-  'hsm-keys': path('keys of card cryptography in software (0600), for tests and simulations', 'none', true),
+  hsm: {
+    kind: 'text',
+    schema: z.string().refine((text) => parseHsmAddresses(text) !== undefined),
+    value: '<host:port,...>',
+    text: 'devices (payShield host port) that check PINs, CVVs and cryptograms, with the keys of hsm-keys',
+    allowed: `up to ${HSM_DEVICES_MAX} different host:port, separated by commas`,
+    standard: 'none',
+    computed: true,
+  },
+  'hsm-keys': path('keys of card cryptography (0600): of the devices, else in software for tests', 'none', true),
+  'hsm-ca-file': path('certificates that those of the devices must come from (PEM): asks them over TLS', 'none', true),
+  'hsm-cert-file': path('certificate that is shown to the devices (PEM)', 'none', true),
+  'hsm-key-file': path('private key of hsm-cert-file (PEM)', 'none', true),
   'allow-software-pin': {
     kind: 'boolean',
     schema: z.boolean(),
     value: '',
-    text: 'decipher PINs in software, with hsm-keys; never those of cardholders',
+    text: 'decipher PINs in software, with hsm-keys and without hsm; never those of cardholders',
     allowed: 'true or false',
     standard: false,
     computed: false,

@@ -13,6 +13,7 @@ import { classOf, isAdvice } from '../domain/message.js';
 import type { SharedHistogram } from '../instruments.js';
 import type { TlsState } from '../server-tls.js';
 import { ShardCounter } from '../shard-instruments.js';
+import type { DeviceStats } from '../vault/payshield/device.js';
 import { type MetricTable, Page } from './metrics-page.js';
 import { shardThreadName } from './profiles.js';
 import { codeName } from './views.js';
@@ -48,6 +49,8 @@ export interface IngressSnapshot {
   readonly tls?: readonly TlsState[];
   /** JavaScript memory of the main thread, bytes. */
   readonly memory?: ThreadMemory;
+  /** Devices of card cryptography. */
+  readonly devices?: readonly DeviceStats[];
 }
 
 export interface ThreadMemory {
@@ -154,6 +157,31 @@ export const metricNames: MetricTable = {
     type: 'counter',
     labels: ['cause'],
     help: 'Requests answered 91 by the listeners and by the shards.',
+  },
+  holdfast_parked_messages: {
+    type: 'gauge',
+    labels: [],
+    help: 'Messages that wait for a device of card cryptography.',
+  },
+  holdfast_parked_total: { type: 'counter', labels: [], help: 'Messages that were parked for a device.' },
+  holdfast_parked_timeouts_total: {
+    type: 'counter',
+    labels: [],
+    help: 'Parked messages that were decided without the answer of a device.',
+  },
+  holdfast_hsm_connections: { type: 'gauge', labels: ['device'], help: 'Connections to the device that are up.' },
+  holdfast_hsm_connections_lost_total: { type: 'counter', labels: ['device'], help: 'Connections that ended.' },
+  holdfast_hsm_breaker_open: {
+    type: 'gauge',
+    labels: ['device'],
+    help: '1 while the device is not asked because its latest answers failed.',
+  },
+  holdfast_hsm_breaker_opened_total: { type: 'counter', labels: ['device'], help: 'Times that its breaker opened.' },
+  holdfast_hsm_in_flight: { type: 'gauge', labels: ['device'], help: 'Commands under way at the device.' },
+  holdfast_hsm_commands_total: {
+    type: 'counter',
+    labels: ['device', 'outcome'],
+    help: 'Commands by outcome: answered, timeout, and late for answers that came after their time-out.',
   },
   holdfast_repeats_total: { type: 'counter', labels: [], help: 'Repeats answered from the first decision.' },
   holdfast_set_aside_total: {
@@ -310,6 +338,9 @@ const counters = {
   holdfast_shard_rebuilds_total: ShardCounter.rebuilds,
   holdfast_holds_expired_total: ShardCounter.holdsExpired,
   holdfast_outcomes_uncounted_total: ShardCounter.outcomesLost,
+  holdfast_parked_total: ShardCounter.parked,
+  holdfast_parked_timeouts_total: ShardCounter.parkTimeouts,
+  holdfast_parked_messages: ShardCounter.parkedNow,
 } as const;
 
 /** Causes for which a shard answers 91 without a decision. `shard_down` is one of the listeners, too. */
@@ -319,6 +350,7 @@ const shardSheds = {
   index_rebuilding: ShardCounter.shedIncomplete,
   unknown_advice: ShardCounter.shedAdvice,
   shard_down: ShardCounter.shedDown,
+  parking_full: ShardCounter.shedParked,
 } as const;
 
 export class Metrics {
@@ -351,6 +383,7 @@ export class Metrics {
       page.histogram('holdfast_authorization_duration_seconds', {}, ingress.authorization, boundsUs, 1e6);
     }
     this.#ingress(page, snapshot);
+    for (const device of snapshot?.devices ?? []) this.#device(page, device);
     this.#shards(page, stats);
     this.#background(page);
     const { denied, limited } = this.#sources.wrongTokens();
@@ -390,6 +423,20 @@ export class Metrics {
     const batches = threads.map(({ batch }) => batch);
     page.mergedHistogram('holdfast_journal_batch_records', batches, batchBounds);
     for (const [name, counter] of Object.entries(counters)) page.sample(name, {}, this.#counted(counter));
+  }
+
+  #device(
+    page: Page,
+    { name, breaker, connectionsUp, inFlight, answered, timeouts, late, lost, opened }: DeviceStats,
+  ): void {
+    const device = { device: name };
+    page.sample('holdfast_hsm_connections', device, connectionsUp);
+    page.sample('holdfast_hsm_breaker_open', device, breaker === 'closed' ? 0 : 1);
+    page.sample('holdfast_hsm_in_flight', device, inFlight);
+    for (const [outcome, count] of Object.entries({ answered, timeout: timeouts, late }))
+      page.sample('holdfast_hsm_commands_total', { ...device, outcome }, count);
+    page.sample('holdfast_hsm_connections_lost_total', device, lost);
+    page.sample('holdfast_hsm_breaker_opened_total', device, opened);
   }
 
   #memory(page: Page, thread: string, { heapBytes, externalBytes }: ThreadMemory): void {

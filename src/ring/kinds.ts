@@ -9,8 +9,8 @@ export const RequestKind = {
   command: 2,
   /** A read from the control plane: msgpack of a `Read` (domain/commands.ts). */
   read: 3,
-  /** A verdict of the crypto stage (later). */
-  crypto: 4,
+  /** A device's verdict: msgpack of an `HsmVerdict`, with the token of the question. */
+  verdict: 4,
   /** The reply of a wire request could not be sent in time: roll its hold back. */
   notDelivered: 5,
   /** Leave the loop after the commit and a final checkpoint. */
@@ -29,5 +29,7 @@ export const ReplyKind = {
   dropped: 3,
   /** A not-delivered roll-back is durable. */
   rolledBack: 4,
+  /** To the devices: msgpack of an `HsmRequest`; `b` is until when the answer is wanted, us of the monotonic clock. */
+  question: 5,
 } as const;
 export type ReplyKind = (typeof ReplyKind)[keyof typeof ReplyKind];

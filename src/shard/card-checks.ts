@@ -1,8 +1,9 @@
 /**
  * Step 5 of a decision at the wire: takes what the message at hand carries to the adapter of card cryptography and tells the
- * domain how it ended. One per shard; the adapter answers inline.
+ * domain how it ended. One per shard. The adapter answers inline; devices answer later, and then the message is decided again with
+ * what they said (questions.ts, parking.ts).
  *
- *   begin(decoder)      the message, where it lies
+ *   begin(decoder)      the message, where it lies, and what was asked about it before
  *   stripe, cvv2, pin, cryptogram, counter, answer      asked by the decision (domain/cryptography.ts)
  *   end()               everything that was copied is overwritten
  *
@@ -33,6 +34,8 @@ import type {
 } from '../vault/hsm/port.js';
 import { wipeRequest } from '../vault/hsm/port.js';
 import type { PinReference, PinReferences } from '../vault/pin-references.js';
+import type { DeviceLink } from './device-link.js';
+import { Questions } from './questions.js';
 import type { ShardLog } from './thread-context.js';
 
 /** What a shard needs to check cards. */
@@ -40,6 +43,8 @@ export interface CardKeys {
   /** Undefined when the engine was started without keys. */
   readonly hsm: InlineHsm | undefined;
   readonly pins: PinReferences;
+  /** Devices; then there is no `hsm`. */
+  readonly devices?: DeviceLink;
 }
 
 /** Faults of keys and rules that are told; each once. */
@@ -87,6 +92,7 @@ export class CardChecks implements CardCryptography {
   #copied = 0;
   readonly #sealed = new Uint8Array(PIN_REFERENCE_BYTES);
   #decoder: Decoder | undefined;
+  #questions: Questions | undefined;
   /** The request about the cryptogram that was right, for its answer. */
   #arqc: VerifyArqc | undefined;
 
@@ -96,9 +102,15 @@ export class CardChecks implements CardCryptography {
     this.#log = log;
   }
 
-  /** Takes the message that is decided next. */
-  begin(decoder: Decoder): void {
+  /** Takes the message that is decided next. `questions`: of an earlier decision of it. */
+  begin(decoder: Decoder, questions?: Questions): void {
     this.#decoder = decoder;
+    this.#questions = questions;
+  }
+
+  /** What the message asks devices; undefined for one that asks nothing. */
+  get questions(): Questions | undefined {
+    return this.#questions;
   }
 
   /** Forgets it. */
@@ -194,18 +206,13 @@ export class CardChecks implements CardCryptography {
     const isMethod1 = profileOf(request.version).arpc === 1;
     const status = isApproval(out.response) ? rule.approvedStatus : rule.declinedStatus;
     const data = isMethod1 ? Uint8Array.of(out.response >> 8, out.response & 0xff) : Buffer.from(status, 'hex');
+    const answered = isMethod1 ? { responseCode: data } : { cardStatus: data };
     const { key, pan, psn, version, atc, un, arqc } = request;
-    const asked: AnswerArqc = {
-      op: 'answer_arqc',
-      key,
-      pan,
-      psn,
-      version,
-      atc,
-      un,
-      arqc,
-      ...(isMethod1 ? { responseCode: data } : { cardStatus: data }),
-    };
+    // A device without a command for the answer alone verifies once more and answers.
+    const asked: AnswerArqc | VerifyArqc =
+      this.#keys.devices?.supports('answer_arqc') === false
+        ? { ...request, ...answered }
+        : { op: 'answer_arqc', key, pan, psn, version, atc, un, arqc, ...answered };
     const verdict = this.#ask(asked);
     // Without an answer the chip decides by itself; the decision stands.
     if (this.#outcome(asked, verdict) !== CheckOutcome.passed || verdict.outcome !== 'ok') return;
@@ -220,7 +227,13 @@ export class CardChecks implements CardCryptography {
   }
 
   #ask(request: HsmRequest): HsmVerdict {
-    const { hsm } = this.#keys;
+    const { hsm, devices } = this.#keys;
+    if (devices !== undefined) {
+      this.#questions ??= new Questions();
+      return devices.supports(request.op)
+        ? this.#questions.ask(request)
+        : { outcome: 'failed', failure: 'unsupported', detail: `${request.op}: no device has it` };
+    }
     return hsm === undefined
       ? { outcome: 'failed', failure: 'key_not_usable', detail: 'the engine was started without keys (--hsm-keys)' }
       : hsm.answer(request);

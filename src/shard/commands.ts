@@ -12,10 +12,10 @@ import { decideCommand } from '../domain/decide-command.js';
 import { applyProgram } from '../domain/program/apply-program.js';
 import { HoldfastError } from '../errors.js';
 import { CLEARING_COMMAND_RECORDS_MAX, CLEARING_TURN_US } from '../limits.js';
-import type { RingConsumer } from '../ring/ring.js';
 import { compareTotals } from './compare.js';
 import { claimKey, earlierOutcome, keepAnswer, keepOutcome } from './idempotency.js';
 import type { LogicalShard } from './logical-shard.js';
+import type { WireEntry } from './parking.js';
 import type { ThreadContext } from './thread-context.js';
 
 /** True while someone waits for the end of the turn. */
@@ -25,7 +25,7 @@ type IsAwaited = () => boolean;
 export function handleCommand(
   shard: LogicalShard,
   client: number,
-  entry: RingConsumer,
+  entry: WireEntry,
   context: ThreadContext,
   isAwaited: IsAwaited,
 ): void {

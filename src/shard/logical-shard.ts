@@ -35,14 +35,15 @@ import { ShardJournal } from '../journal/shard-journal.js';
 import type { ShardHead } from '../journal/types.js';
 import { REPLY_BYTES_MAX, UNKNOWN_ADVICES_PER_SECOND } from '../limits.js';
 import { ReplyKind, RequestKind } from '../ring/kinds.js';
-import type { RingConsumer } from '../ring/ring.js';
 import { businessDayOfWireEntry, WIRE_HEADER_BYTES } from '../ring/wire-entry.js';
 import { ShardCounter } from '../shard-instruments.js';
 import { CardChecks } from './card-checks.js';
 import { HeldReplies } from './held-replies.js';
 import { ShardHistory } from './history.js';
 import { datesOf, normalize } from './normalize.js';
+import { type Parked, Parking, type WireEntry } from './parking.js';
 import { messageHash, Poisons } from './poison.js';
+import type { Questions } from './questions.js';
 import { writeRefusal, writeReply } from './reply.js';
 import { StageTimes } from './stage-times.js';
 import { STAGE_FIRST, STAGE_SAMPLE, type ThreadContext } from './thread-context.js';
@@ -68,6 +69,8 @@ export class LogicalShard {
   readonly poisons: Poisons;
   readonly stageTimes: StageTimes;
   readonly limits: LimitsReader;
+  /** Messages that wait for devices; undefined without devices. */
+  readonly parking: Parking | undefined;
   /** Digest of the state after the last whole record: an exception half-way through the next one does not change it. */
   readonly digest = { high: 0, low: 0 };
   readonly #context: ThreadContext;
@@ -103,6 +106,8 @@ export class LogicalShard {
     const policies = new Policies(state.programs, context.policyBook);
     const cryptography = new CardChecks(context.ports.cardKeys, state, context.ports.log);
     this.#cardChecks = cryptography;
+    const { devices } = context.ports.cardKeys;
+    this.parking = devices && new Parking(head.shard, devices, context.ports.instruments);
     this.decisions = { state, history, keys: context.ports.keys, policies, checks, cryptography };
     this.limits = new LimitsReader(state, context.controlBook, policies);
     this.#visitKey = (high, low) => this.index.add(high, low, this.#keySequence);
@@ -196,8 +201,11 @@ export class LogicalShard {
     this.#context.ports.instruments.count(ShardCounter.records);
   }
 
-  /** Decides the wire message of the current ring entry and queues its reply. */
-  handleWire(client: number, entry: RingConsumer): void {
+  /**
+   * Decides a wire message and queues its reply, or parks it.
+   * @param parked the same message when it was parked before and is decided again
+   */
+  handleWire(client: number, entry: WireEntry, parked?: Parked): void {
     const context = this.#context;
     const { instruments, monotonicUs } = context.ports;
     const at = entry.payloadAt;
@@ -217,7 +225,7 @@ export class LogicalShard {
     const { input } = context.event;
     normalize(decoder, decoded, bytes[at + 16]!, bytes[at + 18]! | (bytes[at + 19]! << 8), input);
     datesOf(input, businessDayOfWireEntry(bytes, at), context.nowMs);
-    instruments.queue.record(context.nowUs - entry.timeUs);
+    if (parked === undefined) instruments.queue.record(context.nowUs - entry.timeUs);
     const bodyAt = messageAt + decoder.dialect.mtiBytes;
     if (this.poisons.has(bytes, bodyAt, messageEnd - bodyAt)) {
       instruments.count(ShardCounter.poisoned);
@@ -238,7 +246,7 @@ export class LogicalShard {
     const decodedUs = sampled ? monotonicUs() : 0;
     this.#plantedFault();
     const before = sampled ? this.journal.sequence : 0;
-    const encodeUs = this.#decide(client, entry, decoder, at, sampled);
+    const encodeUs = this.#decide(client, entry, decoder, at, sampled, parked);
     if (sampled) {
       const decodeUs = decodedUs - startUs;
       const decideUs = monotonicUs() - decodedUs - encodeUs;
@@ -254,7 +262,14 @@ export class LogicalShard {
   }
 
   /** Returns the time the reply's encoding took, us; 0 when the message is not sampled. */
-  #decide(client: number, entry: RingConsumer, decoder: Decoder, at: number, sampled: boolean): number {
+  #decide(
+    client: number,
+    entry: WireEntry,
+    decoder: Decoder,
+    at: number,
+    sampled: boolean,
+    parked: Parked | undefined,
+  ): number {
     const context = this.#context;
     const event = context.event;
     const word = (offset: number): number =>
@@ -270,11 +285,16 @@ export class LogicalShard {
     const cardSlot = route === 0xffffffff ? -1 : route & CARD_SLOT_MASK;
     // The message was normalized into the event's own input: nothing is copied.
     const { input } = event;
-    this.#cardChecks.begin(decoder);
+    this.#cardChecks.begin(decoder, parked?.questions);
     const decision = decideMessage(this.decisions, input, cardSlot, context.nowMs, context.windowLagMs, event);
     this.#cardChecks.end();
     const mti = input.mti;
     const fresh = decision === DECIDED;
+    const { questions } = this.#cardChecks;
+    if (fresh && questions?.isOpen === true) {
+      this.#park(client, entry, questions, parked);
+      return 0;
+    }
     if (fresh && event.cardSlot < 0 && event.element === ElementKind.advice) {
       // What the network decided is journaled or not accepted: 91 leaves it in the network's queue.
       if (!this.#unknownAdvices.take(context.nowMs)) {
@@ -297,6 +317,17 @@ export class LogicalShard {
     return encodeUs;
   }
 
+  /** What was decided counts for nothing until the devices have answered. */
+  #park(client: number, entry: WireEntry, questions: Questions, parked: Parked | undefined): void {
+    const parking = this.parking!;
+    const { event, nowUs, ports } = this.#context;
+    if (parked !== undefined) parking.send(parked);
+    else if (!parking.park(client, entry, event.cardSlot, questions, nowUs)) {
+      ports.instruments.count(ShardCounter.shedParked);
+      this.refuse(client, entry, Response.unavailable);
+    }
+  }
+
   #keep(event: MessageEvent): void {
     if (event.cardSlot < 0 && event.element !== ElementKind.advice && !this.#unknownCards.take(this.#context.nowMs))
       return;
@@ -308,7 +339,7 @@ export class LogicalShard {
   }
 
   /** Answers 91 or 96 without a decision. The request must have been decoded by its dialect's decoder. */
-  refuse(client: number, entry: RingConsumer, response: number): void {
+  refuse(client: number, entry: WireEntry, response: number): void {
     const dialect = entry.bytes[entry.payloadAt + 16]!;
     const decoder = this.#context.decoders[dialect]!;
     decoder.decode(entry.bytes, entry.payloadAt + WIRE_HEADER_BYTES, entry.payloadAt + entry.payloadLength);
@@ -370,7 +401,7 @@ export class LogicalShard {
   }
 
   /** True for a command or a read that once stopped the shard; it has been refused then. */
-  refusesAgain(client: number, entry: RingConsumer): boolean {
+  refusesAgain(client: number, entry: WireEntry): boolean {
     if (!this.poisons.has(entry.bytes, entry.payloadAt, entry.payloadLength)) return false;
     this.#context.ports.instruments.count(ShardCounter.poisoned);
     this.refuseCall(client, entry.token, 'set_aside');
@@ -462,7 +493,7 @@ function isUndoable({ element, holdDelta, holdExpiresMs, postings, originalSeque
 }
 
 /** What a request is set aside by: of a wire message everything but its type, of a command or a read everything. */
-export function entryHash(entry: RingConsumer, context: ThreadContext): Uint32Array {
+export function entryHash(entry: WireEntry, context: ThreadContext): Uint32Array {
   if (entry.kind !== RequestKind.wire) return messageHash(entry.bytes, entry.payloadAt, entry.payloadLength);
   const { mtiBytes } = context.decoders[entry.bytes[entry.payloadAt + 16]!]!.dialect;
   const skipped = WIRE_HEADER_BYTES + mtiBytes;

@@ -10,11 +10,11 @@ import { stepsOf } from '../domain/ledger/dispute-steps.js';
 import { suspenseAt, suspenseState } from '../domain/suspense.js';
 import { accountRow, accountView, cardRow, cardView, ledgerTotals } from '../domain/views.js';
 import { DUE_ROWS_PER_READ, HOLD_ROWS_PER_READ, REVISION_STATS_PER_READ } from '../limits.js';
-import type { RingConsumer } from '../ring/ring.js';
 import { unlessDropped } from './commands.js';
 import { totalsOf } from './compare.js';
 import { earlierOutcome } from './idempotency.js';
 import type { LogicalShard } from './logical-shard.js';
+import type { WireEntry } from './parking.js';
 import type { ThreadContext } from './thread-context.js';
 
 /** Answers the read of the current ring entry, at the times of the turn. */
@@ -22,7 +22,7 @@ export function handleRead(
   shard: LogicalShard,
   durable: number,
   client: number,
-  entry: RingConsumer,
+  entry: WireEntry,
   { nowMs, windowLagMs }: Pick<ThreadContext, 'nowMs' | 'windowLagMs'>,
 ): void {
   const payload = entry.bytes.slice(entry.payloadAt, entry.payloadAt + entry.payloadLength);

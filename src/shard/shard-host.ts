@@ -37,9 +37,12 @@ import { ShardCounter } from '../shard-instruments.js';
 import type { CheckpointFeed } from './checkpoint-feed.js';
 import { ClockWatch } from './clock-watch.js';
 import { handleCommand } from './commands.js';
+import type { DeviceLink } from './device-link.js';
 import { ExpirySweep } from './expiry-sweep.js';
 import { KillPoint } from './faults.js';
 import { CARD_SLOT_MASK, entryHash, type LogicalShard, type RollBack } from './logical-shard.js';
+import { type Parked, type WireEntry, wipeParked } from './parking.js';
+import { readVerdict } from './questions.js';
 import { handleRead } from './reads.js';
 import { type CheckpointSource, ShardRecovery } from './recovery.js';
 import type { ShardClock } from './shard-clock.js';
@@ -103,6 +106,7 @@ export class ShardHost {
   #releaseUs = 0;
   #stopping = false;
   #checkpointUntilUs = 0;
+  readonly #devices: DeviceLink | undefined;
   readonly #profiler = new ThreadProfiler();
   readonly #sweep: ExpirySweep;
   readonly #clockWatch: ClockWatch;
@@ -124,6 +128,7 @@ export class ShardHost {
       control,
       shards.map(({ number }) => number),
     );
+    this.#devices = context.ports.cardKeys.devices;
     this.#all = [...options.shards];
     for (const shard of options.shards) {
       this.#shards[shard.number] = shard;
@@ -146,8 +151,13 @@ export class ShardHost {
     return this.#stopping && this.#all.every((shard) => this.#isSettled(shard));
   }
 
-  #isSettled({ held, journal, number }: LogicalShard): boolean {
-    return held.size === 0 && journal.pending === 0 && this.#o.lane.durable(number) >= journal.sequence;
+  #isSettled({ held, journal, number, parking }: LogicalShard): boolean {
+    return (
+      (parking?.size ?? 0) === 0 &&
+      held.size === 0 &&
+      journal.pending === 0 &&
+      this.#o.lane.durable(number) >= journal.sequence
+    );
   }
 
   /** True when a request waits: the last look before the thread sleeps. */
@@ -170,13 +180,14 @@ export class ShardHost {
     lane.poll();
     const handled = this.#drain();
     for (const client of this.#o.clients) client.requests.release();
+    const parkedMs = this.#devices === undefined ? IDLE_MS : this.#decideParked(this.#devices);
     if (control.stop !== 0) return 0;
     if (this.#stopping) this.#recordCounts();
     this.#commit();
     this.#release();
     const busy = this.#afterRelease();
     if (handled > 0 || busy) return 0;
-    return this.#waiting() ? 1 : Math.min(IDLE_MS, this.#o.feed?.waitMs ?? IDLE_MS);
+    return this.#waiting() ? 1 : Math.min(parkedMs, this.#o.feed?.waitMs ?? IDLE_MS);
   }
 
   /** Replies that wait for an acknowledgement of the lane or for room in a ring; in a stop records, too. */
@@ -234,7 +245,34 @@ export class ShardHost {
     for (let i = 0; i < count; i++) this.#fetched.sum += states[i]!.accounts.held(accountSlots[i]!);
   }
 
-  #dispatch(client: number, entry: RingConsumer): void {
+  /** Decides again what devices have answered, or will not answer in time. Returns how long until the next wait ends, ms. */
+  #decideParked(devices: DeviceLink): number {
+    const { nowUs } = this.#o.context;
+    let waitMs = IDLE_MS;
+    for (const shard of this.#shards) {
+      const parking = shard?.parking;
+      if (parking === undefined || parking.size === 0) continue;
+      waitMs = Math.min(waitMs, Math.ceil(parking.expire(nowUs)));
+      for (let parked = parking.takeReady(nowUs); parked !== undefined; parked = parking.takeReady(nowUs)) {
+        this.#dispatch(parked.client, parked, parked);
+        parking.settle(parked);
+      }
+    }
+    devices.flush();
+    return waitMs;
+  }
+
+  /** Nothing has happened of what waits: its network says it again. */
+  #giveBackParked(shard: LogicalShard, running: Parked | undefined): void {
+    for (const parked of shard.parking?.takeAll() ?? []) {
+      if (parked === running) continue;
+      this.#refuse(shard, parked.client, parked, Response.unavailable, ShardCounter.shedDown);
+      wipeParked(parked);
+    }
+  }
+
+  /** @param parked the entry itself when it was parked */
+  #dispatch(client: number, entry: WireEntry, parked?: Parked): void {
     if (entry.kind === RequestKind.stop) {
       this.#stopping = true;
       this.#checkpointUntilUs = entry.b;
@@ -247,11 +285,12 @@ export class ShardHost {
     }
     const shard = this.#shards[entry.shard];
     if (shard === undefined) {
+      if (entry.kind === RequestKind.verdict) return;
       this.#refuse(this.#outOfService(entry.shard), client, entry, Response.unavailable, ShardCounter.shedDown);
       return;
     }
     try {
-      this.#handle(shard, client, entry);
+      this.#handle(shard, client, entry, parked);
       if (shard.journal.full) this.#commit();
     } catch (error) {
       if (error instanceof HoldfastError && error.code === 'commit_failed') throw error;
@@ -262,7 +301,7 @@ export class ShardHost {
       }
       // A roll-back is not set aside: it is no more than a row that is looked up, and must not be forgotten.
       const hash = entry.kind === RequestKind.notDelivered ? NO_HASH : entryHash(entry, this.#o.context);
-      this.#takeDown(shard, hash, error);
+      this.#takeDown(shard, hash, error, parked);
       this.#refuse(shard, client, entry, Response.systemError);
     }
   }
@@ -275,7 +314,7 @@ export class ShardHost {
   }
 
   /** Answers a request that is not taken, even one whose refusal cannot be written. `counter`: of messages shed for this. */
-  #refuse(shard: LogicalShard, client: number, entry: RingConsumer, response: number, counter?: number): void {
+  #refuse(shard: LogicalShard, client: number, entry: WireEntry, response: number, counter?: number): void {
     const { instruments, log } = this.#o.context.ports;
     try {
       if (entry.kind === RequestKind.wire) {
@@ -317,10 +356,10 @@ export class ShardHost {
     shard.drop(rollBack.client, rollBack.token, rollBack.sequence);
   }
 
-  #handle(shard: LogicalShard, client: number, entry: RingConsumer): void {
+  #handle(shard: LogicalShard, client: number, entry: WireEntry, parked: Parked | undefined): void {
     switch (entry.kind) {
       case RequestKind.wire:
-        shard.handleWire(client, entry);
+        shard.handleWire(client, entry, parked);
         return;
       case RequestKind.notDelivered:
         shard.rollBack(client, entry.token, entry.b);
@@ -332,6 +371,9 @@ export class ShardHost {
       case RequestKind.read:
         if (shard.refusesAgain(client, entry)) return;
         handleRead(shard, this.#o.lane.durable(shard.number), client, entry, this.#o.context);
+        return;
+      case RequestKind.verdict:
+        shard.parking?.answer(entry.token, readVerdict(entry));
         return;
       default:
         throw new HoldfastError('internal', `ring entry of unknown kind ${entry.kind}`);
@@ -347,8 +389,8 @@ export class ShardHost {
     return false;
   }
 
-  /** Takes the shard out of service. `hash`: of the message that stopped it, zeros for none. */
-  #takeDown(shard: LogicalShard, hash: Uint32Array, error: unknown): void {
+  /** Takes the shard out of service. `hash`: of the message that stopped it, zeros for none; `running`: that message, when it was parked. */
+  #takeDown(shard: LogicalShard, hash: Uint32Array, error: unknown, running?: Parked): void {
     const { context, control } = this.#o;
     // It goes into the journal, and nobody knows what the error quotes.
     const text = maskDigits(error instanceof Error ? `${error.name}: ${error.message}` : String(error));
@@ -361,6 +403,7 @@ export class ShardHost {
     this.#shards[shard.number] = undefined;
     control.setShardState(shard.number, ShardState.rebuilding);
     context.ports.instruments.count(ShardCounter.rebuilds);
+    this.#giveBackParked(shard, running);
     this.#failures.push({ shard: shard.number, atMs: context.nowMs });
     const recent = this.#failures.filter(
       (one) => one.shard === shard.number && context.nowMs - one.atMs < REBUILDS_WITHIN_MS,

@@ -22,16 +22,18 @@ import { RingConsumer, RingProducer } from '../ring/ring.js';
 import { Sleeper, Waker } from '../ring/wake.js';
 import { ShardInstruments } from '../shard-instruments.js';
 import { loadHsmKeys } from '../vault/hsm/key-file.js';
+import type { HsmOp } from '../vault/hsm/port.js';
 import { SoftHsm } from '../vault/hsm/soft-hsm.js';
 import { PinReferences } from '../vault/pin-references.js';
 import type { CardKeys } from './card-checks.js';
 import { CheckpointFeed } from './checkpoint-feed.js';
 import { checkpointSource } from './checkpoint-task.js';
+import { DeviceLink } from './device-link.js';
 import { logStartGap } from './expiry-sweep.js';
 import { type FaultOptions, Faults } from './faults.js';
 import { ShardRecovery } from './recovery.js';
 import { ShardClock } from './shard-clock.js';
-import { ShardHost } from './shard-host.js';
+import { type HostClient, ShardHost } from './shard-host.js';
 import { ThreadContext } from './thread-context.js';
 import { warmUp } from './warm-up.js';
 
@@ -68,6 +70,8 @@ export interface ShardThreadTask {
   readonly pinKey: Uint8Array;
   /** Keys of the software adapter; undefined without. */
   readonly softHsm: SoftHsmTask | undefined;
+  /** Operations that the devices have; then the last of the clients is who asks them. Undefined without devices. */
+  readonly deviceOps: readonly HsmOp[] | undefined;
   readonly faults: FaultOptions;
   readonly port: MessagePort;
 }
@@ -116,8 +120,12 @@ export async function runShardThread(task: ShardThreadTask): Promise<ShardThread
 }
 
 /** The file was read at the start already, and what the adapter says of itself was said then. */
-function cardKeysOf({ pinKey, softHsm }: ShardThreadTask): CardKeys {
+function cardKeysOf({ pinKey, softHsm, deviceOps }: ShardThreadTask, clients: readonly HostClient[]): CardKeys {
   const pins = new PinReferences(pinKey);
+  if (deviceOps !== undefined) {
+    const { replies, waker } = clients.at(-1)!;
+    return { hsm: undefined, pins, devices: new DeviceLink(replies, waker, new Set(deviceOps)) };
+  }
   if (softHsm === undefined) return { hsm: undefined, pins };
   const { keyFile, allowSoftwarePin } = softHsm;
   return { hsm: new SoftHsm(loadHsmKeys(keyFile), { allowSoftwarePin, say: () => undefined }), pins };
@@ -141,6 +149,11 @@ function run(task: ShardThreadTask, control: ControlBlock, closers: (() => Promi
   const checkpoints = CheckpointStore.open(task.stateDir);
   closers.push(() => checkpoints.close());
   const checkpoint = checkpointSource(checkpoints);
+  const clients = task.clients.map((client) => ({
+    requests: new RingConsumer(client.requests),
+    replies: new RingProducer(client.replies),
+    waker: new Waker(client.wake),
+  }));
   const context = new ThreadContext({
     reader,
     segments,
@@ -149,7 +162,7 @@ function run(task: ShardThreadTask, control: ControlBlock, closers: (() => Promi
     keyCheck: segmentKeyCheck(task.indexSeeds[0], task.indexSeeds[1]),
     duplicateWindowMs: task.duplicateWindowMs,
     approvalKey: task.approvalKey,
-    cardKeys: cardKeysOf(task),
+    cardKeys: cardKeysOf(task, clients),
     directory: new CardDirectory(task.directory),
     faults: new Faults(task.faults),
     instruments: new ShardInstruments(task.instruments),
@@ -176,11 +189,7 @@ function run(task: ShardThreadTask, control: ControlBlock, closers: (() => Promi
   closers.push(() => lane.close());
   const host = new ShardHost({
     context,
-    clients: task.clients.map((client) => ({
-      requests: new RingConsumer(client.requests),
-      replies: new RingProducer(client.replies),
-      waker: new Waker(client.wake),
-    })),
+    clients,
     shards,
     lane,
     reader,

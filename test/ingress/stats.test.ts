@@ -19,6 +19,7 @@ describe('the metrics page', () => {
       'index_full',
       'index_rebuilding',
       'unknown_advice',
+      'parking_full',
     ]);
     expect(documented('kind')).toEqual([...errorKinds]);
   });

@@ -20,6 +20,7 @@ import { createRing, RingConsumer, RingProducer } from '#src/ring/ring.js';
 import { createWake, Waker } from '#src/ring/wake.js';
 import { WIRE_HEADER_BYTES, WIRE_NO_CARD } from '#src/ring/wire-entry.js';
 import { CheckpointFeed } from '#src/shard/checkpoint-feed.js';
+import { DeviceLink } from '#src/shard/device-link.js';
 import { logStartGap } from '#src/shard/expiry-sweep.js';
 import { type FaultOptions, Faults, noFaults } from '#src/shard/faults.js';
 import type { LogicalShard } from '#src/shard/logical-shard.js';
@@ -29,7 +30,7 @@ import { type HostClient, ShardHost } from '#src/shard/shard-host.js';
 import { ThreadContext } from '#src/shard/thread-context.js';
 import { createShardInstruments, ShardInstruments } from '#src/shard-instruments.js';
 import { MemoryStore } from '#src/store/memory-store.js';
-import type { InlineHsm } from '#src/vault/hsm/port.js';
+import type { HsmOp, HsmRequest, HsmVerdict, InlineHsm } from '#src/vault/hsm/port.js';
 import { pinReferences } from '../support/card-keys.js';
 
 const START_MS = Date.UTC(2026, 5, 15, 12, 0, 0);
@@ -49,6 +50,10 @@ export interface HarnessOptions {
   faults?: Partial<FaultOptions>;
   /** Adapter of card cryptography. */
   hsm?: InlineHsm;
+  /** Devices with these operations in its place, whose questions the test answers (`questions`, `answer`). */
+  deviceOps?: readonly HsmOp[];
+  /** Bytes of the rings to and from the devices. */
+  deviceRingBytes?: number;
   lane?: (inner: JournalLane) => JournalLane;
   /** Rows to recover from. */
   checkpoint?: CheckpointSource;
@@ -84,6 +89,8 @@ export class Harness {
   readonly #shards: LogicalShard[];
   readonly #requests: RingProducer;
   readonly #replies: RingConsumer;
+  readonly #questions: RingConsumer;
+  readonly #verdicts: RingProducer;
   #token = 0;
   readonly #dialects = new Map<number, DialectName>();
   readonly answers = new Map<number, WireAnswer>();
@@ -93,6 +100,13 @@ export class Harness {
     this.shards = options.shards ?? 2;
     this.journal = options.journal ?? new MemoryStore();
     const reader = JournalReader.ofStore(this.journal, 'memory');
+    const questions = createRing(options.deviceRingBytes ?? 1 << 18);
+    const verdicts = createRing(options.deviceRingBytes ?? 1 << 18);
+    this.#questions = new RingConsumer(questions);
+    this.#verdicts = new RingProducer(verdicts);
+    const { deviceOps } = options;
+    const devices =
+      deviceOps && new DeviceLink(new RingProducer(questions), new Waker(createWake()), new Set(deviceOps));
     this.context = new ThreadContext({
       reader,
       segments: new MemoryStore(),
@@ -101,7 +115,7 @@ export class Harness {
       keyCheck: 7,
       duplicateWindowMs: 86_400_000,
       approvalKey: options.approvalKey ?? [1, 2, 3, 4],
-      cardKeys: { hsm: options.hsm, pins: pinReferences },
+      cardKeys: { hsm: options.hsm, pins: pinReferences, ...(devices && { devices }) },
       directory: this.directory,
       faults: new Faults({ ...noFaults, ...options.faults }),
       instruments: new ShardInstruments(createShardInstruments()),
@@ -139,7 +153,7 @@ export class Harness {
     for (let shard = 0; shard < this.shards; shard++) this.control.setShardState(shard, ShardState.up);
     this.host = new ShardHost({
       context: this.context,
-      clients: [client(requests, replies), client(others, createRing(1 << 16))],
+      clients: [client(requests, replies), client(others, createRing(1 << 16)), client(verdicts, createRing(1 << 16))],
       shards,
       lane: this.lane,
       reader,
@@ -244,6 +258,25 @@ export class Harness {
       entry.consume();
     }
     this.#replies.release();
+  }
+
+  /** What was asked of the devices since the last look. */
+  questions(): { token: number; shard: number; request: HsmRequest }[] {
+    const asked: { token: number; shard: number; request: HsmRequest }[] = [];
+    while (this.#questions.next()) {
+      const { bytes, payloadAt, payloadLength, token, shard } = this.#questions;
+      const request = unpackMsg(bytes.slice(payloadAt, payloadAt + payloadLength)) as HsmRequest;
+      asked.push({ token, shard, request });
+      this.#questions.consume();
+    }
+    this.#questions.release();
+    return asked;
+  }
+
+  /** A device answers; the shard hears of it in the next turn. */
+  answer({ token, shard }: { token: number; shard: number }, verdict: HsmVerdict): void {
+    if (!this.#verdicts.push(RequestKind.verdict, 0, shard, token, 0, 0, 0, packMsg(verdict)))
+      throw new Error('ring full');
   }
 
   /** Sends one message and answers its reply. */

@@ -28,26 +28,31 @@ const hsmKeyFile: OwnFile = {
  */
 export function loadHsmKeys(path: string): SoftKeys {
   const keys = new SoftKeys();
-  const bytes = readOwnFile(hsmKeyFile, path);
   try {
-    takeIn(path, keys, bytes);
+    readHsmKeyEntries(path, (entry, index) => {
+      const verdict = takeKey(keys, entry);
+      if (verdict === undefined) throw malformedHsmKeys(path, `keys[${index}] is neither a key nor a key block`);
+      if (verdict.outcome === 'ok') return;
+      throw malformedHsmKeys(path, `keys[${index}]: ${verdict.outcome === 'failed' ? verdict.detail : 'is none'}`);
+    });
     return keys;
   } catch (error) {
     keys.clear();
     throw error;
-  } finally {
-    bytes.fill(0);
   }
 }
 
-function takeIn(path: string, keys: SoftKeys, bytes: Buffer): void {
-  const entries = entriesOf(path, bytes);
-  entries.forEach((entry, index) => {
-    const verdict = takeKey(keys, entry);
-    if (verdict === undefined) throw malformed(path, `keys[${index}] is neither a key nor a key block`);
-    if (verdict.outcome === 'ok') return;
-    throw malformed(path, `keys[${index}]: ${verdict.outcome === 'failed' ? verdict.detail : 'is none'}`);
-  });
+/**
+ * Reads a file of keys, of whichever adapter, and hands over its entries one by one.
+ * @throws HoldfastError `key_file_unreadable`, and what `take` throws
+ */
+export function readHsmKeyEntries(path: string, take: (entry: Record<string, unknown>, index: number) => void): void {
+  const bytes = readOwnFile(hsmKeyFile, path);
+  try {
+    entriesOf(path, bytes).forEach(take);
+  } finally {
+    bytes.fill(0);
+  }
 }
 
 function entriesOf(path: string, bytes: Buffer): Record<string, unknown>[] {
@@ -56,13 +61,15 @@ function entriesOf(path: string, bytes: Buffer): Record<string, unknown>[] {
     document = JSON.parse(bytes.toString('utf8')) as typeof document;
   } catch {
     // The error of the parser quotes the text.
-    throw malformed(path, 'it is no JSON');
+    throw malformedHsmKeys(path, 'it is no JSON');
   }
-  if (typeof document !== 'object' || document?.format !== FORMAT) throw malformed(path, `format is not ${FORMAT}`);
+  if (typeof document !== 'object' || document?.format !== FORMAT)
+    throw malformedHsmKeys(path, `format is not ${FORMAT}`);
   const { keys } = document;
   if (!Array.isArray(keys) || keys.length === 0 || keys.length > KEYS_MAX)
-    throw malformed(path, `keys is no list of 1 to ${KEYS_MAX}`);
-  if (keys.some((entry) => typeof entry !== 'object' || entry === null)) throw malformed(path, 'keys has no objects');
+    throw malformedHsmKeys(path, `keys is no list of 1 to ${KEYS_MAX}`);
+  if (keys.some((entry) => typeof entry !== 'object' || entry === null))
+    throw malformedHsmKeys(path, 'keys has no objects');
   return keys as Record<string, unknown>[];
 }
 
@@ -89,5 +96,5 @@ function takeKey(keys: SoftKeys, entry: Record<string, unknown>): HsmVerdict | u
   return verdict;
 }
 
-const malformed = (path: string, what: string): HoldfastError =>
+export const malformedHsmKeys = (path: string, what: string): HoldfastError =>
   unreadableFile(hsmKeyFile, path, `is malformed: ${what}`, 'see docs/guides/card-cryptography.md');

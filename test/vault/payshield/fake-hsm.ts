@@ -11,7 +11,7 @@ import type { PinBlockFormat } from '#src/vault/card/pin-block.js';
 import type { HsmFailure, HsmRequest, HsmVerdict, PinMethod } from '#src/vault/hsm/port.js';
 import { SoftHsm } from '#src/vault/hsm/soft-hsm.js';
 import { SoftKeys } from '#src/vault/hsm/soft-keys.js';
-import { DeviceKeys } from '#src/vault/payshield/device-keys.js';
+import { type DeviceKey, DeviceKeys } from '#src/vault/payshield/device-keys.js';
 import { bytes, digits, hex, keyring } from '../hsm/support.js';
 
 /** What happens to the answer of the n-th command (from 0): bytes instead of the answer, nothing, or a wait in ms. */
@@ -34,15 +34,22 @@ const masterName = 'lmk';
 /** Keys as the adapter holds them: the keyring, but for those that no command of a device uses. */
 export function deviceKeys(): DeviceKeys {
   const keys = new DeviceKeys();
-  for (const [id, purpose, material] of keyring) {
+  for (const key of deviceKeyEntries()) {
+    const verdict = keys.add(key);
+    if (verdict.outcome !== 'ok') throw new Error(JSON.stringify(verdict));
+  }
+  return keys;
+}
+
+/** The same as entries of a file of keys. */
+export function deviceKeyEntries(): DeviceKey[] {
+  return keyring.map(([id, purpose, material]) => {
     const { usage, algorithm, mode } = purpose;
     const attributes = { usage, algorithm, mode, version: '00', exportability: 'S' };
     const block = wrapKeyBlock(masterKey, attributes, bytes(material));
     const info = { id, usage, algorithm, mode, exportability: 'N', bits: material.length * 4, kcv: '000000' };
-    const verdict = keys.add({ ...info, wrapped: `S${block}` });
-    if (verdict.outcome !== 'ok') throw new Error(JSON.stringify(verdict));
-  }
-  return keys;
+    return { ...info, wrapped: `S${block}` };
+  });
 }
 
 /** Reads the fields of a command one after the other. */

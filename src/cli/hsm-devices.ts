@@ -1,0 +1,52 @@
+/** The devices of card cryptography that `--hsm` names: their connections and who asks them. */
+import { readFileSync } from 'node:fs';
+import type { ConnectionOptions } from 'node:tls';
+import { monotonicUs } from '../clock.js';
+import { HoldfastError } from '../errors.js';
+import type { Log } from '../log.js';
+import type { ClientRings } from '../ring/client.js';
+import { RingClient } from '../ring/client.js';
+import { DeviceDesk } from '../shard/device-desk.js';
+import { loadDeviceKeys } from '../vault/payshield/key-file.js';
+import { PayShieldHsm } from '../vault/payshield/payshield-hsm.js';
+import type { HsmDevices, HsmTls } from './hsm-addresses.js';
+
+/**
+ * Begins to connect to the devices. It does not wait for them: messages that need one are answered 91 until it is there.
+ * @throws HoldfastError `key_file_unreadable`, `config_invalid` for a certificate that cannot be read
+ */
+export function connectDevices({ addresses, keyFile, tls }: HsmDevices, log: Log): PayShieldHsm {
+  const secured = tls && tlsOf(tls);
+  if (tls === undefined && addresses.some(({ host }) => !isThisMachine(host)))
+    log.warn('HSM: the way to the devices is not encrypted (no hsm-ca-file): PIN blocks and card numbers go over it');
+  return new PayShieldHsm({
+    devices: addresses.map(({ host, port }) => ({
+      name: `${host}:${port}`,
+      host,
+      port,
+      ...(secured === undefined ? {} : { tls: secured }),
+    })),
+    keys: loadDeviceKeys(keyFile),
+    say: (line) => log.warn(line),
+  });
+}
+
+export const openDesk = (rings: ClientRings, hsm: PayShieldHsm): DeviceDesk =>
+  new DeviceDesk(new RingClient(rings), hsm, monotonicUs);
+
+const isThisMachine = (host: string): boolean => /^(localhost|127\.|::1$)/.test(host);
+
+function tlsOf({ caFile, certFile, keyFile }: HsmTls): ConnectionOptions {
+  const read = (path: string): Buffer => {
+    try {
+      return readFileSync(path);
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      throw new HoldfastError('config_invalid', `HSM: ${path} cannot be read: ${code}`, 'name a PEM file', {
+        cause: error,
+      });
+    }
+  };
+  const own = certFile === undefined || keyFile === undefined ? {} : { cert: read(certFile), key: read(keyFile) };
+  return { ca: read(caFile), ...own };
+}
