@@ -8,11 +8,15 @@ import { breakStatuses } from './system-log.js';
 const NOTE_LENGTH_MAX = 500;
 const OWNER_LENGTH_MAX = 64;
 const DATE = 'a date such as 2026-01-31';
+/** As many days behind the first day of a settlement as a run looks back, and the last day of one. */
+const FIRST_DATE = '1970-05-01';
+const LAST_DATE = '2149-06-06';
 
 export const reconStart = z
   .strictObject({
     date: z.iso
       .date(DATE)
+      .refine((date) => date >= FIRST_DATE && date <= LAST_DATE, `from ${FIRST_DATE} to ${LAST_DATE}`)
       .optional()
       .describe('The run is as of this date: ages count from it, settlements before it must be paid.'),
     repeat: z

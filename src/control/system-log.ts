@@ -172,6 +172,8 @@ export type ReconBreakRecord = {
   type: 'recon_break';
   id: string;
   status: BreakStatus;
+  /** Of the break when it was said, as decimal text; absent in records of earlier releases. */
+  amount?: string;
   /** Who looks after it; '' for nobody. */
   owner: string;
   note: string;

@@ -43,14 +43,16 @@ export class BreakList {
 
   /** Of a record or an authorization. */
   add(one: Break): void {
-    if (!this.#counted(one)) return;
+    if (one.day < this.#since) return;
+    this.#count(one);
     if (this.#listed.length < this.#max) this.#listed.push(one);
     else this.leftOut++;
   }
 
   /** Of a file or a settlement: few, and always listed. */
   addSum(one: Break): void {
-    if (this.#counted(one)) this.#listed.push(one);
+    const settled = one.settlement?.day ?? 0;
+    if (one.day >= this.#since && (settled === 0 || settled >= this.#since)) this.addStanding(one);
   }
 
   /** Of what is older than the run and stands in the books: few, and always listed. */
@@ -77,13 +79,6 @@ export class BreakList {
   /** Of all, only what there is. */
   get counts(): BreakCount[] {
     return countsOf(this.#counts);
-  }
-
-  #counted(one: Break): boolean {
-    const settled = one.settlement?.day ?? 0;
-    if (one.day < this.#since || (settled !== 0 && settled < this.#since)) return false;
-    this.#count(one);
-    return true;
   }
 
   #count(one: Break): void {

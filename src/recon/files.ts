@@ -56,33 +56,50 @@ export interface FileFacts {
   readonly unposted: readonly UnpostedRecord[];
 }
 
+/** Of a file whose name a posted file of other content has. */
+const OTHER_CONTENT = 'file_id_posted';
 /** Codes of findings that say that a trailer or its sums are wrong. */
 const TRAILER = /^(count|amount_sum|trailer)_/;
 
 /** Breaks of files as such: refused ones, and those that others tell of. */
-export function fileBreaks(files: readonly FileFacts[], asOf: number): Break[] {
+export function fileBreaks(files: readonly FileFacts[], asOf: number, unfinished: readonly string[] = []): Break[] {
   const posted = new Set(files.filter(({ state }) => state === 'posted').map(({ name }) => name));
   const breaks = new Map<string, Break>();
   const add = (one: Break): void => {
     if (!breaks.has(one.id)) breaks.set(one.id, one);
   };
   for (const file of files) {
-    if (file.state === 'posted' || posted.has(file.name)) continue;
-    const isTrailer = file.findings.some((code) => TRAILER.test(code));
+    if (file.state === 'posted') continue;
     const at = { ...firstSum(file), day: file.day };
+    // An earlier copy that was broken is cured by a later one that is whole; other content under the name of a posted file is by none.
+    if (file.findings.includes(OTHER_CONTENT))
+      add(breakOf('missing_file', 'other_content', at, asOf, { file: file.name }));
+    if (posted.has(file.name)) continue;
+    const isTrailer = file.findings.some((code) => TRAILER.test(code));
     add(breakOf(isTrailer ? 'trailer_mismatch' : 'missing_file', 'quarantined', at, asOf, { file: file.name }));
   }
-  const known = new Set(files.map(({ name }) => name));
-  for (const { totals, day } of files) {
-    for (const { fileId, netAmount, currency } of totals) {
-      if (fileId === '' || known.has(fileId)) continue;
-      add(breakOf('missing_file', 'named_by_totals', { amount: netAmount, currency, day }, asOf, { file: fileId }));
-    }
+  const known = new Set([...files.map(({ name }) => name), ...unfinished]);
+  for (const [file, { amount, currency, day }] of toldByTotals(files)) {
+    if (!known.has(file)) add(breakOf('missing_file', 'named_by_totals', { amount, currency, day }, asOf, { file }));
   }
-  for (const { file, day } of gaps(files)) {
+  for (const { file, day } of gaps([...files, ...unfinished.map((name) => ({ name, day: asOf }))])) {
     add(breakOf('missing_file', 'sequence_gap', { amount: 0, currency: 0, day }, asOf, { file }));
   }
   return [...breaks.values()];
+}
+
+/** What 685 rows say of each file that they sum up, in the currency of the first of them. */
+function toldByTotals(files: readonly FileFacts[]): Map<string, { amount: bigint; currency: number; day: number }> {
+  const told = new Map<string, { amount: bigint; currency: number; day: number }>();
+  for (const { totals, day } of files) {
+    for (const { fileId, netAmount, currency } of totals) {
+      if (fileId === '') continue;
+      const one = told.get(fileId) ?? { amount: 0n, currency, day };
+      told.set(fileId, one);
+      if (one.currency === currency) one.amount += BigInt(netAmount);
+    }
+  }
+  return told;
 }
 
 function firstSum({ sums }: FileFacts): { amount: bigint; currency: number } {
@@ -100,7 +117,7 @@ const NAME = /^(\d{3}\d{6}\d{11}\d{2})(\d)(\d{2})$/;
  * highest of a cycle, and cycles between the lowest and the highest, of which the first file is named. What is missing before the
  * lowest or behind the highest shows only in the network's totals.
  */
-function gaps(files: readonly FileFacts[]): { file: string; day: number }[] {
+function gaps(files: readonly Pick<FileFacts, 'name' | 'day'>[]): { file: string; day: number }[] {
   const series = new Map<string, { day: number; cycles: Map<number, number[]> }>();
   for (const { name, day } of files) {
     const parts = NAME.exec(name);

@@ -10,7 +10,7 @@ import { type FileFacts, fileBreaks } from './files.js';
 import { jsonPieces, LongList } from './json-pieces.js';
 import { type SettlementState, SettlementSums } from './settlements.js';
 import { ShardComparison } from './shard.js';
-import { oldSettlements, type Standing, SuspenseItems, unnamedOf } from './standing.js';
+import { newSettlements, oldSettlements, type Standing, SuspenseItems } from './standing.js';
 import { ResolvedSuspense } from './suspense.js';
 
 export interface RunInputs {
@@ -23,8 +23,8 @@ export interface RunInputs {
   /** Names of files that are being posted: of some of their records the journal does not know yet. */
   readonly unfinished: readonly string[];
   /**
-   * What stands in the books behind the last records: 2100 of settlements before `since` and of what names none, and 1390. Undefined
-   * for runs of releases that did not note it.
+   * What stands in the books behind the last records: 2100 of settlements and of what names none, and 1390. Undefined for runs of
+   * releases that did not note it.
    */
   readonly standing: readonly Standing[] | undefined;
 }
@@ -47,10 +47,10 @@ export class Reconciliation {
     const { day, since, standing } = inputs;
     const unfinished = [...inputs.unfinished].sort();
     this.#inputs = { day, since, spans, files, unfinished, standing };
-    this.#sums = new SettlementSums(day, new Set(unfinished), standing && unnamedOf(standing));
+    this.#sums = new SettlementSums(day, since, new Set(unfinished), standing && newSettlements(standing, since));
     this.#suspense = new SuspenseItems(since);
     this.#breaks = new BreakList(since, breaksMax);
-    for (const one of fileBreaks(files, day)) this.#breaks.addSum(one);
+    for (const one of fileBreaks(files, day, unfinished)) this.#breaks.addSum(one);
     for (const file of files) {
       if (file.state !== 'posted') continue;
       this.#sums.file(file);
@@ -78,7 +78,11 @@ export class Reconciliation {
     const { day, since, standing } = this.#inputs;
     const isShown = (at: number): boolean => at === 0 || at >= since;
     this.#breaks.drop((one) => this.#resolved.isOf(one));
-    for (const one of this.#sums.breaks()) this.#breaks.addSum(one);
+    for (const one of this.#sums.breaks()) {
+      // What names no settlement does not leave by its age.
+      if (one.settlement?.day === 0) this.#breaks.addStanding(one);
+      else this.#breaks.addSum(one);
+    }
     if (standing !== undefined) {
       for (const one of oldSettlements(standing, since, day)) this.#breaks.addStanding(one);
       for (const one of this.#suspense.breaks(standing, day)) this.#breaks.addStanding(one);
@@ -155,14 +159,15 @@ export function breakJson(one: Break) {
   };
 }
 
-/** Form of the report: another one gives other bytes for the same inputs. If its members change, count up. */
-export const REPORT_VERSION = 3;
+/** Form of the report: another one gives other bytes for the same inputs. Count up with whatever may change them. */
+export const REPORT_VERSION = 4;
 
 /** The members of the report as JSON. */
 export function reportMembers(report: ReconReport) {
   const { inputs, breaks, leftOut, counts, settlements, balances, open, authorizations, records } = report;
   const isBalanced = balances.every(({ debits, credits }) => debits === credits);
-  const isEmpty = records === 0 && inputs.files.length === 0;
+  // Where nothing was read, or a file is half posted, there is nothing to say.
+  const isWhole = (records > 0 || inputs.files.length > 0) && inputs.unfinished.length === 0;
   return {
     object: 'recon_report',
     version: REPORT_VERSION,
@@ -181,8 +186,8 @@ export function reportMembers(report: ReconReport) {
     ...{ records, authorizations },
     open: open.map(({ currency, count, amount }) => ({ currency: letters(currency), count, amount: exact(amount) })),
     books: {
-      /** Every currency balances, and nothing disagrees; where nothing was read, there is nothing to say. */
-      balance: isBalanced && counts.length === 0 && !isEmpty,
+      /** Every currency balances, and nothing disagrees. */
+      balance: isBalanced && counts.length === 0 && isWhole,
       currencies: balances.map(({ currency, debits, credits }) => ({
         currency: letters(currency),
         ...{ debits: exact(debits), credits: exact(credits), difference: exact(debits - credits) },

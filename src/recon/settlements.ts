@@ -58,25 +58,36 @@ export interface CurrencyBalance {
   readonly credits: bigint;
 }
 
+/** Key of a settlement. */
+export const settlementKey = ({ network, day, cycle, currency }: SettlementName): string =>
+  `${network}/${day}/${cycle}/${currency}`;
+
 export class SettlementSums {
   readonly #asOf: number;
+  readonly #since: number;
   readonly #unfinished: ReadonlySet<string>;
-  readonly #unnamed: ReadonlyMap<number, bigint> | undefined;
+  readonly #standing: ReadonlyMap<string, bigint> | undefined;
   readonly #states = new Map<string, SettlementState>();
   readonly #turnover = new Map<number, { debits: bigint; credits: bigint }>();
   /** What names no settlement, without payments, by currency and day: C positive. */
   readonly #moved = new Map<number, Map<number, bigint>>();
 
   /**
-   * @param asOf day of the run @param unfinished names of files whose sums are not there yet: what was posted of them is taken out
-   * of that comparison @param unnamed what stands on 2100 without a settlement behind the last record, by currency, C positive;
-   * undefined when that is not known
+   * @param asOf day of the run @param since first of its days @param unfinished names of files whose sums are not there yet: what was posted of them is taken out
+   * of that comparison @param standing what stands on 2100 behind the last record, C positive, without what is at zero or older than
+   * the run; undefined when that is not known
    */
-  constructor(asOf: number, unfinished: ReadonlySet<string> = new Set(), unnamed?: ReadonlyMap<number, bigint>) {
+  constructor(
+    asOf: number,
+    since: number,
+    unfinished: ReadonlySet<string> = new Set(),
+    standing?: readonly { readonly settlement: SettlementName; readonly owed: bigint }[],
+  ) {
     this.#asOf = asOf;
+    this.#since = since;
     this.#unfinished = unfinished;
-    this.#unnamed = unnamed;
-    for (const currency of unnamed?.keys() ?? []) this.#of(settlementName(0, currency));
+    this.#standing = standing && new Map(standing.map(({ settlement, owed }) => [settlementKey(settlement), owed]));
+    for (const { settlement } of standing ?? []) this.#of(settlement);
   }
 
   clearing({ file, input, sort, legs, timeMs }: ClearingPosted): void {
@@ -173,30 +184,40 @@ export class SettlementSums {
   /** What the sums do not agree on. */
   breaks(): Break[] {
     return this.states.flatMap((state) => {
-      const since = state.name.day > 0 ? state.name.day : this.#unnamedSince(state);
-      return settlementBreaks(state, since, this.#asOf);
+      const { name } = state;
+      const since = name.day > 0 ? name.day : this.#unnamedSince(state);
+      const found = settlementBreaks(state, since, this.#asOf);
+      if (this.#standing === undefined || name.day === 0) return found;
+      // Nothing of it should be from before the records that were read.
+      const before = (this.#standing.get(settlementKey(name)) ?? 0n) - remaining(state);
+      if (before !== 0n)
+        found.push(settlementBreak(state, 'settlement_not_file', 'stood_before', before, since, this.#asOf));
+      return found;
     });
   }
 
-  #dueOf({ name: { day, currency }, networkRows, networkTotal, ledgerOwed, entriesOwed }: SettlementState): bigint {
-    if (day > 0) return networkRows > 0 ? networkTotal : ledgerOwed + entriesOwed;
-    if (this.#unnamed === undefined) return 0n;
-    let due = this.#unnamed.get(currency) ?? 0n;
-    for (const [moved, amount] of this.#moved.get(currency) ?? []) if (moved >= this.#asOf) due -= amount;
-    return due;
+  #dueOf({ name, networkRows, networkTotal, ledgerOwed, entriesOwed }: SettlementState): bigint {
+    if (name.day > 0) return networkRows > 0 ? networkTotal : ledgerOwed + entriesOwed;
+    if (this.#standing === undefined) return 0n;
+    const stands = this.#standing.get(settlementKey(name)) ?? 0n;
+    let newer = 0n;
+    for (const [day, amount] of this.#moved.get(name.currency) ?? []) if (day >= this.#asOf) newer += amount;
+    return olderThan(stands, newer);
   }
 
   /** Day of the oldest movement that is not paid, if the newest ones are paid last. */
   #unnamedSince({ name: { currency }, due }: SettlementState): number {
     const days = [...(this.#moved.get(currency) ?? [])].filter(([day]) => day < this.#asOf).sort(([a], [b]) => b - a);
     let left = due;
-    let since = this.#asOf;
+    let since = this.#asOf - 1;
+    const isLeft = (): boolean => left !== 0n && left > 0n === due > 0n;
     for (const [day, amount] of days) {
-      if (left === 0n || left > 0n !== due > 0n) break;
+      if (!isLeft()) return since;
       left -= amount;
       since = day;
     }
-    return since;
+    // From before the records that were read.
+    return isLeft() ? Math.min(since, this.#since - 1) : since;
   }
 
   /** @param amount D positive */
@@ -224,12 +245,11 @@ export class SettlementSums {
   }
 
   #of(name: SettlementName): SettlementState {
-    const { network, day, cycle, currency } = name;
-    const key = `${network}/${day}/${cycle}/${currency}`;
+    const key = settlementKey(name);
     let state = this.#states.get(key);
     if (state === undefined) {
       state = {
-        name: { network, day, cycle, currency },
+        name: { network: name.network, day: name.day, cycle: name.cycle, currency: name.currency },
         ...{ fileOwed: 0n, unpostedOwed: 0n, records: 0, recordsOwed: 0n, recordsEarned: 0n, ledgerOwed: 0n },
         ...{ entriesOwed: 0n, fileEarned: 0n, networkRows: 0, networkOwed: 0n, networkTotal: 0n },
         ...{ payments: 0, paid: 0n, rounded: 0n, due: 0n },
@@ -240,19 +260,42 @@ export class SettlementSums {
   }
 }
 
+/**
+ * Of what stands, what is from before the newer movements: these are paid last, so as much as fits into them is theirs.
+ * @param newer without their payments
+ */
+function olderThan(stands: bigint, newer: bigint): bigint {
+  if (stands > 0n !== newer > 0n || newer === 0n) return stands;
+  const isLarger = stands > 0n ? stands > newer : stands < newer;
+  return isLarger ? stands - newer : 0n;
+}
+
+/** What is left on the sub-account by the records that were read, C positive. */
+const remaining = ({ ledgerOwed, entriesOwed, paid, rounded }: SettlementState): bigint =>
+  ledgerOwed + entriesOwed - paid - rounded;
+
+function settlementBreak(
+  { name }: SettlementState,
+  type: BreakType,
+  reason: string,
+  difference: bigint,
+  since: number,
+  asOf: number,
+): Break {
+  return breakOf(type, reason, { amount: difference, currency: name.currency, day: since }, asOf, { settlement: name });
+}
+
 /** @param since day of the settlement, or since when what names none is due */
 function settlementBreaks(state: SettlementState, since: number, asOf: number): Break[] {
-  const { name, fileOwed, unpostedOwed, recordsOwed, recordsEarned, ledgerOwed, entriesOwed, paid, rounded, due } =
-    state;
+  const { name, fileOwed, unpostedOwed, recordsOwed, recordsEarned, ledgerOwed, paid, rounded, due } = state;
   const found: Break[] = [];
   const compare = (type: BreakType, reason: string, difference: bigint): void => {
-    if (difference === 0n) return;
-    const at = { amount: difference, currency: name.currency, day: since };
-    found.push(breakOf(type, reason, at, asOf, { settlement: name }));
+    if (difference !== 0n) found.push(settlementBreak(state, type, reason, difference, since, asOf));
   };
   compare('ledger_not_file', 'records', fileOwed - unpostedOwed - recordsOwed);
   compare('ledger_not_file', 'legs', recordsOwed - recordsEarned - ledgerOwed);
-  if (state.networkRows > 0) {
+  const hasTotals = state.networkRows > 0;
+  if (hasTotals) {
     compare('trailer_mismatch', 'network_totals', state.networkOwed - fileOwed);
     if (state.fileEarned !== undefined)
       compare('trailer_mismatch', 'network_fees', state.networkTotal - state.networkOwed + state.fileEarned);
@@ -261,14 +304,18 @@ function settlementBreaks(state: SettlementState, since: number, asOf: number): 
     compare('settlement_not_file', 'not_settled', due);
     return found;
   }
-  const isPaid = state.payments > 0;
-  // A rounding difference was accepted by whoever posted the payment.
-  if (isPaid && paid !== due) compare('settlement_not_file', 'other_amount', paid + rounded - due);
-  else if (!isPaid && name.day < asOf) compare('settlement_not_file', 'not_settled', due);
-  // What the network takes may not be what was booked: it stays on the sub-account when what is due is paid.
-  if (state.networkRows > 0 && (isPaid || name.day < asOf)) {
-    const left = ledgerOwed + entriesOwed - due;
-    compare('settlement_not_file', 'sub_account_not_zero', paid === due ? left - rounded : left);
+  if (name.day >= asOf) return found;
+  if (state.payments === 0) {
+    compare('settlement_not_file', 'not_settled', due);
+    // What the network takes may not be what was booked: it will stay on the sub-account.
+    if (hasTotals) compare('settlement_not_file', 'sub_account_not_zero', remaining(state) - due);
+    return found;
   }
+  // Whoever posts a payment may accept that it differs a little from what was owed.
+  const isAccepted = paid + rounded === due;
+  const other = isAccepted ? 0n : paid - due + (hasTotals ? 0n : rounded);
+  compare('settlement_not_file', 'other_amount', other);
+  const left = remaining(state);
+  if (hasTotals && left !== 0n) compare('settlement_not_file', 'sub_account_not_zero', left + other);
   return found;
 }

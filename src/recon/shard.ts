@@ -14,6 +14,7 @@ import type {
   NotDelivered,
   PlainEvent,
 } from '../domain/events.js';
+import { postedChange } from '../domain/ledger/chart.js';
 import { EntryKind } from '../domain/ledger/entry-kinds.js';
 import { rootOf } from '../domain/originals.js';
 import { RECON_AUTHORIZATIONS_MAX } from '../limits.js';
@@ -37,6 +38,11 @@ interface Life {
   readonly currency: number;
   readonly billing: number;
 }
+
+const isChargeSort = (sort: ClearingSort): boolean => sort === ClearingSort.purchase || sort === ClearingSort.cash;
+
+const add = (sums: Map<number, number>, key: number, amount: number): void =>
+  void sums.set(key, (sums.get(key) ?? 0) + amount);
 
 /** What the shards of a run share. */
 export interface Shared {
@@ -67,9 +73,12 @@ export class ShardComparison {
   /** Currency of the first account that something was posted to by a message, and of those that have another one, by slot. */
   #usual = -1;
   readonly #others = new Map<number, number>();
-  /** Disputes by the sequence of their provisional credit: the record that they are about. And of those that were won, that record. */
-  readonly #disputes = new Map<number, number>();
-  readonly #won = new Set<number>();
+  /** What clearing records charged, by sequence; of those, what was given back since, and what disputes were won for. */
+  readonly #charged = new Map<number, number>();
+  readonly #given = new Map<number, number>();
+  readonly #won = new Map<number, number>();
+  /** Disputes by the sequence of their provisional credit: the record that they are about, and how much of it. */
+  readonly #disputes = new Map<number, { readonly about: number; readonly amount: number }>();
 
   /** @param asOf day of the run @param authorizationsMax that are compared */
   constructor(shard: number, asOf: number, shared: Shared, authorizationsMax = RECON_AUTHORIZATIONS_MAX) {
@@ -119,6 +128,7 @@ export class ShardComparison {
     } else if (event.kind === EventKind.clearingPosted) {
       this.#sums.clearing(event);
       this.#suspense.clearing(this.#shard, event);
+      this.#resolved.clearing(this.#shard, event);
       this.#cleared(event);
     } else if (event.kind === EventKind.payment) this.#sums.posted(event.postings, event.currency, event.timeMs);
   }
@@ -155,12 +165,29 @@ export class ShardComparison {
     this.#sums.posted(event.postings.toList(), currency, event.timeMs);
   }
 
-  #disputed({ entry, sequence, relatedSequence, reference, disputed }: EntryPosted): void {
-    if (entry === EntryKind.provisionalCredit) this.#disputes.set(sequence, disputed?.posted ?? relatedSequence);
-    else if (entry === EntryKind.disputeWon) {
-      const about = this.#disputes.get(Number(reference));
-      if (about !== undefined) this.#won.add(about);
+  #disputed({ entry, sequence, relatedSequence, reference, disputed, legs }: EntryPosted): void {
+    if (entry === EntryKind.provisionalCredit) {
+      const about = disputed?.posted ?? relatedSequence;
+      this.#disputes.set(sequence, { about, amount: 0 - postedChange(legs) });
+    } else if (entry === EntryKind.disputeWon || entry === EntryKind.disputeWrittenOff) {
+      const dispute = this.#disputes.get(Number(reference));
+      if (dispute !== undefined) add(this.#won, dispute.about, dispute.amount);
     }
+  }
+
+  /** A refund or reversal of a record that a dispute was won, or written off, for: what of it is beyond what was charged. */
+  #givenBack(event: ClearingPosted): void {
+    const { posted, relatedSequence, originalSequence, input, sort } = event;
+    if (posted > 0 && input.reversal === 0 && isChargeSort(sort)) this.#charged.set(event.sequence, posted);
+    const about = [relatedSequence, originalSequence].find((at) => this.#charged.has(at) || this.#won.has(at));
+    if (posted >= 0 || about === undefined) return;
+    add(this.#given, about, 0 - posted);
+    const won = this.#won.get(about) ?? 0;
+    if (won === 0) return;
+    // What was charged before the first record is not known: no less than what was won.
+    const beyond = won + this.#given.get(about)! - (this.#charged.get(about) ?? won);
+    const amount = Math.min(0 - posted, beyond);
+    if (amount > 0) this.#add('amount_mismatch', 'given_back_twice', event, amount);
   }
 
   #notDelivered(event: NotDelivered): void {
@@ -191,7 +218,7 @@ export class ShardComparison {
   #cleared(event: ClearingPosted): void {
     const { originalSequence: root, flags, posted, input, sort } = event;
     const life = root > 0 ? this.#lives.get(root) : undefined;
-    const isCharge = sort === ClearingSort.purchase || sort === ClearingSort.cash;
+    const isCharge = isChargeSort(sort);
     const isPresented = isCharge && input.reversal === 0;
     const has = (flag: number): boolean => (flags & flag) !== 0;
     if (has(IN_SUSPENSE)) this.#suspended(event);
@@ -206,8 +233,7 @@ export class ShardComparison {
       const over = life === undefined ? posted : Math.max(0, event.authorizedAfter - life.covered);
       this.#add('amount_mismatch', 'over_cleared', event, over);
     }
-    if (posted < 0 && (this.#won.has(root) || this.#won.has(event.relatedSequence)))
-      this.#add('amount_mismatch', 'given_back_twice', event, posted);
+    this.#givenBack(event);
     if (life === undefined || !isCharge) return;
     if (isPresented && life.currency >= 0 && input.currency !== life.currency)
       this.#add('currency_mismatch', 'other_than_authorized', event, posted);

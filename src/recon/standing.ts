@@ -19,10 +19,11 @@ export interface Standing {
   readonly owed: bigint;
 }
 
-/** What stands on 2100 and names no settlement, by currency. */
-export function unnamedOf(standing: readonly Standing[]): Map<number, bigint> {
-  const unnamed = standing.filter(({ glAccount, settlement }) => glAccount === Gl.network && settlement.day === 0);
-  return new Map(unnamed.map(({ settlement, owed }) => [settlement.currency, owed]));
+/** What stands on 2100 and is not older than the run, or names no settlement. */
+export function newSettlements(standing: readonly Standing[], since: number): Standing[] {
+  return standing.filter(
+    ({ glAccount, settlement: { day } }) => glAccount === Gl.network && (day === 0 || day >= since),
+  );
 }
 
 /** Settlements before `since` that are not at zero. */

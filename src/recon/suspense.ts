@@ -1,5 +1,6 @@
 /** What was in suspense and is not any more: its break is none. What goes to a card is told by the shard of the card. */
-import type { EntryPosted } from '../domain/events.js';
+import { IN_SUSPENSE } from '../domain/clearing/codes.js';
+import type { ClearingPosted, EntryPosted } from '../domain/events.js';
 import { EntryKind } from '../domain/ledger/entry-kinds.js';
 import { takenItem } from '../domain/suspense.js';
 import type { Break } from './breaks.js';
@@ -13,6 +14,13 @@ const name = (shard: number, sequence: number): string => `${shard}-${sequence}`
 
 export class ResolvedSuspense {
   readonly #items = new Set<string>();
+
+  /** An item and what takes it back in suspense settle each other. */
+  clearing(shard: number, { flags, input, sequence, relatedSequence }: ClearingPosted): void {
+    if ((flags & IN_SUSPENSE) === 0 || input.reversal !== 1 || relatedSequence === 0) return;
+    this.#items.add(name(shard, sequence));
+    this.#items.add(name(shard, relatedSequence));
+  }
 
   entry(shard: number, { entry, accountSlot, reference, relatedSequence, legs }: EntryPosted): void {
     if (entry !== EntryKind.suspenseResolved) return;

@@ -189,7 +189,10 @@ describe('a run', () => {
 
   it('takes either a date or a run to repeat', async () => {
     const h = await harness();
-    for (const body of [{}, { date: 'today' }, { date: '2026-02-30' }, { date: DATE, repeat: 'recon_x' }])
+    const dates = ['today', '2026-02-30', '1969-12-31', '0001-01-01', '1970-03-01', '2149-06-07'].map((date) => ({
+      date,
+    }));
+    for (const body of [{}, ...dates, { date: DATE, repeat: 'recon_x' }])
       expect((await h.call('POST', '/v1/recon/runs', body)).status).toBe(422);
     expect((await h.call('POST', '/v1/recon/runs', { repeat: 'recon_x' })).status).toBe(404);
   });
@@ -226,6 +229,7 @@ describe('a run', () => {
     system.write([{ ...posted, state: 'posting', outcome: null }]);
     const beside = await run(h, { date: DATE });
     expect(reportOf(beside).inputs).toMatchObject({ files: [], unfinished_files: [row!.fileId] });
+    expect(reportOf(beside).books.balance).toBe(false);
     // The duplicate is told by the outcome of the file, which is not there yet.
     expect(reportOf(beside).breaks.map(({ type }) => type)).toEqual(['cleared_without_authorization', 'card_mismatch']);
     system.write([posted]);
@@ -319,6 +323,39 @@ describe('what names no settlement', () => {
     const settled = await run(h, { date: dateAfter(2) });
     expect(reportOf(settled)).toMatchObject({ breaks: [], books: { balance: true } });
     expect(await run(h, { repeat: settled.id })).toEqual(settled);
+  });
+
+  it('is due on no day on which it was not, whatever was paid since', async () => {
+    const h = await harness();
+    const buy = async (amount: number): Promise<void> => {
+      const body = { card: await cardOf(h), amount, mcc: '5411', single_message: true };
+      expect((await h.call('POST', '/v1/simulate/authorization', body)).status).toBe(201);
+    };
+    const pay = (amount: number, reference: string) =>
+      h.call('POST', '/v1/settlements', { amount, currency: 'BRL', reference });
+    const found = async (days: number): Promise<string[]> => reasons(reportOf(await run(h, { date: dateAfter(days) })));
+    await buy(500);
+    await pay(500, 'at-once');
+    expect(await found(0)).toEqual([]);
+    h.engine.nowMs += DAY_MS;
+    await buy(30);
+    h.engine.nowMs += DAY_MS;
+    await pay(30, 'next-day');
+    for (const days of [0, 1, 2]) expect(await found(days)).toEqual([]);
+    await pay(7, 'too-much');
+    for (const days of [1, 2]) expect(await found(days)).toEqual(['settlement_not_file not_settled 7 BRL']);
+  });
+
+  it('stays when nobody pays it, and gets old', async () => {
+    const h = await harness();
+    const body = { card: await cardOf(h), amount: 500, mcc: '5411', single_message: true };
+    expect((await h.call('POST', '/v1/simulate/authorization', body)).status).toBe(201);
+    for (const days of [1, 60, 61, 100, 101, 300]) {
+      h.engine.nowMs = START_MS + days * DAY_MS;
+      const { breaks } = reportOf(await run(h, { date: dateAfter(days) }));
+      const age = days === 1 ? '0-1' : '30+';
+      expect(breaks, String(days)).toMatchObject([{ reason: 'not_settled', amount: 500, age }]);
+    }
   });
 
   it('is named by network and date together, or by neither', async () => {
@@ -431,6 +468,48 @@ describe('breaks', () => {
       'not_settled BRL',
       'not_settled USD',
     ]);
+  });
+
+  it('that were resolved are open again when they have another amount', async () => {
+    const h = await harness();
+    const buy = async (amount: number): Promise<void> => {
+      const body = { card: await cardOf(h), amount, mcc: '5411', single_message: true };
+      expect((await h.call('POST', '/v1/simulate/authorization', body)).status).toBe(201);
+    };
+    const open = async (): Promise<AnswerBody[]> => (await h.call('GET', '/v1/recon/breaks?status=open')).body.data;
+    await buy(70);
+    h.engine.nowMs += DAY_MS;
+    await run(h, { date: dateAfter(1) });
+    const [one] = await open();
+    await h.call('PATCH', `/v1/recon/breaks/${one!.id}`, { status: 'resolved', note: 'the bank is asked' });
+    await run(h, { date: dateAfter(1) });
+    expect([await open(), h.context.recon.counts()]).toEqual([[], []]);
+    await buy(9000);
+    h.engine.nowMs += DAY_MS;
+    await run(h, { date: dateAfter(2) });
+    expect(await open()).toMatchObject([{ id: one!.id, amount: 9070, status: 'open', note: 'the bank is asked' }]);
+    expect(h.context.recon.counts()).toMatchObject([{ type: 'settlement_not_file', count: 1 }]);
+  });
+
+  it('of a file that is settled long before it comes are those of the day on which it came', async () => {
+    const h = await harness();
+    const early = { ...settlement, settlementDay: DAY - 70, reconciliationDay: DAY - 70 };
+    const place = { localDay: DAY, settlement: early, businessDay: DAY };
+    const stranger = panOfNumber('999999', 987_654_321);
+    await posted(h, fileOf([presentment(1, undefined, 90, { pan: stranger, ...place })]));
+    const report = reportOf(await run(h, { date: DATE }));
+    expect(reasons(report)).toEqual(['card_mismatch unknown_card 90 BRL', expect.stringContaining('not_settled')]);
+  });
+
+  it('of an item in suspense are gone when it is taken back in suspense', async () => {
+    const h = await harness();
+    const stranger = panOfNumber('999999', 987_654_321);
+    const place = { pan: stranger, localDay: DAY, settlement, businessDay: DAY };
+    await posted(
+      h,
+      fileOf([presentment(1, undefined, 90, place), presentment(1, undefined, 90, { ...place, reversal: true })]),
+    );
+    expect(reasons(reportOf(await run(h, { date: DATE })))).toEqual([]);
   });
 
   it('and runs answer an Idempotency-Key as they did', async () => {

@@ -134,23 +134,24 @@ export function ledgerRows(book: Book): LedgerTotal[] {
   return rows;
 }
 
-/** Reconciles the book as of a day. */
+/** Reconciles the book as of a day. @param from records that are not read any more */
 export function reconcile(
   book: Book,
   files: readonly FileFacts[],
   day: number,
   breaksMax?: number,
   unfinished: string[] = [],
+  from = 0,
 ): ReconReport {
   const { events } = book.history;
   const since = day - 60;
-  const standing = standingOf(ledgerRows(book), since);
+  const standing = standingOf(ledgerRows(book));
   const run = new Reconciliation(
     { day, since, spans: [{ shard: 0, from: 1, to: events.length }], files, unfinished, standing },
     breaksMax,
   );
   const shard = run.shard(0);
-  for (const event of events) {
+  for (const event of events.slice(from)) {
     if (event.kind === EventKind.message) shard.message(event as MessageEvent);
     else shard.event(event as PlainEvent);
   }

@@ -59,7 +59,7 @@ test('what is none after all is taken back, and is counted no more', () => {
 
 test('a shard with more authorizations than a run may compare ends it', () => {
   const shared = {
-    ...{ sums: new SettlementSums(AS_OF), breaks: new BreakList(SINCE) },
+    ...{ sums: new SettlementSums(AS_OF, SINCE), breaks: new BreakList(SINCE) },
     ...{ resolved: new ResolvedSuspense(), suspense: new SuspenseItems(SINCE) },
   };
   const records = new ShardComparison(3, AS_OF, shared, 2);

@@ -67,6 +67,23 @@ describe('files', () => {
     expect(found(refused('01101', 'count_mismatch'), file('01101'))).toEqual([]);
     expect(found(refused('01101', 'count_mismatch'), refused('01101', 'count_mismatch')).length).toBe(1);
   });
+
+  it('of other content under the id of a posted one, which nothing cures', () => {
+    expect(found(refused('01101', 'file_id_posted'), file('01101'))).toEqual([
+      ['missing_file', 'other_content', '01101', 70n],
+    ]);
+  });
+
+  it('whose amount is that of all rows that name them', () => {
+    const rows = [100, 200, 300].map((amount) => total(`${HEAD}01201`, -amount));
+    expect(found(file('01101', { totals: rows }))).toEqual([['missing_file', 'named_by_totals', '01201', 600n]]);
+  });
+
+  it('that are being posted, or have just been', () => {
+    const files = [file('01101', { totals: [total(`${HEAD}01102`)] }), file('01103')];
+    expect(found(...files).map((one) => (one as string[])[1])).toEqual(['named_by_totals', 'sequence_gap']);
+    expect(fileBreaks(files, DAY, [`${HEAD}01102`])).toEqual([]);
+  });
 });
 
 test.each([

@@ -9,7 +9,7 @@ const DAY = 20_000;
 export function largeReport(breaks: number): ReconReport {
   const rows = Array.from({ length: breaks }, (_, n) => rowOf(n)).sort(compareBreaks);
   const files = [{ id: 'clf_1', name: 'file "1"\n', state: 'posted' }] as unknown as ReconReport['inputs']['files'];
-  const sums = new SettlementSums(DAY, new Set(), undefined);
+  const sums = new SettlementSums(DAY, DAY - 60);
   for (let cycle = 1; cycle <= 3; cycle++)
     sums.posted([{ glAccount: 2100, amount: -cycle, subAccount: 0 }] as never, 840 + cycle, DAY * 86_400_000);
   return {

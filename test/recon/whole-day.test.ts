@@ -188,12 +188,15 @@ describe('sums that disagree', () => {
     const told = [{ ...file!, totals }];
     const fees = ['trailer_mismatch', 'network_fees', 7n];
     expect(of(reconcile(book, told, DAY + 1))).toEqual([fees]);
-    settle(book, told);
     const left = ['settlement_not_file', 'sub_account_not_zero', 7n];
-    expect(of(reconcile(book, told, DAY + 1))).toEqual([fees, left]);
+    const [{ due }] = reconcile(book, told, DAY + 1).settlements as [SettlementState];
+    const unpaid = ['settlement_not_file', 'not_settled', due];
+    expect(of(reconcile(book, told, DAY + 2))).toEqual(expect.arrayContaining([fees, unpaid, left]));
+    settle(book, told);
+    expect(of(reconcile(book, told, DAY + 2))).toEqual([fees, left]);
     // A file of a release that did not add up fees says nothing of them; what stands in the books does.
     const earlier = [{ ...told[0]!, sums: file!.sums.map((sum) => ({ ...sum, earned: undefined })) }];
-    expect(of(reconcile(book, earlier, DAY + 1))).toEqual([left]);
+    expect(of(reconcile(book, earlier, DAY + 2))).toEqual([left]);
   });
 
   it('nothing, of a difference that was paid as rounding', async () => {
@@ -203,6 +206,67 @@ describe('sums that disagree', () => {
     expect(of(report)).toEqual([]);
     expect(report.settlements).toMatchObject([{ rounded: 3n }]);
     expect(networkRows(book)).toEqual([]);
+  });
+
+  // What is owed, what the network takes (null: it tells no totals), what was paid in which steps [amount, rounding], and what that makes.
+  const none: [string, bigint][] = [];
+  it.each([
+    [
+      'rounding, and then the rest after all',
+      null,
+      [
+        [-1, 1],
+        [1, 0],
+      ],
+      [['other_amount', 1n]],
+    ],
+    ['rounding, with totals of the network that meet the ledger', 0, [[-1, 1]], none],
+    ['one too much, where the network takes two less than was booked', -2, [[-1, 1]], [['other_amount', 1n]]],
+    ['two too little, where the network takes one more', 1, [[-1, 1]], [['other_amount', 2n]]],
+    [
+      'in two parts',
+      null,
+      [
+        [-100, 0],
+        [100, 0],
+      ],
+      none,
+    ],
+    ['less than the network takes, which is what was booked', 0, [[-9, 0]], [['other_amount', 9n]]],
+  ] as const)('of a payment: %s', async (_what, network, payments, wanted) => {
+    const { book, files } = await plain();
+    const [{ name, ledgerOwed }] = reconcile(book, files, DAY).settlements as [SettlementState];
+    const [file] = files;
+    const more = network ?? 0;
+    const totals = file!.totals.map((row, n) =>
+      n === 0 ? { ...row, netFee: row.netFee - more, netTotal: row.netTotal - more } : row,
+    );
+    const told = [{ ...file!, totals: network === null ? [] : totals }];
+    let owed = Number(ledgerOwed);
+    for (const [n, [difference, roundingMax]] of payments.entries()) {
+      const amount = n === 0 ? owed + difference : difference;
+      pay(book, name, amount, `P${n}`, { owed, roundingMax });
+      owed -= amount;
+    }
+    const found = of(reconcile(book, told, DAY + 3)).filter(([type]) => type === 'settlement_not_file');
+    expect(found.map(([, reason, amount]) => [reason, amount])).toEqual(wanted);
+  });
+
+  it('nothing, of a part payment before the day of the settlement', async () => {
+    const { book, files } = await plain();
+    settle(book, files, -200);
+    expect(of(reconcile(book, files, DAY + 1))).toEqual([]);
+    expect(of(reconcile(book, files, DAY + 2))).toEqual([['settlement_not_file', 'other_amount', 200n]]);
+  });
+
+  it('a payment of a day to come, also when its record is not read any more', async () => {
+    const { book, files } = await plain();
+    settle(book, files);
+    pay(book, { network: 1, day: DAY + 400, cycle: 1, currency: BRL }, 5000, 'wrong year');
+    const wrong = (report: ReconReport): unknown[] => of(report).filter(([, , amount]) => amount === 5000n);
+    expect(wrong(reconcile(book, files, DAY + 401))).toEqual([['settlement_not_file', 'other_amount', 5000n]]);
+    const later = reconcile(book, [], DAY + 300, undefined, [], book.history.events.length);
+    expect(wrong(later)).toEqual([['settlement_not_file', 'stood_before', 5000n]]);
   });
 
   it('a payment for another cycle: both are no settlement', async () => {
@@ -237,7 +301,11 @@ describe('sums that disagree', () => {
     };
     posting.legs.find(({ glAccount }) => glAccount === 2100)!.amount -= 3;
     const report = reconcile(book, files, DAY);
-    expect(of(report)).toEqual([['ledger_not_file', 'legs', 3n]]);
+    // What stands in the books is not what the records say either.
+    expect(of(report)).toEqual([
+      ['ledger_not_file', 'legs', 3n],
+      ['settlement_not_file', 'stood_before', 3n],
+    ]);
     expect(reportJson(report).books.currencies).toMatchObject([{ difference: -3 }]);
   });
 });

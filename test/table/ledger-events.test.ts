@@ -170,6 +170,20 @@ const events: readonly (readonly [number, string, string])[] = [
     `,
   ],
   [
+    8,
+    'what was given back by a refund that was announced is not given twice either',
+    `
+    account A limit=1000
+    card a
+    clear a purchase 400 arn=P                | posted none    |  400 | 0 |  600
+    dispute A 400 of=3 ref=D                  | ok             |    0 | 0 | 1000
+    step 4 chargeback amount=400 interchange=4 ${SUB} | ok     |    0 | 0 | 1000
+    0100 a refund 400 stan=1 net=N1           | 00             |    0 | 0 | 1000
+    clear a refund 400 net=N1 arn=P           | posted networkId | -400 | 0 | 1400
+    step 4 win                                | given_back     | -400 | 0 | 1400
+    `,
+  ],
+  [
     9,
     'chargeback accepted in settlement, interchange back; won',
     `

@@ -1,4 +1,5 @@
 /** Reconciliations that were done and what people say of breaks: a fold over the records of the system journal. */
+import type { Break } from '../../recon/breaks.js';
 import type { ReconBreakRecord, ReconRunRecord } from '../system-log.js';
 
 export class ReconBook {
@@ -22,7 +23,10 @@ export class ReconBook {
     return this.runs.find((run) => run.id === id);
   }
 
-  said(id: string): ReconBreakRecord | undefined {
-    return this.#breaks.get(id);
+  /** What was said of the break. One that has another amount now than when it was resolved is open again. */
+  said({ id, amount }: Pick<Break, 'id' | 'amount'>): ReconBreakRecord | undefined {
+    const said = this.#breaks.get(id);
+    const isOther = said?.status === 'resolved' && said.amount !== undefined && said.amount !== String(amount);
+    return isOther ? { ...said, status: 'open' } : said;
   }
 }

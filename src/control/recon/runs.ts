@@ -47,6 +47,8 @@ export interface ReconRun {
   readonly downloads: Set<Readable>;
 }
 
+const isFinished = ({ state }: { readonly state: string }): boolean => state === 'posted' || state === 'quarantined';
+
 export class ReconRuns {
   readonly #warn: (error: unknown) => void;
   /** Runs of this process, in the order in which they were begun. */
@@ -90,6 +92,8 @@ export class ReconRuns {
     const since = Math.min(day, Math.floor(context.nowMs() / DAY_MS)) - RECON_DAYS;
     const fromMs = (since - RECON_LEAD_DAYS) * DAY_MS;
     assertKeptSince(context, fromMs);
+    const { clearingFiles } = context.system;
+    const finished = new Set(clearingFiles.rows.filter(isFinished).map(({ id }) => id));
     const ledgers = await shardLedgers(context);
     // A shard tells of records that are not durable yet.
     for (const [shard, { sequence }] of ledgers.entries()) await catchUp(context, shard, sequence);
@@ -98,17 +102,16 @@ export class ReconRuns {
       from: firstFrom(context, shard, to, fromMs),
       to,
     }));
-    const standing = standingOf(
-      ledgers.flatMap(({ totals }) => totals),
-      since,
-    );
-    const { system } = context;
-    const files = system.clearingFiles.rows.flatMap(({ id }) => {
-      const file = system.clearingFiles.file(id);
+    const standing = standingOf(ledgers.flatMap(({ totals }) => totals));
+    const files = clearingFiles.rows.flatMap(({ id }) => {
+      const file = finished.has(id) ? clearingFiles.file(id) : undefined;
       const facts = file === undefined || file.receivedMs < fromMs ? undefined : factsOf(file);
       return facts === undefined ? [] : [facts];
     });
-    const unfinished = system.clearingFiles.rows.filter(({ state }) => state === 'posting');
+    // What has finished since the shards told their ledgers is not whole in them.
+    const unfinished = clearingFiles.rows.filter(
+      ({ id, state }) => state === 'posting' || (state === 'posted' && !finished.has(id)),
+    );
     const names = unfinished.map(({ fileId, sha256 }) => shardNameOf({ fileId, sha256 }));
     return { day, since, spans, files, unfinished: names, standing };
   }
@@ -145,7 +148,7 @@ export class ReconRuns {
     const book = this.#context?.system.recon;
     const changes = book?.changes ?? 0;
     if (this.#counted?.changes !== changes) {
-      const resolved = this.breaks.filter(({ id }) => book?.said(id)?.status === 'resolved');
+      const resolved = this.breaks.filter((one) => book?.said(one)?.status === 'resolved');
       this.#counted = { changes, counts: without(this.#newest?.report?.counts ?? [], resolved) };
     }
     return this.#counted.counts;

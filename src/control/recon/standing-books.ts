@@ -12,13 +12,12 @@ export interface NotedStanding {
   readonly owed: string;
 }
 
-/** Balances that are not zero: of settlements before `since`, of what names none, and of suspense. In one order. */
-export function standingOf(totals: readonly LedgerTotal[], since: number): Standing[] {
+/** Balances that are not zero, in one order. */
+export function standingOf(totals: readonly LedgerTotal[]): Standing[] {
   const sums = new Map<string, Standing>();
   for (const { glAccount, sub, currency, debit, credit } of totals) {
     if (glAccount !== Gl.network && glAccount !== Gl.suspense) continue;
     const settlement = settlementName(sub, currency);
-    if (settlement.day >= since) continue;
     const { network, day, cycle } = settlement;
     const key = `${glAccount}/${network}/${day}/${cycle}/${currency}`;
     const owed = (sums.get(key)?.owed ?? 0n) + BigInt(credit) - BigInt(debit);

@@ -33,7 +33,7 @@ export function reconRoutes(context: ControlContext): Route[] {
     return recordObject(record);
   }
 
-  const shown = (one: Break): object => breakObject(one, system.recon.said(one.id));
+  const shown = (one: Break): object => breakObject(one, system.recon.said(one));
 
   return [
     route({
@@ -101,7 +101,7 @@ export function reconRoutes(context: ControlContext): Route[] {
           query,
           (one) =>
             (type === undefined || one.type === type) &&
-            (status === undefined || (system.recon.said(one.id)?.status ?? 'open') === status),
+            (status === undefined || (system.recon.said(one)?.status ?? 'open') === status),
         );
         return listAnswer(page.items.map(shown), page.hasMore);
       },
@@ -122,10 +122,10 @@ export function reconRoutes(context: ControlContext): Route[] {
       handle({ params: { id }, body: { status, owner, note }, idempotency }) {
         const one = recon.breaks.find((row) => row.id === id);
         if (one === undefined) throw new ApiError('not_found', 'The newest reconciliation has no such break.');
-        const known = system.recon.said(id);
+        const known = system.recon.said(one);
         const atMs = context.nowMs();
         const said: ReconBreakRecord = {
-          ...{ type: 'recon_break', id, status, atMs },
+          ...{ type: 'recon_break', id, status, amount: String(one.amount), atMs },
           owner: owner ?? (status === 'open' ? '' : (known?.owner ?? '')),
           note: note ?? '',
         };

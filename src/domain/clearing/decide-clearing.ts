@@ -180,6 +180,8 @@ function present(
   if (root > 0) {
     const duplicate = belongTo(context, policy, event, root, amount);
     if (duplicate !== undefined) return duplicate;
+    // Announced, and of a purchase all the same: whoever disputes that must know of it.
+    if (isCredit) event.relatedSequence = purchaseOf(posted)?.sequence ?? 0;
   } else {
     if (isCredit) relateByReference(event, posted);
     else event.changes = countedAs(context, policy, event, amount, cashOf(context, event, amount), -1);
@@ -190,9 +192,12 @@ function present(
   return undefined;
 }
 
+const purchaseOf = ({ all }: Posted): ClearingPosted | undefined =>
+  all.find(({ input, sort }) => input.reversal === 0 && isCharge(sort));
+
 /** A credit or a second presentment names the purchase by the acquirer's reference. */
-function relateByReference(event: ClearingPosted, { all }: Posted): void {
-  const purchase = all.find(({ input, sort }) => input.reversal === 0 && isCharge(sort));
+function relateByReference(event: ClearingPosted, posted: Posted): void {
+  const purchase = purchaseOf(posted);
   if (purchase === undefined) return;
   event.relatedSequence = purchase.sequence;
   event.rung = MatchRung.arn;
