@@ -1,6 +1,6 @@
 /**
  * `holdfast inspect journal|stats` read the data directory itself, beside a running server or without one;
- * `inspect account|card|hold|expiry` ask a running server. One JSON object per line.
+ * `inspect account|card|hold|expiry`, and `sweep --dry-run`, ask a running server. One JSON object per line.
  */
 import type { Command } from 'commander';
 import { snakeCase } from '../domain/code-names.js';
@@ -35,7 +35,6 @@ export function addInspect(program: Command, run: Run): void {
   addExpiry(inspect, run);
 }
 
-/** A dry run of the sweep. The sweep itself needs no command: every turn of a shard has its part of it (decision 0015). */
 function addExpiry(inspect: Command, run: Run): void {
   const text =
     'holds that would expire until a time, per shard and currency, then in all; nothing is changed (asks a running server)';
@@ -43,6 +42,21 @@ function addExpiry(inspect: Command, run: Run): void {
     'inspect expiry',
     'inspect expiry --until 2026-12-24T00:00:00Z',
   ]);
+  setDueHolds(command, run);
+}
+
+/** The sweep itself needs no command: every turn of a shard has its part of it (decision 0015). */
+export function addSweep(program: Command, run: Run): void {
+  const command = newCommand(
+    program,
+    'sweep',
+    'what the sweep of expired holds is about to do (the server sweeps by itself, all the time)',
+    ['sweep --dry-run', 'sweep --dry-run --until 2026-12-24T00:00:00Z'],
+  ).requiredOption('--dry-run', 'only count, as inspect expiry does; there is no other form');
+  setDueHolds(command, run);
+}
+
+function setDueHolds(command: Command, run: Run): void {
   command
     .option('--until <time>', 'RFC 3339, inclusive (now)')
     .option('--json', 'JSON lines (the only form of this command)');

@@ -16,7 +16,7 @@ import { addConfig } from './config-command.js';
 import { addDoctor } from './doctor.js';
 import { addExplain } from './explain.js';
 import { addImport } from './import.js';
-import { addInspect } from './inspect.js';
+import { addInspect, addSweep } from './inspect.js';
 import { addIpm } from './ipm.js';
 import { addIso } from './iso.js';
 import { addJournal } from './journal.js';
@@ -54,6 +54,7 @@ const commands = [
   addBackup,
   addRestore,
   addInspect,
+  addSweep,
   addJournal,
   addExplain,
   addReplay,

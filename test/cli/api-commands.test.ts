@@ -288,9 +288,20 @@ describe('inspect expiry', () => {
     expect(printed).toEqual([...shards, { until, paused: false, totals }]);
     await say(['inspect', 'expiry', ...flags]);
     expect(asked).toEqual(['/v1/holds/due?until=2026-12-24T01%3A00%3A00%2B01%3A00', '/v1/holds/due']);
-    // It has no second name.
-    expect((await say(['sweep', '--dry-run', ...flags])).status).toBe(64);
-    expect(asked).toHaveLength(2);
+    expect(await say(['sweep', '--dry-run', '--until', '2026-12-24', ...flags])).toEqual({ status: 0, out, err: '' });
+    expect(asked[2]).toBe('/v1/holds/due?until=2026-12-24');
+  });
+
+  test('a sweep that is none of a dry run is not offered', async () => {
+    const asked: string[] = [];
+    const flags = await api((request, response) => {
+      asked.push(request.url!);
+      json(response, 200, {});
+    });
+    const { status, err } = await say(['sweep', ...flags]);
+    expect(status).toBe(64);
+    expect(err).toContain('--dry-run');
+    expect(asked).toEqual([]);
   });
 });
 
