@@ -1,5 +1,5 @@
 /** The settings of `serve` as flags of a command, and the way back from given flags to a loaded configuration. */
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { type Inputs, type LoadedConfig, loadConfig } from './config.js';
 import { settingNames, settingOf } from './settings.js';
 import type { Terminal } from './terminal.js';
@@ -9,7 +9,8 @@ export function addSettingOptions(command: Command): Command {
   for (const name of settingNames) {
     const { value, text, standard, kind, allowed } = settingOf(name);
     if (kind === 'boolean') {
-      command.option(`--${name}`, text).option(`--no-${name}`, `undo --${name}`);
+      command.option(`--${name}`, `${text} (or --no-${name})`);
+      command.addOption(new Option(`--no-${name}`).hideHelp());
     } else {
       const names = allowed.startsWith('one of ') ? `: ${allowed.slice('one of '.length)}` : '';
       command.option(`--${name} ${value}`, `${text}${names} (${String(standard)})`);

@@ -18,7 +18,6 @@ export function addServe(program: Command, run: Run): void {
   const command = newCommand(program, 'serve', 'run the engine', [
     'serve --demo',
     'serve --data-dir /var/lib/holdfast --threads 4 --config holdfast.yaml',
-    'serve --tcp-port 0 --ws-port 0 --admin-port 0 --data-dir ./scratch',
   ]).option('--json', 'ready line as one JSON object');
   addSettingOptions(command);
   setAction(command, run, async (options) => {
