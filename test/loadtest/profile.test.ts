@@ -1,5 +1,5 @@
 /** `npm run profile`: the summary of profiles that are known, and one short run against a real server. */
-import { execFileSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -89,10 +89,12 @@ test.each([
 test('a short run has a profile of every thread, and a summary', () => {
   const out = join(temporaryFolder('profile'), 'out');
   const script = fileURLToPath(built('tools/bench/profile.js'));
-  const said = execFileSync(process.execPath, [script, '--seconds', '1', '--rate', '500', '--out', out], {
-    encoding: 'utf8',
-    stdio: ['ignore', 'pipe', 'ignore'],
-  });
+  const { status, stdout, stderr } = spawnSync(
+    process.execPath,
+    [script, '--seconds', '1', '--rate', '500', '--out', out],
+    { encoding: 'utf8' },
+  );
+  expect(status, stderr).toBe(0);
   const files = ['control.cpuprofile', 'main.cpuprofile', 'shard-0.cpuprofile', 'summary.json', 'summary.txt'];
   expect(readdirSync(out).sort()).toEqual(files);
   const { threads, errors } = JSON.parse(readFileSync(join(out, 'summary.json'), 'utf8')) as {
@@ -108,5 +110,5 @@ test('a short run has a profile of every thread, and a summary', () => {
     const names = stages.map(({ stage }) => stage);
     expect(names).toEqual(stageNames.filter((name) => names.includes(name)));
   }
-  expect(said).toContain(readFileSync(join(out, 'summary.txt'), 'utf8'));
+  expect(stdout).toContain(readFileSync(join(out, 'summary.txt'), 'utf8'));
 });
