@@ -67,7 +67,7 @@ export function decideMessage(
     return DECIDED;
   }
   if (repeated > 0) {
-    if (!isUndoneApproval(context, repeated)) return repeated;
+    if (!isUndoneApproval(context, out.element, repeated)) return repeated;
     out.verdict(Step.duplicate, Verdict.fail);
     decline(out, Response.lateOrReversed, Reason.originalUndone);
     return DECIDED;
@@ -91,12 +91,13 @@ export function decideMessage(
 }
 
 /**
- * True when the decision was the approval of a request and does not stand any more: reversed, rolled back, or of an
- * authorization that was reversed as a whole. An advice was no approval of ours: its repeat is answered as it was.
+ * True when a request would repeat an approval that does not stand any more: reversed, rolled back, or of an authorization that was
+ * reversed as a whole. To the repeat of an advice it was no approval of ours: it is answered as it was.
+ * @param repeat element of the message that repeats
  */
-function isUndoneApproval({ history, keys }: DecisionContext, sequence: number): boolean {
-  const { element, response, originalSequence } = history.read(sequence);
-  if (!isApproval(response) || !isRequest(element)) return false;
+function isUndoneApproval({ history, keys }: DecisionContext, repeat: ElementKind, sequence: number): boolean {
+  const { response, originalSequence } = history.read(sequence);
+  if (!isApproval(response) || !isRequest(repeat)) return false;
   if (undoneBy(history, keys, sequence) !== Undone.no) return true;
   return originalSequence > 0 && undoneBy(history, keys, originalSequence) === Undone.reversed;
 }

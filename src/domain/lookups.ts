@@ -40,20 +40,29 @@ export function sameCard(subject: Subject, event: MessageEvent): boolean {
  * DE41 within the duplicate window (`windowMs`); one that says it is a repeat (xxx1) is tried again without DE7 within 10 minutes.
  */
 export function findRepeated(history: History, keys: IndexKeys, subject: Subject, windowMs: number): number {
+  // What we decided ourselves comes first: an advice with the same numbers tells what the network did about it.
+  const own = findAmong(history, keys, subject, windowMs, false);
+  return own !== 0 || tellsDecision(subject.input.mti) ? own : findAmong(history, keys, subject, windowMs, true);
+}
+
+/** @param ofAdvices of a request: what it repeats of advices, else of requests; an advice repeats advices alone */
+function findAmong(history: History, keys: IndexKeys, subject: Subject, windowMs: number, ofAdvices: boolean): number {
   const { input, timeMs } = subject;
+  const told = ofAdvices || tellsDecision(input.mti);
   keys.forCard(subject.cardSlot, subject.fingerprint).stanKey(input.stan, input.transmission);
   const known = history.find(keys.high, keys.low, timeMs - windowMs);
-  const found = repeatedAmong(history, known, subject, true, windowMs);
+  const found = repeatedAmong(history, known, subject, told, true, windowMs);
   if (found !== 0 || !isMarkedRepeat(input.mti)) return found;
   keys.rrnKey(input);
   const near = history.find(keys.high, keys.low, timeMs - REPEAT_WITHOUT_DE7_MS);
-  return repeatedAmong(history, near, subject, false, REPEAT_WITHOUT_DE7_MS);
+  return repeatedAmong(history, near, subject, told, false, REPEAT_WITHOUT_DE7_MS);
 }
 
 function repeatedAmong(
   history: History,
   found: Found,
   subject: Subject,
+  told: boolean,
   withTransmission: boolean,
   windowMs: number,
 ): number {
@@ -64,7 +73,7 @@ function repeatedAmong(
     const event = history.read(sequence);
     if (subject.timeMs - event.timeMs > windowMs) continue;
     if (withTransmission && event.input.transmission !== subject.input.transmission) continue;
-    if (!isSameMessage(subject, event)) continue;
+    if (tellsDecision(event.input.mti) !== told || !isSameMessage(subject, event)) continue;
     if (sameAmounts(subject.input, event.input)) return sequence;
     if (otherAmount === 0) otherAmount = sequence;
   }
@@ -73,7 +82,8 @@ function repeatedAmong(
 
 /**
  * Everything of the duplicate key but DE7. What was answered 30 or 12 is no decision that could be repeated, and an advice
- * repeats no request, though it may carry the same numbers: it tells what the network did about that request.
+ * repeats no request, though it may carry the same numbers: it tells what the network did about that request. A request repeats
+ * an advice by which something was held or posted, and no other: one that tells of a decline, or came behind its reversal, has decided nothing.
  */
 function isSameMessage(subject: Subject, event: MessageEvent): boolean {
   const { input } = subject;
@@ -82,7 +92,7 @@ function isSameMessage(subject: Subject, event: MessageEvent): boolean {
     event.element !== ElementKind.refused &&
     past.stan === input.stan &&
     classOf(past.mti) === classOf(input.mti) &&
-    (!tellsDecision(input.mti) || tellsDecision(past.mti)) &&
+    (tellsDecision(input.mti) || !tellsDecision(past.mti) || event.approvedAmount > 0) &&
     sameCard(subject, event) &&
     sameInstitution(past, Text.acquirer, input, Text.acquirer) &&
     sameText(past, Text.rrn, input, Text.rrn) &&

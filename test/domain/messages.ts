@@ -128,7 +128,11 @@ export class MessageMaker {
     if (op.op === 'advise' && (op.flags & 1) === 1) message.de38 = String(100_000 + (op.flags % 7));
     if ((op.flags & 2) === 2) message.net = `N${this.#stan}`;
     if ((op.flags & 4) === 4) message.partial = true;
-    return naming(message, original, code, op.way);
+    const named = naming(message, original, code, op.way);
+    if (op.op !== 'advise' || (op.flags & 5) !== 5) return named;
+    // With the very numbers of the request that the network has decided.
+    const { acquirer, rrn, terminal, stan, de7 } = original;
+    return { ...named, stan, de7, ...defined({ acquirer, rrn, terminal }) };
   }
 }
 

@@ -2,6 +2,89 @@
 import { HoldFlag } from '#src/domain/hold-table.js';
 import { describe, expect, Scenario, scenario, test } from './runner.js';
 
+describe('a request with the numbers of an advice', () => {
+  for (const [what, lines] of [
+    [
+      'gets the decision that it had, whatever the network tells of it since',
+      `
+    0100 a purchase 1500 stan=1                     | 51 | 0 |    0 | 1000
+    0120 a purchase 1500 stan=1 why=D               | 00 | 0 |    0 | 1000
+    0101 a purchase 1500 stan=1                     | 51= | 0 |   0 | 1000`,
+    ],
+    [
+      'is decided when the advice told of a decline',
+      `
+    0120 a purchase 1500 stan=1 why=D               | 00 | 0 |    0 | 1000
+    0100 a purchase 1500 stan=1                     | 51 | 0 |    0 | 1000
+    0120 a purchase 300 stan=2 why=D                | 00 | 0 |    0 | 1000
+    0100 a purchase 300 stan=2                      | 00 | 0 |  300 |  700`,
+    ],
+    [
+      'and of cash that was declined for us, too',
+      `
+    0220 a cash 1500 stan=1 why=D                   | 00 | 0 |    0 | 1000
+    0200 a cash 1500 stan=1                         | 51 | 0 |    0 | 1000`,
+    ],
+    [
+      'is late when its reversal came before both',
+      `
+    0420 a stan=9 rrn=1                             | 00 | 0 |    0 | 1000
+    0120 a purchase 600 stan=1 why=S                | 00 | 0 |    0 | 1000
+    0100 a purchase 600 stan=1                      | 68 | 0 |    0 | 1000`,
+    ],
+    [
+      'is late when what the advice held was reversed, also said again',
+      `
+    0120 a purchase 600 stan=1 why=S                | 00 | 0 |  600 |  400
+    0420 a stan=9 rrn=1                             | 00 | 0 |    0 | 1000
+    0100 a purchase 600 stan=1                      | 68 | 0 |    0 | 1000
+    0101 a purchase 600 stan=1                      | 68= | 0 |   0 | 1000`,
+    ],
+    [
+      'or what it posted',
+      `
+    0220 a purchase 600 stan=1 why=S                | 00 | 600 |  0 |  400
+    0420 a stan=9 rrn=1                             | 00 | 0 |    0 | 1000
+    0200 a purchase 600 stan=1                      | 68 | 0 |    0 | 1000`,
+    ],
+    [
+      'stays late when the network tells of it after its reversal',
+      `
+    0100 a purchase 600 stan=1                      | 00 | 0 |  600 |  400
+    0420 a stan=9 rrn=1                             | 00 | 0 |    0 | 1000
+    0101 a purchase 600 stan=1                      | 68 | 0 |    0 | 1000
+    0120 a purchase 600 stan=1 why=S                | 00 | 0 |    0 | 1000
+    0101 a purchase 600 stan=1                      | 68= | 0 |   0 | 1000`,
+    ],
+    [
+      'of a card that we do not know is decided',
+      `
+    0120 ? purchase 600 stan=1 why=S                | 00 | 0 |    0 | 1000
+    0100 ? purchase 600 stan=1                      | 14 | 0 |    0 | 1000`,
+    ],
+    [
+      'keeps its partial approval',
+      `
+    0100 a purchase 1500 stan=1 partial             | 10 | 0 | 1000 |    0
+    0120 a purchase 1500 stan=1 why=S               | 00 | 0 | 1500 | -500
+    0101 a purchase 1500 stan=1 partial             | 10= | 0 | 1500 | -500`,
+    ],
+    [
+      'repeats an advice by which it stands',
+      `
+    0120 a purchase 600 stan=1 why=S                | 00 | 0 |  600 |  400
+    0100 a purchase 600 stan=1                      | 00= | 0 | 600 |  400`,
+    ],
+  ] as const)
+    scenario(
+      what,
+      `
+    account A limit=1000
+    card a${lines}
+  `,
+    );
+});
+
 describe('stand-in advices', () => {
   scenario(
     'of an original that we never saw: held as the network decided, even above the limit',

@@ -250,7 +250,7 @@ export class ReferenceModel {
     const { isKnown, stored } = past.repeated(m, name, atMs);
     if (isKnown) {
       if (stored === undefined) return this.#answer(past.add({ ...base, response: '94', refusedRepeat: true }));
-      if (past.isGone(stored)) return this.#answer(past.add({ ...base, response: '68', refusedRepeat: true }));
+      if (past.isGone(stored, what)) return this.#answer(past.add({ ...base, response: '68', refusedRepeat: true }));
       if (past.isExpired(stored.original ?? stored)) this.reach('repeat after expiry');
       if (token !== stored.token) this.reach('repeat by another number');
       return { ...this.#answer(stored), repeated: true };

@@ -1,7 +1,7 @@
 /** Everything that ever happened, in order, and what is asked of it: what a card has had is searched from one end to the other. */
 import type { Balances } from './balances.js';
 import { approved, approves, DAY, type Entry, HOUR, isNoChange, isRequest } from './entry.js';
-import { isMarkedRepeat, type Message, sameKey, sameMoney } from './message.js';
+import { isMarkedRepeat, type Message, sameKey, sameMoney, whatIs } from './message.js';
 import {
   byCompleteDe90,
   byGivenStan,
@@ -61,14 +61,20 @@ export class Past {
   /** What this message may repeat: within 24 hours, or without DE7 within 10 minutes when it says that it is a repeat. */
   repeated(m: Message, card: string, atMs: number): { stored?: Entry | undefined; isKnown: boolean } {
     const same = this.ofCard(card).filter((e) => e.what !== 'not understood' && sameKey(e.message!, m));
-    let past = same.filter((e) => e.message!.de7 === m.de7 && atMs - e.atMs <= 24 * HOUR);
-    if (past.length === 0 && isMarkedRepeat(m)) past = same.filter((e) => atMs - e.atMs <= HOUR / 6);
+    const among = (entries: readonly Entry[]): readonly Entry[] => {
+      const past = entries.filter((e) => e.message!.de7 === m.de7 && atMs - e.atMs <= 24 * HOUR);
+      return past.length === 0 && isMarkedRepeat(m) ? entries.filter((e) => atMs - e.atMs <= HOUR / 6) : past;
+    };
+    // A request repeats a decision of ours first, then an advice that held or posted something.
+    const isTold = (one: Message): boolean => whatIs(one) === 'advice';
+    let past = among(same.filter((e) => isTold(e.message!) === isTold(m)));
+    if (past.length === 0 && !isTold(m)) past = among(same.filter((e) => isTold(e.message!) && e.approved > 0));
     return { isKnown: past.length > 0, stored: past.findLast((e) => sameMoney(e.message!, m)) };
   }
 
-  /** An approval that does not stand any more. */
-  isGone(stored: Entry): boolean {
-    if (!approves(stored.response) || !isRequest(stored.what)) return false;
+  /** An approval that does not stand any more. @param by what asks; an advice is answered as it was */
+  isGone(stored: Entry, by = stored.what): boolean {
+    if (!approves(stored.response) || !isRequest(by)) return false;
     return this.isUndone(stored) || (stored.original !== undefined && this.isReversed(stored.original));
   }
 

@@ -85,14 +85,14 @@ export function matchOf(
       preferred(cards.flatMap((one) => candidates(r, one, shard)).filter(way.fits), r, shard, charged);
     for (const one of chain) {
       const found = find([one]);
-      if (found) return { original: found, related: undefined, rung: way.rung, isOtherCard: false };
+      if (found) return { original: found, related, rung: way.rung, isOtherCard: false };
     }
     if (way.rung !== Rung.networkId) continue;
     // Those that replaced it go before the account's other cards.
     for (const isOtherCard of [false, true]) {
       const others = ofAccount.filter((one) => !chain.includes(one) && (rootOf(one) !== rootOf(card)) === isOtherCard);
       const found = find(others);
-      if (found) return { original: found, related: undefined, rung: way.rung, isOtherCard };
+      if (found) return { original: found, related, rung: way.rung, isOtherCard };
     }
   }
   return byReference;
