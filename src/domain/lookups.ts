@@ -40,32 +40,32 @@ export function sameCard(subject: Subject, event: MessageEvent): boolean {
  * DE41 within the duplicate window (`windowMs`); one that says it is a repeat (xxx1) is tried again without DE7 within 10 minutes.
  */
 export function findRepeated(history: History, keys: IndexKeys, subject: Subject, windowMs: number): number {
-  // What we decided ourselves comes first: an advice with the same numbers tells what the network did about it.
-  const own = findAmong(history, keys, subject, windowMs, false);
-  return own !== 0 || tellsDecision(subject.input.mti) ? own : findAmong(history, keys, subject, windowMs, true);
-}
-
-/** @param ofAdvices of a request: what it repeats of advices, else of requests; an advice repeats advices alone */
-function findAmong(history: History, keys: IndexKeys, subject: Subject, windowMs: number, ofAdvices: boolean): number {
   const { input, timeMs } = subject;
-  const told = ofAdvices || tellsDecision(input.mti);
   keys.forCard(subject.cardSlot, subject.fingerprint).stanKey(input.stan, input.transmission);
   const known = history.find(keys.high, keys.low, timeMs - windowMs);
-  const found = repeatedAmong(history, known, subject, told, true, windowMs);
-  if (found !== 0 || !isMarkedRepeat(input.mti)) return found;
+  const own = repeatedAmong(history, known, subject, true, windowMs);
+  const advice = repeatedAdvice;
+  // What we decided ourselves comes first: an advice with the same numbers tells what the network did about it.
+  if (own !== 0 || !isMarkedRepeat(input.mti)) return own === 0 ? advice : own;
   keys.rrnKey(input);
   const near = history.find(keys.high, keys.low, timeMs - REPEAT_WITHOUT_DE7_MS);
-  return repeatedAmong(history, near, subject, told, false, REPEAT_WITHOUT_DE7_MS);
+  const other = repeatedAmong(history, near, subject, false, REPEAT_WITHOUT_DE7_MS);
+  if (other !== 0) return other;
+  return advice === 0 ? repeatedAdvice : advice;
 }
 
+/** What a request that was looked for last repeats of advices, as `findRepeated` tells it. */
+let repeatedAdvice = 0;
+
+/** What is repeated of the subject's own kind, advices or not; `repeatedAdvice` has the rest. */
 function repeatedAmong(
   history: History,
   found: Found,
   subject: Subject,
-  told: boolean,
   withTransmission: boolean,
   windowMs: number,
 ): number {
+  repeatedAdvice = 0;
   let otherAmount = 0;
   for (let i = found.count - 1; i >= 0; i--) {
     const sequence = found.sequences[i]!;
@@ -73,9 +73,13 @@ function repeatedAmong(
     const event = history.read(sequence);
     if (subject.timeMs - event.timeMs > windowMs) continue;
     if (withTransmission && event.input.transmission !== subject.input.transmission) continue;
-    if (tellsDecision(event.input.mti) !== told || !isSameMessage(subject, event)) continue;
-    if (sameAmounts(subject.input, event.input)) return sequence;
-    if (otherAmount === 0) otherAmount = sequence;
+    if (!isSameMessage(subject, event)) continue;
+    const isOwn = tellsDecision(event.input.mti) === tellsDecision(subject.input.mti);
+    if (sameAmounts(subject.input, event.input)) {
+      if (isOwn) return sequence;
+      if (repeatedAdvice <= 0) repeatedAdvice = sequence;
+    } else if (isOwn) otherAmount = otherAmount === 0 ? sequence : otherAmount;
+    else if (repeatedAdvice === 0) repeatedAdvice = -sequence;
   }
   return -otherAmount;
 }
@@ -92,7 +96,7 @@ function isSameMessage(subject: Subject, event: MessageEvent): boolean {
     event.element !== ElementKind.refused &&
     past.stan === input.stan &&
     classOf(past.mti) === classOf(input.mti) &&
-    (tellsDecision(input.mti) || !tellsDecision(past.mti) || event.approvedAmount > 0) &&
+    (tellsDecision(past.mti) ? tellsDecision(input.mti) || event.approvedAmount > 0 : !tellsDecision(input.mti)) &&
     sameCard(subject, event) &&
     sameInstitution(past, Text.acquirer, input, Text.acquirer) &&
     sameText(past, Text.rrn, input, Text.rrn) &&
