@@ -73,18 +73,17 @@ export class ReconRuns {
 
   /**
    * Starts a run as of a day, up to the records that the shards have now.
-   * @throws ApiError `recon_running`, `dropped`: it would read records from before the journal begins; of a shard that does not answer
+   * @throws ApiError `recon_running`, `dropped`: it would read records from before the journal begins; `stopping`; of a shard that does not answer
    */
   async start(context: ControlContext, day: number): Promise<ReconRun> {
     this.#assertIdle();
     this.#isStarting = true;
-    try {
-      const inputs = await this.#inputs(context, day);
+    const inputs = await this.#inputs(context, day).finally(() => {
       this.#isStarting = false;
-      return this.#begin(context, `recon_${base32of(randomBytes(17))}`, inputs, undefined);
-    } finally {
-      this.#isStarting = false;
-    }
+    });
+    // The journal is closed behind the end of what runs: nothing may begin then.
+    if (this.#stopped) throw new ApiError('stopping', 'The engine is stopping.');
+    return this.#begin(context, `recon_${base32of(randomBytes(17))}`, inputs, undefined);
   }
 
   async #inputs(context: ControlContext, day: number): Promise<RunInputs> {
