@@ -92,6 +92,16 @@ export class ApiClient {
     return (await this.#answer(path)).json() as Promise<Json>;
   }
 
+  /** The items of a list, page by page. @param path with a query @throws HoldfastError as `get` */
+  async *items(path: string): AsyncGenerator<Json> {
+    for (let page = await this.get(path); ; ) {
+      const data = page.data as Json[];
+      yield* data;
+      if (page.has_more !== true) return;
+      page = await this.get(`${path}&starting_after=${data.at(-1)?.id}`);
+    }
+  }
+
   async getBytes(path: string): Promise<Uint8Array> {
     return new Uint8Array(await (await this.#answer(path)).arrayBuffer());
   }

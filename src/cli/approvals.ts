@@ -34,12 +34,9 @@ function addList(parent: Command, run: Run): void {
   setAction(command, run, async (options) => {
     const client = apiClient(options, run.terminal);
     const path = `${PATH}?limit=100&status=${encodeURIComponent(options.status as string)}`;
-    for (let page = await client.get(path); ; ) {
-      const data = page.data as Json[];
-      for (const one of data) run.terminal.out(options.json === true ? JSON.stringify(one) : approvalLine(one));
-      if (page.has_more !== true) return undefined;
-      page = await client.get(`${path}&starting_after=${data.at(-1)?.id}`);
-    }
+    for await (const one of client.items(path))
+      run.terminal.out(options.json === true ? JSON.stringify(one) : approvalLine(one));
+    return undefined;
   });
 }
 
@@ -52,9 +49,7 @@ function addShow(parent: Command, run: Run): void {
   ).option('--json', 'the answer of the API');
   addApiOptions(command);
   setAction(command, run, async (options, [id]) => {
-    const one = await apiClient(options, run.terminal).get(`${PATH}/${encodeURIComponent(id!)}`);
-    if (options.json === true) run.terminal.out(JSON.stringify(one));
-    else for (const line of approvalLines(one)) run.terminal.out(line);
+    tell(await apiClient(options, run.terminal).get(`${PATH}/${encodeURIComponent(id!)}`), options.json === true, run);
     return undefined;
   });
 }
@@ -73,8 +68,7 @@ function addDecision(parent: Command, run: Run, verb: 'confirm' | 'reject', desc
       {},
       { headers },
     );
-    if (options.json === true) run.terminal.out(JSON.stringify(one));
-    else for (const line of approvalLines(one)) run.terminal.out(line);
+    tell(one, options.json === true, run);
     const { status } = (one.answer ?? { status: 200 }) as { status: number };
     return status < 400 ? ExitStatus.ok : errorCodes[refusalCode(status)];
   });
@@ -90,6 +84,10 @@ function approvalLine(one: Json): string {
   const { id, status, operation, path, proposed_by: by, proposed_at, expires_at } = one;
   const end = status === 'open' ? ` expires=${expires_at}` : '';
   return `${id} ${status} ${operation} ${path} by=${quoted((by as Json).name)} at=${proposed_at}${end}`;
+}
+
+function tell(one: Json, isJson: boolean, run: Run): void {
+  for (const line of isJson ? [JSON.stringify(one)] : approvalLines(one)) run.terminal.out(line);
 }
 
 function approvalLines(one: Json): string[] {

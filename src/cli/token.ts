@@ -44,12 +44,9 @@ function addList(parent: Command, run: Run): void {
   addApiOptions(command);
   setAction(command, run, async (options) => {
     const client = apiClient(options, run.terminal);
-    for (let page = await client.get(`${PATH}?limit=100`); ; ) {
-      const data = page.data as Json[];
-      for (const one of data) run.terminal.out(options.json === true ? JSON.stringify(one) : tokenLine(one));
-      if (page.has_more !== true) return undefined;
-      page = await client.get(`${PATH}?limit=100&starting_after=${data.at(-1)?.id}`);
-    }
+    for await (const one of client.items(`${PATH}?limit=100`))
+      run.terminal.out(options.json === true ? JSON.stringify(one) : tokenLine(one));
+    return undefined;
   });
 }
 
