@@ -15,7 +15,7 @@ import { AMOUNT_MAX } from '../limits.js';
 import { presentedTotal } from './clearing/history.js';
 import { ElementKind, EventKind, Response, Step, Verdict } from './codes.js';
 import { CountedElements } from './counted-elements.js';
-import type { DecisionContext } from './decision-context.js';
+import { type DecisionContext, policyOf } from './decision-context.js';
 import type { MessageEvent, NotDelivered, Posting } from './events.js';
 import type { History } from './history.js';
 import { HoldFlag } from './hold-table.js';
@@ -107,7 +107,7 @@ function reversePosted(context: DecisionContext, out: MessageEvent, root: number
   const { state, history, keys } = context;
   readStanding(history, keys, root, before);
   readStanding(history, keys, root, after);
-  after.reduceTo(Math.min(before.total, stays));
+  after.reduceTo(Math.min(before.total, stays), policyOf(context, out.accountSlot));
   after.legsFrom(before, out.postings);
   if (out.postings.count > 0) {
     const stood = standingAmount(history, keys, root, state.accounts.currency(out.accountSlot));
@@ -138,7 +138,7 @@ function reversePart(context: DecisionContext, out: MessageEvent, root: number, 
   noteTakenBack(out, added > 0 ? Math.min(stood, postedAmount(history.read(named), currency)) : 0, 0);
   readStanding(history, keys, root, before);
   readStanding(history, keys, root, after);
-  after.reduceTo(Math.max(0, before.total - added));
+  after.reduceTo(Math.max(0, before.total - added), policyOf(context, out.accountSlot));
   after.legsFrom(before, out.postings);
   const slot = state.holds.find(root);
   out.authorizedAfter = after.total + (slot >= 0 ? state.holds.remaining(slot) : 0);

@@ -7,6 +7,7 @@ import type { History } from './history.js';
 import type { IndexKeys } from './index-keys.js';
 import { component, Gl } from './ledger/chart.js';
 import type { Postings } from './ledger/postings.js';
+import type { Policy } from './program/policy.js';
 import type { ShardState } from './shard-state.js';
 
 /** Balances of one authorization's legs, D positive, minor units of the account's currency. */
@@ -80,24 +81,28 @@ export class Standing {
     return this;
   }
 
-  /** Brings it down to `total`: purchases go before cash, a credit balance before purchases, the fee only with the last cent. */
-  reduceTo(total: number): void {
+  /** Brings it down to `total`: purchases go before cash, with which its fee goes, and a credit balance before purchases. */
+  reduceTo(total: number, policy: Policy): void {
     const back = this.total - total;
     if (back <= 0) return;
     if (this.network < 0) {
       const purchases = Math.min(back, this.purchases);
+      const cash = this.cash - (back - purchases);
       this.purchases -= purchases;
-      this.cash -= back - purchases;
       this.network += back;
-      if (total > 0) return;
-      this.fees = 0;
-      this.feeIncome = 0;
+      if (this.fees > 0) this.#reduceFee(total > 0 ? feeThatStays(this, cash, policy) : 0);
+      this.cash = cash;
       return;
     }
     const credit = Math.min(back, 0 - this.creditBalance);
     this.creditBalance += credit;
     this.purchases += back - credit;
     this.network -= back;
+  }
+
+  #reduceFee(fees: number): void {
+    this.fees = fees;
+    this.feeIncome = 0 - fees;
   }
 
   /** Puts the legs that lead from `before` to this into `legs`. */
@@ -109,6 +114,16 @@ export class Standing {
     legs.add(Gl.network, this.network - before.network);
     legs.add(Gl.feeIncome, this.feeIncome - before.feeIncome);
   }
+}
+
+/**
+ * What stays of the fee when of the cash `cash` stays: it falls by as much as the program's fee does. Of one withdrawal that is
+ * the fee of what stays; where several parts have charged one each, their fixed parts stay with what stays of them. By a table
+ * that has changed meanwhile nothing is charged on top, and no more than there was goes back.
+ */
+function feeThatStays(standing: Standing, cash: number, policy: Policy): number {
+  const back = policy.cashFee(standing.cash) - policy.cashFee(cash);
+  return Math.max(0, standing.fees - Math.max(0, back));
 }
 
 /** What is owed for purchases, which a credit goes against first. */

@@ -179,13 +179,19 @@ export class Book {
   windowLagMs = 0;
   /** Who looks at what a message carries. */
   readonly cryptography: CardCryptography;
-  readonly #policy: Policy | undefined;
+  #policy: Policy | undefined;
   readonly #out = new MessageEvent();
 
   /** @param policy of every program; without it each program's own */
   constructor(policy?: Policy, cryptography: CardCryptography = noCryptography) {
     this.#policy = policy;
     this.cryptography = cryptography;
+    this.context = this.#contextOf(this.state);
+  }
+
+  /** From here on every program says this. */
+  setPolicy(policy: Policy): void {
+    this.#policy = policy;
     this.context = this.#contextOf(this.state);
   }
 

@@ -22,7 +22,7 @@
  * Other lines: pay <account> <amount> ref=..; limit <account> <amount>; status <account|card|token> <word>; wait
  * <n>h|m|s|d; at <YYYY-MM-DDThh:mm:ss> (the clock, UTC); undelivered <line>; sweep (ends the holds that are
  * due: how many); tries <card> <failed PINs>; controls <account|card> <JSON without spaces, {} takes them away>.
- * On the first line, tables of the program other than the defaults: program fee=<flat>+<basis points> forbid=<type>,<type>
+ * Tables of the program other than the defaults, from that line on: program fee=<flat>+<basis points> forbid=<type>,<type>
  *   rest=keep markup=<basis points> partial=no fuel=<amount> short=decline|hold_available least=<minimum> say=<reason>:<DE39>,<reason>:<DE39>
  *   interest=<basis points a year of purchases>/<cash>/<fees> statement=<day of the month>
  *
@@ -160,7 +160,7 @@ export class Scenario {
       case 'sweep':
         return String(this.book.expireDue(this.nowMs));
       case 'program':
-        this.book = new Book(policyOf(rest, options));
+        this.book.setPolicy(policyOf(rest, options));
         return 'ok';
       case 'undelivered':
         return this.book.notDelivered(this.#outcome(name).sequence, this.nowMs) ? 'ok' : 'no';

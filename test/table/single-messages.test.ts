@@ -105,7 +105,7 @@ describe('cash at a machine', () => {
   );
 
   scenario(
-    'a full reversal gives the fee back, a partial one keeps it',
+    'a full reversal gives a fixed fee back, a partial one keeps it',
     `
     program fee=250+0
     account A limit=1000
@@ -116,6 +116,37 @@ describe('cash at a machine', () => {
     0400 a stan=3 rrn=1                             | 00 |   0 | 0 | 1000
     legs 7                                          | 1110 -200, 1120 -250, 2100 +200, 4300 +250
     0201 a cash 500 stan=1                          | 68 |   0 | 0 | 1000
+  `,
+  );
+
+  scenario(
+    'a partial reversal leaves the fee of the cash that stays: its fixed part, and the percentage of what stays',
+    `
+    program fee=250+33                                         # 2.50 and 0.33 %
+    account A limit=100000
+    card a
+    0200 a cash 50000 stan=1                        | 00 | 50415 | 0 | 49585   # 250 + 165
+    0400 a stan=2 rrn=1 de95=20500                  | 00 | 20818 | 0 | 79182   # 250 + 67.65, half a cent up
+    legs 5                                          | 1110 -29500, 1120 -97, 2100 +29500, 4300 +97
+    0401 a stan=2 rrn=1 de95=20500                  | 00= | 20818 | 0 | 79182
+    0420 a stan=3 rrn=1 de95=20500                  | 00 | 20818 | 0 | 79182
+    0420 a stan=4 rrn=1 de95=100                    | 00 |   350 | 0 | 99650   # 0.33 of a cent rounds to none
+    0420 a stan=5 rrn=1                             | 00 |     0 | 0 | 100000
+    legs 10                                         | 1110 -100, 1120 -250, 2100 +100, 4300 +250
+  `,
+  );
+
+  scenario(
+    'by a table that has changed since, no fee rises by a reversal, and none falls below zero',
+    `
+    program fee=0+100
+    account A limit=100000
+    card a
+    0200 a cash 10000 stan=1                        | 00 | 10100 | 0 | 89900
+    program fee=50+0
+    0400 a stan=2 rrn=1 de95=5000                   | 00 |  5100 | 0 | 94900   # nothing of a fixed fee goes back
+    program fee=0+5000
+    0400 a stan=3 rrn=1 de95=2000                   | 00 |  2000 | 0 | 98000   # no more than there was
   `,
   );
 
@@ -134,7 +165,7 @@ describe('cash at a machine', () => {
 
 describe('cash back, quasi-cash and account funding', () => {
   scenario(
-    'cash back posts its own part; a partial reversal takes from the purchase first, the fee stays',
+    'cash back posts its own part; a partial reversal takes from the purchase first, a fixed fee stays',
     `
     program fee=100+0
     account A limit=20000
@@ -146,6 +177,20 @@ describe('cash back, quasi-cash and account funding', () => {
     0400 a stan=3 rrn=1 de95=4000                   | 00 |  4100 | 0 | 15900
     legs 8                                          | 1100 -7000, 1110 -1000, 2100 +8000
     0400 a stan=4 rrn=1                             | 00 |     0 | 0 | 20000
+  `,
+  );
+
+  scenario(
+    'the fee of cash back stays as long as only the purchase goes back, and falls with the cash',
+    `
+    program fee=0+200
+    account A limit=20000
+    card a
+    0200 a cashback 15000 back=5000 stan=1          | 00 | 15100 | 0 |  4900
+    0400 a stan=2 rrn=1 de95=5000                   | 00 |  5100 | 0 | 14900
+    legs 5                                          | 1100 -10000, 2100 +10000
+    0400 a stan=3 rrn=1 de95=2000                   | 00 |  2040 | 0 | 17960
+    legs 7                                          | 1110 -3000, 1120 -60, 2100 +3000, 4300 +60
   `,
   );
 

@@ -127,12 +127,17 @@ export class Balances {
   }
 }
 
-/** What stays charged when `back` is taken back: purchases before cash, of a refund the credit balance first. */
-export function reducedBy(before: Charged, back: number, left: number): Charged {
+/**
+ * What stays charged when `back` is taken back: purchases before cash, of a refund the credit balance first. The fee of cash
+ * falls by what the cash that goes back costs, and goes with the last cent.
+ */
+export function reducedBy(before: Charged, back: number, left: number, feeOf: (cash: number) => number): Charged {
   if (before.purchases + before.cash + before.credit >= 0) {
     const purchases = Math.min(back, before.purchases);
     const cash = before.cash - (back - purchases);
-    return { purchases: before.purchases - purchases, cash, fee: left === 0 ? 0 : before.fee, credit: 0 };
+    const cheaper = feeOf(before.cash) - feeOf(cash);
+    const fee = left === 0 ? 0 : Math.max(0, before.fee - cheaper);
+    return { purchases: before.purchases - purchases, cash, fee, credit: 0 };
   }
   const credit = Math.min(back, -before.credit);
   return { purchases: before.purchases + (back - credit), cash: 0, fee: 0, credit: before.credit + credit };

@@ -13,6 +13,7 @@ import {
   approved,
   approves,
   asNew,
+  type Charged,
   type Entry,
   isNoChange,
   isRequest,
@@ -596,8 +597,15 @@ export class ReferenceModel {
     }
     const entry = this.past.add({ ...told, full: left === 0 && !balances.holds.has(original.sequence) });
     if (left < total) entry.postedBack = before.purchases + before.cash + before.credit < 0 ? 'credit' : 'debit';
-    balances.charge(entry, reducedBy(before, total - left, left));
+    this.#takeBack(entry, before, left);
     return entry;
+  }
+
+  #takeBack(entry: Entry, before: Charged, left: number): void {
+    const total = Math.abs(before.purchases + before.cash + before.credit);
+    const after = reducedBy(before, total - left, left, (cash) => feeOf(this.program, cash));
+    if (left > 0 && after.fee > 0 && after.fee < before.fee) this.reach('a fee that falls with its cash');
+    this.balances.charge(entry, after);
   }
 
   /** Takes one of several parts back, once; the others and what is still held stay. */
@@ -616,7 +624,7 @@ export class ReferenceModel {
     const entry = this.past.add({ ...told, full, takesBack: part });
     if (left < total) entry.postedBack = 'debit';
     if (left < total) this.reach('reversal of a part');
-    balances.charge(entry, reducedBy(before, total - left, left));
+    this.#takeBack(entry, before, left);
     return entry;
   }
 
