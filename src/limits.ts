@@ -489,6 +489,12 @@ export const DUE_ROWS_PER_READ = 4096;
 /** Business days that a cutover may go ahead: a long week-end and some; a date beyond it is a mistake of the sender. */
 export const CUTOVER_DAYS_MAX = 7;
 
+/**
+ * For so long after a link's date has moved, a cutover without DE15 is the same one, said on another connection, ms. Two cutovers are a
+ * day apart: what is nearer than half of that belongs to the first.
+ */
+export const CUTOVER_SAME_MS = 12 * 3_600_000;
+
 /** Cutovers that wait for the system journal at one time: a network sends one a day; each keeps its message, 1 kB. */
 export const CUTOVERS_WAITING_MAX = 64;
 

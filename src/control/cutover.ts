@@ -5,7 +5,7 @@
 import type { CutoverRequest } from '../cutover-request.js';
 import { dateDay } from '../domain/calendar.js';
 import { utcDayOf } from '../domain/velocity/windows.js';
-import { CUTOVER_DAYS_MAX } from '../limits.js';
+import { CUTOVER_DAYS_MAX, CUTOVER_SAME_MS } from '../limits.js';
 import type { SystemState } from './system-state.js';
 
 /** Business date of a link: days since 1970. */
@@ -16,14 +16,15 @@ export interface LinkDay {
 
 /**
  * The link's business day from now on (days since 1970), durable; -1 when the date that was asked for goes back, or more than
- * CUTOVER_DAYS_MAX beyond both the link's date and today, and nothing changes. Nor does it for a repeat, or for the date that the link has already: a network
- * may say the same on each of its connections.
+ * CUTOVER_DAYS_MAX beyond both the link's date and today, and nothing changes. Nor does it for a repeat, for the date that the link has
+ * already, or without a date within CUTOVER_SAME_MS after it has moved: a network may say the same on each of its connections.
  * @throws HoldfastError `commit_failed`: fatal.
  */
 export function cutOver(system: SystemState, request: CutoverRequest, nowMs: number): number {
   const { link, name, transmission, stan, settlementDate } = request;
   const last = system.cutover(link);
   if (last !== undefined && last.transmission === transmission && last.stan === stan) return last.day;
+  if (last !== undefined && settlementDate < 0 && isSameCutover(last.atMs, nowMs)) return last.day;
   const today = utcDayOf(nowMs);
   const current = last?.day ?? today;
   const day = settlementDate < 0 ? current + 1 : dateDay(settlementDate, current);
@@ -33,3 +34,7 @@ export function cutOver(system: SystemState, request: CutoverRequest, nowMs: num
   if (day !== last?.day) system.write([{ type: 'cutover', link, name, day, transmission, stan, atMs: nowMs }]);
   return day;
 }
+
+/** A clock that was set back says nothing: the date moves. */
+const isSameCutover = (movedMs: number, nowMs: number): boolean =>
+  nowMs >= movedMs && nowMs - movedMs < CUTOVER_SAME_MS;

@@ -42,7 +42,7 @@ describe('the business date of a link', () => {
   it.each(table)('at %s, of a link at %s, DE15 %s gives %s', (now, current, de15, expected) => {
     const log = new MemoryLog();
     const nowMs = Date.parse(now);
-    const old = { transmission: 1, stan: 1, atMs: nowMs };
+    const old = { transmission: 1, stan: 1, atMs: nowMs - DAY_MS };
     if (current !== undefined) log.append([{ type: 'cutover', link: 1, name: 'tcp', day: dayOf(current), ...old }]);
     const system = new SystemState(log);
     const day = cutOver(system, request(2, de15), nowMs);
@@ -60,12 +60,36 @@ describe('the business date of a link', () => {
       request(1),
       request(1),
       request(1, 1128),
+      request(2, 1128),
       request(2),
-      request(2),
-      request(2, -1, { transmission: 1 }),
+      request(2, 1129, { transmission: 1 }),
       request(2, -1, { link: 2 }),
     ].map((one) => cutOver(system, one, now) - dayOf('2026-11-26'));
     expect(days).toEqual([1, 1, 1, 2, 2, 3, 1]);
+    expect(log.records).toHaveLength(4);
+  });
+
+  test('without DE15 it moves once in twelve hours, on however many connections it is said', () => {
+    const log = new MemoryLog();
+    const started = Date.parse('2026-11-26T23:00:00Z');
+    const hours: [after: number, stan: number, de15: number, expected: number][] = [
+      [0, 1, -1, 1],
+      [0.01, 2, -1, 1],
+      [11.99, 3, -1, 1],
+      // The named date moves whenever it is named, and what comes without one just behind it is the same cutover.
+      [11.995, 4, 1128, 2],
+      [12, 5, -1, 2],
+      [23.99, 6, -1, 2],
+      [23.995, 7, -1, 3],
+      [24, 8, -1, 3],
+      // A clock that was set back says nothing about when that was.
+      [23, 9, -1, 4],
+    ];
+    for (const [after, stan, de15, expected] of hours) {
+      // A restart in between forgets nothing.
+      const day = cutOver(new SystemState(log), request(stan, de15), started + after * 3_600_000);
+      expect(day - dayOf('2026-11-26'), `${after} h`).toBe(expected);
+    }
     expect(log.records).toHaveLength(4);
   });
 });

@@ -93,7 +93,11 @@ const SUBJECTS: Record<string, Subject> = {
       ...{ purchase: 20, request: 15, reverse: 10, advise: 4, ask: 4, undelivered: 3, sweep: 0, wait: 5, refund: 8 },
       ...{ account: 0, card: 0, list: 0, limits: 0, limit: 0, token: 0, replace: 0 },
     },
-    cases: ['a fee that falls with its cash', 'reversal on another date', ...[74, 75, 76, 77, 80, 81, 86, 87, 88, 89, 97].map((field) => `DE${field}`)],
+    cases: [
+      'a fee that falls with its cash',
+      'reversal on another date',
+      ...[74, 75, 76, 77, 80, 81, 86, 87, 88, 89, 97].map((field) => `DE${field}`),
+    ],
   },
   'shipments and lost messages': {
     focus: {

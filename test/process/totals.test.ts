@@ -67,9 +67,10 @@ describe('an acquirer and its business date', () => {
     const outOfBalance = await client.request(wrong);
     expect(outOfBalance).toMatchObject({ 0: '0510', 39: '95', 66: '2', ...all });
 
-    // The next date, once; its repeat and the date again change nothing.
-    const next = { 0: '0800', 7: transmission(), 11: nextStan(), 70: '201' };
-    for (const message of [next, next, { ...next, 0: '0801' }, { ...next, 11: nextStan(), 15: monthDay(day + 1) }]) {
+    // The next date, once; its repeat, the date again, and a cutover without one just behind it change nothing.
+    const next = { 0: '0800', 7: transmission(), 11: nextStan(), 15: monthDay(day + 1), 70: '201' };
+    const { 15: _, ...dateless } = { ...next, 11: nextStan() };
+    for (const message of [next, next, { ...next, 0: '0801' }, { ...next, 11: nextStan() }, dateless]) {
       expect((await client.request(message))[39]).toBe('00');
     }
     expect((await client.request({ ...next, 11: nextStan(), ...date }))[39]).toBe('30');

@@ -22,6 +22,8 @@ import type { Peer } from './peer.js';
 import type { Random } from './random.js';
 import { POISON_RRN } from './shard-thread.js';
 
+const DAY_MS = 86_400_000;
+
 /** A card, or a network token, as the world knows it. */
 export interface SimCard {
   readonly pan: string;
@@ -460,7 +462,9 @@ export class Workload {
   #network(random: Random): void {
     const peer = random.pick(this.#world.peers);
     const code = random.pick(['301', '301', '301', '001', '201', '161', '999']);
-    peer.manage(code, {}, () => undefined);
+    // Some networks name the date of their cutover.
+    const isNamed = code === '201' && this.#world.wallMs % 2 === 0;
+    peer.manage(code, isNamed ? { 15: transmissionOf(this.#world.wallMs + DAY_MS).slice(0, 4) } : {}, () => undefined);
   }
 
   /** A message with something wrong in it. */
