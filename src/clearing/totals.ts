@@ -1,5 +1,5 @@
 /** What a pass over a clearing file adds up: messages by kind, amounts per currency, and what is owed per settlement. */
-import { isCashType } from '../domain/clearing/input.js';
+import { isCashType, isCreditType } from '../domain/clearing/input.js';
 import type { ClearingFee, ClearingKind, ClearingRecord, SettlementKey } from './record.js';
 
 /** A sum of amounts, exact whatever is in the file. */
@@ -64,8 +64,7 @@ export function direction(record: ClearingRecord): 1 | -1 | 0 {
   const { kind, transactionType } = record;
   const chargeback = chargebacks.has(kind);
   if (!chargeback && !others.has(kind)) return 0;
-  const credit = transactionType >= 20 && transactionType <= 29;
-  return (credit !== chargeback) !== record.reversal ? -1 : 1;
+  return (isCreditType(transactionType) !== chargeback) !== record.reversal ? -1 : 1;
 }
 
 /**
@@ -74,8 +73,7 @@ export function direction(record: ClearingRecord): 1 | -1 | 0 {
  */
 function earnedBy({ kind, transactionType, reversal }: ClearingRecord, fee: ClearingFee): number {
   if (fee.sign !== '') return fee.sign === 'C' ? fee.settlementAmount : -fee.settlementAmount;
-  const isCredit = transactionType >= 20 && transactionType <= 29;
-  const isPaid = kind === 'first_presentment' && (isCredit || isCashType(transactionType));
+  const isPaid = isCreditType(transactionType) || (kind === 'first_presentment' && isCashType(transactionType));
   return isPaid !== reversal ? -fee.settlementAmount : fee.settlementAmount;
 }
 

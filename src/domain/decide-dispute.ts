@@ -3,9 +3,16 @@ import { AMOUNT_MAX } from '../limits.js';
 import type { CommandResult, OpenDispute, StepDispute } from './commands.js';
 import { refuse } from './commit.js';
 import { currencyExponent } from './currencies.js';
-import { chargesOf, type DisputeStanding, disputeStanding, isGivenTwice, undisputed } from './disputes.js';
+import {
+  chargesOf,
+  type DisputeStanding,
+  disputedAmount,
+  disputeStanding,
+  isGivenTwice,
+  undisputed,
+} from './disputes.js';
 import type { Desk } from './entry-desk.js';
-import type { Disputed, EntryLeg, EntryPosted } from './events.js';
+import type { Disputed, DisputeEnd, EntryLeg, EntryPosted } from './events.js';
 import { balancesOf } from './ledger/balances.js';
 import {
   allowsStep,
@@ -69,7 +76,8 @@ export function stepDispute(desk: Desk, command: StepDispute): CommandResult {
   const entry = disputeSteps[step];
   const reference = String(sequence);
   const disputed = disputedOf(dispute, command);
-  const named = disputed === undefined ? {} : { disputed };
+  const ended = endOf(dispute, standing, step);
+  const named = { ...(disputed === undefined ? {} : { disputed }), ...(ended === undefined ? {} : { ended }) };
   return desk.answer({ entry, accountSlot, reference, legs, cardSlot, relatedSequence: sequence, note, ...named });
 }
 
@@ -88,6 +96,13 @@ const keepsCredit = (status: DisputeStatus, step: DisputeStep): boolean =>
 function disputedOf({ disputed }: EntryPosted, { step, reasonCode = '' }: StepDispute): Disputed | undefined {
   if (step !== 'chargeback' && step !== 'chargeback_reversal') return undefined;
   return disputed === undefined ? undefined : { ...disputed, reasonCode };
+}
+
+/** How the step ends the dispute; undefined when it does not, or leaves the cardholder nothing of it. */
+function endOf(dispute: EntryPosted, { outstanding }: DisputeStanding, step: DisputeStep): DisputeEnd | undefined {
+  if (step !== 'win' && step !== 'write_off' && step !== 'lose') return undefined;
+  const kept = disputedAmount(dispute) - (step === 'lose' ? outstanding : 0);
+  return kept < 1 ? undefined : { posted: dispute.disputed?.posted ?? dispute.relatedSequence, kept };
 }
 
 function stepLegs(

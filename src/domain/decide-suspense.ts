@@ -1,5 +1,6 @@
 /** How what is in suspense leaves it (suspense.ts). */
 import { ClearingSort } from './clearing/codes.js';
+import { isCreditRecord } from './clearing/input.js';
 import { amountIn, cashBackIn, presentedSide, takenBackSide } from './clearing/sides.js';
 import type { CommandResult, ResolveSuspense, TakeFromSuspense } from './commands.js';
 import { refuse } from './commit.js';
@@ -55,10 +56,11 @@ function takenSide(
   { sort, input }: TakeFromSuspense,
   amount: number,
 ): Posting[] {
-  if (input.reversal === 1) return takenBackSide(state, accountSlot, sort, amount);
+  // What is presented again has no dispute here: it is owed, or of a credit given, as it would have been at first, and without fees.
+  const isAgain = sort === ClearingSort.secondPresentment;
+  const first = !isAgain ? sort : isCreditRecord(input) ? ClearingSort.credit : ClearingSort.purchase;
+  if (input.reversal === 1) return takenBackSide(state, accountSlot, first, amount);
+  if (isAgain && first === ClearingSort.purchase) return purchaseSide(amount, 0);
   const policy = context.policies.of(state.accounts.program(accountSlot));
-  // What is presented again has no dispute here, and is owed.
-  return sort === ClearingSort.secondPresentment
-    ? purchaseSide(amount, 0)
-    : presentedSide(state, accountSlot, policy, sort, input, amount, cashBackIn(input, input.cashBack, amount));
+  return presentedSide(state, accountSlot, policy, first, input, amount, cashBackIn(input, input.cashBack, amount));
 }

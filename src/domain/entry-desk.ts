@@ -3,7 +3,7 @@ import { CREDIT_BALANCE_MAX } from '../limits.js';
 import { AccountStatus, EventKind } from './codes.js';
 import type { ChargeFee, CommandResult, OpenDispute, Recover, RefundCredit } from './commands.js';
 import { type CommandContext, type Commit, refuse } from './commit.js';
-import type { Disputed, EntryLeg, EntryPosted, PlainEvent } from './events.js';
+import type { Disputed, DisputeEnd, EntryLeg, EntryPosted, PlainEvent } from './events.js';
 import { entryHash } from './key-hash.js';
 import { component, Gl, postedChange } from './ledger/chart.js';
 import type { EntryKind } from './ledger/entry-kinds.js';
@@ -24,6 +24,7 @@ export interface Draft {
   note?: string;
   carry?: number;
   disputed?: Disputed;
+  ended?: DisputeEnd;
   /** Day that it counts for; today without. */
   day?: number;
 }

@@ -311,6 +311,8 @@ export interface EntryPosted extends EventHead {
   legs: EntryLeg[];
   /** Of a provisional credit, a chargeback and its reversal; absent of what earlier releases wrote. */
   disputed?: Disputed;
+  /** Of what ends a dispute and leaves the cardholder some of it; absent of what earlier releases wrote. */
+  ended?: DisputeEnd;
   /** 0 without an account. */
   previousOfAccount: number;
   /** 0 without a card. */
@@ -325,6 +327,14 @@ export interface Disputed {
   readonly arn: string;
   /** DE25 of the chargeback, four digits; '' of a provisional credit. */
   readonly reasonCode: string;
+}
+
+/** How a dispute ended: what its provisional credit was for may be months behind it, so the end says it again. */
+export interface DisputeEnd {
+  /** Sequence of the record that posted what was disputed. */
+  readonly posted: number;
+  /** What of the provisional credit the cardholder keeps, minor units of the account's currency, from 1. */
+  readonly kept: number;
 }
 
 /** One record of a clearing file, and what it did. */

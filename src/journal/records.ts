@@ -71,7 +71,9 @@ export function writePlain(out: MsgpackWriter, event: PlainEvent): void {
       numbers(out, event.previousOfAccount);
       break;
     case EventKind.entryPosted:
-      head(out, event, event.disputed === undefined ? 14 : 17, event.disputed === undefined ? 1 : 2);
+      if (event.disputed !== undefined) head(out, event, 17, 2);
+      else if (event.ended !== undefined) head(out, event, 16, 3);
+      else head(out, event, 14);
       numbers(out, event.entry, event.accountSlot, event.cardSlot, event.day);
       out.text(event.reference);
       numbers(out, event.relatedSequence);
@@ -83,6 +85,8 @@ export function writePlain(out: MsgpackWriter, event: PlainEvent): void {
         numbers(out, event.disputed.posted);
         out.text(event.disputed.arn);
         out.text(event.disputed.reasonCode);
+      } else if (event.ended !== undefined) {
+        numbers(out, event.ended.posted, event.ended.kept);
       }
       break;
     case EventKind.clearingPosted:
@@ -394,6 +398,12 @@ form(EventKind.entryPosted, 1, 14, entryPosted);
 form(EventKind.entryPosted, 2, 17, (r, sequence, timeMs) => {
   const event = entryPosted(r, sequence, timeMs);
   event.disputed = { posted: r.integer(), arn: r.text(), reasonCode: r.text() };
+  return event;
+});
+/** Version 3: the end of a dispute. */
+form(EventKind.entryPosted, 3, 16, (r, sequence, timeMs) => {
+  const event = entryPosted(r, sequence, timeMs);
+  event.ended = { posted: r.integer(), kept: r.integer() };
   return event;
 });
 const clearingPosted = (r: MsgpackReader, sequence: number, timeMs: number): ClearingPosted => ({

@@ -6,6 +6,7 @@
  * "Owed" is positive where we owe the network.
  */
 import { ClearingSort } from '../domain/clearing/codes.js';
+import { isCreditRecord } from '../domain/clearing/input.js';
 import type { ClearingPosted, EntryLeg, EntryPosted, Posting } from '../domain/events.js';
 import { Gl } from '../domain/ledger/chart.js';
 import { EntryKind } from '../domain/ledger/entry-kinds.js';
@@ -93,7 +94,7 @@ export class SettlementSums {
   clearing({ file, input, sort, legs, timeMs }: ClearingPosted): void {
     this.#post(legs);
     const isUnfinished = this.#unfinished.has(file) || file.startsWith(SIMULATED_FILE);
-    const isCredit = sort === ClearingSort.credit;
+    const isCredit = isCreditRecord(input);
     const isCash = sort === ClearingSort.cash;
     const way = input.reversal === 1 ? -1 : 1;
     if (input.settlementCurrency >= 0) {

@@ -14,8 +14,7 @@ import type {
   NotDelivered,
   PlainEvent,
 } from '../domain/events.js';
-import { postedChange } from '../domain/ledger/chart.js';
-import { EntryKind } from '../domain/ledger/entry-kinds.js';
+import { Gl, postedChange } from '../domain/ledger/chart.js';
 import { rootOf } from '../domain/originals.js';
 import { RECON_AUTHORIZATIONS_MAX } from '../limits.js';
 import { type BreakList, ReconTooLarge } from './break-list.js';
@@ -37,6 +36,14 @@ interface Life {
   /** DE49, and the currency of the account. */
   readonly currency: number;
   readonly billing: number;
+}
+
+/** What messages gave back of an authorization, and the last of them. */
+interface TakenBack {
+  readonly given: number;
+  readonly sequence: number;
+  readonly timeMs: number;
+  readonly currency: number;
 }
 
 const isChargeSort = (sort: ClearingSort): boolean => sort === ClearingSort.purchase || sort === ClearingSort.cash;
@@ -73,12 +80,15 @@ export class ShardComparison {
   /** Currency of the first account that something was posted to by a message, and of those that have another one, by slot. */
   #usual = -1;
   readonly #others = new Map<number, number>();
-  /** What clearing records charged, by sequence; of those, what was given back since, and what disputes were won for. */
+  /** What clearing records charged, by sequence; and of those, what was given back since. */
   readonly #charged = new Map<number, number>();
   readonly #given = new Map<number, number>();
+  /** What disputes left to the cardholder, by the sequence of the record or authorization, and what mark-ups and fees with that. */
   readonly #won = new Map<number, number>();
-  /** Disputes by the sequence of their provisional credit: the record that they are about, and how much of it. */
-  readonly #disputes = new Map<number, { readonly about: number; readonly amount: number }>();
+  readonly #feesBack = new Map<number, number>();
+  /** What single messages charged, with fees, by the sequence of the authorization; and what messages have taken back of it. */
+  readonly #messageCharges = new Map<number, number>();
+  readonly #takenBack = new Map<number, TakenBack>();
 
   /** @param asOf day of the run @param authorizationsMax that are compared */
   constructor(shard: number, asOf: number, shared: Shared, authorizationsMax = RECON_AUTHORIZATIONS_MAX) {
@@ -94,8 +104,8 @@ export class ShardComparison {
   /** @throws ReconTooLarge */
   message(event: MessageEvent): void {
     this.records++;
-    if (event.postings.count > 0) this.#posted(event);
     const root = rootOf(event);
+    if (event.postings.count > 0) this.#posted(event, root);
     let life = this.#lives.get(root);
     if (event.holdDelta === 0) {
       if (life !== undefined && life.agedOut > 0) this.#settledLate(life, event);
@@ -104,7 +114,7 @@ export class ShardComparison {
     if (life === undefined) {
       // Of a hold that was placed before the records began: nothing can be said of it.
       if (event.holdDelta < 0) return;
-      if (this.#lives.size >= this.#authorizationsMax) throw new ReconTooLarge(this.#shard, this.#authorizationsMax);
+      this.#mayKeep(this.#lives);
       life = {
         ...{ held: 0, covered: 0, cleared: 0, agedOut: 0, agedOutMs: 0, expiry: 0 },
         currency: event.input.currency,
@@ -135,6 +145,7 @@ export class ShardComparison {
 
   /** Adds what aged out and was not cleared after all. @param open gets what is still held, by currency */
   finish(open: Map<number, { count: number; amount: bigint }>): void {
+    for (const [root, back] of this.#takenBack) this.#reversed(root, back);
     for (const [root, life] of this.#lives) {
       if (life.agedOut > 0) this.#agedOut(root, life);
       if (life.held <= 0) continue;
@@ -158,21 +169,42 @@ export class ShardComparison {
     else if (postings.count > 0) life.agedOut = Math.max(0, life.agedOut - approvedAmount);
   }
 
-  #posted(event: MessageEvent): void {
+  #mayKeep({ size }: ReadonlyMap<number, unknown>): void {
+    if (size >= this.#authorizationsMax) throw new ReconTooLarge(this.#shard, this.#authorizationsMax);
+  }
+
+  #posted(event: MessageEvent, root: number): void {
     const currency = billingCurrencyOf(event);
     if (this.#usual < 0) this.#usual = currency;
     if (currency !== this.#usual) this.#others.set(event.accountSlot, currency);
-    this.#sums.posted(event.postings.toList(), currency, event.timeMs);
+    const legs = event.postings.toList();
+    this.#sums.posted(legs, currency, event.timeMs);
+    const change = postedChange(legs);
+    if (change > 0) {
+      this.#mayKeep(this.#messageCharges);
+      add(this.#messageCharges, root, change);
+    } else if (root !== event.sequence) {
+      const given = (this.#takenBack.get(root)?.given ?? 0) - change;
+      this.#takenBack.set(root, { given, sequence: event.sequence, timeMs: event.timeMs, currency });
+    }
   }
 
-  #disputed({ entry, sequence, relatedSequence, reference, disputed, legs }: EntryPosted): void {
-    if (entry === EntryKind.provisionalCredit) {
-      const about = disputed?.posted ?? relatedSequence;
-      this.#disputes.set(sequence, { about, amount: 0 - postedChange(legs) });
-    } else if (entry === EntryKind.disputeWon || entry === EntryKind.disputeWrittenOff) {
-      const dispute = this.#disputes.get(Number(reference));
-      if (dispute !== undefined) add(this.#won, dispute.about, dispute.amount);
-    }
+  #disputed({ ended, legs }: EntryPosted): void {
+    if (ended === undefined) return;
+    add(this.#won, ended.posted, ended.kept);
+    for (const { glAccount, amount } of legs)
+      if (glAccount === Gl.feeIncome || glAccount === Gl.fxMarkup) add(this.#feesBack, ended.posted, amount);
+  }
+
+  /** A single message that was taken back, and that a dispute was won, or written off, for: what of it was given twice. */
+  #reversed(root: number, { given, sequence, timeMs, currency }: TakenBack): void {
+    const kept = (this.#won.get(root) ?? 0) + (this.#feesBack.get(root) ?? 0);
+    // What was charged before the first record is not known: no less than what was won.
+    const amount = Math.min(given, kept + given - (this.#messageCharges.get(root) ?? kept));
+    if (kept === 0 || amount <= 0) return;
+    const links = { authorization: this.#at(root), posted: this.#at(sequence) };
+    const at = { amount, currency, day: dayOf(timeMs) };
+    this.#breaks.add(breakOf('amount_mismatch', 'given_back_twice', at, this.#asOf, links));
   }
 
   /** A refund or reversal of a record that a dispute was won, or written off, for: what of it is beyond what was charged. */
@@ -195,6 +227,7 @@ export class ShardComparison {
     // It follows its original within a deadline; one whose original was not read has nothing to undo here.
     if (postings.length > 0 && this.#usual >= 0)
       this.#sums.posted(postings, this.#others.get(accountSlot) ?? this.#usual, event.timeMs);
+    if (postings.length > 0) this.#messageCharges.delete(root);
     const life = this.#lives.get(root);
     if (life !== undefined) this.#move(root, life, holdDelta, authorizedAfter);
   }

@@ -157,6 +157,20 @@ describe('a run', () => {
     ]);
   });
 
+  it('finds the sums right where a refund is presented again, posted or not: it goes the way of the refund', async () => {
+    const h = await harness();
+    const place = { localDay: DAY, settlement, businessDay: DAY, pan: PAN };
+    const refund = presentment(1, undefined, 300, { ...place, processingCode: '200000', transactionType: 20 });
+    const again = { ...refund, kind: 'second_presentment_full' } as const;
+    await posted(h, fileOf([refund, again, again]));
+    expect((await h.call('GET', '/v1/accounts/a')).body.balances).toMatchObject({ posted: -300 });
+    const report = reportOf(await run(h, { date: DATE }));
+    expect(reasons(report)).toEqual([
+      'duplicate_presentment same 300 BRL',
+      'reversal_without_original dispute_unknown 300 BRL',
+    ]);
+  });
+
   it('gives its breaks as CSV', async () => {
     const h = await harness();
     await dayPosted(h);

@@ -300,6 +300,25 @@ describe('a dispute', () => {
     book.restart();
   });
 
+  test('says at its end what it was about, and how much of it the cardholder keeps', () => {
+    const ends = (...names: DisputeStep[]): unknown => {
+      const sequence = done(open(names.join()));
+      const part = { amount: 120, settled: { ...settled, amount: 120 } };
+      const steps = names.map((name) => done(step(sequence, name, name === 'second_presentment' ? part : {})));
+      for (const at of steps.slice(0, -1)) expect(event(at)).not.toHaveProperty('ended');
+      const last = event(steps.at(-1)!);
+      return (last as { ended?: unknown }).ended;
+    };
+    expect(ends('withdraw')).toBeUndefined();
+    expect(ends('chargeback', 'second_presentment', 'lose')).toEqual({ posted: charged, kept: 280 });
+    charged = done(fee(400, 'second'));
+    expect(ends('lose')).toBeUndefined();
+    charged = done(fee(400, 'third'));
+    expect(ends('chargeback', 'win')).toEqual({ posted: charged, kept: 400 });
+    charged = done(fee(400, 'fourth'));
+    expect(ends('write_off')).toEqual({ posted: charged, kept: 400 });
+  });
+
   test('takes no step out of its turn', () => {
     const sequence = done(open());
     const refused = (...names: DisputeStep[]): void => {

@@ -146,6 +146,38 @@ describe('a purchase that a dispute was won for', () => {
     `,
     finds('amount_mismatch given_back_twice 40000', 'cleared_without_authorization force_post 40000'),
   );
+  // The second one is of what was kept when the merchant presented a part of it again.
+  for (const [what, lines, charged, beyond] of [
+    ['reversed in full', '0400 a stan=2 orig=N1                   | 00 | -400 | 0 | 1400', 400, 400],
+    ['reversed in part', '0400 a stan=2 orig=N1 de95=300          | 00 | -100 | 0 | 1100', 400, 100],
+    ['reversed with its fee', '0400 a stan=2 orig=N1                   | 00 | -400 | 0 | 1400', 450, 400],
+  ] as const)
+    scenario(
+      `as a single message is given back twice when it is ${what}`,
+      `
+    program fee=${charged - 400}+0
+    account A limit=1000
+    card    a of=A
+    0200 a ${charged > 400 ? 'cash' : 'purchase'} 400 stan=1 net=N1               | 00 | ${charged} | 0 | ${1000 - charged}
+    dispute A 400 of=4 ref=D                                  | ok | ${charged - 400} | 0 | ${1400 - charged}
+    step 5 chargeback amount=400 interchange=4 sub=1/20000/1  | ok | ${charged - 400} | 0 | ${1400 - charged}
+    step 5 win                                                | ok | ${charged - 400} | 0 | ${1400 - charged}
+    ${lines}
+    `,
+      finds(`amount_mismatch given_back_twice ${beyond}`),
+    );
+  scenario(
+    'that began before the records that are read is given back twice all the same',
+    `${won('4')}
+    clear a refund 10000 arn=P                                  | posted arn  | -10000 | 0 | 110000
+    `,
+    (run) => {
+      const dispute = run.book.history.events.findIndex((event) => 'entry' in event && event.entry === 6);
+      const { breaks } = reconcile(run.book, [], Math.floor(run.nowMs / DAY_MS), undefined, [], dispute + 1);
+      const found = breaks.filter(({ reason }) => reason === 'given_back_twice');
+      expect(found.map(({ amount }) => amount)).toEqual([10_000n]);
+    },
+  );
   scenario(
     'is given back twice by its reversal',
     `${won('4')}

@@ -18,14 +18,14 @@ const compact = (report: ReconReport): Generator<string> => jsonPieces(reportMem
 for (const [breaks, indented, inOneLine, csv] of [
   [
     1,
-    '798d43b89cd17c1f0f64d3fc187cb446c387169aa9509e977560812c2aa90e94',
-    '059498bd8f7a0854c0c43cf3ac0e0c41c3d888e38d24db36961794ce230fb278',
+    '031d1074c0c1f812b1e9d8e470c3b755b09ca98405ab1c3fa6cbda01ce9a9ca8',
+    '6c7567dccf99c42db65c2b5a76e3f98b2381177c93395311b9370d7b17bac770',
     'a9613eb226abe4e252ed3b32b060494be2dd2fa2da3caa28c4fda8edea418e0d',
   ],
   [
     300,
-    '03efaca0625f636172ec98b86d06ade1106e2d19fee45505c3cf66f7db57e70c',
-    'b522ddf7458092518e6b81e75fb0c8e0511f54a7fa50504a6a2d7ed81a7718f0',
+    '0f5ab06402c7a536358872e200ef6372b218743476500e8a8cd24242acfb05ba',
+    '6b6a3aeed5e3d9d282897f2edcf0301464122441f5f880ce6a04a07506a8b6dc',
     '288f575d81e26dacab6ad76ccf7d161113afc00193d98395ca2a3314fd2722a4',
   ],
 ] as const)

@@ -265,6 +265,37 @@ describe('a second presentment', () => {
     posts 9                                      | 1390 -3000, 2100 +3000
     `,
   );
+  scenario(
+    'of a refund goes the way of the refund, is in suspense, and from there to the card',
+    `
+    account A limit=10000
+    card    a of=A
+    clear a purchase 900 arn=P                   | posted none                    |    900 |     0 |   9100
+    clear a refund 500 arn=R                     | posted none                    |    400 |     0 |   9600
+    clear a refund 500 arn=R fn=205 fee=7        | posted arn disputeMissing      |    400 |     0 |   9600
+    posts 5                                      | 1390 -500, 2100 +500, 2100 -7, 4100 +7
+    clear a refund 500 arn=R fn=205 fee=7 back   | posted arn disputeMissing      |    400 |     0 |   9600
+    posts 7                                      | 1390 +500, 2100 -500, 2100 +7, 4100 -7
+    clear a refund 700 arn=S fn=282              | posted none disputeMissing     |    400 |     0 |   9600
+    resolve 9 to card=a                          | ok                             |   -300 |     0 |  10300
+    entry 10                                     | 1100 -400, 2200 -300, 1390 +700
+    clear a purchase 60 arn=B fn=205 back        | posted none originalMissing disputeMissing | -300 | 0 | 10300
+    resolve 12 to card=a                         | ok                             |   -360 |     0 |  10360
+    entry 13                                     | 2200 -60, 1390 +60
+    `,
+  );
+  scenario(
+    'of a refund never answers the chargeback of a purchase with the same reference',
+    `
+    account A limit=10000
+    card    a of=A
+    clear a purchase 900 arn=P                   | posted none                    |    900 |     0 |   9100
+    dispute A 900 of=3 ref=D                     | ok                             |      0 |     0 |  10000
+    step 4 chargeback amount=900 interchange=9 sub=1/20783/2 | ok                 |      0 |     0 |  10000
+    clear a refund 900 arn=P fn=205              | posted none disputeMissing     |      0 |     0 |  10000
+    posts 6                                      | 1390 -900, 2100 +900
+    `,
+  );
 });
 
 describe('velocity', () => {

@@ -184,6 +184,25 @@ const events: readonly (readonly [number, string, string])[] = [
     `,
   ],
   [
+    8,
+    'what a reversed single message gave back is not given by a dispute of it, too',
+    `
+    account A limit=1000
+    card a
+    0200 a purchase 400 stan=1 net=N1         | 00             |  400 | 0 |  600
+    dispute A 300 of=3 ref=D                  | ok             |  100 | 0 |  900
+    step 4 chargeback amount=300 interchange=3 ${SUB} | ok     |  100 | 0 |  900
+    0400 a stan=2 orig=N1 de95=300            | 00             |    0 | 0 | 1000
+    step 4 win                                | ok             |    0 | 0 | 1000
+    0200 a purchase 400 stan=3 net=N2         | 00             |  400 | 0 |  600
+    dispute A 400 of=8 ref=E                  | ok             |    0 | 0 | 1000
+    0400 a stan=4 orig=N2                     | 00             | -400 | 0 | 1400
+    step 9 chargeback amount=400 interchange=4 ${SUB} | given_back | -400 | 0 | 1400
+    step 9 write_off                          | given_back     | -400 | 0 | 1400
+    step 9 withdraw                           | ok             |    0 | 0 | 1000
+    `,
+  ],
+  [
     9,
     'chargeback accepted in settlement, interchange back; won',
     `

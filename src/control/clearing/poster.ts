@@ -7,7 +7,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ClearingFlag, ClearingSort, IN_SUSPENSE, MatchRung } from '../../domain/clearing/codes.js';
-import { type ClearingEntry, type ClearingInput, clearingSort } from '../../domain/clearing/input.js';
+import { type ClearingEntry, type ClearingInput, clearingSort, isCreditRecord } from '../../domain/clearing/input.js';
 import type { Command, CommandResult, NetworkFee } from '../../domain/commands.js';
 import {
   CLEARING_BUSY_RECORDS,
@@ -248,8 +248,7 @@ export class ClearingPoster {
 
 /** What the record adds to what we owe the network. */
 function settledOf(input: ClearingInput): number {
-  const isCredit = clearingSort(input) === ClearingSort.credit;
-  return (isCredit !== (input.reversal === 1) ? -1 : 1) * Math.max(0, input.settlementAmount);
+  return (isCreditRecord(input) !== (input.reversal === 1) ? -1 : 1) * Math.max(0, input.settlementAmount);
 }
 
 const charges = (sort: ClearingSort): boolean => sort === ClearingSort.purchase || sort === ClearingSort.cash;

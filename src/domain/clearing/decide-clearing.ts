@@ -34,6 +34,7 @@ import {
   type ClearingEntry,
   clearingSort,
   hasSameAmounts,
+  isCreditRecord,
   isOneOfSeveral,
   SECOND_PRESENTMENT_PARTIAL,
 } from './input.js';
@@ -160,7 +161,7 @@ function present(
   posted: Posted,
   amount: number,
 ): ClearingAnswer | undefined {
-  const isCredit = event.sort === ClearingSort.credit;
+  const isCredit = isCreditRecord(event.input);
   const charge = isCredit ? 0 - amount : amount;
   if (amount < 0 || !staysInRange(context, event, charge)) {
     postToSuspense(event, 1);
@@ -183,7 +184,7 @@ function present(
     // Announced, and of a purchase all the same: whoever disputes that must know of it.
     if (isCredit) event.relatedSequence = purchaseOf(posted)?.sequence ?? 0;
   } else {
-    if (isCredit) relateByReference(event, posted);
+    if (isCredit) relateByReference(event, purchaseOf(posted));
     else event.changes = countedAs(context, policy, event, amount, cashOf(context, event, amount), -1);
   }
   const { state } = context;
@@ -195,23 +196,27 @@ function present(
 const purchaseOf = ({ all }: Posted): ClearingPosted | undefined =>
   all.find(({ input, sort }) => input.reversal === 0 && isCharge(sort));
 
-/** A credit or a second presentment names the purchase by the acquirer's reference. */
-function relateByReference(event: ClearingPosted, posted: Posted): void {
-  const purchase = purchaseOf(posted);
-  if (purchase === undefined) return;
-  event.relatedSequence = purchase.sequence;
+const creditOf = ({ all }: Posted): ClearingPosted | undefined =>
+  all.find(({ input, sort }) => input.reversal === 0 && sort === ClearingSort.credit);
+
+/** A credit or a second presentment names an earlier record by the acquirer's reference. */
+function relateByReference(event: ClearingPosted, earlier: ClearingPosted | undefined): void {
+  if (earlier === undefined) return;
+  event.relatedSequence = earlier.sequence;
   event.rung = MatchRung.arn;
 }
 
 /**
  * What was charged back comes again and is disputed again: as much as was charged back, where the whole of it comes in another
- * currency of settlement (what the conversion makes of it is on the FX position), else what the record says.
+ * currency of settlement (what the conversion makes of it is on the FX position), else what the record says. A credit has no dispute of
+ * ours: presented again it is in suspense, and in the direction of the credit.
  */
 function presentAgain(context: DecisionContext, event: ClearingPosted, posted: Posted, amount: number): void {
   const { input, accountSlot, cardSlot } = event;
-  relateByReference(event, posted);
-  const { relatedSequence: purchase } = event;
-  const dispute = purchase === 0 ? undefined : disputeCharged(context, purchase, cardSlot, amount);
+  const isCredit = isCreditRecord(input);
+  relateByReference(event, isCredit ? creditOf(posted) : purchaseOf(posted));
+  const { relatedSequence: first } = event;
+  const dispute = first === 0 || isCredit ? undefined : disputeCharged(context, first, cardSlot, amount);
   if (dispute === undefined) {
     event.flags |= ClearingFlag.disputeMissing;
     postToSuspense(event, 1);
@@ -385,8 +390,7 @@ function takeBack(context: DecisionContext, event: ClearingPosted, posted: Poste
     event.relatedSequence = original.sequence;
     if (!hasSameAmounts(original.input, event.input)) event.flags |= ClearingFlag.otherAmount;
   }
-  const isCredit = event.sort === ClearingSort.credit;
-  const back = isCredit ? amount : 0 - amount;
+  const back = isCreditRecord(event.input) ? amount : 0 - amount;
   const isDisputed = event.sort === ClearingSort.secondPresentment;
   if (isDisputed && original === undefined) event.flags |= ClearingFlag.disputeMissing;
   const wasSuspense = original !== undefined && (original.flags & IN_SUSPENSE) !== 0;
@@ -465,8 +469,8 @@ function postToSuspense(event: ClearingPosted, direction: 1 | -1): void {
 }
 
 /** What is owed to the network: as settled, else as billed, else as the merchant has it. */
-function owedBy({ input, sort }: ClearingPosted, direction: 1 | -1): Owed {
-  const sign = sort === ClearingSort.credit ? 0 - direction : direction;
+function owedBy({ input }: ClearingPosted, direction: 1 | -1): Owed {
+  const sign = isCreditRecord(input) ? 0 - direction : direction;
   const { sub } = input;
   if (input.settlementCurrency >= 0)
     return { amount: sign * input.settlementAmount, currency: input.settlementCurrency, sub };
@@ -476,7 +480,7 @@ function owedBy({ input, sort }: ClearingPosted, direction: 1 | -1): Owed {
 
 /** Interchange is earned on purchases and paid on cash and credits, unless the file says its direction. */
 function interchangeOf({ input, sort }: ClearingPosted, direction: 1 | -1): Interchange[] {
-  const isEarned = sort === ClearingSort.purchase || sort === ClearingSort.secondPresentment;
+  const isEarned = sort !== ClearingSort.cash && !isCreditRecord(input);
   const usual = isEarned ? direction : 0 - direction;
   return input.fees.map(({ amount, currency, sign }) => ({ amount: amount * (sign === 0 ? usual : sign), currency }));
 }

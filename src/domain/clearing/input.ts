@@ -191,12 +191,21 @@ const cashTypes = [1, 11, 12, 17];
 /** @param type first two digits of DE3 */
 export const isCashType = (type: number): boolean => cashTypes.includes(type);
 
-export function clearingSort({ functionCode, processingCode }: ClearingInput): ClearingSort {
-  if (SECOND_PRESENTMENT.includes(functionCode)) return ClearingSort.secondPresentment;
-  const type = Math.floor(processingCode / 10_000);
-  if (isCashType(type)) return ClearingSort.cash;
-  return type >= 20 && type < 30 ? ClearingSort.credit : ClearingSort.purchase;
+export function clearingSort(input: ClearingInput): ClearingSort {
+  if (SECOND_PRESENTMENT.includes(input.functionCode)) return ClearingSort.secondPresentment;
+  if (isCashType(Math.floor(input.processingCode / 10_000))) return ClearingSort.cash;
+  return isCreditRecord(input) ? ClearingSort.credit : ClearingSort.purchase;
 }
+
+/** @param type first two digits of DE3 */
+export const isCreditType = (type: number): boolean => type >= 20 && type <= 29;
+
+/**
+ * True of a record of a credit to the card, a second presentment of one too: its money goes the way of its first presentment, from the
+ * network to us, as long as no reversal mark turns it.
+ */
+export const isCreditRecord = ({ processingCode }: Pick<ClearingInput, 'processingCode'>): boolean =>
+  isCreditType(Math.floor(processingCode / 10_000));
 
 /** Marked as one of several clearings, and not the last of them. */
 export const isOneOfSeveral = ({ partial, sequence, count }: ClearingInput): boolean =>
