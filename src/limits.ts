@@ -154,7 +154,7 @@ export const CLEARING_DAYS_AFTER_MAX = 32;
 
 /** Cards of a chain of replacements that a clearing record is matched against: one a year for the time of MATCHABLE_MS, and
  * room for a wallet that is lost a few times. */
-export const CLEARING_CHAIN_CARDS_MAX = 4;
+export const CHAIN_CARDS_MAX = 4;
 
 /** Other cards of an account, the newest first, that are asked for the network id of a record that its own card does not have. */
 export const CLEARING_ACCOUNT_CARDS_MAX = 32;

@@ -9,6 +9,7 @@ import { resolve } from 'node:path';
 import { type BoxAuthorization, type BoxDay, writeDay } from '../clearing/box/day.js';
 import type { DayPlan } from '../clearing/box/shares.js';
 import type { SystemRecord } from '../control/system-log.js';
+import { approvalCodeText } from '../domain/approval-code.js';
 import { EventKind } from '../domain/codes.js';
 import type { Fingerprint, MessageEvent, PlainEvent } from '../domain/events.js';
 import { Text } from '../domain/message.js';
@@ -223,7 +224,7 @@ class ShardAuthorizations {
       amount: isOwn ? authorizedAfter : input.amount,
       processingCode: Math.max(input.processingCode, 0),
       mcc: input.mcc,
-      approvalCode: approvalCode < 0 ? '' : String(approvalCode).padStart(6, '0'),
+      approvalCode: approvalCodeText(approvalCode),
       rrn: textOf(event, Text.rrn),
       networkId: textOf(event, Text.networkId),
       acquirer: textOf(event, Text.acquirer),

@@ -3,6 +3,7 @@
  * holds no card number, so there is nothing to mask but first six and last four, which are shown as a mask.
  */
 
+import { approvalCodeText } from '../domain/approval-code.js';
 import { ClearingFlag, ClearingSort, MatchRung } from '../domain/clearing/codes.js';
 import { checkOutcomes, codeName, snakeCase } from '../domain/code-names.js';
 import {
@@ -47,7 +48,7 @@ export function messageObject(shard: number, event: MessageEvent): JsonObject {
     ...(event.cardSlot < 0 ? {} : { card_slot: event.cardSlot }),
     response_code: responseText(event.response),
     ...(event.reason === Reason.none ? {} : { reason: codeName(Reason, event.reason) }),
-    ...(event.approvalCode < 0 ? {} : { approval_code: digits(event.approvalCode, 6) }),
+    ...(event.approvalCode < 0 ? {} : { approval_code: approvalCodeText(event.approvalCode) }),
     approved_amount: event.approvedAmount,
     hold_delta: event.holdDelta,
     ...(event.holdExpiresMs === 0 ? {} : { hold_expires: timeText(event.holdExpiresMs) }),

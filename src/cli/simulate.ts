@@ -53,7 +53,7 @@ const stan: Option = { flags: '--stan <number>', text: 'DE11, six digits (made)'
 const networkId: Option = { flags: '--network-id <text>', text: 'DE63', member: 'network_id' };
 const code: Option = {
   flags: '--approval-code <code>',
-  text: "DE38, the network's code, six digits (made)",
+  text: "DE38, the network's code, six letters and digits (made)",
   member: 'approval_code',
 };
 const kindOf = (text: string): Option => ({ flags: '--kind <name>', text, member: 'kind' });

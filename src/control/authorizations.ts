@@ -3,6 +3,7 @@
  * reversals, roll-backs, the end of its hold, clearing records), and totals and status *derived* from them. Nothing here is stored: the journal
  * is the only source.
  */
+import { approvalCodeText } from '../domain/approval-code.js';
 import { transmissionMs } from '../domain/calendar.js';
 import { CardStatus, ElementKind, EventKind, responseText } from '../domain/codes.js';
 import type { MessageEvent } from '../domain/events.js';
@@ -273,7 +274,7 @@ function adviceReason({ input }: MessageEvent): string | null {
 }
 
 function approvalCode({ approvalCode: code }: MessageEvent): string | null {
-  return code < 0 ? null : digits(code, 6);
+  return code < 0 ? null : approvalCodeText(code);
 }
 
 /** What was asked for, in the currency of the account where the message says it. */

@@ -16,7 +16,11 @@ const card = z.string().max(64).describe('Id of a card, or of a network token: i
 const authorizationId = z.string().max(64);
 const stan = digits(6, 6).optional().describe('DE11. Made when absent.');
 const networkId = printable(15).optional().describe('DE63.');
-const approvalCode = digits(6, 6).optional().describe("DE38, the network's code. Made when absent.");
+const approvalCode = z
+  .string()
+  .regex(/^[A-Za-z0-9]{6}$/, '6 letters and digits')
+  .optional()
+  .describe("DE38, the network's code. Made when absent.");
 
 /** What a message about a new payment says of it. */
 const transaction = {

@@ -1,4 +1,5 @@
 /** The fields of the messages that the simulator sends, without the card number. */
+import { approvalCodeText } from '../domain/approval-code.js';
 import type { AccountView } from '../domain/commands.js';
 import type { MessageEvent } from '../domain/events.js';
 import { Text } from '../domain/message.js';
@@ -139,5 +140,5 @@ export function remainingAmount(remaining: number | undefined): Fields {
 
 /** DE38 of a reversal: the code of what it reverses. */
 export function codeOf({ approvalCode }: MessageEvent): Fields {
-  return approvalCode < 0 ? {} : { 38: String(approvalCode).padStart(6, '0') };
+  return approvalCode < 0 ? {} : { 38: approvalCodeText(approvalCode) };
 }

@@ -14,6 +14,8 @@
  * other codes from then on.
  */
 import { finishHash } from './hash.js';
+import type { MessageInput, Text } from './message.js';
+import { textNumber, textSize } from './texts.js';
 
 /** Codes there are: 0 to 999 999. */
 export const APPROVAL_CODES = 1_000_000;
@@ -89,3 +91,37 @@ export class ApprovalCodes {
     card[3] = v3 ^ this.#k3;
   }
 }
+
+/**
+ * DE38 as a number: six digits are 0-999999 (every code of ours is one). A network's own may have letters and blanks (an6): from
+ * 1000000 on, to 63^6 + 999999, in the order of 0-9, A-Z, a-z behind the blank. -1 when it is absent, blank or has other characters.
+ */
+export function approvalCodeOf(input: MessageInput, which: Text): number {
+  const size = textSize(input, which);
+  if (size === 0 || size > DIGITS) return -1;
+  const digits = size === DIGITS ? textNumber(input, which) : -1;
+  if (digits >= 0) return digits;
+  const at = input.textAt[which]!;
+  let value = 0;
+  for (let i = 0; i < DIGITS; i++) {
+    const symbol = i < size ? SYMBOLS.indexOf(String.fromCharCode(input.text[at + i]!)) : 0;
+    if (symbol < 0) return -1;
+    value = value * SYMBOLS.length + symbol;
+  }
+  return APPROVAL_CODES + value;
+}
+
+/** The six characters of DE38 (without the blanks at the end), of a number of `approvalCodeOf`; '' for -1. */
+export function approvalCodeText(code: number): string {
+  if (code < APPROVAL_CODES) return code < 0 ? '' : String(code).padStart(DIGITS, '0');
+  let text = '';
+  let rest = code - APPROVAL_CODES;
+  for (let i = 0; i < DIGITS; i++) {
+    text = SYMBOLS[rest % SYMBOLS.length]! + text;
+    rest = Math.floor(rest / SYMBOLS.length);
+  }
+  return text.trimEnd();
+}
+
+const DIGITS = 6;
+const SYMBOLS = ' 0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';

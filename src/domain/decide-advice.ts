@@ -7,6 +7,8 @@
  *   of an authorization that was reversed     0120: recorded; 0220: posted, unless it was a single message
  *   of an authorization that we approved      0120: the hold becomes its amount (completed at a fuel pump once)
  *                                             0220: posted, and the hold is released
+ *   stand-in approved (tag 84 = S) of one     as above, in so far as the network approved another amount than we did: what
+ *   that we approved as well                  has become of the authorization since then stays as it is
  *   of an increment (DE48 tag 20 = I)         0120: the hold grows by its amount and lives anew, unless we had approved it
  *                                             0220: its amount is posted on top of what is, and releases as much of the hold
  *   of one that posted (0200, 0220)           0220: the difference is posted
@@ -14,6 +16,7 @@
  *
  * An authorization is continued in its own direction only: a credit that names a purchase is a credit of its own.
  */
+import { approvalCodeOf } from './approval-code.js';
 import { presentedTotal } from './clearing/history.js';
 import { ElementKind, Reason, Response, Step, Verdict } from './codes.js';
 import { wasReversed } from './decide-authorization.js';
@@ -21,12 +24,11 @@ import { giveBackTo } from './decide-reversal.js';
 import { type DecisionContext, policyOf } from './decision-context.js';
 import type { MessageEvent } from './events.js';
 import { HoldFlag } from './hold-table.js';
-import { isApproval, Undone, undoneBy } from './lookups.js';
+import { findTold, isApproval, Undone, undoneBy } from './lookups.js';
 import { classOf, type MessageInput, Text } from './message.js';
-import { findContinued, INCREMENT, isChange, rootOf } from './originals.js';
+import { approves, findContinued, INCREMENT, isChange, REPLACEMENT, rootOf } from './originals.js';
 import type { Policy } from './program/policy.js';
 import { owedForPurchases, readStanding, Standing } from './standing.js';
-import { textNumber, textSize } from './texts.js';
 import { billedAmount, cashPart, Sort, sortOf } from './transaction.js';
 
 const DECLINED_FOR_US = 'D'.charCodeAt(0);
@@ -65,7 +67,7 @@ export function decideAdvice(context: DecisionContext, out: MessageEvent): void 
   out.approvedAmount = billedAmount(input, context.state.accounts.currency(out.accountSlot));
   if (sort !== Sort.credit) count(context, policy, out, root, Math.max(ofHold, before.total));
   // The code that the network gave stays the code of the authorization.
-  if (textSize(input, Text.approval) === 6) out.approvalCode = textNumber(input, Text.approval);
+  out.approvalCode = approvalCodeOf(input, Text.approval);
   out.verdict(Step.approve, Verdict.pass);
 }
 
@@ -109,14 +111,17 @@ function hold(context: DecisionContext, policy: Policy, out: MessageEvent, root:
   if (slot >= 0) {
     if ((state.holds.flags(slot) & HoldFlag.refund) !== 0) return false;
     const isIncrement = input.functionCode === INCREMENT;
-    if (isIncrement && stands(context, named)) return false;
+    if (isIncrement && stands(context, toldOf(context, out, root, named))) return false;
     const remaining = state.holds.remaining(slot);
     const cleared = state.holds.cleared(slot);
-    out.authorizedAfter = Math.max(cleared, isIncrement ? cleared + remaining + amount : amount);
+    let total = isIncrement ? cleared + remaining + amount : amount;
+    if (isStandIn(input)) total = cleared + remaining + amount - decidedBefore(context, root, amount);
+    out.authorizedAfter = Math.max(cleared, total);
     out.holdDelta = out.authorizedAfter - cleared - remaining;
     if (isIncrement) out.holdExpiresMs = out.timeMs + policy.holdLifeMs(history.read(root).input);
     return true;
   }
+  if (root > 0 && isStandIn(input) && decidedBefore(context, root, amount) > 0) return false;
   if (root > 0 && readStanding(history, keys, root, before).total > 0) return false;
   // A file has posted it.
   if (root > 0 && presentedTotal(history, keys, root) > 0) return false;
@@ -127,6 +132,40 @@ function hold(context: DecisionContext, policy: Policy, out: MessageEvent, root:
   out.holdFlags = isCredit(input) ? HoldFlag.refund : 0;
   if (amount > 0) out.holdExpiresMs = out.timeMs + policy.holdLifeMs(root > 0 ? history.read(root).input : input);
   return amount > 0;
+}
+
+/** The increment that the advice tells of: the approved one whose numbers it has, else what it names. */
+function toldOf({ history, keys }: DecisionContext, out: MessageEvent, root: number, named: number): number {
+  const told = findTold(history, keys, out);
+  return told > 0 && rootOf(history.read(told)) === root ? told : named;
+}
+
+/** True for an advice of an authorization that the network approved in stand-in, and not of a change of one. */
+const isStandIn = ({ adviceReason, functionCode }: MessageInput): boolean =>
+  adviceReason === STAND_IN && functionCode !== INCREMENT && functionCode !== REPLACEMENT;
+
+/**
+ * What was decided for the authorization at `root` itself, apart from what came later, minor units of the account's currency: by the
+ * newest advice in stand-in, else by us when that stands, else as much as `told` when another advice has told what became of it, else 0.
+ */
+function decidedBefore({ history, keys }: DecisionContext, root: number, told: number): number {
+  const authorization = history.read(root);
+  const own = approves(authorization) ? authorization.approvedAmount : 0;
+  let inStandIn = -1;
+  let isTold = false;
+  keys.elementsKey(root);
+  const found = history.find(keys.high, keys.low);
+  for (let i = 0; i < found.count; i++) {
+    if (!history.isMessage(found.sequences[i]!)) continue;
+    const event = history.read(found.sequences[i]!);
+    if (event.originalSequence !== root || event.element !== ElementKind.completion || isChange(event)) continue;
+    if (!approves(event)) continue;
+    isTold = true;
+    if (isStandIn(event.input)) inStandIn = event.approvedAmount;
+  }
+  if (inStandIn >= 0) return inStandIn;
+  if (own > 0 && undoneBy(history, keys, root) === Undone.no) return own;
+  return isTold ? told : 0;
 }
 
 /** True for an increment that was approved and that nothing has taken back. */
@@ -167,7 +206,10 @@ function post(context: DecisionContext, policy: Policy, out: MessageEvent, root:
     readStanding(history, keys, root, before);
   }
   const amount = billedAmount(input, state.accounts.currency(accountSlot));
-  if (sortOf(input) === Sort.credit) {
+  const isUnchanged = before.total > 0 && isStandIn(input) && decidedBefore(context, root, amount) === amount;
+  if (isUnchanged) {
+    readStanding(history, keys, root, after);
+  } else if (sortOf(input) === Sort.credit) {
     after.setCredit(amount, owedForPurchases(state, accountSlot) - Math.min(0, before.purchases));
   } else {
     const cash = cashPart(input, state.accounts.currency(accountSlot));
@@ -180,7 +222,7 @@ function post(context: DecisionContext, policy: Policy, out: MessageEvent, root:
   const slot = root > 0 ? state.holds.find(root) : -1;
   if (slot < 0) return true;
   const remaining = state.holds.remaining(slot);
-  const released = isPart(input) ? Math.min(remaining, amount) : remaining;
+  const released = isPart(input) ? Math.min(remaining, amount) : isUnchanged ? 0 : remaining;
   out.holdDelta = 0 - released;
   out.authorizedAfter = after.total + remaining - released;
   // The announced refund has come.

@@ -25,7 +25,7 @@ import type { MessageEvent } from './events.js';
 import { findRepeated, isApproval, Undone, undoneBy } from './lookups.js';
 import { ABSENT, classOf, isAdvice, isServed, type MessageInput } from './message.js';
 import { isAmount } from './money.js';
-import { INCREMENT } from './originals.js';
+import { INCREMENT, REPLACEMENT } from './originals.js';
 import { decline, refuseFormat } from './outcome.js';
 import type { ShardState } from './shard-state.js';
 import { copyInput } from './texts.js';
@@ -140,9 +140,6 @@ function begin(state: ShardState, input: MessageInput, cardSlot: number, nowMs: 
   out.previousOfAccount = accounts.newest(account);
   out.previousOfCard = cards.newest(card);
 }
-
-/** DE48 tag 20: the amount is the new total of an earlier authorization. */
-const REPLACEMENT = 'R'.charCodeAt(0);
 
 /** What the message asks for; `refused` for what is not served. */
 function elementOf(input: MessageInput): ElementKind {

@@ -5,7 +5,7 @@
  * Partial (DE95 above zero): DE95 is what stays authorized, so the authorized total becomes the smaller of the two and never
  * grows, and the hold keeps what of it has not been cleared. A full reversal that names an increment takes back that
  * increment, once, and one that names a part that was posted takes back that part. Without an original it stands as a
- * tombstone against the late original.
+ * tombstone against the late original; so it does when DE37 and DE41 alone led to one of which nothing is left.
  *
  * In the event of a reversal `approvedAmount` is the authorized total *after* it, in the account's currency: 0 = the
  * authorization is fully reversed.
@@ -22,14 +22,13 @@ import { HoldFlag } from './hold-table.js';
 import type { IndexKeys } from './index-keys.js';
 import { Postings } from './ledger/postings.js';
 import { isApproval, isRolledBack, Undone, undoneBy } from './lookups.js';
-import { classOf } from './message.js';
+import { classOf, type MessageInput } from './message.js';
 import { mulDivHalfUp } from './money.js';
-import { approves, findOriginal, isChange, rootOf } from './originals.js';
+import { approves, findOriginal, isChange, isNamedByRrnAlone, rootOf } from './originals.js';
 import { inMerchantCurrency } from './reply-facts.js';
 import type { ShardState } from './shard-state.js';
 import { readStanding, Standing } from './standing.js';
 import { Contribution, noteTakenBack, postedAmount, standingAmount } from './totals.js';
-import { isForeign } from './transaction.js';
 import { CounterChanges } from './velocity/counter-changes.js';
 
 const MONEY_MAX = Number.MAX_SAFE_INTEGER;
@@ -51,6 +50,7 @@ export function decideReversal(context: DecisionContext, out: MessageEvent): voi
     return;
   }
   out.verdict(Step.original, Verdict.matched);
+  if (mayMeanAnother(context, named, out.input)) out.tombstone = 1;
   const isPartial = out.input.replacementAmount > 0;
   const added = isPartial ? -1 : addedBy(context, named);
   const original = history.read(named);
@@ -85,6 +85,16 @@ export function decideReversal(context: DecisionContext, out: MessageEvent): voi
   const flags = state.holds.flags(slot);
   out.holdDelta = (flags & HoldFlag.refund) !== 0 ? 0 : out.authorizedAfter - cleared - state.holds.remaining(slot);
   if ((flags & HoldFlag.counted) !== 0) giveBackTo(context, root, out.authorizedAfter, out.changes);
+}
+
+/**
+ * True when nothing is left to take back of what the reversal found, and it found it by what a second attempt has as well: the message
+ * that it means may still be on its way.
+ */
+function mayMeanAnother({ history, keys }: DecisionContext, named: number, reversal: MessageInput): boolean {
+  const found = history.read(named);
+  if (!isNamedByRrnAlone(reversal, found.input)) return false;
+  return !approves(found) || undoneBy(history, keys, rootOf(found)) === Undone.reversed;
 }
 
 /** True for an increment or a replacement of another message, and for a part that was posted of it. */
@@ -162,21 +172,34 @@ export function giveBackTo(
 }
 
 /**
- * DE95 in the account's currency, at the rate of the original; half a minor unit is rounded up. The approved DE4 of a partial
- * approval was rounded down, so its way back would give less than what is held: from it on at least what was approved stays.
+ * DE95 in the account's currency. It is in the reversal's DE49, or without one in that of the original: an amount in the account's
+ * currency is taken as it is, one in the original's at the rate of the original, and one in a third currency at the reversal's own
+ * (DE6 / DE4); without a rate nothing is taken back. Half a minor unit is rounded up. The approved DE4 of a partial approval was
+ * rounded down, so its way back would give less than what is held: from it on at least what was approved stays.
  */
 function stayingAmount(state: ShardState, original: MessageEvent, out: MessageEvent): number {
   const { replacementAmount } = out.input;
-  const { amount, billingAmount } = original.input;
-  if (!isForeign(original.input, state.accounts.currency(original.accountSlot))) return replacementAmount;
-  if (!(amount > 0) || !(billingAmount > 0)) return AMOUNT_MAX;
-  // More than money can be: nothing is taken back.
-  if ((replacementAmount / amount) * billingAmount > MONEY_MAX / 2) return MONEY_MAX;
-  const staying = mulDivHalfUp(replacementAmount, billingAmount, amount);
+  const account = state.accounts.currency(original.accountSlot);
+  const currency = out.input.currency >= 0 ? out.input.currency : original.input.currency;
+  if (currency === account) return replacementAmount;
+  const isOwn = currency !== original.input.currency;
+  const rate = isOwn ? out.input : original.input;
+  const staying = converted(replacementAmount, rate, account);
   // Of an element only the rate counts: DE95 speaks of the whole authorization.
-  if (original.originalSequence > 0) return staying;
+  if (isOwn || original.originalSequence > 0) return staying;
   if (replacementAmount < inMerchantCurrency(original.input, original.approvedAmount)) return staying;
   return Math.max(staying, original.approvedAmount);
+}
+
+/** An amount in the message's DE49, at its rate; more than any amount when that is none, or the result would be no amount. */
+function converted(
+  replacementAmount: number,
+  { amount, billingAmount, billingCurrency }: MessageInput,
+  account: number,
+): number {
+  if (!(amount > 0) || !(billingAmount > 0) || billingCurrency !== account) return AMOUNT_MAX;
+  if ((replacementAmount / amount) * billingAmount > MONEY_MAX / 2) return MONEY_MAX;
+  return mulDivHalfUp(replacementAmount, billingAmount, amount);
 }
 
 /**

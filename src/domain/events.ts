@@ -58,7 +58,7 @@ export class MessageEvent {
   /** DE39 as two ASCII bytes (codes.ts). */
   response = 0;
   reason: Reason = 0;
-  /** DE38 as a number 0-999999, -1 without. */
+  /** DE38 as a number (approval-code.ts), -1 without. */
   approvalCode = -1;
   /**
    * What was approved, minor units of the account's currency; 0 for declines and inquiries. Of a reversal: the authorized

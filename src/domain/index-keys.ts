@@ -90,7 +90,7 @@ export class IndexKeys {
     this.low = finishHash(this.#mixText(this.#lowOf(KeyKind.holdReference), input, Text.holdReference));
   }
 
-  /** card + approval code (0-999999). */
+  /** card + approval code (approval-code.ts). */
   approvalKey(code: number): void {
     this.high = this.approvalHigh(code);
     this.low = finishHash(mixWord(this.#lowOf(KeyKind.approval), code));

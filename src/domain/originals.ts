@@ -3,7 +3,8 @@
  * by which a message names its original are the same in both directions, so that it makes no difference in which order the two
  * arrive. Candidates come from the index, newest first, and are confirmed on the record.
  */
-import { MATCHABLE_AFTER_END_MS, MATCHABLE_MS } from '../limits.js';
+import { CHAIN_CARDS_MAX, MATCHABLE_AFTER_END_MS, MATCHABLE_MS } from '../limits.js';
+import { approvalCodeOf } from './approval-code.js';
 import { ElementKind, Reason } from './codes.js';
 import type { DecisionContext } from './decision-context.js';
 import type { MessageEvent } from './events.js';
@@ -59,8 +60,12 @@ function namedByRrnAndCode(reversal: MessageInput, original: MessageInput, appro
   if (!namedByRrn(reversal, original)) return false;
   if (classOf(reversal.mti) !== REVERSAL) return true;
   if (textSize(reversal, Text.approval) === 0) return !namesAnother(reversal, original);
-  return textNumber(reversal, Text.approval) === approvalCode && !namesOtherClass(reversal, original);
+  return isCode(reversal, approvalCode) && !namesOtherClass(reversal, original);
 }
+
+/** True when DE38 is the code; some senders leave out the zeros in front of it. */
+const isCode = (reversal: MessageInput, code: number): boolean =>
+  code >= 0 && (approvalCodeOf(reversal, Text.approval) === code || textNumber(reversal, Text.approval) === code);
 
 /** True when DE90 has STAN and DE7, and an MTI of another class. */
 function namesOtherClass(reversal: MessageInput, original: MessageInput): boolean {
@@ -91,7 +96,7 @@ function namedByStan(reversal: MessageInput, original: MessageInput): boolean {
   return reversal.stan === original.stan && reversal.transmission === original.transmission;
 }
 
-const Rung = { networkId: 0, originalData: 1, rrn: 2, stan: 3, holdReference: 4 } as const;
+const Rung = { holdReference: 0, networkId: 1, originalData: 2, rrn: 3, originalStan: 4, ownStan: 5 } as const;
 type Rung = (typeof Rung)[keyof typeof Rung];
 
 /** What the search for an original asks: the past, and the holds that are open. */
@@ -99,32 +104,7 @@ type Known = Pick<DecisionContext, 'state' | 'history' | 'keys'>;
 
 /** Sequence of the message that the reversal names, 0 when there is none: an authorization, or an element of one. */
 export function findOriginal(known: Known, subject: Subject): number {
-  const { history, keys } = known;
-  const { input } = subject;
-  keys.forCard(subject.cardSlot, subject.fingerprint);
-  let sequence = 0;
-  if (textSize(input, Text.originalNetworkId) > 0) {
-    keys.networkKey(input, Text.originalNetworkId);
-    sequence = originalAmong(known, history.find(keys.high, keys.low), subject, Rung.networkId);
-    if (sequence > 0) return sequence;
-  }
-  if (isOriginalDataComplete(input)) {
-    keys.stanKey(input.originalStan, input.originalTransmission);
-    sequence = originalAmong(known, history.find(keys.high, keys.low), subject, Rung.originalData);
-    if (sequence > 0) return sequence;
-  }
-  if (textSize(input, Text.rrn) > 0) {
-    keys.rrnKey(input);
-    sequence = originalAmong(known, history.find(keys.high, keys.low), subject, Rung.rrn);
-    if (sequence > 0) return sequence;
-  }
-  if (namesMessage(input)) {
-    keys.stanKey(input.originalStan, input.originalTransmission);
-    sequence = originalAmong(known, history.find(keys.high, keys.low), subject, Rung.stan);
-    if (sequence > 0) return sequence;
-  }
-  keys.stanKey(input.stan, input.transmission);
-  return originalAmong(known, history.find(keys.high, keys.low), subject, Rung.stan);
+  return findFrom(known, subject, Rung.networkId);
 }
 
 /**
@@ -132,14 +112,71 @@ export function findOriginal(known: Known, subject: Subject): number {
  * reference that the acquirer gave the hold.
  */
 export function findContinued(known: Known, subject: Subject): number {
+  return findFrom(known, subject, Rung.holdReference);
+}
+
+/** Each rung from `first` on, of the card and of those that it replaces: what was authorized yesterday stands on yesterday's card. */
+function findFrom(known: Known, subject: Subject, first: Rung): number {
+  const { cards } = known.state;
+  for (let rung = first; rung <= Rung.ownStan; rung++) {
+    if (!isAsked(rung as Rung, subject.input)) continue;
+    best.sequence = 0;
+    best.rank = -1;
+    let card = subject.cardSlot;
+    for (let asked = 0; asked < CHAIN_CARDS_MAX; asked++) {
+      askCard(known, subject, card, rung as Rung);
+      card = card < 0 ? -1 : cards.replaces(card);
+      if (card < 0) break;
+    }
+    if (best.sequence > 0) return best.sequence;
+  }
+  return 0;
+}
+
+/** The best candidate so far of the rung that is asked. */
+const best = { sequence: 0, rank: -1 };
+
+/** True when the message has what the rung needs. */
+function isAsked(rung: Rung, input: MessageInput): boolean {
+  switch (rung) {
+    case Rung.holdReference:
+      return textSize(input, Text.originalNetworkId) === 0 && textSize(input, Text.holdReference) > 0;
+    case Rung.networkId:
+      return textSize(input, Text.originalNetworkId) > 0;
+    case Rung.originalData:
+      return isOriginalDataComplete(input);
+    case Rung.rrn:
+      return textSize(input, Text.rrn) > 0;
+    case Rung.originalStan:
+      return namesMessage(input);
+    case Rung.ownStan:
+      return true;
+  }
+}
+
+/** @param card slot of the subject's card, -1 for an unknown one, or of one that it replaces */
+function askCard(known: Known, subject: Subject, card: number, rung: Rung): void {
   const { history, keys } = known;
   const { input } = subject;
-  if (textSize(input, Text.originalNetworkId) === 0 && textSize(input, Text.holdReference) > 0) {
-    keys.forCard(subject.cardSlot, subject.fingerprint).holdReferenceKey(input);
-    const sequence = originalAmong(known, history.find(keys.high, keys.low), subject, Rung.holdReference);
-    if (sequence > 0) return sequence;
+  keys.forCard(card, subject.fingerprint);
+  switch (rung) {
+    case Rung.holdReference:
+      keys.holdReferenceKey(input);
+      break;
+    case Rung.networkId:
+      keys.networkKey(input, Text.originalNetworkId);
+      break;
+    case Rung.rrn:
+      keys.rrnKey(input);
+      break;
+    case Rung.ownStan:
+      keys.stanKey(input.stan, input.transmission);
+      break;
+    default:
+      keys.stanKey(input.originalStan, input.originalTransmission);
+      break;
   }
-  return findOriginal(known, subject);
+  takeBest(known, history.find(keys.high, keys.low), subject, card, rung);
 }
 
 /** The authorization that the event belongs to: itself, or the one it is an element of. */
@@ -155,6 +192,8 @@ export function approves({ element, response, approvedAmount }: MessageEvent): b
 
 /** DE48 tag 20 of an increment. */
 export const INCREMENT = 'I'.charCodeAt(0);
+/** And of a replacement. */
+export const REPLACEMENT = 'R'.charCodeAt(0);
 
 /** True for an increment or a replacement, and for an advice that told of an increment or posted a part, and added it. */
 export function isChange({ element, input }: MessageEvent): boolean {
@@ -163,21 +202,19 @@ export function isChange({ element, input }: MessageEvent): boolean {
 }
 
 /**
- * The best of the candidates that the rung confirms: an approval before a decline, then one whose DE37 and DE41 are the
+ * Takes the best of the candidates that the rung confirms: an approval before a decline, then one whose DE37 and DE41 are the
  * reversal's as well (acquirers do send one STAN twice within a second), then an authorization before its increments (who
- * means the increment names it exactly), then the newest.
+ * means the increment names it exactly), then one of the nearest card, then the newest.
  */
-function originalAmong(known: Known, found: Found, subject: Subject, rung: Rung): number {
+function takeBest(known: Known, found: Found, subject: Subject, card: number, rung: Rung): void {
   const { state, history } = known;
   const { count } = found;
   let { sequences } = found;
-  let best = 0;
-  let bestRank = -1;
   for (let i = count - 1; i >= 0; i--) {
     const sequence = sequences[i]!;
     if (!history.isMessage(sequence)) continue;
     let event = history.read(sequence);
-    if (!isOriginal(subject, event)) continue;
+    if (!isOriginal(subject, card, event)) continue;
     // An element may outlive its authorization in the journal: what nothing is known of cannot be continued or taken back.
     if (rootOf(event) <= history.floor) continue;
     if (!confirms(rung, subject.input, event)) continue;
@@ -189,11 +226,10 @@ function originalAmong(known: Known, found: Found, subject: Subject, rung: Rung)
     }
     const rank =
       (approves(event) ? 4 : 0) + (namedByRrn(subject.input, event.input) ? 2 : 0) + (isChange(event) ? 0 : 1);
-    if (rank <= bestRank) continue;
-    best = sequence;
-    bestRank = rank;
+    if (rank <= best.rank) continue;
+    best.sequence = sequence;
+    best.rank = rank;
   }
-  return best;
 }
 
 /** Increments may keep a hold alive for longer than any life: while it is open, what placed it can be named. */
@@ -219,14 +255,14 @@ export function endedOfLate(
   return false;
 }
 
-/** A decision about a payment of this card; not a refusal, nor the answer to a repeat. */
-function isOriginal(subject: Subject, event: MessageEvent): boolean {
+/** A decision about a payment of the card; not a refusal, nor the answer to a repeat. */
+function isOriginal(subject: Subject, card: number, event: MessageEvent): boolean {
   const { element } = event;
   if (element === ElementKind.reversal || element === ElementKind.refused || element === ElementKind.fileUpdate) {
     return false;
   }
   if (event.reason === Reason.duplicateOtherAmount || event.reason === Reason.originalUndone) return false;
-  return sameCard(subject, event);
+  return card < 0 ? sameCard(subject, event) : event.cardSlot === card;
 }
 
 function confirms(rung: Rung, reversal: MessageInput, original: MessageEvent): boolean {
@@ -237,12 +273,31 @@ function confirms(rung: Rung, reversal: MessageInput, original: MessageEvent): b
       return namedByOriginalData(reversal, original.input);
     case Rung.rrn:
       return namedByRrnAndCode(reversal, original.input, original.approvalCode);
-    case Rung.stan:
+    case Rung.originalStan:
+    case Rung.ownStan:
       return namedByStan(reversal, original.input);
     case Rung.holdReference:
       return sameText(reversal, Text.holdReference, original.input, Text.holdReference);
   }
 }
+
+/**
+ * True when the reversal found the message only by what all messages of a purchase may share (DE37, DE41): of those it may as well mean
+ * one that is still on its way.
+ */
+export function isNamedByRrnAlone(reversal: MessageInput, original: MessageInput): boolean {
+  if (namesMessage(reversal) || textSize(reversal, Text.approval) > 0) return false;
+  return !namedByNetworkId(reversal, original) && !namedByStan(reversal, original);
+}
+
+/** DE7 has no year: the later of two that are less than half a year apart. */
+function isLater(transmission: number, other: number): boolean {
+  const ahead = transmission - other;
+  return ahead > 0 ? ahead < HALF_A_YEAR : ahead < -HALF_A_YEAR;
+}
+
+/** Six months, as DE7 counts (MMDDhhmmss). */
+const HALF_A_YEAR = 600_000_000;
 
 /** Sequence of a reversal within the duplicate window that came before its original and names this message, else 0. */
 export function findTombstone(history: History, keys: IndexKeys, subject: Subject, windowMs: number): number {
@@ -269,6 +324,8 @@ function tombstoneAmong(history: History, found: Found, subject: Subject, window
     if (event.tombstone !== 1 || subject.timeMs - event.timeMs > windowMs) continue;
     if (!sameCard(subject, event)) continue;
     const { input } = event;
+    // It has found another message of the purchase: what was sent behind it is none that it can mean.
+    if (event.originalSequence > 0 && isLater(subject.input.transmission, input.transmission)) continue;
     if (namedByNetworkId(input, subject.input) || namedByOriginalData(input, subject.input)) return sequence;
     // The late original has no approval code yet, so a DE38 of the reversal says nothing here.
     if (namedByRrn(input, subject.input) && !namesAnother(input, subject.input)) return sequence;

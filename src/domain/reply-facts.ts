@@ -11,7 +11,7 @@ import type { ShardState } from './shard-state.js';
 export class ReplyFacts {
   /** DE39 as two ASCII bytes. */
   response = 0;
-  /** DE38 as a number, -1 without. */
+  /** DE38 of our own, 0-999999; -1 without, and anything of an advice, whose reply copies DE38. */
   approvalCode = -1;
   /** True with 10: DE4 and DE6 carry what was approved, DE54 the original amount (type 57). */
   partial = false;

@@ -170,8 +170,8 @@ function standingAfter(event: MessageEvent, stood: number, accountCurrency: numb
     case ElementKind.reversal:
       return event.postings.count > 0 ? stood - amountOf(event, accountCurrency) : stood;
     case ElementKind.completion:
-      // One that told of a decline, or came after the reversal, has changed nothing.
-      if (classOf(event.input.mti) !== FINANCIAL || (!approves(event) && event.postings.count === 0)) return stood;
+      // One that told of a decline or of what we had decided, or came after the reversal, has changed nothing.
+      if (classOf(event.input.mti) !== FINANCIAL || event.postings.count === 0) return stood;
       return postedAmount(event, accountCurrency) + (isChange(event) ? stood : 0);
     default:
       return stood;

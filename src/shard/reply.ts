@@ -74,7 +74,7 @@ function putIssuerData(encoder: Encoder, request: Decoder, { issuerData, issuerD
   encoder.putText(55, scratch, 0, issuerDataLength + 2);
 }
 
-/** DE38 of what is approved. Of an advice it is the network's own, which may have letters that no record keeps. */
+/** DE38 of what is approved. Of an advice it is the network's own, as it came. */
 function putApprovalCode(encoder: Encoder, request: Decoder): void {
   if (!isApproval(facts.response)) return;
   if (isAdvice(request.mti) && classOf(request.mti) <= 2 && request.has(38)) {

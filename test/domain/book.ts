@@ -3,7 +3,9 @@
  * benchmarks. The history hands out one reused event and one reused result, as the real one does, so that code which
  * keeps either of them too long fails here too.
  */
+
 import { applyEvent, applyMessage } from '#src/domain/apply.js';
+import { approvalCodeText } from '#src/domain/approval-code.js';
 import { answerOf, decideClearing } from '#src/domain/clearing/decide-clearing.js';
 import type { ClearingAnswer, ClearingEntry } from '#src/domain/clearing/input.js';
 import { EventKind } from '#src/domain/codes.js';
@@ -224,7 +226,7 @@ export class Book {
     replyFacts(this.state, event, facts);
     return {
       response: String.fromCharCode(facts.response >> 8, facts.response & 0xff),
-      approvalCode: facts.approvalCode < 0 ? '' : String(facts.approvalCode).padStart(6, '0'),
+      approvalCode: approvalCodeText(facts.approvalCode),
       sequence: event.sequence,
       repeated: decision !== DECIDED,
       facts,

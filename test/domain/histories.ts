@@ -148,10 +148,15 @@ export class Player {
     return this.#issued.at(index - CARDS.length - 4) ?? this.#issued.at(-1) ?? CARDS[index % 4]!;
   }
 
-  /** The number of an earlier message, or another one of the same card. */
-  #numberFor({ card }: Sent, by: 'same' | 'other' = 'same'): string {
-    const { balances } = this.model;
+  /** The number of an earlier message, another one of the same card, or one of a card that replaces it. */
+  #numberFor({ card }: Sent, by: 'same' | 'other' | 'replacement' = 'same'): string {
+    const { balances, past } = this.model;
     if (by === 'same' || !balances.isKnown(card)) return card;
+    if (by === 'replacement') {
+      const old = balances.cardOf(card);
+      const newer = [...this.#slots.keys()].filter((name) => past.chainOf(balances.cardOf(name)).indexOf(old) > 0);
+      return newer.at(-1) ?? card;
+    }
     const others = [...this.#slots.keys()].filter(
       (name) => name !== card && balances.cardOf(name) === balances.cardOf(card),
     );
@@ -233,6 +238,21 @@ export class Player {
       case 'late original': {
         const late = this.#unsent.at(-1 - op.back);
         if (late) this.#send(late.card, late.message);
+        return;
+      }
+      case 'retry': {
+        const sent = this.#back(op.back);
+        if (!sent) return;
+        const message = this.#maker.again(sent.message, this.nowMs);
+        if (!op.reversed) {
+          this.#send(sent.card, message);
+          return;
+        }
+        this.#unsent.push({ card: sent.card, message });
+        this.nowMs += 1000;
+        this.#setLag();
+        const whole = { mti: 400, way: 'rrn', stays: 0 } as const;
+        this.#send(sent.card, this.#maker.reversal(message, '', whole, this.nowMs));
         return;
       }
       case 'undelivered': {

@@ -41,6 +41,9 @@ function timesOf({ stan, amount = 0 }: Message): Partial<Message> {
   return number % 29 === 0 ? TIMES[Math.floor(number / 29) % TIMES.length]! : {};
 }
 
+/** Approval codes that networks give: of an6. */
+const CODES = ['100001', '100002', '100003', 'A1B2C3', 'zz 9', '12', 'QQQQQQ'];
+
 /** ISO 3166. */
 const COUNTRIES: Record<string, number> = { BR: 76, US: 840 };
 
@@ -104,8 +107,17 @@ export class MessageMaker {
     const message: Message = { mti, stan: this.#stan + 100, de7: transmissionOf(nowMs) };
     if (original.amount !== undefined) message.amount = original.amount;
     if (original.currency !== undefined) message.currency = original.currency;
-    if (percent > 0) message.de95 = Math.min(999_999_999_999, Math.floor(((original.amount ?? 0) * percent) / 100));
+    if (percent > 0) {
+      message.de95 = Math.min(999_999_999_999, Math.floor(((original.amount ?? 0) * percent) / 100));
+      Object.assign(message, currencyOfItsOwn(original, this.#stan));
+    }
     return naming({ ...message, ...timesOf(message) }, original, code, way);
+  }
+
+  /** The same payment once more: a message of its own, whose DE37 is that of the first. */
+  again(first: Message, nowMs: number): Message {
+    this.#stan++;
+    return { ...first, stan: this.#stan + 100, de7: transmissionOf(nowMs) };
   }
 
   /** An increment, a replacement or an advice about an earlier message. */
@@ -125,7 +137,7 @@ export class MessageMaker {
     if (op.op === 'change') message.fn = op.fn;
     else if ((op.flags & 24) === 24) message.fn = 'I';
     if (op.op === 'advise' && op.why !== '') message.why = op.why;
-    if (op.op === 'advise' && (op.flags & 1) === 1) message.de38 = String(100_000 + (op.flags % 7));
+    if (op.op === 'advise' && (op.flags & 1) === 1) message.de38 = CODES[op.flags % CODES.length]!;
     if ((op.flags & 2) === 2) message.net = `N${this.#stan}`;
     if ((op.flags & 4) === 4) message.partial = true;
     const named = naming(message, original, code, op.way);
@@ -133,6 +145,20 @@ export class MessageMaker {
     // With the very numbers of the request that the network has decided.
     const { acquirer, rrn, terminal, stan, de7 } = original;
     return { ...named, stan, de7, ...defined({ acquirer, rrn, terminal }) };
+  }
+}
+
+/** Now and then a reversal speaks in the account's currency, or in a third one, with a rate or without. */
+function currencyOfItsOwn({ billCurrency, currency }: Message, stan: number): Partial<Message> {
+  switch (stan % 9) {
+    case 1:
+      return defined({ currency: billCurrency ?? currency });
+    case 2:
+      return defined({ currency: 978, bill: (stan * 37) % 5000, billCurrency: billCurrency ?? currency });
+    case 3:
+      return { currency: 978 };
+    default:
+      return {};
   }
 }
 

@@ -45,6 +45,7 @@ const SUBJECTS: Record<string, Subject> = {
       program: 8,
       advise: 8,
       change: 8,
+      retry: 0,
       sweep: 3,
       account: 0,
       card: 2,
@@ -159,6 +160,22 @@ const SUBJECTS: Record<string, Subject> = {
       'a limit that a replaced card used up',
     ],
   },
+  'stand-in, second attempts and replaced cards': {
+    focus: {
+      ...{ purchase: 15, request: 4, advise: 20, change: 8, reverse: 12, retry: 6, 'late original': 4, replace: 2 },
+      ...{ account: 0, card: 0, list: 0, limits: 2, limit: 0, sweep: 1, wait: 1 },
+    },
+    cases: [
+      'a posting that is told in stand-in',
+      'another amount in stand-in',
+      'an increment that is told',
+      'a reversal that may mean a second attempt',
+      'a second attempt behind its reversal',
+      'reversal by a replacement',
+      'increment by a replacement',
+      'advice by a replacement',
+    ],
+  },
   'the end of holds': {
     focus: { purchase: 20, request: 4, sweep: 8, reverse: 8, wait: 1, list: 0, account: 0, card: 0, limit: 0 },
     cases: [
@@ -177,6 +194,7 @@ const SUBJECTS: Record<string, Subject> = {
     focus: {
       purchase: 20,
       request: 6,
+      retry: 0,
       program: 5,
       controls: 6,
       limits: 0,

@@ -29,9 +29,9 @@ export type Way =
   | 'own'
   | 'nothing';
 
-/** By which number a message about an earlier one comes: that of the earlier one, or another of the same card. */
+/** By which number a message about an earlier one comes: that of the earlier one, another of the same card, or one of the card that replaces it. */
 interface By {
-  by?: 'same' | 'other';
+  by?: 'same' | 'other' | 'replacement';
 }
 
 export type Op =
@@ -62,6 +62,8 @@ export type Op =
   | { op: 'list'; card: number; file: string; listing: number }
   | { op: 'reverse early'; card: number; amount: number; way: Way; stays: number }
   | { op: 'late original'; back: number }
+  /** A second attempt of an earlier message, with the same DE37; `reversed`: it comes later (as a late original), its reversal now. */
+  | { op: 'retry'; back: number; reversed: boolean }
   | { op: 'undelivered'; back: number }
   | { op: 'pay'; account: number; amount: number; reference: number }
   | { op: 'limit'; account: number; limit: number }
@@ -94,7 +96,7 @@ export type Op =
 
 /** Cards and then, from 6 on, whatever tokens and replacements there are. */
 const anyNumber = fc.constantFrom(0, 0, 0, 1, 3, 6, 7, 8, 9);
-const by = fc.constantFrom('same', 'same', 'other');
+const by = fc.constantFrom('same', 'same', 'same', 'other', 'replacement');
 const back = fc.integer({ min: 0, max: 6 });
 const way = fc.constantFrom<Way[]>(
   'hold',
@@ -265,6 +267,7 @@ const operations = {
     stays,
   }),
   'late original': fc.record<Op & { op: 'late original' }>({ op: fc.constant('late original'), back }),
+  retry: fc.record<Op & { op: 'retry' }>({ op: fc.constant('retry'), back, reversed: fc.boolean() }),
   undelivered: fc.record<Op & { op: 'undelivered' }>({ op: fc.constant('undelivered'), back }),
   pay: fc.record<Op & { op: 'pay' }>({
     op: fc.constant('pay'),
@@ -371,6 +374,7 @@ const usual: Required<Weights> = {
   list: 2,
   'reverse early': 2,
   'late original': 2,
+  retry: 1,
   undelivered: 1,
   pay: 1,
   limit: 1,

@@ -1,11 +1,12 @@
 import { spawnSync } from 'node:child_process';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { ApprovalCodes } from '#src/domain/approval-code.js';
+import { ApprovalCodes, approvalCodeOf, approvalCodeText } from '#src/domain/approval-code.js';
 import { daysFromCivil, isPastExpiry, isTransmission, monthNumber, transmissionMs } from '#src/domain/calendar.js';
 import { currencyExponent, currencyLetters, currencyNumber, currencyNumbers } from '#src/domain/currencies.js';
 import { StateDigest } from '#src/domain/digest.js';
 import { KeySet } from '#src/domain/key-set.js';
+import { MessageInput, Text } from '#src/domain/message.js';
 import { addMoney, isAmount, mulDivFloor, mulDivHalfUp } from '#src/domain/money.js';
 import { SlotIndex } from '#src/domain/slot-index.js';
 
@@ -165,6 +166,40 @@ describe('currencies', () => {
 });
 
 const CENTS_OUT_OF_USE = 'AFN ALL COP HUF IDR IQD IRR KPW LAK LBP MGA MMK PKR RSD SLE SOS SYP TZS UZS YER'.split(' ');
+
+describe('DE38 as a number', () => {
+  const input = new MessageInput();
+  const codeOf = (text: string): number => {
+    input.clear();
+    input.setText(Text.approval, text);
+    return approvalCodeOf(input, Text.approval);
+  };
+
+  test.each([
+    ['000000', 0],
+    ['042017', 42_017],
+    ['999999', 999_999],
+    ['12', 1_000_000 + 2 * 63 ** 5 + 3 * 63 ** 4],
+    ['zzzzzz', 63 ** 6 + 999_999],
+    ['', -1],
+    ['      ', -1],
+    ['12-456', -1],
+    ['1234567', -1],
+  ])('%j is %i', (text, code) => expect(codeOf(text)).toBe(code));
+
+  test('each code is the text that it came from, without the blanks behind it, and no other text', () => {
+    const symbols = ' 0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'.split('');
+    const text = fc.string({ unit: fc.constantFrom(...symbols), minLength: 1, maxLength: 6 });
+    fc.assert(
+      fc.property(text, text, (a, b) => {
+        fc.pre(a.trimEnd() !== '' && b.trimEnd() !== '');
+        expect(approvalCodeText(codeOf(a))).toBe(a.trimEnd());
+        expect(codeOf(a) === codeOf(b)).toBe(a.trimEnd() === b.trimEnd());
+      }),
+    );
+    expect(approvalCodeText(-1)).toBe('');
+  });
+});
 
 describe('approval codes', () => {
   const KEY = [0x9e3779b9, 0x7f4a7c15, 0xf39cc060, 0x5cedc834] as const;

@@ -143,7 +143,7 @@ describe('full reversals', () => {
   );
 
   scenario(
-    'of a declined or amountless original: accepted, nothing to release, no tombstone',
+    'of a declined or amountless original: accepted, nothing to release; by DE37 alone it may mean a second attempt',
     `
     account A limit=100
     card a
@@ -153,7 +153,7 @@ describe('full reversals', () => {
     0400 a stan=10 rrn=2           | 00 | 0 | 0 | 100
     0101 a verify stan=2           | 68 | 0 | 0 | 100
   `,
-    (run) => expect(run.book.state.tombstones).toBe(0),
+    (run) => expect(run.book.state.tombstones).toBe(1),
   );
 });
 
@@ -357,4 +357,128 @@ test('of a card that is not known nothing is said that was before', () => {
   run.run('0100 ? purchase 100 stan=3'.split(' '), 5);
   const { previousOfCard, previousOfAccount, heldBefore, accountSlot } = run.outcomes.get(5)!.event;
   expect([previousOfCard, previousOfAccount, heldBefore, accountSlot]).toEqual([0, 0, 0, -1]);
+});
+
+describe('DE95 is in the currency that the reversal names', () => {
+  scenario(
+    "the account's, whatever the original was in",
+    `
+    account A limit=100000
+    card a
+    0100 a purchase 1000 cur=840 bill=5000/986 stan=1        | 00 | 0 | 5000 | 95000
+    0400 a 1000 stan=2 rrn=1 cur=986 de95=600                | 00 | 0 |  600 | 99400
+    0400 a 1000 stan=3 rrn=1 cur=840 de95=100                | 00 | 0 |  500 | 99500
+    0400 a 1000 stan=4 rrn=1 de95=20 cur=-                   | 00 | 0 |  100 | 99900
+  `,
+  );
+
+  scenario(
+    'a third one, at the rate of the reversal; without a rate nothing is taken back',
+    `
+    account A limit=100000
+    card a
+    0100 a purchase 1000 stan=1                              | 00 | 0 | 1000 | 99000
+    0400 a 300 stan=2 rrn=1 cur=978 de95=100                 | 00 | 0 | 1000 | 99000
+    0400 a 300 stan=3 rrn=1 cur=978 bill=1800/840 de95=100   | 00 | 0 | 1000 | 99000
+    0400 a 300 stan=4 rrn=1 cur=978 bill=1800/986 de95=100   | 00 | 0 |  600 | 99400
+    0200 a purchase 1000 stan=5                              | 00 | 1000 | 600 | 98400
+    0420 a 300 stan=6 rrn=5 cur=978 bill=1800/986 de95=100   | 00 |  600 | 600 | 98800
+  `,
+  );
+});
+
+describe('a replaced card', () => {
+  scenario(
+    'reversals, increments, completions and advices that come by the new number mean the authorization of the old one',
+    `
+    account A limit=1000
+    card a
+    0100 a purchase 100 stan=1 net=N1                        | 00 | 0 | 100 | 900
+    0100 a purchase 100 stan=2 hold=H2                       | 00 | 0 | 200 | 800
+    0200 a purchase 100 stan=3                               | 00 | 100 | 200 | 700
+    card b replaces=a
+    status a closed
+    0100 b purchase 50 stan=11 fn=I rrn=1                    | 00 | 100 | 250 | 650
+    0400 b stan=12 orig=N1 de95=60                           | 00 | 100 | 160 | 740
+    0120 b purchase 80 stan=13 why=C hold=H2                 | 00 | 100 | 140 | 760
+    0220 b purchase 90 stan=14 why=C rrn=2                   | 00 | 190 |  60 | 750
+    0420 b stan=15 rrn=3                                     | 00 |  90 |  60 | 850
+    0420 b stan=16 rrn=1                                     | 00 |  90 |   0 | 910
+    0420 b stan=17 rrn=2                                     | 00 |   0 |   0 | 1000
+  `,
+  );
+
+  scenario(
+    'the nearest card of the chain is asked first, each way of naming of all of them; strangers never',
+    `
+    account A limit=1000
+    card a
+    card o
+    0100 a purchase 100 stan=1 rrn=R                         | 00 | 0 | 100 | 900
+    card b replaces=a
+    0100 b purchase 200 stan=2 rrn=R                         | 00 | 0 | 300 | 700
+    0400 b stan=3 rrn=R                                      | 00 | 0 | 100 | 900
+    0400 o stan=4 rrn=R                                      | 00 | 0 | 100 | 900
+    card c replaces=b
+    0400 c stan=5 rrn=- de90=0100/1/0520120000/12345         | 00 | 0 |   0 | 1000
+  `,
+  );
+});
+
+describe('a second attempt under one DE37', () => {
+  scenario(
+    'its reversal overtakes it, and finds the first attempt, which was declined: the second one is late',
+    `
+    account A limit=100
+    card a
+    0100 a purchase 200 stan=1 rrn=R de7=0520115900          | 51 | 0 | 0 | 100
+    limit A 1000                                             | ok | 0 | 0 | 1000
+    0400 a stan=3 rrn=R de7=0520120002                       | 00 | 0 | 0 | 1000
+    0100 a purchase 200 stan=2 rrn=R de7=0520120001          | 68 | 0 | 0 | 1000
+    0100 a purchase 200 stan=4 rrn=R de7=0520120003          | 00 | 0 | 200 | 800   # sent after the reversal
+  `,
+  );
+
+  scenario(
+    'so after a first attempt that was reversed, and after one that the network declined',
+    `
+    account A limit=1000
+    card a
+    0100 a purchase 200 stan=1 rrn=R de7=0520115800          | 00 | 0 | 200 | 800
+    0400 a stan=2 rrn=R de7=0520115801                       | 00 | 0 |   0 | 1000
+    0400 a stan=4 rrn=R de7=0520115901                       | 00 | 0 |   0 | 1000
+    0100 a purchase 200 stan=3 rrn=R de7=0520115900          | 68 | 0 |   0 | 1000
+    0120 a purchase 200 stan=5 rrn=S why=D de7=0520115800    | 00 | 0 |   0 | 1000
+    0400 a stan=7 rrn=S de7=0520115901                       | 00 | 0 |   0 | 1000
+    0100 a purchase 200 stan=6 rrn=S de7=0520115900          | 68 | 0 |   0 | 1000
+  `,
+  );
+
+  scenario(
+    'a reversal that says which one it means (DE90, DE38, its STAN) stands against no other',
+    `
+    account A limit=100
+    card a
+    0100 a purchase 200 stan=1 rrn=R de7=0520115900          | 51 | 0 | 0 | 100
+    limit A 1000                                             | ok | 0 | 0 | 1000
+    0400 a stan=3 rrn=R de7=0520120002 de90=0100/1/0520115900/12345 | 00 | 0 | 0 | 1000
+    0400 a stan=1 rrn=R de7=0520115900                       | 00 | 0 | 0 | 1000
+    0100 a purchase 200 stan=2 rrn=R de7=0520120001          | 00 | 0 | 200 | 800
+  `,
+  );
+
+  scenario(
+    'across the turn of the year: DE7 has none',
+    `
+    at 2026-12-31T23:59:58
+    account A limit=100
+    card a
+    0100 a purchase 200 stan=1 rrn=R de7=1231235900          | 51 | 0 | 0 | 100
+    limit A 1000                                             | ok | 0 | 0 | 1000
+    at 2027-01-01T00:00:05
+    0400 a stan=3 rrn=R de7=0101000002                       | 00 | 0 | 0 | 1000
+    0100 a purchase 200 stan=2 rrn=R de7=1231235959          | 68 | 0 | 0 | 1000
+    0100 a purchase 200 stan=4 rrn=R de7=0101000003          | 00 | 0 | 200 | 800
+  `,
+  );
 });

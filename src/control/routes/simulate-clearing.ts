@@ -3,6 +3,7 @@
  * Idempotency-Key the record follows from the key, so a retry after a crash is answered as the record that it is.
  */
 import { randomBytes } from 'node:crypto';
+import { approvalCodeText } from '../../domain/approval-code.js';
 import type { ClearingAnswer, ClearingInput } from '../../domain/clearing/input.js';
 import { EventKind } from '../../domain/codes.js';
 import type { ClearingPosted, MessageEvent } from '../../domain/events.js';
@@ -117,7 +118,7 @@ export function recordOf(
     country: past.country,
     networkId: past.textOf(Text.networkId),
     rrn: past.textOf(Text.rrn),
-    approvalCode: approvalCode < 0 ? '' : String(approvalCode).padStart(6, '0'),
+    approvalCode: approvalCodeText(approvalCode),
     acquirer: past.textOf(Text.acquirer),
     terminal: past.textOf(Text.terminal),
     acceptor: past.textOf(Text.acceptor),

@@ -11,25 +11,25 @@
  * that it names, the hold of the authorization is released, and the match says that the cards differ.
  */
 import {
+  CHAIN_CARDS_MAX,
   CLEARING_ACCOUNT_CARDS_MAX,
-  CLEARING_CHAIN_CARDS_MAX,
   CLEARING_DAYS_AFTER_MAX,
   CLEARING_DAYS_BEFORE_MAX,
   CLEARING_WALK_RECORDS_MAX,
 } from '../../limits.js';
+import { approvalCodeOf } from '../approval-code.js';
 import { ElementKind } from '../codes.js';
 import type { DecisionContext } from '../decision-context.js';
 import type { ClearingPosted, MessageEvent } from '../events.js';
 import { MessageInput, Text } from '../message.js';
 import { approves, endedOfLate, isMatchable as isInTime, rootOf } from '../originals.js';
 import type { ShardState } from '../shard-state.js';
-import { sameText, textNumber, textSize } from '../texts.js';
+import { sameText, textSize } from '../texts.js';
 import { billedAmount, Sort, sortOf } from '../transaction.js';
 import { ClearingSort, MatchRung } from './codes.js';
 import { familyOf } from './history.js';
 
 const DAY_MS = 86_400_000;
-const APPROVAL_DIGITS = 6;
 
 /** The record's texts in the form that messages have them. */
 const named = new MessageInput();
@@ -48,7 +48,7 @@ type Subject = Pick<ClearingPosted, 'cardSlot' | 'accountSlot' | 'timeMs' | 'inp
 export function findAuthorization(context: DecisionContext, subject: Subject, amount: number): Match {
   takeTexts(subject);
   const { keys } = context;
-  const code = textSize(named, Text.approval) === APPROVAL_DIGITS ? textNumber(named, Text.approval) : -1;
+  const code = approvalCodeOf(named, Text.approval);
   const rungs: readonly (readonly [MatchRung, boolean, () => void])[] = [
     [MatchRung.networkId, textSize(named, Text.networkId) > 0, () => keys.networkKey(named, Text.networkId)],
     [MatchRung.approvalCode, code >= 0, () => keys.approvalKey(code)],
@@ -111,7 +111,7 @@ function takeTexts({ input }: Subject): void {
 /** Asks the card and then those that it replaces, until one answers with more than 0. */
 function ofChain({ state }: DecisionContext, cardSlot: number, ask: (card: number) => number): number {
   let card = cardSlot;
-  for (let asked = 0; card >= 0 && asked < CLEARING_CHAIN_CARDS_MAX; asked++) {
+  for (let asked = 0; card >= 0 && asked < CHAIN_CARDS_MAX; asked++) {
     const root = ask(card);
     if (root > 0) return root;
     card = state.cards.replaces(card);
@@ -177,7 +177,7 @@ function confirms(rung: MatchRung, { input }: Subject, event: MessageEvent): boo
       return sameText(named, Text.networkId, past, Text.networkId);
     case MatchRung.approvalCode:
       return (
-        textNumber(named, Text.approval) === event.approvalCode &&
+        approvalCodeOf(named, Text.approval) === event.approvalCode &&
         input.currency === past.currency &&
         isNear(input.localDay, event.timeMs)
       );

@@ -65,7 +65,8 @@ export interface Entry {
   /** The program when the message came. */
   program?: ModelProgram;
   response: string;
-  code?: number;
+  /** DE38: six digits of ours, or what the network gave. */
+  code?: string;
   /** Approved in the account's currency. */
   approved: number;
   /** Answer to a repeat that was refused (94, 68). */
@@ -85,6 +86,8 @@ export interface Entry {
   full: boolean;
   /** It posted something. */
   posted: boolean;
+  /** Advice in stand-in: it told what had been decided already, and posted nothing. */
+  isKnown?: boolean;
   balances?: { ledger: number; available: number };
 }
 

@@ -68,6 +68,9 @@ export const isCredit = (m: Message): boolean => CREDITS.includes(typeOf(m));
 export const typeOf = (m: Message): number => Math.trunc((m.pc ?? -10_000) / 10_000);
 export const classOf = (mti: number): string => String(mti).padStart(4, '0')[1]!;
 
+/** The network approved an authorization, and no change of one, in stand-in. */
+export const isStandIn = (m: Message): boolean => m.why === 'S' && m.fn !== 'I' && m.fn !== 'R';
+
 /** What the message asks for. */
 export function whatIs(m: Message): What {
   if ([400, 401, 420, 421].includes(m.mti)) return 'reversal';
@@ -125,9 +128,13 @@ export function isMalformed(m: Message, what: What, accountCurrency: number | un
 
 /** Class, DE11, DE32, DE37, DE41; card and DE7 are compared by the caller. The advice `b` repeats no request. */
 export function sameKey(a: Message, b: Message): boolean {
-  if (a.stan !== b.stan) return false;
   if (whatIs(b) === 'advice' && whatIs(a) !== 'advice') return false;
+  return hasSameNumbers(a, b);
+}
+
+export function hasSameNumbers(a: Message, b: Message): boolean {
   return (
+    a.stan === b.stan &&
     Math.trunc(a.mti / 100) === Math.trunc(b.mti / 100) &&
     bare(a.acquirer) === bare(b.acquirer) &&
     (a.rrn ?? '') === (b.rrn ?? '') &&

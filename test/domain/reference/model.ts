@@ -29,6 +29,7 @@ import {
   isCredit,
   isFinancial,
   isMalformed,
+  isStandIn,
   lacksCashBack,
   type Message,
   typeOf,
@@ -36,6 +37,7 @@ import {
   whatIs,
 } from './message.js';
 import { cashOf, inAccountCurrency, inMerchantCurrency, oneMajorUnit, stayingOf } from './money.js';
+import { isByRrnAlone, type Named } from './naming.js';
 import { Past } from './past.js';
 import { codeOf, feeOf, forbids, fuelOf, groupsOf, isPump, lifeMs, type ModelProgram } from './program.js';
 import { askRules, RULES, type RuleFacts, type RuleStatistics, windowNamed } from './rules.js';
@@ -81,7 +83,7 @@ export class ReferenceModel {
 
   /** Takes note of the approval code that the engine gave. */
   noteCode(sequence: number, code: number): void {
-    this.past.log[sequence - 1]!.code = code;
+    this.past.log[sequence - 1]!.code = String(code).padStart(6, '0');
   }
 
   /** Ledger entries that the model does not decide were recorded; what they did to accounts is told to it. */
@@ -115,6 +117,7 @@ export class ReferenceModel {
         return false;
       }
       this.#replaced.add(replaces);
+      this.past.replaces.set(name, replaces);
     }
     this.balances.cards.set(name, { account: owner, status: 'active', expiry, createdMs: atMs, failedPins: 0 });
     this.past.add({ atMs });
@@ -261,6 +264,7 @@ export class ReferenceModel {
 
     // 3 tombstone
     const reversedBefore = past.wasReversedBefore(m, name, atMs);
+    if (reversedBefore && past.sharesRrn(m, name)) this.reach('a second attempt behind its reversal');
     if (what === 'advice') {
       if (reversedBefore || card === undefined) return this.#answer(past.add({ ...base, response: '00' }));
       return this.#answer(this.#advise(m, card.account, base));
@@ -451,6 +455,7 @@ export class ReferenceModel {
     if (named === undefined || !approved(named)) return undefined;
     const root = named.original ?? named;
     const hold = this.balances.holds.get(root.sequence);
+    if (root.card !== card) this.reach('increment by a replacement');
     if (hold === undefined && this.past.isExpired(root)) this.reach('increment after expiry');
     return hold === undefined || hold.refund ? undefined : root;
   }
@@ -462,6 +467,7 @@ export class ReferenceModel {
     // A credit is no completion of a purchase, nor the other way round.
     const named = found && isCredit(found.message!) === isCredit(m) ? found : undefined;
     const root = named?.original ?? named;
+    if (root && root.card !== base.card) this.reach('advice by a replacement');
     const links = root === undefined ? {} : { original: root };
     const told = past.add({ ...base, ...links, response: '00' });
     if (m.why === 'D' || [30, 31, 38].includes(typeOf(m)) || (m.amount === 0 && root === undefined)) return told;
@@ -473,7 +479,7 @@ export class ReferenceModel {
     told.toldIncrement = root !== undefined && m.fn === 'I' && !isCredit(m);
     told.added = told.toldIncrement ? amount : 0;
     told.completes = root !== undefined && !told.toldIncrement && m.why !== 'S';
-    if (m.de38?.length === 6) told.code = Number(m.de38);
+    if (/^[0-9A-Za-z ]{1,6}$/.test(m.de38?.trimEnd() ?? '')) told.code = m.de38!.trimEnd();
     return told;
   }
 
@@ -495,6 +501,12 @@ export class ReferenceModel {
       fee: others.fee + feeOf(program, cash),
       credit: 0,
     };
+    const wasCharged = before.purchases !== 0 || before.cash !== 0 || before.credit !== 0;
+    if (root && wasCharged && isStandIn(m) && past.decidedBefore(root, amount) === amount) {
+      this.reach('a posting that is told in stand-in');
+      told.isKnown = true;
+      return true;
+    }
     balances.charge(told, isCredit(m) ? balances.creditOf(root ?? told, account, amount) : debit);
     if (isPart && (others.purchases > 0 || others.cash > 0)) this.reach('a part on top of others');
     const hold = root && balances.holds.get(root.sequence);
@@ -522,16 +534,27 @@ export class ReferenceModel {
     if (hold === undefined) {
       const { purchases, cash, credit } = balances.chargedFor(root);
       if (purchases !== 0 || cash !== 0 || credit !== 0 || amount === 0) return false;
+      if (root && isStandIn(m) && past.decidedBefore(root, amount) > 0) return false;
       if (root && balances.presented.get(root.sequence)) return false;
       balances.open((root ?? told).sequence, account, amount, atMs + life, isCredit(m));
       return true;
     }
     if (hold.refund) return false;
+    if (isStandIn(m)) {
+      const change = amount - past.decidedBefore(root!, amount);
+      if (change !== 0) this.reach('another amount in stand-in');
+      balances.set(root!.sequence, Math.max(hold.cleared, hold.authorized + change));
+      return true;
+    }
     if (m.fn !== 'I') {
       balances.set(root!.sequence, amount);
       return true;
     }
-    if (named && !isNoChange(named) && approves(named.response) && !past.isUndone(named)) return false;
+    const increment = past.toldBy(m, card, root!) ?? named;
+    if (increment && !isNoChange(increment) && approves(increment.response) && !past.isUndone(increment)) {
+      this.reach('an increment that is told');
+      return false;
+    }
     balances.set(root!.sequence, hold.authorized + amount);
     hold.expiresMs = atMs + life;
     return true;
@@ -559,12 +582,15 @@ export class ReferenceModel {
       return past.add({ ...base, response: '00', tombstone: true });
     }
     const original = named.original ?? named;
+    const mayMeanAnother = isByRrnAlone(m, named as Named) && (!approved(named) || past.isReversed(original));
+    if (mayMeanAnother) this.reach('a reversal that may mean a second attempt');
     if (named.posted && named.place && base.place.day !== named.place.day) this.reach('reversal on another date');
     if (named.token !== base.token) this.reach('reversal by another number');
+    if (named.card !== base.card) this.reach('reversal by a replacement');
     const account = balances.cards.get(base.card)?.account;
-    const told = { ...base, response: '00', original };
+    const told = { ...base, response: '00', original, tombstone: mayMeanAnother };
     if (account === undefined) return past.add({ ...told, full: true });
-    const stays = m.de95 ? stayingOf(m.de95, named, account) : 0n;
+    const stays = m.de95 ? stayingOf(m, named, account) : 0n;
     const least = (total: number): number => (stays < BigInt(total) ? Number(stays) : total);
     if (named.posted) {
       return named.toldIncrement && !m.de95 ? this.#reversePart(told, named) : this.#reversePosted(told, least);

@@ -6,11 +6,17 @@ export function inAccountCurrency(m: Message, account: ModelAccount): number {
   return m.currency === account.currency || m.amount === 0 ? m.amount! : m.bill!;
 }
 
-/** DE95 in the account's currency, at the rate of the message it names. */
-export function stayingOf(de95: number, named: Entry, account: ModelAccount): bigint {
+/** DE95, which is in DE49, in the account's currency: at the rate of the message it names, or its own. */
+export function stayingOf(m: Message, named: Entry, account: ModelAccount): bigint {
+  const de95 = m.de95!;
   const o = named.message!;
-  if (o.currency === account.currency) return BigInt(de95);
-  if (!o.amount || !o.bill) return 999_999_999_999n;
+  const currency = m.currency ?? o.currency;
+  if (currency === account.currency) return BigInt(de95);
+  if (currency !== o.currency) {
+    if (!m.amount || !m.bill || m.billCurrency !== account.currency) return 999_999_999_999n;
+    return (BigInt(de95) * BigInt(m.bill) * 2n + BigInt(m.amount)) / (BigInt(m.amount) * 2n);
+  }
+  if (!o.amount || !o.bill || o.billCurrency !== account.currency) return 999_999_999_999n;
   const converted = (BigInt(de95) * BigInt(o.bill) * 2n + BigInt(o.amount)) / (BigInt(o.amount) * 2n);
   const whole = named.original === undefined && de95 >= inMerchantCurrency(o, account, named.approved);
   return whole && converted < named.approved ? BigInt(named.approved) : converted;

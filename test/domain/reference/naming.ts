@@ -3,7 +3,7 @@ import { bare, classOf, type Message } from './message.js';
 
 export interface Named {
   message: Message;
-  code?: number;
+  code?: string;
 }
 
 export const byNetworkId = (r: Message, o: Named): boolean => !!r.orig && r.orig === o.message.net;
@@ -29,8 +29,11 @@ export function byRrn(r: Message, o: Named): boolean {
     if (classOf(d.mti) !== classOf(o.message.mti)) return false;
     if (r.de38 === undefined && d.stan !== o.message.stan && d.de7 !== o.message.de7) return false;
   }
-  return r.de38 === undefined || o.code === Number(r.de38);
+  return r.de38 === undefined || isCode(r.de38, o.code);
 }
+
+const isCode = (told: string, code: string | undefined): boolean =>
+  code === told.trimEnd() || (/^\d+$/.test(told) && code === told.padStart(6, '0'));
 
 export const byHoldReference = (r: Message, o: Named): boolean => !!r.hold && r.hold === o.message.hold;
 
@@ -46,6 +49,13 @@ export function byGivenStan(r: Message, o: Named): boolean {
 }
 
 export const byOwnStan = (r: Message, o: Named): boolean => r.stan === o.message.stan && r.de7 === o.message.de7;
+
+/** Found by DE37 and DE41, which a second attempt has as well, and by nothing else. */
+export const isByRrnAlone = (r: Message, o: Named): boolean =>
+  r.de38 === undefined &&
+  (r.de90?.stan === undefined || r.de90.de7 === undefined) &&
+  !byNetworkId(r, o) &&
+  !byOwnStan(r, o);
 
 /** Whether the reversal would have found this message; the late original has no approval code to compare. */
 export function names(r: Message, o: Named): boolean {

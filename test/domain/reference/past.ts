@@ -1,7 +1,7 @@
 /** Everything that ever happened, in order, and what is asked of it: what a card has had is searched from one end to the other. */
 import type { Balances } from './balances.js';
 import { approved, approves, DAY, type Entry, HOUR, isNoChange, isRequest } from './entry.js';
-import { isMarkedRepeat, type Message, sameKey, sameMoney, whatIs } from './message.js';
+import { hasSameNumbers, isMarkedRepeat, isStandIn, type Message, sameKey, sameMoney, whatIs } from './message.js';
 import {
   byCompleteDe90,
   byGivenStan,
@@ -19,6 +19,8 @@ const MATCHABLE_MS = (31 + 90) * DAY;
 
 export class Past {
   readonly log: Entry[] = [];
+  /** Card -> the card that it replaces. */
+  readonly replaces = new Map<string, string>();
   /** Messages of a card, and its reversals that found nothing, in their order. */
   readonly #ofCard = new Map<string, Entry[]>();
   readonly #tombstones = new Map<string, Entry[]>();
@@ -81,7 +83,12 @@ export class Past {
   /** A reversal of the last 24 hours found no original, and names this message. */
   wasReversedBefore(m: Message, card: string, atMs: number): boolean {
     const tombstones = this.#tombstones.get(card) ?? [];
-    return tombstones.some((e) => atMs - e.atMs <= 24 * HOUR && names(e.message!, { message: m }));
+    return tombstones.some(
+      (e) =>
+        atMs - e.atMs <= 24 * HOUR &&
+        names(e.message!, { message: m }) &&
+        !(e.original && isLater(m.de7, e.message!.de7)),
+    );
   }
 
   /**
@@ -98,7 +105,11 @@ export class Past {
   ): Entry | undefined {
     const isOpen = ({ sequence }: Entry): boolean => holds.has(sequence);
     const endedOfLate = ({ sequence }: Entry): boolean => atMs - (ends.get(sequence) ?? 0) <= 90 * DAY;
-    const candidates = this.ofCard(card).filter(
+    // Those of the nearest card last.
+    const ofChain = this.chainOf(card)
+      .reverse()
+      .flatMap((one) => this.ofCard(one));
+    const candidates = ofChain.filter(
       (e) =>
         !['reversal', 'not understood', 'file update'].includes(e.what) &&
         !e.refusedRepeat &&
@@ -112,6 +123,36 @@ export class Past {
       if (best !== undefined) return best;
     }
     return undefined;
+  }
+
+  /** The card and those that it replaces, the newest first, of which four can be asked. */
+  chainOf(card: string): string[] {
+    const chain = [card];
+    for (let old = this.replaces.get(card); old !== undefined && chain.length < 4; old = this.replaces.get(old))
+      chain.push(old);
+    return chain;
+  }
+
+  /** The newest approval of ours for this authorization that has all the numbers of the advice. */
+  toldBy(m: Message, card: string, root: Entry): Entry | undefined {
+    const told = this.ofCard(card).findLast(
+      (e) => isRequest(e.what) && approves(e.response) && e.message!.de7 === m.de7 && hasSameNumbers(e.message!, m),
+    );
+    return told && (told.original ?? told) === root ? told : undefined;
+  }
+
+  /**
+   * What was decided for the authorization itself, whatever came later: by the newest advice in stand-in, else by us when that stands, else
+   * as much as `amount` when another advice has told what became of it.
+   */
+  decidedBefore(root: Entry, amount: number): number {
+    const told = this.about(root).filter(
+      (e) => e.original === root && e.what === 'advice' && !e.toldIncrement && e.approved > 0,
+    );
+    const inStandIn = told.findLast((e) => isStandIn(e.message!));
+    if (inStandIn) return inStandIn.approved;
+    if (approved(root) && root.approved > 0 && !this.isUndone(root)) return root.approved;
+    return told.length > 0 ? amount : 0;
   }
 
   /** Anything of the same card with the same DE37 and DE41. */
@@ -145,6 +186,13 @@ export class Past {
   isExpired(root: Entry): boolean {
     return this.about(root).some((e) => e.original === root && e.what === 'expiry');
   }
+}
+
+/** DE7 has no year: within a day of each other only one of them can be in the new one. */
+function isLater(de7: number, other: number): boolean {
+  const month = (one: number): number => Math.trunc(one / 100_000_000);
+  if (Math.abs(month(de7) - month(other)) > 6) return de7 < other;
+  return de7 > other;
 }
 
 function listed<K>(lists: Map<K, Entry[]>, key: K): Entry[] {

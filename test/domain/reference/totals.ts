@@ -62,7 +62,8 @@ function amountsOf(log: readonly Entry[], cards: ReadonlyMap<string, ModelCard>)
     } else {
       const amount = e.response === '10' ? inMerchantCurrency(e.message, card.account, e.approved) : told;
       amounts.set(e, amount);
-      if (isFinancial(e.message) && e.posted) standing.set(root, e.toldIncrement ? stood + amount : amount);
+      if (isFinancial(e.message) && e.posted && !e.isKnown)
+        standing.set(root, e.toldIncrement ? stood + amount : amount);
     }
   }
   return amounts;

@@ -121,7 +121,7 @@ function ladder({ input: i, atMs: _atMs }: ClearingPosted, shard: ShardAudit, ch
       rung: Rung.approvalCode,
       fits: ({ message, code, atMs }) => {
         const days = i.localDay - Math.floor(atMs / DAY);
-        const isCode = code !== undefined && i.approvalCode !== '' && code === Number(i.approvalCode);
+        const isCode = code !== undefined && i.approvalCode !== '' && code === i.approvalCode.trimEnd();
         return isCode && message!.currency === i.currency && days >= -2 && days <= 32;
       },
     },

@@ -295,6 +295,7 @@ export class ShardAudit {
         createdMs: atMs,
         failedPins: 0,
       });
+      if (replaces) model.past.replaces.set(name, replaces.name);
       model.limits.addCard(name, account.id, replaces?.name);
     }
     this.cards.push(card);
@@ -436,7 +437,7 @@ export class ShardAudit {
       fail('approval code', 'a code is unique per card', { ...evidence(), code: r.code, given });
     }
     card.codes.set(r.code, r.sequence);
-    entry.code = r.code;
+    entry.code = String(r.code).padStart(6, '0');
   }
 
   /** What we approved ourselves is covered by what was available before. */
