@@ -6,9 +6,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-
-/** Clock ticks per second of /proc/<pid>/stat: 100 on every Linux that Node runs on. */
-const TICKS = 100;
+import { cpuSecondsOf } from './process-cpu.js';
 
 export const cliFile = fileURLToPath(new URL('../../cli/main.js', import.meta.url));
 
@@ -72,13 +70,7 @@ export class EngineProcess {
 
   /** User and system CPU of the whole process so far, seconds; undefined without /proc. */
   cpuSeconds(): number | undefined {
-    try {
-      const stat = readFileSync(`/proc/${this.pid}/stat`, 'utf8');
-      const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-      return (Number(fields[11]) + Number(fields[12])) / TICKS;
-    } catch {
-      return undefined;
-    }
+    return cpuSecondsOf(this.pid);
   }
 
   /** Memory of its own, bytes: resident without mapped files (those are the page cache's); undefined without /proc. */
@@ -89,6 +81,11 @@ export class EngineProcess {
     } catch {
       return undefined;
     }
+  }
+
+  /** SIGTERM, without waiting. */
+  signal(): void {
+    this.#child.kill('SIGTERM');
   }
 
   /** SIGTERM and wait; resolves with the exit status. */

@@ -2,14 +2,12 @@
  * The engine as its users meet it: a real server process on a real directory, the load generator beside it on the same
  * cores. Every answer counted here was on disk before it left; money is verified after each run, or the figure is void.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createWriteStream, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import { panOfNumber } from '#src/vault/pan.js';
 import { EngineProcess, runCommand } from './engine-process.js';
+import { echoRun, loadRun, type RunFigures } from './load-run.js';
 
 export interface EngineOptions {
   /** Folder for the data directories: the disk that is measured. */
@@ -20,18 +18,6 @@ export interface EngineOptions {
   /** Accounts of the scale part. */
   accounts: number;
   say: (text: string) => void;
-}
-
-/** What one load run tells. */
-export interface RunFigures {
-  achievedPerS: number;
-  offered: number;
-  dropped: number;
-  errors: number;
-  latencyUs: Record<string, number>;
-  /** CPU of the engine process per answered message, microseconds, generator excluded. */
-  cpuUsPerMessage?: number;
-  verified: boolean | null;
 }
 
 export interface ScaleFigures {
@@ -114,51 +100,6 @@ async function loadFigures(options: EngineOptions): Promise<Omit<EngineFigures, 
   } finally {
     await engine.stop();
     rmSync(folder, { recursive: true, force: true });
-  }
-}
-
-/** Result of `holdfast loadtest --json`, as far as it is used. */
-interface LoadResult {
-  offered: number;
-  achieved_per_s: number;
-  dropped: number;
-  errors: number;
-  latency_us: Record<string, number>;
-  by_mti: Record<string, number>;
-  verify: { ok: boolean } | null;
-}
-
-async function loadRun(args: readonly string[], engine: EngineProcess | undefined): Promise<RunFigures> {
-  const before = engine?.cpuSeconds();
-  const result = JSON.parse(await runCommand(['loadtest', ...args, '--json', '--quiet'])) as LoadResult;
-  const after = engine?.cpuSeconds();
-  const answered = Object.values(result.by_mti).reduce((sum, count) => sum + count, 0);
-  const seconds = Number(/^(\d+)s$/.exec(args[args.indexOf('-d') + 1]!)?.[1]);
-  const warmup = Number(/^(\d+)s$/.exec(args[args.indexOf('--warmup') + 1]!)?.[1]);
-  // The process's CPU covers warm-up and verification too; the messages of the warm-up are estimated at the same rate.
-  const messages = answered * ((seconds + warmup) / seconds);
-  return {
-    achievedPerS: result.achieved_per_s,
-    offered: result.offered,
-    dropped: result.dropped,
-    errors: result.errors,
-    latencyUs: result.latency_us,
-    ...(before === undefined || after === undefined || messages === 0
-      ? {}
-      : { cpuUsPerMessage: ((after - before) * 1e6) / messages }),
-    verified: result.verify?.ok ?? null,
-  };
-}
-
-async function echoRun(args: readonly string[]): Promise<RunFigures> {
-  const file = fileURLToPath(new URL('./echo-server.js', import.meta.url));
-  const child: ChildProcess = spawn(process.execPath, [file], { stdio: ['ignore', 'pipe', 'inherit'] });
-  try {
-    const [line] = (await once(createInterface({ input: child.stdout! }), 'line')) as [string];
-    const address = /tcp=(\S+)/.exec(line)![1]!;
-    return await loadRun([`iso8583+tcp://${address}`, ...args, '--echo'], undefined);
-  } finally {
-    child.kill('SIGTERM');
   }
 }
 

@@ -106,8 +106,12 @@ function pointReads(folder: string, records: number): BenchRow {
   return row(`point read at random, frames of ${BATCH} records`, count, elapsed);
 }
 
-/** Commits for about `limitMs`; the rows are per record and per commit. */
-async function commits(folder: string, batch: number, limitMs: number): Promise<{ rows: BenchRow[]; records: number }> {
+/** Commits for about `limitMs` to a journal in `folder`; the rows are per record and per commit. */
+export async function commits(
+  folder: string,
+  batch: number,
+  limitMs: number,
+): Promise<{ rows: BenchRow[]; records: number }> {
   const lane = openLane(folder, 0);
   const reader = JournalReader.open(folder);
   const journal = new ShardJournal(0, reader.head(0));

@@ -10,9 +10,11 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { disk as examineDisk } from '#src/cli/doctor.js';
 import { benchEngine } from './engine.bench.js';
-import { renderOverload, writeOverloadReport } from './overload/report.js';
+import { type OverloadResult, renderOverload, writeOverloadReport } from './overload/report.js';
 import { benchOverload } from './overload.bench.js';
-import { type BenchResult, renderRows, writeReport } from './report.js';
+import { type PeersResult, renderPeers } from './peers/report.js';
+import { benchPeers, peerNames } from './peers.bench.js';
+import { type BenchHeader, type BenchResult, renderRows, writeReport } from './report.js';
 import { roomNames, runRoom } from './rooms.js';
 import type { BenchRow } from './row.js';
 
@@ -24,6 +26,8 @@ const USAGE = `npm run bench [-- FLAGS]: without one, the micro-benchmarks of ea
   --engine     only the whole engine
   --overload   only overload and hostile peers: a result of its own, in bench/results/overload, from which a part of
                docs/internals/overload.md is generated; --only CASE one of its cases, repeatable: nothing is written then
+  --peers      PostgreSQL, Redis and SQLite at the same job, the engine and what the machine allows beside them: a result of its own,
+               in bench/results/peers; --only NAME one of the peers, repeatable: nothing is written then
   --quick      short runs and 100 000 accounts, to see that everything works: no figures to quote
   --dir DIR    folder whose disk is measured (default: the system's for temporary files, whose disk may be memory)
   --report     only writes docs/benchmarks.md and docs/internals/overload.md from the newest results
@@ -40,6 +44,7 @@ function flags() {
         engine: { type: 'boolean', default: false },
         quick: { type: 'boolean', default: false },
         overload: { type: 'boolean', default: false },
+        peers: { type: 'boolean', default: false },
         only: { type: 'string', multiple: true, default: [] as string[] },
         report: { type: 'boolean', default: false },
         help: { type: 'boolean', default: false },
@@ -55,10 +60,7 @@ function flags() {
 const say = (text: string): void => console.error(`bench: ${text}`);
 
 async function run(): Promise<void> {
-  const began = new Date();
-  // Times only: where the folder lies says nothing to a reader.
-  const { fdatasync_p50_us, fdatasync_p99_us } = examineDisk(values.dir).values;
-  const disk = { fdatasync_p50_us, fdatasync_p99_us };
+  const head = header();
   const rows: BenchRow[] = [];
   const { quick, room } = values;
   if (!values.engine) {
@@ -81,22 +83,28 @@ async function run(): Promise<void> {
         say,
       });
   const result: BenchResult = {
-    ...header(began, disk),
+    ...head,
     rooms: rows,
     ...(engine === undefined ? {} : { engine }),
   };
-  const folder = join(root, 'bench', 'results', ...(quick ? ['tmp'] : []));
-  mkdirSync(folder, { recursive: true });
-  const file = join(folder, `${began.toISOString().slice(0, 10)}-${result.commit}.json`);
-  writeFileSync(file, `${JSON.stringify(result, null, 2)}\n`);
   if (engine !== undefined) console.log(JSON.stringify(engine, null, 2));
+  write(result);
+}
+
+/** Writes a result to bench/results, or its part of that for a kind of result that has one. */
+function write(result: BenchHeader, ...part: readonly string[]): void {
+  const folder = join(root, 'bench', 'results', ...part, ...(values.quick ? ['tmp'] : []));
+  mkdirSync(folder, { recursive: true });
+  const file = join(folder, `${result.date.slice(0, 10)}-${result.commit}.json`);
+  writeFileSync(file, `${JSON.stringify(result, null, 2)}\n`);
   say(`written to ${file}`);
 }
 
-type Header = Omit<BenchResult, 'rooms' | 'engine'>;
-
 /** What every result says of itself. */
-function header(began: Date, disk: Record<string, unknown>): Header {
+function header(): BenchHeader {
+  const began = new Date();
+  // Times only: where the folder lies says nothing to a reader.
+  const { fdatasync_p50_us, fdatasync_p99_us } = examineDisk(values.dir).values;
   return {
     schema_version: 1,
     date: began.toISOString(),
@@ -111,17 +119,15 @@ function header(began: Date, disk: Record<string, unknown>): Header {
       cores: cpus().length,
       memoryBytes: totalmem(),
       loadAverageAtStart: loadavg()[0] ?? 0,
-      disk,
+      disk: { fdatasync_p50_us, fdatasync_p99_us },
     },
   };
 }
 
 /** Overload and hostile peers; a result of its own, because it takes as long as all others together. */
 async function runOverload(): Promise<void> {
-  const began = new Date();
-  const { fdatasync_p50_us, fdatasync_p99_us } = examineDisk(values.dir).values;
   const { quick, only } = values;
-  const head = header(began, { fdatasync_p50_us, fdatasync_p99_us });
+  const head = header();
   const overload = await benchOverload({
     folder: values.dir,
     ...(quick
@@ -130,12 +136,30 @@ async function runOverload(): Promise<void> {
     ...{ steadyRate: 1000, hostileRate: 20_000, cap: 15_000, offered: 45_000, only, say },
   });
   console.log(renderOverload({ ...head, overload }));
-  if (only.length > 0) return;
-  const folder = join(root, 'bench', 'results', 'overload', ...(quick ? ['tmp'] : []));
-  mkdirSync(folder, { recursive: true });
-  const file = join(folder, `${began.toISOString().slice(0, 10)}-${head.commit}.json`);
-  writeFileSync(file, `${JSON.stringify({ ...head, overload }, null, 2)}\n`);
-  say(`written to ${file}`);
+  const result: OverloadResult = { ...head, overload };
+  if (only.length === 0) write(result, 'overload');
+}
+
+/** The engine beside what somebody would take instead. */
+async function runPeers(): Promise<void> {
+  const { quick, only } = values;
+  const strange = only.find((name) => !peerNames.includes(name));
+  if (strange !== undefined) fail(`no peer "${strange}"; there are: ${peerNames.join(', ')}`);
+  const head = header();
+  const peers = await benchPeers({
+    folder: values.dir,
+    rounds: 3,
+    ...(quick ? { seconds: 2, warmupSeconds: 1, accounts: 1000 } : { seconds: 10, warmupSeconds: 3, accounts: 10_000 }),
+    ...{ only, say },
+  });
+  console.log(renderPeers(peers));
+  const result: PeersResult = { ...head, peers };
+  if (only.length === 0) write(result, 'peers');
+}
+
+function fail(text: string): never {
+  console.error(`bench: ${text}`);
+  process.exit(2);
 }
 
 /** The command that repeats the run, without the folder that was measured. */
@@ -158,8 +182,7 @@ if (values.help) {
 }
 const unknown = values.room.find((name) => !roomNames.includes(name));
 if (unknown !== undefined) {
-  console.error(`bench: no room "${unknown}"; there are: ${[...new Set(roomNames)].join(', ')}`);
-  process.exit(2);
+  fail(`no room "${unknown}"; there are: ${[...new Set(roomNames)].join(', ')}`);
 }
 // Else a benchmark of some minutes ends at the first room that needs it.
 mkdirSync(values.dir, { recursive: true });
@@ -167,4 +190,5 @@ if (values.report) {
   say(`${writeReport(root)} written`);
   say(`${writeOverloadReport(root)} written`);
 } else if (values.overload) await runOverload();
+else if (values.peers) await runPeers();
 else await run();

@@ -1,10 +1,13 @@
 /** docs/benchmarks.md, generated from the newest result in bench/results: never typed. */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { EngineFigures, RunFigures } from './engine.bench.js';
+import type { EngineFigures } from './engine.bench.js';
+import type { RunFigures } from './load-run.js';
+import { newestPeers, renderPeers } from './peers/report.js';
 import { type BenchRow, FULL_PIPELINE, FULL_PIPELINE_TIMES_PLAIN_MAX } from './row.js';
 
-export interface BenchResult {
+/** What every result says of itself. */
+export interface BenchHeader {
   schema_version: 1;
   date: string;
   commit: string;
@@ -22,6 +25,9 @@ export interface BenchResult {
     /** fdatasync times of the measured folder's disk, as `holdfast doctor` takes them. */
     disk: Record<string, unknown>;
   };
+}
+
+export interface BenchResult extends BenchHeader {
   rooms: BenchRow[];
   engine?: EngineFigures;
 }
@@ -69,7 +75,7 @@ export function writeReport(root: string): string {
   const newest = newestResult(root);
   if (newest === undefined) throw new Error('no result in bench/results: run `npm run bench` first');
   const file = join(root, 'docs', 'benchmarks.md');
-  writeFileSync(file, renderReport(newest.file, newest.result));
+  writeFileSync(file, renderReport(newest.file, newest.result, newestPeers(root)));
   const readme = join(root, 'README.md');
   writeFileSync(readme, withFigure(readFileSync(readme, 'utf8'), newest.result));
   return file;
@@ -100,29 +106,64 @@ function figure(result: BenchResult): string {
   ].join('\n');
 }
 
-export function renderReport(file: string, result: BenchResult): string {
-  const { environment: env } = result;
+export function renderReport(file: string, result: BenchResult, peers: ReturnType<typeof newestPeers>): string {
+  return `# Benchmarks
+
+Generated from \`bench/results/${file}\` by \`npm run bench -- --report\`. Do not edit.
+
+${conditions(result)}
+- The load generator runs on the same cores. Shared virtual machine: read ratios rather than absolutes.
+- Every answer was durable (fdatasync and meta page) before it left. Latency counts from the scheduled send in the open loop.
+- Not in the engine's figures: card cryptography, velocity windows, decision rules, clearing, TLS, a network between client and engine.
+${result.engine === undefined ? '' : renderEngine(result.engine)}
+## Peers
+
+${PEERS_TEXT}
+
+${peers === undefined ? NO_PEERS : `From \`bench/results/peers/${peers.file}\`.\n\n${conditions(peers.result)}\n\n${renderPeers(peers.result.peers)}`}
+
+## Rooms
+
+${renderRows(result.rooms)}
+`;
+}
+
+const PEERS_TEXT = `What somebody would take instead, at the same job: duplicate check with a window of 24 hours, available check, hold, an answer that is
+stored for repeats and durable before it leaves. One row per account and one per message; cards, amounts and accounts of the load test.
+PostgreSQL does it in one PL/pgSQL function, Redis in one Lua script, SQLite in a transaction of the client's own process.
+
+\`\`\`sh
+apt-get install postgresql redis-server            # servers; nothing needs to run, the benchmark starts its own
+npm install --no-save better-sqlite3@12            # SQLite, where Node is older than 22.5
+npm run bench -- --peers --dir <folder on the disk to measure>
+\`\`\`
+
+About ten minutes on a machine that does nothing else; \`--quick\` for two, \`--only redis\` for one peer, and a peer that is not installed is
+named and left out. Each round starts every server anew in a folder of its own, as a user without rights, reached by a Unix socket, and
+measures the engine and what the machine allows (bare echo, ring, journal, flush) in the same minutes. After each run the money is
+verified and some requests are repeated, or the figure is void.
+
+The peers do less than the engine: no ISO 8583, PAN fingerprint, card status, controls, rules, hash chain or search. Their clients are
+written for this (bench/peers), prepared and binary where the protocol allows, and reach them without TCP. The engine gets no such
+favour. Not among them: jPOS, because it is built by Maven from a repository that not every machine reaches; it has no durable
+authorization to compare with, and its message echo belongs beside the bare echo above.`;
+
+const NO_PEERS = 'No figures are published yet: they are taken on a machine that does nothing else.';
+
+/** Who ran what where. */
+function conditions(header: BenchHeader): string {
+  const { environment: env } = header;
   const disk =
     env.disk === null
       ? 'not measured'
       : Object.entries(env.disk)
           .map(([name, value]) => `${name} ${String(value)}`)
           .join(', ');
-  return `# Benchmarks
-
-Generated from \`bench/results/${file}\` by \`npm run bench -- --report\`. Do not edit.
-
-- Run: \`${result.command}\`, ${result.date}, commit ${result.commit}${result.dirty ? ' with local changes' : ''}
-- Machine: ${env.cores} cores (${env.cpu}), ${Math.round(env.memoryBytes / 2 ** 30)} GiB, Linux ${env.kernel}, Node ${env.node}, load average ${env.loadAverageAtStart.toFixed(1)} at the start
-- Disk of the data directory: ${disk}
-- The load generator runs on the same cores. Shared virtual machine: read ratios rather than absolutes.
-- Every answer was durable (fdatasync and meta page) before it left. Latency counts from the scheduled send in the open loop.
-- Not in the engine's figures: card cryptography, velocity windows, decision rules, clearing, TLS, a network between client and engine.
-${result.engine === undefined ? '' : renderEngine(result.engine)}
-## Rooms
-
-${renderRows(result.rooms)}
-`;
+  return [
+    `- Run: \`${header.command}\`, ${header.date}, commit ${header.commit}${header.dirty ? ' with local changes' : ''}`,
+    `- Machine: ${env.cores} cores (${env.cpu}), ${Math.round(env.memoryBytes / 2 ** 30)} GiB, Linux ${env.kernel}, Node ${env.node}, load average ${env.loadAverageAtStart.toFixed(1)} at the start`,
+    `- Disk of the data directory: ${disk}`,
+  ].join('\n');
 }
 
 function renderEngine(engine: EngineFigures): string {

@@ -34,7 +34,30 @@ function sameThread(): BenchRow {
   return row('push and consume 180 bytes, one thread', ((performance.now() - start) * 1e6) / (rounds * DEPTH));
 }
 
+/** ns of a round trip over two threads with DEPTH in flight. */
+export async function pipelinedRing(): Promise<number> {
+  return withEcho((client) => warmAndMeasure(client));
+}
+
 async function twoThreads(): Promise<BenchRow[]> {
+  return withEcho((client) => {
+    const perMessage = warmAndMeasure(client);
+    const trips = client.roundTrips(ROUND_TRIPS);
+    return [
+      row(`round trip over two threads, ${DEPTH} in flight`, perMessage),
+      row('round trip over two threads, one at a time, p50', trips.p50),
+      row('round trip over two threads, one at a time, p99', trips.p99),
+    ];
+  });
+}
+
+function warmAndMeasure(client: EchoClient): number {
+  client.pipelined(PIPELINED / 4, DEPTH);
+  return client.pipelined(PIPELINED, DEPTH);
+}
+
+/** Runs `work` with a client of a thread that sends everything back. */
+async function withEcho<T>(work: (client: EchoClient) => T): Promise<T> {
   const channel = {
     requests: createRing(1 << 20),
     replies: createRing(1 << 20),
@@ -44,16 +67,10 @@ async function twoThreads(): Promise<BenchRow[]> {
   const worker = new Worker(new URL('./ring-echo-thread.js', import.meta.url), { workerData: channel });
   await new Promise((resolve) => worker.once('online', resolve));
   const client = new EchoClient(channel);
-  client.pipelined(PIPELINED / 4, DEPTH);
-  const perMessage = client.pipelined(PIPELINED, DEPTH);
-  const trips = client.roundTrips(ROUND_TRIPS);
+  const result = work(client);
   client.stop();
   await new Promise((resolve) => worker.once('exit', resolve));
-  return [
-    row(`round trip over two threads, ${DEPTH} in flight`, perMessage),
-    row('round trip over two threads, one at a time, p50', trips.p50),
-    row('round trip over two threads, one at a time, p99', trips.p99),
-  ];
+  return result;
 }
 
 class EchoClient {

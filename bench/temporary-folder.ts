@@ -7,13 +7,19 @@ const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 /**
  * Runs `work` with a new folder below `parent` and removes it afterwards. A signal ends the process as it would without us,
  * when the event loop comes to it: work that computes for seconds lets it turn between its parts.
+ * @param interrupted called first when a signal ends the process: ends what else was started
  */
-export async function inTemporaryFolder<T>(parent: string, work: (folder: string) => Promise<T>): Promise<T> {
+export async function inTemporaryFolder<T>(
+  parent: string,
+  work: (folder: string) => Promise<T>,
+  interrupted: () => void = () => undefined,
+): Promise<T> {
   let folder = '';
   const remove = (): void => {
     if (folder !== '') rmSync(folder, { recursive: true, force: true });
   };
   const onSignal = (signal: NodeJS.Signals): void => {
+    interrupted();
     remove();
     forget();
     process.kill(process.pid, signal);

@@ -13,7 +13,7 @@ export class AdminError extends Error {
 /** Rows per bulk request: the answer names at most 1 000 rejected rows, so none is overlooked. */
 const BULK_ROWS = 1000;
 /** Limit of the accounts the load test creates: 100 million in major units, so that a run does not end in declines. */
-const CREDIT_LIMIT = 10_000_000_000;
+export const CREDIT_LIMIT = 10_000_000_000;
 const REQUEST_TIMEOUT_MS = 30_000;
 /** Requests at once. */
 const PARALLEL = 8;

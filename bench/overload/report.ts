@@ -2,11 +2,11 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { HostileFigures, LoadFigures, OverloadFigures } from '../overload.bench.js';
-import type { BenchResult } from '../report.js';
+import type { BenchHeader } from '../report.js';
 import { caseTexts } from './case.js';
 import type { PhaseFigures } from './phases.js';
 
-export interface OverloadResult extends Omit<BenchResult, 'rooms' | 'engine'> {
+export interface OverloadResult extends BenchHeader {
   overload: OverloadFigures;
 }
 

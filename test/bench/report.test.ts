@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { newestPeers } from '../../bench/peers/report.js';
 import { newestResult, renderReport, renderRows, withFigure } from '../../bench/report.js';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
@@ -11,7 +12,9 @@ describe('benchmark report', () => {
 
   it('docs/benchmarks.md is what the newest result generates', () => {
     expect(newest).toBeDefined();
-    expect(readFileSync(join(root, 'docs', 'benchmarks.md'), 'utf8')).toBe(renderReport(newest!.file, newest!.result));
+    expect(readFileSync(join(root, 'docs', 'benchmarks.md'), 'utf8')).toBe(
+      renderReport(newest!.file, newest!.result, newestPeers(root)),
+    );
   });
 
   it('the figure of the README is what the newest result generates', () => {
@@ -23,7 +26,7 @@ describe('benchmark report', () => {
     const { file, result } = newest!;
     const engine = result.engine!;
     const wrong = { ...result, engine: { ...engine, closed: { ...engine.closed, verified: false } } };
-    expect(renderReport(file, wrong)).toContain('NO: void');
+    expect(renderReport(file, wrong, undefined)).toContain('NO: void');
   });
 
   it('renders rows with a readable unit', () => {

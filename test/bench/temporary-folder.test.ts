@@ -30,6 +30,26 @@ describe('the folder of a benchmark', () => {
     expect(process.listenerCount('SIGTERM')).toBe(0);
   });
 
+  it('is removed by a signal after what else was started was told', async () => {
+    const script = `import { existsSync, writeSync } from 'node:fs';
+      import { inTemporaryFolder } from ${JSON.stringify(built('tools/bench/temporary-folder.js'))};
+      let place;
+      await inTemporaryFolder(${JSON.stringify(root)}, (folder) => {
+        place = folder;
+        setTimeout(() => process.kill(process.pid, 'SIGTERM'), 10);
+        return new Promise(() => setInterval(() => {}, 1000));
+      }, () => writeSync(1, 'told while it ' + (existsSync(place) ? 'is there' : 'is gone')));`;
+    const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    let said = '';
+    child.stdout.on('data', (chunk) => {
+      said += String(chunk);
+    });
+    expect(await new Promise((resolve) => child.once('close', (_status, by) => resolve(by)))).toBe('SIGTERM');
+    expect([said, readdirSync(root)]).toEqual(['told while it is there', []]);
+  });
+
   it.each(['SIGINT', 'SIGTERM'] as const)('of the journal is removed by %s', async (signal) => {
     const script = `import { benchJournal } from ${JSON.stringify(built('tools/bench/journal.bench.js'))};
       await benchJournal(${JSON.stringify(join(root, 'measured'))});`;
