@@ -13,11 +13,10 @@
 import { closeSync, mkdirSync, openSync, readSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Meta, metasIn, newerOf, readMetas } from '../store/lmdb-file.js';
+import { type Meta, metasIn, newerOf, readMetas, storeDamaged } from '../store/lmdb-file.js';
 import { openLmdbStore, syncDirectory } from '../store/lmdb-store.js';
 import { changedPages, metaDefect } from '../store/lmdb-structure.js';
 import type { Store } from '../store/port.js';
-import { storeDamaged } from '../store/sound-environment.js';
 import type { PacedCopy } from './pace.js';
 
 const PROBE = Uint8Array.of(0);

@@ -176,3 +176,11 @@ function firstMissingPage(file: number, meta: Meta, pages: number): number | und
   }
   return undefined;
 }
+
+export function storeDamaged(path: string, defect: string): HoldfastError {
+  return new HoldfastError(
+    'store_damaged',
+    `${path} is damaged: ${defect}`,
+    'keep the directory as it is, do not start on it, and restore a backup elsewhere',
+  );
+}

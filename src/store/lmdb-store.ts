@@ -19,7 +19,7 @@ import { dirname, join } from 'node:path';
 import * as lmdb from 'lmdb';
 import { assert, HoldfastError } from '../errors.js';
 import { STORE_MAP_BYTES, STORE_READERS_MAX } from '../limits.js';
-import { assertWholeDataFile } from './lmdb-file.js';
+import { assertWholeDataFile, storeDamaged } from './lmdb-file.js';
 import type { Store, StoreOptions, StoreRange, StoreWriter } from './port.js';
 
 /** What the package exports but does not declare: the native read transaction and its reset. */
@@ -180,7 +180,10 @@ class LmdbStore implements Store {
     } as object);
     for (const key of keys as unknown as Iterable<Uint8Array>) {
       const value = this.get(key);
-      assert(value !== undefined, 'a key of a snapshot has its value');
+      if (value === undefined) {
+        const defect = 'a key stands where no search finds it';
+        throw storeDamaged(join(this.#directory, 'data.mdb'), defect);
+      }
       if (visit(key, value) === false) return;
     }
   }

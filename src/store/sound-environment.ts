@@ -4,8 +4,7 @@
  */
 import { closeSync, existsSync, openSync } from 'node:fs';
 import { join } from 'node:path';
-import { HoldfastError } from '../errors.js';
-import { assertWholeDataFile, newerOf, readMetas } from './lmdb-file.js';
+import { assertWholeDataFile, newerOf, readMetas, storeDamaged } from './lmdb-file.js';
 import { openLmdbStore } from './lmdb-store.js';
 import { structureDefect } from './lmdb-structure.js';
 
@@ -18,14 +17,6 @@ export function assertSoundEnvironment(folder: string, pagesMax: number): void {
   assertWholeDataFile(path);
   const defect = structureDefect(path, { pagesMax });
   if (defect !== undefined) throw storeDamaged(path, defect);
-}
-
-export function storeDamaged(path: string, defect: string): HoldfastError {
-  return new HoldfastError(
-    'store_damaged',
-    `${path} is damaged: ${defect}`,
-    'keep the directory as it is, do not start on it, and restore a backup elsewhere',
-  );
 }
 
 /**

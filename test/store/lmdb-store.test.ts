@@ -215,6 +215,24 @@ describe('the LMDB adapter', () => {
     await store.close();
   });
 
+  it('says which file is damaged when a key is out of its order', async () => {
+    const folder = join(root, 'order');
+    const store = openLmdbStore(folder);
+    store.commit((writer) => {
+      for (const name of ['key-a', 'key-b', 'key-c', 'key-d']) writer.put(Buffer.from(name), Buffer.from('value'));
+    });
+    await store.close();
+    const file = join(folder, 'data.mdb');
+    const bytes = readFileSync(file);
+    for (let at = bytes.indexOf('key-b'); at >= 0; at = bytes.indexOf('key-b', at + 1)) bytes[at] = 0x7a;
+    writeFileSync(file, bytes);
+    const damaged = openLmdbStore(folder, { readOnly: true });
+    expect(codeOf(() => rowsIn(damaged))).toBe(
+      `store_damaged: ${file} is damaged: a key stands where no search finds it`,
+    );
+    await damaged.close();
+  });
+
   it('refuses to open read-only what is not there, and what cannot be an environment', () => {
     expect(codeOf(() => openLmdbStore(join(root, 'none'), { readOnly: true }))).toMatch(
       /^data_dir_unusable: .*does not exist/,
