@@ -18,6 +18,7 @@ import type { Log } from '../log.js';
 import { stderrSink } from '../log-sink.js';
 import { approvalFaultFromEnvironment, dropFaultFromEnvironment } from '../shard/faults.js';
 import type { DataDirectory } from '../store/data-directory.js';
+import { createThreadVitals, ThreadVitals, watchEventLoop } from '../thread-vitals.js';
 import type { Kek } from '../vault/kek.js';
 import type { PayShieldHsm } from '../vault/payshield/payshield-hsm.js';
 import { workerFile } from '../worker-file.js';
@@ -44,6 +45,9 @@ export interface ControlPlaneOptions {
 
 export class ControlPlane {
   readonly #o: ControlPlaneOptions;
+  /** Of the main thread. */
+  readonly #vitals = createThreadVitals();
+  #endWatch: () => void = () => undefined;
   #worker: Worker | undefined;
   #stopped: Promise<void> = Promise.resolve();
   #failed: (error: HoldfastError) => void = () => undefined;
@@ -81,6 +85,7 @@ export class ControlPlane {
       indexSeeds,
       threadInstruments: threads.instruments,
       ingressInstruments: ingress.instruments.buffer,
+      vitals: { main: this.#vitals, shards: threads.vitals },
       requestRings: threads
         .rings('control')
         .pairs.map((_, thread) => CLIENTS.map((name) => threads.rings(name).pairs[thread]!.requests)),
@@ -99,6 +104,7 @@ export class ControlPlane {
       logFormat: config.logFormat,
       version: packageFile().version,
     };
+    this.#endWatch = watchEventLoop(new ThreadVitals(this.#vitals));
     const worker = new Worker(workerFile(import.meta.url, '../control/control-thread.js'), { workerData: task });
     this.#worker = worker;
     const address = await new Promise<string>((resolve, reject) => {
@@ -251,6 +257,7 @@ export class ControlPlane {
   async stop(): Promise<void> {
     const stop: ToControl = { type: 'stop' };
     this.#failed = () => undefined;
+    this.#endWatch();
     this.#worker?.postMessage(stop);
     await this.#stopped;
   }

@@ -22,6 +22,7 @@ import { createWake, Waker } from '../ring/wake.js';
 import type { FaultOptions } from '../shard/faults.js';
 import type { ShardThreadNote, ShardThreadResult, ShardThreadTask, SoftHsmTask } from '../shard/shard-thread.js';
 import { createShardInstruments } from '../shard-instruments.js';
+import { createThreadVitals } from '../thread-vitals.js';
 import type { HsmOp } from '../vault/hsm/port.js';
 import { workerFile } from '../worker-file.js';
 
@@ -62,6 +63,7 @@ export interface CheckpointChannel {
 export class ShardThreads {
   readonly control = createControlBlock();
   readonly instruments: readonly SharedArrayBuffer[];
+  readonly vitals: readonly SharedArrayBuffer[];
   readonly threadOfShard: readonly number[];
   readonly checkpoint: CheckpointChannel;
   /** Rings of who asks the devices, the last client of each thread; undefined without devices. */
@@ -84,6 +86,7 @@ export class ShardThreads {
     this.#block = new ControlBlock(this.control);
     this.#wakes = range(threads, createWake);
     this.instruments = range(threads, createShardInstruments);
+    this.vitals = range(threads, createThreadVitals);
     this.threadOfShard = range(shards, (shard) => shard % threads);
     this.checkpoint = { rings: range(threads, () => createRing(CHECKPOINT_RING_BYTES)), wake: createWake() };
     const rings = (bytes: number): ClientRings => ({
@@ -155,6 +158,7 @@ export class ShardThreads {
       directory,
       board,
       instruments: this.instruments[thread]!,
+      vitals: this.vitals[thread]!,
       indexSeeds,
       duplicateWindowMs: this.#options.duplicateWindowMs,
       journalFolderBytes: this.#options.journalFolderBytes,

@@ -23,6 +23,7 @@ import { CardDirectory } from '../ring/directory.js';
 import { ServerTls, type TlsFiles, TlsWatch } from '../server-tls.js';
 import { directoryPaths } from '../store/data-directory.js';
 import { openLmdbStore } from '../store/lmdb-store.js';
+import { createThreadVitals, ThreadVitals, watchEventLoop } from '../thread-vitals.js';
 import { PanFingerprinter } from '../vault/fingerprint.js';
 import { Kek } from '../vault/kek.js';
 import { loadKeys } from '../vault/keys.js';
@@ -88,6 +89,8 @@ export interface ControlThreadData {
   readonly indexSeeds: readonly [number, number];
   /** Instruments of the shard threads, by thread index. */
   readonly threadInstruments: readonly SharedArrayBuffer[];
+  /** Vital signs of the other threads. */
+  readonly vitals: { readonly main: SharedArrayBuffer; readonly shards: readonly SharedArrayBuffer[] };
   /** Three histograms of the ingress: route, write, authorization. */
   readonly ingressInstruments?: SharedArrayBuffer;
   /** Request rings of every client by thread index, for the queue depth. */
@@ -259,9 +262,11 @@ async function start(data: ControlThreadData, main: Main): Promise<() => Promise
       return undefined;
     }
   };
+  const ownVitals = createThreadVitals();
+  watchEventLoop(new ThreadVitals(ownVitals));
   const metrics = new Metrics(
     metricsSources(
-      { ...data, build },
+      { ...data, vitals: { ...data.vitals, control: ownVitals }, build },
       {
         ...{ shards, control, board, ingressSnapshot, wrongTokens },
         tls: () => tlsWatch.states(),

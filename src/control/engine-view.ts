@@ -7,9 +7,11 @@ import { SharedHistogram } from '../instruments.js';
 import { IndexState, type SegmentBoard } from '../journal/segment-board.js';
 import { BackgroundTask, type ControlBlock, ShardState } from '../ring/control-block.js';
 import { ShardInstruments } from '../shard-instruments.js';
+import { ThreadVitals } from '../thread-vitals.js';
 import type { TrafficPort } from './clearing/poster.js';
 import type { ClearingStats, EventStats, IngressSnapshot, MetricsSources } from './metrics.js';
 import type { ClockPort, HealthPort, ShardPort } from './ports.js';
+import { shardThreadName } from './profiles.js';
 import type { WrongTokens } from './wrong-tokens.js';
 
 const tasks = Object.entries(BackgroundTask);
@@ -79,6 +81,12 @@ export function healthPort(
 export interface SharedCells {
   /** Instruments of the shard threads, by thread index. */
   readonly threadInstruments: readonly SharedArrayBuffer[];
+  /** Vital signs of the threads. */
+  readonly vitals: {
+    readonly main: SharedArrayBuffer;
+    readonly control: SharedArrayBuffer;
+    readonly shards: readonly SharedArrayBuffer[];
+  };
   /** Three histograms of the ingress: route, write, authorization. */
   readonly ingressInstruments?: SharedArrayBuffer;
   /** Request rings of every client by thread index. */
@@ -105,6 +113,11 @@ export function metricsSources(cells: SharedCells, asked: Asked): MetricsSources
   const all = Array.from({ length: shards.shards }, (_, shard) => shard);
   return {
     threads: cells.threadInstruments.map((buffer) => new ShardInstruments(buffer)),
+    vitals: [
+      ['main', new ThreadVitals(cells.vitals.main)],
+      ['control', new ThreadVitals(cells.vitals.control)],
+      ...cells.vitals.shards.map((buffer, thread) => [shardThreadName(thread), new ThreadVitals(buffer)] as const),
+    ],
     ingress:
       block === undefined
         ? undefined

@@ -21,6 +21,7 @@ import { CardDirectory } from '../ring/directory.js';
 import { RingConsumer, RingProducer } from '../ring/ring.js';
 import { Sleeper, Waker } from '../ring/wake.js';
 import { ShardInstruments } from '../shard-instruments.js';
+import { ThreadVitals, TurnWatch } from '../thread-vitals.js';
 import { loadHsmKeys } from '../vault/hsm/key-file.js';
 import type { HsmOp } from '../vault/hsm/port.js';
 import { SoftHsm } from '../vault/hsm/soft-hsm.js';
@@ -62,6 +63,7 @@ export interface ShardThreadTask {
   readonly directory: SharedArrayBuffer;
   readonly board: SharedArrayBuffer;
   readonly instruments: SharedArrayBuffer;
+  readonly vitals: SharedArrayBuffer;
   readonly indexSeeds: readonly [number, number];
   readonly duplicateWindowMs: number;
   readonly journalFolderBytes: number;
@@ -141,6 +143,7 @@ function failure(exitStatus: number, error: unknown): ShardThreadResult {
 }
 
 function run(task: ShardThreadTask, control: ControlBlock, closers: (() => Promise<void>)[]): ShardThreadResult {
+  const watch = new TurnWatch(new ThreadVitals(task.vitals), monotonicUs());
   const say = (note: ShardThreadNote): void => task.port.postMessage(note);
   const reader = JournalReader.open(task.journalDir);
   closers.push(async () => reader.close());
@@ -206,18 +209,23 @@ function run(task: ShardThreadTask, control: ControlBlock, closers: (() => Promi
   context.ports.log('info', 'warmed up', { messages, ms: Math.round((monotonicUs() - warmedFromUs) / 1000) });
   for (const shard of task.shards) control.setShardState(shard, ShardState.up);
   say({ type: 'ready', thread: task.thread, recovered });
-  loop(host, new Sleeper(task.wake), control);
+  // What comes waits for turns, not for the start, whose collections count all the same.
+  watch.woke(monotonicUs());
+  loop(host, new Sleeper(task.wake), control, watch);
   return { exitStatus: control.stop };
 }
 
 /** The host's whole loop: everything else is in `turn`. */
-function loop(host: ShardHost, sleeper: Sleeper, control: ControlBlock): void {
+function loop(host: ShardHost, sleeper: Sleeper, control: ControlBlock, watch: TurnWatch): void {
   const hasWork = (): boolean => host.hasWork();
   for (;;) {
     const waitMs = host.turn();
     if (control.stop !== 0) return;
     if (host.finished) break;
-    if (waitMs > 0) sleeper.block(waitMs, hasWork);
+    watch.turned(monotonicUs());
+    if (waitMs === 0) continue;
+    sleeper.block(waitMs, hasWork);
+    watch.woke(monotonicUs());
   }
   // The last checkpoint: what it does not get out in time is replayed at the next start.
   host.beginFinalCheckpoint();

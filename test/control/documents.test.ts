@@ -1,13 +1,15 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { eventTypes } from '#src/control/events/event-types.js';
-import { Metrics, type MetricsSources, metricNames } from '#src/control/metrics.js';
+import { metricNames } from '#src/control/metric-table.js';
+import { Metrics, type MetricsSources } from '#src/control/metrics.js';
 import { problems } from '#src/control/problem.js';
 import { errorsOf } from '#src/control/route-errors.js';
 import { snakeCase } from '#src/control/views.js';
 import { Reason, responseCode, responseText } from '#src/domain/codes.js';
 import { ControlKind, controlReasons, defaultControlResponses } from '#src/domain/controls/verdict.js';
 import { createShardInstruments, ShardCounter, ShardInstruments } from '#src/shard-instruments.js';
+import { createThreadVitals, ThreadVitals } from '#src/thread-vitals.js';
 import { makeHarness } from './harness.js';
 
 const page = (name: string): string =>
@@ -218,6 +220,7 @@ describe('the pages', () => {
 });
 
 describe('metrics', () => {
+  const vitals = new ThreadVitals(createThreadVitals());
   const sources = (threads: ShardInstruments[]): MetricsSources => ({
     threads,
     ingress: undefined,
@@ -228,6 +231,7 @@ describe('metrics', () => {
       disk: { freeBytes: 5000, reserveBytes: 300 },
     }),
     shards: 2,
+    vitals: [['shard-1', vitals]],
     shardStats: async () => [
       {
         ...{ shard: 0, sequence: 12, durable: 10, accounts: 3, cards: 4, holdsOpen: 5 },
@@ -345,6 +349,29 @@ describe('metrics', () => {
       'holdfast_webhook_dead_letters 7',
       'holdfast_ledger_imbalance 0',
       'holdfast_build_info{version="1.2.3",node="v20"} 1',
+    ])
+      expect(text).toContain(`${line}\n`);
+  });
+
+  it('have the pauses, delays and work of each thread', async () => {
+    vitals.gc.minor.record(90);
+    vitals.gc.minor.record(1000);
+    vitals.gc.major.record(7000);
+    vitals.delay.record(300_000);
+    vitals.busyUs = 2_500_000;
+    const text = await new Metrics(sources([])).render();
+    const pause = (kind: string, le: string): string =>
+      `holdfast_gc_pause_seconds_bucket{thread="shard-1",kind="${kind}",le="${le}"}`;
+    for (const line of [
+      `${pause('minor', '0.000096')} 1`,
+      `${pause('minor', '0.001536')} 2`,
+      `${pause('minor', '+Inf')} 2`,
+      `${pause('major', '0.006144')} 0`,
+      `${pause('major', '0.024576')} 1`,
+      `${pause('weak', '+Inf')} 0`,
+      'holdfast_gc_pause_seconds_sum{thread="shard-1",kind="minor"} 0.00109',
+      'holdfast_loop_delay_seconds_bucket{thread="shard-1",le="0.393216"} 1',
+      'holdfast_thread_busy_seconds_total{thread="shard-1"} 2.5',
     ])
       expect(text).toContain(`${line}\n`);
   });

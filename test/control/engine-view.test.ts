@@ -4,6 +4,7 @@ import type { ShardPort } from '#src/control/ports.js';
 import { WrongTokens } from '#src/control/wrong-tokens.js';
 import { createSegmentBoard, IndexState, SegmentBoard } from '#src/journal/segment-board.js';
 import { BackgroundTask, ControlBlock, createControlBlock, ShardState } from '#src/ring/control-block.js';
+import { createThreadVitals } from '#src/thread-vitals.js';
 
 const SHARDS = 4;
 
@@ -69,6 +70,8 @@ const events = {
   ...{ lag: 7, waiting: 8, deadLetters: 9 },
 };
 
+const vitals = () => ({ main: createThreadVitals(), control: createThreadVitals(), shards: [createThreadVitals()] });
+
 describe('clocks that differ', () => {
   it('are a warning, not a reason to send no traffic, and a metric', () => {
     const { control, board, health } = engine();
@@ -83,7 +86,7 @@ describe('clocks that differ', () => {
       },
     ]);
     const sources = metricsSources(
-      { threadInstruments: [], requestRings: [], build: { version: '1', node: '20' } },
+      { threadInstruments: [], requestRings: [], vitals: vitals(), build: { version: '1', node: '20' } },
       {
         shards: { shards: SHARDS } as ShardPort,
         control,
@@ -113,7 +116,7 @@ describe('the sources of the metrics', () => {
     const { control, board } = engine();
     const wrongTokens = new WrongTokens();
     const sources = metricsSources(
-      { threadInstruments: [], requestRings: [], build: { version: '1', node: '20' } },
+      { threadInstruments: [], requestRings: [], vitals: vitals(), build: { version: '1', node: '20' } },
       {
         ...{ shards: { shards: SHARDS } as ShardPort, control, board, wrongTokens },
         ingressSnapshot: async () => undefined,

@@ -10,7 +10,7 @@ import type { Command } from 'commander';
 import { describe, expect, test } from 'vitest';
 import { findingSpecs } from '#src/clearing/findings.js';
 import { buildProgram } from '#src/cli/program.js';
-import { metricNames } from '#src/control/metrics.js';
+import { metricNames } from '#src/control/metric-table.js';
 import { problems } from '#src/control/problem.js';
 import { ruleErrorCodes } from '#src/domain/rules/rule-error.js';
 import { ExitStatus, errorCodes } from '#src/errors.js';
