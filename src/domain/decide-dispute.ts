@@ -3,6 +3,7 @@ import { AMOUNT_MAX } from '../limits.js';
 import type { CommandResult, OpenDispute, StepDispute } from './commands.js';
 import { refuse } from './commit.js';
 import { currencyExponent } from './currencies.js';
+import { feesBackLegs } from './dispute-fees.js';
 import {
   chargesOf,
   type DisputeStanding,
@@ -14,6 +15,7 @@ import {
 import type { Desk } from './entry-desk.js';
 import type { Disputed, DisputeEnd, EntryLeg, EntryPosted } from './events.js';
 import { balancesOf } from './ledger/balances.js';
+import type { Gl } from './ledger/chart.js';
 import {
   allowsStep,
   type DisputeStatus,
@@ -71,12 +73,13 @@ export function stepDispute(desk: Desk, command: StepDispute): CommandResult {
       'given_back',
       'what the dispute is about was given back since: withdraw it, after a chargeback take that back first',
     );
-  const legs = stepLegs(desk, dispute, standing, command);
-  if (!Array.isArray(legs)) return legs;
+  const stepped = stepLegs(desk, dispute, standing, command);
+  if (!Array.isArray(stepped)) return stepped;
   const entry = disputeSteps[step];
   const reference = String(sequence);
   const disputed = disputedOf(dispute, command);
   const ended = endOf(dispute, standing, step);
+  const legs = ended === undefined ? stepped : [...stepped, ...withFees(desk, dispute, ended.kept, stepped)];
   const named = { ...(disputed === undefined ? {} : { disputed }), ...(ended === undefined ? {} : { ended }) };
   return desk.answer({ entry, accountSlot, reference, legs, cardSlot, relatedSequence: sequence, note, ...named });
 }
@@ -103,6 +106,16 @@ function endOf(dispute: EntryPosted, { outstanding }: DisputeStanding, step: Dis
   if (step !== 'win' && step !== 'write_off' && step !== 'lose') return undefined;
   const kept = disputedAmount(dispute) - (step === 'lose' ? outstanding : 0);
   return kept < 1 ? undefined : { posted: dispute.disputed?.posted ?? dispute.relatedSequence, kept };
+}
+
+/** What goes back with what the cardholder keeps, behind the legs of the step. */
+function withFees({ context, state }: Desk, dispute: EntryPosted, kept: number, stepped: readonly EntryLeg[]) {
+  const { accountSlot } = dispute;
+  const now = balancesOf(state.accounts, accountSlot);
+  const balance = (gl: Gl): number =>
+    stepped.reduce((sum, { glAccount, amount }) => (glAccount === gl ? sum + amount : sum), now.balance(gl));
+  const policy = context.policies.of(state.accounts.program(accountSlot));
+  return feesBackLegs(context, policy, dispute, kept, { currency: now.currency, balance });
 }
 
 function stepLegs(

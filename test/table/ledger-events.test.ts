@@ -247,6 +247,72 @@ const events: readonly (readonly [number, string, string])[] = [
     `,
   ],
   [
+    11,
+    'with what the cardholder keeps of a dispute its mark-up goes back in proportion, half up; a reversal gives back the rest',
+    `
+    program markup=200
+    account A limit=100000
+    card a
+    clear a purchase 1000 cur=840 bill=5200/986 settle=1000/840 arn=P | posted none | 5304 | 0 | 94696
+    dispute A 1300 of=4 ref=D                 | ok             | 4004 | 0 |  95996
+    step 5 write_off                          | ok             | 3978 | 0 |  96022
+    entry 6                                   | 5200 +1300, 1200 -1300, 1100 -26, 4400 +26
+    dispute A 3888 of=4 ref=E                 | ok             |   90 | 0 |  99910
+    step 8 chargeback amount=3888 ${SUB}      | ok             |   90 | 0 |  99910
+    step 8 second_presentment amount=3888 ${SUB} | ok          |   90 | 0 |  99910
+    step 8 lose                               | ok             | 3978 | 0 |  96022
+    entry 11                                  | 1100 +3888, 1200 -3888
+    pay A 3978 ref=F                          | ok             |    0 | 0 | 100000
+    dispute A 12 of=4 ref=G                   | ok             |  -12 | 0 | 100012
+    step 14 write_off                         | ok             |  -12 | 0 | 100012
+    clear a purchase 1000 cur=840 bill=5200/986 settle=1000/840 arn=P back | posted arn | -5290 | 0 | 105290
+    posts 16                                  | 2200 -5200, 2200 -78, 4400 +78, 2100 +1000/840, 1500 +5200, 1500 -1000/840
+    `,
+  ],
+  [
+    11,
+    'with all of a withdrawal its fee goes back, with a part the fee of that part, from a file or a message',
+    `
+    program fee=50+300 markup=100
+    account A limit=100000
+    card a
+    clear a cash 2000                         | posted none    | 2110 | 0 |  97890
+    dispute A 2000 of=4 ref=D                 | ok             |  110 | 0 |  99890
+    step 5 chargeback amount=2000 ${SUB}      | ok             |  110 | 0 |  99890
+    step 5 win                                | ok             |    0 | 0 | 100000
+    entry 7                                   | 1120 -110, 4300 +110
+    0200 a cash 3000 stan=1 net=N1            | 00             | 3140 | 0 |  96860
+    dispute A 1000 of=9 ref=E                 | ok             | 2140 | 0 |  97860
+    step 10 write_off                         | ok             | 2110 | 0 |  97890
+    entry 11                                  | 5200 +1000, 1200 -1000, 1120 -30, 4300 +30
+    dispute A 2000 of=9 ref=F                 | ok             |  110 | 0 |  99890
+    step 13 write_off                         | ok             |    0 | 0 | 100000
+    entry 14                                  | 5200 +2000, 1200 -2000, 1120 -110, 4300 +110
+    clear a cash 1000 cur=840 bill=5000/986 settle=1000/840 | posted none | 5250 | 0 | 94750
+    pay A 5250 ref=P                          | ok             |    0 | 0 | 100000
+    dispute A 5000 of=16 ref=G                | ok             | -5000 | 0 | 105000
+    step 18 write_off                         | ok             | -5250 | 0 | 105250
+    entry 19                                  | 5200 +5000, 1200 -5000, 2200 -200, 4300 +200, 1110 -50, 4400 +50
+    `,
+  ],
+  [
+    11,
+    'what the merchant presents again in part is owed again, and the mark-up goes back of the rest alone',
+    `
+    program markup=500
+    account A limit=100000
+    card a
+    clear a purchase 100 cur=840 bill=400/986 settle=100/840 | posted none | 420 | 0 | 99580
+    pay A 420 ref=P                           | ok             |    0 | 0 | 100000
+    dispute A 400 of=4 ref=D                  | ok             | -400 | 0 | 100400
+    step 6 chargeback amount=400 ${SUB}       | ok             | -400 | 0 | 100400
+    clear a purchase 25 cur=840 bill=100/986 settle=25/840 fn=282 arn=X | posted none disputeMissing | -400 | 0 | 100400
+    step 6 second_presentment amount=400 ${SUB}  | ok          | -400 | 0 | 100400
+    step 6 lose                               | ok             |    0 | 0 | 100000
+    entry 10                                  | 1100 +400, 1200 -400
+    `,
+  ],
+  [
     12,
     'payment received and applied: interest, fees, cash, purchases, the excess in credit',
     `

@@ -14,6 +14,7 @@ import { CLEARED_BALANCE_MAX } from '../../limits.js';
 import { EventKind } from '../codes.js';
 import { giveBackTo } from '../decide-reversal.js';
 import { type DecisionContext, policyOf } from '../decision-context.js';
+import { legsLeft } from '../dispute-fees.js';
 import { disputeCharged, disputeStanding } from '../disputes.js';
 import { type ClearingPosted, MessageEvent, type Posting } from '../events.js';
 import { HoldFlag } from '../hold-table.js';
@@ -405,7 +406,7 @@ function takeBack(context: DecisionContext, event: ClearingPosted, posted: Poste
     context,
     event,
     isMirror
-      ? mirroredOf(context.state, event.accountSlot, original.legs)
+      ? mirroredOf(context.state, event.accountSlot, legsLeft(context, original))
       : takenBackSide(context.state, event.accountSlot, event.sort, amount),
     -1,
   );

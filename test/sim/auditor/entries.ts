@@ -14,6 +14,11 @@ interface Pattern {
 
 const NETWORK_BACK = { [Gl.network]: 'either', [Gl.interchangeIncome]: 'either', [Gl.fx]: 'either' } as const;
 
+const FEES_BACK = {
+  ...{ [Gl.feeIncome]: 'D', [Gl.fxIncome]: 'D', [Gl.purchases]: 'C' },
+  ...{ [Gl.cash]: 'C', [Gl.fees]: 'C', [Gl.credit]: 'C' },
+} as const;
+
 /** By number of the entry's kind. */
 const PATTERNS: Readonly<Record<number, Pattern>> = {
   1: { name: 'payment returned', sides: {} },
@@ -29,8 +34,9 @@ const PATTERNS: Readonly<Record<number, Pattern>> = {
   7: { name: 'provisional credit reversed', sides: { [Gl.purchases]: 'D', [Gl.credit]: 'D', [Gl.dispute]: 'C' } },
   8: { name: 'chargeback', sides: { [Gl.dispute]: 'C', ...NETWORK_BACK }, needs: Gl.dispute },
   9: { name: 'chargeback reversed', sides: { [Gl.dispute]: 'D', ...NETWORK_BACK }, needs: Gl.dispute },
-  10: { name: 'dispute lost by cardholder', sides: { [Gl.purchases]: 'D', [Gl.dispute]: 'C' } },
-  11: { name: 'dispute written off', sides: { [Gl.disputeLoss]: 'D', [Gl.dispute]: 'C' } },
+  // What the cardholder keeps of it goes back with its mark-up and fee, of a lost one against what is owed again.
+  10: { name: 'dispute lost by cardholder', sides: { [Gl.dispute]: 'C', ...FEES_BACK, [Gl.purchases]: 'either' } },
+  11: { name: 'dispute written off', sides: { [Gl.disputeLoss]: 'D', [Gl.dispute]: 'C', ...FEES_BACK } },
   12: { name: 'network fee', sides: { [Gl.networkFees]: 'either', [Gl.network]: 'either' }, needs: Gl.network },
   13: {
     name: 'settlement',
@@ -56,7 +62,7 @@ const PATTERNS: Readonly<Record<number, Pattern>> = {
     needs: Gl.creditLoss,
   },
   17: { name: 'recovery', sides: { [Gl.paymentsBank]: 'D', [Gl.creditLoss]: 'C' }, needs: Gl.creditLoss },
-  18: { name: 'dispute won', sides: { [Gl.disputeLoss]: 'D', [Gl.dispute]: 'C' } },
+  18: { name: 'dispute won', sides: { [Gl.disputeLoss]: 'D', [Gl.dispute]: 'C', ...FEES_BACK } },
   19: { name: 'chargeback taken back', sides: { [Gl.dispute]: 'D', ...NETWORK_BACK }, needs: Gl.dispute },
   20: { name: 'interest waived', sides: { [Gl.interestIncome]: 'D', [Gl.accrued]: 'C' } },
 };
