@@ -759,7 +759,7 @@ export const CLEARING_RECORD_BYTES_MAX = 6000;
 export const CLEARING_FINDINGS_MAX = 1000;
 
 /** Rows of a network's own totals (1644/685, 688) that are kept with a file, some 250 bytes each: a file has one for each kind of
- * transaction, currency and settlement, which are dozens. */
+ * transaction, currency and settlement, which are dozens. And sums of all rows, one for each file and settlement that they name. */
 export const CLEARING_POSITIONS_MAX = 2000;
 
 /** Records of an account that are looked at to tell what was paid of its statement: at an estimated 5 us each 50 ms of a shard, once a month. */

@@ -27,12 +27,17 @@ export class ReconTooLarge extends Error {
   }
 }
 
+/** What of a break tells whether it is one, and where it is counted. */
+export type Uncertain = Pick<Break, 'type' | 'reason' | 'ageDays' | 'posted'>;
+
 export class BreakList {
   /** Breaks that are counted and not listed. */
   leftOut = 0;
   readonly #since: number;
   readonly #max: number;
   readonly #listed: Break[] = [];
+  /** Of those that are not listed, the ones that may be none after all. */
+  #uncertain: Uncertain[] = [];
   readonly #counts = new Map<string, number>();
 
   /** @param since days since 1970-01-01: what is older, or of an older settlement, is no part of the run @param max of listed ones */
@@ -49,6 +54,14 @@ export class BreakList {
     else this.leftOut++;
   }
 
+  /** As `add`, of what may turn out to be none: what of it is not listed stays in mind for `drop`, some 80 bytes each. */
+  addUncertain(one: Break): void {
+    const before = this.leftOut;
+    this.add(one);
+    const { type, reason, ageDays, posted } = one;
+    if (this.leftOut > before) this.#uncertain.push({ type, reason, ageDays, posted });
+  }
+
   /** Of a file or a settlement: few, and always listed. */
   addSum(one: Break): void {
     const settled = one.settlement?.day ?? 0;
@@ -61,14 +74,20 @@ export class BreakList {
     this.#listed.push(one);
   }
 
-  /** Takes back those of the listed ones that are none after all. */
-  drop(isNone: (one: Break) => boolean): void {
+  /** Takes back those that are none after all, listed or not. */
+  drop(isNone: (one: Uncertain) => boolean): void {
     let kept = 0;
     for (const one of this.#listed) {
-      if (isNone(one)) this.#counts.set(countName(one), this.#counts.get(countName(one))! - 1);
+      if (isNone(one)) this.#uncount(one);
       else this.#listed[kept++] = one;
     }
     this.#listed.length = kept;
+    this.#uncertain = this.#uncertain.filter((one) => {
+      if (!isNone(one)) return true;
+      this.#uncount(one);
+      this.leftOut--;
+      return false;
+    });
   }
 
   /** Those that are listed, in the order of compareBreaks. */
@@ -79,6 +98,11 @@ export class BreakList {
   /** Of all, only what there is. */
   get counts(): BreakCount[] {
     return countsOf(this.#counts);
+  }
+
+  #uncount(one: Uncertain): void {
+    const name = countName(one);
+    this.#counts.set(name, this.#counts.get(name)! - 1);
   }
 
   #count(one: Break): void {
@@ -94,7 +118,7 @@ export function without(counts: readonly BreakCount[], breaks: readonly Break[])
   return countsOf(left);
 }
 
-const countName = ({ type, ageDays }: Break): string => `${type} ${ageBucket(ageDays)}`;
+const countName = ({ type, ageDays }: Pick<Break, 'type' | 'ageDays'>): string => `${type} ${ageBucket(ageDays)}`;
 
 /** In the order of types and ages. */
 function countsOf(counts: ReadonlyMap<string, number>): BreakCount[] {

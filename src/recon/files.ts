@@ -16,14 +16,13 @@ export interface FileSums extends SettlementName {
   readonly earned: bigint | undefined;
 }
 
-/** A network's own totals of a file: one 1644/685 row. 688 rows say the same again and do not belong here. */
+/** A network's own totals of a file: its 1644/685 rows of a settlement. 688 rows say the same again and do not belong here. */
 export interface NetworkTotal extends SettlementName {
   /** The file that it sums up (PDS0300), which may be another one than it stands in; '' where it does not say it. */
   readonly fileId: string;
   /** Positive: to us. Minor units. */
-  readonly netAmount: number;
-  readonly netFee: number;
-  readonly netTotal: number;
+  readonly netAmount: bigint;
+  readonly netTotal: bigint;
 }
 
 /** A record that moves money and that no shard has posted. */
@@ -53,6 +52,8 @@ export interface FileFacts {
   readonly day: number;
   readonly sums: readonly FileSums[];
   readonly totals: readonly NetworkTotal[];
+  /** Rows that are in no total, because the file has too many different ones. */
+  readonly totalsLeftOut: number;
   readonly unposted: readonly UnpostedRecord[];
 }
 
@@ -69,7 +70,11 @@ export function fileBreaks(files: readonly FileFacts[], asOf: number, unfinished
     if (!breaks.has(one.id)) breaks.set(one.id, one);
   };
   for (const file of files) {
-    if (file.state === 'posted') continue;
+    if (file.state === 'posted') {
+      const at = { amount: 0, currency: 0, day: file.day };
+      if (file.totalsLeftOut > 0) add(breakOf('trailer_mismatch', 'totals_left_out', at, asOf, { file: file.name }));
+      continue;
+    }
     const at = { ...firstSum(file), day: file.day };
     // An earlier copy that was broken is cured by a later one that is whole; other content under the name of a posted file is by none.
     if (file.findings.includes(OTHER_CONTENT))
@@ -96,7 +101,7 @@ function toldByTotals(files: readonly FileFacts[]): Map<string, { amount: bigint
       if (fileId === '') continue;
       const one = told.get(fileId) ?? { amount: 0n, currency, day };
       told.set(fileId, one);
-      if (one.currency === currency) one.amount += BigInt(netAmount);
+      if (one.currency === currency) one.amount += netAmount;
     }
   }
   return told;

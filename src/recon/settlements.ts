@@ -22,6 +22,20 @@ export function settlementName(sub: number, currency: number): SettlementName {
   return sub === 0 ? { network: 0, day: 0, cycle: 0, currency } : { ...settlementOf(sub), currency };
 }
 
+/** Saturday, and days of a week: 1970-01-01 was a Thursday. */
+const [SATURDAY, WEEK] = [6, 7];
+
+/**
+ * The day as of which what is settled on a day must have been paid: the first working day behind it, as cash moves on working days
+ * alone. Saturdays and Sundays are none; days since 1970-01-01.
+ */
+export function dueFrom(day: number): number {
+  const next = day + 1;
+  const weekday = (next + 4) % WEEK;
+  if (weekday === SATURDAY) return next + 2;
+  return weekday === 0 ? next + 1 : next;
+}
+
 /** One settlement. Minor units of its currency. */
 export interface SettlementState {
   readonly name: SettlementName;
@@ -48,7 +62,7 @@ export interface SettlementState {
   paid: bigint;
   rounded: bigint;
   /** What must have been paid, or must be: by the network's totals, which are of everything that it settles, where it sends any; else
-   * by the ledger. Of what names no settlement: what stands on 2100 of earlier days than the run's. */
+   * by the ledger. Of what names no settlement: what stands on 2100 of days that are due. */
   due: bigint;
 }
 
@@ -163,8 +177,8 @@ export class SettlementSums {
     for (const { netAmount, netTotal, network, day, cycle, currency } of totals) {
       const state = this.#of({ network, day, cycle, currency });
       state.networkRows++;
-      state.networkOwed -= BigInt(netAmount);
-      state.networkTotal -= BigInt(netTotal);
+      state.networkOwed -= netAmount;
+      state.networkTotal -= netTotal;
     }
   }
 
@@ -202,15 +216,18 @@ export class SettlementSums {
     if (this.#standing === undefined) return 0n;
     const stands = this.#standing.get(settlementKey(name)) ?? 0n;
     let newer = 0n;
-    for (const [day, amount] of this.#moved.get(name.currency) ?? []) if (day >= this.#asOf) newer += amount;
+    for (const [day, amount] of this.#moved.get(name.currency) ?? []) if (dueFrom(day) > this.#asOf) newer += amount;
     return olderThan(stands, newer);
   }
 
   /** Day of the oldest movement that is not paid, if the newest ones are paid last. */
   #unnamedSince({ name: { currency }, due }: SettlementState): number {
-    const days = [...(this.#moved.get(currency) ?? [])].filter(([day]) => day < this.#asOf).sort(([a], [b]) => b - a);
+    const days = [...(this.#moved.get(currency) ?? [])]
+      .filter(([day]) => dueFrom(day) <= this.#asOf)
+      .sort(([a], [b]) => b - a);
     let left = due;
     let since = this.#asOf - 1;
+    while (dueFrom(since) > this.#asOf) since--;
     const isLeft = (): boolean => left !== 0n && left > 0n === due > 0n;
     for (const [day, amount] of days) {
       if (!isLeft()) return since;
@@ -305,7 +322,7 @@ function settlementBreaks(state: SettlementState, since: number, asOf: number): 
     compare('settlement_not_file', 'not_settled', due);
     return found;
   }
-  if (name.day >= asOf) return found;
+  if (dueFrom(name.day) > asOf) return found;
   if (state.payments === 0) {
     compare('settlement_not_file', 'not_settled', due);
     // What the network takes may not be what was booked: it will stay on the sub-account.

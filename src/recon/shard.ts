@@ -18,7 +18,7 @@ import { Gl, postedChange } from '../domain/ledger/chart.js';
 import { rootOf } from '../domain/originals.js';
 import { RECON_AUTHORIZATIONS_MAX } from '../limits.js';
 import { type BreakList, ReconTooLarge } from './break-list.js';
-import { type BreakType, breakOf, type Links } from './breaks.js';
+import { type Break, type BreakType, breakOf, type Links } from './breaks.js';
 import { dayOf, type SettlementSums, settlementName } from './settlements.js';
 import type { SuspenseItems } from './standing.js';
 import type { ResolvedSuspense, SuspenseReason } from './suspense.js';
@@ -282,7 +282,9 @@ export class ShardComparison {
     const { flags, legs } = event;
     // The first leg is that of the suspense account.
     const amount = legs[0]?.amount ?? 0;
-    const add = (type: BreakType, reason: SuspenseReason): void => this.#add(type, reason, event, amount);
+    // What is resolved later, in this shard or in another one, is none.
+    const add = (type: BreakType, reason: SuspenseReason): void =>
+      this.#breaks.addUncertain(this.#breakOf(type, reason, event, amount));
     if ((flags & ClearingFlag.unknownCard) !== 0) add('card_mismatch', 'unknown_card');
     else if ((flags & ClearingFlag.otherCurrency) !== 0) add('currency_mismatch', 'not_of_the_account');
     else if ((flags & ClearingFlag.disputeMissing) !== 0) add('reversal_without_original', 'dispute_unknown');
@@ -290,6 +292,10 @@ export class ShardComparison {
   }
 
   #add(type: BreakType, reason: string, event: ClearingPosted, amount: number): void {
+    this.#breaks.add(this.#breakOf(type, reason, event, amount));
+  }
+
+  #breakOf(type: BreakType, reason: string, event: ClearingPosted, amount: number): Break {
     const { input, originalSequence: root, sequence, file, timeMs, legs } = event;
     // The first leg is on the cardholder's side, or in suspense.
     const currency = legs[0]?.currency ?? input.currency;
@@ -299,7 +305,7 @@ export class ShardComparison {
       posted: this.#at(sequence),
       settlement: settlementName(input.sub, input.settlementCurrency >= 0 ? input.settlementCurrency : currency),
     };
-    this.#breaks.add(breakOf(type, reason, { amount, currency, day: dayOf(timeMs) }, this.#asOf, links));
+    return breakOf(type, reason, { amount, currency, day: dayOf(timeMs) }, this.#asOf, links);
   }
 
   #at(sequence: number): { shard: number; sequence: number } {

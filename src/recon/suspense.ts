@@ -31,7 +31,7 @@ export class ResolvedSuspense {
   }
 
   /** True when the break is of an item that was resolved. */
-  isOf({ reason, posted }: Break): boolean {
+  isOf({ reason, posted }: Pick<Break, 'reason' | 'posted'>): boolean {
     return reasons.includes(reason) && posted !== undefined && this.#items.has(name(posted.shard, posted.sequence));
   }
 }

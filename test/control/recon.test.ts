@@ -1,6 +1,8 @@
 /** Reconciliation through the control plane in one process: runs, their reports, what people say of breaks, and restarts. */
 import { describe, expect, it, vi } from 'vitest';
+import type { IpmData } from '#src/clearing/ipm/writer.js';
 import { ReconRuns } from '#src/control/recon/runs.js';
+import { CLEARING_POSITIONS_MAX } from '#src/limits.js';
 import { ReconTooLarge } from '#src/recon/break-list.js';
 import { panOfNumber } from '#src/vault/pan.js';
 import { feeCollection } from '../clearing/files.js';
@@ -169,6 +171,30 @@ describe('a run', () => {
       'duplicate_presentment same 300 BRL',
       'reversal_without_original dispute_unknown 300 BRL',
     ]);
+  });
+
+  it('adds up every row of the network, beyond those that are shown, and says of what it does not', async () => {
+    const h = await harness();
+    const place = { localDay: DAY, settlement, businessDay: DAY, pan: PAN, fees: [] };
+    const row = (n: number, netAmount: number, name = ''): IpmData => {
+      const names = { fileId: name, messages: '1240200', processingCode: '00', reversalFlag: 'O' };
+      const totals = { ...names, netAmount, netFee: 0, netTotal: netAmount, count: n };
+      return { kind: 'financial_position', settlementCurrency: 986, settlement, totals };
+    };
+    const rows = Array.from({ length: CLEARING_POSITIONS_MAX + 5 }, (_, n) =>
+      row(n, n < CLEARING_POSITIONS_MAX ? 1 : -600),
+    );
+    const owed = 5 * 600 - CLEARING_POSITIONS_MAX;
+    const file = await posted(h, fileOf([presentment(1, undefined, owed, place), ...rows]));
+    expect(file.totals).toMatchObject({ positions_left_out: 5 });
+    expect(file).toHaveProperty('totals.positions.length', CLEARING_POSITIONS_MAX);
+    const trailers = (report: Report): string[] => reasons(report).filter((one) => one.startsWith('trailer'));
+    expect(trailers(reportOf(await run(h, { date: DATE })))).toEqual([]);
+    // Each of another file.
+    const many = rows.slice(2).map((_, n) => row(n, 0, `0012611260000099999${String(n).padStart(6, '0')}`));
+    await posted(h, fileOf([presentment(2, undefined, 70, place), row(0, -70), ...many], { sequence: 2 }));
+    const told = trailers(reportOf(await run(h, { date: DATE })));
+    expect(told.map((one) => one.split(' ').slice(0, 2).join(' '))).toEqual(['trailer_mismatch totals_left_out']);
   });
 
   it('gives its breaks as CSV', async () => {

@@ -97,7 +97,7 @@ export async function postFile(book: Book, bytes: Buffer, nowMs: number): Promis
     ...{ debits, credits, earned },
   }));
   const common = { ...facts, day: Math.floor(nowMs / DAY_MS), sums };
-  if (!report.accepted) return { ...common, state: 'quarantined', totals: [], unposted: [] };
+  if (!report.accepted) return { ...common, state: 'quarantined', totals: [], totalsLeftOut: 0, unposted: [] };
   const records: ClearingRecord[] = [];
   for await (const record of clearingRecords([bytes], reading)) records.push(copyRecord(record));
   const unposted: UnpostedRecord[] = [];
@@ -116,13 +116,13 @@ export async function postFile(book: Book, bytes: Buffer, nowMs: number): Promis
   }
   const totals = records.flatMap(({ kind, totals: row, settlement, settlementCurrency: currency }) => {
     if (kind !== 'financial_position' || row === undefined) return [];
-    const { fileId, netAmount, netFee, netTotal } = row;
+    const [netAmount, netTotal] = [BigInt(row.netAmount), BigInt(row.netTotal)];
     const place: SettlementName = {
       ...{ network: 1, day: settlement!.settlementDay, cycle: settlement!.settlementCycle, currency },
     };
-    return [{ ...place, fileId, netAmount, netFee, netTotal }];
+    return [{ ...place, fileId: row.fileId, netAmount, netTotal }];
   });
-  return { ...common, state: 'posted', totals, unposted };
+  return { ...common, state: 'posted', totals, totalsLeftOut: 0, unposted };
 }
 
 /** The ledger as a shard tells it. */

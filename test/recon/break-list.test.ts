@@ -57,6 +57,25 @@ test('what is none after all is taken back, and is counted no more', () => {
   expect(list.counts).toMatchObject([{ type: 'amount_mismatch', count: 1 }]);
 });
 
+test('what is none after all is counted no more when it was not listed, either', () => {
+  const list = new BreakList(SINCE, 1);
+  for (const type of ['amount_mismatch', 'card_mismatch', 'card_mismatch', 'currency_mismatch'] as const)
+    list.addUncertain(one(type, SINCE));
+  list.add(one('card_mismatch', SINCE));
+  expect(list.leftOut).toBe(4);
+  let asked = 0;
+  list.drop(({ type }) => type === 'card_mismatch' && ++asked <= 2);
+  expect(list.sorted.map(({ type }) => type)).toEqual(['amount_mismatch']);
+  expect([list.leftOut, list.counts.map(({ type, count }) => [type, count])]).toEqual([
+    2,
+    [
+      ['amount_mismatch', 1],
+      ['currency_mismatch', 1],
+      ['card_mismatch', 1],
+    ],
+  ]);
+});
+
 test('a shard with more authorizations than a run may compare ends it', () => {
   const shared = {
     ...{ sums: new SettlementSums(AS_OF, SINCE), breaks: new BreakList(SINCE) },

@@ -17,6 +17,7 @@ function file(sequence: string, over: Partial<FileFacts> = {}): FileFacts {
     day: DAY,
     sums,
     totals: [],
+    totalsLeftOut: 0,
     unposted: [],
     ...over,
   };
@@ -26,7 +27,15 @@ const refused = (sequence: string, ...findings: string[]): FileFacts =>
   file(sequence, { state: 'quarantined', findings });
 
 function total(fileId: string, netAmount = -70): NetworkTotal {
-  return { network: 1, day: DAY, cycle: 1, currency: 986, fileId, netAmount, netFee: 0, netTotal: netAmount };
+  return {
+    network: 1,
+    day: DAY,
+    cycle: 1,
+    currency: 986,
+    fileId,
+    netAmount: BigInt(netAmount),
+    netTotal: BigInt(netAmount),
+  };
 }
 
 const found = (...files: FileFacts[]): unknown[] =>
@@ -77,6 +86,10 @@ describe('files', () => {
   it('whose amount is that of all rows that name them', () => {
     const rows = [100, 200, 300].map((amount) => total(`${HEAD}01201`, -amount));
     expect(found(file('01101', { totals: rows }))).toEqual([['missing_file', 'named_by_totals', '01201', 600n]]);
+  });
+
+  it('with more different totals than are added up', () => {
+    expect(found(file('01101', { totalsLeftOut: 3 }))).toEqual([['trailer_mismatch', 'totals_left_out', '01101', 0n]]);
   });
 
   it('that are being posted, or have just been', () => {

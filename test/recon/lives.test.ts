@@ -146,22 +146,22 @@ describe('a purchase that a dispute was won for', () => {
     `,
     finds('amount_mismatch given_back_twice 40000', 'cleared_without_authorization force_post 40000'),
   );
-  // The second one is of what was kept when the merchant presented a part of it again.
-  for (const [what, lines, charged, beyond] of [
-    ['reversed in full', '0400 a stan=2 orig=N1                   | 00 | -400 | 0 | 1400', 400, 400],
-    ['reversed in part', '0400 a stan=2 orig=N1 de95=300          | 00 | -100 | 0 | 1100', 400, 100],
-    ['reversed with its fee', '0400 a stan=2 orig=N1                   | 00 | -400 | 0 | 1400', 450, 400],
+  for (const [what, fee, lines, beyond] of [
+    ['in full', 0, '0400 a stan=2 orig=N1                  | 00 | -400 | 0 | 1400', 400],
+    ['in part', 0, '0400 a stan=2 orig=N1 de95=300         | 00 | -100 | 0 | 1100', 100],
+    // Which the dispute had given back.
+    ['in full with its fee', 50, '0400 a stan=2 orig=N1                  | 00 | -450 | 0 | 1450', 450],
   ] as const)
     scenario(
-      `as a single message is given back twice when it is ${what}`,
+      `as a single message is given back twice when it is reversed ${what}`,
       `
-    program fee=${charged - 400}+0
+    program fee=${fee}+0
     account A limit=1000
     card    a of=A
-    0200 a ${charged > 400 ? 'cash' : 'purchase'} 400 stan=1 net=N1               | 00 | ${charged} | 0 | ${1000 - charged}
-    dispute A 400 of=4 ref=D                                  | ok | ${charged - 400} | 0 | ${1400 - charged}
-    step 5 chargeback amount=400 interchange=4 sub=1/20000/1  | ok | ${charged - 400} | 0 | ${1400 - charged}
-    step 5 win                                                | ok | ${charged - 400} | 0 | ${1400 - charged}
+    0200 a ${fee > 0 ? 'cash' : 'purchase'} 400 stan=1 net=N1               | 00 | ${400 + fee} | 0 | ${600 - fee}
+    dispute A 400 of=4 ref=D                                  | ok | ${fee} | 0 | ${1000 - fee}
+    step 5 chargeback amount=400 interchange=4 sub=1/20000/1  | ok | ${fee} | 0 | ${1000 - fee}
+    step 5 win                                                | ok | 0 | 0 | 1000
     ${lines}
     `,
       finds(`amount_mismatch given_back_twice ${beyond}`),

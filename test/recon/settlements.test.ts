@@ -4,6 +4,7 @@ import { EventKind } from '#src/domain/codes.js';
 import { MessageEvent, type PlainEvent } from '#src/domain/events.js';
 import { Gl } from '#src/domain/ledger/chart.js';
 import { Reconciliation } from '#src/recon/report.js';
+import { dueFrom } from '#src/recon/settlements.js';
 
 const DAY = 20_783;
 const DAY_MS = 86_400_000;
@@ -45,4 +46,37 @@ test('single messages of accounts of several currencies, and a roll-back that na
     { currency: EUR, debits: 80n, credits: 80n },
     { currency: BRL, debits: 114n, credits: 114n },
   ]);
+});
+
+test('a settlement is due as of the first working day behind it', () => {
+  // A Thursday.
+  const dates = Array.from({ length: 9 }, (_, n) => [DAY + n, dueFrom(DAY + n)]);
+  expect(dates.map(([day, due]) => due! - day!)).toEqual([1, 3, 2, 1, 1, 1, 1, 1, 3]);
+  for (const [day, due] of dates) {
+    const weekday = (of: number): number => new Date(of * DAY_MS).getUTCDay();
+    expect([0, 6]).not.toContain(weekday(due!));
+    for (let between = day! + 1; between < due!; between++) expect([0, 6]).toContain(weekday(between));
+  }
+});
+
+test('what names no settlement is due then, too, and since the day on which it was posted', () => {
+  const movedOn = [DAY, DAY + 1, DAY + 2];
+  const settlement = { network: 0, day: 0, cycle: 0, currency: BRL };
+  const asOf = (day: number): unknown => {
+    const standing = [{ glAccount: Gl.network, settlement, owed: 300n }];
+    const run = new Reconciliation({ day, since: day - 60, spans: [], files: [], unfinished: [], standing });
+    const shard = run.shard(0);
+    for (const [n, on] of movedOn.entries()) {
+      const event = Object.assign(new MessageEvent(), { sequence: n + 1, timeMs: on * DAY_MS });
+      event.input.currency = BRL;
+      event.postings.add(Gl.purchases, 100);
+      event.postings.add(Gl.network, -100);
+      shard.message(event);
+    }
+    run.finishShard(shard);
+    return run.finish().breaks.map(({ reason, amount, day: since }) => [reason, amount, since]);
+  };
+  expect(asOf(DAY)).toEqual([]);
+  for (const day of [DAY + 1, DAY + 2, DAY + 3]) expect(asOf(day)).toEqual([['not_settled', 100n, DAY]]);
+  expect(asOf(DAY + 4)).toEqual([['not_settled', 300n, DAY]]);
 });

@@ -43,11 +43,24 @@ export interface CheckedFile {
   /** Records that are posted, and those that are only counted, by kind. */
   readonly postings: number;
   readonly notPosted: Readonly<Record<string, number>>;
-  /** The first CLEARING_POSITIONS_MAX. */
+  /** The first CLEARING_POSITIONS_MAX, to be shown. */
   readonly positions: readonly ClearingPosition[];
   readonly positionsLeftOut: number;
+  /** What all 685 rows add up to, of CLEARING_POSITIONS_MAX files and settlements, and how many rows are of others. Later releases only. */
+  readonly positionSums?: readonly PositionSum[];
+  readonly unsummedPositions?: number;
   /** What the records that are only counted add to what we owe, by settlement; minor units. Later releases only. */
   readonly notPostedOwed?: readonly NotPostedOwed[];
+}
+
+/** Rows of the network's totals (1644/685) of one file and one settlement. Sums as decimal text, positive: credit to us. */
+export interface PositionSum {
+  readonly file_id: string;
+  readonly settlement_date: string | null;
+  readonly settlement_cycle: number | null;
+  readonly currency: string | null;
+  readonly net_amount: string;
+  readonly net_total: string;
 }
 
 export interface NotPostedOwed {
@@ -69,6 +82,7 @@ export async function checkFile(
   const reader = openClearing(options);
   const notPosted: Record<string, number> = {};
   const positions: ClearingPosition[] = [];
+  const sums = new PositionSums();
   const owed = new Map<string, NotPostedOwed>();
   let postings = 0;
   let positionsLeftOut = 0;
@@ -89,13 +103,51 @@ export async function checkFile(
       } else if (kind === 'financial_position' || kind === 'settlement_position') {
         if (positions.length < CLEARING_POSITIONS_MAX) positions.push(positionOf(reader.record));
         else positionsLeftOut++;
+        sums.add(reader.record);
       }
     }
     bytes += chunk.length;
     await progress(bytes);
   }
   const notPostedOwed = [...owed.values()];
-  return { report: reportJson(reader.finish()), postings, notPosted, positions, positionsLeftOut, notPostedOwed };
+  const summed = { positionSums: sums.list, unsummedPositions: sums.leftOut };
+  const report = reportJson(reader.finish());
+  return { report, postings, notPosted, positions, positionsLeftOut, ...summed, notPostedOwed };
+}
+
+/** A file has one for each file that its rows sum up and each settlement, which are few, unless somebody makes them many. */
+class PositionSums {
+  leftOut = 0;
+  readonly #sums = new Map<
+    string,
+    { place: ReturnType<typeof placeOf>; fileId: string; amount: bigint; total: bigint }
+  >();
+
+  add(record: ClearingRecord): void {
+    const { totals } = record;
+    // A 688 row, which names no messages, sums up 685 rows.
+    if (totals === undefined || totals.messages === '') return;
+    const place = placeOf(record);
+    const name = JSON.stringify([totals.fileId, place]);
+    let sum = this.#sums.get(name);
+    if (sum === undefined) {
+      if (this.#sums.size === CLEARING_POSITIONS_MAX) {
+        this.leftOut++;
+        return;
+      }
+      sum = { place, fileId: totals.fileId, amount: 0n, total: 0n };
+      this.#sums.set(name, sum);
+    }
+    sum.amount += BigInt(totals.netAmount);
+    sum.total += BigInt(totals.netTotal);
+  }
+
+  get list(): PositionSum[] {
+    return [...this.#sums.values()].map(({ place, fileId, amount, total }) => ({
+      ...{ file_id: fileId, ...place },
+      ...{ net_amount: String(amount), net_total: String(total) },
+    }));
+  }
 }
 
 function addOwed(sums: Map<string, NotPostedOwed>, record: ClearingRecord): void {

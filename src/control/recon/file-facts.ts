@@ -5,6 +5,7 @@ import { SETTLEMENT_CYCLE_MAX, type Settlement, settlementOf, subAccount } from 
 import type { SettlementName } from '../../recon/breaks.js';
 import type { FileFacts, NetworkTotal, UnpostedRecord } from '../../recon/files.js';
 import { shardNameOf } from '../clearing/files.js';
+import type { CheckedFile } from '../clearing/passes.js';
 import type { ClearingFileRecord, UnpostedEntry } from '../system-log.js';
 
 const DAY_MS = 86_400_000;
@@ -13,7 +14,7 @@ const DAY_MS = 86_400_000;
 export function factsOf(file: ClearingFileRecord): FileFacts | undefined {
   const { id, state, checked, outcome, atMs } = file;
   if ((state !== 'posted' && state !== 'quarantined') || checked === null) return undefined;
-  const { report, positions } = checked;
+  const { report } = checked;
   const network = networkOfFormat[file.options.format];
   const sums = report.settlements.map((group) => {
     const { settlement_date: date, settlement_cycle: cycle, currency, debits, credits } = group;
@@ -35,16 +36,18 @@ export function factsOf(file: ClearingFileRecord): FileFacts | undefined {
   return {
     ...{ id, name: shardNameOf(file), state, day: Math.floor(atMs / DAY_MS), sums },
     findings: report.findings.filter(({ severity }) => severity === 'error').map(({ code }) => code),
-    totals: positions.flatMap((row): NetworkTotal[] => {
-      // A 688 row, which names no messages, sums up 685 rows.
-      if (row.messages === '') return [];
+    totals: rowsOf(checked).map((row): NetworkTotal => {
       const place = placeOf(network, row.settlement_date, row.settlement_cycle, row.currency);
-      const { file_id: fileId, net_amount: netAmount, net_fee: netFee, net_total: netTotal } = row;
-      return [{ ...place, fileId, netAmount, netFee, netTotal }];
+      return { ...place, fileId: row.file_id, netAmount: BigInt(row.net_amount), netTotal: BigInt(row.net_total) };
     }),
+    totalsLeftOut: checked.unsummedPositions ?? checked.positionsLeftOut,
     unposted: [...posted, ...others],
   };
 }
+
+/** Sums of the network's 685 rows; files of earlier releases have the rows, the first ones of them. 688 rows name no messages. */
+const rowsOf = ({ positionSums, positions }: CheckedFile) =>
+  positionSums ?? positions.filter(({ messages }) => messages !== '');
 
 /** As the ledger has it (clearing/posting.ts): without a day or a cycle of the ledger's there is no settlement. */
 function placeOf(network: number, date: string | null, cycle: number | null, letters: string | null): SettlementName {

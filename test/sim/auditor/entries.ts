@@ -15,8 +15,12 @@ interface Pattern {
 const NETWORK_BACK = { [Gl.network]: 'either', [Gl.interchangeIncome]: 'either', [Gl.fx]: 'either' } as const;
 
 const FEES_BACK = {
-  ...{ [Gl.feeIncome]: 'D', [Gl.fxIncome]: 'D', [Gl.purchases]: 'C' },
-  ...{ [Gl.cash]: 'C', [Gl.fees]: 'C', [Gl.credit]: 'C' },
+  [Gl.feeIncome]: 'D',
+  [Gl.fxIncome]: 'D',
+  [Gl.purchases]: 'C',
+  [Gl.cash]: 'C',
+  [Gl.fees]: 'C',
+  [Gl.credit]: 'C',
 } as const;
 
 /** By number of the entry's kind. */
