@@ -36,7 +36,8 @@ export function snapshotOf(
   before?: string,
   rules: readonly SnapshotRule[] = [],
 ): string {
-  const made = makeSnapshot({ ...program, rules }, revision, context);
+  const recorded = before === undefined ? {} : snapshotParts(before).tables.responses;
+  const made = makeSnapshot({ ...program, rules }, revision, { ...context, recorded });
   if (!made.ok) throw invalid(made.problems);
   const lost = Object.keys(groupsOf(before)).find((name) => !Object.hasOwn(made.tables.mccGroups, name));
   if (lost === undefined) return made.text;

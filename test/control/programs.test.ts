@@ -106,6 +106,7 @@ describe('a program', () => {
   it.each<[pointer: string, body: object]>([
     ['/tables/hold_life/0/days', { tables: { hold_life: [{ name: 'all', days: 40 }] } }],
     ['/tables/responses/all/card_closed', { tables: { responses: { all: { card_closed: '00' } } } }],
+    ['/tables/responses/all/card_paused', { tables: { responses: { all: { card_paused: '68' } } } }],
     ['/tables/fees/cash/flat', { tables: { fees: { cash: { flat: -1 } } } }],
     ['/tables/colours', { tables: { colours: {} } }],
     ['/controls/velocity/0/zone', { controls: { velocity: [{ window: 'day', count: 1, zone: 'Mars/Base' }] } }],
@@ -123,6 +124,21 @@ describe('a program', () => {
     }
     expect(h.log.records.length).toBe(records);
     expect(await inShards(h, 'gold')).toEqual([1, 1, 1, 1]);
+  });
+
+  it('keeps response codes of an earlier release, and takes no others that mislead a network', async () => {
+    await h.call('POST', '/v1/programs', { ...gold, tables: { responses: { all: { card_paused: 'X5' } } } });
+    const { records } = h.log;
+    records.forEach((record, at) => {
+      records[at] = JSON.parse(JSON.stringify(record).replaceAll('X5', '05')) as (typeof records)[number];
+    });
+    h = restart(h);
+    const renamed = await h.call('PATCH', '/v1/programs/gold', { name: 'Gold' });
+    expect([renamed.status, renamed.body.tables.responses]).toEqual([200, { all: { card_paused: '05' } }]);
+    const responses = { all: { card_paused: '05', card_lost: '05' } };
+    const refused = await h.call('PATCH', '/v1/programs/gold', { tables: { responses } });
+    expect([refused.status, refused.body.param]).toEqual([422, '/tables/responses/all/card_lost']);
+    expect(refused.body.detail).toContain('says nothing');
   });
 
   it('never loses a category group, because controls of cards may name it', async () => {

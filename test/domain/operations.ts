@@ -150,7 +150,7 @@ const tables: fc.Arbitrary<TablesJson> = fc
       { fuel: { amount: 5000, when_short: 'decline' } },
       { fuel: { amount: 90_000, minimum: 20_000 } },
       { fuel: { amount: 0 } },
-      { responses: { all: { insufficient_funds: '61', card_paused: '05', velocity_count: '59' } } },
+      { responses: { all: { insufficient_funds: '61', card_paused: '57', velocity_count: '59' } } },
       { forbidden: ['01', '50'] },
       { forbidden: ['09', '38', '20'] },
       { partial_approval: false },

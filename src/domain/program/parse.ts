@@ -20,7 +20,7 @@ import {
 import { readMcc } from '../controls/parse-lists.js';
 import type { HoldLifeRow } from '../hold-life.js';
 import { readCryptography } from './parse-cryptography.js';
-import { ALL_DIALECTS, codeProblem, reasonProblem } from './responses.js';
+import { ALL_DIALECTS, codeProblem, type Responses, reasonProblem } from './responses.js';
 import {
   type CashFee,
   type ClearingTable,
@@ -57,6 +57,8 @@ const TWO_DIGITS_MAX = 100;
 export interface TablesContext {
   /** Names of the dialects, by index. */
   readonly dialects: readonly string[];
+  /** Response tables that the program has already: their mappings stay, whatever is asked of new ones. `all`: everything is recorded. */
+  readonly recorded?: Responses | 'all';
 }
 
 export type ParsedTables =
@@ -204,7 +206,7 @@ function readResponses(
   reader: JsonReader,
   value: unknown,
   pointer: string,
-  { dialects }: TablesContext,
+  { dialects, recorded = {} }: TablesContext,
 ): Record<string, Record<string, string>> {
   const responses: Record<string, Record<string, string>> = {};
   const parts = [ALL_DIALECTS, ...dialects];
@@ -215,7 +217,8 @@ function readResponses(
     }
     const table: Record<string, string> = {};
     for (const [reason, code] of namedMembers(reader, codes, `${pointer}/${part}`)) {
-      const wrong = reasonProblem(reason) ?? codeProblem(code);
+      const isRecorded = recorded === 'all' || recorded[part]?.[reason] === code;
+      const wrong = reasonProblem(reason) ?? codeProblem(reason, code, isRecorded);
       if (wrong === undefined) table[reason] = code as string;
       else reader.fail(memberPointer(`${pointer}/${part}`, reason), wrong);
     }

@@ -5,6 +5,7 @@
 import { defaultMccGroups, type MccEntry, type MccGroups } from '../controls/mcc-groups.js';
 import { defaultHoldLife, type HoldLifeRow } from '../hold-life.js';
 import { type CryptographyTable, noChecks } from './cryptography-table.js';
+import type { Responses } from './responses.js';
 
 /** What an automated fuel pump is granted for its status check. Amounts are minor units of the program's currency. */
 export interface FuelTable {
@@ -79,7 +80,7 @@ export interface ProgramTables {
   /** The built-in groups with those of the program. */
   readonly mccGroups: MccGroups;
   /** DE39 by reason, by dialect or for all of them. */
-  readonly responses: Readonly<Record<string, Readonly<Record<string, string>>>>;
+  readonly responses: Responses;
   /** Processing types (first two digits of DE3) that are answered 57. */
   readonly forbidden: readonly number[];
   readonly partialApproval: boolean;

@@ -3,26 +3,15 @@
  * a decline only; approving is the last step's, and it knows the money (section 3 of the domain rules).
  */
 import { RULE_REASON_LENGTH_MAX } from '../../limits.js';
+import { Meaning, otherMeaning } from '../decline-codes.js';
 import type { Outcome } from './ast.js';
 import { Refusal } from './rule-error.js';
 
-const approval = 'approves, and a rule can only decline';
-const own = 'is the answer of the engine itself, which a peer acts upon';
-
-/** Response codes that no rule may give, each with its reason. */
-const refused: Readonly<Record<string, string>> = {
-  '00': approval,
-  '08': approval,
-  '10': approval,
-  '11': approval,
-  '16': approval,
-  '85': approval,
-  '05': 'says nothing: use the code of the reason, such as 59 (suspected fraud) or 57 (not permitted)',
-  '30': own,
-  '68': own,
-  '91': own,
-  '94': own,
-  '96': own,
+/** Why a rule may not give a code that is no decline with a reason. */
+const refusals: Readonly<Record<Meaning, string>> = {
+  [Meaning.approval]: 'approves, and a rule can only decline',
+  [Meaning.engine]: 'is the answer of the engine itself, which a peer acts upon',
+  [Meaning.generic]: 'says nothing: use the code of the reason, such as 59 (suspected fraud) or 57 (not permitted)',
 };
 
 /** @throws Refusal `bad_response` or `bad_reason` */
@@ -32,7 +21,8 @@ export function checkOutcome(outcome: Outcome): void {
   if (!/^[0-9A-Z]{2}$/.test(response)) {
     throw new Refusal('bad_response', at, 'a response code has two characters, digits or capital letters, such as 59');
   }
-  if (Object.hasOwn(refused, response)) throw new Refusal('bad_response', at, `${response} ${refused[response]}`);
+  const other = otherMeaning(response);
+  if (other !== undefined) throw new Refusal('bad_response', at, `${response} ${refusals[other]}`);
   if (reason.length <= RULE_REASON_LENGTH_MAX && /^[a-z][a-z0-9_]*$/.test(reason)) return;
   throw new Refusal(
     'bad_reason',

@@ -37,7 +37,7 @@ const row = fc
 
 const answers = fc.dictionary(
   fc.constantFrom(...mappableReasons.keys()),
-  fc.constantFrom('05', '14', '57', '62', 'N7', '1A'),
+  fc.constantFrom('04', '14', '57', '62', 'N7', '1A'),
   { maxKeys: 4 },
 );
 

@@ -85,6 +85,21 @@ describe('a snapshot', () => {
     expect(snapshot.controls.velocity).toMatchObject([{ zone: 'America/Sao_Paulo', count: 3 }]);
   });
 
+  test('of an earlier release is read with codes that are refused now, and a change may keep them', () => {
+    const tables = { responses: { all: { card_paused: '05', card_lost: '08' } } };
+    const old = text({}).replace('"responses":{}', `"responses":${JSON.stringify(tables.responses)}`);
+    expect(readSnapshot(old, { dialects }).tables.responses).toEqual(tables.responses);
+    expect(make({ tables })).toMatchObject({
+      ok: false,
+      problems: [{ pointer: '/tables/responses/all/card_paused' }, { pointer: '/tables/responses/all/card_lost' }],
+    });
+    const recorded = { all: { card_paused: '05', card_lost: '05' } };
+    expect(makeSnapshot({ ...gold, tables }, 2, { ...context, recorded })).toMatchObject({
+      ok: false,
+      problems: [{ pointer: '/tables/responses/all/card_lost' }],
+    });
+  });
+
   test.each<[pointer: string, program: Partial<ProgramSource>]>([
     ['/tables', { tables: [] }],
     ['/tables/fuel/amount', { tables: { fuel: { amount: '1' } } }],

@@ -1,7 +1,7 @@
 /** Tables of programs: reading with pointers, defaults, printing, and what a decision asks of them. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { Reason, Response, responseCode } from '#src/domain/codes.js';
+import { Reason, Response, responseCode, responseText } from '#src/domain/codes.js';
 import { defaultMccGroups } from '#src/domain/controls/mcc-groups.js';
 import { MessageInput } from '#src/domain/message.js';
 import { compileTables } from '#src/domain/program/compile.js';
@@ -100,6 +100,32 @@ describe('reading', () => {
     ['/responses/all/card_closed', /code of an approval/, { responses: { all: { card_closed: '00' } } }],
     ['/responses/iso87-bcd/card_closed', /code of an approval/, { responses: { 'iso87-bcd': { card_closed: '10' } } }],
     ['/responses/all/card_closed', /code of an approval/, { responses: { all: { card_closed: '85' } } }],
+    [
+      '/responses/all/insufficient_funds',
+      /take the decline for one/,
+      { responses: { all: { insufficient_funds: '08' } } },
+    ],
+    ['/responses/all/card_lost', /take the decline for one/, { responses: { all: { card_lost: '11' } } }],
+    [
+      '/responses/iso87-ascii/card_lost',
+      /take the decline for one/,
+      { responses: { 'iso87-ascii': { card_lost: '16' } } },
+    ],
+    ...['30', '68', '91', '94', '96'].map((code): [string, RegExp, object] => [
+      '/responses/all/velocity_count',
+      /acts upon: no decline/,
+      { responses: { all: { velocity_count: code } } },
+    ]),
+    [
+      '/responses/all/cryptography_fault',
+      /acts upon: no decline/,
+      { responses: { all: { cryptography_fault: '94' } } },
+    ],
+    [
+      '/responses/all/card_paused',
+      /says nothing; it is for wrong_cryptogram, /,
+      { responses: { all: { card_paused: '05' } } },
+    ],
     ['/forbidden', /must be a list/, { forbidden: '01' }],
     ['/forbidden/0', /two digits in quotes/, { forbidden: [1] }],
     ['/forbidden/0', /two digits in quotes/, { forbidden: ['011'] }],
@@ -223,6 +249,16 @@ describe('a policy', () => {
     expect(code(Reason.accountFrozen, 1)).toBe(responseCode('57'));
     expect(code(Reason.insufficientFunds, 1)).toBe(Response.invalidCard);
     expect(policy({}).response(Reason.cardClosed, 0, Response.invalidCard)).toBe(Response.invalidCard);
+  });
+
+  test('maps a chip that fails to 05, and what could not be checked to 91 or 96', () => {
+    const all = {
+      ...{ wrong_cryptogram: '05', counter_replayed: '05', counter_jumped: '05' },
+      ...{ cryptography_unavailable: '96', cryptography_fault: '91' },
+    };
+    const mapped = policy({ responses: { all } });
+    const reasons = [Reason.wrongCryptogram, Reason.counterJumped, Reason.cryptographyUnavailable];
+    expect(reasons.map((reason) => responseText(mapped.response(reason, 0, 0)))).toEqual(['05', '05', '96']);
   });
 
   test('tolerates by group, the largest of several', () => {
