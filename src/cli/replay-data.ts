@@ -94,17 +94,19 @@ export async function replayData(
 }
 
 function momentOf(text: string): Moment {
-  const parts = /^(\d{1,5})-(\d{1,15})-(\d{1,15})$/.exec(text);
+  // No shard has a number of four digits.
+  const isDate = /^\d{4}-\d{2}-\d{2}$/.test(text);
+  const time = instant.safeParse(isDate ? `${text}T23:59:59.999Z` : text);
+  if (time.success) return { timeMs: time.data };
+  const parts = isDate ? null : /^(\d{1,5})-(\d{1,15})-(\d{1,15})$/.exec(text);
   if (parts !== null) {
     const [shard, epoch, sequence] = parts.slice(1).map(Number) as [number, number, number];
     return { position: { shard, epoch, sequence } };
   }
-  const time = instant.safeParse(text);
-  if (time.success) return { timeMs: time.data };
   throw new HoldfastError(
     'usage',
     `--until: neither a position nor a time: ${text}`,
-    'give shard-epoch-sequence as explain prints it, or a time such as 2026-01-31T12:00:00Z',
+    'give shard-epoch-sequence as explain prints it, a time such as 2026-01-31T12:00:00Z, or a date (UTC, all of that day)',
   );
 }
 

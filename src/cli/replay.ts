@@ -23,7 +23,7 @@ export function addReplay(program: Command, run: Run): void {
   )
     .requiredOption(
       '--until <position or time>',
-      'last record that counts, shard-epoch-sequence as explain prints it, or an RFC 3339 time (inclusive)',
+      'last record that counts, shard-epoch-sequence as explain prints it, or an RFC 3339 time (inclusive; a date is all of its day, UTC)',
     )
     .option('--account <id>', 'the account (default: the one that the record at the position is about)')
     .option('--card <id>', 'the account of this card; needs the key file')

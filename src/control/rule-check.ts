@@ -53,7 +53,8 @@ function refusal(
   place: Pick<ProblemError, 'line' | 'column' | 'offset' | 'length'>,
 ): ApiError {
   const { code } = error;
-  const shown = { pointer: maskDigits(pointer), detail: maskDigits(error.message) };
+  // Of the message only what it quotes could be a card number, and that is masked there: a bound has as many digits.
+  const shown = { pointer: maskDigits(pointer), detail: error.message };
   const detail = `${shown.pointer}: ${where}${code}: ${shown.detail}`;
   return new ApiError('validation_failed', detail, { param: shown.pointer, errors: [{ ...shown, code, ...place }] });
 }

@@ -111,6 +111,10 @@ describe('replay', () => {
     expect(await at('2026-11-22T12:00:01.999Z')).toBe('3-1-4');
     expect(await at('2026-11-22T09:00:02-03:00')).toBe('3-1-5');
     expect(await at('2027-01-01T00:00:00Z')).toBe('3-1-7');
+    // A date is all of its day, and no position of a shard 2026.
+    expect(await at('2026-11-22')).toBe('3-1-7');
+    const dayBefore = await replay('--until', '2026-11-21', ...account);
+    expect([dayBefore.status, dayBefore.err]).toEqual([65, expect.stringContaining('before its first record')]);
     const before = await replay('--until', '2026-11-22T11:59:59Z', ...account);
     expect([before.status, before.err]).toEqual([65, expect.stringContaining('before its first record')]);
     const nobody = await replay('--until', '2027-01-01T00:00:00Z', '--account', id);
@@ -139,6 +143,7 @@ describe('replay', () => {
     ['sequence 0', ['--until', '2-1-0'], 65, 'there is no position 2-1-0'],
     ['a shard that is not there', ['--until', '4-1-1'], 65, 'there is no shard 4'],
     ['neither position nor time', ['--until', 'yesterday'], 64, '--until: neither a position nor a time: yesterday'],
+    ['a date that is none', ['--until', '2026-02-30'], 64, '--until: neither a position nor a time: 2026-02-30'],
     ['a day that is none', ['--until', '2026-02-30T00:00:00Z'], 64, 'neither a position nor a time'],
     ['a time alone', ['--until', '2027-01-01T00:00:00Z'], 64, 'a time alone names no account'],
     ['both', ['--until', '2-1-7', '--account', 'a', '--card', 'b'], 64, 'exclude each other'],

@@ -134,7 +134,7 @@ describe('a program', () => {
     });
     h = restart(h);
     const renamed = await h.call('PATCH', '/v1/programs/gold', { name: 'Gold' });
-    expect([renamed.status, renamed.body.tables.responses]).toEqual([200, { all: { card_paused: '05' } }]);
+    expect([renamed.status, renamed.body.tables]).toEqual([200, { responses: { all: { card_paused: '05' } } }]);
     const responses = { all: { card_paused: '05', card_lost: '05' } };
     const refused = await h.call('PATCH', '/v1/programs/gold', { tables: { responses } });
     expect([refused.status, refused.body.param]).toEqual([422, '/tables/responses/all/card_lost']);

@@ -240,6 +240,18 @@ describe('a rule is refused', () => {
       { code: 'unknown_window', line: 1 },
     ],
     [
+      'a bound, which has as many digits as a card number',
+      { text: 'when account.held > -5 then decline 59 reason "x"' },
+      '/text',
+      { detail: 'account.held is 0 to 9007199254740991, never -5' },
+    ],
+    [
+      'a number that may be one of a card',
+      { text: 'when amount > 1000000000018 then decline 59 reason "x"' },
+      '/text',
+      { detail: 'amount is 0 to 999999999999, never 100000***0018' },
+    ],
+    [
       'decimals',
       { text: 'when amount > 5_000 then decline 59 reason "x"' },
       '/text',

@@ -458,17 +458,21 @@ describe('a webhook', () => {
     expect(receiver.references()).toEqual(['new']);
   });
 
-  it('refuses URLs that nobody may call', async () => {
+  it('refuses URLs that nobody may call, and says why', async () => {
     const h = begin();
-    for (const url of [
-      'nonsense',
-      'ftp://hooks.example',
-      'http://10.0.0.1/',
-      'https://169.254.169.254/',
-      'https://u:p@x.example',
-    ]) {
+    const urls: [url: string, why: RegExp][] = [
+      ['nonsense', /^It is no URL: write all of it, such as https/],
+      ['hooks.example/events', /^It is no URL/],
+      ['ftp://hooks.example', /^The scheme is another one: it must be https \(http to this machine itself\)/],
+      ['http://10.0.0.1/', /^The address is private: without TLS \(https\) only this machine itself is called/],
+      ['https://169.254.169.254/', /it is never called/],
+      ['https://u:p@x.example', /leave them out/],
+      [`https://x.example/${' '.repeat(1000)}a`, /^It has 3019 characters with what must be escaped, at most 2048/],
+    ];
+    for (const [url, why] of urls) {
       const answer = await h.call('POST', '/v1/webhooks', { url });
       expect([url, answer.status, answer.body.param]).toEqual([url, 422, '/url']);
+      expect(answer.body.errors).toEqual([{ pointer: '/url', detail: expect.stringMatching(why) }]);
       expect(answer.text).not.toContain(url);
     }
   });

@@ -184,6 +184,27 @@ describe('controls of a card and of its account', () => {
   );
 
   scenario(
+    'what ends before the card is looked at counts in no window of declines: 94, 68, 30, 12',
+    `
+    program forbid=40
+    account A limit=1000
+    card a
+    controls a {"velocity":[{"window":"trailing","seconds":600,"count":1,"counts":"declines"}]}
+    0100 a purchase 100 stan=1           | 00 | 0 | 100 |  900
+    0100 a purchase 200 stan=1           | 94 | 0 | 100 |  900   # another amount
+    0400 a stan=2 rrn=1                  | 00 | 0 |   0 | 1000
+    0101 a purchase 100 stan=1           | 68 | 0 |   0 | 1000   # it was reversed
+    0420 a stan=3 rrn=4                  | 00 | 0 |   0 | 1000
+    0100 a purchase 100 stan=4           | 68 | 0 |   0 | 1000   # reversed before it came
+    0100 a purchase 100 stan=5 cur=840   | 30 | 0 |   0 | 1000   # DE6 is missing
+    0100 a 100 pc=210000 stan=6          | 12 | 0 |   0 | 1000
+    0100 a 100 pc=400000 stan=7          | 57 | 0 |   0 | 1000
+    0100 a purchase 1001 stan=8          | 51 | 0 |   0 | 1000   # the first that counts
+    0100 a purchase 100 stan=9           | 65 | 0 |   0 | 1000
+  `,
+  );
+
+  scenario(
     'declines count in a window of declines, and lock the card for its time',
     `
     account A limit=100

@@ -252,19 +252,24 @@ function newWebhookId(context: ControlContext, idempotency: Idempotency | undefi
 
 /** @throws ApiError `validation_failed` for what is no URL, or none that may be called. */
 function checkedUrl(rule: AddressRule, text: string): string {
-  let why = `a URL of at most ${WEBHOOK_URL_LENGTH_MAX} characters`;
+  const refused = (why: string): ApiError =>
+    new ApiError('validation_failed', `/url: ${why}`, { param: '/url', errors: [{ detail: why, pointer: '/url' }] });
+  let url: URL;
   try {
-    const url = new URL(text);
-    url.hash = '';
-    rule.assertUrl(url);
-    if (url.href.length <= WEBHOOK_URL_LENGTH_MAX) return url.href;
-  } catch (error) {
-    if (error instanceof AddressRefused) why = error.message;
+    url = new URL(text);
+  } catch {
+    throw refused('It is no URL: write all of it, such as https://example.com/events.');
   }
-  throw new ApiError('validation_failed', `/url: ${why}`, {
-    param: '/url',
-    errors: [{ detail: why, pointer: '/url' }],
-  });
+  url.hash = '';
+  try {
+    rule.assertUrl(url);
+  } catch (error) {
+    if (error instanceof AddressRefused) throw refused(error.message);
+    throw error;
+  }
+  const { length } = url.href;
+  if (length <= WEBHOOK_URL_LENGTH_MAX) return url.href;
+  throw refused(`It has ${length} characters with what must be escaped, at most ${WEBHOOK_URL_LENGTH_MAX}.`);
 }
 
 /** Slot of the account; -1 for none. @throws ApiError `account_not_found`. */

@@ -96,6 +96,13 @@ export class AddressRefused extends Error {
   }
 }
 
+function whyNot(kind: AddressKind, protocol: string): string {
+  if (kind === 'forbidden')
+    return 'The address is reserved, of one link, or of a metadata service: it is never called.';
+  if (protocol === 'http:') return `The address is ${kind}: without TLS (https) only this machine itself is called.`;
+  return `The address is ${kind}: it is called only with the setting webhooks-allow-private.`;
+}
+
 export class AddressRule {
   readonly #allowPrivate: boolean;
   readonly #lookup: typeof systemLookup;
@@ -108,9 +115,14 @@ export class AddressRule {
 
   /** Judges what can be judged without asking anybody. @throws AddressRefused. */
   assertUrl(url: URL): void {
-    if (url.protocol !== 'https:' && url.protocol !== 'http:') throw new AddressRefused('The scheme must be https.');
-    if (url.protocol === 'http:' && !this.#allowPrivate) throw new AddressRefused('The scheme must be https.');
-    if (url.username !== '' || url.password !== '') throw new AddressRefused('A URL with credentials is not taken.');
+    if (url.protocol !== 'https:' && (url.protocol !== 'http:' || !this.#allowPrivate)) {
+      const inside = this.#allowPrivate ? ' (http to this machine itself)' : '';
+      throw new AddressRefused(
+        `The scheme is ${url.protocol === 'http:' ? 'http' : 'another one'}: it must be https${inside}.`,
+      );
+    }
+    if (url.username !== '' || url.password !== '')
+      throw new AddressRefused('It carries a user or a password: leave them out, every delivery is signed.');
     const host = url.hostname.replace(/^\[|\]$/g, '');
     if (isIP(host) !== 0) this.#assertAddress(host, url.protocol);
   }
@@ -120,11 +132,7 @@ export class AddressRule {
     const inside = kind === 'loopback' || (kind === 'private' && protocol === 'https:');
     const allowed = kind === 'public' ? protocol === 'https:' : inside && this.#allowPrivate;
     if (allowed) return;
-    throw new AddressRefused(
-      protocol === 'http:' && kind !== 'forbidden'
-        ? 'Without TLS only this machine itself is called.'
-        : `The address is ${kind === 'forbidden' ? 'not a public one' : kind}: it is not called.`,
-    );
+    throw new AddressRefused(whyNot(kind, protocol));
   }
 
   /** The look-up of a connection: hands over addresses only when every one of them may be called. */

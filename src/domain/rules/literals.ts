@@ -54,6 +54,6 @@ function checkText(field: Field, node: TextLiteral, whole: boolean): void {
 export function checkNumberLiteral(field: Field, node: NumberLiteral): void {
   if (node.value >= field.min && node.value <= field.max) return;
   const pad = (value: number): string => String(value).padStart(field.type === 'code' ? field.width : 1, '0');
-  const range = `${field.name} is ${pad(field.min)} to ${pad(field.max)}, never ${node.value}`;
+  const range = `${field.name} is ${pad(field.min)} to ${pad(field.max)}, never ${shown(String(node.value))}`;
   throw new Refusal('out_of_range', { node }, range);
 }

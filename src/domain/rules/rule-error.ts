@@ -2,6 +2,7 @@
  * Why a rule was refused, as a value: a stable code, a sentence that says what was expected, and the place in the text or in
  * the JSON document. docs/reference/rules.md lists the codes (a test holds the two lists together).
  */
+import { maskDigits } from '../../pan-mask.js';
 import { hint } from '../../suggest.js';
 
 export const ruleErrorCodes = [
@@ -93,9 +94,9 @@ function extended(name: string, known: readonly string[]): string {
 
 const SHOWN_MAX = 40;
 
-/** A piece of input as it may stand in a message: one line, not long. */
+/** A piece of input as it may stand in a message: one line, not long, and no card number. What the message says itself stays whole. */
 export function shown(text: string): string {
-  const clean = text.replace(/[^\x20-\x7e]/g, '?');
+  const clean = maskDigits(text.replace(/[^\x20-\x7e]/g, '?'));
   return clean.length > SHOWN_MAX ? `${clean.slice(0, SHOWN_MAX)}...` : clean;
 }
 

@@ -190,6 +190,8 @@ const refused: readonly (readonly [string, string])[] = [
   ['when mcc == 54111~', '1:13+5 out_of_range: mcc is 0000 to 9999, never 54111'],
   ['when hour >= 24~', '1:14+2 out_of_range: hour is 0 to 23, never 24'],
   ['when mcc in [5411, 10000]~', '1:20+5 out_of_range: mcc is 0000 to 9999, never 10000'],
+  ['when amount > 1000000000017~', '1:15+13 out_of_range: amount is 0 to 999999999999, never 100000***0017'],
+  ['when f9999990000000017 == 5~', '1:6+17 unknown_field: there is no field f999999******0017'],
   ['when amount < -1~', '1:15+2 out_of_range: amount is 0 to 999999999999, never -1'],
   [
     'when merchant == ""~',
