@@ -107,3 +107,25 @@ export function readList(
   problems.push({ what: `${name}: not a list`, where: locate(document, base), allowed });
   return undefined;
 }
+
+/**
+ * Asked for each entry of a list in turn: false, with a problem, when one before it has the same name under `key`, whatever else is
+ * wrong with either of them.
+ */
+export function uniqueNames(
+  document: SourceDocument,
+  problems: Problem[],
+): (item: unknown, at: readonly (string | number)[], key: string, what: string) => boolean {
+  const names = new Set<unknown>();
+  return (item, at, key, what) => {
+    const name = typeof item === 'object' && item !== null ? (item as Record<string, unknown>)[key] : undefined;
+    if (typeof name !== 'string') return true;
+    if (!names.has(name)) {
+      names.add(name);
+      return true;
+    }
+    const where = locate(document, [...at, key]);
+    problems.push({ what: `${what} "${name}": ${key} used twice`, where, allowed: `unique ${key}s` });
+    return false;
+  };
+}

@@ -81,7 +81,7 @@ export function loadConfig(inputs: Inputs): LoadedConfig {
   const entries = settingNames.map((name) => given.get(name) ?? defaultEntry(name, given, inputs));
   const values = Object.fromEntries(entries.map((entry) => [entry.name, entry.value])) as Record<SettingName, unknown>;
   checkPlaces(entries, problems);
-  const links = problems.length === 0 ? allLinks(values, entries, problems) : [];
+  const links = allLinks(values, entries, problems);
   const adminTls = adminTlsOf(values, entries, problems);
   const hsmDevices = hsmDevicesOf(values, entries, links, problems);
   const programs = typeof values.programs === 'string' ? readPrograms(values.programs, problems) : [];
@@ -233,6 +233,7 @@ function checkPlaces(entries: readonly ConfigEntry[], problems: Problem[]): void
   }
 }
 
+/** What a setting says wrongly has its default here, which no link is held against. */
 function allLinks(
   values: Record<SettingName, unknown>,
   entries: readonly ConfigEntry[],
@@ -248,12 +249,14 @@ function allLinks(
     inFlightMax: values['link-in-flight-max'] as number,
     deadlineMs: values['deadline-ms'] as number,
   };
+  const isSettled = problems.length === 0;
   const path = values.links as string | undefined;
   const fromFile = path === undefined ? [] : readLinks(path, defaults, problems);
   const standard = standardLinks(defaults).map((link) => fromFile.find(({ name }) => name === link.name) ?? link);
   const links = [...standard, ...fromFile.filter(({ name }) => name !== 'tcp' && name !== 'ws')];
-  const bound = [{ name: 'admin-port', host: defaults.host, port: values['admin-port'] as number }];
-  for (const link of links) {
+  const admin = { name: 'admin-port', host: defaults.host, port: values['admin-port'] as number };
+  const bound: (Address & { name: string })[] = isSettled ? [admin] : [];
+  for (const link of isSettled ? links : fromFile) {
     const other = bound.find((one) => clash(one, link));
     if (other !== undefined) {
       const where = fromFile.includes(link) ? path! : placeOf(`${link.name}-port`, entries);
@@ -265,15 +268,15 @@ function allLinks(
     }
     bound.push(link);
   }
-  if (problems.length === 0) tryLinks(links, path ?? 'link', problems);
+  for (const link of links) tryLink(link, path ?? 'link', problems);
   return links;
 }
 
 /** The ingress's own check, which also opens the files of TLS. */
-function tryLinks(links: readonly LinkProfile[], where: string, problems: Problem[]): void {
+function tryLink(link: LinkProfile, where: string, problems: Problem[]): void {
   try {
-    checkLinks(links);
-    for (const { name, tls } of links) if (tls !== undefined) new ServerTls(name, tls);
+    checkLinks([link]);
+    if (link.tls !== undefined) new ServerTls(link.name, link.tls);
   } catch (error) {
     if (!(error instanceof HoldfastError)) throw error;
     problems.push({ what: error.message, where, allowed: error.next });

@@ -16,7 +16,7 @@ import {
   LINKS_MAX,
 } from '../limits.js';
 import { hint } from '../suggest.js';
-import { locate, type Problem, readDocument, readList } from './config-file.js';
+import { locate, type Problem, readDocument, readList, uniqueNames } from './config-file.js';
 import {
   canonicalKey,
   dialectSchema,
@@ -138,17 +138,10 @@ export function readLinks(path: string, defaults: LinkDefaults, problems: Proble
   const list = document && readList(document, 'links', LINKS_MAX, problems);
   if (document === undefined || list === undefined) return [];
   const links: LinkProfile[] = [];
+  const names = uniqueNames(document, problems);
   for (const [index, { item, at }] of list.entries()) {
     const link = readLink(item, index, (path) => locate(document, [...at, ...path]), defaults, problems);
-    if (link === undefined) continue;
-    if (links.some((other) => other.name === link.name)) {
-      problems.push({
-        what: `link "${link.name}": name used twice`,
-        where: locate(document, [...at, 'name']),
-        allowed: 'unique names',
-      });
-    }
-    links.push(link);
+    if (names(item, at, 'name', 'link') && link !== undefined) links.push(link);
   }
   return links;
 }
@@ -172,7 +165,7 @@ function readLink(
   const before = problems.length;
   for (const [rawKey, value] of Object.entries(item)) {
     const key = canonicalKey(rawKey) as LinkKey;
-    if (!(key in linkKeys)) {
+    if (!Object.hasOwn(linkKeys, key)) {
       const what = `link: unknown key "${rawKey}"${hint(key, Object.keys(linkKeys))}`;
       problems.push({ what, where: where([rawKey]), allowed: '' });
       continue;

@@ -1,7 +1,17 @@
 /** JSON bodies: UTF-8, and not nested deeper than the code that walks them by recursion can bear. */
+import { z } from 'zod';
+import { isObject } from '../domain/controls/json-reader.js';
 import { API_BODY_DEPTH_MAX } from '../limits.js';
 
 const strict = new TextDecoder('utf-8', { fatal: true });
+
+/**
+ * An object whose members others check, with each as it was sent. A record of zod drops a member `__proto__` without a word, and a
+ * request that is not taken as it was meant must be refused.
+ */
+export const jsonObject = z
+  .custom<Readonly<Record<string, unknown>>>(isObject, 'must be an object')
+  .meta({ type: 'object' });
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;

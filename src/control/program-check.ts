@@ -41,8 +41,53 @@ export function snapshotOf(
   if (!made.ok) throw invalid(made.problems);
   const lost = Object.keys(groupsOf(before)).find((name) => !Object.hasOwn(made.tables.mccGroups, name));
   if (lost === undefined) return made.text;
-  const detail = `must keep the group ${lost}, which controls may name; an empty list takes its codes away`;
+  const detail = `must keep the group ${maskDigits(lost)}, which controls may name; an empty list takes its codes away`;
   throw invalid([{ pointer: '/tables/mcc_groups', detail }]);
+}
+
+/**
+ * Two live programs cannot have a range of card numbers in common: whose a number is could not be told from it. Ranges that a program
+ * has already stay, as do those of sandboxes, where any number goes.
+ * @param before ranges of the revision before
+ */
+export function problemsOfBins(
+  { id, bins, sandbox }: ProgramDefinition,
+  others: readonly ProgramDefinition[],
+  before: readonly string[] = [],
+): readonly ControlProblem[] {
+  if (sandbox) return [];
+  const live = others.filter((other) => !other.sandbox && other.id !== id);
+  return bins.flatMap((bin, i) => {
+    if (before.includes(bin)) return [];
+    const owner = live.find((other) => other.bins.some((one) => one.startsWith(bin) || bin.startsWith(one)));
+    if (owner === undefined) return [];
+    return [{ pointer: `/bins/${i}`, detail: `shares card numbers with program ${owner.id}, which is live as well` }];
+  });
+}
+
+/** @throws ApiError `validation_failed` for ranges that another live program has */
+export function assertBins(
+  program: ProgramDefinition,
+  others: readonly ProgramDefinition[],
+  before?: readonly string[],
+): void {
+  const problems = problemsOfBins(program, others, before);
+  if (problems.length > 0) throw invalid(problems);
+}
+
+/** What is wrong with tables and default controls, of whatever program; pointers as in one. */
+export function problemsOfTables(tables: JsonObject, controls: JsonObject): readonly ControlProblem[] {
+  const source = {
+    id: '',
+    currency: '',
+    product: '',
+    sandbox: false,
+    tables: mergedTables({}, tables),
+    controls,
+    rules: [],
+  };
+  const made = makeSnapshot(source, 1, context);
+  return made.ok ? [] : made.problems;
 }
 
 /** Category groups that controls of the program's cards and accounts may name. */
@@ -56,7 +101,8 @@ export function snapshotParts(text: string): Snapshot {
 }
 
 function invalid(problems: readonly ControlProblem[]): ApiError {
-  const errors = problems.map(({ pointer, detail }) => ({ pointer: maskDigits(pointer), detail: maskDigits(detail) }));
+  // A reason repeats nothing of what it refuses; its bounds have as many digits as a card number.
+  const errors = problems.map(({ pointer, detail }) => ({ pointer: maskDigits(pointer), detail }));
   return new ApiError(
     'validation_failed',
     errors.map(({ pointer, detail }) => `${pointer === '' ? 'body' : pointer}: ${detail}`).join('; '),

@@ -4,10 +4,11 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import type { z } from 'zod';
+import { isObject } from '../domain/controls/json-reader.js';
 import { HoldfastError } from '../errors.js';
 import { PROGRAMS_MAX } from '../limits.js';
 import { ApiError } from './problem.js';
-import { mergedTables, snapshotOf } from './program-check.js';
+import { mergedTables, problemsOfBins, problemsOfTables, snapshotOf } from './program-check.js';
 import * as schemas from './schemas.js';
 import type { ProgramDefinition, ProgramRecord } from './system-log.js';
 import type { SystemState } from './system-state.js';
@@ -30,29 +31,43 @@ export function programDefinition(body: z.output<typeof schemas.programCreate>, 
 /** Reads one entry of the file: the object that POST /v1/programs takes, with an id. */
 export function readProgram(value: unknown): ReadProgram {
   const result = schemas.programCreate.safeParse(value);
-  if (!result.success) {
-    const problems = result.error.issues.flatMap(({ code, path, message, ...issue }) =>
-      code === 'unrecognized_keys'
-        ? (issue as { keys: string[] }).keys.map((key) => ({
-            path: asKeys([...path, key]),
-            detail: 'unknown property',
-          }))
-        : [{ path: asKeys(path), detail: message }],
-    );
-    return { ok: false, problems };
-  }
+  if (!result.success) return { ok: false, problems: [...issuesOf(result.error), ...tableProblems(value)] };
   const { id } = result.data;
-  if (id === undefined) return { ok: false, problems: [{ path: ['id'], detail: 'is missing' }] };
+  if (id === undefined)
+    return { ok: false, problems: [{ path: ['id'], detail: 'is missing' }, ...tableProblems(value)] };
   const program = programDefinition(result.data, id);
   try {
     snapshotOf(program, 1);
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
-    const problems = error.errors.map(({ pointer, detail }) => ({ path: keysOf(pointer), detail }));
-    return { ok: false, problems };
+    return { ok: false, problems: error.errors.map(atKeys) };
   }
   return { ok: true, program };
 }
+
+/** Ranges of card numbers that it has in common with programs before it in the file. */
+export function rangeProblems(program: ProgramDefinition, others: readonly ProgramDefinition[]): ProgramFileProblem[] {
+  return problemsOfBins(program, others).map(atKeys);
+}
+
+function issuesOf(error: z.ZodError): ProgramFileProblem[] {
+  return error.issues.flatMap(({ code, path, message, ...issue }) =>
+    code === 'unrecognized_keys'
+      ? (issue as { keys: string[] }).keys.map((key) => ({ path: asKeys([...path, key]), detail: 'unknown property' }))
+      : [{ path: asKeys(path), detail: message }],
+  );
+}
+
+/** Of what else is wrong nothing is known here: the tables and the controls are looked at all the same. */
+function tableProblems(value: unknown): ProgramFileProblem[] {
+  const { tables = {}, controls = {} } = isObject(value) ? value : {};
+  return isObject(tables) && isObject(controls) ? problemsOfTables(tables, controls).map(atKeys) : [];
+}
+
+const atKeys = ({ pointer, detail }: { pointer: string; detail: string }): ProgramFileProblem => ({
+  path: keysOf(pointer),
+  detail,
+});
 
 const asKeys = (path: readonly PropertyKey[]): (string | number)[] =>
   path.map((key) => (typeof key === 'number' ? key : String(key)));
@@ -74,6 +89,7 @@ export function applyPrograms(system: SystemState, programs: readonly ProgramDef
   for (const program of differing) {
     const known = system.program(program.id)?.program;
     if (known !== undefined) assertFixed(known, program);
+    assertRanges(system, program, programs);
     recordOf(system, program, nowMs);
   }
   const added = differing.filter(({ id }) => system.program(id) === undefined);
@@ -85,6 +101,13 @@ export function applyPrograms(system: SystemState, programs: readonly ProgramDef
 function assertFixed(known: ProgramDefinition, { id, currency, sandbox }: ProgramDefinition): void {
   if (known.currency !== currency) throw refused(id, `/currency: is fixed, and was ${known.currency}`);
   if (known.sandbox !== sandbox) throw refused(id, `/sandbox: is fixed, and was ${known.sandbox}`);
+}
+
+/** Against programs that the file does not name: with each other its own were compared when it was read. */
+function assertRanges(system: SystemState, program: ProgramDefinition, file: readonly ProgramDefinition[]): void {
+  const others = system.programs.map((row) => row.program).filter(({ id }) => !file.some((one) => one.id === id));
+  const [problem] = problemsOfBins(program, others, system.program(program.id)?.program.bins);
+  if (problem !== undefined) throw refused(program.id, `${problem.pointer}: ${problem.detail}`);
 }
 
 function recordOf(system: SystemState, program: ProgramDefinition, nowMs: number): ProgramRecord {

@@ -12,6 +12,7 @@ import {
   CONTROL_WINDOWS_MAX,
   RULE_WINDOW_NAME_MAX,
 } from '../limits.js';
+import { jsonObject } from './json-body.js';
 
 const mcc = z
   .union([z.int().min(0).max(9999), z.string().regex(/^(\d{4}(-\d{4})?|[a-z][a-z0-9_]{0,39})$/)])
@@ -75,15 +76,14 @@ const controlsShape = z
 
 const { $schema: _dialect, ...controlsDocument } = z.toJSONSchema(controlsShape, { target: 'draft-2020-12' });
 
-export const controls = z.record(z.string(), z.unknown()).meta({
+export const controls = jsonObject.meta({
   id: 'Controls',
   ...controlsDocument,
   description: 'docs/reference/controls.md says what each member means.',
 });
 
 /** In a PATCH. */
-export const controlsPatch = z
-  .record(z.string(), z.unknown())
+export const controlsPatch = jsonObject
   .nullable()
   .describe(
     'A JSON merge patch (RFC 7396) of `Controls`: objects are merged, null takes a member away, anything else replaces it; null for `controls` takes all away.',

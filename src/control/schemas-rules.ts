@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { RULE_PRIORITY_MAX } from '../limits.js';
 import { maskPans } from '../pan-mask.js';
+import { jsonObject } from './json-body.js';
 import { chosenId, hasNoLongRun, LONG_RUN, timestamp } from './schemas.js';
 import { ruleStates } from './system-log.js';
 
@@ -14,8 +15,7 @@ export const text = z
   .string()
   .refine((value) => maskPans(value) === value, NO_PAN)
   .describe("In the rules' language: docs/reference/rules.md.");
-export const json = z
-  .record(z.string(), z.unknown())
+export const json = jsonObject
   .refine((value) => maskPans(JSON.stringify(value)) === JSON.stringify(value), NO_PAN)
   .describe('The same as a tree.');
 const name = z.string().min(1).max(100).refine(hasNoLongRun, LONG_RUN).nullable();

@@ -7,6 +7,7 @@ import { ruleErrorCodes } from '../domain/rules/rule-error.js';
 import { TOKEN_GRACE_SECONDS, TOKEN_GRACE_SECONDS_MAX, TOKEN_TTL_SECONDS_MAX } from '../limits.js';
 import { maskPans } from '../pan-mask.js';
 import { currencyOfCode } from './currencies.js';
+import { jsonObject } from './json-body.js';
 import { type ProblemCode, problems } from './problem.js';
 import { roles } from './roles.js';
 import { controls, controlsPatch, effectiveControls } from './schemas-controls.js';
@@ -243,9 +244,10 @@ export const importResult = z
   .meta({ id: 'ImportResult' });
 
 const bin = z.string().regex(/^\d{6,8}$/, '6 to 8 digits');
-const table = z
-  .record(z.string(), z.unknown())
-  .refine((value) => maskPans(JSON.stringify(value)) === JSON.stringify(value), 'must not contain a card number');
+const table = jsonObject.refine(
+  (value) => maskPans(JSON.stringify(value)) === JSON.stringify(value),
+  'must not contain a card number',
+);
 const programFields = {
   name: z.string().min(1).max(100).refine(hasNoLongRun, LONG_RUN),
   currency,

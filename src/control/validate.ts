@@ -32,5 +32,7 @@ function problemErrors(issue: z.core.$ZodIssue, where: 'query' | 'body'): Proble
       .slice(0, ERRORS_SHOWN)
       .map((key) => ({ detail: 'unknown property', pointer: at([...issue.path, key]) }));
   }
-  return [{ detail: maskDigits(issue.message), pointer: at(issue.path) }];
+  // A bound has as many digits as a card number, and quotes nothing.
+  const isBound = issue.code === 'too_big' || issue.code === 'too_small';
+  return [{ detail: isBound ? issue.message : maskDigits(issue.message), pointer: at(issue.path) }];
 }

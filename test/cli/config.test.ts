@@ -235,6 +235,49 @@ describe('problems: what, where, what is allowed', () => {
     ]);
   });
 
+  test('settings, every link and every program with all that is wrong with them, are told at once', () => {
+    const links = file(
+      'all.yaml',
+      [
+        '- { name: a, port: 8583, framing: len9 }',
+        '- { name: a, port: 9001, tls: { cert-file: none.pem, key-file: none.key } }',
+        '- { name: b, port: 9002, tls: { cert-file: none.pem, key-file: none.key } }',
+        '- { name: c, port: 9003, tls: { cert-file: none.pem, key-file: none.key } }',
+        '- { name: d, port: 9002, constructor: 1 }',
+      ].join('\n'),
+    );
+    const programs = file(
+      'all-programs.yaml',
+      [
+        '- { id: gold, currency: BRL, bins: ["999999"], tables: { pin: { tries: 99 } }, controls: { per_transaction: 0.5 } }',
+        '- { id: gold, currency: XXQ, bins: ["999999"], tables: { fuel: { amount: -1 } } }',
+        '- { id: silver, currency: BRL, bins: [] , controls: { mcc: { deny: [petrol] } } }',
+        '- { id: silver, currency: BRL, bins: ["999998"] }',
+        '- { id: first, currency: BRL, bins: ["999997"] }',
+        '- { id: second, currency: BRL, bins: ["999996", "99999700"] }',
+      ].join('\n'),
+    );
+    expect(
+      problemsOf({ shards: '5', links, programs }).map((line) => line.replace(/;.*/, '').replace(/: ENOENT.*/, '')),
+    ).toEqual([
+      'shards: got 5 [--shards]',
+      `link framing: got "len9" [${links}:1]`,
+      `link "a": name used twice [${links}:2]`,
+      expect.stringMatching(/^link: unknown key "constructor".* \[.*:5\]$/),
+      expect.stringContaining('TLS of b: cannot read none.pem'),
+      expect.stringContaining('TLS of c: cannot read none.pem'),
+      expect.stringContaining(`program /0/tables/pin/tries: must be an integer from 1 to 15 [${programs}:1]`),
+      expect.stringContaining(`program /0/controls/per_transaction: must be an integer`),
+      expect.stringContaining(`program "gold": id used twice [${programs}:2]`),
+      expect.stringContaining('program /1/currency: '),
+      expect.stringContaining(`program /1/tables/fuel/amount: must be an integer`),
+      expect.stringContaining('program /2/bins: '),
+      expect.stringContaining('program /2/controls/mcc/deny/0: there is no category group of this name'),
+      expect.stringContaining(`program "silver": id used twice [${programs}:4]`),
+      `program /5/bins/1: shares card numbers with program first, which is live as well [${programs}:6]`,
+    ]);
+  });
+
   test('what an orchestrator puts into the environment of a service named holdfast is no problem', () => {
     const environment = {
       HOLDFAST_PORT: 'tcp://10.0.0.1:8583',

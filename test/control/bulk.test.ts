@@ -100,6 +100,22 @@ describe('bulk import', () => {
     expect((await h.call('GET', '/v1/accounts/acc-2')).status).toBe(404);
   });
 
+  it('refuses a row with a member that would be a prototype', async () => {
+    const h = makeHarness();
+    const text = JSON.stringify(row(1)).replace(
+      '"account":{',
+      '"account":{"controls":{"__proto__":{"per_transaction":5}},',
+    );
+    const { body: result } = await h.call('POST', '/v1/bulk/accounts', text, type);
+    expect(result.rejects).toMatchObject([
+      {
+        row: 1,
+        code: 'validation_failed',
+        detail: expect.stringContaining('/account/controls/__proto__: unknown property'),
+      },
+    ]);
+  });
+
   it('takes rows whose controls together are larger than a command', async () => {
     const h = makeHarness({ shards: 1 });
     const merchants = Array.from({ length: 250 }, (_, i) => `MERCHANT ${String(i).padStart(6, '0')}`);

@@ -331,13 +331,18 @@ describe('what is refused', () => {
       [[], '/controls'],
       [{ velocity }, '/controls'],
       [named('4000000000000002'), '/controls/velocity/0/name'],
+      [JSON.parse('{"__proto__":{"per_transaction":5}}'), '/controls/__proto__'],
+      [JSON.parse('{"mcc":{"__proto__":["5411"]}}'), '/controls/mcc/__proto__'],
     ];
     for (const [controls, param] of table) {
       const { status, body, text } = await h.call('POST', '/v1/accounts', { controls });
       expect([status, body.code, body.param]).toEqual([422, 'validation_failed', param]);
       expect(text).not.toContain('4000000000000002');
+      const patched = await h.call('PATCH', '/v1/accounts/acc', { controls });
+      expect([patched.status, patched.body.code, patched.body.param]).toEqual([422, 'validation_failed', param]);
     }
     expect((await h.call('PATCH', '/v1/accounts/acc', { controls: named('spend') })).status).toBe(200);
+    expect('per_transaction' in {}).toBe(false);
   });
 });
 

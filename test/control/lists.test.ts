@@ -27,7 +27,7 @@ beforeAll(async () => {
   await h.call('POST', '/v1/accounts', { id: 'acc', credit_limit: 100 });
   for (let i = 1; i <= COUNT; i++) {
     await h.call('POST', '/v1/accounts', { id: `other-${i}` });
-    await h.call('POST', '/v1/programs', { id: `program-${i}`, currency: 'BRL', bins: ['999998'] });
+    await h.call('POST', '/v1/programs', { id: `program-${i}`, currency: 'BRL', bins: [`99999${i}`] });
     h.token('read');
     cards.push((await h.call('POST', '/v1/cards', { account: 'acc', expiry: '2912' })).body.id);
     // Other accounts of the same shard leave gaps between the cards of this one.

@@ -112,6 +112,9 @@ describe('a program', () => {
     ['/controls/velocity/0/zone', { controls: { velocity: [{ window: 'day', count: 1, zone: 'Mars/Base' }] } }],
     ['/controls/mcc/deny/0', { controls: { mcc: { deny: ['toys'] } } }],
     ['/tables', { tables: 5 }],
+    ['/tables/__proto__', JSON.parse('{"tables":{"__proto__":{"pin":{"tries":5}}}}') as object],
+    ['/controls/__proto__', JSON.parse('{"controls":{"__proto__":{"per_transaction":5}}}') as object],
+    ['/tables/responses/all/__proto__', JSON.parse('{"tables":{"responses":{"all":{"__proto__":"57"}}}}') as object],
   ])('with a problem at %s is refused, and nothing is written', async (pointer, body) => {
     await h.call('POST', '/v1/programs', gold);
     const records = h.log.records.length;
@@ -124,6 +127,24 @@ describe('a program', () => {
     }
     expect(h.log.records.length).toBe(records);
     expect(await inShards(h, 'gold')).toEqual([1, 1, 1, 1]);
+  });
+
+  it('shares no range of card numbers with another live program, and names it', async () => {
+    const create = (id: string, bins: string[], more: object = {}) =>
+      h.call('POST', '/v1/programs', { id, currency: 'BRL', bins, ...more });
+    expect((await create('one', ['999991', '99999200'])).status).toBe(201);
+    for (const bins of [['999991'], ['99999100'], ['999992'], ['99999200']]) {
+      const { status, body } = await create('two', ['999993', ...bins]);
+      expect([status, body.code, body.param]).toEqual([422, 'validation_failed', '/bins/1']);
+      expect(body.detail).toContain('program one');
+    }
+    expect((await create('two', ['99999201', '999993'])).status).toBe(201);
+    expect((await create('sandbox', ['999991'], { sandbox: true })).status).toBe(201);
+    const moved = await h.call('PATCH', '/v1/programs/two', { bins: ['99999200'] });
+    expect([moved.status, moved.body.param]).toEqual([422, '/bins/0']);
+    // What it gives up another one may have; what it has it keeps.
+    await h.call('PATCH', '/v1/programs/one', { bins: ['999991'] });
+    expect((await h.call('PATCH', '/v1/programs/two', { bins: ['99999200', '99999201'] })).status).toBe(200);
   });
 
   it('keeps response codes of an earlier release, and takes no others that mislead a network', async () => {
@@ -298,6 +319,25 @@ describe('the file of programs', () => {
 
   const revisions = (): [string, number][] =>
     h.context.system.programs.map((row) => [row.program.id, row.revision] as [string, number]);
+
+  it('gives no live program card numbers of one that it does not name, and lets those that it names swap theirs', () => {
+    const { system } = h.context;
+    const [a, b] = [program({ id: 'a', bins: ['999991'] }), program({ id: 'b', bins: ['999992'] })];
+    applyPrograms(system, [a, b], START_MS);
+    const other = program({ id: 'c', bins: ['99999200'] });
+    expect(() => applyPrograms(system, [a, other], START_MS)).toThrow(
+      /program c: \/bins\/0: .* program b, which is live/,
+    );
+    applyPrograms(
+      system,
+      [
+        { ...a, bins: b.bins },
+        { ...b, bins: a.bins },
+      ],
+      START_MS,
+    );
+    expect(system.program('a')?.program.bins).toEqual(['999992']);
+  });
 
   it('creates programs, changes those that differ, and leaves the others alone', () => {
     const { system } = h.context;

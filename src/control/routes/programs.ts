@@ -7,7 +7,7 @@ import { base32of, derive, type Idempotency } from '../idempotency.js';
 import { listAnswer, listQuery, pageOf } from '../list.js';
 import { outcomeRecord } from '../once.js';
 import { ApiError } from '../problem.js';
-import { mergedTables } from '../program-check.js';
+import { assertBins, mergedTables } from '../program-check.js';
 import { programDefinition } from '../program-file.js';
 import { type Answer, type Route, route } from '../route.js';
 import * as schemas from '../schemas.js';
@@ -162,9 +162,15 @@ async function writeProgram(
   idempotency: Idempotency | undefined,
 ): Promise<Answer> {
   const nowMs = context.nowMs();
-  const record = context.system.programRecord(program, nowMs);
+  const { system } = context;
+  assertBins(
+    program,
+    system.programs.map((row) => row.program),
+    system.program(program.id)?.program.bins,
+  );
+  const record = system.programRecord(program, nowMs);
   const body = programObject(rowOf(record));
-  context.system.write([record, ...outcomeRecord(idempotency, status, body, nowMs)]);
+  system.write([record, ...outcomeRecord(idempotency, status, body, nowMs)]);
   await context.programs.send();
   return { status, body };
 }

@@ -63,7 +63,12 @@ export interface TablesContext {
 
 export type ParsedTables =
   | { readonly ok: true; readonly tables: ProgramTables }
-  | { readonly ok: false; readonly problems: readonly ControlProblem[] };
+  | {
+      readonly ok: false;
+      readonly problems: readonly ControlProblem[];
+      /** The category groups, unless something is wrong with them: what else names them can be checked all the same. */
+      readonly mccGroups: MccGroups | undefined;
+    };
 
 type Members = Readonly<Record<string, unknown>>;
 
@@ -71,7 +76,10 @@ type Members = Readonly<Record<string, unknown>>;
 export function parseTables(value: unknown, context: TablesContext): ParsedTables {
   const reader = new JsonReader();
   const tables = readTables(reader, value, context);
-  return reader.problems.length === 0 ? { ok: true, tables } : { ok: false, problems: reader.problems };
+  const { problems } = reader;
+  if (problems.length === 0) return { ok: true, tables };
+  const hasGroups = problems.every(({ pointer }) => pointer !== '' && !pointer.startsWith('/mcc_groups'));
+  return { ok: false, problems, mccGroups: hasGroups ? tables.mccGroups : undefined };
 }
 
 function readTables(reader: JsonReader, value: unknown, context: TablesContext): ProgramTables {

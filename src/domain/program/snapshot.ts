@@ -63,10 +63,13 @@ export type MadeSnapshot =
 export function makeSnapshot(program: ProgramSource, revision: number, context: SnapshotContext): MadeSnapshot {
   const { id, currency, product, sandbox, controls, rules } = program;
   const parsed = parseTables(program.tables, context);
-  if (!parsed.ok) return { ok: false, problems: below('/tables', parsed.problems) };
+  const mccGroups = parsed.ok ? parsed.tables.mccGroups : parsed.mccGroups;
+  const problems = parsed.ok ? [] : below('/tables', parsed.problems);
+  // Without its groups nobody knows which the controls may name.
+  const checked = mccGroups === undefined ? undefined : readControls(controls, { mccGroups }, context);
+  if (checked?.ok === false) problems.push(...below('/controls', checked.problems));
+  if (!parsed.ok || problems.length > 0) return { ok: false, problems };
   const { tables } = parsed;
-  const checked = readControls(controls, tables, context);
-  if (!checked.ok) return { ok: false, problems: below('/controls', checked.problems) };
   const text = JSON.stringify({
     format: FORMAT,
     revision,
@@ -102,7 +105,7 @@ export function readSnapshot(text: string, context: TablesContext): Snapshot {
 
 function readControls(
   controls: unknown,
-  { mccGroups }: ProgramTables,
+  { mccGroups }: Pick<ProgramTables, 'mccGroups'>,
   { knowsZone }: Pick<SnapshotContext, 'knowsZone'>,
 ) {
   return parseControls(controls, { level: ControlLevel.program, groups: mccGroups, knowsZone });

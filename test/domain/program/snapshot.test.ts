@@ -110,6 +110,20 @@ describe('a snapshot', () => {
     expect(make(program)).toEqual({ ok: false, problems: [{ pointer, detail: expect.any(String) }] });
   });
 
+  test('is not made, and tells what is wrong with tables and controls together; without its groups no controls', () => {
+    const controls = { mcc: { deny: ['toys'] }, per_transaction: 0.5 };
+    const pointers = (tables: object): string[] => {
+      const made = make({ tables, controls });
+      return made.ok ? [] : made.problems.map(({ pointer }) => pointer);
+    };
+    const tables = { pin: { tries: 99 }, mcc_groups: { toys: ['5945'] } };
+    expect(pointers(tables)).toEqual(['/tables/pin/tries', '/controls/per_transaction']);
+    expect(pointers({ ...tables, mcc_groups: { toys: ['x'] } })).toEqual([
+      '/tables/mcc_groups/toys/0',
+      '/tables/pin/tries',
+    ]);
+  });
+
   test('controls may name groups of the program', () => {
     expect(make({ tables: { mcc_groups: { toys: ['5945'] } }, controls: { mcc: { deny: ['toys'] } } }).ok).toBe(true);
   });

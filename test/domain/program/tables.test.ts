@@ -152,7 +152,7 @@ describe('reading', () => {
     ['/fees/cash/maximum', /not be below the flat/, { fees: { cash: { flat: 100, maximum: 99 } } }],
   ])('refuses %s: %s', (pointer, detail, json) => {
     const parsed = parseTables(json, { dialects });
-    expect(parsed).toEqual({ ok: false, problems: [{ pointer, detail: expect.stringMatching(detail) }] });
+    expect(parsed.ok ? [] : parsed.problems).toEqual([{ pointer, detail: expect.stringMatching(detail) }]);
   });
 
   test('names every problem', () => {

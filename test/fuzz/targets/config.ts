@@ -147,7 +147,7 @@ function target(name: string, flag: string, reads: string, focus: readonly strin
   ];
   return {
     ...{ name, reads, focus },
-    inputsInCi: 400,
+    inputsInCi: 800,
     bytesMax: 4000,
     work: { base: 60_000, perByte: 1000 },
     seeds: () => [utf8(JSON.stringify(seed)), utf8(stringify(seed)), utf8('{}')],
