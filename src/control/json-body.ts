@@ -10,8 +10,9 @@ const strict = new TextDecoder('utf-8', { fatal: true });
  * request that is not taken as it was meant must be refused.
  */
 export const jsonObject = z
-  .custom<Readonly<Record<string, unknown>>>(isObject, 'must be an object')
-  .meta({ type: 'object' });
+  .unknown()
+  .refine(isObject, 'must be an object')
+  .meta({ type: 'object' }) as unknown as z.ZodType<Readonly<Record<string, unknown>>>;
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;

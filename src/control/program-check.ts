@@ -8,6 +8,7 @@ import {
   type SnapshotContext,
   type SnapshotRule,
 } from '../domain/program/snapshot.js';
+import { parseRule } from '../domain/rules/rule.js';
 import { IntlZoneCalendar } from '../intl-zone-calendar.js';
 import { dialectNames } from '../iso8583/dialects.js';
 import { maskDigits } from '../pan-mask.js';
@@ -39,6 +40,7 @@ export function snapshotOf(
   const recorded = before === undefined ? {} : snapshotParts(before).tables.responses;
   const made = makeSnapshot({ ...program, rules }, revision, { ...context, recorded });
   if (!made.ok) throw invalid(made.problems);
+  assertWindows(rules, before, made.text);
   const lost = Object.keys(groupsOf(before)).find((name) => !Object.hasOwn(made.tables.mccGroups, name));
   if (lost === undefined) return made.text;
   const detail = `must keep the group ${maskDigits(lost)}, which controls may name; an empty list takes its codes away`;
@@ -88,6 +90,27 @@ export function problemsOfTables(tables: JsonObject, controls: JsonObject): read
   };
   const made = makeSnapshot(source, 1, context);
   return made.ok ? [] : made.problems;
+}
+
+/** A rule whose window has gone would go on without ever being true, and nobody would know. */
+function assertWindows(rules: readonly SnapshotRule[], before: string | undefined, after: string): void {
+  if (before === undefined || rules.length === 0) return;
+  const left = new Set(windowsOf(after));
+  const dropped = windowsOf(before).filter((name) => !left.has(name));
+  if (dropped.length === 0) return;
+  for (const { id, state, text } of rules) {
+    const parsed = parseRule(text);
+    const name = parsed.ok ? dropped.find((one) => parsed.checked.windows.includes(one)) : undefined;
+    if (name === undefined) continue;
+    const detail = `must keep the window "${name}", which the ${state} rule ${id} counts by: change or retire the rule first`;
+    throw invalid([{ pointer: '/controls/velocity', detail }]);
+  }
+}
+
+/** Names that rules may use, of all windows of the default controls. */
+export function windowsOf(snapshot: string): string[] {
+  const { velocity = [], cash } = snapshotParts(snapshot).controls;
+  return [...velocity, ...(cash?.velocity ?? [])].flatMap(({ name }) => name ?? []);
 }
 
 /** Category groups that controls of the program's cards and accounts may name. */

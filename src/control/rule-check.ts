@@ -10,7 +10,7 @@ import { ruleSetProblem, type SetRule } from '../domain/rules/rule-set.js';
 import type { RuleSchema } from '../domain/rules/value-types.js';
 import { maskDigits } from '../pan-mask.js';
 import { ApiError, type ProblemError } from './problem.js';
-import { snapshotParts } from './program-check.js';
+import { windowsOf } from './program-check.js';
 import type { ProgramRow } from './system-state.js';
 
 /** The text of a rule, as it was given or as a tree is printed. */
@@ -38,10 +38,8 @@ export function checkedText({ text, json }: RuleBody, program: ProgramRow): stri
 
 /** Names of the windows that the default controls of the program have, and the decimals of its currency. */
 function schemaOf({ program, snapshot }: ProgramRow): RuleSchema {
-  const controls = snapshot === undefined ? {} : snapshotParts(snapshot).controls;
-  const windows = [...(controls.velocity ?? []), ...(controls.cash?.velocity ?? [])];
   return {
-    windows: windows.flatMap(({ name }) => name ?? []),
+    windows: snapshot === undefined ? [] : windowsOf(snapshot),
     decimals: currencyExponent(currencyNumber(program.currency)),
   };
 }

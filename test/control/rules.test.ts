@@ -289,6 +289,34 @@ describe('a rule is refused', () => {
     expect([status, body.param, body.errors[0].code]).toEqual([422, '/text', 'unknown_window']);
   });
 
+  it('no program that drops or renames the window of a rule in effect: the rule is named', async () => {
+    const named = (name: string, more: object = {}) => ({ window: 'day', count: 5, name, ...more });
+    const set = (controls: object | null) => h.call('PATCH', `/v1/programs/${program}`, { controls });
+    expect((await set({ velocity: [named('a')], cash: { velocity: [named('b')] } })).status).toBe(200);
+    const active = await create({ text: 'when count("a") > 5 then decline 59 reason "x"', state: 'active' });
+    const shadow = await create({ text: 'when count("b") > 5 then decline 59 reason "x"', state: 'shadow' });
+    const draft = await create({ text: 'when count("a") > 9 then decline 59 reason "x"' });
+    const rows: [controls: object | null, window: string, rule: string][] = [
+      [null, '"a"', `active rule ${active}`],
+      [{ velocity: null }, '"a"', `active rule ${active}`],
+      [{ velocity: [named('c')] }, '"a"', `active rule ${active}`],
+      [{ cash: null }, '"b"', `shadow rule ${shadow}`],
+    ];
+    for (const [controls, window, rule] of rows) {
+      const { status, body } = await set(controls);
+      expect([status, body.code, body.param]).toEqual([422, 'validation_failed', '/controls/velocity']);
+      expect(body.detail).toContain(`the window ${window}, which the ${rule} `);
+      expect(body.detail).not.toContain(draft);
+    }
+    // It may move, and have other limits.
+    const moved = [named('a', { count: 7 }), named('b', { window: 'month' })];
+    expect((await set({ velocity: moved, cash: null })).status).toBe(200);
+    await h.call('PATCH', `/v1/rules/${active}`, { state: 'retired' });
+    expect((await set({ velocity: [named('b')] })).status).toBe(200);
+    await h.call('PATCH', `/v1/rules/${shadow}`, { text: 'when amount > 5 then decline 59 reason "x"' });
+    expect((await set(null)).status).toBe(200);
+  });
+
   it('when the rules of the program would be too many or cost too much together', async () => {
     const rules = h.context.system.rules;
     const parts = Array.from({ length: 35 }, (_, i) => `merchant == "M${i}"`).join(' or ');

@@ -107,7 +107,7 @@ describe('a file of programs', () => {
     const other = programFile(
       'other.json',
       JSON.stringify([
-        { id: 'new', currency: 'BRL', bins: ['999998'] },
+        { id: 'new', currency: 'BRL', bins: ['999997'] },
         { id: 'gold', currency: 'BRL', bins: ['999998'] },
       ]),
     );
