@@ -502,8 +502,11 @@ export const CUTOVER_DAYS_MAX = 7;
  */
 export const CUTOVER_SAME_MS = 12 * 3_600_000;
 
-/** Cutovers that wait for the system journal at one time: a network sends one a day; each keeps its message, 1 kB. */
-export const CUTOVERS_WAITING_MAX = 64;
+/** Cutovers and key exchanges that wait for the system journal at one time: a network sends one a day; each keeps its message, 1 kB. */
+export const LATER_REPLIES_MAX = 64;
+
+/** How long the key of a link's MACs that the network has replaced is still taken, ms: what was on its way under it arrives. */
+export const LINK_KEY_OVERLAP_MS = 60_000;
 
 /** Business days before and behind the UTC day of which totals are kept. A month and some days is as long as acquirers ask
  * back; nobody cuts over more than a long week-end ahead. Each link, acquirer and currency that is used has at most 43 rows of

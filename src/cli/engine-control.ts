@@ -10,10 +10,10 @@ import type { ControlThreadData, FromControl, ToControl } from '../control/contr
 import type { LinkDay } from '../control/cutover.js';
 import { type IngressSnapshot, threadMemory } from '../control/metrics.js';
 import { profileThisThread } from '../control/profiles.js';
-import type { CutoverRequest } from '../cutover-request.js';
 import { type ErrorCode, errorCodes, HoldfastError } from '../errors.js';
 import type { Ingress } from '../ingress/ingress.js';
 import { shardOfAccount } from '../journal/placement.js';
+import type { CutoverRequest, LinkKey } from '../link-requests.js';
 import type { Log } from '../log.js';
 import { stderrSink } from '../log-sink.js';
 import { approvalFaultFromEnvironment, dropFaultFromEnvironment } from '../shard/faults.js';
@@ -51,11 +51,12 @@ export class ControlPlane {
   #worker: Worker | undefined;
   #stopped: Promise<void> = Promise.resolve();
   #failed: (error: HoldfastError) => void = () => undefined;
-  /** Cutovers that the thread has not answered. */
-  readonly #cutovers = new Map<number, (day: number | undefined) => void>();
-  #cutoverId = 0;
-  /** Business days that the links had at the start. */
+  /** Cutovers and keys of links that the thread has not answered. */
+  readonly #waiting = new Map<number, (value: number | undefined) => void>();
+  #keptId = 0;
+  /** Business days that the links had at the start, and the keys that their networks had sent. */
   linkDays: readonly LinkDay[] = [];
+  linkKeys: readonly LinkKey[] = [];
 
   constructor(options: ControlPlaneOptions) {
     this.#o = options;
@@ -135,11 +136,12 @@ export class ControlPlane {
     switch (message.type) {
       case 'ready':
         this.linkDays = message.linkDays;
+        this.linkKeys = message.linkKeys;
         ready(message.address);
         return;
-      case 'cutover':
-        this.#cutovers.get(message.id)?.(message.day);
-        this.#cutovers.delete(message.id);
+      case 'kept':
+        this.#waiting.get(message.id)?.(message.value);
+        this.#waiting.delete(message.id);
         return;
       case 'failed': {
         const code = message.code in errorCodes ? (message.code as ErrorCode) : 'internal';
@@ -161,14 +163,23 @@ export class ControlPlane {
 
   /** Makes a cutover durable in the system journal; gives the link's day, -1 when it is refused. */
   async cutOver(request: CutoverRequest): Promise<number> {
-    const id = ++this.#cutoverId;
-    const day = await new Promise<number | undefined>((resolve) => {
-      this.#cutovers.set(id, resolve);
-      const message: ToControl = { type: 'cutover', id, request };
-      this.#worker?.postMessage(message);
-    });
+    const day = await this.#keep((id) => ({ type: 'cutover', id, request }));
     if (day === undefined) throw new HoldfastError('internal', 'the business date could not be kept');
     return day;
+  }
+
+  /** Makes a key that a network has sent durable in the system journal. */
+  async keepLinkKey(key: LinkKey): Promise<void> {
+    const kept = await this.#keep((id) => ({ type: 'link_key', id, key }));
+    if (kept === undefined) throw new HoldfastError('internal', 'the key could not be kept');
+  }
+
+  #keep(messageOf: (id: number) => ToControl): Promise<number | undefined> {
+    const id = ++this.#keptId;
+    return new Promise((resolve) => {
+      this.#waiting.set(id, resolve);
+      this.#worker?.postMessage(messageOf(id));
+    });
   }
 
   /** The API's certificate is read again. */

@@ -194,6 +194,7 @@ class Engine {
       rateMax: config.admissionRateMax,
       ...macsOf(config),
       keepCutover: (request) => this.#plane.cutOver(request),
+      keepLinkKey: (key) => this.#plane.keepLinkKey(key),
     });
     this.#plane = new ControlPlane({
       config,
@@ -230,7 +231,7 @@ class Engine {
       this.#plane.onFailure((error) => {
         if (this.#stopping === undefined) this.#fatal(error.exitStatus, error.message);
       });
-      addresses = await this.#ingress.start(this.#plane.linkDays);
+      addresses = await this.#ingress.start(this.#plane.linkDays, this.#plane.linkKeys);
     } catch (error) {
       await this.#abandon();
       throw error;

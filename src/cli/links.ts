@@ -95,10 +95,11 @@ export const linkKeys = {
       algorithm: z.enum(macAlgorithms),
       padding: z.union([z.literal(1), z.literal(2)]).optional(),
       length: z.int().min(4).max(8).optional(),
+      'exchange-key': z.string().min(1).max(64).optional(),
     }),
-    'key, algorithm (retail or cmac) and optionally padding (1 or 2, default 1) and length (4 to 8 bytes, default 8)',
+    'key, algorithm (retail or cmac) and optionally padding (1 or 2, default 1), length (4 to 8 bytes, default 8) and exchange-key',
     'none',
-    'messages carry a MAC in DE64 or DE128, both ways, under a key of --hsm-keys',
+    'messages carry a MAC in DE64 or DE128, both ways, under a key of --hsm-keys; the network may send the next one under `exchange-key`',
   ],
 } as const satisfies Record<string, readonly [z.ZodType, string, string, string]>;
 
@@ -230,10 +231,14 @@ function tlsOf(tls: TlsKeys | undefined): Pick<LinkProfile, 'tls'> {
   return { tls: clientCaFile === undefined ? files : { ...files, clientCaFile } };
 }
 
-type MacKeys = Pick<LinkMacProfile, 'key' | 'algorithm'> & { padding?: 1 | 2; length?: number };
+type MacKeys = Pick<LinkMacProfile, 'key' | 'algorithm'> & {
+  padding?: 1 | 2;
+  length?: number;
+  'exchange-key'?: string;
+};
 
 function macOf(mac: MacKeys | undefined): Pick<LinkProfile, 'mac'> {
   if (mac === undefined) return {};
-  const { key, algorithm, padding = 1, length = 8 } = mac;
-  return { mac: { key, algorithm, padding, length } };
+  const { key, algorithm, padding = 1, length = 8, 'exchange-key': exchangeKey } = mac;
+  return { mac: { key, algorithm, padding, length, ...(exchangeKey === undefined ? {} : { exchangeKey }) } };
 }

@@ -5,7 +5,6 @@
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import type { FileMode } from '../clearing/ipm/rules.js';
-import type { CutoverRequest } from '../cutover-request.js';
 import { IndexKeys } from '../domain/index-keys.js';
 import { ExitStatus, HoldfastError } from '../errors.js';
 import type { DialectName } from '../iso8583/dialects.js';
@@ -15,6 +14,7 @@ import { JournalReader } from '../journal/reader.js';
 import { SegmentBoard } from '../journal/segment-board.js';
 import { SystemJournal } from '../journal/system-journal.js';
 import { DEADLINE_MS } from '../limits.js';
+import type { CutoverRequest, LinkKey } from '../link-requests.js';
 import { listenError } from '../listen-error.js';
 import { createLog, type LogFormat, type LogLevel } from '../log.js';
 import { type ClientRings, RingClient } from '../ring/client.js';
@@ -122,6 +122,7 @@ export type ToControl =
   | { type: 'stop' }
   | { type: 'reload_tls' }
   | { type: 'cutover'; id: number; request: CutoverRequest }
+  | { type: 'link_key'; id: number; key: LinkKey }
   | { type: 'answer'; id: number; ok: true; value: unknown }
   | { type: 'answer'; id: number; ok: false; error: string };
 
@@ -134,9 +135,9 @@ export interface Exchange {
 
 /** Messages from the control thread. Main answers `ask` with an `answer` of the same id. */
 export type FromControl =
-  | { type: 'ready'; address: string; linkDays: LinkDay[] }
-  /** Answer to `cutover`: the day, -1 when it was refused; undefined when it failed. */
-  | { type: 'cutover'; id: number; day: number | undefined }
+  | { type: 'ready'; address: string; linkDays: LinkDay[]; linkKeys: readonly LinkKey[] }
+  /** Answer to `cutover`: the day, -1 when it was refused; undefined when it failed. To `link_key`: 0, or undefined. */
+  | { type: 'kept'; id: number; value: number | undefined }
   | { type: 'failed'; code: string; message: string; next: string; exitStatus: number }
   /** `what` profile: CPU profile of the main thread (JSON text); ingress: an IngressSnapshot; exchange: the reply. */
   | { type: 'ask'; id: number; what: 'profile'; thread: string; seconds: number }
@@ -157,7 +158,7 @@ class Main {
   readonly #waiting = new Map<number, { resolve: (value: unknown) => void; reject: (error: Error) => void }>();
   #id = 0;
   /** Set once there is a system journal. @throws HoldfastError */
-  cutOver: (request: CutoverRequest) => number | undefined = () => undefined;
+  keep: (message: Extract<ToControl, { type: 'cutover' | 'link_key' }>) => number | undefined = () => undefined;
   /** Set once there is an API. */
   reloadTls: () => Promise<void> = () => Promise.resolve();
 
@@ -322,9 +323,11 @@ async function start(data: ControlThreadData, main: Main): Promise<() => Promise
     nowMs: Date.now,
     build,
   };
-  main.cutOver = (request) => {
+  main.keep = (message) => {
     try {
-      return cutOver(system, request, context.nowMs());
+      if (message.type === 'cutover') return cutOver(system, message.request, context.nowMs());
+      system.keepLinkKey(message.key, context.nowMs());
+      return 0;
     } catch (error) {
       if (!(error instanceof HoldfastError)) throw error;
       onFatal(error);
@@ -388,7 +391,7 @@ async function start(data: ControlThreadData, main: Main): Promise<() => Promise
     recon.begin(context);
     rotation.begin();
     const linkDays = system.cutovers.map(({ link, day }) => ({ link, day }));
-    main.say({ type: 'ready', address, linkDays });
+    main.say({ type: 'ready', address, linkDays, linkKeys: system.linkKeys });
   } catch (error) {
     await close();
     throw error;
@@ -455,8 +458,8 @@ async function run(data: ControlThreadData): Promise<void> {
   let stop: Promise<() => Promise<void>> | undefined;
   parentPort!.on('message', (message: ToControl) => {
     if (message.type === 'answer') main.answer(message);
-    else if (message.type === 'cutover')
-      main.say({ type: 'cutover', id: message.id, day: main.cutOver(message.request) });
+    else if (message.type === 'cutover' || message.type === 'link_key')
+      main.say({ type: 'kept', id: message.id, value: main.keep(message) });
     else if (message.type === 'reload_tls') void main.reloadTls();
     else void leave(main, stop);
   });

@@ -2,10 +2,11 @@
  * The cutover of a link to its next business date (0800, DE70 201): decided and made durable here, where the system journal
  * has its one writer, before anybody is told. Decision: docs/decisions/0021-business-dates-and-totals.md.
  */
-import type { CutoverRequest } from '../cutover-request.js';
+
 import { dateDay } from '../domain/calendar.js';
 import { utcDayOf } from '../domain/velocity/windows.js';
 import { CUTOVER_DAYS_MAX, CUTOVER_SAME_MS } from '../limits.js';
+import type { CutoverRequest } from '../link-requests.js';
 import type { SystemState } from './system-state.js';
 
 /** Business date of a link: days since 1970. */

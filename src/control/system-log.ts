@@ -4,6 +4,7 @@
  */
 import type { EncodingName } from '../clearing/encoding.js';
 import type { ReadOptions } from '../clearing/reader.js';
+import type { LinkKey } from '../link-requests.js';
 import type { CheckedFile } from './clearing/passes.js';
 import type { LeftOut, Span } from './outgoing/chargebacks.js';
 import type { NotedStanding } from './recon/standing-books.js';
@@ -316,6 +317,7 @@ export type SystemRecord =
   | { type: 'webhook'; createdMs: number; atMs: number; webhook: WebhookDefinition }
   | { type: 'webhook_removed'; id: string; atMs: number }
   | Cutover
+  | LinkKeySent
   | SystemOutcome;
 
 export type TokenRecord = {
@@ -367,6 +369,9 @@ export type Cutover = {
   stan: number;
   atMs: number;
 };
+
+/** A network has sent the next key of a link's MACs. */
+export type LinkKeySent = { type: 'link_key'; atMs: number } & { [K in keyof LinkKey]: LinkKey[K] };
 
 /** First answer to a write with an Idempotency-Key; key and body are HMACs in hexadecimal. */
 export type SystemOutcome = {

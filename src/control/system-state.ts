@@ -4,6 +4,7 @@
  */
 import type { Snapshot, SnapshotRule } from '../domain/program/snapshot.js';
 import { PROGRAM_RULES_KEPT_MAX, PROGRAMS_MAX, TOKENS_MAX, WEBHOOKS_MAX } from '../limits.js';
+import type { LinkKey } from '../link-requests.js';
 import { ApprovalBook } from './approval-book.js';
 import { ClearingRegistry } from './clearing/registry.js';
 import { JournalBook } from './journal/book.js';
@@ -89,6 +90,8 @@ export class SystemState {
   #clockAcceptance: ClockAcceptance | undefined;
   /** The newest of each link, by its number: at most 65 536, and as many as there are links. */
   readonly #cutovers = new Map<number, Cutover>();
+  /** The newest two of each link, by its number, oldest first. */
+  readonly #linkKeys = new Map<number, LinkKey[]>();
 
   constructor(log: SystemLog) {
     this.#log = log;
@@ -230,6 +233,16 @@ export class SystemState {
     return [...this.#cutovers.values()];
   }
 
+  /** The newest two keys of every link whose network has sent any, oldest first. */
+  get linkKeys(): readonly LinkKey[] {
+    return [...this.#linkKeys.values()].flat();
+  }
+
+  /** Makes a key durable that a network has sent. @throws HoldfastError `commit_failed`: fatal */
+  keepLinkKey(key: LinkKey, nowMs: number): void {
+    this.write([{ type: 'link_key', ...key, atMs: nowMs }]);
+  }
+
   /** The first answer under an idempotency key (HMAC in hexadecimal), read back from the journal. */
   outcome(key: string): SystemOutcome | undefined {
     const sequence = this.#outcomes.get(key);
@@ -291,6 +304,11 @@ export class SystemState {
       case 'cutover':
         this.#cutovers.set(record.link, record);
         return;
+      case 'link_key': {
+        const { link, name, base, block, kcv } = record;
+        this.#linkKeys.set(link, [...(this.#linkKeys.get(link) ?? []).slice(-1), { link, name, base, block, kcv }]);
+        return;
+      }
       case 'approval_proposed':
       case 'approval_decided':
       case 'approval_done':

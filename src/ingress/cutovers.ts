@@ -5,14 +5,11 @@
  *   0800/201 -> keeper (system journal) -> the link's day -> 0810: 00, or 30 for a date that cannot be
  *                                       -> too late: 91 at the deadline; the date counts all the same
  */
-import type { CutoverRequest } from '../cutover-request.js';
-import { CUTOVERS_WAITING_MAX } from '../limits.js';
+import type { CutoverRequest } from '../link-requests.js';
 import type { Connection } from './connection.js';
+import type { LaterReplies } from './later-replies.js';
 import type { IngressLog, Link } from './link.js';
-import { Answer, type Codecs, type DialectCodec } from './local-reply.js';
-import type { Runtime } from './runtime.js';
-import type { Counters } from './stats.js';
-import type { Writes } from './writes.js';
+import { Answer, type DialectCodec } from './local-reply.js';
 
 const TRANSMISSION = 7;
 const STAN = 11;
@@ -22,33 +19,19 @@ const SETTLEMENT_DATE = 15;
 export type CutoverKeeper = (request: CutoverRequest) => Promise<number>;
 
 export class Cutovers {
-  readonly #codecs: Codecs;
-  readonly #writes: Writes;
-  readonly #counters: Counters;
+  readonly #later: LaterReplies;
   readonly #log: IngressLog;
   readonly #keep: CutoverKeeper;
-  readonly #runtime: Runtime;
-  /** Cutovers that are not answered yet. */
-  pending = 0;
 
-  constructor(
-    codecs: Codecs,
-    writes: Writes,
-    counters: Counters,
-    log: IngressLog,
-    keep: CutoverKeeper,
-    runtime: Runtime,
-  ) {
-    this.#codecs = codecs;
-    this.#writes = writes;
-    this.#counters = counters;
+  constructor(later: LaterReplies, log: IngressLog, keep: CutoverKeeper) {
+    this.#later = later;
     this.#log = log;
     this.#keep = keep;
-    this.#runtime = runtime;
   }
 
   /** Begins the cutover that the decoded request asks for; gives the answer if there is one at once. */
-  begin(connection: Connection, header: Uint8Array | undefined, { request }: DialectCodec): Answer | undefined {
+  begin(connection: Connection, header: Uint8Array | undefined, codec: DialectCodec): Answer | undefined {
+    const { request } = codec;
     const { profile } = connection.link;
     const transmission = request.digits(TRANSMISSION);
     const stan = request.digits(STAN);
@@ -56,9 +39,9 @@ export class Cutovers {
       connection.link.tellFormatError(connection, request.mti, transmission < 0 ? TRANSMISSION : STAN);
       return Answer.formatError;
     }
-    if (this.pending >= CUTOVERS_WAITING_MAX) return Answer.unavailable;
+    if (this.#later.isFull) return Answer.unavailable;
     const settlementDate = request.digits(SETTLEMENT_DATE);
-    const reply = this.#replyLater(connection, header, request.copy());
+    const reply = this.#later.begin(connection, header, codec);
     this.#keep({ link: profile.number, name: profile.name, settlementDate, transmission, stan }).then(
       (day) => reply(this.#take(connection.link, day, settlementDate)),
       (error: unknown) => {
@@ -80,24 +63,5 @@ export class Cutovers {
       this.#log.info({ ...fields, business_day: day }, 'business date of a link');
     }
     return Answer.approved;
-  }
-
-  /** The one answer to a request: the first that comes, 91 at the deadline. */
-  #replyLater(connection: Connection, header: Uint8Array | undefined, message: Uint8Array): (answer: Answer) => void {
-    const kept = header === undefined ? undefined : Uint8Array.from(header);
-    let open = true;
-    this.pending++;
-    const reply = (answer: Answer): void => {
-      if (!open) return;
-      open = false;
-      timer.cancel();
-      this.pending--;
-      const codec = this.#codecs.of(connection.dialect);
-      codec.request.decode(message, 0, message.length);
-      if (connection.queue(kept, codec.bytes, 0, codec.network(answer))) this.#counters.replies++;
-      this.#writes.flush();
-    };
-    const timer = this.#runtime.after(connection.link.profile.deadlineMs, () => reply(Answer.unavailable));
-    return reply;
   }
 }

@@ -25,6 +25,7 @@ import { type DialectName, dialect as dialectOf } from '../iso8583/dialects.js';
 import { asksForTotals, classOf, isNewRequest, isUnanswered, MessageClass, replyMti } from '../iso8583/mti.js';
 import { badTimeField } from '../iso8583/times.js';
 import { IN_FLIGHT_MAX, IN_FLIGHT_RECLAIM_MS, SIGN_OFF_WAIT_MS, WRITE_STALL_MS } from '../limits.js';
+import type { LinkKey } from '../link-requests.js';
 import { RingClient } from '../ring/client.js';
 import { ControlBlock, ShardState } from '../ring/control-block.js';
 import { CardDirectory } from '../ring/directory.js';
@@ -34,6 +35,8 @@ import { Admission } from './admission.js';
 import type { Connection } from './connection.js';
 import { Cutovers } from './cutovers.js';
 import { InFlightTable } from './in-flight.js';
+import { KeyExchanges } from './key-exchanges.js';
+import { LaterReplies } from './later-replies.js';
 import { Link, type Listener, type MessageSink, SocketBudget } from './link.js';
 import { checkLinks, type LinkProfile } from './links.js';
 import { Answer, Codecs, type DialectCodec, SIGN_OFF } from './local-reply.js';
@@ -89,7 +92,9 @@ export class Ingress implements MessageSink {
   readonly #replies: Replies;
   readonly #shedLog: ShedLog;
   readonly #signOffs = new SignOffs(this.#codecs, this.#counters);
+  readonly #later: LaterReplies;
   readonly #cutovers: Cutovers;
+  readonly #keyExchanges: KeyExchanges;
   readonly #reconciliations: Reconciliations;
   /** Certificates of the links. */
   readonly #tls: TlsWatch;
@@ -134,14 +139,9 @@ export class Ingress implements MessageSink {
       this.#counters,
       runtime,
     );
-    this.#cutovers = new Cutovers(
-      this.#codecs,
-      this.#writes,
-      this.#counters,
-      options.log,
-      options.keepCutover,
-      runtime,
-    );
+    this.#later = new LaterReplies(this.#codecs, this.#writes, this.#counters, runtime);
+    this.#cutovers = new Cutovers(this.#later, options.log, options.keepCutover);
+    this.#keyExchanges = new KeyExchanges(this.#later, options.log, options.keepLinkKey);
     const sockets = new SocketBudget(options.socketsMax ?? Number.POSITIVE_INFINITY);
     const linkOf = (profile: LinkProfile): Link =>
       new Link(profile, this, this.#counters, sockets, options.log, runtime, options.macs);
@@ -157,13 +157,19 @@ export class Ingress implements MessageSink {
   /**
    * Listens on every link; when one cannot, none does.
    * @param days business days of the links that have one, days since 1970
-   * @throws HoldfastError `port_in_use` naming address and setting, `config_invalid` for an unavailable adapter.
+   * @param keys that networks have sent, the last two of each link, oldest first
+   * @throws HoldfastError `port_in_use` naming address and setting, `config_invalid` for an unavailable adapter, or a key that does not open.
    */
-  async start(days: readonly { link: number; day: number }[] = []): Promise<IngressAddresses> {
+  async start(
+    days: readonly { link: number; day: number }[] = [],
+    keys: readonly LinkKey[] = [],
+  ): Promise<IngressAddresses> {
+    const links = [...this.#links, this.#simulator];
     for (const { link, day } of days) {
-      const known = [...this.#links, this.#simulator].find(({ profile }) => profile.number === link);
+      const known = links.find(({ profile }) => profile.number === link);
       if (known !== undefined) known.businessDay = day;
     }
+    for (const { profile, mac } of links) mac?.restore(keys.filter(({ link }) => link === profile.number));
     const addresses: { tcp?: string; ws?: string; links: Record<string, string>; wsAdapter?: WsAdapterName } = {
       links: {},
     };
@@ -204,7 +210,7 @@ export class Ingress implements MessageSink {
     this.#stopping = true;
     const untilUs = this.#runtime.monotonicUs() + graceMs * 1000;
     while (
-      (this.#table.used > 0 || this.#rollBacks.pending > 0 || this.#cutovers.pending > 0) &&
+      (this.#table.used > 0 || this.#rollBacks.pending > 0 || this.#later.pending > 0) &&
       this.#runtime.monotonicUs() < untilUs
     )
       await this.#pause(2);
@@ -421,8 +427,8 @@ export class Ingress implements MessageSink {
   }
 
   /**
-   * Sign-on, sign-off, echo test, and the cutover, which is answered when it is durable. Key exchange is a function that this
-   * release does not have (40); any other code of class 8 means nothing here (12).
+   * Sign-on, sign-off, echo test, and cutover and key exchange, which are answered when they are durable; any other code of class 8
+   * means nothing here (12).
    */
   #network(connection: Connection, header: Uint8Array | undefined, codec: DialectCodec, wellFormed: boolean): void {
     const { request } = codec;
@@ -434,11 +440,12 @@ export class Ingress implements MessageSink {
     else if (badField !== 0) {
       connection.link.tellFormatError(connection, request.mti, badField);
       answer = Answer.formatError;
-    } else if ((code === SIGN_ON || code === CUTOVER) && this.#stopping) answer = Answer.unavailable;
+    } else if ((code === SIGN_ON || code === CUTOVER || code === KEY_EXCHANGE) && this.#stopping)
+      answer = Answer.unavailable;
     else if (code === SIGN_ON) signOn(connection, header);
     else if (code === SIGN_OFF) connection.signedOn = false;
     else if (code === CUTOVER) answer = this.#cutovers.begin(connection, header, codec);
-    else if (code === KEY_EXCHANGE) answer = Answer.functionNotSupported;
+    else if (code === KEY_EXCHANGE) answer = this.#keyExchanges.begin(connection, header, codec);
     else if (code !== ECHO_TEST) answer = Answer.invalidTransaction;
     this.#counters.network++;
     if (answer === undefined) return;

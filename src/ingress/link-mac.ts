@@ -8,8 +8,10 @@
  */
 import { HoldfastError } from '../errors.js';
 import type { Dialect } from '../iso8583/dialects.js';
-import { REPLY_BYTES_MAX } from '../limits.js';
-import type { GenerateMac, HsmVerdict, VerifyMac } from '../vault/hsm/port.js';
+import { LINK_KEY_OVERLAP_MS, REPLY_BYTES_MAX } from '../limits.js';
+import type { LinkKey } from '../link-requests.js';
+import { type KeyInfo, roleFault } from '../vault/hsm/key-policy.js';
+import type { DescribeKey, GenerateMac, HsmVerdict, ImportKey, VerifyMac } from '../vault/hsm/port.js';
 
 export const macAlgorithms = ['retail', 'cmac'] as const;
 
@@ -22,37 +24,126 @@ export interface LinkMacProfile {
   readonly padding: 1 | 2;
   /** Bytes of the MAC, 4 to 8. */
   readonly length: number;
+  /** Name of the key under which the network sends the next one (0800, DE70 161); undefined: it sends none. */
+  readonly exchangeKey?: string;
 }
 
 /** Card cryptography that answers at once: messages do not wait. */
 export interface MacPort {
-  answer(request: GenerateMac | VerifyMac): HsmVerdict;
+  answer(request: GenerateMac | VerifyMac | DescribeKey | ImportKey): HsmVerdict;
+  /** Overwrites a key; nothing when there is none. */
+  forget(key: string): void;
+}
+
+/** A key that the network has sent, opened. */
+export interface KeyOffer {
+  readonly key: string;
+  readonly base: string;
+  readonly block: string;
+  readonly kcv: string;
 }
 
 const FIELD_BYTES = 8;
 const SECONDARY_FOLLOWS = 8;
+/** What a key is tried with, and told from another. */
+const PROBE = new Uint8Array(FIELD_BYTES);
 
+/**
+ * The keys of a link: one in use; one that the network has sent, which is taken up with the first message under it; and the one before,
+ * which is good for what was on its way (LINK_KEY_OVERLAP_MS).
+ */
 export class LinkMac {
   /** The message that was sealed last. */
   readonly bytes = new Uint8Array(REPLY_BYTES_MAX + 2 * FIELD_BYTES);
+  readonly #link: string;
   readonly #profile: LinkMacProfile;
   readonly #port: MacPort;
+  readonly #nowMs: () => number;
+  /** Name and check value of the key of the link file. */
+  readonly #base: string;
+  #key: string;
+  #offered: KeyOffer | undefined;
+  #previous: string | undefined;
+  #previousUntilMs = 0;
+  #opened = 0;
 
-  /** @throws HoldfastError `config_invalid` for a key that cannot do both */
-  constructor(link: string, profile: LinkMacProfile, port: MacPort | undefined) {
-    const invalid = (what: string, next: string): HoldfastError =>
-      new HoldfastError('config_invalid', `link ${link}: MACs: ${what}`, next);
-    if (port === undefined) throw invalid('there are no keys', 'give the file of the key with --hsm-keys');
+  /**
+   * @param nowMs a clock that does not go back
+   * @throws HoldfastError `config_invalid` for a key that cannot do both, or an exchange key that opens none
+   */
+  constructor(link: string, profile: LinkMacProfile, port: MacPort | undefined, nowMs: () => number) {
+    if (port === undefined) throw invalid(link, 'there are no keys', 'give the file of the key with --hsm-keys');
+    this.#link = link;
     this.#profile = profile;
     this.#port = port;
-    const made = this.#make(this.bytes.subarray(0, FIELD_BYTES));
-    if (typeof made === 'string') throw invalid(made, 'name a MAC key of the algorithm that may generate and verify');
-    const verdict = this.#port.answer({
-      op: 'verify_mac',
-      ...this.#of(this.bytes.subarray(0, FIELD_BYTES)),
-      mac: made,
-    });
-    if (verdict.outcome !== 'ok') throw invalid(`key ${profile.key} cannot verify`, 'name a key of mode C');
+    this.#nowMs = nowMs;
+    this.#key = profile.key;
+    const made = this.#make(PROBE, profile.key);
+    if (typeof made === 'string')
+      throw invalid(link, made, 'name a MAC key of the algorithm that may generate and verify');
+    if (!this.#isOf(PROBE, made, profile.key))
+      throw invalid(link, `key ${profile.key} cannot verify`, 'name a key of mode C');
+    const { exchangeKey } = profile;
+    const opener = exchangeKey === undefined ? undefined : this.#infoOf(exchangeKey);
+    if (exchangeKey !== undefined && (opener === undefined || roleFault(opener, 'unwrap_key') !== undefined))
+      throw invalid(link, `key ${exchangeKey} opens no key blocks`, 'name a key of usage K1 or K0 and mode D');
+    this.#base = `${profile.key} ${this.#infoOf(profile.key)?.kcv ?? ''}`;
+  }
+
+  /** True when the network may send keys. */
+  get exchanges(): boolean {
+    return this.#profile.exchangeKey !== undefined;
+  }
+
+  /**
+   * Takes up the keys that the network has sent before, the last two, oldest first. Those that followed another key of the link file
+   * mean nothing: somebody has begun anew.
+   * @throws HoldfastError `config_invalid` when one does not open any more
+   */
+  restore(keys: readonly LinkKey[]): void {
+    if (!this.exchanges) return;
+    const known = keys.filter(({ base }) => base === this.#base);
+    for (const { block } of known) {
+      const offer = this.open(block);
+      if (typeof offer === 'string')
+        throw invalid(
+          this.#link,
+          `the key that the network sent last cannot be used: ${offer}`,
+          'name the key for exchanges that it was sent under, or agree on a new key and put that into the file of --hsm-keys',
+        );
+      if (offer === undefined) continue;
+      // Nobody knows whether the network has taken up the last one.
+      if (this.#offered !== undefined) this.#take();
+      this.offer(offer);
+    }
+  }
+
+  /** Opens a key block; undefined when it is the key in use or the one that was sent last, a text that says why when it is of no use. */
+  open(block: string): KeyOffer | string | undefined {
+    const { exchangeKey } = this.#profile;
+    if (exchangeKey === undefined) return 'the link has no key for exchanges';
+    const key = `${this.#link}/${++this.#opened}`;
+    const verdict = this.#port.answer({ op: 'import_key', protection: exchangeKey, block, as: key });
+    if (verdict.outcome !== 'ok') return verdict.outcome === 'failed' ? verdict.detail : 'it is none';
+    const made = this.#make(PROBE, key);
+    const isUsable = typeof made !== 'string' && this.#isOf(PROBE, made, key);
+    const isKnown =
+      isUsable && [this.#key, this.#offered?.key].some((one) => one !== undefined && this.#isOf(PROBE, made, one));
+    if (isUsable && !isKnown) return { key, base: this.#base, block, kcv: this.#infoOf(key)?.kcv ?? '' };
+    this.#port.forget(key);
+    if (isKnown) return undefined;
+    return typeof made === 'string' ? made : 'the key cannot verify: it has another mode than C';
+  }
+
+  /** The next key: in use from the first message under it on. */
+  offer(offer: KeyOffer): void {
+    if (this.#offered !== undefined) this.#port.forget(this.#offered.key);
+    this.#offered = offer;
+  }
+
+  /** An offer that comes to nothing. */
+  forget({ key }: KeyOffer): void {
+    this.#port.forget(key);
   }
 
   /** True when `bytes[start, end)` ends with the MAC that it should have. */
@@ -67,7 +158,14 @@ export class LinkMac {
     // Beyond the MAC there are zeros, or somebody has put something there.
     if (field.length !== FIELD_BYTES || field.subarray(length).some((byte) => byte !== 0)) return false;
     const mac = field.subarray(0, length);
-    return this.#port.answer({ op: 'verify_mac', ...this.#of(bytes.subarray(start, valueAt)), mac }).outcome === 'ok';
+    const data = bytes.subarray(start, valueAt);
+    if (this.#isOf(data, mac, this.#key)) return true;
+    if (this.#offered !== undefined && this.#isOf(data, mac, this.#offered.key)) {
+      this.#take();
+      return true;
+    }
+    if (this.#previous === undefined || this.#nowMs() >= this.#previousUntilMs) return false;
+    return this.#isOf(data, mac, this.#previous);
   }
 
   /** Puts a message with its MAC into `bytes`; returns its length. @throws Error when the key is gone */
@@ -77,7 +175,7 @@ export class LinkMac {
     const last = lastNibbleAt(dialect, bytes, 0);
     const nibble = nibbleOf(dialect, bytes[last]!) | 1;
     bytes[last] = dialect.hexBitmap === 1 ? nibble.toString(16).toUpperCase().charCodeAt(0) : nibble;
-    const mac = this.#make(bytes.subarray(0, length));
+    const mac = this.#make(bytes.subarray(0, length), this.#key);
     if (typeof mac === 'string') throw new Error(mac);
     const field = Buffer.alloc(FIELD_BYTES);
     field.set(mac);
@@ -86,18 +184,39 @@ export class LinkMac {
     return length + value.length;
   }
 
+  /** The key that was sent is in use from now on. */
+  #take(): void {
+    if (this.#previous !== undefined) this.#port.forget(this.#previous);
+    this.#previous = this.#key;
+    this.#previousUntilMs = this.#nowMs() + LINK_KEY_OVERLAP_MS;
+    this.#key = this.#offered!.key;
+    this.#offered = undefined;
+  }
+
   /** The MAC, or why there is none. */
-  #make(data: Uint8Array): Uint8Array | string {
-    const verdict = this.#port.answer({ op: 'generate_mac', ...this.#of(data) });
+  #make(data: Uint8Array, key: string): Uint8Array | string {
+    const verdict = this.#port.answer({ op: 'generate_mac', ...this.#of(data, key) });
     if (verdict.outcome === 'ok' && 'value' in verdict && verdict.value !== undefined) return verdict.value;
     return verdict.outcome === 'failed' ? verdict.detail : 'no MAC was made';
   }
 
-  #of(data: Uint8Array): Omit<GenerateMac, 'op'> {
-    const { key, algorithm, padding, length } = this.#profile;
+  #isOf(data: Uint8Array, mac: Uint8Array, key: string): boolean {
+    return this.#port.answer({ op: 'verify_mac', ...this.#of(data, key), mac }).outcome === 'ok';
+  }
+
+  #of(data: Uint8Array, key: string): Omit<GenerateMac, 'op'> {
+    const { algorithm, padding, length } = this.#profile;
     return { key, algorithm, padding, length, data };
   }
+
+  #infoOf(key: string): KeyInfo | undefined {
+    const verdict = this.#port.answer({ op: 'describe_key', key });
+    return verdict.outcome === 'ok' && 'key' in verdict ? verdict.key : undefined;
+  }
 }
+
+const invalid = (link: string, what: string, next: string): HoldfastError =>
+  new HoldfastError('config_invalid', `link ${link}: MACs: ${what}`, next);
 
 type Bitmaps = Pick<Dialect, 'mtiBytes' | 'bitmapBytes' | 'hexBitmap'>;
 

@@ -98,7 +98,10 @@ export class Link {
     this.counters = counters;
     this.runtime = runtime;
     this.tls = profile.tls === undefined ? undefined : new ServerTls(profile.name, profile.tls);
-    this.mac = profile.mac === undefined ? undefined : new LinkMac(profile.name, profile.mac, macs);
+    this.mac =
+      profile.mac === undefined
+        ? undefined
+        : new LinkMac(profile.name, profile.mac, macs, () => runtime.monotonicUs() / 1000);
     this.#log = log;
     this.#allows = allowList(profile);
     this.cap = new RateCap(profile.rateMax);

@@ -1,6 +1,7 @@
 /** What an ingress is made from, and where it listens. */
 import type { ClientRings, ClientWakes } from '../ring/client.js';
 import type { CutoverKeeper } from './cutovers.js';
+import type { LinkKeyKeeper } from './key-exchanges.js';
 import type { IngressLog, Link, Listener } from './link.js';
 import type { MacPort } from './link-mac.js';
 import type { LinkProfile } from './links.js';
@@ -21,6 +22,8 @@ export interface IngressOptions {
   readonly shardOfFingerprint: ShardOfFingerprint;
   /** Keeps the links' business dates. */
   readonly keepCutover: CutoverKeeper;
+  /** Keeps the keys that networks send for the MACs of their links. */
+  readonly keepLinkKey: LinkKeyKeeper;
   /** Makes and verifies MACs; needed by links that have them. */
   readonly macs?: MacPort;
   /** `auto` (default) takes uWebSockets.js when its binary loads here, else ws. */

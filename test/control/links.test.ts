@@ -1,7 +1,7 @@
 import { describe, expect, it, test } from 'vitest';
 import { cutOver } from '#src/control/cutover.js';
 import { SystemState } from '#src/control/system-state.js';
-import type { CutoverRequest } from '#src/cutover-request.js';
+import type { CutoverRequest } from '#src/link-requests.js';
 import { MemoryLog, makeHarness, restart } from './harness.js';
 
 const DAY_MS = 86_400_000;

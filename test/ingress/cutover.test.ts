@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import type { CutoverRequest } from '#src/cutover-request.js';
 import type { DialectName } from '#src/iso8583/dialects.js';
 import type { Fields } from '#src/iso8583/message.js';
+import type { CutoverRequest } from '#src/link-requests.js';
 import { harness, request, tcpClient, tcpLink, until } from './support.js';
 
 const DAY = 20_784;

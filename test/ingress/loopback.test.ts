@@ -1,8 +1,8 @@
 /** The simulator's messages to the listener: the way of a peer, without a socket. */
 import { describe, expect, it } from 'vitest';
-import type { CutoverRequest } from '#src/cutover-request.js';
 import type { DialectName } from '#src/iso8583/dialects.js';
 import { type Fields, pack, unpack } from '#src/iso8583/message.js';
+import type { CutoverRequest } from '#src/link-requests.js';
 import { harness, request, tcpClient, tcpLink } from './support.js';
 
 describe('a message that comes by no socket', () => {

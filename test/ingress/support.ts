@@ -255,6 +255,7 @@ export async function harness(options: HarnessOptions = {}): Promise<Harness> {
     fingerprintKey: FINGERPRINT_KEY,
     log: { debug: line, info: line, warn: line, error: line },
     keepCutover: async () => -1,
+    keepLinkKey: async () => undefined,
     shardOfFingerprint: (f0, count) => f0 & (count - 1),
     ...options.ingress,
   });

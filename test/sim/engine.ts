@@ -11,7 +11,6 @@ import { pack, unpack } from 'msgpackr';
 import { cutOver } from '#src/control/cutover.js';
 import type { SystemRecord } from '#src/control/system-log.js';
 import { SystemState } from '#src/control/system-state.js';
-import type { CutoverRequest } from '#src/cutover-request.js';
 import type { Command, CommandResult, Read, ReadResult } from '#src/domain/commands.js';
 import { ExitStatus, HoldfastError } from '#src/errors.js';
 import { Ingress } from '#src/ingress/ingress.js';
@@ -24,6 +23,7 @@ import { shardOfFingerprint } from '#src/journal/placement.js';
 import { createSegmentBoard } from '#src/journal/segment-board.js';
 import { SystemJournal } from '#src/journal/system-journal.js';
 import type { JournalLane, ShardHead } from '#src/journal/types.js';
+import type { CutoverRequest } from '#src/link-requests.js';
 import { type ClientRings, RingClient } from '#src/ring/client.js';
 import { ControlBlock, createControlBlock } from '#src/ring/control-block.js';
 import { createDirectory } from '#src/ring/directory.js';
@@ -142,6 +142,7 @@ export class SimEngine {
       log: this.#log(),
       shardOfFingerprint: (f0) => shardOfFingerprint(f0, shape.shards),
       keepCutover: (request) => this.#keepCutover(request),
+      keepLinkKey: () => Promise.reject(new Error('no link has MACs')),
       runtime: this.#runtime(),
       wakes: this.#wakesOf(sleep),
       tcpListener: (link) => this.#listener(link),

@@ -59,6 +59,11 @@ export class SoftHsm implements InlineHsm {
     return requestFault(request) ?? this.#dispatch(request);
   }
 
+  /** Overwrites a key; nothing when there is none. */
+  forget(key: string): void {
+    this.#keys.remove(key);
+  }
+
   close(): Promise<void> {
     return Promise.resolve();
   }

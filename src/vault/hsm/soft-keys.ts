@@ -100,6 +100,12 @@ export class SoftKeys {
     return this.#entries.get(id)?.info;
   }
 
+  /** Overwrites a key; nothing when there is none. */
+  remove(id: KeyHandle): void {
+    this.#entries.get(id)?.key.destroy();
+    this.#entries.delete(id);
+  }
+
   /** Overwrites every key. */
   clear(): void {
     for (const { key } of this.#entries.values()) key.destroy();

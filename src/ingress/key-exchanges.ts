@@ -1,0 +1,67 @@
+/**
+ * Key exchanges under way: an 0800 with DE70 161 brings the next key of the link's MACs in DE110, and its 0810, which still has a MAC of
+ * the key in use, leaves when the key is durable. The link takes it up with the first message under it (link-mac.ts).
+ *
+ *   0800/161 -> the key block opens, and the key can make and verify MACs -> keeper (system journal) -> 0810 with 00
+ *     40 without MACs, or without a key for exchanges      30 without DE110      63 for a block that is not authentic, or a key that is none
+ *     91 too late; the key counts all the same
+ */
+import type { LinkKey } from '../link-requests.js';
+import type { Connection } from './connection.js';
+import type { LaterReplies } from './later-replies.js';
+import type { IngressLog } from './link.js';
+import { Answer, type DialectCodec } from './local-reply.js';
+
+/** ISO 8583:1987 reserves it for ISO; networks carry key blocks in it. */
+const KEY_DATA = 110;
+
+/** Makes the next key of a link durable. */
+export type LinkKeyKeeper = (key: LinkKey) => Promise<void>;
+
+export class KeyExchanges {
+  readonly #later: LaterReplies;
+  readonly #log: IngressLog;
+  readonly #keep: LinkKeyKeeper;
+
+  constructor(later: LaterReplies, log: IngressLog, keep: LinkKeyKeeper) {
+    this.#later = later;
+    this.#log = log;
+    this.#keep = keep;
+  }
+
+  /** Begins the exchange that the decoded request asks for; gives the answer if there is one at once. */
+  begin(connection: Connection, header: Uint8Array | undefined, codec: DialectCodec): Answer | undefined {
+    const { link } = connection;
+    const { mac } = link;
+    if (mac === undefined || !mac.exchanges) return Answer.functionNotSupported;
+    const { request } = codec;
+    if (!request.has(KEY_DATA)) {
+      link.tellFormatError(connection, request.mti, KEY_DATA);
+      return Answer.formatError;
+    }
+    if (this.#later.isFull) return Answer.unavailable;
+    const offer = mac.open(request.text(KEY_DATA).trimEnd());
+    if (typeof offer === 'string') {
+      this.#log.warn({ link: link.profile.name, remote: connection.remote, why: offer }, 'a key exchange was refused');
+      return Answer.securityViolation;
+    }
+    // It comes again: the answer was lost, or another connection says the same.
+    if (offer === undefined) return Answer.approved;
+    const { number, name } = link.profile;
+    const { base, block, kcv } = offer;
+    const reply = this.#later.begin(connection, header, codec);
+    this.#keep({ link: number, name, base, block, kcv }).then(
+      () => {
+        mac.offer(offer);
+        this.#log.info({ link: name, kcv }, 'the network has sent the next key of a link');
+        reply(Answer.approved);
+      },
+      (error: unknown) => {
+        mac.forget(offer);
+        this.#log.error({ link: name, err: error }, 'a key exchange failed');
+        reply(Answer.unavailable);
+      },
+    );
+    return undefined;
+  }
+}
