@@ -271,8 +271,8 @@ async function start(data: ControlThreadData, main: Main): Promise<() => Promise
       {
         ...{ shards, control, board, ingressSnapshot, wrongTokens },
         tls: () => tlsWatch.states(),
-        recon: () => recon.counts(),
-        clearing: () => ({ records: clearing.counted, files: clearing.states() }),
+        recon: () => recon.stats(),
+        clearing: () => clearing.stats(),
         events: () => ({ ...webhooks.stats, listeners: feed.listeners }),
       },
     ),

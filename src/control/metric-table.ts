@@ -179,6 +179,26 @@ export const metricNames: MetricTable = {
     labels: ['state'],
     help: 'Clearing files by state: received and posting are under way; posted, duplicate, quarantined are finished.',
   },
+  holdfast_clearing_stalled_files: {
+    type: 'gauge',
+    labels: [],
+    help: 'Clearing files that do not go on: their progress has the reason.',
+  },
+  holdfast_clearing_waiting_seconds: {
+    type: 'gauge',
+    labels: [],
+    help: 'How long ago the oldest clearing file came that is neither posted nor refused; 0 when there is none.',
+  },
+  holdfast_recon_newest_run_seconds: {
+    type: 'gauge',
+    labels: [],
+    help: 'When the newest reconciliation was done, in seconds since 1970; 0 when there has been none.',
+  },
+  holdfast_recon_runs_failed_total: {
+    type: 'counter',
+    labels: [],
+    help: 'Reconciliations that failed.',
+  },
   holdfast_recon_breaks: {
     type: 'gauge',
     labels: ['type', 'age'],

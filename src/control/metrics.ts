@@ -18,6 +18,7 @@ import type { DeviceStats } from '../vault/payshield/device.js';
 import { metricNames } from './metric-table.js';
 import { Page } from './metrics-page.js';
 import { shardThreadName } from './profiles.js';
+import type { ReconStats } from './recon/runs.js';
 import { codeName } from './views.js';
 import type { WebhookStats } from './webhooks/webhooks.js';
 import type { WrongTokenCounts } from './wrong-tokens.js';
@@ -110,8 +111,7 @@ export interface MetricsSources {
   tls(): readonly TlsState[];
   events(): EventStats;
   clearing(): ClearingStats;
-  /** Breaks of the newest reconciliation that are not resolved. */
-  recon(): readonly { readonly type: string; readonly age: string; readonly count: number }[];
+  recon(): ReconStats;
   readonly build: { readonly version: string; readonly node: string };
 }
 
@@ -124,6 +124,9 @@ export interface EventStats extends WebhookStats {
 export interface ClearingStats {
   readonly records: Readonly<Record<string, number>>;
   readonly files: Readonly<Record<string, number>>;
+  /** Files that do not go on, and for how long the oldest unfinished one has been there, whole seconds; 0 when there is none. */
+  readonly stalled: number;
+  readonly waitingSeconds: number;
 }
 
 /** Upper bounds in microseconds, 48 us x 2^n to 1.6 s. Each is the bound of a cell, so no cell is split. */
@@ -194,12 +197,16 @@ export class Metrics {
     page.sample('holdfast_api_wrong_tokens_total', { status: '429' }, limited);
     this.#tls(page, [...this.#sources.tls(), ...(snapshot?.tls ?? [])]);
     this.#events(page);
-    const { records, files } = this.#sources.clearing();
+    const { records, files, stalled, waitingSeconds } = this.#sources.clearing();
     for (const [outcome, count] of Object.entries(records))
       page.sample('holdfast_clearing_records_total', { outcome }, count);
     for (const [state, count] of Object.entries(files)) page.sample('holdfast_clearing_files', { state }, count);
-    for (const { type, age, count } of this.#sources.recon())
-      page.sample('holdfast_recon_breaks', { type, age }, count);
+    page.sample('holdfast_clearing_stalled_files', {}, stalled);
+    page.sample('holdfast_clearing_waiting_seconds', {}, waitingSeconds);
+    const { breaks, newestMs, failed } = this.#sources.recon();
+    for (const { type, age, count } of breaks) page.sample('holdfast_recon_breaks', { type, age }, count);
+    page.sample('holdfast_recon_newest_run_seconds', {}, Math.floor(newestMs / 1000));
+    page.sample('holdfast_recon_runs_failed_total', {}, failed);
     page.sample('holdfast_ledger_imbalance', {}, imbalance);
     page.sample('holdfast_build_info', { version: build.version, node: build.node }, 1);
     return `${page.text()}${process}`;

@@ -94,7 +94,10 @@ const report = z.object({
     files: z.array(z.object({ id: z.string(), name: z.string(), state: z.enum(['posted', 'quarantined']) })),
     unfinished_files: z
       .array(z.string())
-      .describe('Files that were being posted: what was posted of them is not held against their sums.'),
+      .describe('Files that waited or were being posted: what was posted of them is not held against their sums.'),
+    waiting_files: z
+      .array(z.object({ name: z.string(), since: z.string() }))
+      .describe('Of those, the ones that had come before the date: breaks.'),
     standing: z
       .array(
         settlement.extend({

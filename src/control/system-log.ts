@@ -5,6 +5,7 @@
 import type { EncodingName } from '../clearing/encoding.js';
 import type { ReadOptions } from '../clearing/reader.js';
 import type { LinkKey } from '../link-requests.js';
+import type { WaitingFile } from '../recon/files.js';
 import type { CheckedFile } from './clearing/passes.js';
 import type { LeftOut, Span } from './outgoing/chargebacks.js';
 import type { NotedStanding } from './recon/standing-books.js';
@@ -152,8 +153,9 @@ export type ReconRunRecord = {
   spans: { shard: number; from: number; to: number }[];
   /** Ids of clearing files. */
   files: string[];
-  /** Names of files that were being posted. */
+  /** Names of files that waited or were being posted; of those, the ones that had come before the day, and when. */
   unfinished?: string[];
+  waiting?: WaitingFile[];
   /** What stood in the books (recon/standing.ts). */
   standing?: NotedStanding[];
   /** Of the report's text, lower-case hex. */

@@ -57,6 +57,14 @@ export interface FileFacts {
   readonly unposted: readonly UnpostedRecord[];
 }
 
+/** A file that is not finished. */
+export interface WaitingFile {
+  /** As the shards will know it; of one that has not been read by its content. */
+  readonly name: string;
+  /** On which it came, days since 1970-01-01. */
+  readonly day: number;
+}
+
 /** Of a file whose name a posted file of other content has. */
 const OTHER_CONTENT = 'file_id_posted';
 /** Codes of findings that say that a trailer or its sums are wrong. */
@@ -91,6 +99,13 @@ export function fileBreaks(files: readonly FileFacts[], asOf: number, unfinished
     add(breakOf('missing_file', 'sequence_gap', { amount: 0, currency: 0, day }, asOf, { file }));
   }
   return [...breaks.values()];
+}
+
+/** Files that came before the day of the run and have not been posted, or refused: they do not leave a report by their age. */
+export function waitingBreaks(waiting: readonly WaitingFile[], asOf: number): Break[] {
+  return waiting.map(({ name, day }) =>
+    breakOf('missing_file', 'unfinished', { amount: 0, currency: 0, day }, asOf, { file: name }),
+  );
 }
 
 /** What 685 rows say of each file that they sum up, in the currency of the first of them. */

@@ -6,7 +6,7 @@ import { currencyLetters } from '../domain/currencies.js';
 import { RECON_PIECE_ROWS } from '../limits.js';
 import { type BreakCount, BreakList } from './break-list.js';
 import { ageBucket, type Break, breakOf, type Position, type SettlementName } from './breaks.js';
-import { type FileFacts, fileBreaks } from './files.js';
+import { type FileFacts, fileBreaks, type WaitingFile, waitingBreaks } from './files.js';
 import { jsonPieces, LongList } from './json-pieces.js';
 import { type SettlementState, SettlementSums } from './settlements.js';
 import { ShardComparison } from './shard.js';
@@ -20,8 +20,10 @@ export interface RunInputs {
   /** The first and the last record that were read of each shard. */
   readonly spans: readonly { readonly shard: number; readonly from: number; readonly to: number }[];
   readonly files: readonly FileFacts[];
-  /** Names of files that are being posted: of some of their records the journal does not know yet. */
+  /** Names of files that wait or are being posted: of some of their records the journal does not know yet. */
   readonly unfinished: readonly string[];
+  /** Files that came before the day and are not finished: their names until then, and the day on which they came. */
+  readonly waiting: readonly WaitingFile[];
   /**
    * What stands in the books behind the last records: 2100 of settlements and of what names none, and 1390. Undefined for runs of
    * releases that did not note it.
@@ -46,11 +48,13 @@ export class Reconciliation {
     const spans = [...inputs.spans].sort((a, b) => a.shard - b.shard);
     const { day, since, standing } = inputs;
     const unfinished = [...inputs.unfinished].sort();
-    this.#inputs = { day, since, spans, files, unfinished, standing };
+    const waiting = [...inputs.waiting].sort((a, b) => (a.name < b.name ? -1 : 1));
+    this.#inputs = { day, since, spans, files, unfinished, waiting, standing };
     this.#sums = new SettlementSums(day, since, new Set(unfinished), standing && newSettlements(standing, since));
     this.#suspense = new SuspenseItems(since);
     this.#breaks = new BreakList(since, breaksMax);
     for (const one of fileBreaks(files, day, unfinished)) this.#breaks.addSum(one);
+    for (const one of waitingBreaks(waiting, day)) this.#breaks.addStanding(one);
     for (const file of files) {
       if (file.state !== 'posted') continue;
       this.#sums.file(file);
@@ -177,6 +181,7 @@ export function reportMembers(report: ReconReport) {
       journal: inputs.spans.map(({ shard, from, to }) => ({ shard, from, to })),
       files: inputs.files.map(({ id, name, state }) => ({ id, name, state })),
       unfinished_files: inputs.unfinished,
+      waiting_files: inputs.waiting.map(({ name, day }) => ({ name, since: date(day) })),
       standing: (inputs.standing ?? []).map(({ glAccount, settlement, owed }) => ({
         account: String(glAccount),
         ...settlementJson(settlement),

@@ -311,12 +311,18 @@ describe('the next start', () => {
       const { body } = await h.call('GET', `${PATH}/${before.id}`);
       expect(body.progress).toMatchObject({ phase: 'stalled', reason: 'spool_unreadable' });
     });
+    const stats = () => h.context.clearing.stats();
+    const stood = stats().waitingSeconds;
+    expect([stats().stalled, stats().files.posting]).toEqual([1, 1]);
+    h.engine.nowMs += 3_600_000;
+    expect(stats().waitingSeconds - stood).toBe(3600);
     // It does not hold up others.
     expect(await posted(h, fileOf(records(1, 5000), { sequence: 2 }))).toMatchObject({ status: 'posted', posted: 1 });
     expect((await send(h, before.file)).body.id).toBe(before.id);
     expect(await ended(h, before.id)).toMatchObject({
       ...{ status: 'posted', posted: 3 * CLEARING_BATCH_RECORDS + 1 },
     });
+    expect(stats()).toMatchObject({ stalled: 0, waitingSeconds: 0, files: { posting: 0 } });
     expect(await balance(h)).toBe(100 * (3 * CLEARING_BATCH_RECORDS + 1));
   });
 });

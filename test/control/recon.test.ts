@@ -257,6 +257,7 @@ describe('a run', () => {
     const good = await runs.start(h.context, DAY);
     await vi.waitFor(() => expect(good.status).toBe('done'));
     expect([good.failure, runs.breaks]).toEqual(['', []]);
+    expect(runs.stats()).toMatchObject({ failed: 2, newestMs: good.finishedMs });
     expect(await run(h, { date: DATE })).toMatchObject({ status: 'done', failure: null });
   });
 
@@ -279,6 +280,33 @@ describe('a run', () => {
     for (let n = 0; n < 4; n++) await run(h, { date: LATER });
     expect(recon.run(beside.id)).toBeUndefined();
     expect(await run(h, { repeat: beside.id })).toMatchObject({ status: 'done', report_sha256: beside.report_sha256 });
+  });
+
+  it('tells of a file that came before its date and is not finished, read or not, until it is', async () => {
+    const h = await harness();
+    await dayPosted(h);
+    const { system } = h.context;
+    const [row] = system.clearingFiles.rows;
+    const posted = system.clearingFiles.file(row!.id)!;
+    const waits = async (state: 'posting' | 'received', days: number): Promise<AnswerBody> => {
+      const unread = state === 'received' ? { fileId: '', checked: null } : {};
+      system.write([{ ...posted, state, outcome: null, ...unread }]);
+      return run(h, { date: dateAfter(days) });
+    };
+    const missing = (body: AnswerBody): string[] =>
+      reasons(reportOf(body)).filter((one) => one.startsWith('missing_file'));
+    expect(missing(await waits('posting', 0))).toEqual([]);
+    const told = await waits('posting', 1);
+    expect(missing(told)).toEqual(['missing_file unfinished 0 null']);
+    expect(reportOf(told).inputs).toMatchObject({ waiting_files: [{ name: row!.fileId, since: DATE }] });
+    const unread = await waits('received', 300);
+    expect(missing(unread)).toEqual(['missing_file unfinished 0 null']);
+    const name = `sha256-${row!.sha256.slice(0, 40)}`;
+    expect(reportOf(unread).inputs).toMatchObject({ unfinished_files: [name], waiting_files: [{ name }] });
+    system.write([posted]);
+    expect(missing(await run(h, { date: dateAfter(1) }))).toEqual([]);
+    for (let n = 0; n < 4; n++) await run(h, { date: LATER });
+    expect(await run(h, { repeat: told.id })).toMatchObject({ status: 'done', report_sha256: told.report_sha256 });
   });
 
   it('of an earlier form is repeated in the form of today; of the same form it must be the same', async () => {
@@ -491,11 +519,11 @@ describe('breaks', () => {
     const path = `/v1/recon/breaks/${forced!.id}`;
     const assigned = await h.call('PATCH', path, { status: 'assigned', owner: 'ana' });
     expect(assigned.body).toMatchObject({ status: 'assigned', owner: 'ana', amount: 70 });
-    expect(h.context.recon.counts().length).toBe(3);
+    expect(h.context.recon.stats().breaks.length).toBe(3);
     const resolved = await h.call('PATCH', path, { status: 'resolved', note: 'offline sale, slip seen' });
     expect(resolved.body).toMatchObject({ status: 'resolved', owner: 'ana', note: 'offline sale, slip seen' });
     expect((await list('?status=open')).length).toBe(2);
-    expect(h.context.recon.counts().map(({ type, age, count }) => [type, age, count])).toEqual([
+    expect(h.context.recon.stats().breaks.map(({ type, age, count }) => [type, age, count])).toEqual([
       ['card_mismatch', '0-1', 1],
       ['duplicate_presentment', '0-1', 1],
     ]);
@@ -523,12 +551,12 @@ describe('breaks', () => {
     const [one] = await open();
     await h.call('PATCH', `/v1/recon/breaks/${one!.id}`, { status: 'resolved', note: 'the bank is asked' });
     await run(h, { date: dateAfter(1) });
-    expect([await open(), h.context.recon.counts()]).toEqual([[], []]);
+    expect([await open(), h.context.recon.stats().breaks]).toEqual([[], []]);
     await buy(9000);
     h.engine.nowMs += DAY_MS;
     await run(h, { date: dateAfter(2) });
     expect(await open()).toMatchObject([{ id: one!.id, amount: 9070, status: 'open', note: 'the bank is asked' }]);
-    expect(h.context.recon.counts()).toMatchObject([{ type: 'settlement_not_file', count: 1 }]);
+    expect(h.context.recon.stats().breaks).toMatchObject([{ type: 'settlement_not_file', count: 1 }]);
   });
 
   it('of a file that is settled long before it comes are those of the day on which it came', async () => {

@@ -147,7 +147,7 @@ export function reconcile(
   const since = day - 60;
   const standing = standingOf(ledgerRows(book));
   const run = new Reconciliation(
-    { day, since, spans: [{ shard: 0, from: 1, to: events.length }], files, unfinished, standing },
+    { day, since, spans: [{ shard: 0, from: 1, to: events.length }], files, unfinished, waiting: [], standing },
     breaksMax,
   );
   const shard = run.shard(0);

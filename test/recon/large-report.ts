@@ -15,6 +15,7 @@ export function largeReport(breaks: number): ReconReport {
   return {
     inputs: {
       ...{ day: DAY, since: DAY - 60, files, unfinished: ['late.ipm'] },
+      waiting: [{ name: 'late.ipm', day: DAY - 2 }],
       spans: [{ shard: 0, from: 1, to: breaks }],
       standing: [{ glAccount: 1390, settlement: { network: 1, day: 0, cycle: 0, currency: 986 }, owed: 2n ** 60n }],
     },

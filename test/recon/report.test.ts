@@ -18,14 +18,14 @@ const compact = (report: ReconReport): Generator<string> => jsonPieces(reportMem
 for (const [breaks, indented, inOneLine, csv] of [
   [
     1,
-    '031d1074c0c1f812b1e9d8e470c3b755b09ca98405ab1c3fa6cbda01ce9a9ca8',
-    '6c7567dccf99c42db65c2b5a76e3f98b2381177c93395311b9370d7b17bac770',
+    'aa937906f7b52190dbf5ac7d91e4b21368b35d0a006bea37aae62910de3d076e',
+    'ed826e453a50ea4b852296078d9a657976aa7504202826d2fd3cf2f2bd6678be',
     'a9613eb226abe4e252ed3b32b060494be2dd2fa2da3caa28c4fda8edea418e0d',
   ],
   [
     300,
-    '0f5ab06402c7a536358872e200ef6372b218743476500e8a8cd24242acfb05ba',
-    '6b6a3aeed5e3d9d282897f2edcf0301464122441f5f880ce6a04a07506a8b6dc',
+    'd70885fe3cb282286f38c7b0f562f6d48473ae30af931021232486c5dcda5ef1',
+    '42666ef60a1c57d0e811d1ac006d1058238e60029bcc03b9ffffddbf21686e75',
     '288f575d81e26dacab6ad76ccf7d161113afc00193d98395ca2a3314fd2722a4',
   ],
 ] as const)

@@ -11,7 +11,7 @@ const DAY_MS = 86_400_000;
 const [BRL, EUR] = [986, 978];
 
 test('single messages of accounts of several currencies, and a roll-back that names none', () => {
-  const inputs = { day: DAY + 1, since: DAY - 59, spans: [], files: [], unfinished: [], standing: [] };
+  const inputs = { day: DAY + 1, since: DAY - 59, spans: [], files: [], unfinished: [], waiting: [], standing: [] };
   const run = new Reconciliation(inputs);
   const shard = run.shard(0);
   const buy = (sequence: number, accountSlot: number, currency: number, amount: number): void => {
@@ -64,7 +64,15 @@ test('what names no settlement is due then, too, and since the day on which it w
   const settlement = { network: 0, day: 0, cycle: 0, currency: BRL };
   const asOf = (day: number): unknown => {
     const standing = [{ glAccount: Gl.network, settlement, owed: 300n }];
-    const run = new Reconciliation({ day, since: day - 60, spans: [], files: [], unfinished: [], standing });
+    const run = new Reconciliation({
+      day,
+      since: day - 60,
+      spans: [],
+      files: [],
+      unfinished: [],
+      waiting: [],
+      standing,
+    });
     const shard = run.shard(0);
     for (const [n, on] of movedOn.entries()) {
       const event = Object.assign(new MessageEvent(), { sequence: n + 1, timeMs: on * DAY_MS });

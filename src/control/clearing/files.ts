@@ -24,6 +24,7 @@ import { HoldfastError } from '../../errors.js';
 import { CLEARING_RETRY_MS_MAX, CLEARING_UPLOAD_CHECK_BYTES } from '../../limits.js';
 import type { FromPass, PassResult, ToPass } from '../clearing-task.js';
 import { base32of } from '../idempotency.js';
+import type { ClearingStats } from '../metrics.js';
 import { ShardError, type ShardPort } from '../ports.js';
 import { ApiError } from '../problem.js';
 import type { ClearingFileRecord, ClearingFileState } from '../system-log.js';
@@ -115,11 +116,27 @@ export class ClearingFiles {
     await this.#o.passes.close();
   }
 
-  /** The state of every file that was ever received. */
-  states(): Record<ClearingFileState, number> {
-    const counts = { received: 0, posting: 0, posted: 0, duplicate: 0, quarantined: 0 };
-    for (const { state } of this.#o.system.clearingFiles.rows) counts[state]++;
-    return counts;
+  /** For metrics: every file that was ever received by its state, and how the unfinished ones stand. */
+  stats(): ClearingStats {
+    const { system, nowMs } = this.#o;
+    const files: Record<ClearingFileState, number> = {
+      received: 0,
+      posting: 0,
+      posted: 0,
+      duplicate: 0,
+      quarantined: 0,
+    };
+    let oldest: string | undefined;
+    for (const { id, state } of system.clearingFiles.rows) {
+      files[state]++;
+      if (isUnfinished(state)) oldest ??= id;
+    }
+    const sinceMs = oldest === undefined ? nowMs() : system.clearingFiles.file(oldest)!.receivedMs;
+    const waits = this.#current?.progress().phase === 'stalled' ? 1 : 0;
+    return {
+      ...{ records: this.counted, files, stalled: this.#stalled.size + waits },
+      waitingSeconds: Math.max(0, Math.floor((nowMs() - sinceMs) / 1000)),
+    };
   }
 
   /** How an unfinished file stands. */

@@ -19,6 +19,7 @@ import type { Break } from '../../recon/breaks.js';
 import type { FileFacts } from '../../recon/files.js';
 import { REPORT_VERSION, Reconciliation, type ReconReport, type RunInputs, reportPieces } from '../../recon/report.js';
 import { shardNameOf } from '../clearing/files.js';
+import { isUnfinished } from '../clearing/registry.js';
 import type { ControlContext } from '../context.js';
 import { shardLedgers } from '../entry-object.js';
 import { assertKeptSince, catchUp, firstFrom } from '../history.js';
@@ -47,6 +48,15 @@ export interface ReconRun {
   readonly downloads: Set<Readable>;
 }
 
+export interface ReconStats {
+  /** Breaks of the newest report that are not resolved. */
+  readonly breaks: readonly BreakCount[];
+  /** When the newest reconciliation was done, ms since 1970; 0 when there has been none. */
+  readonly newestMs: number;
+  /** Runs that failed since the start of the process. */
+  readonly failed: number;
+}
+
 const isFinished = ({ state }: { readonly state: string }): boolean => state === 'posted' || state === 'quarantined';
 
 export class ReconRuns {
@@ -59,6 +69,7 @@ export class ReconRuns {
   #context: ControlContext | undefined;
   /** Counts of the newest report, as of so many changes of what people say of breaks. */
   #counted: { readonly changes: number; readonly counts: BreakCount[] } | undefined;
+  #failed = 0;
 
   /** @param warn told why a run failed */
   constructor(warn: (error: unknown) => void) {
@@ -67,6 +78,7 @@ export class ReconRuns {
 
   /** After a start: repeats the newest run, so that its breaks are known again. */
   begin(context: ControlContext): void {
+    this.#context = context;
     const newest = context.system.recon.runs.at(-1);
     if (newest !== undefined) this.repeat(context, newest);
   }
@@ -109,10 +121,14 @@ export class ReconRuns {
     });
     // What has finished since the shards told their ledgers is not whole in them.
     const unfinished = clearingFiles.rows.filter(
-      ({ id, state }) => state === 'posting' || (state === 'posted' && !finished.has(id)),
+      ({ id, state }) => isUnfinished(state) || (state === 'posted' && !finished.has(id)),
     );
-    const names = unfinished.map(({ fileId, sha256 }) => shardNameOf({ fileId, sha256 }));
-    return { day, since, spans, files, unfinished: names, standing };
+    const waiting = unfinished.flatMap(({ id, state }) => {
+      const file = isUnfinished(state) ? clearingFiles.file(id)! : undefined;
+      const came = file === undefined ? day : Math.floor(file.receivedMs / DAY_MS);
+      return file === undefined || came >= day ? [] : [{ name: shardNameOf(file), day: came }];
+    });
+    return { day, since, spans, files, unfinished: unfinished.map(shardNameOf), waiting, standing };
   }
 
   /**
@@ -128,8 +144,8 @@ export class ReconRuns {
       if (facts === undefined) throw new TypeError(`clearing file ${id} of run ${record.id} is not what it was`);
       return facts;
     });
-    const { day, since, spans, unfinished = [], standing } = record;
-    const inputs = { day, since, spans, files, unfinished, standing: standing?.map(standingOfNoted) };
+    const { day, since, spans, unfinished = [], waiting = [], standing } = record;
+    const inputs = { day, since, spans, files, unfinished, waiting, standing: standing?.map(standingOfNoted) };
     return this.#begin(context, record.id, inputs, record);
   }
 
@@ -142,8 +158,14 @@ export class ReconRuns {
     return this.#newest?.report?.breaks ?? [];
   }
 
-  /** Of those, the ones that are not resolved, by type and age: counted once, until a report or a status changes. */
-  counts(): BreakCount[] {
+  /** For metrics. */
+  stats(): ReconStats {
+    const newest = this.#context?.system.recon.runs.at(-1);
+    return { breaks: this.#counts(), newestMs: newest?.atMs ?? 0, failed: this.#failed };
+  }
+
+  /** Of the breaks, the ones that are not resolved, by type and age: counted once, until a report or a status changes. */
+  #counts(): BreakCount[] {
     const book = this.#context?.system.recon;
     const changes = book?.changes ?? 0;
     if (this.#counted?.changes !== changes) {
@@ -220,6 +242,7 @@ export class ReconRuns {
       if (report !== undefined && sha256 !== undefined) this.#finish(context, run, report, sha256, repeated);
     } catch (error) {
       run.status = 'failed';
+      this.#failed++;
       run.failure = error instanceof ReconTooLarge ? error.message : "see the server's log";
       run.finishedMs = context.nowMs();
       this.#warn(error);
@@ -301,12 +324,13 @@ async function* byTurns(pieces: Iterable<string>): AsyncGenerator<string> {
 }
 
 function recordOf({ id, inputs, sha256, startedMs, finishedMs }: ReconRun, report: ReconReport): ReconRunRecord {
-  const { day, since, spans, files, unfinished, standing = [] } = inputs;
+  const { day, since, spans, files, unfinished, waiting, standing = [] } = inputs;
   return {
     ...{ type: 'recon_run', id, day, since, sha256, startedMs },
     spans: spans.map((span) => ({ ...span })),
     files: files.map((file) => file.id),
     unfinished: [...unfinished],
+    waiting: [...waiting],
     standing: standing.map(notedOf),
     reportVersion: REPORT_VERSION,
     breaks: report.breaks.length + report.leftOut,
