@@ -3,12 +3,14 @@
  * bench/results. docs/benchmarks.md is generated from those files (`npm run bench -- --report`). Flags: USAGE.
  */
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg, release, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { disk as examineDisk } from '#src/cli/doctor.js';
+import { benchCheck } from './check.bench.js';
+import { type Baseline, compareFigures, renderComparison } from './drift.js';
 import { benchEngine } from './engine.bench.js';
 import { type OverloadResult, renderOverload, writeOverloadReport } from './overload/report.js';
 import { benchOverload } from './overload.bench.js';
@@ -28,6 +30,8 @@ const USAGE = `npm run bench [-- FLAGS]: without one, the micro-benchmarks of ea
                docs/internals/overload.md is generated; --only CASE one of its cases, repeatable: nothing is written then
   --peers      PostgreSQL, Redis and SQLite at the same job, the engine and what the machine allows beside them: a result of its own,
                in bench/results/peers; --only NAME one of the peers, repeatable: nothing is written then
+  --check      (npm run bench:check) half a minute, and what has drifted from bench/baseline.json. Status 1 when something is
+               worse than its tolerance, but in CI (CI=true) always 0; --update writes the baseline instead
   --quick      short runs and 100 000 accounts, to see that everything works: no figures to quote
   --dir DIR    folder whose disk is measured (default: the system's for temporary files, whose disk may be memory)
   --report     only writes docs/benchmarks.md and docs/internals/overload.md from the newest results
@@ -45,6 +49,8 @@ function flags() {
         quick: { type: 'boolean', default: false },
         overload: { type: 'boolean', default: false },
         peers: { type: 'boolean', default: false },
+        check: { type: 'boolean', default: false },
+        update: { type: 'boolean', default: false },
         only: { type: 'string', multiple: true, default: [] as string[] },
         report: { type: 'boolean', default: false },
         help: { type: 'boolean', default: false },
@@ -157,6 +163,36 @@ async function runPeers(): Promise<void> {
   if (only.length === 0) write(result, 'peers');
 }
 
+/** Whether the engine has become slower than the baseline says; returns the exit status. */
+async function runCheck(): Promise<number> {
+  const file = join(root, 'bench', 'baseline.json');
+  const { date, commit, environment } = header();
+  const { cpu, cores, loadAverageAtStart: load } = environment;
+  const machine = { cpu, cores, node: Number(process.versions.node.split('.')[0]) };
+  const figures = await benchCheck(values.dir, say);
+  if (values.update) {
+    const baseline: Baseline = { schema_version: 1, date, commit, machine, load_average: load, figures };
+    writeFileSync(file, `${JSON.stringify(baseline, null, 2)}\n`);
+    say(`written to ${file}`);
+    return 0;
+  }
+  const baseline = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Baseline) : undefined;
+  const comparison = compareFigures(baseline, figures, machine);
+  console.log(renderComparison(comparison, load, cores));
+  return comparison.drifts.some(({ verdict }) => verdict === 'worse') ? 1 : 0;
+}
+
+/** In CI a time fails nothing, and neither does a machine on which nothing can be measured. */
+async function checkStatus(): Promise<number> {
+  if (process.env.CI !== 'true') return runCheck();
+  try {
+    await runCheck();
+  } catch (error) {
+    say(`nothing was compared: ${error instanceof Error ? error.message : String(error)}`);
+  }
+  return 0;
+}
+
 function fail(text: string): never {
   console.error(`bench: ${text}`);
   process.exit(2);
@@ -191,4 +227,5 @@ if (values.report) {
   say(`${writeOverloadReport(root)} written`);
 } else if (values.overload) await runOverload();
 else if (values.peers) await runPeers();
+else if (values.check) process.exitCode = await checkStatus();
 else await run();

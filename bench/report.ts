@@ -122,6 +122,10 @@ ${PEERS_TEXT}
 
 ${peers === undefined ? NO_PEERS : `From \`bench/results/peers/${peers.file}\`.\n\n${conditions(peers.result)}\n\n${renderPeers(peers.result.peers)}`}
 
+## Drift
+
+${DRIFT_TEXT}
+
 ## Rooms
 
 ${renderRows(result.rooms)}
@@ -147,6 +151,12 @@ The peers do less than the engine: no ISO 8583, PAN fingerprint, card status, co
 written for this (bench/peers), prepared and binary where the protocol allows, and reach them without TCP. The engine gets no such
 favour. Not among them: jPOS, because it is built by Maven from a repository that not every machine reaches; it has no durable
 authorization to compare with, and its message echo belongs beside the bare echo above.`;
+
+const DRIFT_TEXT = `\`npm run bench:check\` takes half a minute and holds five figures against \`bench/baseline.json\`: the closed loop as a share of the bare echo
+and of the journal alone, CPU per authorization in the engine and in a shard, bytes allocated per message. Each has a tolerance of its
+own; what differs by more is named as worse or better. CI prints it and fails by none of it; elsewhere the status is 1 when something is
+worse. A baseline of another number of cores or Node version is not compared, one of another processor by its ratios and bytes only, and
+\`npm run bench:check -- --update\`, on a machine that does nothing else, takes a new one.`;
 
 const NO_PEERS = 'No figures are published yet: they are taken on a machine that does nothing else.';
 

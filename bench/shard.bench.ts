@@ -109,9 +109,9 @@ function spend(bench: ShardBench, batches: number): { wallNs: number; cpuNs: num
 }
 
 /** Heap bytes per message: the median batch of those in which no collection got in between. */
-function allocation(bench: ShardBench): number {
+function allocation(bench: ShardBench, batches = HEAP_BATCHES): number {
   const grown: number[] = [];
-  for (let i = 0; i < HEAP_BATCHES; i++) {
+  for (let i = 0; i < batches; i++) {
     const before = process.memoryUsage().heapUsed;
     bench.batch();
     const bytes = process.memoryUsage().heapUsed - before;
@@ -136,6 +136,15 @@ function programWithRules(): string {
   const made = makeSnapshot({ ...head, rules }, REVISION, { dialects: ['iso87-bcd'], knowsZone: () => true });
   if (!made.ok) throw new Error(JSON.stringify(made.problems));
   return made.text;
+}
+
+/** CPU (ns) and heap bytes of a message without windows and rules: the first figure of the room, for a look at whether it has changed. */
+export function plainShard(): { cpuNs: number; bytes: number } {
+  const bench = new ShardBench('', '', 0);
+  for (let i = 0; i < WARM_BATCHES; i++) bench.batch();
+  const cpuNs = median(Array.from({ length: TURNS }, () => spend(bench, BATCHES / TURNS).cpuNs));
+  bench.check(0);
+  return { cpuNs, bytes: allocation(bench, 5 * HEAP_BATCHES) };
 }
 
 export async function benchShard(): Promise<BenchRow[]> {
