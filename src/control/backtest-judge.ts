@@ -4,12 +4,12 @@
  * judged anew: a decline that would not have been placed leaves the later balances as they were (no cascade).
  */
 import { AccountStatus, CardStatus, responseText, Step } from '../domain/codes.js';
-import type { AccountView, CardView } from '../domain/commands.js';
 import type { CompiledControls } from '../domain/controls/compile.js';
 import { ControlBook } from '../domain/controls/control-book.js';
 import { ControlLevel } from '../domain/controls/spec.js';
 import type { MessageEvent } from '../domain/events.js';
 import { approves } from '../domain/originals.js';
+import type { AccountView, CardView } from '../domain/party-commands.js';
 import { defaultTables, Policy, PolicyBook } from '../domain/program/policy.js';
 import type { CheckedRule } from '../domain/rules/check.js';
 import { RuleFacts } from '../domain/rules/facts.js';

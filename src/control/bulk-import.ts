@@ -9,8 +9,8 @@
  * alone, with its line and reason; the rest goes on. Reading from the socket waits while the shards are busy.
  */
 import { randomBytes } from 'node:crypto';
-import type { ImportRows } from '../domain/commands.js';
 import { ControlLevel } from '../domain/controls/spec.js';
+import type { ImportRows } from '../domain/party-commands.js';
 import { BULK_CHUNK_ROWS, BULK_COMMAND_ROWS, BULK_IN_FLIGHT_PER_SHARD, BULK_REJECTS_LISTED } from '../limits.js';
 import { maskDigits } from '../pan-mask.js';
 import type { Fingerprint } from '../vault/fingerprint.js';

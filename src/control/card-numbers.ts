@@ -6,7 +6,8 @@
  * thread, so a look into the directory of all shards plus the set of creations under way is complete.
  */
 import { randomBytes } from 'node:crypto';
-import type { CardView, CommandResult, CreateAlias, CreateCard, IdempotencyTag, Refusal } from '../domain/commands.js';
+import type { CommandResult, Refusal } from '../domain/commands.js';
+import type { CardView, CreateAlias, CreateCard, IdempotencyTag } from '../domain/party-commands.js';
 import type { Fingerprint } from '../vault/fingerprint.js';
 import { isPan, luhnCheckDigit } from '../vault/pan.js';
 import type { PinReference } from '../vault/pin-references.js';

@@ -2,10 +2,12 @@
  * Controls of cards and accounts as the API takes them: checked as a whole, merged by PATCH, handed to the shard as JSON
  * text. The shard keeps the text as it is and never checks it again, so nothing that is not understood passes here.
  */
-import type { AccountView, CommandResult, UpdateCard } from '../domain/commands.js';
+
+import type { CommandResult } from '../domain/commands.js';
 import { isObject } from '../domain/controls/json-reader.js';
 import { type ParsedControls, parseControls } from '../domain/controls/parse.js';
 import type { ControlLevel } from '../domain/controls/spec.js';
+import type { AccountView, UpdateCard } from '../domain/party-commands.js';
 import { WindowClock } from '../domain/velocity/window-clock.js';
 import { IntlZoneCalendar } from '../intl-zone-calendar.js';
 import { CONTROLS_TEXT_BYTES_MAX } from '../limits.js';

@@ -2,7 +2,7 @@
  * What the control plane sees of the engine: the words and cells in shared memory that the other threads keep, as the ports
  * of health and metrics. Looking stops nobody.
  */
-import type { ShardStats } from '../domain/commands.js';
+import type { ShardStats } from '../domain/reads.js';
 import { SharedHistogram } from '../instruments.js';
 import { IndexState, type SegmentBoard } from '../journal/segment-board.js';
 import { BackgroundTask, type ControlBlock, ShardState } from '../ring/control-block.js';

@@ -1,10 +1,10 @@
 /** Ledger entries as the API shows them: records that post to the books. */
 import { ElementKind, EventKind } from '../domain/codes.js';
-import type { LedgerTotal } from '../domain/commands.js';
 import type { EntryPosted, PaymentPosted, PlainEvent, Posting } from '../domain/events.js';
 import { postedChange } from '../domain/ledger/chart.js';
 import { EntryKind } from '../domain/ledger/entry-kinds.js';
 import { Text } from '../domain/message.js';
+import type { LedgerTotal } from '../domain/reads.js';
 import { legsOf } from './authorization-totals.js';
 import { originalOf } from './authorizations.js';
 import { clearingType } from './clearing-object.js';

@@ -1,10 +1,10 @@
 /** Why a message was answered as it was, from its record alone: today's rules and balances play no part. */
 import { checkOutcomes } from '../domain/code-names.js';
 import { responseText, Step, Verdict } from '../domain/codes.js';
-import type { StageTimesView } from '../domain/commands.js';
 import type { MessageEvent } from '../domain/events.js';
 import { postedChange } from '../domain/ledger/chart.js';
 import { Carried } from '../domain/message.js';
+import type { StageTimesView } from '../domain/reads.js';
 import { legsOf } from './authorization-totals.js';
 import { type AuthorizationDetails, elementObject, type MessageRecord } from './authorizations.js';
 import type { ControlContext } from './context.js';

@@ -10,7 +10,7 @@
  * hashes and the keys under way (409); once.ts does the steps.
  */
 import { createHmac } from 'node:crypto';
-import type { IdempotencyTag } from '../domain/commands.js';
+import type { IdempotencyTag } from '../domain/party-commands.js';
 import { ApiError } from './problem.js';
 
 /** 1 to 255 visible ASCII characters and blanks. */

@@ -1,6 +1,8 @@
 /** What limits a card or an account, as the API shows it: the controls that apply, and the state of their windows. */
-import type { AccountView, CardView, ControlMember, LimitsView, Read, WindowView } from '../domain/commands.js';
+
 import { ControlLevel } from '../domain/controls/spec.js';
+import type { AccountView, CardView } from '../domain/party-commands.js';
+import type { ControlMember, LimitsView, Read, WindowView } from '../domain/reads.js';
 import { WindowUnit } from '../domain/velocity/windows.js';
 import type { ControlContext } from './context.js';
 import { type ControlsJson, controlsJson } from './controls.js';

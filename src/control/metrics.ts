@@ -8,8 +8,8 @@
 import { getHeapStatistics } from 'node:v8';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import { Reason, Response, responseText } from '../domain/codes.js';
-import type { ShardStats } from '../domain/commands.js';
 import { classOf, isAdvice } from '../domain/message.js';
+import type { ShardStats } from '../domain/reads.js';
 import type { SharedHistogram } from '../instruments.js';
 import type { TlsState } from '../server-tls.js';
 import { ShardCounter } from '../shard-instruments.js';

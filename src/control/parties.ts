@@ -4,7 +4,7 @@
  * and fetches what is not for all at once.
  */
 import type { AccountType } from '../domain/codes.js';
-import type { CardView } from '../domain/commands.js';
+import type { CardView } from '../domain/party-commands.js';
 import { PARTIES_KEPT_MAX } from '../limits.js';
 import type { ShardPort } from './ports.js';
 import { refused } from './views.js';

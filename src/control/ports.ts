@@ -2,9 +2,10 @@
  * What the control plane needs from the rest of the engine, as narrow ports. The composition in control-thread.ts gives
  * the real ones; tests give fakes. Every port is used from the control thread only.
  */
-import type { Command, CommandResult, Read, ReadResult } from '../domain/commands.js';
+import type { Command, CommandResult } from '../domain/commands.js';
 import type { MessageEvent, PlainEvent } from '../domain/events.js';
 import type { DayList } from '../domain/index-keys.js';
+import type { Read, ReadResult } from '../domain/reads.js';
 import type { DialectName } from '../iso8583/dialects.js';
 import type { RecordVisitor } from '../journal/reader.js';
 import type { Fingerprint } from '../vault/fingerprint.js';

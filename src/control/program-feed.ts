@@ -7,7 +7,8 @@
  *   a write          is answered when every shard in service has it
  *   a shard is down  it is tried again until it is back, and gets it then
  */
-import type { CommandResult, ReadResult } from '../domain/commands.js';
+import type { CommandResult } from '../domain/commands.js';
+import type { ReadResult } from '../domain/reads.js';
 import { PROGRAM_RETRY_MS } from '../limits.js';
 import { ShardError, type ShardPort } from './ports.js';
 import { ApiError } from './problem.js';

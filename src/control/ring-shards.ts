@@ -8,7 +8,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Packr } from 'msgpackr';
 import { monotonicUs } from '../clock.js';
-import type { Command, CommandResult, ImportRows, Read, ReadResult } from '../domain/commands.js';
+import type { Command, CommandResult } from '../domain/commands.js';
+import type { ImportRows } from '../domain/party-commands.js';
+import type { Read, ReadResult } from '../domain/reads.js';
 import { COMMAND_BYTES_MAX, CONTROL_IN_FLIGHT_MAX, CONTROL_RING_WAIT_MS, CONTROL_TIMEOUT_MS } from '../limits.js';
 import type { RingClient } from '../ring/client.js';
 import { ReplyKind, RequestKind } from '../ring/kinds.js';

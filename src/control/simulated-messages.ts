@@ -1,9 +1,9 @@
 /** The fields of the messages that the simulator sends, without the card number. */
 import { approvalCodeText } from '../domain/approval-code.js';
-import type { AccountView } from '../domain/commands.js';
 import type { MessageEvent } from '../domain/events.js';
 import { Text } from '../domain/message.js';
 import { mulDivHalfUp } from '../domain/money.js';
+import type { AccountView } from '../domain/party-commands.js';
 import type { Fields } from '../iso8583/message.js';
 import { AmountType, originalData, PrivateTag, replacementAmounts } from '../iso8583/private-data.js';
 import { currencyCode, currencyOfCode } from './currencies.js';

@@ -6,7 +6,7 @@
  * retry after a crash sends the very same message, and the shard answers it as the repeat that it is.
  */
 import { randomBytes } from 'node:crypto';
-import type { AccountView, CardView } from '../domain/commands.js';
+import type { AccountView, CardView } from '../domain/party-commands.js';
 import { type DialectName, dialectNames } from '../iso8583/dialects.js';
 import { maskedBytes } from '../iso8583/mask.js';
 import { type DescribedMessage, describe, type Fields, IsoError, pack } from '../iso8583/message.js';

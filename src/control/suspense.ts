@@ -2,7 +2,7 @@
 import { ClearingFlag, IN_SUSPENSE } from '../domain/clearing/codes.js';
 import { amountIn } from '../domain/clearing/sides.js';
 import { EventKind } from '../domain/codes.js';
-import type { TakeFromSuspense } from '../domain/commands.js';
+import type { TakeFromSuspense } from '../domain/entry-commands.js';
 import type { ClearingPosted, EntryPosted } from '../domain/events.js';
 import { DayList } from '../domain/index-keys.js';
 import { Gl } from '../domain/ledger/chart.js';

@@ -1,7 +1,8 @@
 /** Rows of the shards as objects of the API. */
 import { codeName, snakeCase } from '../domain/code-names.js';
 import { AccountStatus, AccountType, CardStatus } from '../domain/codes.js';
-import type { AccountView, CardView, Refusal } from '../domain/commands.js';
+import type { Refusal } from '../domain/commands.js';
+import type { AccountView, CardView } from '../domain/party-commands.js';
 import { printTables } from '../domain/program/print.js';
 import { defaultProgramTables } from '../domain/program/tables.js';
 import type { ControlContext } from './context.js';

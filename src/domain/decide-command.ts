@@ -5,26 +5,24 @@
  */
 import { ACCOUNTS_PER_SHARD_MAX, CARDS_PER_SHARD_MAX, CREDIT_BALANCE_MAX, CREDIT_LIMIT_MAX } from '../limits.js';
 import { AccountStatus, type CardStatus, EventKind, isFinalStatus } from './codes.js';
-import type {
-  Change,
-  CommandResult,
-  CreateAccount,
-  CreateAlias,
-  CreateCard,
-  ImportRows,
-  PostPayment,
-  Refusal,
-  UpdateAccount,
-  UpdateCard,
-} from './commands.js';
+import type { Change, CommandResult, Refusal } from './commands.js';
 import { type CommandContext, type Commit, refuse } from './commit.js';
 import { currencyExponent } from './currencies.js';
 import { decideEntry } from './decide-entry.js';
+import type { PostPayment } from './entry-commands.js';
 import type { PlainEvent } from './events.js';
 import { hash64 } from './key-hash.js';
 import { balancesOf } from './ledger/balances.js';
 import { paymentLegs } from './ledger/entries.js';
 import { amountText, isAmount } from './money.js';
+import type {
+  CreateAccount,
+  CreateAlias,
+  CreateCard,
+  ImportRows,
+  UpdateAccount,
+  UpdateCard,
+} from './party-commands.js';
 import type { ShardState } from './shard-state.js';
 import { accountOwner, cardOwner } from './velocity/counter-changes.js';
 import { accountView, cardView } from './views.js';

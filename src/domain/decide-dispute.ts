@@ -1,6 +1,6 @@
 /** Disputes: how one is opened, and its next step. What it is about and how it stands is read by disputes.ts. */
 import { AMOUNT_MAX } from '../limits.js';
-import type { CommandResult, OpenDispute, StepDispute } from './commands.js';
+import type { CommandResult } from './commands.js';
 import { refuse } from './commit.js';
 import { currencyExponent } from './currencies.js';
 import { feesBackLegs } from './dispute-fees.js';
@@ -12,6 +12,7 @@ import {
   isGivenTwice,
   undisputed,
 } from './disputes.js';
+import type { OpenDispute, StepDispute } from './entry-commands.js';
 import type { Desk } from './entry-desk.js';
 import type { Disputed, DisputeEnd, EntryLeg, EntryPosted } from './events.js';
 import { balancesOf } from './ledger/balances.js';

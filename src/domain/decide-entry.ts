@@ -1,9 +1,14 @@
 import { AMOUNT_MAX } from '../limits.js';
 import { EventKind } from './codes.js';
+import type { CommandResult } from './commands.js';
+import { type CommandContext, type Commit, refuse } from './commit.js';
+import { currencyExponent } from './currencies.js';
+import { openDispute, stepDispute } from './decide-dispute.js';
+import { resolveSuspense, takeFromSuspense } from './decide-suspense.js';
+import { givenByDisputes } from './disputes.js';
 import type {
   ChargeFee,
   ChargeOff,
-  CommandResult,
   EntryCommand,
   NetworkFee,
   Recover,
@@ -11,12 +16,7 @@ import type {
   ReturnPayment,
   Settle,
   WaiveFee,
-} from './commands.js';
-import { type CommandContext, type Commit, refuse } from './commit.js';
-import { currencyExponent } from './currencies.js';
-import { openDispute, stepDispute } from './decide-dispute.js';
-import { resolveSuspense, takeFromSuspense } from './decide-suspense.js';
-import { givenByDisputes } from './disputes.js';
+} from './entry-commands.js';
 import { Desk } from './entry-desk.js';
 import type { EntryLeg } from './events.js';
 import { balancesOf } from './ledger/balances.js';

@@ -2,8 +2,9 @@
 import { ClearingSort } from './clearing/codes.js';
 import { isCreditRecord } from './clearing/input.js';
 import { amountIn, cashBackIn, presentedSide, takenBackSide } from './clearing/sides.js';
-import type { CommandResult, ResolveSuspense, TakeFromSuspense } from './commands.js';
+import type { CommandResult } from './commands.js';
 import { refuse } from './commit.js';
+import type { ResolveSuspense, TakeFromSuspense } from './entry-commands.js';
 import type { Desk } from './entry-desk.js';
 import type { Posting } from './events.js';
 import { suspenseLostLegs, suspenseReturnedLegs } from './ledger/entries.js';

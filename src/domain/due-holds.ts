@@ -1,5 +1,5 @@
 /** What would expire until a time, counted from the rows without changing anything: the dry run of the sweep. */
-import type { DueSum } from './commands.js';
+import type { DueSum } from './reads.js';
 import type { ShardState } from './shard-state.js';
 
 /** Sums stay exact: two holds of the largest amount (1e15) fit below it together with this. */

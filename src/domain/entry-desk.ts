@@ -1,8 +1,9 @@
 /** What every entry on command and of the daily accrual shares: what is checked, and how it becomes a record. */
 import { CREDIT_BALANCE_MAX } from '../limits.js';
 import { AccountStatus, EventKind } from './codes.js';
-import type { ChargeFee, CommandResult, OpenDispute, Recover, RefundCredit } from './commands.js';
+import type { CommandResult } from './commands.js';
 import { type CommandContext, type Commit, refuse } from './commit.js';
+import type { ChargeFee, OpenDispute, Recover, RefundCredit } from './entry-commands.js';
 import type { Disputed, DisputeEnd, EntryLeg, EntryPosted, PlainEvent } from './events.js';
 import { entryHash } from './key-hash.js';
 import { component, Gl, postedChange } from './ledger/chart.js';

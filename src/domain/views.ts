@@ -1,6 +1,7 @@
 /** Rows of the state as the control plane sees them. */
 import type { AccountStatus, AccountType, CardStatus } from './codes.js';
-import type { AccountView, CardView, LedgerTotal } from './commands.js';
+import type { AccountView, CardView } from './party-commands.js';
+import type { LedgerTotal } from './reads.js';
 import type { ShardState } from './shard-state.js';
 import { accountOwner, cardOwner } from './velocity/counter-changes.js';
 

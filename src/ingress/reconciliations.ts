@@ -5,7 +5,7 @@
  *   0500 -> read of each shard -> sum -> compare_totals (the shard of link and acquirer) -> 0510: 39 = 00 or 95, our totals
  *                                    -> a shard that cannot answer, or too late: 91
  *
- * Reads and commands are those of the control plane (domain/commands.ts); a room further in knows their meaning.
+ * Reads and commands are those of the control plane (domain/reads.ts, commands.ts); a room further in knows their meaning.
  */
 import { pack, unpack } from 'msgpackr';
 import type { Decoder } from '../iso8583/decoder.js';

@@ -7,7 +7,7 @@ export const RequestKind = {
   wire: 1,
   /** A write from the control plane: msgpack of a `Command` (domain/commands.ts). */
   command: 2,
-  /** A read from the control plane: msgpack of a `Read` (domain/commands.ts). */
+  /** A read from the control plane: msgpack of a `Read` (domain/reads.ts). */
   read: 3,
   /** A device's verdict: msgpack of an `HsmVerdict`, with the token of the question. */
   verdict: 4,

@@ -4,9 +4,10 @@
  * question again within the duplicate window gets the recorded answer.
  */
 import { EventKind, Response, responseCode } from '../domain/codes.js';
-import type { AcquirerTotals, CommandResult, CompareTotals } from '../domain/commands.js';
+import type { CommandResult, CompareTotals } from '../domain/commands.js';
 import { fieldsOfTotals, isInBalance } from '../domain/compare-totals.js';
 import type { TotalsCompared } from '../domain/events.js';
+import type { AcquirerTotals } from '../domain/reads.js';
 import { isKept } from '../domain/totals.js';
 import { TOTAL_VALUES } from '../domain/totals-table.js';
 import type { LogicalShard } from './logical-shard.js';

@@ -11,9 +11,10 @@
  */
 import { pack, unpack } from 'msgpackr';
 import { EventKind } from '../domain/codes.js';
-import type { ClaimKey, CommandResult, IdempotencyTag, KeepAnswer } from '../domain/commands.js';
+import type { ClaimKey, CommandResult, KeepAnswer } from '../domain/commands.js';
 import type { IdempotencyKept } from '../domain/events.js';
 import { keyHash64 } from '../domain/key-hash.js';
+import type { IdempotencyTag } from '../domain/party-commands.js';
 import type { LogicalShard } from './logical-shard.js';
 
 /** Taken into the first byte of the key's hash, so that the records of one key stand apart. Part of the format. */

@@ -3,10 +3,10 @@
  * `queueResult` queues it behind the shard's last sequence.
  */
 import { pack, unpack } from 'msgpackr';
-import type { Read, ReadResult, ShardStats } from '../domain/commands.js';
 import { countDue } from '../domain/due-holds.js';
 import { entryHash } from '../domain/key-hash.js';
 import { stepsOf } from '../domain/ledger/dispute-steps.js';
+import type { Read, ReadResult, ShardStats } from '../domain/reads.js';
 import { suspenseAt, suspenseState } from '../domain/suspense.js';
 import { accountRow, accountView, cardRow, cardView, ledgerTotals } from '../domain/views.js';
 import { DUE_ROWS_PER_READ, HOLD_ROWS_PER_READ, REVISION_STATS_PER_READ } from '../limits.js';

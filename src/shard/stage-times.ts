@@ -5,7 +5,7 @@
  * A ring of columns: sequences rise, the oldest entry is overwritten. The time of the commit is known later than the rest and
  * is filled in for every entry that waits for it.
  */
-import type { StageTimesView } from '../domain/commands.js';
+import type { StageTimesView } from '../domain/reads.js';
 import { STAGE_TIMES_KEPT } from '../limits.js';
 
 const QUEUE = 0;

@@ -14,9 +14,10 @@ import type {
   WireReply,
 } from '#src/control/ports.js';
 import { RingShards } from '#src/control/ring-shards.js';
-import type { Command, CommandResult, Read, ReadResult } from '#src/domain/commands.js';
+import type { Command, CommandResult } from '#src/domain/commands.js';
 import type { MessageEvent, PlainEvent } from '#src/domain/events.js';
 import { IndexKeys } from '#src/domain/index-keys.js';
+import type { Read, ReadResult } from '#src/domain/reads.js';
 import { DurableHeads } from '#src/journal/durable-heads.js';
 import { EmbeddedLane } from '#src/journal/lanes.js';
 import { shardOfAccount } from '#src/journal/placement.js';

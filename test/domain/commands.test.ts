@@ -1,9 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { applyEvent } from '#src/domain/apply.js';
 import { AccountStatus, AccountType, CardStatus, EventKind } from '#src/domain/codes.js';
-import type { CommandResult, CreateAccount, ImportRows } from '#src/domain/commands.js';
+import type { CommandResult } from '#src/domain/commands.js';
 import type { PaymentPosted, PlainEvent } from '#src/domain/events.js';
 import { keyHash64 } from '#src/domain/key-hash.js';
+import type { CreateAccount, ImportRows } from '#src/domain/party-commands.js';
 import { ShardState } from '#src/domain/shard-state.js';
 import { accountView, ledgerTotals } from '#src/domain/views.js';
 import { Book } from './book.js';

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { AccountStatus, AccountType, EventKind } from '#src/domain/codes.js';
-import type { Change, CommandResult, StepDispute } from '#src/domain/commands.js';
+import type { Change, CommandResult } from '#src/domain/commands.js';
+import type { StepDispute } from '#src/domain/entry-commands.js';
 import type { EntryPosted } from '#src/domain/events.js';
 import { COMPONENTS, component } from '#src/domain/ledger/chart.js';
 import { type DisputeStep, isSettledStep } from '#src/domain/ledger/dispute-steps.js';

@@ -1,7 +1,8 @@
 /** Random entries on command, and accruals. */
 import fc from 'fast-check';
 import { EventKind } from '#src/domain/codes.js';
-import type { Change, OpenDispute } from '#src/domain/commands.js';
+import type { Change } from '#src/domain/commands.js';
+import type { OpenDispute } from '#src/domain/entry-commands.js';
 import type { EntryPosted, PlainEvent } from '#src/domain/events.js';
 import { postedChange } from '#src/domain/ledger/chart.js';
 import { type DisputeStep, disputeSteps } from '#src/domain/ledger/dispute-steps.js';

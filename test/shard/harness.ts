@@ -5,8 +5,9 @@
 import { pack as packMsg, unpack as unpackMsg } from 'msgpackr';
 import type { ApprovalKey } from '#src/domain/approval-code.js';
 import { AccountType, CardStatus } from '#src/domain/codes.js';
-import type { Command, CommandResult, Read, ReadResult } from '#src/domain/commands.js';
+import type { Command, CommandResult } from '#src/domain/commands.js';
 import { IndexKeys } from '#src/domain/index-keys.js';
+import type { Read, ReadResult } from '#src/domain/reads.js';
 import { type DialectName, dialectNames } from '#src/iso8583/dialects.js';
 import { type Fields, pack, unpack } from '#src/iso8583/message.js';
 import { EmbeddedLane } from '#src/journal/lanes.js';

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { AccountType } from '#src/domain/codes.js';
-import type { CommandResult, IdempotencyTag, PostPayment } from '#src/domain/commands.js';
+import type { CommandResult } from '#src/domain/commands.js';
+import type { PostPayment } from '#src/domain/entry-commands.js';
+import type { IdempotencyTag } from '#src/domain/party-commands.js';
 import { MemoryStore } from '#src/store/memory-store.js';
 import { Harness } from './harness.js';
 

@@ -1,8 +1,9 @@
 /** Totals of an acquirer inside the shards: what each has, the comparison that is journaled, and its repeat. */
 import { describe, expect, it } from 'vitest';
 import { EventKind } from '#src/domain/codes.js';
-import type { CommandResult, CompareTotals, ReadResult } from '#src/domain/commands.js';
+import type { CommandResult, CompareTotals } from '#src/domain/commands.js';
 import { fieldsOfTotals } from '#src/domain/compare-totals.js';
+import type { ReadResult } from '#src/domain/reads.js';
 import { JournalReader } from '#src/journal/reader.js';
 import { Harness, purchase } from './harness.js';
 

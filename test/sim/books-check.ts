@@ -2,8 +2,9 @@
  * Balances of a quiet world, by the engine's own reads, and what must hold whatever was decided: held is the sum of the open holds,
  * debits equal credits in every currency, and the journal alone gives the state with which its last frames were written.
  */
-import type { LedgerTotal, ReadResult } from '#src/domain/commands.js';
+
 import { IndexKeys } from '#src/domain/index-keys.js';
+import type { LedgerTotal, ReadResult } from '#src/domain/reads.js';
 import { JournalReader } from '#src/journal/reader.js';
 import { createSegmentBoard, SegmentBoard } from '#src/journal/segment-board.js';
 import { CardDirectory, createDirectory } from '#src/ring/directory.js';

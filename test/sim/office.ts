@@ -4,7 +4,8 @@
  * again, as whoever gave it would.
  */
 import { AccountStatus, AccountType, CardStatus } from '#src/domain/codes.js';
-import type { Command, CommandResult, Read, ReadResult } from '#src/domain/commands.js';
+import type { Command, CommandResult } from '#src/domain/commands.js';
+import type { Read, ReadResult } from '#src/domain/reads.js';
 import { shardOfAccount } from '#src/journal/placement.js';
 import { PanFingerprinter } from '#src/vault/fingerprint.js';
 import { FINGERPRINT_KEY, type SimEngine } from './engine.js';

@@ -3,7 +3,8 @@
  * says at the wire: a code that a decision can give is in one of the two lists.
  */
 import { Response, responseText } from '#src/domain/codes.js';
-import type { Command, Read } from '#src/domain/commands.js';
+import type { Command } from '#src/domain/commands.js';
+import type { Read } from '#src/domain/reads.js';
 import { RequestKind } from '#src/ring/kinds.js';
 import { harness as listening, tcpClient } from '../ingress/support.js';
 import { CardBench, OTHER_CARDS_PIN, WRONG_PIN } from '../shard/card-bench.js';

@@ -8,7 +8,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ClearingFlag, ClearingSort, IN_SUSPENSE, MatchRung } from '../../domain/clearing/codes.js';
 import { type ClearingEntry, type ClearingInput, clearingSort, isCreditRecord } from '../../domain/clearing/input.js';
-import type { Command, CommandResult, NetworkFee } from '../../domain/commands.js';
+import type { Command, CommandResult } from '../../domain/commands.js';
+import type { NetworkFee } from '../../domain/entry-commands.js';
 import {
   CLEARING_BUSY_RECORDS,
   CLEARING_IN_FLIGHT_PER_THREAD,

@@ -1,6 +1,7 @@
 /** What stands on 2100 and 1390, from the ledgers of the shards, in the words of reconciliation and of the system journal. */
-import type { LedgerTotal } from '../../domain/commands.js';
+
 import { Gl } from '../../domain/ledger/chart.js';
+import type { LedgerTotal } from '../../domain/reads.js';
 import type { SettlementName } from '../../recon/breaks.js';
 import { settlementName } from '../../recon/settlements.js';
 import type { Standing } from '../../recon/standing.js';

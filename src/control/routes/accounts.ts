@@ -1,8 +1,9 @@
 /** Accounts: create, read, list, change. */
 import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
-import type { AccountView, CommandResult, CreateAccount, UpdateAccount } from '../../domain/commands.js';
+import type { CommandResult } from '../../domain/commands.js';
 import { ControlLevel } from '../../domain/controls/spec.js';
+import type { AccountView, CreateAccount, UpdateAccount } from '../../domain/party-commands.js';
 import type { ControlContext } from '../context.js';
 import { checkControls, patchControls } from '../controls.js';
 import { currencyOfCode } from '../currencies.js';

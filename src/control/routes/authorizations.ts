@@ -1,8 +1,8 @@
 /** Authorizations: search, read, explain. */
 import { z } from 'zod';
-import type { CardView } from '../../domain/commands.js';
 import { isApproval } from '../../domain/lookups.js';
 import { isAdvice, Text } from '../../domain/message.js';
+import type { CardView } from '../../domain/party-commands.js';
 import { LIST_SCAN_MAX, SEARCH_CANDIDATES_MAX } from '../../limits.js';
 import { type AuthorizationStatus, authorizationStatuses } from '../authorization-totals.js';
 import {

@@ -1,7 +1,7 @@
 /** Cards: issue or register, read, list, change, unblock the PIN. */
 import { z } from 'zod';
-import type { AccountView, CardView, UpdateCard } from '../../domain/commands.js';
 import { ControlLevel } from '../../domain/controls/spec.js';
+import type { AccountView, CardView, UpdateCard } from '../../domain/party-commands.js';
 import { digitsOf } from '../../vault/card/bytes.js';
 import type { PinReference } from '../../vault/pin-references.js';
 import { type CardDraft, createNumbered } from '../card-numbers.js';

@@ -1,8 +1,10 @@
 /** Ledger entries on command: fees, returned payments, refunds of credit balances, charge-offs and recoveries. */
 import { z } from 'zod';
 import { EventKind } from '../../domain/codes.js';
-import type { AccountView, CommandResult, EntryCommand } from '../../domain/commands.js';
+import type { CommandResult } from '../../domain/commands.js';
+import type { EntryCommand } from '../../domain/entry-commands.js';
 import { EntryKind } from '../../domain/ledger/entry-kinds.js';
+import type { AccountView } from '../../domain/party-commands.js';
 import type { ControlContext } from '../context.js';
 import { currencyOfCode } from '../currencies.js';
 import { entryObject, findEntry } from '../entry-object.js';

@@ -1,6 +1,6 @@
 /** Holds that are due: what the sweep has to do, or will have until a time. Nothing is changed. */
 import { z } from 'zod';
-import type { DueSum } from '../../domain/commands.js';
+import type { DueSum } from '../../domain/reads.js';
 import type { ControlContext } from '../context.js';
 import { currencyCode } from '../currencies.js';
 import { exactJson } from '../exact-json.js';

@@ -2,8 +2,9 @@
  * What limits a card or an account now, for people: the controls that apply, compiled as decisions use them, and what their
  * windows hold. Changes nothing.
  */
-import type { ControlMember, LimitsView, WindowView } from '../commands.js';
+
 import type { Policies } from '../program/policy.js';
+import type { ControlMember, LimitsView, WindowView } from '../reads.js';
 import type { ShardState } from '../shard-state.js';
 import { accountOwner, cardOwner, chainRoot } from '../velocity/counter-changes.js';
 import type { CompiledControls, CompiledWindow, Sourced } from './compile.js';
