@@ -71,7 +71,7 @@ export function direction(record: ClearingRecord): 1 | -1 | 0 {
  * What a fee of a presentment earns us: as it says; where it does not, an issuer earns the interchange of a purchase and pays that of
  * cash and of a refund, and the reverse for a reversal.
  */
-function earnedBy({ kind, transactionType, reversal }: ClearingRecord, fee: ClearingFee): number {
+export function earnedBy({ kind, transactionType, reversal }: ClearingRecord, fee: ClearingFee): number {
   if (fee.sign !== '') return fee.sign === 'C' ? fee.settlementAmount : -fee.settlementAmount;
   const isPaid = isCreditType(transactionType) || (kind === 'first_presentment' && isCashType(transactionType));
   return isPaid !== reversal ? -fee.settlementAmount : fee.settlementAmount;

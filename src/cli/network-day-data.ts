@@ -42,6 +42,8 @@ export interface NetworkDayRequest extends Omit<BoxDay, 'authorizations' | 'earl
   readonly out: string;
   readonly encoding: 'ascii' | 'cp500';
   readonly blocked: boolean;
+  /** The totals name a file of the next cycle that never comes. */
+  readonly missingFile: boolean;
   /** Ids that an earlier plan has held back. */
   readonly heldBack: readonly string[];
 }

@@ -35,6 +35,7 @@ export function addNetworkDay(program: Command, run: Run): void {
     .option('--seed <n>', 'the same seed makes the same file', wholeNumber(0, 2 ** 31 - 1), 1)
     .option('--cycle <n>', 'settlement cycle', wholeNumber(1, 9), 1)
     .option('--shares <list>', `name=0..1, separated by commas: ${names.join(', ')}`, sharesOf, {})
+    .option('--missing-file', 'the totals name a file of the next cycle that never comes')
     .option('--ascii', 'ASCII without blocks instead of EBCDIC in 1014-byte blocks')
     .option('--data-dir <path>', 'data directory, of a stopped or a running server', './data')
     .option('--key-file <path>', 'keys of the vault (<data-dir>.keys)')
@@ -42,6 +43,8 @@ export function addNetworkDay(program: Command, run: Run): void {
     .option('--json', 'the plan on stdout');
   setAction(command, run, async (options) => {
     const { ascii, seed, cycle, shares, dataDir, keyFile, kekFile, out } = options as unknown as Options;
+    if (options.missingFile === true && cycle === 9)
+      throw new HoldfastError('usage', '--missing-file: there is no cycle behind 9', 'give a --cycle of 1 to 8');
     // Before the journal is read for a file that would have no place.
     if (existsSync(out)) throw new HoldfastError('usage', `--out ${out} is there already`, 'name a file that is not');
     const { plan, live } = await networkDay({
@@ -49,6 +52,7 @@ export function addNetworkDay(program: Command, run: Run): void {
       day: dayOf(String(options.date)),
       encoding: ascii === true ? 'ascii' : 'cp500',
       blocked: ascii !== true,
+      missingFile: options.missingFile === true,
       heldBack: options.heldBack === undefined ? [] : heldBackOf(String(options.heldBack)),
     });
     const text = JSON.stringify(plan);

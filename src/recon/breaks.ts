@@ -1,34 +1,36 @@
 /** Breaks: what two sides of a reconciliation do not agree on (section 10 of the domain rules). */
 import { createHash } from 'node:crypto';
 
-/** Every type, in the order in which a report has them. */
-export const breakTypes = [
+/** Every type with its reasons, in the order in which a report has them. What is added here is documented in docs/reference/reconciliation.md. */
+export const breakReasons = {
   /** A purchase or cash that nobody authorized, or whose authorization was reversed. */
-  'cleared_without_authorization',
+  cleared_without_authorization: ['force_post', 'after_reversal'],
   /** A hold came to its end and nothing, or not all of it, was cleared. */
-  'authorized_not_cleared',
+  authorized_not_cleared: ['aged_out', 'partly_cleared'],
   /** Cleared after its hold had ended. */
-  'late_presentment',
+  late_presentment: ['after_expiry'],
   /** More than was authorized and the program tolerates, another amount than what it takes back, or given back once more. */
-  'amount_mismatch',
+  amount_mismatch: ['over_cleared', 'other_than_original', 'given_back_twice', 'out_of_range'],
   /** In another currency than it was authorized in, or in none of the account. */
-  'currency_mismatch',
+  currency_mismatch: ['other_than_authorized', 'not_of_the_account'],
   /** It fits no card of ours: in suspense. Or its authorization is of another card of the account. */
-  'card_mismatch',
+  card_mismatch: ['unknown_card', 'other_card', 'suspense_before'],
   /** The same thing was presented before: not posted again. */
-  'duplicate_presentment',
-  /** It takes back what we do not know. */
-  'reversal_without_original',
+  duplicate_presentment: ['same', 'same_with_other_amount'],
+  /** It takes back, or presents again, what we do not know. */
+  reversal_without_original: ['original_unknown', 'dispute_unknown'],
   /** A record of a posted file that could not be posted. */
-  'record_not_posted',
-  /** A file that the network's totals, or the numbers of other files, tell of and that was not posted. */
-  'missing_file',
+  record_not_posted: ['invalid', 'refused'],
+  /** A file that the network's totals, or the numbers of other files, tell of and that was not posted, or one that waits. */
+  missing_file: ['named_by_totals', 'sequence_gap', 'quarantined', 'other_content', 'unfinished'],
   /** Totals of the network that are not those of its records. */
-  'trailer_mismatch',
-  'ledger_not_file',
-  'settlement_not_file',
-] as const;
-export type BreakType = (typeof breakTypes)[number];
+  trailer_mismatch: ['quarantined', 'network_totals', 'network_fees', 'totals_left_out'],
+  ledger_not_file: ['records', 'legs'],
+  settlement_not_file: ['other_amount', 'not_settled', 'sub_account_not_zero', 'stood_before'],
+} as const;
+export type BreakType = keyof typeof breakReasons;
+export type BreakReason = (typeof breakReasons)[BreakType][number];
+export const breakTypes = Object.keys(breakReasons) as readonly BreakType[];
 
 /** Ages in days: name, and the oldest that belongs to it. */
 export const ageBuckets = [
@@ -85,8 +87,8 @@ export interface Break extends Links {
   /** `brk_` and 26 hexadecimal digits, made of what the break is about: the same in every run that finds it. */
   readonly id: string;
   readonly type: BreakType;
-  /** What exactly, in snake_case. */
-  readonly reason: string;
+  /** What exactly. */
+  readonly reason: BreakReason;
   /** At risk: minor units of the currency, from zero. */
   readonly amount: bigint;
   readonly currency: number;
@@ -98,7 +100,7 @@ export interface Break extends Links {
 /** @param day of the break @param asOf day of the run */
 export function breakOf(
   type: BreakType,
-  reason: string,
+  reason: BreakReason,
   at: { amount: number | bigint; currency: number; day: number },
   asOf: number,
   links: Links,
@@ -113,7 +115,7 @@ export function breakOf(
 }
 
 /** Of what it is about: an authorization without a presentment, a record of a file, a file, or a settlement. */
-function idOf(type: BreakType, reason: string, { authorization, clearing, file, settlement }: Links): string {
+function idOf(type: BreakType, reason: BreakReason, { authorization, clearing, file, settlement }: Links): string {
   const about =
     clearing !== undefined
       ? ['record', clearing.file, clearing.record]

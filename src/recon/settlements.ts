@@ -11,7 +11,7 @@ import type { ClearingPosted, EntryLeg, EntryPosted, Posting } from '../domain/e
 import { Gl } from '../domain/ledger/chart.js';
 import { EntryKind } from '../domain/ledger/entry-kinds.js';
 import { settlementOf } from '../domain/ledger/sub-account.js';
-import { type Break, type BreakType, breakOf, type SettlementName } from './breaks.js';
+import { type Break, type BreakReason, type BreakType, breakOf, type SettlementName } from './breaks.js';
 import { type FileFacts, SIMULATED_FILE } from './files.js';
 
 const DAY_MS = 86_400_000;
@@ -295,7 +295,7 @@ const remaining = ({ ledgerOwed, entriesOwed, paid, rounded }: SettlementState):
 function settlementBreak(
   { name }: SettlementState,
   type: BreakType,
-  reason: string,
+  reason: BreakReason,
   difference: bigint,
   since: number,
   asOf: number,
@@ -307,7 +307,7 @@ function settlementBreak(
 function settlementBreaks(state: SettlementState, since: number, asOf: number): Break[] {
   const { name, fileOwed, unpostedOwed, recordsOwed, recordsEarned, ledgerOwed, paid, rounded, due } = state;
   const found: Break[] = [];
-  const compare = (type: BreakType, reason: string, difference: bigint): void => {
+  const compare = (type: BreakType, reason: BreakReason, difference: bigint): void => {
     if (difference !== 0n) found.push(settlementBreak(state, type, reason, difference, since, asOf));
   };
   compare('ledger_not_file', 'records', fileOwed - unpostedOwed - recordsOwed);

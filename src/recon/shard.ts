@@ -18,7 +18,7 @@ import { Gl, postedChange } from '../domain/ledger/chart.js';
 import { rootOf } from '../domain/originals.js';
 import { RECON_AUTHORIZATIONS_MAX } from '../limits.js';
 import { type BreakList, ReconTooLarge } from './break-list.js';
-import { type Break, type BreakType, breakOf, type Links } from './breaks.js';
+import { type Break, type BreakReason, type BreakType, breakOf, type Links } from './breaks.js';
 import { dayOf, type SettlementSums, settlementName } from './settlements.js';
 import type { SuspenseItems } from './standing.js';
 import type { ResolvedSuspense, SuspenseReason } from './suspense.js';
@@ -291,11 +291,11 @@ export class ShardComparison {
     else add('amount_mismatch', 'out_of_range');
   }
 
-  #add(type: BreakType, reason: string, event: ClearingPosted, amount: number): void {
+  #add(type: BreakType, reason: BreakReason, event: ClearingPosted, amount: number): void {
     this.#breaks.add(this.#breakOf(type, reason, event, amount));
   }
 
-  #breakOf(type: BreakType, reason: string, event: ClearingPosted, amount: number): Break {
+  #breakOf(type: BreakType, reason: BreakReason, event: ClearingPosted, amount: number): Break {
     const { input, originalSequence: root, sequence, file, timeMs, legs } = event;
     // The first leg is on the cardholder's side, or in suspense.
     const currency = legs[0]?.currency ?? input.currency;

@@ -4,6 +4,7 @@
  */
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { breakTypes } from '#src/recon/breaks.js';
 import { long } from '../support/long.js';
 import { run, Server, temporaryFolder, until } from '../support/server.js';
 import {
@@ -23,7 +24,7 @@ import {
 const MESSAGES = 22_400 * long;
 const BREAKS = [
   ...['missing=0.002', 'late=0.002', 'unknownCard=0.0018', 'alteredAmount=0.0018', 'alteredCurrency=0.0015'],
-  ...['duplicates=0.0015', 'forced=0.0015'],
+  ...['duplicates=0.0015', 'forced=0.0015', 'strayReversals=0.0005', 'presentedAgain=0.0005', 'invalid=0.0005'],
 ];
 const SHARES = [...BREAKS, 'splits=0.02', 'cash=0.01', 'refunds=0.01'].join();
 /** For what the server does by itself; generous, because the machine may be busy. */
@@ -44,15 +45,15 @@ test('finds exactly the planted breaks, with books that balance', { timeout: 10 
   const first = await Server.start({ dataDir, demo: false, flags: ['--shards', '4'], environment: atNoon() });
   await load(first, MESSAGES);
   const file = join(folder, 'day.ipm');
-  const plan = await networkDay(first, dateAfter(0), file, ['--shares', SHARES]);
+  const plan = await networkDay(first, dateAfter(0), file, ['--shares', SHARES, '--missing-file']);
   expect(plan.authorizations).toBeGreaterThan(18_000 * long);
   expect(plan.presentments).toBeGreaterThan(18_000 * long);
   const posted = await clear(first, file);
-  expect(posted).toMatchObject({ status: 'posted', duplicates: plan.counts.duplicates, rejected: 0 });
+  expect(posted).toMatchObject({ status: 'posted', duplicates: plan.counts.duplicates, rejected: plan.counts.invalid });
 
-  // On the day itself the holds of what did not come are open, and no breaks.
+  // On the day itself the holds of what did not come are open, and no breaks; and no settlement is due.
   const day = await recon(first, dateAfter(0));
-  const isSeen = (line: string): boolean => !line.startsWith('authorized_not_cleared ');
+  const isSeen = (line: string): boolean => !/^(authorized_not_cleared|settlement_not_file) /.test(line);
   expect(foundLines(day.report)).toEqual(plantedLines([plan]).filter(isSeen));
   const open = plan.counts.missing! + plan.counts.unknownCard! + plan.heldBack.length;
   expect(day.report.open).toMatchObject([{ currency: 'BRL', count: open }]);
@@ -72,12 +73,16 @@ test('finds exactly the planted breaks, with books that balance', { timeout: 10 
   const { report, text } = await recon(server, dateAfter(LATER + 2));
   const planted = plantedLines([plan, late]);
   expect(planted.length).toBeGreaterThan(200 * long);
-  expect(new Set(planted.map((line) => line.split(' ')[0])).size).toBe(7);
-  // The network took the money of the duplicates too, which nobody posted: it stays on the sub-account beside what was paid too much.
+  const types = new Set(planted.map((line) => line.split(' ')[0]));
+  expect(breakTypes.filter((type) => !types.has(type))).toEqual(['ledger_not_file']);
+  // The network took the money of duplicates and of what cannot be posted, too: it stays on the sub-account beside what was paid too much.
+  // What it took for a file that never came is planted.
   const { currencies } = (await trialBalance(server)) as { currencies: { accounts: SubAccounts[] }[] };
   const network = currencies[0]!.accounts.find(({ account }) => account === '2100')!;
-  const left = network.sub_accounts.map(({ balance }) => balance).filter((balance) => balance !== 0);
-  expect(left).toEqual([expect.any(Number)]);
+  const missing = plan.breaks.find(({ type }) => type === 'missing_file')!;
+  const balances = network.sub_accounts.map(({ balance }) => balance).filter((balance) => balance !== 0);
+  const left = balances.filter((balance) => balance !== missing.amount);
+  expect([left, balances.length]).toEqual([[expect.any(Number)], 2]);
   expect(left[0]!).toBeGreaterThan(OVERPAID + plan.counts.duplicates!);
   const settlements = [OVERPAID, left[0]! - OVERPAID].map((amount) => `settlement_not_file  0  ${amount}`);
   expect(foundLines(report)).toEqual([...planted, ...settlements].sort());

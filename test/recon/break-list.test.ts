@@ -14,7 +14,10 @@ const SINCE = 40;
 
 function one(type: BreakType, day: number, record = 1, settled = 0): Break {
   const settlement = { network: 1, day: settled, cycle: 1, currency: 986 };
-  return breakOf(type, 'x', { amount: 5, currency: 986, day }, AS_OF, { clearing: { file: 'F', record }, settlement });
+  return breakOf(type, 'same', { amount: 5, currency: 986, day }, AS_OF, {
+    clearing: { file: 'F', record },
+    settlement,
+  });
 }
 
 test('breaks behind the first ones are counted and not listed; sums are always listed', () => {

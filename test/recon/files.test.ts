@@ -138,7 +138,7 @@ describe('a break', () => {
 
   it('has one place in a report', () => {
     const all = breakTypes.flatMap((type) =>
-      [1, 2].map((record) => breakOf(type, 'x', at, DAY, { clearing: { file: 'F', record } })),
+      [1, 2].map((record) => breakOf(type, 'same', at, DAY, { clearing: { file: 'F', record } })),
     );
     expect([...all].reverse().sort(compareBreaks)).toEqual([...all].sort(compareBreaks));
   });

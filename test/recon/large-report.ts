@@ -1,5 +1,5 @@
 /** A report of any length, the same each time: every member that a break and a settlement can have. */
-import { type Break, breakOf, breakTypes, compareBreaks, type Links } from '#src/recon/breaks.js';
+import { type Break, type BreakReason, breakOf, breakTypes, compareBreaks, type Links } from '#src/recon/breaks.js';
 import type { ReconReport } from '#src/recon/report.js';
 import { SettlementSums } from '#src/recon/settlements.js';
 
@@ -37,5 +37,5 @@ function rowOf(n: number): Break {
     ...(n % 3 === 0 ? { file: `file ${n}`, settlement: { network: 1, day: DAY, cycle: n % 7, currency: 986 } } : {}),
   };
   const at = { amount: n % 11 === 0 ? 2n ** 60n : n, currency: n % 13 === 0 ? 0 : 986, day: DAY - (n % 40) };
-  return breakOf(breakTypes[n % breakTypes.length]!, 'any_reason', at, DAY, links);
+  return breakOf(breakTypes[n % breakTypes.length]!, 'any_reason' as BreakReason, at, DAY, links);
 }

@@ -11,9 +11,17 @@ import { panOfNumber } from '../../vault/pan.js';
 import { dateOfDay } from '../dates.js';
 import { type IpmData, type IpmFileOptions, IpmFileWriter } from '../ipm/writer.js';
 import { emptyRecord, type SettlementKey } from '../record.js';
-import { direction } from '../totals.js';
+import { direction, earnedBy } from '../totals.js';
 import { randomOf } from './random.js';
-import { checkShares, type DayPlan, type PlantedBreak, type PlantedType, type Shares, treatmentAt } from './shares.js';
+import {
+  checkShares,
+  type DayPlan,
+  type Extra,
+  type PlantedBreak,
+  type PlantedType,
+  type Shares,
+  treatmentAt,
+} from './shares.js';
 
 /** An approved authorization as plain data. Amounts are minor units, 1 to AMOUNT_MAX; texts without padding. */
 export interface BoxAuthorization {
@@ -52,12 +60,14 @@ export interface BoxDay {
   readonly day: number;
   /** Settlement cycle, 1 to 9. */
   readonly cycle: number;
+  /** The totals name a file of the next cycle, which never comes; the cycle is 1 to 8 then. */
+  readonly missingFile?: boolean;
 }
 
 /** Merchants whose guests add a tip. */
 const TIPPED_FROM = 5812;
 const TIPPED_TO = 5814;
-const FIRST_PRESENTMENT = '1240200';
+const [FIRST_PRESENTMENT, SECOND_PRESENTMENT] = ['1240200', '1240205'];
 /** Interchange in basis points of what is settled. */
 const INTERCHANGE_BP = 120;
 const UNKNOWN_BIN = '999999';
@@ -67,8 +77,10 @@ const UNKNOWN_COUNT = 99_999_999;
 const EURO = 978;
 const DOLLAR = 840;
 const PARTIAL = '1403';
-/** Transaction types of cash, whose interchange we pay. */
-const paid: ReadonlySet<number> = new Set([1, 11, 12, 17]);
+/** Transaction type of fees, which no presentment has. */
+const FEE_TYPE = 19;
+/** Most that a file which never comes is said to be of, minor units. */
+const MISSING_MAX = 1_000_000;
 const FEE = { type: '00', code: '00', settlementFlag: '00', sign: '' } as const;
 
 /** PDS0105 of the day's file. @param processor up to eleven digits */
@@ -84,6 +96,8 @@ export function writeDay(
 ): DayPlan {
   checkShares(day.shares);
   if (!Number.isInteger(day.cycle) || day.cycle < 1 || day.cycle > 9) throw new RangeError('a cycle is 1 to 9');
+  if (day.missingFile === true && day.cycle === 9)
+    throw new RangeError('there is no cycle behind 9 for a missing file');
   if (day.day < daysFromCivil(2000, 1, 1)) throw new RangeError('the day is before the year 2000');
   const fileId = boxFileId(day.day, day.cycle);
   const writer = new IpmFileWriter({ ...options, fileId }, sink);
@@ -95,13 +109,16 @@ export function writeDay(
   for (const authorization of day.authorizations) maker.add(authorization);
   maker.repeatDuplicates();
   maker.writeTotals(fileId);
+  if (day.missingFile === true) maker.nameMissingFile(boxFileId(day.day, day.cycle + 1));
   writer.finish();
   return maker.plan(fileId);
 }
 
 /** What a 685 row sums up. */
 interface Row {
+  readonly messages: string;
   readonly processingCode: string;
+  readonly reversalFlag: string;
   readonly currency: number;
   netAmount: number;
   netFee: number;
@@ -138,10 +155,19 @@ class DayMaker {
     const random = randomOf(seed, authorization.id);
     // Always drawn, in this order, so that one share does not move what the others pick.
     const [treated, detail, again, refunded, forced] = [random(), random(), random(), random(), random()];
+    const [stray, second, invalid] = [random(), random(), random()];
     const first = this.#treat(authorization, treated!, detail!);
     if (first !== undefined && again! < (shares.duplicates ?? 0)) this.#again.push({ data: first, authorization });
     if (refunded! < (shares.refunds ?? 0)) this.#refund(authorization);
     if (forced! < (shares.forced ?? 0)) this.#force(authorization);
+    if (stray! < (shares.strayReversals ?? 0))
+      this.#stray('strayReversals', 'reversal_without_original', authorization, { reversal: true });
+    if (second! < (shares.presentedAgain ?? 0))
+      this.#stray('presentedAgain', 'reversal_without_original', authorization, { kind: 'second_presentment_full' });
+    if (invalid! < (shares.invalid ?? 0)) {
+      const type = { processingCode: `${FEE_TYPE}0000`, transactionType: FEE_TYPE };
+      this.#stray('invalid', 'record_not_posted', authorization, type);
+    }
   }
 
   presentLate(authorization: BoxAuthorization): void {
@@ -160,15 +186,27 @@ class DayMaker {
 
   /** The network's totals of the file, as 685 rows. */
   writeTotals(fileId: string): void {
-    for (const { processingCode, currency, netAmount, netFee, count } of this.#rows.values()) {
-      const names = { fileId, messages: FIRST_PRESENTMENT, processingCode, reversalFlag: 'O' };
-      this.#write({
-        kind: 'financial_position',
-        settlementCurrency: currency,
-        settlement: this.#settlement,
-        totals: { ...names, netAmount, netFee, netTotal: netAmount + netFee, count },
-      });
-    }
+    for (const { currency, ...row } of this.#rows.values()) this.#writeRow(fileId, row, currency, this.#settlement);
+  }
+
+  /** A file of the next cycle that the network has settled and not sent: what is owed for it is paid, and stands against nothing. */
+  nameMissingFile(fileId: string): void {
+    const [first] = this.#rows.values();
+    if (first === undefined) return;
+    const { currency } = first;
+    const cycle = this.#day.cycle + 1;
+    const amount = 1 + Math.floor(randomOf(this.#day.seed, fileId)() * MISSING_MAX);
+    const row = { ...first, netAmount: 0 - amount, netFee: 0, count: 1 };
+    this.#writeRow(fileId, row, currency, { ...this.#settlement, reconciliationCycle: cycle, settlementCycle: cycle });
+    for (const type of ['missing_file', 'trailer_mismatch', 'settlement_not_file'] as const)
+      this.#breaks.push({ type, record: 0, authorization: '', amount, currency });
+  }
+
+  #writeRow(fileId: string, row: Omit<Row, 'currency'>, settlementCurrency: number, settlement: SettlementKey): void {
+    const { messages, processingCode, reversalFlag, netAmount, netFee, count } = row;
+    const names = { fileId, messages, processingCode, reversalFlag };
+    const totals = { ...names, netAmount, netFee, netTotal: netAmount + netFee, count };
+    this.#write({ kind: 'financial_position', settlementCurrency, settlement, totals });
   }
 
   plan(fileId: string): DayPlan {
@@ -270,6 +308,13 @@ class DayMaker {
     this.#plant('cleared_without_authorization', record, authorization, authorization.billingAmount, '');
   }
 
+  /** What belongs to nothing that was authorized, presented or charged back. */
+  #stray(count: Extra, type: PlantedType, authorization: BoxAuthorization, over: Partial<IpmData>): void {
+    this.#count(count);
+    const record = this.#present({ ...this.#plain(authorization), ...strange, ...over });
+    this.#plant(type, record, authorization, authorization.billingAmount, '');
+  }
+
   /** The presentment of an authorization as it was approved. */
   #plain(authorization: BoxAuthorization): IpmData {
     const { day, cycle } = this.#day;
@@ -322,18 +367,23 @@ class DayMaker {
   #present(data: IpmData): number {
     this.#presentments++;
     const record = this.#write(data);
-    const { settlementCurrency: currency = -1, settlementAmount = 0, transactionType = 0 } = data;
-    const processingCode = (data.processingCode ?? '').slice(0, 2);
-    const name = `${processingCode}/${currency}`;
+    const whole = { ...emptyRecord, ...data };
+    const { settlementCurrency: currency, settlementAmount } = whole;
+    const messages = whole.kind === 'first_presentment' ? FIRST_PRESENTMENT! : SECOND_PRESENTMENT!;
+    const names = {
+      messages,
+      processingCode: whole.processingCode.slice(0, 2),
+      reversalFlag: whole.reversal ? 'R' : 'O',
+    };
+    const name = JSON.stringify([names, currency]);
     let row = this.#rows.get(name);
     if (row === undefined) {
-      row = { processingCode, currency, netAmount: 0, netFee: 0, count: 0 };
+      row = { ...names, currency, netAmount: 0, netFee: 0, count: 0 };
       this.#rows.set(name, row);
     }
-    // We owe a purchase: a debit, below zero. Its interchange is earned; that of cash and of credits is paid.
-    row.netAmount -= direction({ ...emptyRecord, ...data }) * settlementAmount;
-    const earned = !paid.has(transactionType) && (transactionType < 20 || transactionType > 29);
-    for (const { settlementAmount: fee } of data.fees ?? []) row.netFee += earned ? fee : 0 - fee;
+    // We owe a purchase: a debit, below zero.
+    row.netAmount -= direction(whole) * settlementAmount;
+    for (const fee of whole.fees) row.netFee += earnedBy(whole, fee);
     row.count++;
     return record;
   }

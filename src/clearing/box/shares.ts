@@ -29,6 +29,12 @@ export const extras = [
   'refunds',
   /** A purchase of the same card that nobody authorized. */
   'forced',
+  /** The taking back of a purchase that was never presented. */
+  'strayReversals',
+  /** A second presentment of what nobody has charged back. */
+  'presentedAgain',
+  /** A purchase with the transaction type of a fee, which cannot be posted. */
+  'invalid',
 ] as const;
 export type Extra = (typeof extras)[number];
 
@@ -56,7 +62,10 @@ export function treatmentAt(shares: Shares, at: number): Treatment | undefined {
   return undefined;
 }
 
-/** Types of breaks that can be planted, by the names that reconciliation has for them (src/recon/breaks.ts). */
+/**
+ * Types of breaks that can be planted, by the names that reconciliation has for them (src/recon/breaks.ts): all but `ledger_not_file`,
+ * which no network can bring about.
+ */
 export type PlantedType =
   | 'authorized_not_cleared'
   | 'cleared_without_authorization'
@@ -64,7 +73,12 @@ export type PlantedType =
   | 'amount_mismatch'
   | 'currency_mismatch'
   | 'card_mismatch'
-  | 'duplicate_presentment';
+  | 'duplicate_presentment'
+  | 'reversal_without_original'
+  | 'record_not_posted'
+  | 'missing_file'
+  | 'trailer_mismatch'
+  | 'settlement_not_file';
 
 /** A break that reconciliation has to find. */
 export interface PlantedBreak {

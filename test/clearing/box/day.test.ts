@@ -10,6 +10,7 @@ const authorizations = Array.from({ length: 3000 }, (_, n) => authorizationOf(n)
 const everything: Shares = {
   ...{ missing: 0.03, late: 0.03, unknownCard: 0.02, alteredAmount: 0.02, alteredCurrency: 0.02, splits: 0.05 },
   ...{ tips: 0.2, cash: 0.04, duplicates: 0.01, refunds: 0.03, forced: 0.02 },
+  ...{ strayReversals: 0.01, presentedAgain: 0.012, invalid: 0.014 },
 };
 const shape = { encoding: 'cp500', blocked: true, mode: 'T' } as const;
 
@@ -43,24 +44,32 @@ describe('the file of a day', () => {
     expect(report.findings).toEqual([]);
     expect(report.accepted).toBe(true);
     expect(report.fileId).toBe(day.plan.fileId);
-    expect(report.messages['1240/200']).toBe(day.plan.presentments);
+    const again = day.plan.counts.presentedAgain!;
+    expect([report.messages['1240/200'], report.messages['1240/205']]).toEqual([day.plan.presentments - again, again]);
   });
 
   it('has totals of the network that are those of its records', async () => {
     const day = made();
     const records = await recordsOf(day);
     const rows = records.filter(({ kind }) => kind === 'financial_position').map(({ totals }) => totals!);
-    expect(rows.map(({ processingCode }) => processingCode).sort()).toEqual(['00', '01', '20']);
+    const names = rows.map(
+      ({ messages, processingCode, reversalFlag }) => `${messages} ${processingCode} ${reversalFlag}`,
+    );
+    expect([...names].sort()).toEqual([
+      ...['1240200 00 O', '1240200 00 R', '1240200 01 O', '1240200 19 O', '1240200 20 O', '1240205 00 O'],
+    ]);
     const [settled] = (await checked(day)).settlements;
     const net = rows.reduce((sum, { netAmount }) => sum + netAmount, 0);
     expect(BigInt(net)).toBe(settled!.credits - settled!.debits);
     expect(rows.reduce((sum, { count }) => sum + count, 0)).toBe(day.plan.presentments);
     for (const { netAmount, netFee, netTotal } of rows) expect(netTotal).toBe(netAmount + netFee);
     // Purchases earn, cash and refunds cost.
-    const byCode = new Map(rows.map((row) => [row.processingCode, row]));
-    expect(byCode.get('00')!.netFee).toBeGreaterThan(0);
-    expect(byCode.get('01')!.netFee).toBeLessThan(0);
-    expect(byCode.get('20')!.netFee).toBeLessThan(0);
+    const signs = rows.map(({ netAmount, netFee }) => [Math.sign(netAmount), Math.sign(netFee)]);
+    expect(Object.fromEntries(names.map((name, n) => [name, signs[n]]))).toEqual({
+      ...{ '1240200 00 O': [-1, 1], '1240205 00 O': [-1, 1], '1240200 19 O': [-1, 1] },
+      ...{ '1240200 00 R': [1, -1], '1240200 01 O': [-1, -1], '1240200 20 O': [1, -1] },
+    });
+    expect(rows.reduce((sum, { netFee }) => sum + netFee, 0)).toBe(Number(settled!.earned));
   });
 
   it('is the same for the same seed, and another for another', () => {
@@ -103,7 +112,9 @@ describe('the plan', () => {
     }
     expect(plan.heldBack.length).toBe(counts.late);
     const { missing, unknownCard, splits, refunds, forced, duplicates, late } = counts;
-    expect(plan.presentments).toBe(3000 - missing - late + splits + refunds + forced + duplicates);
+    const { strayReversals, presentedAgain, invalid } = counts;
+    const more = splits + refunds + forced + duplicates + strayReversals + presentedAgain + invalid;
+    expect(plan.presentments).toBe(3000 - missing - late + more);
     const types = new Map<string, number>();
     for (const { type } of plan.breaks) types.set(type, (types.get(type) ?? 0) + 1);
     expect(Object.fromEntries(types)).toEqual({
@@ -113,6 +124,8 @@ describe('the plan', () => {
       currency_mismatch: counts.alteredCurrency,
       cleared_without_authorization: forced,
       duplicate_presentment: duplicates,
+      reversal_without_original: strayReversals + presentedAgain,
+      record_not_posted: invalid,
     });
   });
 
@@ -142,12 +155,34 @@ describe('the plan', () => {
         case 'duplicate_presentment':
           expect(first.get(record!.arn)).toBeLessThan(number);
           break;
+        case 'reversal_without_original':
+          expect(record!.reversal).toBe(record!.kind === 'first_presentment');
+          expect([first.get(record!.arn), record!.billingAmount, id]).toEqual([number, amount, '']);
+          break;
+        case 'record_not_posted':
+          expect([record!.processingCode, record!.billingAmount]).toEqual(['190000', amount]);
+          break;
         default:
           expect(type).toBe('cleared_without_authorization');
           expect([record!.approvalCode, record!.rrn, record!.networkId]).toEqual(['', '', '']);
       }
     }
     expect.hasAssertions();
+  });
+
+  it('has a file that never comes, and what that makes of the settlement, when asked', async () => {
+    const day = made({ shares: {}, missingFile: true });
+    const [{ amount }, ...others] = day.plan.breaks as [{ amount: number }, unknown];
+    const planted = ['missing_file', 'trailer_mismatch', 'settlement_not_file'].map((type) => ({ type, amount }));
+    expect([{ type: 'missing_file', amount }, ...others]).toMatchObject(planted);
+    const records = await recordsOf(day);
+    const named = records.filter(({ totals }) => totals?.fileId === boxFileId(DAY, 2));
+    expect(named.map(({ totals, settlement }) => [totals!.netTotal, settlement!.settlementCycle])).toEqual([
+      [0 - amount, 2],
+    ]);
+    expect((await checked(day)).accepted).toBe(true);
+    expect(made({ shares: {} }).plan.breaks).toEqual([]);
+    expect(() => made({ missingFile: true, cycle: 9 })).toThrow(RangeError);
   });
 
   it('presents what an earlier day kept back', () => {
