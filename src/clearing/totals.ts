@@ -69,11 +69,11 @@ export function direction(record: ClearingRecord): 1 | -1 | 0 {
 
 /**
  * What a fee of a presentment earns us: as it says; where it does not, an issuer earns the interchange of a purchase and pays that of
- * cash and of a refund, and the reverse for a reversal.
+ * cash and of a refund, presented again or not, and the reverse for a reversal.
  */
-export function earnedBy({ kind, transactionType, reversal }: ClearingRecord, fee: ClearingFee): number {
+export function earnedBy({ transactionType, reversal }: ClearingRecord, fee: ClearingFee): number {
   if (fee.sign !== '') return fee.sign === 'C' ? fee.settlementAmount : -fee.settlementAmount;
-  const isPaid = isCreditType(transactionType) || (kind === 'first_presentment' && isCashType(transactionType));
+  const isPaid = isCreditType(transactionType) || isCashType(transactionType);
   return isPaid !== reversal ? -fee.settlementAmount : fee.settlementAmount;
 }
 

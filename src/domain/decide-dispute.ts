@@ -10,6 +10,7 @@ import {
   disputedAmount,
   disputeStanding,
   isGivenTwice,
+  isOfCash,
   undisputed,
 } from './disputes.js';
 import type { OpenDispute, StepDispute } from './entry-commands.js';
@@ -22,6 +23,7 @@ import {
   type DisputeStatus,
   type DisputeStep,
   disputeSteps,
+  isSettledStep,
   statusAfter,
   stepsOf,
 } from './ledger/dispute-steps.js';
@@ -120,7 +122,7 @@ function withFees({ context, state }: Desk, dispute: EntryPosted, kept: number, 
 }
 
 function stepLegs(
-  { state }: Desk,
+  { state, context }: Desk,
   dispute: EntryPosted,
   { outstanding, chargedBack }: DisputeStanding,
   command: StepDispute,
@@ -128,6 +130,8 @@ function stepLegs(
   const { accountSlot } = dispute;
   const { step } = command;
   const currency = state.accounts.currency(accountSlot);
+  // The interchange of cash was paid, not earned.
+  const side = isSettledStep(step) && isOfCash(context, dispute) ? -1 : 1;
   const rest = { amount: outstanding, currency };
   switch (step) {
     case 'withdraw':
@@ -139,25 +143,29 @@ function stepLegs(
     case 'win':
       return disputeWrittenOffLegs(rest);
     case 'chargeback':
-      return settledLegs(chargebackLegs, { amount: command.amount ?? outstanding, currency }, outstanding, command);
-    case 'second_presentment':
       return settledLegs(
-        secondPresentmentLegs,
-        { amount: command.amount ?? chargedBack, currency },
-        chargedBack,
+        chargebackLegs,
+        { amount: command.amount ?? outstanding, currency },
+        outstanding,
         command,
+        side,
       );
+    case 'second_presentment': {
+      const again = { amount: command.amount ?? chargedBack, currency };
+      return settledLegs(secondPresentmentLegs, again, chargedBack, command, side);
+    }
     case 'chargeback_reversal':
-      return settledLegs(secondPresentmentLegs, { amount: chargedBack, currency }, chargedBack, command);
+      return settledLegs(secondPresentmentLegs, { amount: chargedBack, currency }, chargedBack, command, side);
   }
 }
 
-/** Legs of a step that the network settles. @param most what the amount may be at most */
+/** Legs of a step that the network settles. @param most what the amount may be at most @param side of the interchange: 1 earned, -1 paid */
 function settledLegs(
   legs: typeof chargebackLegs,
   disputed: Money,
   most: number,
   { step, settled }: StepDispute,
+  side: 1 | -1,
 ): EntryLeg[] | CommandResult {
   if (settled === undefined)
     return refuse('amount_out_of_range', `a ${step} names what the network settles: send it as settlement`);
@@ -181,5 +189,5 @@ function settledLegs(
       `the settlement is of ${amount}; in the currency of the account it is of the ${disputed.amount} minor units of the ${step}`,
     );
   }
-  return legs(disputed, settled, interchange);
+  return legs(disputed, settled, side * interchange);
 }

@@ -4,6 +4,7 @@
  */
 import { ClearingSort } from './clearing/codes.js';
 import { foundAt, relatedTo } from './clearing/history.js';
+import { isCashRecord } from './clearing/input.js';
 import { EventKind } from './codes.js';
 import type { CommandContext } from './commit.js';
 import type { ClearingPosted, EntryPosted, Posting } from './events.js';
@@ -109,6 +110,15 @@ export function isGivenTwice(past: Past, { accountSlot, cardSlot, disputed }: En
   const { posted } = disputed;
   const charge = chargesOf(past, accountSlot, posted).find((one) => one.posted === posted);
   return givenByDisputes(past, posted, cardSlot) > (charge?.amount ?? 0);
+}
+
+/** True of a dispute of cash: of a record of a file, or of a single message that is nothing else. */
+export function isOfCash({ history, keys }: Past, { disputed }: Pick<EntryPosted, 'disputed'>): boolean {
+  if (disputed === undefined || disputed.posted <= history.floor) return false;
+  const event = history.readEvent(disputed.posted);
+  if (event !== undefined) return event.kind === EventKind.clearingPosted && isCashRecord(event.input);
+  const { total, cash } = readStanding(history, keys, disputed.posted, standing);
+  return cash > 0 && cash === total;
 }
 
 /** What a dispute is about: the dispute receivable that its provisional credit made. */

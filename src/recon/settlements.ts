@@ -5,8 +5,7 @@
  *
  * "Owed" is positive where we owe the network.
  */
-import { ClearingSort } from '../domain/clearing/codes.js';
-import { isCreditRecord } from '../domain/clearing/input.js';
+import { isCashRecord, isCreditRecord } from '../domain/clearing/input.js';
 import type { ClearingPosted, EntryLeg, EntryPosted, Posting } from '../domain/events.js';
 import { Gl } from '../domain/ledger/chart.js';
 import { EntryKind } from '../domain/ledger/entry-kinds.js';
@@ -105,11 +104,11 @@ export class SettlementSums {
     for (const { settlement } of standing ?? []) this.#of(settlement);
   }
 
-  clearing({ file, input, sort, legs, timeMs }: ClearingPosted): void {
+  clearing({ file, input, legs, timeMs }: ClearingPosted): void {
     this.#post(legs);
     const isUnfinished = this.#unfinished.has(file) || file.startsWith(SIMULATED_FILE);
     const isCredit = isCreditRecord(input);
-    const isCash = sort === ClearingSort.cash;
+    const isCash = isCashRecord(input);
     const way = input.reversal === 1 ? -1 : 1;
     if (input.settlementCurrency >= 0) {
       const state = this.#of(settlementName(input.sub, input.settlementCurrency));

@@ -159,19 +159,26 @@ describe('a run', () => {
     ]);
   });
 
-  it('finds the sums right where a refund is presented again, posted or not: it goes the way of the refund', async () => {
-    const h = await harness();
-    const place = { localDay: DAY, settlement, businessDay: DAY, pan: PAN };
-    const refund = presentment(1, undefined, 300, { ...place, processingCode: '200000', transactionType: 20 });
-    const again = { ...refund, kind: 'second_presentment_full' } as const;
-    await posted(h, fileOf([refund, again, again]));
-    expect((await h.call('GET', '/v1/accounts/a')).body.balances).toMatchObject({ posted: -300 });
-    const report = reportOf(await run(h, { date: DATE }));
-    expect(reasons(report)).toEqual([
-      'duplicate_presentment same 300 BRL',
-      'reversal_without_original dispute_unknown 300 BRL',
-    ]);
-  });
+  it.each([
+    ['a refund', 20, -300, []],
+    ['cash', 1, 300, ['cleared_without_authorization force_post 300 BRL']],
+  ] as const)(
+    'finds the sums right where %s is presented again, posted or not: it goes the way of the first',
+    async (_what, transactionType, balance, forced) => {
+      const h = await harness();
+      const type = { processingCode: `${String(transactionType).padStart(2, '0')}0000`, transactionType };
+      const first = presentment(1, undefined, 300, { localDay: DAY, settlement, businessDay: DAY, pan: PAN, ...type });
+      const again = { ...first, kind: 'second_presentment_full' } as const;
+      await posted(h, fileOf([first, again, again]));
+      expect((await h.call('GET', '/v1/accounts/a')).body.balances).toMatchObject({ posted: balance });
+      const report = reportOf(await run(h, { date: DATE }));
+      expect(reasons(report)).toEqual([
+        ...forced,
+        'duplicate_presentment same 300 BRL',
+        'reversal_without_original dispute_unknown 300 BRL',
+      ]);
+    },
+  );
 
   it('adds up every row of the network, beyond those that are shown, and says of what it does not', async () => {
     const h = await harness();

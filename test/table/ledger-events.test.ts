@@ -232,6 +232,30 @@ const events: readonly (readonly [number, string, string])[] = [
     `,
   ],
   [
+    10,
+    'of cash interchange is what we had paid: it comes back with the chargeback, and is paid again',
+    `
+    account A limit=10000
+    card a
+    clear a cash 2000 arn=C fee=15 ${SUB}     | posted none    | 2000 | 0 |  8000
+    posts 3                                   | 1110 +2000, 2100 -2000${AT}, 2100 -15${AT}, 5400 +15
+    dispute A 2000 of=3 ref=D                 | ok             |    0 | 0 | 10000
+    step 5 chargeback amount=2000 interchange=15 ${SUB}          | ok | 0 | 0 | 10000
+    entry 6                                   | 2100 +2000${AT}, 1200 -2000, 5400 -15, 2100 +15${AT}
+    clear a cash 2000 arn=C fn=205 fee=15 ${SUB} | posted arn  |    0 | 0 | 10000
+    posts 8                                   | 1200 +2000, 2100 -2000${AT}, 2100 -15${AT}, 5400 +15
+    step 5 write_off                          | ok             |    0 | 0 | 10000
+    0200 a cash 500 stan=1                    | 00             |  500 | 0 |  9500
+    dispute A 500 of=11 ref=E                 | ok             |    0 | 0 | 10000
+    step 12 chargeback amount=500 interchange=4 ${SUB}           | ok | 0 | 0 | 10000
+    entry 13                                  | 2100 +500${AT}, 1200 -500, 5400 -4, 2100 +4${AT}
+    step 12 second_presentment amount=500 interchange=4 ${SUB}   | ok | 0 | 0 | 10000
+    entry 15                                  | 1200 +500, 2100 -500${AT}, 2100 -4${AT}, 5400 +4
+    clear a cash 70 fn=205 arn=X fee=3        | posted none disputeMissing | 0 | 0 | 10000
+    posts 17                                  | 1390 +70, 2100 -70, 2100 -3, 5400 +3
+    `,
+  ],
+  [
     11,
     'dispute lost: by the cardholder, or absorbed',
     `

@@ -35,6 +35,7 @@ import {
   type ClearingEntry,
   clearingSort,
   hasSameAmounts,
+  isCashRecord,
   isCreditRecord,
   isOneOfSeveral,
   SECOND_PRESENTMENT_PARTIAL,
@@ -461,12 +462,11 @@ function staysInRange({ state }: DecisionContext, event: ClearingPosted, charge:
 function post({ state }: DecisionContext, event: ClearingPosted, side: readonly Posting[], direction: 1 | -1): void {
   const currency = state.accounts.currency(event.accountSlot);
   const owed = owedBy(event, direction);
-  event.legs = presentmentLegs(side, currency, owed, interchangeOf(event, direction), event.sort === ClearingSort.cash);
+  event.legs = presentmentLegs(side, currency, owed, interchangeOf(event, direction), isCashRecord(event.input));
 }
 
 function postToSuspense(event: ClearingPosted, direction: 1 | -1): void {
-  const isCash = event.sort === ClearingSort.cash;
-  event.legs = suspenseLegs(owedBy(event, direction), interchangeOf(event, direction), isCash);
+  event.legs = suspenseLegs(owedBy(event, direction), interchangeOf(event, direction), isCashRecord(event.input));
 }
 
 /** What is owed to the network: as settled, else as billed, else as the merchant has it. */
@@ -480,8 +480,8 @@ function owedBy({ input }: ClearingPosted, direction: 1 | -1): Owed {
 }
 
 /** Interchange is earned on purchases and paid on cash and credits, unless the file says its direction. */
-function interchangeOf({ input, sort }: ClearingPosted, direction: 1 | -1): Interchange[] {
-  const isEarned = sort !== ClearingSort.cash && !isCreditRecord(input);
+function interchangeOf({ input }: ClearingPosted, direction: 1 | -1): Interchange[] {
+  const isEarned = !isCashRecord(input) && !isCreditRecord(input);
   const usual = isEarned ? direction : 0 - direction;
   return input.fees.map(({ amount, currency, sign }) => ({ amount: amount * (sign === 0 ? usual : sign), currency }));
 }

@@ -193,9 +193,13 @@ export const isCashType = (type: number): boolean => cashTypes.includes(type);
 
 export function clearingSort(input: ClearingInput): ClearingSort {
   if (SECOND_PRESENTMENT.includes(input.functionCode)) return ClearingSort.secondPresentment;
-  if (isCashType(Math.floor(input.processingCode / 10_000))) return ClearingSort.cash;
+  if (isCashRecord(input)) return ClearingSort.cash;
   return isCreditRecord(input) ? ClearingSort.credit : ClearingSort.purchase;
 }
+
+/** True of a record of cash, a second presentment of some too: its interchange is paid, and what takes it back earns that again. */
+export const isCashRecord = ({ processingCode }: Pick<ClearingInput, 'processingCode'>): boolean =>
+  isCashType(Math.floor(processingCode / 10_000));
 
 /** @param type first two digits of DE3 */
 export const isCreditType = (type: number): boolean => type >= 20 && type <= 29;

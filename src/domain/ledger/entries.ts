@@ -140,27 +140,30 @@ export function provisionalCreditLegs(account: AccountBalances, amount: number):
 }
 
 /**
- * 9. The network took the chargeback: D 2100, C 1200; interchange goes back: D 4100, C 2100.
+ * 9. The network took the chargeback: D 2100, C 1200; interchange goes back: D 4100, C 2100, of cash D 2100, C 5400.
  * @param disputed in the account's currency @param settled what the network settles for it
- * @param interchange in the currency of the settlement and from zero
+ * @param interchange in the currency of the settlement; above zero what we had earned, below it (of cash) what we had paid
  */
 export function chargebackLegs(disputed: Money, settled: Settled, interchange: number): EntryLeg[] {
   const { currency, sub } = settled;
   return new Legs(disputed.currency)
     .network(settled, disputed.amount, 1)
     .credit(Gl.disputes, disputed.amount)
-    .add(Gl.interchangeIncome, interchange, currency, 0)
+    .add(interchangeAccount(interchange), interchange, currency, 0)
     .add(Gl.network, -interchange, currency, sub).list;
 }
 
-/** 10. The merchant presents again: D 1200, C 2100; interchange again: D 2100, C 4100. Parameters as of `chargebackLegs`. */
+const interchangeAccount = (interchange: number): Gl =>
+  interchange < 0 ? Gl.interchangeExpense : Gl.interchangeIncome;
+
+/** 10. Presented again: D 1200, C 2100; interchange again: D 2100, C 4100, of cash D 5400, C 2100. Parameters as of `chargebackLegs`. */
 export function secondPresentmentLegs(disputed: Money, settled: Settled, interchange: number): EntryLeg[] {
   const { currency, sub } = settled;
   return new Legs(disputed.currency)
     .debit(Gl.disputes, disputed.amount)
     .network(settled, disputed.amount, -1)
     .add(Gl.network, interchange, currency, sub)
-    .add(Gl.interchangeIncome, -interchange, currency, 0).list;
+    .add(interchangeAccount(interchange), -interchange, currency, 0).list;
 }
 
 /** 11. The cardholder owes it after all: D 1100, C 1200. */

@@ -239,7 +239,7 @@ export class ClearingAudit {
   #network(r: ClearingPosted, evidence: Evidence): void {
     const { currency, amount } = settledOf(r.input);
     let expected = 0 - directionOf(r.input) * amount;
-    const earned = (r.sort === Sort.cash || isCreditType(r.input)) === (r.input.reversal === 1);
+    const earned = (isCashType(r.input) || isCreditType(r.input)) === (r.input.reversal === 1);
     for (let i = 0; i < r.input.fees.length; i += 3) {
       const [fee = 0, , sign = 0] = r.input.fees.slice(i, i + 3);
       const isOurs = sign === 0 ? earned : sign < 0;
@@ -301,6 +301,8 @@ export class ClearingAudit {
 /** 1 when the cardholder is charged, -1 when something is given. */
 export const directionOf = (input: ClearingInput): number =>
   (isCreditType(input) ? -1 : 1) * (input.reversal === 1 ? -1 : 1);
+
+const isCashType = (input: ClearingInput): boolean => sortOf({ ...input, functionCode: 200 }) === Sort.cash;
 
 /** DE3 20 to 29: money for the cardholder, however often it is presented. */
 const isCreditType = (input: ClearingInput): boolean => typeOf(input) >= 20 && typeOf(input) <= 29;

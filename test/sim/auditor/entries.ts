@@ -12,7 +12,12 @@ interface Pattern {
   readonly needs?: number;
 }
 
-const NETWORK_BACK = { [Gl.network]: 'either', [Gl.interchangeIncome]: 'either', [Gl.fx]: 'either' } as const;
+const NETWORK_BACK = {
+  [Gl.network]: 'either',
+  [Gl.interchangeIncome]: 'either',
+  [Gl.interchangeExpense]: 'either',
+  [Gl.fx]: 'either',
+} as const;
 
 const FEES_BACK = {
   [Gl.feeIncome]: 'D',
