@@ -100,7 +100,16 @@ export const Step = {
 export type Step = (typeof Step)[keyof typeof Step];
 
 /** Verdict of one step. */
-export const Verdict = { pass: 1, fail: 2, notPresent: 3, notApplicable: 4, matched: 5, notFound: 6 } as const;
+export const Verdict = {
+  pass: 1,
+  fail: 2,
+  notPresent: 3,
+  notApplicable: 4,
+  matched: 5,
+  notFound: 6,
+  /** Of the step `tombstone`: the reversal stands against a message that is still on its way. */
+  laid: 7,
+} as const;
 export type Verdict = (typeof Verdict)[keyof typeof Verdict];
 
 /** What card cryptography can check of a message, in the order in which the first failure is the answer. */

@@ -17,6 +17,7 @@
  * An authorization is continued in its own direction only: a credit that names a purchase is a credit of its own.
  */
 import { approvalCodeOf } from './approval-code.js';
+import { AuthorizationFold } from './authorization-fold.js';
 import { presentedTotal } from './clearing/history.js';
 import { ElementKind, Reason, Response, Step, Verdict } from './codes.js';
 import { wasReversed } from './decide-authorization.js';
@@ -24,18 +25,18 @@ import { giveBackTo } from './decide-reversal.js';
 import { type DecisionContext, policyOf } from './decision-context.js';
 import type { MessageEvent } from './events.js';
 import { HoldFlag } from './hold-table.js';
-import { findTold, isApproval, Undone, undoneBy } from './lookups.js';
+import { isApproval, Undone, undoneBy } from './lookups.js';
 import { classOf, type MessageInput, Text } from './message.js';
-import { approves, findContinued, INCREMENT, isChange, REPLACEMENT, rootOf } from './originals.js';
+import { findContinued, findTold, INCREMENT, isChange, isStandIn, REPLACEMENT, rootOf } from './originals.js';
 import type { Policy } from './program/policy.js';
 import { owedForPurchases, readStanding, Standing } from './standing.js';
 import { billedAmount, cashPart, Sort, sortOf } from './transaction.js';
 
 const DECLINED_FOR_US = 'D'.charCodeAt(0);
-const STAND_IN = 'S'.charCodeAt(0);
 
 const before = new Standing();
 const after = new Standing();
+const fold = new AuthorizationFold();
 
 /** Decides the advice in `out`, whose head is filled. */
 export function decideAdvice(context: DecisionContext, out: MessageEvent): void {
@@ -108,24 +109,36 @@ function hold(context: DecisionContext, policy: Policy, out: MessageEvent, root:
   if (root > 0 && policy.isFuelPump(history.read(root).input.mcc) && isCompleted(context, root)) return false;
   const amount = billedAmount(input, state.accounts.currency(out.accountSlot));
   const slot = root > 0 ? state.holds.find(root) : -1;
-  if (slot >= 0) {
-    if ((state.holds.flags(slot) & HoldFlag.refund) !== 0) return false;
-    const isIncrement = input.functionCode === INCREMENT;
-    if (isIncrement && stands(context, toldOf(context, out, root, named))) return false;
-    const remaining = state.holds.remaining(slot);
-    const cleared = state.holds.cleared(slot);
-    let total = isIncrement ? cleared + remaining + amount : amount;
-    if (isStandIn(input)) total = cleared + remaining + amount - decidedBefore(context, root, amount);
-    out.authorizedAfter = Math.max(cleared, total);
-    out.holdDelta = out.authorizedAfter - cleared - remaining;
-    if (isIncrement) out.holdExpiresMs = out.timeMs + policy.holdLifeMs(history.read(root).input);
-    return true;
+  const change = toldChange(context, out, root, named);
+  if (change > 0) {
+    const undone = undoneBy(history, keys, change);
+    // It was taken back, or its authorization has come to its end with it.
+    if (undone === Undone.reversed || (slot < 0 && undone === Undone.no)) return false;
   }
-  if (root > 0 && isStandIn(input) && decidedBefore(context, root, amount) > 0) return false;
+  if (slot < 0 && root > 0 && isStandIn(input) && fold.read(context, root).isDecided) return false;
+  if (slot < 0) return place(context, policy, out, root, amount);
+  if ((state.holds.flags(slot) & HoldFlag.refund) !== 0) return false;
+  const cleared = state.holds.cleared(slot);
+  const authorized = cleared + state.holds.remaining(slot);
+  let total = amount;
+  if (isStandIn(input)) total = fold.read(context, root, { inStandIn: amount }).total;
+  else if (change > 0) total = fold.read(context, root, { told: { of: change, amount } }).total;
+  else if (input.functionCode === INCREMENT) total = authorized + amount;
+  out.elementSequence = change;
+  out.authorizedAfter = Math.max(cleared, total);
+  out.holdDelta = out.authorizedAfter - authorized;
+  if (input.functionCode === INCREMENT && out.holdDelta !== 0)
+    out.holdExpiresMs = out.timeMs + policy.holdLifeMs(history.read(root).input);
+  return true;
+}
+
+/** The hold of an authorization that is unknown, declined, rolled back, or whose hold has come to its end. */
+function place(context: DecisionContext, policy: Policy, out: MessageEvent, root: number, amount: number): boolean {
+  const { history, keys } = context;
+  const { input } = out;
   if (root > 0 && readStanding(history, keys, root, before).total > 0) return false;
   // A file has posted it.
   if (root > 0 && presentedTotal(history, keys, root) > 0) return false;
-  // Unknown, declined, rolled back, or its hold has come to its end.
   out.authorizedAfter = amount;
   out.holdPlaced = root > 0 ? 1 : 0;
   out.holdDelta = isCredit(input) ? 0 : amount;
@@ -134,45 +147,26 @@ function hold(context: DecisionContext, policy: Policy, out: MessageEvent, root:
   return amount > 0;
 }
 
-/** The increment that the advice tells of: the approved one whose numbers it has, else what it names. */
-function toldOf({ history, keys }: DecisionContext, out: MessageEvent, root: number, named: number): number {
-  const told = findTold(history, keys, out);
-  return told > 0 && rootOf(history.read(told)) === root ? told : named;
-}
-
-/** True for an advice of an authorization that the network approved in stand-in, and not of a change of one. */
-const isStandIn = ({ adviceReason, functionCode }: MessageInput): boolean =>
-  adviceReason === STAND_IN && functionCode !== INCREMENT && functionCode !== REPLACEMENT;
-
 /**
- * What was decided for the authorization at `root` itself, apart from what came later, minor units of the account's currency: by the
- * newest advice in stand-in, else by us when that stands, else as much as `told` when another advice has told what became of it, else 0.
+ * Sequence of the increment or replacement that was approved and that the advice tells of, 0 when it tells of none: one of ours with all its
+ * numbers, or the one that it names.
  */
-function decidedBefore({ history, keys }: DecisionContext, root: number, told: number): number {
-  const authorization = history.read(root);
-  const own = approves(authorization) ? authorization.approvedAmount : 0;
-  let inStandIn = -1;
-  let isTold = false;
-  keys.elementsKey(root);
-  const found = history.find(keys.high, keys.low);
-  for (let i = 0; i < found.count; i++) {
-    if (!history.isMessage(found.sequences[i]!)) continue;
-    const event = history.read(found.sequences[i]!);
-    if (event.originalSequence !== root || event.element !== ElementKind.completion || isChange(event)) continue;
-    if (!approves(event)) continue;
-    isTold = true;
-    if (isStandIn(event.input)) inStandIn = event.approvedAmount;
-  }
-  if (inStandIn >= 0) return inStandIn;
-  if (own > 0 && undoneBy(history, keys, root) === Undone.no) return own;
-  return isTold ? told : 0;
+function toldChange(context: DecisionContext, out: MessageEvent, root: number, named: number): number {
+  const { history } = context;
+  const { functionCode } = out.input;
+  if (root === 0 || (functionCode !== INCREMENT && functionCode !== REPLACEMENT)) return 0;
+  const own = findTold(context, out);
+  if (own > 0 && rootOf(history.read(own)) === root && isOfSort(history.read(own), functionCode)) return own;
+  const event = history.read(named);
+  if (event.originalSequence !== root || !isApproval(event.response) || !isOfSort(event, functionCode)) return 0;
+  // Of one that is told again, the one that was told.
+  return event.element === ElementKind.completion && event.elementSequence > 0 ? event.elementSequence : named;
 }
 
-/** True for an increment that was approved and that nothing has taken back. */
-function stands({ history, keys }: DecisionContext, named: number): boolean {
-  const event = history.read(named);
-  return isChange(event) && isApproval(event.response) && undoneBy(history, keys, named) === Undone.no;
-}
+const isOfSort = (event: MessageEvent, functionCode: number): boolean =>
+  event.element === ElementKind.completion
+    ? isChange(event) && classOf(event.input.mti) === 1 && functionCode === INCREMENT
+    : event.element === (functionCode === INCREMENT ? ElementKind.increment : ElementKind.replacement);
 
 /** True when an advice has told the final amount; one that only tells of a decision in stand-in has not. */
 function isCompleted({ history, keys }: DecisionContext, root: number): boolean {
@@ -182,7 +176,7 @@ function isCompleted({ history, keys }: DecisionContext, root: number): boolean 
     if (!history.isMessage(found.sequences[i]!)) continue;
     const event = history.read(found.sequences[i]!);
     if (event.originalSequence !== root || event.element !== ElementKind.completion || isChange(event)) continue;
-    if (event.input.adviceReason !== STAND_IN) return true;
+    if (!isStandIn(event.input)) return true;
   }
   return false;
 }
@@ -199,20 +193,22 @@ function post(context: DecisionContext, policy: Policy, out: MessageEvent, root:
   const { input, accountSlot } = out;
   before.clear();
   if (root > 0) {
-    const posted = history.read(root).postings.count > 0;
-    if (posted && undoneBy(history, keys, root) === Undone.reversed) return false;
+    const isSingle = classOf(history.read(root).input.mti) === 2;
+    if (isSingle && undoneBy(history, keys, root) === Undone.reversed) return false;
     // A file has posted it: a second posting would charge twice.
     if (presentedTotal(history, keys, root) > 0) return false;
     readStanding(history, keys, root, before);
   }
-  const amount = billedAmount(input, state.accounts.currency(accountSlot));
-  const isUnchanged = before.total > 0 && isStandIn(input) && decidedBefore(context, root, amount) === amount;
-  if (isUnchanged) {
-    readStanding(history, keys, root, after);
-  } else if (sortOf(input) === Sort.credit) {
+  let amount = billedAmount(input, state.accounts.currency(accountSlot));
+  // What is posted already may have been reversed in part, or corrected, since the network decided.
+  const isOfPosted = before.total > 0 && isStandIn(input);
+  if (isOfPosted) amount = fold.read(context, root, { inStandIn: amount }).total;
+  const isUnchanged = isOfPosted && amount === before.total;
+  if (isOfPosted && amount <= before.total) readStanding(history, keys, root, after).reduceTo(amount, policy);
+  else if (sortOf(input) === Sort.credit) {
     after.setCredit(amount, owedForPurchases(state, accountSlot) - Math.min(0, before.purchases));
   } else {
-    const cash = cashPart(input, state.accounts.currency(accountSlot));
+    const cash = Math.min(amount, cashPart(input, state.accounts.currency(accountSlot)));
     const fee = cash > 0 ? policy.cashFee(cash) : 0;
     if (isPart(input)) after.setDebit(before.total + amount, before.cash + cash, before.fees + fee);
     else after.setDebit(amount, cash, fee);

@@ -11,29 +11,27 @@
  * authorization is fully reversed.
  */
 
-import { AMOUNT_MAX } from '../limits.js';
+import { AuthorizationFold } from './authorization-fold.js';
 import { presentedTotal } from './clearing/history.js';
 import { ElementKind, EventKind, Response, Step, Verdict } from './codes.js';
 import { CountedElements } from './counted-elements.js';
 import { type DecisionContext, policyOf } from './decision-context.js';
-import type { MessageEvent, NotDelivered, Posting } from './events.js';
+import type { MessageEvent, NotDelivered } from './events.js';
 import type { History } from './history.js';
 import { HoldFlag } from './hold-table.js';
 import type { IndexKeys } from './index-keys.js';
 import { Postings } from './ledger/postings.js';
 import { isApproval, isRolledBack, Undone, undoneBy } from './lookups.js';
 import { classOf, type MessageInput } from './message.js';
-import { mulDivHalfUp } from './money.js';
-import { approves, findOriginal, isChange, isNamedByRrnAlone, rootOf } from './originals.js';
-import { inMerchantCurrency } from './reply-facts.js';
-import type { ShardState } from './shard-state.js';
+import { approves, findOriginal, isChange, isNamedByRrnAlone, isRequest, rootOf } from './originals.js';
+import { OriginalRate } from './replacement-amount.js';
 import { readStanding, Standing } from './standing.js';
-import { Contribution, noteTakenBack, postedAmount, standingAmount } from './totals.js';
+import { Contribution, isToldUncounted, noteTakenBack, postedAmount, standingAmount } from './totals.js';
 import { CounterChanges } from './velocity/counter-changes.js';
 
-const MONEY_MAX = Number.MAX_SAFE_INTEGER;
-
 const counted = new CountedElements();
+const fold = new AuthorizationFold();
+const rate = new OriginalRate();
 const contribution = new Contribution();
 const changes = new CounterChanges();
 const before = new Standing();
@@ -43,14 +41,14 @@ const after = new Standing();
 export function decideReversal(context: DecisionContext, out: MessageEvent): void {
   const { state, history, keys } = context;
   out.response = Response.approved;
-  const named = findOriginal(context, out);
+  const named = meantBy(context, findOriginal(context, out));
   if (named === 0) {
     out.verdict(Step.original, Verdict.notFound);
-    out.tombstone = 1;
+    layTombstone(out);
     return;
   }
   out.verdict(Step.original, Verdict.matched);
-  if (mayMeanAnother(context, named, out.input)) out.tombstone = 1;
+  if (mayMeanAnother(context, named, out.input)) layTombstone(out);
   const isPartial = out.input.replacementAmount > 0;
   const added = isPartial ? -1 : addedBy(context, named);
   const original = history.read(named);
@@ -58,7 +56,7 @@ export function decideReversal(context: DecisionContext, out: MessageEvent): voi
   out.originalSequence = root;
   if (original.accountSlot < 0) return;
   if (added >= 0) out.elementSequence = named;
-  const stays = isPartial ? stayingAmount(state, original, out) : 0;
+  const stays = isPartial ? rate.take(original, state.accounts.currency(original.accountSlot)).staying(out.input) : 0;
   if (original.postings.count > 0 || (classOf(original.input.mti) === 2 && approves(original))) {
     if (added < 0) reversePosted(context, out, root, stays);
     else reversePart(context, out, root, named, added);
@@ -87,14 +85,30 @@ export function decideReversal(context: DecisionContext, out: MessageEvent): voi
   if ((flags & HoldFlag.counted) !== 0) giveBackTo(context, root, out.authorizedAfter, out.changes);
 }
 
+function layTombstone(out: MessageEvent): void {
+  out.tombstone = 1;
+  out.verdict(Step.tombstone, Verdict.laid);
+}
+
+/** Of an advice that tells of a change, that change. */
+function meantBy({ history }: DecisionContext, named: number): number {
+  if (named === 0) return 0;
+  const { element, elementSequence } = history.read(named);
+  return element === ElementKind.completion && elementSequence > 0 ? elementSequence : named;
+}
+
 /**
  * True when nothing is left to take back of what the reversal found, and it found it by what a second attempt has as well: the message
  * that it means may still be on its way.
  */
-function mayMeanAnother({ history, keys }: DecisionContext, named: number, reversal: MessageInput): boolean {
+function mayMeanAnother({ state, history, keys }: DecisionContext, named: number, reversal: MessageInput): boolean {
   const found = history.read(named);
   if (!isNamedByRrnAlone(reversal, found.input)) return false;
-  return !approves(found) || undoneBy(history, keys, rootOf(found)) === Undone.reversed;
+  const root = rootOf(found);
+  if (found.accountSlot < 0) return true;
+  const slot = state.holds.find(root);
+  if (slot >= 0 && (state.holds.remaining(slot) > 0 || (state.holds.flags(slot) & HoldFlag.refund) !== 0)) return false;
+  return readStanding(history, keys, root, before).total === 0;
 }
 
 /** True for an increment or a replacement of another message, and for a part that was posted of it. */
@@ -104,12 +118,13 @@ const isIncrement = (event: MessageEvent): boolean => isChange(event) && event.o
  * What a full reversal of an increment (or a part) takes back: what it added, or nothing when that was declined or has gone
  * back already. -1 when the message at `named` is no increment, so that all of the authorization is meant.
  */
-function addedBy({ history, keys }: DecisionContext, named: number): number {
+function addedBy(context: DecisionContext, named: number): number {
+  const { history, keys } = context;
   const event = history.read(named);
   if (!isIncrement(event)) return -1;
-  const brought = classOf(event.input.mti) === 2 ? before.clear().addLegs(event.postings).total : event.holdDelta;
-  const added = isApproval(event.response) ? Math.max(0, brought) : 0;
-  return undoneBy(history, keys, named) === Undone.no ? added : 0;
+  if (classOf(event.input.mti) !== 2) return fold.read(context, rootOf(event)).addedBy(named);
+  const posted = isApproval(event.response) ? before.clear().addLegs(event.postings).total : 0;
+  return undoneBy(history, keys, named) === Undone.no ? posted : 0;
 }
 
 /** The mirror of what single messages posted for the authorization, in full or down to what stays. */
@@ -120,8 +135,13 @@ function reversePosted(context: DecisionContext, out: MessageEvent, root: number
   after.reduceTo(Math.min(before.total, stays), policyOf(context, out.accountSlot));
   after.legsFrom(before, out.postings);
   if (out.postings.count > 0) {
-    const stood = standingAmount(history, keys, root, state.accounts.currency(out.accountSlot));
-    noteTakenBack(out, stood, Math.max(0, out.input.replacementAmount));
+    const account = state.accounts.currency(out.accountSlot);
+    const { currency } = history.read(root).input;
+    const told = out.input.currency;
+    if (told < 0 || told === currency) {
+      const stood = standingAmount(history, keys, root, account);
+      noteTakenBack(out, stood, Math.max(0, out.input.replacementAmount));
+    } else if (told === account) noteTakenBack(out, before.total, after.total);
   }
   out.approvedAmount = after.total;
   out.authorizedAfter = after.total;
@@ -172,37 +192,6 @@ export function giveBackTo(
 }
 
 /**
- * DE95 in the account's currency. It is in the reversal's DE49, or without one in that of the original: an amount in the account's
- * currency is taken as it is, one in the original's at the rate of the original, and one in a third currency at the reversal's own
- * (DE6 / DE4); without a rate nothing is taken back. Half a minor unit is rounded up. The approved DE4 of a partial approval was
- * rounded down, so its way back would give less than what is held: from it on at least what was approved stays.
- */
-function stayingAmount(state: ShardState, original: MessageEvent, out: MessageEvent): number {
-  const { replacementAmount } = out.input;
-  const account = state.accounts.currency(original.accountSlot);
-  const currency = out.input.currency >= 0 ? out.input.currency : original.input.currency;
-  if (currency === account) return replacementAmount;
-  const isOwn = currency !== original.input.currency;
-  const rate = isOwn ? out.input : original.input;
-  const staying = converted(replacementAmount, rate, account);
-  // Of an element only the rate counts: DE95 speaks of the whole authorization.
-  if (isOwn || original.originalSequence > 0) return staying;
-  if (replacementAmount < inMerchantCurrency(original.input, original.approvedAmount)) return staying;
-  return Math.max(staying, original.approvedAmount);
-}
-
-/** An amount in the message's DE49, at its rate; more than any amount when that is none, or the result would be no amount. */
-function converted(
-  replacementAmount: number,
-  { amount, billingAmount, billingCurrency }: MessageInput,
-  account: number,
-): number {
-  if (!(amount > 0) || !(billingAmount > 0) || billingCurrency !== account) return AMOUNT_MAX;
-  if ((replacementAmount / amount) * billingAmount > MONEY_MAX / 2) return MONEY_MAX;
-  return mulDivHalfUp(replacementAmount, billingAmount, amount);
-}
-
-/**
  * The roll-back of the approval at `sequence`, whose reply could not be sent in time: to be appended and applied.
  * `undefined` when there is nothing to roll back: no approval of a request, or rolled back already.
  */
@@ -222,15 +211,21 @@ export function decideNotDelivered(
   // The approval may have counted nowhere, and a later element of it somewhere.
   const isCounted = slot >= 0 && (state.holds.flags(slot) & HoldFlag.counted) !== 0;
   const counts = posts || isCounted || approval.changes.count > 0;
-  const remaining = slot < 0 ? 0 : state.holds.remaining(slot);
-  const cleared = slot < 0 ? 0 : state.holds.cleared(slot);
   const countedMessage = contribution.read(approval, state.accounts.currency(accountSlot)).toMessage();
-  // Of an increment only what it added goes back, of an authorization everything.
-  const added = addedBy(context, sequence);
-  const back = added < 0 ? remaining : Math.min(remaining, added);
-  // Without a hold what was posted stays; of an approval that posted itself only what files have posted.
-  const posted = posts ? presentedTotal(history, keys, authorization) : postedTotal(history, keys, authorization);
-  const stays = slot < 0 ? posted : cleared + remaining - back;
+  const policy = policyOf(context, accountSlot);
+  // What the network has told of it stays.
+  const { total } = fold.read(context, authorization, { rolledBack: sequence });
+  readStanding(history, keys, authorization, before);
+  readStanding(history, keys, authorization, after);
+  if (posts) after.reduceTo(Math.min(before.total, total), policy);
+  const legs = new Postings();
+  after.legsFrom(before, legs);
+  const authorized = slot < 0 ? 0 : state.holds.authorized(slot);
+  // What is held beside a single message goes with it.
+  const holdStays = slot < 0 ? 0 : Math.max(state.holds.cleared(slot), posts ? 0 : Math.min(authorized, total));
+  // Nothing is held for a refund.
+  const back = slot < 0 ? 0 : Math.max(0, state.holds.cleared(slot) + state.holds.remaining(slot) - holdStays);
+  const stays = slot < 0 ? after.total + presentedTotal(history, keys, authorization) : holdStays;
   return {
     kind: EventKind.notDelivered,
     sequence: 0,
@@ -240,35 +235,13 @@ export function decideNotDelivered(
     originalSequence: sequence,
     authorizationSequence: authorization,
     authorizedAfter: stays,
-    counted: countedMessage,
-    postings: posts ? postedBack(history, keys, authorization) : [],
+    counted: after.total > 0 && isToldUncounted(history, keys, authorization) ? undefined : countedMessage,
+    postings: legs.toList(),
     changes: counts ? packedGiveBack(context, authorization, stays) : new Uint8Array(0),
     holdDelta: 0 - back,
     previousOfAccount: state.accounts.newest(accountSlot),
     previousOfCard: state.cards.newest(cardSlot),
   };
-}
-
-/** Decisions about requests, whose reply the network waits for; advices and reversals stand whether it hears us or not. */
-export function isRequest(element: ElementKind): boolean {
-  switch (element) {
-    case ElementKind.authorization:
-    case ElementKind.verification:
-    case ElementKind.balanceInquiry:
-    case ElementKind.refundAuthorization:
-    case ElementKind.increment:
-    case ElementKind.replacement:
-      return true;
-    default:
-      return false;
-  }
-}
-
-/** Legs that take back whatever is posted for the authorization. */
-function postedBack(history: History, keys: IndexKeys, authorization: number): Posting[] {
-  const legs = new Postings();
-  after.clear().legsFrom(readStanding(history, keys, authorization, before), legs);
-  return legs.toList();
 }
 
 /** What the authorization gives back when its total becomes `total`, as a plain event carries it. */

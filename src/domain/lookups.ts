@@ -92,40 +92,16 @@ function repeatedAmong(
 function isSameMessage(subject: Subject, event: MessageEvent): boolean {
   const { input } = subject;
   const past = event.input;
-  const isOfSort = tellsDecision(past.mti)
-    ? tellsDecision(input.mti) || event.approvedAmount > 0
-    : !tellsDecision(input.mti);
-  return isOfSort && hasSameNumbers(subject, event);
-}
-
-/** The duplicate key without DE7. */
-function hasSameNumbers(subject: Subject, event: MessageEvent): boolean {
-  const { input } = subject;
-  const past = event.input;
   return (
     event.element !== ElementKind.refused &&
     past.stan === input.stan &&
     classOf(past.mti) === classOf(input.mti) &&
+    (tellsDecision(past.mti) ? tellsDecision(input.mti) || event.approvedAmount > 0 : !tellsDecision(input.mti)) &&
     sameCard(subject, event) &&
     sameInstitution(past, Text.acquirer, input, Text.acquirer) &&
     sameText(past, Text.rrn, input, Text.rrn) &&
     sameText(past, Text.terminal, input, Text.terminal)
   );
-}
-
-/** Sequence of the newest approval of ours that has all the numbers of the advice in hand, 0 without one. */
-export function findTold(history: History, keys: IndexKeys, subject: Subject): number {
-  const { input } = subject;
-  keys.forCard(subject.cardSlot, subject.fingerprint).stanKey(input.stan, input.transmission);
-  const found = history.find(keys.high, keys.low);
-  for (let i = found.count - 1; i >= 0; i--) {
-    const sequence = found.sequences[i]!;
-    if (!history.isMessage(sequence)) continue;
-    const event = history.read(sequence);
-    if (tellsDecision(event.input.mti) || event.input.transmission !== input.transmission) continue;
-    if (hasSameNumbers(subject, event) && isApproval(event.response)) return sequence;
-  }
-  return 0;
 }
 
 /** True for 0120 and 0220. Of reversals 0400 and 0420 are one: both say the same. */

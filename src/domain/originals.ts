@@ -11,7 +11,7 @@ import type { MessageEvent } from './events.js';
 import type { Found, History } from './history.js';
 import type { IndexKeys } from './index-keys.js';
 import { isApproval, type Subject, sameCard } from './lookups.js';
-import { classOf, type MessageInput, Text } from './message.js';
+import { classOf, isAdvice, isMarkedRepeat, type MessageInput, Text } from './message.js';
 import type { ShardState } from './shard-state.js';
 import { sameInstitution, sameText, textNumber, textSize } from './texts.js';
 import { Sort, sortOf } from './transaction.js';
@@ -60,12 +60,16 @@ function namedByRrnAndCode(reversal: MessageInput, original: MessageInput, appro
   if (!namedByRrn(reversal, original)) return false;
   if (classOf(reversal.mti) !== REVERSAL) return true;
   if (textSize(reversal, Text.approval) === 0) return !namesAnother(reversal, original);
-  return isCode(reversal, approvalCode) && !namesOtherClass(reversal, original);
+  return isCode(reversal, original, approvalCode) && !namesOtherClass(reversal, original);
 }
 
-/** True when DE38 is the code; some senders leave out the zeros in front of it. */
-const isCode = (reversal: MessageInput, code: number): boolean =>
-  code >= 0 && (approvalCodeOf(reversal, Text.approval) === code || textNumber(reversal, Text.approval) === code);
+/** True when DE38 is the code, of which some senders leave out the zeros in front, or what the advice itself had in DE38. */
+function isCode(reversal: MessageInput, original: MessageInput, code: number): boolean {
+  if (sameText(reversal, Text.approval, original, Text.approval)) return true;
+  return (
+    code >= 0 && (approvalCodeOf(reversal, Text.approval) === code || textNumber(reversal, Text.approval) === code)
+  );
+}
 
 /** True when DE90 has STAN and DE7, and an MTI of another class. */
 function namesOtherClass(reversal: MessageInput, original: MessageInput): boolean {
@@ -115,6 +119,31 @@ export function findContinued(known: Known, subject: Subject): number {
   return findFrom(known, subject, Rung.holdReference);
 }
 
+/** Sequence of the newest approval of ours that has all the numbers of the advice in hand, 0 without one; of the card, or of one that it replaces. */
+export function findTold({ state, history, keys }: Known, subject: Subject): number {
+  const { input } = subject;
+  let card = subject.cardSlot;
+  for (let asked = 0; card >= 0 && asked < CHAIN_CARDS_MAX; asked++) {
+    keys.forCard(card, subject.fingerprint).stanKey(input.stan, input.transmission);
+    const found = history.find(keys.high, keys.low);
+    for (let i = found.count - 1; i >= 0; i--) {
+      const sequence = found.sequences[i]!;
+      if (!history.isMessage(sequence)) continue;
+      const event = history.read(sequence);
+      if (event.cardSlot !== card || !isRequest(event.element) || !isApproval(event.response)) continue;
+      if (namedByStan(input, event.input) && sameNumbers(input, event.input)) return sequence;
+    }
+    card = state.cards.replaces(card);
+  }
+  return 0;
+}
+
+/** DE32, DE37 and DE41. */
+const sameNumbers = (a: MessageInput, b: MessageInput): boolean =>
+  sameInstitution(a, Text.acquirer, b, Text.acquirer) &&
+  sameText(a, Text.rrn, b, Text.rrn) &&
+  sameText(a, Text.terminal, b, Text.terminal);
+
 /** Each rung from `first` on, of the card and of those that it replaces: what was authorized yesterday stands on yesterday's card. */
 function findFrom(known: Known, subject: Subject, first: Rung): number {
   const { cards } = known.state;
@@ -125,6 +154,8 @@ function findFrom(known: Known, subject: Subject, first: Rung): number {
     let card = subject.cardSlot;
     for (let asked = 0; asked < CHAIN_CARDS_MAX; asked++) {
       askCard(known, subject, card, rung as Rung);
+      // Of an increment by the new number the authorization may stand on the old one.
+      if (best.sequence > 0 && !best.isChange) break;
       card = card < 0 ? -1 : cards.replaces(card);
       if (card < 0) break;
     }
@@ -134,7 +165,7 @@ function findFrom(known: Known, subject: Subject, first: Rung): number {
 }
 
 /** The best candidate so far of the rung that is asked. */
-const best = { sequence: 0, rank: -1 };
+const best = { sequence: 0, rank: -1, isChange: false };
 
 /** True when the message has what the rung needs. */
 function isAsked(rung: Rung, input: MessageInput): boolean {
@@ -194,6 +225,26 @@ export function approves({ element, response, approvedAmount }: MessageEvent): b
 export const INCREMENT = 'I'.charCodeAt(0);
 /** And of a replacement. */
 export const REPLACEMENT = 'R'.charCodeAt(0);
+const STAND_IN = 'S'.charCodeAt(0);
+
+/** True for an advice of an authorization that the network approved in stand-in, and not of a change of one. */
+export const isStandIn = ({ adviceReason, functionCode }: MessageInput): boolean =>
+  adviceReason === STAND_IN && functionCode !== INCREMENT && functionCode !== REPLACEMENT;
+
+/** Decisions about requests, whose reply the network waits for; advices and reversals stand whether it hears us or not. */
+export function isRequest(element: ElementKind): boolean {
+  switch (element) {
+    case ElementKind.authorization:
+    case ElementKind.verification:
+    case ElementKind.balanceInquiry:
+    case ElementKind.refundAuthorization:
+    case ElementKind.increment:
+    case ElementKind.replacement:
+      return true;
+    default:
+      return false;
+  }
+}
 
 /** True for an increment or a replacement, and for an advice that told of an increment or posted a part, and added it. */
 export function isChange({ element, input }: MessageEvent): boolean {
@@ -218,6 +269,7 @@ function takeBest(known: Known, found: Found, subject: Subject, card: number, ru
     // An element may outlive its authorization in the journal: what nothing is known of cannot be continued or taken back.
     if (rootOf(event) <= history.floor) continue;
     if (!confirms(rung, subject.input, event)) continue;
+    if (rung === Rung.rrn && isSentBehind(event.input, subject.input)) continue;
     if (!isMatchable(state, subject, event)) {
       // Another look-up, which takes the place of this one.
       sequences = sequences.slice(0, count);
@@ -229,6 +281,7 @@ function takeBest(known: Known, found: Found, subject: Subject, card: number, ru
     if (rank <= best.rank) continue;
     best.sequence = sequence;
     best.rank = rank;
+    best.isChange = (rank & 1) === 0;
   }
 }
 
@@ -290,6 +343,13 @@ export function isNamedByRrnAlone(reversal: MessageInput, original: MessageInput
   return !namedByNetworkId(reversal, original) && !namedByStan(reversal, original);
 }
 
+/** True for a message that was sent behind a reversal which names it by DE37 and DE41 alone: it is none that the reversal can mean. */
+const isSentBehind = (message: MessageInput, reversal: MessageInput): boolean =>
+  classOf(reversal.mti) === REVERSAL &&
+  isNamedByRrnAlone(reversal, message) &&
+  !isMarkedRepeat(message.mti) &&
+  isLater(message.transmission, reversal.transmission);
+
 /** DE7 has no year: the later of two that are less than half a year apart. */
 function isLater(transmission: number, other: number): boolean {
   const ahead = transmission - other;
@@ -324,11 +384,12 @@ function tombstoneAmong(history: History, found: Found, subject: Subject, window
     if (event.tombstone !== 1 || subject.timeMs - event.timeMs > windowMs) continue;
     if (!sameCard(subject, event)) continue;
     const { input } = event;
-    // It has found another message of the purchase: what was sent behind it is none that it can mean.
-    if (event.originalSequence > 0 && isLater(subject.input.transmission, input.transmission)) continue;
+    // It has found another message of the purchase. What the network told of one it does not stand against.
+    if (event.originalSequence > 0 && isAdvice(subject.input.mti)) continue;
     if (namedByNetworkId(input, subject.input) || namedByOriginalData(input, subject.input)) return sequence;
     // The late original has no approval code yet, so a DE38 of the reversal says nothing here.
-    if (namedByRrn(input, subject.input) && !namesAnother(input, subject.input)) return sequence;
+    const isNamed = namedByRrn(input, subject.input) && !namesAnother(input, subject.input);
+    if (isNamed && !isSentBehind(subject.input, input)) return sequence;
     if (namedByStan(input, subject.input)) return sequence;
   }
   return 0;

@@ -55,30 +55,32 @@ export class Standing {
   }
 
   addLegs(legs: Postings): this {
-    for (let i = 0; i < legs.count; i++) {
-      const amount = legs.amount[i]!;
-      switch (legs.glAccount[i]) {
-        case Gl.purchases:
-          this.purchases += amount;
-          break;
-        case Gl.cash:
-          this.cash += amount;
-          break;
-        case Gl.fees:
-          this.fees += amount;
-          break;
-        case Gl.creditBalances:
-          this.creditBalance += amount;
-          break;
-        case Gl.network:
-          this.network += amount;
-          break;
-        default:
-          this.feeIncome += amount;
-          break;
-      }
-    }
+    for (let i = 0; i < legs.count; i++) this.add(legs.glAccount[i]!, legs.amount[i]!);
     return this;
+  }
+
+  /** One leg, D positive. */
+  add(glAccount: number, amount: number): void {
+    switch (glAccount) {
+      case Gl.purchases:
+        this.purchases += amount;
+        break;
+      case Gl.cash:
+        this.cash += amount;
+        break;
+      case Gl.fees:
+        this.fees += amount;
+        break;
+      case Gl.creditBalances:
+        this.creditBalance += amount;
+        break;
+      case Gl.network:
+        this.network += amount;
+        break;
+      default:
+        this.feeIncome += amount;
+        break;
+    }
   }
 
   /** Brings it down to `total`: purchases go before cash, with which its fee goes, and a credit balance before purchases. */
@@ -135,7 +137,6 @@ export function owedForPurchases(state: ShardState, accountSlot: number): number
 export function readStanding(history: History, keys: IndexKeys, root: number, into: Standing): Standing {
   into.clear();
   const { postings } = history.read(root);
-  const hasPosted = postings.count > 0;
   into.addLegs(postings);
   keys.elementsKey(root);
   const found = history.find(keys.high, keys.low);
@@ -146,9 +147,10 @@ export function readStanding(history: History, keys: IndexKeys, root: number, in
     if (history.isMessage(at)) {
       const event = history.read(at);
       if (event.originalSequence === root) into.addLegs(event.postings);
-    } else if (hasPosted && history.readEvent(at)?.kind === EventKind.notDelivered) {
-      // It took back whatever was posted until then.
-      into.clear();
+    } else {
+      const event = history.readEvent(at);
+      if (event?.kind !== EventKind.notDelivered || event.authorizationSequence !== root) continue;
+      for (const { glAccount, amount } of event.postings) into.add(glAccount, amount);
     }
   }
   return into;

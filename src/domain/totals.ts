@@ -2,7 +2,8 @@
  * What one message adds to the totals of its acquirer's business date, told from the event alone, so that it is the same in
  * every replay (docs/decisions/0021-business-dates-and-totals.md).
  *
- *   0200, 0220 approved   credit or debit: one more, and its amount; an inquiry or a verification: one more inquiry
+ *   0200, 0220 approved   credit or debit: one more, and its amount; an inquiry or a verification: one more inquiry; a 0220 of
+ *                         stand-in that tells of a 0200 which is counted: nothing
  *   0400, 0420            that posted back: one more reversal of its sort, and its amount
  *   0100, 0120 approved   an inquiry: one more inquiry; anything else: one more authorization
  *
@@ -17,7 +18,8 @@ import type { History } from './history.js';
 import type { IndexKeys } from './index-keys.js';
 import { Gl } from './ledger/chart.js';
 import { classOf, type MessageInput, Text } from './message.js';
-import { approves, isChange } from './originals.js';
+import { mulDivHalfUp } from './money.js';
+import { approves, isChange, isStandIn } from './originals.js';
 import { inMerchantCurrency } from './reply-facts.js';
 import { textNumber } from './texts.js';
 import { Sort, sortOf } from './transaction.js';
@@ -106,8 +108,31 @@ function totalOf(event: MessageEvent): Total | -1 {
   if (sort === Sort.inquiry) return event.response === Response.approved ? Total.inquiry : -1;
   if (!approves(event)) return -1;
   if (messageClass !== FINANCIAL) return Total.authorization;
+  if (tellsOfCounted(event)) return -1;
   if (sort === Sort.verification || input.amount === 0) return Total.inquiry;
   return sort === Sort.credit ? Total.credit : Total.debit;
+}
+
+/** A 0220 of stand-in that posted nothing: it tells of a 0200 that is counted. */
+const tellsOfCounted = ({ element, input, postings }: MessageEvent): boolean =>
+  element === ElementKind.completion && isStandIn(input) && postings.count === 0;
+
+/** True when a 0220 that is not counted itself tells of the single message at `root`. */
+export function isToldUncounted(history: History, keys: IndexKeys, root: number): boolean {
+  keys.elementsKey(root);
+  const found = history.find(keys.high, keys.low);
+  for (let i = 0; i < found.count; i++) {
+    if (!history.isMessage(found.sequences[i]!)) continue;
+    const event = history.read(found.sequences[i]!);
+    if (
+      event.originalSequence === root &&
+      approves(event) &&
+      classOf(event.input.mti) === FINANCIAL &&
+      tellsOfCounted(event)
+    )
+      return true;
+  }
+  return false;
 }
 
 /** By what is posted back, whatever DE3 says, which a reversal may leave out: of a debit the network's leg is positive. */
@@ -117,6 +142,14 @@ function reversalOf({ postings }: MessageEvent): Total | -1 {
     return postings.amount[i]! > 0 ? Total.debitReversal : Total.creditReversal;
   }
   return -1;
+}
+
+/** What the network gets or gives by these legs, minor units of the account's currency. */
+function networkLeg(postings: MessageEvent['postings']): number {
+  for (let i = 0; i < postings.count; i++) {
+    if (postings.glAccount[i] === Gl.network) return Math.abs(postings.amount[i]!);
+  }
+  return 0;
 }
 
 /** Minor units of DE49. */
@@ -147,6 +180,8 @@ export function standingAmount(history: History, keys: IndexKeys, root: number, 
   const authorization = history.read(root);
   const hasPosted = authorization.postings.count > 0;
   let stood = postedAmount(authorization, accountCurrency);
+  let inStandIn = 0;
+  const { currency } = authorization.input;
   keys.elementsKey(root);
   const found = history.find(keys.high, keys.low);
   for (let i = 0; i < found.count; i++) {
@@ -154,21 +189,31 @@ export function standingAmount(history: History, keys: IndexKeys, root: number, 
     // An index may hand a sequence out twice.
     if (i > 0 && found.sequences[i - 1] === at) continue;
     if (!history.isMessage(at)) {
-      // It took back whatever was posted until then, of an authorization that posted itself.
-      if (hasPosted && history.readEvent(at)?.kind === EventKind.notDelivered) stood = 0;
+      // It took back what was posted until then, but what the network had told of it, of an authorization that posted itself.
+      const event = history.readEvent(at);
+      if (hasPosted && event?.kind === EventKind.notDelivered && event.postings.length > 0) stood = inStandIn;
       continue;
     }
     const event = history.read(at);
-    if (event.originalSequence === root) stood = standingAfter(event, stood, accountCurrency);
+    if (event.originalSequence !== root) continue;
+    stood = standingAfter(event, stood, currency, accountCurrency);
+    if (event.element === ElementKind.completion && isStandIn(event.input))
+      inStandIn = postedAmount(event, accountCurrency);
   }
   return Math.max(0, stood);
 }
 
 /** What stands after one element of an authorization. */
-function standingAfter(event: MessageEvent, stood: number, accountCurrency: number): number {
+function standingAfter(event: MessageEvent, stood: number, currency: number, accountCurrency: number): number {
   switch (event.element) {
-    case ElementKind.reversal:
-      return event.postings.count > 0 ? stood - amountOf(event, accountCurrency) : stood;
+    case ElementKind.reversal: {
+      if (event.postings.count === 0) return stood;
+      const told = event.input.currency;
+      if (told < 0 || told === currency) return stood - amountOf(event, accountCurrency);
+      // In another currency than what it reverses: by as much of it as went back of the account's.
+      const back = networkLeg(event.postings);
+      return mulDivHalfUp(stood, event.approvedAmount, event.approvedAmount + back);
+    }
     case ElementKind.completion:
       // One that told of a decline or of what we had decided, or came after the reversal, has changed nothing.
       if (classOf(event.input.mti) !== FINANCIAL || event.postings.count === 0) return stood;

@@ -2,7 +2,7 @@
 import { AccountStatus, AccountType, CardStatus } from '#src/domain/codes.js';
 import type { Change } from '#src/domain/commands.js';
 import { fieldsOfTotals, isInBalance } from '#src/domain/compare-totals.js';
-import { isRequest } from '#src/domain/decide-reversal.js';
+import { isRequest } from '#src/domain/originals.js';
 import { TOTAL_VALUES } from '#src/domain/totals-table.js';
 import { Book, type Outcome } from './book.js';
 import { MessageMaker, toInput, transmissionOf } from './messages.js';
@@ -253,6 +253,14 @@ export class Player {
         this.#setLag();
         const whole = { mti: 400, way: 'rrn', stays: 0 } as const;
         this.#send(sent.card, this.#maker.reversal(message, '', whole, this.nowMs));
+        return;
+      }
+      case 'tell': {
+        const sent = this.#sent.filter(
+          ({ message: { mti, fn } }) => mti === 200 || (mti === 100 && (fn === 'I' || fn === 'R')),
+        );
+        const told = sent.at(-1 - op.back);
+        if (told) this.#send(told.card, this.#maker.told(told.message, op.percent));
         return;
       }
       case 'undelivered': {

@@ -120,6 +120,19 @@ export class MessageMaker {
     return { ...first, stan: this.#stan + 100, de7: transmissionOf(nowMs) };
   }
 
+  /** The advice of a request, with its own numbers. */
+  told(request: Message, percent: number): Message {
+    const part = (value: number): number => Math.min(999_999_999_999, Math.floor((value * percent) / 100));
+    const { pin: _pin, amount, bill, ...rest } = request;
+    return {
+      ...rest,
+      mti: request.mti + 20,
+      ...(request.mti === 200 ? { why: 'S' } : {}),
+      ...(amount === undefined ? {} : { amount: part(amount) }),
+      ...(bill === undefined ? {} : { bill: part(bill) }),
+    };
+  }
+
   /** An increment, a replacement or an advice about an earlier message. */
   continuation(original: Message, code: string, op: Op & { op: 'change' | 'advise' }, nowMs: number): Message {
     this.#stan++;

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { EventKind, Response, responseCode } from '#src/domain/codes.js';
-import { isRequest } from '#src/domain/decide-reversal.js';
 import type { MessageEvent } from '#src/domain/events.js';
+import { isRequest } from '#src/domain/originals.js';
 import { ShardState } from '#src/domain/shard-state.js';
 import { long } from '../support/long.js';
 import { applyRecorded, heldTotal } from './book.js';
@@ -162,13 +162,16 @@ const SUBJECTS: Record<string, Subject> = {
   },
   'stand-in, second attempts and replaced cards': {
     focus: {
-      ...{ purchase: 15, request: 4, advise: 20, change: 8, reverse: 12, retry: 6, 'late original': 4, replace: 2 },
+      ...{ purchase: 15, request: 2, advise: 20, change: 10, reverse: 10, retry: 10, 'late original': 10, replace: 2 },
+      ...{ tell: 6, undelivered: 6 },
       ...{ account: 0, card: 0, list: 0, limits: 2, limit: 0, sweep: 1, wait: 1 },
     },
     cases: [
       'a posting that is told in stand-in',
       'another amount in stand-in',
-      'an increment that is told',
+      'a change that is told',
+      'a change that is told otherwise',
+      'a roll-back of what the network has told',
       'a reversal that may mean a second attempt',
       'a second attempt behind its reversal',
       'reversal by a replacement',

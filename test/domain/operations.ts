@@ -64,6 +64,8 @@ export type Op =
   | { op: 'late original'; back: number }
   /** A second attempt of an earlier message, with the same DE37; `reversed`: it comes later (as a late original), its reversal now. */
   | { op: 'retry'; back: number; reversed: boolean }
+  /** The network tells of the newest increment, replacement or single message, with its own numbers. */
+  | { op: 'tell'; back: number; percent: number }
   | { op: 'undelivered'; back: number }
   | { op: 'pay'; account: number; amount: number; reference: number }
   | { op: 'limit'; account: number; limit: number }
@@ -268,6 +270,11 @@ const operations = {
   }),
   'late original': fc.record<Op & { op: 'late original' }>({ op: fc.constant('late original'), back }),
   retry: fc.record<Op & { op: 'retry' }>({ op: fc.constant('retry'), back, reversed: fc.boolean() }),
+  tell: fc.record<Op & { op: 'tell' }>({
+    op: fc.constant('tell'),
+    back: fc.constantFrom(0, 0, 1),
+    percent: fc.constantFrom(100, 100, 120),
+  }),
   undelivered: fc.record<Op & { op: 'undelivered' }>({ op: fc.constant('undelivered'), back }),
   pay: fc.record<Op & { op: 'pay' }>({
     op: fc.constant('pay'),
@@ -375,6 +382,7 @@ const usual: Required<Weights> = {
   'reverse early': 2,
   'late original': 2,
   retry: 1,
+  tell: 0,
   undelivered: 1,
   pay: 1,
   limit: 1,

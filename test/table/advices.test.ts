@@ -299,14 +299,14 @@ describe('advices of increments', () => {
   );
 
   scenario(
-    'of one that we approved: not added again; of one that was rolled back: added',
+    'of one that we approved: not added again, and it stays when ours is rolled back',
     `
     account A limit=1000
     card a
     0100 a purchase 300 stan=1                                | 00 | 0 | 300 | 700
     0100 a purchase 200 stan=2 fn=I orig=- rrn=1 net=INC2     | 00 | 0 | 500 | 500
     0120 a purchase 200 stan=3 fn=I rrn=- orig=INC2 why=S     | 00 | 0 | 500 | 500
-    undelivered 4                                             | ok | 0 | 300 | 700
+    undelivered 4                                             | ok | 0 | 500 | 500
     0120 a purchase 200 stan=5 fn=I rrn=- orig=INC2 why=S     | 00 | 0 | 500 | 500
     0120 a purchase 200 stan=6 fn=I rrn=X why=S               | 00 | 0 | 700 | 300   # of nobody we know: on its own
     hold 3                                                    | 500 of 500
@@ -558,10 +558,13 @@ describe('stand-in of an authorization that we approved as well', () => {
     account A limit=1000
     card a
     0100 a purchase 1500 stan=1 partial                      | 10 | 0 | 1000 |   0
-    0100 a purchase 900 stan=2 fn=R rrn=1                    | 00 | 0 |  900 | 100
-    0120 a purchase 1500 stan=3 why=S rrn=1                  | 00 | 0 | 1400 | -400
-    0120 a purchase 1500 stan=4 why=S rrn=1                  | 00 | 0 | 1400 | -400
-    0120 a purchase 1200 stan=5 why=S rrn=1                  | 00 | 0 | 1100 | -100
+    0120 a purchase 1500 stan=3 why=S rrn=1                  | 00 | 0 | 1500 | -500
+    0120 a purchase 1500 stan=4 why=S rrn=1                  | 00 | 0 | 1500 | -500
+    0120 a purchase 1200 stan=5 why=S rrn=1                  | 00 | 0 | 1200 | -200
+    0120 a purchase 100 stan=6 fn=I rrn=1                    | 00 | 0 | 1300 | -300
+    0120 a purchase 700 stan=7 why=S rrn=1                   | 00 | 0 |  800 | 200
+    0100 a purchase 900 stan=8 fn=R rrn=1                    | 00 | 0 |  900 | 100
+    0120 a purchase 1500 stan=9 why=S rrn=1                  | 00 | 0 |  900 | 100   # the replacement came later
   `,
   );
 
@@ -575,9 +578,10 @@ describe('stand-in of an authorization that we approved as well', () => {
     0220 a purchase 100 stan=1 why=S de7=0520120000 de38=A1B2C3 | 00 | 30 | 0 | 970
     code 5                                                   | A1B2C3
     legs 5                                                   | none
-    0220 a purchase 80 stan=3 why=S rrn=1                    | 00 |  80 | 0 | 920
+    0220 a purchase 80 stan=3 why=S rrn=1                    | 00 |  30 | 0 | 970   # 30 stays of it too
+    0220 a purchase 20 stan=5 why=S rrn=1                    | 00 |  20 | 0 | 980
     0420 a stan=4 rrn=1                                      | 00 |   0 | 0 | 1000
-    totals 2026-05-20 link=1 acquirer=12345 cur=986          | debits 3 280, debit reversals 2 150
+    totals 2026-05-20 link=1 acquirer=12345 cur=986          | debits 2 120, debit reversals 2 90
   `,
   );
 
@@ -631,6 +635,143 @@ describe('codes that the network gives', () => {
     0120 a purchase 50 stan=1 why=S rrn=R                    | 00 | 0 | 50 | 950
     0420 a stan=9 rrn=R de38=ABCDEF                          | 00 | 0 | 50 | 950
     0420 a stan=10 rrn=R                                     | 00 | 0 |  0 | 1000
+  `,
+  );
+});
+
+describe('what the network told stays when the reply of ours was not delivered', () => {
+  scenario(
+    'a single message, told in stand-in before and behind the roll-back; told once more it changes nothing',
+    `
+    account A limit=1000
+    card a
+    0200 a purchase 100 stan=1                               | 00 | 100 | 0 | 900
+    0220 a purchase 100 stan=2 why=S rrn=1                   | 00 | 100 | 0 | 900
+    undelivered 3                                            | ok | 100 | 0 | 900
+    0220 a purchase 100 stan=3 why=S rrn=1                   | 00 | 100 | 0 | 900
+    totals 2026-05-20 link=1 acquirer=12345 cur=986          | debits 1 100
+    0200 a purchase 100 stan=11                              | 00 | 200 | 0 | 800
+    undelivered 8                                            | ok | 100 | 0 | 900
+    0220 a purchase 100 stan=12 why=S rrn=11                 | 00 | 200 | 0 | 800
+    totals 2026-05-20 link=1 acquirer=12345 cur=986          | debits 2 200
+    0420 a stan=4 rrn=1                                      | 00 | 100 | 0 | 900
+    0420 a stan=13 rrn=11                                    | 00 |   0 | 0 | 1000
+    totals 2026-05-20 link=1 acquirer=12345 cur=986          | debits 2 200, debit reversals 2 200
+  `,
+  );
+
+  scenario(
+    'a hold, with another amount, a final amount, and an increment',
+    `
+    account A limit=1000
+    card a
+    0100 a purchase 100 stan=1                               | 00 | 0 | 100 | 900
+    0120 a purchase 120 stan=2 why=S rrn=1                   | 00 | 0 | 120 | 880
+    undelivered 3                                            | ok | 0 | 120 | 880
+    0120 a purchase 120 stan=3 why=S rrn=1                   | 00 | 0 | 120 | 880
+    0400 a stan=4 rrn=1                                      | 00 | 0 |   0 | 1000
+    0100 a purchase 100 stan=11                              | 00 | 0 | 100 | 900
+    0120 a purchase 80 stan=12 why=C rrn=11                  | 00 | 0 |  80 | 920
+    undelivered 8                                            | ok | 0 |  80 | 920
+    0100 a purchase 50 stan=13 fn=I rrn=11 de7=0520120100    | 00 | 0 | 130 | 870
+    0120 a purchase 60 stan=13 fn=I rrn=11 de7=0520120100    | 00 | 0 | 140 | 860   # it approved more
+    undelivered 11                                           | ok | 0 | 140 | 860
+    0400 a stan=14 rrn=11 de90=0100/13/0520120100/12345      | 00 | 0 |  80 | 920
+  `,
+  );
+});
+
+describe('stand-in, and what had set a total since the network decided', () => {
+  scenario(
+    'a reversal in part, a final amount, a replacement: each stays',
+    `
+    account A limit=100000
+    card a
+    0100 a purchase 10000 stan=1                             | 00 | 0 | 10000 | 90000
+    0400 a stan=2 rrn=1 de95=4000                            | 00 | 0 |  4000 | 96000
+    0120 a purchase 5000 stan=3 why=S rrn=1                  | 00 | 0 |  4000 | 96000
+    0120 a purchase 3000 stan=4 why=S rrn=1                  | 00 | 0 |  3000 | 97000
+    0100 a purchase 10000 stan=11                            | 00 | 0 | 13000 | 87000
+    0120 a purchase 6000 stan=12 why=C rrn=11                | 00 | 0 |  9000 | 91000
+    0120 a purchase 8000 stan=13 why=S rrn=11                | 00 | 0 |  9000 | 91000
+    0100 a purchase 10000 stan=21                            | 00 | 0 | 19000 | 81000
+    0100 a purchase 3000 stan=22 fn=R rrn=21                 | 00 | 0 | 12000 | 88000
+    0120 a purchase 8000 stan=23 why=S rrn=21                | 00 | 0 | 12000 | 88000
+  `,
+  );
+
+  scenario(
+    'a partial approval; what was cleared is no amount of a decision',
+    `
+    account A limit=6000
+    card a
+    0100 a purchase 10000 stan=1 partial                     | 10 | 0 | 6000 | 0
+    0400 a stan=2 rrn=1 de95=5000                            | 00 | 0 | 5000 | 1000
+    0120 a purchase 10000 stan=3 why=S rrn=1                 | 00 | 0 | 5000 | 1000
+    clear a 4000 rrn=1 terminal=T1 seq=1/2                   | posted rrn | 4000 | 1000 | 1000
+    0120 a purchase 3000 stan=4 why=S rrn=1                  | 00 | 4000 |    0 | 2000
+    0120 a purchase 4500 stan=5 why=S rrn=1                  | 00 | 4000 |  500 | 1500
+  `,
+  );
+
+  scenario(
+    'of what nobody had announced the final amount stays',
+    `
+    account A limit=100000
+    card a
+    0220 a purchase 8000 stan=1 why=C                        | 00 | 8000 | 0 | 92000
+    0220 a purchase 10000 stan=2 why=S rrn=1                 | 00 | 8000 | 0 | 92000
+    0120 a purchase 8000 stan=11 why=C                       | 00 | 8000 | 8000 | 84000
+    0120 a purchase 10000 stan=12 why=S rrn=11               | 00 | 8000 | 8000 | 84000
+    0200 a purchase 10000 stan=21                            | 00 | 18000 | 8000 | 74000
+    0400 a stan=22 rrn=21 de95=4000                          | 00 | 12000 | 8000 | 80000
+    0220 a purchase 12000 stan=23 why=S rrn=21               | 00 | 12000 | 8000 | 80000
+  `,
+  );
+
+  scenario(
+    'the status check of a fuel pump, told with its one unit, leaves what the program holds for it',
+    `
+    program fuel=17500
+    account A limit=100000
+    card a
+    0100 a purchase 100 stan=1 mcc=5542                      | 00 | 0 | 17500 | 82500
+    0120 a purchase 100 stan=2 mcc=5542 why=S rrn=1          | 00 | 0 | 17500 | 82500
+    undelivered 4                                            | ok | 0 |   100 | 99900
+  `,
+  );
+});
+
+describe('an increment that is told', () => {
+  scenario(
+    'is recorded only once ours was reversed, once the hold has ended, and with a replacement that came before others',
+    `
+    account A limit=1000
+    card a
+    0100 a purchase 100 stan=1                               | 00 | 0 | 100 | 900
+    0100 a purchase 50 stan=2 fn=I rrn=1 de7=0520120100      | 00 | 0 | 150 | 850
+    0400 a stan=3 rrn=1 de90=0100/2/0520120100/12345         | 00 | 0 | 100 | 900
+    0120 a purchase 50 stan=2 fn=I rrn=1 de7=0520120100      | 00 | 0 | 100 | 900
+    0100 a purchase 200 stan=4 fn=R rrn=1 de7=0520120200     | 00 | 0 | 200 | 800
+    0100 a purchase 50 stan=5 fn=I rrn=1 de7=0520120300      | 00 | 0 | 250 | 750
+    0120 a purchase 200 stan=4 fn=R rrn=1 de7=0520120200     | 00 | 0 | 250 | 750
+    wait 8d
+    sweep                                                    | 1  | 0 |   0 | 1000
+    0120 a purchase 50 stan=5 fn=I rrn=1 de7=0520120300      | 00 | 0 |   0 | 1000
+  `,
+  );
+
+  scenario(
+    'by the number of the replacing card, and its reversal by the code of the network',
+    `
+    account A limit=1000
+    card a
+    0100 a purchase 100 stan=1                               | 00 | 0 | 100 | 900
+    0100 a purchase 50 stan=2 fn=I rrn=1 de7=0520120100      | 00 | 0 | 150 | 850
+    card b replaces=a
+    0120 b purchase 50 stan=2 fn=I rrn=1 de7=0520120100 de38=NX1234 | 00 | 0 | 150 | 850
+    0400 b stan=3 rrn=1 de38=NX1234                          | 00 | 0 | 100 | 900
+    0400 b stan=4 rrn=1                                      | 00 | 0 |   0 | 1000
   `,
   );
 });

@@ -289,15 +289,16 @@ describe('controls of a card and of its account', () => {
   );
 
   scenario(
-    'a posted request from before the limits that is rolled back gives back what its shipment counted',
+    'a posted request from before the limits that is rolled back leaves what its shipment posted and counted',
     `
     account A limit=2000
     card a
     0200 a purchase 100 stan=1                  | 00 | 100 |   0 | 1900
     controls a {"velocity":[{"window":"day","amount":500}]}
     0220 a purchase 500 stan=2 fn=I rrn=1       | 00 | 600 |   0 | 1400
-    undelivered 3                               | ok | 0 | 0 | 2000
-    0100 a purchase 500 stan=3                  | 00 |   0 | 500 | 1500
+    undelivered 3                               | ok | 500 | 0 | 1500
+    0100 a purchase 101 stan=3                  | 61 | 500 | 0 | 1500   # the newest has given back 100
+    0100 a purchase 100 stan=4                  | 00 | 500 | 100 | 1400
   `,
   );
 

@@ -153,7 +153,7 @@ describe('full reversals', () => {
     0400 a stan=10 rrn=2           | 00 | 0 | 0 | 100
     0101 a verify stan=2           | 68 | 0 | 0 | 100
   `,
-    (run) => expect(run.book.state.tombstones).toBe(1),
+    (run) => expect(run.book.state.tombstones).toBe(2),
   );
 });
 
@@ -289,9 +289,9 @@ describe('reversals that come first', () => {
     card a
     0420 a stan=901 rrn=1                      | 00 | 0 | 0 | 1000
     wait 24h
-    0100 a purchase 100 stan=1                 | 68 | 0 | 0 | 1000
+    0100 a purchase 100 stan=1 de7=0520115959  | 68 | 0 | 0 | 1000
     wait 1s
-    0100 a purchase 100 stan=2 rrn=1           | 00 | 0 | 100 | 900
+    0100 a purchase 100 stan=2 rrn=1 de7=0520115959 | 00 | 0 | 100 | 900
   `,
   );
 
@@ -479,6 +479,105 @@ describe('a second attempt under one DE37', () => {
     0400 a stan=3 rrn=R de7=0101000002                       | 00 | 0 | 0 | 1000
     0100 a purchase 200 stan=2 rrn=R de7=1231235959          | 68 | 0 | 0 | 1000
     0100 a purchase 200 stan=4 rrn=R de7=0101000003          | 00 | 0 | 200 | 800
+  `,
+  );
+});
+
+describe('a second attempt, and what the first one has become', () => {
+  scenario(
+    'rolled back, ended, checked only, brought to nothing: its reversal may mean the second',
+    `
+    account A limit=1000
+    card a
+    0200 a purchase 50 stan=1 rrn=R de7=0520115800           | 00 | 50 | 0 | 950
+    undelivered 3                                            | ok |  0 | 0 | 1000
+    0420 a stan=4 rrn=R de7=0520115902                       | 00 |  0 | 0 | 1000
+    0200 a purchase 50 stan=3 rrn=R de7=0520115900           | 68 |  0 | 0 | 1000
+    0100 a verify stan=11 rrn=S de7=0520115800               | 85 |  0 | 0 | 1000
+    0420 a stan=14 rrn=S de7=0520115902                      | 00 |  0 | 0 | 1000
+    0100 a purchase 50 stan=13 rrn=S de7=0520115900          | 68 |  0 | 0 | 1000
+    0100 a purchase 50 stan=21 rrn=T de7=0520115800          | 00 |  0 | 50 | 950
+    0120 a purchase 0 stan=22 why=C rrn=T                    | 00 |  0 | 0 | 1000
+    0420 a stan=24 rrn=T de7=0520115902                      | 00 |  0 | 0 | 1000
+    0100 a purchase 50 stan=23 rrn=T de7=0520115900          | 68 |  0 | 0 | 1000
+  `,
+  );
+
+  scenario(
+    'a reversal that was sent before an attempt does not mean it, in whichever order the two come',
+    `
+    account A limit=100
+    card a
+    0200 a purchase 200 stan=1 rrn=R de7=0520115800          | 51 | 0 | 0 | 100
+    limit A 1000                                             | ok | 0 | 0 | 1000
+    0200 a purchase 200 stan=3 rrn=R de7=0520115902          | 00 | 200 | 0 | 800
+    0420 a stan=2 rrn=R de7=0520115900                       | 00 | 200 | 0 | 800
+  `,
+  );
+
+  scenario(
+    'two reversals do not swallow a posting of the network',
+    `
+    account A limit=1000
+    card a
+    0100 a purchase 100 stan=1 rrn=R de7=0520115800          | 00 | 0 | 100 | 900
+    0420 a stan=3 rrn=R de7=0520115900                       | 00 | 0 |   0 | 1000
+    0420 a stan=4 rrn=R de7=0520115901                       | 00 | 0 |   0 | 1000
+    0220 a purchase 100 stan=5 rrn=R de7=0520115900          | 00 | 100 | 0 | 900
+  `,
+  );
+
+  scenario(
+    'on the card that replaces: the decline there is nearer than an approval of long ago on the old one',
+    `
+    account A limit=1000
+    card a
+    0200 a purchase 100 stan=1 rrn=R                         | 00 | 100 | 0 | 900
+    card b replaces=a
+    0200 b purchase 5000 stan=2 rrn=R                        | 51 | 100 | 0 | 900
+    0420 b stan=3 rrn=R                                      | 00 | 100 | 0 | 900
+  `,
+  );
+});
+
+describe('a single message that we declined, and the network approved', () => {
+  scenario(
+    'once it is reversed, a further 0220 is recorded only',
+    `
+    account A limit=50
+    card a
+    0200 a purchase 100 stan=1                               | 51 |   0 | 0 |  50
+    0220 a purchase 100 stan=2 why=S rrn=1                   | 00 | 100 | 0 | -50
+    0420 a stan=3 rrn=1                                      | 00 |   0 | 0 |  50
+    0220 a purchase 100 stan=5 why=S rrn=1                   | 00 |   0 | 0 |  50
+  `,
+  );
+});
+
+describe('DE38 that is no code', () => {
+  scenario(
+    'is compared as it came',
+    `
+    account A limit=1000
+    card a
+    0120 a purchase 100 stan=1 why=S de38=A-1234             | 00 | 0 | 100 | 900
+    0420 a stan=2 rrn=1 de38=A-1235                          | 00 | 0 | 100 | 900
+    0420 a stan=3 rrn=1 de38=A-1234                          | 00 | 0 |   0 | 1000
+  `,
+  );
+});
+
+describe('totals of reversals in a currency of their own', () => {
+  scenario(
+    'in the account\'s: what was posted back; what stands in the original\'s falls by as much of it',
+    `
+    account A limit=100000
+    card a
+    0200 a purchase 10000 cur=392 bill=500/986 stan=1        | 00 | 500 | 0 | 99500
+    0420 a 500 stan=2 rrn=1 cur=986 de95=200                 | 00 | 200 | 0 | 99800
+    totals 2026-05-20 link=1 acquirer=12345 cur=986          | debit reversals 1 300
+    0420 a 10000 stan=3 rrn=1 cur=392                        | 00 |   0 | 0 | 100000
+    totals 2026-05-20 link=1 acquirer=12345 cur=392          | debits 1 10000, debit reversals 1 4000
   `,
   );
 });

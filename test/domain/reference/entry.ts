@@ -62,6 +62,8 @@ export interface Entry {
   place?: Place;
   /** Reversal: what it posted back. */
   postedBack?: 'credit' | 'debit';
+  /** Of that: what was posted before, and what stays, in the account's currency. */
+  charges?: [before: number, after: number];
   /** The program when the message came. */
   program?: ModelProgram;
   response: string;
@@ -78,12 +80,18 @@ export interface Entry {
   takesBack?: Entry;
   /** What an increment added to the hold, or a part to what is posted. */
   added: number;
+  /** Advice: the change that it tells of. */
+  tells?: Entry;
   /** Advice: it told of an increment or of a part, which was added. */
   toldIncrement: boolean;
   /** Advice: it told the final amount. */
   completes: boolean;
   /** Reversal: nothing of the original stays authorized. */
   full: boolean;
+  /** Roll-back: it took back something that was posted. */
+  takesPosted?: boolean;
+  /** Reversal with DE95: what stays at most. */
+  ceiling?: bigint;
   /** It posted something. */
   posted: boolean;
   /** Advice in stand-in: it told what had been decided already, and posted nothing. */

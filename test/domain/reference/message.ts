@@ -129,12 +129,8 @@ export function isMalformed(m: Message, what: What, accountCurrency: number | un
 /** Class, DE11, DE32, DE37, DE41; card and DE7 are compared by the caller. The advice `b` repeats no request. */
 export function sameKey(a: Message, b: Message): boolean {
   if (whatIs(b) === 'advice' && whatIs(a) !== 'advice') return false;
-  return hasSameNumbers(a, b);
-}
-
-export function hasSameNumbers(a: Message, b: Message): boolean {
+  if (a.stan !== b.stan) return false;
   return (
-    a.stan === b.stan &&
     Math.trunc(a.mti / 100) === Math.trunc(b.mti / 100) &&
     bare(a.acquirer) === bare(b.acquirer) &&
     (a.rrn ?? '') === (b.rrn ?? '') &&

@@ -187,10 +187,20 @@ export class ReferenceModel {
     if (past.isRolledBack(entry)) return false;
     const root = entry.original ?? entry;
     const hold = balances.holds.get(root.sequence);
-    if (hold) balances.set(root.sequence, entry.original ? hold.authorized - past.stillAdded(entry) : 0);
-    if (entry.posted) balances.charge(entry, { purchases: 0, cash: 0, fee: 0, credit: 0 });
+    const { account } = balances.cards.get(entry.card)!;
+    const { total } = past.totalOf(root, account, undefined, entry);
+    if (hold) balances.set(root.sequence, entry.posted ? 0 : Math.min(hold.authorized, total));
+    let takesPosted = false;
+    if (entry.posted) {
+      const before = balances.chargedFor(root);
+      const charged = Math.abs(before.purchases + before.cash + before.credit);
+      const left = Math.min(charged, total);
+      takesPosted = left < charged;
+      this.#takeBack(entry, before, left);
+    }
+    if (total > 0 && !entry.original) this.reach('a roll-back of what the network has told');
     if (past.isExpired(root)) this.reach('roll-back after expiry');
-    past.add({ atMs, what: 'roll-back', card: entry.card, original: entry });
+    past.add({ atMs, what: 'roll-back', card: entry.card, original: entry, takesPosted });
     this.#recount(root, entry);
     return true;
   }
@@ -488,7 +498,7 @@ export class ReferenceModel {
     const { past, balances, program } = this;
     const { original: root, card } = told;
     const { account } = balances.cards.get(card)!;
-    if (root?.posted && past.isReversed(root)) return false;
+    if (root?.message && isFinancial(root.message) && past.isReversed(root)) return false;
     if (root && balances.presented.get(root.sequence)) return false;
     const cash = cashOf(m, account);
     const before = balances.chargedFor(root);
@@ -501,12 +511,8 @@ export class ReferenceModel {
       fee: others.fee + feeOf(program, cash),
       credit: 0,
     };
-    const wasCharged = before.purchases !== 0 || before.cash !== 0 || before.credit !== 0;
-    if (root && wasCharged && isStandIn(m) && past.decidedBefore(root, amount) === amount) {
-      this.reach('a posting that is told in stand-in');
-      told.isKnown = true;
-      return true;
-    }
+    const charged = Math.abs(before.purchases + before.cash + before.credit);
+    if (root && charged > 0 && isStandIn(m)) return this.#postInStandIn(m, told, root, amount, charged);
     balances.charge(told, isCredit(m) ? balances.creditOf(root ?? told, account, amount) : debit);
     if (isPart && (others.purchases > 0 || others.cash > 0)) this.reach('a part on top of others');
     const hold = root && balances.holds.get(root.sequence);
@@ -522,6 +528,34 @@ export class ReferenceModel {
     return true;
   }
 
+  /** 0220 of stand-in over what is posted: what has come since the network decided stays. */
+  #postInStandIn(m: Message, told: Entry, root: Entry, amount: number, charged: number): true {
+    const { past, balances, program } = this;
+    const { account } = balances.cards.get(told.card)!;
+    const before = balances.chargedFor(root);
+    const { total } = past.totalOf(root, account, { message: m, amount });
+    const hold = balances.holds.get(root.sequence);
+    if (total === charged) {
+      this.reach('a posting that is told in stand-in');
+      told.isKnown = true;
+      return true;
+    }
+    this.reach('another amount in stand-in, posted');
+    if (total < charged)
+      balances.charge(
+        told,
+        reducedBy(before, charged - total, total, (cash) => feeOf(program, cash)),
+      );
+    else if (isCredit(m)) balances.charge(told, balances.creditOf(root, account, total));
+    else {
+      const cash = Math.min(total, cashOf(m, account));
+      balances.charge(told, { purchases: total - cash, cash, fee: feeOf(program, cash), credit: 0 });
+    }
+    if (hold && !hold.refund) hold.cleared = total;
+    if (hold) balances.set(root.sequence, hold.refund ? 0 : total);
+    return true;
+  }
+
   /** 0120: what is held becomes its amount. False when it changes nothing. */
   #holdAsTold(m: Message, told: Entry, named: Entry | undefined, amount: number): boolean {
     const { past, balances, program } = this;
@@ -531,32 +565,28 @@ export class ReferenceModel {
     if (root?.message && isPump(program, root.message) && past.isCompleted(root)) return false;
     const life = lifeMs(program, (root ?? told).message!);
     const hold = root && balances.holds.get(root.sequence);
+    const change = root ? past.changeTold(m, card, root, named) : undefined;
+    if (change && (past.isReversed(change) || (!hold && !past.isRolledBack(change)))) return false;
+    if (root && hold === undefined && isStandIn(m) && past.totalOf(root, account).isDecided) return false;
     if (hold === undefined) {
       const { purchases, cash, credit } = balances.chargedFor(root);
       if (purchases !== 0 || cash !== 0 || credit !== 0 || amount === 0) return false;
-      if (root && isStandIn(m) && past.decidedBefore(root, amount) > 0) return false;
       if (root && balances.presented.get(root.sequence)) return false;
       balances.open((root ?? told).sequence, account, amount, atMs + life, isCredit(m));
       return true;
     }
     if (hold.refund) return false;
-    if (isStandIn(m)) {
-      const change = amount - past.decidedBefore(root!, amount);
-      if (change !== 0) this.reach('another amount in stand-in');
-      balances.set(root!.sequence, Math.max(hold.cleared, hold.authorized + change));
-      return true;
-    }
-    if (m.fn !== 'I') {
-      balances.set(root!.sequence, amount);
-      return true;
-    }
-    const increment = past.toldBy(m, card, root!) ?? named;
-    if (increment && !isNoChange(increment) && approves(increment.response) && !past.isUndone(increment)) {
-      this.reach('an increment that is told');
-      return false;
-    }
-    balances.set(root!.sequence, hold.authorized + amount);
-    hold.expiresMs = atMs + life;
+    let total = amount;
+    if (isStandIn(m) || change) {
+      ({ total } = past.totalOf(root!, account, { message: m, amount, of: change }));
+      if (change) {
+        told.tells = change;
+        this.reach(total === hold.authorized ? 'a change that is told' : 'a change that is told otherwise');
+      } else if (total !== hold.authorized) this.reach('another amount in stand-in');
+    } else if (m.fn === 'I') total = hold.authorized + amount;
+    const { authorized } = hold;
+    balances.set(root!.sequence, total);
+    if (m.fn === 'I' && hold.authorized !== authorized) hold.expiresMs = atMs + life;
     return true;
   }
 
@@ -576,13 +606,22 @@ export class ReferenceModel {
 
   #reverse(m: Message, base: Base): Entry {
     const { past, balances } = this;
-    const named = past.namedBy(m, base.card, base.atMs, false, balances);
+    const found = past.namedBy(m, base.card, base.atMs, false, balances);
+    // An advice that tells of a change means that.
+    const named = found?.tells ?? found;
     if (named === undefined) {
       if (past.sharesRrn(m, base.card)) this.reach('a reversal of another message of a purchase');
       return past.add({ ...base, response: '00', tombstone: true });
     }
     const original = named.original ?? named;
-    const mayMeanAnother = isByRrnAlone(m, named as Named) && (!approved(named) || past.isReversed(original));
+    const openHold = balances.holds.get(original.sequence);
+    const { purchases, cash, credit } = balances.chargedFor(original);
+    const hasLeft =
+      (openHold !== undefined && (openHold.remaining > 0 || openHold.refund)) ||
+      purchases !== 0 ||
+      cash !== 0 ||
+      credit !== 0;
+    const mayMeanAnother = isByRrnAlone(m, named as Named) && !hasLeft;
     if (mayMeanAnother) this.reach('a reversal that may mean a second attempt');
     if (named.posted && named.place && base.place.day !== named.place.day) this.reach('reversal on another date');
     if (named.token !== base.token) this.reach('reversal by another number');
@@ -592,6 +631,27 @@ export class ReferenceModel {
     if (account === undefined) return past.add({ ...told, full: true });
     const stays = m.de95 ? stayingOf(m, named, account) : 0n;
     const least = (total: number): number => (stays < BigInt(total) ? Number(stays) : total);
+    const heldBefore = openHold?.remaining ?? 0;
+    const entry = this.#reverseFound(m, told, named, account, least);
+    if (m.de95) {
+      const now = balances.chargedFor(original);
+      const isMoved =
+        (balances.holds.get(original.sequence)?.remaining ?? 0) !== heldBefore ||
+        now.purchases + now.cash + now.credit !== purchases + cash + credit;
+      entry.ceiling = isMoved ? stays : stayingOf(m, original, account);
+    }
+    return entry;
+  }
+
+  #reverseFound(
+    m: Message,
+    told: Base & { response: string; original: Entry },
+    named: Entry,
+    account: ModelAccount,
+    least: (total: number) => number,
+  ): Entry {
+    const { past, balances } = this;
+    const { original } = told;
     if (named.posted) {
       return named.toldIncrement && !m.de95 ? this.#reversePart(told, named) : this.#reversePosted(told, least);
     }
@@ -604,7 +664,9 @@ export class ReferenceModel {
       const full = !approves(whole.response) || past.isUndone(original) || left === 0;
       return past.add({ ...told, ...takesBack, full });
     }
-    const total = takesBack.takesBack ? Math.max(0, hold.authorized - past.stillAdded(named)) : least(hold.authorized);
+    const total = takesBack.takesBack
+      ? Math.max(0, hold.authorized - past.stillAdded(named, account))
+      : least(hold.authorized);
     balances.set(original.sequence, total);
     return past.add({ ...told, ...takesBack, full: total === 0 });
   }
@@ -622,7 +684,10 @@ export class ReferenceModel {
       balances.set(original.sequence, least(hold.authorized));
     }
     const entry = this.past.add({ ...told, full: left === 0 && !balances.holds.has(original.sequence) });
-    if (left < total) entry.postedBack = before.purchases + before.cash + before.credit < 0 ? 'credit' : 'debit';
+    if (left < total) {
+      entry.postedBack = before.purchases + before.cash + before.credit < 0 ? 'credit' : 'debit';
+      entry.charges = [total, left];
+    }
     this.#takeBack(entry, before, left);
     return entry;
   }
@@ -640,7 +705,7 @@ export class ReferenceModel {
     const { original } = told;
     const before = balances.chargedFor(original);
     const total = before.purchases + before.cash;
-    const left = Math.max(0, total - this.past.stillAdded(part));
+    const left = Math.max(0, total - this.past.stillAdded(part, balances.cards.get(told.card)!.account));
     const hold = balances.holds.get(original.sequence);
     if (hold) {
       hold.cleared = left;

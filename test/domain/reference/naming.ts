@@ -29,7 +29,7 @@ export function byRrn(r: Message, o: Named): boolean {
     if (classOf(d.mti) !== classOf(o.message.mti)) return false;
     if (r.de38 === undefined && d.stan !== o.message.stan && d.de7 !== o.message.de7) return false;
   }
-  return r.de38 === undefined || isCode(r.de38, o.code);
+  return r.de38 === undefined || isCode(r.de38, o.code) || r.de38.trimEnd() === o.message.de38?.trimEnd();
 }
 
 const isCode = (told: string, code: string | undefined): boolean =>

@@ -1,7 +1,8 @@
 /** Everything that ever happened, in order, and what is asked of it: what a card has had is searched from one end to the other. */
 import type { Balances } from './balances.js';
-import { approved, approves, DAY, type Entry, HOUR, isNoChange, isRequest } from './entry.js';
-import { hasSameNumbers, isMarkedRepeat, isStandIn, type Message, sameKey, sameMoney, whatIs } from './message.js';
+import { approved, approves, DAY, type Entry, HOUR, isNoChange, isRequest, type ModelAccount } from './entry.js';
+import { bare, isFinancial, isMarkedRepeat, isStandIn, type Message, sameKey, sameMoney, whatIs } from './message.js';
+import { inAccountCurrency } from './money.js';
 import {
   byCompleteDe90,
   byGivenStan,
@@ -9,6 +10,7 @@ import {
   byNetworkId,
   byOwnStan,
   byRrn,
+  isByRrnAlone,
   type Named,
   names,
   sharesRrn,
@@ -87,7 +89,8 @@ export class Past {
       (e) =>
         atMs - e.atMs <= 24 * HOUR &&
         names(e.message!, { message: m }) &&
-        !(e.original && isLater(m.de7, e.message!.de7)),
+        !(e.original && whatIs(m) === 'advice') &&
+        !isSentBehind(m, e.message!),
     );
   }
 
@@ -105,21 +108,27 @@ export class Past {
   ): Entry | undefined {
     const isOpen = ({ sequence }: Entry): boolean => holds.has(sequence);
     const endedOfLate = ({ sequence }: Entry): boolean => atMs - (ends.get(sequence) ?? 0) <= 90 * DAY;
-    // Those of the nearest card last.
-    const ofChain = this.chainOf(card)
-      .reverse()
-      .flatMap((one) => this.ofCard(one));
-    const candidates = ofChain.filter(
-      (e) =>
-        !['reversal', 'not understood', 'file update'].includes(e.what) &&
-        !e.refusedRepeat &&
-        (atMs - e.atMs <= MATCHABLE_MS || isOpen(e.original ?? e) || endedOfLate(e.original ?? e)),
-    );
+    const candidatesOf = (of: string): Entry[] =>
+      this.ofCard(of).filter(
+        (e) =>
+          !['reversal', 'not understood', 'file update'].includes(e.what) &&
+          !e.refusedRepeat &&
+          (atMs - e.atMs <= MATCHABLE_MS || isOpen(e.original ?? e) || endedOfLate(e.original ?? e)),
+      );
     const ways = [byNetworkId, byCompleteDe90, byRrn, byGivenStan, byOwnStan];
     if (continues && !m.orig) ways.unshift(byHoldReference);
     for (const way of ways) {
-      const named = candidates.filter((e) => way(m, e as Named));
-      const best = preferred(named, [approved, (e) => sharesRrn(m, e as Named), isNoChange]);
+      // Of an increment by the new number the authorization may stand on the old one.
+      let of: Entry[] = [];
+      let best: Entry | undefined;
+      for (const one of this.chainOf(card)) {
+        const named = candidatesOf(one).filter(
+          (e) => way(m, e as Named) && !(way === byRrn && isSentBehind(e.message!, m)),
+        );
+        of = [...named, ...of];
+        best = preferred(of, [approved, (e) => sharesRrn(m, e as Named), isNoChange]);
+        if (best && isNoChange(best)) break;
+      }
       if (best !== undefined) return best;
     }
     return undefined;
@@ -133,36 +142,104 @@ export class Past {
     return chain;
   }
 
-  /** The newest approval of ours for this authorization that has all the numbers of the advice. */
-  toldBy(m: Message, card: string, root: Entry): Entry | undefined {
-    const told = this.ofCard(card).findLast(
-      (e) => isRequest(e.what) && approves(e.response) && e.message!.de7 === m.de7 && hasSameNumbers(e.message!, m),
-    );
-    return told && (told.original ?? told) === root ? told : undefined;
+  /** The increment or replacement that was approved and that the advice tells of: ours with all its numbers, or the one that it names. */
+  changeTold(m: Message, card: string, root: Entry, named: Entry | undefined): Entry | undefined {
+    if (m.fn !== 'I' && m.fn !== 'R') return undefined;
+    const what = m.fn === 'I' ? 'increment' : 'replacement';
+    for (const one of this.chainOf(card)) {
+      const own = this.ofCard(one).findLast(
+        (e) => isRequest(e.what) && approves(e.response) && hasNumbersOf(e.message!, m),
+      );
+      if (own?.original === root && own.what === what) return own;
+      if (own) break;
+    }
+    if (named?.original !== root || !approves(named.response)) return undefined;
+    if (named.what === what) return named;
+    return m.fn === 'I' && named.toldIncrement && !isFinancial(named.message!) ? (named.tells ?? named) : undefined;
   }
 
   /**
-   * What was decided for the authorization itself, whatever came later: by the newest advice in stand-in, else by us when that stands, else
-   * as much as `amount` when another advice has told what became of it.
+   * What the authorization amounts to by the words of its elements. `told` is one more advice; the reply of `undelivered` could not be sent.
+   * What the network tells of a decision of ours takes the place of our word, wherever in the order it comes.
    */
-  decidedBefore(root: Entry, amount: number): number {
-    const told = this.about(root).filter(
-      (e) => e.original === root && e.what === 'advice' && !e.toldIncrement && e.approved > 0,
-    );
-    const inStandIn = told.findLast((e) => isStandIn(e.message!));
-    if (inStandIn) return inStandIn.approved;
-    if (approved(root) && root.approved > 0 && !this.isUndone(root)) return root.approved;
-    return told.length > 0 ? amount : 0;
+  totalOf(root: Entry, account: ModelAccount, told?: Told, undelivered?: Entry): { total: number; isDecided: boolean } {
+    const elements = this.about(root).filter((e) => e.original === root || e.what === 'roll-back' || e.takesBack);
+    const lost = new Set(elements.filter((e) => e.what === 'roll-back').map((e) => e.original));
+    if (undelivered) lost.add(undelivered);
+    for (const e of elements) if (isOwnChange(e, root) && this.isRolledBack(e)) lost.add(e);
+    const lostAt = this.about(root).find((e) => e.what === 'roll-back' && e.original === root)?.sequence;
+    const rootLostAt = undelivered === root ? Number.POSITIVE_INFINITY : (lostAt ?? 0);
+    const advices = elements.filter((e) => e.what === 'advice' && e.original === root && e.approved > 0);
+    const words: Told[] = advices.map((e) => ({ message: e.message!, amount: e.approved, of: e.tells }));
+    if (told) words.push(told);
+    const inStandIn = words.findLast(({ message }) => isStandIn(message))?.amount;
+    const wordOf = (e: Entry): number | undefined => words.findLast(({ of }) => of === e)?.amount;
+
+    const isOwn = isRequest(root.what);
+    const ours = approved(root) && (!isOwn || !lost.has(root)) ? root.approved : 0;
+    let isDecided = ours > 0;
+    let total = ours;
+    if (inStandIn !== undefined && (isOwn || isStandIn(root.message!))) {
+      isDecided = true;
+      const isSameCheck = isOwn && ours > inStandIn && inStandIn === inAccountCurrency(root.message!, account);
+      total = isSameCheck ? ours : inStandIn;
+    }
+    const added = new Map<Entry, number>();
+    /** What 0220s have posted as parts. */
+    const parts = new Map<Entry, number>();
+    const add = (e: Entry, amount: number): void => {
+      total += amount;
+      added.set(e, Math.max(0, amount));
+    };
+    for (const e of elements) {
+      if (e.what === 'expiry') {
+        total = 0;
+        added.clear();
+      } else if (isOwnChange(e, root)) {
+        const isLost = lost.has(e) || e.sequence < rootLostAt;
+        const amount = wordOf(e) ?? (isLost ? undefined : e.approved);
+        if (amount !== undefined) add(e, e.what === 'increment' ? amount : amount - total);
+      } else if (e.what === 'advice' && e.original === root && e.approved > 0) {
+        const m = e.message!;
+        isDecided = true;
+        if (isFinancial(m)) {
+          if (e.toldIncrement) {
+            if (isFinancial(root.message!)) total += e.approved;
+            parts.set(e, e.approved);
+          } else if (!isStandIn(m) || (!isFinancial(root.message!) && !e.isKnown)) total = e.approved;
+        } else if (!isStandIn(m) && !e.tells) {
+          const amount = wordOf(e) ?? e.approved;
+          add(e, e.toldIncrement ? amount : amount - total);
+        }
+      } else if (e.what === 'reversal' && e.original === root) {
+        if (e.ceiling !== undefined) total = e.ceiling < BigInt(total) ? Number(e.ceiling) : total;
+        else if (e.takesBack) {
+          total = Math.max(0, total - (parts.get(e.takesBack) ?? added.get(e.takesBack) ?? 0));
+          parts.delete(e.takesBack);
+          added.delete(e.takesBack);
+        } else {
+          total = 0;
+          added.clear();
+          if (isFinancial(root.message!)) parts.clear();
+        }
+      }
+    }
+    this.#added = added;
+    return { total, isDecided };
   }
+
+  #added = new Map<Entry, number>();
 
   /** Anything of the same card with the same DE37 and DE41. */
   sharesRrn(m: Message, card: string): boolean {
     return this.ofCard(card).some((e) => e.what !== 'reversal' && sharesRrn(m, e as Named));
   }
 
-  /** What an increment added and nothing has taken back. */
-  stillAdded(entry: Entry): number {
-    return this.isUndone(entry) ? 0 : Math.max(0, entry.added);
+  /** What a change, or a part, added and nothing has taken back. */
+  stillAdded(entry: Entry, account: ModelAccount): number {
+    if (isFinancial(entry.message!)) return this.isUndone(entry) ? 0 : entry.added;
+    this.totalOf(entry.original!, account);
+    return this.#added.get(entry) ?? 0;
   }
 
   isUndone(entry: Entry): boolean {
@@ -187,6 +264,30 @@ export class Past {
     return this.about(root).some((e) => e.original === root && e.what === 'expiry');
   }
 }
+
+/** What one advice says. */
+export interface Told {
+  message: Message;
+  amount: number;
+  /** The change that it tells of. */
+  of?: Entry | undefined;
+}
+
+const isOwnChange = (e: Entry, root: Entry): boolean =>
+  e.original === root && (e.what === 'increment' || e.what === 'replacement') && approves(e.response);
+const hasNumbersOf = (a: Message, b: Message): boolean =>
+  a.stan === b.stan && a.de7 === b.de7 && bare(a.acquirer) === bare(b.acquirer) && sharesRrnOrNone(a, b);
+const sharesRrnOrNone = (a: Message, b: Message): boolean =>
+  (a.rrn ?? '') === (b.rrn ?? '') && (a.terminal ?? '') === (b.terminal ?? '');
+
+/** A message that was sent behind the reversal that names it by DE37 and DE41 alone. */
+const isSentBehind = (m: Message, reversal: Message): boolean =>
+  whatIs(reversal) === 'reversal' &&
+  sharesRrn(reversal, { message: m }) &&
+  isByRrnAlone(reversal, { message: m }) &&
+  !byGivenStan(reversal, { message: m }) &&
+  !isMarkedRepeat(m) &&
+  isLater(m.de7, reversal.de7);
 
 /** DE7 has no year: within a day of each other only one of them can be in the new one. */
 function isLater(de7: number, other: number): boolean {

@@ -3,7 +3,7 @@
  * credited and debited and posted back, how many asked, how many were authorized. Each message belongs to its own date.
  */
 import { approved, DAY, type Entry, type ModelCard } from './entry.js';
-import { bare, classOf, isCredit, isFinancial, typeOf } from './message.js';
+import { bare, classOf, isCredit, isFinancial, isStandIn, typeOf } from './message.js';
 import { inMerchantCurrency } from './money.js';
 
 /** The link that a message came over, and its business date in days since 1970. */
@@ -36,6 +36,8 @@ function totalOf(e: Entry): keyof Sums | undefined {
   if ([30, 31].includes(typeOf(m))) return e.response === '00' ? 'inquiries' : undefined;
   if (!approved(e)) return undefined;
   if (!isFinancial(m)) return 'authorizations';
+  // It tells of a 0200 that is counted.
+  if (e.isKnown) return undefined;
   if (typeOf(m) === 38 || m.amount === 0) return 'inquiries';
   return isCredit(m) ? 'credits' : 'debits';
 }
@@ -51,14 +53,28 @@ function amountsOf(log: readonly Entry[], cards: ReadonlyMap<string, ModelCard>)
     const root = e.original ?? e;
     const stood = standing.get(root) ?? 0;
     const card = cards.get(e.card);
-    if (e.what === 'roll-back' && root.posted) standing.set(root, 0);
+    if (e.what === 'roll-back' && root.posted && e.takesPosted) {
+      const told = log.findLast((one) => one.original === root && one.sequence < e.sequence && isPostedInStandIn(one));
+      standing.set(root, told ? amounts.get(told)! : 0);
+    }
     if (!e.message || card === undefined) continue;
     const { amount: told = 0, de95 = 0 } = e.message;
     if (e.what === 'reversal') {
       if (!e.postedBack) continue;
-      const back = e.takesBack ? Math.min(stood, amounts.get(e.takesBack)!) : Math.max(0, stood - de95);
-      amounts.set(e, back);
-      standing.set(root, stood - back);
+      const { currency } = e.message;
+      const [before, after] = e.charges ?? [0, 0];
+      if (e.takesBack || currency === undefined || currency === root.message!.currency) {
+        const back = e.takesBack ? Math.min(stood, amounts.get(e.takesBack)!) : Math.max(0, stood - de95);
+        amounts.set(e, back);
+        standing.set(root, stood - back);
+      } else {
+        // In a currency of its own: in the account's as it was posted back, in a third one by its own words.
+        amounts.set(
+          e,
+          currency === card.account.currency ? before - after : de95 > 0 ? Math.max(0, told - de95) : told,
+        );
+        standing.set(root, Number((BigInt(stood) * BigInt(after) * 2n + BigInt(before)) / (BigInt(before) * 2n)));
+      }
     } else {
       const amount = e.response === '10' ? inMerchantCurrency(e.message, card.account, e.approved) : told;
       amounts.set(e, amount);
@@ -70,10 +86,14 @@ function amountsOf(log: readonly Entry[], cards: ReadonlyMap<string, ModelCard>)
 }
 
 /** The rows of totals, as link, acquirer, day and currency, of the dates that can be asked for. */
+const isPostedInStandIn = (e: Entry): boolean => e.posted && e.what === 'advice' && isStandIn(e.message!);
+
 export function totals(log: readonly Entry[], cards: ReadonlyMap<string, ModelCard>, atMs: number): Map<string, Sums> {
   const rows = new Map<string, Sums>();
   const amounts = amountsOf(log, cards);
-  const takenOut = new Set(log.filter(({ what }) => what === 'roll-back').map(({ original }) => original));
+  const isTold = (root: Entry): boolean => log.some((e) => e.original === root && e.isKnown);
+  const lost = log.filter(({ what }) => what === 'roll-back').map(({ original }) => original!);
+  const takenOut = new Set(lost.filter((root) => !(root.posted && isTold(root))));
   for (const e of log) {
     const card = cards.get(e.card);
     if (!e.message || !e.place || card === undefined || takenOut.has(e)) continue;
