@@ -77,6 +77,7 @@ describe('records as JSON', () => {
         'payment',
         'entry_posted',
         'entry_posted',
+        'entry_posted',
         'clearing_posted',
         'accrual_marked',
         'statement_closed',

@@ -70,7 +70,7 @@ const written = {
     original: 14,
     token: 15,
   },
-  Verdict: { pass: 1, fail: 2, notPresent: 3, notApplicable: 4, matched: 5, notFound: 6 },
+  Verdict: { pass: 1, fail: 2, notPresent: 3, notApplicable: 4, matched: 5, notFound: 6, laid: 7 },
   Reason: {
     none: 0,
     malformedField: 1,

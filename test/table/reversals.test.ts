@@ -569,7 +569,7 @@ describe('DE38 that is no code', () => {
 
 describe('totals of reversals in a currency of their own', () => {
   scenario(
-    'in the account\'s: what was posted back; what stands in the original\'s falls by as much of it',
+    "in the account's: what was posted back; what stands in the original's falls by as much of it",
     `
     account A limit=100000
     card a
