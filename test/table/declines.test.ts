@@ -257,7 +257,7 @@ describe('declines', () => {
       expect(verdictsOf(4)).toEqual([...before, 'funds fail'].map((v) => v.replace(/(expiryDate) .*/, '$1 pass')));
       expect(verdictsOf(6)).toEqual([...head, 'tombstone notFound', 'cardKnown pass', 'cardStatus fail']);
       expect(verdictsOf(7)).toEqual([...head, 'original matched']);
-      expect(verdictsOf(8)).toEqual([...head, 'original notFound']);
+      expect(verdictsOf(8)).toEqual([...head, 'original notFound', 'tombstone laid']);
     },
   );
 });
