@@ -74,7 +74,7 @@ export function stepDispute(desk: Desk, command: StepDispute): CommandResult {
   if (keepsCredit(status, step) && isGivenTwice(desk.context, dispute))
     return refuse(
       'given_back',
-      'what the dispute is about was given back since: withdraw it, after a chargeback take that back first',
+      'what the dispute is about was given back since: withdraw it, after a chargeback take that back first, after a second presentment lose it',
     );
   const stepped = stepLegs(desk, dispute, standing, command);
   if (!Array.isArray(stepped)) return stepped;
@@ -94,9 +94,7 @@ function fits(status: DisputeStatus, step: DisputeStep, { outstanding }: Dispute
 
 /** Steps after which the cardholder keeps the provisional credit, while there is another way to go. */
 const keepsCredit = (status: DisputeStatus, step: DisputeStep): boolean =>
-  (status === 'open' && step === 'chargeback') ||
-  (status === 'charged_back' && step === 'win') ||
-  (status !== 'presented_again' && step === 'write_off');
+  (status === 'open' && step === 'chargeback') || (status === 'charged_back' && step === 'win') || step === 'write_off';
 
 /** What the network is told with a chargeback and its reversal. */
 function disputedOf({ disputed }: EntryPosted, { step, reasonCode = '' }: StepDispute): Disputed | undefined {

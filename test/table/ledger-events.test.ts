@@ -203,6 +203,22 @@ const events: readonly (readonly [number, string, string])[] = [
     `,
   ],
   [
+    8,
+    'what was given back after it was presented again is owed again, and not written off',
+    `
+    account A limit=1000
+    card a
+    clear a purchase 400 arn=P                | posted none    |  400 | 0 |  600
+    dispute A 400 of=3 ref=D                  | ok             |    0 | 0 | 1000
+    step 4 chargeback amount=400 ${SUB}       | ok             |    0 | 0 | 1000
+    step 4 second_presentment amount=400 ${SUB} | ok           |    0 | 0 | 1000
+    clear a purchase 400 arn=P back           | posted arn     | -400 | 0 | 1400
+    step 4 write_off                          | given_back     | -400 | 0 | 1400
+    step 4 lose                               | ok             |    0 | 0 | 1000
+    trial                                     | 1100 +400, 2200 -400
+    `,
+  ],
+  [
     9,
     'chargeback accepted in settlement, interchange back; won',
     `
