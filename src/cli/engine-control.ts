@@ -201,6 +201,8 @@ export class ControlPlane {
     switch (question.what) {
       case 'ingress':
         return this.#snapshot();
+      case 'slowest':
+        return this.#o.ingress.slowest();
       case 'exchange':
         return this.#o.ingress.exchange(question.dialect, question.message);
       case 'profile':

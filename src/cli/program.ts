@@ -32,6 +32,7 @@ import { addSimulate } from './simulate.js';
 import { report, type Terminal } from './terminal.js';
 import { addToken } from './token.js';
 import { addTop } from './top.js';
+import { addTraces } from './traces.js';
 import { addVerify } from './verify.js';
 import { addVersion, versionLine } from './version.js';
 
@@ -64,6 +65,7 @@ const commands = [
   addLoadtest,
   addMetrics,
   addTop,
+  addTraces,
   addAccrue,
   addClock,
   addConfig,

@@ -1,4 +1,6 @@
 /** Everything a route may use, gathered once by the composition (control-thread.ts, or a test). */
+
+import type { SlowRequest } from '../slow-request.js';
 import type { PanFingerprinter } from '../vault/fingerprint.js';
 import type { PinReferences } from '../vault/pin-references.js';
 import type { PublicIds } from '../vault/public-ids.js';
@@ -68,6 +70,8 @@ export interface ControlContext {
   readonly clock: ClockPort;
   readonly profiles: ProfilePort;
   readonly links: readonly LinkInfo[];
+  /** The slowest requests of the last minute, slowest first. Rejects when the main thread does not answer in time. */
+  slowestRequests(): Promise<readonly SlowRequest[]>;
   /** Prometheus text of the moment. */
   readonly metrics: { contentType: string; render(): Promise<string> };
   /** Shard of an account id (journal/placement.ts). */

@@ -21,6 +21,7 @@ import { type ClientRings, RingClient } from '../ring/client.js';
 import { ControlBlock } from '../ring/control-block.js';
 import { CardDirectory } from '../ring/directory.js';
 import { ServerTls, type TlsFiles, TlsWatch } from '../server-tls.js';
+import type { SlowRequest } from '../slow-request.js';
 import { directoryPaths } from '../store/data-directory.js';
 import { openLmdbStore } from '../store/lmdb-store.js';
 import { createThreadVitals, ThreadVitals, watchEventLoop } from '../thread-vitals.js';
@@ -139,9 +140,9 @@ export type FromControl =
   /** Answer to `cutover`: the day, -1 when it was refused; undefined when it failed. To `link_key`: 0, or undefined. */
   | { type: 'kept'; id: number; value: number | undefined }
   | { type: 'failed'; code: string; message: string; next: string; exitStatus: number }
-  /** `what` profile: CPU profile of the main thread (JSON text); ingress: an IngressSnapshot; exchange: the reply. */
+  /** `what` profile: CPU profile of the main thread (JSON text); ingress: an IngressSnapshot; slowest: SlowRequest[]; exchange: the reply. */
   | { type: 'ask'; id: number; what: 'profile'; thread: string; seconds: number }
-  | { type: 'ask'; id: number; what: 'ingress' }
+  | { type: 'ask'; id: number; what: 'ingress' | 'slowest' }
   | ({ type: 'ask'; id: number } & Exchange)
   /** A finished line for the log of the process, with its end. */
   | { type: 'log'; line: string; fatal: boolean }
@@ -167,7 +168,7 @@ class Main {
   }
 
   async ask<T>(
-    question: { what: 'ingress' } | { what: 'profile'; thread: string; seconds: number } | Exchange,
+    question: { what: 'ingress' | 'slowest' } | { what: 'profile'; thread: string; seconds: number } | Exchange,
     timeoutMs: number,
   ): Promise<T> {
     const id = ++this.#id;
@@ -318,6 +319,7 @@ async function start(data: ControlThreadData, main: Main): Promise<() => Promise
       shardThreads: data.rings.pairs.length,
       ask: (thread, seconds) => main.ask<string>({ what: 'profile', thread, seconds }, seconds * 1000 + 10_000),
     }),
+    slowestRequests: () => main.ask<SlowRequest[]>({ what: 'slowest' }, ASK_TIMEOUT_MS),
     metrics: { contentType: metrics.contentType, render: () => metrics.render() },
     placement: (id) => shardOfAccount(id, shards.shards),
     nowMs: Date.now,

@@ -44,7 +44,7 @@ const allowed: readonly (readonly [readonly Role[], readonly string[]])[] = [
       ...['listAuthorizations', 'getAuthorization', 'explainAuthorization', 'getPayment', 'listEntries', 'getEntry'],
       ...['trialBalance', 'listClearingFiles', 'getClearingFile', 'listSuspense', 'getReconRun', 'listReconBreaks'],
       ...['getDispute', 'listDisputes', 'listOutgoingFiles', 'getOutgoingFile', 'listStatements', 'readEvents'],
-      ...['holdsDue', 'listLinks', 'getClock', 'listBackups', 'getBackup'],
+      ...['holdsDue', 'listLinks', 'getClock', 'getTraces', 'listBackups', 'getBackup'],
     ],
   ],
   [

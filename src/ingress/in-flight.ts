@@ -29,6 +29,8 @@ export class InFlightTable {
   readonly capacity: number;
   readonly state: Uint8Array;
   readonly receivedUs: Float64Array;
+  /** When the request was in its ring. */
+  readonly routedUs: Float64Array;
   readonly deadlineUs: Float64Array;
   readonly connection: (Connection | undefined)[];
   /** 1: it was admitted as urgent (admission.ts). */
@@ -51,6 +53,7 @@ export class InFlightTable {
     this.capacity = capacity;
     this.state = new Uint8Array(capacity);
     this.receivedUs = new Float64Array(capacity);
+    this.routedUs = new Float64Array(capacity);
     this.deadlineUs = new Float64Array(capacity);
     this.urgent = new Uint8Array(capacity);
     this.connection = new Array<Connection | undefined>(capacity).fill(undefined);

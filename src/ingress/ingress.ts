@@ -30,6 +30,7 @@ import { RingClient } from '../ring/client.js';
 import { ControlBlock, ShardState } from '../ring/control-block.js';
 import { CardDirectory } from '../ring/directory.js';
 import { TlsWatch } from '../server-tls.js';
+import type { SlowRequest } from '../slow-request.js';
 import { PanFingerprinter } from '../vault/fingerprint.js';
 import { Admission } from './admission.js';
 import type { Connection } from './connection.js';
@@ -289,6 +290,11 @@ export class Ingress implements MessageSink {
     };
   }
 
+  /** The slowest requests of the last minute, slowest first. */
+  slowest(): SlowRequest[] {
+    return this.#writes.slow.slowest(this.#runtime.monotonicUs(), this.#runtime.wallMs());
+  }
+
   // ---- requests (called by the transports) ----
 
   message(
@@ -399,7 +405,9 @@ export class Ingress implements MessageSink {
       table.free(slot);
       return 'ring_full';
     }
-    this.instruments.route.record(this.#runtime.monotonicUs() - receivedUs);
+    const routedUs = this.#runtime.monotonicUs();
+    table.routedUs[slot] = routedUs;
+    this.instruments.route.record(routedUs - receivedUs);
     return undefined;
   }
 
@@ -505,6 +513,7 @@ export class Ingress implements MessageSink {
     const { tuning } = this.#options;
     for (const link of this.#links) link.tick(now, tuning?.writeStallMs ?? WRITE_STALL_MS);
     this.#shedLog.look(now);
+    this.#writes.slow.tick(now);
     this.#replies.sweep(now, (tuning?.reclaimMs ?? IN_FLIGHT_RECLAIM_MS) * 1000);
     this.#replies.retryRollBacks();
     this.#rings.signal();

@@ -121,11 +121,12 @@ export class Replies {
   #onWireReply(reply: RingConsumer, slot: number, token: number): void {
     const connection = this.#table.connection[slot]!;
     const counters = this.#counters;
-    const late = this.#runtime.monotonicUs() > this.#table.deadlineUs[slot]!;
+    const nowUs = this.#runtime.monotonicUs();
+    const late = nowUs > this.#table.deadlineUs[slot]!;
     if (late && this.#table.state[slot] === InFlightState.waiting) counters.timeouts++;
     const { payloadAt, payloadLength } = reply;
     if (reply.flag === 0 && this.#rollBacks.any && this.#refuseUndone(reply, slot)) return;
-    if (connection.open && !late && this.#queue(slot, reply)) {
+    if (connection.open && !late && this.#queue(slot, reply, nowUs)) {
       this.#release(slot);
       return;
     }
@@ -138,7 +139,7 @@ export class Replies {
     if (connection.open && this.#codecs.of(connection.dialect).isApproval(reply.bytes, payloadAt, payloadLength)) {
       // It placed no hold (verification, balance inquiry, the stored approval of a repeat): nothing is there to undo first.
       this.#refuse(slot, reply.bytes, payloadAt, payloadLength);
-    } else if (!this.#queue(slot, reply)) counters.errors.undeliverable++;
+    } else if (!this.#queue(slot, reply, nowUs)) counters.errors.undeliverable++;
     this.#release(slot);
   }
 
@@ -155,13 +156,17 @@ export class Replies {
   }
 
   /** Queues the shard's reply as it is; false when the connection takes nothing any more. */
-  #queue(slot: number, reply: RingConsumer): boolean {
+  #queue(slot: number, reply: RingConsumer, nowUs: number): boolean {
     const table = this.#table;
     const connection = table.connection[slot]!;
     const header = table.headerOf(slot, headerBytesOf(connection));
     if (!connection.queue(header, reply.bytes, reply.payloadAt, reply.payloadLength)) return false;
     this.#counters.replies++;
-    this.#writes.note(table.receivedUs[slot]!, reply.timeUs);
+    const receivedUs = table.receivedUs[slot]!;
+    const { slow } = this.#writes;
+    if (nowUs - receivedUs > slow.thresholdUs)
+      slow.take(nowUs, receivedUs, table.routedUs[slot]!, reply.timeUs, reply.a, reply.shard, reply.b);
+    this.#writes.note(receivedUs, reply.timeUs);
     return true;
   }
 

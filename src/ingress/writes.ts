@@ -4,12 +4,14 @@
  */
 import { type Connection, errorText } from './connection.js';
 import type { Runtime } from './runtime.js';
+import { SlowTraces } from './slow-traces.js';
 import type { IngressInstruments } from './stats.js';
 
 /** Replies whose times are noted before a flush is forced. */
 const BATCH_REPLIES_MAX = 4096;
 
 export class Writes {
+  readonly slow = new SlowTraces();
   readonly #instruments: IngressInstruments;
   readonly #runtime: Runtime;
   readonly #dirty: Connection[] = [];
@@ -48,6 +50,7 @@ export class Writes {
       authorization.record(now - this.#receivedUs[i]!);
     }
     this.#batch = 0;
+    if (this.slow.waiting) this.slow.finish(now);
   }
 
   /** One outbox. A socket that throws costs its connection; its replies count as sent, since part of them may have been. */

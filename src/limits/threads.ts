@@ -23,6 +23,10 @@ export const PROFILE_SECONDS_MAX = 300;
 /** Between two looks of a shard thread at its own memory, ms: a look takes some microseconds. */
 export const MEMORY_LOOK_MS = 5000;
 
+/** Slowest requests that are kept of each TRACE_BUCKET_MS, and told of the last minute: 7 buckets of 32 rows of 56 bytes. */
+export const TRACES_KEPT = 32;
+export const TRACE_BUCKET_MS = 10_000;
+
 /** Between two looks of a thread at what its garbage collector did, ms. At 50 000 authorizations/s a shard thread makes 25 MB of
  * garbage per second, that is two to four collections of 8 MB or more; each costs some 20 us to tell. */
 export const GC_LOOK_MS = 1000;

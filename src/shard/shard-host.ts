@@ -31,6 +31,7 @@ import { maskDigits } from '../pan-mask.js';
 import { BackgroundTask, type ControlBlock, ShardState } from '../ring/control-block.js';
 import { RequestKind } from '../ring/kinds.js';
 import type { RingConsumer, RingProducer } from '../ring/ring.js';
+import { packTurnTimes } from '../ring/turn-times.js';
 import type { Signal } from '../ring/wake.js';
 import { cardOfWireEntry } from '../ring/wire-entry.js';
 import { ShardCounter } from '../shard-instruments.js';
@@ -104,6 +105,9 @@ export class ShardHost {
   #delivering = SHARDS_NONE;
   /** When the replies of this turn were released, us: the ingress measures its writes from here. */
   #releaseUs = 0;
+  /** Times of this turn for its replies (turn-times.ts), and the part that commits have taken so far, us. */
+  #turnTimes = 0;
+  #commitUs = 0;
   #stopping = false;
   #checkpointUntilUs = 0;
   readonly #devices: DeviceLink | undefined;
@@ -140,7 +144,7 @@ export class ShardHost {
       const payloadAt = replies.reserve(length);
       if (payloadAt < 0) return false;
       copyBytes(bytes, at, replies.bytes, payloadAt, length);
-      replies.commit(kind, flag, this.#delivering, token, 0, this.#releaseUs, b, length);
+      replies.commit(kind, flag, this.#delivering, token, this.#turnTimes, this.#releaseUs, b, length);
       this.#signalled[client] = 1;
       return true;
     };
@@ -171,6 +175,7 @@ export class ShardHost {
     const { clock, context, control, lane } = this.#o;
     context.nowUs = context.ports.monotonicUs();
     context.inTurn = 0;
+    this.#commitUs = 0;
     context.clearingUs = 0;
     clock.now(this.#o.wallMs(), context.nowUs);
     // It may take an acceptance over, which moves shard time.
@@ -446,6 +451,7 @@ export class ShardHost {
     lane.append(frames);
     const journalUs = monotonicUs() - start;
     instruments.journal.record(journalUs);
+    this.#commitUs += journalUs;
     for (const shard of this.#all) shard.stageTimes.commit(journalUs);
     instruments.batch.record(records);
     instruments.count(ShardCounter.commits);
@@ -455,6 +461,7 @@ export class ShardHost {
 
   #release(): void {
     this.#releaseUs = this.#o.context.ports.monotonicUs();
+    this.#turnTimes = packTurnTimes(this.#releaseUs - this.#o.context.nowUs, this.#commitUs);
     for (const shard of this.#all) {
       const durable = this.#o.lane.durable(shard.number);
       this.#o.context.ports.board.setDurable(shard.number, durable);

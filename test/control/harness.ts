@@ -40,6 +40,7 @@ import { WrongTokens } from '#src/control/wrong-tokens.js';
 import { DialectCodec } from '#src/ingress/local-reply.js';
 import { type DialectName, dialect } from '#src/iso8583/dialects.js';
 import { SystemJournal } from '#src/journal/system-journal.js';
+import type { SlowRequest } from '#src/slow-request.js';
 import { MemoryStore } from '#src/store/memory-store.js';
 import { type Fingerprint, PanFingerprinter } from '#src/vault/fingerprint.js';
 import { PublicIds } from '#src/vault/public-ids.js';
@@ -126,6 +127,7 @@ export type AnswerBody = Awaited<ReturnType<Harness['call']>>['body'];
 export interface HarnessOptions {
   shards?: number;
   profiles?: ProfilePort;
+  slowest?: readonly SlowRequest[];
   /** What survives a restart of the control plane. */
   log?: MemoryLog;
   engine?: TestEngine;
@@ -287,6 +289,7 @@ export function makeHarness(options: HarnessOptions = {}): Harness {
       threads: ['control', 'shard-0'],
       profile: async (thread) => (thread === 'control' ? { profile: '{}' } : { unsupported: 'not while it runs' }),
     },
+    slowestRequests: async () => options.slowest ?? [],
     metrics: { contentType: 'text/plain; version=0.0.4; charset=utf-8', render: async () => 'holdfast_up 1\n' },
     placement: (id) => engine.placement(id),
     nowMs: options.nowMs ?? (() => engine.nowMs),

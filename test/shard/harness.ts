@@ -41,6 +41,8 @@ export interface WireAnswer {
   kind: number;
   flag: number;
   sequence: number;
+  /** Word of turn-times.ts. */
+  turn: number;
   fields: Fields;
 }
 
@@ -253,6 +255,7 @@ export class Harness {
           kind: entry.kind,
           flag: entry.flag,
           sequence: entry.b,
+          turn: entry.a,
           fields,
         });
       }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Fields } from '#src/iso8583/message.js';
+import { commitUs, turnUs } from '#src/ring/turn-times.js';
 import { MemoryStore } from '#src/store/memory-store.js';
 import { Harness, purchase } from './harness.js';
 
@@ -15,6 +16,25 @@ describe('shard host: one message', () => {
       expect(reply[field], `DE${field}`).toBe(purchase(1, 1234)[field]);
     for (const field of [2, 14, 18, 22, 25, 43]) expect(reply[field], `DE${field}`).toBeUndefined();
     expect(h.balances(1, card.account)).toEqual({ posted: 0, held: 1234 });
+  });
+
+  it('says with each reply how long its turn took, and its commit', () => {
+    const h = new Harness();
+    const card = h.open(0, 1);
+    h.stepUs = 160;
+    const times = (token: number): [turn: number, commit: number] => {
+      h.turn();
+      const word = h.answers.get(token)!.turn;
+      return [turnUs(word), commitUs(word)];
+    };
+    const [turn, commit] = times(h.send(card, purchase(1, 100)));
+    expect(commit).toBe(160);
+    expect(turn).toBeGreaterThan(commit);
+    expect(turn % 160).toBe(0);
+    // A repeat is not recorded: nothing to commit, and nothing of the commit before.
+    const again = times(h.send(card, purchase(1, 100, { 0: '0101' })));
+    expect(again[1]).toBe(0);
+    expect(again[0]).toBeLessThan(turn);
   });
 
   it('answers a repeat from the record, without a second effect', () => {

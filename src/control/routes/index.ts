@@ -38,6 +38,7 @@ import { simulateExpiryRoutes } from './simulate-expiry.js';
 import { statementRoutes } from './statements.js';
 import { suspenseRoutes } from './suspense.js';
 import { tokenRoutes } from './tokens.js';
+import { traceRoutes } from './traces.js';
 import { type WebhookServices, webhookRoutes } from './webhooks.js';
 
 /** What routes share beside the context. */
@@ -81,6 +82,7 @@ export function allRoutes(context: ControlContext, services: Services): Route[] 
     ...auditRoutes(context),
     ...linkRoutes(context),
     ...clockRoutes(context),
+    ...traceRoutes(context),
     ...backupRoutes(context),
     ...healthRoutes(context),
   ]);
