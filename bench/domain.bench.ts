@@ -58,7 +58,7 @@ class OneEvent implements History {
 /** A shard with as many accounts of one card each; ids as the API gives them, 20 characters. */
 function populate(state: ShardState, cards: number): number {
   const policies = new Policies(state.programs, new PolicyBook([]));
-  const context = { state, history: new OneEvent(), keys: new IndexKeys(1, 2), policies };
+  const context = { state, history: new OneEvent(), keys: new IndexKeys(1, 2), policies, cryptography: noCryptography };
   let sequence = 0;
   for (let i = 0; i < cards; i++) {
     const id = `acct_${String(i).padStart(15, '0')}`;

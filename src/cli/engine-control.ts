@@ -205,6 +205,8 @@ export class ControlPlane {
         return this.#o.ingress.slowest();
       case 'exchange':
         return this.#o.ingress.exchange(question.dialect, question.message);
+      case 'fingerprint_keys':
+        return this.#o.ingress.useFingerprintKeys(question.keys);
       case 'profile':
         return this.#profile(question);
     }

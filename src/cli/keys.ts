@@ -2,13 +2,21 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { ExitStatus, HoldfastError } from '../errors.js';
 import { directoryPaths } from '../store/data-directory.js';
 import { openLmdbStore } from '../store/lmdb-store.js';
 import type { Kek } from '../vault/kek.js';
-import { type KeyFileFacts, keyFileFacts, loadKeys, rewrapKeyFile, wrapKeyFile } from '../vault/keys.js';
-import { type PanRotation, vaultRotation } from '../vault/pan-vault.js';
+import {
+  type KeyFileFacts,
+  keyFileFacts,
+  loadKeys,
+  type RotatedUsage,
+  rewrapKeyFile,
+  rotatedUsages,
+  wrapKeyFile,
+} from '../vault/keys.js';
+import { type KeyRotationState, vaultRotation } from '../vault/pan-vault.js';
 import { addApiOptions, apiClient, type Json } from './api-client.js';
 import { newCommand, type Run, setAction } from './command.js';
 import { KEK_VARIABLE, kekOf, keyFileOf, NEW_KEK_VARIABLE } from './kek-source.js';
@@ -57,9 +65,10 @@ function addStatus(parent: Command, run: Run): void {
     // With the key at hand every wrapped one is opened and compared with its check value.
     if (kek !== undefined) loadKeys(keyFile, { create: false, kek });
     const opened = facts.kek === undefined || kek !== undefined;
-    const rotation = await rotationOf(dataDir);
-    if (options.json === true) run.terminal.out(JSON.stringify({ ...json(facts, opened), rotation: rotation ?? null }));
-    else for (const line of statusLines(facts, opened, rotation)) run.terminal.out(line);
+    const rotations = await rotationsOf(dataDir);
+    const newest = { rotation: rotations.pan ?? null, fingerprint_rotation: rotations.fingerprint ?? null };
+    if (options.json === true) run.terminal.out(JSON.stringify({ ...json(facts, opened), ...newest }));
+    else for (const line of statusLines(facts, opened, rotations)) run.terminal.out(line);
     return ExitStatus.ok;
   });
 }
@@ -68,29 +77,27 @@ function json({ fileId, directory, kek, keys }: KeyFileFacts, opened: boolean): 
   return { key_file: fileId, directory, wrapped: kek !== undefined, kek: kek ?? null, opened, keys };
 }
 
-/** What the vault says of its newest rotation; nothing when there is no vault there. */
-async function rotationOf(dataDir: string): Promise<PanRotation | undefined> {
+type Rotations = { readonly [usage in RotatedUsage]?: KeyRotationState | undefined };
+
+/** What the vault says of its newest rotations; nothing when there is no vault there. */
+async function rotationsOf(dataDir: string): Promise<Rotations> {
   const path = directoryPaths(dataDir).vault;
-  if (!existsSync(join(path, 'data.mdb'))) return undefined;
+  if (!existsSync(join(path, 'data.mdb'))) return {};
   const store = openLmdbStore(path, { readOnly: true });
   try {
-    return vaultRotation(store);
+    return { pan: vaultRotation(store, 'pan'), fingerprint: vaultRotation(store, 'fingerprint') };
   } finally {
     await store.close();
   }
 }
 
-function rotationLine({ key, rows, startedMs, finishedMs, at }: PanRotation): string {
+function rotationLine(usage: RotatedUsage, { key, rows, startedMs, finishedMs, at }: KeyRotationState): string {
   const since = new Date(startedMs).toISOString();
   const end = finishedMs === 0 ? `running at=${at}` : `done finished=${new Date(finishedMs).toISOString()}`;
-  return `rotation key=${key} rows=${rows} started=${since} ${end}`;
+  return `rotation usage=${usage} key=${key} rows=${rows} started=${since} ${end}`;
 }
 
-function statusLines(
-  { fileId, directory, kek, keys }: KeyFileFacts,
-  opened: boolean,
-  rotation: PanRotation | undefined,
-): string[] {
+function statusLines({ fileId, directory, kek, keys }: KeyFileFacts, opened: boolean, rotations: Rotations): string[] {
   const how = kek === undefined ? 'wrapped=no' : `wrapped=yes kek=${kek} opened=${opened ? 'yes' : 'no'}`;
   return [
     `key_file=${fileId} directory=${directory} ${how}`,
@@ -98,7 +105,9 @@ function statusLines(
       ({ id, usage, state, kcv, created }) =>
         `${usage.padEnd(11)} ${id} ${state.padEnd(7)} kcv=${kcv} created=${created}`,
     ),
-    ...(rotation === undefined ? [] : [rotationLine(rotation)]),
+    ...rotatedUsages.flatMap((usage) =>
+      rotations[usage] === undefined ? [] : [rotationLine(usage, rotations[usage])],
+    ),
   ];
 }
 
@@ -164,19 +173,25 @@ function addRotate(parent: Command, run: Run): void {
   const command = newCommand(
     parent,
     'rotate',
-    'make a new PAN key in a running server, and encrypt every card number anew',
-    ['keys rotate --token-file ana.token', 'keys rotate --token-file ana.token --wait'],
+    'make a new key for card numbers or for fingerprints in a running server, and move every card to it',
+    ['keys rotate --token-file ana.token --wait', 'keys rotate --usage fingerprint --token-file ana.token'],
   )
-    .option('--wait', 'until every card number is under the new key')
+    .addOption(
+      new Option('--usage <usage>', 'key that is replaced: of card numbers (pan), of their fingerprints (fingerprint)')
+        .choices([...rotatedUsages])
+        .default('pan'),
+    )
+    .option('--wait', 'until every card is under the new key')
     .option('--json', 'the answer of the API');
   addApiOptions(command);
   setAction(command, run, async (options) => {
     const client = apiClient(options, run.terminal);
-    let answer = await client.post('/v1/keys/rotations', {});
+    const usage = options.usage as RotatedUsage;
+    let answer = await client.post('/v1/keys/rotations', usage === 'pan' ? {} : { usage });
     while (options.wait === true && answer.object === 'key_rotation' && answer.status === 'running') {
       run.terminal.progress(`${Math.round(Number(answer.progress) * 100)} %`);
       await sleep(WAIT_MS);
-      answer = (await client.get('/v1/keys')).rotation as Json;
+      answer = (await client.get('/v1/keys'))[usage === 'pan' ? 'rotation' : 'fingerprint_rotation'] as Json;
     }
     run.terminal.progress('');
     run.terminal.out(options.json === true ? JSON.stringify(answer) : answerLine(answer));
@@ -184,8 +199,8 @@ function addRotate(parent: Command, run: Run): void {
   });
 }
 
-function answerLine({ object, id, key, status, progress, rows, failure }: Json): string {
+function answerLine({ object, id, usage, key, status, progress, rows, failure }: Json): string {
   // The policy of the server wants a second person.
   if (object !== 'key_rotation') return `${object} id=${id} status=${status}`;
-  return `rotation key=${key} status=${status} progress=${progress} rows=${rows}${failure === null ? '' : ` failure=${JSON.stringify(failure)}`}`;
+  return `rotation usage=${usage} key=${key} status=${status} progress=${progress} rows=${rows}${failure === null ? '' : ` failure=${JSON.stringify(failure)}`}`;
 }

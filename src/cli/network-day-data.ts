@@ -195,6 +195,11 @@ class ShardAuthorizations {
       case EventKind.cardCreated:
         this.#cards[event.cardSlot] = cardOf(event.fingerprint, this.#programs[event.accountSlot] ?? -1);
         return;
+      case EventKind.fingerprintChanged: {
+        const card = this.#cards[event.cardSlot];
+        if (card !== undefined) this.#cards[event.cardSlot] = cardOf(event.fingerprint, card.program);
+        return;
+      }
       case EventKind.notDelivered: {
         const root = event.authorizationSequence;
         const known = this.#open.get(root);

@@ -238,6 +238,7 @@ export function eventObject(shard: number, event: PlainEvent): JsonObject {
     object.set = event.sealed.length > 0;
     delete object.sealed;
   }
+  if (event.kind === EventKind.fingerprintChanged) delete object.sealed;
   if (event.kind === EventKind.cardCreated) {
     object.masked_pan = `${digits(event.bin, 6)}${'*'.repeat(event.panLength - 10)}${digits(event.last4, 4)}`;
     for (const name of ['bin', 'last4', 'pan_length']) delete object[name];

@@ -152,7 +152,7 @@ export const settings = {
     allowed: `a power of two from 1 to ${SHARDS_MAX}`,
   },
   'cards-max': integer(
-    'most cards the directory can hold (32 bytes of address space each)',
+    'most cards the directory can hold (48 bytes of address space each)',
     CARDS_DEFAULT,
     1000,
     CARDS_MAX,

@@ -163,6 +163,7 @@ function effectOf(event: PlainEvent): Effect | undefined {
     case EventKind.cardUpdated:
     case EventKind.controlsSet:
     case EventKind.pinReferenceSet:
+    case EventKind.fingerprintChanged:
     case EventKind.idempotency:
     case EventKind.poison:
     case EventKind.programApplied:

@@ -1,7 +1,8 @@
 /**
  * What `holdfast verify` reports about a data directory: the journal's own verification (journal/verify.ts) with the
  * domain's fold and the vault's rows put in. It works on a stopped directory and beside a running server: a scan ends at the
- * newest commit that it meets, and a card's number is durable before the record that names it.
+ * newest commit that it meets, and a card's number is durable before the record that names it, and under the name that it has there
+ * until a later record has given the card another one.
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -12,7 +13,8 @@ import { storeDamaged } from '../store/lmdb-file.js';
 import { openLmdbStore } from '../store/lmdb-store.js';
 import type { Store } from '../store/port.js';
 import { environmentDefect } from '../store/sound-environment.js';
-import { panRowDefect } from '../vault/pan-vault.js';
+import type { Fingerprint } from '../vault/fingerprint.js';
+import { type KeyRotationState, panRowDefect, rowName, vaultRotation } from '../vault/pan-vault.js';
 import { lastingEnvironments } from './sound-data.js';
 import { DomainFold, type PanDefect } from './verify-fold.js';
 
@@ -69,6 +71,7 @@ export async function verifyData(
   const damaged = await damagedEnvironment(paths);
   if (damaged !== undefined) await suspect(damaged.message);
   const vault = new VaultRows(paths.vault);
+  if (damaged === undefined) vault.begin();
   const fold = new DomainFold(vault.defect);
   try {
     const result = await verifyDirectory(
@@ -116,25 +119,51 @@ class VaultRows {
   readonly #folder: string;
   #store: Store | undefined;
   #looks = 0;
+  /** The newest rotation of the fingerprint key when the verification began, as text. */
+  #rotation: string | undefined;
 
   constructor(folder: string) {
     this.#folder = folder;
   }
 
+  /** Before anything of the journal is read. */
+  begin(): void {
+    this.#rotation = JSON.stringify(this.#newestRotation());
+  }
+
   readonly defect: PanDefect = (fingerprint) => {
-    if (this.#store === undefined) {
-      if (!existsSync(join(this.#folder, 'data.mdb'))) return `is missing: there is no vault in ${this.#folder}`;
-      this.#store = openLmdbStore(this.#folder, { readOnly: true });
-    }
-    if (++this.#looks % LOOKS_PER_SNAPSHOT === 0) this.#store.refresh();
+    const store = this.#open();
+    if (store === undefined) return `is missing: there is no vault in ${this.#folder}`;
+    if (++this.#looks % LOOKS_PER_SNAPSHOT === 0) store.refresh();
     try {
-      if (panRowDefect(this.#store, fingerprint) === undefined) return undefined;
-      this.#store.refresh();
-      return panRowDefect(this.#store, fingerprint);
+      if (panRowDefect(store, fingerprint) === undefined) return undefined;
+      store.refresh();
+      return this.#isRenamed(fingerprint) ? undefined : panRowDefect(store, fingerprint);
     } catch (error) {
       return `cannot be read: ${error instanceof Error ? error.message : error}`;
     }
   };
+
+  /**
+   * True when a rotation of the fingerprint key has passed the row since the verification began: the card has another fingerprint by
+   * now, in a record behind those that are verified, and the row has that name.
+   */
+  #isRenamed(fingerprint: Fingerprint): boolean {
+    const newest = this.#newestRotation();
+    if (newest === undefined || JSON.stringify(newest) === this.#rotation) return false;
+    return newest.finishedMs !== 0 || rowName(fingerprint) <= newest.at;
+  }
+
+  #newestRotation(): KeyRotationState | undefined {
+    const store = this.#open();
+    return store === undefined ? undefined : vaultRotation(store, 'fingerprint');
+  }
+
+  #open(): Store | undefined {
+    if (this.#store === undefined && existsSync(join(this.#folder, 'data.mdb')))
+      this.#store = openLmdbStore(this.#folder, { readOnly: true });
+    return this.#store;
+  }
 
   async close(): Promise<void> {
     await this.#store?.close();

@@ -13,8 +13,8 @@ import { ControlLevel } from '../domain/controls/spec.js';
 import type { ImportRows } from '../domain/party-commands.js';
 import { BULK_CHUNK_ROWS, BULK_COMMAND_ROWS, BULK_IN_FLIGHT_PER_SHARD, BULK_REJECTS_LISTED } from '../limits.js';
 import { maskDigits } from '../pan-mask.js';
-import type { Fingerprint } from '../vault/fingerprint.js';
-import { claim, panFields, panOfSeed, panProblem, release } from './card-numbers.js';
+import type { NumberNames } from '../vault/live-fingerprints.js';
+import { claim, commandNames, panFields, panOfSeed, panProblem, release } from './card-numbers.js';
 import type { ControlContext } from './context.js';
 import { checkControls } from './controls.js';
 import { base32of, derive } from './idempotency.js';
@@ -41,7 +41,7 @@ interface PendingRow {
   shard: number;
   row: CommandRow;
   /** Set when the row creates a card. */
-  card?: { fingerprint: Fingerprint; pan: string };
+  card?: NumberNames & { pan: string };
 }
 
 const ISSUE_ATTEMPTS = 16;
@@ -136,7 +136,6 @@ export class BulkImport {
     const place = { level: ControlLevel.card, program, pointer: '/card/controls' };
     const controls = checkControls(row.card.controls ?? null, place);
     const card = this.#numberFor(row.card.pan, program.program, shard, line);
-    const { f0, f1, f2 } = card.fingerprint;
     return {
       line,
       shard,
@@ -144,7 +143,7 @@ export class BulkImport {
       row: {
         account,
         card: {
-          fingerprint: [f0, f1, f2],
+          ...commandNames(card),
           ...panFields(card.pan),
           expiry: Number(row.card.expiry),
           cardSequence: row.card.sequence,
@@ -163,20 +162,20 @@ export class BulkImport {
     program: ProgramDefinition,
     shard: number,
     line: number,
-  ): { fingerprint: Fingerprint; pan: string } {
+  ): NumberNames & { pan: string } {
     const context = this.#context;
     if (brought !== undefined) {
       const problem = panProblem(program, brought);
       if (problem !== undefined) throw new ApiError('validation_failed', `/card/pan: ${problem}`);
-      const fingerprint = context.fingerprinter.of(brought);
-      if (!claim(context, fingerprint, shard)) throw new ApiError('card_exists', refusalDetail('card_exists'));
-      return { fingerprint, pan: brought };
+      const names = context.fingerprinter.namesOf(brought);
+      if (!claim(context, names, shard)) throw new ApiError('card_exists', refusalDetail('card_exists'));
+      return { ...names, pan: brought };
     }
     const seed = derive(context.keys.id, 'bulk card', this.#seed, line);
     for (let round = 0; round < ISSUE_ATTEMPTS; round++) {
       const pan = panOfSeed(context, program.bins[0]!, seed, round);
-      const fingerprint = context.fingerprinter.of(pan);
-      if (claim(context, fingerprint, shard)) return { fingerprint, pan };
+      const names = context.fingerprinter.namesOf(pan);
+      if (claim(context, names, shard)) return { ...names, pan };
     }
     throw new ApiError('capacity_exceeded', 'No free number was found: the BIN of the program is nearly full.');
   }

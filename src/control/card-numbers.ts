@@ -9,6 +9,7 @@ import { randomBytes } from 'node:crypto';
 import type { CommandResult, Refusal } from '../domain/commands.js';
 import type { CardView, CreateAlias, CreateCard, IdempotencyTag } from '../domain/party-commands.js';
 import type { Fingerprint } from '../vault/fingerprint.js';
+import { findNamed, type NumberNames } from '../vault/live-fingerprints.js';
 import { isPan, luhnCheckDigit } from '../vault/pan.js';
 import type { PinReference } from '../vault/pin-references.js';
 import type { ControlContext } from './context.js';
@@ -18,7 +19,7 @@ import { ApiError } from './problem.js';
 import type { ProgramDefinition } from './system-log.js';
 import { refused } from './views.js';
 
-type WithoutNumber<T> = Omit<T, 'fingerprint' | 'bin' | 'last4' | 'panLength'>;
+type WithoutNumber<T> = Omit<T, 'fingerprint' | 'formerly' | 'bin' | 'last4' | 'panLength'>;
 export type CardDraft = WithoutNumber<CreateCard>;
 export type AliasDraft = WithoutNumber<CreateAlias>;
 type Draft = CardDraft | AliasDraft;
@@ -37,6 +38,8 @@ interface Creation {
   readonly f1: number;
   readonly f2: number;
   readonly shard: number;
+  /** Of the fingerprint keys, when it began. */
+  readonly generation: number;
   unknown: boolean;
 }
 
@@ -56,12 +59,23 @@ function keyOf({ f0, f1 }: Fingerprint): number {
   return f0 * 2 ** 21 + (f1 >>> 11);
 }
 
+/** What a command that creates a card says of its number. */
+export function commandNames({
+  fingerprint: { f0, f1, f2 },
+  formers,
+}: NumberNames): Pick<CreateCard, 'fingerprint' | 'formerly'> {
+  const formerly = formers.map((former) => [former.f0, former.f1, former.f2] as const);
+  return { fingerprint: [f0, f1, f2], ...(formerly.length === 0 ? {} : { formerly }) };
+}
+
 /**
- * Claims a number for a creation in the shard; false when another creation, or a card, has it.
+ * Claims a number for a creation in the shard; false when another creation, or a card, has it. One under a former fingerprint whose
+ * outcome is unknown is in its shard before this one, which looks for both.
  * @throws ApiError `shard_unavailable` when two different numbers under way share 53 bits of their fingerprints: try again.
  */
-export function claim(context: ControlContext, fingerprint: Fingerprint, shard: number): boolean {
-  const { f0, f1, f2 } = fingerprint;
+export function claim(context: ControlContext, names: NumberNames, shard: number): boolean {
+  const { fingerprint, formers } = names;
+  const { f1, f2 } = fingerprint;
   const map = creations(context);
   const key = keyOf(fingerprint);
   const other = map.get(key);
@@ -70,11 +84,15 @@ export function claim(context: ControlContext, fingerprint: Fingerprint, shard: 
       throw new ApiError('shard_unavailable', 'Another card is being created at the moment.', { retryAfterSeconds: 1 });
     if (!other.unknown || other.shard !== shard) return false;
   }
-  const known = context.directory.find(f0, f1, f2);
-  if (known >= 0) return false;
+  for (const former of formers) {
+    const creation = map.get(keyOf(former));
+    if (creation === undefined || creation.f1 !== former.f1 || creation.f2 !== former.f2) continue;
+    if (!creation.unknown || creation.shard !== shard) return false;
+  }
+  if (findNamed(context.directory, names) >= 0) return false;
   if (context.directory.full)
     throw new ApiError('capacity_exceeded', 'The card directory is full: start the engine with a larger --cards-max.');
-  map.set(key, { f1, f2, shard, unknown: false });
+  map.set(key, { f1, f2, shard, generation: context.fingerprinter.generation, unknown: false });
   return true;
 }
 
@@ -87,6 +105,24 @@ export function release(context: ControlContext, fingerprint: Fingerprint, outco
     const mine = map.get(key);
     if (mine !== undefined) mine.unknown = true;
   }
+}
+
+/**
+ * True when no creation is under way whose fingerprint was made before the fingerprint keys were set last. One whose outcome is unknown
+ * has one when its shard answers what came after it: then its card is in the directory, or there is none.
+ */
+export async function settleCreations(context: ControlContext): Promise<boolean> {
+  const map = creations(context);
+  let isSettled = true;
+  for (const [key, creation] of map) {
+    if (creation.generation === context.fingerprinter.generation) continue;
+    const read = creation.unknown
+      ? await context.shards.read(creation.shard, { op: 'account_slot', slot: 0 })
+      : undefined;
+    if (read === undefined || (!read.ok && read.code === 'shard_unavailable')) isSettled = false;
+    else if (map.get(key) === creation) map.delete(key);
+  }
+  return isSettled;
 }
 
 /**
@@ -227,15 +263,15 @@ async function create(
   { given, pin }: Drafted,
   pan: string,
 ): Promise<CommandResult> {
-  const fingerprint = context.fingerprinter.of(pan);
-  if (!claim(context, fingerprint, shard)) return { ok: false, code: 'card_exists' };
+  const names = context.fingerprinter.namesOf(pan);
+  const { fingerprint } = names;
+  if (!claim(context, names, shard)) return { ok: false, code: 'card_exists' };
   let outcomeKnown = true;
   try {
     if (!context.vault.has(fingerprint)) context.vault.put([{ fingerprint, pan }]);
-    const { f0, f1, f2 } = fingerprint;
     return await context.shards.command(shard, {
       ...given,
-      fingerprint: [f0, f1, f2],
+      ...commandNames(names),
       ...panFields(pan),
       ...(pin === undefined ? {} : { pinReference: context.pins.seal(fingerprint, pin) }),
     });

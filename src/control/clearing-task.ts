@@ -9,7 +9,7 @@ import type { ReadOptions } from '../clearing/reader.js';
 import { CLEARING_BATCHES_MAX, CLEARING_PROGRESS_BYTES } from '../limits.js';
 import { CardDirectory } from '../ring/directory.js';
 import { BATCH_NICE, lowerThreadPriority } from '../thread-priority.js';
-import { PanFingerprinter } from '../vault/fingerprint.js';
+import { LiveFingerprints } from '../vault/live-fingerprints.js';
 import { readSpool, SpoolError, type SpoolKey } from '../vault/spool.js';
 import { type CheckedFile, type ClearingBatch, checkFile, makeBatches, type Routing } from './clearing/passes.js';
 import type { DirectoryPort } from './ports.js';
@@ -22,7 +22,7 @@ export interface PassData {
 }
 
 export interface BatchData extends PassData, Pick<Routing, 'shards' | 'file' | 'cards'> {
-  readonly fingerprintKey: Uint8Array;
+  readonly fingerprintKeys: readonly Uint8Array[];
   readonly directory: SharedArrayBuffer;
 }
 
@@ -62,13 +62,13 @@ export function checkOf(data: PassData): Promise<PassResult<CheckedFile>> {
 
 export function runBatches(data: BatchData): Promise<PassResult<undefined>> {
   lowerThreadPriority(BATCH_NICE);
-  return batchesOf(data, new PanFingerprinter(data.fingerprintKey), new CardDirectory(data.directory));
+  return batchesOf(data, new LiveFingerprints(data.fingerprintKeys), new CardDirectory(data.directory));
 }
 
 /** The second pass with a fingerprinter and a directory at hand. */
 export function batchesOf(
-  data: Omit<BatchData, 'fingerprintKey' | 'directory'>,
-  fingerprinter: PanFingerprinter,
+  data: Omit<BatchData, 'fingerprintKeys' | 'directory'>,
+  fingerprinter: Routing['fingerprinter'],
   directory: Pick<DirectoryPort, 'find'>,
 ): Promise<PassResult<undefined>> {
   return passOver(data.port, async (inbox) => {

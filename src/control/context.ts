@@ -1,7 +1,7 @@
 /** Everything a route may use, gathered once by the composition (control-thread.ts, or a test). */
 
 import type { SlowRequest } from '../slow-request.js';
-import type { PanFingerprinter } from '../vault/fingerprint.js';
+import type { LiveFingerprints } from '../vault/live-fingerprints.js';
 import type { PinReferences } from '../vault/pin-references.js';
 import type { PublicIds } from '../vault/public-ids.js';
 import type { Approvals } from './approvals.js';
@@ -45,7 +45,7 @@ export interface ControlContext {
   readonly journal: JournalPort;
   readonly parties: Parties;
   readonly vault: VaultPort;
-  readonly fingerprinter: PanFingerprinter;
+  readonly fingerprinter: LiveFingerprints;
   /** Seals reference values of PINs. */
   readonly pins: PinReferences;
   readonly directory: DirectoryPort;

@@ -25,9 +25,9 @@ import type { SlowRequest } from '../slow-request.js';
 import { directoryPaths } from '../store/data-directory.js';
 import { openLmdbStore } from '../store/lmdb-store.js';
 import { createThreadVitals, ThreadVitals, watchEventLoop } from '../thread-vitals.js';
-import { PanFingerprinter } from '../vault/fingerprint.js';
 import { Kek } from '../vault/kek.js';
 import { loadKeys } from '../vault/keys.js';
+import { LiveFingerprints } from '../vault/live-fingerprints.js';
 import { PanKeyRing } from '../vault/pan-key-ring.js';
 import { PanVault } from '../vault/pan-vault.js';
 import { PinReferences, pinReferenceKeyOf } from '../vault/pin-references.js';
@@ -39,6 +39,7 @@ import { Approvals } from './approvals.js';
 import { AuditLog } from './audit/audit-log.js';
 import { Backtests } from './backtests.js';
 import { Backups } from './backups.js';
+import { settleCreations } from './card-numbers.js';
 import { ClearingFiles } from './clearing/files.js';
 import { clearingPool } from './clearing/pool.js';
 import { SpoolFolder } from './clearing/spool-folder.js';
@@ -48,6 +49,7 @@ import { clockPort, healthPort, metricsSources, trafficPort } from './engine-vie
 import { EventFeed } from './events/event-feed.js';
 import { IdempotencyKeys } from './idempotency.js';
 import { Retention } from './journal/retention.js';
+import { FingerprintRotation } from './keys/fingerprint-rotation.js';
 import { KeyRotation } from './keys/rotation.js';
 import { type IngressSnapshot, Metrics } from './metrics.js';
 import { Oidc, type OidcSettings } from './oidc.js';
@@ -134,16 +136,26 @@ export interface Exchange {
   readonly message: Uint8Array;
 }
 
+/** The fingerprint keys that are live, the newest first. */
+export interface FingerprintKeys {
+  readonly what: 'fingerprint_keys';
+  readonly keys: readonly Uint8Array[];
+}
+
 /** Messages from the control thread. Main answers `ask` with an `answer` of the same id. */
 export type FromControl =
   | { type: 'ready'; address: string; linkDays: LinkDay[]; linkKeys: readonly LinkKey[] }
   /** Answer to `cutover`: the day, -1 when it was refused; undefined when it failed. To `link_key`: 0, or undefined. */
   | { type: 'kept'; id: number; value: number | undefined }
   | { type: 'failed'; code: string; message: string; next: string; exitStatus: number }
-  /** `what` profile: CPU profile of the main thread (JSON text); ingress: an IngressSnapshot; slowest: SlowRequest[]; exchange: the reply. */
+  /**
+   * `what` profile: CPU profile of the main thread (JSON text); ingress: an IngressSnapshot; slowest: SlowRequest[]; exchange: the reply;
+   * fingerprint_keys: nothing, the ingress has them.
+   */
   | { type: 'ask'; id: number; what: 'profile'; thread: string; seconds: number }
   | { type: 'ask'; id: number; what: 'ingress' | 'slowest' }
   | ({ type: 'ask'; id: number } & Exchange)
+  | ({ type: 'ask'; id: number } & FingerprintKeys)
   /** A finished line for the log of the process, with its end. */
   | { type: 'log'; line: string; fatal: boolean }
   | { type: 'stopped' };
@@ -168,7 +180,11 @@ class Main {
   }
 
   async ask<T>(
-    question: { what: 'ingress' | 'slowest' } | { what: 'profile'; thread: string; seconds: number } | Exchange,
+    question:
+      | { what: 'ingress' | 'slowest' }
+      | { what: 'profile'; thread: string; seconds: number }
+      | Exchange
+      | FingerprintKeys,
     timeoutMs: number,
   ): Promise<T> {
     const id = ++this.#id;
@@ -236,7 +252,7 @@ async function start(data: ControlThreadData, main: Main): Promise<() => Promise
     spool: new SpoolFolder(paths.spool, ring),
     passes: clearingPool({
       ring,
-      fingerprintKey: keys.fingerprintKey.bytes,
+      fingerprintKeys: () => fingerprintRotation.allKeys,
       directory: data.directory,
       shards: shards.shards,
     }),
@@ -249,6 +265,16 @@ async function start(data: ControlThreadData, main: Main): Promise<() => Promise
   });
   const outgoing = new OutgoingFiles(new SpoolFolder(paths.outgoing, ring));
   const vault = new PanVault(vaultStore, keys, ring);
+  const directory = new CardDirectory(data.directory);
+  const fingerprinter = new LiveFingerprints([keys.fingerprintKey.bytes]);
+  const fingerprintRotation = new FingerprintRotation({
+    ...{ keyFile: data.keyFile, kek, vault, shards, directory, log, onFatal },
+    keys: keys.fingerprintKeys,
+    live: fingerprinter,
+    tellIngress: (live) => main.ask({ what: 'fingerprint_keys', keys: live }, EXCHANGE_TIMEOUT_MS),
+    isSettled: () => settleCreations(context),
+    nowMs: Date.now,
+  });
   const rotation = new KeyRotation({ keyFile: data.keyFile, kek, ring, vault, nowMs: Date.now, log, onFatal });
   const backups = new Backups({ dataDir: paths.root, folder: data.backupDir, nowMs: Date.now, log });
   const recon = new ReconRuns((err) => log.warn({ err }, 'a reconciliation failed'));
@@ -293,9 +319,9 @@ async function start(data: ControlThreadData, main: Main): Promise<() => Promise
     journal: journalPort(reader, new DurableHeads(board, reader)),
     parties: new Parties(shards),
     vault,
-    fingerprinter: new PanFingerprinter(keys.fingerprintKey.bytes),
+    fingerprinter,
     pins: new PinReferences(pinReferenceKeyOf(keys.tokenKey)),
-    directory: new CardDirectory(data.directory),
+    directory,
     ids: new PublicIds(keys.idKey.bytes),
     search: searchKeys(new IndexKeys(data.indexSeeds[0], data.indexSeeds[1])),
     keys: { token: keys.tokenKey.bytes, id: keys.idKey.bytes },
@@ -350,7 +376,14 @@ async function start(data: ControlThreadData, main: Main): Promise<() => Promise
       if (data.killAtDropStep === step) process.kill(process.pid, 'SIGKILL');
     },
   });
-  const routes = allRoutes(context, { feed, webhooks, box, rule, retention, rotation });
+  const routes = allRoutes(context, {
+    feed,
+    webhooks,
+    box,
+    rule,
+    retention,
+    rotations: { pan: rotation, fingerprint: fingerprintRotation },
+  });
   const app = buildApp({ context, routes, logger: log, onFatal, ...(tls === undefined ? {} : { tls }) });
   main.reloadTls = () => tlsWatch.look();
   const close = async (): Promise<void> => {
@@ -366,6 +399,7 @@ async function start(data: ControlThreadData, main: Main): Promise<() => Promise
     await app.close();
     clearTimeout(cut);
     rotation.stop();
+    fingerprintRotation.stop();
     programs.stop();
     await backups.stop();
     await backtests.stop();
@@ -381,6 +415,7 @@ async function start(data: ControlThreadData, main: Main): Promise<() => Promise
     await webhookStore.close();
   };
   try {
+    await fingerprintRotation.begin();
     applyPrograms(system, data.programs, Date.now());
     retention.begin();
     await handOver(programs, shards, control);

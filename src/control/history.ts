@@ -112,6 +112,8 @@ export function previousOf(record: JournalRecord, chain: 'account' | 'card'): nu
     case EventKind.controlsSet:
     case EventKind.pinReferenceSet:
       return chain === 'account' ? event.previousOfAccount : event.previousOfCard;
+    case EventKind.fingerprintChanged:
+      return chain === 'account' ? 0 : event.previousOfCard;
     default:
       return 0;
   }

@@ -95,6 +95,8 @@ export interface DirectoryPort {
   /** True when no more cards may be created (--cards-max). */
   readonly full: boolean;
   find(f0: number, f1: number, f2: number): number;
+  /** False when there is no room for a second entry of every card, which a rotation of the fingerprint key makes. */
+  readonly hasSecondRoom: boolean;
 }
 
 /** Search keys of the shards' indexes (domain/index-keys.ts). */

@@ -37,7 +37,7 @@ export const problems = {
   approval_closed: { status: 409, title: 'The approval is not open any more' },
   already_resolved: { status: 409, title: 'The item is not in suspense any more' },
   rotation_running: { status: 409, title: 'Another rotation of keys goes on' },
-  rotation_refused: { status: 409, title: 'The key file cannot be changed' },
+  rotation_refused: { status: 409, title: 'The key cannot be replaced now' },
   backup_running: { status: 409, title: 'Another backup is being made' },
   backup_exists: { status: 409, title: 'The backup exists already' },
   journal_busy: { status: 409, title: 'Another export or drop of the journal is running' },

@@ -13,6 +13,7 @@ import { type DescribedMessage, describe, type Fields, IsoError, pack } from '..
 import { privateData } from '../iso8583/private-data.js';
 import { shardOfFingerprint } from '../journal/placement.js';
 import { WIRE_HEADER_BYTES, WIRE_NO_CARD } from '../ring/wire-entry.js';
+import { findNamed } from '../vault/live-fingerprints.js';
 import { authorizationObject, recordAt } from './authorizations.js';
 import type { ControlContext } from './context.js';
 import { type ClaimedKey, derive } from './idempotency.js';
@@ -68,8 +69,9 @@ export function addresseeOf(context: ControlContext, { shard, card }: { shard: n
 
 /** Where the ingress would send this number. */
 export function addresseeOfNumber(context: ControlContext, pan: string): Addressee {
-  const { f0, f1, f2 } = context.fingerprinter.of(pan);
-  const value = context.directory.find(f0, f1, f2);
+  const names = context.fingerprinter.namesOf(pan);
+  const value = findNamed(context.directory, names);
+  const { f0, f1, f2 } = names.fingerprint;
   const fingerprint = [f0, f1, f2] as const;
   if (value < 0) return { shard: shardOfFingerprint(f0, context.shards.shards), fingerprint, pan };
   return { shard: value >>> 24, slot: value & 0xffffff, fingerprint, pan };

@@ -151,6 +151,12 @@ export function applyEvent(state: ShardState, event: PlainEvent): void {
       state.cards.advance(event.cardSlot, event.sequence);
       state.pins.set(event.cardSlot, event.sealed, event.sequence);
       return;
+    case EventKind.fingerprintChanged:
+      if (state.cards.advance(event.cardSlot, event.sequence)) {
+        state.cards.setFingerprint(event.cardSlot, event.fingerprint);
+      }
+      if (event.sealed.length > 0) state.pins.set(event.cardSlot, event.sealed, event.sequence);
+      return;
     case EventKind.accrualMarked:
       state.markAccrual(event);
       return;

@@ -41,6 +41,8 @@ const Field = {
   counter: 13,
 } as const;
 
+const FINGERPRINT_FIELDS = [Field.f0, Field.f1, Field.f2] as const;
+
 /** 8-byte words of a row. */
 const NEWEST = 0;
 const CREATED = 1;
@@ -260,6 +262,18 @@ export class CardTable {
     data.setU32(slot, EXPIRY, row.expiry | (row.cardSequence << 16));
     data.setU32(slot, EXTRAS, row.aliasOfSlot >= 0 ? ALIAS : 0);
     this.#enter(slot);
+    this.dirty.pushRow(slot);
+  }
+
+  /** The card is found by this fingerprint from here on. */
+  setFingerprint(slot: number, fingerprint: readonly [number, number, number]): void {
+    this.#index.remove(slot);
+    for (const [word, field] of FINGERPRINT_FIELDS.entries()) {
+      const after = fingerprint[word]!;
+      this.#digest.change(Table.card, slot, field, this.fingerprint(slot, word), after);
+      this.#data.setU32(slot, FINGERPRINT + word, after);
+    }
+    this.#index.insert(slot);
     this.dirty.pushRow(slot);
   }
 

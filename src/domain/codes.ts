@@ -38,6 +38,8 @@ export const EventKind = {
   statementClosed: 18,
   /** The sealed reference value of a card's PIN. */
   pinReferenceSet: 19,
+  /** A card is found by another fingerprint of its number from here on: the fingerprint key is rotated. */
+  fingerprintChanged: 20,
 } as const;
 export type EventKind = (typeof EventKind)[keyof typeof EventKind];
 

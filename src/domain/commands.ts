@@ -8,6 +8,7 @@ import type { Accrue, AccruedSlice, EntryCommand, PostPayment } from './entry-co
 import type {
   AccountView,
   CardView,
+  ChangeFingerprints,
   CreateAccount,
   CreateAlias,
   CreateCard,
@@ -89,6 +90,7 @@ export type Change =
   | UpdateCard
   | ImportRows
   | PostPayment
+  | ChangeFingerprints
   | EntryCommand;
 
 export type Command = Change | Clear | Accrue | ApplyProgram | ClaimKey | KeepAnswer | ExpireHold | CompareTotals;
@@ -143,6 +145,7 @@ export type CommandResult =
       imported: { accounts: number; cards: number; refused: { row: number; code: Refusal }[] };
     }
   | { ok: true; sequence: number; accrued: AccruedSlice }
+  | { ok: true; sequence: number; fingerprints: { changed: number; unknown: number } }
   | { ok: true; sequence: number; claim: KeyClaim }
   /** One answer per record, in their order. */
   | { ok: true; sequence: number; cleared: ClearingAnswer[] }

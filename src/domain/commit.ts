@@ -7,7 +7,7 @@ import type { PlainEvent } from './events.js';
 export type Commit = (event: PlainEvent) => void;
 
 /** What a command may look at. */
-export type CommandContext = Pick<DecisionContext, 'state' | 'history' | 'keys' | 'policies'>;
+export type CommandContext = Pick<DecisionContext, 'state' | 'history' | 'keys' | 'policies' | 'cryptography'>;
 
 export function refuse(code: Refusal, detail?: string): CommandResult {
   return detail === undefined ? { ok: false, code } : { ok: false, code, detail };

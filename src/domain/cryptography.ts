@@ -14,7 +14,7 @@
 import { counterVerdict } from './chip-counter.js';
 import { Check, CheckOutcome, Reason, Response, Step, Verdict } from './codes.js';
 import type { DecisionContext } from './decision-context.js';
-import type { MessageEvent } from './events.js';
+import type { Fingerprint, MessageEvent } from './events.js';
 import { Carried } from './message.js';
 import { decline } from './outcome.js';
 import type { ChipRule, CryptographyTable, Cvv2Rule, PinRule, StripeRule } from './program/cryptography-table.js';
@@ -30,6 +30,8 @@ export interface CardCryptography {
   counter(): number;
   /** Puts the issuer's answer to a chip whose cryptogram was right into the event, for the response that the event has. */
   answer(rule: ChipRule, out: MessageEvent): void;
+  /** The card's sealed PIN reference, sealed for another fingerprint of its number; empty: it has none. */
+  resealedPin(cardSlot: number, fingerprint: Fingerprint): Uint8Array;
 }
 
 /** Nobody is there: what a program asks for cannot be checked, and no message that carries it passes. */
@@ -40,6 +42,7 @@ export const noCryptography: CardCryptography = {
   cryptogram: () => CheckOutcome.faulty,
   counter: () => 0,
   answer: () => undefined,
+  resealedPin: () => new Uint8Array(0),
 };
 
 const TRACKS = Carried.track1 | Carried.track2;

@@ -3,19 +3,27 @@
  * `commit`, which gives it its sequence, appends it to the journal and applies it, so that the next step (the next row of
  * an import) sees its effect. A refusal is a value and has no event. All events of a command land in one frame.
  */
-import { ACCOUNTS_PER_SHARD_MAX, CARDS_PER_SHARD_MAX, CREDIT_BALANCE_MAX, CREDIT_LIMIT_MAX } from '../limits.js';
+import {
+  ACCOUNTS_PER_SHARD_MAX,
+  CARDS_PER_SHARD_MAX,
+  CREDIT_BALANCE_MAX,
+  CREDIT_LIMIT_MAX,
+  FINGERPRINTS_COMMAND_MAX,
+} from '../limits.js';
+import type { CardTable } from './card-table.js';
 import { AccountStatus, type CardStatus, EventKind, isFinalStatus } from './codes.js';
 import type { Change, CommandResult, Refusal } from './commands.js';
 import { type CommandContext, type Commit, refuse } from './commit.js';
 import { currencyExponent } from './currencies.js';
 import { decideEntry } from './decide-entry.js';
 import type { PostPayment } from './entry-commands.js';
-import type { PlainEvent } from './events.js';
+import type { Fingerprint, PlainEvent } from './events.js';
 import { hash64 } from './key-hash.js';
 import { balancesOf } from './ledger/balances.js';
 import { paymentLegs } from './ledger/entries.js';
 import { amountText, isAmount } from './money.js';
 import type {
+  ChangeFingerprints,
   CreateAccount,
   CreateAlias,
   CreateCard,
@@ -26,6 +34,8 @@ import type {
 import type { ShardState } from './shard-state.js';
 import { accountOwner, cardOwner } from './velocity/counter-changes.js';
 import { accountView, cardView } from './views.js';
+
+const NO_BYTES = new Uint8Array(0);
 
 /** Decides and carries out one command. The idempotency tag is the shard's business: see `ShardState.idempotency`. */
 export function decideCommand(context: CommandContext, command: Change, nowMs: number, commit: Commit): CommandResult {
@@ -45,6 +55,8 @@ export function decideCommand(context: CommandContext, command: Change, nowMs: n
       return importRows(state, command, nowMs, commit);
     case 'payment':
       return postPayment(state, command, nowMs, commit);
+    case 'change_fingerprints':
+      return changeFingerprints(context, command, nowMs, commit);
     default:
       return decideEntry(context, command, nowMs, commit);
   }
@@ -185,8 +197,7 @@ function createCard(state: ShardState, row: Omit<CreateCard, 'op'>, nowMs: numbe
   if (accounts.status(accountSlot) === AccountStatus.closed) {
     return refuse('account_closed', `account ${row.account} is closed`);
   }
-  const [f0, f1, f2] = row.fingerprint;
-  if (cards.find(f0, f1, f2) >= 0) return refuse('card_exists', 'a card with this number exists');
+  if (hasNumber(cards, row)) return refuse('card_exists', 'a card with this number exists');
   const { replacesSlot } = row;
   const isCard = (slot: number): boolean =>
     cards.exists(slot) && !cards.isAlias(slot) && cards.account(slot) === accountSlot;
@@ -231,6 +242,14 @@ function createCard(state: ShardState, row: Omit<CreateCard, 'op'>, nowMs: numbe
   };
 }
 
+/** True when a card has this number, by whichever fingerprint of it. */
+function hasNumber(
+  cards: CardTable,
+  { fingerprint, formerly = [] }: Pick<CreateCard, 'fingerprint' | 'formerly'>,
+): boolean {
+  return [fingerprint, ...formerly].some(([f0, f1, f2]) => cards.find(f0, f1, f2) >= 0);
+}
+
 /** A network token of a card. It begins with no use of its own: limits, holds and counters are the card's. */
 function createAlias(state: ShardState, command: CreateAlias, nowMs: number, commit: Commit): CommandResult {
   const { accounts, cards } = state;
@@ -239,7 +258,7 @@ function createAlias(state: ShardState, command: CreateAlias, nowMs: number, com
   if (cards.isAlias(card)) return refuse('not_a_card', 'a network token stands for a card, not for another token');
   if (isFinalStatus(cards.status(card)))
     return refuse('card_status_final', 'closed, lost and stolen cards get no token');
-  if (cards.find(fingerprint[0], fingerprint[1], fingerprint[2]) >= 0) {
+  if (hasNumber(cards, command)) {
     return refuse('card_exists', 'a card or a token with this number exists');
   }
   if (cards.count >= CARDS_PER_SHARD_MAX) return refuse('capacity_exceeded', 'the shard is full of cards');
@@ -279,6 +298,9 @@ function updateCard(state: ShardState, command: UpdateCard, nowMs: number, commi
   if (cards.isAlias(cardSlot) && (pinTries ?? controls ?? pinReference) !== undefined) {
     return refuse('not_a_card', 'a network token has the controls and the PIN of its card');
   }
+  if (command.sealedFor?.some((word, place) => word !== cards.fingerprint(cardSlot, place)) === true) {
+    return refuse('shard_unavailable', 'the fingerprint of the card has changed meanwhile');
+  }
   if (areAhead(state, accounts.program(accountSlot), command)) return refuseAhead();
   let sequence = cards.newest(cardSlot);
   if ((status ?? pinTries) !== undefined) {
@@ -299,6 +321,42 @@ function updateCard(state: ShardState, command: UpdateCard, nowMs: number, commi
   sequence = setControls(state, accountSlot, cardSlot, controls, nowMs, commit) || sequence;
   sequence = setPin(state, accountSlot, cardSlot, pinReference, nowMs, commit) || sequence;
   return { ok: true, sequence, account: accountView(state, accountSlot), card: cardView(state, cardSlot) };
+}
+
+function changeFingerprints(
+  { state, cryptography }: CommandContext,
+  command: ChangeFingerprints,
+  nowMs: number,
+  commit: Commit,
+): CommandResult {
+  const { cards } = state;
+  const fingerprints = { changed: 0, unknown: 0 };
+  if (command.cards.length > FINGERPRINTS_COMMAND_MAX) {
+    return refuse('capacity_exceeded', `a command changes at most ${FINGERPRINTS_COMMAND_MAX} fingerprints`);
+  }
+  const has = (cardSlot: number, fingerprint: Fingerprint): boolean =>
+    cards.exists(cardSlot) && fingerprint.every((word, place) => word === cards.fingerprint(cardSlot, place));
+  let sequence = 0;
+  for (const { cardSlot, before, after } of command.cards) {
+    if (has(cardSlot, after)) continue;
+    if (!has(cardSlot, before)) {
+      fingerprints.unknown++;
+      continue;
+    }
+    const event: PlainEvent = {
+      kind: EventKind.fingerprintChanged,
+      sequence: 0,
+      timeMs: nowMs,
+      cardSlot,
+      fingerprint: after,
+      sealed: state.pins.has(cardSlot) ? cryptography.resealedPin(cardSlot, after) : NO_BYTES,
+      previousOfCard: cards.newest(cardSlot),
+    };
+    commit(event);
+    fingerprints.changed++;
+    sequence = event.sequence;
+  }
+  return { ok: true, sequence, fingerprints };
 }
 
 /** Each row is decided alone. A row whose account is new and whose card is refused keeps the account and is reported. */

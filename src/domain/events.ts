@@ -472,6 +472,17 @@ export interface PinReferenceSet extends EventHead {
   previousOfCard: number;
 }
 
+export interface FingerprintChanged extends EventHead {
+  kind: typeof EventKind.fingerprintChanged;
+  /** Of a card or of a network token. */
+  cardSlot: number;
+  /** Of its number, under the fingerprint key that is active now. */
+  fingerprint: Fingerprint;
+  /** Its PIN reference, sealed anew: a seal is bound to the fingerprint. PIN_REFERENCE_BYTES; empty: it has none. */
+  sealed: Uint8Array;
+  previousOfCard: number;
+}
+
 export interface HoldExpired extends EventHead {
   kind: typeof EventKind.holdExpired;
   accountSlot: number;
@@ -512,6 +523,7 @@ export type PlainEvent =
   | ProgramApplied
   | ControlsSet
   | PinReferenceSet
+  | FingerprintChanged
   | AccountCreated
   | AccountUpdated
   | CardCreated

@@ -42,6 +42,8 @@ export interface CreateCard {
   op: 'create_card';
   account: string;
   fingerprint: Fingerprint;
+  /** Under fingerprint keys of before by which cards are still found: none of them may have the number either. */
+  formerly?: readonly Fingerprint[];
   bin: number;
   last4: number;
   panLength: number;
@@ -64,6 +66,7 @@ export interface CreateAlias {
   op: 'create_alias';
   cardSlot: number;
   fingerprint: Fingerprint;
+  formerly?: readonly Fingerprint[];
   bin: number;
   last4: number;
   panLength: number;
@@ -85,7 +88,18 @@ export interface UpdateCard {
   controlsRevision?: number;
   /** Sealed reference value of its PIN, empty: it has none any more. */
   pinReference?: Uint8Array;
+  /** Fingerprint that the value was sealed for: refused when the card has another one by now. */
+  sealedFor?: Fingerprint;
   idempotency?: IdempotencyTag;
+}
+
+/**
+ * Gives cards and network tokens other fingerprints of their numbers, at most FINGERPRINTS_COMMAND_MAX; each is a record. One that
+ * has it already is done. Answers how many were changed, and how many have neither of the two.
+ */
+export interface ChangeFingerprints {
+  op: 'change_fingerprints';
+  cards: readonly { readonly cardSlot: number; readonly before: Fingerprint; readonly after: Fingerprint }[];
 }
 
 /** Rows of one shard; each is decided alone, in order, all in one frame. */

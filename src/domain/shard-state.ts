@@ -261,28 +261,15 @@ export class ShardState {
     }
   }
 
-  /**
-   * Takes one entry of a checkpoint into a state that does not have it. Entries may come in any order.
-   * @param enteredCard told of each card's slot
-   */
-  readEntry(
-    table: Table,
-    key: number,
-    source: Uint8Array,
-    at: number,
-    length: number,
-    enteredCard: (slot: number) => void = () => undefined,
-  ): void {
+  /** Takes one entry of a checkpoint into a state that does not have it. Entries may come in any order. */
+  readEntry(table: Table, key: number, source: Uint8Array, at: number, length: number): void {
     const cursor = this.#cursor.attach(source, at);
     switch (table) {
       case Table.account:
         this.accounts.readBlock(key, cursor);
         break;
       case Table.card:
-        this.cards.readBlock(key, cursor, (slot) => {
-          this.linkCard(slot);
-          enteredCard(slot);
-        });
+        this.cards.readBlock(key, cursor, (slot) => this.linkCard(slot));
         break;
       case Table.hold:
         this.holds.readBlock(key, cursor);

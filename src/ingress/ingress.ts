@@ -364,6 +364,13 @@ export class Ingress implements MessageSink {
     });
   }
 
+  /** Numbers have fingerprints under the first key from here on, and cards are found by any of them: one, or two while it is rotated. */
+  useFingerprintKeys(keys: readonly Uint8Array[]): void {
+    const [print, former] = keys.map((key) => new PanFingerprinter(key));
+    if (print === undefined) throw new RangeError('there is no fingerprint key');
+    this.#router.use(print, former);
+  }
+
   endOfRead(): void {
     this.#rings.signal();
     if (this.#rings.hasReplies()) this.#drain();

@@ -16,7 +16,7 @@ export interface IngressOptions {
   readonly directory: SharedArrayBuffer;
   /** The control block (ring/control-block.ts). */
   readonly control: SharedArrayBuffer;
-  /** 32 secret bytes: `Keys.fingerprintKey.bytes`. */
+  /** 32 secret bytes: `Keys.fingerprintKey.bytes`. `Ingress.useFingerprintKeys` sets others. */
   readonly fingerprintKey: Uint8Array;
   readonly log: IngressLog;
   readonly shardOfFingerprint: ShardOfFingerprint;

@@ -34,7 +34,9 @@ export class Router {
   #hasPan = false;
   readonly #rings: RingClient;
   readonly #directory: CardDirectory;
-  readonly #print: PanFingerprinter;
+  #print: PanFingerprinter;
+  /** While the fingerprint key is rotated: of the former key, by which a number is looked up that is not found by the other. */
+  #former: PanFingerprinter | undefined;
   readonly #shardOfFingerprint: ShardOfFingerprint;
   readonly #shards: number;
   readonly #digits = new Uint8Array(TRACK_MAX);
@@ -52,6 +54,12 @@ export class Router {
     this.#shards = rings.shards;
   }
 
+  /** From here on numbers have these fingerprints; `former`: cards are found by it as well. */
+  use(print: PanFingerprinter, former: PanFingerprinter | undefined): void {
+    this.#print = print;
+    this.#former = former;
+  }
+
   /** Finds card and shard of a decoded message (well-formed or not: an unreadable field counts as absent). */
   route(decoder: Decoder): void {
     const length = this.#findPan(decoder);
@@ -64,8 +72,13 @@ export class Router {
     }
     const print = this.#print;
     print.compute(this.#digits, 0, length);
+    let value = this.#directory.find(print.f0, print.f1, print.f2);
+    const former = this.#former;
+    if (value === UNKNOWN_CARD && former !== undefined) {
+      former.compute(this.#digits, 0, length);
+      value = this.#directory.find(former.f0, former.f1, former.f2);
+    }
     this.#digits.fill(0);
-    const value = this.#directory.find(print.f0, print.f1, print.f2);
     if (value === UNKNOWN_CARD) {
       this.shard = this.#shardOfFingerprint(print.f0, this.#shards);
     } else {

@@ -142,6 +142,12 @@ export function writePlain(out: MsgpackWriter, event: PlainEvent): void {
       out.binary(event.sealed);
       numbers(out, event.previousOfAccount, event.previousOfCard);
       break;
+    case EventKind.fingerprintChanged:
+      head(out, event, 9);
+      numbers(out, event.cardSlot, ...event.fingerprint);
+      out.binary(event.sealed);
+      numbers(out, event.previousOfCard);
+      break;
     case EventKind.idempotency:
       head(out, event, 6);
       out.binary(event.keyHash);
@@ -518,6 +524,15 @@ form(EventKind.pinReferenceSet, 1, 8, (r, sequence, timeMs) => ({
   cardSlot: r.integer(),
   sealed: r.binary(),
   previousOfAccount: r.integer(),
+  previousOfCard: r.integer(),
+}));
+form(EventKind.fingerprintChanged, 1, 9, (r, sequence, timeMs) => ({
+  kind: EventKind.fingerprintChanged,
+  sequence,
+  timeMs,
+  cardSlot: r.integer(),
+  fingerprint: [r.integer(), r.integer(), r.integer()] satisfies Fingerprint,
+  sealed: r.binary(),
   previousOfCard: r.integer(),
 }));
 form(EventKind.controlsSet, 1, 8, (r, sequence, timeMs) => ({

@@ -11,8 +11,8 @@ export const CARDS_PER_SHARD_MAX = 2 ** 24 - 2;
 /** Accounts per shard: as many as cards, 24 bits. */
 export const ACCOUNTS_PER_SHARD_MAX = 2 ** 24 - 1;
 
-/** Cards the shared directory can hold. 10 M cards reserve 1 GiB of address space (2^26 slots of 16 bytes), of which only
- * touched pages cost memory; 100 M reserve 8 GiB, measured to be granted by Node 20. */
+/** Cards the shared directory can hold. 10 M cards reserve 1.5 GiB of address space (3 x 2^25 slots of 16 bytes), of which only
+ * touched pages cost memory; 100 M reserve 12 GiB, measured to be granted by Node 20. */
 export const CARDS_DEFAULT = 10_000_000;
 export const CARDS_MAX = 100_000_000;
 

@@ -52,3 +52,12 @@ export const HSM_RECONNECT_MS_MAX = 5000;
  */
 export const KEY_ROTATION_ROWS = 128;
 export const KEY_ROTATION_PAUSE_MS = 100;
+/** Cards whose fingerprints one command changes: those of one step of KEY_ROTATION_ROWS may be of one shard. Each is a record of some 120 bytes. */
+export const FINGERPRINTS_COMMAND_MAX = 128;
+/**
+ * How long a row of the vault stays under the name of before when its card has a new one, ms: a request that has read the card and then
+ * asks for its number does so within milliseconds.
+ */
+export const FORMER_ROW_KEPT_MS = 2000;
+/** Before what failed in a rotation of the fingerprint key is tried again (a shard that is busy or out of service), ms. */
+export const KEY_ROTATION_RETRY_MS = 1000;

@@ -3,9 +3,13 @@
  * message, shard threads insert when a card is created or recovered; nothing is ever removed (a closed card keeps its
  * entry, its status answers).
  *
- *   header (Int32): [0] levels in use · [16 + i] entries in level i
- *   level i: 2^(bits + i) slots of 16 bytes, open addressing with linear probing, at most half full
+ *   header (Int32): [0] levels in use · [1] bits of level 0 · [2] levels at most · [3] cards at most · [4] entries of before · [16 + i] entries
+ *   in level i
+ *   level i: 2^(bits + i) slots of 16 bytes, in the last level as many as in the one before; open addressing with linear probing, at most half full
  *   slot: value u32 (0 = free, 0xFFFFFFFF = being written, else 1 + (shard << 24 | card slot)), fingerprint 3 x u32
+ *
+ * While the fingerprint key is rotated a card gets a second entry, and the one of before is never taken back. There is room for two
+ * entries of every card, and a start has one of each again.
  *
  * Growth adds a level of double size instead of moving entries, so readers need no lock. The address space for all levels
  * is reserved at the start; the operating system gives memory only to touched pages. A start with N known cards begins
@@ -29,26 +33,28 @@ export const UNKNOWN_CARD = -1;
 export interface DirectoryOptions {
   /** Cards known at the start; the first level is sized for twice as many. */
   expected: number;
-  /** Most cards ever; bounds the reserved address space (32 bytes each, twice). */
+  /** Most cards ever; bounds the reserved address space (48 bytes each, up to twice as much). */
   maximum: number;
 }
 
 export function createDirectory(options: DirectoryOptions): SharedArrayBuffer {
   const firstBits = Math.max(16, Math.ceil(Math.log2(Math.max(1, options.expected) * 2)));
   const maximumBits = Math.max(firstBits, Math.ceil(Math.log2(Math.max(1, options.maximum) * 2)));
-  const slots = 2 ** (maximumBits + 1);
+  const cardLevels = Math.min(LEVELS_MAX - 1, maximumBits - firstBits + 1);
+  // One level more, as large as the last one: with the others it has room for two entries of every card.
+  const slots = 2 ** firstBits * (2 ** cardLevels - 1) + 2 ** (firstBits + cardLevels - 1);
   const buffer = new SharedArrayBuffer(HEADER_WORDS * 4 + slots * 16);
   const words = new Int32Array(buffer);
   // Plain stores: no other thread has the buffer yet, and handing it over orders them.
   words[0] = 1;
   words[1] = firstBits;
-  words[2] = Math.min(LEVELS_MAX, maximumBits - firstBits + 1);
+  words[2] = cardLevels + 1;
+  words[3] = slots / 4;
   return buffer;
 }
 
 export class CardDirectory {
   readonly #words: Int32Array;
-  readonly #firstBits: number;
   readonly #levelsMax: number;
   /** By level: slots - 1, and the index of its first word. */
   readonly #masks: number[] = [];
@@ -57,12 +63,13 @@ export class CardDirectory {
   constructor(buffer: SharedArrayBuffer) {
     this.#words = new Int32Array(buffer);
     // Plain reads: never written again after `createDirectory`.
-    this.#firstBits = this.#words[1]!;
+    const firstBits = this.#words[1]!;
     this.#levelsMax = this.#words[2]!;
     for (let level = 0; level < this.#levelsMax; level++) {
-      this.#masks.push(2 ** (this.#firstBits + level) - 1);
+      const bits = firstBits + Math.min(level, this.#levelsMax - 2);
+      this.#masks.push(2 ** bits - 1);
       // Levels lie behind each other: 2^b + 2^(b+1) + ... = 2^b * (2^level - 1) slots before this one.
-      this.#bases.push(HEADER_WORDS + 2 ** this.#firstBits * (2 ** level - 1) * 4);
+      this.#bases.push(HEADER_WORDS + 2 ** firstBits * (2 ** level - 1) * 4);
     }
   }
 
@@ -134,8 +141,27 @@ export class CardDirectory {
    * An insertion behind a journaled record must not fail.
    */
   get full(): boolean {
-    const capacity = (2 ** this.#firstBits * (2 ** this.#levelsMax - 1)) / 2;
-    return this.size >= capacity - Math.min(CARDS_IN_FLIGHT_MAX, capacity / 16);
+    const cardsMax = this.#cardsMax;
+    return this.size - this.#former >= cardsMax - Math.min(CARDS_IN_FLIGHT_MAX, cardsMax / 16);
+  }
+
+  /** False when not every card that there is or may come could get another entry: a start makes room. */
+  get hasSecondRoom(): boolean {
+    return this.size <= this.#cardsMax;
+  }
+
+  /** Tells that a card has an entry more than it needs. */
+  countFormer(): void {
+    // Orders nothing: near the truth is all that its readers need.
+    Atomics.add(this.#words, 4, 1);
+  }
+
+  get #former(): number {
+    return Atomics.load(this.#words, 4);
+  }
+
+  get #cardsMax(): number {
+    return this.#words[3]!;
   }
 
   /** Entries over all levels. */

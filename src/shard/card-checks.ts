@@ -11,7 +11,7 @@
  */
 import { CheckOutcome } from '../domain/codes.js';
 import type { CardCryptography } from '../domain/cryptography.js';
-import type { MessageEvent } from '../domain/events.js';
+import type { Fingerprint, MessageEvent } from '../domain/events.js';
 import { isApproval } from '../domain/lookups.js';
 import { PIN_REFERENCE_BYTES } from '../domain/pin-table.js';
 import type { ChipRule, Cvv2Rule, ExpiryOrder, PinRule, StripeRule } from '../domain/program/cryptography-table.js';
@@ -275,6 +275,15 @@ export class CardChecks implements CardCryptography {
     const outcome = this.#outcome(request, this.#ask(request));
     wipeRequest(request);
     return outcome;
+  }
+
+  /** One that does not open stays as it is: it opens under no fingerprint, and its PIN is answered as before. */
+  resealedPin(cardSlot: number, [f0, f1, f2]: Fingerprint): Uint8Array {
+    const reference = this.#openReference(cardSlot);
+    if (reference === undefined) return this.#sealed.slice();
+    const sealed = this.#keys.pins.seal({ f0, f1, f2 }, reference);
+    reference.digits.fill(0);
+    return sealed;
   }
 
   #openReference(cardSlot: number): PinReference | undefined {

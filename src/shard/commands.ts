@@ -64,7 +64,7 @@ function runCommand(
   if (command.op === 'accrue' && shard.index.refusing) return { ok: false, code: 'shard_unavailable' };
   if (command.op === 'accrue') return decideAccrual(shard.decisions, command, nowMs, record);
   if (command.op === 'apply_program') return applyProgram(shard.state, command, nowMs, record);
-  const tag = command.op === 'import' ? undefined : command.idempotency;
+  const tag = command.op === 'import' || command.op === 'change_fingerprints' ? undefined : command.idempotency;
   if (tag !== undefined) {
     const earlier = earlierOutcome(shard, tag);
     if (earlier !== undefined) return earlier;

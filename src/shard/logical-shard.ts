@@ -123,31 +123,36 @@ export class LogicalShard {
   }
 
   replayEvent(event: PlainEvent, apply: boolean): void {
-    if (apply) {
-      applyEvent(this.state, event);
-      this.#afterEvent(event);
-    }
+    if (apply) applyEvent(this.state, event);
     if (event.sequence > this.index.coveredAfter) this.#addKeys(event);
   }
 
   /** Takes one entry of a checkpoint into the empty state. */
   loadEntry(table: number, key: number, entry: Uint8Array): void {
+    this.state.readEntry(table as Table, key, entry, 0, entry.length);
+  }
+
+  /** The state is whole: its cards are found from here on, by the fingerprints that they have now. */
+  enlistCards(): void {
     const { cards } = this.state;
-    this.state.readEntry(table as Table, key, entry, 0, entry.length, (slot) =>
-      this.#enlist(cards.fingerprint(slot, 0), cards.fingerprint(slot, 1), cards.fingerprint(slot, 2), slot),
-    );
+    for (let slot = 0; slot < cards.count; slot++) if (cards.exists(slot)) this.#enlist(slot);
   }
 
   /** Puts a card into the directory that the ingress routes by. A rebuilt shard finds its cards there already. */
-  #enlist(f0: number, f1: number, f2: number, cardSlot: number): void {
+  #enlist(slot: number): void {
     const { directory } = this.#context.ports;
-    if (directory.find(f0, f1, f2) < 0) directory.insert(f0, f1, f2, this.number, cardSlot);
+    const { cards } = this.state;
+    const [f0, f1, f2] = [cards.fingerprint(slot, 0), cards.fingerprint(slot, 1), cards.fingerprint(slot, 2)];
+    if (directory.find(f0, f1, f2) < 0) directory.insert(f0, f1, f2, this.number, slot);
   }
 
   /** What lives outside the state: the directory of cards. */
   #afterEvent(event: PlainEvent): void {
-    if (event.kind === EventKind.cardCreated) {
-      this.#enlist(event.fingerprint[0], event.fingerprint[1], event.fingerprint[2], event.cardSlot);
+    if (event.kind === EventKind.cardCreated) this.#enlist(event.cardSlot);
+    else if (event.kind === EventKind.fingerprintChanged) {
+      // The card keeps its entry of before, which may be in use at this moment, and gets another one.
+      this.#enlist(event.cardSlot);
+      this.#context.ports.directory.countFormer();
     }
   }
 

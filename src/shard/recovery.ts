@@ -59,6 +59,7 @@ export class ShardRecovery {
       this.shard.digest.high = this.shard.state.digest.high;
       this.shard.digest.low = this.shard.state.digest.low;
       this.shard.state.holds.order();
+      this.shard.enlistCards();
       return true;
     }
     if (!this.#usedCheckpoint) {

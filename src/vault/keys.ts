@@ -8,9 +8,9 @@
  * wrapped is never taken without it, and one with keys in the clear never where a key-encrypting key is named.
  *
  * Every key has one usage, an id that is stored with what it protects, and a key check value (KCV) that is compared when
- * the file is loaded, so that a damaged or mixed-up key is found before it is used. The only key that can be replaced is the
- * PAN encryption key (`rotatePanKey`): the old one stays in the file as `retired` until no row needs it. The fingerprint and
- * the index key identify cards and messages for ever and do not rotate.
+ * the file is loaded, so that a damaged or mixed-up key is found before it is used. Two keys can be replaced
+ * (`rotateKey`): the PAN encryption key and the fingerprint key. The one before stays in the file as `retired`. The seeds of the index
+ * keys identify messages for ever and do not rotate.
  */
 import { randomBytes, timingSafeEqual } from 'node:crypto';
 import { closeSync, constants, openSync } from 'node:fs';
@@ -73,6 +73,8 @@ export interface Keys {
   readonly panKeys: readonly VaultKey[];
   /** HMAC-SHA256 key of the PAN fingerprints. */
   readonly fingerprintKey: VaultKey;
+  /** Every fingerprint key, the active one first, then the newest: the vault says which of them its rows are named by. */
+  readonly fingerprintKeys: readonly VaultKey[];
   /** AES-256 key of the public ids. */
   readonly idKey: VaultKey;
   /** Seeds of the index keys (duplicate and match windows). */
@@ -155,19 +157,23 @@ function ofLostData(path: string, document: KeyDocument): HoldfastError {
   );
 }
 
+/** Usages whose keys can be replaced. */
+export const rotatedUsages = ['pan', 'fingerprint'] as const;
+export type RotatedUsage = (typeof rotatedUsages)[number];
+
 /**
- * Adds a new active PAN key and retires the present one; the file is replaced atomically. Rows move to the new key by
- * `PanVault.reencrypt`.
+ * Adds a new active key of the usage and retires the present one; the file is replaced atomically. What is under the key before moves to
+ * the new one step by step (control/keys).
  * @throws HoldfastError as `loadKeys`
  */
-export function rotatePanKey(path: string, kek?: Kek): Keys {
+export function rotateKey(path: string, usage: RotatedUsage, kek?: Kek): Keys {
   const next = changeKeyDocument(path, (document) => {
     // Nothing is added to a file whose keys do not open.
     for (const { key } of opened(path, document, kek)) key.fill(0);
     const keys = document.keys.map(
-      (entry): KeyEntry => (entry.usage === 'pan' ? { ...entry, state: 'retired' } : entry),
+      (entry): KeyEntry => (entry.usage === usage ? { ...entry, state: 'retired' } : entry),
     );
-    return { ...document, keys: [newEntry(document.id, 'pan', kek), ...keys] };
+    return { ...document, keys: [newEntry(document.id, usage, kek), ...keys] };
   });
   return keysOf(path, next, kek, false);
 }
@@ -292,6 +298,7 @@ function keysOf(path: string, document: KeyDocument, kek: Kek | undefined, creat
     panKey,
     panKeys: [panKey, ...of('pan', 'retired')],
     fingerprintKey: active('fingerprint'),
+    fingerprintKeys: [active('fingerprint'), ...of('fingerprint', 'retired')],
     idKey: active('id'),
     indexKey: active('index'),
     tokenKey: active('token'),

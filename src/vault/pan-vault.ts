@@ -10,6 +10,7 @@
  *
  *   key 'k' holds what the fingerprints and rows were made with; other keys are refused at the start.
  *   key 'r' holds how far the newest rotation of the PAN key is, as JSON; written with the rows that it has encrypted anew.
+ *   key 'f' holds the same of the fingerprint key; written when rows under names of before go.
  *
  * Random 96-bit nonces are safe for 2^32 rows under one key; a program has at most 2^32 cards (16 M per shard, 256 shards).
  */
@@ -17,7 +18,7 @@ import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 import { assert, HoldfastError } from '../errors.js';
 import type { Store } from '../store/port.js';
 import type { Fingerprint } from './fingerprint.js';
-import type { Keys } from './keys.js';
+import type { Keys, RotatedUsage } from './keys.js';
 import { PanKeyRing } from './pan-key-ring.js';
 
 export interface PanRow {
@@ -26,16 +27,16 @@ export interface PanRow {
   readonly pan: string;
 }
 
-/** How far the newest rotation of the PAN key is. */
-export interface PanRotation {
+/** How far the newest rotation of a key is. */
+export interface KeyRotationState {
   /** Id of the key that everything moves to. */
   readonly key: string;
   /** ms since 1970 UTC; `finishedMs` is 0 while it goes on. */
   readonly startedMs: number;
   readonly finishedMs: number;
-  /** Rows that were encrypted anew. */
+  /** Rows that were encrypted anew, or got another name. */
   readonly rows: number;
-  /** Fingerprint up to which every row is under the key, in hexadecimal; '' at the beginning. */
+  /** Name (fingerprint) of the row up to which every row is under the key, in hexadecimal; '' at the beginning. */
   readonly at: string;
 }
 
@@ -49,13 +50,14 @@ const ROW_BYTES = TAG_AT + 16;
 const ROW_KEY_BYTES = 13;
 const ROWS = 0x70;
 const META_KEY = Buffer.from('k');
-const ROTATION_KEY = Buffer.from('r');
+const ROTATION_KEYS = { pan: Buffer.from('r'), fingerprint: Buffer.from('f') } as const;
 const AAD = Buffer.concat([Buffer.from('holdfast/pan/1'), Buffer.alloc(20)]);
 const AAD_FINGERPRINT_AT = AAD.length - 20;
 
 export class PanVault {
   readonly #store: Store;
   readonly #ring: PanKeyRing;
+  readonly #keyFile: string;
 
   /**
    * @param ring the PAN keys, which a rotation changes; those of `keys` when none is given
@@ -64,6 +66,7 @@ export class PanVault {
   constructor(store: Store, keys: Keys, ring: PanKeyRing = new PanKeyRing(keys.panKeys)) {
     this.#store = store;
     this.#ring = ring;
+    this.#keyFile = keys.fileId;
     this.#checkKeys(keys);
   }
 
@@ -97,15 +100,26 @@ export class PanVault {
     return this.#store.get(rowKey(fingerprint)) !== undefined;
   }
 
-  /** The newest rotation, when there was one. */
-  rotation(): PanRotation | undefined {
-    return vaultRotation(this.#store);
+  /** The newest rotation of the PAN key, when there was one. */
+  rotation(): KeyRotationState | undefined {
+    return vaultRotation(this.#store, 'pan');
+  }
+
+  /** The newest rotation of the fingerprint key, when there was one. */
+  fingerprintRotation(): KeyRotationState | undefined {
+    return vaultRotation(this.#store, 'fingerprint');
+  }
+
+  /** Id of the fingerprint key that rows are named by, but for those that a rotation has given another name. */
+  get fingerprintKey(): string {
+    return (JSON.parse(Buffer.from(this.#store.get(META_KEY)!).toString('utf8')) as { fingerprintKey: string })
+      .fingerprintKey;
   }
 
   /** Notes, durably, that everything is to be under the active key. */
-  beginRotation(nowMs: number): PanRotation {
+  beginRotation(nowMs: number): KeyRotationState {
     const rotation = { key: this.#ring.active.id, startedMs: nowMs, finishedMs: 0, rows: 0, at: '' };
-    this.#store.commit((writer) => writer.put(ROTATION_KEY, Buffer.from(JSON.stringify(rotation))));
+    this.#store.commit((writer) => writer.put(ROTATION_KEYS.pan, Buffer.from(JSON.stringify(rotation))));
     return rotation;
   }
 
@@ -114,28 +128,66 @@ export class PanVault {
    * commit. New rows are always under the active key, so one pass is enough. Behind the last row the rotation is finished.
    * @throws HoldfastError `record_unreadable` for a row that cannot be read; nothing of the step is written then
    */
-  reencrypt(limit: number, nowMs: number): PanRotation {
+  reencrypt(limit: number, nowMs: number): KeyRotationState {
     const before = this.rotation();
     assert(before !== undefined && before.key === this.#ring.active.id, 'a rotation goes to the active key');
     const activeId = Buffer.from(before.key, 'hex');
-    // Behind the row that was reached: no key of a row is longer.
-    const start = Buffer.concat([Buffer.of(ROWS), Buffer.from(before.at, 'hex'), Buffer.of(0)]);
     const stale: [key: Buffer, row: Buffer][] = [];
-    let visited = 0;
-    let { at } = before;
-    this.#store.scan({ start: before.at === '' ? Buffer.of(ROWS) : start, end: Buffer.of(ROWS + 1) }, (key, row) => {
-      at = Buffer.from(key.subarray(1)).toString('hex');
+    const { at, visited } = this.#visit(before.at, limit, (key, row) => {
       if (activeId.compare(row, KEY_ID_AT, NONCE_AT) !== 0) stale.push([Buffer.from(key), Buffer.from(row)]);
-      return ++visited < limit;
     });
     const sealed = stale.map(([key, row]): [Buffer, Buffer] => [key, this.#seal(key, this.#open(key, row))]);
     const finishedMs = visited < limit ? nowMs : 0;
     const rotation = { ...before, finishedMs, rows: before.rows + sealed.length, at };
     this.#store.commit((writer) => {
       for (const [key, row] of sealed) writer.put(key, row);
-      writer.put(ROTATION_KEY, Buffer.from(JSON.stringify(rotation)));
+      writer.put(ROTATION_KEYS.pan, Buffer.from(JSON.stringify(rotation)));
     });
     return rotation;
+  }
+
+  /**
+   * The next `limit` rows behind the one named `after` ('' for the first), and the name of the last of them.
+   * @throws HoldfastError `record_unreadable` for a row that cannot be read
+   */
+  rowsAfter(after: string, limit: number): { rows: PanRow[]; at: string; isEnd: boolean } {
+    const found: [key: Buffer, row: Buffer][] = [];
+    const { at, visited } = this.#visit(after, limit, (key, row) => {
+      found.push([Buffer.from(key), Buffer.from(row)]);
+    });
+    const rows = found.map(([key, row]) => ({ fingerprint: fingerprintOf(key), pan: this.#open(key, row) }));
+    return { rows, at, isEnd: visited < limit };
+  }
+
+  /**
+   * Notes, durably, how far the rotation of the fingerprint key is, and takes away rows that have another name by now. When it is
+   * finished, rows are named by its key from here on.
+   */
+  noteFingerprints(rotation: KeyRotationState, superfluous: readonly Fingerprint[]): void {
+    this.#store.commit((writer) => {
+      for (const fingerprint of superfluous) writer.remove(rowKey(fingerprint));
+      writer.put(ROTATION_KEYS.fingerprint, Buffer.from(JSON.stringify(rotation)));
+      if (rotation.finishedMs !== 0) writer.put(META_KEY, metaOf(this.#keyFile, rotation.key));
+    });
+  }
+
+  /** Visits up to `limit` rows behind the one named `after`; the visitor copies what it keeps. */
+  #visit(
+    after: string,
+    limit: number,
+    visitor: (key: Uint8Array, row: Uint8Array) => void,
+  ): { at: string; visited: number } {
+    // No key of a row is longer.
+    const start =
+      after === '' ? Buffer.of(ROWS) : Buffer.concat([Buffer.of(ROWS), Buffer.from(after, 'hex'), Buffer.of(0)]);
+    let visited = 0;
+    let at = after;
+    this.#store.scan({ start, end: Buffer.of(ROWS + 1) }, (key, row) => {
+      at = Buffer.from(key.subarray(1)).toString('hex');
+      visitor(key, row);
+      return ++visited < limit;
+    });
+    return { at, visited };
   }
 
   #seal(key: Uint8Array, pan: string): Buffer {
@@ -186,18 +238,20 @@ export class PanVault {
   }
 
   #checkKeys(keys: Keys): void {
-    const mine = Buffer.from(
-      JSON.stringify({ format: FORMAT, keyFile: keys.fileId, fingerprintKey: keys.fingerprintKey.id }),
-    );
-    const stored = this.#store.get(META_KEY);
-    if (stored === undefined) {
-      this.#store.commit((writer) => writer.put(META_KEY, mine));
+    const bytes = this.#store.get(META_KEY);
+    if (bytes === undefined) {
+      this.#store.commit((writer) => writer.put(META_KEY, metaOf(keys.fileId, keys.fingerprintKey.id)));
       return;
     }
-    if (mine.equals(stored)) return;
+    const stored = Buffer.from(bytes); // valid only until the store's next call
+    // A rotation that goes on names two keys: the one of the rows, and the one that they get.
+    const rotation = this.fingerprintRotation();
+    const target = rotation === undefined || rotation.finishedMs !== 0 ? keys.fingerprintKey.id : rotation.key;
+    const isKnown = keys.fingerprintKeys.some(({ id }) => metaOf(keys.fileId, id).equals(stored));
+    if (isKnown && keys.fingerprintKeys.some(({ id }) => id === target)) return;
     throw new HoldfastError(
       'key_file_mismatch',
-      `the vault was made with other keys (${Buffer.from(stored).toString('utf8')}) than key file ${keys.fileId} holds`,
+      `the vault was made with other keys (${stored.toString('utf8')}) than key file ${keys.fileId} holds`,
       'point --key-file at the key file that was created together with this data directory',
     );
   }
@@ -213,10 +267,10 @@ export function panRowDefect(store: Store, fingerprint: Fingerprint): string | u
   return wellFormed(row) ? undefined : 'has an unknown format';
 }
 
-/** The newest rotation of a vault, for who has no keys. */
-export function vaultRotation(store: Store): PanRotation | undefined {
-  const stored = store.get(ROTATION_KEY);
-  return stored === undefined ? undefined : (JSON.parse(Buffer.from(stored).toString('utf8')) as PanRotation);
+/** The newest rotation of a key in a vault, for who has no keys. */
+export function vaultRotation(store: Store, usage: RotatedUsage): KeyRotationState | undefined {
+  const stored = store.get(ROTATION_KEYS[usage]);
+  return stored === undefined ? undefined : (JSON.parse(Buffer.from(stored).toString('utf8')) as KeyRotationState);
 }
 
 /** Id of the key file that a vault was made with, for who has no keys; '' when it was never used. */
@@ -229,6 +283,19 @@ export function vaultKeyFile(store: Store): string {
 
 function wellFormed(row: Uint8Array): boolean {
   return row.length === ROW_BYTES && row[0] === FORMAT;
+}
+
+function metaOf(keyFile: string, fingerprintKey: string): Buffer {
+  return Buffer.from(JSON.stringify({ format: FORMAT, keyFile, fingerprintKey }));
+}
+
+function fingerprintOf(key: Buffer): Fingerprint {
+  return { f0: key.readUInt32BE(1), f1: key.readUInt32BE(5), f2: key.readUInt32BE(9) };
+}
+
+/** Name of a row, as rotations tell it: 24 hexadecimal digits. */
+export function rowName(fingerprint: Fingerprint): string {
+  return rowKey(fingerprint).toString('hex', 1);
 }
 
 function rowKey(fingerprint: Fingerprint): Buffer {

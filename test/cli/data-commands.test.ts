@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { runTask } from '#src/cli/reading-process.js';
+import { verifyData } from '#src/cli/verify-data.js';
 import { HoldfastError } from '#src/errors.js';
 import { directoryPaths } from '#src/store/data-directory.js';
 import { built } from '../support/built.js';
@@ -154,6 +155,36 @@ describe('verify', () => {
     const { status, err } = await say(['verify', '--data-dir', join(folder, 'nowhere')]);
     expect(status).toBe(73);
     expect(err).toContain('no Holdfast data directory');
+  });
+
+  test('beside a rotation of fingerprints a card may have another name by now, when the rotation has passed it', async () => {
+    for (const at of ['000000010000000200000003', '000000010000000200000002']) {
+      const other = join(folder, `rotated-${at}`);
+      await writeDirectory(other, { unknownPan: 1 });
+      const rotation = JSON.stringify({ key: 'k', startedMs: 1, finishedMs: 0, rows: 1, at });
+      let rotated = false;
+      // Another process, as the server is one. A row that it adds, of shard 1, makes the verification look at what is there now; the row of
+      // shard 3, whose card is looked at last, it takes away.
+      const rotate = (): void => {
+        if (rotated) return;
+        rotated = true;
+        const program = `const { openLmdbStore } = await import(${JSON.stringify(built('store/lmdb-store.js'))});
+          const store = openLmdbStore(${JSON.stringify(directoryPaths(other).vault)});
+          const row = Buffer.from(store.get(Buffer.from('70000000010000000200000002', 'hex')));
+          store.commit((writer) => {
+            writer.put(Buffer.from('70000000010000000200000001', 'hex'), row);
+            writer.remove(Buffer.from('70000000010000000200000003', 'hex'));
+            writer.put(Buffer.from('f'), Buffer.from(${JSON.stringify(rotation)}));
+          });
+          await store.close();`;
+        execFileSync(process.execPath, ['--input-type=module', '-e', program]);
+      };
+      const report = await verifyData(other, rotate).catch((error: unknown) => error);
+      if (at.endsWith('3')) expect(report).toMatchObject({ cards: 3 });
+      else expect(String(report)).toContain('is missing');
+      // Once it is told at the beginning, a row that is not there is missing.
+      await expect(verifyData(other, () => undefined)).rejects.toThrow('is missing');
+    }
   });
 
   test('a data file that is cut under the reader kills the child, not the command', async () => {

@@ -71,6 +71,7 @@ export class TestEngine implements ShardPort, JournalPort, DirectoryPort {
   /** The journal: what survives a restart. */
   readonly #store: MemoryStore;
   #turning = false;
+  readonly hasSecondRoom = true;
   #stopped = false;
 
   /** @param laneOf wraps the lane: a test delays acknowledgements. */

@@ -42,7 +42,8 @@ import { type DialectName, dialect } from '#src/iso8583/dialects.js';
 import { SystemJournal } from '#src/journal/system-journal.js';
 import type { SlowRequest } from '#src/slow-request.js';
 import { MemoryStore } from '#src/store/memory-store.js';
-import { type Fingerprint, PanFingerprinter } from '#src/vault/fingerprint.js';
+import type { Fingerprint } from '#src/vault/fingerprint.js';
+import { LiveFingerprints } from '#src/vault/live-fingerprints.js';
 import { PublicIds } from '#src/vault/public-ids.js';
 import { SecretBox } from '#src/vault/secret-box.js';
 import type { Answer } from '../support/answer.js';
@@ -221,7 +222,7 @@ export function makeHarness(options: HarnessOptions = {}): Harness {
   const tokens = new Tokens(system, key('token'));
   const notReady: { check: string; detail: string }[] = [];
   const warnings: { check: string; detail: string }[] = [];
-  const fingerprinter = new PanFingerprinter(key('fingerprint'));
+  const fingerprinter = new LiveFingerprints([key('fingerprint')]);
   const lines: string[] = [];
   const sink = new Writable({
     write(chunk, _encoding, done) {

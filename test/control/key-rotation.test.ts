@@ -6,7 +6,7 @@ import { KeyRotation } from '#src/control/keys/rotation.js';
 import { HoldfastError } from '#src/errors.js';
 import { KEY_ROTATION_ROWS } from '#src/limits.js';
 import { PanFingerprinter } from '#src/vault/fingerprint.js';
-import { loadKeys, rotatePanKey } from '#src/vault/keys.js';
+import { loadKeys, rotateKey } from '#src/vault/keys.js';
 import { panOfNumber } from '#src/vault/pan.js';
 import { PanKeyRing } from '#src/vault/pan-key-ring.js';
 import { PanVault } from '#src/vault/pan-vault.js';
@@ -72,7 +72,7 @@ test('goes on at the next start at the place reached, and ends', async () => {
 
 test('a new key of which nobody noted anything yet is rotated to at the next start', async () => {
   const { keyFile, store } = filled();
-  rotatePanKey(keyFile);
+  rotateKey(keyFile, 'pan');
   const next = processOn(store, keyFile);
   next.rotation.begin();
   await vi.runAllTimersAsync();

@@ -87,6 +87,21 @@ describe('records', () => {
     expect(asked).toEqual([{ shard: 3, asUnknown: true, records: [3, 7] }]);
   });
 
+  it('of a number that had other fingerprints are asked of the shards of those, before the shard where they go', async () => {
+    const { asked, sender } = shards(10, [2]);
+    const formerly = [
+      [2, 0, 0],
+      [3, 0, 0],
+    ] as const;
+    const unknown = [1, 2].map((n) => ({ ...entry(n, false), card: -1, formerly }));
+    expect(await all(sender, unknown)).toEqual(['posted 1', 'already 2']);
+    expect(asked).toEqual([
+      { shard: 2, asUnknown: true, records: [1, 2] },
+      { shard: 3, asUnknown: true, records: [1] },
+      { shard: HOME, asUnknown: false, records: [1] },
+    ]);
+  });
+
   it.each([false, true])('of which one is refused for good all have an answer (late: %s)', async (late) => {
     const { sender } = shards(1, [], 2);
     const answers = await all(

@@ -4,58 +4,25 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { demoPan } from '#src/cli/demo-program.js';
 import { openLmdbStore } from '#src/store/lmdb-store.js';
 import { PanFingerprinter } from '#src/vault/fingerprint.js';
 import { Kek } from '#src/vault/kek.js';
 import { keyFileFacts, loadKeys } from '#src/vault/keys.js';
-import { panOfNumber } from '#src/vault/pan.js';
 import { PanVault } from '#src/vault/pan-vault.js';
 import { purchase } from '../support/iso-client.js';
 import { long } from '../support/long.js';
 import { type Json, run, Server, until } from '../support/server.js';
 import { Random } from './random.js';
+import { importCards, load, pans } from './rotation-support.js';
 
 const KEK = '5a'.repeat(32);
 const kek = new Kek(Buffer.from(KEK, 'hex'));
 const environment = { HOLDFAST_KEK: KEK };
-const DEMO_CARDS = 1000;
-/** Enough for a rotation of about two seconds beside the demo's. */
-const CARDS = 2000;
 const KILLS = 6 * long;
 const ROTATIONS = 3;
 
-const pans = [
-  ...Array.from({ length: DEMO_CARDS }, (_, i) => demoPan(i + 1)),
-  ...Array.from({ length: CARDS }, (_, i) => panOfNumber('999999', 500_000 + i)),
-];
-
 async function rotation(server: Server): Promise<Json> {
   return (await server.get('/v1/keys')).body.rotation as Json;
-}
-
-/** Authorizations one after the other until it is stopped; every one is approved. */
-function load(server: Server): { stop(): Promise<number> } {
-  let stopped = false;
-  const done = (async () => {
-    const client = await server.connect();
-    let count = 0;
-    for (; !stopped; count++) {
-      const reply = await client
-        .request(purchase({ card: 1 + (count % DEMO_CARDS), amount: 10 }))
-        .catch(() => undefined);
-      // The server was killed.
-      if (reply === undefined) break;
-      expect(reply[39]).toBe('00');
-    }
-    return count;
-  })();
-  return {
-    stop: () => {
-      stopped = true;
-      return done;
-    },
-  };
 }
 
 /** Every card by the keys of the file, and which keys their rows name. */
@@ -76,12 +43,7 @@ test('rotations under load and kills: every card stays readable, and the rotatio
   const random = new Random(Number(process.env.HOLDFAST_TEST_SEED ?? 7));
   let server = await Server.start({ environment });
   const { dataDir } = server;
-  const rows = Array.from({ length: CARDS }, (_, i) => {
-    const account = { id: `acc-${i}`, currency: 'BRL', credit_limit: 100_000, type: 'credit' };
-    return `${JSON.stringify({ account, card: { pan: pans[DEMO_CARDS + i], expiry: '3012', status: 'active' } })}\n`;
-  }).join('');
-  const imported = await server.api('POST', '/v1/bulk/accounts', rows, { 'content-type': 'application/x-ndjson' });
-  expect(imported.status, imported.text).toBe(200);
+  await importCards(server);
   expect(await rotation(server)).toBeNull();
 
   let kills = 0;
@@ -128,7 +90,7 @@ test('rotations under load and kills: every card stays readable, and the rotatio
   expect(verified.status, verified.err).toBe(0);
   const status = await run(['keys', 'status', '--data-dir', dataDir], environment);
   expect(status.out).toMatch(/opened=yes/);
-  expect(status.out).toMatch(/rotation key=[0-9a-f]{16} rows=\d+ started=\S+ done finished=/);
+  expect(status.out).toMatch(/rotation usage=pan key=[0-9a-f]{16} rows=\d+ started=\S+ done finished=/);
   expect(status.out.match(/^pan .* retired/gm)).toHaveLength(ROTATIONS);
 });
 
@@ -141,7 +103,7 @@ test('the command rotates and waits; one at a time; a key file that was wrapped 
   expect([second.status, second.body.code]).toEqual([409, 'rotation_running']);
   const { status, out, err } = await rotated;
   expect([status, err]).toEqual([0, '']);
-  expect(out).toMatch(/^rotation key=[0-9a-f]{16} status=done progress=1 rows=1000\n$/);
+  expect(out).toMatch(/^rotation usage=pan key=[0-9a-f]{16} status=done progress=1 rows=1000\n$/);
   const other = { HOLDFAST_KEK: KEK, HOLDFAST_NEW_KEK: '5b'.repeat(32) };
   expect((await run(['keys', 'rewrap', '--data-dir', server.dataDir], other)).status).toBe(0);
   const refused = await server.api('POST', '/v1/keys/rotations', {});

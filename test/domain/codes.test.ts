@@ -36,6 +36,7 @@ const written = {
     accrualMarked: 17,
     statementClosed: 18,
     pinReferenceSet: 19,
+    fingerprintChanged: 20,
   },
   ElementKind: {
     authorization: 1,

@@ -4,7 +4,7 @@
  */
 import { describe, expect, it } from 'vitest';
 import { AccountType, CardStatus, Check, CheckOutcome, Reason, Response, Step, Verdict } from '#src/domain/codes.js';
-import type { CardCryptography } from '#src/domain/cryptography.js';
+import { type CardCryptography, noCryptography } from '#src/domain/cryptography.js';
 import type { MessageEvent } from '#src/domain/events.js';
 import { Carried } from '#src/domain/message.js';
 import { compileTables } from '#src/domain/program/compile.js';
@@ -28,6 +28,7 @@ const rules = {
 };
 
 class Script implements CardCryptography {
+  readonly resealedPin = noCryptography.resealedPin;
   readonly asked: string[] = [];
   outcomes: Partial<Record<'stripe' | 'cvv2' | 'pin' | 'cryptogram', CheckOutcome>> = {};
   atc = 1;

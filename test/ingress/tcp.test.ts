@@ -88,6 +88,32 @@ describe('TCP link', () => {
     expect(repeat!.shard).toBe(none!.shard);
   });
 
+  it('finds a card by the former fingerprint key as long as there are two, and names an unknown number by the new one', async () => {
+    const test = await harness();
+    const other = Buffer.alloc(32, 0x3c);
+    const former = new PanFingerprinter(FINGERPRINT_KEY).of(PAN);
+    const moved = new PanFingerprinter(other).of('9999990000000025');
+    test.directory.insert(former.f0, former.f1, former.f2, 3, 42);
+    test.directory.insert(moved.f0, moved.f1, moved.f2, 2, 7);
+    const client = await tcpClient(test);
+    let stan = 0;
+    const cards = async (...pans: string[]): Promise<number[]> => {
+      for (const pan of pans) await client.ask(request(++stan, { '2': pan }));
+      return test.shards.wire.slice(-pans.length).map(({ card }) => card);
+    };
+    const all = [PAN, '9999990000000025', '4000000000000002'];
+    expect(await cards(...all)).toEqual([(3 << 24) | 42, 0xffffffff, 0xffffffff]);
+    test.ingress.useFingerprintKeys([other, FINGERPRINT_KEY]);
+    expect(await cards(...all)).toEqual([(3 << 24) | 42, (2 << 24) | 7, 0xffffffff]);
+    const unknown = new PanFingerprinter(other).of('4000000000000002');
+    expect(test.shards.wire.at(-1)).toMatchObject({
+      ...{ shard: unknown.f0 & 3, fingerprint: [unknown.f0, unknown.f1, unknown.f2] },
+    });
+    test.ingress.useFingerprintKeys([other]);
+    expect(await cards(...all)).toEqual([0xffffffff, (2 << 24) | 7, 0xffffffff]);
+    expect(() => test.ingress.useFingerprintKeys([])).toThrow(RangeError);
+  });
+
   it('takes frames split at every byte and frames coalesced in one read', async () => {
     const test = await harness();
     const client = await tcpClient(test);

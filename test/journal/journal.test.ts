@@ -48,11 +48,11 @@ describe('a frame', () => {
     for (const event of samplePlain()) journal.appendEvent(event);
     const frame = journal.seal(1_790_000_000_999, { high: 1, low: 2 });
     expect(Buffer.from(frame.bytes.subarray(0, 88)).toString('hex')).toMatchInlineSnapshot(
-      `"48464a3100010003000000010000001300000000000000010000000000000013000001a0c4506fe700000000000000000000000000000000000000000000000000000000000000000000000100000002000005c900000000"`,
+      `"48464a3100010003000000010000001500000000000000010000000000000015000001a0c4506fe7000000000000000000000000000000000000000000000000000000000000000000000001000000020000063800000000"`,
     );
-    expect(Buffer.from(frame.bytes.subarray(-4)).toString('hex')).toMatchInlineSnapshot(`"caaefdac"`);
+    expect(Buffer.from(frame.bytes.subarray(-4)).toString('hex')).toMatchInlineSnapshot(`"dcc42c51"`);
     expect(Buffer.from(journal.hash).toString('hex')).toMatchInlineSnapshot(
-      `"bb5c89b6401face7c24100ca608ef7ddc8bd58a57a3ae5d726662f45177fe752"`,
+      `"04d0c3abe423e702bc0de328af926d5dd8216557671b5f462d6c14182783ce1c"`,
     );
     expect(Buffer.from(commitKey(2 ** 40 + 7, 3)).toString('hex')).toBe('0000010000000007' + '0003');
   });

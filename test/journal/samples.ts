@@ -354,6 +354,15 @@ export function samplePlain(): PlainEvent[] {
       ours: [{ field: 88, value: 12_345 }],
     },
     {
+      kind: EventKind.fingerprintChanged,
+      sequence: 0,
+      timeMs,
+      cardSlot: 5,
+      fingerprint: [0xffffffff, 1, 0x80000000],
+      sealed: Uint8Array.from({ length: 44 }, (_, i) => i + 3),
+      previousOfCard: 4,
+    },
+    {
       kind: EventKind.pinReferenceSet,
       sequence: 0,
       timeMs,

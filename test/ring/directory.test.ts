@@ -1,6 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { CARDS_MAX } from '#src/limits.js';
 import { CardDirectory, createDirectory, UNKNOWN_CARD } from '#src/ring/directory.js';
 import { workerFile } from '#src/worker-file.js';
 
@@ -56,6 +57,39 @@ describe('card directory', () => {
     while (!directory.full) directory.insert(Math.imul(++inserted, 0x9e3779b1) >>> 0, inserted, 1, 0, inserted);
     for (let i = 0; i < 2000; i++) directory.insert(i, 7, 7, 0, i);
     expect(inserted).toBeGreaterThan(30_000);
+  });
+
+  it('has room for a second entry of every card, and says when there is none for another', () => {
+    for (const expected of [0, 40_000, 60_000]) {
+      const directory = new CardDirectory(createDirectory({ expected, maximum: 60_000 }));
+      let cards = 0;
+      while (!directory.full) directory.insert(Math.imul(++cards, 0x9e3779b1) >>> 0, cards, 1, 0, cards);
+      expect(directory.hasSecondRoom).toBe(true);
+      let key = 1;
+      for (; directory.hasSecondRoom; key++)
+        for (let card = 1; card <= cards; card++) {
+          directory.insert(Math.imul(card, 0x9e3779b1) >>> 0, card, key + 1, 0, card);
+          directory.countFormer();
+        }
+      expect([directory.size, directory.full, key > 1]).toEqual([key * cards, true, true]);
+      for (let card = 1; card <= cards; card += 997)
+        for (let one = 1; one <= key; one++)
+          expect(directory.find(Math.imul(card, 0x9e3779b1) >>> 0, card, one)).toBe(card);
+    }
+  });
+
+  it('of the largest setting is granted, and used to its end', () => {
+    const directory = new CardDirectory(createDirectory({ expected: 0, maximum: CARDS_MAX }));
+    directory.insert(0xffffffff, 2, 3, 255, 7);
+    expect([directory.find(0xffffffff, 2, 3), directory.full, directory.hasSecondRoom]).toEqual([
+      ((255 << 24) | 7) >>> 0,
+      false,
+      true,
+    ]);
+    // A start with as many cards has one level of that size and another.
+    const grown = new CardDirectory(createDirectory({ expected: CARDS_MAX, maximum: CARDS_MAX }));
+    grown.insert(0xffffffff, 2, 3, 255, 7);
+    expect([grown.find(0xffffffff, 2, 3), grown.full]).toEqual([((255 << 24) | 7) >>> 0, false]);
   });
 
   it('says so when it is full', () => {

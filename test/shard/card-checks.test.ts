@@ -105,6 +105,25 @@ describe('PINs', () => {
     expect(bench.checks()[Check.pin]).toBe(CheckOutcome.notSet);
   });
 
+  it('goes on being the right one when the card gets another fingerprint, and after a start from the journal', () => {
+    const bench = new CardBench();
+    const { slot: cardSlot } = bench.card;
+    const cards = [{ cardSlot, before: [1, 2, 3], after: [4, 5, 6] }] as const;
+    expect(bench.h.command(0, { op: 'change_fingerprints', cards })).toMatchObject({
+      ...{ ok: true, fingerprints: { changed: 1, unknown: 0 } },
+    });
+    expect([bench.code({ 52: RIGHT_PIN }), bench.code({ 52: WRONG_PIN }), bench.tries]).toEqual(['00', '55', 1]);
+    const next = new Harness({ shards: 1, hsm: newHsm(), journal: bench.h.journal, wallMs: bench.h.wallMs });
+    expect(next.ask(bench.card, purchase(900, 100, { 2: PAN, 52: RIGHT_PIN }))[39]).toBe('00');
+    expect([next.directory.find(1, 2, 3), next.directory.find(4, 5, 6), next.directory.size]).toEqual([
+      -1,
+      cardSlot,
+      1,
+    ]);
+    // The live directory has both.
+    expect([bench.h.directory.find(1, 2, 3), bench.h.directory.find(4, 5, 6)]).toEqual([cardSlot, cardSlot]);
+  });
+
   it('the zone key of the link', () => {
     const zones = { ...everyRule.pin, zone_key: 'zpk2', zone_keys: { 1: 'zpk' } };
     const other = { cryptography: { pin: { ...zones, zone_keys: { 2: 'zpk' } } } };

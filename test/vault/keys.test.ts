@@ -14,7 +14,7 @@ import { describe, expect, it } from 'vitest';
 import { HoldfastError } from '#src/errors.js';
 import { Kek, kekOfText, readKekFile } from '#src/vault/kek.js';
 import { keyUsages } from '#src/vault/key-document.js';
-import { keyCheckValue, keyFileFacts, loadKeys, rewrapKeyFile, rotatePanKey, wrapKeyFile } from '#src/vault/keys.js';
+import { keyCheckValue, keyFileFacts, loadKeys, rewrapKeyFile, rotateKey, wrapKeyFile } from '#src/vault/keys.js';
 import { temporaryFolder } from './support.js';
 
 function failure(run: () => unknown): HoldfastError {
@@ -132,10 +132,21 @@ describe('key file', () => {
     }
   });
 
+  it('rotates the fingerprint key only, and keeps the old ones, the newest first', () => {
+    const path = join(temporaryFolder(), 'holdfast.keys');
+    const first = loadKeys(path);
+    const second = rotateKey(path, 'fingerprint');
+    const third = rotateKey(path, 'fingerprint');
+    const ids = [third, second, first].map(({ fingerprintKey }) => fingerprintKey.id);
+    expect(third.fingerprintKeys.map(({ id }) => id)).toEqual(ids);
+    expect(loadKeys(path).fingerprintKeys.map(({ id }) => id)).toEqual(ids);
+    expect([third.panKey.id, third.panKeys.length]).toEqual([first.panKey.id, 1]);
+  });
+
   it('rotates the PAN key only, and keeps the old one', () => {
     const path = join(temporaryFolder(), 'holdfast.keys');
     const before = loadKeys(path, { directory: 'd' });
-    const after = rotatePanKey(path);
+    const after = rotateKey(path, 'pan');
     expect(after.panKey.id).not.toBe(before.panKey.id);
     expect(after.panKeys.map((key) => key.id)).toEqual([after.panKey.id, before.panKey.id]);
     expect(after.fingerprintKey.id).toBe(before.fingerprintKey.id);
@@ -169,8 +180,8 @@ describe('wrapped key file', () => {
     expect(without.message).toContain(kek.kcv);
     expect(without.next).toMatch(/--kek-file.*HOLDFAST_KEK/);
     expect(failure(() => loadKeys(path, { kek: other })).code).toBe('kek_mismatch');
-    expect(failure(() => rotatePanKey(path)).code).toBe('kek_unusable');
-    expect(failure(() => rotatePanKey(path, other)).code).toBe('kek_mismatch');
+    expect(failure(() => rotateKey(path, 'pan')).code).toBe('kek_unusable');
+    expect(failure(() => rotateKey(path, 'pan', other)).code).toBe('kek_mismatch');
     expect(readFileSync(path, 'utf8')).toBe(text);
   });
 
@@ -225,7 +236,7 @@ describe('wrapped key file', () => {
 
   it('is wrapped by another key-encrypting key, and the one before opens it no more', () => {
     const { path, keys } = created();
-    rotatePanKey(path, kek);
+    rotateKey(path, 'pan', kek);
     rewrapKeyFile(path, kek, other);
     const now = loadKeys(path, { kek: other });
     expect(now.panKeys).toHaveLength(2);
@@ -237,13 +248,13 @@ describe('wrapped key file', () => {
   it('one change at a time; a lock of a process that is gone does not count', () => {
     const { path } = created();
     writeFileSync(`${path}.lock`, '1');
-    const error = failure(() => rotatePanKey(path, kek));
+    const error = failure(() => rotateKey(path, 'pan', kek));
     expect(error.message).toContain('another process changes the key file');
     writeFileSync(`${path}.lock`, '999999999');
     // What that process had not renamed yet goes, and nothing else beside the file.
     writeFileSync(`${path}.0123456789ab.tmp`, '{}');
     writeFileSync(`${path}.before`, 'mine');
-    expect(rotatePanKey(path, kek).panKeys).toHaveLength(2);
+    expect(rotateKey(path, 'pan', kek).panKeys).toHaveLength(2);
     expect(readdirSync(join(path, '..')).sort()).toEqual(['holdfast.keys', 'holdfast.keys.before']);
   });
 

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { HoldfastError } from '#src/errors.js';
 import { PanFingerprinter } from '#src/vault/fingerprint.js';
-import { loadKeys, rotatePanKey } from '#src/vault/keys.js';
+import { loadKeys, rotateKey } from '#src/vault/keys.js';
 import { panOfNumber } from '#src/vault/pan.js';
 import { PanVault, vaultRotation } from '#src/vault/pan-vault.js';
 import { MapStore, temporaryFolder } from './support.js';
@@ -129,7 +129,7 @@ describe('PAN vault', () => {
     const { vault, store, path, row, keys } = setUp();
     const pans = Array.from({ length: 25 }, (_, i) => panOfNumber('999999', i));
     vault.put(pans.map(row));
-    const rotated = rotatePanKey(path);
+    const rotated = rotateKey(path, 'pan');
     const next = new PanVault(store, rotated);
     next.put([row('4000000000000002')]);
     for (const pan of pans) expect(next.reveal(row(pan).fingerprint)).toBe(pan);
@@ -147,7 +147,7 @@ describe('PAN vault', () => {
     expect(again.rotation()).toMatchObject({ at, rows });
     again.reencrypt(10, 7);
     expect(again.reencrypt(10, 8)).toMatchObject({ finishedMs: 8, rows: 25 });
-    expect(vaultRotation(store)).toEqual(again.rotation());
+    expect(vaultRotation(store, 'pan')).toEqual(again.rotation());
     const onlyNew = new PanVault(store, { ...rotated, panKeys: [rotated.panKey] });
     for (const pan of pans) expect(onlyNew.reveal(row(pan).fingerprint)).toBe(pan);
     const onlyOld = new PanVault(store, keys);

@@ -14,7 +14,7 @@ import type { NetworkFee } from '../../domain/entry-commands.js';
 import { shardOfAccount, shardOfFingerprint } from '../../journal/placement.js';
 import { CLEARING_BATCH_RECORDS, CLEARING_POSITIONS_MAX } from '../../limits.js';
 import { maskPans } from '../../pan-mask.js';
-import type { PanFingerprinter } from '../../vault/fingerprint.js';
+import { findNamed, type LiveFingerprints, type NumberNames } from '../../vault/live-fingerprints.js';
 import { maskedClearing } from '../masked-clearing.js';
 import type { DirectoryPort } from '../ports.js';
 
@@ -194,7 +194,7 @@ export interface ClearingBatch {
 }
 
 export interface Routing {
-  readonly fingerprinter: Pick<PanFingerprinter, 'of'>;
+  readonly fingerprinter: Pick<LiveFingerprints, 'namesOf'>;
   readonly directory: Pick<DirectoryPort, 'find'>;
   readonly shards: number;
   /** Names the file to the shards; with the number of a record it is unique. */
@@ -259,13 +259,21 @@ function entryOf(
   const { pan } = record;
   const input = maskedClearing(pan, clearingInput(record, format));
   // A number that cannot be one of ours, which only an accepted file of another profile could hold, is nobody's.
-  const { f0, f1, f2 } = /^\d{1,19}$/.test(pan) ? fingerprinter.of(pan) : { f0: 0, f1: 0, f2: 0 };
-  const place = directory.find(f0, f1, f2);
+  const names = /^\d{1,19}$/.test(pan)
+    ? fingerprinter.namesOf(pan)
+    : { fingerprint: { f0: 0, f1: 0, f2: 0 }, formers: [] };
+  const place = findNamed(directory, names);
+  const { f0, f1, f2 } = names.fingerprint;
   const home = place >>> 24;
   const card = place & 0xffffff;
   const fingerprint = [f0, f1, f2] as const;
   if (place < 0 || card >= cards.now[home]!)
-    return { shard: shardOfFingerprint(f0, shards), entry: { card: -1, fingerprint, input } };
+    return { shard: shardOfFingerprint(f0, shards), entry: { card: -1, fingerprint, input, ...before(names) } };
   const entry = { card, fingerprint, input };
-  return { shard: home, entry: card < cards.known[home]! ? entry : { ...entry, late: true } };
+  return { shard: home, entry: card < cards.known[home]! ? entry : { ...entry, late: true, ...before(names) } };
+}
+
+/** Under which an earlier file may have posted the record to suspense: nothing, unless the fingerprint key was ever rotated. */
+function before({ formers }: NumberNames): Pick<ClearingEntry, 'formerly'> {
+  return formers.length === 0 ? {} : { formerly: formers.map(({ f0, f1, f2 }) => [f0, f1, f2] as const) };
 }

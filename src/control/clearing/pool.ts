@@ -6,7 +6,8 @@ import type { SpoolKeys } from './spool-folder.js';
 
 export interface PoolOptions {
   readonly ring: SpoolKeys;
-  readonly fingerprintKey: Uint8Array;
+  /** The live ones first, then the others that the key file has; may change while the server runs. */
+  readonly fingerprintKeys: () => readonly Uint8Array[];
   readonly directory: SharedArrayBuffer;
   readonly shards: number;
 }
@@ -17,7 +18,7 @@ const YOUNG_MB = 8;
 /** Time for which the thread is kept without work, ms. */
 const IDLE_MS = 30_000;
 
-export function clearingPool({ ring, fingerprintKey, directory, shards }: PoolOptions): ClearingPasses {
+export function clearingPool({ ring, fingerprintKeys, directory, shards }: PoolOptions): ClearingPasses {
   const pool = new Piscina({
     filename: workerFile(import.meta.url, '../clearing-task.js').href,
     minThreads: 0,
@@ -31,7 +32,7 @@ export function clearingPool({ ring, fingerprintKey, directory, shards }: PoolOp
       pool.run({ port, path, keys: ring.all, options }, { name: 'runCheck', transferList: [port] }),
     batches: (port, path, options, routing) =>
       pool.run(
-        { port, path, keys: ring.all, options, fingerprintKey, directory, shards, ...routing },
+        { port, path, keys: ring.all, options, fingerprintKeys: fingerprintKeys(), directory, shards, ...routing },
         { name: 'runBatches', transferList: [port] },
       ),
     close: () => pool.destroy(),

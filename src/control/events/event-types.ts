@@ -119,6 +119,7 @@ export function plainType(event: PlainEvent, isToken: boolean): EventType | unde
     case EventKind.holdExpired:
       return 'authorization.expired';
     case EventKind.pinReferenceSet:
+    case EventKind.fingerprintChanged:
     case EventKind.poison:
     case EventKind.unknownCardCount:
     case EventKind.idempotency:

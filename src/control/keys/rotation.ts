@@ -10,16 +10,16 @@
 import { HoldfastError } from '../../errors.js';
 import { KEY_ROTATION_PAUSE_MS, KEY_ROTATION_ROWS } from '../../limits.js';
 import type { Kek } from '../../vault/kek.js';
-import { type KeyFileFacts, keyFileFacts, rotatePanKey } from '../../vault/keys.js';
+import { type KeyFileFacts, keyFileFacts, rotateKey } from '../../vault/keys.js';
 import type { PanKeyRing } from '../../vault/pan-key-ring.js';
-import type { PanRotation } from '../../vault/pan-vault.js';
+import type { KeyRotationState } from '../../vault/pan-vault.js';
 import { ApiError } from '../problem.js';
 
 /** What a rotation needs of the vault. */
 export interface RotatedVault {
-  rotation(): PanRotation | undefined;
-  beginRotation(nowMs: number): PanRotation;
-  reencrypt(limit: number, nowMs: number): PanRotation;
+  rotation(): KeyRotationState | undefined;
+  beginRotation(nowMs: number): KeyRotationState;
+  reencrypt(limit: number, nowMs: number): KeyRotationState;
 }
 
 export interface KeyRotationOptions {
@@ -58,11 +58,11 @@ export class KeyRotation {
    * Makes a new key and begins.
    * @throws ApiError `rotation_running`, `rotation_refused` when the key file cannot be changed
    */
-  start(): PanRotation {
+  start(): KeyRotationState {
     const { keyFile, kek, ring, vault, nowMs, log } = this.#o;
     if (this.running) throw new ApiError('rotation_running', 'One rotation is made at a time.');
     try {
-      ring.replace(rotatePanKey(keyFile, kek).panKeys);
+      ring.replace(rotateKey(keyFile, 'pan', kek).panKeys);
     } catch (error) {
       if (!(error instanceof HoldfastError)) throw error;
       log.error({ code: error.code, err: error }, 'the PAN key cannot be rotated');
@@ -80,7 +80,7 @@ export class KeyRotation {
   }
 
   /** The newest rotation, when there was one. */
-  get newest(): PanRotation | undefined {
+  get newest(): KeyRotationState | undefined {
     return this.#o.vault.rotation();
   }
 

@@ -158,7 +158,7 @@ export function cardRoutes(context: ControlContext): Route[] {
         const command: UpdateCard = {
           op: 'update_card',
           cardSlot: slot,
-          ...(body.pin === undefined ? {} : { pinReference: await sealedPin(context, params.id, body.pin) }),
+          ...(body.pin === undefined ? {} : await sealedPin(context, params.id, body.pin)),
           ...(body.status === undefined ? {} : { status: cardStatusOf(body.status) }),
           ...(idempotency === undefined ? {} : { idempotency: idempotency.tag }),
         };
@@ -222,11 +222,11 @@ async function sealedPin(
   context: ControlContext,
   id: string,
   body: schemas.PinReferenceBody | null,
-): Promise<Uint8Array> {
-  if (body === null) return new Uint8Array(0);
+): Promise<Pick<UpdateCard, 'pinReference' | 'sealedFor'>> {
+  if (body === null) return { pinReference: new Uint8Array(0) };
   const { card } = await requireCard(context, id);
   const [f0, f1, f2] = card.fingerprint;
-  return context.pins.seal({ f0, f1, f2 }, pinOf(body)!);
+  return { pinReference: context.pins.seal({ f0, f1, f2 }, pinOf(body)!), sealedFor: card.fingerprint };
 }
 
 /**

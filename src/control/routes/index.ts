@@ -1,7 +1,6 @@
 /** All endpoints, in the order of the reference page. */
 import type { ControlContext } from '../context.js';
 import type { Retention } from '../journal/retention.js';
-import type { KeyRotation } from '../keys/rotation.js';
 import { assertRoles } from '../roles.js';
 import type { Route } from '../route.js';
 import { approval } from '../schemas-approvals.js';
@@ -24,7 +23,7 @@ import { eventRoutes } from './events.js';
 import { healthRoutes } from './health.js';
 import { holdRoutes } from './holds.js';
 import { journalRoutes } from './journal.js';
-import { keyRoutes } from './keys.js';
+import { type KeyRotations, keyRoutes } from './keys.js';
 import { ledgerRoutes } from './ledger.js';
 import { linkRoutes } from './links.js';
 import { outgoingFileRoutes } from './outgoing-files.js';
@@ -46,7 +45,7 @@ export interface Services extends WebhookServices {
   /** Absent where the journal lies in no folders (tests). */
   readonly retention?: Retention;
   /** Absent where there is no key file (tests). */
-  readonly rotation?: KeyRotation;
+  readonly rotations?: KeyRotations;
 }
 
 export function allRoutes(context: ControlContext, services: Services): Route[] {
@@ -76,7 +75,7 @@ export function allRoutes(context: ControlContext, services: Services): Route[] 
     ...simulateExpiryRoutes(context),
     ...holdRoutes(context),
     ...journalRoutes(services.retention),
-    ...keyRoutes(services.rotation),
+    ...keyRoutes(services.rotations),
     ...tokenRoutes(context),
     ...approvalRoutes(context),
     ...auditRoutes(context),

@@ -86,6 +86,8 @@ export interface ClearingEntry {
   input: ClearingInput;
   /** The card came after a file that may have posted this record to suspense: the shard of its number is asked first. */
   late?: boolean;
+  /** Fingerprints of the number under keys of before: the shards of these are asked first as well. */
+  formerly?: readonly Fingerprint[];
 }
 
 /** What became of one record. */
