@@ -173,6 +173,15 @@ export class ShardComparison {
     if (size >= this.#authorizationsMax) throw new ReconTooLarge(this.#shard, this.#authorizationsMax);
   }
 
+  /** Charges that are not known count as no less than what was won: of old ones it is a rare dispute that asks. */
+  #forgetOldest(charges: Map<number, number>): void {
+    if (charges.size < this.#authorizationsMax) return;
+    for (const root of charges.keys()) {
+      charges.delete(root);
+      return;
+    }
+  }
+
   #posted(event: MessageEvent, root: number): void {
     const currency = billingCurrencyOf(event);
     if (this.#usual < 0) this.#usual = currency;
@@ -181,7 +190,7 @@ export class ShardComparison {
     this.#sums.posted(legs, currency, event.timeMs);
     const change = postedChange(legs);
     if (change > 0) {
-      this.#mayKeep(this.#messageCharges);
+      this.#forgetOldest(this.#messageCharges);
       add(this.#messageCharges, root, change);
     } else if (root !== event.sequence) {
       const given = (this.#takenBack.get(root)?.given ?? 0) - change;
@@ -227,7 +236,10 @@ export class ShardComparison {
     // It follows its original within a deadline; one whose original was not read has nothing to undo here.
     if (postings.length > 0 && this.#usual >= 0)
       this.#sums.posted(postings, this.#others.get(accountSlot) ?? this.#usual, event.timeMs);
-    if (postings.length > 0) this.#messageCharges.delete(root);
+    // What the network has told of it stays.
+    const charged = (this.#messageCharges.get(root) ?? 0) + postedChange(postings);
+    if (postings.length > 0 && charged <= 0) this.#messageCharges.delete(root);
+    else if (postings.length > 0) this.#messageCharges.set(root, charged);
     const life = this.#lives.get(root);
     if (life !== undefined) this.#move(root, life, holdDelta, authorizedAfter);
   }
