@@ -85,7 +85,7 @@ describe('records as JSON', () => {
         'unknown_card_count',
         'idempotency',
       ],
-      ...['totals_compared', 'pin_reference_set', 'message', 'message'],
+      ...['totals_compared', 'fingerprint_changed', 'pin_reference_set', 'message', 'message'],
     ];
     expect(records.map((record) => `${record.sequence} ${record.kind}`)).toEqual(
       kinds.map((kind, i) => `${i + 1} ${kind}`),
@@ -181,7 +181,8 @@ describe('records as JSON', () => {
 
   it('is JSON and holds no fingerprint, expiry or service code', () => {
     const text = JSON.stringify(records);
-    for (const secret of ['fingerprint', '"expiry"', 'service_code', '2912']) expect(text).not.toContain(secret);
+    for (const secret of ['"fingerprint"', '"sealed"', '"expiry"', 'service_code', '2912'])
+      expect(text).not.toContain(secret);
     expect(JSON.parse(text)).toHaveLength(records.length);
   });
 
