@@ -142,7 +142,7 @@ export class CardDirectory {
    */
   get full(): boolean {
     const cardsMax = this.#cardsMax;
-    return this.size - this.#former >= cardsMax - Math.min(CARDS_IN_FLIGHT_MAX, cardsMax / 16);
+    return this.cards >= cardsMax - Math.min(CARDS_IN_FLIGHT_MAX, cardsMax / 16);
   }
 
   /** False when not every card that there is or may come could get another entry: a start makes room. */
@@ -156,8 +156,9 @@ export class CardDirectory {
     Atomics.add(this.#words, 4, 1);
   }
 
-  get #former(): number {
-    return Atomics.load(this.#words, 4);
+  /** Cards that have entries, near the truth: one each, and those that a rotation of the fingerprint key has added. */
+  get cards(): number {
+    return this.size - Atomics.load(this.#words, 4);
   }
 
   get #cardsMax(): number {

@@ -120,7 +120,8 @@ describe('PINs', () => {
       cardSlot,
       1,
     ]);
-    // The live directory has both.
+    // The live directory has both, of one card.
+    expect([bench.h.directory.size, bench.h.directory.cards]).toEqual([2, 1]);
     expect([bench.h.directory.find(1, 2, 3), bench.h.directory.find(4, 5, 6)]).toEqual([cardSlot, cardSlot]);
   });
 
