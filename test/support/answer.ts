@@ -93,6 +93,7 @@ export interface Answer {
     readonly lag_records: number;
     readonly waiting: number;
     readonly dead_letters: number;
+    readonly last_status: number | null;
     readonly last_error: string | null;
   };
   readonly event: Answer;
