@@ -9,7 +9,7 @@ import { legsOf } from './authorization-totals.js';
 import { type AuthorizationDetails, elementObject, type MessageRecord } from './authorizations.js';
 import type { ControlContext } from './context.js';
 import { currencyCode } from './currencies.js';
-import type { JournalRecord } from './history.js';
+import { type JournalRecord, readRecord } from './history.js';
 import { eventId } from './ids.js';
 import { legObjects } from './legs.js';
 import { declineReason, matchedRules } from './matched-rules.js';
@@ -34,7 +34,9 @@ export function explanation(
   times: StageTimesView,
 ): Record<string, unknown> {
   const { message } = record;
-  const others = [details.record, ...details.elements].filter(({ sequence }) => sequence !== record.sequence);
+  const others = [...reversedBy(context, record), details.record, ...details.elements].filter(
+    ({ sequence }) => sequence !== record.sequence,
+  );
   return {
     object: 'explanation',
     authorization: context.ids.encode('auth', record.shard, details.record.sequence),
@@ -57,6 +59,17 @@ export function explanation(
     stage_times_us: typeof times === 'string' ? null : times,
     stage_times_missing: typeof times === 'string' ? times : null,
   };
+}
+
+/** The reversal that came before the message. */
+function reversedBy(context: ControlContext, { shard, message }: MessageRecord): JournalRecord[] {
+  if (message.elementSequence === 0) return [];
+  for (let i = 0; i < message.verdictCount; i++) {
+    if (message.verdicts[i * 2] !== Step.tombstone || message.verdicts[i * 2 + 1] !== Verdict.fail) continue;
+    const reversal = readRecord(context, shard, message.elementSequence);
+    return reversal === undefined ? [] : [reversal];
+  }
+  return [];
 }
 
 function verdictsOf(message: MessageEvent): Record<string, unknown>[] {

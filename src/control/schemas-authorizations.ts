@@ -218,7 +218,11 @@ export const explanationSchema = z
       position: z.string().describe('Opaque; `holdfast replay --until` takes it.'),
       recorded_at: timestamp,
     }),
-    linked: z.array(element).describe('The other records of the authorization, oldest first.'),
+    linked: z
+      .array(element)
+      .describe(
+        'The other records of the authorization, oldest first; of a message whose reversal came first that reversal.',
+      ),
     stage_times_us: z
       .object({
         queue: z.int().describe('Waiting for the shard.'),

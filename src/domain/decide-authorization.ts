@@ -132,7 +132,9 @@ export function wasReversed({ state, history, keys }: DecisionContext, out: Mess
     const newestMs = state.cards.tombstoneS(out.cardSlot) * 1000;
     if (newestMs === 0 || out.timeMs - newestMs > state.duplicateWindowMs) return false;
   }
-  return findTombstone(history, keys, out, state.duplicateWindowMs) > 0;
+  // Whoever asks why sees the reversal.
+  out.elementSequence = findTombstone(history, keys, out, state.duplicateWindowMs);
+  return out.elementSequence > 0;
 }
 
 /**

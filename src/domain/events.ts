@@ -77,7 +77,10 @@ export class MessageEvent {
   holdFlags = 0;
   /** Sequence of the authorization this element belongs to; 0 for a new authorization or none. */
   originalSequence = 0;
-  /** Sequence of the increment (or replacement, or part) that a reversal undoes or an advice tells of; else 0. */
+  /**
+   * Sequence of the increment (or replacement, or part) that a reversal undoes or an advice tells of; of a message whose reversal came
+   * first that reversal; else 0.
+   */
   elementSequence = 0;
   /** Of a reversal: what it took back from the totals of its date, minor units of DE49; -1 when that is DE4 less DE95. */
   takenBack = -1;

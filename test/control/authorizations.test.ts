@@ -198,6 +198,33 @@ describe('explain', () => {
     }
   });
 
+  it('links the reversal that came before what it reverses', async () => {
+    const place = h.context.ids.decode('card', card)!;
+    const header = new Uint8Array(WIRE_HEADER_BYTES);
+    new DataView(header.buffer).setUint32(0, ((place.shard << 24) | place.number) >>> 0, true);
+    const common = {
+      2: pan,
+      3: '000000',
+      4: '000000002500',
+      7: '1123120000',
+      37: 'RRN000000009',
+      41: 'TERM0001',
+      49: '986',
+    };
+    for (const fields of [
+      { 0: '0420', 11: '000009' },
+      { 0: '0100', 11: '000008' },
+    ])
+      await h.engine.wire(place.shard, header, pack('iso87-bcd', { ...common, ...fields }));
+    const { data } = (await h.call('GET', `/v1/authorizations?rrn=${common[37]}`)).body;
+    const [late, reversal] = data as { id: string }[];
+    const why = (await h.call('GET', `/v1/authorizations/${late!.id}/explain`)).body;
+    expect(why).toMatchObject({ response_code: '68', decline_reason: 'reversed_before_arrival' });
+    expect(why.linked).toMatchObject([{ type: 'reversal', stan: '000009' }]);
+    const laid = (await h.call('GET', `/v1/authorizations/${reversal!.id}/explain`)).body;
+    expect(laid.verdicts.at(-1)).toMatchObject({ step: 'tombstone', verdict: 'laid' });
+  });
+
   it('shows a reversal without an original and what was refused, found by their RRN', async () => {
     const sent = async (fields: Fields): Promise<string> => {
       const place = h.context.ids.decode('card', card)!;
