@@ -51,7 +51,8 @@ export class SlowTraces {
     const at = row * COLUMNS;
     rows[at + RECEIVED] = receivedUs;
     rows[at + ROUTED] = routedUs;
-    rows[at + RELEASED] = releasedUs;
+    // A turn that was being released when the message came to the ring took it in.
+    rows[at + RELEASED] = Math.max(routedUs, releasedUs);
     rows[at + TURN] = turn;
     rows[at + SHARD] = shard;
     rows[at + SEQUENCE] = sequence;

@@ -53,6 +53,15 @@ describe('the slowest requests', () => {
     expect(scene.taken).toBe(taken);
   });
 
+  it('has stages that add up when the turn was being released as the message came to the ring', () => {
+    const traces = new SlowTraces();
+    traces.tick(0);
+    traces.take(2000, 1000, 1500, 1220, packTurnTimes(400, 100), 3, 1);
+    traces.finish(2000);
+    const [one] = traces.slowest(3000, 0);
+    expect(one!.stages).toEqual({ ingress: 500, wait: 0, decide: 0, journal: 0, reply: 500 });
+  });
+
   it('are those of the last minute, also when nothing slow has come since', () => {
     const scene = new Scene();
     for (let i = 0; i < TRACES_KEPT; i++) scene.reply(SECOND, 900_000, 1 + i);

@@ -500,7 +500,7 @@ export class ReferenceModel {
     const { account } = balances.cards.get(card)!;
     if (root?.message && isFinancial(root.message) && past.isReversed(root)) return false;
     if (root && balances.presented.get(root.sequence)) return false;
-    const cash = cashOf(m, account);
+    const cash = Math.min(amount, cashOf(m, account));
     const before = balances.chargedFor(root);
     const isPart = m.fn === 'I' && !isCredit(m);
     const others = isPart ? before : NOTHING;

@@ -289,12 +289,14 @@ const isSentBehind = (m: Message, reversal: Message): boolean =>
   !isMarkedRepeat(m) &&
   isLater(m.de7, reversal.de7);
 
-/** DE7 has no year: within a day of each other only one of them can be in the new one. */
+/** DE7 has no year: the later of two that are less than half a year apart. */
 function isLater(de7: number, other: number): boolean {
-  const month = (one: number): number => Math.trunc(one / 100_000_000);
-  if (Math.abs(month(de7) - month(other)) > 6) return de7 < other;
-  return de7 > other;
+  const ahead = de7 - other;
+  return ahead > 0 ? ahead < SIX_MONTHS : ahead < -SIX_MONTHS;
 }
+
+/** As DE7 counts: MMDDhhmmss. */
+const SIX_MONTHS = 600_000_000;
 
 function listed<K>(lists: Map<K, Entry[]>, key: K): Entry[] {
   const list = lists.get(key) ?? [];
