@@ -23,4 +23,6 @@ export interface LinkKey {
   readonly block: string;
   /** Check value of the key. */
   readonly kcv: string;
+  /** False when the network has sent it, true when its first message under it has come. */
+  readonly taken: boolean;
 }

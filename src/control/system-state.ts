@@ -90,8 +90,8 @@ export class SystemState {
   #clockAcceptance: ClockAcceptance | undefined;
   /** The newest of each link, by its number: at most 65 536, and as many as there are links. */
   readonly #cutovers = new Map<number, Cutover>();
-  /** The newest two of each link, by its number, oldest first. */
-  readonly #linkKeys = new Map<number, LinkKey[]>();
+  /** Keys that networks have sent and used, oldest first: some a year. */
+  readonly #linkKeys: LinkKey[] = [];
 
   constructor(log: SystemLog) {
     this.#log = log;
@@ -233,9 +233,9 @@ export class SystemState {
     return [...this.#cutovers.values()];
   }
 
-  /** The newest two keys of every link whose network has sent any, oldest first. */
+  /** Keys that networks have sent and used, oldest first. */
   get linkKeys(): readonly LinkKey[] {
-    return [...this.#linkKeys.values()].flat();
+    return this.#linkKeys;
   }
 
   /** Makes a key durable that a network has sent. @throws HoldfastError `commit_failed`: fatal */
@@ -305,8 +305,8 @@ export class SystemState {
         this.#cutovers.set(record.link, record);
         return;
       case 'link_key': {
-        const { link, name, base, block, kcv } = record;
-        this.#linkKeys.set(link, [...(this.#linkKeys.get(link) ?? []).slice(-1), { link, name, base, block, kcv }]);
+        const { link, name, base, block, kcv, taken } = record;
+        this.#linkKeys.push({ link, name, base, block, kcv, taken });
         return;
       }
       case 'approval_proposed':

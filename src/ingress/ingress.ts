@@ -147,6 +147,8 @@ export class Ingress implements MessageSink {
     const linkOf = (profile: LinkProfile): Link =>
       new Link(profile, this, this.#counters, sockets, options.log, runtime, options.macs);
     this.#links = options.links.map(linkOf);
+    for (const { profile, mac } of this.#links)
+      if (mac !== undefined) mac.onTaken = (offer) => this.#keyExchanges.taken(profile, offer);
     for (const link of this.#links) link.share = this.#admission.cap.share(this.#links.length);
     this.#simulator = linkOf(simulatorLink);
     this.#tls = new TlsWatch(
@@ -158,7 +160,7 @@ export class Ingress implements MessageSink {
   /**
    * Listens on every link; when one cannot, none does.
    * @param days business days of the links that have one, days since 1970
-   * @param keys that networks have sent, the last two of each link, oldest first
+   * @param keys that networks have sent, oldest first
    * @throws HoldfastError `port_in_use` naming address and setting, `config_invalid` for an unavailable adapter, or a key that does not open.
    */
   async start(

@@ -10,6 +10,8 @@ import type { LinkKey } from '../link-requests.js';
 import type { Connection } from './connection.js';
 import type { LaterReplies } from './later-replies.js';
 import type { IngressLog } from './link.js';
+import type { KeyOffer } from './link-mac.js';
+import type { LinkProfile } from './links.js';
 import { Answer, type DialectCodec } from './local-reply.js';
 
 /** ISO 8583:1987 reserves it for ISO; networks carry key blocks in it. */
@@ -27,6 +29,17 @@ export class KeyExchanges {
     this.#later = later;
     this.#log = log;
     this.#keep = keep;
+  }
+
+  /**
+   * The network has used the key: after a restart it is the one in use. Without this record the key is still among those that are taken, as
+   * the last one that was sent.
+   */
+  taken({ number, name }: LinkProfile, { base, block, kcv }: KeyOffer): void {
+    this.#log.info({ link: name, kcv }, 'the next key of a link is in use');
+    this.#keep({ link: number, name, base, block, kcv, taken: true }).catch((error: unknown) =>
+      this.#log.error({ link: name, err: error }, 'that a key of a link is in use could not be kept'),
+    );
   }
 
   /** Begins the exchange that the decoded request asks for; gives the answer if there is one at once. */
@@ -50,7 +63,7 @@ export class KeyExchanges {
     const { number, name } = link.profile;
     const { base, block, kcv } = offer;
     const reply = this.#later.begin(connection, header, codec);
-    this.#keep({ link: number, name, base, block, kcv }).then(
+    this.#keep({ link: number, name, base, block, kcv, taken: false }).then(
       () => {
         mac.offer(offer);
         this.#log.info({ link: name, kcv }, 'the network has sent the next key of a link');

@@ -66,6 +66,10 @@ export class LinkMac {
   #previous: string | undefined;
   #previousUntilMs = 0;
   #opened = 0;
+  /** Key blocks that were taken in before: one that comes again later says nothing new. */
+  readonly #seen = new Set<string>();
+  /** Told when the key that was sent is in use. */
+  onTaken: (offer: KeyOffer) => void = () => undefined;
 
   /**
    * @param nowMs a clock that does not go back
@@ -96,15 +100,18 @@ export class LinkMac {
   }
 
   /**
-   * Takes up the keys that the network has sent before, the last two, oldest first. Those that followed another key of the link file
-   * mean nothing: somebody has begun anew.
+   * Takes up what is known of the keys that the network has sent, oldest first: the last one that it has used is in use, and one that
+   * came behind that may be. Those that followed another key of the link file mean nothing: somebody has begun anew.
    * @throws HoldfastError `config_invalid` when one does not open any more
    */
   restore(keys: readonly LinkKey[]): void {
     if (!this.exchanges) return;
     const known = keys.filter(({ base }) => base === this.#base);
-    for (const { block } of known) {
-      const offer = this.open(block);
+    const used = known.findLastIndex(({ taken }) => taken);
+    const sent = known.slice(used + 1).findLast(({ block }) => block !== known[used]?.block);
+    for (const one of [known[used], sent]) {
+      if (one === undefined) continue;
+      const offer = this.open(one.block);
       if (typeof offer === 'string')
         throw invalid(
           this.#link,
@@ -112,10 +119,10 @@ export class LinkMac {
           'name the key for exchanges that it was sent under, or agree on a new key and put that into the file of --hsm-keys',
         );
       if (offer === undefined) continue;
-      // Nobody knows whether the network has taken up the last one.
-      if (this.#offered !== undefined) this.#take();
-      this.offer(offer);
+      if (one.taken) this.#key = offer.key;
+      else this.offer(offer);
     }
+    for (const { block } of known) this.#seen.add(block);
   }
 
   /** Opens a key block; undefined when it is the key in use or the one that was sent last, a text that says why when it is of no use. */
@@ -129,9 +136,11 @@ export class LinkMac {
     const isUsable = typeof made !== 'string' && this.#isOf(PROBE, made, key);
     const isKnown =
       isUsable && [this.#key, this.#offered?.key].some((one) => one !== undefined && this.#isOf(PROBE, made, one));
-    if (isUsable && !isKnown) return { key, base: this.#base, block, kcv: this.#infoOf(key)?.kcv ?? '' };
+    const isOld = !isKnown && this.#seen.has(block);
+    if (isUsable && !isKnown && !isOld) return { key, base: this.#base, block, kcv: this.#infoOf(key)?.kcv ?? '' };
     this.#port.forget(key);
     if (isKnown) return undefined;
+    if (isOld) return 'the key block was sent before, and another key since';
     return typeof made === 'string' ? made : 'the key cannot verify: it has another mode than C';
   }
 
@@ -139,6 +148,7 @@ export class LinkMac {
   offer(offer: KeyOffer): void {
     if (this.#offered !== undefined) this.#port.forget(this.#offered.key);
     this.#offered = offer;
+    this.#seen.add(offer.block);
   }
 
   /** An offer that comes to nothing. */
@@ -164,8 +174,10 @@ export class LinkMac {
       this.#take();
       return true;
     }
-    if (this.#previous === undefined || this.#nowMs() >= this.#previousUntilMs) return false;
-    return this.#isOf(data, mac, this.#previous);
+    if (this.#previous === undefined) return false;
+    if (this.#nowMs() < this.#previousUntilMs) return this.#isOf(data, mac, this.#previous);
+    this.#forgetPrevious();
+    return false;
   }
 
   /** Puts a message with its MAC into `bytes`; returns its length. @throws Error when the key is gone */
@@ -186,11 +198,19 @@ export class LinkMac {
 
   /** The key that was sent is in use from now on. */
   #take(): void {
-    if (this.#previous !== undefined) this.#port.forget(this.#previous);
+    this.#forgetPrevious();
     this.#previous = this.#key;
     this.#previousUntilMs = this.#nowMs() + LINK_KEY_OVERLAP_MS;
-    this.#key = this.#offered!.key;
+    const offer = this.#offered!;
+    this.#key = offer.key;
     this.#offered = undefined;
+    this.onTaken(offer);
+  }
+
+  /** The key of the link file stays: others may have it too. */
+  #forgetPrevious(): void {
+    if (this.#previous !== undefined && this.#previous !== this.#profile.key) this.#port.forget(this.#previous);
+    this.#previous = undefined;
   }
 
   /** The MAC, or why there is none. */

@@ -222,6 +222,7 @@ describe('a key exchange', () => {
     const pending = ask(client, exchange(block), old);
     await until('it is to be kept', () => kept.length === 1);
     expect(kept[0]).toEqual({
+      taken: false,
       link: 1,
       name: 'tcp',
       base: 'mac-aes BE7ED6AE78',
@@ -320,20 +321,48 @@ describe('a key exchange', () => {
     expect([1, 2, 3, 4, 5].map((n) => keys.info(`test/${n}`) !== undefined)).toEqual([true, true, false, true, false]);
   });
 
-  it('after a restart either of the last two keys is taken, unless the key of the link file is another one', () => {
-    const keys = [NEXT, 'B0'.repeat(8) + 'B1'.repeat(8)].map((hex): LinkKey => {
-      const { base, block, kcv } = macOf(profile).open(blockOf(hex)) as KeyOffer;
-      return { link: 1, name: 'tcp', base, block, kcv };
-    });
+  it('after a restart the key that was used last, or the one that was sent behind it; no other', () => {
+    const third = 'B0'.repeat(8) + 'B1'.repeat(8);
+    const fourth = 'C0'.repeat(8) + 'C1'.repeat(8);
+    const sent = (hex: string, taken = false): LinkKey => {
+      const { base, block, kcv } = macOf(profile).open(blocks.get(hex)!) as KeyOffer;
+      return { link: 1, name: 'tcp', base, block, kcv, taken };
+    };
+    const blocks = new Map([NEXT, third, fourth].map((hex) => [hex, blockOf(hex)]));
     const message = (hex: string): Buffer => sealed(networkMac(hex), name, pack(name, request(1)));
     const verifies = (mac: LinkMac, hex: string): boolean =>
       mac.verifies(dialect(name), message(hex), 0, message(hex).length);
-    const third = 'B0'.repeat(8) + 'B1'.repeat(8);
-    for (const used of [NEXT, third]) {
+    const restored = (...keys: LinkKey[]): LinkMac => {
       const mac = macOf(profile);
       mac.restore(keys);
-      expect(verifies(mac, used)).toBe(true);
-    }
+      return mac;
+    };
+    const all = [FIRST, NEXT, third, fourth];
+    for (const [keys, good] of [
+      [[], [FIRST]],
+      [[sent(NEXT)], [FIRST, NEXT]],
+      // The answer to the first was lost, and the network made another.
+      [
+        [sent(NEXT), sent(third)],
+        [FIRST, third],
+      ],
+      [[sent(NEXT), sent(NEXT, true)], [NEXT]],
+      [
+        [sent(NEXT), sent(NEXT)],
+        [FIRST, NEXT],
+      ],
+      [
+        [sent(NEXT), sent(NEXT, true), sent(third), sent(fourth)],
+        [NEXT, fourth],
+      ],
+      [[sent(NEXT), sent(NEXT, true), sent(third), sent(third, true)], [third]],
+    ] as const)
+      expect(all.filter((hex) => verifies(restored(...keys), hex))).toEqual(good);
+    // Recorded long ago, and sent again by somebody.
+    const mac = restored(sent(NEXT), sent(NEXT, true), sent(third), sent(third, true));
+    expect(mac.open(blocks.get(NEXT)!)).toBe('the key block was sent before, and another key since');
+    expect(mac.open(blocks.get(third)!)).toBeUndefined();
+    const keys = [sent(NEXT), sent(third)];
     const anew = macOf(profile);
     anew.restore(keys.map((one) => ({ ...one, base: 'mac-aes 0000000000' })));
     expect([FIRST, NEXT, third].map((hex) => verifies(anew, hex))).toEqual([true, false, false]);
