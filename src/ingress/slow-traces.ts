@@ -56,14 +56,16 @@ export class SlowTraces {
     rows[at + TURN] = turn;
     rows[at + SHARD] = shard;
     rows[at + SEQUENCE] = sequence;
-    rows[at + ENDED] = nowUs;
+    rows[at + ENDED] = Math.max(rows[at + RELEASED]!, nowUs);
     if (!this.#open.includes(row)) this.#open.push(row);
     this.#raise();
   }
 
   /** The replies that were taken since the last call have been handed to their sockets. */
   finish(nowUs: number): void {
-    for (const row of this.#open) this.#rows[row * COLUMNS + ENDED] = nowUs;
+    const rows = this.#rows;
+    // The time of a round is taken at its begin, and a reply may have been released since.
+    for (const row of this.#open) rows[row * COLUMNS + ENDED] = Math.max(rows[row * COLUMNS + RELEASED]!, nowUs);
     this.#open.length = 0;
   }
 

@@ -60,6 +60,14 @@ describe('the slowest requests', () => {
     traces.finish(2000);
     const [one] = traces.slowest(3000, 0);
     expect(one!.stages).toEqual({ ingress: 500, wait: 0, decide: 0, journal: 0, reply: 500 });
+    // Released behind the begin of the round that hands it over.
+    traces.take(2000, 1000, 1100, 2240, packTurnTimes(400, 112), 3, 2);
+    traces.finish(2000);
+    const other = traces.slowest(3000, 0).find(({ sequence }) => sequence === 2)!;
+    expect([other.totalUs, other.stages]).toEqual([
+      1240,
+      { ingress: 100, wait: 740, decide: 288, journal: 112, reply: 0 },
+    ]);
   });
 
   it('are those of the last minute, also when nothing slow has come since', () => {
