@@ -27,7 +27,7 @@ import type { MessageEvent } from './events.js';
 import { HoldFlag } from './hold-table.js';
 import { isApproval, Undone, undoneBy } from './lookups.js';
 import { classOf, type MessageInput, Text } from './message.js';
-import { findContinued, findTold, INCREMENT, isChange, isStandIn, REPLACEMENT, rootOf } from './originals.js';
+import { findContinued, findTold, INCREMENT, isChange, isStandIn, REPLACEMENT, rootOf, STAND_IN } from './originals.js';
 import type { Policy } from './program/policy.js';
 import { owedForPurchases, readStanding, Standing } from './standing.js';
 import { billedAmount, cashPart, Sort, sortOf } from './transaction.js';
@@ -176,7 +176,7 @@ function isCompleted({ history, keys }: DecisionContext, root: number): boolean 
     if (!history.isMessage(found.sequences[i]!)) continue;
     const event = history.read(found.sequences[i]!);
     if (event.originalSequence !== root || event.element !== ElementKind.completion || isChange(event)) continue;
-    if (!isStandIn(event.input)) return true;
+    if (event.input.adviceReason !== STAND_IN) return true;
   }
   return false;
 }

@@ -225,7 +225,8 @@ export function approves({ element, response, approvedAmount }: MessageEvent): b
 export const INCREMENT = 'I'.charCodeAt(0);
 /** And of a replacement. */
 export const REPLACEMENT = 'R'.charCodeAt(0);
-const STAND_IN = 'S'.charCodeAt(0);
+/** DE48 tag 84: the network has approved in stand-in. */
+export const STAND_IN = 'S'.charCodeAt(0);
 
 /** True for an advice of an authorization that the network approved in stand-in, and not of a change of one. */
 export const isStandIn = ({ adviceReason, functionCode }: MessageInput): boolean =>

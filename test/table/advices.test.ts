@@ -740,6 +740,19 @@ describe('stand-in, and what had set a total since the network decided', () => {
     undelivered 4                                            | ok | 0 |   100 | 99900
   `,
   );
+
+  scenario(
+    'a replacement that is told in stand-in is no final amount at a fuel pump: that comes once, behind it',
+    `
+    program fuel=17500
+    account A limit=100000
+    card a
+    0100 a purchase 100 stan=1 mcc=5542                      | 00 | 0 | 17500 | 82500
+    0120 a purchase 9000 stan=2 mcc=5542 fn=R why=S rrn=1    | 00 | 0 |  9000 | 91000
+    0120 a purchase 6000 stan=3 mcc=5542 why=C rrn=1         | 00 | 0 |  6000 | 94000
+    0120 a purchase 7000 stan=4 mcc=5542 why=C rrn=1         | 00 | 0 |  6000 | 94000
+  `,
+  );
 });
 
 describe('an increment that is told', () => {
