@@ -16,7 +16,7 @@ import { presentedTotal } from './clearing/history.js';
 import { ElementKind, EventKind, Response, Step, Verdict } from './codes.js';
 import { CountedElements } from './counted-elements.js';
 import { type DecisionContext, policyOf } from './decision-context.js';
-import type { MessageEvent, NotDelivered } from './events.js';
+import type { MessageEvent, NotDelivered, Posting } from './events.js';
 import type { History } from './history.js';
 import { HoldFlag } from './hold-table.js';
 import type { IndexKeys } from './index-keys.js';
@@ -212,14 +212,10 @@ export function decideNotDelivered(
   const isCounted = slot >= 0 && (state.holds.flags(slot) & HoldFlag.counted) !== 0;
   const counts = posts || isCounted || approval.changes.count > 0;
   const countedMessage = contribution.read(approval, state.accounts.currency(accountSlot)).toMessage();
-  const policy = policyOf(context, accountSlot);
   // What the network has told of it stays.
   const { total } = fold.read(context, authorization, { rolledBack: sequence });
-  readStanding(history, keys, authorization, before);
   readStanding(history, keys, authorization, after);
-  if (posts) after.reduceTo(Math.min(before.total, total), policy);
-  const legs = new Postings();
-  after.legsFrom(before, legs);
+  const postings = posts ? postedBack(context, accountSlot, authorization, total) : [];
   const authorized = slot < 0 ? 0 : state.holds.authorized(slot);
   // What is held beside a single message goes with it.
   const holdStays = slot < 0 ? 0 : Math.max(state.holds.cleared(slot), posts ? 0 : Math.min(authorized, total));
@@ -236,12 +232,21 @@ export function decideNotDelivered(
     authorizationSequence: authorization,
     authorizedAfter: stays,
     counted: after.total > 0 && isToldUncounted(history, keys, authorization) ? undefined : countedMessage,
-    postings: legs.toList(),
+    postings,
     changes: counts ? packedGiveBack(context, authorization, stays) : new Uint8Array(0),
     holdDelta: 0 - back,
     previousOfAccount: state.accounts.newest(accountSlot),
     previousOfCard: state.cards.newest(cardSlot),
   };
+}
+
+/** Legs that bring what is posted for the authorization, in `after`, down to `total`. */
+function postedBack(context: DecisionContext, accountSlot: number, authorization: number, total: number): Posting[] {
+  const legs = new Postings();
+  readStanding(context.history, context.keys, authorization, before);
+  after.reduceTo(Math.min(before.total, total), policyOf(context, accountSlot));
+  after.legsFrom(before, legs);
+  return legs.toList();
 }
 
 /** What the authorization gives back when its total becomes `total`, as a plain event carries it. */

@@ -234,12 +234,13 @@ export class ShardComparison {
   #notDelivered(event: NotDelivered): void {
     const { authorizationSequence: root, holdDelta, authorizedAfter, postings, accountSlot } = event;
     // It follows its original within a deadline; one whose original was not read has nothing to undo here.
-    if (postings.length > 0 && this.#usual >= 0)
-      this.#sums.posted(postings, this.#others.get(accountSlot) ?? this.#usual, event.timeMs);
-    // What the network has told of it stays.
-    const charged = (this.#messageCharges.get(root) ?? 0) + postedChange(postings);
-    if (postings.length > 0 && charged <= 0) this.#messageCharges.delete(root);
-    else if (postings.length > 0) this.#messageCharges.set(root, charged);
+    if (postings.length > 0) {
+      if (this.#usual >= 0) this.#sums.posted(postings, this.#others.get(accountSlot) ?? this.#usual, event.timeMs);
+      // What the network has told of it stays.
+      const charged = (this.#messageCharges.get(root) ?? 0) + postedChange(postings);
+      if (charged > 0) this.#messageCharges.set(root, charged);
+      else this.#messageCharges.delete(root);
+    }
     const life = this.#lives.get(root);
     if (life !== undefined) this.#move(root, life, holdDelta, authorizedAfter);
   }
