@@ -1,7 +1,7 @@
 /** Shard time of a scratch host that goes by itself and leaps when it is told to. */
 import { monotonicUs } from '#src/clock.js';
 import { SCRATCH_NOW_MS } from '#src/shard/scratch-host.js';
-import { ShardClock } from '#src/shard/shard-clock.js';
+import { lastTimesOf, ShardClock } from '#src/shard/shard-clock.js';
 
 /** Both clocks leap together, and shard time with them. */
 export class LeapingClock extends ShardClock {
@@ -12,7 +12,7 @@ export class LeapingClock extends ShardClock {
 
   constructor() {
     const startUs = monotonicUs();
-    super(0, SCRATCH_NOW_MS, startUs);
+    super(lastTimesOf([]), SCRATCH_NOW_MS, startUs);
     this.#startUs = startUs;
   }
 

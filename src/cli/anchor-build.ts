@@ -99,12 +99,14 @@ function cutShard(
   return { ...end, shard, sequence: cut, digest, timeMs: last?.timeMs ?? before!.floorMs(shard), ...file };
 }
 
+type ShardEnd = Pick<AnchorShard, 'epoch' | 'hash' | 'wallMs' | 'windowLagS'>;
+
 /** What the frame that ends at the sequence says. */
-function endOf(reader: JournalReader, shard: number, sequence: number): Pick<AnchorShard, 'epoch' | 'hash' | 'wallMs'> {
-  let end: Pick<AnchorShard, 'epoch' | 'hash' | 'wallMs'> | undefined;
-  reader.frames(shard, sequence, ({ epoch, lastSequence, wallMs }, bytes) => {
+function endOf(reader: JournalReader, shard: number, sequence: number): ShardEnd {
+  let end: ShardEnd | undefined;
+  reader.frames(shard, sequence, ({ epoch, lastSequence, wallMs, windowLagS }, bytes) => {
     assert(lastSequence === sequence, `a frame of shard ${shard} ends at the cut ${sequence}`);
-    end = { epoch, hash: Buffer.from(frameHash(bytes)).toString('hex'), wallMs };
+    end = { epoch, hash: Buffer.from(frameHash(bytes)).toString('hex'), wallMs, windowLagS };
     return false;
   });
   assert(end !== undefined, `shard ${shard} has a frame at the cut ${sequence}`);

@@ -45,6 +45,8 @@ export interface AnchorShard {
   /** Wall time of that frame, and time of its last record: ms since 1970 UTC; 0 when the shard had no record. */
   readonly wallMs: number;
   readonly timeMs: number;
+  /** How far the time of velocity windows was behind `wallMs`, whole seconds; anchors of earlier releases do not say it. */
+  readonly windowLagS?: number;
   /** The state file: bytes, entries, SHA-256 in hex. 0 and '' when the shard had no record. */
   readonly bytes: number;
   readonly entries: number;
@@ -122,8 +124,9 @@ export class Anchor {
   head(shard: number): ShardHead | undefined {
     const one = this.document.shards[shard];
     if (one === undefined || one.sequence === 0) return undefined;
-    const { epoch, sequence, digest, wallMs } = one;
-    return { shard, epoch, sequence, hash: new Uint8Array(Buffer.from(one.hash, 'hex')), digest, wallMs };
+    const { epoch, sequence, digest, wallMs, windowLagS = 0 } = one;
+    const hash = new Uint8Array(Buffer.from(one.hash, 'hex'));
+    return { shard, epoch, sequence, hash, digest, wallMs, windowLagS };
   }
 
   isDropped(folder: string): boolean {

@@ -14,7 +14,7 @@
  *       72     4  state digest after the last record, high word
  *       76     4  state digest, low word
  *       80     4  length of the body
- *       84     4  reserved, zero
+ *       84     4  how far the time of velocity windows was behind, whole seconds; 0 unless the clocks differed
  *       88     n  body: per record its length (4 bytes) and the record
  *     88+n     4  CRC-32 (as in zlib) of everything before
  *
@@ -47,6 +47,8 @@ export class FrameHeader {
   firstSequence = 0;
   lastSequence = 0;
   wallMs = 0;
+  /** How far the time of velocity windows was behind `wallMs`, whole seconds rounded down. */
+  windowLagS = 0;
   previousHash: Uint8Array = new Uint8Array(32);
   digestHigh = 0;
   digestLow = 0;
@@ -60,6 +62,7 @@ export interface FrameFields {
   firstSequence: number;
   lastSequence: number;
   wallMs: number;
+  windowLagS: number;
   previousHash: Uint8Array;
   digestHigh: number;
   digestLow: number;
@@ -79,7 +82,7 @@ export function finishFrame(bytes: Uint8Array, view: DataView, bodyBytes: number
   view.setUint32(72, fields.digestHigh);
   view.setUint32(76, fields.digestLow);
   view.setUint32(80, bodyBytes);
-  view.setUint32(84, 0);
+  view.setUint32(84, fields.windowLagS);
   const end = FRAME_HEADER_BYTES + bodyBytes;
   view.setUint32(end, crc32(bytes.subarray(0, end)));
   return end + FRAME_CHECKSUM_BYTES;
@@ -102,6 +105,7 @@ export function parseFrame(bytes: Uint8Array, into: FrameHeader): string | undef
   into.digestHigh = view.getUint32(72);
   into.digestLow = view.getUint32(76);
   into.bodyBytes = view.getUint32(80);
+  into.windowLagS = view.getUint32(84);
   if (view.getUint32(0) !== FRAME_MAGIC) return 'the magic is not HFJ1';
   const end = bytes.length - FRAME_CHECKSUM_BYTES;
   if (crc32(bytes.subarray(0, end)) !== view.getUint32(end)) return 'the checksum does not match';

@@ -115,9 +115,10 @@ export class JournalReader {
     const found = this.#environments.last(shard);
     if (found === undefined) return this.#environments.anchor?.head(shard) ?? emptyHead(shard);
     const cursor = this.#check(found, shard);
-    const { epoch, lastSequence, digestHigh, digestLow, wallMs } = cursor.header;
+    const { epoch, lastSequence, digestHigh, digestLow, wallMs, windowLagS } = cursor.header;
     const hash = frameHash(cursor.bytes);
-    return { shard, epoch, sequence: lastSequence, hash, digest: { high: digestHigh, low: digestLow }, wallMs };
+    const digest = { high: digestHigh, low: digestLow };
+    return { shard, epoch, sequence: lastSequence, hash, digest, wallMs, windowLagS };
   }
 
   #check(found: FoundFrame, shard: number): FrameCursor {

@@ -49,6 +49,7 @@ export class ShardJournal {
       firstSequence: 0,
       lastSequence: 0,
       wallMs: 0,
+      windowLagS: 0,
       previousHash: head.hash,
       digestHigh: head.digest.high,
       digestLow: head.digest.low,
@@ -151,15 +152,16 @@ export class ShardJournal {
 
   /**
    * Closes the frame. `wallMs`: wall clock, ms since 1970 UTC. `digest`: of the state after the last appended record.
-   * The bytes are valid until the next append.
+   * `windowLagMs`: how far behind it velocity windows count. The bytes are valid until the next append.
    */
-  seal(wallMs: number, digest: Digest): SealedFrame {
+  seal(wallMs: number, digest: Digest, windowLagMs = 0): SealedFrame {
     assert(this.#count > 0, 'an empty frame is never sealed');
     const fields = this.#fields;
     fields.count = this.#count;
     fields.firstSequence = this.sequence - this.#count + 1;
     fields.lastSequence = this.sequence;
     fields.wallMs = wallMs;
+    fields.windowLagS = Math.floor(windowLagMs / 1000);
     fields.digestHigh = digest.high >>> 0;
     fields.digestLow = digest.low >>> 0;
     const out = this.#out;

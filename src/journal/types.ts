@@ -42,4 +42,6 @@ export interface ShardHead {
   readonly digest: Digest;
   /** Wall time of the last frame, ms since 1970 UTC; 0 for an empty shard. */
   readonly wallMs?: number;
+  /** How far the time of velocity windows was behind it, whole seconds rounded down. */
+  readonly windowLagS?: number;
 }

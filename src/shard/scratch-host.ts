@@ -18,7 +18,7 @@ import { createShardInstruments, ShardInstruments } from '../shard-instruments.j
 import { PinReferences } from '../vault/pin-references.js';
 import { Faults, noFaults } from './faults.js';
 import { LogicalShard } from './logical-shard.js';
-import { ShardClock } from './shard-clock.js';
+import { lastTimesOf, ShardClock } from './shard-clock.js';
 import { ShardHost } from './shard-host.js';
 import { ThreadContext } from './thread-context.js';
 
@@ -84,7 +84,7 @@ export class ScratchHost {
       lane,
       reader,
       control,
-      clock: clock ?? new ShardClock(SCRATCH_NOW_MS, SCRATCH_NOW_MS, monotonicUs()),
+      clock: clock ?? new ShardClock(lastTimesOf([]), SCRATCH_NOW_MS, monotonicUs()),
       wallMs: wallMs ?? (() => SCRATCH_NOW_MS),
       checkpoint: undefined,
       feed: undefined,

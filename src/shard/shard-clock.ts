@@ -1,7 +1,7 @@
 /**
  * Shard time: wall-clock milliseconds that never run backwards and never jump ahead faster than the monotonic clock
- * allows: time = max(last, min(wall, last + monotonic elapsed + 2 s)). It starts from the last time in the journal, so it
- * does not run backwards across a restart either.
+ * allows: time = max(last, min(wall, last + monotonic elapsed + 2 s)). It starts from the last time in the journal, and so does
+ * the time of velocity windows: neither runs backwards across a restart.
  *
  * Beside that it watches whether the two clocks agree: since the clock began (or an operator accepted the wall clock) both
  * must have gone on by the same time, within 5 s. A wall clock that was set to another day would otherwise end the holds of
@@ -11,7 +11,25 @@
  * The 2 s guard against a clock that nobody vouches for. An operator's word does: shard time is then the accepted wall clock at once,
  * however far it leapt. An idle engine would take hours to arrive otherwise, and answer for days that are long past.
  */
+import type { ShardHead } from '../journal/types.js';
 import { CLOCK_DIFFERENCE_MS, CLOCK_STEP_MS } from '../limits.js';
+
+/** Where the times of a thread's shards stood at the end of their journals, ms since 1970 UTC; 0 of shards without records. */
+export interface LastTimes {
+  readonly shardMs: number;
+  /** Of velocity windows: up to a second later than it was, because frames say its lag in whole seconds. */
+  readonly windowMs: number;
+}
+
+/** The latest of the shards: they may have been on threads of their own. */
+export function lastTimesOf(heads: readonly ShardHead[]): LastTimes {
+  let [shardMs, windowMs] = [0, 0];
+  for (const { wallMs = 0, windowLagS = 0 } of heads) {
+    shardMs = Math.max(shardMs, wallMs);
+    windowMs = Math.max(windowMs, wallMs - windowLagS * 1000);
+  }
+  return { shardMs, windowMs };
+}
 
 export class ShardClock {
   /** Wall clock minus monotonic clock, ms, since they were last known to agree. */
@@ -24,13 +42,12 @@ export class ShardClock {
   /** Time of velocity windows, ms since 1970 UTC. */
   #windowMs: number;
 
-  /** @param lastMs last shard time in the journal, 0 without one. */
-  constructor(lastMs: number, wallMs: number, monotonicUs: number) {
-    this.#last = Math.max(lastMs, wallMs);
+  constructor(last: LastTimes, wallMs: number, monotonicUs: number) {
+    this.#last = Math.max(last.shardMs, wallMs);
     this.#wallMs = wallMs;
     this.#lastMonotonicUs = monotonicUs;
     this.#originMs = wallMs - monotonicUs / 1000;
-    this.#windowMs = this.dueMs;
+    this.#windowMs = Math.max(last.windowMs, this.dueMs);
   }
 
   /** Shard time now, whole ms since 1970 UTC. */

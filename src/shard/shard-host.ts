@@ -441,7 +441,7 @@ export class ShardHost {
     for (const shard of this.#all) {
       if (shard.journal.pending === 0) continue;
       records += shard.journal.pending;
-      frames.push(shard.journal.seal(context.nowMs, shard.digest));
+      frames.push(shard.journal.seal(context.nowMs, shard.digest, context.windowLagMs));
     }
     if (frames.length === 0) return;
     const { faults, instruments, monotonicUs } = context.ports;

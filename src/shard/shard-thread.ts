@@ -33,7 +33,7 @@ import { DeviceLink } from './device-link.js';
 import { logStartGap } from './expiry-sweep.js';
 import { type FaultOptions, Faults } from './faults.js';
 import { ShardRecovery } from './recovery.js';
-import { ShardClock } from './shard-clock.js';
+import { lastTimesOf, ShardClock } from './shard-clock.js';
 import { type HostClient, ShardHost } from './shard-host.js';
 import { ThreadContext } from './thread-context.js';
 import { warmUp } from './warm-up.js';
@@ -173,9 +173,9 @@ function run(task: ShardThreadTask, control: ControlBlock, closers: (() => Promi
     log: (level, message, data = {}) => say({ type: 'log', level, message, data }),
   });
   const heads = task.shards.map((shard) => reader.head(shard));
-  const lastMs = Math.max(0, ...heads.map((head) => head.wallMs ?? 0));
+  const last = lastTimesOf(heads);
   const wall = context.ports.faults.wallClock(wallMs, monotonicUs);
-  const clock = new ShardClock(lastMs, wall(), monotonicUs());
+  const clock = new ShardClock(last, wall(), monotonicUs());
   context.nowMs = clock.now(wall(), monotonicUs());
   const feed = new CheckpointFeed(new RingProducer(task.checkpointRing), new Waker(task.checkpointWake), monotonicUs);
   let recovered = 0;
@@ -187,7 +187,7 @@ function run(task: ShardThreadTask, control: ControlBlock, closers: (() => Promi
     return recovery.shard;
   });
   if (control.stop !== 0) return { exitStatus: control.stop };
-  logStartGap(shards, lastMs, wall(), context.ports.log);
+  logStartGap(shards, last.shardMs, wall(), context.ports.log);
   const lane = laneOf(task, heads);
   closers.push(() => lane.close());
   const host = new ShardHost({

@@ -32,7 +32,7 @@ import { createRing, RingConsumer, RingProducer } from '#src/ring/ring.js';
 import { createWake, Waker } from '#src/ring/wake.js';
 import { Faults, noFaults } from '#src/shard/faults.js';
 import { ShardRecovery } from '#src/shard/recovery.js';
-import { ShardClock } from '#src/shard/shard-clock.js';
+import { lastTimesOf, ShardClock } from '#src/shard/shard-clock.js';
 import { ShardHost } from '#src/shard/shard-host.js';
 import { ThreadContext } from '#src/shard/thread-context.js';
 import { createShardInstruments, ShardInstruments } from '#src/shard-instruments.js';
@@ -113,7 +113,7 @@ export class TestEngine implements ShardPort, JournalPort, DirectoryPort {
       return recovery.shard;
     });
     const { control } = this;
-    this.#clock = new SteadyClock(0, nowMs, nowMs * 1000);
+    this.#clock = new SteadyClock(lastTimesOf([]), nowMs, nowMs * 1000);
     for (let shard = 0; shard < shards; shard++) control.setShardState(shard, ShardState.up);
     const [requests, replies] = [createRing(1 << 22), createRing(1 << 22)];
     const [threadWake, clientWake] = [createWake(), createWake()];

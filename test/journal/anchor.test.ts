@@ -42,7 +42,7 @@ async function write(framesPerFolder: readonly number[]): Promise<void> {
     for (let frame = 0; frame < frames; frame++) {
       const one = journals[frame % 2]!;
       for (let i = 0; i < 10; i++) one.appendMessage(sampleMessage(one.sequence + 1));
-      lane.append([one.seal(1000 * (index + 1) + frame, digestAt(one.sequence))]);
+      lane.append([one.seal(1000 * (index + 1) + frame, digestAt(one.sequence), 7999)]);
     }
     await lane.close();
   }
@@ -60,9 +60,9 @@ async function drop(number: number, folders: readonly string[], entries = 3): Pr
     );
     const writer = new StateWriter(draft, shard);
     for (let i = 0; i < entries; i++) writer.add(i + 1, i * 1e9, new Uint8Array(i * 300_000).fill(i));
-    let end = { epoch: 1, hash: '', wallMs: 0 };
-    reader.frames(shard, sequence, ({ epoch, wallMs }, bytes) => {
-      end = { epoch, wallMs, hash: Buffer.from(frameHash(bytes)).toString('hex') };
+    let end = { epoch: 1, hash: '', wallMs: 0, windowLagS: 0 };
+    reader.frames(shard, sequence, ({ epoch, wallMs, windowLagS }, bytes) => {
+      end = { epoch, wallMs, windowLagS, hash: Buffer.from(frameHash(bytes)).toString('hex') };
       return false;
     });
     return { ...end, shard, sequence, digest: digestAt(sequence), timeMs: 5000 + shard, ...writer.finish() };
@@ -96,7 +96,7 @@ describe('a journal that begins behind an anchor', () => {
     const scan = reader.scan(0, 21);
     while (scan.step(1000));
     expect([scan.records, scan.head().sequence]).toEqual([20, 40]);
-    expect(reader.head(0)).toEqual({ ...scan.head(), wallMs: 2002 });
+    expect(reader.head(0)).toEqual({ ...scan.head(), wallMs: 2002, windowLagS: 7 });
     await reader.close();
   });
 
@@ -105,7 +105,7 @@ describe('a journal that begins behind an anchor', () => {
     await drop(1, ['lane-0-000001']);
     const reader = JournalReader.open(journal());
     const head = reader.head(1);
-    expect(head).toMatchObject({ shard: 1, epoch: 1, sequence: 20, digest: digestAt(20) });
+    expect(head).toMatchObject({ shard: 1, epoch: 1, sequence: 20, digest: digestAt(20), wallMs: 1003, windowLagS: 7 });
     const scan = reader.scan(1, 21);
     expect(scan.step(10)).toBe(false);
     expect(scan.head()).toEqual(head);

@@ -57,6 +57,21 @@ describe('a frame', () => {
     expect(Buffer.from(commitKey(2 ** 40 + 7, 3)).toString('hex')).toBe('0000010000000007' + '0003');
   });
 
+  it('says in whole seconds how far velocity windows were behind, and the head of the shard has it', async () => {
+    const store = new MemoryStore();
+    const journal = new ShardJournal(3, empty(3));
+    journal.appendEvent(samplePlain()[0]!);
+    const frame = journal.seal(1_790_000_000_999, { high: 1, low: 2 }, 4_294_969_999);
+    expect(Buffer.from(frame.bytes.subarray(84, 88)).toString('hex')).toBe('00418939');
+    new EmbeddedLane(store).append([frame]);
+    journal.appendEvent(samplePlain()[0]!);
+    const reader = JournalReader.ofStore(store, 'memory');
+    expect(reader.head(3)).toMatchObject({ wallMs: 1_790_000_000_999, windowLagS: 4_294_969 });
+    new EmbeddedLane(store).append([journal.seal(1_790_000_001_000, { high: 1, low: 2 })]);
+    expect(reader.head(3)).toMatchObject({ wallMs: 1_790_000_001_000, windowLagS: 0 });
+    await reader.close();
+  });
+
   it('every flipped bit is detected', () => {
     const journal = new ShardJournal(0, empty(0));
     journal.appendEvent(samplePlain()[0]!);

@@ -26,7 +26,7 @@ import { logStartGap } from '#src/shard/expiry-sweep.js';
 import { type FaultOptions, Faults, noFaults } from '#src/shard/faults.js';
 import type { LogicalShard } from '#src/shard/logical-shard.js';
 import { type CheckpointSource, ShardRecovery } from '#src/shard/recovery.js';
-import { ShardClock } from '#src/shard/shard-clock.js';
+import { lastTimesOf, ShardClock } from '#src/shard/shard-clock.js';
 import { type HostClient, ShardHost } from '#src/shard/shard-host.js';
 import { ThreadContext } from '#src/shard/thread-context.js';
 import { createShardInstruments, ShardInstruments } from '#src/shard-instruments.js';
@@ -129,8 +129,8 @@ export class Harness {
       log: (level, message, data) => this.logs.push(`${level} ${message} ${JSON.stringify(data ?? {})}`),
     });
     const heads = Array.from({ length: this.shards }, (_, shard) => reader.head(shard));
-    const last = Math.max(0, ...heads.map((head) => head.wallMs ?? 0));
-    this.wallMs = options.wallMs ?? Math.max(START_MS, last);
+    const last = lastTimesOf(heads);
+    this.wallMs = options.wallMs ?? Math.max(START_MS, last.shardMs);
     let recovered = 0;
     const shards = heads.map((head) => {
       const recovery = new ShardRecovery(this.context, head, options.checkpoint);
@@ -141,7 +141,7 @@ export class Harness {
     });
     this.#shards = shards;
     this.recovered = recovered;
-    logStartGap(shards, last, this.wallMs, this.context.ports.log);
+    logStartGap(shards, last.shardMs, this.wallMs, this.context.ports.log);
     const embedded = new EmbeddedLane(this.journal, { heads });
     this.lane = options.lane?.(embedded) ?? embedded;
     const requests = createRing(1 << 20);

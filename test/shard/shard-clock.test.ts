@@ -1,15 +1,15 @@
 /** Shard time and the agreement of the two clocks, with both moved by hand. */
 import { describe, expect, it } from 'vitest';
-import { ShardClock } from '#src/shard/shard-clock.js';
+import { lastTimesOf, ShardClock } from '#src/shard/shard-clock.js';
 
 const START = 1_790_000_000_000;
 const SECOND = 1000;
 const HOUR = 3_600_000;
 
 /** A clock that started at START, and the two clocks under it. */
-function clocks(lastMs = 0) {
+function clocks(shardMs = 0, windowMs = 0) {
   const state = { wall: START, us: 5_000_000 };
-  const clock = new ShardClock(lastMs, state.wall, state.us);
+  const clock = new ShardClock({ shardMs, windowMs }, state.wall, state.us);
   return {
     clock,
     /** Moves the wall clock and the monotonic clock, ms, and reads shard time as a difference to the start. */
@@ -153,10 +153,36 @@ describe('the time of velocity windows', () => {
     expect(windowMs(move(3 * HOUR, 3 * HOUR))).toBe(2 * HOUR + SECOND);
   });
 
-  it('begins at the wall clock when the last record is ahead of it', () => {
-    const { clock, move } = clocks(START + HOUR);
+  it('begins at the wall clock when shard time was led ahead of it, and windows were not', () => {
+    const { clock, move } = clocks(START + HOUR, START - SECOND);
     expect(clock.windowLagMs).toBe(HOUR);
     move(SECOND, SECOND);
     expect(clock.windowLagMs).toBe(HOUR - SECOND);
+  });
+
+  it('does not run backwards across a restart behind a clock that was set back', () => {
+    const { clock, move } = clocks(START + 2 * HOUR, START + HOUR);
+    expect([clock.timeMs - START, clock.windowLagMs]).toEqual([2 * HOUR, HOUR]);
+    move(HOUR, HOUR);
+    expect(clock.windowLagMs).toBe(HOUR);
+    move(SECOND, SECOND);
+    expect(clock.windowLagMs).toBe(HOUR - SECOND);
+  });
+});
+
+describe('the last times of a thread', () => {
+  const head = { epoch: 1, sequence: 5, hash: new Uint8Array(32), digest: { high: 0, low: 0 } };
+
+  it('are the latest of its shards, each by itself', () => {
+    const heads = [
+      { ...head, shard: 0, wallMs: START + HOUR, windowLagS: 3600 },
+      { ...head, shard: 1, wallMs: START + SECOND, windowLagS: 0 },
+      { ...head, shard: 2, wallMs: START + 9 * SECOND, windowLagS: 9 },
+    ];
+    expect(lastTimesOf(heads)).toEqual({ shardMs: START + HOUR, windowMs: START + SECOND });
+  });
+
+  it('are none without records', () => {
+    expect(lastTimesOf([{ ...head, shard: 0, sequence: 0 }])).toEqual({ shardMs: 0, windowMs: 0 });
   });
 });

@@ -105,6 +105,31 @@ describe('a daily limit', () => {
     expectReplay(h);
   });
 
+  it('does not go back to yesterday by a start under a clock that was set back', () => {
+    const { h, card, ask } = used();
+    h.advance(20 * SECOND);
+    expect(ask(900)).toBe('00');
+    const next = new Harness({ journal: h.journal, wallMs: MIDNIGHT - 3600 * SECOND });
+    const again = (stan: number, amount: number): unknown => next.ask(card, purchase(stan, amount))[39];
+    expect([again(50, 101), again(51, 100)]).toEqual(['61', '00']);
+    expect(lags(next)).toEqual([0, 0, 0, 0]);
+    expectReplay(next);
+  });
+
+  it('does not begin anew by a start where shard time was led ahead, and begins at its midnight', () => {
+    const { h, card, ask } = used();
+    h.wallMs += DAY;
+    turns(h, 60);
+    expect(ask(100)).toBe('00');
+    expect(h.context.nowMs).toBeGreaterThan(MIDNIGHT + 60 * SECOND);
+    const next = new Harness({ journal: h.journal, wallMs: MIDNIGHT - 5 * SECOND });
+    const again = (stan: number, amount: number): unknown => next.ask(card, purchase(stan, amount))[39];
+    expect([again(50, 101), again(51, 100)]).toEqual(['61', '00']);
+    next.advance(6 * SECOND);
+    expect(again(52, 1000)).toBe('00');
+    expectReplay(next);
+  });
+
   it('keeps what it counted whatever is taken back in the pause', () => {
     const { h, card, ask, window } = used();
     expect(ask(100)).toBe('00');

@@ -17,7 +17,7 @@ import { checkpointSource } from '#src/shard/checkpoint-task.js';
 import { Faults, type KillPoint, noFaults } from '#src/shard/faults.js';
 import type { LogicalShard } from '#src/shard/logical-shard.js';
 import { ShardRecovery } from '#src/shard/recovery.js';
-import { ShardClock } from '#src/shard/shard-clock.js';
+import { lastTimesOf, ShardClock } from '#src/shard/shard-clock.js';
 import { type HostClient, ShardHost } from '#src/shard/shard-host.js';
 import { ThreadContext } from '#src/shard/thread-context.js';
 import { createShardInstruments, ShardInstruments } from '#src/shard-instruments.js';
@@ -127,8 +127,7 @@ export class ShardThread {
     const { options, control } = this.#engine;
     const { clock, shape } = options;
     const heads = this.shards.map((shard) => this.#reader.head(shard));
-    const lastMs = Math.max(0, ...heads.map((head) => head.wallMs ?? 0));
-    const shardClock = new ShardClock(lastMs, clock.wallMs(), clock.monotonicUs());
+    const shardClock = new ShardClock(lastTimesOf(heads), clock.wallMs(), clock.monotonicUs());
     this.context.nowMs = shardClock.now(clock.wallMs(), clock.monotonicUs());
     const waker = { signal: () => this.#engine.background.rowsWait() };
     this.#feed = new CheckpointFeed(new RingProducer(this.checkpointRing), waker, clock.monotonicUs);

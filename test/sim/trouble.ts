@@ -79,14 +79,6 @@ export class Trouble implements DiskFaults {
     return this.#driftedMs + (this.#driftPerSecondMs * (nowUs - this.#driftSinceUs)) / SECOND;
   }
 
-  /**
-   * A process is about to start: its machine has the right time. Under a wrong one, which is then set back, window time would run
-   * backwards over the next start, and what limits hold then is nothing that the rules say.
-   */
-  processStarts(): void {
-    this.#stepMs = 0;
-  }
-
   /** Everything that was wrong is right again, but for what is on the disk. */
   heal(): void {
     this.#armed = undefined;

@@ -283,7 +283,6 @@ export class World {
   #start(): void {
     const number = ++this.#starts;
     this.disk.tellUntold();
-    this.trouble.processStarts();
     if (number > 1) this.stats.restarts++;
     let engine: SimEngine;
     try {

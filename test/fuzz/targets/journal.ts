@@ -127,7 +127,13 @@ function frameOf(list: readonly Uint8Array[], fields: Partial<FrameFields> = {})
   }
   const wanted = {
     ...{ shard: SHARD, epoch: 1, count: list.length, firstSequence: 5, lastSequence: 4 + list.length },
-    ...{ wallMs: 1_790_000_000_000, previousHash: new Uint8Array(32).fill(9), digestHigh: 1, digestLow: 2 },
+    ...{
+      wallMs: 1_790_000_000_000,
+      windowLagS: 86_400,
+      previousHash: new Uint8Array(32).fill(9),
+      digestHigh: 1,
+      digestLow: 2,
+    },
     ...fields,
   };
   finishFrame(bytes, view, body, wanted);
@@ -149,10 +155,8 @@ class FrameTarget implements OpenTarget {
     const { bodyBytes, ...fields } = this.#header;
     const again = input.slice();
     const length = finishFrame(again, new DataView(again.buffer), bodyBytes, fields);
-    // Of the reserved word nothing is known; it is under the checksum.
-    const reserved = new DataView(input.buffer, input.byteOffset).getUint32(84) !== 0;
     const same = length === input.length && Buffer.compare(again, input) === 0;
-    must(same || reserved || !Number.isSafeInteger(fields.wallMs), () => 'written again it is another frame');
+    must(same || !Number.isSafeInteger(fields.wallMs), () => 'written again it is another frame');
     refusesFlips(input, (bytes) => parseFrame(bytes, this.#header) === undefined);
     return this.#opens(input, true) ? 'accepted' : 'refused';
   }

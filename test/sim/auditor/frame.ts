@@ -21,6 +21,8 @@ export interface Frame {
   readonly last: number;
   /** Wall time of sealing by the engine's clock, ms since 1970 UTC. */
   readonly wallMs: number;
+  /** How far velocity windows were behind it, whole seconds. */
+  readonly windowLagS: number;
   readonly bytes: Buffer;
   /** Begin and end of each record in `bytes`, pairs. */
   readonly places: readonly number[];
@@ -58,7 +60,6 @@ export class Chain {
     const body = bytes.readUInt32BE(80);
     if (count === 0 || last - first + 1 !== count) broken('a frame counts its records', { first, last, count });
     if (HEADER + body + CHECKSUM !== bytes.length) broken('a frame is as long as its body', { body });
-    if (bytes.readUInt32BE(84) !== 0) broken('bytes 84 to 87 are zero');
     if (first !== this.sequence + 1) broken('sequences have no holes and never go back', { first, last });
     if (!bytes.subarray(40, 72).equals(this.#hash)) broken('a frame names the hash of the one before', { first });
     if (epoch < this.epoch) broken('an epoch never goes back', { epoch, before: this.epoch });
@@ -67,7 +68,8 @@ export class Chain {
     this.sequence = last;
     this.epoch = epoch;
     this.#hash = createHash('sha256').update(bytes).digest();
-    return { shard: this.shard, first, last, wallMs: Number(bytes.readBigUInt64BE(32)), bytes, places: places! };
+    const [wallMs, windowLagS] = [Number(bytes.readBigUInt64BE(32)), bytes.readUInt32BE(84)];
+    return { shard: this.shard, first, last, wallMs, windowLagS, bytes, places: places! };
   }
 
   #places(bytes: Buffer, count: number, body: number): number[] | undefined {

@@ -46,6 +46,7 @@ export class ShardAudit {
   /** Holds that somebody asked to end. */
   readonly #ended = new Set<number>();
   #lastMs = 0;
+  #windowMs = 0;
 
   constructor(shard: number, books: Books) {
     this.shard = shard;
@@ -59,6 +60,7 @@ export class ShardAudit {
   take(bytes: Uint8Array): AnyRecord[] {
     const frame = this.chain.take(bytes);
     const records: AnyRecord[] = [];
+    this.#followWindows(frame);
     for (let i = 0; i < frame.places.length; i += 2) {
       const sequence = frame.first + i / 2;
       const record = this.#read(frame, sequence, frame.places[i]!, frame.places[i + 1]!);
@@ -74,6 +76,17 @@ export class ShardAudit {
       records.push(record);
     }
     return records;
+  }
+
+  /** Time of velocity windows, by the frame: over a start it goes on from what the last one says. */
+  #followWindows({ first, wallMs, windowLagS }: Frame): void {
+    const windowMs = wallMs - windowLagS * 1000;
+    // The lag is cut to whole seconds.
+    if (windowMs < this.#windowMs - 999)
+      fail('time', 'the time of velocity windows never goes back', {
+        ...{ shard: this.shard, first, wallMs, windowLagS, before: this.#windowMs },
+      });
+    this.#windowMs = Math.max(this.#windowMs, windowMs);
   }
 
   #read(frame: Frame, sequence: number, from: number, to: number): AnyRecord {
