@@ -6,27 +6,40 @@
  *   increment                    on top: what the network tells of it, else what we approved, unless that is rolled back
  *   replacement, 0120, 0220      its amount from then on
  *   one of several 0220          on top, of a single message; of a hold it posts a part
+ *   any of these three that came first, of an authorization that we did not know: as above, of nothing or of what stand-in tells
  *   reversal                     down to DE95, less what it names, or to nothing
- *   end of the hold              nothing
+ *   clearing                     what is charged, when it is the last or more than there was; taken back: less by it
+ *   end of the hold              what is charged
  *
  * So it makes no difference whether the network tells what it decided before the reply is rolled back or behind it.
  */
+import { ClearingSort } from './clearing/codes.js';
+import { isOneOfSeveral } from './clearing/input.js';
 import { ElementKind, EventKind } from './codes.js';
 import type { DecisionContext } from './decision-context.js';
-import type { MessageEvent } from './events.js';
+import type { ClearingPosted, MessageEvent } from './events.js';
+import { Gl } from './ledger/chart.js';
+import { isFullReversal } from './lookups.js';
 import { classOf } from './message.js';
-import { approves, INCREMENT, isChange, isRequest, isStandIn } from './originals.js';
+import { approves, INCREMENT, isChange, isChangeOfUnknown, isRequest, isStandIn } from './originals.js';
 import { OriginalRate } from './replacement-amount.js';
 import { billedAmount } from './transaction.js';
 
 /** What would be, if. */
 export interface Supposed {
-  /** An advice of stand-in tells this amount, minor units of the account's currency. */
-  readonly inStandIn?: number;
+  /** An advice of stand-in tells this. */
+  readonly inStandIn?: Stated;
   /** An advice tells this amount of the change at a sequence. */
   readonly told?: Told;
   /** The reply of the approval at this sequence was not delivered. */
   readonly rolledBack?: number;
+}
+
+interface Stated {
+  /** Minor units of the account's currency. */
+  readonly amount: number;
+  /** It was a single message. */
+  readonly isFinancial: boolean;
 }
 
 interface Told {
@@ -37,25 +50,24 @@ interface Told {
 }
 
 const FINANCIAL = 2;
-/** Behind every sequence. */
-const NOW = Number.MAX_SAFE_INTEGER;
 
 export class AuthorizationFold {
   /** What is authorized by all of it, minor units of the account's currency; what was cleared is not asked. */
   total = 0;
-  /** True when it was approved, by us (and the reply was delivered) or by the network. */
-  isDecided = false;
+  /** True when all of it was reversed. */
+  isReversed = false;
   readonly #rate = new OriginalRate();
   /** What each change added that nothing has taken back. */
   readonly #added = new Map<number, number>();
   /** What 0220s have posted as parts and nothing has taken back. */
   readonly #parts = new Map<number, number>();
+  /** What messages have posted of a hold, by their legs, and what clearing records have charged. */
+  #posted = 0;
+  #cleared = 0;
   /** What advices tell of changes, by the sequence of the change. */
   readonly #told = new Map<number, number>();
   readonly #rolledBack = new Set<number>();
-  /** Where in the journal the authorization itself was rolled back; 0: it was not. */
-  #rolledBackAt = 0;
-  #inStandIn = -1;
+  #inStandIn: Stated | undefined;
   #isFinancial = false;
 
   /** Reads the authorization at `root` and its elements; overwrites what the history found and read before, and the keys. */
@@ -68,16 +80,18 @@ export class AuthorizationFold {
     const authorization = history.read(root);
     const currency = state.accounts.currency(authorization.accountSlot);
     this.#rate.take(authorization, currency);
-    this.#isFinancial = classOf(authorization.input.mti) === FINANCIAL;
-    this.total = this.#begin(authorization, billedAmount(authorization.input, currency));
+    this.#begin(authorization, root, billedAmount(authorization.input, currency));
     for (const at of elements) {
       if (history.isMessage(at)) {
         const event = history.read(at);
-        if (event.originalSequence === root) this.#take(event, at);
+        if (event.originalSequence !== root) continue;
+        this.#posted -= event.postings.on(Gl.network);
+        this.#take(event, at);
       } else {
         const event = history.readEvent(at);
+        if (event?.kind === EventKind.clearingPosted && event.originalSequence === root) this.#clear(event);
         if (event?.kind !== EventKind.holdExpired || event.originalSequence !== root) continue;
-        this.total = 0;
+        this.total = this.#charged;
         this.#added.clear();
       }
     }
@@ -99,41 +113,50 @@ export class AuthorizationFold {
     this.#parts.clear();
     this.#told.clear();
     this.#rolledBack.clear();
-    this.#rolledBackAt = 0;
-    this.#inStandIn = -1;
+    this.#inStandIn = undefined;
+    this.#posted = 0;
+    this.#cleared = 0;
+    this.isReversed = false;
     for (const at of elements) {
       if (!history.isMessage(at)) {
         const event = history.readEvent(at);
         if (event?.kind !== EventKind.notDelivered) continue;
         this.#rolledBack.add(event.originalSequence);
-        if (event.originalSequence === root) this.#rolledBackAt = at;
         continue;
       }
       const event = history.read(at);
       const { originalSequence, elementSequence, element, input, approvedAmount } = event;
       if (originalSequence !== root || element !== ElementKind.completion || !approves(event)) continue;
-      if (isStandIn(input)) this.#inStandIn = approvedAmount;
+      if (isStandIn(input)) this.#inStandIn = { amount: approvedAmount, isFinancial: classOf(input.mti) === FINANCIAL };
       else if (elementSequence > 0) this.#told.set(elementSequence, approvedAmount);
     }
     if (supposed.rolledBack !== undefined) this.#rolledBack.add(supposed.rolledBack);
-    if (supposed.rolledBack === root) this.#rolledBackAt = NOW;
     if (supposed.inStandIn !== undefined) this.#inStandIn = supposed.inStandIn;
     if (supposed.told !== undefined) this.#told.set(supposed.told.of, supposed.told.amount);
   }
 
   /** What was decided about the authorization itself. */
-  #begin(authorization: MessageEvent, asked: number): number {
-    const approved = approves(authorization) ? authorization.approvedAmount : 0;
+  #begin(authorization: MessageEvent, root: number, asked: number): void {
     const inStandIn = this.#inStandIn;
-    if (!isRequest(authorization.element)) {
-      this.isDecided = approved > 0;
-      return isStandIn(authorization.input) && inStandIn >= 0 ? inStandIn : approved;
+    const { input } = authorization;
+    this.#isFinancial = classOf(input.mti) === FINANCIAL;
+    if (isChangeOfUnknown(authorization)) {
+      this.total = inStandIn?.amount ?? 0;
+      this.#isFinancial = inStandIn?.isFinancial ?? false;
+      this.#posted = 0 - authorization.postings.on(Gl.network);
+      if (isRequest(authorization.element)) this.#takeOwn(authorization, root);
+      else if (approves(authorization)) this.#takeTold(authorization, root);
+      this.total = Math.max(this.total, this.#charged);
+      return;
     }
-    const stands = this.#rolledBackAt === 0 && approved > 0;
-    this.isDecided = stands || inStandIn >= 0;
-    if (inStandIn < 0) return stands ? approved : 0;
-    // The same status check of a fuel pump, for which we hold more than the one unit.
-    return stands && inStandIn === asked && approved > asked ? approved : inStandIn;
+    const approved = approves(authorization) ? authorization.approvedAmount : 0;
+    if (!isRequest(authorization.element)) this.total = (isStandIn(input) ? inStandIn?.amount : undefined) ?? approved;
+    else {
+      const ours = this.#rolledBack.has(root) ? 0 : approved;
+      // The same status check of a fuel pump, for which we hold more than the one unit.
+      const isSameCheck = inStandIn?.amount === asked && ours > asked;
+      this.total = inStandIn === undefined || isSameCheck ? ours : inStandIn.amount;
+    }
   }
 
   #take(event: MessageEvent, at: number): void {
@@ -151,25 +174,26 @@ export class AuthorizationFold {
       default:
         break;
     }
+    // What was shipped of a hold, or cleared, stays.
+    this.total = Math.max(this.total, this.#charged);
   }
 
   #takeOwn(event: MessageEvent, at: number): void {
-    if (!approves(event)) return;
-    const told = this.#told.get(at);
-    const isGone = this.#rolledBack.has(at) || at < this.#rolledBackAt;
-    if (told === undefined && isGone) return;
-    const amount = told ?? event.approvedAmount;
-    this.#add(at, event.element === ElementKind.increment ? amount : amount - this.total);
+    const isGone = !approves(event) || this.#rolledBack.has(at);
+    const amount = this.#told.get(at) ?? (isGone ? undefined : event.approvedAmount);
+    if (amount !== undefined) this.#add(at, event.input.functionCode === INCREMENT ? amount : amount - this.total);
   }
 
   #takeTold(event: MessageEvent, at: number): void {
     const { input, approvedAmount } = event;
-    this.isDecided = true;
     if (classOf(input.mti) === FINANCIAL) {
-      if (isChange(event)) {
-        if (this.#isFinancial) this.total += approvedAmount;
+      if (isChange(event) || isChangeOfUnknown(event)) {
         this.#parts.set(at, approvedAmount);
-      } else if (!isStandIn(input) || (!this.#isFinancial && event.postings.count > 0)) this.total = approvedAmount;
+        if (this.#isFinancial) this.total += approvedAmount;
+      } else if (!isStandIn(input) || (!this.#isFinancial && event.postings.count > 0)) {
+        this.#lowerTo(approvedAmount);
+        this.total = approvedAmount;
+      }
       return;
     }
     // What tells of the authorization, or of a change of it, is taken there.
@@ -179,23 +203,52 @@ export class AuthorizationFold {
   }
 
   #add(at: number, amount: number): void {
-    this.total += amount;
+    if (amount < 0) this.#lowerTo(this.total + amount);
+    else this.total += amount;
     this.#added.set(at, Math.max(0, amount));
+  }
+
+  /** Of what is above a total the newest changes had added most. */
+  #lowerTo(total: number): void {
+    let above = this.total - total;
+    if (above <= 0) return;
+    this.total = total;
+    for (const [at, added] of [...this.#added].reverse()) {
+      const back = Math.min(added, above);
+      this.#added.set(at, added - back);
+      above -= back;
+    }
+  }
+
+  /** What stays whatever is said of a hold. */
+  get #charged(): number {
+    return (this.#isFinancial ? 0 : this.#posted) + this.#cleared;
+  }
+
+  #clear({ sort, posted, authorizedAfter, input }: ClearingPosted): void {
+    if (sort === ClearingSort.credit) return;
+    const before = this.#cleared;
+    this.#cleared = Math.max(0, before + posted);
+    if (posted < 0) this.total = Math.max(0, this.total + this.#cleared - before);
+    // The rest was released with it.
+    else if (authorizedAfter <= this.#charged && !isOneOfSeveral(input)) this.total = this.#charged;
+    else this.total = Math.max(this.total, this.#charged);
   }
 
   #reverse(event: MessageEvent): void {
     const { input, elementSequence, approvedAmount, holdDelta, postings } = event;
+    this.isReversed ||= isFullReversal(event);
     if (input.replacementAmount > 0) {
       const moved = holdDelta !== 0 || postings.count > 0;
-      this.total = Math.min(this.total, moved ? approvedAmount : this.#rate.staying(input));
+      this.#lowerTo(moved ? approvedAmount : this.#rate.staying(input));
     } else if (elementSequence > 0) {
-      this.total = Math.max(0, this.total - (this.#parts.get(elementSequence) ?? this.addedBy(elementSequence)));
+      const part = this.#parts.get(elementSequence);
+      this.total = Math.max(0, this.total - (part ?? this.addedBy(elementSequence)));
       this.#parts.delete(elementSequence);
       this.#added.delete(elementSequence);
     } else {
       this.total = 0;
       this.#added.clear();
-      // What was shipped of a hold stays.
       if (this.#isFinancial) this.#parts.clear();
     }
   }

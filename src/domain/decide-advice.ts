@@ -25,11 +25,26 @@ import { giveBackTo } from './decide-reversal.js';
 import { type DecisionContext, policyOf } from './decision-context.js';
 import type { MessageEvent } from './events.js';
 import { HoldFlag } from './hold-table.js';
-import { isApproval, Undone, undoneBy } from './lookups.js';
 import { classOf, type MessageInput, Text } from './message.js';
-import { findContinued, findTold, INCREMENT, isChange, isStandIn, REPLACEMENT, rootOf, STAND_IN } from './originals.js';
+import { mulDivHalfUp } from './money.js';
+import {
+  approves,
+  findContinued,
+  findTold,
+  INCREMENT,
+  isChange,
+  isChangeOfUnknown,
+  isNamedExactly,
+  isRequest,
+  isStandIn,
+  REPLACEMENT,
+  rootOf,
+  STAND_IN,
+} from './originals.js';
 import type { Policy } from './program/policy.js';
 import { owedForPurchases, readStanding, Standing } from './standing.js';
+import { textSize } from './texts.js';
+import { standingAmount } from './totals.js';
 import { billedAmount, cashPart, Sort, sortOf } from './transaction.js';
 
 const DECLINED_FOR_US = 'D'.charCodeAt(0);
@@ -81,6 +96,7 @@ function count(context: DecisionContext, policy: Policy, out: MessageEvent, root
     return;
   }
   const added = authorizedAfter - total;
+  if (added === 0) return;
   const cash = cashPart(input, state.accounts.currency(accountSlot));
   checks.begin(policy, out, added, Math.min(cash, added), total > 0 ? total : -1);
   checks.countApproval(out, added);
@@ -93,80 +109,106 @@ function linkTo({ state, history }: DecisionContext, named: number, out: Message
   out.verdict(Step.original, continues ? Verdict.matched : Verdict.notFound);
   if (!continues) return 0;
   const root = rootOf(history.read(named));
+  if (isOtherAttempt(out.input, history.read(root))) return 0;
   const slot = state.holds.find(root);
   out.originalSequence = root;
   if (slot >= 0) out.authorizedAfter = state.holds.authorized(slot);
   return root;
 }
 
+/** True when both tell what the network approved in stand-in, and DE37 alone says that they belong together: a second attempt has it as well. */
+const isOtherAttempt = (input: MessageInput, { element, input: known }: MessageEvent): boolean =>
+  isStandIn(input) &&
+  element === ElementKind.advice &&
+  isStandIn(known) &&
+  !isNamedExactly(input, known) &&
+  textSize(input, Text.holdReference) === 0;
+
 const isCredit = (input: MessageInput): boolean => sortOf(input) === Sort.credit;
 
 /** 0120: what is held becomes the amount of the advice. False when it changes nothing. */
 function hold(context: DecisionContext, policy: Policy, out: MessageEvent, root: number, named: number): boolean {
-  const { state, history, keys } = context;
+  const { state, history } = context;
   const { input } = out;
-  if (root > 0 && undoneBy(history, keys, root) === Undone.reversed) return false;
-  if (root > 0 && policy.isFuelPump(history.read(root).input.mcc) && isCompleted(context, root)) return false;
   const amount = billedAmount(input, state.accounts.currency(out.accountSlot));
-  const slot = root > 0 ? state.holds.find(root) : -1;
+  if (root === 0) return place(context, policy, out, 0, amount);
+  if (policy.isFuelPump(history.read(root).input.mcc) && isCompleted(context, root)) return false;
+  const slot = state.holds.find(root);
   const change = toldChange(context, out, root, named);
-  if (change > 0) {
-    const undone = undoneBy(history, keys, change);
-    // It was taken back, or its authorization has come to its end with it.
-    if (undone === Undone.reversed || (slot < 0 && undone === Undone.no)) return false;
+  const isFirst = isStandIn(input);
+  fold.read(context, root, {
+    ...(isFirst ? { inStandIn: { amount, isFinancial: false } } : {}),
+    ...(change > 0 ? { told: { of: change, amount } } : {}),
+  });
+  if (fold.isReversed) return false;
+  out.elementSequence = change;
+  const isOnTop = isPart(input);
+  if (slot < 0) {
+    const total = isFirst || change > 0 ? fold.total : isOnTop ? fold.total + amount : amount;
+    return place(context, policy, out, root, total);
   }
-  if (slot < 0 && root > 0 && isStandIn(input) && fold.read(context, root).isDecided) return false;
-  if (slot < 0) return place(context, policy, out, root, amount);
   if ((state.holds.flags(slot) & HoldFlag.refund) !== 0) return false;
   const cleared = state.holds.cleared(slot);
   const authorized = cleared + state.holds.remaining(slot);
-  let total = amount;
-  if (isStandIn(input)) total = fold.read(context, root, { inStandIn: amount }).total;
-  else if (change > 0) total = fold.read(context, root, { told: { of: change, amount } }).total;
-  else if (input.functionCode === INCREMENT) total = authorized + amount;
-  out.elementSequence = change;
+  const total = isFirst || change > 0 ? fold.total : isOnTop ? authorized + amount : amount;
   out.authorizedAfter = Math.max(cleared, total);
   out.holdDelta = out.authorizedAfter - authorized;
-  if (input.functionCode === INCREMENT && out.holdDelta !== 0)
-    out.holdExpiresMs = out.timeMs + policy.holdLifeMs(history.read(root).input);
+  if (isOnTop && out.holdDelta !== 0) out.holdExpiresMs = out.timeMs + policy.holdLifeMs(history.read(root).input);
   return true;
 }
 
-/** The hold of an authorization that is unknown, declined, rolled back, or whose hold has come to its end. */
-function place(context: DecisionContext, policy: Policy, out: MessageEvent, root: number, amount: number): boolean {
+/**
+ * The hold of an authorization that is unknown, declined, rolled back, or whose hold has come to its end: what of `total` is not posted
+ * yet, minor units of the account's currency.
+ */
+function place(context: DecisionContext, policy: Policy, out: MessageEvent, root: number, total: number): boolean {
   const { history, keys } = context;
   const { input } = out;
-  if (root > 0 && readStanding(history, keys, root, before).total > 0) return false;
-  // A file has posted it.
-  if (root > 0 && presentedTotal(history, keys, root) > 0) return false;
-  out.authorizedAfter = amount;
+  if (root > 0) {
+    // A file has posted it.
+    if (presentedTotal(history, keys, root) > 0) return false;
+    readStanding(history, keys, root, before);
+    // What a single message has posted is not held as well.
+    if (before.total > 0 && classOf(history.read(root).input.mti) === 2 && !isChangeOfUnknown(history.read(root)))
+      return false;
+  }
+  const remaining = total - before.total;
+  if (remaining <= 0) {
+    // It is no more than what is posted already, or was taken back since; but it is told.
+    out.authorizedAfter = before.total;
+    return root > 0 && input.amount > 0;
+  }
+  out.authorizedAfter = isCredit(input) ? remaining : total;
   out.holdPlaced = root > 0 ? 1 : 0;
-  out.holdDelta = isCredit(input) ? 0 : amount;
+  out.holdDelta = isCredit(input) ? 0 : remaining;
   out.holdFlags = isCredit(input) ? HoldFlag.refund : 0;
-  if (amount > 0) out.holdExpiresMs = out.timeMs + policy.holdLifeMs(root > 0 ? history.read(root).input : input);
-  return amount > 0;
+  out.holdExpiresMs = out.timeMs + policy.holdLifeMs(root > 0 ? history.read(root).input : input);
+  return true;
 }
 
 /**
- * Sequence of the increment or replacement that was approved and that the advice tells of, 0 when it tells of none: one of ours with all its
- * numbers, or the one that it names.
+ * Sequence of the increment or replacement that the advice tells of, 0 when it tells of none that is known: a request with all its numbers,
+ * whatever was decided about it, or the one that it names.
  */
 function toldChange(context: DecisionContext, out: MessageEvent, root: number, named: number): number {
   const { history } = context;
   const { functionCode } = out.input;
-  if (root === 0 || (functionCode !== INCREMENT && functionCode !== REPLACEMENT)) return 0;
+  if (functionCode !== INCREMENT && functionCode !== REPLACEMENT) return 0;
   const own = findTold(context, out);
   if (own > 0 && rootOf(history.read(own)) === root && isOfSort(history.read(own), functionCode)) return own;
   const event = history.read(named);
-  if (event.originalSequence !== root || !isApproval(event.response) || !isOfSort(event, functionCode)) return 0;
+  // All messages of a purchase share DE37.
+  if (!isOfSort(event, functionCode) || !isNamedExactly(out.input, event.input)) return 0;
   // Of one that is told again, the one that was told.
   return event.element === ElementKind.completion && event.elementSequence > 0 ? event.elementSequence : named;
 }
 
-const isOfSort = (event: MessageEvent, functionCode: number): boolean =>
-  event.element === ElementKind.completion
-    ? isChange(event) && classOf(event.input.mti) === 1 && functionCode === INCREMENT
-    : event.element === (functionCode === INCREMENT ? ElementKind.increment : ElementKind.replacement);
+/** True for an increment (or a replacement) that a request asked for, or an advice told of. */
+function isOfSort(event: MessageEvent, functionCode: number): boolean {
+  if (isRequest(event.element)) return event.input.functionCode === functionCode;
+  if (functionCode !== INCREMENT || classOf(event.input.mti) !== 1 || !approves(event)) return false;
+  return isChange(event) || (isChangeOfUnknown(event) && event.input.functionCode === INCREMENT);
+}
 
 /** True when an advice has told the final amount; one that only tells of a decision in stand-in has not. */
 function isCompleted({ history, keys }: DecisionContext, root: number): boolean {
@@ -181,8 +223,21 @@ function isCompleted({ history, keys }: DecisionContext, root: number): boolean 
   return false;
 }
 
-/** True for one of several shipments, each of which is posted with an advice of its own: DE4 comes on top. Of credits each is whole. */
+/** True for an increment, and for one of several shipments, each of which has an advice of its own: DE4 comes on top. Of credits each is whole. */
 const isPart = (input: MessageInput): boolean => input.functionCode === INCREMENT && !isCredit(input);
+
+/** Totals count what is posted once, with the amount that it came to. */
+function noteCorrection(
+  { state, history, keys }: DecisionContext,
+  out: MessageEvent,
+  root: number,
+  isRetold: boolean,
+): void {
+  if (out.input.currency !== history.read(root).input.currency) return;
+  const stood = standingAmount(history, keys, root, state.accounts.currency(out.accountSlot));
+  const stands = isRetold ? mulDivHalfUp(stood, after.total, before.total) : out.input.amount;
+  out.takenBack = Math.max(0, out.input.amount - (stands - stood));
+}
 
 /**
  * 0220: the postings become those of the advice, and the hold is released. One of a part (tag 20 = I) posts its amount on top, and
@@ -192,28 +247,34 @@ function post(context: DecisionContext, policy: Policy, out: MessageEvent, root:
   const { state, history, keys } = context;
   const { input, accountSlot } = out;
   before.clear();
+  const currency = state.accounts.currency(accountSlot);
+  let amount = billedAmount(input, currency);
+  let isRetold = false;
   if (root > 0) {
     const isSingle = classOf(history.read(root).input.mti) === 2;
-    if (isSingle && undoneBy(history, keys, root) === Undone.reversed) return false;
+    const isInStandIn = isStandIn(input);
+    if (isSingle || isInStandIn)
+      fold.read(context, root, isInStandIn ? { inStandIn: { amount, isFinancial: true } } : {});
+    if (isSingle && fold.isReversed) return false;
     // A file has posted it: a second posting would charge twice.
     if (presentedTotal(history, keys, root) > 0) return false;
     readStanding(history, keys, root, before);
+    // What a single message posts may have been reversed in part, or corrected, since the network decided.
+    isRetold = isInStandIn && (isSingle || before.total > 0);
+    if (isRetold) amount = fold.total;
   }
-  let amount = billedAmount(input, state.accounts.currency(accountSlot));
-  // What is posted already may have been reversed in part, or corrected, since the network decided.
-  const isOfPosted = before.total > 0 && isStandIn(input);
-  if (isOfPosted) amount = fold.read(context, root, { inStandIn: amount }).total;
-  const isUnchanged = isOfPosted && amount === before.total;
-  if (isOfPosted && amount <= before.total) readStanding(history, keys, root, after).reduceTo(amount, policy);
+  const isUnchanged = isRetold && amount === before.total;
+  if (isRetold && amount <= before.total) readStanding(history, keys, root, after).reduceTo(amount, policy);
   else if (sortOf(input) === Sort.credit) {
     after.setCredit(amount, owedForPurchases(state, accountSlot) - Math.min(0, before.purchases));
   } else {
-    const cash = Math.min(amount, cashPart(input, state.accounts.currency(accountSlot)));
+    const cash = Math.min(amount, cashPart(input, currency));
     const fee = cash > 0 ? policy.cashFee(cash) : 0;
     if (isPart(input)) after.setDebit(before.total + amount, before.cash + cash, before.fees + fee);
     else after.setDebit(amount, cash, fee);
   }
   after.legsFrom(before, out.postings);
+  if (before.total > 0 && !isPart(input)) noteCorrection(context, out, root, isRetold);
   out.authorizedAfter = after.total;
   const slot = root > 0 ? state.holds.find(root) : -1;
   if (slot < 0) return true;

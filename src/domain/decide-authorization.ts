@@ -13,8 +13,9 @@ import { giveBackTo } from './decide-reversal.js';
 import { type DecisionContext, policyOf } from './decision-context.js';
 import type { MessageEvent } from './events.js';
 import { HoldFlag } from './hold-table.js';
+import { fullReversalOf } from './lookups.js';
 import { classOf, type MessageInput } from './message.js';
-import { approves, findContinued, findTombstone, isChange, rootOf } from './originals.js';
+import { approves, findContinued, findTombstone, isChange, isSentLater, rootOf } from './originals.js';
 import { decline, refuseFormat } from './outcome.js';
 import type { Policy } from './program/policy.js';
 import { isWorthNothing } from './reply-facts.js';
@@ -39,8 +40,7 @@ const ADDITIONAL_AMOUNTS = 54;
 /** Decides the request in `out`, whose head is filled. */
 export function decideAuthorization(context: DecisionContext, out: MessageEvent): void {
   if (wasReversed(context, out)) {
-    out.verdict(Step.tombstone, Verdict.fail);
-    decline(out, Response.lateOrReversed, Reason.reversedBeforeArrival);
+    refuseAsReversed(out);
     return;
   }
   out.verdict(Step.tombstone, Verdict.notFound);
@@ -51,6 +51,10 @@ export function decideAuthorization(context: DecisionContext, out: MessageEvent)
     return;
   }
   if (isChange(out) && !findHold(context, out)) {
+    if (out.elementSequence > 0) {
+      refuseAsReversed(out);
+      return;
+    }
     if (lacksCashBack(out.input)) {
       out.verdict(Step.original, Verdict.fail);
       refuseFormat(out, ADDITIONAL_AMOUNTS, 1);
@@ -77,6 +81,12 @@ export function decideAuthorization(context: DecisionContext, out: MessageEvent)
   out.approvalCode = approvalCodeFor(context, out);
   out.verdict(Step.approve, Verdict.pass);
   answerChip(context, policy, out);
+}
+
+/** What it asks for was reversed before it came. */
+function refuseAsReversed(out: MessageEvent): void {
+  out.verdict(Step.tombstone, Verdict.fail);
+  decline(out, Response.lateOrReversed, Reason.reversedBeforeArrival);
 }
 
 /**
@@ -139,22 +149,23 @@ export function wasReversed({ state, history, keys }: DecisionContext, out: Mess
 
 /**
  * True when there is an open hold that the increment or the replacement belongs to. Without one it is decided as a new authorization,
- * and must carry what that must.
+ * and must carry what that must; but when all of its authorization was reversed by what was sent behind it, that reversal is noted.
  */
 function findHold(context: DecisionContext, out: MessageEvent): boolean {
-  const { state, history } = context;
+  const { state, history, keys } = context;
   const named = findContinued(context, out);
-  if (named > 0) {
-    const event = history.read(named);
-    const root = rootOf(event);
-    const hold = state.holds.find(root);
-    if (approves(event) && hold >= 0 && (state.holds.flags(hold) & HoldFlag.refund) === 0) {
-      out.verdict(Step.original, Verdict.matched);
-      out.originalSequence = root;
-      out.authorizedAfter = state.holds.authorized(hold);
-      return true;
-    }
+  if (named === 0) return false;
+  const event = history.read(named);
+  const root = rootOf(event);
+  const hold = state.holds.find(root);
+  if (approves(event) && hold >= 0 && (state.holds.flags(hold) & HoldFlag.refund) === 0) {
+    out.verdict(Step.original, Verdict.matched);
+    out.originalSequence = root;
+    out.authorizedAfter = state.holds.authorized(hold);
+    return true;
   }
+  const reversal = hold < 0 ? fullReversalOf(history, keys, root) : 0;
+  if (reversal > 0 && !isSentLater(out.input, history.read(reversal).input)) out.elementSequence = reversal;
   return false;
 }
 

@@ -23,10 +23,18 @@ import type { IndexKeys } from './index-keys.js';
 import { Postings } from './ledger/postings.js';
 import { isApproval, isRolledBack, Undone, undoneBy } from './lookups.js';
 import { classOf, type MessageInput } from './message.js';
-import { approves, findOriginal, isChange, isNamedByRrnAlone, isRequest, rootOf } from './originals.js';
+import {
+  approves,
+  findOriginal,
+  isChange,
+  isChangeOfUnknown,
+  isNamedByRrnAlone,
+  isRequest,
+  rootOf,
+} from './originals.js';
 import { OriginalRate } from './replacement-amount.js';
 import { readStanding, Standing } from './standing.js';
-import { Contribution, isToldUncounted, noteTakenBack, postedAmount, standingAmount } from './totals.js';
+import { Contribution, isTold, noteTakenBack, postedAmount, standingAmount } from './totals.js';
 import { CounterChanges } from './velocity/counter-changes.js';
 
 const counted = new CountedElements();
@@ -49,15 +57,15 @@ export function decideReversal(context: DecisionContext, out: MessageEvent): voi
   }
   out.verdict(Step.original, Verdict.matched);
   if (mayMeanAnother(context, named, out.input)) layTombstone(out);
-  const isPartial = out.input.replacementAmount > 0;
-  const added = isPartial ? -1 : addedBy(context, named);
-  const original = history.read(named);
-  const root = rootOf(original);
+  const root = rootOf(history.read(named));
   out.originalSequence = root;
-  if (original.accountSlot < 0) return;
+  if (history.read(named).accountSlot < 0) return;
+  const isPartial = out.input.replacementAmount > 0;
+  const added = isPartial ? -1 : addedBy(context, named, out.input);
+  const original = history.read(named);
   if (added >= 0) out.elementSequence = named;
   const stays = isPartial ? rate.take(original, state.accounts.currency(original.accountSlot)).staying(out.input) : 0;
-  if (original.postings.count > 0 || (classOf(original.input.mti) === 2 && approves(original))) {
+  if (isOfPosted(original, root)) {
     if (added < 0) reversePosted(context, out, root, stays);
     else reversePart(context, out, root, named, added);
     return;
@@ -66,9 +74,10 @@ export function decideReversal(context: DecisionContext, out: MessageEvent): voi
   if (slot < 0) {
     // Expired, reversed, or never approved: nothing to release. Of what was approved and not reversed yet DE95 stays, and all
     // of it when only an increment is taken back.
+    const isRoot = named === root;
     const { response, approvedAmount } = isIncrement(original) ? history.read(root) : original;
     const approved = isApproval(response) ? approvedAmount : 0;
-    const left = added < 0 ? Math.min(stays, approved) : approved;
+    const left = added < 0 ? Math.min(stays, approved) : isRoot ? 0 : approved;
     out.approvedAmount = undoneBy(history, keys, root) === Undone.no ? left : 0;
     // What messages and files have posted for it stays, and so does what that has counted.
     out.authorizedAfter = postedTotal(history, keys, root);
@@ -83,6 +92,13 @@ export function decideReversal(context: DecisionContext, out: MessageEvent): voi
   const flags = state.holds.flags(slot);
   out.holdDelta = (flags & HoldFlag.refund) !== 0 ? 0 : out.authorizedAfter - cleared - state.holds.remaining(slot);
   if ((flags & HoldFlag.counted) !== 0) giveBackTo(context, root, out.authorizedAfter, out.changes);
+}
+
+/** True for a single message and what the network told of one, whatever has posted. */
+function isOfPosted(event: MessageEvent, root: number): boolean {
+  if (event.postings.count > 0) return true;
+  const isDecided = event.sequence === root || event.element === ElementKind.completion || approves(event);
+  return isDecided && classOf(event.input.mti) === 2;
 }
 
 function layTombstone(out: MessageEvent): void {
@@ -111,17 +127,20 @@ function mayMeanAnother({ state, history, keys }: DecisionContext, named: number
   return readStanding(history, keys, root, before).total === 0;
 }
 
-/** True for an increment or a replacement of another message, and for a part that was posted of it. */
-const isIncrement = (event: MessageEvent): boolean => isChange(event) && event.originalSequence > 0;
+/** True for an increment or a replacement of another message, known or not, and for a part that was posted of it. */
+const isIncrement = (event: MessageEvent): boolean =>
+  event.originalSequence > 0 ? isChange(event) : isChangeOfUnknown(event);
 
 /**
  * What a full reversal of an increment (or a part) takes back: what it added, or nothing when that was declined or has gone
  * back already. -1 when the message at `named` is no increment, so that all of the authorization is meant.
  */
-function addedBy(context: DecisionContext, named: number): number {
+function addedBy(context: DecisionContext, named: number, reversal: MessageInput): number {
   const { history, keys } = context;
   const event = history.read(named);
   if (!isIncrement(event)) return -1;
+  // What the first of several began is known by DE37 like any authorization.
+  if (event.originalSequence === 0 && isNamedByRrnAlone(reversal, event.input)) return -1;
   if (classOf(event.input.mti) !== 2) return fold.read(context, rootOf(event)).addedBy(named);
   const posted = isApproval(event.response) ? before.clear().addLegs(event.postings).total : 0;
   return undoneBy(history, keys, named) === Undone.no ? posted : 0;
@@ -216,11 +235,11 @@ export function decideNotDelivered(
   const { total } = fold.read(context, authorization, { rolledBack: sequence });
   readStanding(history, keys, authorization, after);
   const postings = posts ? postedBack(context, accountSlot, authorization, total) : [];
-  const authorized = slot < 0 ? 0 : state.holds.authorized(slot);
   // What is held beside a single message goes with it.
-  const holdStays = slot < 0 ? 0 : Math.max(state.holds.cleared(slot), posts ? 0 : Math.min(authorized, total));
+  const holdStays = slot < 0 ? 0 : Math.max(state.holds.cleared(slot), posts ? 0 : total);
   // Nothing is held for a refund.
-  const back = slot < 0 ? 0 : Math.max(0, state.holds.cleared(slot) + state.holds.remaining(slot) - holdStays);
+  const isRefund = slot >= 0 && (state.holds.flags(slot) & HoldFlag.refund) !== 0;
+  const back = slot < 0 || isRefund ? 0 : state.holds.cleared(slot) + state.holds.remaining(slot) - holdStays;
   const stays = slot < 0 ? after.total + presentedTotal(history, keys, authorization) : holdStays;
   return {
     kind: EventKind.notDelivered,
@@ -231,7 +250,7 @@ export function decideNotDelivered(
     originalSequence: sequence,
     authorizationSequence: authorization,
     authorizedAfter: stays,
-    counted: after.total > 0 && isToldUncounted(history, keys, authorization) ? undefined : countedMessage,
+    counted: posts && isTold(history, keys, authorization) ? undefined : countedMessage,
     postings,
     changes: counts ? packedGiveBack(context, authorization, stays) : new Uint8Array(0),
     holdDelta: 0 - back,

@@ -82,7 +82,10 @@ export class MessageEvent {
    * first that reversal; else 0.
    */
   elementSequence = 0;
-  /** Of a reversal: what it took back from the totals of its date, minor units of DE49; -1 when that is DE4 less DE95. */
+  /**
+   * Of a reversal: what it took back from the totals of its date, minor units of DE49; -1 when that is DE4 less DE95. Of a 0220 that tells
+   * another amount of what is posted: what of its DE4 is counted already; -1 when nothing is posted.
+   */
   takenBack = -1;
   /** Slot of the network token that the message came with, -1 when it named the card itself. */
   tokenSlot = -1;

@@ -162,8 +162,8 @@ export class HoldTable {
     flags: number,
     newest: number,
   ): void {
-    const expected = (flags & HoldFlag.refund) === 0 ? authorized : 0;
-    if (authorized <= 0 || held !== expected)
+    const isRefund = (flags & HoldFlag.refund) !== 0;
+    if (isRefund ? authorized <= 0 || held !== 0 : held <= 0 || held > authorized)
       assert(false, `the hold of ${sequence} would hold ${held} of ${authorized}`);
     const slot = this.#take();
     this.#last = Math.max(this.#last, sequence);

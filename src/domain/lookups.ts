@@ -138,10 +138,27 @@ export function undoneBy(history: History, keys: IndexKeys, sequence: number): U
     }
     const event = history.read(at);
     if (event.element !== ElementKind.reversal) continue;
-    const whole = event.originalSequence === sequence && event.approvedAmount === 0;
-    if (whole || event.elementSequence === sequence) return Undone.reversed;
+    const isWhole = event.originalSequence === sequence && isFullReversal(event);
+    if (isWhole || event.elementSequence === sequence) return Undone.reversed;
   }
   return undone;
+}
+
+/** True for a reversal of all of an authorization: of nothing less by DE95, nor of one increment or part of it. */
+export const isFullReversal = ({ element, elementSequence, input }: MessageEvent): boolean =>
+  element === ElementKind.reversal && elementSequence === 0 && input.replacementAmount <= 0;
+
+/** Sequence of the newest full reversal of the authorization at `root`, 0 without one. */
+export function fullReversalOf(history: History, keys: IndexKeys, root: number): number {
+  keys.elementsKey(root);
+  const found = history.find(keys.high, keys.low);
+  for (let i = found.count - 1; i >= 0; i--) {
+    const at = found.sequences[i]!;
+    if (!history.isMessage(at)) continue;
+    const event = history.read(at);
+    if (event.originalSequence === root && isFullReversal(event)) return at;
+  }
+  return 0;
 }
 
 /** True when a roll-back of the approval at `sequence` is recorded. */

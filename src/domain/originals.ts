@@ -91,14 +91,19 @@ const namesAnother = (reversal: MessageInput, original: MessageInput): boolean =
 const namesMessage = (reversal: MessageInput): boolean =>
   reversal.originalStan >= 0 && reversal.originalTransmission >= 0;
 
-/** DE90 without the acquirer (or an original without one), else the reversal's own DE11 and DE7. */
-function namedByStan(reversal: MessageInput, original: MessageInput): boolean {
-  if (namesMessage(reversal)) {
-    const comparable = textSize(reversal, Text.originalAcquirer) > 0 && textSize(original, Text.acquirer) > 0;
-    if (!comparable && matchesOriginalStan(reversal, original)) return true;
-  }
-  return reversal.stan === original.stan && reversal.transmission === original.transmission;
+/** DE90 without the acquirer, or an original without one. */
+function namedByGivenStan(reversal: MessageInput, original: MessageInput): boolean {
+  if (!namesMessage(reversal)) return false;
+  const comparable = textSize(reversal, Text.originalAcquirer) > 0 && textSize(original, Text.acquirer) > 0;
+  return !comparable && matchesOriginalStan(reversal, original);
 }
+
+/** The reversal's own DE11 and DE7. */
+const namedByOwnStan = (reversal: MessageInput, original: MessageInput): boolean =>
+  reversal.stan === original.stan && reversal.transmission === original.transmission;
+
+const namedByStan = (reversal: MessageInput, original: MessageInput): boolean =>
+  namedByGivenStan(reversal, original) || namedByOwnStan(reversal, original);
 
 const Rung = { holdReference: 0, networkId: 1, originalData: 2, rrn: 3, originalStan: 4, ownStan: 5 } as const;
 type Rung = (typeof Rung)[keyof typeof Rung];
@@ -119,7 +124,7 @@ export function findContinued(known: Known, subject: Subject): number {
   return findFrom(known, subject, Rung.holdReference);
 }
 
-/** Sequence of the newest approval of ours that has all the numbers of the advice in hand, 0 without one; of the card, or of one that it replaces. */
+/** Sequence of our newest decision about a request with all the numbers of the advice in hand, 0 without one; of the card, or of one that it replaces. */
 export function findTold({ state, history, keys }: Known, subject: Subject): number {
   const { input } = subject;
   let card = subject.cardSlot;
@@ -130,8 +135,8 @@ export function findTold({ state, history, keys }: Known, subject: Subject): num
       const sequence = found.sequences[i]!;
       if (!history.isMessage(sequence)) continue;
       const event = history.read(sequence);
-      if (event.cardSlot !== card || !isRequest(event.element) || !isApproval(event.response)) continue;
-      if (namedByStan(input, event.input) && sameNumbers(input, event.input)) return sequence;
+      if (event.cardSlot !== card || !isRequest(event.element) || isRefusedRepeat(event)) continue;
+      if (namedByOwnStan(input, event.input) && sameNumbers(input, event.input)) return sequence;
     }
     card = state.cards.replaces(card);
   }
@@ -247,6 +252,15 @@ export function isRequest(element: ElementKind): boolean {
   }
 }
 
+/**
+ * True for an increment, a replacement or a part of an authorization that was not known when it came: it began one, and is what came on
+ * top of what the network may still tell.
+ */
+export function isChangeOfUnknown({ element, originalSequence, input }: MessageEvent): boolean {
+  if (originalSequence > 0 || (element !== ElementKind.authorization && element !== ElementKind.advice)) return false;
+  return (input.functionCode === INCREMENT || input.functionCode === REPLACEMENT) && sortOf(input) !== Sort.credit;
+}
+
 /** True for an increment or a replacement, and for an advice that told of an increment or posted a part, and added it. */
 export function isChange({ element, input }: MessageEvent): boolean {
   if (element === ElementKind.completion) return input.functionCode === INCREMENT && sortOf(input) !== Sort.credit;
@@ -254,9 +268,10 @@ export function isChange({ element, input }: MessageEvent): boolean {
 }
 
 /**
- * Takes the best of the candidates that the rung confirms: an approval before a decline, then one whose DE37 and DE41 are the
- * reversal's as well (acquirers do send one STAN twice within a second), then an authorization before its increments (who
- * means the increment names it exactly), then one of the nearest card, then the newest.
+ * Takes the best of the candidates that the rung confirms: one whose STAN and DE7 are named, or are the message's own, whatever was
+ * decided about it; then an approval before a decline, then one whose DE37 and DE41 are the message's as well (acquirers do send one
+ * STAN twice within a second), then an authorization before its increments (who means the increment names it exactly), then one of
+ * the nearest card, then the newest.
  */
 function takeBest(known: Known, found: Found, subject: Subject, card: number, rung: Rung): void {
   const { state, history } = known;
@@ -278,7 +293,10 @@ function takeBest(known: Known, found: Found, subject: Subject, card: number, ru
       event = history.read(sequence);
     }
     const rank =
-      (approves(event) ? 4 : 0) + (namedByRrn(subject.input, event.input) ? 2 : 0) + (isChange(event) ? 0 : 1);
+      (namedByStan(subject.input, event.input) ? 8 : 0) +
+      (approves(event) ? 4 : 0) +
+      (namedByRrn(subject.input, event.input) ? 2 : 0) +
+      (isChange(event) ? 0 : 1);
     if (rank <= best.rank) continue;
     best.sequence = sequence;
     best.rank = rank;
@@ -315,9 +333,13 @@ function isOriginal(subject: Subject, card: number, event: MessageEvent): boolea
   if (element === ElementKind.reversal || element === ElementKind.refused || element === ElementKind.fileUpdate) {
     return false;
   }
-  if (event.reason === Reason.duplicateOtherAmount || event.reason === Reason.originalUndone) return false;
+  if (isRefusedRepeat(event)) return false;
   return card < 0 ? sameCard(subject, event) : event.cardSlot === card;
 }
+
+/** True for the answer to a repeat that was refused (94, 68). */
+const isRefusedRepeat = ({ reason }: MessageEvent): boolean =>
+  reason === Reason.duplicateOtherAmount || reason === Reason.originalUndone;
 
 function confirms(rung: Rung, reversal: MessageInput, original: MessageEvent): boolean {
   switch (rung) {
@@ -328,8 +350,9 @@ function confirms(rung: Rung, reversal: MessageInput, original: MessageEvent): b
     case Rung.rrn:
       return namedByRrnAndCode(reversal, original.input, original.approvalCode);
     case Rung.originalStan:
+      return namedByGivenStan(reversal, original.input);
     case Rung.ownStan:
-      return namedByStan(reversal, original.input);
+      return namedByOwnStan(reversal, original.input);
     case Rung.holdReference:
       return sameText(reversal, Text.holdReference, original.input, Text.holdReference);
   }
@@ -344,12 +367,17 @@ export function isNamedByRrnAlone(reversal: MessageInput, original: MessageInput
   return !namedByNetworkId(reversal, original) && !namedByStan(reversal, original);
 }
 
+/** True when the message names the other by what only that one has. */
+export const isNamedExactly = (input: MessageInput, original: MessageInput): boolean =>
+  namesMessage(input) || namedByNetworkId(input, original) || namedByStan(input, original);
+
 /** True for a message that was sent behind a reversal which names it by DE37 and DE41 alone: it is none that the reversal can mean. */
 const isSentBehind = (message: MessageInput, reversal: MessageInput): boolean =>
-  classOf(reversal.mti) === REVERSAL &&
-  isNamedByRrnAlone(reversal, message) &&
-  !isMarkedRepeat(message.mti) &&
-  isLater(message.transmission, reversal.transmission);
+  classOf(reversal.mti) === REVERSAL && isNamedByRrnAlone(reversal, message) && isSentLater(message, reversal);
+
+/** True for a message that was sent later than the reversal by DE7, which one that is sent again (xxx1) may have got anew. */
+export const isSentLater = (message: MessageInput, reversal: MessageInput): boolean =>
+  !isMarkedRepeat(message.mti) && isLater(message.transmission, reversal.transmission);
 
 /** DE7 has no year: the later of two that are less than half a year apart. */
 function isLater(transmission: number, other: number): boolean {

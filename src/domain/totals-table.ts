@@ -17,7 +17,7 @@ import type { StateDigest } from './digest.js';
 import { finishHash, mixInteger, mixWord } from './hash.js';
 import { SlotIndex } from './slot-index.js';
 import { Table } from './tables.js';
-import { TOTAL_AMOUNTS, TOTAL_COUNTS, type Total, type TotalsKey } from './totals.js';
+import { type Counted, TOTAL_AMOUNTS, TOTAL_COUNTS, type Total, type TotalsKey } from './totals.js';
 import { utcDayOf } from './velocity/windows.js';
 
 const ROW_VERSION = 1;
@@ -62,7 +62,7 @@ export class TotalsTable {
    * @param amount see `totals.ts`; minor units
    */
   add(
-    message: TotalsKey & { readonly amount: number },
+    message: Counted,
     total: Total,
     sign: 1 | -1,
     event: { readonly sequence: number; readonly timeMs: number },
@@ -75,7 +75,7 @@ export class TotalsTable {
     if (place === NONE) place = this.#open(message);
     if (event.sequence <= this.#newest[place]!) return;
     this.#newest[place] = event.sequence;
-    this.#change(place, total, sign);
+    if (message.isCorrection !== true) this.#change(place, total, sign);
     if (total < TOTAL_AMOUNTS) this.#change(place, TOTAL_COUNTS + total, sign * message.amount);
     this.dirty.push(place);
   }

@@ -2,8 +2,8 @@
  * What one message adds to the totals of its acquirer's business date, told from the event alone, so that it is the same in
  * every replay (docs/decisions/0021-business-dates-and-totals.md).
  *
- *   0200, 0220 approved   credit or debit: one more, and its amount; an inquiry or a verification: one more inquiry; a 0220 of
- *                         stand-in that tells of a 0200 which is counted: nothing
+ *   0200, 0220 approved   credit or debit: one more, and its amount; an inquiry or a verification: one more inquiry; a 0220 that
+ *                         tells another amount of what is counted: that amount in the place of the other, and none more
  *   0400, 0420            that posted back: one more reversal of its sort, and its amount
  *   0100, 0120 approved   an inquiry: one more inquiry; anything else: one more authorization
  *
@@ -13,7 +13,7 @@
  */
 import { TOTALS_DAYS_AHEAD, TOTALS_DAYS_KEPT } from '../limits.js';
 import { ElementKind, EventKind, Response } from './codes.js';
-import type { MessageEvent } from './events.js';
+import type { MessageEvent, Posting } from './events.js';
 import type { History } from './history.js';
 import type { IndexKeys } from './index-keys.js';
 import { Gl } from './ledger/chart.js';
@@ -59,6 +59,14 @@ export function isKept(day: number, timeMs: number): boolean {
   return day >= today - TOTALS_DAYS_KEPT && day <= today + TOTALS_DAYS_AHEAD;
 }
 
+/** What is added to totals. */
+export interface Counted extends TotalsKey {
+  /** Minor units of `currency`; 0 for what has no amount. */
+  readonly amount: number;
+  /** It corrects the amount of what is counted, by this much, up or down. */
+  readonly isCorrection?: boolean;
+}
+
 /** One message in the totals. */
 export interface CountedMessage extends TotalsKey {
   total: Total;
@@ -76,6 +84,7 @@ export class Contribution implements TotalsKey {
   total: Total | -1 = -1;
   /** Minor units of `currency`; 0 for what has no amount. */
   amount = 0;
+  isCorrection = false;
 
   /** As plain data; undefined when the message counts nowhere. Cold paths only. */
   toMessage(): CountedMessage | undefined {
@@ -93,6 +102,8 @@ export class Contribution implements TotalsKey {
     this.day = input.businessDay;
     this.currency = input.currency >= 0 ? input.currency : accountCurrency;
     this.amount = this.total < TOTAL_AMOUNTS ? amountOf(event, accountCurrency) : 0;
+    this.isCorrection = event.element === ElementKind.completion && event.takenBack > 0;
+    if (this.isCorrection) this.amount -= event.takenBack;
     return this;
   }
 }
@@ -106,10 +117,10 @@ function totalOf(event: MessageEvent): Total | -1 {
   }
   if (messageClass > FINANCIAL) return -1;
   if (sort === Sort.inquiry) return event.response === Response.approved ? Total.inquiry : -1;
-  if (!approves(event)) return -1;
+  if (!approves(event) && event.takenBack <= 0) return -1;
   if (messageClass !== FINANCIAL) return Total.authorization;
   if (tellsOfCounted(event)) return -1;
-  if (sort === Sort.verification || input.amount === 0) return Total.inquiry;
+  if (sort === Sort.verification || (input.amount === 0 && event.takenBack <= 0)) return Total.inquiry;
   return sort === Sort.credit ? Total.credit : Total.debit;
 }
 
@@ -117,20 +128,16 @@ function totalOf(event: MessageEvent): Total | -1 {
 const tellsOfCounted = ({ element, input, postings }: MessageEvent): boolean =>
   element === ElementKind.completion && isStandIn(input) && postings.count === 0;
 
-/** True when a 0220 that is not counted itself tells of the single message at `root`. */
-export function isToldUncounted(history: History, keys: IndexKeys, root: number): boolean {
+/** True when a 0220 that is not counted itself tells of the single message at `root`, or corrects its amount. */
+export function isTold(history: History, keys: IndexKeys, root: number): boolean {
   keys.elementsKey(root);
   const found = history.find(keys.high, keys.low);
   for (let i = 0; i < found.count; i++) {
     if (!history.isMessage(found.sequences[i]!)) continue;
     const event = history.read(found.sequences[i]!);
-    if (
-      event.originalSequence === root &&
-      approves(event) &&
-      classOf(event.input.mti) === FINANCIAL &&
-      tellsOfCounted(event)
-    )
-      return true;
+    if (event.originalSequence !== root || classOf(event.input.mti) !== FINANCIAL) continue;
+    if (event.element === ElementKind.completion && event.takenBack > 0) return true;
+    if (approves(event) && tellsOfCounted(event)) return true;
   }
   return false;
 }
@@ -144,13 +151,9 @@ function reversalOf({ postings }: MessageEvent): Total | -1 {
   return -1;
 }
 
-/** What the network gets or gives by these legs, minor units of the account's currency. */
-function networkLeg(postings: MessageEvent['postings']): number {
-  for (let i = 0; i < postings.count; i++) {
-    if (postings.glAccount[i] === Gl.network) return Math.abs(postings.amount[i]!);
-  }
-  return 0;
-}
+/** What the network gives (D) or gets by a roll-back, minor units of the account's currency. */
+const rolledBackLeg = (postings: readonly Posting[]): number =>
+  postings.find(({ glAccount }) => glAccount === Gl.network)?.amount ?? 0;
 
 /** Minor units of DE49. */
 function amountOf(event: MessageEvent, accountCurrency: number): number {
@@ -178,9 +181,9 @@ export function noteTakenBack(out: MessageEvent, stood: number, stays: number): 
 /** What stands posted for the authorization at `root` in the acquirer's currency (DE49), minor units: `Standing` is in the account's. */
 export function standingAmount(history: History, keys: IndexKeys, root: number, accountCurrency: number): number {
   const authorization = history.read(root);
-  const hasPosted = authorization.postings.count > 0;
   let stood = postedAmount(authorization, accountCurrency);
-  let inStandIn = 0;
+  /** As `stood`, by the legs: minor units of the account's currency. */
+  let posted = authorization.postings.on(Gl.network);
   const { currency } = authorization.input;
   keys.elementsKey(root);
   const found = history.find(keys.high, keys.low);
@@ -189,16 +192,17 @@ export function standingAmount(history: History, keys: IndexKeys, root: number, 
     // An index may hand a sequence out twice.
     if (i > 0 && found.sequences[i - 1] === at) continue;
     if (!history.isMessage(at)) {
-      // It took back what was posted until then, but what the network had told of it, of an authorization that posted itself.
       const event = history.readEvent(at);
-      if (hasPosted && event?.kind === EventKind.notDelivered && event.postings.length > 0) stood = inStandIn;
+      if (event?.kind !== EventKind.notDelivered || event.authorizationSequence !== root) continue;
+      const stands = posted + rolledBackLeg(event.postings);
+      if (stands !== posted) stood = mulDivHalfUp(stood, Math.abs(stands), Math.abs(posted));
+      posted = stands;
       continue;
     }
     const event = history.read(at);
     if (event.originalSequence !== root) continue;
     stood = standingAfter(event, stood, currency, accountCurrency);
-    if (event.element === ElementKind.completion && isStandIn(event.input))
-      inStandIn = postedAmount(event, accountCurrency);
+    posted += event.postings.on(Gl.network);
   }
   return Math.max(0, stood);
 }
@@ -211,12 +215,14 @@ function standingAfter(event: MessageEvent, stood: number, currency: number, acc
       const told = event.input.currency;
       if (told < 0 || told === currency) return stood - amountOf(event, accountCurrency);
       // In another currency than what it reverses: by as much of it as went back of the account's.
-      const back = networkLeg(event.postings);
+      const back = Math.abs(event.postings.on(Gl.network));
       return mulDivHalfUp(stood, event.approvedAmount, event.approvedAmount + back);
     }
     case ElementKind.completion:
       // One that told of a decline or of what we had decided, or came after the reversal, has changed nothing.
       if (classOf(event.input.mti) !== FINANCIAL || event.postings.count === 0) return stood;
+      // It takes the place of what stood, less what came of that since (`takenBack`), or comes on top.
+      if (event.takenBack >= 0) return stood + event.input.amount - event.takenBack;
       return postedAmount(event, accountCurrency) + (isChange(event) ? stood : 0);
     default:
       return stood;

@@ -392,7 +392,7 @@ async function verifyChain(
       ? error
       : new HoldfastError(
           'record_unreadable',
-          `reading ${name} in ${folder} failed: ${error instanceof Error ? error.message : error}`,
+          `reading ${name} in ${join(folder, 'data.mdb')} failed: ${error instanceof Error ? error.message : error}`,
           'keep the directory as it is and restore a backup elsewhere',
           { cause: error },
         );

@@ -256,11 +256,13 @@ export class Player {
         return;
       }
       case 'tell': {
-        const sent = this.#sent.filter(
-          ({ message: { mti, fn } }) => mti === 200 || (mti === 100 && (fn === 'I' || fn === 'R')),
-        );
+        const isPayment = ({ message: { mti } }: Sent): boolean => [100, 200, 120, 220].includes(mti);
+        const sent = this.#sent.filter((one) => isPayment(one) && (op.of !== 'sent' || one.message.mti % 100 === 0));
         const told = sent.at(-1 - op.back);
-        if (told) this.#send(told.card, this.#maker.told(told.message, op.percent));
+        if (!told) return;
+        const { card, message } = told;
+        if (op.of === 'sent') this.#send(card, this.#maker.told(message, op.percent));
+        else this.#send(card, this.#maker.toldOfLost(message, op.percent, op.of === 'lost first', this.nowMs));
         return;
       }
       case 'undelivered': {

@@ -120,6 +120,13 @@ export class MessageMaker {
     return { ...first, stan: this.#stan + 100, de7: transmissionOf(nowMs) };
   }
 
+  /** The advice of an attempt that was lost on its way: under the DE37 of another, or the first under its own. */
+  toldOfLost(other: Message, percent: number, isFirst: boolean, nowMs: number): Message {
+    const { fn: _change, ...first } = other;
+    const lost = this.again({ ...first, mti: other.mti - (other.mti % 100) }, nowMs);
+    return this.told(isFirst ? { ...lost, rrn: `L${lost.stan}` } : lost, percent);
+  }
+
   /** The advice of a request, with its own numbers. */
   told(request: Message, percent: number): Message {
     const part = (value: number): number => Math.min(999_999_999_999, Math.floor((value * percent) / 100));
@@ -127,7 +134,7 @@ export class MessageMaker {
     return {
       ...rest,
       mti: request.mti + 20,
-      ...(request.mti === 200 ? { why: 'S' } : {}),
+      ...(request.fn === 'I' || request.fn === 'R' ? {} : { why: 'S' }),
       ...(amount === undefined ? {} : { amount: part(amount) }),
       ...(bill === undefined ? {} : { bill: part(bill) }),
     };

@@ -111,6 +111,7 @@ const SUBJECTS: Record<string, Subject> = {
         reverse: 15,
         change: 4,
         ask: 3,
+        tell: 10,
         undelivered: 3,
         sweep: 1,
         wait: 1,
@@ -122,6 +123,10 @@ const SUBJECTS: Record<string, Subject> = {
       'a part that leaves a hold',
       'reversal of a part',
       'a reversal of another message of a purchase',
+      'a reversal of the change that came first',
+      'a reversal of what only others have posted',
+      'a rest that is held beside what is posted',
+      'what began before a part of it, posted',
       'a fee that falls with its cash',
     ],
   },
@@ -162,8 +167,8 @@ const SUBJECTS: Record<string, Subject> = {
   },
   'stand-in, second attempts and replaced cards': {
     focus: {
-      ...{ purchase: 15, request: 2, advise: 20, change: 10, reverse: 10, retry: 10, 'late original': 10, replace: 2 },
-      ...{ tell: 6, undelivered: 6 },
+      ...{ purchase: 15, request: 2, advise: 15, change: 15, reverse: 10, retry: 10, 'late original': 10, replace: 2 },
+      ...{ tell: 20, undelivered: 10 },
       ...{ account: 0, card: 0, list: 0, limits: 2, limit: 0, sweep: 1, wait: 1 },
     },
     cases: [
@@ -177,6 +182,11 @@ const SUBJECTS: Record<string, Subject> = {
       'reversal by a replacement',
       'increment by a replacement',
       'advice by a replacement',
+      'two attempts in stand-in',
+      'a declined change that is told',
+      'what began before a change of it',
+      'a roll-back of a replacement that had lowered',
+      'an increment behind the reversal of its authorization',
     ],
   },
   'the end of holds': {
@@ -346,7 +356,7 @@ describe('engine and reference model', () => {
 
     test(`histories about ${subject} reach every case`, { timeout: PATIENCE_MS }, () => {
       const seen = new Map<string, number>();
-      for (const [startMs, played] of fc.sample(dense, { numRuns: 150, seed: 7 })) {
+      for (const [startMs, played] of fc.sample(dense, { numRuns: 300, seed: 7 })) {
         const player = new Player(startMs);
         player.play(played);
         for (const [what, times] of player.model.seen) seen.set(what, (seen.get(what) ?? 0) + times);

@@ -65,7 +65,7 @@ export type Op =
   /** A second attempt of an earlier message, with the same DE37; `reversed`: it comes later (as a late original), its reversal now. */
   | { op: 'retry'; back: number; reversed: boolean }
   /** The network tells of the newest increment, replacement or single message, with its own numbers. */
-  | { op: 'tell'; back: number; percent: number }
+  | { op: 'tell'; back: number; percent: number; of: 'sent' | 'lost' | 'lost first' }
   | { op: 'undelivered'; back: number }
   | { op: 'pay'; account: number; amount: number; reference: number }
   | { op: 'limit'; account: number; limit: number }
@@ -274,6 +274,7 @@ const operations = {
     op: fc.constant('tell'),
     back: fc.constantFrom(0, 0, 1),
     percent: fc.constantFrom(100, 100, 120),
+    of: fc.constantFrom('sent', 'sent', 'lost', 'lost first'),
   }),
   undelivered: fc.record<Op & { op: 'undelivered' }>({ op: fc.constant('undelivered'), back }),
   pay: fc.record<Op & { op: 'pay' }>({

@@ -581,7 +581,7 @@ describe('stand-in of an authorization that we approved as well', () => {
     0220 a purchase 80 stan=3 why=S rrn=1                    | 00 |  30 | 0 | 970   # 30 stays of it too
     0220 a purchase 20 stan=5 why=S rrn=1                    | 00 |  20 | 0 | 980
     0420 a stan=4 rrn=1                                      | 00 |   0 | 0 | 1000
-    totals 2026-05-20 link=1 acquirer=12345 cur=986          | debits 2 120, debit reversals 2 90
+    totals 2026-05-20 link=1 acquirer=12345 cur=986          | debits 1 90, debit reversals 2 90
   `,
   );
 

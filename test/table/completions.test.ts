@@ -181,7 +181,7 @@ describe('automated fuel: the status check of one major unit', () => {
     account A limit=50000
     card a
     0120 a purchase 100 stan=1 mcc=5542 why=S       | 00 | 0 |  100 | 49900   # as the network decided it
-    0120 a purchase 100 stan=2 rrn=1 mcc=5542 why=S | 00 | 0 |  100 | 49900
+    0120 a purchase 100 stan=2 rrn=1 mcc=5542 why=S de90=0100/1/0520120000 | 00 | 0 |  100 | 49900
     0120 a purchase 6340 stan=3 rrn=1 mcc=5542 why=C | 00 | 0 | 6340 | 43660
     0120 a purchase 9900 stan=4 rrn=1 mcc=5542 why=C | 00 | 0 | 6340 | 43660
   `,

@@ -324,7 +324,8 @@ describe('controls of a card and of its account', () => {
     0100 a purchase 100 stan=1                  | 00 | 0 | 100 | 1900
     controls a {"velocity":[{"window":"day","amount":500}]}
     0100 a purchase 500 stan=2 fn=I rrn=1       | 00 | 0 | 600 | 1400
-    undelivered 3                               | ok | 0 | 0 | 2000
+    undelivered 3                               | ok | 0 | 500 | 1500
+    undelivered 5                               | ok | 0 | 0 | 2000
     0100 a purchase 500 stan=3                  | 00 | 0 | 500 | 1500
   `,
   );

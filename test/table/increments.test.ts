@@ -77,7 +77,7 @@ describe('increments', () => {
     kind 7                                         | authorization
     0100 a purchase 100 stan=4                     | 00 | 0 | 400 | 600
     0400 a stan=5 rrn=4                            | 00 | 0 | 300 | 700
-    0100 a purchase 50 stan=6 fn=I rrn=4           | 00 | 0 | 350 | 650
+    0100 a purchase 50 stan=6 fn=I rrn=4 de7=0520120001 | 00 | 0 | 350 | 650
     kind 11                                        | authorization
     hold 11                                        | 50 of 50
     0100 a refund 70 stan=7                        | 00 | 0 | 350 | 650
@@ -85,6 +85,23 @@ describe('increments', () => {
     kind 15                                        | authorization
     0100 a purchase 700 stan=9 fn=I rrn=X          | 51 | 0 | 360 | 640
     kind 17                                        | authorization
+  `,
+  );
+
+  scenario(
+    'that was sent before the reversal of its authorization and arrives behind it is late',
+    `
+    account A limit=1000
+    card a
+    0100 a purchase 100 stan=1 de7=0520120000             | 00 | 0 | 100 | 900
+    0100 a purchase 10 stan=2 fn=I rrn=1 de7=0520120010   | 00 | 0 | 110 | 890
+    0400 a stan=3 rrn=1 de7=0520120030                    | 00 | 0 |   0 | 1000
+    0100 a purchase 20 stan=4 fn=I rrn=1 de7=0520120020   | 68 | 0 |   0 | 1000
+    why 6                                                 | reversedBeforeArrival
+    0100 a purchase 200 stan=5 fn=R rrn=1 de7=0520120020  | 68 | 0 |   0 | 1000
+    0101 a purchase 20 stan=4 fn=I rrn=1 de7=0520120020   | 68= | 0 |  0 | 1000
+    0100 a purchase 30 stan=6 fn=I rrn=1 de7=0520120040   | 00 | 0 |  30 | 970   # sent behind it
+    kind 10                                               | authorization
   `,
   );
 
@@ -276,7 +293,7 @@ describe('replacements', () => {
   );
 
   scenario(
-    'one that was not delivered: an increase goes back, a decrease stays',
+    'one that was not delivered: the authorization is what it was before',
     `
     account A limit=1000
     card a
@@ -284,7 +301,7 @@ describe('replacements', () => {
     0100 a purchase 900 stan=2 fn=R rrn=1          | 00 | 0 | 900 | 100
     undelivered 4                                  | ok | 0 | 400 | 600
     0100 a purchase 250 stan=3 fn=R rrn=1          | 00 | 0 | 250 | 750
-    undelivered 6                                  | ok | 0 | 250 | 750
+    undelivered 6                                  | ok | 0 | 400 | 600
   `,
   );
 

@@ -167,7 +167,7 @@ describe('reversals', () => {
     0200 a purchase 300 stan=1                                              | 00 | 300 | 0 | 700
     0220 a purchase 250 stan=2 rrn=1                                        | 00 | 250 | 0 | 750
     0400 a purchase 300 stan=3 rrn=1                                        | 00 |   0 | 0 | 1000
-    totals 2026-05-20                                                       | debits 2 550, debit reversals 1 250
+    totals 2026-05-20                                                       | debits 1 250, debit reversals 1 250
     0220 a purchase 100 stan=4 fn=I date=2026-05-21 acquirer=9              | 00 | 100 | 0 | 900
     0220 a purchase 200 stan=5 rrn=4 fn=I date=2026-05-21 acquirer=9        | 00 | 300 | 0 | 700
     0420 a stan=6 rrn=4 de90=220/5/520120000/9/- date=2026-05-21 acquirer=9 | 00 | 100 | 0 | 900

@@ -26,6 +26,13 @@ export class Postings {
     this.count++;
   }
 
+  /** What the legs amount to on an account of the chart, D positive. */
+  on(glAccount: number): number {
+    let sum = 0;
+    for (let i = 0; i < this.count; i++) if (this.glAccount[i] === glAccount) sum += this.amount[i]!;
+    return sum;
+  }
+
   /** Cold paths only. */
   toList(): Posting[] {
     const legs: Posting[] = [];

@@ -55,9 +55,10 @@ export class Balances {
     return account.limit - this.posted(account) - this.held(account);
   }
 
-  open(sequence: number, account: ModelAccount, amount: number, expiresMs: number, refund = false): void {
-    const remaining = refund ? 0 : amount;
-    const hold = { account, first: amount, authorized: amount, remaining, cleared: 0, expiresMs, refund };
+  /** @param cleared what of the amount is posted already */
+  open(sequence: number, account: ModelAccount, amount: number, expiresMs: number, refund = false, cleared = 0): void {
+    const remaining = refund ? 0 : amount - cleared;
+    const hold = { account, first: amount, authorized: amount, remaining, cleared, expiresMs, refund };
     this.#holds.set(sequence, hold);
     const others = this.#holdsOf.get(account);
     if (others) others.add(hold);
@@ -105,6 +106,7 @@ export class Balances {
     account.owes.fees += now.fee - before.fee;
     account.owes.credit += now.credit - before.credit;
     this.charged.set(root.sequence, now);
+    entry.chargedAfter = now.purchases + now.cash + now.credit;
   }
 
   /** A credit goes against what is owed for purchases first. */

@@ -84,12 +84,18 @@ export interface Entry {
   tells?: Entry;
   /** Advice: it told of an increment or of a part, which was added. */
   toldIncrement: boolean;
+  /** Advice: it was not only recorded. */
+  isDecided?: boolean;
   /** Advice: it told the final amount. */
   completes: boolean;
-  /** Reversal: nothing of the original stays authorized. */
+  /** Reversal: of all of the authorization. */
   full: boolean;
-  /** Roll-back: it took back something that was posted. */
-  takesPosted?: boolean;
+  /** What is charged for the authorization since then, where that has changed, in the account's currency. */
+  chargedAfter?: number;
+  /** A clearing record charged so much for its `original`, or took so much back (negative). Only auditors tell it. */
+  presents?: { amount: number; isLast: boolean };
+  /** Advice: it tells another amount of what is charged; what that was, and what it came to when stand-in is told once more. */
+  corrects?: { before: number; after: number | undefined };
   /** Reversal with DE95: what stays at most. */
   ceiling?: bigint;
   /** It posted something. */

@@ -16,6 +16,9 @@ export interface Asked {
 
 export const NO_MONEY: Asked = { amount: 0, cash: 0 };
 
+/** In the place of what windows know. */
+const NOWHERE = -1;
+
 export class Limits {
   readonly windows = new VelocityModel();
   readonly #numbers = new Map<string, number>();
@@ -69,12 +72,18 @@ export class Limits {
     cash: number,
     atMs: number,
     undone = total === 0,
+    isRollBack = false,
   ): void {
     const counted = this.#counted.get(root) ?? [];
     this.#counted.set(root, counted);
     let sum = counted.reduce((all, { amount }) => all + amount, 0);
     if (total > sum) {
       const amount = total - sum;
+      // What was given back does not count again.
+      if (isRollBack) {
+        counted.push({ element: NOWHERE, amount });
+        return;
+      }
       const asked = { amount, cash: Math.min(cash, amount), ...(sum > 0 ? { authorizedBefore: sum } : {}) };
       const element = this.windows.approve(this.number(card), requestOf(m!, asked), amount, atMs);
       counted.push({ element, amount });
@@ -84,7 +93,7 @@ export class Limits {
       const back = Math.min(one.amount, sum - total);
       one.amount -= back;
       sum -= back;
-      this.windows.reduce(one.element, one.amount, undone);
+      if (one.element !== NOWHERE) this.windows.reduce(one.element, one.amount, undone);
     }
   }
 }

@@ -37,8 +37,8 @@ import {
   whatIs,
 } from './message.js';
 import { cashOf, inAccountCurrency, inMerchantCurrency, oneMajorUnit, stayingOf } from './money.js';
-import { isByRrnAlone, type Named } from './naming.js';
-import { Past } from './past.js';
+import { isByRrnAlone, isNamedExactly, type Named } from './naming.js';
+import { isChangeOfUnknown, isSentLater, Past } from './past.js';
 import { codeOf, feeOf, forbids, fuelOf, groupsOf, isPump, lifeMs, type ModelProgram } from './program.js';
 import { askRules, RULES, type RuleFacts, type RuleStatistics, windowNamed } from './rules.js';
 import { type Place, totals } from './totals.js';
@@ -189,19 +189,20 @@ export class ReferenceModel {
     const hold = balances.holds.get(root.sequence);
     const { account } = balances.cards.get(entry.card)!;
     const { total } = past.totalOf(root, account, undefined, entry);
-    if (hold) balances.set(root.sequence, entry.posted ? 0 : Math.min(hold.authorized, total));
-    let takesPosted = false;
+    if (hold && total > hold.authorized) this.reach('a roll-back of a replacement that had lowered');
+    if (hold) balances.set(root.sequence, entry.posted ? 0 : total);
+    let charges: [number, number] | undefined;
     if (entry.posted) {
       const before = balances.chargedFor(root);
       const charged = Math.abs(before.purchases + before.cash + before.credit);
       const left = Math.min(charged, total);
-      takesPosted = left < charged;
+      charges = [charged, left];
       this.#takeBack(entry, before, left);
     }
     if (total > 0 && !entry.original) this.reach('a roll-back of what the network has told');
     if (past.isExpired(root)) this.reach('roll-back after expiry');
-    past.add({ atMs, what: 'roll-back', card: entry.card, original: entry, takesPosted });
-    this.#recount(root, entry);
+    past.add({ atMs, what: 'roll-back', card: entry.card, original: entry, ...(charges ? { charges } : {}) });
+    this.#recount(root, entry, true);
     return true;
   }
 
@@ -282,6 +283,10 @@ export class ReferenceModel {
     if (reversedBefore) return this.#answer(past.add({ ...base, response: '68' }));
     const continued = what === 'increment' || what === 'replacement' ? this.#openOf(m, base) : undefined;
     if (card === undefined) return this.#answer(past.add({ ...base, what: asNew(what), response: '14' }));
+    if (continued === undefined && this.#isBehindItsReversal(m, what, base)) {
+      this.reach('an increment behind the reversal of its authorization');
+      return this.#answer(past.add({ ...base, response: '68' }));
+    }
     if (continued === undefined && lacksCashBack(m, asNew(what))) {
       this.reach('an increment of nothing that does not tell its cash back');
       return this.#answer(past.add({ ...base, what: 'not understood', response: '30' }));
@@ -470,12 +475,22 @@ export class ReferenceModel {
     return hold === undefined || hold.refund ? undefined : root;
   }
 
+  /** All of what it belongs to was reversed by what was sent behind it. */
+  #isBehindItsReversal(m: Message, what: What, { card, atMs }: Base): boolean {
+    if (what !== 'increment' && what !== 'replacement') return false;
+    const named = this.past.namedBy(m, card, atMs, true, this.balances);
+    const root = named?.original ?? named;
+    const reversal = root && !this.balances.holds.has(root.sequence) ? this.past.reversalOf(root) : undefined;
+    return reversal !== undefined && !isSentLater(m, reversal.message!);
+  }
+
   /** The network has decided. */
   #advise(m: Message, account: ModelAccount, base: Base): Entry {
     const { past, balances } = this;
     const found = past.namedBy(m, base.card, base.atMs, true, balances);
     // A credit is no completion of a purchase, nor the other way round.
-    const named = found && isCredit(found.message!) === isCredit(m) ? found : undefined;
+    let named = found && isCredit(found.message!) === isCredit(m) ? found : undefined;
+    if (named && this.#isOtherAttempt(m, named.original ?? named)) named = undefined;
     const root = named?.original ?? named;
     if (root && root.card !== base.card) this.reach('advice by a replacement');
     const links = root === undefined ? {} : { original: root };
@@ -484,6 +499,7 @@ export class ReferenceModel {
     const amount = inAccountCurrency(m, account);
     const isExpired = root !== undefined && !balances.holds.has(root.sequence) && past.isExpired(root);
     if (!(isFinancial(m) ? this.#post(m, told, amount) : this.#holdAsTold(m, told, named, amount))) return told;
+    told.isDecided = true;
     if (isExpired) this.reach(isFinancial(m) ? 'posting after expiry' : 'completion after expiry');
     told.approved = amount;
     told.toldIncrement = root !== undefined && m.fn === 'I' && !isCredit(m);
@@ -493,12 +509,24 @@ export class ReferenceModel {
     return told;
   }
 
+  /** Both tell what the network approved in stand-in, and DE37 alone says that they belong together. */
+  #isOtherAttempt(m: Message, root: Entry): boolean {
+    const isOther =
+      isStandIn(m) &&
+      root.what === 'advice' &&
+      isStandIn(root.message!) &&
+      !isNamedExactly(m, root as Named) &&
+      !m.hold;
+    if (isOther) this.reach('two attempts in stand-in');
+    return isOther;
+  }
+
   /** 0220: posted, and its hold is released; of one of several parts as much of it. False when it changes nothing. */
   #post(m: Message, told: Entry, amount: number): boolean {
     const { past, balances, program } = this;
     const { original: root, card } = told;
     const { account } = balances.cards.get(card)!;
-    if (root?.message && isFinancial(root.message) && past.isReversed(root)) return false;
+    if (root?.message && isFinancial(root.message) && past.isWhollyReversed(root)) return false;
     if (root && balances.presented.get(root.sequence)) return false;
     const cash = Math.min(amount, cashOf(m, account));
     const before = balances.chargedFor(root);
@@ -512,7 +540,9 @@ export class ReferenceModel {
       credit: 0,
     };
     const charged = Math.abs(before.purchases + before.cash + before.credit);
-    if (root && charged > 0 && isStandIn(m)) return this.#postInStandIn(m, told, root, amount, charged);
+    if (charged > 0 && !isPart) told.corrects = { before: charged, after: undefined };
+    if (root && isStandIn(m) && (charged > 0 || isFinancial(root.message!)))
+      return this.#postInStandIn(m, told, root, amount, charged);
     balances.charge(told, isCredit(m) ? balances.creditOf(root ?? told, account, amount) : debit);
     if (isPart && (others.purchases > 0 || others.cash > 0)) this.reach('a part on top of others');
     const hold = root && balances.holds.get(root.sequence);
@@ -535,6 +565,8 @@ export class ReferenceModel {
     const before = balances.chargedFor(root);
     const { total } = past.totalOf(root, account, { message: m, amount });
     const hold = balances.holds.get(root.sequence);
+    if (told.corrects) told.corrects.after = total;
+    if (isChangeOfUnknown(root)) this.reach('what began before a part of it, posted');
     if (total === charged) {
       this.reach('a posting that is told in stand-in');
       told.isKnown = true;
@@ -561,33 +593,48 @@ export class ReferenceModel {
     const { past, balances, program } = this;
     const { original: root, card, atMs } = told;
     const { account } = balances.cards.get(card)!;
-    if (root && past.isReversed(root)) return false;
-    if (root?.message && isPump(program, root.message) && past.isCompleted(root)) return false;
     const life = lifeMs(program, (root ?? told).message!);
-    const hold = root && balances.holds.get(root.sequence);
-    const change = root ? past.changeTold(m, card, root, named) : undefined;
-    if (change && (past.isReversed(change) || (!hold && !past.isRolledBack(change)))) return false;
-    if (root && hold === undefined && isStandIn(m) && past.totalOf(root, account).isDecided) return false;
+    if (root === undefined) {
+      if (amount > 0) balances.open(told.sequence, account, amount, atMs + life, isCredit(m));
+      return amount > 0;
+    }
+    if (root.message && isPump(program, root.message) && past.isCompleted(root)) return false;
+    if (past.isWhollyReversed(root)) return false;
+    const hold = balances.holds.get(root.sequence);
+    const change = past.changeTold(m, card, named!);
+    const { total: asTold } = past.totalOf(root, account, { message: m, amount, of: change });
+    if (isChangeOfUnknown(root) && isStandIn(m)) this.reach('what began before a change of it');
+    if (change && !approves(change.response)) this.reach('a declined change that is told');
+    if (change) told.tells = change;
+    const isToldOf = isStandIn(m) || change !== undefined;
     if (hold === undefined) {
-      const { purchases, cash, credit } = balances.chargedFor(root);
-      if (purchases !== 0 || cash !== 0 || credit !== 0 || amount === 0) return false;
-      if (root && balances.presented.get(root.sequence)) return false;
-      balances.open((root ?? told).sequence, account, amount, atMs + life, isCredit(m));
-      return true;
+      const total = isToldOf ? asTold : m.fn === 'I' && !isCredit(m) ? asTold + amount : amount;
+      return this.#place(m, root, account, total, atMs + life);
     }
     if (hold.refund) return false;
-    let total = amount;
-    if (isStandIn(m) || change) {
-      ({ total } = past.totalOf(root!, account, { message: m, amount, of: change }));
-      if (change) {
-        told.tells = change;
-        this.reach(total === hold.authorized ? 'a change that is told' : 'a change that is told otherwise');
-      } else if (total !== hold.authorized) this.reach('another amount in stand-in');
-    } else if (m.fn === 'I') total = hold.authorized + amount;
+    const total = isToldOf ? asTold : m.fn === 'I' ? hold.authorized + amount : amount;
+    if (change) this.reach(total === hold.authorized ? 'a change that is told' : 'a change that is told otherwise');
+    else if (isStandIn(m) && total !== hold.authorized) this.reach('another amount in stand-in');
     const { authorized } = hold;
-    balances.set(root!.sequence, total);
+    balances.set(root.sequence, total);
     if (m.fn === 'I' && hold.authorized !== authorized) hold.expiresMs = atMs + life;
     return true;
+  }
+
+  /** What of a total is not posted yet is held anew. */
+  #place(m: Message, root: Entry, account: ModelAccount, total: number, expiresMs: number): boolean {
+    const { balances } = this;
+    if (balances.presented.get(root.sequence)) return false;
+    const { purchases, cash, credit } = balances.chargedFor(root);
+    const charged = Math.abs(purchases + cash + credit);
+    if (charged > 0 && isFinancial(root.message!) && !isChangeOfUnknown(root)) return false;
+    if (total > charged) {
+      if (charged > 0) this.reach('a rest that is held beside what is posted');
+      if (isCredit(m)) balances.open(root.sequence, account, total - charged, expiresMs, true);
+      else balances.open(root.sequence, account, total, expiresMs, false, charged);
+      return true;
+    }
+    return (m.amount ?? 0) > 0;
   }
 
   /** The network lists a card, or a token alone. */
@@ -628,7 +675,7 @@ export class ReferenceModel {
     if (named.card !== base.card) this.reach('reversal by a replacement');
     const account = balances.cards.get(base.card)?.account;
     const told = { ...base, response: '00', original, tombstone: mayMeanAnother };
-    if (account === undefined) return past.add({ ...told, full: true });
+    if (account === undefined) return past.add({ ...told, full: !m.de95 });
     const stays = m.de95 ? stayingOf(m, named, account) : 0n;
     const least = (total: number): number => (stays < BigInt(total) ? Number(stays) : total);
     const heldBefore = openHold?.remaining ?? 0;
@@ -652,23 +699,25 @@ export class ReferenceModel {
   ): Entry {
     const { past, balances } = this;
     const { original } = told;
-    if (named.posted) {
-      return named.toldIncrement && !m.de95 ? this.#reversePart(told, named) : this.#reversePosted(told, least);
+    const isChange = named.original ? !isNoChange(named) : isChangeOfUnknown(named) && !isByRrnAlone(m, named as Named);
+    if (isChange && !named.original) this.reach('a reversal of the change that came first');
+    const isSingle = isFinancial(named.message!) && (approved(named) || named.isDecided || named === original);
+    if (named.posted || isSingle) {
+      if (!named.posted) this.reach('a reversal of what only others have posted');
+      return isChange && !m.de95 ? this.#reversePart(told, named) : this.#reversePosted(told, least);
     }
     const hold = balances.holds.get(original.sequence);
-    const takesBack = isNoChange(named) || m.de95 || !named.original ? {} : { takesBack: named };
+    const takesBack = isChange && !m.de95 ? { takesBack: named } : {};
+    const full = !m.de95 && !takesBack.takesBack;
     if (hold === undefined) {
       if (past.isExpired(original)) this.reach(m.de95 ? 'partial reversal after expiry' : 'full reversal after expiry');
-      const whole = isNoChange(named) ? named : original;
-      const left = takesBack.takesBack ? whole.approved : least(whole.approved);
-      const full = !approves(whole.response) || past.isUndone(original) || left === 0;
       return past.add({ ...told, ...takesBack, full });
     }
     const total = takesBack.takesBack
       ? Math.max(0, hold.authorized - past.stillAdded(named, account))
       : least(hold.authorized);
     balances.set(original.sequence, total);
-    return past.add({ ...told, ...takesBack, full: total === 0 });
+    return past.add({ ...told, ...takesBack, full });
   }
 
   /** The mirror of what was posted, in full or down to what stays; beside it something may be held. */
@@ -683,7 +732,7 @@ export class ReferenceModel {
       if (!hold.refund) hold.cleared = left;
       balances.set(original.sequence, least(hold.authorized));
     }
-    const entry = this.past.add({ ...told, full: left === 0 && !balances.holds.has(original.sequence) });
+    const entry = this.past.add({ ...told, full: !told.message.de95 });
     if (left < total) {
       entry.postedBack = before.purchases + before.cash + before.credit < 0 ? 'credit' : 'debit';
       entry.charges = [total, left];
@@ -711,8 +760,7 @@ export class ReferenceModel {
       hold.cleared = left;
       balances.set(original.sequence, left + hold.remaining);
     }
-    const full = left === 0 && !balances.holds.has(original.sequence);
-    const entry = this.past.add({ ...told, full, takesBack: part });
+    const entry = this.past.add({ ...told, takesBack: part });
     if (left < total) entry.postedBack = 'debit';
     if (left < total) this.reach('reversal of a part');
     this.#takeBack(entry, before, left);
@@ -720,12 +768,13 @@ export class ReferenceModel {
   }
 
   /** Windows count what stays of the authorization after the entry. */
-  #recount(root: Entry, { card, message, response, approved: amount, atMs }: Entry): void {
+  #recount(root: Entry, { card, message, response, approved: amount, atMs }: Entry, isRollBack = false): void {
     if (root.message === undefined || isCredit(root.message)) return;
     const { account } = this.balances.cards.get(card)!;
     // No cash back is paid with a partial approval.
     const cash = amount > 0 && response !== '10' ? cashOf(message!, account) : 0;
-    this.limits.recount(root, this.balances.total(root), card, message, cash, this.#windowTime(atMs));
+    const total = this.balances.total(root);
+    this.limits.recount(root, total, card, message, cash, this.#windowTime(atMs), total === 0, isRollBack);
   }
 
   #windowTime(atMs: number): number {

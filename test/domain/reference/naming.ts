@@ -50,6 +50,10 @@ export function byGivenStan(r: Message, o: Named): boolean {
 
 export const byOwnStan = (r: Message, o: Named): boolean => r.stan === o.message.stan && r.de7 === o.message.de7;
 
+/** Named by what only that message has. */
+export const isNamedExactly = (m: Message, o: Named): boolean =>
+  (m.de90?.stan !== undefined && m.de90.de7 !== undefined) || byNetworkId(m, o) || byOwnStan(m, o);
+
 /** Found by DE37 and DE41, which a second attempt has as well, and by nothing else. */
 export const isByRrnAlone = (r: Message, o: Named): boolean =>
   r.de38 === undefined &&

@@ -1,7 +1,17 @@
 /** Everything that ever happened, in order, and what is asked of it: what a card has had is searched from one end to the other. */
 import type { Balances } from './balances.js';
 import { approved, approves, DAY, type Entry, HOUR, isNoChange, isRequest, type ModelAccount } from './entry.js';
-import { bare, isFinancial, isMarkedRepeat, isStandIn, type Message, sameKey, sameMoney, whatIs } from './message.js';
+import {
+  bare,
+  isCredit,
+  isFinancial,
+  isMarkedRepeat,
+  isStandIn,
+  type Message,
+  sameKey,
+  sameMoney,
+  whatIs,
+} from './message.js';
 import { inAccountCurrency } from './money.js';
 import {
   byCompleteDe90,
@@ -11,6 +21,7 @@ import {
   byOwnStan,
   byRrn,
   isByRrnAlone,
+  isNamedExactly,
   type Named,
   names,
   sharesRrn,
@@ -96,7 +107,7 @@ export class Past {
 
   /**
    * By DE48.63, then complete DE90, then card + DE37 + DE41 (+ DE38), then card + DE11 + DE7; increments and advices may also
-   * say DE48.80. Approvals first, then those with the same DE37 and DE41, then authorizations before their increments, then
+   * say DE48.80. Those with the STAN and DE7 first, then approvals, then those with the same DE37 and DE41, then authorizations before their increments, then
    * the newest.
    */
   namedBy(
@@ -126,7 +137,8 @@ export class Past {
           (e) => way(m, e as Named) && !(way === byRrn && isSentBehind(e.message!, m)),
         );
         of = [...named, ...of];
-        best = preferred(of, [approved, (e) => sharesRrn(m, e as Named), isNoChange]);
+        const isExact = (e: Entry): boolean => byGivenStan(m, e as Named) || byOwnStan(m, e as Named);
+        best = preferred(of, [isExact, approved, (e) => sharesRrn(m, e as Named), isNoChange]);
         if (best && isNoChange(best)) break;
       }
       if (best !== undefined) return best;
@@ -142,77 +154,97 @@ export class Past {
     return chain;
   }
 
-  /** The increment or replacement that was approved and that the advice tells of: ours with all its numbers, or the one that it names. */
-  changeTold(m: Message, card: string, root: Entry, named: Entry | undefined): Entry | undefined {
+  /** The increment or replacement that the advice tells of: the one that we were asked for with all its numbers, or the one that it names. */
+  changeTold(m: Message, card: string, named: Entry): Entry | undefined {
     if (m.fn !== 'I' && m.fn !== 'R') return undefined;
-    const what = m.fn === 'I' ? 'increment' : 'replacement';
+    const isOfSort = ({ what, message }: Entry): boolean => isRequest(what) && message!.fn === m.fn;
     for (const one of this.chainOf(card)) {
       const own = this.ofCard(one).findLast(
-        (e) => isRequest(e.what) && approves(e.response) && hasNumbersOf(e.message!, m),
+        (e) => isRequest(e.what) && !e.refusedRepeat && hasNumbersOf(e.message!, m),
       );
-      if (own?.original === root && own.what === what) return own;
+      if (own && (own.original ?? own) === (named.original ?? named) && isOfSort(own)) return own;
       if (own) break;
     }
-    if (named?.original !== root || !approves(named.response)) return undefined;
-    if (named.what === what) return named;
-    return m.fn === 'I' && named.toldIncrement && !isFinancial(named.message!) ? (named.tells ?? named) : undefined;
+    if (!isNamedExactly(m, named as Named)) return undefined;
+    if (isOfSort(named)) return named;
+    const isToldToo = m.fn === 'I' && !isFinancial(named.message!) && approved(named);
+    if (!isToldToo || !(named.toldIncrement || (isChangeOfUnknown(named) && named.message!.fn === 'I')))
+      return undefined;
+    return named.tells ?? named;
   }
 
   /**
    * What the authorization amounts to by the words of its elements. `told` is one more advice; the reply of `undelivered` could not be sent.
    * What the network tells of a decision of ours takes the place of our word, wherever in the order it comes.
    */
-  totalOf(root: Entry, account: ModelAccount, told?: Told, undelivered?: Entry): { total: number; isDecided: boolean } {
-    const elements = this.about(root).filter((e) => e.original === root || e.what === 'roll-back' || e.takesBack);
-    const lost = new Set(elements.filter((e) => e.what === 'roll-back').map((e) => e.original));
-    if (undelivered) lost.add(undelivered);
-    for (const e of elements) if (isOwnChange(e, root) && this.isRolledBack(e)) lost.add(e);
-    const lostAt = this.about(root).find((e) => e.what === 'roll-back' && e.original === root)?.sequence;
-    const rootLostAt = undelivered === root ? Number.POSITIVE_INFINITY : (lostAt ?? 0);
-    const advices = elements.filter((e) => e.what === 'advice' && e.original === root && e.approved > 0);
+  totalOf(
+    root: Entry,
+    account: ModelAccount,
+    told?: Told,
+    undelivered?: Entry,
+  ): { total: number; added: Map<Entry, number> } {
+    const elements = this.about(root).filter((e) => e.original === root);
+    const isLost = (e: Entry): boolean => e === undelivered || this.isRolledBack(e);
+    const advices = elements.filter((e) => e.what === 'advice' && e.approved > 0);
     const words: Told[] = advices.map((e) => ({ message: e.message!, amount: e.approved, of: e.tells }));
     if (told) words.push(told);
-    const inStandIn = words.findLast(({ message }) => isStandIn(message))?.amount;
+    const inStandIn = words.findLast(({ message }) => isStandIn(message));
     const wordOf = (e: Entry): number | undefined => words.findLast(({ of }) => of === e)?.amount;
 
-    const isOwn = isRequest(root.what);
-    const ours = approved(root) && (!isOwn || !lost.has(root)) ? root.approved : 0;
-    let isDecided = ours > 0;
-    let total = ours;
-    if (inStandIn !== undefined && (isOwn || isStandIn(root.message!))) {
-      isDecided = true;
-      const isSameCheck = isOwn && ours > inStandIn && inStandIn === inAccountCurrency(root.message!, account);
-      total = isSameCheck ? ours : inStandIn;
-    }
+    let total = 0;
     const added = new Map<Entry, number>();
-    /** What 0220s have posted as parts. */
+    /** What 0220s have posted as parts, what all have posted of a hold, and what files have charged. */
     const parts = new Map<Entry, number>();
-    const add = (e: Entry, amount: number): void => {
-      total += amount;
-      added.set(e, Math.max(0, amount));
+    let posted = 0;
+    let cleared = 0;
+    const isUnknown = isChangeOfUnknown(root);
+    const isSingle = isFinancial(isUnknown ? (inStandIn?.message ?? { ...root.message!, mti: 100 }) : root.message!);
+    const charged = (): number => (isSingle ? 0 : posted) + cleared;
+    const lowerTo = (to: number): void => {
+      let above = Math.max(0, total - to);
+      total -= above;
+      for (const e of [...added.keys()].reverse()) {
+        const back = Math.min(above, added.get(e)!);
+        added.set(e, added.get(e)! - back);
+        above -= back;
+      }
     };
-    for (const e of elements) {
+    const become = (e: Entry, to: number): void => {
+      if (to < total) lowerTo(to);
+      added.set(e, Math.max(0, to - total));
+      total = to;
+    };
+
+    const take = (e: Entry): void => {
+      posted = e.chargedAfter ?? posted;
       if (e.what === 'expiry') {
-        total = 0;
+        total = charged();
         added.clear();
-      } else if (isOwnChange(e, root)) {
-        const isLost = lost.has(e) || e.sequence < rootLostAt;
-        const amount = wordOf(e) ?? (isLost ? undefined : e.approved);
-        if (amount !== undefined) add(e, e.what === 'increment' ? amount : amount - total);
-      } else if (e.what === 'advice' && e.original === root && e.approved > 0) {
+      } else if (e.presents) {
+        const before = cleared;
+        cleared = Math.max(0, cleared + e.presents.amount);
+        if (e.presents.amount < 0) total = Math.max(0, total + cleared - before);
+        else if (e.presents.isLast) total = charged();
+      } else if (isRequest(e.what)) {
+        const amount = wordOf(e) ?? (approves(e.response) && !isLost(e) ? e.approved : undefined);
+        if (amount !== undefined) become(e, e.message!.fn === 'I' ? total + amount : amount);
+      } else if (e.what === 'advice' && e.approved > 0) {
         const m = e.message!;
-        isDecided = true;
-        if (isFinancial(m)) {
-          if (e.toldIncrement) {
-            if (isFinancial(root.message!)) total += e.approved;
-            parts.set(e, e.approved);
-          } else if (!isStandIn(m) || (!isFinancial(root.message!) && !e.isKnown)) total = e.approved;
+        const isIncrement = m.fn === 'I' && !isCredit(m);
+        if (isFinancial(m) && isIncrement) {
+          if (isSingle) total += e.approved;
+          parts.set(e, e.approved);
+        } else if (isFinancial(m)) {
+          if (!isStandIn(m) || (!isSingle && !e.isKnown)) {
+            lowerTo(e.approved);
+            total = e.approved;
+          }
         } else if (!isStandIn(m) && !e.tells) {
           const amount = wordOf(e) ?? e.approved;
-          add(e, e.toldIncrement ? amount : amount - total);
+          become(e, isIncrement ? total + amount : amount);
         }
-      } else if (e.what === 'reversal' && e.original === root) {
-        if (e.ceiling !== undefined) total = e.ceiling < BigInt(total) ? Number(e.ceiling) : total;
+      } else if (e.what === 'reversal') {
+        if (e.ceiling !== undefined) lowerTo(e.ceiling < BigInt(total) ? Number(e.ceiling) : total);
         else if (e.takesBack) {
           total = Math.max(0, total - (parts.get(e.takesBack) ?? added.get(e.takesBack) ?? 0));
           parts.delete(e.takesBack);
@@ -220,15 +252,27 @@ export class Past {
         } else {
           total = 0;
           added.clear();
-          if (isFinancial(root.message!)) parts.clear();
+          if (isSingle) parts.clear();
         }
       }
-    }
-    this.#added = added;
-    return { total, isDecided };
-  }
+      total = Math.max(total, charged());
+    };
 
-  #added = new Map<Entry, number>();
+    const ours = approved(root) && !isLost(root) ? root.approved : 0;
+    if (isUnknown) {
+      total = inStandIn?.amount ?? 0;
+      if (isRequest(root.what) || approved(root)) take(root);
+    } else if (!inStandIn || !(isRequest(root.what) || isStandIn(root.message!))) total = ours;
+    else {
+      const isSameCheck =
+        isRequest(root.what) &&
+        ours > inStandIn.amount &&
+        inStandIn.amount === inAccountCurrency(root.message!, account);
+      total = isSameCheck ? ours : inStandIn.amount;
+    }
+    for (const e of elements) take(e);
+    return { total, added };
+  }
 
   /** Anything of the same card with the same DE37 and DE41. */
   sharesRrn(m: Message, card: string): boolean {
@@ -237,9 +281,17 @@ export class Past {
 
   /** What a change, or a part, added and nothing has taken back. */
   stillAdded(entry: Entry, account: ModelAccount): number {
-    if (isFinancial(entry.message!)) return this.isUndone(entry) ? 0 : entry.added;
-    this.totalOf(entry.original!, account);
-    return this.#added.get(entry) ?? 0;
+    if (isFinancial(entry.message!)) return this.isUndone(entry) || !approved(entry) ? 0 : entry.approved;
+    return this.totalOf(entry.original ?? entry, account).added.get(entry) ?? 0;
+  }
+
+  /** All of the authorization was reversed. */
+  isWhollyReversed(root: Entry): boolean {
+    return this.reversalOf(root) !== undefined;
+  }
+
+  reversalOf(root: Entry): Entry | undefined {
+    return this.about(root).findLast((e) => e.what === 'reversal' && e.original === root && e.full);
   }
 
   isUndone(entry: Entry): boolean {
@@ -273,8 +325,13 @@ export interface Told {
   of?: Entry | undefined;
 }
 
-const isOwnChange = (e: Entry, root: Entry): boolean =>
-  e.original === root && (e.what === 'increment' || e.what === 'replacement') && approves(e.response);
+/** An increment, a replacement or a part of an authorization that was not known when it came. */
+export const isChangeOfUnknown = ({ original, what, message }: Entry): boolean =>
+  original === undefined &&
+  (what === 'debit' || what === 'advice') &&
+  (message!.fn === 'I' || message!.fn === 'R') &&
+  !isCredit(message!);
+
 const hasNumbersOf = (a: Message, b: Message): boolean =>
   a.stan === b.stan && a.de7 === b.de7 && bare(a.acquirer) === bare(b.acquirer) && sharesRrnOrNone(a, b);
 const sharesRrnOrNone = (a: Message, b: Message): boolean =>
@@ -286,8 +343,11 @@ const isSentBehind = (m: Message, reversal: Message): boolean =>
   sharesRrn(reversal, { message: m }) &&
   isByRrnAlone(reversal, { message: m }) &&
   !byGivenStan(reversal, { message: m }) &&
-  !isMarkedRepeat(m) &&
-  isLater(m.de7, reversal.de7);
+  isSentLater(m, reversal);
+
+/** One that is sent again may have got a new DE7. */
+export const isSentLater = (m: Message, reversal: Message): boolean =>
+  !isMarkedRepeat(m) && isLater(m.de7, reversal.de7);
 
 /** DE7 has no year: the later of two that are less than half a year apart. */
 function isLater(de7: number, other: number): boolean {

@@ -3,7 +3,7 @@
  * credited and debited and posted back, how many asked, how many were authorized. Each message belongs to its own date.
  */
 import { approved, DAY, type Entry, type ModelCard } from './entry.js';
-import { bare, classOf, isCredit, isFinancial, isStandIn, typeOf } from './message.js';
+import { bare, classOf, isCredit, isFinancial, typeOf } from './message.js';
 import { inMerchantCurrency } from './money.js';
 
 /** The link that a message came over, and its business date in days since 1970. */
@@ -53,10 +53,7 @@ function amountsOf(log: readonly Entry[], cards: ReadonlyMap<string, ModelCard>)
     const root = e.original ?? e;
     const stood = standing.get(root) ?? 0;
     const card = cards.get(e.card);
-    if (e.what === 'roll-back' && root.posted && e.takesPosted) {
-      const told = log.findLast((one) => one.original === root && one.sequence < e.sequence && isPostedInStandIn(one));
-      standing.set(root, told ? amounts.get(told)! : 0);
-    }
+    if (e.what === 'roll-back' && e.charges && e.charges[0] > 0) standing.set(root, inProportion(stood, e.charges));
     if (!e.message || card === undefined) continue;
     const { amount: told = 0, de95 = 0 } = e.message;
     if (e.what === 'reversal') {
@@ -73,38 +70,59 @@ function amountsOf(log: readonly Entry[], cards: ReadonlyMap<string, ModelCard>)
           e,
           currency === card.account.currency ? before - after : de95 > 0 ? Math.max(0, told - de95) : told,
         );
-        standing.set(root, Number((BigInt(stood) * BigInt(after) * 2n + BigInt(before)) / (BigInt(before) * 2n)));
+        standing.set(root, inProportion(stood, [before, after]));
       }
     } else {
       const amount = e.response === '10' ? inMerchantCurrency(e.message, card.account, e.approved) : told;
-      amounts.set(e, amount);
-      if (isFinancial(e.message) && e.posted && !e.isKnown)
+      const change = correctionOf(e, root, stood);
+      amounts.set(e, change ?? amount);
+      if (change !== undefined) standing.set(root, stood + change);
+      else if (isFinancial(e.message) && e.posted && !e.isKnown)
         standing.set(root, e.toldIncrement ? stood + amount : amount);
     }
   }
   return amounts;
 }
 
-/** The rows of totals, as link, acquirer, day and currency, of the dates that can be asked for. */
-const isPostedInStandIn = (e: Entry): boolean => e.posted && e.what === 'advice' && isStandIn(e.message!);
+/** By how much a 0220 corrects what is counted of its authorization, in the acquirer's currency; undefined for what is no correction. */
+function correctionOf({ corrects, message }: Entry, root: Entry, stood: number): number | undefined {
+  if (!corrects || message!.currency !== root.message!.currency) return undefined;
+  const { before, after } = corrects;
+  const amount = message!.amount ?? 0;
+  return Math.min(amount, after === undefined ? amount - stood : inProportion(stood, [before, after]) - stood);
+}
 
+/** What stays of an amount when of `before` there stays `after`, half up. */
+const inProportion = (amount: number, [before, after]: [number, number]): number =>
+  Number((BigInt(amount) * BigInt(after) * 2n + BigInt(before)) / (BigInt(before) * 2n));
+
+/** The rows of totals, as link, acquirer, day and currency, of the dates that can be asked for. */
 export function totals(log: readonly Entry[], cards: ReadonlyMap<string, ModelCard>, atMs: number): Map<string, Sums> {
   const rows = new Map<string, Sums>();
   const amounts = amountsOf(log, cards);
-  const isTold = (root: Entry): boolean => log.some((e) => e.original === root && e.isKnown);
-  const lost = log.filter(({ what }) => what === 'roll-back').map(({ original }) => original!);
-  const takenOut = new Set(lost.filter((root) => !(root.posted && isTold(root))));
+  /** A 0220 that only corrects it, or tells it once more. */
+  const isCorrection = (e: Entry): boolean => {
+    const change =
+      e.corrects && amounts.get(e)! < (e.message!.amount ?? 0) && e.message!.currency === e.original!.message!.currency;
+    return change === true;
+  };
+  const isToldBefore = (sequence: number, root: Entry): boolean =>
+    log.slice(0, sequence).some((e) => e.original === root && (isCorrection(e) || (e.isKnown === true && approved(e))));
+  const lost = log.filter(({ what }) => what === 'roll-back');
+  const takenOut = new Set(
+    lost.flatMap(({ sequence, original: e }) => (e!.posted && isToldBefore(sequence, e!.original ?? e!) ? [] : [e!])),
+  );
   for (const e of log) {
     const card = cards.get(e.card);
     if (!e.message || !e.place || card === undefined || takenOut.has(e)) continue;
-    const total = totalOf(e);
+    const total = isCorrection(e) ? (isCredit(e.message) ? 'credits' : 'debits') : totalOf(e);
     const { link, day } = e.place;
     if (total === undefined || !isKept(day, e.atMs) || !isKept(day, atMs)) continue;
     const acquirer = Number(bare(e.message.acquirer)) || 0;
     const key = [link, acquirer, day, e.message.currency ?? card.account.currency].join(' ');
     const sums = rows.get(key) ?? nothing();
     rows.set(key, sums);
-    sums[total].number += 1;
+    if (!isCorrection(e)) sums[total].number += 1;
     sums[total].amount += amounts.get(e)!;
   }
   return rows;

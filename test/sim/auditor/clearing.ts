@@ -145,11 +145,21 @@ export class ClearingAudit {
     this.#cardholder(r, account, charged, match, evidence);
     this.#entries.apply(account, r.legs, evidence);
     this.#books.hold(currency, r.holdDelta);
-    const entry = model.past.add({ atMs: r.atMs, card: card.name });
+    const entry = model.past.add({ atMs: r.atMs, card: card.name, ...this.#presents(r, root, charged) });
     if (isDisputed) return;
     // A refund may be about a presentment, and is none of it.
     const related = r.input.reversal === 1 ? match.related : undefined;
     this.#count(r, root ?? this.#rootOf(related, entry), card, charged);
+  }
+
+  /** What the record says of its authorization, whose hold is settled. */
+  #presents(r: ClearingPosted, root: Entry | undefined, charged: number): Partial<Entry> {
+    if (root === undefined || r.sort === Sort.credit || r.sort === Sort.secondPresentment) return {};
+    const hold = this.#shard.model.balances.holds.get(root.sequence);
+    const { input } = r;
+    const isPart = input.partial === 1 || (input.count > 0 && input.sequence < input.count);
+    const isLast = !isPart && !(hold && hold.remaining > 0);
+    return { original: root, presents: { amount: input.reversal === 1 ? -charged : charged, isLast } };
   }
 
   /** A force post is a use of its own; what takes it back gives back to it. */

@@ -1,0 +1,250 @@
+/**
+ * What the network tells of its own decisions behind, or before, other messages of the purchase: each advice is about the request with its
+ * numbers, and what came since stays. test/domain/order-of-telling.property.test.ts has all orders of random purchases.
+ */
+import { describe } from 'vitest';
+import { scenario } from './runner.js';
+
+describe('of two attempts under one DE37', () => {
+  scenario(
+    'stand-in is about the one with its numbers, whatever came of that one',
+    `
+    account A limit=2000
+    card a
+    0100 a purchase 1000 stan=1 rrn=R de7=0520115900        | 00 | 0 | 1000 | 1000
+    0100 a purchase 500 stan=2 rrn=R de7=0520120100         | 00 | 0 | 1500 |  500
+    0120 a purchase 800 stan=1 rrn=R de7=0520115900 why=S   | 00 | 0 | 1300 |  700
+    hold 3                                                  | 800 of 800
+    hold 4                                                  | 500 of 500
+    0100 a purchase 900 stan=3 rrn=Q de7=0520115900         | 51 | 0 | 1300 |  700
+    0100 a purchase 300 stan=4 rrn=Q de7=0520120100         | 00 | 0 | 1600 |  400
+    0120 a purchase 900 stan=3 rrn=Q de7=0520115900 why=S   | 00 | 0 | 2500 | -500
+  `,
+  );
+
+  scenario(
+    'so it is with a refund, and when the reply was lost',
+    `
+    account A limit=3000
+    card a
+    0200 a refund 1000 stan=1 rrn=R de7=0520115900          | 00 | -1000 |   0 | 4000
+    0200 a refund 500 stan=2 rrn=R de7=0520120100           | 00 | -1500 |   0 | 4500
+    0220 a refund 800 stan=1 rrn=R de7=0520115900 why=S     | 00 | -1300 |   0 | 4300
+    0100 a purchase 900 stan=3 rrn=Q de7=0520115900         | 00 | -1300 | 900 | 3400
+    undelivered 6                                           | ok | -1300 |   0 | 4300
+    0100 a purchase 300 stan=4 rrn=Q de7=0520120100         | 00 | -1300 | 300 | 4000
+    0120 a purchase 900 stan=3 rrn=Q de7=0520115900 why=S   | 00 | -1300 | 1200 | 3100
+  `,
+  );
+
+  scenario(
+    'so it is with the reversal that has the numbers of one',
+    `
+    account A limit=2000
+    card a
+    0100 a purchase 1000 stan=1 rrn=R de7=0520115900        | 00 | 0 | 1000 | 1000
+    0100 a purchase 500 stan=2 rrn=R de7=0520120100         | 00 | 0 | 1500 |  500
+    0420 a stan=1 rrn=R de7=0520115900                      | 00 | 0 |  500 | 1500
+    hold 4                                                  | 500 of 500
+    0100 a purchase 900 stan=3 rrn=Q de7=0520115900 exp=2001 | 54 | 0 | 500 | 1500
+    0100 a purchase 300 stan=4 rrn=Q de7=0520120100         | 00 | 0 |  800 | 1200
+    0420 a stan=3 rrn=Q de7=0520115900                      | 00 | 0 |  800 | 1200   # of the one that was declined
+  `,
+  );
+
+  scenario(
+    'two that we never saw are two',
+    `
+    account A limit=2000
+    card a
+    0120 a purchase 1000 stan=1 rrn=R de7=0520115900 why=S  | 00 | 0 | 1000 | 1000
+    0120 a purchase 500 stan=2 rrn=R de7=0520120100 why=S   | 00 | 0 | 1500 |  500
+    0220 a purchase 100 stan=3 rrn=Q de7=0520115900 why=S   | 00 | 100 | 1500 | 400
+    0220 a purchase 50 stan=4 rrn=Q de7=0520120100 why=S    | 00 | 150 | 1500 | 350
+    0220 a purchase 60 stan=5 rrn=Q de90=0200/4/0520120100 why=S | 00 | 160 | 1500 | 340   # corrects the second
+  `,
+  );
+});
+
+describe('an authorization that we do not know', () => {
+  scenario(
+    'is held less what was shipped of it, and each shipment goes back by itself',
+    `
+    account A limit=2000
+    card a
+    0220 a purchase 300 stan=4 rrn=1 fn=I de7=0520120100    | 00 | 300 |    0 | 1700
+    0220 a purchase 200 stan=5 rrn=1 fn=I de7=0520120200    | 00 | 500 |    0 | 1500
+    0120 a purchase 1500 stan=1 why=S de7=0520120000        | 00 | 500 | 1000 |  500
+    0420 a stan=6 rrn=1 de90=0220/5/0520120200/12345        | 00 | 300 | 1000 |  700
+    0420 a stan=7 rrn=1 de90=0220/4/0520120100/12345        | 00 |   0 | 1000 | 1000
+    0420 a stan=8 rrn=1                                     | 00 |   0 |    0 | 2000
+  `,
+  );
+
+  scenario(
+    'of which only shipments came is taken back as a whole by DE37, and each by its name',
+    `
+    account A limit=2000
+    card a
+    0220 a purchase 300 stan=4 rrn=1 fn=I de7=0520120100    | 00 | 300 | 0 | 1700
+    0220 a purchase 200 stan=5 rrn=1 fn=I de7=0520120200    | 00 | 500 | 0 | 1500
+    0420 a stan=6 rrn=1 de90=0220/4/0520120100/12345        | 00 | 200 | 0 | 1800
+    0220 a purchase 100 stan=7 rrn=1 fn=I de7=0520120300    | 00 | 300 | 0 | 1700
+    0420 a stan=8 rrn=1 de7=0520120400                      | 00 |   0 | 0 | 2000
+  `,
+  );
+
+  scenario(
+    'comes beneath the increments that were told before it',
+    `
+    account A limit=3000
+    card a
+    0120 a purchase 300 stan=4 rrn=1 fn=I de7=0520120100    | 00 | 0 |  300 | 2700
+    0120 a purchase 200 stan=5 rrn=1 fn=I de7=0520120200    | 00 | 0 |  500 | 2500
+    0120 a purchase 1500 stan=1 why=S de7=0520120000        | 00 | 0 | 2000 | 1000
+    0420 a stan=6 rrn=1 de90=0100/4/0520120100/12345        | 00 | 0 | 1700 | 1300
+    0120 a purchase 1500 stan=1 why=S de7=0520120000        | 00= | 0 | 1700 | 1300
+  `,
+  );
+
+  scenario(
+    'comes beneath the increment that we decided as a new one, and stays when that was not delivered',
+    `
+    account A limit=3000
+    card a
+    0100 a purchase 300 stan=4 rrn=1 fn=I de7=0520120100    | 00 | 0 |  300 | 2700
+    0120 a purchase 1500 stan=1 why=S de7=0520120000        | 00 | 0 | 1800 | 1200
+    undelivered 3                                           | ok | 0 | 1500 | 1500
+    0120 a purchase 250 stan=4 rrn=1 fn=I de7=0520120100    | 00 | 0 | 1750 | 1250
+  `,
+  );
+
+  scenario(
+    'of a single message: shipments come on top',
+    `
+    account A limit=3000
+    card a
+    0220 a purchase 300 stan=4 rrn=1 fn=I de7=0520120100    | 00 |  300 | 0 | 2700
+    0220 a purchase 1500 stan=1 why=S de7=0520120000        | 00 | 1800 | 0 | 1200
+    totals 2026-05-20                                       | debits 2 1800
+    0420 a stan=6 rrn=1 de90=0220/4/0520120100/12345        | 00 | 1500 | 0 | 1500
+    totals 2026-05-20                                       | debits 2 1800, debit reversals 1 300
+  `,
+  );
+});
+
+describe('what has come since then stays', () => {
+  scenario(
+    'a partial reversal of what we declined, or of what was rolled back',
+    `
+    account A limit=900
+    card a
+    0100 a purchase 1000 stan=1 de7=0520120000              | 51 | 0 |   0 |  900
+    0420 a stan=2 rrn=1 de95=300 de90=0100/1/0520120000/12345 | 00 | 0 | 0 |  900
+    0120 a purchase 1000 stan=1 why=S de7=0520120000        | 00 | 0 | 300 |  600
+    0420 a stan=3 rrn=1                                     | 00 | 0 |   0 |  900
+    0200 a purchase 500 stan=4 de7=0520120100               | 00 | 500 | 0 |  400
+    0420 a stan=5 rrn=4 de95=200 de90=0200/4/0520120100/12345 | 00 | 200 | 0 | 700
+    undelivered 7                                           | ok | 0 |   0 |  900
+    0220 a purchase 500 stan=4 why=S de7=0520120100         | 00 | 200 | 0 |  700
+  `,
+  );
+
+  scenario(
+    'what was shipped of what we declined',
+    `
+    account A limit=900
+    card a
+    0100 a purchase 1000 stan=1 de7=0520120000              | 51 |   0 |   0 | 900
+    0220 a purchase 300 stan=2 rrn=1 fn=I de7=0520120200    | 00 | 300 |   0 | 600
+    0120 a purchase 1000 stan=1 why=S de7=0520120000        | 00 | 300 | 700 | -100
+    hold 3                                                  | 700 of 1000
+    0220 a purchase 700 stan=3 rrn=1 fn=I                   | 00 | 1000 | 0 | -100
+  `,
+  );
+
+  scenario(
+    'the reversal of an increment that we declined',
+    `
+    account A limit=1100
+    card a
+    0100 a purchase 1000 stan=1 de7=0520120000              | 00 | 0 | 1000 | 100
+    0100 a purchase 200 stan=2 rrn=1 fn=I de7=0520120100    | 51 | 0 | 1000 | 100
+    0420 a stan=3 rrn=1 de90=0100/2/0520120100/12345        | 00 | 0 | 1000 | 100
+    0120 a purchase 200 stan=2 rrn=1 fn=I de7=0520120100    | 00 | 0 | 1000 | 100
+    0100 a purchase 300 stan=4 rrn=1 fn=I de7=0520120200    | 51 | 0 | 1000 | 100
+    0420 a stan=5 rrn=1 de95=400                            | 00 | 0 |  400 | 700
+    0120 a purchase 300 stan=4 rrn=1 fn=I de7=0520120200    | 00 | 0 |  400 | 700   # 1300 down to 400
+    0120 a purchase 50 stan=6 rrn=1 fn=I de7=0520120400     | 00 | 0 |  450 | 650
+    0120 a purchase 60 stan=7 rrn=1 fn=I de7=0520120500     | 00 | 0 |  510 | 590
+  `,
+  );
+
+  scenario(
+    'the reversal of a single message that only an advice has posted',
+    `
+    account A limit=900
+    card a
+    0200 a purchase 1000 stan=1 de7=0520120000              | 51 |   0 | 0 | 900
+    0220 a purchase 500 stan=2 rrn=1 why=C                  | 00 | 500 | 0 | 400
+    0420 a stan=3 rrn=1 de90=0200/1/0520120000/12345        | 00 |   0 | 0 | 900
+    0220 a purchase 1000 stan=1 why=S de7=0520120000        | 00 |   0 | 0 | 900
+  `,
+  );
+
+  scenario(
+    'a clearing that released the rest',
+    `
+    account A limit=2000
+    card a
+    0100 a purchase 1000 stan=1 net=N1 de7=0520120000       | 00 |   0 | 1000 | 1000
+    0100 a purchase 200 stan=2 rrn=1 fn=I de7=0520120100    | 00 |   0 | 1200 |  800
+    clear a purchase 500 net=N1                             | posted networkId | 500 | 0 | 1500
+    0120 a purchase 1000 stan=1 why=S de7=0520120000        | 00 | 500 |    0 | 1500
+    0120 a purchase 250 stan=2 rrn=1 fn=I de7=0520120100    | 00 | 500 |    0 | 1500
+  `,
+  );
+});
+
+describe('a reply that was not delivered', () => {
+  scenario(
+    'takes back its own approval and nothing that was decided on top',
+    `
+    account A limit=2000
+    card a
+    0100 a purchase 1000 stan=1 de7=0520120000              | 00 | 0 | 1000 | 1000
+    0100 a purchase 200 stan=2 rrn=1 fn=I de7=0520120100    | 00 | 0 | 1200 |  800
+    undelivered 3                                           | ok | 0 |  200 | 1800
+    0120 a purchase 900 stan=1 why=S de7=0520120000         | 00 | 0 | 1100 |  900
+    undelivered 4                                           | ok | 0 |  900 | 1100
+    0120 a purchase 150 stan=2 rrn=1 fn=I de7=0520120100    | 00 | 0 | 1050 |  950
+  `,
+  );
+
+  scenario(
+    'of a replacement that is told: what is told counts, wherever the authorization went',
+    `
+    account A limit=2000
+    card a
+    0100 a purchase 1000 stan=1 de7=0520120000              | 00 | 0 | 1000 | 1000
+    0100 a purchase 700 stan=2 rrn=1 fn=R de7=0520120100    | 00 | 0 |  700 | 1300
+    undelivered 4                                           | ok | 0 | 1000 | 1000
+    undelivered 3                                           | ok | 0 |    0 | 2000
+    0120 a purchase 600 stan=2 rrn=1 fn=R de7=0520120100    | 00 | 0 |  600 | 1400
+  `,
+  );
+
+  scenario(
+    'of a single message whose shipments stay',
+    `
+    account A limit=2000
+    card a
+    0200 a purchase 1000 stan=1 de7=0520120000              | 00 | 1000 | 0 | 1000
+    0220 a purchase 300 stan=2 rrn=1 fn=I de7=0520120100    | 00 | 1300 | 0 |  700
+    undelivered 3                                           | ok |  300 | 0 | 1700
+    0220 a purchase 1200 stan=1 why=S de7=0520120000        | 00 | 1500 | 0 |  500
+    0420 a stan=3 rrn=1                                     | 00 |    0 | 0 | 2000
+    totals 2026-05-20                                       | debits 2 1500, debit reversals 1 1500
+  `,
+  );
+});
