@@ -111,7 +111,7 @@ const SUBJECTS: Record<string, Subject> = {
         reverse: 15,
         change: 4,
         ask: 3,
-        tell: 10,
+        tell: 20,
         undelivered: 3,
         sweep: 1,
         wait: 1,
