@@ -3,7 +3,7 @@
  * pause, with pages that come and go, and every backup has them as they were between two commits.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, test, vi } from 'vitest';
@@ -67,20 +67,25 @@ async function startWriter(dataDir: string): Promise<void> {
   });
 }
 
-/** Between the snapshots of the first cut of a backup there are commits; tells how many cuts there were. */
-function disturbCuts(): () => number {
+/** Between the snapshots of the first cut of a backup all three are committed to; tells how many cuts there were. */
+function disturbCuts(dataDir: string): () => number {
+  const { system, vault, webhooks } = directoryPaths(dataDir);
+  const files = [system, vault, webhooks].map((path) => join(path, 'data.mdb'));
   const pin = EnvironmentCopy.prototype.pin;
   let cuts = 0;
   vi.spyOn(EnvironmentCopy.prototype, 'pin').mockImplementation(function (this: EnvironmentCopy) {
     pin.call(this);
-    // Longer than the pause of the writer.
-    if (this.name === 'system' && cuts++ === 0) pause(50);
+    if (this.name === 'system' && cuts++ === 0) waitForWrites(files);
   });
   return () => cuts;
 }
 
-function pause(ms: number): void {
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+/** Until each file has been written to, without a turn of the event loop; a busy machine may leave the writer waiting. */
+function waitForWrites(files: readonly string[]): void {
+  const written = (): number[] => files.map((file) => statSync(file).mtimeMs);
+  const before = written();
+  for (let n = 0; n < 1000 && written().some((at, i) => at === before[i]); n++)
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10);
 }
 
 /** How often the environments of a backup had been committed to. */
@@ -115,7 +120,7 @@ describe('a backup beside a process that writes', () => {
       const target = join(folder, `backup-${n}`);
       // Slow enough that much is written between the first page and the cut.
       const rate = n % 2 === 0 ? 2 ** 23 : 2 ** 30;
-      const cuts = disturbCuts();
+      const cuts = disturbCuts(dataDir);
       const manifest = await takeBackup({ dataDir, target, rate, engine: 'test', onProgress: () => undefined });
       vi.restoreAllMocks();
       expect(readManifest(target)).toEqual(manifest);
