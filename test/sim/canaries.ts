@@ -6,6 +6,7 @@
 import { ElementKind, EventKind, Response } from '#src/domain/codes.js';
 import type { MessageEvent, PlainEvent } from '#src/domain/events.js';
 import { KeyKind } from '#src/domain/history.js';
+import { Total } from '#src/domain/totals.js';
 import type { CheckpointStore } from '#src/journal/checkpoint.js';
 import type { JournalLane, SealedFrame } from '#src/journal/types.js';
 import type { LogicalShard } from '#src/shard/logical-shard.js';
@@ -216,6 +217,21 @@ export const canaries: readonly Canary[] = [
     plant: decided((event) => {
       if (isReversal(event)) event.changes.clear();
     }),
+  },
+  {
+    name: 'total told wrong',
+    harm: 'an acquirer is told of one debit more than there was',
+    ...few,
+    plant: (engine) => {
+      engine.planted.shard = ({ state }) => {
+        const read = state.totals.read.bind(state.totals);
+        state.totals.read = (key, into) => {
+          const found = read(key, into);
+          if (found) into[Total.debit]!++;
+          return found;
+        };
+      };
+    },
   },
   {
     name: 'leg missing',

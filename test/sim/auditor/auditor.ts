@@ -20,6 +20,7 @@ import { Chain } from './frame.js';
 import type { AnyRecord, MessageRecord } from './records.js';
 import { Secrets } from './secrets.js';
 import { ShardAudit } from './shard-audit.js';
+import { TotalsAudit } from './totals.js';
 import { type Kept, WireAudit } from './wire.js';
 
 /** The system journal. */
@@ -31,7 +32,8 @@ export class Auditor implements Observer {
   /** Records that were held against the model, and answers that were held against them. */
   records = 0;
   answers = 0;
-  readonly #wire = new WireAudit({ undoneAt: (kept) => this.#undoneAt(kept) });
+  readonly #totals = new TotalsAudit(() => this.shards.values());
+  readonly #wire = new WireAudit({ undoneAt: (kept) => this.#undoneAt(kept) }, this.#totals);
   readonly #commands = new CommandAudit((shard) => this.shard(shard));
   readonly #secrets = new Secrets();
   readonly #system = new Chain(SYSTEM);
@@ -72,7 +74,7 @@ export class Auditor implements Observer {
       return;
     }
     const audit = this.shard(shard);
-    for (const record of audit.take(frame)) this.#told(audit, record);
+    for (const record of audit.take(frame, () => this.#totals.moved(audit))) this.#told(audit, record);
   }
 
   crashed(): void {
@@ -81,6 +83,7 @@ export class Auditor implements Observer {
 
   restarted(): void {
     this.#wire.restarted();
+    this.#totals.restarted();
   }
 
   /** A line of the engine's log. */
@@ -142,7 +145,7 @@ export class Auditor implements Observer {
     if (record.kind === 'message') {
       const pan = this.#wire.recorded(this.#kept(audit, record));
       if (pan !== '') this.#secrets.isNumberOf(pan, audit, record);
-    } else if (record.kind === 'totals compared') this.#wire.compared(record);
+    } else if (record.kind === 'totals compared') this.#totals.compared(record);
     else if (record.kind === 'aside') this.#wire.counted(record.count);
     if (record.kind === 'not delivered') this.#undone(audit, record.approval);
     if (record.kind === 'message' && record.element === 4) {

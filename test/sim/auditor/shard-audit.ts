@@ -56,8 +56,13 @@ export class ShardAudit {
     this.#clearing = new ClearingAudit(this, books, this.#entries);
   }
 
-  /** Takes a durable frame and gives its records. @throws AuditFailure */
-  take(bytes: Uint8Array): AnyRecord[] {
+  /** Time of the last record, ms since 1970 UTC. */
+  get timeMs(): number {
+    return this.#lastMs;
+  }
+
+  /** Takes a durable frame and gives its records. @param folded called behind each @throws AuditFailure */
+  take(bytes: Uint8Array, folded: () => void = () => undefined): AnyRecord[] {
     const frame = this.chain.take(bytes);
     const records: AnyRecord[] = [];
     this.#followWindows(frame);
@@ -74,6 +79,7 @@ export class ShardAudit {
       this.#fold(record);
       if (this.model.past.log.length !== sequence) throw new Error(`the auditor lost count at record ${sequence}`);
       records.push(record);
+      folded();
     }
     return records;
   }

@@ -5,7 +5,8 @@
 import { bare } from '../../domain/reference/message.js';
 import type { SimConnection, WireObservation } from '../observation.js';
 import { fail, same } from './failure.js';
-import type { MessageRecord, TotalsCompared } from './records.js';
+import type { MessageRecord } from './records.js';
+import type { TotalsAudit } from './totals.js';
 import { digitsOf, fieldsEqual, groupsOf, replyMtiOf } from './wire-fields.js';
 
 export type WireFields = Readonly<Record<string, string>>;
@@ -73,7 +74,7 @@ export class WireAudit {
   /** Without a record as yet, by what a record keeps of a message. */
   readonly #unrecorded = new Map<string, Pending[]>();
   readonly #records = new Map<string, Kept[]>();
-  readonly #totals = new Map<string, TotalsCompared>();
+  readonly #totals: TotalsAudit;
   /** Cards by number, as records told. */
   readonly #cardOf = new Map<string, string>();
   /** Messages that nobody could read whole, by connection: each may be refused once. */
@@ -83,8 +84,9 @@ export class WireAudit {
   /** Unknown cards that were only counted and whose answer is still to come. */
   #counted = 0;
 
-  constructor(standing: Standing) {
+  constructor(standing: Standing, totals: TotalsAudit) {
     this.#standing = standing;
+    this.#totals = totals;
   }
 
   sent({ connection, fields, at }: WireObservation, framesBefore: number): void {
@@ -100,6 +102,7 @@ export class WireAudit {
     };
     listed(this.#pending, answerKey(connection, replyMtiOf(mti), pending.stan, pending.de7)).push(pending);
     listed(this.#unrecorded, recordKey(mti, pending.stan, pending.de7)).push(pending);
+    if (classOf(mti) === 5) this.#totals.asked(connection.link, told);
   }
 
   /** A record became durable: which message made it? @returns its number; '' for one that could not be read */
@@ -128,10 +131,6 @@ export class WireAudit {
     }
     if (pending.pan !== '') this.#cardOf.set(pending.pan, kept.card);
     return pending.pan;
-  }
-
-  compared(record: TotalsCompared): void {
-    this.#totals.set(`${record.link} ${record.mti} ${record.stan} ${record.transmission}`, record);
   }
 
   counted(cards: number): void {
@@ -263,7 +262,8 @@ export class WireAudit {
     });
     if (classOf(mti) === 8) return;
     if (classOf(mti) === 5) {
-      this.#restsOnTotals(pending, fields, evidence);
+      const { stan, de7 } = pending;
+      this.#totals.answered({ link: pending.connection.link, mti, stan, de7 }, fields, evidence);
       return;
     }
     if (response === UNAVAILABLE) {
@@ -313,21 +313,6 @@ export class WireAudit {
     return all.filter(
       (one) => (card === undefined || one.card === card) && (one.record.transmission === de7 || mti % 2 === 1),
     );
-  }
-
-  #restsOnTotals(pending: Pending, fields: WireFields, evidence: () => Record<string, unknown>): void {
-    const response = fields['39']!;
-    if (response !== '00' && response !== '95') return;
-    // A repeat of a question is compared once.
-    const even = pending.mti - (pending.mti % 2);
-    const found = [even, even + 1].map((mti) =>
-      this.#totals.get(`${pending.connection.link} ${mti} ${pending.stan} ${pending.de7}`),
-    );
-    const compared = found.find((one) => one !== undefined);
-    if (compared === undefined)
-      fail('reply before durable', 'totals are answered from a durable comparison', evidence());
-    same('totals', 'DE39 says whether the totals are equal', response, compared.equal === 1 ? '00' : '95', evidence);
-    same('totals', 'DE66 says so too', fields['66'], compared.equal === 1 ? '1' : '2', evidence);
   }
 
   #saysAll(
