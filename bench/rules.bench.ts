@@ -89,25 +89,32 @@ const sink = new Float64Array(1);
 function operations(): Record<string, (i: number) => void> {
   const messages = Array.from({ length: MESSAGES }, (_, i) => message(i));
   const times = Float64Array.of(NOW_MS - 400 * 86_400_000, NOW_MS - 3 * 86_400_000);
-  const createdMs = (slot: number): number => times[slot]!;
-  const cards = { status: () => CardStatus.active, bin: () => 999_999, createdMs };
+  const putCreated = (slot: number, into: Float64Array, at: number): void => {
+    into[at] = times[slot]!;
+  };
+  const cards = { status: () => CardStatus.active, bin: () => 999_999, putCreated };
   const money = Float64Array.of(500_000, 1_000_000, 100_000, 900_000, 25_000, 60_000);
   const accounts = {
     status: () => AccountStatus.open,
     type: (slot: number): number => (slot === 0 ? AccountType.credit : AccountType.prepaid),
-    creditLimit: (slot: number): number => money[slot]!,
-    posted: (slot: number): number => money[2 + slot]!,
-    held: (slot: number): number => money[4 + slot]!,
-    createdMs,
+    putCreated,
   };
-  const spent = Float64Array.from(WINDOWS, (_, i) => i * 40_000);
+  const events = [0, 1].map((i) => ({
+    ...{ timeMs: NOW_MS, creditLimitBefore: money[i]!, postedBefore: money[2 + i]!, heldBefore: money[4 + i]! },
+  }));
+  const places = Int16Array.from(WINDOWS, (_, i) => i);
+  const declines = new Uint8Array(WINDOWS.length);
+  const readings = Float64Array.from({ length: 2 * (WINDOWS.length + 8) }, (_, i) =>
+    (i & 1) === 1 ? (i >> 1) & 7 : i * 20_000,
+  );
   const facts = new RuleFacts();
   const fill = (i: number): void => {
     const n = (Math.imul(i, 0x9e3779b1) >>> 20) % MESSAGES;
-    facts.message(messages[n]!, 986, NOW_MS);
+    const event = events[(n >> 1) & 1]!;
+    facts.message(messages[n]!, 986, event);
     facts.card(cards, n & 1);
-    facts.account(accounts, (n >> 1) & 1);
-    for (let window = 0; window < WINDOWS.length; window++) facts.counter(window, (n + window) & 7, spent, window);
+    facts.account(accounts, (n >> 1) & 1, event);
+    facts.windows(places, declines, readings, n & 7);
   };
   const one = setOf([TYPICAL]);
   const all = setOf(conditions);

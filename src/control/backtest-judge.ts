@@ -98,19 +98,18 @@ export class BacktestJudge {
   /** True when a window that the rule names had to stay absent. */
   #fill(message: MessageEvent, { card, account }: CardFacts): boolean {
     const facts = this.#facts;
-    facts.message(message.input, account.currency, message.timeMs);
+    facts.message(message.input, account.currency, message);
     // Only requests of active cards and open accounts come to the rules.
-    facts.card({ status: () => CardStatus.active, bin: () => card.bin, createdMs: () => card.createdMs }, 0);
+    const created =
+      ({ createdMs }: { readonly createdMs: number }) =>
+      (_slot: number, into: Float64Array, at: number): void => {
+        into[at] = createdMs;
+      };
+    facts.card({ status: () => CardStatus.active, bin: () => card.bin, putCreated: created(card) }, 0);
     facts.account(
-      {
-        status: () => AccountStatus.open,
-        type: () => account.type,
-        createdMs: () => account.createdMs,
-        creditLimit: () => message.creditLimitBefore,
-        posted: () => message.postedBefore,
-        held: () => message.heldBefore,
-      },
+      { status: () => AccountStatus.open, type: () => account.type, putCreated: created(account) },
       0,
+      message,
     );
     const { windows } = this.#checked;
     if (windows.length === 0 || message.cardReadings + message.accountReadings === 0) return false;
@@ -140,13 +139,7 @@ export class BacktestJudge {
   ): boolean {
     if (controls === 'unknown' || (controls?.windows.length ?? 0) !== count) return count === 0;
     if (controls === undefined) return true;
-    const places = controls.placesOf(this.#checked.windows);
-    for (let i = 0; i < count; i++) {
-      const at = (from + i) * 2;
-      if (places[i]! < 0) continue;
-      if (controls.windows[i]!.declines) this.#facts.declines(places[i]!, readings[at + 1]!);
-      else this.#facts.counter(places[i]!, readings[at + 1]!, readings, at);
-    }
+    this.#facts.windows(controls.placesOf(this.#checked.windows), controls.declines, readings, from);
     return true;
   }
 

@@ -121,6 +121,11 @@ export class AccountTable {
     return this.#data.f64(slot, CREATED);
   }
 
+  /** As `createdMs`, to a place: a number that is handed on may be an object on the heap. */
+  putCreated(slot: number, into: Float64Array, at: number): void {
+    into[at] = this.#data.f64(slot, CREATED);
+  }
+
   /** AccountStatus; 0 = the slot has no row. */
   status(slot: number): number {
     return this.#data.u32(slot, STATUS) & 0xff;

@@ -132,6 +132,11 @@ export class CardTable {
     return this.#data.f64(slot, CREATED);
   }
 
+  /** As `createdMs`, to a place: a number that is handed on may be an object on the heap. */
+  putCreated(slot: number, into: Float64Array, at: number): void {
+    into[at] = this.#data.f64(slot, CREATED);
+  }
+
   account(slot: number): number {
     return this.#data.u32(slot, ACCOUNT);
   }

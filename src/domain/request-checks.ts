@@ -155,28 +155,25 @@ export class RequestChecks {
     const { accounts, cards } = this.#state;
     const { cardSlot, accountSlot } = out;
     const facts = this.#ruleFacts;
-    facts.message(out.input, accounts.currency(accountSlot), out.timeMs);
+    facts.message(out.input, accounts.currency(accountSlot), out);
     facts.card(cards, cardSlot);
-    facts.account(accounts, accountSlot);
+    facts.account(accounts, accountSlot, out);
     if (names.length === 0 || !this.#isControlled) return;
-    this.#fillCounters(names, this.#check.account.controls, this.#check.account);
+    const { card, account } = this.#check;
     // A card's window stands before an account's of the same name.
-    this.#fillCounters(names, this.#check.card.controls, this.#check.card);
+    fillWindows(facts, names, account.controls, out.readings, out.cardReadings);
+    fillWindows(facts, names, card.controls, out.readings, 0);
   }
+}
 
-  #fillCounters(
-    names: readonly string[],
-    controls: CompiledControls | undefined,
-    side: { readonly amounts: Float64Array; readonly counts: Float64Array },
-  ): void {
-    if (controls === undefined) return;
-    const places = controls.placesOf(names);
-    for (let i = 0; i < places.length; i++) {
-      if (places[i]! < 0) continue;
-      if (controls.windows[i]!.declines) this.#ruleFacts.declines(places[i]!, side.counts[i]!);
-      else this.#ruleFacts.counter(places[i]!, side.counts[i]!, side.amounts, i);
-    }
-  }
+function fillWindows(
+  facts: RuleFacts,
+  names: readonly string[],
+  controls: CompiledControls | undefined,
+  readings: Float64Array,
+  from: number,
+): void {
+  if (controls !== undefined) facts.windows(controls.placesOf(names), controls.declines, readings, from);
 }
 
 function keepSide(readings: Float64Array, first: number, { amounts, counts }: ControlSide, windows: number): void {

@@ -60,6 +60,13 @@ export interface RollBack {
   readonly sequence: number;
 }
 
+/** Route of a card that the directory does not know, as `wordAt` reads it. */
+const NO_ROUTE = -1;
+
+/** Four bytes, the lowest first, as a signed number. */
+const wordAt = (bytes: Uint8Array, at: number): number =>
+  bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24);
+
 export class LogicalShard {
   readonly number: number;
   readonly state: ShardState;
@@ -278,17 +285,12 @@ export class LogicalShard {
   ): number {
     const context = this.#context;
     const event = context.event;
-    const word = (offset: number): number =>
-      (entry.bytes[at + offset]! |
-        (entry.bytes[at + offset + 1]! << 8) |
-        (entry.bytes[at + offset + 2]! << 16) |
-        (entry.bytes[at + offset + 3]! << 24)) >>>
-      0;
-    const route = word(0);
-    event.fingerprint[0] = word(4);
-    event.fingerprint[1] = word(8);
-    event.fingerprint[2] = word(12);
-    const cardSlot = route === 0xffffffff ? -1 : route & CARD_SLOT_MASK;
+    const { bytes } = entry;
+    const route = wordAt(bytes, at);
+    event.fingerprint[0] = wordAt(bytes, at + 4);
+    event.fingerprint[1] = wordAt(bytes, at + 8);
+    event.fingerprint[2] = wordAt(bytes, at + 12);
+    const cardSlot = route === NO_ROUTE ? -1 : route & CARD_SLOT_MASK;
     // The message was normalized into the event's own input: nothing is copied.
     const { input } = event;
     this.#cardChecks.begin(decoder, parked?.questions);

@@ -127,6 +127,8 @@ export class CompiledControls {
   readonly keys: Float64Array;
   /** Their buckets. */
   readonly buckets: CurrentBuckets;
+  /** By place: 1 for a window that counts declines. */
+  readonly declines: Uint8Array;
   /** By place: 0 for a window that every request counts in. */
   readonly selective: Uint8Array;
   /** By place: amount limits and count limits, infinity where there is none. */
@@ -157,6 +159,7 @@ export class CompiledControls {
     this.windows = [...written].sort((a, b) => a.key - b.key);
     this.keys = Float64Array.from(this.windows, (window) => window.key);
     this.buckets = new CurrentBuckets(this.windows.map((window) => window.bucket));
+    this.declines = Uint8Array.from(this.windows, (window) => (window.declines ? 1 : 0));
     this.selective = Uint8Array.from(this.windows, (window) => (window.isSelective ? 1 : 0));
     this.mostAmount = Float64Array.from(this.windows, (window) => window.amountLimit);
     this.mostCount = Float64Array.from(this.windows, (window) => window.countLimit);
@@ -171,11 +174,14 @@ export class CompiledControls {
 
   /** For each window the place of its name among `names`, -1 without. The same list every time: it is looked up once. */
   placesOf(names: readonly string[]): Int16Array {
-    if (this.#names !== names) {
-      this.#names = names;
-      this.#places = Int16Array.from(this.windows, ({ name }) => (name === undefined ? -1 : names.indexOf(name)));
-    }
+    if (this.#names !== names) this.#lookUp(names);
     return this.#places;
+  }
+
+  /** By itself, because a function that hands a name on to another makes an object of it in each call. */
+  #lookUp(names: readonly string[]): void {
+    this.#names = names;
+    this.#places = Int16Array.from(this.windows, ({ name }) => (name === undefined ? -1 : names.indexOf(name)));
   }
 }
 

@@ -89,21 +89,25 @@ export interface CardSource {
   /** CardStatus. */
   status(slot: number): number;
   bin(slot: number): number;
-  createdMs(slot: number): number;
+  /** Puts the time of its creation, ms since 1970 UTC, to a place: a number that is handed on is an object on the heap. */
+  putCreated(slot: number, into: Float64Array, at: number): void;
 }
 
-/** What rules ask about an account (account-table.ts); money in minor units. */
+/** What rules ask about an account (account-table.ts). */
 export interface AccountSource {
   /** AccountStatus, AccountType. */
   status(slot: number): number;
   type(slot: number): number;
-  creditLimit(slot: number): number;
-  posted(slot: number): number;
-  held(slot: number): number;
-  createdMs(slot: number): number;
+  putCreated(slot: number, into: Float64Array, at: number): void;
 }
 
-const NOTHING_SPENT = new Float64Array(1).fill(NONE);
+/** What the event of the message says: shard time, ms since 1970 UTC, and the balances before it in minor units. */
+export interface EventFacts {
+  readonly timeMs: number;
+  readonly creditLimitBefore: number;
+  readonly postedBefore: number;
+  readonly heldBefore: number;
+}
 
 export class RuleFacts {
   /** By `Slot`; NaN = absent. Every other value is a safe integer. */
@@ -117,12 +121,11 @@ export class RuleFacts {
    * Takes a message; the counters become absent until they are filled.
    *
    * @param accountCurrency ISO 4217 numeric; decides which of the message's amounts is `amount`.
-   * @param nowMs shard time, ms since 1970 UTC.
    */
-  message(input: MessageInput, accountCurrency: number, nowMs: number): void {
+  message(input: MessageInput, accountCurrency: number, event: Pick<EventFacts, 'timeMs'>): void {
     const { numbers } = this;
     this.input = input;
-    this.#time(nowMs);
+    this.#time(event);
     this.#amounts(input, accountCurrency);
     numbers[Slot.transactionCurrency] = known(input.currency);
     numbers[Slot.accountCurrency] = accountCurrency;
@@ -144,7 +147,7 @@ export class RuleFacts {
     this.#windows = 0;
   }
 
-  #time(nowMs: number): void {
+  #time({ timeMs: nowMs }: Pick<EventFacts, 'timeMs'>): void {
     const { numbers } = this;
     const hours = Math.floor(nowMs / HOUR_MS);
     const days = Math.floor(hours / 24);
@@ -172,27 +175,20 @@ export class RuleFacts {
     const { numbers } = this;
     numbers[Slot.cardStatus] = cards.status(slot) - 1;
     numbers[Slot.cardBin] = cards.bin(slot);
-    this.#age(Slot.cardAge, cards.createdMs(slot));
+    cards.putCreated(slot, numbers, Slot.cardAge);
+    this.#age(Slot.cardAge);
   }
 
-  /** Takes the account with its balances as they are; after `message`, whose time its age is counted to. */
-  account(accounts: AccountSource, slot: number): void {
+  /** Takes the account, and its balances as the event says; after `message`, whose time its age is counted to. */
+  account(accounts: AccountSource, slot: number, event: EventFacts): void {
     const { numbers } = this;
     numbers[Slot.accountStatus] = accounts.status(slot) - 1;
     numbers[Slot.accountType] = accounts.type(slot) - 1;
-    this.#age(Slot.accountAge, accounts.createdMs(slot));
-    numbers[Slot.accountLimit] = accounts.creditLimit(slot);
-    numbers[Slot.accountPosted] = accounts.posted(slot);
-    numbers[Slot.accountHeld] = accounts.held(slot);
-    this.#derive();
-  }
-
-  /** Takes balances as they were, in minor units: a backtest judges by those in the record. After `account`. */
-  balances(creditLimit: number, posted: number, held: number): void {
-    const { numbers } = this;
-    numbers[Slot.accountLimit] = creditLimit;
-    numbers[Slot.accountPosted] = posted;
-    numbers[Slot.accountHeld] = held;
+    accounts.putCreated(slot, numbers, Slot.accountAge);
+    this.#age(Slot.accountAge);
+    numbers[Slot.accountLimit] = event.creditLimitBefore;
+    numbers[Slot.accountPosted] = event.postedBefore;
+    numbers[Slot.accountHeld] = event.heldBefore;
     this.#derive();
   }
 
@@ -208,29 +204,34 @@ export class RuleFacts {
     numbers[Slot.accountUtilization] = isExact ? Math.floor(hundredfold / limit) : NONE;
   }
 
-  /** Whole days since a creation. */
-  #age(at: number, createdMs: number): void {
-    const days = Math.floor((this.numbers[Slot.now]! - createdMs) / DAY_MS);
-    this.numbers[at] = Math.max(days, 0);
+  /** Whole days since the creation whose time is at a place, there. */
+  #age(at: number): void {
+    const { numbers } = this;
+    const days = Math.floor((numbers[Slot.now]! - numbers[at]!) / DAY_MS);
+    numbers[at] = Math.max(days, 0);
   }
 
   /**
-   * One velocity window as it is before this message; after `message`, which forgets those of the message before.
+   * Velocity windows as they are before this message; after `message`, which forgets those of the message before.
    *
-   * @param window place of its name in the list that the rules were compiled with, below RULE_WINDOWS_MAX.
-   * @param count approved messages in the window, -1 when it does not count them.
-   * @param spent what they add up to, minor units, at `slot` of this column; NaN when it does not add them.
+   * @param places of each the place of its name in the list that the rules were compiled with, below RULE_WINDOWS_MAX; -1 when no rule
+   *   names it. @param declines 1 for a window that counts declines: it adds up nothing, so what is spent in it is absent
+   * @param readings what each amounts to (minor units; NaN when it does not add up) and its count (-1 when it does not count), from
+   *   place `from` on, counted in windows
    */
-  counter(window: number, count: number, spent: Float64Array, slot: number): void {
-    const at = Slot.counters + 2 * window;
-    this.numbers[at] = known(count);
-    this.numbers[at + 1] = spent[slot]!;
-    if (window >= this.#windows) this.#windows = window + 1;
-  }
-
-  /** As `counter`, of a window that counts declines: it adds up nothing, so what is spent in it is absent. */
-  declines(window: number, count: number): void {
-    this.counter(window, count, NOTHING_SPENT, 0);
+  windows(places: Int16Array, declines: Uint8Array, readings: Float64Array, from: number): void {
+    const { numbers } = this;
+    let windows = this.#windows;
+    for (let i = 0; i < places.length; i++) {
+      const place = places[i]!;
+      if (place < 0) continue;
+      const at = Slot.counters + 2 * place;
+      const count = readings[2 * (from + i) + 1]!;
+      numbers[at] = count < 0 ? NONE : count;
+      numbers[at + 1] = declines[i] === 1 ? NONE : readings[2 * (from + i)]!;
+      if (place >= windows) windows = place + 1;
+    }
+    this.#windows = windows;
   }
 }
 

@@ -3,7 +3,7 @@ import { parseRule } from '#src/domain/rules/rule.js';
 import { RuleSet, ruleSetProblem, type SetRule } from '#src/domain/rules/rule-set.js';
 import { RULE_SET_COST_MAX, RULE_WINDOWS_MAX, RULES_PER_SET_MAX } from '#src/limits.js';
 import { bytesPerCall } from '../../support/allocation.js';
-import { factsOf, usual, WINDOWS } from './situations.js';
+import { factsOf, usual, usualAccount, WINDOWS } from './situations.js';
 
 function setRule(condition: string, state: SetRule['state'] = 'active', counter = 0): SetRule {
   const read = parseRule(`when ${condition} then decline 59 reason "x"`);
@@ -97,7 +97,7 @@ describe('balances', () => {
     ]);
     const past = factsOf(usual);
     expect(set.evaluate(past)).toBe(-1);
-    past.balances(1000_00, 700_00, 0);
+    past.account(usualAccount, 2, { timeMs: 0, creditLimitBefore: 1000_00, postedBefore: 700_00, heldBefore: 0 });
     expect(set.evaluate(past)).toBe(0);
   });
 });
@@ -146,27 +146,27 @@ describe('an evaluation', () => {
     const limits = Float64Array.of(5000_00, 99_999_999_999_999);
     const posted = Float64Array.of(1000_00, -7_777_777_777_777);
     const held = Float64Array.of(250_00, 5_555_555_555_555);
-    const createdMs = (slot: number): number => times[slot]!;
-    const cards = { status: () => 2, bin: () => 999_999, createdMs };
-    const accounts = {
-      status: () => 1,
-      type: () => 1,
-      creditLimit: (slot: number): number => limits[slot]!,
-      posted: (slot: number): number => posted[slot]!,
-      held: (slot: number): number => held[slot]!,
-      createdMs,
+    const putCreated = (slot: number, into: Float64Array, at: number): void => {
+      into[at] = times[slot]!;
     };
-    const spent = Float64Array.of(900_00, 4_444_444_444_444);
+    const cards = { status: () => 2, bin: () => 999_999, putCreated };
+    const accounts = { status: () => 1, type: () => 1, putCreated };
+    const events = [0, 1].map((i) => ({
+      ...{ timeMs: 1_780_000_000_000, creditLimitBefore: limits[i]!, postedBefore: posted[i]!, heldBefore: held[i]! },
+    }));
+    const places = Int16Array.of(1);
+    const declines = new Uint8Array(1);
+    const readings = Float64Array.of(900_00, 7, 4_444_444_444_444, 3);
     let declined = 0;
     let calls = 0;
     const bytes = bytesPerCall(CALLS, BOUND, () => {
       for (let i = 0; i < CALLS; i++) {
         input.amount = 1 + ((i * 7919) & 0xffff);
-        // The time of a message is one number of the caller's.
-        facts.message(input, 986, 1_780_000_000_000);
+        const event = events[i & 1]!;
+        facts.message(input, 986, event);
         facts.card(cards, i & 1);
-        facts.account(accounts, i & 1);
-        facts.counter(1, i & 7, spent, i & 1);
+        facts.account(accounts, i & 1, event);
+        facts.windows(places, declines, readings, i & 1);
         if (set.evaluate(facts) >= 0) declined++;
         set.count(evaluated, matched);
       }

@@ -9,7 +9,7 @@ import { parseRule, ruleFromJson } from '#src/domain/rules/rule.js';
 import { RuleSet } from '#src/domain/rules/rule-set.js';
 import { condition, rule } from './arbitraries.js';
 import { matches } from './reference.js';
-import { factsOf, fillFacts, situation, usual, WINDOWS } from './situations.js';
+import { factsOf, fillFacts, situation, usual, usualAccount, WINDOWS } from './situations.js';
 
 /** Random trees may exceed the bound of cost; those say nothing here. */
 function checkedOrSkipped(tree: Rule): CheckedRule {
@@ -100,7 +100,7 @@ describe('division and its rest', () => {
         );
         if (!read.ok) throw new Error(read.error.message);
         const facts = factsOf(usual);
-        facts.balances(0, a, 0);
+        facts.account(usualAccount, 2, { timeMs: 0, creditLimitBefore: 0, postedBefore: a, heldBefore: 0 });
         expect(new RuleSet([{ checked: read.checked, state: 'active', counter: 0 }]).evaluate(facts)).toBe(0);
       }),
       { numRuns: 1000 },

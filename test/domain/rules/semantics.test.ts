@@ -140,13 +140,12 @@ describe('counters hold what was approved before this message', () => {
     const set = new RuleSet([{ checked: checked('count("week") >= 0'), state: 'active', counter: 0 }], WINDOWS);
     const facts = factsOf({ ...usual, windows: { week: { count: 1, spent: 1 } } });
     expect(set.evaluate(facts)).toBe(0);
-    facts.message(facts.input, 986, NOW_MS);
+    facts.message(facts.input, 986, { timeMs: NOW_MS });
     expect(set.evaluate(facts)).toBe(-1);
     // In whatever order they were filled.
-    facts.counter(2, 1, Float64Array.of(1), 0);
-    facts.counter(0, 1, Float64Array.of(1), 0);
+    facts.windows(Int16Array.of(2, -1, 0), new Uint8Array(3), new Float64Array(6).fill(1), 0);
     expect(set.evaluate(facts)).toBe(0);
-    facts.message(facts.input, 986, NOW_MS);
+    facts.message(facts.input, 986, { timeMs: NOW_MS });
     expect(set.evaluate(facts)).toBe(-1);
   });
 

@@ -62,16 +62,36 @@ const carriedBits = {
   address: Carried.addressCheck,
 } as const;
 
+/** An open account, created when the epoch began. */
+export const usualAccount = {
+  status: () => AccountStatus.open,
+  type: () => AccountType.credit,
+  putCreated: (_slot: number, into: Float64Array, at: number): void => {
+    into[at] = 0;
+  },
+};
+
 /** Fills the facts as the engine does: message, card, account, counters. */
 export function fillFacts(facts: RuleFacts, s: Situation, windows: readonly string[] = WINDOWS): RuleFacts {
   const currency = currencyNumber(s.account.currency);
   const { card, account } = s;
-  facts.message(inputOf(s), currency, s.nowMs);
+  const event = {
+    timeMs: s.nowMs,
+    creditLimitBefore: account.limit,
+    postedBefore: account.posted,
+    heldBefore: account.held,
+  };
+  const created =
+    ({ createdMs }: { readonly createdMs: number }) =>
+    (_slot: number, into: Float64Array, at: number): void => {
+      into[at] = createdMs;
+    };
+  facts.message(inputOf(s), currency, event);
   facts.card(
     {
       status: () => CardStatus[card.status as keyof typeof CardStatus],
       bin: () => card.bin,
-      createdMs: () => card.createdMs,
+      putCreated: created(card),
     },
     1,
   );
@@ -79,16 +99,20 @@ export function fillFacts(facts: RuleFacts, s: Situation, windows: readonly stri
     {
       status: () => AccountStatus[account.status as keyof typeof AccountStatus],
       type: () => AccountType[account.type as keyof typeof AccountType],
-      creditLimit: () => account.limit,
-      posted: () => account.posted,
-      held: () => account.held,
-      createdMs: () => account.createdMs,
+      putCreated: created(account),
     },
     2,
+    event,
   );
   for (const [i, name] of windows.entries()) {
     const window = s.windows[name];
-    if (window !== undefined) facts.counter(i, window.count ?? -1, Float64Array.of(window.spent ?? Number.NaN), 0);
+    if (window !== undefined)
+      facts.windows(
+        Int16Array.of(i),
+        new Uint8Array(1),
+        Float64Array.of(window.spent ?? Number.NaN, window.count ?? -1),
+        0,
+      );
   }
   return facts;
 }
