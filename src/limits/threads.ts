@@ -52,8 +52,8 @@ export const START_GAP_MS = 24 * 3_600_000;
 export const EXPIRIES_PER_TURN = 128;
 
 /** Time that all shards of a thread together spend on expiries in a turn, in us: a message that arrives meanwhile waits so
- * much longer at most. At 4 us each 125 holds, so a million is 8 000 turns. */
-export const EXPIRY_TURN_US = 500;
+ * much longer at most. At 2 us each 125 holds, so a million is 8 000 turns. */
+export const EXPIRY_TURN_US = 250;
 
 /** Rows that one look at what is due reads: 4 096 rows of 64 bytes and their accounts are 0.1 ms. */
 export const DUE_ROWS_PER_READ = 4096;

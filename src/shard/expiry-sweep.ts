@@ -1,7 +1,7 @@
 /**
  * The sweep: once per turn every shard of the thread ends holds that are due, in the order (end, sequence), a bounded number
  * of them and all shards together for a bounded time. It runs when the replies of the turn are out, so no reply waits for it;
- * its records are in the next commit. What arrives while it runs waits half a millisecond at most.
+ * its records are in the next commit. What arrives while it runs waits a quarter of a millisecond at most.
  *
  * It gives way: it does nothing while clocks differ (clock-watch.ts), while the disk is nearly full, and for a shard whose
  * index is half full (an expiry adds a key) or takes no new work. Nothing is lost by waiting: what was due stays due.

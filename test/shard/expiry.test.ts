@@ -188,11 +188,11 @@ describe('the sweep', () => {
     }
     h.turn();
     h.advance(6 * DAY);
-    // Every look at the clock finds it 200 us later: 0.5 ms are over at the third.
+    // Every look at the clock finds it 100 us later: 0.25 ms are over at the third.
     const { ports } = h.context;
     const slow = new Harness({ journal: h.journal, shards: 2, wallMs: h.wallMs });
     expect(ports.instruments.counter(ShardCounter.holdsExpired)).toBe(0);
-    slow.stepUs = 200;
+    slow.stepUs = 100;
     const perShard = (): number[] => [0, 1].map((shard) => slow.shard(shard).state.holdsOpen);
     slow.turn();
     const first = perShard();
