@@ -336,6 +336,34 @@ describe('engine and reference model', () => {
     checkInvariants(player);
   });
 
+  test('what was told of a declined request and has ended since is held anew when it is told again after a month', () => {
+    const advice = { op: 'advise', by: 'same', mti: 120, why: 'S' } as const;
+    const player = new Player();
+    player.play([
+      { op: 'request', card: 2, mti: 200, pc: 0, amount: 5001, currency: 0, flags: 0, merchant: 0 },
+      { ...advice, back: 0, percent: 1, way: 'de90 without acquirer', flags: 189 },
+      { op: 'sweep', days: 30 },
+      { ...advice, back: 0, percent: 0, way: 'hold', flags: 0 },
+      { op: 'again', by: 'same', back: 1, marked: false, change: 'no' },
+    ]);
+    checkInvariants(player);
+  });
+
+  test('what is told of a declined increment that has the number of a posted purchase is held', () => {
+    const advice = { op: 'advise', by: 'same', back: 0, mti: 120, why: 'S' } as const;
+    const rules = [0, 7].map((rule) => ({ rule, state: 'active' as const }));
+    const player = new Player();
+    player.play([
+      { op: 'request', card: 0, mti: 200, pc: 0, amount: 10, currency: 0, flags: 0, merchant: 0 },
+      { ...advice, percent: 0, way: 'hold', flags: 0 },
+      { op: 'program', tables: {}, controls: {}, rules },
+      { ...advice, percent: 0, way: 'hold', flags: 0 },
+      { op: 'change', by: 'same', back: 2, fn: 'I', percent: 20, way: 'own', flags: 76 },
+      { ...advice, percent: 50, way: 'de90 without acquirer', flags: 215 },
+    ]);
+    checkInvariants(player);
+  });
+
   for (const [subject, { focus, start: begin, cases }] of Object.entries(SUBJECTS)) {
     const ops = fc.array(operationOf(focus), { maxLength: 60, size: 'max' });
     const focused = fc.tuple(begin ?? fc.constant(undefined), ops);
