@@ -23,7 +23,7 @@ import { isFullReversal } from './lookups.js';
 import { classOf } from './message.js';
 import { approves, INCREMENT, isChange, isChangeOfUnknown, isRequest, isStandIn } from './originals.js';
 import { OriginalRate } from './replacement-amount.js';
-import { billedAmount } from './transaction.js';
+import { billedAmount, Sort, sortOf } from './transaction.js';
 
 /** What would be, if. */
 export interface Supposed {
@@ -199,7 +199,8 @@ export class AuthorizationFold {
     // What tells of the authorization, or of a change of it, is taken there.
     if (isStandIn(input) || event.elementSequence > 0) return;
     const amount = this.#told.get(at) ?? approvedAmount;
-    this.#add(at, input.functionCode === INCREMENT ? amount : amount - this.total);
+    const isOnTop = input.functionCode === INCREMENT && sortOf(input) !== Sort.credit;
+    this.#add(at, isOnTop ? amount : amount - this.total);
   }
 
   #add(at: number, amount: number): void {

@@ -233,9 +233,10 @@ export const REPLACEMENT = 'R'.charCodeAt(0);
 /** DE48 tag 84: the network has approved in stand-in. */
 export const STAND_IN = 'S'.charCodeAt(0);
 
-/** True for an advice of an authorization that the network approved in stand-in, and not of a change of one. */
-export const isStandIn = ({ adviceReason, functionCode }: MessageInput): boolean =>
-  adviceReason === STAND_IN && functionCode !== INCREMENT && functionCode !== REPLACEMENT;
+/** True for an advice of an authorization that the network approved in stand-in, and not of a change of one. Each credit is whole. */
+export const isStandIn = (input: MessageInput): boolean =>
+  input.adviceReason === STAND_IN &&
+  ((input.functionCode !== INCREMENT && input.functionCode !== REPLACEMENT) || sortOf(input) === Sort.credit);
 
 /** Decisions about requests, whose reply the network waits for; advices and reversals stand whether it hears us or not. */
 export function isRequest(element: ElementKind): boolean {

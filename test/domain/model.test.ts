@@ -349,6 +349,21 @@ describe('engine and reference model', () => {
     checkInvariants(player);
   });
 
+  test('of a refund that is told in stand-in twice the second word counts, whatever function it has', () => {
+    const advice = { op: 'advise', by: 'same', back: 0, why: 'S', way: 'hold' } as const;
+    for (const tellsChange of [76, 120]) {
+      const player = new Player();
+      player.play([
+        { op: 'sweep', days: 122 },
+        { op: 'reverse early', card: 0, amount: 1, way: 'hold', stays: 0 },
+        { op: 'refund', card: 1, amount: 1 },
+        { ...advice, mti: 120, percent: 1000, flags: tellsChange },
+        { ...advice, mti: 220, percent: 120, flags: 0 },
+      ]);
+      checkInvariants(player);
+    }
+  });
+
   test('what is told of a declined increment that has the number of a posted purchase is held', () => {
     const advice = { op: 'advise', by: 'same', back: 0, mti: 120, why: 'S' } as const;
     const rules = [0, 7].map((rule) => ({ rule, state: 'active' as const }));

@@ -68,8 +68,8 @@ export const isCredit = (m: Message): boolean => CREDITS.includes(typeOf(m));
 export const typeOf = (m: Message): number => Math.trunc((m.pc ?? -10_000) / 10_000);
 export const classOf = (mti: number): string => String(mti).padStart(4, '0')[1]!;
 
-/** The network approved an authorization, and no change of one, in stand-in. */
-export const isStandIn = (m: Message): boolean => m.why === 'S' && m.fn !== 'I' && m.fn !== 'R';
+/** The network approved an authorization, and no change of one, in stand-in. Credits have no changes. */
+export const isStandIn = (m: Message): boolean => m.why === 'S' && ((m.fn !== 'I' && m.fn !== 'R') || isCredit(m));
 
 /** What the message asks for. */
 export function whatIs(m: Message): What {
