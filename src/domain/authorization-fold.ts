@@ -141,8 +141,10 @@ export class AuthorizationFold {
     const { input } = authorization;
     this.#isFinancial = classOf(input.mti) === FINANCIAL;
     if (isChangeOfUnknown(authorization)) {
-      this.total = inStandIn?.amount ?? 0;
-      this.#isFinancial = inStandIn?.isFinancial ?? false;
+      // A 0220 of a hold tells its final amount.
+      const told = this.#isFinancial || inStandIn?.isFinancial !== true ? inStandIn : undefined;
+      this.total = told?.amount ?? 0;
+      this.#isFinancial = told?.isFinancial ?? false;
       this.#posted = 0 - authorization.postings.on(Gl.network);
       if (isRequest(authorization.element)) this.#takeOwn(authorization, root);
       else if (approves(authorization)) this.#takeTold(authorization, root);
@@ -196,8 +198,8 @@ export class AuthorizationFold {
       }
       return;
     }
-    // What tells of the authorization, or of a change of it, is taken there.
-    if (isStandIn(input) || event.elementSequence > 0) return;
+    // What tells of the authorization, or of a change of it, is taken there; and a 0120 posts nothing.
+    if (isStandIn(input) || event.elementSequence > 0 || this.#isFinancial) return;
     const amount = this.#told.get(at) ?? approvedAmount;
     const isOnTop = input.functionCode === INCREMENT && sortOf(input) !== Sort.credit;
     this.#add(at, isOnTop ? amount : amount - this.total);

@@ -23,6 +23,7 @@ import type { IndexKeys } from './index-keys.js';
 import { Postings } from './ledger/postings.js';
 import { isApproval, isRolledBack, Undone, undoneBy } from './lookups.js';
 import { classOf, type MessageInput } from './message.js';
+import { mulDivHalfUp } from './money.js';
 import {
   approves,
   findOriginal,
@@ -166,11 +167,12 @@ function reversePosted(context: DecisionContext, out: MessageEvent, root: number
   out.authorizedAfter = after.total;
   const slot = state.holds.find(root);
   if (slot >= 0) {
-    // What is held beside it: a later increment, or what the network decided after a roll-back.
-    out.authorizedAfter = Math.max(after.total, Math.min(state.holds.authorized(slot), stays));
+    // What is held beside it: a later increment, or what the network decided after a roll-back; and what files have charged.
+    const cleared = after.total + presentedTotal(history, keys, root);
+    out.authorizedAfter = Math.max(cleared, Math.min(state.holds.authorized(slot), stays));
     out.approvedAmount = out.authorizedAfter;
     const isRefund = (state.holds.flags(slot) & HoldFlag.refund) !== 0;
-    out.holdDelta = isRefund ? 0 : out.authorizedAfter - after.total - state.holds.remaining(slot);
+    out.holdDelta = isRefund ? 0 : out.authorizedAfter - cleared - state.holds.remaining(slot);
   }
   giveBackTo(context, root, out.authorizedAfter + presentedBeside(context, slot, root), out.changes);
 }
@@ -230,11 +232,16 @@ export function decideNotDelivered(
   // The approval may have counted nowhere, and a later element of it somewhere.
   const isCounted = slot >= 0 && (state.holds.flags(slot) & HoldFlag.counted) !== 0;
   const counts = posts || isCounted || approval.changes.count > 0;
-  const countedMessage = contribution.read(approval, state.accounts.currency(accountSlot)).toMessage();
+  const currency = state.accounts.currency(accountSlot);
+  const countedMessage = contribution.read(approval, currency).toMessage();
   // What the network has told of it stays.
   const { total } = fold.read(context, authorization, { rolledBack: sequence });
+  const stood = posts ? standingAmount(history, keys, authorization, currency) : 0;
   readStanding(history, keys, authorization, after);
   const postings = posts ? postedBack(context, accountSlot, authorization, total) : [];
+  // What reversals took back has been counted there.
+  const goes = stood === 0 ? 0 : stood - mulDivHalfUp(stood, after.total, before.total);
+  if (posts && countedMessage !== undefined) countedMessage.amount = Math.min(countedMessage.amount, goes);
   // What is held beside a single message goes with it.
   const holdStays = slot < 0 ? 0 : Math.max(state.holds.cleared(slot), posts ? 0 : total);
   // Nothing is held for a refund.
@@ -250,7 +257,7 @@ export function decideNotDelivered(
     originalSequence: sequence,
     authorizationSequence: authorization,
     authorizedAfter: stays,
-    counted: posts && isTold(history, keys, authorization) ? undefined : countedMessage,
+    counted: posts && (goes === 0 || isTold(history, keys, authorization)) ? undefined : countedMessage,
     postings,
     changes: counts ? packedGiveBack(context, authorization, stays) : new Uint8Array(0),
     holdDelta: 0 - back,

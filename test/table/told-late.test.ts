@@ -247,4 +247,35 @@ describe('a reply that was not delivered', () => {
     totals 2026-05-20                                       | debits 2 1500, debit reversals 1 1500
   `,
   );
+
+  scenario(
+    'of a single message that was reversed before: totals have the reversal and what it takes back',
+    `
+    account A limit=2000
+    card a
+    0200 a purchase 1000 stan=1 de7=0520120000              | 00 | 1000 | 0 | 1000
+    0420 a stan=2 rrn=1 de90=0200/1/0520120000/12345        | 00 |    0 | 0 | 2000
+    undelivered 3                                           | ok |    0 | 0 | 2000
+    totals 2026-05-20                                       | debits 1 1000, debit reversals 1 1000
+    0200 a purchase 500 stan=4 acquirer=9                   | 00 |  500 | 0 | 1500
+    0420 a stan=5 rrn=4 de95=200 acquirer=9                 | 00 |  200 | 0 | 1800
+    undelivered 7                                           | ok |    0 | 0 | 2000
+    totals 2026-05-20 acquirer=9                            | debits 0 300, debit reversals 1 300
+  `,
+  );
+});
+
+describe('an authorization that advices and files have charged', () => {
+  scenario(
+    'keeps what files have charged, whatever DE95 says',
+    `
+    account A limit=3000
+    card a
+    0100 a purchase 1000 stan=1 net=N1 de7=0520120000       | 00 |    0 | 1000 | 2000
+    clear a purchase 700 net=N1 part                        | posted networkId | 700 | 300 | 2000
+    0120 a purchase 600 stan=2 rrn=1 fn=I                   | 00 |  700 |  900 | 1400
+    0420 a stan=3 rrn=1 de95=400                            | 00 |  700 |    0 | 2300
+    hold 3                                                  | 0 of 700
+  `,
+  );
 });

@@ -729,7 +729,7 @@ export class ReferenceModel {
     const left = least(total);
     const hold = balances.holds.get(original.sequence);
     if (hold) {
-      if (!hold.refund) hold.cleared = left;
+      if (!hold.refund) hold.cleared = left + (balances.presented.get(original.sequence) ?? 0);
       balances.set(original.sequence, least(hold.authorized));
     }
     const entry = this.past.add({ ...told, full: !told.message.de95 });

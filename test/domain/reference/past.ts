@@ -198,7 +198,10 @@ export class Past {
     let posted = 0;
     let cleared = 0;
     const isUnknown = isChangeOfUnknown(root);
-    const isSingle = isFinancial(isUnknown ? (inStandIn?.message ?? { ...root.message!, mti: 100 }) : root.message!);
+    // A 0220 of a hold tells its final amount.
+    const beneath =
+      isFinancial(root.message!) || !(inStandIn && isFinancial(inStandIn.message)) ? inStandIn : undefined;
+    const isSingle = isUnknown ? beneath !== undefined && isFinancial(beneath.message) : isFinancial(root.message!);
     const charged = (): number => (isSingle ? 0 : posted) + cleared;
     const lowerTo = (to: number): void => {
       let above = Math.max(0, total - to);
@@ -239,7 +242,7 @@ export class Past {
             lowerTo(e.approved);
             total = e.approved;
           }
-        } else if (!isStandIn(m) && !e.tells) {
+        } else if (!isStandIn(m) && !e.tells && !isSingle) {
           const amount = wordOf(e) ?? e.approved;
           become(e, isIncrement ? total + amount : amount);
         }
@@ -260,7 +263,7 @@ export class Past {
 
     const ours = approved(root) && !isLost(root) ? root.approved : 0;
     if (isUnknown) {
-      total = inStandIn?.amount ?? 0;
+      total = beneath?.amount ?? 0;
       if (isRequest(root.what) || approved(root)) take(root);
     } else if (!inStandIn || !(isRequest(root.what) || isStandIn(root.message!))) total = ours;
     else {

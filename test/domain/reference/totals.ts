@@ -46,14 +46,23 @@ function totalOf(e: Entry): keyof Sums | undefined {
  * In the acquirer's currency: of a partial approval what was approved. All reversals of an authorization together take back
  * what was posted for it and no more: a partial one all but what stays, a full one the rest, one of a part that part.
  */
-function amountsOf(log: readonly Entry[], cards: ReadonlyMap<string, ModelCard>): Map<Entry, number> {
+function amountsOf(
+  log: readonly Entry[],
+  cards: ReadonlyMap<string, ModelCard>,
+): { amounts: Map<Entry, number>; takenBack: Map<Entry, number> } {
   const amounts = new Map<Entry, number>();
+  /** What of the amount of an approval a roll-back took back. */
+  const takenBack = new Map<Entry, number>();
   const standing = new Map<Entry, number>();
   for (const e of log) {
-    const root = e.original ?? e;
+    const root = e.what === 'roll-back' ? (e.original!.original ?? e.original!) : (e.original ?? e);
     const stood = standing.get(root) ?? 0;
     const card = cards.get(e.card);
-    if (e.what === 'roll-back' && e.charges && e.charges[0] > 0) standing.set(root, inProportion(stood, e.charges));
+    if (e.what === 'roll-back' && e.charges) {
+      const stands = e.charges[0] > 0 ? inProportion(stood, e.charges) : stood;
+      standing.set(root, stands);
+      takenBack.set(e.original!, Math.min(amounts.get(e.original!)!, stood - stands));
+    }
     if (!e.message || card === undefined) continue;
     const { amount: told = 0, de95 = 0 } = e.message;
     if (e.what === 'reversal') {
@@ -81,7 +90,7 @@ function amountsOf(log: readonly Entry[], cards: ReadonlyMap<string, ModelCard>)
         standing.set(root, e.toldIncrement ? stood + amount : amount);
     }
   }
-  return amounts;
+  return { amounts, takenBack };
 }
 
 /** By how much a 0220 corrects what is counted of its authorization, in the acquirer's currency; undefined for what is no correction. */
@@ -99,7 +108,7 @@ const inProportion = (amount: number, [before, after]: [number, number]): number
 /** The rows of totals, as link, acquirer, day and currency, of the dates that can be asked for. */
 export function totals(log: readonly Entry[], cards: ReadonlyMap<string, ModelCard>, atMs: number): Map<string, Sums> {
   const rows = new Map<string, Sums>();
-  const amounts = amountsOf(log, cards);
+  const { amounts, takenBack } = amountsOf(log, cards);
   /** A 0220 that only corrects it, or tells it once more. */
   const isCorrection = (e: Entry): boolean => {
     const change =
@@ -110,11 +119,14 @@ export function totals(log: readonly Entry[], cards: ReadonlyMap<string, ModelCa
     log.slice(0, sequence).some((e) => e.original === root && (isCorrection(e) || (e.isKnown === true && approved(e))));
   const lost = log.filter(({ what }) => what === 'roll-back');
   const takenOut = new Set(
-    lost.flatMap(({ sequence, original: e }) => (e!.posted && isToldBefore(sequence, e!.original ?? e!) ? [] : [e!])),
+    lost.flatMap(({ sequence, original: e }) => {
+      const stays = e!.posted && (takenBack.get(e!) === 0 || isToldBefore(sequence, e!.original ?? e!));
+      return stays ? [] : [e!];
+    }),
   );
   for (const e of log) {
     const card = cards.get(e.card);
-    if (!e.message || !e.place || card === undefined || takenOut.has(e)) continue;
+    if (!e.message || !e.place || card === undefined) continue;
     const total = isCorrection(e) ? (isCredit(e.message) ? 'credits' : 'debits') : totalOf(e);
     const { link, day } = e.place;
     if (total === undefined || !isKept(day, e.atMs) || !isKept(day, atMs)) continue;
@@ -122,8 +134,8 @@ export function totals(log: readonly Entry[], cards: ReadonlyMap<string, ModelCa
     const key = [link, acquirer, day, e.message.currency ?? card.account.currency].join(' ');
     const sums = rows.get(key) ?? nothing();
     rows.set(key, sums);
-    if (!isCorrection(e)) sums[total].number += 1;
-    sums[total].amount += amounts.get(e)!;
+    if (!isCorrection(e) && !takenOut.has(e)) sums[total].number += 1;
+    sums[total].amount += amounts.get(e)! - (takenOut.has(e) ? (takenBack.get(e) ?? amounts.get(e)!) : 0);
   }
   return rows;
 }
