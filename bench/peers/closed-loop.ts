@@ -3,6 +3,7 @@
  * money is verified after it: every request was approved, for the limits are high; what each account holds is what the approvals add up
  * to; and some requests that are sent again get the answers that they got, and change nothing.
  */
+import { assert } from '#src/errors.js';
 import { LatencyHistogram } from '../../loadtest/histogram.js';
 import {
   type Peer,
@@ -87,7 +88,10 @@ async function measure(one: PeerCase, peer: Peer, options: LoopOptions): Promise
   }
 }
 
-/** The measured time, common to all connections: begins after the warm-up, with the first answer that comes then. */
+/**
+ * The measured time, common to all connections: begins after the warm-up, with the first answer that comes then, and ends with the first
+ * one behind it, but not before one was counted.
+ */
 class Window {
   readonly latency = new LatencyHistogram();
   readonly #peer: Peer;
@@ -108,16 +112,17 @@ class Window {
 
   /** Counts answers that came at `nowMs`; false when no more requests are to be sent. */
   count(sent: readonly Sent[], nowMs: number): boolean {
-    if (nowMs >= this.#endMs) {
-      this.#close();
-      return false;
-    }
     if (nowMs < this.#beginMs) return true;
     if (this.#clientCpu === undefined) {
       this.#startedMs = nowMs;
       this.#serverCpu = this.#peer.cpuSeconds();
       this.#clientCpu = process.cpuUsage();
       return true;
+    }
+    // Whoever takes longer than the measured time is measured until it has answered.
+    if (nowMs >= this.#endMs && this.answered > 0) {
+      this.#close();
+      return false;
     }
     this.#lastMs = nowMs;
     this.answered += sent.length;
@@ -126,12 +131,12 @@ class Window {
   }
 
   figures(): Omit<PeerRun, 'verified'> {
-    if (this.#result === undefined) throw new Error('the peer answered nothing in the measured time');
+    assert(this.#result !== undefined, 'a run ends with an answer behind one that was counted');
     return this.#result;
   }
 
   #close(): void {
-    if (this.#result !== undefined || this.answered === 0) return;
+    if (this.#result !== undefined) return;
     const { user, system } = process.cpuUsage(this.#clientCpu);
     const serverCpu = this.#peer.cpuSeconds();
     const count = this.latency.count;

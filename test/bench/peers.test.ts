@@ -160,6 +160,49 @@ function bound(peer: Peer): Peer {
   };
 }
 
+describe('a measured run', () => {
+  /** A peer without a server, whose every answer takes this long. */
+  function slowPeer(answerMs: number): PeerCase {
+    const held = new Float64Array(CARDS);
+    const stored = new Map<string, PeerAnswer>();
+    const answer = ({ key, pan, amount }: PeerRequest): PeerAnswer => {
+      const name = key.toString('hex');
+      const card = pans.indexOf(pan);
+      if (!stored.has(name)) held[card]! += amount;
+      stored.set(name, { response: PeerResponse.approved, approval: 7 });
+      return stored.get(name)!;
+    };
+    const link = (): PeerLink => {
+      const one: PeerLink = {
+        onAnswers: () => undefined,
+        onFailure: () => undefined,
+        submit: (requests) => void setTimeout(() => one.onAnswers(requests.map(answer)), answerMs),
+        close: () => undefined,
+      };
+      return one;
+    };
+    const peer: Peer = {
+      connect: async () => link(),
+      createCards: async () => undefined,
+      held: async () => held.slice(),
+      cpuSeconds: () => undefined,
+      stop: async () => undefined,
+    };
+    return {
+      ...{ name: 'slow', title: '', connections: 2, inFlight: 2, batch: 1, note: '', missing: () => undefined },
+      start: async () => peer,
+    };
+  }
+
+  it('of a peer that takes longer than the measured time ends with its answers, not without any', async () => {
+    const options = { cards: CARDS, creditLimit: 1e10, warmupMs: 1, measuredMs: 1 };
+    const run = await runPeer(slowPeer(20), '', options);
+    expect(run.verified).toBe(true);
+    expect(run.perS).toBeGreaterThan(0);
+    expect(run.p50Us).toBeGreaterThan(1000);
+  });
+});
+
 describe('a server of a peer', () => {
   let folder: string;
   beforeAll(() => {
