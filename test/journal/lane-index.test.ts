@@ -187,4 +187,13 @@ describe('a row that lies where nobody looks for it', () => {
     expect(() => new EmbeddedLane(writer.store)).toThrow(expected);
     expect(() => reader.assertEveryRowIsRead(SHARDS)).toThrow(expect.objectContaining({ code: 'frame_corrupt' }));
   });
+
+  it('behind a first commit that is gone is told', () => {
+    const writer = new Writer();
+    writer.commit([1, 0, 0, 0]);
+    writer.commit([1, 0, 0, 0]);
+    writer.store.commit((to) => to.remove(commitKey(1, 0)));
+    const reader = JournalReader.ofStore(writer.store, 'memory');
+    expect(() => reader.assertEveryRowIsRead(SHARDS)).toThrow(/commit 1 is missing, the next one is 2/);
+  });
 });

@@ -178,6 +178,31 @@ describe('verify', () => {
     );
   });
 
+  it('a store that fails behind a message, which was folded', () => {
+    const store = new MemoryStore();
+    const lane = new EmbeddedLane(store);
+    const journal = new ShardJournal(0, empty(0));
+    const fold = new SumFold(1);
+    for (let commit = 0; commit < 2; commit++) {
+      for (let n = 1; n <= 5; n++) {
+        const event = sampleMessage(n);
+        journal.appendMessage(event);
+        fold.applyMessage(0, event);
+      }
+      lane.append([journal.seal(1, fold.digest(0))]);
+    }
+    const { get } = store;
+    let reads = 0;
+    store.get = function (key) {
+      // The search for the first frame looks at it as well.
+      if (commitOfKey(key) === 2 && ++reads === 2) throw new Error('MDB_CORRUPTED');
+      return get.call(this, key);
+    };
+    expect(verifyCode(store, new SumFold(1))).toBe(
+      'record_unreadable 76: behind shard 0, sequence 5 reading failed: MDB_CORRUPTED',
+    );
+  });
+
   it('a frame that is missing in the middle', () => {
     const store = new MemoryStore();
     fill(new EmbeddedLane(store), [new ShardJournal(0, empty(0))], new SumFold(1));
