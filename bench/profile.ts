@@ -1,8 +1,6 @@
 /**
  * `npm run profile`: a server of its own under load, a CPU profile of each of its threads, and one summary.
  *
- *   npm run profile -- [--seconds 5] [--rate 5k] [--threads 1] [--out holdfast-profile]
- *
  * All threads are profiled at the same time, so their shares belong to the same seconds. The profiler samples every 200 us and
  * costs the engine some speed: look at shares, not at rates.
  */
@@ -19,18 +17,36 @@ const SECONDS_MAX = 60;
 /** Of the load before the profiles begin, and after their end. */
 const MARGIN_SECONDS = 2;
 
-const { values } = parseArgs({
-  options: {
-    seconds: { type: 'string', default: '5' },
-    rate: { type: 'string', default: '5k' },
-    threads: { type: 'string', default: '1' },
-    out: { type: 'string', default: 'holdfast-profile' },
-  },
-});
+const USAGE = `npm run profile -- [flags]: a server of its own under load, and where the time of its threads goes
+
+  --seconds N   of each profile, from 0.1 to ${SECONDS_MAX} (5)
+  --rate N      messages per second (5k)
+  --threads N   shard threads (1)
+  --out FOLDER  for the profiles and the summary (holdfast-profile)`;
+
+const values = flags();
 const seconds = Number(values.seconds);
-if (!(seconds >= 0.1 && seconds <= SECONDS_MAX)) {
-  console.error(`holdfast: --seconds: a number from 0.1 to ${SECONDS_MAX}`);
-  process.exit(64);
+
+function flags() {
+  try {
+    const { values } = parseArgs({
+      options: {
+        seconds: { type: 'string', default: '5' },
+        rate: { type: 'string', default: '5k' },
+        threads: { type: 'string', default: '1' },
+        out: { type: 'string', default: 'holdfast-profile' },
+        help: { type: 'boolean', default: false },
+      },
+    });
+    const isLong = !(Number(values.seconds) >= 0.1 && Number(values.seconds) <= SECONDS_MAX);
+    if (isLong) throw new RangeError(`--seconds: a number from 0.1 to ${SECONDS_MAX}`);
+    if (!values.help) return values;
+    console.log(USAGE);
+    process.exit(0);
+  } catch (error) {
+    console.error(`holdfast: ${error instanceof Error ? error.message : String(error)}\n\n${USAGE}`);
+    process.exit(64);
+  }
 }
 
 async function profileOf(engine: EngineProcess, token: string, thread: string): Promise<string> {

@@ -1,14 +1,4 @@
-/**
- * Entry of `npm run sim`: seeds of the simulated world, one after the other.
- *
- *   --seed N        the first seed; a number that nobody chose without it
- *   --seconds S     simulated seconds per seed (300)
- *   --seeds COUNT   how many seeds (1)         --minutes M   fresh seeds for so many minutes of real time
- *   --canary [NAME] plants bugs, one of that name or all: ends with 1 when each was caught, with 0 when one was not
- *   --keep LIST     only these steps of the plan, as a failure names them
- *   --blind         without the auditor: only what the world itself finds
- *   --calm          without faults       --trace   every line of what happens       --json FILE   sums of the run
- */
+/** Entry of `npm run sim`: seeds of the simulated world, one after the other (see USAGE). */
 import { randomInt } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
@@ -18,6 +8,19 @@ import { catchCanary } from './canary.js';
 import { failureText, parseRanges, Totals } from './report.js';
 import { type RunOptions, type RunResult, runSeed } from './run.js';
 import { shrink } from './shrink.js';
+
+const USAGE = `npm run sim -- [flags]: seeds of the simulated world, one after the other
+
+  --seed N         the first seed; a number that nobody chose without it
+  --seconds S      simulated seconds per seed (300)
+  --seeds COUNT    how many seeds (1)
+  --minutes M      fresh seeds for so many minutes of real time
+  --canary [NAME]  plants bugs, one of that name or all: ends with 1 when each was caught, with 0 when one was not
+  --keep LIST      only these steps of the plan, as a failure names them
+  --blind          without the auditor: only what the world itself finds
+  --calm           without faults
+  --trace          every line of what happens
+  --json FILE      sums of the run`;
 
 const SHRINK_MS = 60_000;
 const SEEDS_MAX = 2 ** 31;
@@ -46,8 +49,13 @@ function requestOf(): Request {
       blind: { type: 'boolean', default: false },
       trace: { type: 'boolean', default: false },
       json: { type: 'string' },
+      help: { type: 'boolean', default: false },
     },
   });
+  if (values.help) {
+    console.log(USAGE);
+    process.exit(0);
+  }
   if (!values.canary && positionals.length > 0)
     throw new RangeError(
       `only --canary takes a name: ${positionals.join(' ')} (after npm run sim, options follow one --)`,
@@ -124,7 +132,7 @@ function asked(): Request {
     if (request.canary !== undefined) canariesOf(request.canary);
     return request;
   } catch (error) {
-    console.error(`sim: ${error instanceof Error ? error.message : String(error)}`);
+    console.error(`sim: ${error instanceof Error ? error.message : String(error)}\n\n${USAGE}`);
     process.exit(64);
   }
 }
