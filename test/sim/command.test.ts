@@ -24,11 +24,17 @@ describe('npm run sim', { timeout: 180_000 }, () => {
   });
 
   test.each([[['7']], [['--sed', '7']], [['--seconds', 'x']], [['--canary', 'of no name']]])(
-    'that is asked %j does nothing, says what is wrong and ends with 64',
+    'that is asked %j does nothing, says what is wrong and what there is, and ends with 64',
     (args) => {
       const { status, text } = simulate(...args);
-      expect(text).toMatch(/^sim: .+\n$/);
+      expect(text).toMatch(/^sim: .+\n\nnpm run sim -- \[flags\]:/);
       expect(status).toBe(64);
     },
   );
+
+  test('says what it takes', () => {
+    const { status, text } = simulate('--help');
+    expect(text).toMatch(/^npm run sim -- \[flags\]:[^]*--canary/);
+    expect(status).toBe(0);
+  });
 });
