@@ -34,7 +34,8 @@ describe('npm run sim', { timeout: 180_000 }, () => {
 
   test('says what it takes', () => {
     const { status, text } = simulate('--help');
-    expect(text).toMatch(/^npm run sim -- \[flags\]:[^]*--canary/);
+    expect(text).toMatch(/^npm run sim -- \[flags\]:/);
+    expect(text).toContain('--canary');
     expect(status).toBe(0);
   });
 });
