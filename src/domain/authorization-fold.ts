@@ -56,6 +56,8 @@ export class AuthorizationFold {
   total = 0;
   /** True when all of it was reversed. */
   isReversed = false;
+  /** True when a 0220 has told the amount of all of it. */
+  isFinal = false;
   readonly #rate = new OriginalRate();
   /** What each change added that nothing has taken back. */
   readonly #added = new Map<number, number>();
@@ -117,6 +119,7 @@ export class AuthorizationFold {
     this.#posted = 0;
     this.#cleared = 0;
     this.isReversed = false;
+    this.isFinal = false;
     for (const at of elements) {
       if (!history.isMessage(at)) {
         const event = history.readEvent(at);
@@ -192,9 +195,10 @@ export class AuthorizationFold {
       if (isChange(event) || isChangeOfUnknown(event)) {
         this.#parts.set(at, approvedAmount);
         if (this.#isFinancial) this.total += approvedAmount;
-      } else if (!isStandIn(input) || (!this.#isFinancial && event.postings.count > 0)) {
+      } else if (!this.#isKnown(event)) {
         this.#lowerTo(approvedAmount);
         this.total = approvedAmount;
+        this.isFinal = true;
       }
       return;
     }
@@ -203,6 +207,12 @@ export class AuthorizationFold {
     const amount = this.#told.get(at) ?? approvedAmount;
     const isOnTop = input.functionCode === INCREMENT && sortOf(input) !== Sort.credit;
     this.#add(at, isOnTop ? amount : amount - this.total);
+  }
+
+  /** True for a 0220 of stand-in that told of what is decided here already: of a single message, or of a hold whose final amount stood posted. */
+  #isKnown({ input, postings }: MessageEvent): boolean {
+    if (!isStandIn(input)) return false;
+    return this.#isFinancial || (this.isFinal && this.#posted + postings.on(Gl.network) > 0);
   }
 
   #add(at: number, amount: number): void {

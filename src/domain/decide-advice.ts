@@ -25,6 +25,7 @@ import { giveBackTo } from './decide-reversal.js';
 import { type DecisionContext, policyOf } from './decision-context.js';
 import type { MessageEvent } from './events.js';
 import { HoldFlag } from './hold-table.js';
+import { Gl } from './ledger/chart.js';
 import { classOf, type MessageInput, Text } from './message.js';
 import { mulDivHalfUp } from './money.js';
 import {
@@ -145,7 +146,7 @@ function hold(context: DecisionContext, policy: Policy, out: MessageEvent, root:
   const isOnTop = isPart(input);
   if (slot < 0) {
     const total = isFirst || change > 0 ? fold.total : isOnTop ? fold.total + amount : amount;
-    return place(context, policy, out, root, total);
+    return place(context, policy, out, root, total, isFirst || change > 0);
   }
   if ((state.holds.flags(slot) & HoldFlag.refund) !== 0) return false;
   const cleared = state.holds.cleared(slot);
@@ -153,24 +154,35 @@ function hold(context: DecisionContext, policy: Policy, out: MessageEvent, root:
   const total = isFirst || change > 0 ? fold.total : isOnTop ? authorized + amount : amount;
   out.authorizedAfter = Math.max(cleared, total);
   out.holdDelta = out.authorizedAfter - authorized;
-  if (isOnTop && out.holdDelta !== 0) out.holdExpiresMs = out.timeMs + policy.holdLifeMs(history.read(root).input);
+  const lives = out.holdDelta !== 0 && out.authorizedAfter > 0;
+  if (isOnTop && lives) out.holdExpiresMs = out.timeMs + policy.holdLifeMs(history.read(root).input);
   return true;
 }
 
 /**
  * The hold of an authorization that is unknown, declined, rolled back, or whose hold has come to its end: what of `total` is not posted
  * yet, minor units of the account's currency.
+ * @param isRetold the total is what all elements amount to
  */
-function place(context: DecisionContext, policy: Policy, out: MessageEvent, root: number, total: number): boolean {
+function place(
+  context: DecisionContext,
+  policy: Policy,
+  out: MessageEvent,
+  root: number,
+  total: number,
+  isRetold = false,
+): boolean {
   const { history, keys } = context;
   const { input } = out;
   if (root > 0) {
-    // A file has posted it.
-    if (presentedTotal(history, keys, root) > 0) return false;
+    const presented = presentedTotal(history, keys, root);
+    // A file has posted it; of what is told of an earlier decision the rest is held, unless that file released it.
+    if (presented > 0 && !isRetold) return false;
     readStanding(history, keys, root, before);
     // What a single message has posted is not held as well.
     if (before.total > 0 && classOf(history.read(root).input.mti) === 2 && !isChangeOfUnknown(history.read(root)))
       return false;
+    before.add(Gl.network, 0 - presented);
   }
   const remaining = total - before.total;
   if (remaining <= 0) {
@@ -260,8 +272,9 @@ function post(context: DecisionContext, policy: Policy, out: MessageEvent, root:
     if (presentedTotal(history, keys, root) > 0) return false;
     readStanding(history, keys, root, before);
     // What a single message posts may have been reversed in part, or corrected, since the network decided.
-    isRetold = isInStandIn && (isSingle || before.total > 0);
-    if (isRetold) amount = fold.total;
+    isRetold = isInStandIn && (isSingle || (before.total > 0 && fold.isFinal));
+    // Of a hold whose final amount came since that stands as it is posted.
+    if (isRetold) amount = isSingle ? fold.total : before.total;
   }
   const isUnchanged = isRetold && amount === before.total;
   if (isRetold && amount <= before.total) readStanding(history, keys, root, after).reduceTo(amount, policy);

@@ -30,6 +30,7 @@ import {
   isChange,
   isChangeOfUnknown,
   isNamedByRrnAlone,
+  isNamedByRrnOf,
   isRequest,
   rootOf,
 } from './originals.js';
@@ -50,7 +51,7 @@ const after = new Standing();
 export function decideReversal(context: DecisionContext, out: MessageEvent): void {
   const { state, history, keys } = context;
   out.response = Response.approved;
-  const named = meantBy(context, findOriginal(context, out));
+  const named = meantBy(context, findOriginal(context, out), out.input);
   if (named === 0) {
     out.verdict(Step.original, Verdict.notFound);
     layTombstone(out);
@@ -107,11 +108,16 @@ function layTombstone(out: MessageEvent): void {
   out.verdict(Step.tombstone, Verdict.laid);
 }
 
-/** Of an advice that tells of a change, that change. */
-function meantBy({ history }: DecisionContext, named: number): number {
+/** Of a change the authorization, when DE37 means that as well and nothing names the change; of an advice that tells of a change, that change. */
+function meantBy({ history }: DecisionContext, named: number, reversal: MessageInput): number {
   if (named === 0) return 0;
-  const { element, elementSequence } = history.read(named);
-  return element === ElementKind.completion && elementSequence > 0 ? elementSequence : named;
+  const event = history.read(named);
+  const { element, elementSequence } = event;
+  const told = element === ElementKind.completion && elementSequence > 0 ? elementSequence : named;
+  const root = rootOf(event);
+  const isPart = told !== named || isChange(event);
+  if (!isPart || !isNamedByRrnAlone(reversal, event.input)) return told;
+  return isNamedByRrnOf(reversal, history.read(root).input) ? root : told;
 }
 
 /**
@@ -192,7 +198,8 @@ function reversePart(context: DecisionContext, out: MessageEvent, root: number, 
   after.reduceTo(Math.max(0, before.total - added), policyOf(context, out.accountSlot));
   after.legsFrom(before, out.postings);
   const slot = state.holds.find(root);
-  out.authorizedAfter = after.total + (slot >= 0 ? state.holds.remaining(slot) : 0);
+  out.authorizedAfter =
+    after.total + (slot >= 0 ? presentedTotal(history, keys, root) + state.holds.remaining(slot) : 0);
   out.approvedAmount = out.authorizedAfter;
   giveBackTo(context, root, out.authorizedAfter + presentedBeside(context, slot, root), out.changes);
 }

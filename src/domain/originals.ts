@@ -262,6 +262,10 @@ export function isChangeOfUnknown({ element, originalSequence, input }: MessageE
   return (input.functionCode === INCREMENT || input.functionCode === REPLACEMENT) && sortOf(input) !== Sort.credit;
 }
 
+/** True for a 0120 that told of an authorization or of a change of it. */
+const isToldOf = ({ element, input }: MessageEvent): boolean =>
+  element === ElementKind.completion && classOf(input.mti) === 1;
+
 /** True for an increment or a replacement, and for an advice that told of an increment or posted a part, and added it. */
 export function isChange({ element, input }: MessageEvent): boolean {
   if (element === ElementKind.completion) return input.functionCode === INCREMENT && sortOf(input) !== Sort.credit;
@@ -271,8 +275,8 @@ export function isChange({ element, input }: MessageEvent): boolean {
 /**
  * Takes the best of the candidates that the rung confirms: one whose STAN and DE7 are named, or are the message's own, whatever was
  * decided about it; then an approval before a decline, then one whose DE37 and DE41 are the message's as well (acquirers do send one
- * STAN twice within a second), then an authorization before its increments (who means the increment names it exactly), then one of
- * the nearest card, then the newest.
+ * STAN twice within a second), then an authorization, or what posted the whole of it, before its increments and what was told of it (who
+ * means the increment names it exactly), then one of the nearest card, then the newest.
  */
 function takeBest(known: Known, found: Found, subject: Subject, card: number, rung: Rung): void {
   const { state, history } = known;
@@ -297,7 +301,7 @@ function takeBest(known: Known, found: Found, subject: Subject, card: number, ru
       (namedByStan(subject.input, event.input) ? 8 : 0) +
       (approves(event) ? 4 : 0) +
       (namedByRrn(subject.input, event.input) ? 2 : 0) +
-      (isChange(event) ? 0 : 1);
+      (isChange(event) || isToldOf(event) ? 0 : 1);
     if (rank <= best.rank) continue;
     best.sequence = sequence;
     best.rank = rank;
@@ -367,6 +371,10 @@ export function isNamedByRrnAlone(reversal: MessageInput, original: MessageInput
   if (namesMessage(reversal) || textSize(reversal, Text.approval) > 0) return false;
   return !namedByNetworkId(reversal, original) && !namedByStan(reversal, original);
 }
+
+/** As `isNamedByRrnAlone`, of a message that may have a DE37 of its own. */
+export const isNamedByRrnOf = (reversal: MessageInput, original: MessageInput): boolean =>
+  isNamedByRrnAlone(reversal, original) && namedByRrn(reversal, original);
 
 /** True when the message names the other by what only that one has. */
 export const isNamedExactly = (input: MessageInput, original: MessageInput): boolean =>

@@ -20,6 +20,7 @@ interface Step {
     | 'financial final'
     | 'down to'
     | 'reversal'
+    | 'reversal by DE37'
     | 'part'
     | 'told increment'
     | 'back';
@@ -63,7 +64,7 @@ const steps = (kinds: readonly Step['kind'][]): fc.Arbitrary<Step[]> =>
     { maxLength: 3 },
   );
 
-const OF_SINGLE = ['financial final', 'down to', 'reversal', 'part', 'back'] as const;
+const OF_SINGLE = ['financial final', 'down to', 'reversal', 'reversal by DE37', 'part', 'back'] as const;
 const OF_HOLD = ['increment', 'replacement', 'final', 'told increment', ...OF_SINGLE] as const;
 /** Whether single messages or holds are spoken of must be clear, and DE37 must not name two authorizations. */
 const OF_UNKNOWN = [['increment', 'replacement', 'back'] as const, ['part', 'told increment', 'back'] as const];
@@ -127,6 +128,9 @@ function linesOf(purchase: Purchase): { fixed: Line[]; movable: Line[] } {
         return;
       case 'reversal':
         fixed.push({ id, text: `0420 a ${ofFirst} ${head(id)}` });
+        return;
+      case 'reversal by DE37':
+        fixed.push({ id, text: `0420 a ${head(id)}` });
         return;
       case 'back': {
         const change = increments[which % Math.max(1, increments.length)];

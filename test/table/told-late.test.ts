@@ -279,3 +279,82 @@ describe('an authorization that advices and files have charged', () => {
   `,
   );
 });
+
+describe('a reversal that names by DE37 alone', () => {
+  scenario(
+    'means the authorization, whatever was told of it or of a change of it',
+    `
+    account A limit=10000
+    card a
+    0100 a purchase 1000 stan=1 de7=0520120001               | 00 | 0 | 1000 | 9000
+    0100 a purchase 700 fn=R stan=2 rrn=1 de7=0520120002     | 00 | 0 |  700 | 9300
+    0120 a purchase 800 fn=R stan=2 rrn=1 de7=0520120002     | 00 | 0 |  800 | 9200
+    0420 a stan=3 rrn=1 de7=0520120003                       | 00 | 0 |    0 | 10000
+    0100 a purchase 1000 stan=4 de7=0520120001               | 00 | 0 | 1000 | 9000
+    0220 a purchase 900 stan=5 rrn=4 why=C de7=0520120002    | 00 | 900 |  0 | 9100
+    0120 a purchase 1000 stan=4 why=S de7=0520120001         | 00 | 900 |  0 | 9100
+    0420 a stan=6 rrn=4 de7=0520120003                       | 00 | 0 |    0 | 10000
+  `,
+  );
+
+  scenario(
+    'means all of one that was declined, not the increment that was told of it',
+    `
+    account A limit=10000
+    card a
+    0200 a purchase 1000 stan=1 exp=2001 de7=0520120001      | 54 |   0 | 0 | 10000
+    0220 a purchase 300 fn=I stan=2 rrn=1 de7=0520120002     | 00 | 300 | 0 | 9700
+    0420 a stan=3 rrn=1 de7=0520120003                       | 00 |   0 | 0 | 10000
+    0220 a purchase 1000 stan=1 why=S de7=0520120001         | 00 |   0 | 0 | 10000
+  `,
+  );
+});
+
+describe('a 0220 of stand-in over a hold', () => {
+  scenario(
+    'posts nothing that was only held, nor again what a later 0220 has posted',
+    `
+    account A limit=10000
+    card a
+    0100 a purchase 1000 stan=1                              | 00 |    0 | 1000 | 9000
+    0220 a purchase 500 stan=2 rrn=1 why=C                   | 00 |  500 |    0 | 9500
+    0100 a purchase 200 stan=3 rrn=1 fn=I                    | 00 |  500 |  200 | 9300
+    0220 a purchase 1000 stan=1 why=S                        | 00 |  500 |  200 | 9300
+    totals 2026-05-20                                        | debits 1 500, authorizations 2
+    0100 a purchase 1000 stan=5 rrn=5                        | 00 |  500 | 1200 | 8300
+    0220 a purchase 300 stan=6 rrn=5 fn=I                    | 00 |  800 |  900 | 8300
+    0100 a purchase 200 stan=7 rrn=5 fn=I                    | 00 |  800 | 1100 | 8100
+    0220 a purchase 1000 stan=5 rrn=5 why=S                  | 00 | 1500 |  200 | 8300   # the whole of it
+  `,
+  );
+});
+
+describe('shipments beside files', () => {
+  scenario(
+    'the reversal of one leaves what files have cleared, and what that has counted',
+    `
+    account A limit=10000
+    card a
+    controls a {"velocity":[{"window":"lifetime","amount":1000}]}
+    0100 a purchase 300 stan=1 net=N1                        | 00 |   0 | 300 | 9700
+    0220 a purchase 100 fn=I stan=2 rrn=1 de7=0520120002     | 00 | 100 | 200 | 9700
+    clear a purchase 200 net=N1                              | posted networkId | 300 | 0 | 9700
+    0420 a stan=4 rrn=1 de90=0220/2/0520120002/12345         | 00 | 200 |   0 | 9800
+    0100 a purchase 801 stan=5                               | 61 | 200 |   0 | 9800
+    0100 a purchase 800 stan=6                               | 00 | 200 | 800 | 9000
+  `,
+  );
+
+  scenario(
+    'stand-in behind a part is held for the rest',
+    `
+    account A limit=10000
+    card a
+    0100 a purchase 1000 stan=1 net=N1                       | 00 |    0 | 1000 | 9000
+    undelivered 3                                            | ok |    0 |    0 | 10000
+    clear a purchase 300 net=N1 arn=A1 part                  | posted networkId afterReversal | 300 | 0 | 9700
+    0120 a purchase 1000 stan=1 why=S net=N1                 | 00 |  300 |  700 | 9000
+    clear a purchase 700 net=N1 arn=A2                       | posted networkId | 1000 | 0 | 9000
+  `,
+  );
+});

@@ -37,7 +37,7 @@ import {
   whatIs,
 } from './message.js';
 import { cashOf, inAccountCurrency, inMerchantCurrency, oneMajorUnit, stayingOf } from './money.js';
-import { isByRrnAlone, isNamedExactly, type Named } from './naming.js';
+import { isByRrnAlone, isNamedExactly, type Named, sharesRrn } from './naming.js';
 import { isChangeOfUnknown, isSentLater, Past } from './past.js';
 import { codeOf, feeOf, forbids, fuelOf, groupsOf, isPump, lifeMs, type ModelProgram } from './program.js';
 import { askRules, RULES, type RuleFacts, type RuleStatistics, windowNamed } from './rules.js';
@@ -541,8 +541,10 @@ export class ReferenceModel {
     };
     const charged = Math.abs(before.purchases + before.cash + before.credit);
     if (charged > 0 && !isPart) told.corrects = { before: charged, after: undefined };
-    if (root && isStandIn(m) && (charged > 0 || isFinancial(root.message!)))
-      return this.#postInStandIn(m, told, root, amount, charged);
+    if (root && isStandIn(m)) {
+      const isOfFinal = charged > 0 && past.totalOf(root, account, { message: m, amount }).isFinal;
+      if (isFinancial(root.message!) || isOfFinal) return this.#postInStandIn(m, told, root, amount, charged);
+    }
     balances.charge(told, isCredit(m) ? balances.creditOf(root ?? told, account, amount) : debit);
     if (isPart && (others.purchases > 0 || others.cash > 0)) this.reach('a part on top of others');
     const hold = root && balances.holds.get(root.sequence);
@@ -563,7 +565,9 @@ export class ReferenceModel {
     const { past, balances, program } = this;
     const { account } = balances.cards.get(told.card)!;
     const before = balances.chargedFor(root);
-    const { total } = past.totalOf(root, account, { message: m, amount });
+    // Of a hold whose final amount came since that stands as it is posted.
+    const isSingle = isFinancial(root.message!);
+    const total = isSingle ? past.totalOf(root, account, { message: m, amount }).total : charged;
     const hold = balances.holds.get(root.sequence);
     if (told.corrects) told.corrects.after = total;
     if (isChangeOfUnknown(root)) this.reach('what began before a part of it, posted');
@@ -609,7 +613,7 @@ export class ReferenceModel {
     const isToldOf = isStandIn(m) || change !== undefined;
     if (hold === undefined) {
       const total = isToldOf ? asTold : m.fn === 'I' && !isCredit(m) ? asTold + amount : amount;
-      return this.#place(m, root, account, total, atMs + life);
+      return this.#place(m, root, account, total, atMs + life, isToldOf);
     }
     if (hold.refund) return false;
     const total = isToldOf ? asTold : m.fn === 'I' ? hold.authorized + amount : amount;
@@ -622,12 +626,14 @@ export class ReferenceModel {
   }
 
   /** What of a total is not posted yet is held anew. */
-  #place(m: Message, root: Entry, account: ModelAccount, total: number, expiresMs: number): boolean {
+  #place(m: Message, root: Entry, account: ModelAccount, total: number, expiresMs: number, isRetold: boolean): boolean {
     const { balances } = this;
-    if (balances.presented.get(root.sequence)) return false;
+    const presented = balances.presented.get(root.sequence) ?? 0;
+    if (presented > 0 && !isRetold) return false;
     const { purchases, cash, credit } = balances.chargedFor(root);
-    const charged = Math.abs(purchases + cash + credit);
-    if (charged > 0 && isFinancial(root.message!) && !isChangeOfUnknown(root)) return false;
+    const posted = Math.abs(purchases + cash + credit);
+    const charged = posted + presented;
+    if (posted > 0 && isFinancial(root.message!) && !isChangeOfUnknown(root)) return false;
     if (total > charged) {
       if (charged > 0) this.reach('a rest that is held beside what is posted');
       if (isCredit(m)) balances.open(root.sequence, account, total - charged, expiresMs, true);
@@ -654,8 +660,11 @@ export class ReferenceModel {
   #reverse(m: Message, base: Base): Entry {
     const { past, balances } = this;
     const found = past.namedBy(m, base.card, base.atMs, false, balances);
-    // An advice that tells of a change means that.
-    const named = found?.tells ?? found;
+    // An advice that tells of a change means that; but DE37 means all of the authorization.
+    const isOfPart = found?.tells !== undefined || (found?.original !== undefined && !isNoChange(found));
+    const isOfAll = isOfPart && isByRrnAlone(m, found as Named) && sharesRrn(m, found!.original! as Named);
+    if (isOfAll) this.reach('a reversal by DE37 of what a change is of');
+    const named = isOfAll && isByRrnAlone(m, found!.original! as Named) ? found!.original : (found?.tells ?? found);
     if (named === undefined) {
       if (past.sharesRrn(m, base.card)) this.reach('a reversal of another message of a purchase');
       return past.add({ ...base, response: '00', tombstone: true });
@@ -757,8 +766,8 @@ export class ReferenceModel {
     const left = Math.max(0, total - this.past.stillAdded(part, balances.cards.get(told.card)!.account));
     const hold = balances.holds.get(original.sequence);
     if (hold) {
-      hold.cleared = left;
-      balances.set(original.sequence, left + hold.remaining);
+      hold.cleared = left + (balances.presented.get(original.sequence) ?? 0);
+      balances.set(original.sequence, hold.cleared + hold.remaining);
     }
     const entry = this.past.add({ ...told, takesBack: part });
     if (left < total) entry.postedBack = 'debit';

@@ -138,8 +138,9 @@ export class Past {
         );
         of = [...named, ...of];
         const isExact = (e: Entry): boolean => byGivenStan(m, e as Named) || byOwnStan(m, e as Named);
-        best = preferred(of, [isExact, approved, (e) => sharesRrn(m, e as Named), isNoChange]);
-        if (best && isNoChange(best)) break;
+        const isWhole = (e: Entry): boolean => isNoChange(e) && !isToldOf(e);
+        best = preferred(of, [isExact, approved, (e) => sharesRrn(m, e as Named), isWhole]);
+        if (best && isWhole(best)) break;
       }
       if (best !== undefined) return best;
     }
@@ -182,7 +183,7 @@ export class Past {
     account: ModelAccount,
     told?: Told,
     undelivered?: Entry,
-  ): { total: number; added: Map<Entry, number> } {
+  ): { total: number; added: Map<Entry, number>; isFinal: boolean } {
     const elements = this.about(root).filter((e) => e.original === root);
     const isLost = (e: Entry): boolean => e === undelivered || this.isRolledBack(e);
     const advices = elements.filter((e) => e.what === 'advice' && e.approved > 0);
@@ -192,6 +193,7 @@ export class Past {
     const wordOf = (e: Entry): number | undefined => words.findLast(({ of }) => of === e)?.amount;
 
     let total = 0;
+    let isFinal = false;
     const added = new Map<Entry, number>();
     /** What 0220s have posted as parts, what all have posted of a hold, and what files have charged. */
     const parts = new Map<Entry, number>();
@@ -241,6 +243,7 @@ export class Past {
           if (!isStandIn(m) || (!isSingle && !e.isKnown)) {
             lowerTo(e.approved);
             total = e.approved;
+            isFinal = true;
           }
         } else if (!isStandIn(m) && !e.tells && !isSingle) {
           const amount = wordOf(e) ?? e.approved;
@@ -274,7 +277,7 @@ export class Past {
       total = isSameCheck ? ours : inStandIn.amount;
     }
     for (const e of elements) take(e);
-    return { total, added };
+    return { total, added, isFinal };
   }
 
   /** Anything of the same card with the same DE37 and DE41. */
@@ -327,6 +330,9 @@ export interface Told {
   /** The change that it tells of. */
   of?: Entry | undefined;
 }
+
+/** A 0120 that told of an authorization or of a change of it. */
+const isToldOf = (e: Entry): boolean => e.isDecided === true && e.original !== undefined && !isFinancial(e.message!);
 
 /** An increment, a replacement or a part of an authorization that was not known when it came. */
 export const isChangeOfUnknown = ({ original, what, message }: Entry): boolean =>

@@ -98,7 +98,8 @@ function correctionOf({ corrects, message }: Entry, root: Entry, stood: number):
   if (!corrects || message!.currency !== root.message!.currency) return undefined;
   const { before, after } = corrects;
   const amount = message!.amount ?? 0;
-  return Math.min(amount, after === undefined ? amount - stood : inProportion(stood, [before, after]) - stood);
+  const stands = after === undefined ? amount : inProportion(stood, [before, after]);
+  return Math.min(amount, stands - stood);
 }
 
 /** What stays of an amount when of `before` there stays `after`, half up. */
