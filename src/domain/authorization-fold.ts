@@ -52,7 +52,7 @@ interface Told {
 const FINANCIAL = 2;
 
 export class AuthorizationFold {
-  /** What is authorized by all of it, minor units of the account's currency; what was cleared is not asked. */
+  /** What is authorized by all of it, minor units of the account's currency: what is charged for it already is part of that. */
   total = 0;
   /** True when all of it was reversed. */
   isReversed = false;

@@ -376,7 +376,7 @@ export function isNamedByRrnAlone(reversal: MessageInput, original: MessageInput
 export const isNamedByRrnOf = (reversal: MessageInput, original: MessageInput): boolean =>
   isNamedByRrnAlone(reversal, original) && namedByRrn(reversal, original);
 
-/** True when the message names the other by what only that one has. */
+/** True when the message says more than DE37 of what it means: it has a DE90 with STAN and DE7, or the other's network id or numbers. */
 export const isNamedExactly = (input: MessageInput, original: MessageInput): boolean =>
   namesMessage(input) || namedByNetworkId(input, original) || namedByStan(input, original);
 
