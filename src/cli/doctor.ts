@@ -24,9 +24,11 @@ import type { Command } from 'commander';
 import { monotonicUs } from '../clock.js';
 import { ExitStatus, HoldfastError } from '../errors.js';
 import { FILES_RESERVED_MAX, LINK_CONNECTIONS_DEFAULT } from '../limits.js';
-import { keyFileFacts } from '../vault/keys.js';
+import { keyFileFacts, rotatedUsages } from '../vault/keys.js';
+import { rotationProgress } from '../vault/pan-vault.js';
 import { newCommand, type Run, setAction } from './command.js';
 import { keyFileOf } from './kek-source.js';
+import { rotationsOf } from './keys.js';
 import { openFilesLimit, reportFacts, socketsAllowed } from './open-files.js';
 import { paint, type Terminal } from './terminal.js';
 
@@ -51,7 +53,7 @@ export function addDoctor(program: Command, run: Run): void {
   const command = newCommand(
     program,
     'doctor',
-    'check Node, add-ons, limits, clocks and the disk of the data directory',
+    'check Node, add-ons, limits, clocks, keys and the disk of the data directory',
     ['doctor', 'doctor --data-dir /var/lib/holdfast --json'],
   )
     .option('--data-dir <path>', 'directory whose disk is measured', './data')
@@ -82,6 +84,7 @@ export async function examine(dataDir: string, keyFile: string): Promise<Finding
     await clocks(),
     clockSource(),
     keys(keyFile),
+    ...(await rotations(dataDir, keyFile)),
     freeSpace(dataDir),
     disk(dataDir),
   ];
@@ -175,6 +178,38 @@ export function keys(path: string): Finding {
   } catch (error) {
     if (!(error instanceof HoldfastError)) throw error;
     return { check: 'keys', verdict: 'fail', text: `${error.message}. ${error.next}`, values: { file: null } };
+  }
+}
+
+/**
+ * Rotations of the vault that are not done, and whether the key file has their keys; nothing when all are done. A server that runs goes
+ * on with them.
+ */
+export async function rotations(dataDir: string, keyFile: string): Promise<Finding[]> {
+  const newest = await rotationsOf(dataDir);
+  const held = existsSync(keyFile) ? keyIdsOf(keyFile) : undefined;
+  return rotatedUsages.flatMap((usage): Finding[] => {
+    const rotation = newest[usage];
+    if (rotation === undefined) return [];
+    const { key } = rotation;
+    const progress = rotationProgress(rotation);
+    const values = { usage, key, progress };
+    if (held !== undefined && !held.has(key)) {
+      const text = `rows are under ${usage} key ${key}, which ${keyFile} does not hold: it is a copy of the time before. Name the key file as the rotation left it`;
+      return [{ check: 'rotation', verdict: 'fail', text, values }];
+    }
+    const text = `the ${usage} key is rotated, ${Math.floor(progress * 100)} % done: a server goes on with it. Keep every key of the file`;
+    return progress < 1 ? [{ check: 'rotation', verdict: 'warning', text, values }] : [];
+  });
+}
+
+/** Undefined when the file cannot be read, which `keys` tells. */
+function keyIdsOf(keyFile: string): ReadonlySet<string> | undefined {
+  try {
+    return new Set(keyFileFacts(keyFile).keys.map(({ id }) => id));
+  } catch (error) {
+    if (!(error instanceof HoldfastError)) throw error;
+    return undefined;
   }
 }
 

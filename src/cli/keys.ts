@@ -80,7 +80,7 @@ function json({ fileId, directory, kek, keys }: KeyFileFacts, opened: boolean): 
 type Rotations = { readonly [usage in RotatedUsage]?: KeyRotationState | undefined };
 
 /** What the vault says of its newest rotations; nothing when there is no vault there. */
-async function rotationsOf(dataDir: string): Promise<Rotations> {
+export async function rotationsOf(dataDir: string): Promise<Rotations> {
   const path = directoryPaths(dataDir).vault;
   if (!existsSync(join(path, 'data.mdb'))) return {};
   const store = openLmdbStore(path, { readOnly: true });

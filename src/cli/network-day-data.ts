@@ -79,9 +79,19 @@ export async function networkDay(request: NetworkDayRequest): Promise<NetworkDay
       scan.onEvent = (event) => book.event(event);
       while (scan.step(RECORDS_PER_STEP));
       for (const { card, isLate, data } of book.list) {
-        const pan = sandboxes.has(card.program) ? vault.reveal(card.fingerprint) : undefined;
-        if (pan === undefined) live++;
-        else (isLate ? earlier : authorizations).push({ ...data, pan });
+        if (!sandboxes.has(card.program)) {
+          live++;
+          continue;
+        }
+        const pan = vault.reveal(card.fingerprint);
+        // Left out silently, its purchases would be missing in the file that is to present the day.
+        if (pan === undefined)
+          throw new HoldfastError(
+            'record_unreadable',
+            `the vault has no number for a card of shard ${shard}`,
+            'beside a rotation of the fingerprint key run it again; else verify the data directory',
+          );
+        (isLate ? earlier : authorizations).push({ ...data, pan });
       }
     }
     if (authorizations.length + earlier.length === 0) {

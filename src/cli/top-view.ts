@@ -46,12 +46,16 @@ export interface TopView {
     readonly heap_bytes: Rates;
     readonly external_bytes: Rates;
   };
+  /** Share that a rotation of the key has behind it, of those that go on. */
+  readonly rotations: Rates;
   readonly cpu_cores: number;
   /** Of the control thread. */
   readonly control: { readonly gc_ms_per_second: number; readonly event_loop_p99_ms: number };
   /** What an operator should look at now; empty when there is nothing. */
   readonly alarms: readonly string[];
 }
+
+const ROTATION = 'holdfast_key_rotation_progress_ratio';
 
 /** In the order of a message's way. */
 const stages = ['route', 'decode', 'queue', 'decide', 'journal', 'encode', 'write'] as const;
@@ -103,6 +107,9 @@ export function topView(before: Scrape, after: Scrape, nowSeconds: number): TopV
       heap_bytes: Object.fromEntries(after.by('holdfast_thread_memory_bytes', 'thread', { kind: 'heap' })),
       external_bytes: Object.fromEntries(after.by('holdfast_thread_memory_bytes', 'thread', { kind: 'external' })),
     },
+    rotations: Object.fromEntries(
+      [...after.by(ROTATION, 'usage')].filter(([usage, share]) => usage !== 'none' && share < 1),
+    ),
     cpu_cores: round(span.rate('process_cpu_seconds_total')),
     control: {
       gc_ms_per_second: round(span.rate('nodejs_gc_duration_seconds_sum') * 1000),
@@ -126,6 +133,8 @@ function alarmsOf(span: Span, after: Scrape): string[] {
   );
   for (const [task, up] of after.by('holdfast_background_task_up', 'task'))
     add(up < 1, `the background task ${task} has ended`);
+  for (const [usage, stalled] of after.by('holdfast_key_rotation_stalled', 'usage'))
+    add(stalled > 0, `the rotation of the ${usage} key stands still`);
   add(span.rate('holdfast_webhook_deliveries_total', { result: 'dead' }) > 0, 'webhook deliveries are given up');
   return alarms;
 }
@@ -175,6 +184,9 @@ export function topLines(view: TopView, place: string, clock: string): string[] 
     `books   ${number(view.accounts)} accounts, ${number(view.cards)} cards, ${number(view.holds_open)} open holds`,
     `journal ${journal.records_per_commit === null ? 'no commit' : `${number(journal.records_per_commit)} records a commit`}, segments ${number(journal.segments_behind_records)} behind`,
     `disk    ${bytes(journal.disk_free_bytes)} free, reserve ${bytes(journal.disk_reserve_bytes)}`,
+    ...Object.entries(view.rotations).map(
+      ([usage, share]) => `keys    the ${usage} key is being rotated: ${Math.floor(share * 100)} %`,
+    ),
     ...Object.entries(view.connections).map(
       ([transport, states]) =>
         `${transport.padEnd(7)} ${Object.entries(states)

@@ -50,7 +50,7 @@ import { EventFeed } from './events/event-feed.js';
 import { IdempotencyKeys } from './idempotency.js';
 import { Retention } from './journal/retention.js';
 import { FingerprintRotation } from './keys/fingerprint-rotation.js';
-import { KeyRotation } from './keys/rotation.js';
+import { KeyRotation, rotationStats } from './keys/rotation.js';
 import { type IngressSnapshot, Metrics } from './metrics.js';
 import { Oidc, type OidcSettings } from './oidc.js';
 import { OutgoingFiles } from './outgoing/files.js';
@@ -299,6 +299,7 @@ async function start(data: ControlThreadData, main: Main): Promise<() => Promise
         ...{ shards, control, board, ingressSnapshot, wrongTokens },
         tls: () => tlsWatch.states(),
         recon: () => recon.stats(),
+        rotations: () => rotationStats({ pan: rotation, fingerprint: fingerprintRotation }),
         clearing: () => clearing.stats(),
         events: () => ({ ...webhooks.stats, listeners: feed.listeners }),
       },

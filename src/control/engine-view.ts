@@ -104,6 +104,7 @@ export interface Asked {
   events(): EventStats;
   clearing(): ClearingStats;
   recon: MetricsSources['recon'];
+  rotations: MetricsSources['rotations'];
 }
 
 export function metricsSources(cells: SharedCells, asked: Asked): MetricsSources {
@@ -167,6 +168,7 @@ export function metricsSources(cells: SharedCells, asked: Asked): MetricsSources
     events: () => asked.events(),
     clearing: () => asked.clearing(),
     recon: () => asked.recon(),
+    rotations: () => asked.rotations(),
     build: cells.build,
   };
 }

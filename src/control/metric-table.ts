@@ -199,6 +199,16 @@ export const metricNames: MetricTable = {
     labels: [],
     help: 'Reconciliations that failed.',
   },
+  holdfast_key_rotation_progress_ratio: {
+    type: 'gauge',
+    labels: ['usage'],
+    help: 'Share of the card numbers that the newest rotation of the key has behind it; 1 when it is done, or there was none.',
+  },
+  holdfast_key_rotation_stalled: {
+    type: 'gauge',
+    labels: ['usage'],
+    help: '1 while a rotation of the key stands still until the next start: the log and /v1/keys say why.',
+  },
   holdfast_recon_breaks: {
     type: 'gauge',
     labels: ['type', 'age'],

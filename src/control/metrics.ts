@@ -112,12 +112,22 @@ export interface MetricsSources {
   events(): EventStats;
   clearing(): ClearingStats;
   recon(): ReconStats;
+  /** The newest rotation of each key that can be replaced. */
+  rotations(): readonly RotationStats[];
   readonly build: { readonly version: string; readonly node: string };
 }
 
 /** The feed's listeners and the deliveries of webhooks. */
 export interface EventStats extends WebhookStats {
   readonly listeners: number;
+}
+
+export interface RotationStats {
+  readonly usage: string;
+  /** Share of the rows that are under the key, 0 to 1; 1 when it is done, or there was none. */
+  readonly progress: number;
+  /** It stands still until the next start. */
+  readonly isStalled: boolean;
 }
 
 /** Records of clearing files by outcome, since the start, and files by state. */
@@ -207,6 +217,10 @@ export class Metrics {
     for (const { type, age, count } of breaks) page.sample('holdfast_recon_breaks', { type, age }, count);
     page.sample('holdfast_recon_newest_run_seconds', {}, Math.floor(newestMs / 1000));
     page.sample('holdfast_recon_runs_failed_total', {}, failed);
+    for (const { usage, progress, isStalled } of this.#sources.rotations()) {
+      page.sample('holdfast_key_rotation_progress_ratio', { usage }, progress);
+      page.sample('holdfast_key_rotation_stalled', { usage }, isStalled ? 1 : 0);
+    }
     page.sample('holdfast_ledger_imbalance', {}, imbalance);
     page.sample('holdfast_build_info', { version: build.version, node: build.node }, 1);
     return `${page.text()}${process}`;

@@ -244,6 +244,13 @@ export class PanVault {
       return;
     }
     const stored = Buffer.from(bytes); // valid only until the store's next call
+    const { key: panKey = '' } = this.rotation() ?? {};
+    if (panKey !== '' && this.#ring.find(panKey) === undefined)
+      throw new HoldfastError(
+        'key_file_mismatch',
+        `card numbers are under PAN key ${panKey}, which key file ${keys.fileId} does not hold: it is a copy of the time before a rotation`,
+        'point --key-file at the key file as the rotation left it',
+      );
     // A rotation that goes on names two keys: the one of the rows, and the one that they get.
     const rotation = this.fingerprintRotation();
     const target = rotation === undefined || rotation.finishedMs !== 0 ? keys.fingerprintKey.id : rotation.key;
@@ -271,6 +278,12 @@ export function panRowDefect(store: Store, fingerprint: Fingerprint): string | u
 export function vaultRotation(store: Store, usage: RotatedUsage): KeyRotationState | undefined {
   const stored = store.get(ROTATION_KEYS[usage]);
   return stored === undefined ? undefined : (JSON.parse(Buffer.from(stored).toString('utf8')) as KeyRotationState);
+}
+
+/** Share of the rows that a rotation has behind it, 0 to 1: names of rows are spread evenly, so the place reached is the share before it. */
+export function rotationProgress({ finishedMs, at }: KeyRotationState): number {
+  if (finishedMs !== 0) return 1;
+  return at === '' ? 0 : Math.floor((Number.parseInt(at.slice(0, 8), 16) / 2 ** 32) * 1000) / 1000;
 }
 
 /** Id of the key file that a vault was made with, for who has no keys; '' when it was never used. */

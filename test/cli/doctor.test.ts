@@ -1,9 +1,12 @@
-import { chmodSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { disk, nodeVersion } from '#src/cli/doctor.js';
+import { disk, nodeVersion, rotations } from '#src/cli/doctor.js';
 import { openFilesLimit, socketsAllowed } from '#src/cli/open-files.js';
+import { openLmdbStore } from '#src/store/lmdb-store.js';
+import { loadKeys, rotateKey } from '#src/vault/keys.js';
+import { PanVault } from '#src/vault/pan-vault.js';
 import { say } from './fake-terminal.js';
 
 let folder = '';
@@ -40,6 +43,32 @@ describe('doctor', () => {
     const { out } = await say(['doctor', '--data-dir', folder]);
     expect(out.trimEnd().split('\n')).toHaveLength(9);
     expect(out).toMatch(/^(ok|warning) +disk +fdatasync p50 \d+ us, p99 \d+ us over \d+ blocks/m);
+  });
+
+  test('a rotation that goes on is told, and a key file of the time before it', async () => {
+    const dataDir = mkdtempSync(join(folder, 'rotated-'));
+    const keyFile = `${dataDir}.keys`;
+    const before = loadKeys(keyFile);
+    const copy = readFileSync(keyFile);
+    const { fingerprintKey } = rotateKey(keyFile, 'fingerprint');
+    const store = openLmdbStore(join(dataDir, 'vault'));
+    const vault = new PanVault(store, before);
+    const at = { key: fingerprintKey.id, startedMs: 1, finishedMs: 0, rows: 7, at: '40000000ffffffffffffffff' };
+    vault.noteFingerprints(at, []);
+    await store.close();
+    const values = { usage: 'fingerprint', key: fingerprintKey.id, progress: 0.25 };
+    const running = { check: 'rotation', verdict: 'warning', text: expect.stringContaining('25 % done'), values };
+    expect(await rotations(dataDir, keyFile)).toEqual([running]);
+    const { out } = await say(['doctor', '--data-dir', dataDir]);
+    expect(out).toMatch(/^warning +rotation +the fingerprint key is rotated, 25 % done/m);
+    writeFileSync(keyFile, copy);
+    const told = expect.stringContaining('Name the key file as the rotation left it');
+    expect(await rotations(dataDir, keyFile)).toEqual([{ ...running, verdict: 'fail', text: told }]);
+    // What is not there, or is no key file, the check of the keys tells.
+    writeFileSync(keyFile, 'no key file');
+    expect(await rotations(dataDir, keyFile)).toEqual([running]);
+    rmSync(keyFile);
+    expect(await rotations(dataDir, keyFile)).toEqual([running]);
   });
 
   test.each([

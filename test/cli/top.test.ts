@@ -142,9 +142,26 @@ describe('the picture', () => {
     ]);
   });
 
+  test('shows a rotation of a key while it goes on, and says that one stands still', () => {
+    const rotated = (progress: number, stalled: number): string =>
+      picture(
+        page(10),
+        page(12, [
+          'holdfast_key_rotation_progress_ratio{usage="pan"} 1',
+          `holdfast_key_rotation_progress_ratio{usage="fingerprint"} ${progress}`,
+          `holdfast_key_rotation_stalled{usage="fingerprint"} ${stalled}`,
+        ]),
+      );
+    expect(rotated(0.437, 0)).toContain('\nkeys    the fingerprint key is being rotated: 43 %\n');
+    expect(rotated(1, 0)).not.toContain('keys ');
+    expect(rotated(0.437, 1)).toContain('! the rotation of the fingerprint key stands still\n');
+  });
+
   test('series that stand for nothing to say raise no alarm', () => {
-    const empty = 'holdfast_background_task_up{task="none"} 0\nholdfast_build_info{version="1",node="v20"} 1\n';
-    expect(topView(new Scrape(empty, 0), new Scrape(empty, 1000), 0).alarms).toEqual([]);
+    const empty =
+      'holdfast_background_task_up{task="none"} 0\nholdfast_key_rotation_progress_ratio{usage="none"} 0\nholdfast_build_info{version="1",node="v20"} 1\n';
+    const { alarms, rotations } = topView(new Scrape(empty, 0), new Scrape(empty, 1000), 0);
+    expect([alarms, rotations]).toEqual([[], {}]);
   });
 
   test('counts from its start when the server was started in between', () => {

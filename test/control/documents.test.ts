@@ -252,6 +252,10 @@ describe('metrics', () => {
     ],
     wrongTokens: () => ({ denied: 20, limited: 6 }),
     recon: () => ({ breaks: [], newestMs: 1_700_000_000_999, failed: 3 }),
+    rotations: () => [
+      { usage: 'pan', progress: 1, isStalled: false },
+      { usage: 'fingerprint', progress: 0.25, isStalled: true },
+    ],
     clearing: () => ({ records: { posted: 7, duplicate: 1 }, files: { posted: 2 }, stalled: 2, waitingSeconds: 41 }),
     tls: () => [{ listener: 'admin', expirySeconds: 1_900_000_000, taken: 0, refused: 0 }],
     events: () => ({
@@ -303,6 +307,10 @@ describe('metrics', () => {
       'holdfast_clearing_waiting_seconds 41',
       'holdfast_recon_newest_run_seconds 1700000000',
       'holdfast_recon_runs_failed_total 3',
+      'holdfast_key_rotation_progress_ratio{usage="pan"} 1',
+      'holdfast_key_rotation_progress_ratio{usage="fingerprint"} 0.25',
+      'holdfast_key_rotation_stalled{usage="pan"} 0',
+      'holdfast_key_rotation_stalled{usage="fingerprint"} 1',
       'holdfast_authorizations_total{mti="0100",result="declined"} 1',
       'holdfast_authorizations_total{mti="0120",result="accepted"} 1',
       'holdfast_authorizations_total{mti="0200",result="approved"} 1',

@@ -221,6 +221,26 @@ describe('a rotation of the fingerprint key', () => {
     assertOnlyNew(await start(second));
   });
 
+  it('the second of them waits for the next start when the directory has no room for it', async () => {
+    const first = await start();
+    await createCards(first);
+    first.rotation.start();
+    await step();
+    first.rotation.stop();
+    rotateKey(keyFile, 'fingerprint');
+    const { engine } = first.h;
+    const directory = { full: false, hasSecondRoom: false, find: engine.find.bind(engine) };
+    const second = await start(first, { directory });
+    await finish(second);
+    expect(second.rotation.failure).toContain('start the server again');
+    expect(second.rotation.newest).toMatchObject({ finishedMs: 1000, rows: CARDS });
+    expect(await findsAll(second)).toBe(true);
+    const third = await start(second);
+    await finish(third);
+    expect(third.rotation.newest).toMatchObject({ key: loadKeys(keyFile).fingerprintKey.id, finishedMs: 1000 });
+    assertOnlyNew(await start(third));
+  });
+
   it('waits for what is being created under the former key, also when nobody knows how that ended', async () => {
     const first = await start();
     await createCards(first);
@@ -253,6 +273,8 @@ describe('a rotation of the fingerprint key', () => {
     first.rotation.start();
     await finish(first);
     expect([refusals > 3, silences]).toEqual([true, -1]);
+    // Told once, however often it tries.
+    expect(first.said.filter((text) => text.includes('waits, and tries again'))).toHaveLength(1);
     expect(first.rotation.newest).toMatchObject({ rows: CARDS, finishedMs: 1000 });
     assertOnlyNew(await start(first));
   });

@@ -2,7 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { KeyRotation } from '#src/control/keys/rotation.js';
+import { KeyRotation, rotationStats } from '#src/control/keys/rotation.js';
 import { HoldfastError } from '#src/errors.js';
 import { KEY_ROTATION_ROWS } from '#src/limits.js';
 import { PanFingerprinter } from '#src/vault/fingerprint.js';
@@ -113,6 +113,26 @@ test('a key file that cannot be changed is told, and the keys stay', () => {
   expect(() => first.rotation.start()).toThrow(expect.objectContaining({ code: 'rotation_refused' }));
   expect(first.ring.active.id).toBe(before);
   expect(first.rotation.newest).toBeUndefined();
+});
+
+test('a key before that was taken out of the file too early is told, and a file of the time before is refused', async () => {
+  const { keyFile, store, first } = filled();
+  const before = readFileSync(keyFile);
+  first.rotation.start();
+  await vi.advanceTimersToNextTimerAsync();
+  first.rotation.stop();
+  const { keys, ...document } = JSON.parse(readFileSync(keyFile, 'utf8')) as { keys: { state: string }[] };
+  writeFileSync(keyFile, JSON.stringify({ ...document, keys: keys.filter(({ state }) => state === 'active') }));
+  const alone = processOn(store, keyFile);
+  alone.rotation.begin();
+  await vi.runAllTimersAsync();
+  expect(alone.rotation.failure).toMatch(/needs PAN key [0-9a-f]{16}, which is not in the key file/);
+  expect(rotationStats({ pan: alone.rotation, fingerprint: { newest: undefined, failure: '' } })).toEqual([
+    { usage: 'pan', progress: expect.closeTo(KEY_ROTATION_ROWS / CARDS, 1), isStalled: true },
+    { usage: 'fingerprint', progress: 1, isStalled: false },
+  ]);
+  writeFileSync(keyFile, before);
+  expect(() => processOn(store, keyFile)).toThrow(expect.objectContaining({ code: 'key_file_mismatch' }));
 });
 
 test('a server without a key file says so', async () => {

@@ -1,14 +1,31 @@
 /** A whole day on the real server by its commands: authorizations, a network in a box, clearing, reconciliation. */
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { cpSync, existsSync, lstatSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { DayPlan } from '#src/clearing/box/shares.js';
+import { openLmdbStore } from '#src/store/lmdb-store.js';
+import { loadKeys } from '#src/vault/keys.js';
+import { PanVault } from '#src/vault/pan-vault.js';
 import { clearedPurchases } from '../support/clearing-day.js';
 import { type Json, run, Server, temporaryFolder } from '../support/server.js';
 import { apiOf, atNoon, clear, dateAfter, networkDay, pay, recon } from '../support/whole-day.js';
 
 /** Every treatment that is seen on the day itself; what is missing is open until its hold ends. */
 const SHARES = 'missing=0.05,unknownCard=0.05,alteredAmount=0.05,splits=0.1,duplicates=0.05,forced=0.05,refunds=0.05';
+
+/** Takes every card number out of a data directory that no server has. */
+async function emptyVault(dataDir: string): Promise<void> {
+  const keys = loadKeys(`${dataDir}.keys`, { create: false });
+  const store = openLmdbStore(join(dataDir, 'vault'));
+  const vault = new PanVault(store, keys);
+  const { rows } = vault.rowsAfter('', 10_000);
+  const nothing = { key: keys.fingerprintKey.id, startedMs: 1, finishedMs: 1, rows: 0, at: '' };
+  vault.noteFingerprints(
+    nothing,
+    rows.map(({ fingerprint }) => fingerprint),
+  );
+  await store.close();
+}
 
 test('the commands of a day find exactly what was planted', async () => {
   const server = await Server.start({ flags: ['--shards', '4'], environment: atNoon() });
@@ -34,6 +51,13 @@ test('the commands of a day find exactly what was planted', async () => {
   expect([nowhere.status, nowhere.err]).toEqual([64, expect.stringContaining('ENOENT')]);
   const noPlan = await place(join(folder, 'third.ipm'), '--plan', join(folder, 'none', 'plan'));
   expect([noPlan.status, noPlan.err]).toEqual([64, expect.stringContaining('--plan')]);
+  // A card without its number would be missing in the file, and nobody would know.
+  const damaged = join(folder, 'damaged');
+  cpSync(server.dataDir, damaged, { recursive: true, filter: (path) => !lstatSync(path).isSocket() });
+  cpSync(`${server.dataDir}.keys`, `${damaged}.keys`);
+  await emptyVault(damaged);
+  const lost = await run(['network-day', '--data-dir', damaged, '--date', date, '--out', join(folder, 'lost.ipm')]);
+  expect([lost.status, lost.err]).toEqual([76, expect.stringContaining('the vault has no number for a card')]);
   // A day without authorizations makes no file.
   const none = join(folder, 'none.ipm');
   const empty = await run(['network-day', '--data-dir', server.dataDir, '--date', '2020-01-01', '--out', none]);

@@ -60,6 +60,8 @@ export class FingerprintRotation {
   /** Both keys are known to everybody, and nothing is under way under the former one. */
   #isPrepared = false;
   #isSettled = false;
+  /** The latest step has to be made again. */
+  #waits = false;
   /** Place of the walk in this process; what is noted is behind it. */
   #at = '';
   #isAtEnd = false;
@@ -188,9 +190,12 @@ export class FingerprintRotation {
     const { log, onFatal } = this.#o;
     try {
       if (await this.#step()) this.#later(KEY_ROTATION_PAUSE_MS);
+      this.#waits = false;
     } catch (error) {
       if (this.#stopped) return;
       if (error instanceof NotNow || error instanceof ShardError) {
+        if (!this.#waits) log.info({ err: error }, 'a rotation of the fingerprint key waits, and tries again');
+        this.#waits = true;
         this.#later(KEY_ROTATION_RETRY_MS);
         return;
       }
@@ -274,7 +279,10 @@ export class FingerprintRotation {
     return this.#finish();
   }
 
-  /** The former key goes, or the next rotation begins; true when there is something to do. */
+  /**
+   * The former key goes, or the next rotation begins; true when there is something to do.
+   * @throws Error when the directory has no room for the next one
+   */
   async #finish(): Promise<boolean> {
     if (this.#live().length === 1) {
       // Asking by the former key as well costs something and harms nobody: it is tried again.
@@ -289,6 +297,9 @@ export class FingerprintRotation {
       this.#running = false;
       return false;
     }
+    // Of a directory that was restored. One that is full would end the process in the middle of a shard's turn.
+    if (!this.#o.directory.hasSecondRoom)
+      throw new Error('the card directory has no room for the next rotation: start the server again');
     this.#prepare();
     this.#isPrepared = false;
     this.#isSettled = false;

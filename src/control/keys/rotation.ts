@@ -10,9 +10,10 @@
 import { HoldfastError } from '../../errors.js';
 import { KEY_ROTATION_PAUSE_MS, KEY_ROTATION_ROWS } from '../../limits.js';
 import type { Kek } from '../../vault/kek.js';
-import { type KeyFileFacts, keyFileFacts, rotateKey } from '../../vault/keys.js';
+import { type KeyFileFacts, keyFileFacts, type RotatedUsage, rotatedUsages, rotateKey } from '../../vault/keys.js';
 import type { PanKeyRing } from '../../vault/pan-key-ring.js';
-import type { KeyRotationState } from '../../vault/pan-vault.js';
+import { type KeyRotationState, rotationProgress } from '../../vault/pan-vault.js';
+import type { RotationStats } from '../metrics.js';
 import { ApiError } from '../problem.js';
 
 /** What a rotation needs of the vault. */
@@ -33,6 +34,17 @@ export interface KeyRotationOptions {
   readonly onFatal: (error: HoldfastError) => void;
 }
 
+/** The newest rotation of each key, for the metrics. */
+export function rotationStats(
+  rotations: Readonly<Record<RotatedUsage, Pick<KeyRotation, 'newest' | 'failure'>>>,
+): RotationStats[] {
+  return rotatedUsages.map((usage) => {
+    const { newest, failure } = rotations[usage];
+    const progress = newest === undefined ? 1 : rotationProgress(newest);
+    return { usage, progress, isStalled: failure !== '' };
+  });
+}
+
 export class KeyRotation {
   readonly #o: KeyRotationOptions;
   #timer: NodeJS.Timeout | undefined;
@@ -45,9 +57,9 @@ export class KeyRotation {
   /** At a start: goes on with a rotation that was not done. */
   begin(): void {
     const { ring, vault, nowMs, log } = this.#o;
-    if (ring.all.length === 1) return;
     const known = vault.rotation();
-    if (known?.key === ring.active.id && known.finishedMs !== 0) return;
+    // With one key alone there is nothing to do, unless the key before was taken out of the file too early: the rows tell.
+    if (known === undefined ? ring.all.length === 1 : known.key === ring.active.id && known.finishedMs !== 0) return;
     // Killed between the new key and the first row: nothing says yet that there is a rotation.
     const { key, at, rows } = known?.key === ring.active.id ? known : vault.beginRotation(nowMs());
     log.info({ key, at, rows }, 'a rotation of the PAN key goes on');

@@ -1,7 +1,7 @@
 /** The keys of the vault: what there is, and their rotations (control/keys). No key is ever handed out. */
 import type { z } from 'zod';
 import type { RotatedUsage } from '../../vault/keys.js';
-import type { KeyRotationState } from '../../vault/pan-vault.js';
+import { type KeyRotationState, rotationProgress } from '../../vault/pan-vault.js';
 import type { FingerprintRotation } from '../keys/fingerprint-rotation.js';
 import type { KeyRotation } from '../keys/rotation.js';
 import { ApiError } from '../problem.js';
@@ -79,24 +79,20 @@ function newestOf(
 
 function rotationObject(
   usage: RotatedUsage,
-  { key, startedMs, finishedMs, rows, at }: KeyRotationState,
+  rotation: KeyRotationState,
   failure: string,
 ): z.input<typeof schemas.keyRotation> {
+  const { key, startedMs, finishedMs, rows } = rotation;
   const done = finishedMs !== 0;
   return {
     object: 'key_rotation',
     usage,
     key,
     status: done ? 'done' : failure === '' ? 'running' : 'failed',
-    progress: done ? 1 : reached(at),
+    progress: rotationProgress(rotation),
     rows,
     failure: failure === '' ? null : failure,
     started_at: time(startedMs),
     finished_at: done ? time(finishedMs) : null,
   };
-}
-
-/** Fingerprints are spread evenly: the place of one among all is the share of rows before it. */
-function reached(at: string): number {
-  return at === '' ? 0 : Math.floor((Number.parseInt(at.slice(0, 8), 16) / 2 ** 32) * 1000) / 1000;
 }
