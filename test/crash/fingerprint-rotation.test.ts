@@ -3,16 +3,17 @@
  * readable, no number gets a second card, the rotation goes on by itself, and in the end the vault and the shards know the new
  * fingerprints alone.
  */
-import { rmSync } from 'node:fs';
+import { copyFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { openLmdbStore } from '#src/store/lmdb-store.js';
 import { PanFingerprinter } from '#src/vault/fingerprint.js';
 import { keyFileFacts, loadKeys } from '#src/vault/keys.js';
 import { PanVault } from '#src/vault/pan-vault.js';
-import { purchase } from '../support/iso-client.js';
+import { type IsoClient, purchase } from '../support/iso-client.js';
 import { long } from '../support/long.js';
-import { type Json, run, Server, until } from '../support/server.js';
+import { type Json, run, Server, temporaryFolder, until } from '../support/server.js';
 import { Random } from './random.js';
 import { importCards, load, pans } from './rotation-support.js';
 
@@ -125,3 +126,61 @@ test('the command rotates and waits; one rotation of any key at a time', async (
   expect((await (await server.connect()).request(purchase({ amount: 10 })))[39]).toBe('00');
   expect((await server.stop()).status).toBe(0);
 });
+
+test('a backup of the middle of a rotation goes on with it where it is restored, by both keys and by none of them alone', async () => {
+  const backups = temporaryFolder('backups');
+  const server = await Server.start({ flags: ['--backup-dir', backups] });
+  const { dataDir } = server;
+  const client = await server.connect();
+  await importCards(server);
+  const before = readFileSync(`${dataDir}.keys`);
+  expect((await rotate(server)).status).toBe(202);
+  await until('some way', async () => Number((await rotation(server)).progress) > 0.1, 60_000);
+  const numbers = await createBeside(server);
+  const name = 'middle';
+  const made = await server.api('POST', '/v1/backups', { name });
+  expect(made.status).toBe(202);
+  const done = async (): Promise<Json> => (await server.get(`/v1/backups/${name}`)).body;
+  await until('the backup', async () => (await done()).status === 'done', 60_000);
+  const pay = async (to: IsoClient, pan: string): Promise<string | undefined> =>
+    (await to.request(purchase({ amount: 10, fields: { 2: pan } })))[39];
+  for (const pan of numbers) expect(await pay(client, pan)).toBe('00');
+  await until('the end of the rotation', async () => (await rotation(server)).status === 'done', 60_000);
+  for (const pan of numbers) expect(await pay(client, pan)).toBe('00');
+  expect((await server.stop()).status).toBe(0);
+
+  const restored = join(backups, 'restored');
+  const source = join(backups, name);
+  expect(await run(['restore', source, '--data-dir', restored])).toMatchObject({ status: 0 });
+  expect((await run(['keys', 'status', '--data-dir', restored, '--key-file', `${dataDir}.keys`])).out).toMatch(
+    /rotation usage=fingerprint .* running at=[0-9a-f]{24}/,
+  );
+  const keyFile = join(backups, 'keys');
+  const { keys, ...document } = JSON.parse(readFileSync(`${dataDir}.keys`, 'utf8')) as { keys: { state: string }[] };
+  const alone = JSON.stringify({ ...document, keys: keys.filter(({ state }) => state === 'active') });
+  for (const content of [before, alone]) {
+    writeFileSync(keyFile, content, { mode: 0o600 });
+    const { status, err } = await run(['serve', '--data-dir', restored, '--key-file', keyFile, '--admin-port', '0']);
+    expect([status, err]).toEqual([73, expect.stringMatching(/key_file_mismatch|was made with other keys/)]);
+  }
+  copyFileSync(join(dataDir, 'admin.token'), join(restored, 'admin.token'));
+  const flags = ['--key-file', `${dataDir}.keys`];
+  const next = await Server.start({ dataDir: restored, flags });
+  expect((await rotation(next)).status).toBe('running');
+  const other = await next.connect();
+  for (const pan of [...numbers, pans[0]!, pans[999]!]) expect(await pay(other, pan)).toBe('00');
+  await until('the end of the rotation', async () => (await rotation(next)).status === 'done', 60_000);
+  for (const pan of [...numbers, pans[0]!, pans[999]!]) expect(await pay(other, pan)).toBe('00');
+  expect((await next.stop()).status).toBe(0);
+  expect(await run(['verify', '--data-dir', restored])).toMatchObject({ status: 0 });
+});
+
+/** A card, one that takes its place and a network token, each in the middle of a rotation. Gives the numbers that are approved. */
+async function createBeside(server: Server): Promise<string[]> {
+  await server.api('POST', '/v1/accounts', { id: 'beside', currency: 'BRL', credit_limit: 100_000 });
+  const first = await server.api('POST', '/v1/cards', { account: 'beside', expiry: '3512' });
+  const next = await server.api('POST', '/v1/cards', { account: 'beside', expiry: '3512', replaces: first.body.id });
+  const token = await server.api('POST', `/v1/cards/${next.body.id}/aliases`, { expiry: '3512' });
+  expect([first.status, next.status, token.status]).toEqual([201, 201, 201]);
+  return [next.body.pan as string, token.body.pan as string];
+}
