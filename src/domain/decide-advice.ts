@@ -23,6 +23,7 @@ import { ElementKind, Reason, Response, Step, Verdict } from './codes.js';
 import { wasReversed } from './decide-authorization.js';
 import { giveBackTo } from './decide-reversal.js';
 import { type DecisionContext, policyOf } from './decision-context.js';
+import { keptByDisputes } from './dispute-fees.js';
 import type { MessageEvent } from './events.js';
 import { HoldFlag } from './hold-table.js';
 import { Gl } from './ledger/chart.js';
@@ -43,7 +44,7 @@ import {
   STAND_IN,
 } from './originals.js';
 import type { Policy } from './program/policy.js';
-import { owedForPurchases, readStanding, Standing } from './standing.js';
+import { NOTHING_KEPT, owedForPurchases, readStanding, Standing } from './standing.js';
 import { textSize } from './texts.js';
 import { standingAmount } from './totals.js';
 import { billedAmount, cashPart, Sort, sortOf } from './transaction.js';
@@ -277,14 +278,18 @@ function post(context: DecisionContext, policy: Policy, out: MessageEvent, root:
     if (isRetold) amount = isSingle ? fold.total : before.total;
   }
   const isUnchanged = isRetold && amount === before.total;
-  if (isRetold && amount <= before.total) readStanding(history, keys, root, after).reduceTo(amount, policy);
-  else if (sortOf(input) === Sort.credit) {
+  const disputes = before.charged > 0 ? keptByDisputes(context, root) : NOTHING_KEPT;
+  const isLower = amount <= before.total && !isPart(input);
+  if (isLower && (isRetold || disputes.kept > 0)) {
+    readStanding(history, keys, root, after).reduceTo(amount, policy, disputes);
+  } else if (sortOf(input) === Sort.credit) {
     after.setCredit(amount, owedForPurchases(state, accountSlot) - Math.min(0, before.purchases));
   } else {
     const cash = Math.min(amount, cashPart(input, currency));
     const fee = cash > 0 ? policy.cashFee(cash) : 0;
     if (isPart(input)) after.setDebit(before.total + amount, before.cash + cash, before.fees + fee);
     else after.setDebit(amount, cash, fee);
+    if (before.loss < 0) after.keepCharged(isPart(input) ? 0 - before.loss : Math.max(0, before.charged - amount));
   }
   after.legsFrom(before, out.postings);
   if (before.total > 0 && !isPart(input)) noteCorrection(context, out, root, isRetold);

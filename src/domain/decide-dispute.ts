@@ -16,8 +16,7 @@ import {
 import type { OpenDispute, StepDispute } from './entry-commands.js';
 import type { Desk } from './entry-desk.js';
 import type { Disputed, DisputeEnd, EntryLeg, EntryPosted } from './events.js';
-import { balancesOf } from './ledger/balances.js';
-import type { Gl } from './ledger/chart.js';
+import { balancesBehind, balancesOf } from './ledger/balances.js';
 import {
   allowsStep,
   type DisputeStatus,
@@ -111,12 +110,11 @@ function endOf(dispute: EntryPosted, { outstanding }: DisputeStanding, step: Dis
 
 /** What goes back with what the cardholder keeps, behind the legs of the step. */
 function withFees({ context, state }: Desk, dispute: EntryPosted, kept: number, stepped: readonly EntryLeg[]) {
-  const { accountSlot } = dispute;
-  const now = balancesOf(state.accounts, accountSlot);
-  const balance = (gl: Gl): number =>
-    stepped.reduce((sum, { glAccount, amount }) => (glAccount === gl ? sum + amount : sum), now.balance(gl));
+  const { accountSlot, cardSlot, disputed } = dispute;
+  if (disputed === undefined) return [];
   const policy = context.policies.of(state.accounts.program(accountSlot));
-  return feesBackLegs(context, policy, dispute, kept, { currency: now.currency, balance });
+  const behind = balancesBehind(state.accounts, accountSlot, stepped);
+  return feesBackLegs(context, policy, { accountSlot, cardSlot, posted: disputed.posted }, kept, behind);
 }
 
 function stepLegs(

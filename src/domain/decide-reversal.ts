@@ -16,6 +16,7 @@ import { presentedTotal } from './clearing/history.js';
 import { ElementKind, EventKind, Response, Step, Verdict } from './codes.js';
 import { CountedElements } from './counted-elements.js';
 import { type DecisionContext, policyOf } from './decision-context.js';
+import { keptByDisputes } from './dispute-fees.js';
 import type { MessageEvent, NotDelivered, Posting } from './events.js';
 import type { History } from './history.js';
 import { HoldFlag } from './hold-table.js';
@@ -153,12 +154,16 @@ function addedBy(context: DecisionContext, named: number, reversal: MessageInput
   return undoneBy(history, keys, named) === Undone.no ? posted : 0;
 }
 
-/** The mirror of what single messages posted for the authorization, in full or down to what stays. */
+/**
+ * The mirror of what single messages posted for the authorization, in full or down to what stays. What ended disputes have left to the
+ * cardholder does not go back once more: the network's side of it is a loss less (decision 0056).
+ */
 function reversePosted(context: DecisionContext, out: MessageEvent, root: number, stays: number): void {
   const { state, history, keys } = context;
   readStanding(history, keys, root, before);
   readStanding(history, keys, root, after);
-  after.reduceTo(Math.min(before.total, stays), policyOf(context, out.accountSlot));
+  const kept = keptByDisputes(context, root);
+  after.reduceTo(Math.min(before.total, stays), policyOf(context, out.accountSlot), kept);
   after.legsFrom(before, out.postings);
   if (out.postings.count > 0) {
     const account = state.accounts.currency(out.accountSlot);
@@ -195,7 +200,8 @@ function reversePart(context: DecisionContext, out: MessageEvent, root: number, 
   noteTakenBack(out, added > 0 ? Math.min(stood, postedAmount(history.read(named), currency)) : 0, 0);
   readStanding(history, keys, root, before);
   readStanding(history, keys, root, after);
-  after.reduceTo(Math.max(0, before.total - added), policyOf(context, out.accountSlot));
+  const kept = keptByDisputes(context, root, named);
+  after.reduceTo(Math.max(0, before.total - added), policyOf(context, out.accountSlot), kept);
   after.legsFrom(before, out.postings);
   const slot = state.holds.find(root);
   out.authorizedAfter =
@@ -277,7 +283,8 @@ export function decideNotDelivered(
 function postedBack(context: DecisionContext, accountSlot: number, authorization: number, total: number): Posting[] {
   const legs = new Postings();
   readStanding(context.history, context.keys, authorization, before);
-  after.reduceTo(Math.min(before.total, total), policyOf(context, accountSlot));
+  const kept = keptByDisputes(context, authorization);
+  after.reduceTo(Math.min(before.total, total), policyOf(context, accountSlot), kept);
   after.legsFrom(before, legs);
   return legs.toList();
 }

@@ -8,13 +8,13 @@ import { clearingAt, relatedTo } from './clearing/history.js';
 import { EventKind } from './codes.js';
 import type { CommandContext } from './commit.js';
 import { disputesOf } from './disputes.js';
-import type { ClearingPosted, EntryLeg, EntryPosted, Posting } from './events.js';
+import type { ClearingPosted, EntryLeg, Posting } from './events.js';
 import { Gl } from './ledger/chart.js';
 import { stepsOf } from './ledger/dispute-steps.js';
 import { type AccountBalances, mirrorLegs } from './ledger/entries.js';
 import { mulDivHalfUp } from './money.js';
 import type { Policy } from './program/policy.js';
-import { readStanding, Standing } from './standing.js';
+import { type KeptByDisputes, NOTHING_KEPT, readStanding, Standing } from './standing.js';
 
 type Past = Pick<CommandContext, 'state' | 'history' | 'keys'>;
 
@@ -36,22 +36,30 @@ interface Charged extends Fees {
 const before = new Standing();
 const after = new Standing();
 
+/** What posted something, on which account and card. */
+export interface PostedPlace {
+  readonly accountSlot: number;
+  readonly cardSlot: number;
+  /** Sequence of the record. */
+  readonly posted: number;
+}
+
 /**
- * Legs that give mark-up and fee back with what an ending dispute leaves to the cardholder: D 4300, C 1120; D 4400, C 1100 (of cash 1110);
- * what has been paid since C 2200.
- * @param kept of the dispute, from 1 @param account as it is behind the other legs of the step
+ * Legs that give mark-up and fee back with what goes back of a record, by an ending dispute or a reversal of a part: D 4300, C 1120;
+ * D 4400, C 1100 (of cash 1110); what has been paid since C 2200.
+ * @param back of the amount, from 0 @param account as it is behind the other legs of the entry
  */
 export function feesBackLegs(
   past: Past,
   policy: Policy,
-  { accountSlot, cardSlot, disputed }: EntryPosted,
-  kept: number,
+  { accountSlot, cardSlot, posted }: PostedPlace,
+  back: number,
   account: AccountBalances,
 ): EntryLeg[] {
-  const charged = disputed === undefined ? undefined : chargedBy(past, accountSlot, disputed.posted);
-  if (disputed === undefined || charged === undefined || charged.amount === 0) return [];
-  const earlier = givenBack(past, disputed.posted, cardSlot);
-  const all = Math.min(charged.amount, earlier.kept + kept);
+  const charged = chargedBy(past, accountSlot, posted);
+  if (charged === undefined || charged.amount === 0) return [];
+  const earlier = givenBack(past, posted, cardSlot);
+  const all = Math.min(charged.amount, earlier.kept + back);
   const markup = mulDivHalfUp(charged.markup, all, charged.amount);
   const fee = charged.fee - feeThatStays(charged, charged.amount - all, policy);
   const isCash = charged.cash === charged.amount;
@@ -61,11 +69,32 @@ export function feesBackLegs(
   ]);
 }
 
-/** Legs of a record that has not been taken back, less what disputes of it have given back of its mark-up and fee: what a mirror takes. */
-export function legsLeft(past: Past, { sequence, cardSlot, sort, legs }: ClearingPosted): readonly Posting[] {
+/**
+ * What of an amount that the network gives back of a record the cardholder has from disputes already, minor units, from 0: all that is
+ * beyond what the record charged, less what disputes have left to the cardholder and what went back since.
+ */
+export function givenAlready(past: Past, { sequence, cardSlot, posted }: ClearingPosted, amount: number): number {
+  const { kept } = givenBack(past, sequence, cardSlot);
+  if (kept === 0) return 0;
+  const back = relatedTo(past.history, past.keys, sequence)
+    .filter(({ relatedSequence }) => relatedSequence === sequence)
+    .reduce((sum, one) => sum - Math.min(0, one.posted), 0);
+  return Math.max(0, amount - Math.max(0, posted - kept - back));
+}
+
+/**
+ * Legs of a record that has not been taken back, less what disputes of it have given back of its mark-up and fee: what a mirror takes.
+ * @param already what of the amount they have given back, which is left out: of purchases before cash
+ */
+export function legsLeft(
+  past: Past,
+  { sequence, cardSlot, sort, legs: all }: ClearingPosted,
+  already: number,
+): readonly Posting[] {
   const { markup, fee } = givenBack(past, sequence, cardSlot);
+  const legs = less(all, already);
   if (markup === 0 && fee === 0) return legs;
-  const less = new Map<number, number>([
+  const back = new Map<number, number>([
     [Gl.fees, fee],
     [Gl.feeIncome, 0 - fee],
     [Gl.fxMarkup, 0 - markup],
@@ -76,7 +105,18 @@ export function legsLeft(past: Past, { sequence, cardSlot, sort, legs }: Clearin
   const at = legs.findLastIndex(({ glAccount, amount }) => glAccount === receivable && amount === charge);
   return legs.map((leg, index) => {
     const { glAccount, amount } = leg;
-    return { glAccount, amount: amount - (index === at ? markup : (less.get(glAccount) ?? 0)) };
+    return { glAccount, amount: amount - (index === at ? markup : (back.get(glAccount) ?? 0)) };
+  });
+}
+
+/** Legs of a record less what of its amount was given back: it comes first, and its mark-up behind it. */
+function less(legs: readonly Posting[], already: number): readonly Posting[] {
+  let left = already;
+  if (left === 0) return legs;
+  return legs.map(({ glAccount, amount }) => {
+    const part = glAccount === Gl.purchases || glAccount === Gl.cash ? Math.min(left, Math.max(0, amount)) : 0;
+    left -= part;
+    return { glAccount, amount: amount - part };
   });
 }
 
@@ -94,8 +134,8 @@ function chargedBy(past: Past, accountSlot: number, sequence: number): Charged |
   const { history, keys } = past;
   if (sequence <= history.floor) return undefined;
   if (history.isMessage(sequence)) {
-    const { total, cash, fees } = readStanding(history, keys, sequence, before);
-    return { amount: total, cash, markup: 0, fee: fees, left: { markup: 0, fee: fees } };
+    const { charged, cash, fees } = readStanding(history, keys, sequence, before);
+    return { amount: charged, cash, markup: 0, fee: fees, left: { markup: 0, fee: fees } };
   }
   const event = clearingAt(history, sequence);
   if (event === undefined || event.accountSlot !== accountSlot) return undefined;
@@ -109,20 +149,30 @@ function chargedBy(past: Past, accountSlot: number, sequence: number): Charged |
   return { amount, cash: sort === ClearingSort.cash ? amount : 0, ...charged, left };
 }
 
+/**
+ * What ended disputes have left to the cardholder of what messages posted for the authorization at `root`.
+ * @param part sequence of the part of it that is taken back, 0 for all of it
+ */
+export function keptByDisputes(past: Past, root: number, part = 0): KeptByDisputes {
+  const { kept, fee, keptOfPart } = givenBack(past, root, past.history.read(root).cardSlot, part);
+  return kept === 0 ? NOTHING_KEPT : { kept, fee, keptOfPart };
+}
+
 /** What ended disputes of a record have left to the cardholder, and given back of its mark-up and fee. */
-function givenBack(past: Past, posted: number, cardSlot: number): Fees & { readonly kept: number } {
-  let [kept, markup, fee] = [0, 0, 0];
-  for (const { accountSlot, sequence } of disputesOf(past, posted, cardSlot)) {
+function givenBack(past: Past, posted: number, cardSlot: number, part = 0): Fees & KeptByDisputes {
+  let [kept, markup, fee, keptOfPart] = [0, 0, 0, 0];
+  for (const { accountSlot, sequence, relatedSequence } of disputesOf(past, posted, cardSlot)) {
     for (const step of stepsOf(past.state.references, accountSlot, sequence)) {
       const event = past.history.readEvent(step.sequence);
       if (event?.kind !== EventKind.entryPosted || event.ended === undefined) continue;
       kept += event.ended.kept;
+      if (relatedSequence === part) keptOfPart += event.ended.kept;
       const back = feesOf(event.legs);
       markup -= back.markup;
       fee -= back.fee;
     }
   }
-  return { kept, markup, fee };
+  return { kept, markup, fee, keptOfPart };
 }
 
 /** The fee when so much of the amount stays, by the table of now: purchases go before cash, as in a reversal. */

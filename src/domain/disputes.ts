@@ -12,19 +12,22 @@ import { entryHash } from './key-hash.js';
 import { Gl, postedChange } from './ledger/chart.js';
 import { type DisputeStatus, statusAfter, stepsOf } from './ledger/dispute-steps.js';
 import { EntryKind } from './ledger/entry-kinds.js';
+import { Undone, undoneBy } from './lookups.js';
 import { readStanding, Standing } from './standing.js';
 
 type Past = Pick<CommandContext, 'state' | 'history' | 'keys'>;
 
 /** What can be disputed: a record that charged an account. */
 export interface Charge {
-  /** Sequence of the record, and DE31 of it; '' without. */
+  /** Sequence of the record (of messages that of the authorization), and DE31 of it; '' without. */
   readonly posted: number;
   readonly arn: string;
   /** -1 for none. */
   readonly cardSlot: number;
   /** What it charged and what has not been given back since, minor units, from 0. */
   readonly amount: number;
+  /** Of one of several parts that messages posted: its sequence, and what it charged and was not taken back. */
+  readonly part?: { readonly sequence: number; readonly amount: number };
 }
 
 const standing = new Standing();
@@ -62,8 +65,20 @@ function chargesOfMessage(past: Past, accountSlot: number, sequence: number): Ch
     (event) => event.originalSequence === sequence && isCharge(event),
   );
   if (cleared.length > 0) return cleared.map((event) => chargeOf(past, event));
+  const root = message.originalSequence;
+  // A part of what is not in the journal any more stands for itself.
+  if (root > history.floor) return chargesOfPart(past, root, sequence, message.postings.on(Gl.network));
   const { total } = readStanding(history, keys, sequence, standing);
   return total > 0 ? [{ posted: sequence, arn: '', cardSlot, amount: total }] : [];
+}
+
+/** One of several parts: what can be disputed of it is no more than what stands of the authorization. @param network that it posted there */
+function chargesOfPart({ history, keys }: Past, root: number, sequence: number, network: number): Charge[] {
+  const isTaken = undoneBy(history, keys, sequence) !== Undone.no;
+  const { cardSlot } = history.read(root);
+  const { total } = readStanding(history, keys, root, standing);
+  const amount = isTaken ? 0 : Math.min(total, Math.max(0, 0 - network));
+  return total > 0 ? [{ posted: root, arn: '', cardSlot, amount: total, part: { sequence, amount } }] : [];
 }
 
 /** A clearing record, less what records that name it have given back. */
@@ -85,8 +100,10 @@ export function disputesOf({ history, keys }: Past, posted: number, cardSlot: nu
 }
 
 /** What of a charge no dispute is about: those that were withdrawn do not count. */
-export function undisputed(past: Past, { posted, cardSlot, amount }: Charge): number {
-  return Math.max(0, amount - disputedIn(past, posted, cardSlot, ['withdrawn']));
+export function undisputed(past: Past, { posted, cardSlot, amount, part }: Charge): number {
+  const left = Math.max(0, amount - disputedIn(past, posted, cardSlot, ['withdrawn']));
+  if (part === undefined) return left;
+  return Math.min(left, Math.max(0, part.amount - disputedIn(past, posted, cardSlot, ['withdrawn'], part.sequence)));
 }
 
 /** What disputes of a charge have given and not taken back, minor units. */
@@ -94,9 +111,11 @@ export function givenByDisputes(past: Past, posted: number, cardSlot: number): n
   return disputedIn(past, posted, cardSlot, ['withdrawn', 'lost']);
 }
 
-function disputedIn(past: Past, posted: number, cardSlot: number, except: readonly DisputeStatus[]): number {
+/** @param part that the disputes name; 0 for all of what was posted */
+function disputedIn(past: Past, posted: number, cardSlot: number, except: readonly DisputeStatus[], part = 0): number {
   const { references } = past.state;
   return disputesOf(past, posted, cardSlot)
+    .filter((one) => part === 0 || one.relatedSequence === part)
     .filter((one) => !except.includes(statusAfter(stepsOf(references, one.accountSlot, one.sequence))))
     .reduce((sum, one) => sum + disputedAmount(one), 0);
 }
@@ -105,11 +124,13 @@ function disputedIn(past: Past, posted: number, cardSlot: number, except: readon
  * True when a charge was given back to the cardholder by more than there was of it: by disputes, and since by the merchant or the
  * network (a refund or a reversal that names it) or as a waived fee.
  */
-export function isGivenTwice(past: Past, { accountSlot, cardSlot, disputed }: EntryPosted): boolean {
+export function isGivenTwice(past: Past, { accountSlot, cardSlot, relatedSequence, disputed }: EntryPosted): boolean {
   if (disputed === undefined) return false;
   const { posted } = disputed;
-  const charge = chargesOf(past, accountSlot, posted).find((one) => one.posted === posted);
-  return givenByDisputes(past, posted, cardSlot) > (charge?.amount ?? 0);
+  const charge = chargesOf(past, accountSlot, relatedSequence).find((one) => one.posted === posted);
+  if (givenByDisputes(past, posted, cardSlot) > (charge?.amount ?? 0)) return true;
+  const part = charge?.part;
+  return part !== undefined && disputedIn(past, posted, cardSlot, ['withdrawn', 'lost'], part.sequence) > part.amount;
 }
 
 /** True of a dispute of cash: of a record of a file, or of a single message that is nothing else. */

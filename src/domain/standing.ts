@@ -10,6 +10,18 @@ import type { Postings } from './ledger/postings.js';
 import type { Policy } from './program/policy.js';
 import type { ShardState } from './shard-state.js';
 
+/** What ended disputes of one authorization have left to the cardholder. Minor units of the account's currency, from 0. */
+export interface KeptByDisputes {
+  /** Of what was charged. */
+  readonly kept: number;
+  /** Of that, what is about the part that is taken back; of none where all of it is. */
+  readonly keptOfPart: number;
+  /** What of the cash fee they gave back with it. */
+  readonly fee: number;
+}
+
+export const NOTHING_KEPT: KeptByDisputes = { kept: 0, keptOfPart: 0, fee: 0 };
+
 /** Balances of one authorization's legs, D positive, minor units of the account's currency. */
 export class Standing {
   purchases = 0;
@@ -18,6 +30,8 @@ export class Standing {
   creditBalance = 0;
   network = 0;
   feeIncome = 0;
+  /** What the network gave back of what a dispute had given the cardholder already: C 5200, so from 0 down (decision 0056). */
+  loss = 0;
 
   clear(): this {
     this.purchases = 0;
@@ -26,12 +40,18 @@ export class Standing {
     this.creditBalance = 0;
     this.network = 0;
     this.feeIncome = 0;
+    this.loss = 0;
     return this;
   }
 
-  /** What the cardholder was charged (or, of a refund, given) without fees. */
+  /** What the network charges for it (or, of a refund, gives): what the cardholder was charged without fees, less `loss`. */
   get total(): number {
     return Math.abs(this.network);
+  }
+
+  /** What the cardholder was charged without fees, and not given back by messages: a dispute may have given it back. */
+  get charged(): number {
+    return this.purchases + this.cash;
   }
 
   /** A purchase or cash withdrawal of `total`, `cash` of it in cash, with its fee. */
@@ -77,29 +97,55 @@ export class Standing {
       case Gl.network:
         this.network += amount;
         break;
+      case Gl.fraudLoss:
+        this.loss += amount;
+        break;
       default:
         this.feeIncome += amount;
         break;
     }
   }
 
-  /** Brings it down to `total`: purchases go before cash, with which its fee goes, and a credit balance before purchases. */
-  reduceTo(total: number, policy: Policy): void {
+  /**
+   * Brings it down to `total`: purchases go before cash, with which its fee goes, and a credit balance before purchases. Of what
+   * disputes have left to the cardholder already nothing goes back again: what the network gives back of it is `loss`.
+   */
+  reduceTo(total: number, policy: Policy, disputes = NOTHING_KEPT): void {
     const back = this.total - total;
     if (back <= 0) return;
     if (this.network < 0) {
-      const purchases = Math.min(back, this.purchases);
-      const cash = this.cash - (back - purchases);
+      const borne = Math.max(0, this.charged - disputes.kept);
+      const given = Math.min(back - Math.min(back, disputes.keptOfPart), borne);
+      const purchases = Math.min(given, this.purchases);
+      if (this.fees > disputes.fee) this.#reduceFee(disputes.fee + this.#feeThatStays(borne, given, policy, disputes));
       this.purchases -= purchases;
+      this.cash -= given - purchases;
       this.network += back;
-      if (this.fees > 0) this.#reduceFee(total > 0 ? feeThatStays(this, cash, policy) : 0);
-      this.cash = cash;
+      this.loss -= back - given;
       return;
     }
     const credit = Math.min(back, 0 - this.creditBalance);
     this.creditBalance += credit;
     this.purchases += back - credit;
     this.network -= back;
+  }
+
+  /** What was taken back of it as `loss` stays charged, and so does more that the network no longer charges. @param more from 0 */
+  keepCharged(more: number): void {
+    this.purchases += more;
+    this.loss -= more;
+  }
+
+  /**
+   * What stays of the fee that no dispute gave back when of `borne` so much is given: it falls by as much as the program's fee of the
+   * cash does. Of one withdrawal that is the fee of what stays; where several parts have charged one each, their fixed parts stay with
+   * what stays of them. By a table that has changed meanwhile nothing is charged on top, and no more than there was goes back.
+   */
+  #feeThatStays(borne: number, given: number, policy: Policy, { fee }: KeptByDisputes): number {
+    if (given >= borne) return 0;
+    const cashFee = (charged: number): number => policy.cashFee(Math.min(this.cash, charged));
+    const back = cashFee(borne) - cashFee(borne - given);
+    return Math.max(0, this.fees - fee - Math.max(0, back));
   }
 
   #reduceFee(fees: number): void {
@@ -115,17 +161,8 @@ export class Standing {
     legs.add(Gl.creditBalances, this.creditBalance - before.creditBalance);
     legs.add(Gl.network, this.network - before.network);
     legs.add(Gl.feeIncome, this.feeIncome - before.feeIncome);
+    legs.add(Gl.fraudLoss, this.loss - before.loss);
   }
-}
-
-/**
- * What stays of the fee when of the cash `cash` stays: it falls by as much as the program's fee does. Of one withdrawal that is
- * the fee of what stays; where several parts have charged one each, their fixed parts stay with what stays of them. By a table
- * that has changed meanwhile nothing is charged on top, and no more than there was goes back.
- */
-function feeThatStays(standing: Standing, cash: number, policy: Policy): number {
-  const back = policy.cashFee(standing.cash) - policy.cashFee(cash);
-  return Math.max(0, standing.fees - Math.max(0, back));
 }
 
 /** What is owed for purchases, which a credit goes against first. */

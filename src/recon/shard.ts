@@ -41,6 +41,8 @@ interface Life {
 /** What messages gave back of an authorization, and the last of them. */
 interface TakenBack {
   readonly given: number;
+  /** Of that what the cardholder had from a dispute already, so that it went to 5200. */
+  readonly lossBack: number;
   readonly sequence: number;
   readonly timeMs: number;
   readonly currency: number;
@@ -192,10 +194,13 @@ export class ShardComparison {
     if (change > 0) {
       this.#forgetOldest(this.#messageCharges);
       add(this.#messageCharges, root, change);
-    } else if (root !== event.sequence) {
-      const given = (this.#takenBack.get(root)?.given ?? 0) - change;
-      this.#takenBack.set(root, { given, sequence: event.sequence, timeMs: event.timeMs, currency });
     }
+    const loss = event.postings.on(Gl.fraudLoss);
+    if (root === event.sequence || (change >= 0 && loss === 0)) return;
+    const before = this.#takenBack.get(root);
+    const lossBack = (before?.lossBack ?? 0) - loss;
+    const given = (before?.given ?? 0) - Math.min(0, change) - loss;
+    this.#takenBack.set(root, { given, lossBack, sequence: event.sequence, timeMs: event.timeMs, currency });
   }
 
   #disputed({ ended, legs }: EntryPosted): void {
@@ -205,12 +210,16 @@ export class ShardComparison {
       if (glAccount === Gl.feeIncome || glAccount === Gl.fxMarkup) add(this.#feesBack, ended.posted, amount);
   }
 
-  /** A single message that was taken back, and that a dispute was won, or written off, for: what of it was given twice. */
-  #reversed(root: number, { given, sequence, timeMs, currency }: TakenBack): void {
+  /**
+   * A single message that was taken back, and that a dispute was won, or written off, for: what of it the network gave twice, and a
+   * release before decision 0056 the cardholder as well.
+   */
+  #reversed(root: number, { given, lossBack, sequence, timeMs, currency }: TakenBack): void {
     const kept = (this.#won.get(root) ?? 0) + (this.#feesBack.get(root) ?? 0);
     // What was charged before the first record is not known: no less than what was won.
-    const amount = Math.min(given, kept + given - (this.#messageCharges.get(root) ?? kept));
-    if (kept === 0 || amount <= 0) return;
+    const twice = kept === 0 ? 0 : Math.min(given, kept + given - (this.#messageCharges.get(root) ?? kept));
+    const amount = Math.max(twice, lossBack);
+    if (amount <= 0) return;
     const links = { authorization: this.#at(root), posted: this.#at(sequence) };
     const at = { amount, currency, day: dayOf(timeMs) };
     this.#breaks.add(breakOf('amount_mismatch', 'given_back_twice', at, this.#asOf, links));

@@ -118,6 +118,8 @@ test('what a cardholder keeps of disputes goes back with its mark-up and fee, an
       // What the merchant takes back after all takes back what is left of both.
       book.clearing('F', { ...known, input: { ...input, record: 2, reversal: 1 } }, NOW_MS);
       expect([balance(book, 4400), balance(book, 4300)]).toEqual([0, 0]);
+      // And gives nothing back that a dispute has given.
+      expect(book.state.accounts.posted(0)).toBe(0 - paid + 0);
       book.restart();
     }),
   );

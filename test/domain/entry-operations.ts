@@ -3,8 +3,8 @@ import fc from 'fast-check';
 import { EventKind } from '#src/domain/codes.js';
 import type { Change } from '#src/domain/commands.js';
 import type { OpenDispute } from '#src/domain/entry-commands.js';
-import type { EntryPosted, PlainEvent } from '#src/domain/events.js';
-import { postedChange } from '#src/domain/ledger/chart.js';
+import type { EntryPosted, MessageEvent, PlainEvent } from '#src/domain/events.js';
+import { Gl, postedChange } from '#src/domain/ledger/chart.js';
 import { type DisputeStep, disputeSteps } from '#src/domain/ledger/dispute-steps.js';
 import { EntryKind } from '#src/domain/ledger/entry-kinds.js';
 import { subAccount } from '#src/domain/ledger/sub-account.js';
@@ -126,8 +126,18 @@ export function entryCommand(
   }
 }
 
-/** Of a part of the newest fee but `back` of the account, which needs a few. */
+/** Of a part of the newest fee but `back` of the account, which needs a few, or of what a message of it charged. */
 function disputeOf(command: OpenDispute, account: number, back: number, events: readonly Recorded[]): Change {
+  if (command.amount % 3 > 0) {
+    const messages = events.filter(({ kind }) => kind === EventKind.message) as MessageEvent[];
+    const posted = messages.filter((event) => event.accountSlot === account && chargedBy(event) > 0).at(-1 - back);
+    if (posted !== undefined) {
+      // All of it, as often as not.
+      const charged = chargedBy(posted);
+      const amount = command.amount % 2 === 0 ? charged : 1 + (command.amount % charged);
+      return { ...command, amount, relatedSequence: posted.sequence };
+    }
+  }
   const fees = events.filter(
     (event) => event.kind === EventKind.entryPosted && event.entry === EntryKind.fee && event.accountSlot === account,
   ) as EntryPosted[];
@@ -136,3 +146,6 @@ function disputeOf(command: OpenDispute, account: number, back: number, events: 
   if (charged === undefined) return { ...command, op: 'fee', amount: command.amount + 100 };
   return { ...command, amount: 1 + (command.amount % postedChange(charged.legs)), relatedSequence: charged.sequence };
 }
+
+/** What a message charged without its fee. */
+const chargedBy = ({ postings }: MessageEvent): number => postings.on(Gl.purchases) + postings.on(Gl.cash);

@@ -7,8 +7,9 @@ import { expect, test } from 'vitest';
 import { DomainFold } from '#src/cli/verify-fold.js';
 import { EventKind } from '#src/domain/codes.js';
 import type { Change } from '#src/domain/commands.js';
-import type { MessageEvent, PlainEvent } from '#src/domain/events.js';
-import { COMPONENTS, component, POSTED_COMPONENTS } from '#src/domain/ledger/chart.js';
+import type { EntryPosted, MessageEvent, PlainEvent } from '#src/domain/events.js';
+import { COMPONENTS, component, Gl, POSTED_COMPONENTS } from '#src/domain/ledger/chart.js';
+import type { DisputeStep } from '#src/domain/ledger/dispute-steps.js';
 import { type EntryOp, entryCommand, entryOp, STEPS } from './entry-operations.js';
 import { Player } from './histories.js';
 import { type Op, operationOf } from './operations.js';
@@ -24,14 +25,58 @@ const ACCOUNTS = [
  * which no accrual makes up for.
  */
 const messageOp = operationOf({ pay: 0, sweep: 0 });
-const stream = fc.array(
-  fc.oneof(
-    { weight: 3, arbitrary: messageOp.map((message) => ({ message })) },
-    { weight: 2, arbitrary: entryOp.map((entry) => ({ entry })) },
-  ),
-  { maxLength: 80, size: 'max' },
-);
 type Step = { message: Op } | { entry: EntryOp };
+/** A purchase, cash or shipments that post at once, disputes of them that end, and what the network takes back behind these. */
+const disputed = fc
+  .record({
+    pc: fc.constantFrom(0, 10_000),
+    amount: fc.integer({ min: 100, max: 3000 }),
+    isShipped: fc.boolean(),
+    part: fc.integer({ min: 1, max: 3000 }),
+    back: fc.integer({ min: 0, max: 1 }),
+    reference: fc.integer({ min: 100, max: 10_000 }),
+    end: fc.constantFrom<DisputeStep[]>('write_off', 'win', 'lose'),
+    behind: fc.array(
+      fc.oneof(
+        fc.record<Op & { op: 'reverse' }>({
+          ...{ op: fc.constant('reverse'), back: fc.integer({ min: 0, max: 2 }), mti: fc.constantFrom(400, 420) },
+          ...{ way: fc.constantFrom('network', 'rrn'), stays: fc.constantFrom(0, 0, 30, 70) },
+        }),
+        fc.record<Op & { op: 'advise' }>({
+          ...{ op: fc.constant('advise'), back: fc.integer({ min: 0, max: 1 }), mti: fc.constant(220) },
+          ...{ why: fc.constantFrom('C', 'S'), percent: fc.constantFrom(50, 80, 120), way: fc.constant('network') },
+          flags: fc.constant(0),
+        }),
+        fc.record<Op & { op: 'ship' }>({ op: fc.constant('ship'), back: fc.constant(0), percent: fc.constant(50) }),
+        fc.constant<Op>({ op: 'unship', back: 0 }),
+      ),
+      { minLength: 1, maxLength: 4 },
+    ),
+  })
+  .map(({ pc, amount, isShipped, part, back, reference, end, behind }): Step[] => {
+    const entry = (of: EntryOp['entry'], step: DisputeStep, more: number): Step => ({
+      entry: { entry: of, account: 0, amount: part + more, back, step, reference: reference + more },
+    });
+    const purchase: Op = { op: 'purchase', card: 0, mti: isShipped ? 100 : 200, pc, amount, merchant: 0 };
+    const ships: Op[] = isShipped ? [40, 60].map((percent) => ({ op: 'ship', back: 0, percent })) : [];
+    const steps = [entry('open_dispute', end, 0), entry('dispute_step', end === 'win' ? 'chargeback' : end, 0)];
+    if (end === 'win') steps.push(entry('dispute_step', end, 1));
+    return [
+      ...[purchase, ...ships].map((message) => ({ message })),
+      ...steps,
+      ...behind.map((message) => ({ message })),
+    ];
+  });
+const stream: fc.Arbitrary<Step[]> = fc
+  .array(
+    fc.oneof(
+      { weight: 30, arbitrary: messageOp.map((message): Step[] => [{ message }]) },
+      { weight: 20, arbitrary: entryOp.map((entry): Step[] => [{ entry }]) },
+      { weight: 2, arbitrary: disputed },
+    ),
+    { maxLength: 80, size: 'max' },
+  )
+  .map((steps) => steps.flat());
 
 class Stream {
   readonly player = new Player();
@@ -58,6 +103,8 @@ class Stream {
     if (ok) this.done.push(command);
     else expect(book.history.events.length, 'a refusal leaves no record').toBe(before);
     this.player.model.entered(book.history.events.length - before, nowMs);
+    for (const event of book.history.events.slice(before))
+      if (event.kind === EventKind.entryPosted) this.#tellKept(event as EntryPosted);
     this.#tellModel();
   }
 
@@ -70,6 +117,20 @@ class Stream {
     this.#tellModel();
     expect(result.ok, 'an accrual is due').toBe(true);
     return 'accrued' in result && result.accrued.isDone;
+  }
+
+  /** What ended disputes left to the cardholder of what messages posted. */
+  #tellKept(event: EntryPosted): void {
+    const { book, model } = this.player;
+    const { ended, relatedSequence, legs } = event;
+    if (ended === undefined) return;
+    const { kept } = model.balances;
+    const all = kept.get(ended.posted) ?? { amount: 0, fee: 0, ofPart: new Map<number, number>() };
+    kept.set(ended.posted, all);
+    all.amount += ended.kept;
+    for (const { glAccount, amount } of legs) if (glAccount === Gl.feeIncome) all.fee += amount;
+    const { relatedSequence: part } = book.history.events[relatedSequence - 1] as EntryPosted;
+    all.ofPart.set(part, (all.ofPart.get(part) ?? 0) + ended.kept);
   }
 
   #tellModel(): void {
@@ -130,6 +191,7 @@ test('streams reach every entry and every step', { timeout: PATIENCE_MS }, () =>
   for (const steps of fc.sample(stream, { numRuns: 1200, seed: 11 })) {
     const played = new Stream();
     played.run(steps);
+    for (const [what, times] of played.player.model.seen) seen.set(what, (seen.get(what) ?? 0) + times);
     for (const { kind } of played.player.book.history.events) {
       if (kind === EventKind.statementClosed || kind === EventKind.accrualMarked)
         seen.set(`event ${kind}`, (seen.get(`event ${kind}`) ?? 0) + 1);
@@ -149,6 +211,7 @@ test('streams reach every entry and every step', { timeout: PATIENCE_MS }, () =>
     'settlement',
     'network_fee',
   ];
-  for (const name of [...ops, 'open_dispute', ...STEPS, 'event 17', 'event 18'])
+  const cases = ['a reversal of what a dispute has given already', 'a posting that is lowered behind a dispute'];
+  for (const name of [...ops, 'open_dispute', ...STEPS, 'event 17', 'event 18', ...cases])
     expect(seen.get(name) ?? 0, name).toBeGreaterThan(5);
 });

@@ -147,10 +147,10 @@ describe('a purchase that a dispute was won for', () => {
     finds('amount_mismatch given_back_twice 40000', 'cleared_without_authorization force_post 40000'),
   );
   for (const [what, fee, lines, beyond] of [
-    ['in full', 0, '0400 a stan=2 orig=N1                  | 00 | -400 | 0 | 1400', 400],
-    ['in part', 0, '0400 a stan=2 orig=N1 de95=300         | 00 | -100 | 0 | 1100', 100],
-    // Which the dispute had given back.
-    ['in full with its fee', 50, '0400 a stan=2 orig=N1                  | 00 | -450 | 0 | 1450', 450],
+    ['in full', 0, '0400 a stan=2 orig=N1                  | 00 |    0 | 0 | 1000', 400],
+    ['in part', 0, '0400 a stan=2 orig=N1 de95=300         | 00 |    0 | 0 | 1000', 100],
+    // Which the dispute had given back, and the network does not.
+    ['in full with its fee', 50, '0400 a stan=2 orig=N1                  | 00 |    0 | 0 | 1000', 400],
   ] as const)
     scenario(
       `as a single message is given back twice when it is reversed ${what}`,
@@ -181,7 +181,7 @@ describe('a purchase that a dispute was won for', () => {
   scenario(
     'is given back twice by its reversal',
     `${won('4')}
-    clear a purchase 40000 arn=P back                           | posted arn  | -40000 | 0 | 140000
+    clear a purchase 40000 arn=P back                           | posted arn  |      0 | 0 | 100000
     `,
     finds('amount_mismatch given_back_twice 40000'),
   );

@@ -106,6 +106,29 @@ const events: readonly (readonly [number, string, string])[] = [
     `,
   ],
   [
+    7,
+    'of a record that is taken back in part mark-up and fee go back as with a reversal by message, and nothing that a dispute has given',
+    `
+    program fee=50+300 markup=200
+    account A limit=100000
+    card a
+    clear a cash 3000 arn=P                   | posted none    | 3140 | 0 |  96860
+    clear a cash 1000 arn=P back              | posted arn otherAmount | 2110 | 0 | 97890
+    posts 5                                   | 1110 -1000, 1120 -30, 4300 +30, 2100 +1000
+    0200 a cash 3000 stan=1 net=N1            | 00             | 5250 | 0 |  94750
+    0400 a stan=2 orig=N1 de95=2000           | 00             | 4220 | 0 |  95780
+    legs 8                                    | 1110 -1000, 1120 -30, 2100 +1000, 4300 +30
+    clear a purchase 1000 cur=840 bill=5000/986 settle=1000/840 arn=Q | posted none | 9320 | 0 | 90680
+    clear a purchase 250 cur=840 bill=1250/986 settle=250/840 arn=Q back | posted arn otherAmount | 8045 | 0 | 91955
+    posts 11                                  | 1100 -1250, 1100 -25, 4400 +25, 2100 +250/840, 1500 +1250, 1500 -250/840
+    clear a cash 2000 arn=R                   | posted none    | 10155 | 0 | 89845
+    dispute A 1500 of=13 ref=D                | ok             | 8655 | 0 |  91345
+    step 14 write_off                         | ok             | 8610 | 0 |  91390
+    clear a cash 1200 arn=R back              | posted arn otherAmount | 8045 | 0 | 91955
+    posts 16                                  | 1110 -500, 1120 -65, 4300 +65, 5200 -700, 2100 +1200
+    `,
+  ],
+  [
     8,
     'provisional credit, and what takes it back',
     `
@@ -305,8 +328,8 @@ const events: readonly (readonly [number, string, string])[] = [
     pay A 3978 ref=F                          | ok             |    0 | 0 | 100000
     dispute A 12 of=4 ref=G                   | ok             |  -12 | 0 | 100012
     step 14 write_off                         | ok             |  -12 | 0 | 100012
-    clear a purchase 1000 cur=840 bill=5200/986 settle=1000/840 arn=P back | posted arn | -5290 | 0 | 105290
-    posts 16                                  | 2200 -5200, 2200 -78, 4400 +78, 2100 +1000/840, 1500 +5200, 1500 -1000/840
+    clear a purchase 1000 cur=840 bill=5200/986 settle=1000/840 arn=P back | posted arn | -3978 | 0 | 103978
+    posts 16                                  | 2200 -3888, 2200 -78, 4400 +78, 5200 -1312, 2100 +1000/840, 1500 +5200, 1500 -1000/840
     `,
   ],
   [
@@ -549,6 +572,90 @@ const events: readonly (readonly [number, string, string])[] = [
     0400 a stan=2 rrn=1 de95=100              | 00             |  100 | 0 |  900
     legs 4                                    | 1100 -200, 2100 +200
     0400 a stan=3 rrn=1                       | 00             |    0 | 0 | 1000
+    trial                                     | none
+    `,
+  ],
+  [
+    22,
+    'a reversal of a single message gives nothing of it back that a dispute has given: its loss is less, and a gain where it was won',
+    `
+    program fee=50+300
+    account A limit=10000
+    card a
+    0200 a cash 2000 stan=1 net=N1            | 00             | 2110 | 0 |  7890
+    dispute A 500 of=4 ref=D                  | ok             | 1610 | 0 |  8390
+    step 5 write_off                          | ok             | 1595 | 0 |  8405
+    0400 a stan=2 orig=N1 de95=800            | 00             |  359 | 0 |  9641
+    legs 7                                    | 1110 -1200, 1120 -36, 2100 +1200, 4300 +36
+    0400 a stan=3 orig=N1                     | 00             |    0 | 0 | 10000
+    legs 9                                    | 1110 -300, 1120 -59, 2100 +800, 4300 +59, 5200 -500
+    0400 a stan=4 orig=N1                     | 00             |    0 | 0 | 10000
+    legs 11                                   | none
+    trial                                     | 1110 +500, 2200 -500
+    0200 a purchase 400 stan=5 net=N2         | 00             |  400 | 0 |  9600
+    dispute A 400 of=14 ref=E                 | ok             |    0 | 0 | 10000
+    step 15 chargeback amount=400 ${SUB}      | ok             |    0 | 0 | 10000
+    step 15 win                               | ok             |    0 | 0 | 10000
+    0420 a stan=6 orig=N2                     | 00             |    0 | 0 | 10000
+    legs 18                                   | 2100 +400, 5200 -400
+    trial                                     | 1110 +500, 2100 +400${AT}, 2200 -500, 5200 -400
+    `,
+  ],
+  [
+    22,
+    'of several shipments only what a dispute has given of the one that is taken back, which is disputed once, by itself or with all',
+    `
+    account A limit=1000
+    card a
+    0100 a purchase 500 stan=1 net=N1         | 00             |    0 | 500 | 500
+    0220 a purchase 200 stan=2 net=N2 orig=N1 fn=I | 00        |  200 | 300 | 500
+    0220 a purchase 300 stan=3 net=N3 orig=N1 fn=I | 00        |  500 |   0 | 500
+    dispute A 201 of=4 ref=C                  | amount_out_of_range | 500 | 0 | 500
+    dispute A 200 of=4 ref=D                  | ok             |  300 |   0 | 700
+    dispute A 1 of=4 ref=E                    | amount_out_of_range | 300 | 0 | 700
+    dispute A 301 of=3 ref=F                  | amount_out_of_range | 300 | 0 | 700
+    step 7 write_off                          | ok             |  300 |   0 | 700
+    0400 a stan=4 orig=N2                     | 00             |  300 |   0 | 700
+    legs 11                                   | 2100 +200, 5200 -200
+    0400 a stan=5 orig=N3                     | 00             |    0 |   0 | 1000
+    legs 13                                   | 1100 -300, 2100 +300
+    trial                                     | none
+    `,
+  ],
+  [
+    22,
+    'a shipment that is taken back while it is disputed is not won, though more stands of the authorization',
+    `
+    account A limit=1000
+    card a
+    0100 a purchase 500 stan=1 net=N1         | 00             |    0 | 500 | 500
+    0220 a purchase 200 stan=2 net=N2 orig=N1 fn=I | 00        |  200 | 300 | 500
+    0220 a purchase 300 stan=3 net=N3 orig=N1 fn=I | 00        |  500 |   0 | 500
+    dispute A 200 of=4 ref=D                  | ok             |  300 |   0 | 700
+    0400 a stan=4 orig=N2                     | 00             |  100 |   0 | 900
+    step 6 write_off                          | given_back     |  100 |   0 | 900
+    step 6 withdraw                           | ok             |  300 |   0 | 700
+    dispute A 1 of=4 ref=E                    | amount_out_of_range | 300 | 0 | 700
+    `,
+  ],
+  [
+    22,
+    'another amount that is told behind a dispute: down, nothing goes back twice; up, the loss less is one again',
+    `
+    account A limit=1000
+    card a
+    0100 a purchase 400 stan=1 net=N1         | 00             |    0 | 400 | 600
+    0220 a purchase 400 stan=2 orig=N1        | 00             |  400 |   0 | 600
+    dispute A 400 of=3 ref=D                  | ok             |    0 |   0 | 1000
+    step 5 write_off                          | ok             |    0 |   0 | 1000
+    0220 a purchase 300 stan=3 orig=N1        | 00             |    0 |   0 | 1000
+    legs 7                                    | 2100 +100, 5200 -100
+    0220 a purchase 350 stan=4 orig=N1        | 00             |    0 |   0 | 1000
+    legs 9                                    | 2100 -50, 5200 +50
+    0220 a purchase 500 stan=5 orig=N1 net=N5 | 00             |  100 |   0 | 900
+    legs 11                                   | 1100 +100, 2100 -150, 5200 +50
+    0220 a purchase 60 stan=6 orig=N1 fn=I    | 00             |  160 |   0 | 840
+    0400 a stan=7 orig=N5                     | 00             |    0 |   0 | 1000
     trial                                     | none
     `,
   ],

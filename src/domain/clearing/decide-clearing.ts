@@ -14,7 +14,6 @@ import { CLEARED_BALANCE_MAX } from '../../limits.js';
 import { EventKind } from '../codes.js';
 import { giveBackTo } from '../decide-reversal.js';
 import { type DecisionContext, policyOf } from '../decision-context.js';
-import { legsLeft } from '../dispute-fees.js';
 import { disputeCharged, disputeStanding } from '../disputes.js';
 import { type ClearingPosted, MessageEvent, type Posting } from '../events.js';
 import { HoldFlag } from '../hold-table.js';
@@ -41,7 +40,7 @@ import {
   SECOND_PRESENTMENT_PARTIAL,
 } from './input.js';
 import { findAuthorization } from './match.js';
-import { amountIn, cashBackIn, mirroredOf, presentedSide, takenBackSide } from './sides.js';
+import { amountIn, cashBackIn, presentedSide, sideBack } from './sides.js';
 
 /** Printable ASCII without blanks. */
 const FILE_NAME = /^[\x21-\x7e]{1,64}$/;
@@ -402,15 +401,7 @@ function takeBack(context: DecisionContext, event: ClearingPosted, posted: Poste
     return;
   }
   event.posted = isDisputed ? 0 : back;
-  const isMirror = original !== undefined && (event.flags & ClearingFlag.otherAmount) === 0;
-  post(
-    context,
-    event,
-    isMirror
-      ? mirroredOf(context.state, event.accountSlot, legsLeft(context, original))
-      : takenBackSide(context.state, event.accountSlot, event.sort, amount),
-    -1,
-  );
+  post(context, event, sideBack(context, event, original, amount), -1);
   if (original !== undefined && !isDisputed) undo(context, event, original, amount);
 }
 

@@ -1,5 +1,8 @@
 /** The cardholder's side of a clearing record: what it charges or gives, as legs in the currency of the account. */
-import type { Posting } from '../events.js';
+import { type DecisionContext, policyOf } from '../decision-context.js';
+import { feesBackLegs, givenAlready, legsLeft } from '../dispute-fees.js';
+import type { ClearingPosted, Posting } from '../events.js';
+import { balancesBehind } from '../ledger/balances.js';
 import { component, Gl } from '../ledger/chart.js';
 import {
   cashSide,
@@ -13,7 +16,7 @@ import { mulDivHalfUp } from '../money.js';
 import type { Policy } from '../program/policy.js';
 import type { ShardState } from '../shard-state.js';
 import { owedForPurchases } from '../standing.js';
-import { ClearingSort } from './codes.js';
+import { ClearingFlag, ClearingSort } from './codes.js';
 import type { ClearingInput } from './input.js';
 
 /** The amount in a currency: as billed, else as the merchant or the network has it; -1 when none is in it. */
@@ -65,9 +68,38 @@ export function takenBackSide(state: ShardState, accountSlot: number, sort: Clea
 }
 
 /** Of what takes back a record with these legs. */
-export function mirroredOf({ accounts }: ShardState, accountSlot: number, legs: readonly Posting[]): Posting[] {
+function mirroredOf({ accounts }: ShardState, accountSlot: number, legs: readonly Posting[]): Posting[] {
   return mirroredSide(legs, (glAccount) => {
     const which = component(glAccount);
     return which < 0 ? 0 : accounts.component(accountSlot, which);
   });
+}
+
+/**
+ * The cardholder's side of what takes back `original`. What a dispute has left to the cardholder already does not go back once more: the
+ * network's side of it is a loss less (decision 0056).
+ */
+export function sideBack(
+  context: DecisionContext,
+  event: ClearingPosted,
+  original: ClearingPosted | undefined,
+  amount: number,
+): Posting[] {
+  const { state } = context;
+  const { accountSlot, sort } = event;
+  if (original === undefined || (sort !== ClearingSort.purchase && sort !== ClearingSort.cash)) {
+    const isMirror = original !== undefined && (event.flags & ClearingFlag.otherAmount) === 0;
+    return isMirror ? mirroredOf(state, accountSlot, original.legs) : takenBackSide(state, accountSlot, sort, amount);
+  }
+  const already = givenAlready(context, original, amount);
+  const loss = already === 0 ? [] : [{ glAccount: Gl.fraudLoss, amount: 0 - already }];
+  if ((event.flags & ClearingFlag.otherAmount) === 0)
+    return [...mirroredOf(state, accountSlot, legsLeft(context, original, already)), ...loss];
+  // Of a part mark-up and fee go back as with any other part that does.
+  const side = takenBackSide(state, accountSlot, sort, amount - already);
+  const policy = policyOf(context, accountSlot);
+  event.programRevision = policy.revision;
+  const place = { accountSlot, cardSlot: original.cardSlot, posted: original.sequence };
+  const behind = balancesBehind(state.accounts, accountSlot, side);
+  return [...side, ...feesBackLegs(context, policy, place, amount - already, behind), ...loss];
 }

@@ -3,10 +3,12 @@ import {
   type Charged,
   type Entry,
   type Hold,
+  type Kept,
   type ModelAccount,
   type ModelCard,
   type ModelToken,
   NOTHING,
+  netOf,
 } from './entry.js';
 
 export class Balances {
@@ -20,6 +22,10 @@ export class Balances {
   /** What clearing records charged for an authorization, by its sequence. The model decides none; auditors tell it. */
   readonly presented = new Map<number, number>();
 
+  /** What disputes of an authorization have left to the cardholder, by its sequence. Only auditors tell it. */
+  readonly kept = new Map<number, Kept>();
+  /** What messages have moved of the loss by disputes, over all accounts: from 0 down. */
+  loss = 0;
   /** The end that the hold of an authorization had when it closed. */
   readonly ends = new Map<number, number>();
 
@@ -88,8 +94,9 @@ export class Balances {
 
   /** What stays of an authorization: what is authorized by its hold, or what was charged without one. */
   total(root: Entry): number {
-    const { purchases, cash } = this.chargedFor(root);
-    return this.holds.get(root.sequence)?.authorized ?? purchases + cash + (this.presented.get(root.sequence) ?? 0);
+    const { purchases, cash, loss } = this.chargedFor(root);
+    const posted = purchases + cash + loss;
+    return this.holds.get(root.sequence)?.authorized ?? posted + (this.presented.get(root.sequence) ?? 0);
   }
 
   chargedFor(root: Entry | undefined): Charged {
@@ -105,8 +112,9 @@ export class Balances {
     account.owes.cash += now.cash - before.cash;
     account.owes.fees += now.fee - before.fee;
     account.owes.credit += now.credit - before.credit;
+    this.loss += now.loss - before.loss;
     this.charged.set(root.sequence, now);
-    entry.chargedAfter = now.purchases + now.cash + now.credit;
+    entry.chargedAfter = netOf(now);
   }
 
   /** A credit goes against what is owed for purchases first. */
@@ -114,7 +122,13 @@ export class Balances {
     const given = Math.min(0, this.chargedFor(root).purchases);
     const owed = Math.max(0, account.owes.purchases) - given;
     const purchases = Math.min(amount, owed);
-    return { purchases: -purchases, cash: 0, fee: 0, credit: -(amount - purchases) };
+    return { ...NOTHING, purchases: -purchases, credit: -(amount - purchases) };
+  }
+
+  /** A debit that becomes `now`: what had become a loss less is charged by the network again first, and the cardholder keeps it. */
+  raised(before: Charged, now: Charged): Charged {
+    const lack = before.loss < 0 ? Math.max(0, before.purchases + before.cash - now.purchases - now.cash) : 0;
+    return { ...now, purchases: now.purchases + lack, loss: 0 - lack };
   }
 
   /** A payment settles interest, fees, cash and purchases in this order; the rest is the cardholder's credit. */
@@ -131,16 +145,36 @@ export class Balances {
 
 /**
  * What stays charged when `back` is taken back: purchases before cash, of a refund the credit balance first. The fee of cash
- * falls by what the cash that goes back costs, and goes with the last cent.
+ * falls by what the cash that goes back costs, and goes with the last cent. What disputes have left to the cardholder does not go back
+ * once more.
+ * @param part that is taken back, of several
  */
-export function reducedBy(before: Charged, back: number, left: number, feeOf: (cash: number) => number): Charged {
-  if (before.purchases + before.cash + before.credit >= 0) {
-    const purchases = Math.min(back, before.purchases);
-    const cash = before.cash - (back - purchases);
-    const cheaper = feeOf(before.cash) - feeOf(cash);
-    const fee = left === 0 ? 0 : Math.max(0, before.fee - cheaper);
-    return { purchases: before.purchases - purchases, cash, fee, credit: 0 };
+export function reducedBy(
+  before: Charged,
+  back: number,
+  feeOf: (cash: number) => number,
+  kept?: Kept,
+  part = 0,
+): Charged {
+  if (netOf(before) < 0) {
+    const credit = Math.min(back, -before.credit);
+    return { ...NOTHING, purchases: before.purchases + (back - credit), credit: before.credit + credit };
   }
-  const credit = Math.min(back, -before.credit);
-  return { purchases: before.purchases + (back - credit), cash: 0, fee: 0, credit: before.credit + credit };
+  if (back <= 0) return before;
+  const charged = before.purchases + before.cash;
+  const borne = Math.max(0, charged - (kept?.amount ?? 0));
+  const ofPart = Math.min(back, kept?.ofPart.get(part) ?? 0);
+  const given = Math.min(back - ofPart, borne);
+  const purchases = Math.min(given, before.purchases);
+  const feeBefore = before.fee - (kept?.fee ?? 0);
+  const isAll = given === borne;
+  const cheaper = feeOf(Math.min(before.cash, borne)) - feeOf(Math.min(before.cash, borne - given));
+  const fee = isAll ? 0 : Math.max(0, feeBefore - Math.max(0, cheaper));
+  return {
+    purchases: before.purchases - purchases,
+    cash: before.cash - (given - purchases),
+    fee: before.fee > 0 ? (kept?.fee ?? 0) + fee : 0,
+    credit: 0,
+    loss: before.loss - (back - given),
+  };
 }

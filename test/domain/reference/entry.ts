@@ -48,6 +48,15 @@ export interface Charged {
   cash: number;
   fee: number;
   credit: number;
+  /** What the network has given back of what a dispute had given the cardholder already: from 0 down. */
+  loss: number;
+}
+
+/** What ended disputes have left to the cardholder, of all and by the part that was disputed, and what of the fee with it. */
+export interface Kept {
+  amount: number;
+  fee: number;
+  ofPart: Map<number, number>;
 }
 
 export interface Entry {
@@ -121,7 +130,10 @@ export const DAY = 24 * HOUR;
 
 export const approves = (response: string): boolean => response === '00' || response === '10' || response === '85';
 
-export const NOTHING: Charged = { purchases: 0, cash: 0, fee: 0, credit: 0 };
+export const NOTHING: Charged = { purchases: 0, cash: 0, fee: 0, credit: 0, loss: 0 };
+
+/** What the network charges, or has given where it is negative. */
+export const netOf = ({ purchases, cash, credit, loss }: Charged): number => purchases + cash + credit + loss;
 
 export const isRequest = (what: Entry['what']): boolean =>
   ['debit', 'increment', 'replacement', 'credit', 'verification', 'inquiry'].includes(what);

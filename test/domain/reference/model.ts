@@ -21,6 +21,7 @@ import {
   type ModelCard,
   type ModelToken,
   NOTHING,
+  netOf,
 } from './entry.js';
 import { type Asked, Limits, NO_MONEY, reasonOf } from './limits.js';
 import {
@@ -194,7 +195,7 @@ export class ReferenceModel {
     let charges: [number, number] | undefined;
     if (entry.posted) {
       const before = balances.chargedFor(root);
-      const charged = Math.abs(before.purchases + before.cash + before.credit);
+      const charged = Math.abs(netOf(before));
       const left = Math.min(charged, total);
       charges = [charged, left];
       this.#takeBack(entry, before, left);
@@ -445,8 +446,8 @@ export class ReferenceModel {
     if (typeOf(m) === 10) this.reach('account funding');
     if (!posted) balances.open(entry.sequence, account, approved, base.atMs + lifeMs(program, m));
     // No cash back, and so no fee for it, is paid with a partial approval.
-    else if (isPartial) balances.charge(entry, { purchases: approved, cash: 0, fee: 0, credit: 0 });
-    else balances.charge(entry, { purchases: approved - cash, cash, fee, credit: 0 });
+    else if (isPartial) balances.charge(entry, { ...NOTHING, purchases: approved });
+    else balances.charge(entry, { ...NOTHING, purchases: approved - cash, cash, fee });
     return entry;
   }
 
@@ -532,20 +533,29 @@ export class ReferenceModel {
     const before = balances.chargedFor(root);
     const isPart = m.fn === 'I' && !isCredit(m);
     const others = isPart ? before : NOTHING;
-    told.posted = amount > 0 || (!isPart && (before.purchases !== 0 || before.cash !== 0 || before.credit !== 0));
+    told.posted = amount > 0 || (!isPart && netOf(before) !== 0);
     const debit = {
       purchases: others.purchases + amount - cash,
       cash: others.cash + cash,
       fee: others.fee + feeOf(program, cash),
       credit: 0,
+      loss: others.loss,
     };
-    const charged = Math.abs(before.purchases + before.cash + before.credit);
+    const charged = Math.abs(netOf(before));
     if (charged > 0 && !isPart) told.corrects = { before: charged, after: undefined };
     if (root && isStandIn(m)) {
       const isOfFinal = charged > 0 && past.totalOf(root, account, { message: m, amount }).isFinal;
       if (isFinancial(root.message!) || isOfFinal) return this.#postInStandIn(m, told, root, amount, charged);
     }
-    balances.charge(told, isCredit(m) ? balances.creditOf(root ?? told, account, amount) : debit);
+    const kept = root && balances.kept.get(root.sequence);
+    if (isCredit(m)) balances.charge(told, balances.creditOf(root ?? told, account, amount));
+    else if (kept && !isPart && amount <= charged) {
+      this.reach('a posting that is lowered behind a dispute');
+      balances.charge(
+        told,
+        reducedBy(before, charged - amount, (paid) => feeOf(program, paid), kept),
+      );
+    } else balances.charge(told, isPart ? debit : balances.raised(before, debit));
     if (isPart && (others.purchases > 0 || others.cash > 0)) this.reach('a part on top of others');
     const hold = root && balances.holds.get(root.sequence);
     if (hold?.refund) {
@@ -554,7 +564,7 @@ export class ReferenceModel {
     } else if (hold) {
       const kept = isPart ? Math.max(0, hold.remaining - amount) : 0;
       if (kept > 0) this.reach('a part that leaves a hold');
-      hold.cleared = debit.purchases + debit.cash;
+      hold.cleared = netOf(debit);
       balances.set(root!.sequence, hold.cleared + kept);
     }
     return true;
@@ -580,12 +590,15 @@ export class ReferenceModel {
     if (total < charged)
       balances.charge(
         told,
-        reducedBy(before, charged - total, total, (cash) => feeOf(program, cash)),
+        reducedBy(before, charged - total, (cash) => feeOf(program, cash), balances.kept.get(root.sequence)),
       );
     else if (isCredit(m)) balances.charge(told, balances.creditOf(root, account, total));
     else {
       const cash = Math.min(total, cashOf(m, account));
-      balances.charge(told, { purchases: total - cash, cash, fee: feeOf(program, cash), credit: 0 });
+      balances.charge(
+        told,
+        balances.raised(before, { ...NOTHING, purchases: total - cash, cash, fee: feeOf(program, cash) }),
+      );
     }
     if (hold && !hold.refund) hold.cleared = total;
     if (hold) balances.set(root.sequence, hold.refund ? 0 : total);
@@ -630,8 +643,7 @@ export class ReferenceModel {
     const { balances } = this;
     const presented = balances.presented.get(root.sequence) ?? 0;
     if (presented > 0 && !isRetold) return false;
-    const { purchases, cash, credit } = balances.chargedFor(root);
-    const posted = Math.abs(purchases + cash + credit);
+    const posted = Math.abs(netOf(balances.chargedFor(root)));
     const charged = posted + presented;
     if (posted > 0 && isFinancial(root.message!) && !isChangeOfUnknown(root)) return false;
     if (total > charged) {
@@ -671,12 +683,8 @@ export class ReferenceModel {
     }
     const original = named.original ?? named;
     const openHold = balances.holds.get(original.sequence);
-    const { purchases, cash, credit } = balances.chargedFor(original);
-    const hasLeft =
-      (openHold !== undefined && (openHold.remaining > 0 || openHold.refund)) ||
-      purchases !== 0 ||
-      cash !== 0 ||
-      credit !== 0;
+    const before = netOf(balances.chargedFor(original));
+    const hasLeft = (openHold !== undefined && (openHold.remaining > 0 || openHold.refund)) || before !== 0;
     const mayMeanAnother = isByRrnAlone(m, named as Named) && !hasLeft;
     if (mayMeanAnother) this.reach('a reversal that may mean a second attempt');
     if (named.posted && named.place && base.place.day !== named.place.day) this.reach('reversal on another date');
@@ -690,10 +698,9 @@ export class ReferenceModel {
     const heldBefore = openHold?.remaining ?? 0;
     const entry = this.#reverseFound(m, told, named, account, least);
     if (m.de95) {
-      const now = balances.chargedFor(original);
       const isMoved =
         (balances.holds.get(original.sequence)?.remaining ?? 0) !== heldBefore ||
-        now.purchases + now.cash + now.credit !== purchases + cash + credit;
+        netOf(balances.chargedFor(original)) !== before;
       entry.ceiling = isMoved ? stays : stayingOf(m, original, account);
     }
     return entry;
@@ -734,7 +741,7 @@ export class ReferenceModel {
     const { balances } = this;
     const { original } = told;
     const before = balances.chargedFor(original);
-    const total = Math.abs(before.purchases + before.cash + before.credit);
+    const total = Math.abs(netOf(before));
     const left = least(total);
     const hold = balances.holds.get(original.sequence);
     if (hold) {
@@ -743,16 +750,19 @@ export class ReferenceModel {
     }
     const entry = this.past.add({ ...told, full: !told.message.de95 });
     if (left < total) {
-      entry.postedBack = before.purchases + before.cash + before.credit < 0 ? 'credit' : 'debit';
+      entry.postedBack = netOf(before) < 0 ? 'credit' : 'debit';
       entry.charges = [total, left];
     }
     this.#takeBack(entry, before, left);
     return entry;
   }
 
-  #takeBack(entry: Entry, before: Charged, left: number): void {
-    const total = Math.abs(before.purchases + before.cash + before.credit);
-    const after = reducedBy(before, total - left, left, (cash) => feeOf(this.program, cash));
+  /** @param part that is taken back, of several */
+  #takeBack(entry: Entry, before: Charged, left: number, part = 0): void {
+    const total = Math.abs(netOf(before));
+    const kept = this.balances.kept.get((entry.original ?? entry).sequence);
+    const after = reducedBy(before, total - left, (cash) => feeOf(this.program, cash), kept, part);
+    if (after.loss < before.loss) this.reach('a reversal of what a dispute has given already');
     if (left > 0 && after.fee > 0 && after.fee < before.fee) this.reach('a fee that falls with its cash');
     this.balances.charge(entry, after);
   }
@@ -762,7 +772,7 @@ export class ReferenceModel {
     const { balances } = this;
     const { original } = told;
     const before = balances.chargedFor(original);
-    const total = before.purchases + before.cash;
+    const total = netOf(before);
     const left = Math.max(0, total - this.past.stillAdded(part, balances.cards.get(told.card)!.account));
     const hold = balances.holds.get(original.sequence);
     if (hold) {
@@ -772,7 +782,7 @@ export class ReferenceModel {
     const entry = this.past.add({ ...told, takesBack: part });
     if (left < total) entry.postedBack = 'debit';
     if (left < total) this.reach('reversal of a part');
-    this.#takeBack(entry, before, left);
+    this.#takeBack(entry, before, left, part.sequence);
     return entry;
   }
 

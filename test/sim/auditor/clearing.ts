@@ -2,7 +2,7 @@
  * Records of clearing files, decided again: is it posted for the first time, what does it belong to, what does it release and post
  * (section 8 of the domain rules, docs/internals/clearing.md)?
  */
-import type { Entry, Hold } from '../../domain/reference/entry.js';
+import { type Entry, type Hold, netOf } from '../../domain/reference/entry.js';
 import type { Message } from '../../domain/reference/message.js';
 import { type Books, Gl } from './books.js';
 import { Flag, lastOf, matchOf, rootOf, Sort, sortOf, typeOf } from './clearing-match.js';
@@ -20,6 +20,8 @@ export class ClearingAudit {
   readonly #entries: EntryAudit;
   /** Posted records by card chain and acquirer's reference, in their order. */
   readonly #byReference = new Map<string, ClearingPosted[]>();
+  /** What went back of a record, by its sequence. */
+  readonly #back = new Map<number, number>();
 
   constructor(shard: ShardAudit, books: Books, entries: EntryAudit) {
     this.#shard = shard;
@@ -200,10 +202,10 @@ export class ClearingAudit {
 
   /** What a single message has posted is not posted again, unless something is still held beside it. */
   #notPosted(root: Entry, evidence: Evidence): void {
-    const { purchases, cash, credit } = this.#shard.model.balances.chargedFor(root);
-    if (purchases !== 0 || cash !== 0 || credit !== 0) {
+    const charged = this.#shard.model.balances.chargedFor(root);
+    if (netOf(charged) !== 0) {
       fail('clearing', 'a presentment of what a single message posted is a duplicate', {
-        charged: [purchases, cash, credit],
+        charged,
         ...evidence(),
       });
     }
@@ -265,6 +267,16 @@ export class ClearingAudit {
     same('clearing', 'what the network is owed', sum, expected + 0, evidence);
   }
 
+  /** What of an amount that is taken back the cardholder has from disputes: beyond what was charged, less those and what went back. */
+  #givenAlready(r: ClearingPosted, charged: number, related: ClearingPosted | undefined): number {
+    const { sequence, posted } = related ?? { sequence: 0, posted: 0 };
+    const before = this.#back.get(sequence) ?? 0;
+    if (r.posted < 0) this.#back.set(sequence, before - r.posted);
+    const kept = this.#shard.model.balances.kept.get(sequence)?.amount ?? 0;
+    if (r.input.reversal === 0 || r.sort === Sort.credit || kept === 0) return 0;
+    return Math.max(0, charged - Math.max(0, posted - kept - before));
+  }
+
   /** The parts of the account that move. */
   #cardholder(
     r: ClearingPosted,
@@ -282,7 +294,15 @@ export class ClearingAudit {
       return;
     }
     const markup = of(Gl.fxIncome);
-    same('clearing', 'what is posted to the cardholder', posted, r.posted - markup - of(Gl.feeIncome), evidence);
+    const loss = of(Gl.disputeLoss);
+    same(
+      'clearing',
+      'what a dispute has given already',
+      0 - loss + 0,
+      this.#givenAlready(r, charged, related),
+      evidence,
+    );
+    same('clearing', 'what is posted to the cardholder', posted, r.posted - markup - of(Gl.feeIncome) - loss, evidence);
     const { purchases } = account.model.owes;
     if (r.sort === Sort.credit && r.input.reversal === 0) {
       const owed = Math.min(charged, Math.max(0, purchases));

@@ -77,6 +77,7 @@ const PATTERNS: Readonly<Record<number, Pattern>> = {
 };
 
 const PAYMENT_RETURNED = 1;
+const PROVISIONAL_CREDIT = 6;
 /** Entries of the daily accrual, which have a bar of their own. */
 const ACCRUALS: readonly number[] = [2, 4, 5, 20];
 /** Entries that credit what is owed: down to zero, the rest is the cardholder's. */
@@ -90,6 +91,8 @@ export class EntryAudit {
   readonly #books: Books;
   /** Legs of a payment by its sequence, as sums. */
   readonly #payments = new Map<number, Map<number, number>>();
+  /** What a dispute is about, by the sequence of its provisional credit. */
+  readonly #disputed = new Map<number, number>();
 
   constructor(shard: ShardAudit, books: Books) {
     this.#shard = shard;
@@ -129,6 +132,8 @@ export class EntryAudit {
     const owed = account && { ...account.model.owes };
     if (r.entry === PAYMENT_RETURNED) this.#returned(r, sums, evidence);
     else isOfPattern(pattern, sums, evidence);
+    if (r.entry === PROVISIONAL_CREDIT) this.#disputed.set(r.sequence, r.related);
+    if (r.ended) this.#kept(r, r.ended, sums);
     this.apply(account, r.legs, evidence);
     if (account && owed && CREDITS.includes(r.entry)) {
       const of = r.entry === 6 ? 'purchases' : 'fees';
@@ -152,6 +157,17 @@ export class EntryAudit {
       this.#move(account, gl, amount);
     }
     this.#books.post(legs, evidence);
+  }
+
+  /** What a dispute has left to the cardholder: a reversal of it gives that back no more. */
+  #kept({ related }: EntryPosted, { posted, kept }: { posted: number; kept: number }, sums: Map<number, number>): void {
+    const { balances } = this.#shard.model;
+    const all = balances.kept.get(posted) ?? { amount: 0, fee: 0, ofPart: new Map<number, number>() };
+    balances.kept.set(posted, all);
+    all.amount += kept;
+    all.fee += sums.get(Gl.feeIncome) ?? 0;
+    const part = this.#disputed.get(related) ?? 0;
+    all.ofPart.set(part, (all.ofPart.get(part) ?? 0) + kept);
   }
 
   /** What an account has on an account of the chart. */

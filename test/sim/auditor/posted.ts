@@ -8,6 +8,7 @@ export function checkPosted(
   legs: readonly { gl: number; amount: number }[],
   { model }: AuditedAccount,
   before: ModelAccount['owes'],
+  lossMoved: number,
   check: (what: string, engine: unknown, expected: unknown) => void,
 ): void {
   if (legs.length === 0 && model.owes.purchases === before.purchases && model.owes.cash === before.cash) {
@@ -22,6 +23,9 @@ export function checkPosted(
     [sum(Gl.purchases), sum(Gl.cash), sum(Gl.fees), sum(Gl.credit)],
     [...moved, credit],
   );
-  const network = 0 - (moved[0]! + moved[1]! + credit);
+  // What the network gives back of what a dispute had given already is a loss less.
+  const loss = sum(Gl.disputeLoss);
+  check('posted: dispute loss', loss + 0, lossMoved + 0);
+  const network = 0 - (moved[0]! + moved[1]! + credit + loss);
   check('posted: network, income of fees', [sum(Gl.network) + 0, sum(Gl.feeIncome) + 0], [network + 0, 0 - moved[2]!]);
 }

@@ -193,6 +193,8 @@ export interface EntryPosted extends Head, OfCard {
   note: string;
   carry: number;
   legs: readonly Leg[];
+  /** The end of a dispute: the record that it was about, and what the cardholder keeps. */
+  ended?: { posted: number; kept: number };
 }
 
 export interface ClearingInput {

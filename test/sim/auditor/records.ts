@@ -197,7 +197,8 @@ function readEntry(from: Cursor, head: Head, members: number): EntryPosted {
     ...{ day: from.integer(), reference: from.text(), related: from.integer(), note: from.text() },
     ...{ carry: from.integer(), legs: legs(from), ...ofAccountBehind(from) },
   };
-  for (let i = 14; i < members; i++) from.value();
+  if (members === 16) entry.ended = { posted: from.integer(), kept: from.integer() };
+  else for (let i = 14; i < members; i++) from.value();
   return entry;
 }
 

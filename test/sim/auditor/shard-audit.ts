@@ -31,6 +31,14 @@ import { ACCOUNT_STATUS, CARD_STATUS, messageOf } from './words.js';
 
 export type { AuditedAccount, AuditedCard } from './audited.js';
 
+/** An account before a record, and what messages had moved of the loss by disputes. */
+interface Before {
+  readonly posted: number;
+  readonly held: number;
+  readonly owes: ModelAccount['owes'];
+  readonly loss: number;
+}
+
 export class ShardAudit {
   readonly shard: number;
   readonly chain: Chain;
@@ -421,16 +429,17 @@ export class ShardAudit {
     return hold && { expiresMs: hold.expiresMs };
   }
 
-  #balances({ model }: AuditedAccount): { posted: number; held: number; owes: ModelAccount['owes'] } {
+  #balances({ model }: AuditedAccount): Before {
     const { balances } = this.model;
-    return { posted: balances.posted(model), held: balances.held(model), owes: { ...model.owes } };
+    const { loss } = balances;
+    return { posted: balances.posted(model), held: balances.held(model), owes: { ...model.owes }, loss };
   }
 
   #effects(
     r: MessageRecord,
     entry: Entry,
     account: AuditedAccount,
-    before: { held: number; owes: ModelAccount['owes'] },
+    before: Before,
     check: (what: string, engine: unknown, expected: unknown) => void,
   ): void {
     const { balances } = this.model;
@@ -440,7 +449,7 @@ export class ShardAudit {
     const hold = balances.holds.get(root.sequence);
     if (hold && (r.holdDelta !== 0 || r.legs.length > 0))
       check('authorized afterwards', r.authorizedAfter, hold.authorized);
-    checkPosted(r.legs, account, before.owes, check);
+    checkPosted(r.legs, account, before.owes, balances.loss - before.loss, check);
     const { currency } = account.model;
     this.#books.hold(currency, r.holdDelta);
     const legs = r.legs.map((leg) => ({ ...leg, currency, sub: 0 }));
@@ -489,7 +498,7 @@ export class ShardAudit {
     check('change of held', r.holdDelta, model.balances.held(account.model) - before.held);
     const hold = model.balances.holds.get(root.sequence);
     if (hold) check('authorized afterwards', r.authorizedAfter, hold.authorized);
-    checkPosted(r.legs, account, before.owes, check);
+    checkPosted(r.legs, account, before.owes, model.balances.loss - before.loss, check);
     const { currency } = account.model;
     this.#books.hold(currency, r.holdDelta);
     this.#books.post(
