@@ -16,6 +16,18 @@ describe('shared histogram', () => {
     }
   });
 
+  it('puts parts of a microsecond, and both sides of every bound, where they belong', () => {
+    const bounds = Array.from({ length: 25 * 8 }, (_, i) => bucketUpperUs(i));
+    for (const us of bounds.flatMap((bound) => [bound, bound * 1.01, bound - 1e-6])) {
+      const histogram = new SharedHistogram(new SharedArrayBuffer(SharedHistogram.bytes), 0);
+      histogram.record(us);
+      const buckets = Array.from({ length: HISTOGRAM_BUCKETS }, (_, i) => histogram.bucket(i));
+      const bucket = buckets.indexOf(1);
+      expect([us, us < bucketUpperUs(bucket)]).toEqual([us, true]);
+      expect([us, us >= (bucket === 0 ? 1 : bucketUpperUs(bucket - 1))]).toEqual([us, true]);
+    }
+  });
+
   it('counts and sums beyond 32 bits', () => {
     const buffer = new SharedArrayBuffer(SharedHistogram.bytes);
     const histogram = new SharedHistogram(buffer, 0);

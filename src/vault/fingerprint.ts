@@ -32,7 +32,7 @@ export class PanFingerprinter implements Fingerprint {
   readonly #inner: Int32Array;
   readonly #outer: Int32Array;
   readonly #state = new Int32Array(8);
-  readonly #words = new Int32Array(64);
+  readonly #words = new Int32Array(16);
 
   /** @param key 32 secret bytes (at most 64). */
   constructor(key: Uint8Array) {
