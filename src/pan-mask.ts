@@ -119,7 +119,8 @@ function hide(bytes: Uint8Array, start: number, end: number, target: Uint8Array,
  * nothing is allocated.
  */
 export class TextMask {
-  readonly #pan = new Uint8Array(PAN_LENGTH_MAX);
+  /** The digits of the message's own number, for whoever has them side by side and calls `took` then. */
+  readonly own = new Uint8Array(PAN_LENGTH_MAX);
   #panLength = 0;
   readonly #copy: Uint8Array;
 
@@ -130,14 +131,24 @@ export class TextMask {
 
   /** Forgets the number of the last message: nothing of it stays in memory. */
   clear(): void {
-    for (let i = 0; i < this.#panLength; i++) this.#pan[i] = 0;
+    for (let i = 0; i < this.#panLength; i++) this.own[i] = 0;
     this.#panLength = 0;
+  }
+
+  /**
+   * The message's own number is the `length` ASCII digits that were written to `own`, up to the first that is none.
+   * @param length at most PAN_LENGTH_MAX
+   */
+  took(length: number): void {
+    this.#panLength = 0;
+    while (this.#panLength < length && isDigit(this.own[this.#panLength])) this.#panLength++;
+    for (let i = this.#panLength; i < length; i++) this.own[i] = 0;
   }
 
   /** Adds the next digit of the message's own number, as ASCII; false when it is no digit or one too many. */
   addDigit(code: number): boolean {
     if (!isDigit(code) || this.#panLength === PAN_LENGTH_MAX) return false;
-    this.#pan[this.#panLength++] = code;
+    this.own[this.#panLength++] = code;
     return true;
   }
 
@@ -153,7 +164,8 @@ export class TextMask {
     for (let i = 0; i < length; i++) copy[i] = bytes[at + i]!;
     if (free) maskRuns(copy, 0, length, bytes, at);
     if (this.#panLength >= OWN_RUN_MIN) this.#maskOwnRuns(length, bytes, at);
-    copy.fill(0, 0, length);
+    // So short a text is cleared sooner by a loop than by a call.
+    for (let i = 0; i < length; i++) copy[i] = 0;
   }
 
   #maskOwnRuns(length: number, bytes: Uint8Array, at: number): void {
@@ -170,7 +182,7 @@ export class TextMask {
     let count = 0;
     for (
       let digit = start;
-      digit >= 0 && from + count < this.#panLength && copy[digit] === this.#pan[from + count];
+      digit >= 0 && from + count < this.#panLength && copy[digit] === this.own[from + count];
       digit = nextDigit(copy, digit, length)
     )
       count++;
@@ -184,13 +196,30 @@ export class TextMask {
   }
 }
 
-/** True when the text has as many digits behind each other as make it worth a closer look. */
+/**
+ * True when the text has as many digits behind each other, with blanks and hyphens between them, as make it worth a closer look. The
+ * last of the places that such a run would take is looked at first: a letter there rules out all places up to it.
+ */
 function hasRun(bytes: Uint8Array, at: number, end: number): boolean {
+  for (let start = at; start + OWN_RUN_MIN <= end; ) {
+    let place = start + OWN_RUN_MIN - 1;
+    while (place >= start && isOfRun(bytes[place]!)) place--;
+    if (place < start) return hasDigits(bytes, start, end);
+    start = place + 1;
+  }
+  return false;
+}
+
+const isOfRun = (byte: number): boolean => (byte >= ZERO && byte <= ZERO + 9) || byte === 0x20 || byte === 0x2d;
+
+/** The same place by place. */
+function hasDigits(bytes: Uint8Array, at: number, end: number): boolean {
   let run = 0;
   for (let i = at; i < end; i++) {
-    if (isDigit(bytes[i])) {
+    const byte = bytes[i]!;
+    if (byte >= ZERO && byte <= ZERO + 9) {
       if (++run === OWN_RUN_MIN) return true;
-    } else if (bytes[i] !== 0x20 && bytes[i] !== 0x2d) run = 0;
+    } else if (byte !== 0x20 && byte !== 0x2d) run = 0;
   }
   return false;
 }

@@ -88,6 +88,34 @@ describe("a message's own number", () => {
     expect(masked('9999991234567890', `${pan} 9999991234567890`, true)).toBe('999999******0014 999999******7890');
   });
 
+  it('is found at every place of a text, with whatever stands around it', () => {
+    const around = fc.array(fc.constantFrom('a', 'a', ' ', '-', 'Z9', '.'), { maxLength: 10 });
+    fc.assert(
+      fc.property(around, around, fc.boolean(), (before, after, grouped) => {
+        // A digit next to the number would make it a longer run: still its own number, found all the same.
+        const number = grouped ? '9999 9900-0000 0015' : '9999990000000015';
+        const hidden = grouped ? '9999 99**-**** 0015' : '999999******0015';
+        const text = `${before.join('')}${number}${after.join('')}`;
+        expect(masked('9999990000000015', text)).toBe(`${before.join('')}${hidden}${after.join('')}`);
+      }),
+    );
+  });
+
+  it('is taken as a whole, up to the first character that is no digit', () => {
+    const mask = new TextMask(64);
+    const maskWith = (own: string): string => {
+      mask.own.set(Buffer.from(own));
+      mask.took(own.length);
+      const bytes = Buffer.from('9999990000000015');
+      mask.mask(bytes, 0, 16, false);
+      return bytes.toString();
+    };
+    expect(maskWith('9999990000000015')).toBe('999999******0015');
+    expect(maskWith('999999000000001')).toBe('999999*****00015');
+    expect(maskWith('99999900000=0015')).toBe('9999990000000015');
+    expect([...mask.own.subarray(11)].every((byte) => byte === 0)).toBe(true);
+  });
+
   it('forgets the number of the last message', () => {
     const mask = new TextMask(16);
     for (const digit of pan) expect(mask.addDigit(digit.charCodeAt(0))).toBe(true);

@@ -5,7 +5,10 @@ import type { Decoder } from './decoder.js';
 /** Hands the digits of the message's own number to `mask`; none when it has no readable one. */
 export function readOwnNumber(decoder: Decoder, mask: TextMask): void {
   mask.clear();
-  const field = decoder.size(2) > 0 ? 2 : 35;
-  const size = decoder.size(field);
-  for (let i = 0; i < size && mask.addDigit(decoder.byteAt(field, i)); i++);
+  if (decoder.size(2) > 0) {
+    mask.took(decoder.copyText(2, mask.own, 0));
+    return;
+  }
+  const size = decoder.size(35);
+  for (let i = 0; i < size && mask.addDigit(decoder.byteAt(35, i)); i++);
 }
