@@ -10,6 +10,7 @@ import {
   AccountStatus,
   AccountType,
   CardStatus,
+  DeviceFailure,
   ElementKind,
   EventKind,
   Reason,
@@ -79,6 +80,7 @@ function effects(event: MessageEvent): JsonObject {
   if (event.rulesAsked > 0) object.rules = rulesObject(event);
   if (event.cardReadings + event.accountReadings > 0) object.readings = readingsObject(event);
   if (event.checked === 1) object.checks = checksObject(event);
+  if (event.deviceWaitUs >= 0) object.device = deviceObject(event);
   if (event.changes.count > 0) object.changes = changeObjects(event.changes);
   if (event.postings.count > 0) object.postings = postingObjects(event.postings.toList());
   return object;
@@ -106,6 +108,11 @@ function checksObject(event: MessageEvent): JsonObject {
     ...(event.pinTriesAfter < 0 ? {} : { pin_tries_after: event.pinTriesAfter }),
     ...(event.counter < 0 ? {} : { counter_read: event.counter, highest_counter_before: event.counterBefore }),
   };
+}
+
+function deviceObject({ deviceWaitUs, deviceFailure }: MessageEvent): JsonObject {
+  const failure = deviceFailure === DeviceFailure.none ? {} : { failure: codeName(DeviceFailure, deviceFailure) };
+  return { wait_us: deviceWaitUs, ...failure };
 }
 
 function rulesObject({ rulesAsked, decidingRule, ruleBits }: MessageEvent): JsonObject {

@@ -1,6 +1,6 @@
 /** Why a message was answered as it was, from its record alone: today's rules and balances play no part. */
 import { checkOutcomes } from '../domain/code-names.js';
-import { responseText, Step, Verdict } from '../domain/codes.js';
+import { DeviceFailure, responseText, Step, Verdict } from '../domain/codes.js';
 import type { MessageEvent } from '../domain/events.js';
 import { postedChange } from '../domain/ledger/chart.js';
 import { Carried } from '../domain/message.js';
@@ -87,12 +87,14 @@ function verdictsOf(message: MessageEvent): Record<string, unknown>[] {
 /** How each check of step 5 ended; null when the program checked nothing that the message carried. */
 function cryptographyOf(message: MessageEvent): Record<string, unknown> | null {
   if (message.checked === 0) return null;
-  const { pinTriesAfter, counter, counterBefore } = message;
+  const { pinTriesAfter, counter, counterBefore, deviceWaitUs, deviceFailure } = message;
   return {
     ...checkOutcomes(message),
     pin_tries_after: pinTriesAfter < 0 ? null : pinTriesAfter,
     counter_read: counter < 0 ? null : counter,
     highest_counter_before: counterBefore < 0 ? null : counterBefore,
+    device_wait_us: deviceWaitUs < 0 ? null : deviceWaitUs,
+    device_failure: deviceFailure === DeviceFailure.none ? null : codeName(DeviceFailure, deviceFailure),
   };
 }
 

@@ -191,6 +191,13 @@ export const explanationSchema = z
         pin_tries_after: z.int().nullable().describe('Failed PINs afterwards; null: as before.'),
         counter_read: z.int().nullable().describe('Counter of the chip (ATC) with a cryptogram that was right.'),
         highest_counter_before: z.int().nullable(),
+        device_wait_us: z
+          .int()
+          .nullable()
+          .describe('How long answers of devices (HSM) were waited for; null: no device was asked, software decided.'),
+        device_failure: text.describe(
+          'Why a device gave no verdict: device_down, device_busy, timeout, device_error, ...',
+        ),
       })
       .nullable()
       .describe('How each check ended; null when the program checked nothing that the message carried.'),

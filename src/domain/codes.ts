@@ -141,6 +141,21 @@ export const CheckOutcome = {
 } as const;
 export type CheckOutcome = (typeof CheckOutcome)[keyof typeof CheckOutcome];
 
+/** Why devices gave no verdict about a card (vault/hsm/port.ts), the last one of a message. */
+export const DeviceFailure = {
+  none: 0,
+  pinUnreadable: 1,
+  keyNotUsable: 2,
+  badRequest: 3,
+  notAllowed: 4,
+  unsupported: 5,
+  deviceDown: 6,
+  deviceBusy: 7,
+  timeout: 8,
+  deviceError: 9,
+} as const;
+export type DeviceFailure = (typeof DeviceFailure)[keyof typeof DeviceFailure];
+
 /** Why a message was declined or refused: the API's `decline_reason`, finer than DE39. */
 export const Reason = {
   none: 0,

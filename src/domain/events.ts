@@ -116,6 +116,9 @@ export class MessageEvent {
   /** The chip's counter (ATC) when its cryptogram was right, and the highest one that was seen before; -1 without. */
   counter = -1;
   counterBefore = -1;
+  /** How long answers of devices were waited for, us; -1 when none was asked. Behind it DeviceFailure. */
+  deviceWaitUs = -1;
+  deviceFailure = 0;
   /** The issuer's answer to the chip, value of tag 91: part of the reply, and so of a repeated one. */
   issuerDataLength = 0;
   readonly issuerData = new Uint8Array(ISSUER_DATA_BYTES_MAX);
@@ -179,6 +182,8 @@ export class MessageEvent {
     this.pinTriesAfter = -1;
     this.counter = -1;
     this.counterBefore = -1;
+    this.deviceWaitUs = -1;
+    this.deviceFailure = 0;
     this.issuerDataLength = 0;
     this.postings.clear();
   }

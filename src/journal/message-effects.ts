@@ -21,11 +21,12 @@ const Section = {
   windowLag: 8,
   takenBack: 9,
   checks: 10,
+  device: 11,
 } as const;
 
 /** Most bytes of the sections but the counter changes: numbers of 9 bytes, the bit map of the rules, and lengths. */
 const BYTES_MAX =
-  (7 + 5 + 4 + 7 + 2 + 2 + READINGS_MAX * 2 + 1 + POSTINGS_MAX * 2 + 2 + 2 + 6) * 9 +
+  (7 + 5 + 4 + 7 + 2 + 2 + READINGS_MAX * 2 + 1 + POSTINGS_MAX * 2 + 2 + 2 + 6 + 3) * 9 +
   RULE_BITS_BYTES +
   CHECK_COUNT +
   ISSUER_DATA_BYTES_MAX +
@@ -44,6 +45,7 @@ export function writeEffects(out: MsgpackWriter, event: MessageEvent): void {
   writeWindowLag(out, event);
   writeTakenBack(out, event);
   writeChecks(out, event);
+  writeDevice(out, event);
   writeChanges(out, event);
   out.endBinary(start);
 }
@@ -130,6 +132,13 @@ function writeChecks(out: MsgpackWriter, event: MessageEvent): void {
   out.binaryOf(event.issuerData, 0, event.issuerDataLength);
 }
 
+function writeDevice(out: MsgpackWriter, { deviceWaitUs, deviceFailure }: MessageEvent): void {
+  if (deviceWaitUs === -1) return;
+  out.integer(Section.device);
+  out.integer(deviceWaitUs);
+  out.integer(deviceFailure);
+}
+
 function writeChanges(out: MsgpackWriter, { changes }: MessageEvent): void {
   if (changes.count === 0) return;
   out.integer(Section.changes);
@@ -189,6 +198,10 @@ function readSection(reader: MsgpackReader, into: MessageEvent): void {
       return;
     case Section.checks:
       readChecks(reader, into);
+      return;
+    case Section.device:
+      into.deviceWaitUs = reader.integer();
+      into.deviceFailure = reader.integer();
       return;
     case Section.takenBack:
       into.takenBack = reader.integer();

@@ -42,7 +42,7 @@ import { CardChecks } from './card-checks.js';
 import { HeldReplies } from './held-replies.js';
 import { ShardHistory } from './history.js';
 import { datesOf, normalize } from './normalize.js';
-import { type Parked, Parking, type WireEntry } from './parking.js';
+import { noteDevices, type Parked, Parking, type WireEntry } from './parking.js';
 import { messageHash, Poisons } from './poison.js';
 import type { Questions } from './questions.js';
 import { writeRefusal, writeReply } from './reply.js';
@@ -303,6 +303,7 @@ export class LogicalShard {
       this.#park(client, entry, questions, parked);
       return 0;
     }
+    if (fresh && parked !== undefined) noteDevices(event, parked, context.nowUs);
     if (fresh && event.cardSlot < 0 && event.element === ElementKind.advice) {
       // What the network decided is journaled or not accepted: 91 leaves it in the network's queue.
       if (!this.#unknownAdvices.take(context.nowMs)) {
@@ -329,7 +330,7 @@ export class LogicalShard {
   #park(client: number, entry: WireEntry, questions: Questions, parked: Parked | undefined): void {
     const parking = this.parking!;
     const { event, nowUs, ports } = this.#context;
-    if (parked !== undefined) parking.send(parked);
+    if (parked !== undefined) parking.send(parked, nowUs);
     else if (!parking.park(client, entry, event.cardSlot, questions, nowUs)) {
       ports.instruments.count(ShardCounter.shedParked);
       this.refuse(client, entry, Response.unavailable);

@@ -9,10 +9,12 @@
  *
  * What waits is in memory alone: after a crash nothing of it has happened, and the network says it again.
  */
+import { DeviceFailure } from '../domain/codes.js';
+import type { MessageEvent } from '../domain/events.js';
 import { PARK_ANSWER_MS, PARK_MS, PARKED_PER_CARD_MAX, PARKED_PER_SHARD_MAX } from '../limits.js';
 import { RequestKind } from '../ring/kinds.js';
 import { ShardCounter, type ShardInstruments } from '../shard-instruments.js';
-import { failed, type HsmVerdict } from '../vault/hsm/port.js';
+import { failed, type HsmFailure, type HsmVerdict } from '../vault/hsm/port.js';
 import type { DeviceLink } from './device-link.js';
 import type { Questions } from './questions.js';
 
@@ -38,6 +40,8 @@ export interface Parked extends WireEntry {
   readonly questions: Questions;
   /** Until when answers are waited for, us of the monotonic clock. */
   readonly untilUs: number;
+  /** When it asked first, us of the monotonic clock; -1 while it stands behind another one. */
+  askedUs: number;
   /** Questions under way. */
   waitsFor: number;
   isReady: boolean;
@@ -47,6 +51,25 @@ interface UnderWay {
   readonly parked: Parked;
   /** Place in its questions. */
   readonly index: number;
+}
+
+const failures: Readonly<Record<HsmFailure, DeviceFailure>> = {
+  pin_unreadable: DeviceFailure.pinUnreadable,
+  key_not_usable: DeviceFailure.keyNotUsable,
+  bad_request: DeviceFailure.badRequest,
+  not_allowed: DeviceFailure.notAllowed,
+  unsupported: DeviceFailure.unsupported,
+  device_down: DeviceFailure.deviceDown,
+  device_busy: DeviceFailure.deviceBusy,
+  timeout: DeviceFailure.timeout,
+  device_error: DeviceFailure.deviceError,
+};
+
+/** What the record of a message that was parked says of the devices: nothing when it never asked. */
+export function noteDevices(event: MessageEvent, { askedUs, questions }: Parked, nowUs: number): void {
+  if (askedUs < 0) return;
+  event.deviceWaitUs = Math.max(0, Math.round(nowUs - askedUs));
+  event.deviceFailure = questions.failure === undefined ? DeviceFailure.none : failures[questions.failure];
 }
 
 const noRoom = failed('device_busy', 'the ring towards the devices is full');
@@ -94,6 +117,7 @@ export class Parking {
       card,
       questions,
       untilUs: Math.min(nowUs + PARK_MS * 1000, entry.b - PARK_ANSWER_MS * 1000),
+      askedUs: -1,
       waitsFor: 0,
       isReady: false,
     };
@@ -101,12 +125,13 @@ export class Parking {
     this.#byCard.set(card, queue);
     this.#changeCount(1);
     this.#instruments.count(ShardCounter.parked);
-    if (queue.length === 1) this.send(parked);
+    if (queue.length === 1) this.send(parked, nowUs);
     return true;
   }
 
   /** Sends the questions that are not under way yet. */
-  send(parked: Parked): void {
+  send(parked: Parked, nowUs: number): void {
+    if (parked.askedUs < 0) parked.askedUs = nowUs;
     parked.questions.all.forEach((question, index) => {
       if (question.isSent) return;
       question.isSent = true;

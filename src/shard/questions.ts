@@ -7,7 +7,7 @@
  * and the old answer is about nothing.
  */
 import { pack, unpack } from 'msgpackr';
-import { failed, type HsmRequest, type HsmVerdict } from '../vault/hsm/port.js';
+import { failed, type HsmFailure, type HsmRequest, type HsmVerdict } from '../vault/hsm/port.js';
 import type { WireEntry } from './parking.js';
 
 export interface Question {
@@ -33,10 +33,12 @@ export class Questions {
   readonly all: Question[] = [];
   #isClosed = false;
   #isOpen = false;
+  #failure: HsmFailure | undefined;
 
   /** A decision begins. */
   begin(): void {
     this.#isOpen = false;
+    this.#failure = undefined;
   }
 
   /** The answer, or one that is none. Then `isOpen`, and the decision counts for nothing. */
@@ -44,14 +46,24 @@ export class Questions {
     const bytes = pack(request);
     const known = this.all.find((one) => bytes.equals(one.bytes));
     if (known !== undefined) bytes.fill(0);
-    if (known?.verdict !== undefined) return known.verdict;
+    if (known?.verdict !== undefined) return this.#answered(known.verdict);
     if (this.#isClosed) {
       bytes.fill(0);
-      return tooLate;
+      return this.#answered(tooLate);
     }
     this.#isOpen = true;
     if (known === undefined) this.all.push({ bytes, verdict: undefined, isSent: false });
     return notYet;
+  }
+
+  #answered(verdict: HsmVerdict): HsmVerdict {
+    if (verdict.outcome === 'failed') this.#failure = verdict.failure;
+    return verdict;
+  }
+
+  /** Why the last question of this decision that was not answered with a verdict about the card was not. */
+  get failure(): HsmFailure | undefined {
+    return this.#failure;
   }
 
   /** True when something was asked in this decision that nobody has answered. */

@@ -17,7 +17,7 @@ function eventfulMessage(): MessageEvent {
   event.element = ElementKind.reversal;
   Object.assign(event, { originalSequence: 3, elementSequence: 5, tokenSlot: 2, holdPlaced: 1, authorizedAfter: 900 });
   event.holdFlags = HoldFlag.refund | HoldFlag.counted;
-  Object.assign(event, { windowLagMs: 86_400_000, takenBack: 75 });
+  Object.assign(event, { windowLagMs: 86_400_000, takenBack: 75, deviceWaitUs: 1200, deviceFailure: 7 });
   event.cardStatusAfter = CardStatus.stolen;
   event.programRevision = 4;
   event.findingCount = event.finding.length;
@@ -141,6 +141,7 @@ describe('records as JSON', () => {
       card_status_after: 'stolen',
       window_lag_ms: 86_400_000,
       taken_back: 75,
+      device: { wait_us: 1200, failure: 'device_busy' },
       program_revision: 4,
       finding: {
         ...{ kind: 'amount_velocity', level: 1, source: 2, index: 0, limit: 5000, before: 4900, attempted: 200 },
@@ -157,7 +158,7 @@ describe('records as JSON', () => {
       ],
       input: { cash_back: 300, advice_reason: 'S', file_action: '1', file_code: '04', business_day: '2024-10-04' },
     });
-    for (const name of ['finding', 'rules', 'readings', 'changes', 'postings', 'token_slot', 'hold_flags'])
+    for (const name of ['finding', 'rules', 'readings', 'changes', 'postings', 'token_slot', 'hold_flags', 'device'])
       expect(messages[0], name).not.toHaveProperty(name);
   });
 

@@ -85,6 +85,8 @@ export function copyMessageEvent(from: MessageEvent, to: MessageEvent): MessageE
   to.pinTriesAfter = from.pinTriesAfter;
   to.counter = from.counter;
   to.counterBefore = from.counterBefore;
+  to.deviceWaitUs = from.deviceWaitUs;
+  to.deviceFailure = from.deviceFailure;
   to.issuerDataLength = from.issuerDataLength;
   to.issuerData.set(from.issuerData);
   to.verdicts.set(from.verdicts);

@@ -442,6 +442,7 @@ export const anyMessage: fc.Arbitrary<MessageEvent> = fc
       'counterBefore',
       'issuerDataLength',
     ]);
+    if (event.deviceWaitUs === -1) event.deviceFailure = 0;
     if (checks !== undefined) {
       event.checked = 1;
       event.checks.set(checks.outcomes);

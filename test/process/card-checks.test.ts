@@ -67,6 +67,7 @@ test('are checked, answered, explained, and remembered over a kill; nothing of t
   expect(body.cryptography).toEqual({
     ...{ stripe: 'passed', cvv2: 'passed', pin: 'passed', cryptogram: 'passed', counter: 'passed' },
     ...{ three_d_secure: 'not_present', pin_tries_after: null, counter_read: 0x123, highest_counter_before: null },
+    ...{ device_wait_us: null, device_failure: null },
   });
 
   await server.kill();

@@ -5,7 +5,7 @@ import { afterAll, expect, test } from 'vitest';
 import { chipData, cvv2, everyRule, PAN, track2 } from '../support/chip-cards.js';
 import type { IsoClient } from '../support/iso-client.js';
 import { purchase, reversal } from '../support/iso-client.js';
-import { Server, temporaryFolder, until } from '../support/server.js';
+import { run, Server, temporaryFolder, until } from '../support/server.js';
 import { golden } from '../vault/card/golden.js';
 import { deviceKeyEntries, FakeHsm } from '../vault/payshield/fake-hsm.js';
 
@@ -74,15 +74,35 @@ test('a device decides, its silence is 91 and holds nobody up, and it is asked a
   const all = withPin({ 22: '051', 35: track2('121'), 48: cvv2('191'), 55: chipData('visa_cvn10') });
   const first = await client.request(all);
   expect([first[39], first[44], first[55]]).toEqual(['00', 'M', `hex:910A${golden.emv[0]![4]}3030`]);
+  const explained = async (rrn: string): Promise<Record<string, unknown>> => {
+    const [found] = (await server.get(`/v1/authorizations?rrn=${rrn}`)).body.data as { id: string }[];
+    return (await server.get(`/v1/authorizations/${found!.id}/explain`)).body.cryptography as Record<string, unknown>;
+  };
+  const asked = await explained(all[37]!);
+  expect(asked).toMatchObject({ cryptogram: 'passed', pin: 'passed', device_failure: null });
+  expect(asked.device_wait_us).toBeGreaterThan(0);
   const commands = fake.commands;
   expect(await client.request({ ...all, 0: '0101' })).toEqual(first);
   expect(fake.commands).toBe(commands);
 
   fake.behaviour.silent = () => true;
-  const waiting = client.request(withPin());
+  const silent = withPin();
+  const waiting = client.request(silent);
   await until('it is asked', () => fake.commands > commands);
   expect(await code(client, plain())).toBe('00');
   expect((await waiting)[39]).toBe('91');
+  const timedOut = await explained(silent[37]!);
+  expect(timedOut).toMatchObject({ pin: 'unavailable', device_failure: 'timeout' });
+  expect(timedOut.device_wait_us).toBeGreaterThan(100_000);
+  const text = await run([
+    'explain',
+    silent[37]!,
+    '--admin',
+    `http://${server.ready.admin}`,
+    '--token-file',
+    `${server.dataDir}/admin.token`,
+  ]);
+  expect(text.out).toMatch(/cryptography: .* device_wait_us=\d+ device_failure=timeout/);
   expect(await metric(server, 'holdfast_parked_total')).toBe(2);
 
   // Enough of them open the breaker: then nobody waits for the device any more.

@@ -1,6 +1,6 @@
 /** Messages that wait for a device: the real shard, and a device that answers when the test says so, as the software adapter would. */
 import { describe, expect, it } from 'vitest';
-import { CardStatus, Check, CheckOutcome } from '#src/domain/codes.js';
+import { CardStatus, Check, CheckOutcome, DeviceFailure } from '#src/domain/codes.js';
 import { PARK_MS, PARKED_PER_CARD_MAX, PARKED_PER_SHARD_MAX } from '#src/limits.js';
 import { ReplyKind } from '#src/ring/kinds.js';
 import { ShardCounter } from '#src/shard-instruments.js';
@@ -79,6 +79,36 @@ describe('a message that a device is asked about', () => {
     expect([bench.codeOf(token), bench.records, bench.held]).toEqual(['00', before + 1, 100]);
     expect(bench.checks()[Check.pin]).toBe(CheckOutcome.passed);
     expect([bench.count(ShardCounter.parked), bench.count(ShardCounter.parkedNow)]).toEqual([1, 0]);
+  });
+
+  it('has in its record how long it waited, and why a device gave no verdict', () => {
+    const bench = new ParkingBench();
+    const noted = (): [number, number] => {
+      const shard = bench.h.shard(0);
+      const { deviceWaitUs, deviceFailure } = shard.history.read(shard.journal.sequence);
+      // Each turn takes a little.
+      return [Math.floor(deviceWaitUs / 1000), deviceFailure];
+    };
+    bench.park(1, { 52: RIGHT_PIN });
+    bench.h.advance(3);
+    // One behind it waits for the device from its own turn on.
+    bench.park(2, { 52: WRONG_PIN });
+    bench.answer(...bench.h.questions());
+    expect(noted()).toEqual([3, DeviceFailure.none]);
+    bench.h.advance(2);
+    bench.answer(...bench.h.questions());
+    expect(noted()).toEqual([2, DeviceFailure.none]);
+    bench.park(3, { 52: RIGHT_PIN });
+    bench.h.answer(bench.h.questions()[0]!, failed('device_down', 'gone'));
+    bench.h.turn();
+    expect(noted()).toEqual([0, DeviceFailure.deviceDown]);
+    // Without an answer in time, and of a message that asks nobody.
+    bench.park(4, { 52: RIGHT_PIN });
+    bench.h.advance(PARK_MS);
+    bench.h.turn();
+    expect(noted()).toEqual([PARK_MS, DeviceFailure.timeout]);
+    bench.park(5, {});
+    expect(noted()).toEqual([-1, DeviceFailure.none]);
   });
 
   it('asks everything at once and waits for the last answer, in any order', () => {

@@ -71,6 +71,8 @@ function records(): Uint8Array[] {
   rich.input.cashBack = 500;
   rich.windowLagMs = 20;
   rich.takenBack = 3;
+  rich.deviceWaitUs = 1500;
+  rich.deviceFailure = 8;
   rich.findingCount = 2;
   writeMessage(writer, rich);
   take();

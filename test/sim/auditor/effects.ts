@@ -99,6 +99,10 @@ function readSection(from: Cursor, into: Effects): void {
       from.integer();
       from.binary();
       return;
+    case 11:
+      from.integer();
+      from.integer();
+      return;
     default:
       throw new FormatError(`section ${section} of a message is unknown`);
   }
