@@ -27,6 +27,9 @@ import { FILES_RESERVED_MAX, LINK_CONNECTIONS_DEFAULT } from '../limits.js';
 import { keyFileFacts, rotatedUsages } from '../vault/keys.js';
 import { rotationProgress } from '../vault/pan-vault.js';
 import { newCommand, type Run, setAction } from './command.js';
+import { loadConfig } from './config.js';
+import { devices } from './doctor-devices.js';
+import type { HsmDevices } from './hsm-addresses.js';
 import { keyFileOf } from './kek-source.js';
 import { rotationsOf } from './keys.js';
 import { openFilesLimit, reportFacts, socketsAllowed } from './open-files.js';
@@ -54,19 +57,39 @@ export function addDoctor(program: Command, run: Run): void {
     program,
     'doctor',
     'check Node, add-ons, limits, clocks, keys and the disk of the data directory',
-    ['doctor', 'doctor --data-dir /var/lib/holdfast --json'],
+    [
+      'doctor',
+      'doctor --data-dir /var/lib/holdfast --json',
+      'doctor --hsm 10.0.0.11:1500 --hsm-keys /etc/holdfast/hsm-keys.json',
+    ],
   )
     .option('--data-dir <path>', 'directory whose disk is measured', './data')
     .option('--key-file <path>', 'keys of the vault (<data-dir>.keys)')
+    .option('--hsm <addresses>', 'devices of card cryptography, host:port,...: each is asked')
+    .option('--hsm-keys <path>', 'keys of the devices')
+    .option('--hsm-ca-file <path>', 'authorities of certificates of the devices (PEM): TLS')
+    .option('--hsm-cert-file <path>', 'certificate that is shown to the devices (PEM)')
+    .option('--hsm-key-file <path>', 'private key of hsm-cert-file (PEM)')
     .option('--json', 'one JSON object');
   setAction(command, run, async (options) => {
     const { dataDir, keyFile } = options as { dataDir: string; keyFile?: string };
+    const hsm = hsmDevicesIn(options);
     const findings = await examine(dataDir, keyFile ?? keyFileOf(dataDir));
+    if (hsm !== undefined) findings.push(...(await devices(hsm)));
     const failed = findings.some(({ verdict }) => verdict === 'fail');
     if (options.json === true) run.terminal.out(JSON.stringify({ ok: !failed, findings }, null, 2));
     else for (const finding of findings) run.terminal.out(line(finding, run.terminal));
     return failed ? ExitStatus.unavailable : ExitStatus.ok;
   });
+}
+
+/** The devices that are named, by the settings of `serve`. */
+function hsmDevicesIn(options: Readonly<Record<string, unknown>>): HsmDevices | undefined {
+  const names = { hsm: 'hsm', hsmKeys: 'hsm-keys', hsmCaFile: 'hsm-ca-file', hsmCertFile: 'hsm-cert-file' };
+  const given = Object.entries({ ...names, hsmKeyFile: 'hsm-key-file' }).flatMap(([option, name]) =>
+    typeof options[option] === 'string' ? [[name, options[option]] as const] : [],
+  );
+  return loadConfig({ flags: Object.fromEntries(given), environment: {}, terminal: false }).config.hsmDevices;
 }
 
 const colours = { ok: 'green', warning: 'yellow', fail: 'red' } as const;

@@ -19,6 +19,7 @@ import { stderrSink } from '../log-sink.js';
 import { approvalFaultFromEnvironment, dropFaultFromEnvironment } from '../shard/faults.js';
 import type { DataDirectory } from '../store/data-directory.js';
 import { createThreadVitals, ThreadVitals, watchEventLoop } from '../thread-vitals.js';
+import type { KeyInfo } from '../vault/hsm/key-policy.js';
 import type { Kek } from '../vault/kek.js';
 import type { PayShieldHsm } from '../vault/payshield/payshield-hsm.js';
 import { workerFile } from '../worker-file.js';
@@ -40,6 +41,7 @@ export interface ControlPlaneOptions {
   readonly guard: DiskGuard;
   /** The devices; undefined without. */
   readonly hsm: PayShieldHsm | undefined;
+  readonly cardKeys: readonly KeyInfo[];
   readonly log: Log;
 }
 
@@ -91,6 +93,7 @@ export class ControlPlane {
         .rings('control')
         .pairs.map((_, thread) => CLIENTS.map((name) => threads.rings(name).pairs[thread]!.requests)),
       deadlineMs: config.deadlineMs,
+      cardKeys: this.#o.cardKeys,
       programs: config.programs,
       webhooksAllowPrivate: config.webhooksAllowPrivate,
       clearingFileBytesMax: config.clearingFileBytesMax,

@@ -31,10 +31,12 @@ import type { ShardThreadResult, SoftHsmTask } from '../shard/shard-thread.js';
 import { DataDirectory } from '../store/data-directory.js';
 import { approvalKeyOf } from '../vault/approval-key.js';
 import { loadHsmKeys } from '../vault/hsm/key-file.js';
+import type { KeyInfo } from '../vault/hsm/key-policy.js';
 import { SoftHsm } from '../vault/hsm/soft-hsm.js';
 import type { Kek } from '../vault/kek.js';
 import { type Keys, loadKeys } from '../vault/keys.js';
 import { deviceOps } from '../vault/payshield/commands.js';
+import { loadDeviceKeys } from '../vault/payshield/key-file.js';
 import type { PayShieldHsm } from '../vault/payshield/payshield-hsm.js';
 import { pinReferenceKeyOf } from '../vault/pin-references.js';
 import { DiskGuard } from './disk-guard.js';
@@ -99,6 +101,16 @@ function softHsmOf({ hsmKeys, hsmDevices, allowSoftwarePin }: EngineConfig, log:
   keys.clear();
   new SoftHsm(keys, { allowSoftwarePin, say: (line) => log.warn(line) });
   return { keyFile: hsmKeys, allowSoftwarePin };
+}
+
+/** What programs may name. */
+function cardKeysOf({ hsmKeys, hsmDevices }: EngineConfig): readonly KeyInfo[] {
+  if (hsmDevices !== undefined) return loadDeviceKeys(hsmDevices.keyFile).infos;
+  if (hsmKeys === undefined) return [];
+  const keys = loadHsmKeys(hsmKeys);
+  const { infos } = keys;
+  keys.clear();
+  return infos;
 }
 
 /** Of links whose messages carry MACs: the software adapter, in this thread. A device is asked over a network, and messages do not wait. */
@@ -207,6 +219,7 @@ class Engine {
       ingress: this.#ingress,
       guard: this.#guard,
       hsm: this.#hsm,
+      cardKeys: cardKeysOf(config),
       log,
     });
   }

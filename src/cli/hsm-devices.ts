@@ -36,7 +36,8 @@ export const openDesk = (rings: ClientRings, hsm: PayShieldHsm): DeviceDesk =>
 
 const isThisMachine = (host: string): boolean => /^(localhost|127\.|::1$)/.test(host);
 
-function tlsOf({ caFile, certFile, keyFile }: HsmTls): ConnectionOptions {
+/** @throws HoldfastError `config_invalid` for a file that cannot be read */
+export function tlsOf({ caFile, certFile, keyFile }: HsmTls): ConnectionOptions {
   const read = (path: string): Buffer => {
     try {
       return readFileSync(path);

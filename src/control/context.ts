@@ -14,6 +14,7 @@ import type { Oidc } from './oidc.js';
 import type { OutgoingFiles } from './outgoing/files.js';
 import type { Parties } from './parties.js';
 import type {
+  CardKeysPort,
   ClockPort,
   ControlKeys,
   DirectoryPort,
@@ -52,6 +53,7 @@ export interface ControlContext {
   readonly ids: PublicIds;
   readonly search: SearchKeysPort;
   readonly keys: ControlKeys;
+  readonly cardKeys: CardKeysPort;
   readonly system: SystemState;
   readonly programs: ProgramFeed;
   readonly backtests: Backtests;

@@ -25,6 +25,7 @@ import type { SlowRequest } from '../slow-request.js';
 import { directoryPaths } from '../store/data-directory.js';
 import { openLmdbStore } from '../store/lmdb-store.js';
 import { createThreadVitals, ThreadVitals, watchEventLoop } from '../thread-vitals.js';
+import type { KeyInfo } from '../vault/hsm/key-policy.js';
 import { Kek } from '../vault/kek.js';
 import { loadKeys } from '../vault/keys.js';
 import { LiveFingerprints } from '../vault/live-fingerprints.js';
@@ -39,6 +40,7 @@ import { Approvals } from './approvals.js';
 import { AuditLog } from './audit/audit-log.js';
 import { Backtests } from './backtests.js';
 import { Backups } from './backups.js';
+import { cardKeysPort, missingKeys } from './card-keys.js';
 import { settleCreations } from './card-numbers.js';
 import { ClearingFiles } from './clearing/files.js';
 import { clearingPool } from './clearing/pool.js';
@@ -99,6 +101,8 @@ export interface ControlThreadData {
   /** Request rings of every client by thread index, for the queue depth. */
   readonly requestRings: readonly (readonly SharedArrayBuffer[])[];
   readonly deadlineMs: number;
+  /** Keys of card cryptography, as far as they are no secret; none without --hsm-keys. */
+  readonly cardKeys: readonly KeyInfo[];
   /** Programs of the file given with --programs. */
   readonly programs: readonly ProgramDefinition[];
   /** Webhooks may go to private addresses, and without TLS to this machine. */
@@ -326,6 +330,7 @@ async function start(data: ControlThreadData, main: Main): Promise<() => Promise
     ids: new PublicIds(keys.idKey.bytes),
     search: searchKeys(new IndexKeys(data.indexSeeds[0], data.indexSeeds[1])),
     keys: { token: keys.tokenKey.bytes, id: keys.idKey.bytes },
+    cardKeys: cardKeysPort(data.cardKeys),
     system,
     programs,
     backtests,
@@ -418,6 +423,8 @@ async function start(data: ControlThreadData, main: Main): Promise<() => Promise
   try {
     await fingerprintRotation.begin();
     applyPrograms(system, data.programs, Date.now());
+    for (const missing of missingKeys(system, data.programs, context.cardKeys))
+      log.error(missing, 'a program names a key that cannot be used: messages that need it are answered 96');
     retention.begin();
     await handOver(programs, shards, control);
     tlsWatch.start();

@@ -9,6 +9,7 @@ import type { Read, ReadResult } from '../domain/reads.js';
 import type { DialectName } from '../iso8583/dialects.js';
 import type { RecordVisitor } from '../journal/reader.js';
 import type { Fingerprint } from '../vault/fingerprint.js';
+import type { KeyRole } from '../vault/hsm/key-policy.js';
 import type { PanRow } from '../vault/pan-vault.js';
 
 /** Answer of a shard to an ISO message that the simulator sent. */
@@ -97,6 +98,12 @@ export interface DirectoryPort {
   find(f0: number, f1: number, f2: number): number;
   /** False when there is no room for a second entry of every card, which a rotation of the fingerprint key makes. */
   readonly hasSecondRoom: boolean;
+}
+
+/** Keys of card cryptography by their names (control/card-keys.ts). */
+export interface CardKeysPort {
+  /** Why the key cannot be used for that; undefined when it can. */
+  fault(id: string, role: KeyRole): string | undefined;
 }
 
 /** Search keys of the shards' indexes (domain/index-keys.ts). */

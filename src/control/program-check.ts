@@ -123,7 +123,8 @@ export function snapshotParts(text: string): Snapshot {
   return readSnapshot(text, context);
 }
 
-function invalid(problems: readonly ControlProblem[]): ApiError {
+/** A refusal with every problem. */
+export function invalid(problems: readonly ControlProblem[]): ApiError {
   // A reason repeats nothing of what it refuses; its bounds have as many digits as a card number.
   const errors = problems.map(({ pointer, detail }) => ({ pointer: maskDigits(pointer), detail }));
   return new ApiError(

@@ -1,6 +1,9 @@
 /** Reference values of PINs over the API: taken, sealed, never shown. */
 import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { cardKeysPort, missingKeys } from '#src/control/card-keys.js';
+import type { KeyInfo } from '#src/vault/hsm/key-policy.js';
 import { everyRule } from '../support/chip-cards.js';
+import { newKeys } from '../vault/hsm/support.js';
 import { type Harness, makeHarness } from './harness.js';
 
 let h: Harness;
@@ -110,5 +113,55 @@ describe('rules of a program', () => {
     const table = { ...everyRule.pin, ibm3624: { ...everyRule.pin.ibm3624, table: '0101010101010101' } };
     const weak = await h.call('PATCH', '/v1/programs/chip', { tables: { cryptography: { pin: table } } });
     expect(weak.body.param).toBe('/tables/cryptography/pin/ibm3624/table');
+  });
+
+  it('name keys that are there and are for that; a change of something else asks for none', async () => {
+    const some = newKeys().infos.filter(({ id }) => id !== 'ibm');
+    const withKeys = (keys: readonly KeyInfo[]) => makeHarness({ cardKeys: cardKeysPort(keys) });
+    const create = (on: Harness, cryptography: object) =>
+      on.call('POST', '/v1/programs', {
+        ...{ id: 'chip', currency: 'BRL', product: 'credit', bins: ['999999'], sandbox: true },
+        tables: { cryptography },
+      });
+    const chip = withKeys(some);
+    const pin = { ...everyRule.pin, zone_keys: { 2: 'pvk' } };
+    const refused = await create(chip, {
+      ...everyRule,
+      pin,
+      cvv2: { key: 'imk' },
+      chip: { scheme: 'visa', key: 'nowhere' },
+    });
+    expect([refused.status, refused.body.errors]).toEqual([
+      422,
+      [
+        { pointer: '/tables/cryptography/cvv2/key', detail: 'key imk of usage E0 is none for verify_cvv' },
+        { pointer: '/tables/cryptography/pin/zone_keys/2', detail: 'key pvk of usage V2 is none for decipher_pin' },
+        {
+          pointer: '/tables/cryptography/pin/ibm3624/key',
+          detail: 'there is no key ibm in the file of --hsm-keys',
+        },
+        { pointer: '/tables/cryptography/chip/key', detail: 'there is no key nowhere in the file of --hsm-keys' },
+      ],
+    ]);
+    const { ibm3624: _, ...pvv } = everyRule.pin;
+    expect((await create(chip, { ...everyRule, pin: pvv })).status).toBe(201);
+    const without = withKeys([]);
+    expect((await create(without, { cvv: { key: 'cvk' } })).body.errors).toEqual([
+      { pointer: '/tables/cryptography/cvv/key', detail: expect.stringContaining('start it with --hsm-keys') },
+    ]);
+    // Its key is gone by now: other tables can still be changed, and the rules taken away.
+    Object.assign(chip.context, { cardKeys: cardKeysPort([]) });
+    const patch = (tables: object) => chip.call('PATCH', '/v1/programs/chip', { tables });
+    expect((await patch({ pin: { tries: 4 } })).status).toBe(200);
+    expect((await patch({ cryptography: everyRule })).status).toBe(422);
+    const { system } = chip.context;
+    const [missing] = missingKeys(system, [], chip.context.cardKeys);
+    expect(missing).toMatchObject({ program: 'chip', pointer: '/tables/cryptography/cvv/key' });
+    const file = [system.program('chip')!.program];
+    expect(() => missingKeys(system, file, chip.context.cardKeys)).toThrow(
+      expect.objectContaining({ code: 'bad_input_file' }),
+    );
+    expect((await patch({ cryptography: null })).status).toBe(200);
+    expect(missingKeys(system, [], chip.context.cardKeys)).toEqual([]);
   });
 });

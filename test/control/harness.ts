@@ -23,7 +23,7 @@ import { IdempotencyKeys } from '#src/control/idempotency.js';
 import { openApi } from '#src/control/openapi.js';
 import { OutgoingFiles } from '#src/control/outgoing/files.js';
 import { Parties } from '#src/control/parties.js';
-import type { ProfilePort, VaultPort } from '#src/control/ports.js';
+import type { CardKeysPort, ProfilePort, VaultPort } from '#src/control/ports.js';
 import { ProgramFeed } from '#src/control/program-feed.js';
 import { ReconRuns } from '#src/control/recon/runs.js';
 import type { Role } from '#src/control/roles.js';
@@ -143,6 +143,8 @@ export interface HarnessOptions {
   spoolFolder?: string;
   outgoingFolder?: string;
   backupFolder?: string;
+  /** Keys of card cryptography; without it every name is one of a key that fits. */
+  cardKeys?: CardKeysPort;
   oidc?: ControlContext['oidc'];
   approvals?: ApprovalPolicy;
   /** Is told of the steps of an approval. */
@@ -261,6 +263,7 @@ export function makeHarness(options: HarnessOptions = {}): Harness {
     ids: new PublicIds(key('id')),
     search: engine.search,
     keys: { token: key('token'), id: key('id') },
+    cardKeys: options.cardKeys ?? { fault: () => undefined },
     system,
     programs: new ProgramFeed(engine, system, () => undefined),
     backtests: new Backtests(() => undefined),

@@ -70,7 +70,21 @@ test('are checked, answered, explained, and remembered over a kill; nothing of t
     ...{ device_wait_us: null, device_failure: null },
   });
 
+  const wrongKey = await server.api('PATCH', '/v1/programs/chip', {
+    tables: { cryptography: { cvv: { key: 'zpk' } } },
+  });
+  expect([wrongKey.status, wrongKey.body.param]).toEqual([422, '/tables/cryptography/cvv/key']);
+
   await server.kill();
+  // Without its keys the program is told, and goes on; as one of a file it ends the start.
+  const bare = await Server.start({ dataDir, demo: false });
+  const told = bare.logged('a program names a key that cannot be used: messages that need it are answered 96');
+  expect(told[0]).toMatchObject({ program: 'chip', pointer: '/tables/cryptography/cvv/key' });
+  expect((await bare.stop()).status).toBe(0);
+  const file = join(folder, 'programs.json');
+  writeFileSync(file, JSON.stringify([{ ...program, tables: { cryptography: everyRule } }]));
+  const { status, err } = await run(['serve', '--data-dir', dataDir, '--admin-port', '0', '--programs', file]);
+  expect([status, err]).toEqual([65, expect.stringMatching(/program chip: \/tables\/cryptography\/cvv\/key: /)]);
   server = await Server.start({ dataDir, demo: false, flags });
   client = await server.connect();
   expect(await client.request({ ...first, 0: '0101' })).toEqual(reply);

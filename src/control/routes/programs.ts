@@ -1,6 +1,7 @@
 /** Programs and API tokens: kept in the system journal. */
 import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
+import { assertKeys } from '../card-keys.js';
 import type { ControlContext } from '../context.js';
 import { mergedControls } from '../controls.js';
 import { base32of, derive, type Idempotency } from '../idempotency.js';
@@ -43,7 +44,7 @@ export function programRoutes(context: ControlContext): Route[] {
         const id = body.id ?? newProgramId(context, idempotency);
         if (context.system.program(id) !== undefined)
           throw new ApiError('program_exists', 'A program with this id exists.', { param: '/id' });
-        return writeProgram(context, programDefinition(body, id), 201, idempotency);
+        return writeProgram(context, programDefinition(body, id), 201, idempotency, body.tables);
       },
     }),
     route({
@@ -130,7 +131,7 @@ export function programRoutes(context: ControlContext): Route[] {
           tables: body.tables === undefined ? program.tables : mergedTables(program.tables, body.tables),
           controls: body.controls === undefined ? program.controls : mergedControls(program.controls, body.controls),
         };
-        return writeProgram(context, next, 200, idempotency);
+        return writeProgram(context, next, 200, idempotency, body.tables ?? {});
       },
     }),
   ];
@@ -154,12 +155,16 @@ function newProgramId(context: ControlContext, idempotency: Idempotency | undefi
   return `prog_${base32of(bytes)}`;
 }
 
-/** Durable in the system journal first, then in every shard. */
+/**
+ * Durable in the system journal first, then in every shard.
+ * @param changed tables that the request names: keys are looked for when it says something of them
+ */
 async function writeProgram(
   context: ControlContext,
   program: ProgramDefinition,
   status: number,
   idempotency: Idempotency | undefined,
+  changed: Readonly<Record<string, unknown>>,
 ): Promise<Answer> {
   const nowMs = context.nowMs();
   const { system } = context;
@@ -169,7 +174,9 @@ async function writeProgram(
     system.program(program.id)?.program.bins,
   );
   const record = system.programRecord(program, nowMs);
-  const body = programObject(rowOf(record));
+  const row = rowOf(record);
+  if (changed.cryptography !== undefined) assertKeys(row, context.cardKeys);
+  const body = programObject(row);
   system.write([record, ...outcomeRecord(idempotency, status, body, nowMs)]);
   await context.programs.send();
   return { status, body };

@@ -96,6 +96,11 @@ export class SoftKeys {
     return fault === undefined ? (entry.key as K) : failed('key_not_usable', fault);
   }
 
+  /** All keys, as far as they are no secret. */
+  get infos(): readonly KeyInfo[] {
+    return Array.from(this.#entries.values(), ({ info }) => info);
+  }
+
   info(id: KeyHandle): KeyInfo | undefined {
     return this.#entries.get(id)?.info;
   }

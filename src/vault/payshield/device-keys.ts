@@ -45,6 +45,11 @@ export class DeviceKeys {
     return fault === undefined ? key : failed('key_not_usable', fault);
   }
 
+  /** All keys without their key blocks. */
+  get infos(): readonly KeyInfo[] {
+    return Array.from(this.#keys.values(), infoOf);
+  }
+
   describe(id: KeyHandle): HsmVerdict {
     const key = this.#keys.get(id);
     if (key === undefined) return failed('key_not_usable', `there is no key ${id}`);

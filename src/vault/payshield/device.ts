@@ -64,6 +64,8 @@ export class Device {
   readonly #slots: Slot[];
   readonly #count = { answered: 0, timeouts: 0, late: 0, lost: 0, opened: 0 };
   #probe: NodeJS.Timeout | undefined;
+  /** Why it cannot be reached, as it was told last. */
+  #unreachable = '';
   #closed = false;
 
   /** Begins to connect. */
@@ -138,6 +140,7 @@ export class Device {
     const connection = new DeviceConnection(this.#settings, {
       up: () => {
         wasUp = true;
+        this.#unreachable = '';
         clearTimeout(slot.timer);
         slot.waitMs = this.#settings.reconnectMs ?? HSM_RECONNECT_MS;
       },
@@ -147,6 +150,10 @@ export class Device {
         if (wasUp) {
           this.#count.lost++;
           this.#say(`HSM ${this.#settings.name}: connection lost: ${reason}`);
+        } else if (this.#unreachable !== reason) {
+          // Each attempt, of each connection, fails for the same reason: it is told once.
+          this.#unreachable = reason;
+          this.#say(`HSM ${this.#settings.name}: cannot be reached: ${reason}`);
         }
         slot.connection = undefined;
         slot.timer = setTimeout(() => this.#connect(slot), slot.waitMs);

@@ -23,7 +23,8 @@ export interface PayShieldOptions {
 /** Attempts for one request: the second one at another device, when there is one. */
 const ATTEMPTS_MAX = 2;
 const CONNECTIONS = 2;
-const HEADER_CHARS = 4;
+/** Characters of the header that devices echo: their usual setting. */
+export const HEADER_CHARS = 4;
 const READY_CHECK_MS = 5;
 const noDevice = failed('device_down', 'there is no device');
 

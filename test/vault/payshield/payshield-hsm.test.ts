@@ -71,6 +71,16 @@ async function until(what: () => boolean): Promise<void> {
 const ask = (hsm: PayShieldHsm, request: HsmRequest, budgetMs = PATIENT_MS): Promise<HsmVerdict> =>
   hsm.submit(request, budgetMs);
 
+it('a device that cannot be reached is told once for each reason, however often it is tried', async () => {
+  const { device, port } = await fake();
+  await device.close();
+  const hsm = await adapter([{ port }], false);
+  await until(() => lines.length > 0);
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  expect(lines).toEqual([`HSM hsm-0: cannot be reached: ECONNREFUSED`]);
+  await hsm.close();
+});
+
 /** Requests that a device answers, and what the software adapter says to them. */
 const answered = requests.filter((request) => {
   if (request.op === 'verify_arqc')
