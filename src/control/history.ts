@@ -75,6 +75,11 @@ export function readRecord(context: ControlContext, shard: number, sequence: num
   return event === undefined ? undefined : { shard, sequence, timeMs: event.timeMs, event };
 }
 
+/** The same, and undefined also when it is not in the journal any more: of what something else goes on from. */
+export function readUnlessDropped(context: ControlContext, shard: number, sequence: number): JournalRecord | undefined {
+  return sequence <= context.journal.floor(shard) ? undefined : readRecord(context, shard, sequence);
+}
+
 /** A record read back borrows its texts from the reader's buffer; copies them so that it survives the next read. */
 function keepTexts(message: MessageEvent): void {
   const { input } = message;

@@ -154,8 +154,11 @@ export const dispute = z
     id: z.string(),
     account: z.string(),
     card: z.string().nullable(),
-    authorization: z.string().nullable().describe('What is disputed, when that is an authorization.'),
-    entry: z.string().nullable().describe('What is disputed, when that is an entry.'),
+    authorization: z
+      .string()
+      .nullable()
+      .describe('What is disputed, when that is an authorization that the journal still has.'),
+    entry: z.string().nullable().describe('What is disputed, when that is an entry that the journal still has.'),
     status: z
       .enum(disputeStatuses)
       .describe('open: with the provisional credit. charged_back, presented_again: with the network or the merchant.'),

@@ -395,7 +395,7 @@ export function listOf<S extends z.ZodType>(item: S, id: string) {
 /** A chargeback that no file of its network can tell of. */
 export const leftOut = z.object({
   entry: z.string(),
-  reason: z.enum(['no_reference', 'other_network', 'no_card', 'sandbox', 'not_writable']),
+  reason: z.enum(['no_reference', 'dropped', 'other_network', 'no_card', 'sandbox', 'not_writable']),
 });
 
 export const problem = z

@@ -3,7 +3,7 @@ import { AMOUNT_MAX } from '../limits.js';
 import type { CommandResult } from './commands.js';
 import { refuse } from './commit.js';
 import { currencyExponent } from './currencies.js';
-import { feesBackLegs } from './dispute-fees.js';
+import { disputedCharge, feesBackLegs } from './dispute-fees.js';
 import {
   chargesOf,
   type DisputeStanding,
@@ -57,7 +57,8 @@ export function openDispute(desk: Desk, command: OpenDispute): CommandResult {
   }
   const { posted, arn, cardSlot } = charge;
   const legs = provisionalCreditLegs(balancesOf(desk.state.accounts, accountSlot), amount);
-  const disputed = { posted, arn, reasonCode: '' };
+  const asCharged = disputedCharge(desk.context, accountSlot, posted, charge.amount);
+  const disputed = { posted, arn, reasonCode: '', charge: asCharged };
   return desk.answer({ entry, accountSlot, reference, legs, cardSlot, relatedSequence, note, disputed });
 }
 
@@ -98,7 +99,7 @@ const keepsCredit = (status: DisputeStatus, step: DisputeStep): boolean =>
 /** What the network is told with a chargeback and its reversal. */
 function disputedOf({ disputed }: EntryPosted, { step, reasonCode = '' }: StepDispute): Disputed | undefined {
   if (step !== 'chargeback' && step !== 'chargeback_reversal') return undefined;
-  return disputed === undefined ? undefined : { ...disputed, reasonCode };
+  return disputed === undefined ? undefined : { posted: disputed.posted, arn: disputed.arn, reasonCode };
 }
 
 /** How the step ends the dispute; undefined when it does not, or leaves the cardholder nothing of it. */
@@ -114,7 +115,7 @@ function withFees({ context, state }: Desk, dispute: EntryPosted, kept: number, 
   if (disputed === undefined) return [];
   const policy = context.policies.of(state.accounts.program(accountSlot));
   const behind = balancesBehind(state.accounts, accountSlot, stepped);
-  return feesBackLegs(context, policy, { accountSlot, cardSlot, posted: disputed.posted }, kept, behind);
+  return feesBackLegs(context, policy, { accountSlot, cardSlot, posted: disputed.posted, dispute }, kept, behind);
 }
 
 function stepLegs(

@@ -7,8 +7,8 @@ import { ClearingSort } from './clearing/codes.js';
 import { clearingAt, relatedTo } from './clearing/history.js';
 import { EventKind } from './codes.js';
 import type { CommandContext } from './commit.js';
-import { disputesOf } from './disputes.js';
-import type { ClearingPosted, EntryLeg, Posting } from './events.js';
+import { backSince, disputesOf } from './disputes.js';
+import type { ClearingPosted, DisputedCharge, EntryLeg, EntryPosted, Posting } from './events.js';
 import { Gl } from './ledger/chart.js';
 import { stepsOf } from './ledger/dispute-steps.js';
 import { type AccountBalances, mirrorLegs } from './ledger/entries.js';
@@ -42,6 +42,8 @@ export interface PostedPlace {
   readonly cardSlot: number;
   /** Sequence of the record. */
   readonly posted: number;
+  /** The dispute that it is for: it knows what it is about when that was dropped. */
+  readonly dispute?: EntryPosted;
 }
 
 /**
@@ -52,11 +54,12 @@ export interface PostedPlace {
 export function feesBackLegs(
   past: Past,
   policy: Policy,
-  { accountSlot, cardSlot, posted }: PostedPlace,
+  { accountSlot, cardSlot, posted, dispute }: PostedPlace,
   back: number,
   account: AccountBalances,
 ): EntryLeg[] {
-  const charged = chargedBy(past, accountSlot, posted);
+  const isDropped = posted <= past.history.floor;
+  const charged = isDropped ? chargedByDropped(past, dispute) : chargedBy(past, accountSlot, posted);
   if (charged === undefined || charged.amount === 0) return [];
   const earlier = givenBack(past, posted, cardSlot);
   const all = Math.min(charged.amount, earlier.kept + back);
@@ -129,10 +132,29 @@ const legsOf = (receivable: number, income: number, amount: number): Posting[] =
         { glAccount: income, amount: 0 - amount },
       ];
 
+/** What a record charged, as it stands when a dispute of it begins. @param amount what of it nothing has given back */
+export function disputedCharge(past: Past, accountSlot: number, posted: number, amount: number): DisputedCharge {
+  const charged = chargedBy(past, accountSlot, posted);
+  if (charged === undefined) return { amount, cash: 0, markup: 0, fee: 0, back: 0, markupBack: 0, feeBack: 0 };
+  const { markup, fee, left } = charged;
+  const back = { back: charged.amount - amount, markupBack: markup - left.markup, feeBack: fee - left.fee };
+  return { amount: charged.amount, cash: charged.cash, markup, fee, ...back };
+}
+
+/** By what its dispute keeps of it. Undefined of a dispute of an earlier release. */
+function chargedByDropped(past: Past, dispute: EntryPosted | undefined): Charged | undefined {
+  const charge = dispute?.disputed?.charge;
+  if (dispute === undefined || charge === undefined) return undefined;
+  const { markup, markupBack, feeBack } = charge;
+  const since = backSince(past, dispute);
+  const fee = charge.fee - since.cashFee;
+  const left = { markup: markup - markupBack - since.markup, fee: fee - feeBack - since.fee };
+  return { amount: charge.amount - since.charged, cash: charge.cash - since.cash, markup, fee, left };
+}
+
 /** Undefined of a record that charges no fee on top: another entry, which is its own amount. */
 function chargedBy(past: Past, accountSlot: number, sequence: number): Charged | undefined {
   const { history, keys } = past;
-  if (sequence <= history.floor) return undefined;
   if (history.isMessage(sequence)) {
     const { charged, cash, fees } = readStanding(history, keys, sequence, before);
     return { amount: charged, cash, markup: 0, fee: fees, left: { markup: 0, fee: fees } };

@@ -3,7 +3,7 @@
  * can still be disputed, and what of a dispute is on the dispute receivable (1200) now.
  */
 import { ClearingSort } from './clearing/codes.js';
-import { foundAt, relatedTo } from './clearing/history.js';
+import { clearingAt, foundAt, relatedTo } from './clearing/history.js';
 import { isCashRecord } from './clearing/input.js';
 import { EventKind } from './codes.js';
 import type { CommandContext } from './commit.js';
@@ -35,7 +35,8 @@ const standing = new Standing();
 /** Charges that a record of an account stands for, oldest first: itself, or what cleared the authorization that it is. */
 export function chargesOf(past: Past, accountSlot: number, sequence: number): Charge[] {
   const { history } = past;
-  if (sequence < 1 || sequence > past.state.accounts.newest(accountSlot)) return [];
+  // Of what was dropped nothing is known any more.
+  if (sequence <= history.floor || sequence > past.state.accounts.newest(accountSlot)) return [];
   const event = history.readEvent(sequence);
   if (event === undefined) return chargesOfMessage(past, accountSlot, sequence);
   if (!('accountSlot' in event) || event.accountSlot !== accountSlot) return [];
@@ -124,18 +125,74 @@ function disputedIn(past: Past, posted: number, cardSlot: number, except: readon
  * True when a charge was given back to the cardholder by more than there was of it: by disputes, and since by the merchant or the
  * network (a refund or a reversal that names it) or as a waived fee.
  */
-export function isGivenTwice(past: Past, { accountSlot, cardSlot, relatedSequence, disputed }: EntryPosted): boolean {
+export function isGivenTwice(past: Past, dispute: EntryPosted): boolean {
+  const { accountSlot, cardSlot, relatedSequence, disputed } = dispute;
   if (disputed === undefined) return false;
   const { posted } = disputed;
-  const charge = chargesOf(past, accountSlot, relatedSequence).find((one) => one.posted === posted);
-  if (givenByDisputes(past, posted, cardSlot) > (charge?.amount ?? 0)) return true;
+  const { floor } = past.history;
+  const named = relatedSequence > floor ? relatedSequence : posted;
+  const charge = chargesOf(past, accountSlot, named).find((one) => one.posted === posted);
+  const left = posted > floor ? (charge?.amount ?? 0) : leftOfDropped(past, dispute);
+  if (givenByDisputes(past, posted, cardSlot) > left) return true;
   const part = charge?.part;
   return part !== undefined && disputedIn(past, posted, cardSlot, ['withdrawn', 'lost'], part.sequence) > part.amount;
 }
 
+/** What was given back since a dispute began, of a record that was dropped meanwhile: minor units, from 0. */
+export interface BackSince {
+  readonly amount: number;
+  /** By records that took it back. */
+  readonly markup: number;
+  readonly fee: number;
+  /** By messages: what the cardholder is charged less, so that there is less to give back. */
+  readonly charged: number;
+  readonly cash: number;
+  readonly cashFee: number;
+}
+
+/** Reversals and refunds of what a dispute is about, behind its provisional credit. Messages find nothing that was dropped. */
+export function backSince({ history, keys }: Past, { sequence, disputed }: EntryPosted): BackSince {
+  const since = { amount: 0, markup: 0, fee: 0, charged: 0, cash: 0, cashFee: 0 };
+  const posted = disputed?.posted ?? 0;
+  keys.elementsKey(posted);
+  for (const at of foundAt(history, keys)) {
+    if (at <= sequence) continue;
+    if (history.isMessage(at)) {
+      const { originalSequence, postings } = history.read(at);
+      if (originalSequence !== posted) continue;
+      since.amount += postings.on(Gl.network);
+      since.charged -= postings.on(Gl.purchases) + postings.on(Gl.cash);
+      since.cash -= postings.on(Gl.cash);
+      since.cashFee -= postings.on(Gl.fees);
+      continue;
+    }
+    const event = clearingAt(history, at);
+    if (event?.relatedSequence !== posted) continue;
+    since.amount -= Math.min(0, event.posted);
+    if (event.input.reversal === 0) continue;
+    for (const { glAccount, amount } of event.legs) {
+      if (glAccount === Gl.feeIncome) since.fee += amount;
+      if (glAccount === Gl.fxMarkup) since.markup += amount;
+    }
+  }
+  return since;
+}
+
+/** What is left of a charge that was dropped: as it stood when its dispute began, less what has gone back since. */
+function leftOfDropped(past: Past, dispute: EntryPosted): number {
+  const charge = dispute.disputed?.charge;
+  // Of a dispute of an earlier release that is not known: all that it gave may have been charged.
+  if (charge === undefined) return Number.POSITIVE_INFINITY;
+  return Math.max(0, charge.amount - charge.back - backSince(past, dispute).amount);
+}
+
 /** True of a dispute of cash: of a record of a file, or of a single message that is nothing else. */
 export function isOfCash({ history, keys }: Past, { disputed }: Pick<EntryPosted, 'disputed'>): boolean {
-  if (disputed === undefined || disputed.posted <= history.floor) return false;
+  if (disputed === undefined) return false;
+  if (disputed.posted <= history.floor) {
+    const { charge } = disputed;
+    return charge !== undefined && charge.cash > 0 && charge.cash === charge.amount;
+  }
   const event = history.readEvent(disputed.posted);
   if (event !== undefined) return event.kind === EventKind.clearingPosted && isCashRecord(event.input);
   const { total, cash } = readStanding(history, keys, disputed.posted, standing);

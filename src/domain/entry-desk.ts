@@ -45,8 +45,9 @@ export class Desk {
     this.#commit = commit;
   }
 
-  /** The record at the sequence, where it is none of a message. */
+  /** The record at the sequence, where it is none of a message and was not dropped. */
   record(sequence: number): PlainEvent | undefined {
+    if (sequence <= this.context.history.floor) return undefined;
     return this.context.history.readEvent(sequence);
   }
 

@@ -338,6 +338,25 @@ export interface Disputed {
   readonly arn: string;
   /** DE25 of the chargeback, four digits; '' of a provisional credit. */
   readonly reasonCode: string;
+  /** Of a provisional credit: the record that it is about, as it stood then. Not in records of earlier releases. */
+  readonly charge?: DisputedCharge;
+}
+
+/**
+ * What was charged and is disputed, as of the provisional credit: a dispute may end when that record is not in the journal any more. Minor
+ * units of the account's currency, from 0.
+ */
+export interface DisputedCharge {
+  /** Without mark-up and fee. */
+  readonly amount: number;
+  /** Of the amount. */
+  readonly cash: number;
+  readonly markup: number;
+  readonly fee: number;
+  /** What of the amount, the mark-up and the fee had gone back without a dispute. */
+  readonly back: number;
+  readonly markupBack: number;
+  readonly feeBack: number;
 }
 
 /** How a dispute ended: what its provisional credit was for may be months behind it, so the end says it again. */

@@ -10,6 +10,7 @@ import { EventKind } from '../domain/codes.js';
 import type { FieldValue } from '../domain/compare-totals.js';
 import type {
   ClearingPosted,
+  DisputedCharge,
   EntryLeg,
   EntryPosted,
   Fingerprint,
@@ -71,7 +72,8 @@ export function writePlain(out: MsgpackWriter, event: PlainEvent): void {
       numbers(out, event.previousOfAccount);
       break;
     case EventKind.entryPosted:
-      if (event.disputed !== undefined) head(out, event, 17, 2);
+      if (event.disputed?.charge !== undefined) head(out, event, 24, 4);
+      else if (event.disputed !== undefined) head(out, event, 17, 2);
       else if (event.ended !== undefined) head(out, event, 16, 3);
       else head(out, event, 14);
       numbers(out, event.entry, event.accountSlot, event.cardSlot, event.day);
@@ -85,6 +87,7 @@ export function writePlain(out: MsgpackWriter, event: PlainEvent): void {
         numbers(out, event.disputed.posted);
         out.text(event.disputed.arn);
         out.text(event.disputed.reasonCode);
+        if (event.disputed.charge !== undefined) disputedCharge(out, event.disputed.charge);
       } else if (event.ended !== undefined) {
         numbers(out, event.ended.posted, event.ended.kept);
       }
@@ -163,6 +166,10 @@ function head(out: MsgpackWriter, event: PlainEvent, fields: number, version = F
   out.integer(event.kind);
   out.integer(version);
   out.integer(event.timeMs);
+}
+
+function disputedCharge(out: MsgpackWriter, charge: DisputedCharge): void {
+  numbers(out, charge.amount, charge.cash, charge.markup, charge.fee, charge.back, charge.markupBack, charge.feeBack);
 }
 
 /** The one plain event that comes by the million, in the sweep: written without a list of its numbers. */
@@ -404,6 +411,15 @@ form(EventKind.entryPosted, 1, 14, entryPosted);
 form(EventKind.entryPosted, 2, 17, (r, sequence, timeMs) => {
   const event = entryPosted(r, sequence, timeMs);
   event.disputed = { posted: r.integer(), arn: r.text(), reasonCode: r.text() };
+  return event;
+});
+/** Version 4: of a provisional credit, with what it is about. */
+form(EventKind.entryPosted, 4, 24, (r, sequence, timeMs) => {
+  const event = entryPosted(r, sequence, timeMs);
+  const named = { posted: r.integer(), arn: r.text(), reasonCode: r.text() };
+  const charge = { amount: r.integer(), cash: r.integer(), markup: r.integer(), fee: r.integer() };
+  const back = { back: r.integer(), markupBack: r.integer(), feeBack: r.integer() };
+  event.disputed = { ...named, charge: { ...charge, ...back } };
   return event;
 });
 /** Version 3: the end of a dispute. */

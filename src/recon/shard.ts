@@ -227,17 +227,22 @@ export class ShardComparison {
 
   /** A refund or reversal of a record that a dispute was won, or written off, for: what of it is beyond what was charged. */
   #givenBack(event: ClearingPosted): void {
-    const { posted, relatedSequence, originalSequence, input, sort } = event;
+    const { posted, relatedSequence, originalSequence, input, sort, legs } = event;
     if (posted > 0 && input.reversal === 0 && isChargeSort(sort)) this.#charged.set(event.sequence, posted);
     const about = [relatedSequence, originalSequence].find((at) => this.#charged.has(at) || this.#won.has(at));
-    if (posted >= 0 || about === undefined) return;
+    if (posted >= 0) return;
+    // All of it, also where the dispute had ended before the first record.
+    const lossBack = legs.reduce((sum, { glAccount, amount }) => (glAccount === Gl.fraudLoss ? sum - amount : sum), 0);
+    const amount = Math.max(lossBack, about === undefined ? 0 : Math.min(0 - posted, this.#givenBeyond(about, posted)));
+    if (amount > 0) this.#add('amount_mismatch', 'given_back_twice', event, amount);
+  }
+
+  /** What is given of a record beyond what it charged. @param posted that is given now, negative */
+  #givenBeyond(about: number, posted: number): number {
     add(this.#given, about, 0 - posted);
     const won = this.#won.get(about) ?? 0;
-    if (won === 0) return;
     // What was charged before the first record is not known: no less than what was won.
-    const beyond = won + this.#given.get(about)! - (this.#charged.get(about) ?? won);
-    const amount = Math.min(0 - posted, beyond);
-    if (amount > 0) this.#add('amount_mismatch', 'given_back_twice', event, amount);
+    return won === 0 ? 0 : won + this.#given.get(about)! - (this.#charged.get(about) ?? won);
   }
 
   #notDelivered(event: NotDelivered): void {

@@ -18,6 +18,7 @@ import type { Command, CommandResult } from '#src/domain/commands.js';
 import type { MessageEvent, PlainEvent } from '#src/domain/events.js';
 import { IndexKeys } from '#src/domain/index-keys.js';
 import type { Read, ReadResult } from '#src/domain/reads.js';
+import { HoldfastError } from '#src/errors.js';
 import { DurableHeads } from '#src/journal/durable-heads.js';
 import { EmbeddedLane } from '#src/journal/lanes.js';
 import { shardOfAccount } from '#src/journal/placement.js';
@@ -267,4 +268,26 @@ export class TestEngine implements ShardPort, JournalPort, DirectoryPort {
     };
     setImmediate(step);
   }
+}
+
+/** Makes the journal answer as if the records up to these sequences, by shard, were dropped. */
+export function dropUpTo(engine: TestEngine, sequences: readonly number[]): void {
+  const { readMessage, readEvent } = TestEngine.prototype;
+  const present = (shard: number, sequence: number): void => {
+    if (sequence <= sequences[shard]!)
+      throw new HoldfastError(
+        'record_dropped',
+        `record ${sequence} of shard ${shard} is not in the journal any more`,
+        '',
+      );
+  };
+  engine.floor = (shard) => sequences[shard]!;
+  engine.readMessage = (shard, sequence, into) => {
+    present(shard, sequence);
+    return readMessage.call(engine, shard, sequence, into);
+  };
+  engine.readEvent = (shard, sequence) => {
+    present(shard, sequence);
+    return readEvent.call(engine, shard, sequence);
+  };
 }

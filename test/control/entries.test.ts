@@ -1,5 +1,6 @@
 /** Ledger entries on command, over real shards: what is answered, what is refused where, and what the books say afterwards. */
 import { beforeEach, describe, expect, it } from 'vitest';
+import { dropUpTo } from './engine.js';
 import { type AnswerBody, type Harness, makeHarness } from './harness.js';
 
 let h: Harness;
@@ -251,6 +252,20 @@ describe('a dispute', () => {
     const trial = (await h.call('GET', '/v1/ledger/trial-balance')).body.currencies[0].accounts;
     const payable = trial.find((one) => one.account === '2100')!;
     expect(payable.sub_accounts.map((one) => one.balance)).toEqual([294, -294]);
+  });
+
+  it('goes on and is read when what it is about was dropped', async () => {
+    const { id } = await authorization();
+    const behind = [0, 1, 2, 3].map((shard) => h.engine.durable(shard));
+    const { body } = await open({ authorization: id });
+    dropUpTo(h.engine, behind);
+    const url = `/v1/disputes/${body.id}`;
+    const stepped = await post(`${url}/steps`, { step: 'write_off' });
+    expect([stepped.status, stepped.body.status]).toEqual([201, 'written_off']);
+    expect(stepped.body).toMatchObject({ authorization: null, entry: null });
+    expect((await h.call('GET', url)).body).toEqual(stepped.body);
+    expect((await h.call('GET', '/v1/disputes?account=acc')).body.data).toMatchObject([{ id: body.id }]);
+    expect(refusal(await open({ authorization: id }, 'e'))).toEqual([410, 'dropped', undefined]);
   });
 
   it('is won after a chargeback, without an entry of money', async () => {

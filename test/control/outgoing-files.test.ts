@@ -7,6 +7,7 @@ import { openClearing } from '#src/clearing/reader.js';
 import { type ClearingRecord, copyRecord } from '#src/clearing/record.js';
 import { panOfNumber } from '#src/vault/pan.js';
 import { fileOf, presentment } from '../support/clearing-day.js';
+import { dropUpTo } from './engine.js';
 import { type AnswerBody, type Harness, type HarnessOptions, makeHarness } from './harness.js';
 import { posted } from './upload.js';
 
@@ -173,6 +174,18 @@ describe('a file for the network', () => {
     const again = await h.call('POST', PATH, ASCII, key);
     expect([again.headers['idempotent-replayed'], again.body]).toEqual(['true', first.body]);
     expect((await h.call('POST', PATH, ASCII)).body).toMatchObject({ number: 2, chargebacks: 1 });
+  });
+
+  it('leaves out a chargeback of what was dropped', async () => {
+    const h = await harness();
+    const presented = [0, 1, 2, 3].map((shard) => h.engine.durable(shard));
+    await chargeBack(h, 3000, 3000, 'd1');
+    dropUpTo(h.engine, presented);
+    const { body } = await h.call('POST', PATH, ASCII);
+    expect([body.code, body.left_out]).toEqual([
+      'nothing_to_send',
+      [{ entry: expect.stringMatching(/^entry_/), reason: 'dropped' }],
+    ]);
   });
 
   it('leaves out what a network cannot be told, and says so', async () => {

@@ -166,6 +166,40 @@ describe('a purchase that a dispute was won for', () => {
     `,
       finds(`amount_mismatch given_back_twice ${beyond}`),
     );
+  for (const [what, part, refund, beyond] of [
+    ['names its sequence', 'seq=2/2', 'refund 30000 seq=2/2', 30_000],
+    ['is of its amount', 'seq=2/2', 'refund 30000', 30_000],
+    ['names the other one', 'seq=2/2', 'refund 10000 seq=1/2', 0],
+  ] as const)
+    scenario(
+      `as one of several presentments with one reference is given back twice by a refund that ${what}`,
+      `
+    account A limit=100000
+    card    a of=A
+    0100 a purchase 40000 stan=1 net=N1                         | 00 | 0 | 40000 | 60000
+    clear a purchase 10000 net=N1 arn=P seq=1/2                 | posted networkId | 10000 | 30000 | 60000
+    clear a purchase 30000 net=N1 arn=P ${part}                 | posted networkId | 40000 | 0 | 60000
+    dispute A 30000 of=5 ref=D                                  | ok | 10000 | 0 | 90000
+    step 6 write_off                                            | ok | 10000 | 0 | 90000
+    clear a ${refund} arn=P                                     | posted arn | ${beyond > 0 ? -20_000 : 0} | 0 | ${beyond > 0 ? 120_000 : 100_000}
+    `,
+      finds(...(beyond > 0 ? [`amount_mismatch given_back_twice ${beyond}`] : [])),
+    );
+  scenario(
+    'as one of several shipments is given back twice by its reversal, and not by that of another one',
+    `
+    account A limit=1000
+    card    a of=A
+    0100 a purchase 500 stan=1 net=N1                         | 00 |   0 | 500 |  500
+    0220 a purchase 200 stan=2 net=N2 orig=N1 fn=I            | 00 | 200 | 300 |  500
+    0220 a purchase 300 stan=3 net=N3 orig=N1 fn=I            | 00 | 500 |   0 |  500
+    dispute A 200 of=4 ref=D                                  | ok | 300 |   0 |  700
+    step 6 write_off                                          | ok | 300 |   0 |  700
+    0400 a stan=4 orig=N3                                     | 00 |   0 |   0 | 1000
+    0400 a stan=5 orig=N2                                     | 00 |   0 |   0 | 1000
+    `,
+    finds('amount_mismatch given_back_twice 200'),
+  );
   scenario(
     'that began before the records that are read is given back twice all the same',
     `${won('4')}
@@ -178,6 +212,30 @@ describe('a purchase that a dispute was won for', () => {
       expect(found.map(({ amount }) => amount)).toEqual([10_000n]);
     },
   );
+  for (const [what, lines] of [
+    ['presentment', `${won('4')}\n    clear a purchase 40000 arn=P back       | posted arn  |      0 | 0 | 100000`],
+    [
+      'single message',
+      `
+    account A limit=100000
+    card    a of=A
+    0200 a purchase 40000 stan=1 net=N1              | 00 | 40000 | 0 | 60000
+    dispute A 40000 of=3 ref=D                       | ok |     0 | 0 | 100000
+    step 4 write_off                                 | ok |     0 | 0 | 100000
+    0400 a stan=2 orig=N1                            | 00 |     0 | 0 | 100000`,
+    ],
+  ] as const)
+    scenario(
+      `and that ended before the records that are read is given back twice by the reversal of its ${what}`,
+      `${lines}
+    `,
+      (run) => {
+        const end = run.book.history.events.findIndex((event) => 'ended' in event && event.ended !== undefined);
+        const { breaks } = reconcile(run.book, [], Math.floor(run.nowMs / DAY_MS), undefined, [], end + 1);
+        const found = breaks.filter(({ reason }) => reason === 'given_back_twice');
+        expect(found.map(({ amount }) => amount)).toEqual([40_000n]);
+      },
+    );
   scenario(
     'is given back twice by its reversal',
     `${won('4')}

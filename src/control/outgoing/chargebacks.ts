@@ -12,7 +12,7 @@ import { EntryKind } from '../../domain/ledger/entry-kinds.js';
 import { settlementOf } from '../../domain/ledger/sub-account.js';
 import { OUTGOING_DAY_MAX } from '../../limits.js';
 import type { ControlContext } from '../context.js';
-import { readRecord } from '../history.js';
+import { readRecord, readUnlessDropped } from '../history.js';
 import { ApiError } from '../problem.js';
 import { refused } from '../views.js';
 
@@ -24,7 +24,7 @@ export interface Span {
 }
 
 /** Why a chargeback is in no record of the file whose span it is in. */
-export type LeftOutReason = 'no_reference' | 'other_network' | 'no_card' | 'sandbox' | 'not_writable';
+export type LeftOutReason = 'no_reference' | 'dropped' | 'other_network' | 'no_card' | 'sandbox' | 'not_writable';
 export interface LeftOut {
   readonly shard: number;
   readonly sequence: number;
@@ -105,7 +105,8 @@ async function chargebackOut(
   isTest: boolean,
 ): Promise<ChargebackOut | LeftOutReason> {
   const { disputed, cardSlot, legs, entry } = event;
-  const presented = disputed === undefined ? undefined : readRecord(context, shard, disputed.posted)?.event;
+  const presented = disputed === undefined ? undefined : readUnlessDropped(context, shard, disputed.posted)?.event;
+  if (disputed !== undefined && disputed.posted <= context.journal.floor(shard)) return 'dropped';
   if (disputed === undefined || disputed.arn === '' || presented?.kind !== EventKind.clearingPosted)
     return 'no_reference';
   // Of the network's legs the first is what is settled, the other one interchange.

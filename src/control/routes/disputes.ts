@@ -11,7 +11,7 @@ import type { ControlContext } from '../context.js';
 import { currencyCode, currencyOfCode } from '../currencies.js';
 import { entryObject, findEntry, postedLegs } from '../entry-object.js';
 import { accountSlotOf } from '../events/event-object.js';
-import { catchUp, type JournalRecord, readRecord, Slices, walkChain } from '../history.js';
+import { catchUp, type JournalRecord, readRecord, readUnlessDropped, Slices, walkChain } from '../history.js';
 import { eventId, eventPlace } from '../ids.js';
 import { badCursor, cursorOf, listAnswer, listQuery, Page, type PageQuery } from '../list.js';
 import { ApiError } from '../problem.js';
@@ -187,15 +187,16 @@ async function disputeAt(
   if (first === undefined || !isDispute(first)) throw new TypeError(`shard ${shard} has no dispute ${sequence}`);
   const { event } = first;
   const account = (await ownerOfRecord(context, first))!;
-  const disputed = readRecord(context, shard, event.relatedSequence);
+  const disputed = readUnlessDropped(context, shard, event.relatedSequence);
   const isMessage = disputed !== undefined && isAuthorization(disputed);
+  const isEntry = disputed !== undefined && !isMessage;
   return {
     object: 'dispute',
     id: eventId(context, 'disp', shard, sequence),
     account: account.id,
     card: event.cardSlot < 0 ? null : context.ids.encode('card', shard, event.cardSlot),
     authorization: isMessage ? context.ids.encode('auth', shard, event.relatedSequence) : null,
-    entry: isMessage ? null : eventId(context, 'entry', shard, event.relatedSequence),
+    entry: isEntry ? eventId(context, 'entry', shard, event.relatedSequence) : null,
     status: statusAfter(steps),
     amount: disputedAmount(event),
     currency: currencyCode(account.currency),

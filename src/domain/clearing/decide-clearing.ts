@@ -32,6 +32,7 @@ import {
   badValue,
   type ClearingAnswer,
   type ClearingEntry,
+  type ClearingInput,
   clearingSort,
   hasSameAmounts,
   isCashRecord,
@@ -183,9 +184,9 @@ function present(
     const duplicate = belongTo(context, policy, event, root, amount);
     if (duplicate !== undefined) return duplicate;
     // Announced, and of a purchase all the same: whoever disputes that must know of it.
-    if (isCredit) event.relatedSequence = purchaseOf(posted)?.sequence ?? 0;
+    if (isCredit) event.relatedSequence = purchaseOf(posted, event.input)?.sequence ?? 0;
   } else {
-    if (isCredit) relateByReference(event, purchaseOf(posted));
+    if (isCredit) relateByReference(event, purchaseOf(posted, event.input));
     else event.changes = countedAs(context, policy, event, amount, cashOf(context, event, amount), -1);
   }
   const { state } = context;
@@ -194,8 +195,13 @@ function present(
   return undefined;
 }
 
-const purchaseOf = ({ all }: Posted): ClearingPosted | undefined =>
-  all.find(({ input, sort }) => input.reversal === 0 && isCharge(sort));
+/** Of several purchases with the reference that of the same sequence, else one of the same amount, else the first. */
+function purchaseOf({ all }: Posted, { sequence, amount, currency }: ClearingInput): ClearingPosted | undefined {
+  const purchases = all.filter(({ input, sort }) => input.reversal === 0 && isCharge(sort));
+  const bySequence = sequence === 0 ? undefined : purchases.find(({ input }) => input.sequence === sequence);
+  const byAmount = ({ input }: ClearingPosted): boolean => input.amount === amount && input.currency === currency;
+  return bySequence ?? purchases.find(byAmount) ?? purchases[0];
+}
 
 const creditOf = ({ all }: Posted): ClearingPosted | undefined =>
   all.find(({ input, sort }) => input.reversal === 0 && sort === ClearingSort.credit);
@@ -215,7 +221,7 @@ function relateByReference(event: ClearingPosted, earlier: ClearingPosted | unde
 function presentAgain(context: DecisionContext, event: ClearingPosted, posted: Posted, amount: number): void {
   const { input, accountSlot, cardSlot } = event;
   const isCredit = isCreditRecord(input);
-  relateByReference(event, isCredit ? creditOf(posted) : purchaseOf(posted));
+  relateByReference(event, isCredit ? creditOf(posted) : purchaseOf(posted, input));
   const { relatedSequence: first } = event;
   const dispute = first === 0 || isCredit ? undefined : disputeCharged(context, first, cardSlot, amount);
   if (dispute === undefined) {

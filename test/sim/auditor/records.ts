@@ -144,6 +144,7 @@ const READERS: Record<string, [members: number, read: Reader]> = {
   '15 1': [14, readEntry],
   '15 2': [17, readEntry],
   '15 3': [16, readEntry],
+  '15 4': [24, readEntry],
   '16 3': [27, readClearing],
   '17 1': [5, (from, head) => ({ kind: 'accrual marked', ...head, day: from.integer(), next: from.integer() })],
   '18 1': [
