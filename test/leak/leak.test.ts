@@ -1,7 +1,7 @@
 /**
  * No secret of a message anywhere: thousands of messages, each with marks of its own in card number, tracks, CVV2, PIN block and chip
  * data, through every path: approvals, declines, errors of form, unknown cards, repeats, reversals, advices, time-outs, a shard
- * that throws, kills, clearing files, backtests, backups, profiles, metrics. Then every file, log, answer and the memory
+ * that throws, kills, devices that are waited for, key exchanges, clearing files, backtests, backups, profiles, metrics. Then every file, log, answer and the memory
  * of the process are searched for every mark in every encoding (marks.ts; that the search finds them: search.test.ts).
  */
 import { once } from 'node:events';
@@ -11,6 +11,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { connect as connectTls } from 'node:tls';
 import { expect, test } from 'vitest';
 import { WebSocket } from 'ws';
+import { LinkMac } from '#src/ingress/link-mac.js';
+import { dialect } from '#src/iso8583/dialects.js';
 import { type Fields, pack } from '#src/iso8583/message.js';
 import { privateData } from '#src/iso8583/private-data.js';
 import { hasOpenssl, makeCertificate } from '../support/certificates.js';
@@ -19,8 +21,9 @@ import { fileOf, presentment } from '../support/clearing-day.js';
 import { IsoClient, purchase, repeat, reversal } from '../support/iso-client.js';
 import { type Json, run, Server, temporaryFolder, until } from '../support/server.js';
 import { golden } from '../vault/card/golden.js';
-import { keyring } from '../vault/hsm/support.js';
-import { FORM_BYTES_MAX, type Hit, marksOf, search } from './marks.js';
+import { keyring, newHsm, newKeys } from '../vault/hsm/support.js';
+import { deviceKeyEntries, FakeHsm } from '../vault/payshield/fake-hsm.js';
+import { FORM_BYTES_MAX, type Hit, marksOf, memoryForms, search } from './marks.js';
 import { readMemory } from './memory.js';
 
 /** Messages with marks of their own. */
@@ -31,6 +34,8 @@ const CARDS = 2500;
 const [KILLED, LATE] = [4000, 4500];
 const BATCH = 100;
 const BOOM = 'BOOM00000077';
+/** Cards of a program that checks everything, with PINs. */
+const parkedCards = Array.from({ length: 40 }, (_, i) => 3 * i);
 
 const folder = temporaryFolder('leak');
 const hsmKeys = join(folder, 'hsm.json');
@@ -44,7 +49,7 @@ const encrypted = hasOpenssl;
 if (encrypted) makeCertificate(folder, 'server');
 writeFileSync(
   links,
-  `- { name: text, port: 0, dialect: iso87-ascii }\n${
+  `- { name: text, port: 0, dialect: iso87-ascii }\n- { name: network, port: 0, dialect: iso87-ascii, mac: { key: cmac, algorithm: cmac, exchange-key: kbpk } }\n${
     encrypted
       ? `- { name: encrypted, port: 0, tls: { cert-file: ${join(folder, 'server.pem')}, key-file: ${join(folder, 'server.key')} } }\n`
       : ''
@@ -56,11 +61,15 @@ const flags = [
   ...['--hsm-keys', hsmKeys, '--allow-software-pin'],
 ];
 
-/** The n-th message: everything that is secret in it is a mark. */
-function message(n: number): Fields {
+/** Keys of the devices, and links without MACs, which are made in software. */
+const deviceKeys = join(folder, 'device-keys.json');
+writeFileSync(deviceKeys, JSON.stringify({ format: 1, keys: deviceKeyEntries() }), { mode: 0o600 });
+
+/** What the n-th message carries: everything that is secret in it is a mark. */
+function secretsOf(n: number): Fields {
   const { pan, track1, track2, cvv2, pinBlock, cryptogram } = marksOf(n);
   const chip = { ...golden.tags, '9F26': cryptogram, '57': `${track2.replace('=', 'D')}`.padEnd(38, 'F'), '5A': pan };
-  const all: Fields = {
+  return {
     2: pan,
     14: '3012',
     22: '051',
@@ -70,6 +79,12 @@ function message(n: number): Fields {
     52: `hex:${pinBlock}`,
     55: tlvOf(chip),
   };
+}
+
+/** The n-th message. */
+function message(n: number): Fields {
+  const { pan, cvv2 } = marksOf(n);
+  const all = secretsOf(n);
   const request = (fields: Fields, amount = 100 + n): Fields => purchase({ amount, fields });
   switch (n % 12) {
     case 0:
@@ -142,6 +157,28 @@ async function exchangeWs(server: Server, messages: readonly Fields[]): Promise<
   socket.close();
 }
 
+/** Sends a key exchange with its MAC, or without; gives the code of the answer. */
+async function exchangeKey(client: IsoClient, content: string, isSealed = true): Promise<string | undefined> {
+  const fields = { '0': '0800', '7': '1123024500', '11': String(nextStan++), '70': '161', '110': content };
+  const message = pack('iso87-ascii', fields);
+  const profile = { key: 'cmac', algorithm: 'cmac', padding: 1, length: 8 } as const;
+  const mac = new LinkMac('network', profile, newHsm(), () => 0);
+  const length = mac.seal(dialect('iso87-ascii'), message, 0, message.length);
+  const bytes = isSealed ? mac.bytes.subarray(0, length) : message;
+  const answer = client.expect(fields);
+  client.raw(Buffer.concat([Buffer.from([bytes.length >> 8, bytes.length & 255]), bytes]));
+  return (await answer)[39];
+}
+let nextStan = 700_001;
+
+/** A key of a link as the network sends it: a key block under the key for exchanges. */
+function keyBlock(hex: string): string {
+  const keys = newKeys();
+  const purpose = { usage: 'M6', algorithm: 'A', mode: 'C', exportability: 'E' } as const;
+  expect(keys.add('next', purpose, Buffer.from(hex, 'hex')).outcome).toBe('ok');
+  return (keys.wrap('kbpk', 'next') as { block: string }).block;
+}
+
 /** Sends what has an answer and waits for it, or a while for those that have none. */
 async function exchange(client: IsoClient, requests: readonly Fields[]): Promise<Fields[]> {
   const waited = requests.filter((fields) => fields[0] !== '0190').map((fields) => client.expect(fields));
@@ -171,7 +208,9 @@ function told(hits: readonly Hit[]): string[] {
 
 function searchMemory(pid: number, what: string): Hit[] {
   const hits: Hit[] = [];
-  const bytes = readMemory(pid, FORM_BYTES_MAX, (piece, where) => hits.push(...search(`${what} ${where}`, piece)));
+  const bytes = readMemory(pid, FORM_BYTES_MAX, (piece, where) =>
+    hits.push(...search(`${what} ${where}`, piece, memoryForms)),
+  );
   expect(bytes).toBeGreaterThan(50_000_000);
   return hits;
 }
@@ -197,6 +236,11 @@ test('no mark of a message is in a file, a log, an answer or in memory', { timeo
   expect(imported.status, imported.text).toBe(200);
   expect(imported.body).toMatchObject({ cards: CARDS });
   found.push(...search('answer of the import', Buffer.from(imported.text)));
+  for (const n of parkedCards) {
+    const [card] = (await first.get(`/v1/cards?account=acc-${n}`)).body.data;
+    const pin = { pvv: '4232', key_index: 1 };
+    expect((await first.api('PATCH', `/v1/cards/${card.id}`, { pin })).status).toBe(200);
+  }
   expect((await first.stop()).status).toBe(0);
   ended(first);
   found.push(...searchFiles(dataDir));
@@ -302,6 +346,15 @@ test('no mark of a message is in a file, a log, an answer or in memory', { timeo
   // Records of files are objects with card numbers as texts, which nobody can overwrite (threat model); nothing else of a message stays.
   found.push(...searchMemory(server.pid, 'memory after files').filter(({ kind }) => kind !== 'pan'));
 
+  // Keys of a link that the network sends, one that is none, and what has no business in DE110.
+  const network = await IsoClient.connect(...addressOf(server, 'network'), { dialect: 'iso87-ascii' });
+  const block = keyBlock(marksOf(1).linkKey);
+  expect(await exchangeKey(network, block)).toBe('00');
+  expect(await exchangeKey(network, `${block.slice(0, -8)}00000000`)).toBe('63');
+  const { pan, track2, cvv2, pinBlock } = marksOf(2);
+  expect(await exchangeKey(network, `${pan} ${track2} ${cvv2} ${pinBlock}`)).toBe('63');
+  expect(await exchangeKey(network, `${pan} ${pinBlock}`, false)).toBe('63');
+
   // Killed with messages under way.
   const under = await server.connect();
   for (let from = KILLED; from < LATE; from += BATCH)
@@ -341,6 +394,37 @@ test('no mark of a message is in a file, a log, an answer or in memory', { timeo
     );
   expect((await late.stop()).status).toBe(0);
   ended(late);
+
+  // Messages that wait for a device: answered, not answered in time, and killed while they wait.
+  const device = new FakeHsm();
+  const hsm = `127.0.0.1:${await device.listen()}`;
+  const parked = await Server.start({
+    ...{ dataDir, demo: false },
+    flags: ['--log-level', 'trace', '--cards-max', '100000', '--hsm', hsm, '--hsm-keys', deviceKeys],
+  });
+  const scraped = async (name: string): Promise<number> =>
+    Number(new RegExp(`^${name}\\S* (\\d+)$`, 'm').exec((await parked.get('/metrics')).text)?.[1] ?? 0);
+  await until('the device', async () => (await scraped('holdfast_hsm_connections')) > 0);
+  const client = await parked.connect();
+  const asking = (): Fields[] => parkedCards.map((n) => purchase({ amount: 100, fields: secretsOf(n) }));
+  const asked = new Map<string, number>();
+  for (let round = 0; round < 4; round++) {
+    // The last of them waits in vain for some.
+    device.behaviour.silent = (n) => round === 3 && n % 8 === 7;
+    for (const { 39: code = '' } of await exchange(client, asking())) asked.set(code, (asked.get(code) ?? 0) + 1);
+  }
+  expect(await scraped('holdfast_parked_total')).toBe(4 * parkedCards.length);
+  expect([...asked.keys()].sort()).toEqual(['82', '91']);
+  const { data: declined } = (await parked.get('/v1/authorizations?limit=20')).body;
+  for (const { id } of declined) answers.push((await parked.get(`/v1/authorizations/${id}/explain`)).text);
+  await sleep(1500);
+  found.push(...searchMemory(parked.pid, 'memory after devices'));
+  device.behaviour.silent = () => true;
+  client.raw(Buffer.concat(asking().map((fields) => client.frame(fields))));
+  await until('messages that wait', async () => (await scraped('holdfast_parked_messages')) > 0);
+  await parked.kill();
+  await device.close();
+  ended(parked);
   found.push(...searchFiles(dataDir));
   for (const [what, said] of logs) found.push(...search(what, Buffer.from(said)));
   for (const answer of answers) found.push(...search('answer', Buffer.from(answer)));

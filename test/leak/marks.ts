@@ -20,7 +20,7 @@ const stems = {
   /** DE48 tag 92; longer than a CVV2 is, which could not be told from other digits. */
   cvv2: '61524334251',
 } as const;
-const blocks = { pinBlock: 'C0FFEE52D1', cryptogram: 'AC55E1D2B3' } as const;
+const blocks = { pinBlock: 'C0FFEE52D1', cryptogram: 'AC55E1D2B3', linkKey: 'B10CCA5E77' } as const;
 
 export interface Marks {
   readonly pan: string;
@@ -30,6 +30,8 @@ export interface Marks {
   /** 8 bytes in hexadecimal digits, as the following. */
   readonly pinBlock: string;
   readonly cryptogram: string;
+  /** A key that comes in DE110, enciphered; 16 bytes. */
+  readonly linkKey: string;
 }
 
 /** @param n 0 to 9 999 */
@@ -44,6 +46,7 @@ export function marksOf(n: number): Marks {
     cvv2: stems.cvv2 + number(n),
     pinBlock: blocks.pinBlock + tail,
     cryptogram: blocks.cryptogram + tail,
+    linkKey: `${blocks.linkKey}${tail}1D2C3B4A59687786`,
   };
 }
 
@@ -107,6 +110,9 @@ export const forms: readonly Form[] = [
 ].filter(
   ({ kind, bytes }, index, all) => all.findIndex((other) => other.kind === kind && other.bytes.equals(bytes)) === index,
 );
+
+/** Without keys in use: they are in memory as long as they are. */
+export const memoryForms: readonly Form[] = forms.filter(({ kind }) => kind !== 'linkKey');
 
 /** Bytes that the longest form has: pieces of something long overlap by as much. */
 export const FORM_BYTES_MAX = Math.max(...forms.map(({ bytes }) => bytes.length));

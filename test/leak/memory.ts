@@ -25,6 +25,24 @@ export function regionsOf(pid: number): Region[] {
     });
 }
 
+const BLOCK_BYTES = 1 << 16;
+const zeros = Buffer.alloc(BLOCK_BYTES);
+
+/**
+ * Visits what is not zero, which half of a process is: runs of blocks with something in them, with `overlap` bytes around each.
+ */
+export function eachUsed(bytes: Buffer, overlap: number, visit: (part: Buffer) => void): void {
+  let from = -1;
+  for (let at = 0; at < bytes.length + BLOCK_BYTES; at += BLOCK_BYTES) {
+    const block = bytes.subarray(at, at + BLOCK_BYTES);
+    const isUsed = block.compare(zeros, 0, block.length) !== 0;
+    if (isUsed && from < 0) from = at;
+    if (isUsed || from < 0) continue;
+    visit(bytes.subarray(Math.max(0, from - overlap), Math.min(bytes.length, at + overlap)));
+    from = -1;
+  }
+}
+
 /**
  * Visits the memory piece by piece; each begins with the last `overlap` bytes of the one before it in the same region. Pages that
  * were never touched are left out by the kernel's own list.
@@ -51,7 +69,7 @@ export function readMemory(pid: number, overlap: number, visit: (bytes: Buffer, 
           // A part of the region was given back meanwhile.
           if (!['EIO', 'EFAULT'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
         }
-        if (read > 0) visit(buffer.subarray(0, kept + read), `${name} ${at.toString(16)}`);
+        eachUsed(buffer.subarray(0, kept + read), overlap, (part) => visit(part, `${name} ${at.toString(16)}`));
         total += read;
         const keep = read < length ? 0 : Math.min(overlap, kept + read);
         buffer.copyWithin(0, kept + read - keep, kept + read);

@@ -5,7 +5,7 @@ import { existsSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { cp500 } from '../support/ebcdic.js';
 import { FORM_BYTES_MAX, forms, type Marks, marksOf, search } from './marks.js';
-import { readMemory } from './memory.js';
+import { eachUsed, readMemory } from './memory.js';
 
 /** Bytes that look like anything; the same in every run. */
 function noise(length: number): Buffer {
@@ -78,7 +78,9 @@ const planted: readonly Planted[] = [
   ),
   ...(['pan', 'cvv2'] as const).flatMap((mark) => packings.map((one): Planted => [mark, mark, ...one])),
   ...packings.map(([how, encode]): Planted => ['track2', 'pan', how, (text) => encode(text.slice(0, 16))]),
-  ...(['pinBlock', 'cryptogram'] as const).flatMap((mark) => binaries.map((one): Planted => [mark, mark, ...one])),
+  ...(['pinBlock', 'cryptogram', 'linkKey'] as const).flatMap((mark) =>
+    binaries.map((one): Planted => [mark, mark, ...one]),
+  ),
 ];
 
 /** A track has the number in it. */
@@ -120,9 +122,27 @@ describe('the search', () => {
     }
   });
 
+  test('what lies between zeros is visited whole, at any place', () => {
+    for (const { bytes: form } of [forms[0]!, forms.find(({ encoding }) => encoding === 'UTF-16')!]) {
+      for (const at of [0, 65_536 - form.length + 1, 65_536 - 1, 65_536, 200_000, 300_000 - form.length]) {
+        const bytes = Buffer.alloc(300_000);
+        form.copy(bytes, at);
+        let hits = 0;
+        let visited = 0;
+        eachUsed(bytes, FORM_BYTES_MAX, (part) => {
+          visited += part.length;
+          if (part.indexOf(form) >= 0) hits++;
+        });
+        expect([at, hits]).toEqual([at, 1]);
+        expect(visited).toBeLessThan(140_000);
+      }
+    }
+    eachUsed(Buffer.alloc(300_000), FORM_BYTES_MAX, () => expect.unreachable());
+  });
+
   test('marks are of their message alone, and the numbers are card numbers', () => {
     const all = Array.from({ length: 1000 }, (_, n) => marksOf(n));
-    for (const mark of ['pan', 'track1', 'cvv2', 'pinBlock', 'cryptogram'] as const)
+    for (const mark of ['pan', 'track1', 'cvv2', 'pinBlock', 'cryptogram', 'linkKey'] as const)
       expect(new Set(all.map((one) => one[mark])).size).toBe(1000);
     expect(marksOf(12).track2.length).toBeLessThanOrEqual(37);
     expect(marksOf(12).track1.length).toBeLessThanOrEqual(76);

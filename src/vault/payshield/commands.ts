@@ -7,7 +7,7 @@
  * Fields are ASCII, of chip commands partly binary. Layouts are those of public descriptions of the host commands
  * (docs/internals/card-cryptography.md); they have not been tried on a device.
  */
-import { wipe } from '../card/bytes.js';
+import { areDigits, outsideHeap, packDigits, putNibble, wipe } from '../card/bytes.js';
 import { profileOf } from '../card/emv-profiles.js';
 import { pad } from '../card/mac.js';
 import type { PinBlockFormat } from '../card/pin-block.js';
@@ -67,7 +67,11 @@ const ECHO = 'HOLDFAST';
 /** Format codes of PIN blocks. Format 4 has another layout of its commands, which is not built. */
 const formatCodes: Readonly<Partial<Record<PinBlockFormat, string>>> = { 0: '01', 1: '05', 3: '47' };
 
-type Part = string | Uint8Array;
+/**
+ * A field: text that says nothing of a card, bytes of the request (whose owner overwrites them), or bytes made here, which are overwritten
+ * as soon as they are in the command. No part of a card number or of a PIN block becomes a text, which nobody could overwrite.
+ */
+type Part = string | Uint8Array | { readonly own: Uint8Array };
 /** Why a command cannot be made, thrown and caught within this file: a field deep in a command has no other way out. */
 class Refusal {
   constructor(readonly verdict: HsmVerdict) {}
@@ -78,17 +82,44 @@ function refuse(failure: 'unsupported', detail: string): never {
 }
 
 const nothing = (fields: Buffer): HsmVerdict | undefined => (fields.length === 0 ? done : undefined);
-const text = (digits: Uint8Array): string =>
-  Buffer.from(digits.buffer, digits.byteOffset, digits.length).toString('latin1');
-const hex = (bytes: Uint8Array): string =>
-  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('hex').toUpperCase();
+const ZERO = 0x30;
+const HEX = Uint8Array.from(Buffer.from('0123456789ABCDEF', 'latin1'));
+
+/** Upper-case hexadecimal digits. */
+function hex(bytes: Uint8Array): Part {
+  const own = outsideHeap(bytes.length * 2);
+  for (const [i, byte] of bytes.entries()) {
+    own[i * 2] = HEX[byte >> 4]!;
+    own[i * 2 + 1] = HEX[byte & 15]!;
+  }
+  return { own };
+}
+
+/** Bytes of an even number of upper-case hexadecimal digits, or undefined. */
+function unhex(digits: Uint8Array): Buffer | undefined {
+  const bytes = outsideHeap(digits.length / 2);
+  for (const [i, digit] of digits.entries()) {
+    const value = HEX.indexOf(digit);
+    if (value < 0) return undefined;
+    putNibble(bytes, i, value);
+  }
+  return bytes;
+}
+
+/** Memory of its own: that of small copies is shared, and nobody overwrites it. */
+function copyOf(bytes: Uint8Array): Buffer {
+  const copy = outsideHeap(bytes.length);
+  copy.set(bytes);
+  return copy;
+}
+
 const two = (value: number): string => String(value).padStart(2, '0');
 
 /** A value of `count` ASCII digits. */
 const digitsIn =
   (count: number) =>
   (fields: Buffer): HsmVerdict | undefined =>
-    fields.length === count && /^[0-9]+$/.test(fields.toString('latin1')) ? withValue(Buffer.from(fields)) : undefined;
+    areDigits(fields, count) ? withValue(copyOf(fields)) : undefined;
 
 function command(
   code: string,
@@ -97,8 +128,17 @@ function command(
   read: Command['read'],
   warnings: readonly string[] = [],
 ): Command {
-  const buffers = parts.map((part) => (typeof part === 'string' ? Buffer.from(part, 'latin1') : part));
-  return { code, fields: Buffer.concat(buffers), verifies, warnings, read };
+  const bytesOf = (part: Exclude<Part, string>): Uint8Array => (part instanceof Uint8Array ? part : part.own);
+  const sizes = parts.map((part) => (typeof part === 'string' ? part.length : bytesOf(part).length));
+  const fields = outsideHeap(sizes.reduce((sum, size) => sum + size, 0));
+  let at = 0;
+  for (const [i, part] of parts.entries()) {
+    if (typeof part === 'string') fields.write(part, at, 'latin1');
+    else fields.set(bytesOf(part), at);
+    if (typeof part === 'object' && 'own' in part) wipe(part.own);
+    at += sizes[i]!;
+  }
+  return { code, fields, verifies, warnings, read };
 }
 
 /** Makes commands with the keys of one installation. */
@@ -122,12 +162,7 @@ export class CommandMaker {
   #make(request: HsmRequest): Command | HsmVerdict {
     switch (request.op) {
       case 'verify_cvv':
-        return command(
-          'CY',
-          true,
-          [this.#key(request.key, 'verify_cvv'), text(request.cvv), ...track(request)],
-          nothing,
-        );
+        return command('CY', true, [this.#key(request.key, 'verify_cvv'), request.cvv, ...track(request)], nothing);
       case 'generate_cvv':
         return command('CW', false, [this.#key(request.key, 'generate_cvv'), ...track(request)], digitsIn(3));
       case 'verify_pin':
@@ -179,17 +214,12 @@ export class CommandMaker {
     const block = [hex(pin.block), formatCode(pin.format)];
     if (method.method === 'pvv') {
       const key = this.#key(method.key, 'verify_pvv');
-      return command(
-        'EC',
-        true,
-        [zone, key, ...block, account(pan), String(method.keyIndex), text(reference)],
-        nothing,
-      );
+      return command('EC', true, [zone, key, ...block, account(pan), String(method.keyIndex), reference], nothing);
     }
     const key = this.#key(method.key, 'verify_ibm3624');
-    const ibm = [two(reference.length), account(pan), text(method.table), validationData(method.validation, pan)];
-    const offset = text(reference).padEnd(12, 'F');
-    return command('EA', true, [zone, key, two(PIN_DIGITS_MAX), ...block, ...ibm, offset], nothing, ['02']);
+    const ibm = [two(reference.length), account(pan), method.table, validationData(method.validation, pan)];
+    const offset = [reference, 'F'.repeat(Math.max(0, 12 - reference.length))];
+    return command('EA', true, [zone, key, two(PIN_DIGITS_MAX), ...block, ...ibm, ...offset], nothing, ['02']);
   }
 
   #changePin({ pin, pan, method, reference, newBlock }: ChangePin): Command {
@@ -197,7 +227,7 @@ export class CommandMaker {
     const zone = this.#pinKey(pin);
     this.#find(method.key, 'verify_pvv');
     const keys = [keyType(zone, '001'), zone.wrapped, this.#key(method.key, 'generate_pvv')];
-    const rest = [hex(pin.block), formatCode(pin.format), account(pan), String(method.keyIndex), text(reference)];
+    const rest = [hex(pin.block), formatCode(pin.format), account(pan), String(method.keyIndex), reference];
     return command('CU', true, [...keys, ...rest, hex(newBlock)], digitsIn(4));
   }
 
@@ -214,9 +244,10 @@ export class CommandMaker {
     const to = formatCode(toFormat);
     const rest = [two(PIN_DIGITS_MAX), hex(pin.block), formatCode(pin.format), to, account(pan)];
     return command('CC', false, [...keys, ...rest], (fields) => {
-      const answer = fields.toString('latin1');
-      if (!/^[0-9]{2}[0-9A-F]{16}[0-9]{2}$/.test(answer) || answer.slice(18) !== to) return undefined;
-      return withValue(Buffer.from(answer.slice(2, 18), 'hex'));
+      const [length, block, format] = [fields.subarray(0, 2), fields.subarray(2, 18), fields.subarray(18)];
+      if (block.length !== 16 || !areDigits(length, 2) || format.toString('latin1') !== to) return undefined;
+      const value = unhex(block);
+      return value === undefined ? undefined : withValue(value);
     });
   }
 
@@ -226,7 +257,7 @@ export class CommandMaker {
     const profile = profileOf(version);
     // Padded here: a device pads only what is no whole number of blocks, and with what depends on its version.
     const data = pad(request.data, profile.padding, 8);
-    const signed: Part[] = [data.length.toString(16).toUpperCase().padStart(2, '0'), data, ';', arqc];
+    const signed: Part[] = [data.length.toString(16).toUpperCase().padStart(2, '0'), { own: data }, ';', arqc];
     if (data.length > 255) refuse('unsupported', 'verify_arqc: data has more than 255 bytes');
     const answer = responseCode ?? cardStatus;
     const bytes = answer === undefined ? 0 : profile.arpc === 1 ? 8 : 4;
@@ -274,14 +305,19 @@ export function echoCommand(): Command {
 }
 
 function track({ pan, expiry, serviceCode }: VerifyCvv | GenerateCvv): Part[] {
-  return [text(pan), ';', expiry, serviceCode];
+  return [pan, ';', expiry, serviceCode];
 }
 
 /** Key type of a variant key; a key block says it itself. */
 const keyType = (key: DeviceKey, variantType: string): string => (key.wrapped.startsWith('S') ? 'FFF' : variantType);
 
 /** The 12 digits left of the check digit. */
-const account = (pan: Uint8Array): string => text(pan.subarray(0, -1)).slice(-12).padStart(12, '0');
+function account(pan: Uint8Array): Part {
+  const own = outsideHeap(12).fill(ZERO);
+  const digits = pan.subarray(0, -1).subarray(-12);
+  own.set(digits, 12 - digits.length);
+  return { own };
+}
 
 function formatCode(format: PinBlockFormat): string {
   return formatCodes[format] ?? refuse('unsupported', `PIN blocks of format ${format} are not built for this device`);
@@ -291,23 +327,36 @@ function formatCode(format: PinBlockFormat): string {
  * Validation data as the device wants it: 12 characters, in which N stands for the last five digits of the account number (left of
  * the check digit). Other slices of the PAN cannot be told to it.
  */
-function validationData({ start, length, pad: fill }: ValidationData, pan: Uint8Array): string {
+function validationData({ start, length, pad: fill }: ValidationData, pan: Uint8Array): Part {
   const at = pan.length - 6 - start;
   if (at < 0 || at + 5 > length)
     refuse('unsupported', 'the validation data does not hold the last five digits of the account');
-  const block = text(pan.subarray(start, start + length)).padEnd(16, fill);
-  return `${block.slice(0, at)}N${block.slice(at + 5)}`;
+  const digits = pan.subarray(start, start + length);
+  const own = outsideHeap(12).fill(fill.charCodeAt(0));
+  own.set(digits.subarray(0, at));
+  own[at] = 'N'.charCodeAt(0);
+  own.set(digits.subarray(at + 5), at + 1);
+  return { own };
 }
 
 /** The last 16 digits of PAN and sequence number, packed. */
-function packedCard(pan: Uint8Array, psn: Uint8Array): Buffer {
-  return Buffer.from((text(pan) + text(psn)).slice(-16).padStart(16, '0'), 'hex');
+function packedCard(pan: Uint8Array, psn: Uint8Array): Part {
+  return packed(pan, psn, 16);
 }
 
 /** All digits of PAN and sequence number, packed, with a zero ahead when they are odd. */
-function packedLong(pan: Uint8Array, psn: Uint8Array): Buffer {
-  const all = text(pan) + text(psn);
-  return Buffer.from(all.length % 2 === 0 ? all : `0${all}`, 'hex');
+function packedLong(pan: Uint8Array, psn: Uint8Array): Part {
+  const digits = pan.length + psn.length;
+  return packed(pan, psn, digits + (digits % 2));
+}
+
+/** The last `digits` (an even number) of both, two in a byte, with zeros ahead. */
+function packed(pan: Uint8Array, psn: Uint8Array, digits: number): Part {
+  const own = outsideHeap(digits / 2);
+  const fromPan = Math.min(pan.length, digits - psn.length);
+  const at = packDigits(pan, pan.length - fromPan, fromPan, own, digits - psn.length - fromPan);
+  packDigits(psn, 0, psn.length, own, at);
+  return { own };
 }
 
 /** Overwrites what was sent. */

@@ -9,6 +9,7 @@
 import { connect as connectTcp, type Socket } from 'node:net';
 import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import { HSM_LATE_ANSWERS_MAX, HSM_RESPONSE_BYTES_MAX } from '../../limits.js';
+import { outsideHeap } from '../card/bytes.js';
 import { failed, type HsmVerdict } from '../hsm/port.js';
 import { type Command, wipeCommand } from './commands.js';
 import { verdictOfCode } from './error-codes.js';
@@ -96,7 +97,7 @@ export class DeviceConnection {
     return new Promise((resolve) => {
       const timer = setTimeout(() => this.#giveUp(header), timeoutMs);
       this.#pending.set(header, { command, resolve, timer });
-      const frame = Buffer.alloc(LENGTH_BYTES + header.length + CODE_CHARS + command.fields.length);
+      const frame = outsideHeap(LENGTH_BYTES + header.length + CODE_CHARS + command.fields.length);
       frame.writeUInt16BE(frame.length - LENGTH_BYTES);
       frame.write(header + command.code, LENGTH_BYTES, 'latin1');
       frame.set(command.fields, LENGTH_BYTES + header.length + CODE_CHARS);
