@@ -38,33 +38,59 @@ export const defaultHoldLife: readonly HoldLifeRow[] = [
   { name: 'anything else', days: 7 },
 ];
 
+/** A row compiled: a table with 1 for each value that fits, undefined where everything does. */
+interface CompiledRow {
+  readonly mcc: Uint8Array | undefined;
+  readonly functions: Uint8Array | undefined;
+  readonly entryModes: Uint8Array | undefined;
+  readonly conditions: Uint8Array | undefined;
+  readonly exceptConditions: Uint8Array | undefined;
+  readonly lifeMs: number;
+}
+
 /** A compiled table: the life of a hold by the message that places it. */
 export class HoldLife {
-  readonly #rows: readonly { row: HoldLifeRow; mcc: Uint8Array | undefined; lifeMs: number }[];
+  /** All of one shape, whatever members the rows have: this is asked for every hold. */
+  readonly #rows: readonly CompiledRow[];
 
   /** @param groups that the rows may name */
   constructor(rows: readonly HoldLifeRow[], groups: MccGroups) {
-    this.#rows = rows.map((row) => ({ row, mcc: row.mcc && compileMcc(row.mcc, groups), lifeMs: row.days * DAY_MS }));
+    this.#rows = rows.map(
+      (row): CompiledRow => ({
+        mcc: row.mcc && compileMcc(row.mcc, groups),
+        functions: row.functions === undefined ? undefined : tableOf(256, codesOf(row.functions)),
+        entryModes: row.entryModes && tableOf(100, row.entryModes),
+        conditions: row.conditions && tableOf(100, row.conditions),
+        exceptConditions: row.exceptConditions && tableOf(100, row.exceptConditions),
+        lifeMs: row.days * DAY_MS,
+      }),
+    );
   }
 
   /** Life in ms of a hold placed by this message; 0 when no row fits. */
   lifeMs(input: MessageInput): number {
     const mode = input.entryMode < 0 ? -1 : Math.floor(input.entryMode / 10);
-    for (const { row, mcc, lifeMs } of this.#rows) {
-      if (mcc !== undefined && (input.mcc < 0 || mcc[input.mcc] !== 1)) continue;
-      if (row.functions !== undefined && !hasLetter(row.functions, input.functionCode)) continue;
-      if (row.entryModes !== undefined && !row.entryModes.includes(mode)) continue;
-      if (row.conditions !== undefined && !row.conditions.includes(input.condition)) continue;
-      if (row.exceptConditions?.includes(input.condition)) continue;
-      return lifeMs;
+    const rows = this.#rows;
+    for (let i = 0; i < rows.length; i++) {
+      const row = rows[i]!;
+      if (row.mcc !== undefined && !has(row.mcc, input.mcc)) continue;
+      if (row.functions !== undefined && !has(row.functions, input.functionCode)) continue;
+      if (row.entryModes !== undefined && !has(row.entryModes, mode)) continue;
+      if (row.conditions !== undefined && !has(row.conditions, input.condition)) continue;
+      if (row.exceptConditions !== undefined && has(row.exceptConditions, input.condition)) continue;
+      return row.lifeMs;
     }
     return 0;
   }
 }
 
-function hasLetter(letters: string, letter: number): boolean {
-  for (let i = 0; i < letters.length; i++) if (letters.charCodeAt(i) === letter) return true;
-  return false;
+/** False for what a message does not carry (below zero), too. */
+const has = (table: Uint8Array, value: number): boolean => value >= 0 && table[value] === 1;
+
+function tableOf(size: number, values: Iterable<number>): Uint8Array {
+  const table = new Uint8Array(size);
+  for (const value of values) table[value] = 1;
+  return table;
 }
 
 function compileMcc(entries: readonly MccEntry[], groups: MccGroups): Uint8Array {
@@ -72,3 +98,5 @@ function compileMcc(entries: readonly MccEntry[], groups: MccGroups): Uint8Array
   for (const [from, to] of mccRanges(entries, groups)) table.fill(1, from, to + 1);
   return table;
 }
+
+const codesOf = (letters: string): number[] => Array.from(letters, (letter) => letter.charCodeAt(0));

@@ -72,7 +72,7 @@ export class Encoder {
    */
   copy(decoder: Decoder, field: number): void {
     if (!decoder.has(field)) return;
-    if (decoder.dialect !== this.dialect) throw new RangeError(`field ${field}: the source has another dialect`);
+    if (decoder.dialect !== this.dialect) throw fault(field, 'the source has another dialect');
     const wide = this.dialect.prefixBytes[field]!;
     const bytes = wide + decoder.length(field);
     const from = decoder.start(field) - wide;
@@ -106,12 +106,12 @@ export class Encoder {
    * `value` is a non-negative safe integer.
    */
   putDigits(field: number, value: number): void {
-    if (!Number.isSafeInteger(value) || value < 0) throw new RangeError(`field ${field}: not a non-negative integer`);
+    if (!Number.isSafeInteger(value) || value < 0) throw fault(field, 'not a non-negative integer');
     const kind = this.dialect.kind[field]!;
     if (kind !== Kind.bcd && kind !== Kind.digits && kind !== Kind.text) throw notFor(field, 'a number');
     const needed = countDigits(value);
     const max = this.dialect.max[field]!;
-    if (needed > max) throw new RangeError(`field ${field}: ${needed} digits, at most ${max} fit`);
+    if (needed > max) throw fault(field, `${needed} digits, at most ${max} fit`);
     const digits = this.dialect.prefix[field] === 0 ? max : needed;
     const at = this.room(field, kind, digits);
     if (kind !== Kind.bcd) writeAscii(this.target, at, digits, value);
@@ -130,14 +130,14 @@ export class Encoder {
    * ones are filled with spaces), sign and digits of x+n, track 2 with `=` or `D`. For a binary field: its bytes.
    */
   putText(field: number, source: Uint8Array, at: number, length: number): void {
-    if (!(at >= 0 && length >= 0 && at + length <= source.length)) throw new RangeError(`field ${field}: no such text`);
+    if (!(at >= 0 && length >= 0 && at + length <= source.length)) throw fault(field, 'no such text');
     const kind = this.dialect.kind[field]!;
     const max = this.dialect.max[field]!;
     if (kind === Kind.none) throw notFor(field, 'anything');
-    if (length > max) throw new RangeError(`field ${field}: ${length} characters, at most ${max} fit`);
+    if (length > max) throw fault(field, `${length} characters, at most ${max} fit`);
     const fixed = this.dialect.prefix[field] === 0;
     if ((kind === Kind.hex || kind === Kind.raw) && fixed && length !== max) {
-      throw new RangeError(`field ${field}: ${length} bytes instead of ${max}`);
+      throw fault(field, `${length} bytes instead of ${max}`);
     }
     checkText(field, kind, source, at, length);
     const units = fixed ? max : length;
@@ -177,10 +177,10 @@ export class Encoder {
 
   /** `putText` of a string whose characters are single bytes. Cold paths only. */
   putString(field: number, value: string): void {
-    if (value.length > scratch.length) throw new RangeError(`field ${field}: ${value.length} characters do not fit`);
+    if (value.length > scratch.length) throw fault(field, `${value.length} characters do not fit`);
     for (let i = 0; i < value.length; i++) {
       const code = value.charCodeAt(i);
-      if (code > 0xff) throw new RangeError(`field ${field}: character ${i} is not a single byte`);
+      if (code > 0xff) throw fault(field, `character ${i} is not a single byte`);
       scratch[i] = code;
     }
     this.putText(field, scratch, 0, value.length);
@@ -226,11 +226,11 @@ export class Encoder {
   /** Checks order and room, marks the field present, and returns where it starts. */
   private claim(field: number, bytes: number): number {
     if (field <= this.last || field > FIELD_MAX) {
-      throw new RangeError(`field ${field} after field ${this.last}: fields go in ascending order`);
+      throw fault(field, `after field ${this.last}, fields go in ascending order`);
     }
-    if (field > 64 && !this.secondary) throw new RangeError(`field ${field}: no secondary bitmap was reserved`);
+    if (field > 64 && !this.secondary) throw fault(field, 'no secondary bitmap was reserved');
     const at = this.at;
-    if (at + bytes > this.limit) throw new RangeError(`field ${field}: ${bytes} bytes do not fit`);
+    if (at + bytes > this.limit) throw fault(field, `${bytes} bytes do not fit`);
     this.last = field;
     const word = (field - 1) >> 5;
     this.present[word] = this.present[word]! | (0x8000_0000 >>> ((field - 1) & 31));
@@ -288,6 +288,14 @@ function checkText(field: number, kind: number, source: Uint8Array, at: number, 
     const separator = track && i > at && (char === EQUALS || char === LETTER_D) && ++separators === 1;
     if (!separator) throw notFor(field, `character ${i - at}`);
   }
+}
+
+/**
+ * Made in a function of its own: V8 writes the number of a field that several errors name out as text before it knows whether there is
+ * one, for each field of each message.
+ */
+function fault(field: number, what: string): RangeError {
+  return new RangeError(`field ${field}: ${what}`);
 }
 
 function notFor(field: number, what: string): RangeError {
