@@ -4,6 +4,7 @@ import { type DialectName, dialectNames } from '#src/iso8583/dialects.js';
 import { type FramingName, framingNames } from '#src/iso8583/framing.js';
 import { DEMO_CARDS, OWN_CARDS_MAX } from './cards.js';
 import { type Kind, kinds, type Mix } from './kinds.js';
+import { checkedMix, noScenario, placeOfFlag, readScenario, type Scenario, type ScenarioFlag } from './scenario.js';
 import { type Arrival, type Stage, totalUs } from './schedule.js';
 import { parseThreshold, type Threshold } from './thresholds.js';
 import { FlagError, parseCount, parseDuration, parseRange, parseScaled } from './units.js';
@@ -74,6 +75,7 @@ targets
   ws://host:port/iso8583       WebSocket, one binary message each
 
 load
+      --scenario FILE          JSON with stages, mixes, rates and any other flag of a run; flags of the command line go before it
   -R, --rate N                 open loop: N messages per second (50k works), whatever the server does (default 1k)
       --arrival KIND           constant (default) or poisson
       --stages LIST            steps of the open loop, e.g. 10s:10k,60s:80k
@@ -124,33 +126,34 @@ examples
 `;
 
 const flagSpecs = {
+  scenario: { type: 'string' },
   rate: { type: 'string', short: 'R' },
-  arrival: { type: 'string', default: 'constant' },
+  arrival: { type: 'string' },
   stages: { type: 'string' },
-  closed: { type: 'boolean', default: false },
+  closed: { type: 'boolean' },
   'in-flight': { type: 'string', short: 'p' },
-  connections: { type: 'string', short: 'c', default: '4' },
-  workers: { type: 'string', short: 'w', default: '1' },
+  connections: { type: 'string', short: 'c' },
+  workers: { type: 'string', short: 'w' },
   duration: { type: 'string', short: 'd' },
   requests: { type: 'string', short: 'n' },
-  warmup: { type: 'string', default: '0s' },
-  timeout: { type: 'string', default: '5s' },
-  'find-max': { type: 'boolean', default: false },
-  pace: { type: 'string', default: 'auto' },
-  mix: { type: 'string', default: 'auth:91,reversal:7,repeat:2' },
-  accounts: { type: 'string', default: '1000' },
-  distribution: { type: 'string', default: 'uniform' },
-  amount: { type: 'string', default: '100-10000' },
-  seed: { type: 'string', default: '1' },
-  cards: { type: 'string', default: 'own' },
+  warmup: { type: 'string' },
+  timeout: { type: 'string' },
+  'find-max': { type: 'boolean' },
+  pace: { type: 'string' },
+  mix: { type: 'string' },
+  accounts: { type: 'string' },
+  distribution: { type: 'string' },
+  amount: { type: 'string' },
+  seed: { type: 'string' },
+  cards: { type: 'string' },
   dialect: { type: 'string', default: 'iso87-bcd' },
   framing: { type: 'string', default: 'len2' },
   'header-bytes': { type: 'string', default: '0' },
   cacert: { type: 'string' },
   insecure: { type: 'boolean', default: false },
   echo: { type: 'boolean', default: false },
-  threshold: { type: 'string', multiple: true, default: [] as string[] },
-  verify: { type: 'boolean', default: false },
+  threshold: { type: 'string', multiple: true },
+  verify: { type: 'boolean' },
   json: { type: 'boolean', default: false },
   hgrm: { type: 'string' },
   report: { type: 'string' },
@@ -158,6 +161,22 @@ const flagSpecs = {
   admin: { type: 'string', default: 'http://127.0.0.1:8580' },
   'token-file': { type: 'string', default: './data/admin.token' },
   help: { type: 'boolean', short: 'h', default: false },
+} as const;
+
+/** Of what neither a flag nor a scenario says. */
+const defaults = {
+  arrival: 'constant',
+  connections: '4',
+  workers: '1',
+  warmup: '0s',
+  timeout: '5s',
+  pace: 'auto',
+  mix: 'auth:91,reversal:7,repeat:2',
+  accounts: '1000',
+  distribution: 'uniform',
+  amount: '100-10000',
+  seed: '1',
+  cards: 'own',
 } as const;
 
 function parseFlags(argv: readonly string[]) {
@@ -227,12 +246,7 @@ export function parseMix(text: string): Mix {
     }
     weights[kind] = Number(match[2]);
   }
-  const [auth = 0, increment = 0, reversal = 0, , repeat = 0] = weights;
-  if (weights.reduce((a, b) => a + b, 0) <= 0) throw new FlagError(`--mix: '${text}' has no weight above 0`);
-  if (auth === 0 && increment + reversal + repeat > 0) {
-    throw new FlagError(`--mix: '${text}' has reversals, repeats or increments but no auth they could refer to`);
-  }
-  return weights;
+  return checkedMix(weights, `--mix '${text}'`);
 }
 
 function parseStages(text: string): Stage[] {
@@ -253,6 +267,72 @@ function positive(flag: string, value: number): number {
   return value;
 }
 
+type Given = ReturnType<typeof parseFlags>['values'];
+
+/** Flags that say how much is sent when: given on the command line, they replace all of them in a scenario. */
+const loadFlags = ['rate', 'closed', 'find-max'] as const satisfies readonly ScenarioFlag[];
+
+/** The flags of a run: of the command line, else of its scenario, else the defaults. */
+class Sources {
+  readonly given: Given;
+  readonly scenario: Scenario;
+  /** Stages of a list or a scenario. */
+  readonly stages: readonly Stage[] | undefined;
+
+  constructor(given: Given) {
+    this.given = given;
+    const read = given.scenario === undefined ? noScenario : readScenario(given.scenario);
+    const own = given.stages !== undefined || loadFlags.some((flag) => given[flag] !== undefined);
+    const flags = own
+      ? Object.fromEntries(Object.entries(read.flags).filter(([flag]) => !isLoadFlag(flag)))
+      : read.flags;
+    this.scenario = { ...read, flags };
+    this.stages = given.stages === undefined ? (own ? undefined : read.stages) : parseStages(given.stages);
+  }
+
+  /** The value as it was typed, or stands in the scenario. */
+  text(flag: Exclude<ScenarioFlag, 'closed' | 'find-max' | 'verify' | 'threshold'>): string | undefined {
+    return this.given[flag] ?? (this.scenario.flags[flag] as string | undefined);
+  }
+
+  /** The same, or the default. */
+  value(flag: keyof typeof defaults): string {
+    if (flag === 'mix') return this.given.mix ?? defaults.mix;
+    return this.text(flag) ?? defaults[flag];
+  }
+
+  is(flag: 'closed' | 'find-max' | 'verify'): boolean {
+    return this.given[flag] ?? (this.scenario.flags[flag] as boolean | undefined) ?? false;
+  }
+
+  /** What a message calls the flag: as it is typed, or its place in the scenario. */
+  name(flag: ScenarioFlag): string {
+    const ofScenario = this.given[flag] === undefined && this.scenario.flags[flag] !== undefined;
+    return ofScenario ? placeOfFlag(this.scenario, flag) : `--${flag}`;
+  }
+
+  get mix(): Mix {
+    return this.given.mix === undefined && this.scenario.mix !== undefined
+      ? this.scenario.mix
+      : parseMix(this.value('mix'));
+  }
+
+  get thresholds(): Threshold[] {
+    const texts = this.given.threshold ?? (this.scenario.flags.threshold as readonly string[] | undefined) ?? [];
+    const name = this.name('threshold');
+    return texts.map((text, i) => {
+      try {
+        return parseThreshold(text);
+      } catch (error) {
+        if (!(error instanceof FlagError) || name === '--threshold') throw error;
+        throw new FlagError(`${name}/${i}: ${error.message.replace(/^--threshold /, '')}`);
+      }
+    });
+  }
+}
+
+const isLoadFlag = (flag: string): boolean => (loadFlags as readonly string[]).includes(flag);
+
 /** Parses the command line. Returns 'help' when it asks for the help text; throws FlagError otherwise. */
 export function parseOptions(argv: readonly string[]): Options | 'help' {
   const { values, positionals } = parseFlags(argv);
@@ -266,63 +346,36 @@ export function parseOptions(argv: readonly string[]): Options | 'help' {
     );
   }
   const target = parseTarget(words[0]!);
-  const mode = values.closed ? 'closed' : 'open';
-  if (values.closed && (values.rate ?? values.stages) !== undefined) {
-    throw new FlagError('--closed has no --rate or --stages: its rate is what the server answers');
-  }
-  if (values.rate !== undefined && values.stages !== undefined)
-    throw new FlagError('give --rate or --stages, not both');
-  if (values.stages !== undefined && values.duration !== undefined) {
-    throw new FlagError('--stages has its own times; leave --duration out');
-  }
-  if (values['find-max'] && (values.closed || values.stages !== undefined)) {
-    throw new FlagError('--find-max steps an open-loop --rate; leave --closed and --stages out');
-  }
-  const requests =
-    values.requests === undefined ? Number.POSITIVE_INFINITY : parseCount('--requests', values.requests, 1, 1e12);
-  const durationUs =
-    values.duration !== undefined
-      ? positive('--duration', parseDuration('--duration', values.duration)) * 1000
-      : values.requests === undefined
-        ? 10_000_000
-        : Number.POSITIVE_INFINITY;
-  const stages =
-    values.stages !== undefined
-      ? parseStages(values.stages)
-      : [{ durationUs, rate: positive('--rate', parseScaled('--rate', values.rate ?? '1k')) }];
-  const connections = parseCount('--connections', values.connections, 1, CONNECTIONS_MAX);
-  const workers = parseCount('--workers', values.workers, 1, WORKERS_MAX);
+  const sources = new Sources(values);
+  const load = loadOf(sources);
+  const count = (flag: 'connections' | 'workers' | 'seed' | 'accounts', least: number, most: number) =>
+    parseCount(sources.name(flag), sources.value(flag), least, most);
+  const connections = count('connections', 1, CONNECTIONS_MAX);
+  const workers = count('workers', 1, WORKERS_MAX);
   if (workers > connections) throw new FlagError(`--workers ${workers} needs at least as many --connections`);
+  const cards = oneOf(sources.name('cards'), sources.value('cards'), ['own', 'demo']);
+  const inFlight = sources.text('in-flight') ?? (load.mode === 'closed' ? '1' : String(IN_FLIGHT_MAX));
   return {
     target,
-    mode,
-    stages,
-    arrival: oneOf('--arrival', values.arrival, ['constant', 'poisson']),
-    requests,
-    durationUs: values.stages === undefined ? durationUs : totalUs(stages),
-    warmupUs: parseDuration('--warmup', values.warmup) * 1000,
+    ...load,
+    arrival: oneOf(sources.name('arrival'), sources.value('arrival'), ['constant', 'poisson']),
+    warmupUs: parseDuration(sources.name('warmup'), sources.value('warmup')) * 1000,
     connections,
     workers,
-    inFlight: parseCount(
-      '--in-flight',
-      values['in-flight'] ?? (values.closed ? '1' : String(IN_FLIGHT_MAX)),
-      1,
-      IN_FLIGHT_MAX,
-    ),
-    seed: parseCount('--seed', values.seed, 0, 2 ** 48),
-    mix: parseMix(values.mix),
-    accounts: parseCount('--accounts', values.accounts, 1, values.cards === 'demo' ? DEMO_CARDS : OWN_CARDS_MAX),
-    cards: oneOf('--cards', values.cards, ['own', 'demo']),
-    distribution: oneOf('--distribution', values.distribution, ['uniform', 'zipfian']),
-    amount: parseRange('--amount', values.amount, 999_999_999),
+    inFlight: parseCount(sources.name('in-flight'), inFlight, 1, IN_FLIGHT_MAX),
+    seed: count('seed', 0, 2 ** 48),
+    mix: sources.mix,
+    accounts: count('accounts', 1, cards === 'demo' ? DEMO_CARDS : OWN_CARDS_MAX),
+    cards,
+    distribution: oneOf(sources.name('distribution'), sources.value('distribution'), ['uniform', 'zipfian']),
+    amount: parseRange(sources.name('amount'), sources.value('amount'), 999_999_999),
     dialect: oneOf('--dialect', values.dialect, dialectNames),
     framing: oneOf('--framing', values.framing, framingNames),
     headerBytes: parseCount('--header-bytes', values['header-bytes'], 0, 64),
-    timeoutMs: positive('--timeout', parseDuration('--timeout', values.timeout)),
-    pace: oneOf('--pace', values.pace, ['auto', 'nap', 'spin']),
-    thresholds: values.threshold.map(parseThreshold),
-    findMax: values['find-max'],
-    verify: values.verify,
+    timeoutMs: positive(sources.name('timeout'), parseDuration(sources.name('timeout'), sources.value('timeout'))),
+    pace: oneOf(sources.name('pace'), sources.value('pace'), ['auto', 'nap', 'spin']),
+    thresholds: sources.thresholds,
+    verify: sources.is('verify'),
     echo: values.echo,
     json: values.json,
     quiet: values.quiet,
@@ -332,6 +385,43 @@ export function parseOptions(argv: readonly string[]): Options | 'help' {
     tokenFile: values['token-file'],
     caFile: values.cacert,
     insecure: values.insecure,
+  };
+}
+
+type Load = Pick<Options, 'mode' | 'stages' | 'requests' | 'durationUs' | 'findMax'>;
+
+/** How much is sent when. */
+function loadOf(sources: Sources): Load {
+  const closed = sources.is('closed');
+  const findMax = sources.is('find-max');
+  const [rate, duration, requestsText] = [sources.text('rate'), sources.text('duration'), sources.text('requests')];
+  const isStaged = sources.stages !== undefined;
+  if (closed && (rate !== undefined || isStaged)) {
+    throw new FlagError('--closed has no --rate or --stages: its rate is what the server answers');
+  }
+  if (rate !== undefined && isStaged) throw new FlagError('give --rate or --stages, not both');
+  if (isStaged && duration !== undefined) {
+    throw new FlagError('--stages has its own times; leave --duration out');
+  }
+  if (findMax && (closed || isStaged)) {
+    throw new FlagError('--find-max steps an open-loop --rate; leave --closed and --stages out');
+  }
+  const requests =
+    requestsText === undefined ? Number.POSITIVE_INFINITY : parseCount(sources.name('requests'), requestsText, 1, 1e12);
+  const durationUs =
+    duration !== undefined
+      ? positive(sources.name('duration'), parseDuration(sources.name('duration'), duration)) * 1000
+      : requestsText === undefined
+        ? 10_000_000
+        : Number.POSITIVE_INFINITY;
+  const perSecond = () => positive(sources.name('rate'), parseScaled(sources.name('rate'), rate ?? '1k'));
+  const stages = sources.stages ?? [{ durationUs, rate: perSecond() }];
+  return {
+    mode: closed ? 'closed' : 'open',
+    stages,
+    requests,
+    durationUs: isStaged ? totalUs(stages) : durationUs,
+    findMax,
   };
 }
 

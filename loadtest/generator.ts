@@ -223,6 +223,7 @@ export class Generator {
   #sendOne(set: 0 | 1, dueUs: number, nowUs: number): void {
     const counters = set === 1 ? this.#block.measured : this.#block.warm;
     counters.numbers[Counter.offered]!++;
+    this.#workload.useMix(this.#schedule.mix);
     this.#workload.draw();
     if (this.#inTurn >= RUN_LENGTH) this.#turnTo(this.#turn + 1);
     for (let tried = 0; tried < this.#connections.length; tried++) {

@@ -4,7 +4,7 @@ import { SHED } from './counters.js';
 import type { Environment } from './environment.js';
 import { histogramBase64, type LatencyHistogram } from './histogram.js';
 import { kinds } from './kinds.js';
-import type { Outcome } from './run.js';
+import type { Outcome, SeriesPoint } from './run.js';
 import type { StageTimes } from './server-stages.js';
 import { evaluate, type Measured, type ThresholdOutcome } from './thresholds.js';
 import type { VerifyResult } from './verify.js';
@@ -88,6 +88,7 @@ export interface LoadtestResult {
     readonly send_lag_max_us: number | null;
   };
   readonly server_stages_us: Readonly<Record<string, StageTimes>>;
+  readonly series: readonly SeriesPoint[];
   readonly verify: VerifyResult;
   readonly thresholds: readonly ThresholdOutcome[];
   readonly find_max?: { readonly best_per_s: number | null; readonly steps: readonly FindMaxStep[] };
@@ -237,6 +238,7 @@ export function buildResult(parts: ResultParts): LoadtestResult {
       send_lag_max_us: lag.max,
     },
     server_stages_us: parts.stages,
+    series: outcome.series,
     verify,
     thresholds,
     ...(parts.findMax ? { find_max: parts.findMax } : {}),

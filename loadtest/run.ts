@@ -122,6 +122,8 @@ export interface Outcome {
   readonly low: Float64Array;
   readonly high: Float64Array;
   readonly sample: readonly SampledAnswer[];
+  /** The course of the run, warm-up included. */
+  readonly series: readonly SeriesPoint[];
 }
 
 /** One second of a run, for the live line. */
@@ -139,6 +141,25 @@ export interface Second {
   readonly utilization: number;
   readonly warmingUp: boolean;
 }
+
+/** A step of the run's course: SERIES_MIN_MS long, or longer where there would be more than SERIES_POINTS of them. */
+export interface SeriesPoint {
+  /** Of its end, seconds after the start of the run. */
+  readonly at_s: number;
+  readonly offered_per_s: number;
+  readonly achieved_per_s: number;
+  readonly dropped: number;
+  readonly in_flight: number;
+  /** Response times of what was answered in it, microseconds; null when nothing was. */
+  readonly p50_us: number | null;
+  readonly p99_us: number | null;
+  readonly max_us: number | null;
+  readonly warming_up: boolean;
+}
+
+const SERIES_MIN_MS = 500;
+/** Twice as many are kept of a run that has no planned end; what comes later is not in the series. */
+const SERIES_POINTS = 300;
 
 export interface RunOptions {
   readonly options: Options;
@@ -159,7 +180,7 @@ function configOf(run: RunOptions, worker: number, block: SharedArrayBuffer): Ge
   const { options } = run;
   const workers = options.workers;
   const share = (total: number) => Math.floor(total / workers) + (worker < total % workers ? 1 : 0);
-  const warmup: Stage[] = options.warmupUs > 0 ? [{ durationUs: options.warmupUs, rate: run.stages[0]!.rate }] : [];
+  const warmup: Stage[] = options.warmupUs > 0 ? [{ ...run.stages[0]!, durationUs: options.warmupUs }] : [];
   const connections: number[] = [];
   for (let number = worker; number < options.connections; number += workers) connections.push(number);
   return {
@@ -220,17 +241,22 @@ export async function runOnce(run: RunOptions): Promise<Outcome> {
     interruptedUs = Math.max(0, monotonicUs() - startUs);
     for (const host of hosts) host.stop();
   });
-  const watch = run.onSecond ? watchSeconds(blocks, startUs, options, run.onSecond) : undefined;
+  const live = run.onSecond ? watch(blocks, startUs, options, 1000, run.onSecond) : undefined;
+  const series: SeriesPoint[] = [];
+  const course = watch(blocks, startUs, options, seriesStepMs(options), (step) => {
+    if (series.length < 2 * SERIES_POINTS) series.push(pointOf(step));
+  });
   try {
     const results = await Promise.all(hosts.map((host) => host.done));
     const cpu = process.cpuUsage(cpuBefore);
     const wallUs = monotonicUs() - startUs;
-    return merge(options, blocks, results, startedAt, (cpu.user + cpu.system) / wallUs, interruptedUs);
+    return merge(options, blocks, results, startedAt, (cpu.user + cpu.system) / wallUs, interruptedUs, series);
   } catch (error) {
     for (const host of hosts) host.close();
     throw error;
   } finally {
-    clearInterval(watch);
+    clearInterval(live);
+    clearInterval(course);
   }
 }
 
@@ -241,6 +267,7 @@ function merge(
   startedAt: string,
   cpu: number,
   interruptedUs: number,
+  series: readonly SeriesPoint[],
 ): Outcome {
   const measured = (counter: Counter) => sum(blocks, (block) => block.measured.numbers[counter]!);
   const whole = (counter: Counter) => measured(counter) + sum(blocks, (block) => block.warm.numbers[counter]!);
@@ -327,6 +354,7 @@ function merge(
     high,
     // Interleaved, so that a cut of the sample still holds answers of every worker.
     sample: interleave(results.map((result) => result.sample)),
+    series,
   };
 }
 
@@ -346,11 +374,34 @@ function utilizationOf(block: Block): number {
   return elapsed > 0 ? Math.min(1, block.state[State.busyUs]! / elapsed) : 0;
 }
 
-/** Differences of the shared counters, once a second. */
-function watchSeconds(
+function seriesStepMs({ warmupUs, durationUs }: Options): number {
+  const plannedMs = (warmupUs + durationUs) / 1000;
+  return Number.isFinite(plannedMs) ? Math.max(SERIES_MIN_MS, Math.ceil(plannedMs / SERIES_POINTS)) : SERIES_MIN_MS;
+}
+
+function pointOf(step: Second): SeriesPoint {
+  const { latency } = step;
+  const total = latency.count;
+  const of = (us: number) => (total === 0 ? null : us);
+  return {
+    at_s: Math.round(step.elapsedS * 1000) / 1000,
+    offered_per_s: Math.round(step.offered),
+    achieved_per_s: Math.round(step.achieved),
+    dropped: step.dropped,
+    in_flight: step.inFlight,
+    p50_us: of(latency.percentile(50, total)),
+    p99_us: of(latency.percentile(99, total)),
+    max_us: of(latency.max),
+    warming_up: step.warmingUp,
+  };
+}
+
+/** Differences of the shared counters, once in `everyMs`. */
+function watch(
   blocks: readonly Block[],
   startUs: number,
   options: Options,
+  everyMs: number,
   onSecond: (second: Second) => void,
 ): NodeJS.Timeout {
   const wrong = [Counter.malformed, Counter.unmatched, Counter.duplicates, Counter.unexpected, Counter.repeatMismatch];
@@ -392,5 +443,5 @@ function watchSeconds(
       warmingUp: now.atUs - startUs < options.warmupUs,
     });
     last = now;
-  }, 1000);
+  }, everyMs);
 }

@@ -2,6 +2,7 @@
  * When each message is due. The schedule is made before and apart from the traffic: a slow server moves no send time, so
  * a latency counted from here shows every stall (no coordinated omission).
  */
+import type { Mix } from './kinds.js';
 import { Random } from './random.js';
 
 /** A part of a run with a constant rate. */
@@ -10,6 +11,8 @@ export interface Stage {
   readonly durationUs: number;
   /** Messages per second of the whole run, all workers together. */
   readonly rate: number;
+  /** Weights of its own in place of the run's. */
+  readonly mix?: Mix;
 }
 
 export type Arrival = 'constant' | 'poisson';
@@ -35,6 +38,11 @@ export class Schedule {
   constructor(plan: SchedulePlan) {
     this.#plan = plan;
     this.#random = new Random(plan.seed, 0x5c4ed + plan.worker);
+  }
+
+  /** Weights of the stage that the last send time belongs to, where it has its own. */
+  get mix(): Mix | undefined {
+    return this.#plan.stages[this.#stage]?.mix;
   }
 
   /** The next send time, or Infinity when the run's schedule has ended. */

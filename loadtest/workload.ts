@@ -19,6 +19,9 @@ export class Workload {
   card = 0;
   amount = 0;
   readonly #kinds: KindPicker;
+  /** The weights at hand in place of the run's, and what draws by them. */
+  #mix: Mix | undefined;
+  #kindsNow: KindPicker;
   readonly #kindRandom: Random;
   readonly #amountRandom: Random;
   readonly #cards: Picker;
@@ -28,6 +31,7 @@ export class Workload {
   constructor(plan: WorkloadPlan) {
     const stream = plan.worker * 8;
     this.#kinds = new KindPicker(plan.mix);
+    this.#kindsNow = this.#kinds;
     this.#kindRandom = new Random(plan.seed, stream + 1);
     this.#amountRandom = new Random(plan.seed, stream + 2);
     const cardRandom = new Random(plan.seed, stream + 3);
@@ -39,9 +43,16 @@ export class Workload {
     this.#span = plan.amount.high - plan.amount.low + 1;
   }
 
+  /** The next messages are drawn by these weights; undefined: by those of the run. */
+  useMix(mix: Mix | undefined): void {
+    if (mix === this.#mix) return;
+    this.#mix = mix;
+    this.#kindsNow = mix === undefined ? this.#kinds : new KindPicker(mix);
+  }
+
   /** Draws the next message into `kind`, `card` and `amount`. */
   draw(): void {
-    this.kind = this.#kinds.of(this.#kindRandom.unit());
+    this.kind = this.#kindsNow.of(this.#kindRandom.unit());
     this.card = this.#cards.next();
     this.amount = this.#low + this.#amountRandom.below(this.#span);
   }

@@ -198,6 +198,47 @@ describe('the command', () => {
     expect(page).not.toMatch(/https?:\/\/(?!127)/);
   });
 
+  it('shows in the page what happened when, and how it was answered', async () => {
+    const { target } = await fakeIssuer({ decide: (_request, number) => (number % 4 === 0 ? '51' : '00') });
+    const html = join(folder, 'course.html');
+    const flags = [
+      '--cards',
+      'demo',
+      '-R',
+      '100',
+      '-d',
+      '2s',
+      '--warmup',
+      '1s',
+      '--mix',
+      'auth:1',
+      '--json',
+      '--quiet',
+    ];
+    const { json } = await loadtest(target, ...flags, '--report', html, '--threshold', 'errors:count==0');
+    expect(json.series.length).toBeGreaterThan(0);
+    for (const { at_s, warming_up } of json.series) expect([at_s, warming_up]).toEqual([at_s, at_s < 1]);
+    const offered = json.series.reduce((sum, { offered_per_s, at_s }, i) => {
+      return sum + offered_per_s * (at_s - (i === 0 ? 0 : json.series[i - 1]!.at_s));
+    }, 0);
+    // Of 100 per second: all that was due by then, give or take the rounding of each step.
+    expect(offered).toBeLessThanOrEqual(310);
+    expect(offered).toBeGreaterThan(0);
+    const page = readFileSync(html, 'utf8');
+    for (const chart of [
+      'Latency by percentile',
+      'Throughput over time',
+      'Latency over time',
+      'Answers by response code',
+    ])
+      expect(page).toContain(`aria-label="${chart}"`);
+    expect(page).toContain('DE39 51');
+    expect(page).toContain('✓ errors:count==0');
+    expect(page).not.toMatch(/NaN|undefined|Infinity/);
+    const inside = /<script type="application\/json" id="result">(.*)<\/script>/.exec(page)![1]!;
+    expect(JSON.parse(inside)).toEqual(json);
+  });
+
   it('finds the highest passing rate', async () => {
     // More than 150 per second are answered 91: 100 passes, 200 fails.
     let windowStart = 0;
