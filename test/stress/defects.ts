@@ -103,6 +103,10 @@ export const defects: readonly KnownDefect[] = [
       module: 'wake',
       replace: 'Atomics.add(this.#words, COUNTER, 1);',
       by: '',
+      window: {
+        replace: 'Atomics.wait(this.#words, COUNTER, seen, timeoutMs);',
+        by: `{ ${open} Atomics.wait(this.#words, COUNTER, seen, timeoutMs); }`,
+      },
     },
   },
   {

@@ -28,11 +28,17 @@ const modulePaths = {
 } as const;
 export type ModuleName = keyof typeof modulePaths;
 
-/** A defect that is put into a file: the text that is replaced must be there once. */
-export interface Defect {
-  readonly module: ModuleName;
+/** A change of a file: the text that is replaced must be there once. */
+interface Edit {
   readonly replace: string;
   readonly by: string;
+}
+
+/** A defect that is put into a file. */
+export interface Defect extends Edit {
+  readonly module: ModuleName;
+  /** What holds its window open, where that is at another place than the defect. */
+  readonly window?: Edit;
 }
 
 export interface RoleSpec {
@@ -66,12 +72,15 @@ function prepare(folder: string, defect: Defect | undefined): { roles: string; m
     Object.entries(modulePaths).map(([name, path]) => [name, built(path)]),
   ) as RoleData['modules'];
   if (defect === undefined) return { roles, modules };
-  const text = readFileSync(new URL(modules[defect.module]), 'utf8');
-  const parts = text.split(defect.replace);
-  if (parts.length !== 2) throw new Error(`${defect.module} has ${parts.length - 1} times: ${defect.replace}`);
+  let text = readFileSync(new URL(modules[defect.module]), 'utf8');
+  for (const { replace, by } of defect.window === undefined ? [defect] : [defect, defect.window]) {
+    const parts = text.split(replace);
+    if (parts.length !== 2) throw new Error(`${defect.module} has ${parts.length - 1} times: ${replace}`);
+    text = parts.join(by);
+  }
   const file = join(folder, `${defect.module}.mjs`);
   const limits = built('limits.js');
-  writeFileSync(file, parts.join(defect.by).replaceAll("'../limits.js'", `'${limits}'`));
+  writeFileSync(file, text.replaceAll("'../limits.js'", `'${limits}'`));
   return { roles, modules: { ...modules, [defect.module]: pathToFileURL(file).href } };
 }
 
