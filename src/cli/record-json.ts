@@ -74,7 +74,7 @@ function effects(event: MessageEvent): JsonObject {
   if (event.holdFlags !== 0) object.hold_flags = bitNames(HoldFlag, event.holdFlags);
   if (event.cardStatusAfter !== 0) object.card_status_after = codeName(CardStatus, event.cardStatusAfter);
   if (event.windowLagMs !== 0) object.window_lag_ms = event.windowLagMs;
-  if (event.takenBack >= 0) object.taken_back = event.takenBack;
+  if (event.countedNumber >= 0) object.counted = { number: event.countedNumber, amount: event.countedAmount };
   if (event.programRevision !== 0) object.program_revision = event.programRevision;
   if (event.findingCount > 0) object.finding = findingObject(event);
   if (event.rulesAsked > 0) object.rules = rulesObject(event);

@@ -25,7 +25,7 @@ import { Postings } from './ledger/postings.js';
 import { isAdvice } from './message.js';
 import { addMoney } from './money.js';
 import type { ShardState } from './shard-state.js';
-import { Contribution } from './totals.js';
+import { Contribution, isKept } from './totals.js';
 import { accountOwner, CounterChanges, cardOwner } from './velocity/counter-changes.js';
 
 const changes = new CounterChanges();
@@ -66,7 +66,7 @@ export function applyMessage(state: ShardState, event: MessageEvent): void {
   if (event.rulesAsked > 0) state.ruleStats.count(state.accounts.program(accountSlot), event);
   if (event.changes.count > 0) state.velocity.apply(event.changes, event.windowMs, sequence);
   const { total } = contribution.read(event, currency);
-  if (total !== -1) state.totals.add(contribution, total, 1, event);
+  if (total !== -1 && isKept(contribution.day, event.timeMs)) state.totals.add(contribution, total, 1, event);
 }
 
 /** The highest counter of a chip never goes back. */

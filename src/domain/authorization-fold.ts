@@ -13,6 +13,7 @@
  *
  * So it makes no difference whether the network tells what it decided before the reply is rolled back or behind it.
  */
+import { AccountMoney, type AuthorizationMoney } from './authorization-money.js';
 import { ClearingSort } from './clearing/codes.js';
 import { isOneOfSeveral } from './clearing/input.js';
 import { ElementKind, EventKind } from './codes.js';
@@ -22,8 +23,7 @@ import { Gl } from './ledger/chart.js';
 import { isFullReversal } from './lookups.js';
 import { classOf } from './message.js';
 import { approves, INCREMENT, isChange, isChangeOfUnknown, isRequest, isStandIn } from './originals.js';
-import { OriginalRate } from './replacement-amount.js';
-import { billedAmount, Sort, sortOf } from './transaction.js';
+import { Sort, sortOf } from './transaction.js';
 
 /** What would be, if. */
 export interface Supposed {
@@ -35,59 +35,75 @@ export interface Supposed {
   readonly rolledBack?: number;
 }
 
-interface Stated {
-  /** Minor units of the account's currency. */
+/** Minor units of the money of the fold. */
+export interface Word {
   readonly amount: number;
+  /** What of it is cash. */
+  readonly cash: number;
+}
+
+interface Stated extends Word {
   /** It was a single message. */
   readonly isFinancial: boolean;
 }
 
-interface Told {
+interface Told extends Word {
   /** Sequence of the change. */
   readonly of: number;
-  /** Minor units of the account's currency. */
-  readonly amount: number;
 }
 
+/** What of the authorization at `root` (0: of none) is cash, minor units of the account's currency. Overwrites what `AuthorizationFold.read` does. */
+export const cashBefore = (context: Pick<DecisionContext, 'state' | 'history' | 'keys'>, root: number): number =>
+  root > 0 ? cashFold.read(context, root).cash : 0;
+
 const FINANCIAL = 2;
+const NOTHING: Word = { amount: 0, cash: 0 };
 
 export class AuthorizationFold {
-  /** What is authorized by all of it, minor units of the account's currency: what is charged for it already is part of that. */
+  /** What is authorized by all of it, minor units: what is charged for it already is part of that. */
   total = 0;
+  /** What of the total is cash, which is the last to go. */
+  cash = 0;
+  /** What of the cash is of parts, each of which has a fee of its own. */
+  cashOfParts = 0;
   /** True when all of it was reversed. */
   isReversed = false;
   /** True when a 0220 has told the amount of all of it. */
   isFinal = false;
-  readonly #rate = new OriginalRate();
+  readonly #money: AuthorizationMoney;
   /** What each change added that nothing has taken back. */
   readonly #added = new Map<number, number>();
   /** What 0220s have posted as parts and nothing has taken back. */
   readonly #parts = new Map<number, number>();
-  /** What messages have posted of a hold, by their legs, and what clearing records have charged. */
+  /** What messages have posted of a hold, by their legs, and what clearing records have charged: minor units of the account's currency. */
   #posted = 0;
   #cleared = 0;
   /** What advices tell of changes, by the sequence of the change. */
-  readonly #told = new Map<number, number>();
+  readonly #told = new Map<number, Word>();
   readonly #rolledBack = new Set<number>();
   #inStandIn: Stated | undefined;
   #isFinancial = false;
 
+  /** @param money that it is told in: the account's, unless said otherwise */
+  constructor(money: AuthorizationMoney = new AccountMoney()) {
+    this.#money = money;
+  }
+
   /** Reads the authorization at `root` and its elements; overwrites what the history found and read before, and the keys. */
   read(context: Pick<DecisionContext, 'state' | 'history' | 'keys'>, root: number, supposed: Supposed = {}): this {
     const { state, history, keys } = context;
+    const first = history.read(root);
+    this.#money.of(first, state.accounts.currency(first.accountSlot));
     keys.elementsKey(root);
     const { count, sequences } = history.find(keys.high, keys.low);
     const elements = sequences.slice(0, count).filter((at, i) => i === 0 || sequences[i - 1] !== at);
     this.#gather(context, root, elements, supposed);
-    const authorization = history.read(root);
-    const currency = state.accounts.currency(authorization.accountSlot);
-    this.#rate.take(authorization, currency);
-    this.#begin(authorization, root, billedAmount(authorization.input, currency));
+    this.#begin(history.read(root), root);
     for (const at of elements) {
       if (history.isMessage(at)) {
         const event = history.read(at);
         if (event.originalSequence !== root) continue;
-        this.#posted -= event.postings.on(Gl.network);
+        this.#post(event);
         this.#take(event, at);
       } else {
         const event = history.readEvent(at);
@@ -96,11 +112,13 @@ export class AuthorizationFold {
         this.total = this.#charged;
         this.#added.clear();
       }
+      this.cash = Math.min(this.cash, this.total);
+      this.cashOfParts = Math.min(this.cashOfParts, this.cash);
     }
     return this;
   }
 
-  /** What the change at a sequence added and nothing has taken back, minor units of the account's currency. */
+  /** What the change at a sequence added and nothing has taken back, minor units. */
   addedBy(sequence: number): number {
     return this.#added.get(sequence) ?? 0;
   }
@@ -118,6 +136,7 @@ export class AuthorizationFold {
     this.#inStandIn = undefined;
     this.#posted = 0;
     this.#cleared = 0;
+    this.cashOfParts = 0;
     this.isReversed = false;
     this.isFinal = false;
     for (const at of elements) {
@@ -128,39 +147,49 @@ export class AuthorizationFold {
         continue;
       }
       const event = history.read(at);
-      const { originalSequence, elementSequence, element, input, approvedAmount } = event;
+      const { originalSequence, elementSequence, element, input } = event;
       if (originalSequence !== root || element !== ElementKind.completion || !approves(event)) continue;
-      if (isStandIn(input)) this.#inStandIn = { amount: approvedAmount, isFinancial: classOf(input.mti) === FINANCIAL };
-      else if (elementSequence > 0) this.#told.set(elementSequence, approvedAmount);
+      const word = this.#wordOf(event);
+      if (isStandIn(input)) this.#inStandIn = { ...word, isFinancial: classOf(input.mti) === FINANCIAL };
+      else if (elementSequence > 0) this.#told.set(elementSequence, word);
     }
     if (supposed.rolledBack !== undefined) this.#rolledBack.add(supposed.rolledBack);
     if (supposed.inStandIn !== undefined) this.#inStandIn = supposed.inStandIn;
-    if (supposed.told !== undefined) this.#told.set(supposed.told.of, supposed.told.amount);
+    if (supposed.told !== undefined) this.#told.set(supposed.told.of, supposed.told);
+  }
+
+  #wordOf(event: MessageEvent): Word {
+    return { amount: this.#money.approved(event), cash: this.#money.cash(event) };
+  }
+
+  #become({ amount, cash }: Word): void {
+    this.total = amount;
+    this.cash = cash;
   }
 
   /** What was decided about the authorization itself. */
-  #begin(authorization: MessageEvent, root: number, asked: number): void {
+  #begin(authorization: MessageEvent, root: number): void {
     const inStandIn = this.#inStandIn;
     const { input } = authorization;
     this.#isFinancial = classOf(input.mti) === FINANCIAL;
     if (isChangeOfUnknown(authorization)) {
       // A 0220 of a hold tells its final amount.
       const told = this.#isFinancial || inStandIn?.isFinancial !== true ? inStandIn : undefined;
-      this.total = told?.amount ?? 0;
+      this.#become(told ?? NOTHING);
       this.#isFinancial = told?.isFinancial ?? false;
-      this.#posted = 0 - authorization.postings.on(Gl.network);
+      this.#post(authorization);
       if (isRequest(authorization.element)) this.#takeOwn(authorization, root);
       else if (approves(authorization)) this.#takeTold(authorization, root);
       this.total = Math.max(this.total, this.#charged);
       return;
     }
-    const approved = approves(authorization) ? authorization.approvedAmount : 0;
-    if (!isRequest(authorization.element)) this.total = (isStandIn(input) ? inStandIn?.amount : undefined) ?? approved;
+    const approved = approves(authorization) ? this.#wordOf(authorization) : NOTHING;
+    if (!isRequest(authorization.element)) this.#become((isStandIn(input) ? inStandIn : undefined) ?? approved);
     else {
-      const ours = this.#rolledBack.has(root) ? 0 : approved;
+      const ours = this.#rolledBack.has(root) ? NOTHING : approved;
       // The same status check of a fuel pump, for which we hold more than the one unit.
-      const isSameCheck = inStandIn?.amount === asked && ours > asked;
-      this.total = inStandIn === undefined || isSameCheck ? ours : inStandIn.amount;
+      const isSameCheck = inStandIn?.amount === this.#money.asked && ours.amount > this.#money.asked;
+      this.#become(inStandIn === undefined || isSameCheck ? ours : inStandIn);
     }
   }
 
@@ -185,28 +214,30 @@ export class AuthorizationFold {
 
   #takeOwn(event: MessageEvent, at: number): void {
     const isGone = !approves(event) || this.#rolledBack.has(at);
-    const amount = this.#told.get(at) ?? (isGone ? undefined : event.approvedAmount);
-    if (amount !== undefined) this.#add(at, event.input.functionCode === INCREMENT ? amount : amount - this.total);
+    const word = this.#told.get(at) ?? (isGone ? undefined : this.#wordOf(event));
+    if (word !== undefined) this.#add(at, word, event.input.functionCode === INCREMENT);
   }
 
   #takeTold(event: MessageEvent, at: number): void {
-    const { input, approvedAmount } = event;
+    const { input } = event;
+    const approved = this.#wordOf(event);
     if (classOf(input.mti) === FINANCIAL) {
       if (isChange(event) || isChangeOfUnknown(event)) {
-        this.#parts.set(at, approvedAmount);
-        if (this.#isFinancial) this.total += approvedAmount;
+        this.#parts.set(at, approved.amount);
+        this.cashOfParts += approved.cash;
+        if (this.#isFinancial) this.#become({ amount: this.total + approved.amount, cash: this.cash + approved.cash });
       } else if (!this.#isKnown(event)) {
-        this.#lowerTo(approvedAmount);
-        this.total = approvedAmount;
+        this.#lowerTo(approved.amount);
+        this.#become(approved);
+        this.cashOfParts = 0;
         this.isFinal = true;
       }
       return;
     }
     // What tells of the authorization, or of a change of it, is taken there; and a 0120 posts nothing.
     if (isStandIn(input) || event.elementSequence > 0 || this.#isFinancial) return;
-    const amount = this.#told.get(at) ?? approvedAmount;
     const isOnTop = input.functionCode === INCREMENT && sortOf(input) !== Sort.credit;
-    this.#add(at, isOnTop ? amount : amount - this.total);
+    this.#add(at, this.#told.get(at) ?? approved, isOnTop);
   }
 
   /** True for a 0220 of stand-in that told of what is decided here already: of a single message, or of a hold whose final amount stood posted. */
@@ -215,10 +246,12 @@ export class AuthorizationFold {
     return this.#isFinancial || (this.isFinal && this.#posted + postings.on(Gl.network) > 0);
   }
 
-  #add(at: number, amount: number): void {
-    if (amount < 0) this.#lowerTo(this.total + amount);
-    else this.total += amount;
-    this.#added.set(at, Math.max(0, amount));
+  #add(at: number, { amount, cash }: Word, isOnTop: boolean): void {
+    const added = isOnTop ? amount : amount - this.total;
+    const cashBefore = isOnTop ? this.cash : 0;
+    if (added < 0) this.#lowerTo(amount);
+    this.#become({ amount: isOnTop ? this.total + amount : amount, cash: cashBefore + cash });
+    this.#added.set(at, Math.max(0, added));
   }
 
   /** Of what is above a total the newest changes had added most. */
@@ -235,26 +268,33 @@ export class AuthorizationFold {
 
   /** What stays whatever is said of a hold. */
   get #charged(): number {
-    return (this.#isFinancial ? 0 : this.#posted) + this.#cleared;
+    return this.#money.converted(this.#accountPosted + this.#cleared);
+  }
+
+  get #accountPosted(): number {
+    return this.#isFinancial ? 0 : this.#posted;
+  }
+
+  #post({ postings }: MessageEvent): void {
+    this.#posted -= postings.on(Gl.network);
   }
 
   #clear({ sort, posted, authorizedAfter, input }: ClearingPosted): void {
     if (sort === ClearingSort.credit) return;
-    const before = this.#cleared;
-    this.#cleared = Math.max(0, before + posted);
-    if (posted < 0) this.total = Math.max(0, this.total + this.#cleared - before);
+    const before = this.#charged;
+    this.#cleared = Math.max(0, this.#cleared + posted);
+    const charged = this.#charged;
+    if (posted < 0) this.total = Math.max(0, this.total + charged - before);
     // The rest was released with it.
-    else if (authorizedAfter <= this.#charged && !isOneOfSeveral(input)) this.total = this.#charged;
-    else this.total = Math.max(this.total, this.#charged);
+    else if (authorizedAfter <= this.#accountPosted + this.#cleared && !isOneOfSeveral(input)) this.total = charged;
+    else this.total = Math.max(this.total, charged);
   }
 
   #reverse(event: MessageEvent): void {
-    const { input, elementSequence, approvedAmount, holdDelta, postings } = event;
+    const { input, elementSequence } = event;
     this.isReversed ||= isFullReversal(event);
-    if (input.replacementAmount > 0) {
-      const moved = holdDelta !== 0 || postings.count > 0;
-      this.#lowerTo(moved ? approvedAmount : this.#rate.staying(input));
-    } else if (elementSequence > 0) {
+    if (input.replacementAmount > 0) this.#lowerTo(this.#money.staying(event));
+    else if (elementSequence > 0) {
       const part = this.#parts.get(elementSequence);
       this.total = Math.max(0, this.total - (part ?? this.addedBy(elementSequence)));
       this.#parts.delete(elementSequence);
@@ -266,3 +306,5 @@ export class AuthorizationFold {
     }
   }
 }
+
+const cashFold = new AuthorizationFold();

@@ -17,9 +17,11 @@
  * An authorization is continued in its own direction only: a credit that names a purchase is a credit of its own.
  */
 import { approvalCodeOf } from './approval-code.js';
-import { AuthorizationFold } from './authorization-fold.js';
+import { AuthorizationFold, cashBefore, type Word } from './authorization-fold.js';
+import { AcquirerMoney } from './authorization-money.js';
 import { presentedTotal } from './clearing/history.js';
 import { ElementKind, Reason, Response, Step, Verdict } from './codes.js';
+import { CountedSoFar, noteCorrection } from './counted.js';
 import { wasReversed } from './decide-authorization.js';
 import { giveBackTo } from './decide-reversal.js';
 import { type DecisionContext, policyOf } from './decision-context.js';
@@ -28,7 +30,6 @@ import type { MessageEvent } from './events.js';
 import { HoldFlag } from './hold-table.js';
 import { Gl } from './ledger/chart.js';
 import { classOf, type MessageInput, Text } from './message.js';
-import { mulDivHalfUp } from './money.js';
 import {
   approves,
   findContinued,
@@ -44,9 +45,8 @@ import {
   STAND_IN,
 } from './originals.js';
 import type { Policy } from './program/policy.js';
-import { NOTHING_KEPT, owedForPurchases, readStanding, Standing } from './standing.js';
+import { feeOf, NOTHING_KEPT, owedForPurchases, readStanding, Standing } from './standing.js';
 import { textSize } from './texts.js';
-import { standingAmount } from './totals.js';
 import { billedAmount, cashPart, Sort, sortOf } from './transaction.js';
 
 const DECLINED_FOR_US = 'D'.charCodeAt(0);
@@ -54,6 +54,8 @@ const DECLINED_FOR_US = 'D'.charCodeAt(0);
 const before = new Standing();
 const after = new Standing();
 const fold = new AuthorizationFold();
+const foldOfAcquirer = new AuthorizationFold(new AcquirerMoney());
+const soFar = new CountedSoFar();
 
 /** Decides the advice in `out`, whose head is filled. */
 export function decideAdvice(context: DecisionContext, out: MessageEvent): void {
@@ -99,8 +101,8 @@ function count(context: DecisionContext, policy: Policy, out: MessageEvent, root
   }
   const added = authorizedAfter - total;
   if (added === 0) return;
-  const cash = cashPart(input, state.accounts.currency(accountSlot));
-  checks.begin(policy, out, added, Math.min(cash, added), total > 0 ? total : -1);
+  const cash = cashPart(input, state.accounts.currency(accountSlot)) - (isPart(input) ? 0 : cashBefore(context, root));
+  checks.begin(policy, out, added, Math.max(0, Math.min(cash, added)), total > 0 ? total : -1);
   checks.countApproval(out, added);
   if (out.changes.count > 0 && out.holdDelta !== 0) out.holdFlags |= HoldFlag.counted;
 }
@@ -132,15 +134,16 @@ const isCredit = (input: MessageInput): boolean => sortOf(input) === Sort.credit
 function hold(context: DecisionContext, policy: Policy, out: MessageEvent, root: number, named: number): boolean {
   const { state, history } = context;
   const { input } = out;
-  const amount = billedAmount(input, state.accounts.currency(out.accountSlot));
+  const word = wordOf(context, out);
+  const { amount } = word;
   if (root === 0) return place(context, policy, out, 0, amount);
   if (policy.isFuelPump(history.read(root).input.mcc) && isCompleted(context, root)) return false;
   const slot = state.holds.find(root);
   const change = toldChange(context, out, root, named);
   const isFirst = isStandIn(input);
   fold.read(context, root, {
-    ...(isFirst ? { inStandIn: { amount, isFinancial: false } } : {}),
-    ...(change > 0 ? { told: { of: change, amount } } : {}),
+    ...(isFirst ? { inStandIn: { ...word, isFinancial: false } } : {}),
+    ...(change > 0 ? { told: { of: change, ...word } } : {}),
   });
   if (fold.isReversed) return false;
   out.elementSequence = change;
@@ -236,20 +239,29 @@ function isCompleted({ history, keys }: DecisionContext, root: number): boolean 
   return false;
 }
 
+/** What the advice says by itself. */
+function wordOf({ state }: DecisionContext, { input, accountSlot }: MessageEvent): Word {
+  const currency = state.accounts.currency(accountSlot);
+  const amount = billedAmount(input, currency);
+  return { amount, cash: Math.min(amount, cashPart(input, currency)) };
+}
+
 /** True for an increment, and for one of several shipments, each of which has an advice of its own: DE4 comes on top. Of credits each is whole. */
 const isPart = (input: MessageInput): boolean => input.functionCode === INCREMENT && !isCredit(input);
 
-/** Totals count what is posted once, with the amount that it came to. */
-function noteCorrection(
-  { state, history, keys }: DecisionContext,
-  out: MessageEvent,
-  root: number,
-  isRetold: boolean,
-): void {
-  if (out.input.currency !== history.read(root).input.currency) return;
-  const stood = standingAmount(history, keys, root, state.accounts.currency(out.accountSlot));
-  const stands = isRetold ? mulDivHalfUp(stood, after.total, before.total) : out.input.amount;
-  out.takenBack = Math.max(0, out.input.amount - (stands - stood));
+/** Totals count what is posted once, with the amount that it came to. @param isRetold a later word may stand in the place of its own */
+function noteCounted(context: DecisionContext, out: MessageEvent, root: number, isRetold: boolean): void {
+  const { state, history, keys } = context;
+  const { input } = out;
+  soFar.read(history, keys, root, state.accounts.currency(out.accountSlot));
+  if (soFar.currency !== -1 && soFar.currency !== input.currency) return;
+  const isSingle = classOf(history.read(root).input.mti) === 2;
+  if (!isRetold) noteCorrection(out, soFar, input.amount);
+  else if (!isSingle) noteCorrection(out, soFar, soFar.stands);
+  else {
+    const inStandIn = { amount: input.amount, cash: 0, isFinancial: true };
+    noteCorrection(out, soFar, foldOfAcquirer.read(context, root, { inStandIn }).total);
+  }
 }
 
 /**
@@ -260,14 +272,14 @@ function post(context: DecisionContext, policy: Policy, out: MessageEvent, root:
   const { state, history, keys } = context;
   const { input, accountSlot } = out;
   before.clear();
-  const currency = state.accounts.currency(accountSlot);
-  let amount = billedAmount(input, currency);
+  const word = wordOf(context, out);
+  let { amount, cash } = word;
   let isRetold = false;
   if (root > 0) {
     const isSingle = classOf(history.read(root).input.mti) === 2;
     const isInStandIn = isStandIn(input);
     if (isSingle || isInStandIn)
-      fold.read(context, root, isInStandIn ? { inStandIn: { amount, isFinancial: true } } : {});
+      fold.read(context, root, isInStandIn ? { inStandIn: { ...word, isFinancial: true } } : {});
     if (isSingle && fold.isReversed) return false;
     // A file has posted it: a second posting would charge twice.
     if (presentedTotal(history, keys, root) > 0) return false;
@@ -275,24 +287,24 @@ function post(context: DecisionContext, policy: Policy, out: MessageEvent, root:
     // What a single message posts may have been reversed in part, or corrected, since the network decided.
     isRetold = isInStandIn && (isSingle || (before.total > 0 && fold.isFinal));
     // Of a hold whose final amount came since that stands as it is posted.
-    if (isRetold) amount = isSingle ? fold.total : before.total;
+    if (isRetold) ({ total: amount, cash } = isSingle ? fold : before);
   }
   const isUnchanged = isRetold && amount === before.total;
   const disputes = before.charged > 0 ? keptByDisputes(context, root) : NOTHING_KEPT;
+  const isOfCredit = sortOf(input) === Sort.credit;
   const isLower = amount <= before.total && !isPart(input);
-  if (isLower && (isRetold || disputes.kept > 0)) {
+  if (isLower && (disputes.kept > 0 || (isRetold && isOfCredit))) {
     readStanding(history, keys, root, after).reduceTo(amount, policy, disputes);
-  } else if (sortOf(input) === Sort.credit) {
+  } else if (isOfCredit) {
     after.setCredit(amount, owedForPurchases(state, accountSlot) - Math.min(0, before.purchases));
   } else {
-    const cash = Math.min(amount, cashPart(input, currency));
-    const fee = cash > 0 ? policy.cashFee(cash) : 0;
-    if (isPart(input)) after.setDebit(before.total + amount, before.cash + cash, before.fees + fee);
-    else after.setDebit(amount, cash, fee);
+    if (isPart(input)) after.setDebit(before.total + amount, before.cash + cash, before.fees + feeOf(cash, policy));
+    else if (isRetold) readStanding(history, keys, root, after).becomeDebit(amount, cash, policy, fold.cashOfParts);
+    else after.setDebit(amount, cash, feeOf(cash, policy));
     if (before.loss < 0) after.keepCharged(isPart(input) ? 0 - before.loss : Math.max(0, before.charged - amount));
   }
   after.legsFrom(before, out.postings);
-  if (before.total > 0 && !isPart(input)) noteCorrection(context, out, root, isRetold);
+  if (root > 0 && !isPart(input)) noteCounted(context, out, root, isRetold);
   out.authorizedAfter = after.total;
   const slot = root > 0 ? state.holds.find(root) : -1;
   if (slot < 0) return true;

@@ -5,6 +5,7 @@
 
 import { MATCHABLE_MS } from '../limits.js';
 import { APPROVAL_CODES } from './approval-code.js';
+import { cashBefore } from './authorization-fold.js';
 import { isPastExpiry } from './calendar.js';
 import { AccountStatus, CardStatus, ElementKind, Reason, Response, Step, Verdict } from './codes.js';
 import { answerChip, passesCryptography } from './cryptography.js';
@@ -115,7 +116,8 @@ function decideRequest(context: DecisionContext, policy: Policy, out: MessageEve
 }
 
 /** Hands the request to controls and rules: what it asks for, and what it adds to. */
-function beginChecks({ state, checks }: DecisionContext, policy: Policy, out: MessageEvent): void {
+function beginChecks(context: DecisionContext, policy: Policy, out: MessageEvent): void {
+  const { state, checks } = context;
   const { input, accountSlot, element } = out;
   if (!movesFunds(out)) {
     checks.begin(policy, out, 0, 0, -1);
@@ -133,7 +135,9 @@ function beginChecks({ state, checks }: DecisionContext, policy: Policy, out: Me
   const added = element === ElementKind.increment ? amount : Math.max(0, amount - authorized);
   // A replacement that lowers the amount is, as a whole, what it names.
   const before = element === ElementKind.increment ? authorized : amount - added;
-  checks.begin(policy, out, added, Math.min(cash, added), before);
+  // What of a replaced amount was cash has been counted.
+  const more = element === ElementKind.increment ? cash : Math.max(0, cash - cashBefore(context, out.originalSequence));
+  checks.begin(policy, out, added, Math.min(more, added), before);
 }
 
 /** A known card remembers when its newest tombstone was laid: most cards never had one, and then nothing is searched. */

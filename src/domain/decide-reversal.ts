@@ -12,8 +12,10 @@
  */
 
 import { AuthorizationFold } from './authorization-fold.js';
+import { AcquirerMoney } from './authorization-money.js';
 import { presentedTotal } from './clearing/history.js';
 import { ElementKind, EventKind, Response, Step, Verdict } from './codes.js';
+import { CountedSoFar, noteTakenBack } from './counted.js';
 import { CountedElements } from './counted-elements.js';
 import { type DecisionContext, policyOf } from './decision-context.js';
 import { keptByDisputes } from './dispute-fees.js';
@@ -24,7 +26,6 @@ import type { IndexKeys } from './index-keys.js';
 import { Postings } from './ledger/postings.js';
 import { isApproval, isRolledBack, Undone, undoneBy } from './lookups.js';
 import { classOf, type MessageInput } from './message.js';
-import { mulDivHalfUp } from './money.js';
 import {
   approves,
   findOriginal,
@@ -37,11 +38,13 @@ import {
 } from './originals.js';
 import { OriginalRate } from './replacement-amount.js';
 import { readStanding, Standing } from './standing.js';
-import { Contribution, isTold, noteTakenBack, postedAmount, standingAmount } from './totals.js';
+import { Contribution, type Counted, isKept } from './totals.js';
 import { CounterChanges } from './velocity/counter-changes.js';
 
 const counted = new CountedElements();
+const soFar = new CountedSoFar();
 const fold = new AuthorizationFold();
+const foldOfAcquirer = new AuthorizationFold(new AcquirerMoney());
 const rate = new OriginalRate();
 const contribution = new Contribution();
 const changes = new CounterChanges();
@@ -167,12 +170,10 @@ function reversePosted(context: DecisionContext, out: MessageEvent, root: number
   after.legsFrom(before, out.postings);
   if (out.postings.count > 0) {
     const account = state.accounts.currency(out.accountSlot);
-    const { currency } = history.read(root).input;
+    const { currency, stands } = soFar.read(history, keys, root, account);
     const told = out.input.currency;
-    if (told < 0 || told === currency) {
-      const stood = standingAmount(history, keys, root, account);
-      noteTakenBack(out, stood, Math.max(0, out.input.replacementAmount));
-    } else if (told === account) noteTakenBack(out, before.total, after.total);
+    if (told < 0 || told === currency) noteTakenBack(out, stands, Math.max(0, out.input.replacementAmount));
+    else if (told === account) noteTakenBack(out, before.total, after.total);
   }
   out.approvedAmount = after.total;
   out.authorizedAfter = after.total;
@@ -196,8 +197,9 @@ const presentedBeside = ({ history, keys }: DecisionContext, slot: number, root:
 function reversePart(context: DecisionContext, out: MessageEvent, root: number, named: number, added: number): void {
   const { state, history, keys } = context;
   const currency = state.accounts.currency(out.accountSlot);
-  const stood = standingAmount(history, keys, root, currency);
-  noteTakenBack(out, added > 0 ? Math.min(stood, postedAmount(history.read(named), currency)) : 0, 0);
+  const part = contribution.read(history.read(named), currency).amount;
+  const { stands } = soFar.read(history, keys, root, currency);
+  noteTakenBack(out, added > 0 ? Math.min(stands, part) : 0, 0);
   readStanding(history, keys, root, before);
   readStanding(history, keys, root, after);
   const kept = keptByDisputes(context, root, named);
@@ -245,16 +247,11 @@ export function decideNotDelivered(
   // The approval may have counted nowhere, and a later element of it somewhere.
   const isCounted = slot >= 0 && (state.holds.flags(slot) & HoldFlag.counted) !== 0;
   const counts = posts || isCounted || approval.changes.count > 0;
-  const currency = state.accounts.currency(accountSlot);
-  const countedMessage = contribution.read(approval, currency).toMessage();
+  const takenOut = takenOutOfTotals(context, approval, authorization);
   // What the network has told of it stays.
   const { total } = fold.read(context, authorization, { rolledBack: sequence });
-  const stood = posts ? standingAmount(history, keys, authorization, currency) : 0;
   readStanding(history, keys, authorization, after);
-  const postings = posts ? postedBack(context, accountSlot, authorization, total) : [];
-  // What reversals took back has been counted there.
-  const goes = stood === 0 ? 0 : stood - mulDivHalfUp(stood, after.total, before.total);
-  if (posts && countedMessage !== undefined) countedMessage.amount = Math.min(countedMessage.amount, goes);
+  const postings = posts ? postedBack(context, accountSlot, authorization, fold) : [];
   // What is held beside a single message goes with it.
   const holdStays = slot < 0 ? 0 : Math.max(state.holds.cleared(slot), posts ? 0 : total);
   // Nothing is held for a refund.
@@ -270,7 +267,7 @@ export function decideNotDelivered(
     originalSequence: sequence,
     authorizationSequence: authorization,
     authorizedAfter: stays,
-    counted: posts && (goes === 0 || isTold(history, keys, authorization)) ? undefined : countedMessage,
+    counted: takenOut,
     postings,
     changes: counts ? packedGiveBack(context, authorization, stays) : new Uint8Array(0),
     holdDelta: 0 - back,
@@ -279,12 +276,41 @@ export function decideNotDelivered(
   };
 }
 
-/** Legs that bring what is posted for the authorization, in `after`, down to `total`. */
-function postedBack(context: DecisionContext, accountSlot: number, authorization: number, total: number): Posting[] {
+/**
+ * What of an approval that is rolled back goes out of the totals: of what it posted what the network has told of nowhere and no reversal has
+ * counted. The message goes with the last of its amount.
+ */
+function takenOutOfTotals(context: DecisionContext, approval: MessageEvent, root: number): Counted | undefined {
+  const { state, history, keys } = context;
+  const { sequence, timeMs, postings } = approval;
+  const currency = state.accounts.currency(approval.accountSlot);
+  const out = contribution.read(approval, currency).toCounted();
+  if (out === undefined || !isKept(out.day, timeMs)) return undefined;
+  if (postings.count === 0) return out;
+  const { total } = foldOfAcquirer.read(context, root, { rolledBack: sequence });
+  const { stands, whole, isCounted } = soFar.read(history, keys, root, currency);
+  const isPart = isChangeOfUnknown(history.read(sequence));
+  const own = isPart ? out.amount : isCounted ? whole : 0;
+  out.amount = stands - Math.min(stands, total);
+  out.number = own === out.amount ? 1 : 0;
+  return out.amount === 0 ? undefined : out;
+}
+
+/** Legs that bring what is posted for the authorization, in `after`, down to what is left of it. */
+function postedBack(
+  context: DecisionContext,
+  accountSlot: number,
+  authorization: number,
+  left: AuthorizationFold,
+): Posting[] {
   const legs = new Postings();
+  const policy = policyOf(context, accountSlot);
   readStanding(context.history, context.keys, authorization, before);
-  const kept = keptByDisputes(context, authorization);
-  after.reduceTo(Math.min(before.total, total), policyOf(context, accountSlot), kept);
+  const total = Math.min(before.total, left.total);
+  const cash = Math.min(before.cash, left.cash, total);
+  const disputes = keptByDisputes(context, authorization);
+  if (before.network < 0 && disputes.kept === 0) after.becomeDebit(total, cash, policy, left.cashOfParts);
+  else after.reduceTo(total, policy, disputes);
   after.legsFrom(before, legs);
   return legs.toList();
 }

@@ -18,7 +18,7 @@ import type { FieldValue } from './compare-totals.js';
 import type { EntryKind } from './ledger/entry-kinds.js';
 import { Postings } from './ledger/postings.js';
 import { MessageInput } from './message.js';
-import type { CountedMessage, TotalsKey } from './totals.js';
+import type { Counted, TotalsKey } from './totals.js';
 import { CounterChanges } from './velocity/counter-changes.js';
 
 /** Windows of a card's controls and of its account's. */
@@ -83,10 +83,11 @@ export class MessageEvent {
    */
   elementSequence = 0;
   /**
-   * Of a reversal: what it took back from the totals of its date, minor units of DE49; -1 when that is DE4 less DE95. Of a 0220 that tells
-   * another amount of what is posted: what of its DE4 is counted already; -1 when nothing is posted.
+   * What the message adds to the totals of its date where that is not what its own words say (totals.ts): 1, or 0 when it corrects the amount
+   * of what is counted already; -1: as its words say. `countedAmount`: minor units of DE49, below zero for a correction downwards.
    */
-  takenBack = -1;
+  countedNumber = -1;
+  countedAmount = 0;
   /** Slot of the network token that the message came with, -1 when it named the card itself. */
   tokenSlot = -1;
   /** CardStatus that a file update lists the card by, active: takes it off the list; 0 without a change. */
@@ -168,7 +169,8 @@ export class MessageEvent {
     this.holdFlags = 0;
     this.originalSequence = 0;
     this.elementSequence = 0;
-    this.takenBack = -1;
+    this.countedNumber = -1;
+    this.countedAmount = 0;
     this.tokenSlot = -1;
     this.cardStatusAfter = 0;
     this.programRevision = 0;
@@ -273,8 +275,8 @@ export interface NotDelivered extends EventHead {
   authorizedAfter: number;
   /** Released amount as a change of held: zero or negative. */
   holdDelta: number;
-  /** What the approval counts in the totals of its business date, and does not any more; undefined when nowhere. */
-  counted: CountedMessage | undefined;
+  /** What of the approval goes out of the totals of its business date; undefined for nothing. */
+  counted: Counted | undefined;
   /** Legs that undo what the approval posted. */
   postings: Posting[];
   /** Give-backs to velocity counters, packed (velocity/counter-changes.ts). */

@@ -153,6 +153,16 @@ export class Standing {
     this.feeIncome = 0 - fees;
   }
 
+  /** Brings a debit to `total`, `cash` of it in cash. @param cashOfParts what of the cash, before and after, keeps its own fees */
+  becomeDebit(total: number, cash: number, policy: Policy, cashOfParts = 0): void {
+    const before = Math.max(0, this.cash - cashOfParts);
+    this.setDebit(
+      total,
+      cash,
+      total > 0 ? feeOfChanged(this.fees, before, Math.max(0, cash - cashOfParts), policy) : 0,
+    );
+  }
+
   /** Puts the legs that lead from `before` to this into `legs`. */
   legsFrom(before: Standing, legs: Postings): void {
     legs.add(Gl.purchases, this.purchases - before.purchases);
@@ -164,6 +174,20 @@ export class Standing {
     legs.add(Gl.fraudLoss, this.loss - before.loss);
   }
 }
+
+/**
+ * The fee when the cash becomes `after`: it changes by as much as the program's fee does. Of one withdrawal that is the fee of what it is
+ * then; where several parts have charged one each, their fixed parts stay with what stays of them. For less cash nothing is charged on top,
+ * by whatever table, and no more than there was goes back.
+ */
+function feeOfChanged(fees: number, before: number, after: number, policy: Policy): number {
+  if (after === before) return fees;
+  const change = feeOf(after, policy) - feeOf(before, policy);
+  return after < before ? Math.max(0, fees + Math.min(0, change)) : fees + Math.max(0, change);
+}
+
+/** Fee of a message of which `cash` is cash, minor units. */
+export const feeOf = (cash: number, policy: Policy): number => (cash > 0 ? policy.cashFee(cash) : 0);
 
 /** What is owed for purchases, which a credit goes against first. */
 export function owedForPurchases(state: ShardState, accountSlot: number): number {

@@ -59,10 +59,10 @@ export class TotalsTable {
 
   /**
    * Counts a message (`sign` 1), or takes it out again (-1), unless the row includes the event.
-   * @param amount see `totals.ts`; minor units
+   * @param total where it is counted
    */
   add(
-    message: Counted,
+    message: Omit<Counted, 'total'>,
     total: Total,
     sign: 1 | -1,
     event: { readonly sequence: number; readonly timeMs: number },
@@ -75,7 +75,7 @@ export class TotalsTable {
     if (place === NONE) place = this.#open(message);
     if (event.sequence <= this.#newest[place]!) return;
     this.#newest[place] = event.sequence;
-    if (message.isCorrection !== true) this.#change(place, total, sign);
+    this.#change(place, total, sign * message.number);
     if (total < TOTAL_AMOUNTS) this.#change(place, TOTAL_COUNTS + total, sign * message.amount);
     this.dirty.push(place);
   }

@@ -68,7 +68,8 @@ export function cashPart(input: MessageInput, accountCurrency: number): number {
   const sort = sortOf(input);
   const billed = billedAmount(input, accountCurrency);
   if (sort === Sort.cash) return billed;
-  if (sort !== Sort.debit || input.cashBack <= 0) return 0;
+  // An advice of nothing may still say what of it was cash.
+  if (sort !== Sort.debit || input.cashBack <= 0 || billed === 0) return 0;
   if (!isForeign(input, accountCurrency)) return input.cashBack;
   return Math.min(billed, mulDivHalfUp(input.cashBack, input.billingAmount, input.amount));
 }

@@ -5,7 +5,7 @@
  * If you add a section: give it the next number, read it here, extend the page. A reader refuses a section that it does not
  * know, because what it would leave out is part of the state.
  */
-import { CHECK_COUNT } from '../domain/codes.js';
+import { CHECK_COUNT, ElementKind } from '../domain/codes.js';
 import { ISSUER_DATA_BYTES_MAX, type MessageEvent, READINGS_MAX, RULE_BITS_BYTES } from '../domain/events.js';
 import { POSTINGS_MAX } from '../domain/ledger/postings.js';
 import { MsgpackError, type MsgpackReader, type MsgpackWriter, putInteger } from './msgpack.js';
@@ -19,14 +19,16 @@ const Section = {
   readings: 6,
   postings: 7,
   windowLag: 8,
+  /** Of earlier releases. */
   takenBack: 9,
   checks: 10,
   device: 11,
+  counted: 12,
 } as const;
 
 /** Most bytes of the sections but the counter changes: numbers of 9 bytes, the bit map of the rules, and lengths. */
 const BYTES_MAX =
-  (7 + 5 + 4 + 7 + 2 + 2 + READINGS_MAX * 2 + 1 + POSTINGS_MAX * 2 + 2 + 2 + 6 + 3) * 9 +
+  (7 + 5 + 4 + 7 + 2 + 2 + READINGS_MAX * 2 + 1 + POSTINGS_MAX * 2 + 2 + 3 + 6 + 3) * 9 +
   RULE_BITS_BYTES +
   CHECK_COUNT +
   ISSUER_DATA_BYTES_MAX +
@@ -43,7 +45,7 @@ export function writeEffects(out: MsgpackWriter, event: MessageEvent): void {
   writeReadings(out, event);
   writePostings(out, event);
   writeWindowLag(out, event);
-  writeTakenBack(out, event);
+  writeCounted(out, event);
   writeChecks(out, event);
   writeDevice(out, event);
   writeChanges(out, event);
@@ -115,10 +117,11 @@ function writeWindowLag(out: MsgpackWriter, { windowLagMs }: MessageEvent): void
   out.integer(windowLagMs);
 }
 
-function writeTakenBack(out: MsgpackWriter, { takenBack }: MessageEvent): void {
-  if (takenBack === -1) return;
-  out.integer(Section.takenBack);
-  out.integer(takenBack);
+function writeCounted(out: MsgpackWriter, { countedNumber, countedAmount }: MessageEvent): void {
+  if (countedNumber === -1) return;
+  out.integer(Section.counted);
+  out.integer(countedNumber);
+  out.integer(countedAmount);
 }
 
 /** Outcomes of card cryptography, what they change, and the answer to the chip; never what was checked. */
@@ -204,11 +207,23 @@ function readSection(reader: MsgpackReader, into: MessageEvent): void {
       into.deviceFailure = reader.integer();
       return;
     case Section.takenBack:
-      into.takenBack = reader.integer();
+      readTakenBack(reader.integer(), into);
+      return;
+    case Section.counted:
+      into.countedNumber = reader.integer();
+      into.countedAmount = reader.integer();
       return;
     default:
       throw new MsgpackError(`no reader for section ${section} of a message record`);
   }
+}
+
+/** Of a reversal what it took back, of a 0220 what of its DE4 was counted already. */
+function readTakenBack(takenBack: number, into: MessageEvent): void {
+  const isReversal = into.element === ElementKind.reversal;
+  if (!isReversal && takenBack === 0) return;
+  into.countedNumber = isReversal ? 1 : 0;
+  into.countedAmount = isReversal ? takenBack : into.input.amount - takenBack;
 }
 
 function readChecks(reader: MsgpackReader, into: MessageEvent): void {

@@ -20,7 +20,7 @@ import type {
   Posting,
 } from '../domain/events.js';
 import type { EntryKind } from '../domain/ledger/entry-kinds.js';
-import type { CountedMessage, Total } from '../domain/totals.js';
+import type { Counted, Total } from '../domain/totals.js';
 import { readMessage, writeMessage } from './message-record.js';
 import { MsgpackError, type MsgpackReader, type MsgpackWriter } from './msgpack.js';
 
@@ -53,7 +53,7 @@ export function writePlain(out: MsgpackWriter, event: PlainEvent): void {
       numbers(out, event.previousOfCard, event.previousOfAccount);
       break;
     case EventKind.notDelivered:
-      head(out, event, 14, 3);
+      head(out, event, 14, 4);
       numbers(out, event.accountSlot, event.cardSlot, event.originalSequence, event.authorizationSequence);
       numbers(out, event.authorizedAfter, event.holdDelta);
       counted(out, event.counted);
@@ -248,10 +248,11 @@ function fieldValues(out: MsgpackWriter, fields: readonly FieldValue[]): void {
   for (const { field, value } of fields) numbers(out, field, value);
 }
 
-function counted(out: MsgpackWriter, message: CountedMessage | undefined): void {
-  out.arrayHeader(message === undefined ? 0 : 6);
+function counted(out: MsgpackWriter, message: Counted | undefined): void {
+  out.arrayHeader(message === undefined ? 0 : 7);
   if (message === undefined) return;
-  numbers(out, message.link, message.acquirer, message.day, message.currency, message.total, message.amount);
+  const { link, acquirer, day, currency, total, amount, number } = message;
+  numbers(out, link, acquirer, day, currency, total, amount, number);
 }
 
 function numbers(out: MsgpackWriter, ...values: number[]): void {
@@ -346,9 +347,9 @@ form(EventKind.notDelivered, 1, 9, (r, sequence, timeMs) => {
     previousOfCard: r.integer(),
   };
 });
-/** Version 2 knew no totals. */
-for (const version of [2, 3]) {
-  form(EventKind.notDelivered, version, 11 + version, (r, sequence, timeMs) => ({
+/** Version 2 knew no totals, version 3 took nothing out of an amount alone. */
+for (const version of [2, 3, 4]) {
+  form(EventKind.notDelivered, version, version === 2 ? 13 : 14, (r, sequence, timeMs) => ({
     kind: EventKind.notDelivered,
     sequence,
     timeMs,
@@ -598,8 +599,9 @@ function readEntryLegs(reader: MsgpackReader): EntryLeg[] {
   return legs;
 }
 
-function readCounted(reader: MsgpackReader): CountedMessage | undefined {
-  if (reader.arrayHeader() === 0) return undefined;
+function readCounted(reader: MsgpackReader): Counted | undefined {
+  const length = reader.arrayHeader();
+  if (length === 0) return undefined;
   return {
     link: reader.integer(),
     acquirer: reader.integer(),
@@ -607,6 +609,7 @@ function readCounted(reader: MsgpackReader): CountedMessage | undefined {
     currency: reader.integer(),
     total: reader.integer() as Total,
     amount: reader.integer(),
+    number: length === 6 ? 1 : reader.integer(),
   };
 }
 

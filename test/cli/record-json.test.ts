@@ -17,7 +17,8 @@ function eventfulMessage(): MessageEvent {
   event.element = ElementKind.reversal;
   Object.assign(event, { originalSequence: 3, elementSequence: 5, tokenSlot: 2, holdPlaced: 1, authorizedAfter: 900 });
   event.holdFlags = HoldFlag.refund | HoldFlag.counted;
-  Object.assign(event, { windowLagMs: 86_400_000, takenBack: 75, deviceWaitUs: 1200, deviceFailure: 7 });
+  Object.assign(event, { windowLagMs: 86_400_000, countedNumber: 0, countedAmount: -75 });
+  Object.assign(event, { deviceWaitUs: 1200, deviceFailure: 7 });
   event.cardStatusAfter = CardStatus.stolen;
   event.programRevision = 4;
   event.findingCount = event.finding.length;
@@ -140,7 +141,7 @@ describe('records as JSON', () => {
       hold_flags: ['refund', 'counted'],
       card_status_after: 'stolen',
       window_lag_ms: 86_400_000,
-      taken_back: 75,
+      counted: { number: 0, amount: -75 },
       device: { wait_us: 1200, failure: 'device_busy' },
       program_revision: 4,
       finding: {

@@ -62,7 +62,8 @@ export function copyMessageEvent(from: MessageEvent, to: MessageEvent): MessageE
   to.holdPlaced = from.holdPlaced;
   to.holdFlags = from.holdFlags;
   to.elementSequence = from.elementSequence;
-  to.takenBack = from.takenBack;
+  to.countedNumber = from.countedNumber;
+  to.countedAmount = from.countedAmount;
   to.tokenSlot = from.tokenSlot;
   to.cardStatusAfter = from.cardStatusAfter;
   to.programRevision = from.programRevision;

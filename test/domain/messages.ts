@@ -130,9 +130,13 @@ export class MessageMaker {
   /** The advice of a request, with its own numbers. */
   told(request: Message, percent: number): Message {
     const part = (value: number): number => Math.min(999_999_999_999, Math.floor((value * percent) / 100));
-    const { pin: _pin, amount, bill, ...rest } = request;
+    const { pin: _pin, amount, bill, back, ...rest } = request;
     return {
       ...rest,
+      // Now and then another part of it was cash.
+      ...(back === undefined
+        ? {}
+        : { back: Math.min(part(amount ?? 0), request.stan % 2 === 0 ? back : part(back >> 1)) }),
       mti: request.mti + 20,
       ...(request.fn === 'I' || request.fn === 'R' ? {} : { why: 'S' }),
       ...(amount === undefined ? {} : { amount: part(amount) }),
@@ -154,6 +158,7 @@ export class MessageMaker {
     };
     if (original.amount !== undefined) message.amount = part(original.amount);
     if (bill !== undefined) message.bill = part(bill);
+    if (original.back !== undefined && this.#stan % 2 === 0) message.back = part(original.back);
     if (op.op === 'change') message.fn = op.fn;
     else if ((op.flags & 24) === 24) message.fn = 'I';
     if (op.op === 'advise' && op.why !== '') message.why = op.why;

@@ -126,6 +126,7 @@ const SUBJECTS: Record<string, Subject> = {
       'a reversal of the change that came first',
       'a reversal of what only others have posted',
       'a rest that is held beside what is posted',
+      'another cash part in stand-in',
       'what began before a part of it, posted',
       'a fee that falls with its cash',
     ],

@@ -19,6 +19,7 @@ const ROW_BYTES = 200;
 interface Step {
   readonly key: TotalsKey;
   readonly total: Total;
+  readonly number: number;
   readonly amount: number;
   readonly sign: 1 | -1;
   readonly timeMs: number;
@@ -49,14 +50,16 @@ const steps = fc
       if (out === 0 && last?.sign === 1) done.push({ ...last, sign: -1, ...at });
       else {
         const key = { link, acquirer, day: day + offset, currency: 986 };
-        done.push({ key, total: total as Total, amount: total < TOTAL_AMOUNTS ? amount : 0, sign: 1, ...at });
+        // Every seventh corrects an amount.
+        const number = total < TOTAL_AMOUNTS && amount % 7 === 0 ? 0 : 1;
+        done.push({ key, total: total as Total, number, amount: total < TOTAL_AMOUNTS ? amount : 0, sign: 1, ...at });
       }
     }
     return done;
   });
 
-function run(table: TotalsTable, { key, amount, total, sign, timeMs, sequence }: Step): void {
-  table.add({ ...key, amount }, total, sign, { timeMs, sequence });
+function run(table: TotalsTable, { key, number, amount, total, sign, timeMs, sequence }: Step): void {
+  table.add({ ...key, number, amount }, total, sign, { timeMs, sequence });
 }
 
 const textOf = ({ link, acquirer, day, currency }: TotalsKey): string => `${link} ${acquirer} ${day} ${currency}`;
@@ -65,10 +68,10 @@ const textOf = ({ link, acquirer, day, currency }: TotalsKey): string => `${link
 function naive(done: readonly Step[]): Map<string, number[]> {
   const last = Math.floor(done.at(-1)!.timeMs / DAY_MS);
   const sums = new Map<string, number[]>();
-  for (const { key, total, amount, sign } of done) {
+  for (const { key, total, number, amount, sign } of done) {
     if (key.day < last - TOTALS_DAYS_KEPT) continue;
     const row = sums.get(textOf(key)) ?? new Array<number>(TOTAL_VALUES).fill(0);
-    row[total] = row[total]! + sign;
+    row[total] = row[total]! + sign * number;
     if (total < TOTAL_AMOUNTS) row[TOTAL_COUNTS + total] = row[TOTAL_COUNTS + total]! + sign * amount;
     sums.set(textOf(key), row);
   }
@@ -156,7 +159,7 @@ describe('the table of totals', () => {
   test('an amount beyond 2^53 stays there, and a row of another version is refused', () => {
     const table = new TotalsTable(new StateDigest());
     const key = { link: 1, acquirer: 7, day: FIRST_DAY, currency: 986 };
-    const full = { ...key, amount: Number.MAX_SAFE_INTEGER };
+    const full = { ...key, number: 1, amount: Number.MAX_SAFE_INTEGER };
     for (const sequence of [1, 2]) table.add(full, 0, 1, { sequence, timeMs: FIRST_DAY * DAY_MS });
     expect(read(table, key)[TOTAL_COUNTS]).toBe(Number.MAX_SAFE_INTEGER);
     const row = new RowCursor().attach(new Uint8Array(ROW_BYTES), 0);

@@ -48,11 +48,11 @@ describe('a frame', () => {
     for (const event of samplePlain()) journal.appendEvent(event);
     const frame = journal.seal(1_790_000_000_999, { high: 1, low: 2 });
     expect(Buffer.from(frame.bytes.subarray(0, 88)).toString('hex')).toMatchInlineSnapshot(
-      `"48464a3100010003000000010000001500000000000000010000000000000015000001a0c4506fe7000000000000000000000000000000000000000000000000000000000000000000000001000000020000063800000000"`,
+      `"48464a3100010003000000010000001500000000000000010000000000000015000001a0c4506fe7000000000000000000000000000000000000000000000000000000000000000000000001000000020000063900000000"`,
     );
-    expect(Buffer.from(frame.bytes.subarray(-4)).toString('hex')).toMatchInlineSnapshot(`"dcc42c51"`);
+    expect(Buffer.from(frame.bytes.subarray(-4)).toString('hex')).toMatchInlineSnapshot(`"22c16f4e"`);
     expect(Buffer.from(journal.hash).toString('hex')).toMatchInlineSnapshot(
-      `"04d0c3abe423e702bc0de328af926d5dd8216557671b5f462d6c14182783ce1c"`,
+      `"d316c6ba6fc1cf3b2cc69edb03a0ec6e78180e1430bd0e2ada4464adcf72f4fe"`,
     );
     expect(Buffer.from(commitKey(2 ** 40 + 7, 3)).toString('hex')).toBe('0000010000000007' + '0003');
   });

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { Packr, unpack } from 'msgpackr';
 import { describe, expect, it } from 'vitest';
-import { EventKind } from '#src/domain/codes.js';
-import { MessageEvent } from '#src/domain/events.js';
+import { ElementKind, EventKind } from '#src/domain/codes.js';
+import { MessageEvent, type NotDelivered } from '#src/domain/events.js';
 import { MsgpackReader, MsgpackWriter } from '#src/journal/msgpack.js';
 import { RecordReader, writeMessage, writePlain } from '#src/journal/records.js';
 import { anyMessage, contentOf, sampleMessage, samplePlain } from './samples.js';
@@ -98,6 +98,22 @@ describe('message record', () => {
     }
   });
 
+  it.each([
+    ['a reversal: it took back 75', ElementKind.reversal, 75, [1, 75]],
+    ['a reversal: it took back nothing', ElementKind.reversal, 0, [1, 0]],
+    ['a 0220 of whose 100 75 were counted', ElementKind.completion, 75, [0, 25]],
+    ['a 0220 of whose 100 nothing was counted', ElementKind.completion, 0, [-1, 0]],
+  ])('section 9 of earlier releases stays readable: %s', (_what, element, takenBack, counted) => {
+    const event = sampleMessage();
+    event.element = element;
+    event.input.amount = 100;
+    const array = unpack(encode((out) => writeMessage(out, event))) as unknown[];
+    array[67] = Buffer.from([9, takenBack]);
+    const back = new MessageEvent();
+    decode(packr.pack(array), back);
+    expect([back.countedNumber, back.countedAmount]).toEqual(counted);
+  });
+
   it('version 1 stays readable', () => {
     const event = sampleMessage();
     const back = new MessageEvent();
@@ -168,6 +184,14 @@ describe('plain records', () => {
     expect(plain).toEqual({ ...sample, counted: undefined, sequence: 7 });
   });
 
+  it('version 3 of a roll-back stays readable: what it takes out of totals is one message', () => {
+    const hex =
+      '9e0603cb427a0c4506c7b00003090504cd4e20d1cfc79607ce0001e240cd512fcd03da02cd303994cd044cd1cfc7cd0834cd3039c4030102030404';
+    const { plain } = decode(Uint8Array.from(Buffer.from(hex, 'hex')));
+    const sample = samplePlain().find((event) => event.kind === EventKind.notDelivered) as NotDelivered;
+    expect(plain).toEqual({ ...sample, counted: { ...sample.counted!, number: 1 }, sequence: 7 });
+  });
+
   it('golden bytes', () => {
     const lines = samplePlain().map((event) => Buffer.from(encode((out) => writePlain(out, event))).toString('hex'));
     expect(lines.join('\n')).toMatchInlineSnapshot(`
@@ -175,7 +199,7 @@ describe('plain records', () => {
       970201cb427a0c4506c7b00003cb42700000000000000201
       dc00120302cb427a0c4506c7b0000903cedeadbeef01ceffffffffce000f423f0810cd0b6001ccc902ffff02
       990402cb427a0c4506c7b000090304020303
-      9e0603cb427a0c4506c7b00003090504cd4e20d1cfc79607ce0001e240cd512fcd03da02cd303994cd044cd1cfc7cd0834cd3039c4030102030404
+      9e0604cb427a0c4506c7b00003090504cd4e20d1cfc79707ce0001e240cd512fcd03da02cd30390094cd044cd1cfc7cd0834cd3039c4030102030404
       9b0d01cb427a0c4506c7b00003090500d1cfc7c4000404
       960b01cb427a0c4506c7b00002cd012cb07b227265766973696f6e223a3330307d
       980c01cb427a0c4506c7b00003ffd9377b227065725f7472616e73616374696f6e223a353030302c226d65726368616e7473223a7b2264656e79223a5b22434146c389225d7d7d0400

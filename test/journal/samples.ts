@@ -145,7 +145,7 @@ export function samplePlain(): PlainEvent[] {
       authorizationSequence: 4,
       authorizedAfter: 20_000,
       holdDelta: -12_345,
-      counted: { link: 7, acquirer: 123_456, day: 20_783, currency: 986, total: 2, amount: 12_345 },
+      counted: { link: 7, acquirer: 123_456, day: 20_783, currency: 986, total: 2, amount: 12_345, number: 0 },
       postings: [
         { glAccount: 1100, amount: -12_345 },
         { glAccount: 2100, amount: 12_345 },
@@ -466,6 +466,7 @@ export const anyMessage: fc.Arbitrary<MessageEvent> = fc
       'issuerDataLength',
     ]);
     if (event.deviceWaitUs === -1) event.deviceFailure = 0;
+    if (event.countedNumber === -1) event.countedAmount = 0;
     if (checks !== undefined) {
       event.checked = 1;
       event.checks.set(checks.outcomes);

@@ -260,7 +260,7 @@ describe('a reply that was not delivered', () => {
     0200 a purchase 500 stan=4 acquirer=9                   | 00 |  500 | 0 | 1500
     0420 a stan=5 rrn=4 de95=200 acquirer=9                 | 00 |  200 | 0 | 1800
     undelivered 7                                           | ok |    0 | 0 | 2000
-    totals 2026-05-20 acquirer=9                            | debits 0 300, debit reversals 1 300
+    totals 2026-05-20 acquirer=9                            | debits 1 300, debit reversals 1 300
   `,
   );
 });
@@ -355,6 +355,64 @@ describe('shipments beside files', () => {
     clear a purchase 300 net=N1 arn=A1 part                  | posted networkId afterReversal | 300 | 0 | 9700
     0120 a purchase 1000 stan=1 why=S net=N1                 | 00 |  300 |  700 | 9000
     clear a purchase 700 net=N1 arn=A2                       | posted networkId | 1000 | 0 | 9000
+  `,
+  );
+});
+
+describe('the cash in what is told', () => {
+  scenario(
+    'takes the place of ours, with its fee, whether the whole becomes more, less, or stays; parts keep theirs',
+    `
+    account A limit=10000
+    card a
+    program fee=10+200
+    0200 a cashback 2000 back=1000 stan=1 de7=0520120001                | 00 | 2030 | 0 | 7970
+    0220 a cashback 1000 back=200 stan=1 why=S de7=0520120001           | 00 | 1014 | 0 | 8986
+    0200 a cashback 1000 back=500 stan=2 de7=0520120001                 | 00 | 2034 | 0 | 7966
+    0220 a cashback 1000 back=100 stan=2 why=S de7=0520120001           | 00 | 2026 | 0 | 7974
+    trial                                                               | 1100 +1700, 1110 +300, 1120 +26, 2100 -2000, 4300 -26
+    0200 a cashback 1000 back=200 stan=3 de7=0520120001                 | 00 | 3040 | 0 | 6960
+    0220 a cashback 500 back=200 fn=I stan=4 rrn=3 de7=0520120002       | 00 | 3554 | 0 | 6446
+    0220 a cashback 2000 back=1000 stan=3 why=S de7=0520120001          | 00 | 4570 | 0 | 5430   # 30 of fees, and the 14 of the part
+  `,
+  );
+
+  scenario(
+    'goes with a reply that was not delivered, and not that of a part',
+    `
+    account A limit=10000
+    card a
+    program fee=10+200
+    0200 a cashback 2000 back=1000 stan=1 de7=0520120001                | 00 | 2030 | 0 | 7970
+    0220 a cashback 500 back=200 fn=I stan=2 rrn=1 de7=0520120002       | 00 | 2544 | 0 | 7456
+    undelivered 4                                                       | ok |  514 | 0 | 9486
+    trial                                                               | 1100 +300, 1110 +200, 1120 +14, 2100 -500, 4300 -14
+  `,
+  );
+
+  scenario(
+    'is nothing of an advice of nothing',
+    `
+    account A limit=10000
+    card a
+    0200 a cashback 100 back=50 cur=840 bill=500/986 stan=1 de7=0520120001 | 00 | 500 | 0 | 9500
+    0220 a cashback 0 back=50 cur=840 stan=1 why=S de7=0520120001          | 00 |   0 | 0 | 10000
+  `,
+  );
+
+  scenario(
+    'counts once against a limit of cash',
+    `
+    account A limit=10000
+    card a
+    controls a {"cash":{"velocity":[{"window":"lifetime","amount":1600}]}}
+    0200 a cashback 1000 back=500 stan=1 de7=0520120001                 | 00 | 1000 |    0 | 9000
+    0220 a cashback 2000 back=500 stan=1 why=S de7=0520120001           | 00 | 2000 |    0 | 8000
+    0100 a cashback 1000 back=500 stan=2 de7=0520120001                 | 00 | 2000 | 1000 | 7000
+    0100 a cashback 2000 back=500 stan=3 rrn=2 fn=R de7=0520120002      | 00 | 2000 | 2000 | 6000
+    0120 a cashback 3000 back=500 stan=4 rrn=2 why=C de7=0520120003     | 00 | 2000 | 3000 | 5000
+    0100 a cashback 1000 back=601 stan=5 de7=0520120001                 | 61 | 2000 | 3000 | 5000
+    0100 a cashback 1000 back=600 stan=6 de7=0520120001                 | 00 | 2000 | 4000 | 4000
   `,
   );
 });

@@ -218,6 +218,51 @@ describe('an approval that was not delivered', () => {
   );
 });
 
+describe('a 0220 of stand-in over what is counted', () => {
+  scenario(
+    'at another rate counts its own DE4, and what DE95 left stays what DE95 says',
+    `
+    account A limit=10000
+    card a
+    0200 a purchase 100 cur=840 bill=500/986 stan=1 de7=0520120001  | 00 | 500 | 0 | 9500
+    0220 a purchase 100 cur=840 bill=510/986 stan=1 why=S de7=0520120001 | 00 | 510 | 0 | 9490
+    totals 2026-05-20 cur=840                       | debits 1 100
+    0200 a purchase 100 cur=840 bill=500/986 stan=2 acquirer=9 de7=0520120002  | 00 | 1010 | 0 | 8990
+    0420 a stan=3 rrn=2 cur=840 de95=60 acquirer=9 de7=0520120009 | 00 |  810 | 0 | 9190
+    0220 a purchase 100 cur=840 bill=510/986 stan=2 why=S acquirer=9 de7=0520120002 | 00 | 810 | 0 | 9190
+    totals 2026-05-20 cur=840 acquirer=9            | debits 1 100, debit reversals 1 40
+    0420 a stan=4 rrn=2 cur=840 acquirer=9 de90=0200/2/0520120002/9 de7=0520120010 | 00 |  510 | 0 | 9490
+    totals 2026-05-20 cur=840 acquirer=9            | debits 1 100, debit reversals 2 100
+  `,
+  );
+
+  scenario(
+    'counts what of it stands posted where a reversal came first',
+    `
+    account A limit=10000
+    card a
+    0200 a purchase 100 stan=1 exp=2001 de7=0520120001 | 54 |  0 | 0 | 10000
+    0420 a stan=2 rrn=1 de95=60 de7=0520120009       | 00 |  0 | 0 | 10000
+    0220 a purchase 100 stan=1 why=S de7=0520120001 | 00 | 60 | 0 |  9940
+    totals 2026-05-20                               | debits 1 60
+  `,
+  );
+
+  scenario(
+    'counts no message more where a reversal counts what was not delivered',
+    `
+    account A limit=10000
+    card a
+    0200 a purchase 100 stan=1 de7=0520120001       | 00 | 100 | 0 | 9900
+    0420 a stan=2 rrn=1 de95=60 de7=0520120009       | 00 |  60 | 0 | 9940
+    undelivered 3                                   | ok |   0 | 0 | 10000
+    totals 2026-05-20                               | debits 1 40, debit reversals 1 40
+    0220 a purchase 100 stan=1 why=S de7=0520120001 | 00 |  60 | 0 | 9940
+    totals 2026-05-20                               | debits 1 100, debit reversals 1 40
+  `,
+  );
+});
+
 describe('dates', () => {
   scenario(
     'a date is kept for 35 days, and 7 days ahead; the rest counts nowhere',

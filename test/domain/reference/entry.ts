@@ -71,7 +71,7 @@ export interface Entry {
   place?: Place;
   /** Reversal: what it posted back. */
   postedBack?: 'credit' | 'debit';
-  /** Of that: what was posted before, and what stays, in the account's currency. */
+  /** Reversal, roll-back: what was posted before, and what stays, in the account's currency. */
   charges?: [before: number, after: number];
   /** The program when the message came. */
   program?: ModelProgram;
@@ -103,8 +103,8 @@ export interface Entry {
   chargedAfter?: number;
   /** A clearing record charged so much for its `original`, or took so much back (negative). Only auditors tell it. */
   presents?: { amount: number; isLast: boolean };
-  /** Advice: it tells another amount of what is charged; what that was, and what it came to when stand-in is told once more. */
-  corrects?: { before: number; after: number | undefined };
+  /** Advice of what may be counted, roll-back: what stands posted with it in the acquirer's currency, when that is not what stood. */
+  counts?: { stands?: number };
   /** Reversal with DE95: what stays at most. */
   ceiling?: bigint;
   /** It posted something. */

@@ -39,7 +39,7 @@ import {
 } from './message.js';
 import { cashOf, inAccountCurrency, inMerchantCurrency, oneMajorUnit, stayingOf } from './money.js';
 import { isByRrnAlone, isNamedExactly, type Named, sharesRrn } from './naming.js';
-import { isChangeOfUnknown, isSentLater, Past } from './past.js';
+import { inAcquirers, isChangeOfUnknown, isSentLater, Past, type Word } from './past.js';
 import { codeOf, feeOf, forbids, fuelOf, groupsOf, isPump, lifeMs, type ModelProgram } from './program.js';
 import { askRules, RULES, type RuleFacts, type RuleStatistics, windowNamed } from './rules.js';
 import { type Place, totals } from './totals.js';
@@ -189,20 +189,25 @@ export class ReferenceModel {
     const root = entry.original ?? entry;
     const hold = balances.holds.get(root.sequence);
     const { account } = balances.cards.get(entry.card)!;
-    const { total } = past.totalOf(root, account, undefined, entry);
+    const { total, cash, cashOfParts } = past.totalOf(root, account, { undelivered: entry });
     if (hold && total > hold.authorized) this.reach('a roll-back of a replacement that had lowered');
     if (hold) balances.set(root.sequence, entry.posted ? 0 : total);
-    let charges: [number, number] | undefined;
+    const ended: Partial<Entry> = {};
     if (entry.posted) {
+      const stands = past.totalOf(root, account, { undelivered: entry, money: inAcquirers(root, account) }).total;
       const before = balances.chargedFor(root);
       const charged = Math.abs(netOf(before));
       const left = Math.min(charged, total);
-      charges = [charged, left];
-      this.#takeBack(entry, before, left);
+      Object.assign(ended, { charges: [charged, left], counts: { stands } });
+      const isDebit = before.credit === 0 && before.purchases >= 0;
+      if (charged > 0 && isDebit && !balances.kept.has(root.sequence)) {
+        const leftCash = Math.min(before.cash, cash, left);
+        balances.charge(entry, this.#changedTo(before, left, leftCash, cashOfParts));
+      } else this.#takeBack(entry, before, left);
     }
     if (total > 0 && !entry.original) this.reach('a roll-back of what the network has told');
     if (past.isExpired(root)) this.reach('roll-back after expiry');
-    past.add({ atMs, what: 'roll-back', card: entry.card, original: entry, ...(charges ? { charges } : {}) });
+    past.add({ atMs, what: 'roll-back', card: entry.card, original: entry, ...ended });
     this.#recount(root, entry, true);
     return true;
   }
@@ -320,7 +325,7 @@ export class ReferenceModel {
     const { authorized } = this.balances.holds.get(continued.sequence)!;
     const amount = what === 'increment' ? wanted : Math.max(0, wanted - authorized);
     const authorizedBefore = what === 'increment' ? authorized : wanted - amount;
-    return { amount, cash: Math.min(cashOf(m, account), amount), authorizedBefore };
+    return { amount, cash: Math.min(this.#moreCash(m, continued, account), amount), authorizedBefore };
   }
 
   #isStatusCheck(m: Message): boolean {
@@ -542,10 +547,10 @@ export class ReferenceModel {
       loss: others.loss,
     };
     const charged = Math.abs(netOf(before));
-    if (charged > 0 && !isPart) told.corrects = { before: charged, after: undefined };
+    if (root && !isPart) told.counts = { stands: m.amount! };
     if (root && isStandIn(m)) {
-      const isOfFinal = charged > 0 && past.totalOf(root, account, { message: m, amount }).isFinal;
-      if (isFinancial(root.message!) || isOfFinal) return this.#postInStandIn(m, told, root, amount, charged);
+      const isOfFinal = charged > 0 && past.totalOf(root, account, { told: { message: m, amount, cash } }).isFinal;
+      if (isFinancial(root.message!) || isOfFinal) return this.#postInStandIn(m, told, root, { amount, cash }, charged);
     }
     const kept = root && balances.kept.get(root.sequence);
     if (isCredit(m)) balances.charge(told, balances.creditOf(root ?? told, account, amount));
@@ -571,35 +576,27 @@ export class ReferenceModel {
   }
 
   /** 0220 of stand-in over what is posted: what has come since the network decided stays. */
-  #postInStandIn(m: Message, told: Entry, root: Entry, amount: number, charged: number): true {
-    const { past, balances, program } = this;
+  #postInStandIn(m: Message, told: Entry, root: Entry, word: Word, charged: number): true {
+    const { past, balances } = this;
     const { account } = balances.cards.get(told.card)!;
     const before = balances.chargedFor(root);
     // Of a hold whose final amount came since that stands as it is posted.
     const isSingle = isFinancial(root.message!);
-    const total = isSingle ? past.totalOf(root, account, { message: m, amount }).total : charged;
+    const { cash, cashOfParts, ...all } = past.totalOf(root, account, { told: { message: m, ...word } });
+    const total = isSingle ? all.total : charged;
     const hold = balances.holds.get(root.sequence);
-    if (told.corrects) told.corrects.after = total;
+    const inStandIn = { told: { message: m, amount: m.amount!, cash: 0 }, money: inAcquirers(root, account) };
+    told.counts = isSingle ? { stands: past.totalOf(root, account, inStandIn).total } : {};
     if (isChangeOfUnknown(root)) this.reach('what began before a part of it, posted');
-    if (total === charged) {
-      this.reach('a posting that is told in stand-in');
-      told.isKnown = true;
-      return true;
-    }
-    this.reach('another amount in stand-in, posted');
-    if (total < charged)
-      balances.charge(
-        told,
-        reducedBy(before, charged - total, (cash) => feeOf(program, cash), balances.kept.get(root.sequence)),
-      );
-    else if (isCredit(m)) balances.charge(told, balances.creditOf(root, account, total));
-    else {
-      const cash = Math.min(total, cashOf(m, account));
-      balances.charge(
-        told,
-        balances.raised(before, { ...NOTHING, purchases: total - cash, cash, fee: feeOf(program, cash) }),
-      );
-    }
+    told.isKnown = total === charged;
+    this.reach(told.isKnown ? 'a posting that is told in stand-in' : 'another amount in stand-in, posted');
+    const isDisputed = balances.kept.has(root.sequence);
+    if (isSingle && !isCredit(m) && (!isDisputed || total > charged)) {
+      if (charged > 0 && cash !== Math.min(before.cash, total)) this.reach('another cash part in stand-in');
+      balances.charge(told, balances.raised(before, this.#changedTo(before, total, cash, cashOfParts)));
+    } else if (total < charged) this.#takeBack(told, before, total);
+    else if (total > charged) balances.charge(told, balances.creditOf(root, account, total));
+    if (told.isKnown) return true;
     if (hold && !hold.refund) hold.cleared = total;
     if (hold) balances.set(root.sequence, hold.refund ? 0 : total);
     return true;
@@ -619,7 +616,9 @@ export class ReferenceModel {
     if (past.isWhollyReversed(root)) return false;
     const hold = balances.holds.get(root.sequence);
     const change = past.changeTold(m, card, named!);
-    const { total: asTold } = past.totalOf(root, account, { message: m, amount, of: change });
+    const { total: asTold } = past.totalOf(root, account, {
+      told: { message: m, amount, cash: Math.min(amount, cashOf(m, account)), of: change },
+    });
     if (isChangeOfUnknown(root) && isStandIn(m)) this.reach('what began before a change of it');
     if (change && !approves(change.response)) this.reach('a declined change that is told');
     if (change) told.tells = change;
@@ -757,6 +756,16 @@ export class ReferenceModel {
     return entry;
   }
 
+  /** What is charged when a debit comes to `total`, `cash` of it in cash: its fee changes as the program's does, and parts keep theirs. */
+  #changedTo(before: Charged, total: number, cash: number, cashOfParts: number): Charged {
+    const ownBefore = Math.max(0, before.cash - cashOfParts);
+    const own = Math.max(0, cash - cashOfParts);
+    const change = feeOf(this.program, own) - feeOf(this.program, ownBefore);
+    const isLess = own < ownBefore;
+    const changed = own === ownBefore || (isLess ? change > 0 : change < 0) ? before.fee : before.fee + change;
+    return { ...NOTHING, purchases: total - cash, cash, fee: total === 0 ? 0 : Math.max(0, changed) };
+  }
+
   /** @param part that is taken back, of several */
   #takeBack(entry: Entry, before: Charged, left: number, part = 0): void {
     const total = Math.abs(netOf(before));
@@ -787,13 +796,21 @@ export class ReferenceModel {
   }
 
   /** Windows count what stays of the authorization after the entry. */
-  #recount(root: Entry, { card, message, response, approved: amount, atMs }: Entry, isRollBack = false): void {
+  #recount(root: Entry, entry: Entry, isRollBack = false): void {
     if (root.message === undefined || isCredit(root.message)) return;
+    const { card, message, response, approved: amount, atMs } = entry;
     const { account } = this.balances.cards.get(card)!;
     // No cash back is paid with a partial approval.
-    const cash = amount > 0 && response !== '10' ? cashOf(message!, account) : 0;
+    const cash = amount > 0 && response !== '10' ? this.#moreCash(message!, root, account, entry) : 0;
     const total = this.balances.total(root);
     this.limits.recount(root, total, card, message, cash, this.#windowTime(atMs), total === 0, isRollBack);
+  }
+
+  /** What of a message is cash that was not counted before: of one that tells the whole what it tells more of. */
+  #moreCash(m: Message, root: Entry, account: ModelAccount, entry?: Entry): number {
+    const cash = cashOf(m, account);
+    const isOnTop = m.fn === 'I' || entry === root;
+    return isOnTop ? cash : Math.max(0, cash - this.past.totalOf(root, account, entry ? { before: entry } : {}).cash);
   }
 
   #windowTime(atMs: number): number {

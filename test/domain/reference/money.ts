@@ -26,7 +26,7 @@ export function cashOf(m: Message, account: ModelAccount): number {
   const whole = inAccountCurrency(m, account);
   const type = typeOf(m);
   if ([1, 11, 17].includes(type)) return whole;
-  if (![0, 9, 10].includes(type) || !m.back) return 0;
+  if (![0, 9, 10].includes(type) || !m.back || whole === 0) return 0;
   if (m.currency === account.currency) return m.back;
   const [part, bill, amount] = [BigInt(m.back), BigInt(m.bill!), BigInt(m.amount!)];
   return Math.min(whole, Number((part * bill * 2n + amount) / (amount * 2n)));

@@ -12,7 +12,7 @@ import {
   sameMoney,
   whatIs,
 } from './message.js';
-import { inAccountCurrency } from './money.js';
+import { cashOf, inAccountCurrency, inMerchantCurrency } from './money.js';
 import {
   byCompleteDe90,
   byGivenStan,
@@ -175,24 +175,27 @@ export class Past {
   }
 
   /**
-   * What the authorization amounts to by the words of its elements. `told` is one more advice; the reply of `undelivered` could not be sent.
+   * What the authorization amounts to by the words of its elements.
    * What the network tells of a decision of ours takes the place of our word, wherever in the order it comes.
    */
   totalOf(
     root: Entry,
     account: ModelAccount,
-    told?: Told,
-    undelivered?: Entry,
-  ): { total: number; added: Map<Entry, number>; isFinal: boolean } {
-    const elements = this.about(root).filter((e) => e.original === root);
+    { told, undelivered, before, money = inAccount(account) }: Supposed = {},
+  ): { total: number; cash: number; cashOfParts: number; added: Map<Entry, number>; isFinal: boolean } {
+    const elements = this.about(root).filter((e) => e.original === root && e !== before);
     const isLost = (e: Entry): boolean => e === undelivered || this.isRolledBack(e);
     const advices = elements.filter((e) => e.what === 'advice' && e.approved > 0);
-    const words: Told[] = advices.map((e) => ({ message: e.message!, amount: e.approved, of: e.tells }));
+    const said = (e: Entry): Word => ({ amount: money.approved(e), cash: cashSaid(e, account) });
+    const words: Told[] = advices.map((e) => ({ message: e.message!, ...said(e), of: e.tells }));
     if (told) words.push(told);
     const inStandIn = words.findLast(({ message }) => isStandIn(message));
-    const wordOf = (e: Entry): number | undefined => words.findLast(({ of }) => of === e)?.amount;
+    const wordOf = (e: Entry): Word | undefined => words.findLast(({ of }) => of === e);
 
     let total = 0;
+    /** What of it is cash, and what of that is of parts. */
+    let cash = 0;
+    let cashOfParts = 0;
     let isFinal = false;
     const added = new Map<Entry, number>();
     /** What 0220s have posted as parts, what all have posted of a hold, and what files have charged. */
@@ -204,7 +207,7 @@ export class Past {
     const beneath =
       isFinancial(root.message!) || !(inStandIn && isFinancial(inStandIn.message)) ? inStandIn : undefined;
     const isSingle = isUnknown ? beneath !== undefined && isFinancial(beneath.message) : isFinancial(root.message!);
-    const charged = (): number => (isSingle ? 0 : posted) + cleared;
+    const charged = (): number => money.converted((isSingle ? 0 : posted) + cleared);
     const lowerTo = (to: number): void => {
       let above = Math.max(0, total - to);
       total -= above;
@@ -214,10 +217,15 @@ export class Past {
         above -= back;
       }
     };
-    const become = (e: Entry, to: number): void => {
-      if (to < total) lowerTo(to);
-      added.set(e, Math.max(0, to - total));
-      total = to;
+    const become = (word: Word): void => {
+      total = word.amount;
+      ({ cash } = word);
+    };
+    const onTop = (word: Word): Word => ({ amount: total + word.amount, cash: cash + word.cash });
+    const change = (e: Entry, to: Word): void => {
+      if (to.amount < total) lowerTo(to.amount);
+      added.set(e, Math.max(0, to.amount - total));
+      become(to);
     };
 
     const take = (e: Entry): void => {
@@ -226,31 +234,33 @@ export class Past {
         total = charged();
         added.clear();
       } else if (e.presents) {
-        const before = cleared;
+        const before = charged();
         cleared = Math.max(0, cleared + e.presents.amount);
-        if (e.presents.amount < 0) total = Math.max(0, total + cleared - before);
+        if (e.presents.amount < 0) total = Math.max(0, total + charged() - before);
         else if (e.presents.isLast) total = charged();
       } else if (isRequest(e.what)) {
-        const amount = wordOf(e) ?? (approves(e.response) && !isLost(e) ? e.approved : undefined);
-        if (amount !== undefined) become(e, e.message!.fn === 'I' ? total + amount : amount);
+        const word = wordOf(e) ?? (approves(e.response) && !isLost(e) ? said(e) : undefined);
+        if (word !== undefined) change(e, e.message!.fn === 'I' ? onTop(word) : word);
       } else if (e.what === 'advice' && e.approved > 0) {
         const m = e.message!;
         const isIncrement = m.fn === 'I' && !isCredit(m);
         if (isFinancial(m) && isIncrement) {
-          if (isSingle) total += e.approved;
-          parts.set(e, e.approved);
+          if (isSingle) become(onTop(said(e)));
+          parts.set(e, money.approved(e));
+          cashOfParts += cashSaid(e, account);
         } else if (isFinancial(m)) {
           if (!isStandIn(m) || (!isSingle && !e.isKnown)) {
-            lowerTo(e.approved);
-            total = e.approved;
+            lowerTo(money.approved(e));
+            become(said(e));
+            cashOfParts = 0;
             isFinal = true;
           }
         } else if (!isStandIn(m) && !e.tells && !isSingle) {
-          const amount = wordOf(e) ?? e.approved;
-          become(e, isIncrement ? total + amount : amount);
+          const word = wordOf(e) ?? said(e);
+          change(e, isIncrement ? onTop(word) : word);
         }
       } else if (e.what === 'reversal') {
-        if (e.ceiling !== undefined) lowerTo(e.ceiling < BigInt(total) ? Number(e.ceiling) : total);
+        if (e.ceiling !== undefined) lowerTo(least(money.staying(e), total));
         else if (e.takesBack) {
           total = Math.max(0, total - (parts.get(e.takesBack) ?? added.get(e.takesBack) ?? 0));
           parts.delete(e.takesBack);
@@ -262,22 +272,22 @@ export class Past {
         }
       }
       total = Math.max(total, charged());
+      cash = Math.min(cash, total);
+      cashOfParts = Math.min(cashOfParts, cash);
     };
 
-    const ours = approved(root) && !isLost(root) ? root.approved : 0;
+    const ours = approved(root) && !isLost(root) ? said(root) : NO_WORD;
     if (isUnknown) {
-      total = beneath?.amount ?? 0;
+      become(beneath ?? NO_WORD);
       if (isRequest(root.what) || approved(root)) take(root);
-    } else if (!inStandIn || !(isRequest(root.what) || isStandIn(root.message!))) total = ours;
+    } else if (!inStandIn || !(isRequest(root.what) || isStandIn(root.message!))) become(ours);
     else {
       const isSameCheck =
-        isRequest(root.what) &&
-        ours > inStandIn.amount &&
-        inStandIn.amount === inAccountCurrency(root.message!, account);
-      total = isSameCheck ? ours : inStandIn.amount;
+        isRequest(root.what) && ours.amount > inStandIn.amount && inStandIn.amount === money.asked(root.message!);
+      become(isSameCheck ? ours : inStandIn);
     }
     for (const e of elements) take(e);
-    return { total, added, isFinal };
+    return { total, cash, cashOfParts, added, isFinal };
   }
 
   /** Anything of the same card with the same DE37 and DE41. */
@@ -323,10 +333,69 @@ export class Past {
   }
 }
 
-/** What one advice says. */
-export interface Told {
-  message: Message;
+/** The money that an authorization is told in. */
+interface Money {
+  asked(m: Message): number;
+  approved(e: Entry): number;
+  staying(e: Entry): bigint;
+  converted(amount: number): number;
+}
+
+const inAccount = (account: ModelAccount): Money => ({
+  asked: (m) => inAccountCurrency(m, account),
+  approved: (e) => e.approved,
+  staying: (e) => e.ceiling!,
+  converted: (amount) => amount,
+});
+
+/** That of the acquirer: DE4 in DE49, which the approved part of a partial approval has as well. */
+export function inAcquirers(root: Entry, account: ModelAccount): Money {
+  const { amount = 0, currency } = root.message!;
+  const billed = BigInt(inAccountCurrency(root.message!, account));
+  const converted = (told: bigint): bigint =>
+    billed === 0n ? told : (told * BigInt(amount) * 2n + billed) / (billed * 2n);
+  return {
+    asked: (m) => m.amount ?? 0,
+    approved: (e) => (e.message!.currency === currency ? countedOf(e, account) : Number(converted(BigInt(e.approved)))),
+    staying: (e) =>
+      e.message!.currency === undefined || e.message!.currency === currency
+        ? BigInt(e.message!.de95!)
+        : converted(e.ceiling!),
+    converted: (told) => Number(converted(BigInt(Math.max(0, told)))),
+  };
+}
+
+/** What a message says that it approved, in its DE49. */
+export const countedOf = (e: Entry, account: ModelAccount): number =>
+  e.response === '10' ? inMerchantCurrency(e.message!, account, e.approved) : (e.message!.amount ?? 0);
+
+const least = (a: bigint, b: number): number => (a < BigInt(b) ? Number(a) : b);
+
+export interface Word {
   amount: number;
+  /** What of it is cash. */
+  cash: number;
+}
+const NO_WORD: Word = { amount: 0, cash: 0 };
+
+/** No cash back is paid with a partial approval. */
+const cashSaid = (e: Entry, account: ModelAccount): number =>
+  e.response === '10' ? 0 : Math.min(e.approved, cashOf(e.message!, account));
+
+/** What would be, if. */
+interface Supposed {
+  /** One more advice. */
+  told?: Told;
+  /** Its reply could not be sent. */
+  undelivered?: Entry;
+  /** It had not come yet. */
+  before?: Entry;
+  money?: Money;
+}
+
+/** What one advice says. */
+export interface Told extends Word {
+  message: Message;
   /** The change that it tells of. */
   of?: Entry | undefined;
 }

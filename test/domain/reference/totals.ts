@@ -4,7 +4,7 @@
  */
 import { approved, DAY, type Entry, type ModelCard } from './entry.js';
 import { bare, classOf, isCredit, isFinancial, typeOf } from './message.js';
-import { inMerchantCurrency } from './money.js';
+import { countedOf, isChangeOfUnknown } from './past.js';
 
 /** The link that a message came over, and its business date in days since 1970. */
 export interface Place {
@@ -25,7 +25,7 @@ const today = (atMs: number): number => Math.floor(atMs / DAY);
 const isKept = (day: number, atMs: number): boolean =>
   day >= today(atMs) - DAYS_KEPT && day <= today(atMs) + DAYS_AHEAD;
 
-/** Which total the entry belongs to; undefined for what counts nowhere. */
+/** Which total the words of the entry belong to; undefined for what counts nowhere. */
 function totalOf(e: Entry): keyof Sums | undefined {
   const m = e.message!;
   if (e.what === 'reversal') {
@@ -34,72 +34,107 @@ function totalOf(e: Entry): keyof Sums | undefined {
   }
   if (!['1', '2'].includes(classOf(m.mti))) return undefined;
   if ([30, 31].includes(typeOf(m))) return e.response === '00' ? 'inquiries' : undefined;
+  if (isFinancial(m) && e.counts && e.isDecided) return isCredit(m) ? 'credits' : 'debits';
   if (!approved(e)) return undefined;
   if (!isFinancial(m)) return 'authorizations';
-  // It tells of a 0200 that is counted.
-  if (e.isKnown) return undefined;
   if (typeOf(m) === 38 || m.amount === 0) return 'inquiries';
   return isCredit(m) ? 'credits' : 'debits';
 }
 
-/**
- * In the acquirer's currency: of a partial approval what was approved. All reversals of an authorization together take back
- * what was posted for it and no more: a partial one all but what stays, a full one the rest, one of a part that part.
- */
-function amountsOf(
-  log: readonly Entry[],
-  cards: ReadonlyMap<string, ModelCard>,
-): { amounts: Map<Entry, number>; takenBack: Map<Entry, number> } {
-  const amounts = new Map<Entry, number>();
-  /** What of the amount of an approval a roll-back took back. */
-  const takenBack = new Map<Entry, number>();
-  const standing = new Map<Entry, number>();
-  for (const e of log) {
-    const root = e.what === 'roll-back' ? (e.original!.original ?? e.original!) : (e.original ?? e);
-    const stood = standing.get(root) ?? 0;
-    const card = cards.get(e.card);
-    if (e.what === 'roll-back' && e.charges) {
-      const stands = e.charges[0] > 0 ? inProportion(stood, e.charges) : stood;
-      standing.set(root, stands);
-      takenBack.set(e.original!, Math.min(amounts.get(e.original!)!, stood - stands));
-    }
-    if (!e.message || card === undefined) continue;
-    const { amount: told = 0, de95 = 0 } = e.message;
-    if (e.what === 'reversal') {
-      if (!e.postedBack) continue;
-      const { currency } = e.message;
-      const [before, after] = e.charges ?? [0, 0];
-      if (e.takesBack || currency === undefined || currency === root.message!.currency) {
-        const back = e.takesBack ? Math.min(stood, amounts.get(e.takesBack)!) : Math.max(0, stood - de95);
-        amounts.set(e, back);
-        standing.set(root, stood - back);
-      } else {
-        // In a currency of its own: in the account's as it was posted back, in a third one by its own words.
-        amounts.set(
-          e,
-          currency === card.account.currency ? before - after : de95 > 0 ? Math.max(0, told - de95) : told,
-        );
-        standing.set(root, inProportion(stood, [before, after]));
-      }
-    } else {
-      const amount = e.response === '10' ? inMerchantCurrency(e.message, card.account, e.approved) : told;
-      const change = correctionOf(e, root, stood);
-      amounts.set(e, change ?? amount);
-      if (change !== undefined) standing.set(root, stood + change);
-      else if (isFinancial(e.message) && e.posted && !e.isKnown)
-        standing.set(root, e.toldIncrement ? stood + amount : amount);
-    }
-  }
-  return { amounts, takenBack };
+/** What an entry adds to the totals of its date, or a roll-back takes out of those of what was not delivered. */
+interface Contribution {
+  number: number;
+  amount: number;
 }
 
-/** By how much a 0220 corrects what is counted of its authorization, in the acquirer's currency; undefined for what is no correction. */
-function correctionOf({ corrects, message }: Entry, root: Entry, stood: number): number | undefined {
-  if (!corrects || message!.currency !== root.message!.currency) return undefined;
-  const { before, after } = corrects;
-  const amount = message!.amount ?? 0;
-  const stands = after === undefined ? amount : inProportion(stood, [before, after]);
-  return Math.min(amount, stands - stood);
+/** What is counted of one authorization, in the currency of the first message that is. */
+interface Standing {
+  currency: number | undefined;
+  /** A message that speaks of all of it is counted, and nothing has taken it out. */
+  isCounted: boolean;
+  /** Of such messages, whatever was reversed. */
+  whole: number;
+  /** Of all messages, less reversals: what stands posted. */
+  stands: number;
+}
+
+/** In the acquirer's currency: all that is counted of an authorization, less its reversals, is what stands posted. */
+function contributionsOf(log: readonly Entry[], cards: ReadonlyMap<string, ModelCard>): Map<Entry, Contribution> {
+  const contributions = new Map<Entry, Contribution>();
+  const standings = new Map<Entry, Standing>();
+  for (const e of log) {
+    const root = e.what === 'roll-back' ? (e.original!.original ?? e.original!) : (e.original ?? e);
+    const card = cards.get(e.card);
+    if (card === undefined) continue;
+    const standing = standings.get(root) ?? { currency: undefined, isCounted: false, whole: 0, stands: 0 };
+    standings.set(root, standing);
+    if (e.what === 'roll-back') contributions.set(e, rolledBack(e, standing, contributions));
+    else if (!e.message) continue;
+    else if (e.what === 'reversal') contributions.set(e, reversed(e, standing, contributions, card));
+    else if (isFinancial(e.message)) contributions.set(e, posted(e, standing, card));
+    else contributions.set(e, { number: 1, amount: 0 });
+  }
+  return contributions;
+}
+
+function posted(e: Entry, standing: Standing, card: ModelCard): Contribution {
+  const m = e.message!;
+  const isMoney = totalOf(e) === 'credits' || totalOf(e) === 'debits';
+  if (!isMoney) return { number: 1, amount: 0 };
+  standing.currency ??= m.currency;
+  const isPart = e.toldIncrement || isChangeOfUnknown(e);
+  const told = { number: 1, amount: countedOf(e, card.account) };
+  const isForeign = m.currency !== standing.currency;
+  const isCorrected = e.counts && !isForeign;
+  const stands = e.counts?.stands ?? standing.stands;
+  const counted = isCorrected ? { number: standing.isCounted ? 0 : 1, amount: stands - standing.stands } : told;
+  // A 0220 of nothing behind nothing.
+  if (counted.amount === 0 && m.amount === 0) counted.number = 0;
+  if (!isPart && counted.number > 0) standing.isCounted = true;
+  if (isForeign) return counted;
+  standing.stands += counted.amount;
+  if (!isPart) standing.whole += counted.amount;
+  return counted;
+}
+
+/** All reversals together take back what was posted and no more: a partial one all but what stays, a full one the rest, one of a part that part. */
+function reversed(
+  e: Entry,
+  standing: Standing,
+  contributions: ReadonlyMap<Entry, Contribution>,
+  card: ModelCard,
+): Contribution {
+  if (!e.postedBack) return { number: 0, amount: 0 };
+  const { amount: told = 0, de95 = 0, currency } = e.message!;
+  const { stands } = standing;
+  const [before, after] = e.charges ?? [0, 0];
+  if (e.full) standing.isCounted = false;
+  if (e.takesBack || currency === undefined || currency === standing.currency) {
+    const back = e.takesBack ? Math.min(stands, contributions.get(e.takesBack)!.amount) : Math.max(0, stands - de95);
+    standing.stands -= back;
+    return { number: 1, amount: back };
+  }
+  // In a currency of its own: in the account's as it was posted back, in a third one by its own words.
+  standing.stands = inProportion(stands, [before, after]);
+  const inThird = de95 > 0 ? Math.max(0, told - de95) : told;
+  return { number: 1, amount: currency === card.account.currency ? before - after : inThird };
+}
+
+/** What stands nowhere any more goes; the message with the last of what it counted, unless a reversal counts some of that. */
+function rolledBack(
+  { original: e, counts }: Entry,
+  standing: Standing,
+  contributions: ReadonlyMap<Entry, Contribution>,
+): Contribution {
+  const own = contributions.get(e!)!;
+  if (!e!.posted) return own;
+  const amount = standing.stands - Math.min(standing.stands, counts!.stands!);
+  const whole = isChangeOfUnknown(e!) ? own.amount : standing.isCounted ? standing.whole : 0;
+  const number = amount > 0 && whole === amount ? 1 : 0;
+  if (number > 0) standing.isCounted = false;
+  standing.whole -= amount;
+  standing.stands -= amount;
+  return { number, amount };
 }
 
 /** What stays of an amount when of `before` there stays `after`, half up. */
@@ -109,34 +144,23 @@ const inProportion = (amount: number, [before, after]: [number, number]): number
 /** The rows of totals, as link, acquirer, day and currency, of the dates that can be asked for. */
 export function totals(log: readonly Entry[], cards: ReadonlyMap<string, ModelCard>, atMs: number): Map<string, Sums> {
   const rows = new Map<string, Sums>();
-  const { amounts, takenBack } = amountsOf(log, cards);
-  /** A 0220 that only corrects it, or tells it once more. */
-  const isCorrection = (e: Entry): boolean => {
-    const change =
-      e.corrects && amounts.get(e)! < (e.message!.amount ?? 0) && e.message!.currency === e.original!.message!.currency;
-    return change === true;
-  };
-  const isToldBefore = (sequence: number, root: Entry): boolean =>
-    log.slice(0, sequence).some((e) => e.original === root && (isCorrection(e) || (e.isKnown === true && approved(e))));
-  const lost = log.filter(({ what }) => what === 'roll-back');
-  const takenOut = new Set(
-    lost.flatMap(({ sequence, original: e }) => {
-      const stays = e!.posted && (takenBack.get(e!) === 0 || isToldBefore(sequence, e!.original ?? e!));
-      return stays ? [] : [e!];
-    }),
-  );
+  const contributions = contributionsOf(log, cards);
   for (const e of log) {
-    const card = cards.get(e.card);
-    if (!e.message || !e.place || card === undefined) continue;
-    const total = isCorrection(e) ? (isCredit(e.message) ? 'credits' : 'debits') : totalOf(e);
-    const { link, day } = e.place;
-    if (total === undefined || !isKept(day, e.atMs) || !isKept(day, atMs)) continue;
-    const acquirer = Number(bare(e.message.acquirer)) || 0;
-    const key = [link, acquirer, day, e.message.currency ?? card.account.currency].join(' ');
+    // A roll-back takes out what was counted on the date of the approval.
+    const of = e.what === 'roll-back' ? e.original! : e;
+    const card = cards.get(of.card);
+    if (!of.message || !of.place || card === undefined) continue;
+    const total = totalOf(of);
+    const { link, day } = of.place;
+    if (total === undefined || !isKept(day, of.atMs) || !isKept(day, atMs)) continue;
+    const { number, amount } = contributions.get(e)!;
+    const acquirer = Number(bare(of.message.acquirer)) || 0;
+    const key = [link, acquirer, day, of.message.currency ?? card.account.currency].join(' ');
     const sums = rows.get(key) ?? nothing();
-    rows.set(key, sums);
-    if (!isCorrection(e) && !takenOut.has(e)) sums[total].number += 1;
-    sums[total].amount += amounts.get(e)! - (takenOut.has(e) ? (takenBack.get(e) ?? amounts.get(e)!) : 0);
+    if (number !== 0 || amount !== 0) rows.set(key, sums);
+    const sign = of === e ? 1 : -1;
+    sums[total].number += sign * number;
+    sums[total].amount += sign * amount;
   }
   return rows;
 }

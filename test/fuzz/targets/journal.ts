@@ -70,7 +70,8 @@ function records(): Uint8Array[] {
   rich.holdPlaced = 1;
   rich.input.cashBack = 500;
   rich.windowLagMs = 20;
-  rich.takenBack = 3;
+  rich.countedNumber = 0;
+  rich.countedAmount = -3;
   rich.deviceWaitUs = 1500;
   rich.deviceFailure = 8;
   rich.findingCount = 2;

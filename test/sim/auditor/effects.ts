@@ -21,8 +21,8 @@ export interface Effects {
   /** Chart account and amount of each leg. */
   legs: readonly { gl: number; amount: number }[];
   windowLagMs: number;
-  /** What a reversal takes back from the totals; -1 when that is DE4 less DE95. */
-  takenBack: number;
+  /** What the message adds to totals, number and amount; -1 and 0 when that is what its words say. */
+  counted: readonly [number: number, amount: number];
   /** Rules asked, and the place of the one that declined (-1: none). */
   rulesAsked: number;
   decidingRule: number;
@@ -32,7 +32,7 @@ export interface Effects {
 
 const EMPTY: Effects = {
   ...{ undone: 0, token: -1, placedAnew: 0, listing: 0, cashBack: -1, adviceReason: 0, fileAction: 0, fileCode: -1 },
-  ...{ cardWindows: 0, accountWindows: 0, readings: [], legs: [], windowLagMs: 0, takenBack: -1 },
+  ...{ cardWindows: 0, accountWindows: 0, readings: [], legs: [], windowLagMs: 0, counted: [-1, 0] },
   ...{ rulesAsked: 0, decidingRule: -1, pinTriesAfter: -1 },
 };
 
@@ -89,9 +89,6 @@ function readSection(from: Cursor, into: Effects): void {
     case 8:
       into.windowLagMs = from.integer();
       return;
-    case 9:
-      into.takenBack = from.integer();
-      return;
     case 10:
       from.binary();
       into.pinTriesAfter = from.integer();
@@ -102,6 +99,9 @@ function readSection(from: Cursor, into: Effects): void {
     case 11:
       from.integer();
       from.integer();
+      return;
+    case 12:
+      into.counted = [from.integer(), from.integer()];
       return;
     default:
       throw new FormatError(`section ${section} of a message is unknown`);

@@ -73,7 +73,7 @@ const READERS: Record<string, [members: number, read: Reader]> = {
     }),
   ],
   '5 2': [68, readMessage],
-  '6 3': [
+  '6 4': [
     14,
     (from, head) => ({
       kind: 'not delivered',

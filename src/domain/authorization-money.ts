@@ -1,0 +1,95 @@
+/**
+ * The money that an authorization is told in: the account's, in which it is held and posted, or its acquirer's (DE49), in which totals
+ * count it. Minor units.
+ */
+import { AMOUNT_MAX } from '../limits.js';
+import { Response } from './codes.js';
+import type { MessageEvent } from './events.js';
+import { mulDivHalfUp } from './money.js';
+import { OriginalRate } from './replacement-amount.js';
+import { approvedOf } from './totals.js';
+import { billedAmount, cashPart } from './transaction.js';
+
+export interface AuthorizationMoney {
+  /** Of this authorization; reads it at once, for the history reuses events. @param currency of the account, ISO 4217 numeric */
+  of(authorization: MessageEvent, currency: number): void;
+  /** What the authorization asks for. */
+  readonly asked: number;
+  /** What an element approved. */
+  approved(event: MessageEvent): number;
+  /** What of that is cash. */
+  cash(event: MessageEvent): number;
+  /** What stays by a reversal with DE95. */
+  staying(reversal: MessageEvent): number;
+  /** What is posted or charged, at most what a message can carry; from the account's currency. */
+  converted(amount: number): number;
+}
+
+export class AccountMoney implements AuthorizationMoney {
+  asked = 0;
+  #currency = 0;
+  readonly #rate = new OriginalRate();
+
+  of(authorization: MessageEvent, currency: number): void {
+    this.#currency = currency;
+    this.asked = billedAmount(authorization.input, currency);
+    this.#rate.take(authorization, currency);
+  }
+
+  approved({ approvedAmount }: MessageEvent): number {
+    return approvedAmount;
+  }
+
+  /** No cash back is paid with a partial approval. */
+  cash({ input, response, approvedAmount }: MessageEvent): number {
+    return response === Response.partial ? 0 : Math.min(approvedAmount, cashPart(input, this.#currency));
+  }
+
+  staying({ input, approvedAmount, holdDelta, postings }: MessageEvent): number {
+    const hasMoved = holdDelta !== 0 || postings.count > 0;
+    return hasMoved ? approvedAmount : this.#rate.staying(input);
+  }
+
+  converted(amount: number): number {
+    return amount;
+  }
+}
+
+export class AcquirerMoney implements AuthorizationMoney {
+  asked = 0;
+  #currency = 0;
+  #account = 0;
+  #billed = 0;
+  readonly #money = new AccountMoney();
+
+  of(authorization: MessageEvent, currency: number): void {
+    this.asked = authorization.input.amount;
+    this.#currency = authorization.input.currency;
+    this.#account = currency;
+    this.#billed = billedAmount(authorization.input, currency);
+    this.#money.of(authorization, currency);
+  }
+
+  approved(event: MessageEvent): number {
+    return event.input.currency === this.#currency
+      ? approvedOf(event, this.#account)
+      : this.converted(event.approvedAmount);
+  }
+
+  /** Totals have no cash of their own. */
+  cash(): number {
+    return 0;
+  }
+
+  staying(reversal: MessageEvent): number {
+    const { currency, replacementAmount } = reversal.input;
+    if (currency < 0 || currency === this.#currency) return replacementAmount;
+    return this.converted(this.#money.staying(reversal));
+  }
+
+  converted(amount: number): number {
+    const told = Math.max(0, amount);
+    if (this.#billed <= 0 || (told / this.#billed) * this.asked >= AMOUNT_MAX) return Math.min(told, AMOUNT_MAX);
+    return mulDivHalfUp(told, this.asked, this.#billed);
+  }
+}

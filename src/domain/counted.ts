@@ -1,0 +1,125 @@
+/**
+ * What the messages of one authorization have counted in totals (totals.ts), in the currency of its acquirer, and what the next of them
+ * counts. The rule: amounts less amounts of reversals are what stands posted, in the acquirer's money. So a reversal counts what it takes
+ * back of what stood, whatever its words say, and a 0220 that tells of what is counted corrects the amount and counts no message more.
+ */
+import { AMOUNT_MAX } from '../limits.js';
+import { ElementKind, EventKind } from './codes.js';
+import type { MessageEvent } from './events.js';
+import type { History } from './history.js';
+import type { IndexKeys } from './index-keys.js';
+import { Gl } from './ledger/chart.js';
+import { isFullReversal } from './lookups.js';
+import { mulDivHalfUp } from './money.js';
+import { isChange, isChangeOfUnknown, isStandIn } from './originals.js';
+import { Contribution, TOTAL_AMOUNTS, toldBack } from './totals.js';
+
+export class CountedSoFar {
+  /** DE49 of what is counted, ISO 4217 numeric; -1 while nothing is. */
+  currency = -1;
+  /** True when a message that speaks of all of it is counted, and no full reversal or roll-back came since. Parts are messages of their own. */
+  isCounted = false;
+  /** What the messages but the parts amount to, whatever was reversed: minor units. */
+  whole = 0;
+  /** What of all messages stands: minor units. */
+  stands = 0;
+  readonly #contribution = new Contribution();
+  /** As `stands`, by the legs: minor units of the account's currency, below zero for a debit. */
+  #posted = 0;
+
+  /** Reads the authorization at `root` and its elements; overwrites what the history found and read before, and the keys. */
+  read(history: History, keys: IndexKeys, root: number, accountCurrency: number): this {
+    this.currency = -1;
+    this.isCounted = false;
+    this.whole = 0;
+    this.stands = 0;
+    this.#posted = 0;
+    this.#take(history.read(root), accountCurrency);
+    keys.elementsKey(root);
+    const found = history.find(keys.high, keys.low);
+    for (let i = 0; i < found.count; i++) {
+      const at = found.sequences[i]!;
+      // An index may hand a sequence out twice.
+      if (i > 0 && found.sequences[i - 1] === at) continue;
+      if (history.isMessage(at)) {
+        const event = history.read(at);
+        if (event.originalSequence === root) this.#take(event, accountCurrency);
+      } else this.#takeOut(history, at, root);
+    }
+    this.stands = Math.max(0, this.stands);
+    return this;
+  }
+
+  #take(event: MessageEvent, accountCurrency: number): void {
+    const { total, number, amount, currency } = this.#contribution.read(event, accountCurrency);
+    const posted = event.postings.on(Gl.network);
+    const before = this.#posted;
+    this.#posted += posted;
+    if (total === -1 || total >= TOTAL_AMOUNTS) return;
+    if (event.element === ElementKind.reversal) {
+      if (isFullReversal(event)) this.isCounted = false;
+      if (currency === this.currency) this.stands -= amount;
+      else this.#scale(before);
+      return;
+    }
+    if (this.currency === -1) this.currency = currency;
+    const isPart = isChange(event) || isChangeOfUnknown(event);
+    if (!isPart && number > 0) this.isCounted = true;
+    if (currency !== this.currency) {
+      this.#scale(before);
+      return;
+    }
+    this.stands += amount;
+    if (!isPart) this.whole += amount;
+  }
+
+  /** What was not delivered. */
+  #takeOut(history: History, at: number, root: number): void {
+    const event = history.readEvent(at);
+    if (event?.kind !== EventKind.notDelivered || event.authorizationSequence !== root) return;
+    const before = this.#posted;
+    for (const { glAccount, amount } of event.postings) if (glAccount === Gl.network) this.#posted += amount;
+    const { counted } = event;
+    if (counted === undefined || counted.currency !== this.currency) {
+      this.#scale(before);
+      return;
+    }
+    if (counted.number > 0) this.isCounted = false;
+    this.whole -= counted.amount;
+    this.stands -= counted.amount;
+  }
+
+  /** By as much as what is posted has changed, where amounts cannot tell it. */
+  #scale(before: number): void {
+    if (before === 0) return;
+    const stands = Math.max(0, this.stands);
+    const after = Math.abs(this.#posted);
+    const isTooMuch = (stands / Math.abs(before)) * after >= AMOUNT_MAX;
+    this.stands = isTooMuch ? AMOUNT_MAX : mulDivHalfUp(stands, after, Math.abs(before));
+  }
+}
+
+/**
+ * Notes in a reversal what it takes back.
+ * @param stood `CountedSoFar.stands` before it @param stays what of that stays, minor units of its DE49
+ */
+export function noteTakenBack(out: MessageEvent, stood: number, stays: number): void {
+  const back = Math.max(0, stood - stays);
+  if (back !== toldBack(out.input)) note(out, 1, back);
+}
+
+/**
+ * Notes in a 0220 what it adds to what is counted of its authorization, in the same currency.
+ * @param stands what stands posted with it, minor units of its DE49
+ */
+export function noteCorrection(out: MessageEvent, counted: CountedSoFar, stands: number): void {
+  const amount = stands - counted.stands;
+  const isNothing = amount === 0 && out.postings.count === 0 && isStandIn(out.input);
+  const isSaid = counted.isCounted ? isNothing : amount === out.input.amount;
+  if (!isSaid) note(out, counted.isCounted ? 0 : 1, amount);
+}
+
+function note(out: MessageEvent, number: number, amount: number): void {
+  out.countedNumber = number;
+  out.countedAmount = amount;
+}
