@@ -79,6 +79,7 @@ describe('records as JSON', () => {
         'entry_posted',
         'entry_posted',
         'entry_posted',
+        'entry_posted',
         'clearing_posted',
         'accrual_marked',
         'statement_closed',

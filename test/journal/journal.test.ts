@@ -48,11 +48,11 @@ describe('a frame', () => {
     for (const event of samplePlain()) journal.appendEvent(event);
     const frame = journal.seal(1_790_000_000_999, { high: 1, low: 2 });
     expect(Buffer.from(frame.bytes.subarray(0, 88)).toString('hex')).toMatchInlineSnapshot(
-      `"48464a3100010003000000010000001500000000000000010000000000000015000001a0c4506fe7000000000000000000000000000000000000000000000000000000000000000000000001000000020000063900000000"`,
+      `"48464a3100010003000000010000001600000000000000010000000000000016000001a0c4506fe700000000000000000000000000000000000000000000000000000000000000000000000100000002000006b000000000"`,
     );
-    expect(Buffer.from(frame.bytes.subarray(-4)).toString('hex')).toMatchInlineSnapshot(`"22c16f4e"`);
+    expect(Buffer.from(frame.bytes.subarray(-4)).toString('hex')).toMatchInlineSnapshot(`"73951c7a"`);
     expect(Buffer.from(journal.hash).toString('hex')).toMatchInlineSnapshot(
-      `"d316c6ba6fc1cf3b2cc69edb03a0ec6e78180e1430bd0e2ada4464adcf72f4fe"`,
+      `"1d2f0d6aac4484d9ed0c2a5b057f1f6d1b3395342d7a3301733333d1d606695f"`,
     );
     expect(Buffer.from(commitKey(2 ** 40 + 7, 3)).toString('hex')).toBe('0000010000000007' + '0003');
   });
