@@ -23,7 +23,7 @@ const RECORDS = 60_000;
 const RECORDS_BESIDE = 200_000;
 const RATE = 10_000;
 const SECONDS = 10;
-const POLL_MS = 20;
+export const POLL_MS = 20;
 const BRL = 986;
 const TODAY = Math.floor(Date.now() / 86_400_000);
 const CREDIT_LIMIT = 100_000_000;
@@ -146,7 +146,7 @@ function row(name: string, ms: number): BenchRow {
   return { room: 'clearing', name, opsPerSec: Math.round(1000 / ms), nsPerOp: Math.round(ms * 1e6) };
 }
 
-interface FileAnswer {
+export interface FileAnswer {
   readonly id: string;
   readonly status: string;
   readonly posted: number;
@@ -154,22 +154,27 @@ interface FileAnswer {
   readonly progress: { readonly phase: string; readonly done: number } | null;
 }
 
-type Call = ReturnType<typeof caller>;
+export type Call = ReturnType<typeof caller>;
 
-function caller(admin: string, token: string) {
-  return async (method: string, path: string, type?: string, body?: string | Buffer): Promise<FileAnswer> => {
+export function caller(admin: string, token: string) {
+  return async (
+    method: string,
+    path: string,
+    type?: string,
+    body?: string | Buffer | ReadableStream,
+  ): Promise<FileAnswer> => {
     const headers = { authorization: `Bearer ${token}`, ...(type === undefined ? {} : { 'content-type': type }) };
     const answer = await fetch(`http://${admin}${path}`, {
       method,
       headers,
-      ...(body === undefined ? {} : { body: typeof body === 'string' ? body : new Uint8Array(body) }),
-    });
+      ...(body === undefined ? {} : { body: Buffer.isBuffer(body) ? new Uint8Array(body) : body, duplex: 'half' }),
+    } as RequestInit);
     if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${await answer.text()}`);
     return (await answer.json()) as FileAnswer;
   };
 }
 
-function accounts(): string {
+export function accounts(): string {
   let rows = '';
   for (let n = 0; n < CARDS; n++) {
     const account = { id: `bench-${n}`, currency: 'BRL', credit_limit: CREDIT_LIMIT, type: 'credit' };
@@ -231,7 +236,7 @@ function namesOf(i: number, code: string | undefined): Partial<IpmData> {
   return i % 4 === 1 ? { approvalCode: code } : { rrn: rrnOf(i) };
 }
 
-function presentment(i: number, file: number): IpmData {
+export function presentment(i: number, file: number): IpmData {
   const amount = amountOf(i);
   return {
     kind: 'first_presentment',

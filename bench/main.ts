@@ -12,6 +12,7 @@ import { disk as examineDisk } from '#src/cli/doctor.js';
 import { benchCheck } from './check.bench.js';
 import { type Baseline, compareFigures, renderComparison } from './drift.js';
 import { benchEngine } from './engine.bench.js';
+import { benchLargeFile, grownBytes, LARGE_FILE_MEMORY_MAX, renderLargeFile } from './large-file.bench.js';
 import { type OverloadResult, renderOverload, writeOverloadReport } from './overload/report.js';
 import { benchOverload } from './overload.bench.js';
 import { type PeersResult, renderPeers } from './peers/report.js';
@@ -30,6 +31,8 @@ const USAGE = `npm run bench [-- FLAGS]: without one, the micro-benchmarks of ea
                docs/internals/overload.md is generated; --only CASE one of its cases, repeatable: nothing is written then
   --peers      PostgreSQL, Redis and SQLite at the same job, the engine and what the machine allows beside them: a result of its own,
                in bench/results/peers; --only NAME one of the peers, repeatable: nothing is written then
+  --large-file MB  a clearing file of so many megabytes (1000 is that of the goal) through the engine, and how much memory it takes:
+               nothing is written; status 1 when that is more than 300 MB above what it has at rest
   --check      (npm run bench:check) half a minute, and what has drifted from bench/baseline.json. Status 1 when something is
                worse than its tolerance, but in CI (CI=true) always 0; --update writes the baseline instead
   --quick      short runs and 100 000 accounts, to see that everything works: no figures to quote
@@ -49,6 +52,7 @@ function flags() {
         quick: { type: 'boolean', default: false },
         overload: { type: 'boolean', default: false },
         peers: { type: 'boolean', default: false },
+        'large-file': { type: 'string' },
         check: { type: 'boolean', default: false },
         update: { type: 'boolean', default: false },
         only: { type: 'string', multiple: true, default: [] as string[] },
@@ -146,6 +150,14 @@ async function runOverload(): Promise<void> {
   if (only.length === 0) write(result, 'overload');
 }
 
+/** Memory for one large clearing file; returns the exit status. */
+async function runLargeFile(megabytes: string): Promise<number> {
+  if (!/^[1-9]\d{0,4}$/.test(megabytes)) fail(`--large-file takes megabytes from 1 to 99999, not "${megabytes}"`);
+  const result = await benchLargeFile(values.dir, Number(megabytes) * 1e6, say);
+  console.log(renderLargeFile(result));
+  return grownBytes(result) > LARGE_FILE_MEMORY_MAX ? 1 : 0;
+}
+
 /** The engine beside what somebody would take instead. */
 async function runPeers(): Promise<void> {
   const { quick, only } = values;
@@ -225,7 +237,8 @@ mkdirSync(values.dir, { recursive: true });
 if (values.report) {
   say(`${writeReport(root)} written`);
   say(`${writeOverloadReport(root)} written`);
-} else if (values.overload) await runOverload();
+} else if (values['large-file'] !== undefined) process.exitCode = await runLargeFile(values['large-file']);
+else if (values.overload) await runOverload();
 else if (values.peers) await runPeers();
 else if (values.check) process.exitCode = await checkStatus();
 else await run();

@@ -9,6 +9,7 @@ import {
   type DisputeStanding,
   disputedAmount,
   disputeStanding,
+  givenBeyond,
   isGivenTwice,
   isOfCash,
   undisputed,
@@ -30,6 +31,7 @@ import {
   chargebackLegs,
   disputeLostLegs,
   disputeWrittenOffLegs,
+  givenTwiceLegs,
   type Money,
   mirrorLegs,
   provisionalCreditLegs,
@@ -81,7 +83,12 @@ export function stepDispute(desk: Desk, command: StepDispute): CommandResult {
   const entry = disputeSteps[step];
   const reference = String(sequence);
   const disputed = disputedOf(dispute, command);
-  const ended = endOf(dispute, standing, step);
+  const kept = keptBy(dispute, standing, step);
+  // After a second presentment it is lost all the same; what the cardholder would have twice is owed again.
+  const twice = step === 'lose' ? givenBeyond(desk.context, dispute, kept) : 0;
+  if (twice > 0)
+    stepped.push(...givenTwiceLegs({ amount: twice, currency: desk.state.accounts.currency(accountSlot) }));
+  const ended = endOf(dispute, kept - twice);
   const legs = ended === undefined ? stepped : [...stepped, ...withFees(desk, dispute, ended.kept, stepped)];
   const named = { ...(disputed === undefined ? {} : { disputed }), ...(ended === undefined ? {} : { ended }) };
   return desk.answer({ entry, accountSlot, reference, legs, cardSlot, relatedSequence: sequence, note, ...named });
@@ -102,10 +109,14 @@ function disputedOf({ disputed }: EntryPosted, { step, reasonCode = '' }: StepDi
   return disputed === undefined ? undefined : { posted: disputed.posted, arn: disputed.arn, reasonCode };
 }
 
-/** How the step ends the dispute; undefined when it does not, or leaves the cardholder nothing of it. */
-function endOf(dispute: EntryPosted, { outstanding }: DisputeStanding, step: DisputeStep): DisputeEnd | undefined {
-  if (step !== 'win' && step !== 'write_off' && step !== 'lose') return undefined;
-  const kept = disputedAmount(dispute) - (step === 'lose' ? outstanding : 0);
+/** What of the provisional credit the step leaves to the cardholder for good; 0 when it ends nothing. */
+function keptBy(dispute: EntryPosted, { outstanding }: DisputeStanding, step: DisputeStep): number {
+  if (step !== 'win' && step !== 'write_off' && step !== 'lose') return 0;
+  return disputedAmount(dispute) - (step === 'lose' ? outstanding : 0);
+}
+
+/** How a dispute ended; undefined when it did not, or leaves the cardholder nothing of it. */
+function endOf(dispute: EntryPosted, kept: number): DisputeEnd | undefined {
   return kept < 1 ? undefined : { posted: dispute.disputed?.posted ?? dispute.relatedSequence, kept };
 }
 

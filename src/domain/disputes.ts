@@ -126,16 +126,27 @@ function disputedIn(past: Past, posted: number, cardSlot: number, except: readon
  * network (a refund or a reversal that names it) or as a waived fee.
  */
 export function isGivenTwice(past: Past, dispute: EntryPosted): boolean {
+  return givenBeyond(past, dispute, disputedAmount(dispute)) > 0;
+}
+
+/**
+ * What of an amount that a dispute gives, which is not over, is beyond what was charged, less what else has given it back.
+ * @param amount of the dispute, minor units, from 0
+ */
+export function givenBeyond(past: Past, dispute: EntryPosted, amount: number): number {
   const { accountSlot, cardSlot, relatedSequence, disputed } = dispute;
-  if (disputed === undefined) return false;
+  if (disputed === undefined) return 0;
   const { posted } = disputed;
   const { floor } = past.history;
   const named = relatedSequence > floor ? relatedSequence : posted;
   const charge = chargesOf(past, accountSlot, named).find((one) => one.posted === posted);
   const left = posted > floor ? (charge?.amount ?? 0) : leftOfDropped(past, dispute);
-  if (givenByDisputes(past, posted, cardSlot) > left) return true;
+  const own = disputedAmount(dispute);
+  const beyond = givenByDisputes(past, posted, cardSlot) - own + amount - left;
   const part = charge?.part;
-  return part !== undefined && disputedIn(past, posted, cardSlot, ['withdrawn', 'lost'], part.sequence) > part.amount;
+  if (part === undefined) return Math.max(0, Math.min(amount, beyond));
+  const ofPart = disputedIn(past, posted, cardSlot, ['withdrawn', 'lost'], part.sequence) - own + amount - part.amount;
+  return Math.max(0, Math.min(amount, Math.max(beyond, ofPart)));
 }
 
 /** What was given back since a dispute began, of a record that was dropped meanwhile: minor units, from 0. */

@@ -4,12 +4,13 @@
  */
 import { describe, expect, it, vi } from 'vitest';
 import type { DayPlan, PlantedType, Shares } from '#src/clearing/box/shares.js';
+import type { ClearingPosted } from '#src/domain/events.js';
 import { Gl } from '#src/domain/ledger/chart.js';
 import { subAccount } from '#src/domain/ledger/sub-account.js';
 import { type Break, breakTypes, type SettlementName } from '#src/recon/breaks.js';
 import type { FileFacts, NetworkTotal } from '#src/recon/files.js';
 import { csvPieces, type ReconReport, reportPieces } from '#src/recon/report.js';
-import type { SettlementState } from '#src/recon/settlements.js';
+import { type SettlementState, settlementName } from '#src/recon/settlements.js';
 import type { Book } from '../domain/book.js';
 import { long } from '../support/long.js';
 import { authorize, BRL, bookWithCards, DAY, DAY_MS, fileOf, ledgerRows, postFile, reconcile } from './box-book.js';
@@ -131,6 +132,27 @@ describe('a day with planted breaks', () => {
     expect(foundLines(report.breaks)).toEqual([...planted, `settlement_not_file  0  ${paidTooMuch}`].sort());
     expect(trialBalance(book).every((difference) => difference === 0n)).toBe(true);
     expect(new Set(report.breaks.map(({ id }) => id)).size).toBe(report.breaks.length);
+  });
+
+  it('and what the engine posted otherwise than it says: with that every type of break is found', async () => {
+    const { book, files } = await posted(shares, 800, true, true);
+    settle(book, files);
+    const before = reconcile(book, files, HOLDS_ENDED + 1);
+    // No network can plant it: one leg on 2100, of one of all presentments, is not what its record says.
+    const presented = book.history.events.filter((event) => 'legs' in event && 'sort' in event);
+    const record = presented[Math.floor(presented.length / 2)] as ClearingPosted;
+    const leg = record.legs.find(({ glAccount }) => glAccount === Gl.network)!;
+    leg.amount -= 1234;
+    const report = reconcile(book, files, HOLDS_ENDED + 1);
+    const known = new Set(before.breaks.map(({ id }) => id));
+    const found = report.breaks.filter(({ id }) => !known.has(id));
+    expect(found.map(({ type, reason, amount }) => [type, reason, amount])).toEqual([
+      ['ledger_not_file', 'legs', 1234n],
+      // The books have the leg as it was posted.
+      ['settlement_not_file', 'stood_before', 1234n],
+    ]);
+    expect(found[0]!.settlement).toEqual(settlementName(record.input.sub, BRL));
+    expect(new Set(report.breaks.map(({ type }) => type))).toEqual(new Set(breakTypes));
   });
 
   it('leaves open what has not come to its end: no breaks of authorizations', async () => {

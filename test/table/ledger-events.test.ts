@@ -242,6 +242,28 @@ const events: readonly (readonly [number, string, string])[] = [
     `,
   ],
   [
+    8,
+    'what was given back, and presented again in part, is not kept on top of it: by a reversal, by a refund of a part',
+    `
+    account A limit=1000
+    card a
+    clear a purchase 400 arn=P                | posted none    |  400 | 0 |  600
+    dispute A 400 of=3 ref=D                  | ok             |    0 | 0 | 1000
+    step 4 chargeback amount=400 ${SUB}       | ok             |    0 | 0 | 1000
+    clear a purchase 100 arn=P fn=282         | posted arn     |    0 | 0 | 1000
+    clear a purchase 400 arn=P back           | posted arn     | -400 | 0 | 1400
+    step 4 lose                               | ok             |    0 | 0 | 1000
+    entry 8                                   | 1100 +100, 1200 -100, 1100 +300, 5200 -300
+    clear a purchase 400 arn=Q                | posted none    |  400 | 0 |  600
+    dispute A 300 of=10 ref=E                 | ok             |  100 | 0 |  900
+    step 11 chargeback amount=300 ${SUB}      | ok             |  100 | 0 |  900
+    clear a refund 250 arn=Q                  | posted arn     | -150 | 0 | 1150
+    clear a purchase 100 arn=Q fn=282         | posted arn     | -150 | 0 | 1150
+    step 11 lose                              | ok             |    0 | 0 | 1000
+    entry 15                                  | 1100 +100, 1200 -100, 1100 +50, 5200 -50
+    `,
+  ],
+  [
     9,
     'chargeback accepted in settlement, interchange back; won',
     `

@@ -171,6 +171,11 @@ export function disputeLostLegs({ amount, currency }: Money): EntryLeg[] {
   return new Legs(currency).debit(Gl.purchases, amount).credit(Gl.disputes, amount).list;
 }
 
+/** 11, when the network or the merchant gave back what the cardholder keeps of a lost dispute: D 1100, C 5200. */
+export function givenTwiceLegs({ amount, currency }: Money): EntryLeg[] {
+  return new Legs(currency).debit(Gl.purchases, amount).credit(Gl.fraudLoss, amount).list;
+}
+
 /** 11. Absorbed: D 5200, C 1200. */
 export function disputeWrittenOffLegs({ amount, currency }: Money): EntryLeg[] {
   return new Legs(currency).debit(Gl.fraudLoss, amount).credit(Gl.disputes, amount).list;

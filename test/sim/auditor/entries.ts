@@ -44,7 +44,10 @@ const PATTERNS: Readonly<Record<number, Pattern>> = {
   8: { name: 'chargeback', sides: { [Gl.dispute]: 'C', ...NETWORK_BACK }, needs: Gl.dispute },
   9: { name: 'chargeback reversed', sides: { [Gl.dispute]: 'D', ...NETWORK_BACK }, needs: Gl.dispute },
   // What the cardholder keeps of it goes back with its mark-up and fee, of a lost one against what is owed again.
-  10: { name: 'dispute lost by cardholder', sides: { [Gl.dispute]: 'C', ...FEES_BACK, [Gl.purchases]: 'either' } },
+  10: {
+    name: 'dispute lost by cardholder',
+    sides: { [Gl.dispute]: 'C', [Gl.disputeLoss]: 'C', ...FEES_BACK, [Gl.purchases]: 'either' },
+  },
   11: { name: 'dispute written off', sides: { [Gl.disputeLoss]: 'D', [Gl.dispute]: 'C', ...FEES_BACK } },
   12: { name: 'network fee', sides: { [Gl.networkFees]: 'either', [Gl.network]: 'either' }, needs: Gl.network },
   13: {
