@@ -1,5 +1,6 @@
 /** The engine's admin API as the load test needs it: accounts and cards before the run, balances and answers after it. */
 import { readFileSync } from 'node:fs';
+import { DEMO_BIN } from '#src/cli/demo-program.js';
 import type { CardSet } from './cards.js';
 
 /** The admin API did not do what the run needs; the message says what to do. Ends with status 2. */
@@ -10,6 +11,8 @@ export class AdminError extends Error {
   }
 }
 
+/** Program of cards with chips. */
+export const CHIP_PROGRAM = 'loadtest-chip';
 /** Rows per bulk request: the answer names at most 1 000 rejected rows, so none is overlooked. */
 const BULK_ROWS = 1000;
 /** Limit of the accounts the load test creates: 100 million in major units, so that a run does not end in declines. */
@@ -18,6 +21,8 @@ const REQUEST_TIMEOUT_MS = 30_000;
 /** Requests at once. */
 const PARALLEL = 8;
 const RETRIES = 5;
+
+type Method = 'GET' | 'POST' | 'PATCH';
 
 export interface AccountBalances {
   readonly posted: number;
@@ -43,23 +48,36 @@ export class AdminClient {
     this.#tokenFile = tokenFile;
   }
 
-  /** Creates the run's accounts and cards; those that exist already are fine. Returns how many were new. */
-  async createCards(cards: CardSet, onProgress: (done: number) => void): Promise<number> {
+  /** The program of cards with chips: makes it, or gives it the key. */
+  async chipProgram(key: string): Promise<void> {
+    const tables = { cryptography: { chip: { scheme: 'visa', key, jump_max: 65_535 } } };
+    const path = `/v1/programs/${CHIP_PROGRAM}`;
+    const head = { id: CHIP_PROGRAM, currency: 'BRL', product: 'credit', bins: [DEMO_BIN], sandbox: true };
+    if ((await this.#get(path, true)) === undefined) await this.#request('POST', '/v1/programs', { ...head, tables });
+    else await this.#request('PATCH', path, { tables });
+  }
+
+  /**
+   * Creates the run's accounts and cards; those that exist already are fine. Returns how many were new.
+   * @param program of the accounts; undefined: the engine's own for a currency
+   */
+  async createCards(cards: CardSet, program: string | undefined, onProgress: (done: number) => void): Promise<number> {
     const lastChunk = Math.floor((cards.count - 1) / BULK_ROWS) * BULK_ROWS;
     // Chunks are sent in order: when the last account is there, all the earlier chunks have been.
     const known = await this.#get(`/v1/accounts/${cards.account(cards.count - 1)}`, true);
     let created = 0;
     for (let from = known === undefined ? 0 : lastChunk; from < cards.count; from += BULK_ROWS) {
-      created += await this.#bulk(cards, from, Math.min(cards.count, from + BULK_ROWS));
+      created += await this.#bulk(cards, program, from, Math.min(cards.count, from + BULK_ROWS));
       onProgress(Math.min(cards.count, from + BULK_ROWS));
     }
     return created;
   }
 
-  async #bulk(cards: CardSet, from: number, to: number): Promise<number> {
+  async #bulk(cards: CardSet, program: string | undefined, from: number, to: number): Promise<number> {
     let body = '';
     for (let card = from; card < to; card++) {
-      const account = { id: cards.account(card), currency: 'BRL', credit_limit: CREDIT_LIMIT, type: 'credit' };
+      const of = program === undefined ? { currency: 'BRL', type: 'credit' } : { program };
+      const account = { id: cards.account(card), ...of, credit_limit: CREDIT_LIMIT };
       body += `${JSON.stringify({ account, card: { pan: cards.pan(card), expiry: cards.expiry, status: 'active' } })}\n`;
     }
     const answer = (await this.#request('POST', '/v1/bulk/accounts', body)) as ImportAnswer;
@@ -141,7 +159,7 @@ export class AdminClient {
   }
 
   /** One request; answers 429 and 503 are tried again after what Retry-After says. */
-  async #request(method: 'GET' | 'POST', path: string, body?: string, orMissing = false): Promise<unknown> {
+  async #request(method: Method, path: string, body?: string | object, orMissing = false): Promise<unknown> {
     for (let attempt = 0; ; attempt++) {
       const response = await this.#send(method, path, body);
       if (response.ok) return response.json();
@@ -157,9 +175,11 @@ export class AdminClient {
     }
   }
 
-  async #send(method: 'GET' | 'POST', path: string, body?: string): Promise<Response> {
+  async #send(method: Method, path: string, content?: string | object): Promise<Response> {
     const headers: Record<string, string> = { authorization: `Bearer ${this.#readToken()}` };
-    if (body !== undefined) headers['content-type'] = 'application/x-ndjson';
+    const body = typeof content === 'object' ? JSON.stringify(content) : content;
+    if (body !== undefined)
+      headers['content-type'] = typeof content === 'object' ? 'application/json' : 'application/x-ndjson';
     try {
       const signal = AbortSignal.timeout(REQUEST_TIMEOUT_MS);
       return await fetch(`${this.#base}${path}`, { method, headers, signal, ...(body === undefined ? {} : { body }) });

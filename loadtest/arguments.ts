@@ -1,8 +1,10 @@
 /** Flags of the load test (contract of the command line): parsed once, checked whole, errors end with 104. */
 import { parseArgs } from 'node:util';
+import { HoldfastError } from '#src/errors.js';
 import { type DialectName, dialectNames } from '#src/iso8583/dialects.js';
 import { type FramingName, framingNames } from '#src/iso8583/framing.js';
 import { DEMO_CARDS, OWN_CARDS_MAX } from './cards.js';
+import { chipKeyOf } from './chip.js';
 import { type Kind, kinds, type Mix } from './kinds.js';
 import { checkedMix, noScenario, placeOfFlag, readScenario, type Scenario, type ScenarioFlag } from './scenario.js';
 import { type Arrival, type Stage, totalUs } from './schedule.js';
@@ -39,6 +41,8 @@ export interface Options {
   readonly cards: 'own' | 'demo';
   readonly distribution: 'uniform' | 'zipfian';
   readonly amount: { readonly low: number; readonly high: number };
+  /** Of a run with chip data; the key is the first one for cryptograms of the file. */
+  readonly chip: { readonly percent: number; readonly keyFile: string; readonly key: string } | undefined;
   readonly dialect: DialectName;
   readonly framing: FramingName;
   readonly headerBytes: number;
@@ -95,6 +99,9 @@ workload
       --accounts N             accounts, one card each (default 1000)
       --distribution KIND      uniform (default) or zipfian (0.99)
       --amount RANGE           minor units, e.g. 100-10000 (default)
+      --chip PERCENT           share of the auths with chip data (DE55), whose cryptograms the engine verifies and answers; needs --chip-keys,
+                               iso87-bcd, and a --seed whose cards no run has used
+      --chip-keys FILE         keys that the engine was started with (--hsm-keys): its first key for cryptograms (E0) is the issuer's
       --seed N                 same seed, same accounts, cards, kinds and amounts (default 1)
       --cards SOURCE           own (default: created through the admin API) or demo (the engine's demo program)
 
@@ -144,6 +151,8 @@ const flagSpecs = {
   accounts: { type: 'string' },
   distribution: { type: 'string' },
   amount: { type: 'string' },
+  chip: { type: 'string' },
+  'chip-keys': { type: 'string' },
   seed: { type: 'string' },
   cards: { type: 'string' },
   dialect: { type: 'string', default: 'iso87-bcd' },
@@ -354,6 +363,7 @@ export function parseOptions(argv: readonly string[]): Options | 'help' {
   const workers = count('workers', 1, WORKERS_MAX);
   if (workers > connections) throw new FlagError(`--workers ${workers} needs at least as many --connections`);
   const cards = oneOf(sources.name('cards'), sources.value('cards'), ['own', 'demo']);
+  const accounts = count('accounts', 1, cards === 'demo' ? DEMO_CARDS : OWN_CARDS_MAX);
   const inFlight = sources.text('in-flight') ?? (load.mode === 'closed' ? '1' : String(IN_FLIGHT_MAX));
   return {
     target,
@@ -365,10 +375,16 @@ export function parseOptions(argv: readonly string[]): Options | 'help' {
     inFlight: parseCount(sources.name('in-flight'), inFlight, 1, IN_FLIGHT_MAX),
     seed: count('seed', 0, 2 ** 48),
     mix: sources.mix,
-    accounts: count('accounts', 1, cards === 'demo' ? DEMO_CARDS : OWN_CARDS_MAX),
+    accounts,
     cards,
     distribution: oneOf(sources.name('distribution'), sources.value('distribution'), ['uniform', 'zipfian']),
     amount: parseRange(sources.name('amount'), sources.value('amount'), 999_999_999),
+    chip: chipOf(values, sources.text('chip'), {
+      connections,
+      accounts,
+      isOwn: cards === 'own',
+      findMax: load.findMax,
+    }),
     dialect: oneOf('--dialect', values.dialect, dialectNames),
     framing: oneOf('--framing', values.framing, framingNames),
     headerBytes: parseCount('--header-bytes', values['header-bytes'], 0, 64),
@@ -423,6 +439,30 @@ function loadOf(sources: Sources): Load {
     durationUs: isStaged ? totalUs(stages) : durationUs,
     findMax,
   };
+}
+
+/** Chip data: of cards of our own, each of whose messages go over one connection. */
+function chipOf(
+  values: ReturnType<typeof parseFlags>['values'],
+  chip: string | undefined,
+  run: { connections: number; accounts: number; isOwn: boolean; findMax: boolean },
+): Options['chip'] {
+  const { 'chip-keys': keyFile } = values;
+  if (chip === undefined && keyFile === undefined) return undefined;
+  if (chip === undefined || keyFile === undefined) throw new FlagError('--chip and --chip-keys belong together');
+  const percent = parseCount('--chip', chip, 1, 100);
+  if (values.echo || !run.isOwn) throw new FlagError('--chip: only cards of its own have chips');
+  if (run.findMax) throw new FlagError('--chip: the counters of chips begin anew with each step of --find-max');
+  if (values.dialect !== 'iso87-bcd') throw new FlagError('--chip: is sent in iso87-bcd only');
+  if (run.connections > run.accounts) throw new FlagError('--chip: needs as many --accounts as --connections');
+  try {
+    const key = chipKeyOf(keyFile);
+    if (key === undefined) throw new FlagError(`--chip-keys: ${keyFile} has no key for cryptograms (usage E0)`);
+    return { percent, keyFile, key };
+  } catch (error) {
+    if (error instanceof HoldfastError) throw new FlagError(`--chip-keys: ${error.message}`);
+    throw error;
+  }
 }
 
 function adminUrl(text: string): string {

@@ -5,6 +5,7 @@
 import { monotonicUs } from '#src/clock.js';
 import { Decoder } from '#src/iso8583/decoder.js';
 import { dialect } from '#src/iso8583/dialects.js';
+import { type ChipCards, COUNTER_MAX } from './chip.js';
 import { type Block, Counter, type CounterSet, codeIndex, codeText, SHED } from './counters.js';
 import type { GeneratorConfig } from './generator.js';
 import { ADVICE, AUTH, INCREMENT, INQUIRY, REPEAT, REVERSAL } from './kinds.js';
@@ -14,6 +15,7 @@ import type { Random } from './random.js';
 import { Originals, SLOTS, SlotState, Slots } from './slots.js';
 import {
   addsAmount,
+  chipTemplatesOf,
   frameBytesMax,
   rrnPrefix,
   streamWire,
@@ -42,6 +44,7 @@ export interface Shared {
   readonly model: Model;
   readonly sampleRandom: Random;
   readonly pans: Uint8Array;
+  readonly chips: ChipCards | undefined;
   /** Monotonic time of the run's start, us. */
   startUs: number;
   /** DE7 of this second. */
@@ -57,6 +60,8 @@ export interface Shared {
 }
 
 const PROBLEMS_MAX = 10;
+/** DE55 of an answer has what the issuer tells the chip. */
+const ISSUER_DATA = 55;
 
 export class Connection {
   readonly link: Link;
@@ -65,11 +70,24 @@ export class Connection {
   readonly #shared: Shared;
   readonly #templates: readonly Template[];
   readonly #repeats: Template;
+  readonly #chipTemplates: Readonly<Record<number, Template>>;
+  readonly #number: number;
+  /** Counters of the chips that send over this connection. */
+  readonly #counters: Uint16Array;
   readonly #bytesMax: number;
   readonly #decoder: Decoder;
   readonly #prefix: string;
   readonly #prefixBytes: Uint8Array;
-  readonly #variables: Variables = { card: 0, amount: 0, stan: 0, rrn: 0, de7: 0, originalStan: 0, originalDe7: 0 };
+  readonly #variables: Variables = {
+    card: 0,
+    amount: 0,
+    stan: 0,
+    rrn: 0,
+    de7: 0,
+    originalStan: 0,
+    originalDe7: 0,
+    counter: 0,
+  };
   readonly #sets: readonly [CounterSet, CounterSet];
   #arrivedUs = 0;
 
@@ -85,7 +103,11 @@ export class Connection {
         : streamWire(config.dialect, config.expiry, config.framing, config.headerBytes);
     this.#templates = templatesOf(wire, config.run, number);
     this.#repeats = this.#templates[REPEAT]!;
-    this.#bytesMax = frameBytesMax(this.#templates);
+    const { chips } = shared;
+    this.#chipTemplates = chips === undefined ? {} : chipTemplatesOf(wire, config.run, number, chips);
+    this.#number = number;
+    this.#counters = new Uint16Array(chips === undefined ? 0 : Math.ceil(config.accounts / config.allConnections));
+    this.#bytesMax = frameBytesMax([...this.#templates, ...Object.values(this.#chipTemplates)]);
     this.#decoder = new Decoder(dialect(config.dialect));
     this.link = new Link(config, {
       onChunk: () => {
@@ -119,7 +141,7 @@ export class Connection {
     let original = kind === REPEAT ? this.#originals.newest(slots) : -1;
     if (original >= 0) {
       this.#occupy(original, REPEAT, set, scheduledUs, nowUs);
-      this.#put(this.#repeats, original, -1);
+      this.#put(slots.counter[original] === 0 ? this.#repeats : this.#chipTemplates[REPEAT]!, original, -1);
       return true;
     }
     // First the slot, then the original: it may be the oldest one that the slot is taken from.
@@ -131,6 +153,7 @@ export class Connection {
       counters.numbers[Counter.substituted]!++;
     }
     slots.de7[slot] = this.#shared.de7;
+    slots.counter[slot] = 0;
     if (kind === REVERSAL || kind === INCREMENT) {
       slots.spent[original] = 1;
       slots.card[slot] = slots.card[original]!;
@@ -140,12 +163,26 @@ export class Connection {
       slots.card[slot] = workload.card;
       slots.rrn[slot] = slots.nextRrn();
       slots.amount[slot] = kind === INQUIRY ? 0 : workload.amount;
+      if (kind === AUTH && workload.chip) this.#useChip(slot);
     }
     slots.spent[slot] = 0;
     slots.code[slot] = -1;
     this.#occupy(slot, kind, set, scheduledUs, nowUs);
-    this.#put(this.#templates[kind]!, slot, kind === REVERSAL ? original : -1);
+    const template = slots.counter[slot] === 0 ? this.#templates[kind] : this.#chipTemplates[kind];
+    this.#put(template!, slot, kind === REVERSAL ? original : -1);
     return true;
+  }
+
+  /** Takes the card of this connection that is next to the drawn one, with the next number of its chip, when it has one left. */
+  #useChip(slot: number): void {
+    const { accounts, allConnections } = this.#shared.config;
+    const drawn = this.slots.card[slot]!;
+    let card = drawn - (drawn % allConnections) + this.#number;
+    if (card >= accounts) card -= allConnections;
+    const place = Math.floor(card / allConnections);
+    if (this.#counters[place] === COUNTER_MAX) return;
+    this.slots.card[slot] = card;
+    this.slots.counter[slot] = ++this.#counters[place]!;
   }
 
   #occupy(slot: number, kind: number, set: 0 | 1, scheduledUs: number, nowUs: number): void {
@@ -169,6 +206,7 @@ export class Connection {
     values.stan = slots.stan[slot]!;
     values.rrn = slots.rrn[slot]!;
     values.de7 = slots.de7[slot]!;
+    values.counter = slots.counter[slot]!;
     if (original >= 0) {
       values.originalStan = slots.stan[original]!;
       values.originalDe7 = slots.de7[original]!;
@@ -249,6 +287,7 @@ export class Connection {
     if (late) numbers[Counter.late]!++;
     else this.#time(slot, counters, answer, arrived);
     const approved = answer === CODE_APPROVED || answer === CODE_PARTIAL || answer === CODE_VERIFIED;
+    if (!late && approved && slots.counter[slot] !== 0 && kind === AUTH) this.#chipAnswered(slot, numbers);
     if (!late) {
       if (approved) numbers[Counter.approved]!++;
       else if (!shedCodes.has(answer)) numbers[Counter.declined]!++;
@@ -263,6 +302,14 @@ export class Connection {
     }
     if (kind === REPEAT) this.#repeated(slot, answer, numbers);
     else this.#money(slot, kind, late, approved, answer);
+  }
+
+  #chipAnswered(slot: number, numbers: Float64Array): void {
+    if (this.#decoder.has(ISSUER_DATA)) numbers[Counter.chip]!++;
+    else {
+      numbers[Counter.chipUnanswered]!++;
+      this.#problem(`a chip got no answer to its cryptogram: nobody verified it (${this.#rrn(slot)})`);
+    }
   }
 
   #time(slot: number, counters: CounterSet, answer: number, arrived: number): void {

@@ -39,9 +39,13 @@ export const Counter = {
   lost: 15,
   /** Reversals, repeats or increments that found no original and were sent as auth. */
   substituted: 16,
+  /** Approved auths with chip data whose answer has the issuer's (ARPC): the engine has verified the cryptogram. */
+  chip: 17,
+  /** Approved auths with chip data whose answer has none. */
+  chipUnanswered: 18,
 } as const;
 export type Counter = (typeof Counter)[keyof typeof Counter];
-const COUNTERS = 17;
+const COUNTERS = 19;
 
 /** Histogram number of shed answers, behind those of the kinds. */
 export const SHED = kinds.length;

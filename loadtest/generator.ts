@@ -14,6 +14,7 @@ import { monotonicUs } from '#src/clock.js';
 import type { DialectName } from '#src/iso8583/dialects.js';
 import type { FramingName } from '#src/iso8583/framing.js';
 import type { Target } from './arguments.js';
+import { ChipCards } from './chip.js';
 import { Connection, type Shared } from './connection.js';
 import { Block, Counter, State } from './counters.js';
 import { Model, type SampledAnswer } from './model.js';
@@ -51,6 +52,10 @@ export interface GeneratorConfig extends WorkloadPlan {
   readonly pans: Uint8Array;
   /** DE14 of all cards, YYMM. */
   readonly expiry: string;
+  /** Where chip data are signed. */
+  readonly chip: { readonly keyFile: string; readonly key: string } | undefined;
+  /** Connections of the whole run. */
+  readonly allConnections: number;
 }
 
 /** What a generator knows at its end beside its block. */
@@ -107,6 +112,7 @@ export class Generator {
       model: new Model(config.accounts),
       sampleRandom: new Random(config.seed, config.worker * 8 + 4),
       pans: config.pans,
+      chips: config.chip && new ChipCards(config.chip.keyFile, config.chip.key, config.pans),
       startUs: 0,
       de7: 0,
       windowEndUs: config.warmupUs + config.durationUs,

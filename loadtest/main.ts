@@ -4,7 +4,7 @@
  */
 import { writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { AdminClient, AdminError } from './admin.js';
+import { AdminClient, AdminError, CHIP_PROGRAM } from './admin.js';
 import { helpText, type Options, parseOptions } from './arguments.js';
 import { type CardSet, demoCards, ownCards, panTable } from './cards.js';
 import { compareCommand } from './compare.js';
@@ -13,7 +13,7 @@ import { findMax } from './find-max.js';
 import { histogramHgrm } from './histogram.js';
 import { htmlReport } from './report-html.js';
 import { liveLine, textReport } from './report-text.js';
-import { buildResult, type FindMaxStep, LoadtestExit, type LoadtestResult } from './result.js';
+import { buildResult, type Cryptography, type FindMaxStep, LoadtestExit, type LoadtestResult } from './result.js';
 import { type Outcome, RunError, runOnce } from './run.js';
 import type { Stage } from './schedule.js';
 import { stageTimes } from './server-stages.js';
@@ -58,6 +58,12 @@ export async function runLoadtest(argv: readonly string[], hooks: LoadtestHooks 
     stderr(`holdfast loadtest: ${error.message}\n`);
     return LoadtestExit.errors;
   }
+}
+
+/** Devices have a series each; without any there is one that stands for none. */
+function cryptographyIn(metrics: string | undefined): Cryptography {
+  if (metrics === undefined) return 'unknown';
+  return /^holdfast_hsm_connections\{device="(?!none")/m.test(metrics) ? 'devices' : 'software';
 }
 
 class Session {
@@ -114,6 +120,7 @@ class Session {
   async #session(): Promise<number> {
     const options = this.#options;
     const { echo, cards } = options;
+    if (options.chip !== undefined) await this.#admin.chipProgram(options.chip.key);
     if (!echo && cards === 'own') await this.#createCards();
     const verifier = options.verify && !echo ? new Verifier(this.#admin, this.#cards, options.seed) : undefined;
     await verifier?.baseline();
@@ -132,6 +139,7 @@ class Session {
       verify,
       stages: stageTimes(before, after),
       env: environment(options.target, engine, disk),
+      cryptography: cryptographyIn(before),
       findMax: found,
     });
     this.#report(result, outcome);
@@ -140,9 +148,14 @@ class Session {
 
   async #createCards(): Promise<void> {
     const { accounts } = this.#options;
-    const created = await this.#admin.createCards(this.#cards, (done) => {
+    const program = this.#options.chip === undefined ? undefined : CHIP_PROGRAM;
+    const created = await this.#admin.createCards(this.#cards, program, (done) => {
       if (accounts > 10_000 && done % 10_000 === 0) this.#live(`cards: ${done} of ${accounts}`);
     });
+    if (program !== undefined && created < accounts)
+      throw new RunError(
+        '--chip: the engine knows cards of this seed, and the counters of their chips: name another --seed',
+      );
     if (created > 0) this.#say(`created ${created} of ${accounts} accounts with a card each`);
   }
 

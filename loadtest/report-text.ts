@@ -66,6 +66,7 @@ export function textReport(result: LoadtestResult, options: Options): string {
     `  achieved ${grouped(result.answered - result.shed).padStart(12)}   ${showRate(result.achieved_per_s)}/s, ${percent(result.achieved_per_s / result.offered_per_s)} of offered`,
     `  dropped  ${grouped(result.dropped).padStart(12)}   ${percent(result.dropped / result.offered)}`,
     `  approved ${grouped(result.approved).padStart(12)}   ${percent(result.approved / result.answered)} of the answers`,
+    ...(result.chip === undefined ? [] : [chipLine(result.chip)]),
     `  timeouts ${result.timeouts} · late ${result.late} · shed ${result.shed} · errors ${result.errors} · reconnects ${result.reconnects}`,
   );
   const wrong = Object.entries(result.errors_by).filter(([, count]) => count > 0);
@@ -97,6 +98,11 @@ export function textReport(result: LoadtestResult, options: Options): string {
   for (const warning of result.warnings) lines.push(`  ! ${warning}`);
   lines.push('', 'reproduce with', `  ${result.reproduce}`, '');
   return lines.join('\n');
+}
+
+function chipLine({ percent, verified, verified_per_s, cryptography }: NonNullable<LoadtestResult['chip']>): string {
+  const who = { software: 'by software cryptography', devices: 'by devices (HSM)', unknown: 'by whom is unknown' };
+  return `  chip     ${grouped(verified).padStart(12)}   ${showRate(verified_per_s)}/s ARQC verified and answered ${who[cryptography]}; ${percent} % of the auths`;
 }
 
 function verifyLines(result: LoadtestResult): string[] {

@@ -17,6 +17,9 @@ const CLIENT_BOUND = 0.85;
 /** A send lag p99 above this (us) says that the generator, not the server, shaped the traffic. */
 const LAG_WARNING_US = 1000;
 
+/** Who verifies cryptograms for the engine; unknown when its metrics cannot be read. */
+export type Cryptography = 'software' | 'devices' | 'unknown';
+
 /** Whole microseconds; null without samples. */
 export interface LatencySummary {
   readonly count: number;
@@ -92,6 +95,13 @@ export interface LoadtestResult {
   readonly verify: VerifyResult;
   readonly thresholds: readonly ThresholdOutcome[];
   readonly find_max?: { readonly best_per_s: number | null; readonly steps: readonly FindMaxStep[] };
+  /** Of a run with chip data: `verified` auths were approved with an answer to the chip (ARPC), by software in the engine or by devices. */
+  readonly chip?: {
+    readonly percent: number;
+    readonly verified: number;
+    readonly verified_per_s: number;
+    readonly cryptography: Cryptography;
+  };
   readonly env: Environment;
   readonly warnings: readonly string[];
   readonly problems: readonly string[];
@@ -165,6 +175,7 @@ export interface ResultParts {
   readonly verify: VerifyResult;
   readonly stages: Readonly<Record<string, StageTimes>>;
   readonly env: Environment;
+  readonly cryptography: Cryptography;
   readonly findMax: { readonly best_per_s: number | null; readonly steps: readonly FindMaxStep[] } | undefined;
 }
 
@@ -241,6 +252,7 @@ export function buildResult(parts: ResultParts): LoadtestResult {
     series: outcome.series,
     verify,
     thresholds,
+    ...(options.chip === undefined ? {} : { chip: chipOf(parts, options.chip.percent) }),
     ...(parts.findMax ? { find_max: parts.findMax } : {}),
     env: parts.env,
     warnings: warningsOf(parts, lag),
@@ -251,6 +263,11 @@ export function buildResult(parts: ResultParts): LoadtestResult {
     reproduce: reproduce(parts.argv, options),
     histogram_base64: histogramBase64(outcome.latency),
   };
+}
+
+function chipOf({ outcome, cryptography }: ResultParts, percent: number): NonNullable<LoadtestResult['chip']> {
+  const { chip, seconds } = outcome;
+  return { percent, verified: chip, verified_per_s: round(chip / seconds), cryptography };
 }
 
 function warningsOf(parts: ResultParts, lag: LatencySummary): string[] {

@@ -106,6 +106,8 @@ export interface Outcome {
   readonly duplicates: number;
   readonly reconnects: number;
   readonly substituted: number;
+  /** Answers that prove a verified cryptogram. */
+  readonly chip: number;
   readonly latency: LatencyHistogram;
   readonly latencyBy: readonly LatencyHistogram[];
   readonly service: LatencyHistogram;
@@ -212,6 +214,9 @@ function configOf(run: RunOptions, worker: number, block: SharedArrayBuffer): Ge
     run: run.run,
     block,
     pans: run.pans,
+    chip: options.chip,
+    chipPercent: options.chip?.percent ?? 0,
+    allConnections: options.connections,
     expiry: run.expiry,
   };
 }
@@ -292,6 +297,7 @@ function merge(
     unmatched: whole(Counter.unmatched),
     duplicates: whole(Counter.duplicates),
     unexpected_codes: whole(Counter.unexpected),
+    chip_unanswered: whole(Counter.chipUnanswered),
     repeat_mismatches: whole(Counter.repeatMismatch),
     connections_lost: whole(Counter.connectionErrors),
     requests_lost: whole(Counter.lost),
@@ -339,6 +345,7 @@ function merge(
     duplicates: errorsBy.duplicates,
     reconnects: whole(Counter.reconnects),
     substituted: measured(Counter.substituted),
+    chip: measured(Counter.chip),
     latency,
     latencyBy,
     service,
@@ -404,7 +411,14 @@ function watch(
   everyMs: number,
   onSecond: (second: Second) => void,
 ): NodeJS.Timeout {
-  const wrong = [Counter.malformed, Counter.unmatched, Counter.duplicates, Counter.unexpected, Counter.repeatMismatch];
+  const wrong = [
+    Counter.malformed,
+    Counter.unmatched,
+    Counter.duplicates,
+    Counter.unexpected,
+    Counter.repeatMismatch,
+    Counter.chipUnanswered,
+  ];
   const snapshot = () => {
     const latency = new LatencyHistogram();
     const lag = new LatencyHistogram();

@@ -30,6 +30,7 @@ const flagMembers = {
   accounts: 'number',
   distribution: 'text',
   amount: 'text',
+  chip: 'number',
   seed: 'number',
   cards: 'text',
   threshold: 'texts',

@@ -30,6 +30,8 @@ export class Slots {
   readonly code = new Int16Array(SLOTS);
   /** 1 once a reversal or an increment of this auth has been sent: it is no longer repeated or reversed. */
   readonly spent = new Uint8Array(SLOTS);
+  /** Counter of the chip whose data an auth has; 0 without chip data. */
+  readonly counter = new Uint16Array(SLOTS);
   inFlight = 0;
   #sequence = 0;
   #rrn = 0;

@@ -9,6 +9,7 @@ import { Decoder } from '#src/iso8583/decoder.js';
 import { type DialectName, dialect } from '#src/iso8583/dialects.js';
 import { type FramingName, frameOverhead, writeFrame } from '#src/iso8583/framing.js';
 import { type Fields, pack } from '#src/iso8583/message.js';
+import { type ChipCards, chipTemplate } from './chip.js';
 import { ADVICE, AUTH, INCREMENT, INQUIRY, kinds, REPEAT, REVERSAL, requestMti } from './kinds.js';
 
 /**
@@ -82,6 +83,8 @@ export interface Variables {
   /** Reversals: STAN and DE7 of the original; the RRN is the original's. */
   originalStan: number;
   originalDe7: number;
+  /** Counter of the chip, of a template with chip data. */
+  counter: number;
 }
 
 /** A message of one kind and one connection as a frame with holes. */
@@ -98,12 +101,17 @@ export class Template {
   readonly #date: number;
   readonly #rrn: number;
   readonly #original: number;
+  readonly #chips: ChipCards | undefined;
+  readonly #chip: number;
 
-  constructor(kind: number, options: WireOptions, connection: number, prefix: string) {
+  /** @param chips who signs; the message then has chip data */
+  constructor(kind: number, options: WireOptions, connection: number, prefix: string, chips?: ChipCards) {
     this.kind = kind;
+    this.#chips = chips;
     this.#packed = options.dialect === 'iso87-bcd';
     const fields = fieldsOf(kind, connection, options.expiry);
     fields[37] = `${prefix}0000000`;
+    if (chips !== undefined) fields[55] = chipTemplate;
     const body = pack(options.dialect, fields);
     this.frame = options.wrap(body);
     const decoder = new Decoder(dialect(options.dialect));
@@ -119,6 +127,7 @@ export class Template {
     this.#date = decoder.start(13);
     this.#rrn = decoder.start(37) + prefix.length;
     this.#original = kind === REVERSAL ? decoder.start(90) : -1;
+    this.#chip = chips === undefined ? -1 : decoder.start(55);
   }
 
   /** Writes the message into `out` at `at`; returns the end offset. `pans` holds 16 ASCII digits per card. */
@@ -146,6 +155,7 @@ export class Template {
       putDigits(out, at + this.#date, 4, date);
     }
     putDigits(out, at + this.#rrn, 7, values.rrn);
+    this.#chips?.sign(out, at + this.#chip, values.card, values.amount, values.rrn, values.counter);
     if (this.#original >= 0) {
       if (this.#packed) {
         putPacked(out, at + this.#original + 2, 3, values.originalStan);
@@ -235,6 +245,19 @@ export function webSocketFrame(head: number, body: Uint8Array): Uint8Array {
 export function templatesOf(options: WireOptions, run: number, connection: number): readonly Template[] {
   const prefix = rrnPrefix(run, connection);
   return kinds.map((_, kind) => new Template(kind, options, connection, prefix));
+}
+
+/** Auths and their repeats with chip data, by kind. */
+export function chipTemplatesOf(
+  options: WireOptions,
+  run: number,
+  connection: number,
+  chips: ChipCards,
+): Readonly<Record<number, Template>> {
+  const prefix = rrnPrefix(run, connection);
+  return Object.fromEntries(
+    [AUTH, REPEAT].map((kind) => [kind, new Template(kind, options, connection, prefix, chips)]),
+  );
 }
 
 /** Largest frame of any template. */

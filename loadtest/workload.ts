@@ -12,12 +12,16 @@ export interface WorkloadPlan {
   readonly amount: { readonly low: number; readonly high: number };
   readonly seed: number;
   readonly worker: number;
+  /** Share of the auths with chip data, percent; 0 for none. */
+  readonly chipPercent: number;
 }
 
 export class Workload {
   kind = 0;
   card = 0;
   amount = 0;
+  /** Whether it has chip data, if it is an auth. */
+  chip = false;
   readonly #kinds: KindPicker;
   /** The weights at hand in place of the run's, and what draws by them. */
   #mix: Mix | undefined;
@@ -25,6 +29,8 @@ export class Workload {
   readonly #kindRandom: Random;
   readonly #amountRandom: Random;
   readonly #cards: Picker;
+  readonly #chipRandom: Random;
+  readonly #chipShare: number;
   readonly #low: number;
   readonly #span: number;
 
@@ -35,6 +41,8 @@ export class Workload {
     this.#kindRandom = new Random(plan.seed, stream + 1);
     this.#amountRandom = new Random(plan.seed, stream + 2);
     const cardRandom = new Random(plan.seed, stream + 3);
+    this.#chipRandom = new Random(plan.seed, stream + 5);
+    this.#chipShare = plan.chipPercent / 100;
     this.#cards =
       plan.distribution === 'zipfian'
         ? new ZipfianPicker(cardRandom, plan.accounts)
@@ -50,10 +58,11 @@ export class Workload {
     this.#kindsNow = mix === undefined ? this.#kinds : new KindPicker(mix);
   }
 
-  /** Draws the next message into `kind`, `card` and `amount`. */
+  /** Draws the next message into `kind`, `card`, `amount` and `chip`. */
   draw(): void {
     this.kind = this.#kindsNow.of(this.#kindRandom.unit());
     this.card = this.#cards.next();
     this.amount = this.#low + this.#amountRandom.below(this.#span);
+    this.chip = this.#chipShare > 0 && this.#chipRandom.unit() < this.#chipShare;
   }
 }

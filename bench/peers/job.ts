@@ -114,7 +114,7 @@ export class RequestSource {
     this.#ownOf = ownOf;
     this.#workload = new Workload({
       ...{ mix: [1, 0, 0, 0, 0, 0], accounts: pans.length, distribution: 'uniform' },
-      ...{ amount: { low: 100, high: 10_000 }, seed: 1, worker: stream },
+      ...{ amount: { low: 100, high: 10_000 }, seed: 1, worker: stream, chipPercent: 0 },
     });
   }
 

@@ -150,6 +150,7 @@ describe('the workload', () => {
     mix: [85, 0, 10, 0, 5, 0],
     accounts: 1000,
     distribution: 'uniform',
+    chipPercent: 0,
     amount: { low: 100, high: 199 },
     seed: 7,
     worker: 0,

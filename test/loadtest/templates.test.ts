@@ -18,6 +18,7 @@ const values = {
   de7: 1_231_235_959,
   originalStan: 45,
   originalDe7: 101_000_001,
+  counter: 0,
 };
 
 describe.each(dialectNames)('templates of %s', (dialect) => {
