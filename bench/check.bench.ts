@@ -33,10 +33,10 @@ export function benchCheck(parent: string, say: (text: string) => void): Promise
       const flags = ['--accounts', '10000', '--admin', `http://${engine.admin}`];
       flags.push('--token-file', join(dataDir, 'admin.token'));
       const target = `iso8583+tcp://${engine.tcp}`;
-      const { verified } = await loadRun([target, ...CLOSED, ...flags, '--verify'], undefined);
+      const { verified } = await loadRun([target, ...CLOSED, ...flags, '--verify']);
       if (verified !== true) throw new Error('the money of the first run is not verified');
       for (let round = 0; round < ROUNDS; round++) {
-        const ours = await loadRun([target, ...CLOSED, ...flags], engine);
+        const ours = await loadRun([target, ...CLOSED, ...flags]);
         const echo = await echoRun(CLOSED);
         const commitNs = await commitOf(join(folder, 'commits'));
         rounds.push({

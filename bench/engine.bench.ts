@@ -50,6 +50,7 @@ async function loadFigures(options: EngineOptions): Promise<Omit<EngineFigures, 
   const dataDir = join(folder, 'data');
   const engine = await EngineProcess.start(dataDir);
   const own = ['--admin', `http://${engine.admin}`, '--token-file', join(dataDir, 'admin.token')];
+  const flags = ['--accounts', '10000', '--verify', ...own];
   const closedLoop = [
     '--closed',
     '-c',
@@ -66,20 +67,14 @@ async function loadFigures(options: EngineOptions): Promise<Omit<EngineFigures, 
   try {
     const tcp = `iso8583+tcp://${engine.tcp}`;
     say(`closed loop, 16 connections x 128 in flight, ${closedSeconds} s`);
-    const closed = await loadRun([tcp, ...closedLoop, '--accounts', '10000', '--verify', ...own], engine);
+    const closed = await loadRun([tcp, ...closedLoop, ...flags]);
     say('the same against the bare echo');
     const closedEcho = await echoRun(closedLoop);
     say('the same over WebSocket');
-    const closedWs = await loadRun(
-      [`ws://${engine.ws}/iso8583`, ...closedLoop, '--accounts', '10000', '--verify', ...own],
-      engine,
-    );
+    const closedWs = await loadRun([`ws://${engine.ws}/iso8583`, ...closedLoop, ...flags]);
     say('closed loop with reversals and repeats');
     const mixedLoop = closedLoop.map((one) => (one === 'auth:100' ? 'auth:91,reversal:7,repeat:2' : one));
-    const mixed = await loadRun(
-      [tcp, ...mixedLoop, '--accounts', '10000', '--distribution', 'zipfian', '--verify', ...own],
-      engine,
-    );
+    const mixed = await loadRun([tcp, ...mixedLoop, '--distribution', 'zipfian', ...flags]);
     say(`open loop, ${openRate}/s, ${openSeconds} s`);
     const openLoop = [
       '-R',
@@ -92,10 +87,8 @@ async function loadFigures(options: EngineOptions): Promise<Omit<EngineFigures, 
       '5s',
       '--mix',
       'auth:100',
-      '--accounts',
-      '10000',
     ];
-    const open = await loadRun([tcp, ...openLoop, '--verify', ...own], engine);
+    const open = await loadRun([tcp, ...openLoop, ...flags]);
     return { closed, closedEcho, closedWs, mixed, open };
   } finally {
     await engine.stop();

@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { type EngineProcess, runCommand } from './engine-process.js';
+import { runCommand } from './engine-process.js';
 
 /** What one load run tells. */
 export interface RunFigures {
@@ -12,7 +12,7 @@ export interface RunFigures {
   dropped: number;
   errors: number;
   latencyUs: Record<string, number>;
-  /** CPU of the engine process per answered message, microseconds, generator excluded. */
+  /** CPU of the engine process per message that it answered, microseconds, generator and verification excluded. */
   cpuUsPerMessage?: number;
   /** CPU of the load generator per answered message, microseconds; results of older revisions have none. */
   clientCpuUsPerMessage?: number;
@@ -26,30 +26,21 @@ interface LoadResult {
   dropped: number;
   errors: number;
   latency_us: Record<string, number>;
-  by_mti: Record<string, number>;
+  server_cpu_us: number | null;
   verify: { ok: boolean } | null;
   client: { cpu_cores: number };
 }
 
-/** @param args flags of the load test; `-d` and `--warmup` are among them, in whole seconds */
-export async function loadRun(args: readonly string[], engine: EngineProcess | undefined): Promise<RunFigures> {
-  const before = engine?.cpuSeconds();
+/** @param args flags of the load test */
+export async function loadRun(args: readonly string[]): Promise<RunFigures> {
   const result = JSON.parse(await runCommand(['loadtest', ...args, '--json', '--quiet'])) as LoadResult;
-  const after = engine?.cpuSeconds();
-  const answered = Object.values(result.by_mti).reduce((sum, count) => sum + count, 0);
-  const seconds = Number(/^(\d+)s$/.exec(args[args.indexOf('-d') + 1]!)?.[1]);
-  const warmup = Number(/^(\d+)s$/.exec(args[args.indexOf('--warmup') + 1]!)?.[1]);
-  // The process's CPU covers warm-up and verification too; the messages of the warm-up are estimated at the same rate.
-  const messages = answered * ((seconds + warmup) / seconds);
   return {
     achievedPerS: result.achieved_per_s,
     offered: result.offered,
     dropped: result.dropped,
     errors: result.errors,
     latencyUs: result.latency_us,
-    ...(before === undefined || after === undefined || messages === 0
-      ? {}
-      : { cpuUsPerMessage: ((after - before) * 1e6) / messages }),
+    ...(result.server_cpu_us === null ? {} : { cpuUsPerMessage: result.server_cpu_us }),
     clientCpuUsPerMessage: result.achieved_per_s === 0 ? 0 : (result.client.cpu_cores * 1e6) / result.achieved_per_s,
     verified: result.verify?.ok ?? null,
   };
@@ -65,7 +56,7 @@ export async function echoRun(args: readonly string[], transport: 'tcp' | 'ws' =
     const [line] = (await once(createInterface({ input: child.stdout! }), 'line')) as [string];
     const address = /(?:tcp|ws)=(\S+)/.exec(line)![1]!;
     const target = transport === 'ws' ? `ws://${address}/iso8583` : `iso8583+tcp://${address}`;
-    return await loadRun([target, ...args, '--echo'], undefined);
+    return await loadRun([target, ...args, '--echo']);
   } finally {
     child.kill('SIGTERM');
   }

@@ -175,9 +175,9 @@ async function ours(engine: EngineProcess, dataDir: string, options: PeersOption
   const flags = ['--accounts', String(options.accounts), ...own];
   const [tcp, ws] = [`iso8583+tcp://${engine.tcp}`, `ws://${engine.ws}/iso8583`];
   // Creates the accounts, so that their import is in no figure.
-  await loadRun([tcp, ...CLOSED, '-d', '1s', '--warmup', '0s', ...flags], undefined);
+  await loadRun([tcp, ...CLOSED, '-d', '1s', '--warmup', '0s', ...flags]);
   const run = async (target: string, loop: readonly string[]): Promise<PeerRun> =>
-    asPeerRun(await loadRun([target, ...loop, ...times, ...flags, '--verify'], engine));
+    asPeerRun(await loadRun([target, ...loop, ...times, ...flags, '--verify']));
   return { tcp: await run(tcp, CLOSED), ws: await run(ws, CLOSED), one: await run(tcp, ONE_BY_ONE) };
 }
 

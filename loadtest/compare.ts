@@ -70,6 +70,7 @@ function compareResults(before: LoadtestResult, after: LoadtestResult): Comparis
     for (const name of percentiles) add(`${block}.${name}`, (result) => result[block][name]);
   for (const name of ['utilization', 'cpu_cores', 'send_lag_p99_us'] as const)
     add(`client.${name}`, (result) => result.client[name]);
+  add('server_cpu_us', (result) => result.server_cpu_us);
   const stages = new Set([before, after].flatMap((result) => Object.keys(result.server_stages_us)));
   for (const stage of stages)
     for (const name of ['mean', 'p50', 'p99'] as const)

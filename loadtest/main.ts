@@ -16,7 +16,7 @@ import { liveLine, textReport } from './report-text.js';
 import { buildResult, type Cryptography, type FindMaxStep, LoadtestExit, type LoadtestResult } from './result.js';
 import { type Outcome, RunError, runOnce } from './run.js';
 import type { Stage } from './schedule.js';
-import { stageTimes } from './server-stages.js';
+import { serverCpuUs, stageTimes } from './server-stages.js';
 import { FlagError, showRate } from './units.js';
 import { type ModelTotals, notVerified, Verifier, type VerifyResult } from './verify.js';
 
@@ -138,6 +138,7 @@ class Session {
       outcome,
       verify,
       stages: stageTimes(before, after),
+      serverCpuUs: serverCpuUs(before, after),
       env: environment(options.target, engine, disk),
       cryptography: cryptographyIn(before),
       findMax: found,

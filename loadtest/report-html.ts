@@ -44,6 +44,7 @@ function tiles(result: LoadtestResult): string {
     ['slowest', micros(latency.max)],
     ['dropped', grouped(result.dropped)],
     ['errors, timeouts', `${grouped(result.errors)}, ${grouped(result.timeouts)}`],
+    ['server CPU per message', result.server_cpu_us === null ? 'n/a' : `${result.server_cpu_us.toFixed(1)} us`],
     ['money verified', money],
   ];
   return `<div class="tiles">${cells.map(([name, value]) => `<div><b>${escapeHtml(value)}</b><span>${escapeHtml(name)}</span></div>`).join('')}</div>`;

@@ -91,6 +91,8 @@ export function textReport(result: LoadtestResult, options: Options): string {
       `  ${stage.padEnd(10)} p50 ${showUs(times.p50).padStart(8)}   p99 ${showUs(times.p99).padStart(8)}   mean ${showUs(times.mean).padStart(8)}   n ${grouped(times.count)}`,
     );
   }
+  if (result.server_cpu_us !== null)
+    lines.push(`  CPU of the server ${result.server_cpu_us.toFixed(1)} us per message`);
   lines.push('', ...verifyLines(result), '', 'client');
   lines.push(
     `  busy ${percent(client.utilization)} of its busiest thread · ${client.cpu_cores.toFixed(2)} cores · send lag p50 ${showUs(client.send_lag_p50_us ?? Number.NaN)}, p99 ${showUs(client.send_lag_p99_us ?? Number.NaN)}, max ${showUs(client.send_lag_max_us ?? Number.NaN)}`,

@@ -90,6 +90,8 @@ export interface LoadtestResult {
     readonly send_lag_p99_us: number | null;
     readonly send_lag_max_us: number | null;
   };
+  /** CPU of the server per message that it answered, warm-up included, verification not; null when it does not say. */
+  readonly server_cpu_us: number | null;
   readonly server_stages_us: Readonly<Record<string, StageTimes>>;
   readonly series: readonly SeriesPoint[];
   readonly verify: VerifyResult;
@@ -174,6 +176,7 @@ export interface ResultParts {
   readonly outcome: Outcome;
   readonly verify: VerifyResult;
   readonly stages: Readonly<Record<string, StageTimes>>;
+  readonly serverCpuUs: number | null;
   readonly env: Environment;
   readonly cryptography: Cryptography;
   readonly findMax: { readonly best_per_s: number | null; readonly steps: readonly FindMaxStep[] } | undefined;
@@ -248,6 +251,7 @@ export function buildResult(parts: ResultParts): LoadtestResult {
       send_lag_p99_us: lag.p99,
       send_lag_max_us: lag.max,
     },
+    server_cpu_us: parts.serverCpuUs,
     server_stages_us: parts.stages,
     series: outcome.series,
     verify,

@@ -1,4 +1,4 @@
-/** The engine's own stage times during the run: /metrics before and after, the difference as percentiles per stage. */
+/** The engine's own figures of the run: /metrics before and after, the difference as percentiles per stage, and CPU per message. */
 
 export interface StageTimes {
   readonly count: number;
@@ -61,6 +61,27 @@ export function stageTimes(before: string | undefined, after: string | undefined
     result[stage] = { count, mean, p50: finite(quantile(0.5), mean), p99: finite(quantile(0.99), mean) };
   }
   return result;
+}
+
+/**
+ * CPU of the server's process between two scrapes per message that it answered, microseconds: all that it did meanwhile, also for
+ * others. Null when it does not say, or answered nothing.
+ */
+export function serverCpuUs(before: string | undefined, after: string | undefined): number | null {
+  if (before === undefined || after === undefined) return null;
+  const seconds = sumOf(after, 'process_cpu_seconds_total') - sumOf(before, 'process_cpu_seconds_total');
+  const answers = sumOf(after, 'holdfast_responses_total') - sumOf(before, 'holdfast_responses_total');
+  return answers > 0 && seconds > 0 ? Math.round((seconds * 1e8) / answers) / 100 : null;
+}
+
+function sumOf(text: string, name: string): number {
+  let sum = 0;
+  for (const line of text.split('\n')) {
+    if (!line.startsWith(name)) continue;
+    const value = Number(/^\w+(?:\{[^}]*\})?\s+(\S+)/.exec(line)?.[1]);
+    if (Number.isFinite(value)) sum += value;
+  }
+  return sum;
 }
 
 function cumulative(sums: StageSums | undefined, bound: number): number {

@@ -163,6 +163,7 @@ describe('the command', () => {
       latency_us: latency,
       service_us: latency,
       client: { utilization: count, send_lag_p99_us: count },
+      server_cpu_us: null,
       server_stages_us: {},
       verify: { ok: null },
       env: { node: process.version, cores: count, same_host: true },

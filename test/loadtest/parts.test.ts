@@ -11,7 +11,7 @@ import { measureDisk } from '../../loadtest/environment.js';
 import { cellOf, cellUpperUs, HISTOGRAM_CELLS, LatencyHistogram, MAX_US } from '../../loadtest/histogram.js';
 import { Model } from '../../loadtest/model.js';
 import { Schedule, type SchedulePlan } from '../../loadtest/schedule.js';
-import { stageTimes } from '../../loadtest/server-stages.js';
+import { serverCpuUs, stageTimes } from '../../loadtest/server-stages.js';
 import { evaluate, type Measured, parseThreshold } from '../../loadtest/thresholds.js';
 import { Workload, type WorkloadPlan } from '../../loadtest/workload.js';
 
@@ -266,6 +266,19 @@ describe('small things', () => {
       decide: { count: 200, mean: 100, p50: 10, p99: 1000 },
     });
     expect(stageTimes(undefined, 'other_metric 1')).toEqual({});
+  });
+
+  it('are CPU per answer of what both scrapes have', () => {
+    const scrape = (cpu: number, ...answers: number[]) =>
+      [
+        `process_cpu_seconds_total ${cpu}`,
+        ...answers.map((n, i) => `holdfast_responses_total{code="0${i}"} ${n}`),
+      ].join('\n');
+    // 3 s for 150 000 answers; a code that is new since counts from zero.
+    expect(serverCpuUs(scrape(1.5, 50_000), scrape(4.5, 150_000, 50_000))).toBe(20);
+    expect(serverCpuUs(scrape(1, 10), scrape(2, 10))).toBeNull();
+    expect(serverCpuUs(undefined, scrape(2, 10))).toBeNull();
+    expect(serverCpuUs('other 1', 'other 2')).toBeNull();
   });
 });
 
