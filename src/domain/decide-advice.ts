@@ -152,11 +152,12 @@ function hold(context: DecisionContext, policy: Policy, out: MessageEvent, root:
     const total = isFirst || change > 0 ? fold.total : isOnTop ? fold.total + amount : amount;
     return place(context, policy, out, root, total, isFirst || change > 0);
   }
-  if ((state.holds.flags(slot) & HoldFlag.refund) !== 0) return false;
   const cleared = state.holds.cleared(slot);
   const authorized = cleared + state.holds.remaining(slot);
   const total = isFirst || change > 0 ? fold.total : isOnTop ? authorized + amount : amount;
   out.authorizedAfter = Math.max(cleared, total);
+  // Nothing is held for a refund.
+  if ((state.holds.flags(slot) & HoldFlag.refund) !== 0) return true;
   out.holdDelta = out.authorizedAfter - authorized;
   const lives = out.holdDelta !== 0 && out.authorizedAfter > 0;
   if (isOnTop && lives) out.holdExpiresMs = out.timeMs + policy.holdLifeMs(history.read(root).input);

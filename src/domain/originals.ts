@@ -376,9 +376,11 @@ export function isNamedByRrnAlone(reversal: MessageInput, original: MessageInput
 export const isNamedByRrnOf = (reversal: MessageInput, original: MessageInput): boolean =>
   isNamedByRrnAlone(reversal, original) && namedByRrn(reversal, original);
 
-/** True when the message says more than DE37 of what it means: it has a DE90 with STAN and DE7, or the other's network id or numbers. */
+/** True when the message says more than DE37 of what it means: the other's STAN and DE7, in DE90 or as its own, or its network id. */
 export const isNamedExactly = (input: MessageInput, original: MessageInput): boolean =>
-  namesMessage(input) || namedByNetworkId(input, original) || namedByStan(input, original);
+  (namesMessage(input) && !namesAnother(input, original)) ||
+  namedByNetworkId(input, original) ||
+  namedByStan(input, original);
 
 /** True for a message that was sent behind a reversal which names it by DE37 and DE41 alone: it is none that the reversal can mean. */
 const isSentBehind = (message: MessageInput, reversal: MessageInput): boolean =>

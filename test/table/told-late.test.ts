@@ -310,6 +310,39 @@ describe('a reversal that names by DE37 alone', () => {
   );
 });
 
+describe('a DE90 that names something else', () => {
+  scenario(
+    'is not about the change that shares its DE37',
+    `
+    account A limit=10000
+    card a
+    0100 a purchase 1000 stan=1 de7=0520120001                             | 00 | 0 | 1000 | 9000
+    0100 a purchase 300 fn=I stan=2 rrn=1 de7=0520120002                   | 00 | 0 | 1300 | 8700
+    0120 a purchase 200 fn=I stan=5 rrn=1 de7=0520120005 de90=0100/4/0520120004/12345   | 00 | 0 | 1500 | 8500   # one that we did not see
+    0120 a purchase 400 fn=I stan=6 rrn=1 de7=0520120006 de90=0100/2/0520120002/12345   | 00 | 0 | 1600 | 8400
+  `,
+  );
+});
+
+describe('an announced refund', () => {
+  scenario(
+    'that the network tells stays when our reply is not delivered, whichever comes first',
+    `
+    account A limit=10000
+    card a
+    0100 a refund 1000 stan=1 de7=0520120001                 | 00 | 0 | 0 | 10000
+    0120 a refund 800 stan=1 why=S de7=0520120001            | 00 | 0 | 0 | 10000
+    undelivered 3                                            | ok | 0 | 0 | 10000
+    hold 3                                                   | 0 of 800
+    0100 a refund 1000 stan=2 de7=0520120001                 | 00 | 0 | 0 | 10000
+    undelivered 7                                            | ok | 0 | 0 | 10000
+    hold 7                                                   | none
+    0120 a refund 800 stan=2 why=S de7=0520120001            | 00 | 0 | 0 | 10000
+    hold 7                                                   | 0 of 800
+  `,
+  );
+});
+
 describe('a 0220 of stand-in over a hold', () => {
   scenario(
     'posts nothing that was only held, nor again what a later 0220 has posted',

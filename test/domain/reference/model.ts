@@ -627,13 +627,13 @@ export class ReferenceModel {
       const total = isToldOf ? asTold : m.fn === 'I' && !isCredit(m) ? asTold + amount : amount;
       return this.#place(m, root, account, total, atMs + life, isToldOf);
     }
-    if (hold.refund) return false;
-    const total = isToldOf ? asTold : m.fn === 'I' ? hold.authorized + amount : amount;
+    const isOnTop = m.fn === 'I' && !isCredit(m);
+    const total = isToldOf ? asTold : isOnTop ? hold.authorized + amount : amount;
     if (change) this.reach(total === hold.authorized ? 'a change that is told' : 'a change that is told otherwise');
     else if (isStandIn(m) && total !== hold.authorized) this.reach('another amount in stand-in');
     const { authorized } = hold;
     balances.set(root.sequence, total);
-    if (m.fn === 'I' && hold.authorized !== authorized) hold.expiresMs = atMs + life;
+    if (isOnTop && hold.authorized !== authorized) hold.expiresMs = atMs + life;
     return true;
   }
 

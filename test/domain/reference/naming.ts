@@ -51,8 +51,13 @@ export function byGivenStan(r: Message, o: Named): boolean {
 export const byOwnStan = (r: Message, o: Named): boolean => r.stan === o.message.stan && r.de7 === o.message.de7;
 
 /** Named by what only that message has. */
-export const isNamedExactly = (m: Message, o: Named): boolean =>
-  (m.de90?.stan !== undefined && m.de90.de7 !== undefined) || byNetworkId(m, o) || byOwnStan(m, o);
+export const isNamedExactly = (m: Message, o: Named): boolean => byDe90(m, o) || byNetworkId(m, o) || byOwnStan(m, o);
+
+/** One that was sent again may have got another DE7. */
+function byDe90({ de90: d }: Message, { message }: Named): boolean {
+  if (d?.stan === undefined || d.de7 === undefined || classOf(d.mti) !== classOf(message.mti)) return false;
+  return d.stan === message.stan || d.de7 === message.de7;
+}
 
 /** Found by DE37 and DE41, which a second attempt has as well, and by nothing else. */
 export const isByRrnAlone = (r: Message, o: Named): boolean =>
