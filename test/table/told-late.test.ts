@@ -316,10 +316,9 @@ describe('a DE90 that names something else', () => {
     `
     account A limit=10000
     card a
-    0100 a purchase 1000 stan=1 de7=0520120001                             | 00 | 0 | 1000 | 9000
-    0100 a purchase 300 fn=I stan=2 rrn=1 de7=0520120002                   | 00 | 0 | 1300 | 8700
-    0120 a purchase 200 fn=I stan=5 rrn=1 de7=0520120005 de90=0100/4/0520120004/12345   | 00 | 0 | 1500 | 8500   # one that we did not see
-    0120 a purchase 400 fn=I stan=6 rrn=1 de7=0520120006 de90=0100/2/0520120002/12345   | 00 | 0 | 1600 | 8400
+    0120 a purchase 300 fn=I stan=2 rrn=1 de7=0520120002                                | 00 | 0 | 300 | 9700
+    0120 a purchase 200 fn=I stan=5 rrn=1 de7=0520120005 de90=0120/4/0520120004/12345   | 00 | 0 | 500 | 9500   # one that we did not see
+    0120 a purchase 400 fn=I stan=6 rrn=1 de7=0520120006 de90=0120/2/0520120002/12345   | 00 | 0 | 600 | 9400   # the first
   `,
   );
 });
