@@ -32,7 +32,7 @@ const USAGE = `npm run bench [-- FLAGS]: without one, the micro-benchmarks of ea
   --peers      PostgreSQL, Redis and SQLite at the same job, the engine and what the machine allows beside them: a result of its own,
                in bench/results/peers; --only NAME one of the peers, repeatable: nothing is written then
   --large-file MB  a clearing file of so many megabytes (1000 is that of the goal) through the engine, and how much memory it takes:
-               nothing is written; status 1 when that is more than 300 MB above what it has at rest
+               nothing is written; status 1 when that is more than 300 MB
   --check      (npm run bench:check) half a minute, and what has drifted from bench/baseline.json. Status 1 when something is
                worse than its tolerance, but in CI (CI=true) always 0; --update writes the baseline instead
   --quick      short runs and 100 000 accounts, to see that everything works: no figures to quote
