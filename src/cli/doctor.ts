@@ -27,9 +27,8 @@ import { FILES_RESERVED_MAX, LINK_CONNECTIONS_DEFAULT } from '../limits.js';
 import { keyFileFacts, rotatedUsages } from '../vault/keys.js';
 import { rotationProgress } from '../vault/pan-vault.js';
 import { newCommand, type Run, setAction } from './command.js';
-import { loadConfig } from './config.js';
 import { devices } from './doctor-devices.js';
-import type { HsmDevices } from './hsm-addresses.js';
+import { hsmDevicesIn, hsmOptions } from './hsm-options.js';
 import { keyFileOf } from './kek-source.js';
 import { rotationsOf } from './keys.js';
 import { openFilesLimit, reportFacts, socketsAllowed } from './open-files.js';
@@ -65,12 +64,8 @@ export function addDoctor(program: Command, run: Run): void {
   )
     .option('--data-dir <path>', 'directory whose disk is measured', './data')
     .option('--key-file <path>', 'keys of the vault (<data-dir>.keys)')
-    .option('--hsm <addresses>', 'devices of card cryptography, host:port,...: each is asked')
-    .option('--hsm-keys <path>', 'keys of the devices')
-    .option('--hsm-ca-file <path>', 'authorities of certificates of the devices (PEM): TLS')
-    .option('--hsm-cert-file <path>', 'certificate that is shown to the devices (PEM)')
-    .option('--hsm-key-file <path>', 'private key of hsm-cert-file (PEM)')
     .option('--json', 'one JSON object');
+  hsmOptions(command);
   setAction(command, run, async (options) => {
     const { dataDir, keyFile } = options as { dataDir: string; keyFile?: string };
     const hsm = hsmDevicesIn(options);
@@ -81,15 +76,6 @@ export function addDoctor(program: Command, run: Run): void {
     else for (const finding of findings) run.terminal.out(line(finding, run.terminal));
     return failed ? ExitStatus.unavailable : ExitStatus.ok;
   });
-}
-
-/** The devices that are named, by the settings of `serve`. */
-function hsmDevicesIn(options: Readonly<Record<string, unknown>>): HsmDevices | undefined {
-  const names = { hsm: 'hsm', hsmKeys: 'hsm-keys', hsmCaFile: 'hsm-ca-file', hsmCertFile: 'hsm-cert-file' };
-  const given = Object.entries({ ...names, hsmKeyFile: 'hsm-key-file' }).flatMap(([option, name]) =>
-    typeof options[option] === 'string' ? [[name, options[option]] as const] : [],
-  );
-  return loadConfig({ flags: Object.fromEntries(given), environment: {}, terminal: false }).config.hsmDevices;
 }
 
 const colours = { ok: 'green', warning: 'yellow', fail: 'red' } as const;

@@ -45,7 +45,7 @@ import { ControlPlane } from './engine-control.js';
 import { ShardThreadFailure, ShardThreads } from './engine-threads.js';
 import type { EngineConfig, RunningEngine, StartEngine } from './engine-types.js';
 import { connectDevices, openDesk } from './hsm-devices.js';
-import { KEK_VARIABLE, kekOf } from './kek-source.js';
+import { KEK_VARIABLE, kekOfServer } from './kek-source.js';
 import { openFilesLimit, socketsAllowed } from './open-files.js';
 import { assertSoundData } from './sound-data.js';
 import { packageFile } from './version.js';
@@ -78,9 +78,12 @@ export const startEngine: StartEngine = async (config, log) => {
 };
 
 /** The keys of the directory. Without them a directory that this start made is taken back. */
-async function keysOf(data: DataDirectory, { keyFile, kekFile }: EngineConfig): Promise<{ keys: Keys; kek?: Kek }> {
+async function keysOf(
+  data: DataDirectory,
+  { keyFile, kekFile, hsmDevices }: EngineConfig,
+): Promise<{ keys: Keys; kek?: Kek }> {
   try {
-    const kek = kekOf(kekFile, keyFile, process.env);
+    const kek = await kekOfServer(kekFile, keyFile, process.env, hsmDevices);
     // No process and no thread that this one begins inherits it.
     delete process.env[KEK_VARIABLE];
     const keys = loadKeys(keyFile, { directory: data.document.id, create: data.unused, kek });

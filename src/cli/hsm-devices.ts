@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import type { ConnectionOptions } from 'node:tls';
 import { monotonicUs } from '../clock.js';
 import { HoldfastError } from '../errors.js';
+import { HSM_CONNECT_MS } from '../limits.js';
 import type { Log } from '../log.js';
 import type { ClientRings } from '../ring/client.js';
 import { RingClient } from '../ring/client.js';
@@ -29,6 +30,30 @@ export function connectDevices({ addresses, keyFile, tls }: HsmDevices, log: Log
     keys: loadDeviceKeys(keyFile),
     say: (line) => log.warn(line),
   });
+}
+
+/** Asks the devices once, when one is there; lines about them are not told. */
+export async function askDevices<T>(devices: HsmDevices, ask: (hsm: PayShieldHsm) => Promise<T>): Promise<T> {
+  const { addresses, keyFile, tls } = devices;
+  const secured = tls && tlsOf(tls);
+  const hsm = new PayShieldHsm({
+    devices: addresses.map((address) => ({
+      name: `${address.host}:${address.port}`,
+      ...address,
+      ...(secured === undefined ? {} : { tls: secured }),
+    })),
+    keys: loadDeviceKeys(keyFile),
+    say: () => undefined,
+  });
+  try {
+    // Any of them will do: the port asks one that is up.
+    const until = monotonicUs() + HSM_CONNECT_MS * 1000;
+    while (hsm.stats.every(({ connectionsUp }) => connectionsUp === 0) && monotonicUs() < until)
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    return await ask(hsm);
+  } finally {
+    await hsm.close();
+  }
 }
 
 export const openDesk = (rings: ClientRings, hsm: PayShieldHsm): DeviceDesk =>

@@ -1,5 +1,5 @@
 /** `holdfast keys status|components|wrap|rewrap|rotate`: the key file and the key that wraps it. No key is ever shown or an argument. */
-import { existsSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Command, Option } from 'commander';
@@ -17,10 +17,14 @@ import {
   wrapKeyFile,
 } from '../vault/keys.js';
 import { type KeyRotationState, vaultRotation } from '../vault/pan-vault.js';
+import { sealKek } from '../vault/sealed-kek.js';
 import { addApiOptions, apiClient, type Json } from './api-client.js';
 import { newCommand, type Run, setAction } from './command.js';
+import { askDevices } from './hsm-devices.js';
+import { hsmDevicesIn, hsmOptions } from './hsm-options.js';
 import { KEK_VARIABLE, kekOf, keyFileOf, NEW_KEK_VARIABLE } from './kek-source.js';
 import { addComponents } from './key-components.js';
+import { systemError } from './terminal.js';
 
 /** Between two looks at a rotation. */
 const WAIT_MS = 500;
@@ -42,6 +46,7 @@ export function addKeys(program: Command, run: Run): void {
   addComponents(keys, run);
   addWrap(keys, run);
   addRewrap(keys, run);
+  addSeal(keys, run);
   addRotate(keys, run);
 }
 
@@ -159,6 +164,39 @@ function addRewrap(parent: Command, run: Run): void {
     run.terminal.out(`wrapped key_file=${keyFile} kek=${to.kcv} before=${from.kcv}`);
     run.terminal.err(
       'start the server with the new key from now on; keep the one before as long as copies of the file need it',
+    );
+    return ExitStatus.ok;
+  });
+}
+
+function addSeal(parent: Command, run: Run): void {
+  const command = newCommand(
+    parent,
+    'seal',
+    'have the key-encrypting key sealed by a device (HSM), which opens it at every start',
+    [
+      'keys seal --kek-file ./kek --hsm 10.0.0.11:1500 --hsm-keys ./hsm-device-keys.json --hsm-key dek-1 --to /etc/holdfast/kek.sealed',
+    ],
+  );
+  hsmOptions(fileOptions(command))
+    .requiredOption('--hsm-key <name>', 'key for data (D0) in the file of the keys of the devices')
+    .requiredOption('--to <path>', 'new file for the sealed key');
+  setAction(command, run, async (options) => {
+    const { dataDir, keyFile = keyFileOf(dataDir), kekFile } = options as unknown as FileOptions;
+    const kek = named(kekOf(kekFile, keyFile, run.terminal.environment), `--kek-file or ${KEK_VARIABLE}`);
+    const devices = hsmDevicesIn(options);
+    if (devices === undefined)
+      throw new HoldfastError('usage', 'no device is named', 'name it with --hsm, and its keys with --hsm-keys');
+    const to = options.to as string;
+    const text = await askDevices(devices, (hsm) => sealKek(kek, options.hsmKey as string, hsm));
+    try {
+      writeFileSync(to, text, { flag: 'wx', mode: 0o600 });
+    } catch (error) {
+      throw systemError('usage', `--to ${to}`, error, 'name a new file in a folder that can be written');
+    }
+    run.terminal.out(`sealed ${to} kek=${kek.kcv} by key ${String(options.hsmKey)}`);
+    run.terminal.err(
+      'start the server with this file as --kek-file; then take the key itself away, but for its components',
     );
     return ExitStatus.ok;
   });

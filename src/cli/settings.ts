@@ -122,7 +122,11 @@ export function approvalKindsOf(text: string): readonly ApprovalKind[] | undefin
 export const settings = {
   'data-dir': path('data directory, created when it does not exist', './data'),
   'key-file': path('keys of the vault (0600), created at the first start', '<data-dir>.keys', true),
-  'kek-file': path('key of the key file, in a file of another user; or HOLDFAST_KEK', 'none', true),
+  'kek-file': path(
+    'key of the key file, in a file of another user, or sealed by the devices (keys seal); or HOLDFAST_KEK',
+    'none',
+    true,
+  ),
   hsm: {
     kind: 'text',
     schema: z.string().refine((text) => parseHsmAddresses(text) !== undefined),

@@ -9,7 +9,7 @@ export type KeyAlgorithm = 'T' | 'A';
 /** What is known of a key, none of it secret. */
 export interface KeyInfo {
   readonly id: KeyHandle;
-  /** C0 card verification, V2 PVV, V1 IBM 3624, P0 PIN encipherment, E0 / E1 / E2 / E4 issuer master keys, B0 base derivation, ... */
+  /** C0 card verification, V2 PVV, V1 IBM 3624, P0 PIN encipherment, E0 / E1 / E2 / E4 issuer master keys, B0 base derivation, D0 data, ... */
   readonly usage: string;
   readonly algorithm: KeyAlgorithm;
   readonly mode: string;
@@ -52,6 +52,8 @@ export const keyRoles = {
   verify_cbc_mac: { usages: ['M1'], algorithms: both, modes: 'CVN' },
   generate_cmac_mac: { usages: ['M6'], algorithms: both, modes: 'CGN' },
   verify_cmac_mac: { usages: ['M6'], algorithms: both, modes: 'CVN' },
+  encipher_kek: { usages: ['D0'], algorithms: aes, modes: 'EBN' },
+  decipher_kek: { usages: ['D0'], algorithms: aes, modes: 'DBN' },
   unwrap_key: { usages: ['K0', 'K1'], algorithms: both, modes: 'DBN' },
   wrap_key: { usages: ['K0', 'K1'], algorithms: aes, modes: 'EBN' },
 } as const satisfies Record<string, Role>;

@@ -4,7 +4,8 @@
  * (`../payshield/payshield-hsm.ts`).
  *
  * Requests and verdicts are plain data, so that a request can wait while its message is parked, go over a ring or a message port,
- * and come back as a verdict. No request carries a key and no verdict a clear PIN or a clear key: keys are opaque handles.
+ * and come back as a verdict. No request carries a key and no verdict a clear PIN or a clear key, but for the
+ * vault's own key-encrypting key, which a device seals and opens: keys are opaque handles.
  *
  * Card numbers and everything secret are byte arrays (digits as ASCII), so that whoever made a request can overwrite them when it
  * is answered (`wipeRequest`).
@@ -194,6 +195,17 @@ interface MacParameters {
 }
 export type GenerateMac = Op<'generate_mac', MacParameters>;
 export type VerifyMac = Op<'verify_mac', MacParameters & { readonly mac: Uint8Array }>;
+interface SealedBytes {
+  /** A key for data (D0) that never leaves the device. */
+  readonly key: KeyHandle;
+  /** 16 bytes. */
+  readonly iv: Uint8Array;
+  /** 32 bytes. */
+  readonly data: Uint8Array;
+}
+/** The key-encrypting key of the vault as it lies in its file, and back (AES-CBC). */
+export type EncipherKek = Op<'encipher_kek', SealedBytes>;
+export type DecipherKek = Op<'decipher_kek', SealedBytes>;
 export type DescribeKey = Op<'describe_key', { readonly key: KeyHandle }>;
 /** Takes in a key block (X9.143, versions B and D) under the name `as`. */
 export type ImportKey = Op<
@@ -220,6 +232,8 @@ export type HsmRequest =
   | ScriptPinChange
   | GenerateMac
   | VerifyMac
+  | EncipherKek
+  | DecipherKek
   | DescribeKey
   | ImportKey
   | ExportKey

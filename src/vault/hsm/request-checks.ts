@@ -179,6 +179,9 @@ function fault(request: HsmRequest): string | undefined {
       return macFault(request);
     case 'verify_mac':
       return first(macFault(request), bytes(request.mac, request.length, 'mac'));
+    case 'encipher_kek':
+    case 'decipher_kek':
+      return first(bytes(request.iv, 16, 'iv'), bytes(request.data, 32, 'data'));
     case 'describe_key':
     case 'import_key':
     case 'export_key':

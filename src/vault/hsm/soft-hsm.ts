@@ -3,10 +3,11 @@
  * and PINs are in the memory of this process, which nothing protects. PIN operations are therefore refused unless they are allowed
  * by name (PCI PIN, requirement 1: a PIN is processed in a secure cryptographic device), and either is said at the start.
  */
-import { done, failed, type HsmOp, type HsmRequest, type HsmVerdict, type InlineHsm } from './port.js';
+import type { AesKey } from '../card/block-key.js';
+import { done, failed, type HsmOp, type HsmRequest, type HsmVerdict, type InlineHsm, withValue } from './port.js';
 import { requestFault } from './request-checks.js';
 import { SoftCards } from './soft-cards.js';
-import { type SoftKeys, unknownKey } from './soft-keys.js';
+import { isKey, type SoftKeys, unknownKey } from './soft-keys.js';
 import { answerMac } from './soft-macs.js';
 import { SoftPins } from './soft-pins.js';
 
@@ -97,6 +98,13 @@ export class SoftHsm implements InlineHsm {
       case 'generate_mac':
       case 'verify_mac':
         return answerMac(this.#keys, request);
+      case 'encipher_kek':
+      case 'decipher_kek': {
+        const key = this.#keys.find<AesKey>(request.key, request.op);
+        if (!isKey(key)) return key;
+        const { iv, data } = request;
+        return withValue(request.op === 'encipher_kek' ? key.encryptCbc(iv, data) : key.decryptCbc(iv, data));
+      }
       case 'describe_key': {
         const key = this.#keys.info(request.key);
         return key === undefined ? unknownKey(request.key) : { outcome: 'ok', key };

@@ -15,7 +15,9 @@ import { PIN_DIGITS_MAX, type ValidationData } from '../card/pin-reference.js';
 import type { KeyRole } from '../hsm/key-policy.js';
 import {
   type ChangePin,
+  type DecipherKek,
   done,
+  type EncipherKek,
   failed,
   type GenerateCvv,
   type GenerateMac,
@@ -57,6 +59,8 @@ export const deviceOps: ReadonlySet<HsmOp> = new Set([
   'verify_arqc',
   'generate_mac',
   'verify_mac',
+  'encipher_kek',
+  'decipher_kek',
   'describe_key',
   'echo',
 ]);
@@ -178,6 +182,9 @@ export class CommandMaker {
       case 'generate_mac':
       case 'verify_mac':
         return this.#mac(request);
+      case 'encipher_kek':
+      case 'decipher_kek':
+        return this.#kek(request);
       case 'describe_key':
         return this.#keys.describe(request.key);
       case 'echo':
@@ -276,6 +283,19 @@ export class CommandMaker {
     const hashed = profile.masterKey === 'B' && pan.length > 16;
     const card: Part[] = hashed ? [two(pan.length + psn.length), packedLong(pan, psn), ';'] : [packedCard(pan, psn)];
     return command('KW', true, [mode, hashed ? '3' : '2', key, ...card, atc, ...signed, ...tail], read);
+  }
+
+  /** Data blocks: CBC, binary both ways. */
+  #kek({ op, key, iv, data }: EncipherKek | DecipherKek): Command {
+    const size = data.length.toString(16).toUpperCase().padStart(4, '0');
+    const found = this.#find(key, op);
+    const parts: Part[] = ['01', '0', '0', keyType(found, '00B'), found.wrapped, hex(iv), size, data];
+    return command(op === 'encipher_kek' ? 'M0' : 'M2', false, parts, (fields) => {
+      // The initial value of a next block, which there is none of; then length and data.
+      const value = fields.subarray(iv.length * 2 + 4);
+      const told = fields.toString('latin1', iv.length * 2, iv.length * 2 + 4);
+      return told === size && value.length === data.length ? withValue(copyOf(value)) : undefined;
+    });
   }
 
   #mac(request: GenerateMac | VerifyMac): Command {

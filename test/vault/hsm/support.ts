@@ -41,6 +41,7 @@ export const keyring: readonly (readonly [string, KeyPurpose, string])[] = [
   ['cmact', { usage: 'M6', algorithm: 'T', mode: 'C' }, golden.keys.mac],
   ['bdk', { usage: 'B0', algorithm: 'T', mode: 'X' }, golden.keys.bdk],
   ['bdka', { usage: 'B0', algorithm: 'A', mode: 'X' }, golden.keys.bdkAes],
+  ['dek', { usage: 'D0', algorithm: 'A', mode: 'B' }, golden.keys.bdkAes],
   ['kbpk', { usage: 'K1', algorithm: 'A', mode: 'B' }, golden.keyBlocks[2][1]],
   ['kbpkt', { usage: 'K1', algorithm: 'T', mode: 'D' }, golden.keyBlocks[0][1]],
 ];
@@ -155,6 +156,8 @@ export const requests: readonly HsmRequest[] = [
   { op: 'script_pin_change', acKey: 'imk', macKey: 'smi', encipherKey: 'smc', ...script, pin: verifyPin().pin },
   { op: 'generate_mac', ...macRequest },
   { op: 'verify_mac', ...macRequest, mac: bytes(golden.macs.retail1) },
+  { op: 'encipher_kek', key: 'dek', iv: Buffer.alloc(16, 1), data: Buffer.alloc(32, 2) },
+  { op: 'decipher_kek', key: 'dek', iv: Buffer.alloc(16, 1), data: Buffer.alloc(32, 2) },
   { op: 'describe_key', key: 'cvk' },
   { op: 'import_key', protection: 'kbpkt', block: golden.keyBlocks[0][2], as: 'imported' },
   { op: 'echo' },

@@ -290,6 +290,13 @@ export class FakeHsm {
         const mac = { key, algorithm: 'retail', padding, length, data } as const;
         return code === 'M6' ? { op: 'generate_mac', ...mac } : { op: 'verify_mac', ...mac, mac: f.hex(length * 2) };
       }
+      case 'M0':
+      case 'M2': {
+        f.expect('0100FFF');
+        const key = this.#key(f);
+        const iv = f.hex(32);
+        return { op: code === 'M0' ? 'encipher_kek' : 'decipher_kek', key, iv, data: f.raw(f.number(4, 16)) };
+      }
       default:
         return { op: 'describe_key', key: 'a command that is not known' };
     }
@@ -357,6 +364,8 @@ function valueOfAnswer(request: HsmRequest, verdict: HsmVerdict): Buffer {
   if (verdict.outcome !== 'ok' || verdict.value === undefined) return Buffer.alloc(0);
   const value = Buffer.from(verdict.value);
   if (request.op === 'generate_mac') return Buffer.from(hex(value));
+  if (request.op === 'encipher_kek' || request.op === 'decipher_kek')
+    return Buffer.concat([Buffer.from(`${hex(request.iv)}0020`), value]);
   if (request.op !== 'translate_pin') return value;
   const format = Object.keys(formats).find((code) => formats[code] === request.toFormat)!;
   return Buffer.from(`04${hex(value)}${format}`);
