@@ -11,6 +11,7 @@ import { benchClearing } from './clearing.bench.js';
 import { benchClearingFiles } from './clearing-files.bench.js';
 import { benchCrypto } from './crypto.bench.js';
 import { benchDomain } from './domain.bench.js';
+import { benchEventReaders } from './event-readers.bench.js';
 import { benchExpiry } from './expiry.bench.js';
 import { benchIndex } from './index.bench.js';
 import { benchIngress } from './ingress.bench.js';
@@ -37,6 +38,7 @@ const rooms: readonly (readonly [string, (folder: string) => Promise<BenchRow[]>
   ['shard', benchShard],
   ['expiry', benchExpiry],
   ['control', benchBacktest],
+  ['events', benchEventReaders],
   ['clearing', benchClearing],
   ['clearing', benchPosting],
   ['clearing', benchClearingFiles],
