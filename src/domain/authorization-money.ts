@@ -45,9 +45,8 @@ export class AccountMoney implements AuthorizationMoney {
     return response === Response.partial ? 0 : Math.min(approvedAmount, cashPart(input, this.#currency));
   }
 
-  staying({ input, approvedAmount, holdDelta, postings }: MessageEvent): number {
-    const hasMoved = holdDelta !== 0 || postings.count > 0;
-    return hasMoved ? approvedAmount : this.#rate.staying(input);
+  staying({ input }: MessageEvent): number {
+    return this.#rate.staying(input);
   }
 
   converted(amount: number): number {

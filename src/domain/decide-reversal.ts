@@ -68,9 +68,9 @@ export function decideReversal(context: DecisionContext, out: MessageEvent): voi
   if (history.read(named).accountSlot < 0) return;
   const isPartial = out.input.replacementAmount > 0;
   const added = isPartial ? -1 : addedBy(context, named, out.input);
+  const stays = isPartial ? staying(context, root, out.input) : 0;
   const original = history.read(named);
   if (added >= 0) out.elementSequence = named;
-  const stays = isPartial ? rate.take(original, state.accounts.currency(original.accountSlot)).staying(out.input) : 0;
   if (isOfPosted(original, root)) {
     if (added < 0) reversePosted(context, out, root, stays);
     else reversePart(context, out, root, named, added);
@@ -98,6 +98,12 @@ export function decideReversal(context: DecisionContext, out: MessageEvent): voi
   const flags = state.holds.flags(slot);
   out.holdDelta = (flags & HoldFlag.refund) !== 0 ? 0 : out.authorizedAfter - cleared - state.holds.remaining(slot);
   if ((flags & HoldFlag.counted) !== 0) giveBackTo(context, root, out.authorizedAfter, out.changes);
+}
+
+/** DE95 in the account's currency: it speaks of all of the authorization, whichever element the reversal names. */
+function staying({ state, history }: DecisionContext, root: number, reversal: MessageInput): number {
+  const authorization = history.read(root);
+  return rate.take(authorization, state.accounts.currency(authorization.accountSlot)).staying(reversal);
 }
 
 /** True for a single message and what the network told of one, whatever has posted. */

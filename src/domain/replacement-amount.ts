@@ -1,6 +1,6 @@
 /**
- * DE95 of a reversal in the account's currency. It is in the reversal's DE49, or without one in that of the original: an amount in the
- * account's currency is taken as it is, one in the original's at the rate of the original, and one in a third currency at the reversal's
+ * DE95 of a reversal in the account's currency. It is in the reversal's DE49, or without one in that of the authorization, of which it
+ * speaks as a whole whichever element is named: an amount in the account's currency is taken as it is, one in the authorization's at the rate of that, and one in a third currency at the reversal's
  * own (DE6 / DE4); without a rate nothing is taken back. Half a minor unit is rounded up. The approved DE4 of a partial approval was
  * rounded down, so its way back would give less than what is held: from it on at least what was approved stays.
  */
@@ -19,17 +19,15 @@ export class OriginalRate {
   #account = 0;
   #currency = 0;
   #approved = 0;
-  #isElement = false;
 
   /** @param account currency of its account, ISO 4217 numeric */
-  take({ input, approvedAmount, originalSequence }: MessageEvent, account: number): this {
+  take({ input, approvedAmount }: MessageEvent, account: number): this {
     this.#rate.amount = input.amount;
     this.#rate.billingAmount = input.billingAmount;
     this.#rate.billingCurrency = input.billingCurrency;
     this.#account = account;
     this.#currency = input.currency;
     this.#approved = approvedAmount;
-    this.#isElement = originalSequence > 0;
     return this;
   }
 
@@ -40,8 +38,7 @@ export class OriginalRate {
     if (currency !== this.#currency)
       return converted(replacementAmount, { amount, billingAmount, billingCurrency }, this.#account);
     const staying = converted(replacementAmount, this.#rate, this.#account);
-    // Of an element only the rate counts: DE95 speaks of the whole authorization.
-    if (this.#isElement || staying >= AMOUNT_MAX) return staying;
+    if (staying >= AMOUNT_MAX) return staying;
     const approved = mulDivFloor(this.#rate.amount, this.#approved, this.#rate.billingAmount);
     return replacementAmount < approved ? staying : Math.max(staying, this.#approved);
   }

@@ -391,6 +391,23 @@ describe('shipments beside files', () => {
   );
 });
 
+describe('DE95 in a foreign currency', () => {
+  scenario(
+    'leaves the same, at the rate of the original, whenever stand-in tells another',
+    `
+    account A limit=10000
+    card a
+    0200 a purchase 100 cur=840 bill=500/986 stan=1 de7=0520120001                 | 00 |  500 | 0 | 9500
+    0220 a purchase 200 cur=840 bill=1100/986 stan=1 why=S de7=0520120001          | 00 | 1100 | 0 | 8900
+    0420 a cur=840 stan=3 rrn=1 de90=0200/1/0520120001/12345 de95=150              | 00 |  750 | 0 | 9250
+    0200 a purchase 100 cur=840 bill=500/986 stan=2 de7=0520120001                 | 00 | 1250 | 0 | 8750
+    0420 a cur=840 stan=4 rrn=2 de90=0200/2/0520120001/12345 de95=150              | 00 | 1250 | 0 | 8750
+    0220 a purchase 200 cur=840 bill=1100/986 stan=2 why=S de7=0520120001          | 00 | 1500 | 0 | 8500
+    totals 2026-05-20 cur=840                                                      | debits 2 350, debit reversals 1 50
+  `,
+  );
+});
+
 describe('the cash in what is told', () => {
   scenario(
     'takes the place of ours, with its fee, whether the whole becomes more, less, or stays; parts keep theirs',

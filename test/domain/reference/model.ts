@@ -692,16 +692,10 @@ export class ReferenceModel {
     const account = balances.cards.get(base.card)?.account;
     const told = { ...base, response: '00', original, tombstone: mayMeanAnother };
     if (account === undefined) return past.add({ ...told, full: !m.de95 });
-    const stays = m.de95 ? stayingOf(m, named, account) : 0n;
+    const stays = m.de95 ? stayingOf(m, original, account) : 0n;
     const least = (total: number): number => (stays < BigInt(total) ? Number(stays) : total);
-    const heldBefore = openHold?.remaining ?? 0;
     const entry = this.#reverseFound(m, told, named, account, least);
-    if (m.de95) {
-      const isMoved =
-        (balances.holds.get(original.sequence)?.remaining ?? 0) !== heldBefore ||
-        netOf(balances.chargedFor(original)) !== before;
-      entry.ceiling = isMoved ? stays : stayingOf(m, original, account);
-    }
+    if (m.de95) entry.ceiling = stays;
     return entry;
   }
 

@@ -6,10 +6,10 @@ export function inAccountCurrency(m: Message, account: ModelAccount): number {
   return m.currency === account.currency || m.amount === 0 ? m.amount! : m.bill!;
 }
 
-/** DE95, which is in DE49, in the account's currency: at the rate of the message it names, or its own. */
-export function stayingOf(m: Message, named: Entry, account: ModelAccount): bigint {
+/** DE95, which is in DE49, in the account's currency: at the rate of the authorization, or its own. */
+export function stayingOf(m: Message, root: Entry, account: ModelAccount): bigint {
   const de95 = m.de95!;
-  const o = named.message!;
+  const o = root.message!;
   const currency = m.currency ?? o.currency;
   if (currency === account.currency) return BigInt(de95);
   if (currency !== o.currency) {
@@ -18,8 +18,8 @@ export function stayingOf(m: Message, named: Entry, account: ModelAccount): bigi
   }
   if (!o.amount || !o.bill || o.billCurrency !== account.currency) return 999_999_999_999n;
   const converted = (BigInt(de95) * BigInt(o.bill) * 2n + BigInt(o.amount)) / (BigInt(o.amount) * 2n);
-  const whole = named.original === undefined && de95 >= inMerchantCurrency(o, account, named.approved);
-  return whole && converted < named.approved ? BigInt(named.approved) : converted;
+  const whole = de95 >= inMerchantCurrency(o, account, root.approved);
+  return whole && converted < root.approved ? BigInt(root.approved) : converted;
 }
 
 export function cashOf(m: Message, account: ModelAccount): number {
