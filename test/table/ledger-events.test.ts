@@ -317,6 +317,27 @@ const events: readonly (readonly [number, string, string])[] = [
     `,
   ],
   [
+    10,
+    'second presentment of one of several presentments with one reference: by its sequence, or by its amount',
+    `
+    account A limit=1000
+    card a
+    clear a purchase 100 arn=P seq=1/2        | posted none    |  100 | 0 |  900
+    clear a purchase 300 arn=P seq=2/2        | posted none    |  400 | 0 |  600
+    dispute A 300 of=4 ref=D                  | ok             |  100 | 0 |  900
+    step 5 chargeback amount=300 ${SUB}       | ok             |  100 | 0 |  900
+    clear a purchase 300 arn=P fn=205         | posted arn     |  100 | 0 |  900
+    step 5 lose                               | ok             |  400 | 0 |  600
+    clear a purchase 200 arn=Q seq=1/2        | posted none    |  600 | 0 |  400
+    clear a purchase 100 arn=Q seq=2/2        | posted none    |  700 | 0 |  300
+    dispute A 100 of=10 ref=E                 | ok             |  600 | 0 |  400
+    step 11 chargeback amount=100 ${SUB}      | ok             |  600 | 0 |  400
+    clear a purchase 90 arn=Q fn=282 seq=2/2  | posted arn     |  600 | 0 |  400
+    step 11 lose                              | ok             |  690 | 0 |  310
+    trial                                     | 1100 +690, 2100 -1090, 2100 +400${AT}
+    `,
+  ],
+  [
     11,
     'dispute lost: by the cardholder, or absorbed',
     `
