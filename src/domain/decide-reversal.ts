@@ -295,10 +295,8 @@ function takenOutOfTotals(context: DecisionContext, approval: MessageEvent, root
   if (postings.count === 0) return out;
   const { total } = foldOfAcquirer.read(context, root, { rolledBack: sequence });
   const { stands, whole, isCounted } = soFar.read(history, keys, root, currency);
-  const isPart = isChangeOfUnknown(history.read(sequence));
-  const own = isPart ? out.amount : isCounted ? whole : 0;
   out.amount = stands - Math.min(stands, total);
-  out.number = own === out.amount ? 1 : 0;
+  out.number = isCounted && whole === out.amount ? 1 : 0;
   return out.amount === 0 ? undefined : out;
 }
 

@@ -129,8 +129,7 @@ function rolledBack(
   const own = contributions.get(e!)!;
   if (!e!.posted) return own;
   const amount = standing.stands - Math.min(standing.stands, counts!.stands!);
-  const whole = isChangeOfUnknown(e!) ? own.amount : standing.isCounted ? standing.whole : 0;
-  const number = amount > 0 && whole === amount ? 1 : 0;
+  const number = amount > 0 && standing.isCounted && standing.whole === amount ? 1 : 0;
   if (number > 0) standing.isCounted = false;
   standing.whole -= amount;
   standing.stands -= amount;
