@@ -363,6 +363,25 @@ describe('a 0220 of stand-in over a hold', () => {
 
 describe('shipments beside files', () => {
   scenario(
+    'a file does not post what a 0220 has, though something is still held beside it',
+    `
+    account A limit=10000
+    card a
+    0100 a purchase 1000 stan=1 net=N1 de7=0520120001             | 00 |    0 | 1000 | 9000
+    0220 a purchase 300 fn=I stan=2 rrn=1 net=N2 de7=0520120002   | 00 |  300 |  700 | 9000
+    clear a purchase 300 net=N2 arn=A1 part                       | duplicate networkId | 300 | 700 | 9000
+    clear a purchase 310 net=N2 arn=A2 part                       | duplicate networkId otherAmount | 300 | 700 | 9000
+    clear a purchase 700 net=N1 arn=A3                            | posted networkId    | 1000 |  0 | 9000
+    0100 a purchase 1000 stan=4 net=N4 de7=0520120001             | 00 | 1000 | 1000 | 8000
+    0220 a purchase 1000 stan=5 rrn=4 why=C net=N5 de7=0520120002 | 00 | 2000 |    0 | 8000
+    0100 a purchase 200 fn=I stan=6 rrn=4 de7=0520120003          | 00 | 2000 |  200 | 7800
+    clear a purchase 1000 net=N5 arn=A4                           | duplicate networkId | 2000 | 200 | 7800
+    clear a purchase 1000 net=N4 arn=A5                           | duplicate networkId | 2000 | 200 | 7800
+    clear a purchase 200 net=N4 arn=A6                            | posted networkId    | 2200 |   0 | 7800
+  `,
+  );
+
+  scenario(
     'the reversal of one leaves what files have cleared, and what that has counted',
     `
     account A limit=10000

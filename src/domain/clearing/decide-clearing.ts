@@ -40,7 +40,8 @@ import {
   isOneOfSeveral,
   SECOND_PRESENTMENT_PARTIAL,
 } from './input.js';
-import { findAuthorization } from './match.js';
+import { findAuthorization, type Match } from './match.js';
+import { postedByMessages } from './posted-by-messages.js';
 import { amountIn, cashBackIn, presentedSide, sideBack } from './sides.js';
 
 /** Printable ASCII without blanks. */
@@ -175,13 +176,14 @@ function present(
     presentAgain(context, event, posted, amount);
     return undefined;
   }
-  const { root, rung, otherCard } = findAuthorization(context, event, amount);
+  const match = findAuthorization(context, event, amount);
+  const { root, rung, otherCard } = match;
   if (otherCard === true) event.flags |= ClearingFlag.otherCard;
   event.rung = rung;
   event.originalSequence = root;
   event.posted = charge;
   if (root > 0) {
-    const duplicate = belongTo(context, policy, event, root, amount);
+    const duplicate = belongTo(context, policy, event, match, amount);
     if (duplicate !== undefined) return duplicate;
     // Announced, and of a purchase all the same: whoever disputes that must know of it.
     if (isCredit) event.relatedSequence = purchaseOf(posted, event.input)?.sequence ?? 0;
@@ -262,15 +264,21 @@ function belongTo(
   context: DecisionContext,
   policy: Policy,
   event: ClearingPosted,
-  root: number,
+  match: Match,
   amount: number,
 ): ClearingAnswer | undefined {
   const { state, history, keys } = context;
   const { holds } = state;
+  const { root } = match;
   const slot = holds.find(root);
   const remaining = slot < 0 ? 0 : holds.remaining(slot);
   const isRefund = event.sort === ClearingSort.credit;
   let life: ClearedLife | undefined;
+  const posted = remaining > 0 && holds.cleared(slot) > 0 ? postedByMessages(context, match, amount, remaining) : 0;
+  if (posted > 0) {
+    const flags = posted === amount ? 0 : ClearingFlag.otherAmount;
+    return { outcome: 'duplicate', sequence: match.sequence, rung: event.rung, flags };
+  }
   if (slot < 0 || (remaining === 0 && !isRefund)) {
     const byMessages = readStanding(history, keys, root, standing);
     if (byMessages.total > 0) {

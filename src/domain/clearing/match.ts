@@ -37,6 +37,8 @@ const named = new MessageInput();
 export interface Match {
   /** Sequence of the authorization, 0 for none. */
   root: number;
+  /** Of the message that was found: the authorization, or an element of it; 0 where a walk found it. */
+  sequence: number;
   rung: MatchRung;
   /** True when the authorization is of another card of the account. */
   otherCard?: boolean;
@@ -56,12 +58,15 @@ export function findAuthorization(context: DecisionContext, subject: Subject, am
   ];
   for (const [rung, isAsked, makeKey] of rungs) {
     if (!isAsked) continue;
+    let sequence = 0;
     const root = ofChain(context, subject.cardSlot, (card) => {
       keys.forCard(card, NO_FINGERPRINT);
       makeKey();
-      return bestAmong(context, subject, rung, card, amount).root;
+      const best = bestAmong(context, subject, rung, card, amount);
+      ({ sequence } = best);
+      return best.root;
     });
-    if (root > 0) return { root, rung };
+    if (root > 0) return { root, sequence, rung };
     if (rung !== MatchRung.networkId) continue;
     const other = byNetworkIdOfOthers(context, subject, amount);
     if (other !== undefined) return other;
@@ -90,7 +95,7 @@ function byNetworkIdOfOthers(context: DecisionContext, subject: Subject, amount:
     const isFamily = family.includes(card);
     const rank = ofCard + (isFamily ? RANKS : 0);
     if (rank < bestRank || (rank === bestRank && sequence < newest)) continue;
-    best = { root, rung, otherCard: !isFamily };
+    best = { root, sequence, rung, otherCard: !isFamily };
     bestRank = rank;
     newest = sequence;
   }
@@ -224,7 +229,7 @@ function hasAmount(state: ShardState, { input, accountSlot }: Subject, event: Me
  * open hold. Walks the newest records of the card, and only while it can have an open hold.
  */
 function walkCards(context: DecisionContext, subject: Subject, amount: number): Match {
-  const none = { root: 0, rung: MatchRung.none };
+  const none = { root: 0, sequence: 0, rung: MatchRung.none };
   const { state } = context;
   if (textSize(named, Text.acceptor) === 0) return none;
   if (subject.sort !== ClearingSort.credit && state.accounts.held(subject.accountSlot) === 0) return none;
@@ -234,8 +239,8 @@ function walkCards(context: DecisionContext, subject: Subject, amount: number): 
     if (byAmount === 0) byAmount = found.byAmount;
     return found.byRrn;
   });
-  if (byRrn > 0) return { root: byRrn, rung: MatchRung.rrn };
-  return byAmount > 0 ? { root: byAmount, rung: MatchRung.amount } : none;
+  if (byRrn > 0) return { root: byRrn, sequence: 0, rung: MatchRung.rrn };
+  return byAmount > 0 ? { root: byAmount, sequence: 0, rung: MatchRung.amount } : none;
 }
 
 function walkCard(
