@@ -148,7 +148,7 @@ export class AuthorizationFold {
       }
       const event = history.read(at);
       const { originalSequence, elementSequence, element, input } = event;
-      if (originalSequence !== root || element !== ElementKind.completion || !approves(event)) continue;
+      if (originalSequence !== root || element !== ElementKind.completion) continue;
       const word = this.#wordOf(event);
       if (isStandIn(input)) this.#inStandIn = { ...word, isFinancial: classOf(input.mti) === FINANCIAL };
       else if (elementSequence > 0) this.#told.set(elementSequence, word);
@@ -200,7 +200,7 @@ export class AuthorizationFold {
         this.#takeOwn(event, at);
         break;
       case ElementKind.completion:
-        if (approves(event)) this.#takeTold(event, at);
+        this.#takeTold(event, at);
         break;
       case ElementKind.reversal:
         this.#reverse(event);
@@ -243,7 +243,7 @@ export class AuthorizationFold {
   /** True for a 0220 of stand-in that told of what is decided here already: of a single message, or of a hold whose final amount stood posted. */
   #isKnown({ input, postings }: MessageEvent): boolean {
     if (!isStandIn(input)) return false;
-    return this.#isFinancial || (this.isFinal && this.#posted + postings.on(Gl.network) > 0);
+    return this.#isFinancial || (this.isFinal && (!this.isReversed || this.#posted + postings.on(Gl.network) > 0));
   }
 
   #add(at: number, { amount, cash }: Word, isOnTop: boolean): void {

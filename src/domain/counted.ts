@@ -10,6 +10,7 @@ import type { History } from './history.js';
 import type { IndexKeys } from './index-keys.js';
 import { Gl } from './ledger/chart.js';
 import { isFullReversal } from './lookups.js';
+import { classOf } from './message.js';
 import { mulDivHalfUp } from './money.js';
 import { isChange, isChangeOfUnknown, isStandIn } from './originals.js';
 import { Contribution, TOTAL_AMOUNTS, toldBack } from './totals.js';
@@ -17,15 +18,19 @@ import { Contribution, TOTAL_AMOUNTS, toldBack } from './totals.js';
 export class CountedSoFar {
   /** DE49 of what is counted, ISO 4217 numeric; -1 while nothing is. */
   currency = -1;
-  /** True when a message that speaks of all of it is counted, and no full reversal or roll-back came since. Parts are messages of their own. */
+  /**
+   * True when a message is counted whose amount the next 0220 of the whole corrects, and no full reversal or roll-back came since: parts of a
+   * single message are messages of their own, and come on top of it.
+   */
   isCounted = false;
-  /** What the messages but the parts amount to, whatever was reversed: minor units. */
+  /** What those messages amount to, whatever was reversed: minor units. */
   whole = 0;
   /** What of all messages stands: minor units. */
   stands = 0;
   readonly #contribution = new Contribution();
   /** As `stands`, by the legs: minor units of the account's currency, below zero for a debit. */
   #posted = 0;
+  #isSingle = false;
 
   /** Reads the authorization at `root` and its elements; overwrites what the history found and read before, and the keys. */
   read(history: History, keys: IndexKeys, root: number, accountCurrency: number): this {
@@ -34,7 +39,9 @@ export class CountedSoFar {
     this.whole = 0;
     this.stands = 0;
     this.#posted = 0;
-    this.#take(history.read(root), accountCurrency);
+    const authorization = history.read(root);
+    this.#isSingle = classOf(authorization.input.mti) === 2;
+    this.#take(authorization, accountCurrency);
     keys.elementsKey(root);
     const found = history.find(keys.high, keys.low);
     for (let i = 0; i < found.count; i++) {
@@ -63,7 +70,7 @@ export class CountedSoFar {
       return;
     }
     if (this.currency === -1) this.currency = currency;
-    const isPart = isChange(event) || isChangeOfUnknown(event);
+    const isPart = this.#isSingle && (isChange(event) || isChangeOfUnknown(event));
     if (!isPart && number > 0) this.isCounted = true;
     if (currency !== this.currency) {
       this.#scale(before);
@@ -115,8 +122,8 @@ export function noteTakenBack(out: MessageEvent, stood: number, stays: number): 
 export function noteCorrection(out: MessageEvent, counted: CountedSoFar, stands: number): void {
   const amount = stands - counted.stands;
   const isNothing = amount === 0 && out.postings.count === 0 && isStandIn(out.input);
-  const isSaid = counted.isCounted ? isNothing : amount === out.input.amount;
-  if (!isSaid) note(out, counted.isCounted ? 0 : 1, amount);
+  const isSaid = !counted.isCounted && amount === out.input.amount;
+  if (!isNothing && !isSaid) note(out, counted.isCounted ? 0 : 1, amount);
 }
 
 function note(out: MessageEvent, number: number, amount: number): void {

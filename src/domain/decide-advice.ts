@@ -286,7 +286,7 @@ function post(context: DecisionContext, policy: Policy, out: MessageEvent, root:
     if (presentedTotal(history, keys, root) > 0) return false;
     readStanding(history, keys, root, before);
     // What a single message posts may have been reversed in part, or corrected, since the network decided.
-    isRetold = isInStandIn && (isSingle || (before.total > 0 && fold.isFinal));
+    isRetold = isInStandIn && (isSingle || (fold.isFinal && (before.total > 0 || !fold.isReversed)));
     // Of a hold whose final amount came since that stands as it is posted.
     if (isRetold) ({ total: amount, cash } = isSingle ? fold : before);
   }

@@ -310,6 +310,34 @@ describe('a reversal that names by DE37 alone', () => {
   );
 });
 
+describe('a final amount of nothing', () => {
+  scenario(
+    'stands, whatever the network tells of what it decided before, and whatever was not delivered',
+    `
+    account A limit=10000
+    card a
+    0100 a purchase 1000 stan=1 de7=0520120001               | 00 |   0 | 1000 | 9000
+    0220 a purchase 0 stan=2 rrn=1 why=C de7=0520120002      | 00 |   0 |    0 | 10000
+    0220 a purchase 1000 stan=1 why=S de7=0520120001         | 00 |   0 |    0 | 10000
+    0200 a purchase 1000 stan=3 de7=0520120001               | 00 | 1000 |   0 | 9000
+    0220 a purchase 0 stan=4 rrn=3 why=C de7=0520120002      | 00 |   0 |    0 | 10000
+    0220 a purchase 900 stan=3 why=S de7=0520120001          | 00 |   0 |    0 | 10000
+    totals 2026-05-20                                        | debits 1 0, authorizations 1
+    0100 a purchase 1000 stan=5 de7=0520120001               | 00 |   0 | 1000 | 9000
+    0120 a purchase 0 stan=6 rrn=5 why=C de7=0520120002      | 00 |   0 |    0 | 10000
+    0120 a purchase 900 stan=5 why=S de7=0520120001          | 00 |   0 |    0 | 10000
+    0100 a purchase 1000 stan=7 de7=0520120001               | 00 |   0 | 1000 | 9000
+    0100 a purchase 200 stan=8 rrn=7 fn=I de7=0520120002     | 00 |   0 | 1200 | 8800
+    0120 a purchase 0 stan=7 why=S de7=0520120001            | 00 |   0 |  200 | 9800
+    undelivered 14                                           | ok |   0 |    0 | 10000
+    0100 a purchase 1000 stan=9 de7=0520120001               | 00 |   0 | 1000 | 9000
+    0100 a purchase 200 stan=10 rrn=9 fn=I de7=0520120002    | 00 |   0 | 1200 | 8800
+    0120 a purchase 0 stan=10 rrn=9 fn=I de7=0520120002      | 00 |   0 | 1000 | 9000
+    0120 a purchase 1000 stan=9 why=S de7=0520120001         | 00 |   0 | 1000 | 9000
+  `,
+  );
+});
+
 describe('a DE90 that names something else', () => {
   scenario(
     'is not about the change that shares its DE37',

@@ -549,7 +549,8 @@ export class ReferenceModel {
     const charged = Math.abs(netOf(before));
     if (root && !isPart) told.counts = { stands: m.amount! };
     if (root && isStandIn(m)) {
-      const isOfFinal = charged > 0 && past.totalOf(root, account, { told: { message: m, amount, cash } }).isFinal;
+      const { isFinal } = past.totalOf(root, account, { told: { message: m, amount, cash } });
+      const isOfFinal = isFinal && (charged > 0 || !past.isWhollyReversed(root));
       if (isFinancial(root.message!) || isOfFinal) return this.#postInStandIn(m, told, root, { amount, cash }, charged);
     }
     const kept = root && balances.kept.get(root.sequence);

@@ -185,7 +185,7 @@ export class Past {
   ): { total: number; cash: number; cashOfParts: number; added: Map<Entry, number>; isFinal: boolean } {
     const elements = this.about(root).filter((e) => e.original === root && e !== before);
     const isLost = (e: Entry): boolean => e === undelivered || this.isRolledBack(e);
-    const advices = elements.filter((e) => e.what === 'advice' && e.approved > 0);
+    const advices = elements.filter((e) => e.isDecided);
     const said = (e: Entry): Word => ({ amount: money.approved(e), cash: cashSaid(e, account) });
     const words: Told[] = advices.map((e) => ({ message: e.message!, ...said(e), of: e.tells }));
     if (told) words.push(told);
@@ -241,7 +241,7 @@ export class Past {
       } else if (isRequest(e.what)) {
         const word = wordOf(e) ?? (approves(e.response) && !isLost(e) ? said(e) : undefined);
         if (word !== undefined) change(e, e.message!.fn === 'I' ? onTop(word) : word);
-      } else if (e.what === 'advice' && e.approved > 0) {
+      } else if (e.what === 'advice' && (e.isDecided || e.approved > 0)) {
         const m = e.message!;
         const isIncrement = m.fn === 'I' && !isCredit(m);
         if (isFinancial(m) && isIncrement) {

@@ -71,25 +71,26 @@ function contributionsOf(log: readonly Entry[], cards: ReadonlyMap<string, Model
     if (e.what === 'roll-back') contributions.set(e, rolledBack(e, standing, contributions));
     else if (!e.message) continue;
     else if (e.what === 'reversal') contributions.set(e, reversed(e, standing, contributions, card));
-    else if (isFinancial(e.message)) contributions.set(e, posted(e, standing, card));
+    else if (isFinancial(e.message)) contributions.set(e, posted(e, root, standing, card));
     else contributions.set(e, { number: 1, amount: 0 });
   }
   return contributions;
 }
 
-function posted(e: Entry, standing: Standing, card: ModelCard): Contribution {
+function posted(e: Entry, root: Entry, standing: Standing, card: ModelCard): Contribution {
   const m = e.message!;
   const isMoney = totalOf(e) === 'credits' || totalOf(e) === 'debits';
   if (!isMoney) return { number: 1, amount: 0 };
   standing.currency ??= m.currency;
-  const isPart = e.toldIncrement || isChangeOfUnknown(e);
+  // Of a hold the whole takes the place of parts.
+  const isPart = isFinancial(root.message!) && (e.toldIncrement || isChangeOfUnknown(e));
   const told = { number: 1, amount: countedOf(e, card.account) };
   const isForeign = m.currency !== standing.currency;
   const isCorrected = e.counts && !isForeign;
   const stands = e.counts?.stands ?? standing.stands;
   const counted = isCorrected ? { number: standing.isCounted ? 0 : 1, amount: stands - standing.stands } : told;
-  // A 0220 of nothing behind nothing.
-  if (counted.amount === 0 && m.amount === 0) counted.number = 0;
+  // A 0220 of nothing behind nothing, or of what is known.
+  if (counted.amount === 0 && (m.amount === 0 || e.isKnown)) counted.number = 0;
   if (!isPart && counted.number > 0) standing.isCounted = true;
   if (isForeign) return counted;
   standing.stands += counted.amount;
