@@ -20,7 +20,7 @@ import { ElementKind, EventKind } from './codes.js';
 import type { DecisionContext } from './decision-context.js';
 import type { ClearingPosted, MessageEvent } from './events.js';
 import { Gl } from './ledger/chart.js';
-import { isFullReversal } from './lookups.js';
+import { isFullReversal, reversedBefore } from './lookups.js';
 import { classOf } from './message.js';
 import { approves, INCREMENT, isChange, isChangeOfUnknown, isRequest, isStandIn } from './originals.js';
 import { Sort, sortOf } from './transaction.js';
@@ -98,7 +98,9 @@ export class AuthorizationFold {
     const { count, sequences } = history.find(keys.high, keys.low);
     const elements = sequences.slice(0, count).filter((at, i) => i === 0 || sequences[i - 1] !== at);
     this.#gather(context, root, elements, supposed);
-    this.#begin(history.read(root), root);
+    const authorization = history.read(root);
+    this.isReversed = reversedBefore(authorization) > 0;
+    this.#begin(authorization, root);
     for (const at of elements) {
       if (history.isMessage(at)) {
         const event = history.read(at);

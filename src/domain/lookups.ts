@@ -148,8 +148,14 @@ export function undoneBy(history: History, keys: IndexKeys, sequence: number): U
 export const isFullReversal = ({ element, elementSequence, input }: MessageEvent): boolean =>
   element === ElementKind.reversal && elementSequence === 0 && input.replacementAmount <= 0;
 
-/** Sequence of the newest full reversal of the authorization at `root`, 0 without one. */
+/** Sequence of the reversal that came before the authorization, whose elements it takes with it; 0 when none did. */
+export const reversedBefore = ({ originalSequence, elementSequence }: MessageEvent): number =>
+  originalSequence === 0 ? elementSequence : 0;
+
+/** Sequence of the newest full reversal of the authorization at `root`, or of the one that came before it; 0 without one. */
 export function fullReversalOf(history: History, keys: IndexKeys, root: number): number {
+  const before = reversedBefore(history.read(root));
+  if (before > 0) return before;
   keys.elementsKey(root);
   const found = history.find(keys.high, keys.low);
   for (let i = found.count - 1; i >= 0; i--) {

@@ -338,6 +338,27 @@ describe('a final amount of nothing', () => {
   );
 });
 
+describe('a reversal that came before its authorization', () => {
+  scenario(
+    'takes what belongs to that with it, as one that came behind it does',
+    `
+    account A limit=10000
+    card a
+    0420 a stan=9 rrn=1 de90=0100/1/0520120001/12345 de7=0520120009      | 00 |   0 | 0 | 10000
+    0100 a purchase 1000 stan=1 de7=0520120001                           | 68 |   0 | 0 | 10000
+    0100 a purchase 200 fn=I stan=2 rrn=1 de7=0520120002                 | 68 |   0 | 0 | 10000
+    0120 a purchase 200 fn=I stan=3 rrn=1 de7=0520120003                 | 00 |   0 | 0 | 10000
+    0120 a purchase 900 stan=4 rrn=1 why=C de7=0520120004                | 00 |   0 | 0 | 10000
+    0100 a purchase 300 fn=I stan=5 rrn=1 de7=0520120010                 | 00 |   0 | 300 | 9700   # sent later: a new one
+    0420 a stan=19 rrn=6 de90=0200/6/0520120001/12345 de7=0520120009     | 00 |   0 | 300 | 9700
+    0200 a purchase 1000 stan=6 de7=0520120001                           | 68 |   0 | 300 | 9700
+    0220 a purchase 900 stan=7 rrn=6 why=C de7=0520120004                | 00 |   0 | 300 | 9700
+    0220 a purchase 200 fn=I stan=8 rrn=6 de7=0520120003                 | 00 |   0 | 300 | 9700
+    0220 a purchase 1000 stan=6 why=S de7=0520120001                     | 00 |   0 | 300 | 9700
+  `,
+  );
+});
+
 describe('a DE90 that names something else', () => {
   scenario(
     'is not about the change that shares its DE37',

@@ -97,6 +97,8 @@ export interface Entry {
   isDecided?: boolean;
   /** Advice: it told the final amount. */
   completes: boolean;
+  /** The reversal that came before it. */
+  reversedBefore?: Entry;
   /** Reversal: of all of the authorization. */
   full: boolean;
   /** What is charged for the authorization since then, where that has changed, in the account's currency. */

@@ -280,18 +280,20 @@ export class ReferenceModel {
     if (what === 'file update') return this.#answer(this.#list(m, token ?? card, base));
 
     // 3 tombstone
-    const reversedBefore = past.wasReversedBefore(m, name, atMs);
+    const reversedBefore = past.reversedBefore(m, name, atMs);
+    const late = reversedBefore ? { reversedBefore } : {};
     if (reversedBefore && past.sharesRrn(m, name)) this.reach('a second attempt behind its reversal');
     if (what === 'advice') {
-      if (reversedBefore || card === undefined) return this.#answer(past.add({ ...base, response: '00' }));
+      if (reversedBefore || card === undefined) return this.#answer(past.add({ ...base, ...late, response: '00' }));
       return this.#answer(this.#advise(m, card.account, base));
     }
-    if (reversedBefore) return this.#answer(past.add({ ...base, response: '68' }));
+    if (reversedBefore) return this.#answer(past.add({ ...base, ...late, response: '68' }));
     const continued = what === 'increment' || what === 'replacement' ? this.#openOf(m, base) : undefined;
     if (card === undefined) return this.#answer(past.add({ ...base, what: asNew(what), response: '14' }));
-    if (continued === undefined && this.#isBehindItsReversal(m, what, base)) {
+    const behind = continued === undefined ? this.#reversalBefore(m, what, base) : undefined;
+    if (behind) {
       this.reach('an increment behind the reversal of its authorization');
-      return this.#answer(past.add({ ...base, response: '68' }));
+      return this.#answer(past.add({ ...base, reversedBefore: behind, response: '68' }));
     }
     if (continued === undefined && lacksCashBack(m, asNew(what))) {
       this.reach('an increment of nothing that does not tell its cash back');
@@ -482,12 +484,12 @@ export class ReferenceModel {
   }
 
   /** All of what it belongs to was reversed by what was sent behind it. */
-  #isBehindItsReversal(m: Message, what: What, { card, atMs }: Base): boolean {
-    if (what !== 'increment' && what !== 'replacement') return false;
+  #reversalBefore(m: Message, what: What, { card, atMs }: Base): Entry | undefined {
+    if (what !== 'increment' && what !== 'replacement') return undefined;
     const named = this.past.namedBy(m, card, atMs, true, this.balances);
     const root = named?.original ?? named;
     const reversal = root && !this.balances.holds.has(root.sequence) ? this.past.reversalOf(root) : undefined;
-    return reversal !== undefined && !isSentLater(m, reversal.message!);
+    return reversal && !isSentLater(m, reversal.message!) ? reversal : undefined;
   }
 
   /** The network has decided. */

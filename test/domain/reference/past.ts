@@ -94,9 +94,9 @@ export class Past {
   }
 
   /** A reversal of the last 24 hours found no original, and names this message. */
-  wasReversedBefore(m: Message, card: string, atMs: number): boolean {
+  reversedBefore(m: Message, card: string, atMs: number): Entry | undefined {
     const tombstones = this.#tombstones.get(card) ?? [];
-    return tombstones.some(
+    return tombstones.findLast(
       (e) =>
         atMs - e.atMs <= 24 * HOUR &&
         names(e.message!, { message: m }) &&
@@ -307,7 +307,8 @@ export class Past {
   }
 
   reversalOf(root: Entry): Entry | undefined {
-    return this.about(root).findLast((e) => e.what === 'reversal' && e.original === root && e.full);
+    const came = this.about(root).findLast((e) => e.what === 'reversal' && e.original === root && e.full);
+    return root.reversedBefore ?? came;
   }
 
   isUndone(entry: Entry): boolean {
