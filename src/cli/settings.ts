@@ -123,7 +123,7 @@ export const settings = {
   'data-dir': path('data directory, created when it does not exist', './data'),
   'key-file': path('keys of the vault (0600), created at the first start', '<data-dir>.keys', true),
   'kek-file': path(
-    'key of the key file, in a file of another user, or sealed by the devices (keys seal); or HOLDFAST_KEK',
+    'key of the key file, or sealed by devices (keys seal); or HOLDFAST_KEK',
     'none',
     true,
   ),
