@@ -174,9 +174,7 @@ function addSeal(parent: Command, run: Run): void {
     parent,
     'seal',
     'have the key-encrypting key sealed by a device (HSM), which opens it at every start',
-    [
-      'keys seal --kek-file kek --hsm 10.0.0.11:1500 --hsm-keys devices.json --hsm-key dek-1 --to kek.sealed',
-    ],
+    ['keys seal --kek-file kek --hsm 10.0.0.11:1500 --hsm-keys devices.json --hsm-key dek-1 --to kek.sealed'],
   );
   hsmOptions(fileOptions(command))
     .requiredOption('--hsm-key <name>', 'key for data (D0) in the file of the keys of the devices')

@@ -122,11 +122,7 @@ export function approvalKindsOf(text: string): readonly ApprovalKind[] | undefin
 export const settings = {
   'data-dir': path('data directory, created when it does not exist', './data'),
   'key-file': path('keys of the vault (0600), created at the first start', '<data-dir>.keys', true),
-  'kek-file': path(
-    'key of the key file, or sealed by devices (keys seal); or HOLDFAST_KEK',
-    'none',
-    true,
-  ),
+  'kek-file': path('key of the key file, or sealed by devices (keys seal); or HOLDFAST_KEK', 'none', true),
   hsm: {
     kind: 'text',
     schema: z.string().refine((text) => parseHsmAddresses(text) !== undefined),

@@ -227,7 +227,7 @@ function isOfSort(event: MessageEvent, functionCode: number): boolean {
   return isChange(event) || (isChangeOfUnknown(event) && event.input.functionCode === INCREMENT);
 }
 
-/** True when an advice has told the final amount; one that only tells of a decision in stand-in has not. */
+/** True when an advice has told the final amount; one that only tells of a decision in stand-in, or of a change, has not. */
 function isCompleted({ history, keys }: DecisionContext, root: number): boolean {
   keys.elementsKey(root);
   const found = history.find(keys.high, keys.low);
@@ -235,7 +235,8 @@ function isCompleted({ history, keys }: DecisionContext, root: number): boolean 
     if (!history.isMessage(found.sequences[i]!)) continue;
     const event = history.read(found.sequences[i]!);
     if (event.originalSequence !== root || event.element !== ElementKind.completion || isChange(event)) continue;
-    if (event.input.adviceReason !== STAND_IN) return true;
+    const tellsOfChange = event.elementSequence > 0 || event.input.functionCode === REPLACEMENT;
+    if (!tellsOfChange && event.input.adviceReason !== STAND_IN) return true;
   }
   return false;
 }

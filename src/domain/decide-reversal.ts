@@ -177,8 +177,8 @@ function reversePosted(context: DecisionContext, out: MessageEvent, root: number
   if (out.postings.count > 0) {
     const account = state.accounts.currency(out.accountSlot);
     const { currency, stands } = soFar.read(history, keys, root, account);
-    const told = out.input.currency;
-    if (told < 0 || told === currency) noteTakenBack(out, stands, Math.max(0, out.input.replacementAmount));
+    const told = countedIn(out.input, account);
+    if (told === currency) noteTakenBack(out, stands, Math.max(0, out.input.replacementAmount));
     else if (told === account) noteTakenBack(out, before.total, after.total);
   }
   out.approvedAmount = after.total;
@@ -195,6 +195,9 @@ function reversePosted(context: DecisionContext, out: MessageEvent, root: number
   giveBackTo(context, root, out.authorizedAfter + presentedBeside(context, slot, root), out.changes);
 }
 
+/** The currency in which a reversal counts in totals: its DE49, or without one that of the account. */
+const countedIn = ({ currency }: MessageInput, account: number): number => (currency >= 0 ? currency : account);
+
 /** What files have charged for a single message, which has no hold that would count it: a reversal leaves it, and what it has counted. */
 const presentedBeside = ({ history, keys }: DecisionContext, slot: number, root: number): number =>
   slot >= 0 ? 0 : presentedTotal(history, keys, root);
@@ -204,13 +207,15 @@ function reversePart(context: DecisionContext, out: MessageEvent, root: number, 
   const { state, history, keys } = context;
   const currency = state.accounts.currency(out.accountSlot);
   const part = contribution.read(history.read(named), currency).amount;
-  const { stands } = soFar.read(history, keys, root, currency);
-  noteTakenBack(out, added > 0 ? Math.min(stands, part) : 0, 0);
+  const counts = soFar.read(history, keys, root, currency);
   readStanding(history, keys, root, before);
   readStanding(history, keys, root, after);
   const kept = keptByDisputes(context, root, named);
   after.reduceTo(Math.max(0, before.total - added), policyOf(context, out.accountSlot), kept);
   after.legsFrom(before, out.postings);
+  const told = countedIn(out.input, currency);
+  if (told === counts.currency) noteTakenBack(out, added > 0 ? Math.min(counts.stands, part) : 0, 0);
+  else if (told === currency) noteTakenBack(out, before.total, after.total);
   const slot = state.holds.find(root);
   out.authorizedAfter =
     after.total + (slot >= 0 ? presentedTotal(history, keys, root) + state.holds.remaining(slot) : 0);

@@ -310,6 +310,22 @@ describe('a reversal that names by DE37 alone', () => {
   );
 });
 
+describe('a replacement that is told at a fuel pump', () => {
+  scenario(
+    'is not the final amount',
+    `
+    account A limit=30000
+    card a
+    program fuel=17500
+    0100 a purchase 100 mcc=5542 stan=1 de7=0520120001               | 00 | 0 | 17500 | 12500
+    0100 a purchase 20000 mcc=5542 fn=R stan=2 rrn=1 de7=0520120002  | 00 | 0 | 20000 | 10000
+    0120 a purchase 20000 mcc=5542 fn=R stan=2 rrn=1 de7=0520120002  | 00 | 0 | 20000 | 10000
+    0120 a purchase 6000 mcc=5542 why=C stan=3 rrn=1 de7=0520120003  | 00 | 0 |  6000 | 24000
+    0120 a purchase 7000 mcc=5542 why=C stan=4 rrn=1 de7=0520120004  | 00 | 0 |  6000 | 24000   # told once
+  `,
+  );
+});
+
 describe('a final amount of nothing', () => {
   scenario(
     'stands, whatever the network tells of what it decided before, and whatever was not delivered',

@@ -218,6 +218,22 @@ describe('an approval that was not delivered', () => {
   );
 });
 
+describe('a reversal without DE49', () => {
+  scenario(
+    'counts in the currency of the account what it posts back there',
+    `
+    account A limit=10000
+    card a
+    0200 a purchase 100 cur=840 bill=500/986 stan=1 de7=0520120001      | 00 | 500 | 0 | 9500
+    0220 a purchase 20 cur=840 bill=100/986 fn=I stan=2 rrn=1 de7=0520120002 | 00 | 600 | 0 | 9400
+    0420 a cur=- stan=3 rrn=1 de90=0220/2/0520120002/12345 de7=0520120003     | 00 | 500 | 0 | 9500
+    0420 a cur=- stan=4 rrn=1 de90=0200/1/0520120001/12345 de95=60 de7=0520120004 | 00 | 300 | 0 | 9700
+    totals 2026-05-20 cur=840                       | debits 2 120
+    totals 2026-05-20                               | debit reversals 2 300
+  `,
+  );
+});
+
 describe('a 0220 of stand-in over what is counted', () => {
   scenario(
     'at another rate counts its own DE4, and what DE95 left stays what DE95 says',

@@ -512,7 +512,7 @@ export class ReferenceModel {
     told.approved = amount;
     told.toldIncrement = root !== undefined && m.fn === 'I' && !isCredit(m);
     told.added = told.toldIncrement ? amount : 0;
-    told.completes = root !== undefined && !told.toldIncrement && m.why !== 'S';
+    told.completes = root !== undefined && !told.toldIncrement && !told.tells && m.fn !== 'R' && m.why !== 'S';
     if (/^[0-9A-Za-z ]{1,6}$/.test(m.de38?.trimEnd() ?? '')) told.code = m.de38!.trimEnd();
     return told;
   }
@@ -786,7 +786,7 @@ export class ReferenceModel {
       balances.set(original.sequence, hold.cleared + hold.remaining);
     }
     const entry = this.past.add({ ...told, takesBack: part });
-    if (left < total) entry.postedBack = 'debit';
+    if (left < total) Object.assign(entry, { postedBack: 'debit', charges: [total, left] });
     if (left < total) this.reach('reversal of a part');
     this.#takeBack(entry, before, left, part.sequence);
     return entry;

@@ -106,11 +106,12 @@ function reversed(
   card: ModelCard,
 ): Contribution {
   if (!e.postedBack) return { number: 0, amount: 0 };
-  const { amount: told = 0, de95 = 0, currency } = e.message!;
+  const { amount: told = 0, de95 = 0 } = e.message!;
+  const currency = e.message!.currency ?? card.account.currency;
   const { stands } = standing;
   const [before, after] = e.charges ?? [0, 0];
   if (e.full) standing.isCounted = false;
-  if (e.takesBack || currency === undefined || currency === standing.currency) {
+  if (currency === standing.currency) {
     const back = e.takesBack ? Math.min(stands, contributions.get(e.takesBack)!.amount) : Math.max(0, stands - de95);
     standing.stands -= back;
     return { number: 1, amount: back };
