@@ -315,6 +315,7 @@ function post(context: DecisionContext, policy: Policy, out: MessageEvent, root:
   out.holdDelta = 0 - released;
   out.authorizedAfter = after.total + remaining - released;
   // The announced refund has come.
-  if ((state.holds.flags(slot) & HoldFlag.refund) !== 0) out.authorizedAfter = 0;
+  if ((state.holds.flags(slot) & HoldFlag.refund) !== 0)
+    out.authorizedAfter = isUnchanged ? state.holds.authorized(slot) : 0;
   return true;
 }

@@ -403,6 +403,10 @@ describe('an announced refund', () => {
     hold 7                                                   | none
     0120 a refund 800 stan=2 why=S de7=0520120001            | 00 | 0 | 0 | 10000
     hold 7                                                   | 0 of 800
+    0200 a refund 1000 stan=3 exp=2001 de7=0520120001        | 54 | 0 | 0 | 10000
+    0120 a refund 800 stan=3 why=S de7=0520120001            | 00 | 0 | 0 | 10000
+    0220 a refund 0 stan=3 why=S de7=0520120001              | 00 | 0 | 0 | 10000   # nothing has come
+    hold 12                                                  | 0 of 800
   `,
   );
 });
