@@ -3,9 +3,9 @@
  * whether it takes the keys of the file. A device that is not there, or is set up otherwise, is told apart from one whose master key is another.
  */
 import { monotonicUs } from '../clock.js';
+import type { ProgramRecord } from '../control/system-log.js';
 import { HoldfastError } from '../errors.js';
 import { HSM_CONNECT_MS, HSM_TIMEOUT_MS } from '../limits.js';
-import type { KeyInfo } from '../vault/hsm/key-policy.js';
 import type { HsmRequest, HsmVerdict } from '../vault/hsm/port.js';
 import { CommandMaker, echoCommand } from '../vault/payshield/commands.js';
 import { type ConnectionTarget, DeviceConnection } from '../vault/payshield/connection.js';
@@ -13,21 +13,9 @@ import type { DeviceKeys } from '../vault/payshield/device-keys.js';
 import { loadDeviceKeys } from '../vault/payshield/key-file.js';
 import { HEADER_CHARS } from '../vault/payshield/payshield-hsm.js';
 import type { Finding } from './doctor.js';
+import { missingIn, type Question, questionsOf, tookKeys } from './doctor-questions.js';
 import type { HsmDevices } from './hsm-addresses.js';
 import { tlsOf } from './hsm-devices.js';
-
-/** A number of a test range, and a value and a cryptogram that are no card's: the device says that they are wrong, when it takes the key. */
-const PAN = Buffer.from('9999990000000017', 'latin1');
-const questions: Readonly<Record<string, (key: string) => HsmRequest>> = {
-  C0: (key) => ({
-    ...{ op: 'verify_cvv', key, pan: PAN, expiry: '0001', serviceCode: '000' },
-    cvv: Buffer.from('000', 'latin1'),
-  }),
-  E0: (key) => ({
-    ...{ op: 'verify_arqc', key, pan: PAN, psn: Buffer.from('00', 'latin1'), version: 'visa_cvn10' },
-    ...{ atc: Buffer.alloc(2), un: Buffer.alloc(4), data: Buffer.alloc(29), arqc: Buffer.alloc(8) },
-  }),
-};
 
 /** What to do about a connection that does not come about, by the code of the system or of TLS. */
 const advice: readonly (readonly [RegExp, string])[] = [
@@ -39,8 +27,14 @@ const advice: readonly (readonly [RegExp, string])[] = [
   [/^(ECONNRESET|closed)/, 'it hung up: it may want TLS (--hsm-ca-file), our certificate, or our address on its list'],
 ];
 
-/** One finding for the file of keys, when it cannot be read, and one for each device. */
-export async function devices({ addresses, keyFile, tls }: HsmDevices): Promise<Finding[]> {
+/**
+ * One finding for the file of keys, when it cannot be read, one for each device, and one for each key that a program names in vain.
+ * @param programs of the data directory, the newest revisions
+ */
+export async function devices(
+  { addresses, keyFile, tls }: HsmDevices,
+  programs: readonly ProgramRecord[] = [],
+): Promise<Finding[]> {
   let keys: DeviceKeys;
   let secured: ReturnType<typeof tlsOf> | undefined;
   try {
@@ -50,19 +44,21 @@ export async function devices({ addresses, keyFile, tls }: HsmDevices): Promise<
     if (!(error instanceof HoldfastError)) throw error;
     return [{ check: 'hsm', verdict: 'fail', text: `${error.message}. ${error.next}`, values: { device: null } }];
   }
-  return Promise.all(
-    addresses.map(async ({ host, port }) => {
+  const questions = questionsOf(keys.infos, programs);
+  const examined = await Promise.all(
+    addresses.map(async ({ host, port }): Promise<Finding> => {
       const target = { host, port, headerChars: HEADER_CHARS, ...(secured === undefined ? {} : { tls: secured }) };
       const device = `${host}:${port}`;
-      const { verdict, text, echoUs } = await examine(target, keys);
+      const { verdict, text, echoUs } = await examine(target, keys, questions);
       return { check: 'hsm', verdict, text: `${device} ${text}`, values: { device, echo_us: echoUs ?? null } };
     }),
   );
+  return [...examined, ...missingIn(keys.infos, programs)];
 }
 
 type Examined = Pick<Finding, 'verdict' | 'text'> & { readonly echoUs?: number };
 
-async function examine(target: ConnectionTarget, keys: DeviceKeys): Promise<Examined> {
+async function examine(target: ConnectionTarget, keys: DeviceKeys, questions: readonly Question[]): Promise<Examined> {
   let ended = '';
   let connection: DeviceConnection | undefined;
   const reason = await new Promise<string>((resolve) => {
@@ -80,7 +76,7 @@ async function examine(target: ConnectionTarget, keys: DeviceKeys): Promise<Exam
     const echo = await connection!.send(echoCommand(), HSM_TIMEOUT_MS);
     const echoUs = Math.round(monotonicUs() - beganUs);
     if (echo.outcome !== 'ok') return { verdict: 'fail', text: noHost(echo, ended) };
-    return { ...(await askKeys(connection!, keys, echoUs)), echoUs };
+    return { ...(await askKeys(connection!, keys, questions, echoUs)), echoUs };
   } finally {
     connection?.close();
   }
@@ -95,25 +91,32 @@ function noHost(verdict: HsmVerdict, ended: string): string {
   return `does not answer a host command (${why}): is this its host port, is the length of its message header ${HEADER_CHARS}, does it want TLS, is command B2 allowed?`;
 }
 
-async function askKeys(connection: DeviceConnection, keys: DeviceKeys, echoUs: number): Promise<Examined> {
+async function askKeys(
+  connection: DeviceConnection,
+  keys: DeviceKeys,
+  questions: readonly Question[],
+  echoUs: number,
+): Promise<Examined> {
   const maker = new CommandMaker(keys);
-  const asked = keys.infos.filter(({ usage }) => questions[usage] !== undefined);
   const refused: string[] = [];
-  for (const info of asked) {
-    const verdict = await ask(connection, maker, info);
-    if (verdict.outcome === 'failed') refused.push(`${info.id}: ${verdict.detail}`);
+  const taken = new Set<string>();
+  const asked = new Set(questions.flatMap((question) => question.keys));
+  for (const question of questions) {
+    const verdict = await ask(connection, maker, question.request);
+    if (tookKeys(verdict)) for (const key of question.keys) taken.add(key);
+    else if (verdict.outcome === 'failed') refused.push(`${question.keys.join(' with ')}: ${verdict.detail}`);
   }
   const ms = (echoUs / 1000).toFixed(1);
   if (refused.length === 0)
     return {
       verdict: 'ok',
-      text: `answers in ${ms} ms, and takes ${asked.length} of ${asked.length} keys for CVVs and chips`,
+      text: `answers in ${ms} ms, and takes ${taken.size} of ${asked.size} keys for CVVs, PINs and chips`,
     };
   const next = 'keys of the file are under another master key (LMK), or the device has the command disabled';
   return { verdict: 'fail', text: `answers in ${ms} ms, and takes not every key: ${refused.join('; ')}. ${next}` };
 }
 
-async function ask(connection: DeviceConnection, maker: CommandMaker, { id, usage }: KeyInfo): Promise<HsmVerdict> {
-  const command = maker.make(questions[usage]!(id));
+async function ask(connection: DeviceConnection, maker: CommandMaker, request: HsmRequest): Promise<HsmVerdict> {
+  const command = maker.make(request);
   return 'outcome' in command ? command : connection.send(command, HSM_TIMEOUT_MS);
 }

@@ -24,14 +24,17 @@ import type { Command } from 'commander';
 import { monotonicUs } from '../clock.js';
 import { ExitStatus, HoldfastError } from '../errors.js';
 import { FILES_RESERVED_MAX, LINK_CONNECTIONS_DEFAULT } from '../limits.js';
+import { directoryPaths } from '../store/data-directory.js';
 import { keyFileFacts, rotatedUsages } from '../vault/keys.js';
 import { rotationProgress } from '../vault/pan-vault.js';
 import { newCommand, type Run, setAction } from './command.js';
 import { devices } from './doctor-devices.js';
+import type { HsmDevices } from './hsm-addresses.js';
 import { hsmDevicesIn, hsmOptions } from './hsm-options.js';
 import { keyFileOf } from './kek-source.js';
 import { rotationsOf } from './keys.js';
 import { openFilesLimit, reportFacts, socketsAllowed } from './open-files.js';
+import { newestPrograms } from './program-records.js';
 import { paint, type Terminal } from './terminal.js';
 
 export interface Finding {
@@ -70,12 +73,24 @@ export function addDoctor(program: Command, run: Run): void {
     const { dataDir, keyFile } = options as { dataDir: string; keyFile?: string };
     const hsm = hsmDevicesIn(options);
     const findings = await examine(dataDir, keyFile ?? keyFileOf(dataDir));
-    if (hsm !== undefined) findings.push(...(await devices(hsm)));
+    if (hsm !== undefined) findings.push(...(await deviceFindings(hsm, dataDir)));
     const failed = findings.some(({ verdict }) => verdict === 'fail');
     if (options.json === true) run.terminal.out(JSON.stringify({ ok: !failed, findings }, null, 2));
     else for (const finding of findings) run.terminal.out(line(finding, run.terminal));
     return failed ? ExitStatus.unavailable : ExitStatus.ok;
   });
+}
+
+/** What devices say, of the keys that the programs of the data directory name as well, where there is one. */
+async function deviceFindings(hsm: HsmDevices, dataDir: string): Promise<Finding[]> {
+  const { system } = directoryPaths(dataDir);
+  try {
+    return await devices(hsm, existsSync(join(system, 'data.mdb')) ? await newestPrograms(system) : []);
+  } catch (error) {
+    if (!(error instanceof HoldfastError)) throw error;
+    const text = `the programs of ${dataDir} cannot be read: ${error.message}. ${error.next}`;
+    return [{ check: 'hsm', verdict: 'fail', text, values: { device: null } }];
+  }
 }
 
 const colours = { ok: 'green', warning: 'yellow', fail: 'red' } as const;

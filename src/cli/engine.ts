@@ -45,7 +45,7 @@ import { ControlPlane } from './engine-control.js';
 import { ShardThreadFailure, ShardThreads } from './engine-threads.js';
 import type { EngineConfig, RunningEngine, StartEngine } from './engine-types.js';
 import { connectDevices, openDesk } from './hsm-devices.js';
-import { KEK_VARIABLE, kekOfServer } from './kek-source.js';
+import { KEK_VARIABLE, kekOf } from './kek-source.js';
 import { openFilesLimit, socketsAllowed } from './open-files.js';
 import { assertSoundData } from './sound-data.js';
 import { packageFile } from './version.js';
@@ -83,7 +83,7 @@ async function keysOf(
   { keyFile, kekFile, hsmDevices }: EngineConfig,
 ): Promise<{ keys: Keys; kek?: Kek }> {
   try {
-    const kek = await kekOfServer(kekFile, keyFile, process.env, hsmDevices);
+    const kek = await kekOf({ path: kekFile, keyFile, environment: process.env, devices: hsmDevices });
     // No process and no thread that this one begins inherits it.
     delete process.env[KEK_VARIABLE];
     const keys = loadKeys(keyFile, { directory: data.document.id, create: data.unused, kek });

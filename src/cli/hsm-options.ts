@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import { loadConfig } from './config.js';
 import type { HsmDevices } from './hsm-addresses.js';
+import { KEK_VARIABLE } from './kek-source.js';
 
 export function hsmOptions(command: Command): Command {
   return command
@@ -10,6 +11,16 @@ export function hsmOptions(command: Command): Command {
     .option('--hsm-ca-file <path>', 'authorities of certificates of the devices (PEM): TLS')
     .option('--hsm-cert-file <path>', 'certificate that is shown to the devices (PEM)')
     .option('--hsm-key-file <path>', 'private key of hsm-cert-file (PEM)');
+}
+
+/** Flags of a command that opens a key file: where the key-encrypting key is, and the devices that open one that is sealed. */
+export function kekOptions(command: Command): Command {
+  return hsmOptions(
+    command.option(
+      '--kek-file <path>',
+      `file of the key-encrypting key, the key or sealed by devices; ${KEK_VARIABLE} has the key itself`,
+    ),
+  );
 }
 
 /** The devices that are named. @throws HoldfastError `config_invalid` */

@@ -1,4 +1,4 @@
-/** Where the key-encrypting key comes from: a file of another user, or the environment; never an argument. */
+/** Where the key-encrypting key comes from: a file of another user, one that a device has sealed, or the environment; never an argument. */
 import { statSync } from 'node:fs';
 import { HoldfastError } from '../errors.js';
 import { type Kek, kekOfText, readKekFile } from '../vault/kek.js';
@@ -12,18 +12,26 @@ export const NEW_KEK_VARIABLE = 'HOLDFAST_NEW_KEK';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
+/** Where a key-encrypting key is looked for. */
+export interface KekSource {
+  /** Its file: the key itself, or one that is sealed by a device; undefined when none is named. */
+  readonly path: string | undefined;
+  /** Whose owner must not own a file with the key itself. */
+  readonly keyFile: string;
+  readonly environment: Environment;
+  /** Variable and flag of this key; of the present one unless said otherwise. */
+  readonly variable?: string;
+  readonly flag?: string;
+  /** What opens a sealed one. */
+  readonly devices: HsmDevices | undefined;
+}
+
 /**
- * The key that was named, or undefined when none was.
- * @param keyFile its owner must not own the file of the key-encrypting key
- * @throws HoldfastError `kek_unusable`, also when it is named twice
+ * The key that was named, or undefined when none was. Whoever opens a key file, a server or a command, comes by it here.
+ * @throws HoldfastError `kek_unusable`, also when it is named twice, and when it is sealed and no device is named or opens it
  */
-export function kekOf(
-  path: string | undefined,
-  keyFile: string,
-  environment: Environment,
-  variable: string = KEK_VARIABLE,
-  flag = '--kek-file',
-): Kek | undefined {
+export async function kekOf(source: KekSource): Promise<Kek | undefined> {
+  const { path, keyFile, environment, devices, variable = KEK_VARIABLE, flag = '--kek-file' } = source;
   const text = environment[variable] ?? '';
   if (text !== '' && path !== undefined)
     throw new HoldfastError(
@@ -31,33 +39,14 @@ export function kekOf(
       `the key-encrypting key is named twice: ${path} and ${variable}`,
       `leave out ${flag}, or the variable`,
     );
-  if (path !== undefined && readSealedKek(path) !== undefined)
-    throw new HoldfastError(
-      'kek_unusable',
-      `the key-encrypting key in ${path} is sealed by a device, which only a server with --hsm opens`,
-      `hand the key itself over in ${variable}, or make it of its components once more`,
-    );
-  if (path !== undefined) return readKekFile(path, ownerOf(keyFile));
-  return text === '' ? undefined : kekOfText(text, variable);
-}
-
-/**
- * The same for a server, which has a key that is sealed by a device opened there.
- * @throws HoldfastError `kek_unusable`, also when there are no devices, or none that opens it
- */
-export async function kekOfServer(
-  path: string | undefined,
-  keyFile: string,
-  environment: Environment,
-  devices: HsmDevices | undefined,
-): Promise<Kek | undefined> {
-  const sealed = path === undefined || (environment[KEK_VARIABLE] ?? '') !== '' ? undefined : readSealedKek(path);
-  if (path === undefined || sealed === undefined) return kekOf(path, keyFile, environment);
+  if (path === undefined) return text === '' ? undefined : kekOfText(text, variable);
+  const sealed = readSealedKek(path);
+  if (sealed === undefined) return readKekFile(path, ownerOf(keyFile));
   if (devices === undefined)
     throw new HoldfastError(
       'kek_unusable',
       `the key-encrypting key in ${path} is sealed by a device, and no device is named`,
-      'name the devices with --hsm and their keys with --hsm-keys',
+      'name the devices with --hsm and their keys with --hsm-keys, as for the server',
     );
   return askDevices(devices, (hsm) => openSealedKek(path, sealed, hsm));
 }

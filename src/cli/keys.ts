@@ -21,8 +21,8 @@ import { sealKek } from '../vault/sealed-kek.js';
 import { addApiOptions, apiClient, type Json } from './api-client.js';
 import { newCommand, type Run, setAction } from './command.js';
 import { askDevices } from './hsm-devices.js';
-import { hsmDevicesIn, hsmOptions } from './hsm-options.js';
-import { KEK_VARIABLE, kekOf, keyFileOf, NEW_KEK_VARIABLE } from './kek-source.js';
+import { hsmDevicesIn, kekOptions } from './hsm-options.js';
+import { KEK_VARIABLE, type KekSource, kekOf, keyFileOf, NEW_KEK_VARIABLE } from './kek-source.js';
 import { addComponents } from './key-components.js';
 import { systemError } from './terminal.js';
 
@@ -51,10 +51,17 @@ export function addKeys(program: Command, run: Run): void {
 }
 
 function fileOptions(command: Command): Command {
-  return command
-    .option('--data-dir <path>', 'data directory whose keys they are', './data')
-    .option('--key-file <path>', 'keys of the vault (<data-dir>.keys)')
-    .option('--kek-file <path>', `file of the key-encrypting key; ${KEK_VARIABLE} has the key itself`);
+  return kekOptions(
+    command
+      .option('--data-dir <path>', 'data directory whose keys they are', './data')
+      .option('--key-file <path>', 'keys of the vault (<data-dir>.keys)'),
+  );
+}
+
+/** Where a command looks for the key-encrypting key of its key file. */
+function sourceOf(options: Readonly<Record<string, unknown>>, run: Run): KekSource {
+  const { dataDir, keyFile = keyFileOf(dataDir), kekFile } = options as unknown as FileOptions;
+  return { path: kekFile, keyFile, environment: run.terminal.environment, devices: hsmDevicesIn(options) };
 }
 
 function addStatus(parent: Command, run: Run): void {
@@ -64,13 +71,14 @@ function addStatus(parent: Command, run: Run): void {
   ]);
   fileOptions(command).option('--json', 'one JSON object');
   setAction(command, run, async (options) => {
-    const { dataDir, keyFile = keyFileOf(dataDir), kekFile } = options as unknown as FileOptions;
+    const source = sourceOf(options, run);
+    const { keyFile } = source;
     const facts = keyFileFacts(keyFile);
-    const kek = kekOf(kekFile, keyFile, run.terminal.environment);
+    const kek = await kekOf(source);
     // With the key at hand every wrapped one is opened and compared with its check value.
     if (kek !== undefined) loadKeys(keyFile, { create: false, kek });
     const opened = facts.kek === undefined || kek !== undefined;
-    const rotations = await rotationsOf(dataDir);
+    const rotations = await rotationsOf(String(options.dataDir));
     const newest = { rotation: rotations.pan ?? null, fingerprint_rotation: rotations.fingerprint ?? null };
     if (options.json === true) run.terminal.out(JSON.stringify({ ...json(facts, opened), ...newest }));
     else for (const line of statusLines(facts, opened, rotations)) run.terminal.out(line);
@@ -125,8 +133,9 @@ function addWrap(parent: Command, run: Run): void {
   );
   fileOptions(command);
   setAction(command, run, async (options) => {
-    const { dataDir, keyFile = keyFileOf(dataDir), kekFile } = options as unknown as FileOptions;
-    const kek = named(kekOf(kekFile, keyFile, run.terminal.environment), `--kek-file or ${KEK_VARIABLE}`);
+    const source = sourceOf(options, run);
+    const { keyFile } = source;
+    const kek = named(await kekOf(source), `--kek-file or ${KEK_VARIABLE}`);
     const done = wrapKeyFile(keyFile, kek);
     run.terminal.out(`${done ? 'wrapped' : 'is wrapped already'} key_file=${keyFile} kek=${kek.kcv}`);
     if (done) run.terminal.err('copies of the file as it was still have the keys in the clear: destroy them');
@@ -143,16 +152,17 @@ function addRewrap(parent: Command, run: Run): void {
   );
   fileOptions(command).option(
     '--new-kek-file <path>',
-    `file of the key-encrypting key from now on; ${NEW_KEK_VARIABLE} has the key itself`,
+    `file of the key-encrypting key from now on, the key or sealed by devices; ${NEW_KEK_VARIABLE} has the key itself`,
   );
   setAction(command, run, async (options) => {
-    const { dataDir, keyFile = keyFileOf(dataDir), kekFile } = options as unknown as FileOptions;
-    const { environment } = run.terminal;
-    const newFile = options.newKekFile as string | undefined;
-    const from = named(kekOf(kekFile, keyFile, environment), `--kek-file or ${KEK_VARIABLE}`);
+    const source = sourceOf(options, run);
+    const { keyFile } = source;
+    const from = named(await kekOf(source), `--kek-file or ${KEK_VARIABLE}`);
+    const flag = '--new-kek-file';
+    const path = options.newKekFile as string | undefined;
     const to = named(
-      kekOf(newFile, keyFile, environment, NEW_KEK_VARIABLE, '--new-kek-file'),
-      `--new-kek-file or ${NEW_KEK_VARIABLE}`,
+      await kekOf({ ...source, path, variable: NEW_KEK_VARIABLE, flag }),
+      `${flag} or ${NEW_KEK_VARIABLE}`,
     );
     if (from.kcv === to.kcv)
       throw new HoldfastError(
@@ -176,13 +186,13 @@ function addSeal(parent: Command, run: Run): void {
     'have the key-encrypting key sealed by a device (HSM), which opens it at every start',
     ['keys seal --kek-file kek --hsm 10.0.0.11:1500 --hsm-keys devices.json --hsm-key dek-1 --to kek.sealed'],
   );
-  hsmOptions(fileOptions(command))
+  fileOptions(command)
     .requiredOption('--hsm-key <name>', 'key for data (D0) in the file of the keys of the devices')
     .requiredOption('--to <path>', 'new file for the sealed key');
   setAction(command, run, async (options) => {
-    const { dataDir, keyFile = keyFileOf(dataDir), kekFile } = options as unknown as FileOptions;
-    const kek = named(kekOf(kekFile, keyFile, run.terminal.environment), `--kek-file or ${KEK_VARIABLE}`);
-    const devices = hsmDevicesIn(options);
+    const source = sourceOf(options, run);
+    const { devices } = source;
+    const kek = named(await kekOf(source), `--kek-file or ${KEK_VARIABLE}`);
     if (devices === undefined)
       throw new HoldfastError('usage', 'no device is named', 'name it with --hsm, and its keys with --hsm-keys');
     const to = options.to as string;

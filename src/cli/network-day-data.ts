@@ -8,7 +8,6 @@ import { closeSync, openSync, writeSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { type BoxAuthorization, type BoxDay, writeDay } from '../clearing/box/day.js';
 import type { DayPlan } from '../clearing/box/shares.js';
-import type { SystemRecord } from '../control/system-log.js';
 import { approvalCodeText } from '../domain/approval-code.js';
 import { EventKind } from '../domain/codes.js';
 import type { Fingerprint, MessageEvent, PlainEvent } from '../domain/events.js';
@@ -18,13 +17,14 @@ import type { ShardState } from '../domain/shard-state.js';
 import { textSize } from '../domain/texts.js';
 import { HoldfastError } from '../errors.js';
 import { JournalReader } from '../journal/reader.js';
-import { SystemJournal } from '../journal/system-journal.js';
 import { directoryPaths, readDirectoryDocument } from '../store/data-directory.js';
 import { openLmdbStore } from '../store/lmdb-store.js';
 import { loadKeys } from '../vault/keys.js';
 import { PanVault } from '../vault/pan-vault.js';
 import { stateBehind } from './anchor-state.js';
+import type { HsmDevices } from './hsm-addresses.js';
 import { kekOf } from './kek-source.js';
+import { newestPrograms } from './program-records.js';
 import { systemError } from './terminal.js';
 
 const DAY_MS = 86_400_000;
@@ -37,6 +37,8 @@ export interface NetworkDayRequest extends Omit<BoxDay, 'authorizations' | 'earl
   readonly keyFile: string | undefined;
   /** File of the key-encrypting key, which the environment may have instead. */
   readonly kekFile: string | undefined;
+  /** What opens one that is sealed. */
+  readonly devices: HsmDevices | undefined;
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** Where the file goes; it must not be there yet. */
   readonly out: string;
@@ -56,12 +58,14 @@ export interface NetworkDay {
 
 /** @throws HoldfastError of the data directory, its keys and its journal; `usage` when `out` cannot be made */
 export async function networkDay(request: NetworkDayRequest): Promise<NetworkDay> {
-  const { dataDir, kekFile, environment, out, heldBack } = request;
+  const { dataDir, kekFile, environment, devices, out, heldBack } = request;
   const { shards, id: directory } = readDirectoryDocument(dataDir);
   const paths = directoryPaths(dataDir);
   const keyFile = request.keyFile ?? `${resolve(dataDir)}.keys`;
-  const keys = loadKeys(keyFile, { directory, create: false, kek: kekOf(kekFile, keyFile, environment) });
-  const sandboxes = await sandboxPrograms(paths.system);
+  const kek = await kekOf({ path: kekFile, keyFile, environment, devices });
+  const keys = loadKeys(keyFile, { directory, create: false, kek });
+  const programs = await newestPrograms(paths.system);
+  const sandboxes = new Set(programs.flatMap(({ index, program }) => (program.sandbox ? [index] : [])));
   const vaultStore = openLmdbStore(paths.vault, { readOnly: true });
   const reader = JournalReader.open(paths.journal, { readOnly: true });
   try {
@@ -127,23 +131,6 @@ function newFile(path: string): number {
 
 function writeAll(file: number, bytes: Uint8Array): void {
   for (let at = 0; at < bytes.length; ) at += writeSync(file, bytes, at);
-}
-
-/** Numbers of the programs that are sandboxes, as accounts carry them. */
-async function sandboxPrograms(folder: string): Promise<Set<number>> {
-  const journal = SystemJournal.open(folder, { readOnly: true });
-  const sandboxes = new Set<number>();
-  try {
-    journal.replay((record) => {
-      const one = record as SystemRecord;
-      if (one.type !== 'program') return;
-      if (one.program.sandbox) sandboxes.add(one.index);
-      else sandboxes.delete(one.index);
-    });
-  } finally {
-    await journal.close();
-  }
-  return sandboxes;
 }
 
 interface Card {

@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 import { checkShares, extras, type Shares, treatments } from '../clearing/box/shares.js';
 import { ExitStatus, HoldfastError } from '../errors.js';
 import { newCommand, type Run, setAction, wholeNumber } from './command.js';
+import { hsmDevicesIn, kekOptions } from './hsm-options.js';
 import { networkDay } from './network-day-data.js';
 import { systemError } from './terminal.js';
 
@@ -39,8 +40,8 @@ export function addNetworkDay(program: Command, run: Run): void {
     .option('--ascii', 'ASCII without blocks instead of EBCDIC in 1014-byte blocks')
     .option('--data-dir <path>', 'data directory, of a stopped or a running server', './data')
     .option('--key-file <path>', 'keys of the vault (<data-dir>.keys)')
-    .option('--kek-file <path>', 'file of the key-encrypting key; HOLDFAST_KEK has the key itself')
     .option('--json', 'the plan on stdout');
+  kekOptions(command);
   setAction(command, run, async (options) => {
     const { ascii, seed, cycle, shares, dataDir, keyFile, kekFile, out } = options as unknown as Options;
     if (options.missingFile === true && cycle === 9)
@@ -49,6 +50,7 @@ export function addNetworkDay(program: Command, run: Run): void {
     if (existsSync(out)) throw new HoldfastError('usage', `--out ${out} is there already`, 'name a file that is not');
     const { plan, live } = await networkDay({
       ...{ seed, cycle, shares, dataDir, keyFile, kekFile, out, environment: run.terminal.environment },
+      devices: hsmDevicesIn(options),
       day: dayOf(String(options.date)),
       encoding: ascii === true ? 'ascii' : 'cp500',
       blocked: ascii !== true,

@@ -27,6 +27,7 @@ import { directoryPaths, readDirectoryDocument } from '../store/data-directory.j
 import { loadKeys } from '../vault/keys.js';
 import { PublicIds } from '../vault/public-ids.js';
 import { restoreState } from './anchor-state.js';
+import type { HsmDevices } from './hsm-addresses.js';
 import { kekOf } from './kek-source.js';
 import { type JsonObject, timeText } from './record-json.js';
 
@@ -39,6 +40,8 @@ export interface ReplayRequest {
   keyFile?: string;
   /** File of the key-encrypting key, which the environment may have instead. */
   kekFile?: string;
+  /** What opens one that is sealed. */
+  devices?: HsmDevices;
 }
 
 interface Position {
@@ -62,7 +65,7 @@ export async function replayData(
 ): Promise<JsonObject> {
   const moment = momentOf(request.until);
   const { shards, id: directory } = readDirectoryDocument(dataDir);
-  const ids = publicIds(dataDir, directory, request);
+  const ids = await publicIds(dataDir, directory, request);
   const card = request.card === undefined ? undefined : ids?.decode('card', request.card);
   if (request.card !== undefined && (card === undefined || card.shard >= shards))
     throw new HoldfastError(
@@ -111,14 +114,14 @@ function momentOf(text: string): Moment {
 }
 
 /** Undefined without a key file, which only ids need: the journal itself has none of them. */
-function publicIds(
+async function publicIds(
   dataDir: string,
   directory: string,
-  { keyFile, kekFile, card }: ReplayRequest,
-): PublicIds | undefined {
+  { keyFile, kekFile, card, devices }: ReplayRequest,
+): Promise<PublicIds | undefined> {
   const path = keyFile ?? `${resolve(dataDir)}.keys`;
   if (keyFile === undefined && card === undefined && !existsSync(path)) return undefined;
-  const kek = kekOf(kekFile, path, process.env);
+  const kek = await kekOf({ path: kekFile, keyFile: path, environment: process.env, devices });
   return new PublicIds(loadKeys(path, { directory, create: false, kek }).idKey.bytes);
 }
 

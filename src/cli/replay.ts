@@ -10,6 +10,7 @@ import { workerFile } from '../worker-file.js';
 import type { Json } from './api-client.js';
 import { newCommand, type Run, setAction } from './command.js';
 import { lines } from './explain.js';
+import { hsmDevicesIn, kekOptions } from './hsm-options.js';
 import { runTask } from './reading-process.js';
 import type { ReplayRequest } from './replay-data.js';
 import { paint, type Terminal } from './terminal.js';
@@ -29,18 +30,20 @@ export function addReplay(program: Command, run: Run): void {
     .option('--card <id>', 'the account of this card; needs the key file')
     .option('--data-dir <path>', 'data directory, of a stopped or a running server', './data')
     .option('--key-file <path>', 'keys of the vault, which make the ids of the API (<data-dir>.keys, if it is there)')
-    .option('--kek-file <path>', 'file of the key-encrypting key; HOLDFAST_KEK has the key itself')
     .option('--json', 'one JSON object');
+  kekOptions(command);
   setAction(command, run, async (options) => {
     if (options.account !== undefined && options.card !== undefined)
       throw new HoldfastError('usage', '--account and --card exclude each other', 'give one of them');
     const { until, account, card, keyFile, kekFile } = options as Partial<Record<keyof ReplayRequest, string>>;
+    const devices = hsmDevicesIn(options);
     const request: ReplayRequest = {
       until: until!,
       ...(account === undefined ? {} : { account }),
       ...(card === undefined ? {} : { card }),
       ...(keyFile === undefined ? {} : { keyFile }),
       ...(kekFile === undefined ? {} : { kekFile }),
+      ...(devices === undefined ? {} : { devices }),
     };
     const task = fileURLToPath(workerFile(import.meta.url, './replay-task.js'));
     const args = [String(options.dataDir), JSON.stringify(request)];

@@ -24,7 +24,10 @@ export function cardKeysPort(infos: readonly KeyInfo[]): CardKeysPort {
 }
 
 /** Each key of the program that cannot be used, with its place there. */
-function problemsOfKeys({ snapshot }: ProgramRow, keys: CardKeysPort): readonly ControlProblem[] {
+export function problemsOfKeys(
+  { snapshot }: Pick<ProgramRow, 'snapshot'>,
+  keys: CardKeysPort,
+): readonly ControlProblem[] {
   // One of a release that had no snapshots checks nothing.
   if (snapshot === undefined) return [];
   return namesIn(snapshotParts(snapshot).tables.cryptography).flatMap(([place, id, role]) => {

@@ -107,6 +107,6 @@ function valueIn(verdict: HsmVerdict, what: string): Uint8Array {
   throw new HoldfastError(
     'kek_unusable',
     `${what} (${why})`,
-    'ask the device: holdfast doctor --hsm ... --hsm-keys ...',
+    'ask the device: holdfast doctor --hsm ... --hsm-keys ...; where none can be reached, hand the key, made of its components, over in HOLDFAST_KEK',
   );
 }

@@ -6,7 +6,9 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { devices } from '#src/cli/doctor-devices.js';
 import type { HsmTls } from '#src/cli/hsm-addresses.js';
+import type { ProgramRecord } from '#src/control/system-log.js';
 import { hasOpenssl, makeCertificate } from '../support/certificates.js';
+import { snapshotOf } from '../support/chip-cards.js';
 import { deviceKeyEntries, FakeHsm } from '../vault/payshield/fake-hsm.js';
 import { say } from './fake-terminal.js';
 
@@ -31,6 +33,13 @@ async function listening(onConnection: Parameters<typeof createServer>[1]): Prom
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return (server.address() as AddressInfo).port;
 }
+
+/** A program of the system journal with these rules for cards. */
+const programWith = (cryptography: object): ProgramRecord => ({
+  ...{ type: 'program', index: 0, version: 1, atMs: 0, createdMs: 0 },
+  program: { ...{ id: 'shop', currency: 'BRL' }, tables: {} } as unknown as ProgramRecord['program'],
+  snapshot: snapshotOf({ cryptography }),
+});
 
 const told = async (port: number, tls?: HsmTls): Promise<[verdict: string, text: string]> => {
   const addresses = [{ host: '127.0.0.1', port }];
@@ -77,6 +86,33 @@ describe('a device', () => {
     expect(verdict).toBe('fail');
     expect(text).toMatch(/cvk: the device does not accept the key for this \(error 10\)/);
     expect(text).toMatch(/imk: the device has the command or the format disabled, .* \(error 68\)/);
+  });
+
+  it('is asked about PIN keys in pairs, those of the file and those that programs name', async () => {
+    const { fake, port } = await fakeAt();
+    const asked: string[] = [];
+    fake.behaviour.error = (_n, command) => {
+      asked.push(command);
+      return command === 'EC' ? '11' : undefined;
+    };
+    const [verdict, text] = await told(port);
+    expect(verdict).toBe('fail');
+    // Each zone key with a key of reference values, and each of these with a zone key; the one of AES has no command.
+    expect(text).toMatch(/zpk with pvk: the device does not accept the key for this \(error 11\); zpk2 with pvk: /);
+    expect(text).not.toMatch(/zpk4|with ibm/);
+    expect(asked.filter((command) => command.startsWith('E'))).toEqual(['EC', 'EA', 'EC']);
+
+    const pin = { zone_key: 'zpk2', zone_keys: { 7: 'zpk-gone' }, pvv_keys: { 1: 'pvk', 4: 'cvk' } };
+    const addresses = [{ host: '127.0.0.1', port }];
+    const findings = await devices({ addresses, keyFile }, [programWith({ pin })]);
+    expect(findings[0]!.text).toMatch(/every key: zpk2 with pvk: [^;]*$/);
+    expect(findings.slice(1).map((one) => [one.verdict, one.text])).toEqual([
+      [
+        'fail',
+        expect.stringMatching(/^program shop, \/tables\/cryptography\/pin\/zone_keys\/7: there is no key zpk-gone/),
+      ],
+      ['fail', expect.stringMatching(/^program shop, .*pin\/pvv_keys\/4: key cvk of usage C0 is none for verify_pvv$/)],
+    ]);
   });
 
   it.skipIf(!hasOpenssl)('with TLS, whose certificate is another one, and without TLS', async () => {

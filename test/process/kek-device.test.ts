@@ -6,6 +6,7 @@ import { run, Server, serveArguments, temporaryFolder } from '../support/server.
 import { deviceKeyEntries, FakeHsm } from '../vault/payshield/fake-hsm.js';
 
 const KEK = 'a1b2c3d4e5f60718293a4b5c6d7e8f90112233445566778899aabbccddeeff00';
+const OTHER_KEK = KEK.split('').reverse().join('');
 const folder = temporaryFolder('kek-device');
 const hsmKeys = join(folder, 'hsm-keys.json');
 writeFileSync(hsmKeys, JSON.stringify({ format: 1, keys: deviceKeyEntries() }), { mode: 0o600 });
@@ -35,8 +36,6 @@ test('is sealed by a command, opened at each start, and of no use without the de
   // It is the key that was sealed: by itself it opens the key file as well.
   const status = await run(['keys', 'status', '--data-dir', dataDir], { HOLDFAST_KEK: KEK });
   expect(status.out).toContain('opened=yes');
-  const offline = await run(['keys', 'status', '--data-dir', dataDir, '--kek-file', sealed]);
-  expect([offline.status, offline.err]).toEqual([73, expect.stringContaining('sealed by a device')]);
 
   const fails = async (why: RegExp, ...more: string[]): Promise<void> => {
     const { status: code, err } = await run(serveArguments({ dataDir, demo: false, flags: more }));
@@ -58,4 +57,58 @@ test('is sealed by a command, opened at each start, and of no use without the de
   await fails(/is no sealed key/, '--kek-file', altered, ...hsm);
   await fake.close();
   await fails(/device_down/, ...flags);
+});
+
+test('is opened by every command that opens a key file, and by none without the device', async () => {
+  const device = new FakeHsm();
+  const hsm = ['--hsm', `127.0.0.1:${await device.listen()}`, '--hsm-keys', hsmKeys];
+  const sealed = async (name: string, kek: string): Promise<string> => {
+    const to = join(folder, name);
+    const { status, err } = await run(['keys', 'seal', ...hsm, '--hsm-key', 'dek', '--to', to], { HOLDFAST_KEK: kek });
+    expect([status, err]).toEqual([0, expect.any(String)]);
+    return to;
+  };
+  const [first, second] = [await sealed('first', KEK), await sealed('second', OTHER_KEK)];
+  const dataDir = join(folder, 'commands');
+  const server = await Server.start({ dataDir, demo: false });
+  await server.api('POST', '/v1/accounts', { id: 'acc', currency: 'BRL', credit_limit: 10_000 });
+  const card = (await server.api('POST', '/v1/cards', { account: 'acc', expiry: '2912' })).body.id;
+  expect((await server.stop()).status).toBe(0);
+
+  const place = ['--data-dir', dataDir];
+  const kek = ['--kek-file', first];
+  const wrapped = await run(['keys', 'wrap', ...place, ...kek, ...hsm]);
+  expect([wrapped.status, wrapped.out]).toEqual([0, expect.stringMatching(/^wrapped /)]);
+  const day = ['network-day', '--date', '2020-01-01', '--out', join(folder, 'day.ipm')];
+  const commands: readonly (readonly [string[], number, RegExp])[] = [
+    [['keys', 'status'], 0, /opened=yes/],
+    [['keys', 'wrap'], 0, /is wrapped already/],
+    [['keys', 'seal', '--hsm-key', 'dek', '--to', join(folder, 'again')], 0, /^sealed /],
+    [['replay', '--until', '2100-01-01', '--card', card], 0, /account=acc/],
+    // It reads the journal, which has nothing of that date.
+    [day, 65, /there is none on 2020-01-01/],
+    [['keys', 'rewrap', '--new-kek-file', second], 0, /^wrapped .* before=/],
+  ];
+  const keyFile = readFileSync(`${dataDir}.keys`);
+  await device.close();
+  for (const [command] of commands) {
+    const unnamed = await run([...command, ...place, ...kek]);
+    expect([command, unnamed.status, unnamed.err]).toEqual([command, 73, expect.stringMatching(/no device is named/)]);
+    const { status, err } = await run([...command, ...place, ...kek, ...hsm]);
+    expect([command, status]).toEqual([command, 73]);
+    expect(err).toMatch(/is not opened by key dek of the device \(device_down.*holdfast doctor --hsm.*HOLDFAST_KEK/s);
+  }
+  expect(readFileSync(`${dataDir}.keys`)).toEqual(keyFile);
+
+  const back = new FakeHsm();
+  afterAll(() => back.close());
+  await back.listen(Number(hsm[1]!.split(':')[1]));
+  for (const [command, wanted, says] of commands) {
+    const { status, out, err } = await run([...command, ...place, ...kek, ...hsm]);
+    expect([command, status, out + err]).toEqual([command, wanted, expect.stringMatching(says)]);
+  }
+  // From here on the second one is the right one.
+  expect((await run(['keys', 'status', ...place, ...kek, ...hsm])).err).toContain('not by the one with');
+  const last = await run(['keys', 'status', ...place, '--kek-file', second, ...hsm]);
+  expect([last.status, last.out]).toEqual([0, expect.stringContaining('opened=yes')]);
 });
