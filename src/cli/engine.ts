@@ -17,7 +17,6 @@ import { join } from 'node:path';
 import { monotonicUs } from '../clock.js';
 import { type ErrorCode, ExitStatus, HoldfastError } from '../errors.js';
 import { Ingress } from '../ingress/ingress.js';
-import type { IngressOptions } from '../ingress/options.js';
 import { shardOfFingerprint } from '../journal/placement.js';
 import { createSegmentBoard } from '../journal/segment-board.js';
 import { removeUnusableSegments } from '../journal/segment-store.js';
@@ -27,24 +26,21 @@ import { ControlBlock } from '../ring/control-block.js';
 import { createDirectory } from '../ring/directory.js';
 import type { DeviceDesk } from '../shard/device-desk.js';
 import { faultsFromEnvironment, plantedFaults, taskFaultFromEnvironment } from '../shard/faults.js';
-import type { ShardThreadResult, SoftHsmTask } from '../shard/shard-thread.js';
+import type { ShardThreadResult } from '../shard/shard-thread.js';
 import { DataDirectory } from '../store/data-directory.js';
 import { approvalKeyOf } from '../vault/approval-key.js';
-import { loadHsmKeys } from '../vault/hsm/key-file.js';
-import type { KeyInfo } from '../vault/hsm/key-policy.js';
-import { SoftHsm } from '../vault/hsm/soft-hsm.js';
 import type { Kek } from '../vault/kek.js';
 import { type Keys, loadKeys } from '../vault/keys.js';
 import { deviceOps } from '../vault/payshield/commands.js';
-import { loadDeviceKeys } from '../vault/payshield/key-file.js';
 import type { PayShieldHsm } from '../vault/payshield/payshield-hsm.js';
 import { pinReferenceKeyOf } from '../vault/pin-references.js';
+import { openCardCryptography } from './card-cryptography.js';
 import { DiskGuard } from './disk-guard.js';
 import { BatchTasks } from './engine-batch.js';
 import { ControlPlane } from './engine-control.js';
 import { ShardThreadFailure, ShardThreads } from './engine-threads.js';
 import type { EngineConfig, RunningEngine, StartEngine } from './engine-types.js';
-import { connectDevices, openDesk } from './hsm-devices.js';
+import { openDesk } from './hsm-devices.js';
 import { KEK_VARIABLE, kekOf } from './kek-source.js';
 import { openFilesLimit, socketsAllowed } from './open-files.js';
 import { assertSoundData } from './sound-data.js';
@@ -94,34 +90,6 @@ async function keysOf(
   }
 }
 
-/**
- * The software adapter, which each shard thread makes for itself; here its keys are read once, so that a file that is wrong ends the
- * start, and it says what it is.
- */
-function softHsmOf({ hsmKeys, hsmDevices, allowSoftwarePin }: EngineConfig, log: Log): SoftHsmTask | undefined {
-  if (hsmKeys === undefined || hsmDevices !== undefined) return undefined;
-  const keys = loadHsmKeys(hsmKeys);
-  keys.clear();
-  new SoftHsm(keys, { allowSoftwarePin, say: (line) => log.warn(line) });
-  return { keyFile: hsmKeys, allowSoftwarePin };
-}
-
-/** What programs may name. */
-function cardKeysOf({ hsmKeys, hsmDevices }: EngineConfig): readonly KeyInfo[] {
-  if (hsmDevices !== undefined) return loadDeviceKeys(hsmDevices.keyFile).infos;
-  if (hsmKeys === undefined) return [];
-  const keys = loadHsmKeys(hsmKeys);
-  const { infos } = keys;
-  keys.clear();
-  return infos;
-}
-
-/** Of links whose messages carry MACs: the software adapter, in this thread. A device is asked over a network, and messages do not wait. */
-function macsOf({ hsmKeys, links }: EngineConfig): Pick<IngressOptions, 'macs'> {
-  if (hsmKeys === undefined || links.every(({ mac }) => mac === undefined)) return {};
-  return { macs: new SoftHsm(loadHsmKeys(hsmKeys), { say: () => undefined }) };
-}
-
 class Engine {
   readonly #config: EngineConfig;
   readonly #log: Log;
@@ -160,7 +128,8 @@ class Engine {
     const board = createSegmentBoard();
     const seeds = new DataView(keys.indexKey.bytes.buffer, keys.indexKey.bytes.byteOffset);
     const indexSeeds = [seeds.getUint32(0), seeds.getUint32(4)] as const;
-    this.#hsm = config.hsmDevices && connectDevices(config.hsmDevices, log);
+    const cryptography = openCardCryptography(config, log);
+    this.#hsm = cryptography.devices;
     this.#threads = new ShardThreads({
       threads,
       shards: data.shards,
@@ -172,7 +141,7 @@ class Engine {
       journalFolderBytes: config.journalFolderBytes,
       approvalKey: approvalKeyOf(keys.indexKey),
       pinKey: pinReferenceKeyOf(keys.tokenKey),
-      softHsm: softHsmOf(config, log),
+      softHsm: cryptography.softHsm,
       deviceOps: this.#hsm && [...deviceOps],
       faults: faultsFromEnvironment(process.env),
       log,
@@ -207,7 +176,7 @@ class Engine {
       wsAdapter: config.wsAdapter,
       socketsMax,
       rateMax: config.admissionRateMax,
-      ...macsOf(config),
+      ...(cryptography.macs === undefined ? {} : { macs: cryptography.macs }),
       keepCutover: (request) => this.#plane.cutOver(request),
       keepLinkKey: (key) => this.#plane.keepLinkKey(key),
     });
@@ -222,7 +191,7 @@ class Engine {
       ingress: this.#ingress,
       guard: this.#guard,
       hsm: this.#hsm,
-      cardKeys: cardKeysOf(config),
+      cardKeys: cryptography.infos,
       log,
     });
   }

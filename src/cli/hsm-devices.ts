@@ -8,43 +8,29 @@ import type { Log } from '../log.js';
 import type { ClientRings } from '../ring/client.js';
 import { RingClient } from '../ring/client.js';
 import { DeviceDesk } from '../shard/device-desk.js';
+import type { DeviceKeys } from '../vault/payshield/device-keys.js';
 import { loadDeviceKeys } from '../vault/payshield/key-file.js';
 import { PayShieldHsm } from '../vault/payshield/payshield-hsm.js';
 import type { HsmDevices, HsmTls } from './hsm-addresses.js';
 
 /**
  * Begins to connect to the devices. It does not wait for them: messages that need one are answered 91 until it is there.
- * @throws HoldfastError `key_file_unreadable`, `config_invalid` for a certificate that cannot be read
+ * @param keys of the file that the devices' keys are in
+ * @throws HoldfastError `config_invalid` for a certificate that cannot be read
  */
-export function connectDevices({ addresses, keyFile, tls }: HsmDevices, log: Log): PayShieldHsm {
-  const secured = tls && tlsOf(tls);
+export function connectDevices(devices: HsmDevices, keys: DeviceKeys, log: Log): PayShieldHsm {
+  const { addresses, tls } = devices;
   if (tls === undefined && addresses.some(({ host }) => !isThisMachine(host)))
     log.warn('HSM: the way to the devices is not encrypted (no hsm-ca-file): PIN blocks and card numbers go over it');
-  return new PayShieldHsm({
-    devices: addresses.map(({ host, port }) => ({
-      name: `${host}:${port}`,
-      host,
-      port,
-      ...(secured === undefined ? {} : { tls: secured }),
-    })),
-    keys: loadDeviceKeys(keyFile),
-    say: (line) => log.warn(line),
-  });
+  return adapterOf(devices, keys, (line) => log.warn(line));
 }
 
-/** Asks the devices once, when one is there; lines about them are not told. */
+/**
+ * Asks the devices once, when one is there; lines about them are not told.
+ * @throws HoldfastError `key_file_unreadable`, and as `connectDevices`
+ */
 export async function askDevices<T>(devices: HsmDevices, ask: (hsm: PayShieldHsm) => Promise<T>): Promise<T> {
-  const { addresses, keyFile, tls } = devices;
-  const secured = tls && tlsOf(tls);
-  const hsm = new PayShieldHsm({
-    devices: addresses.map((address) => ({
-      name: `${address.host}:${address.port}`,
-      ...address,
-      ...(secured === undefined ? {} : { tls: secured }),
-    })),
-    keys: loadDeviceKeys(keyFile),
-    say: () => undefined,
-  });
+  const hsm = adapterOf(devices, loadDeviceKeys(devices.keyFile), () => undefined);
   try {
     // Any of them will do: the port asks one that is up.
     const until = monotonicUs() + HSM_CONNECT_MS * 1000;
@@ -54,6 +40,12 @@ export async function askDevices<T>(devices: HsmDevices, ask: (hsm: PayShieldHsm
   } finally {
     await hsm.close();
   }
+}
+
+function adapterOf({ addresses, tls }: HsmDevices, keys: DeviceKeys, say: (line: string) => void): PayShieldHsm {
+  const secured = tls === undefined ? {} : { tls: tlsOf(tls) };
+  const devices = addresses.map(({ host, port }) => ({ name: `${host}:${port}`, host, port, ...secured }));
+  return new PayShieldHsm({ devices, keys, say });
 }
 
 export const openDesk = (rings: ClientRings, hsm: PayShieldHsm): DeviceDesk =>

@@ -6,6 +6,7 @@
  *     40 without MACs, or without a key for exchanges      30 without DE110      63 for a block that is not authentic, or a key that is none
  *     91 too late; the key counts all the same
  */
+import type { Decoder } from '../iso8583/decoder.js';
 import type { LinkKey } from '../link-requests.js';
 import type { Connection } from './connection.js';
 import type { LaterReplies } from './later-replies.js';
@@ -16,6 +17,28 @@ import { Answer, type DialectCodec } from './local-reply.js';
 
 /** ISO 8583:1987 reserves it for ISO; networks carry key blocks in it. */
 const KEY_DATA = 110;
+
+/** Characters of a key block that say its length, behind the one of its version. */
+const LENGTH_DIGITS = 4;
+const SPACE = 0x20;
+
+/**
+ * The key block in the field, which is enciphered and may be a text; undefined for what does not begin as one, or is not as long as it says: a
+ * peer may have put anything there, and nobody could overwrite a text (threat model).
+ */
+function keyBlockIn(request: Decoder): string | undefined {
+  let length = request.size(KEY_DATA);
+  while (request.byteAt(KEY_DATA, length - 1) === SPACE) length--;
+  const version = String.fromCharCode(request.byteAt(KEY_DATA, 0));
+  if (version !== 'B' && version !== 'D') return undefined;
+  let said = 0;
+  for (let i = 1; i <= LENGTH_DIGITS; i++) {
+    const digit = request.byteAt(KEY_DATA, i) - 0x30;
+    if (!(digit >= 0 && digit <= 9)) return undefined;
+    said = said * 10 + digit;
+  }
+  return said === length ? request.text(KEY_DATA).trimEnd() : undefined;
+}
 
 /** Makes the next key of a link durable. */
 export type LinkKeyKeeper = (key: LinkKey) => Promise<void>;
@@ -53,7 +76,8 @@ export class KeyExchanges {
       return Answer.formatError;
     }
     if (this.#later.isFull) return Answer.unavailable;
-    const offer = mac.open(request.text(KEY_DATA).trimEnd());
+    const text = keyBlockIn(request);
+    const offer = text === undefined ? 'the key block is malformed' : mac.open(text);
     if (typeof offer === 'string') {
       this.#log.warn({ link: link.profile.name, remote: connection.remote, why: offer }, 'a key exchange was refused');
       return Answer.securityViolation;

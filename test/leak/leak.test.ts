@@ -354,6 +354,8 @@ test('no mark of a message is in a file, a log, an answer or in memory', { timeo
   const { pan, track2, cvv2, pinBlock } = marksOf(2);
   expect(await exchangeKey(network, `${pan} ${track2} ${cvv2} ${pinBlock}`)).toBe('63');
   expect(await exchangeKey(network, `${pan} ${pinBlock}`, false)).toBe('63');
+  // The key block itself is kept, enciphered; whatever was none must be gone.
+  found.push(...searchMemory(server.pid, 'memory after key exchanges').filter(({ kind }) => kind !== 'pan'));
 
   // Killed with messages under way.
   const under = await server.connect();

@@ -94,6 +94,8 @@ test('is opened by every command that opens a key file, and by none without the 
   for (const [command] of commands) {
     const unnamed = await run([...command, ...place, ...kek]);
     expect([command, unnamed.status, unnamed.err]).toEqual([command, 73, expect.stringMatching(/no device is named/)]);
+    // In this process, and in one that reads the data.
+    if (command[0] === 'network-day' || (command[0] === 'keys' && command[1] !== 'rewrap')) continue;
     const { status, err } = await run([...command, ...place, ...kek, ...hsm]);
     expect([command, status]).toEqual([command, 73]);
     expect(err).toMatch(/is not opened by key dek of the device \(device_down.*holdfast doctor --hsm.*HOLDFAST_KEK/s);
