@@ -319,9 +319,11 @@ export class Connection {
     counters.answered[kind]!++;
     counters.codes[answer]!++;
     const shed = shedCodes.has(answer);
-    counters.latency[shed ? SHED : kind]!.record(arrived - slots.scheduledUs[slot]!);
+    const responseUs = arrived - slots.scheduledUs[slot]!;
+    counters.latency[shed ? SHED : kind]!.record(responseUs);
     if (shed) counters.numbers[Counter.shed]!++;
     else {
+      if (slots.counter[slot] !== 0) counters.chip.record(responseUs);
       counters.service.record(arrived - slots.sentUs[slot]!);
       if (arrived >= shared.config.warmupUs && arrived <= shared.windowEndUs) {
         shared.block.measured.numbers[Counter.inWindow]!++;

@@ -4,7 +4,7 @@
  * set 1 for the measured time; a message belongs to the set of its *scheduled* send.
  *
  *   Float64  numbers[2][Counter]   sent[2][kind]   answered[2][kind]
- *   Uint32   codes[2][1296]  (DE39 as two base-36 digits)   latency[2][kind + shed][cells]   service[2][cells]   lag[2][cells]
+ *   Uint32   codes[2][1296]  (DE39 as two base-36 digits)   latency[2][kind + shed][cells]   service[2][cells]   lag[2][cells]   chip[2][cells]
  */
 import { HISTOGRAM_CELLS, LatencyHistogram } from './histogram.js';
 import { kinds } from './kinds.js';
@@ -53,13 +53,13 @@ const HISTOGRAMS = kinds.length + 1;
 const CODES = 36 * 36;
 
 const FLOATS_PER_SET = COUNTERS + 2 * kinds.length;
-const WORDS_PER_SET = CODES + (HISTOGRAMS + 2) * HISTOGRAM_CELLS;
+const WORDS_PER_SET = CODES + (HISTOGRAMS + 3) * HISTOGRAM_CELLS;
 /** Whole-run state behind the sets: requests in flight, connections open, busy and elapsed microseconds of the loop. */
 export const State = { inFlight: 0, connected: 1, busyUs: 2, elapsedUs: 3 } as const;
 const STATES = 4;
 const FLOATS = 2 * FLOATS_PER_SET + STATES;
 
-/** Bytes of a block: about 1.3 MB. */
+/** Bytes of a block: about 1.6 MB. */
 export const BLOCK_BYTES = FLOATS * 8 + 2 * WORDS_PER_SET * 4;
 
 /** Index of a DE39 from its two character codes; -1 when they are not letters or digits. */
@@ -91,6 +91,8 @@ export class CounterSet {
   readonly latency: readonly LatencyHistogram[];
   readonly service: LatencyHistogram;
   readonly lag: LatencyHistogram;
+  /** Of `latency`, those of messages with chip data. */
+  readonly chip: LatencyHistogram;
 
   constructor(buffer: SharedArrayBuffer, set: 0 | 1) {
     const floatsAt = set * FLOATS_PER_SET * 8;
@@ -104,6 +106,7 @@ export class CounterSet {
     this.latency = Array.from({ length: HISTOGRAMS }, (_, number) => histogram(number));
     this.service = histogram(HISTOGRAMS);
     this.lag = histogram(HISTOGRAMS + 1);
+    this.chip = histogram(HISTOGRAMS + 2);
   }
 }
 

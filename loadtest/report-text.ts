@@ -79,6 +79,11 @@ export function textReport(result: LoadtestResult, options: Options): string {
     latencyRow('service (from send)', result.service_us),
   );
   for (const [kind, counts] of Object.entries(result.by_kind)) lines.push(latencyRow(`  ${kind}`, counts.latency_us));
+  if (result.chip !== undefined)
+    lines.push(
+      latencyRow('  with chip data', result.chip.latency_us),
+      latencyRow('  without', result.chip.others_latency_us),
+    );
   if (result.shed > 0) lines.push(latencyRow('  shed (91, 96)', result.shed_us));
   lines.push('', 'answers');
   lines.push(`  by DE39  ${tally(result.by_response_code)}`, `  by MTI   ${tally(result.by_mti)}`);

@@ -2,7 +2,7 @@
 import type { Options } from './arguments.js';
 import { SHED } from './counters.js';
 import type { Environment } from './environment.js';
-import { histogramBase64, type LatencyHistogram } from './histogram.js';
+import { histogramBase64, LatencyHistogram } from './histogram.js';
 import { kinds } from './kinds.js';
 import type { Outcome, SeriesPoint } from './run.js';
 import type { StageTimes } from './server-stages.js';
@@ -103,6 +103,9 @@ export interface LoadtestResult {
     readonly verified: number;
     readonly verified_per_s: number;
     readonly cryptography: Cryptography;
+    /** Of `latency_us`: messages with chip data, repeats of them included, and all others, which ask nobody about a cryptogram. */
+    readonly latency_us: LatencySummary;
+    readonly others_latency_us: LatencySummary;
   };
   readonly env: Environment;
   readonly warnings: readonly string[];
@@ -270,8 +273,12 @@ export function buildResult(parts: ResultParts): LoadtestResult {
 }
 
 function chipOf({ outcome, cryptography }: ResultParts, percent: number): NonNullable<LoadtestResult['chip']> {
-  const { chip, seconds } = outcome;
-  return { percent, verified: chip, verified_per_s: round(chip / seconds), cryptography };
+  const { chip, chipLatency, latency, seconds } = outcome;
+  return {
+    ...{ percent, verified: chip, verified_per_s: round(chip / seconds), cryptography },
+    latency_us: summarize(chipLatency),
+    others_latency_us: summarize(new LatencyHistogram().add(latency, chipLatency)),
+  };
 }
 
 function warningsOf(parts: ResultParts, lag: LatencySummary): string[] {

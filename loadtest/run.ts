@@ -110,6 +110,8 @@ export interface Outcome {
   readonly chip: number;
   readonly latency: LatencyHistogram;
   readonly latencyBy: readonly LatencyHistogram[];
+  /** Of `latency`, those of messages with chip data. */
+  readonly chipLatency: LatencyHistogram;
   readonly service: LatencyHistogram;
   readonly lag: LatencyHistogram;
   readonly byCode: Readonly<Record<string, number>>;
@@ -288,7 +290,9 @@ function merge(
   for (let kind = 0; kind < kinds.length; kind++) latency.add(latencyBy[kind]!);
   const service = new LatencyHistogram();
   const lag = new LatencyHistogram();
+  const chipLatency = new LatencyHistogram();
   for (const block of blocks) {
+    chipLatency.add(block.measured.chip);
     service.add(block.measured.service);
     lag.add(block.measured.lag);
   }
@@ -348,6 +352,7 @@ function merge(
     chip: measured(Counter.chip),
     latency,
     latencyBy,
+    chipLatency,
     service,
     lag,
     byCode,

@@ -10,10 +10,13 @@ import { demoCards, panTable } from '../../loadtest/cards.js';
 import { ChipCards, chipKeyOf } from '../../loadtest/chip.js';
 import { AUTH, REPEAT } from '../../loadtest/kinds.js';
 import { chipTemplatesOf, streamWire } from '../../loadtest/templates.js';
-import { Server } from '../support/server.js';
+import { Server, until } from '../support/server.js';
 import { keyring, newHsm } from '../vault/hsm/support.js';
+import { deviceKeyEntries, FakeHsm } from '../vault/payshield/fake-hsm.js';
 import { folder, loadtest } from './harness.js';
 
+/** Of each answer of the slow device. */
+const DEVICE_MS = 100;
 const keyFile = join(folder, 'chip-keys.json');
 const keys = keyring.map(([id, purpose, key]) => ({ id, ...purpose, key }));
 writeFileSync(keyFile, JSON.stringify({ format: 1, keys }), { mode: 0o600 });
@@ -105,6 +108,35 @@ it('a run with 60 % chip traffic: cryptograms are verified and answered by softw
     expect.stringMatching(/ARQC verified and answered by software crypto/),
   ]);
   await server.stop();
+});
+
+it('a slow device holds up those who ask it, and nobody else', async () => {
+  const device = new FakeHsm();
+  device.behaviour.delayMs = () => DEVICE_MS;
+  const deviceKeys = join(folder, 'device-keys.json');
+  writeFileSync(deviceKeys, JSON.stringify({ format: 1, keys: deviceKeyEntries() }), { mode: 0o600 });
+  const hsm = ['--hsm', `127.0.0.1:${await device.listen()}`, '--hsm-keys', deviceKeys];
+  // As many shards as one thread has: whoever waits and whoever does not are beside each other in each.
+  const server = await Server.start({ demo: false, flags: [...hsm, '--threads', '1'] });
+  await until('the device is connected', async () =>
+    /holdfast_hsm_connections\{[^}]*\} [1-9]/.test((await server.get('/metrics')).text),
+  );
+  const api = ['--admin', `http://${server.ready.admin}`, '--token-file', join(server.dataDir, 'admin.token')];
+  const chip = ['--chip', '60', '--chip-keys', keyFile, '--accounts', '1000', ...api];
+  const { json, status } = await loadtest(
+    `iso8583+tcp://${server.tcp}`,
+    ...[...chip, '-R', '50', '-n', '300', '--json', '--verify', '--mix', 'auth:100'],
+  );
+  expect(json.problems).toEqual([]);
+  expect([status, json.verify.ok, json.by_response_code]).toEqual([0, true, { '00': 300 }]);
+  const { cryptography, verified, latency_us: asked, others_latency_us: others } = json.chip!;
+  expect([cryptography, asked.count, others.count]).toEqual(['devices', verified, 300 - verified]);
+  // One answer for the cryptogram, another for what the chip is told.
+  expect(asked.p50!).toBeGreaterThan(2 * DEVICE_MS * 1000);
+  // Whoever stood behind those who wait would take as long as they: at 30 of them a second there is always one.
+  expect(others.p50!).toBeLessThan(asked.p50! - DEVICE_MS * 1000);
+  await server.stop();
+  await device.close();
 });
 
 it('an engine without the key says so', async () => {
