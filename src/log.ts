@@ -7,8 +7,8 @@
  * The filter works on the finished line because only there nothing can slip past it: bindings, nested objects, messages,
  * format arguments and stack traces all end up in it.
  */
+import { createRequire } from 'node:module';
 import { type Logger, pino, symbols } from 'pino';
-import { prettyFactory } from 'pino-pretty';
 import { LogSink, stderrSink } from './log-sink.js';
 import { maskJson, maskPans } from './pan-mask.js';
 
@@ -41,12 +41,17 @@ export interface LogOptions {
   sink?: LineSink;
 }
 
+/** Loaded for people on a terminal only: every thread that logs would load it at its start. */
+function loadPretty(): typeof import('pino-pretty') {
+  return createRequire(import.meta.url)('pino-pretty') as typeof import('pino-pretty');
+}
+
 export function createLog(options: LogOptions): Log {
   const inner = options.sink ?? stderrSink();
   // The factory formats one line at a time, in step with the caller: no stream to flush when the process must stop.
   const format =
     options.format === 'pretty'
-      ? prettyFactory({
+      ? loadPretty().prettyFactory({
           colorize: options.colour ?? false,
           ignore: 'pid,hostname,name',
           translateTime: 'SYS:HH:MM:ss.l',

@@ -2,7 +2,8 @@
  * Reading a YAML or JSON file so that a problem can name its line. JSON is YAML, so one parser serves both.
  */
 import { readFileSync, statSync } from 'node:fs';
-import { type Document, isMap, isNode, isScalar, LineCounter, parseDocument } from 'yaml';
+import { createRequire } from 'node:module';
+import type { Document, LineCounter } from 'yaml';
 import { CONFIG_FILE_BYTES_MAX } from '../limits.js';
 import { hint } from '../suggest.js';
 
@@ -20,6 +21,11 @@ export interface SourceDocument {
   readonly value: unknown;
   readonly document: Document;
   readonly lines: LineCounter;
+}
+
+/** Loaded where there is a file: every command loads this module, and most have none. */
+function loadYaml(): typeof import('yaml') {
+  return createRequire(import.meta.url)('yaml') as typeof import('yaml');
 }
 
 /** Parses a file, or adds a problem and returns undefined. */
@@ -40,8 +46,9 @@ export function readDocument(path: string, problems: Problem[]): SourceDocument 
     });
     return undefined;
   }
-  const lines = new LineCounter();
-  const document = parseDocument(text, {
+  const yaml = loadYaml();
+  const lines = new yaml.LineCounter();
+  const document = yaml.parseDocument(text, {
     lineCounter: lines,
     prettyErrors: false,
     uniqueKeys: true,
@@ -70,6 +77,7 @@ export function readDocument(path: string, problems: Problem[]): SourceDocument 
 
 /** `file:line` of a key path, or of the nearest parent that exists. */
 export function locate(source: SourceDocument, path: readonly (string | number)[]): string {
+  const { isMap, isNode, isScalar } = loadYaml();
   for (let length = path.length; length > 0; length--) {
     const parent = length === 1 ? source.document.contents : source.document.getIn(path.slice(0, length - 1), true);
     const key = path[length - 1]!;

@@ -6,7 +6,6 @@
 import { readFileSync } from 'node:fs';
 import { connect as connectTcp, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
-import { WebSocket } from 'ws';
 import { HoldfastError } from '../errors.js';
 import { FrameReader, type FramingOptions, frameOverhead, writeFrame } from '../iso8583/framing.js';
 import { MESSAGE_BYTES_MAX } from '../limits.js';
@@ -224,6 +223,8 @@ async function openStream(
 }
 
 async function openWebSocket(target: Target, timeoutMs: number, tls: TlsChoice): Promise<IsoLink> {
+  // Every command loads this file, and few open a WebSocket.
+  const { WebSocket } = await import('ws');
   const socket = new WebSocket(target.url, {
     handshakeTimeout: timeoutMs,
     maxPayload: MESSAGE_BYTES_MAX,

@@ -2,7 +2,6 @@
 import { HoldfastError } from '../errors.js';
 import type { Link, Listener } from './link.js';
 import { loadUws, UwsListener } from './ws-uws.js';
-import { wsListener } from './ws-ws.js';
 
 export const wsAdapterNames = ['uws', 'ws'] as const;
 export type WsAdapterName = (typeof wsAdapterNames)[number];
@@ -25,5 +24,7 @@ export async function createWsListener(
       );
     }
   }
+  // Loaded where it serves a link only: it takes as long to load as a tenth of a start.
+  const { wsListener } = await import('./ws-ws.js');
   return { adapter: 'ws', listener: wsListener(link) };
 }
