@@ -47,10 +47,16 @@ export class SideWork {
   readonly #backups: { readonly target: string; readonly end: Promise<number | null> }[] = [];
   #recon = 0;
   #rotations = 0;
+  #rotating = false;
 
   constructor(folder: string, dataDir: string) {
     this.#folder = folder;
     this.#dataDir = dataDir;
+  }
+
+  /** Whether the next start may go on with a rotation by itself, which adds to the journal. */
+  get rotating(): boolean {
+    return this.#rotating;
   }
 
   /** Sends a clearing file; resolves when it is received, posted, or the server is gone. @param until how far it is awaited */
@@ -95,6 +101,7 @@ export class SideWork {
   /** Begins a rotation of the key of card numbers or of fingerprints, one after the other, and waits for its end. */
   async rotate(client: Client): Promise<void> {
     const usage = this.#rotations % 2 === 0 ? 'fingerprint' : 'pan';
+    this.#rotating = true;
     const { status, text } = await client.post('/v1/keys/rotations', { usage });
     if (status === 0) return;
     if (status !== 202) throw new Error(`a rotation was answered ${status}: ${text}`);
@@ -109,7 +116,10 @@ export class SideWork {
       const rotations = [keys.rotation, keys.fingerprint_rotation].filter((one) => one !== null && one !== undefined);
       const still = rotations.filter(({ status }) => status !== 'done' && status !== 'running');
       if (still.length > 0) return [`a rotation stands still: ${JSON.stringify(still)}`];
-      if (rotations.every(({ status }) => status === 'done')) return [];
+      if (rotations.every(({ status }) => status === 'done')) {
+        this.#rotating = false;
+        return [];
+      }
       await sleep(5);
     }
   }
