@@ -1,18 +1,42 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
-/** Tests with real servers, which mostly wait for them and for the disk, and judge no speed: two files at a time. */
-const servers = ['test/crash/**/*.test.ts', 'test/leak/**/*.test.ts', 'test/process/**/*.test.ts'];
+/**
+ * Tests of pure parts: nothing in them outlives its file, neither hooks of a helper nor anything in the process, so that they share
+ * two processes in which the sources are loaded once. Most of what such a file costs is loading them.
+ */
+const shared = ['auditor', 'clearing', 'domain', 'iso8583', 'journal', 'recon', 'shard', 'table'].map(
+  (room) => `test/${room}/**/*.test.ts`,
+);
 
-/** Tests with load of their own, or of how long something takes: they have the machine to themselves, one file after the other. */
-const alone = [
+/**
+ * Tests with real servers, which judge no speed: three files at a time, because each waits for something else now and then (a flush, a
+ * time-out, a thread).
+ */
+const servers = [
+  'test/crash/**/*.test.ts',
+  'test/leak/**/*.test.ts',
   'test/loadtest/**/*.test.ts',
+  'test/process/**/*.test.ts',
+];
+
+/**
+ * Tests that flood a server, look at the whole disk, stress two processors, or count what compiled code allocates (which is compiled
+ * beside it): they have the machine to themselves, one file after the other.
+ */
+const alone = [
+  'test/**/*allocation.test.ts',
+  'test/clearing/large-file.test.ts',
+  'test/domain/rules/rule-set.test.ts',
+  'test/loadtest/chip.test.ts',
+  'test/loadtest/command.test.ts',
+  'test/loadtest/profile.test.ts',
+  'test/loadtest/soak.test.ts',
+  'test/loadtest/threads.test.ts',
   'test/process/background.test.ts',
   'test/process/disk.test.ts',
   'test/process/hostile.test.ts',
   'test/process/overload.test.ts',
-  'test/process/peers.test.ts',
-  'test/process/warm-up.test.ts',
   'test/stress/**/*.test.ts',
 ];
 
@@ -30,20 +54,31 @@ export default defineConfig({
       {
         extends: true,
         test: {
-          name: 'parts',
-          include: ['test/**/*.test.ts'],
-          exclude: [...servers, ...alone],
+          name: 'shared',
+          include: shared,
+          exclude: alone,
+          isolate: false,
           maxWorkers: 2,
           sequence: { groupOrder: 0 },
         },
       },
       {
         extends: true,
-        test: { name: 'servers', include: servers, exclude: alone, maxWorkers: 2, sequence: { groupOrder: 1 } },
+        test: {
+          name: 'parts',
+          include: ['test/**/*.test.ts'],
+          exclude: [...shared, ...servers, ...alone],
+          maxWorkers: 2,
+          sequence: { groupOrder: 1 },
+        },
       },
       {
         extends: true,
-        test: { name: 'alone', include: alone, maxWorkers: 1, sequence: { groupOrder: 2 } },
+        test: { name: 'servers', include: servers, exclude: alone, maxWorkers: 3, sequence: { groupOrder: 2 } },
+      },
+      {
+        extends: true,
+        test: { name: 'alone', include: alone, maxWorkers: 1, sequence: { groupOrder: 3 } },
       },
     ],
   },
