@@ -15,7 +15,7 @@ import { defaultTables, Policy } from '#src/domain/program/policy.js';
 import { SPREAD } from '#src/domain/program/tables.js';
 import { ShardState } from '#src/domain/shard-state.js';
 import { Table } from '#src/domain/tables.js';
-import { ACCRUAL_READS_MAX } from '#src/limits.js';
+import { ACCRUAL_READS_MAX, CYCLE_RECORDS_MAX } from '#src/limits.js';
 import { clearingInput } from '../table/clearing-lines.js';
 import { Book } from './book.js';
 
@@ -298,13 +298,17 @@ describe('a cycle', () => {
     }
   };
 
-  /** A purchase of 1 000.00 and cash of 500.00 on the 26th, before the accrual of that day. */
-  function begin(tables: object): void {
+  function openWithCard(tables: object): void {
     book = new Book(policy(tables));
     open('A');
     const card = { account: 'A', fingerprint: [1, 1, 1] as const, bin: 999_999, last4: 1, panLength: 16, expiry: 2912 };
     const more = { cardSequence: 1, serviceCode: 201, status: CardStatus.active, replacesSlot: -1 };
     expect(book.command({ op: 'create_card', ...card, ...more }, at(DAY - 40)).ok).toBe(true);
+  }
+
+  /** A purchase of 1 000.00 and cash of 500.00 on the 26th, before the accrual of that day. */
+  function begin(tables: object): void {
+    openWithCard(tables);
     clear(1, 100_000, { arn: 'A' }, DAY);
     clear(2, 50_000, { arn: 'B', processingCode: 10_000 }, DAY);
     run(DAY, FIRST);
@@ -368,6 +372,17 @@ describe('a cycle', () => {
       run(SECOND, SECOND);
       expect(waived()).toEqual([300]);
     });
+  });
+
+  test('a statement that asked for nothing is paid in full, also when there are too many records to tell what was paid since', () => {
+    openWithCard({ interest });
+    run(DAY, FIRST);
+    expect(statements()).toMatchObject([{ day: FIRST, balance: 0 }]);
+    for (let n = 0; n < CYCLE_RECORDS_MAX; n++) clear(10 + n, 100, { arn: `X${n}` }, FIRST + 1);
+    run(FIRST + 1, SECOND);
+    // Thirty days of 0.1 % of 10 000.00.
+    expect([waived(), billed()]).toEqual([[30_000], []]);
+    expect(statements()[1]).toMatchObject({ day: SECOND, balance: 100 * CYCLE_RECORDS_MAX });
   });
 
   test('without grace all of it is billed', () => {

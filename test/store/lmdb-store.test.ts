@@ -5,7 +5,9 @@ import {
   mkdirSync,
   mkdtempSync,
   openSync,
+  readdirSync,
   readFileSync,
+  readlinkSync,
   rmSync,
   statSync,
   truncateSync,
@@ -309,4 +311,34 @@ describe('the memory adapter', () => {
     store.crash();
     expect(rowsIn(store)).toEqual(['01=01', '02=02']);
   });
+});
+
+describe('a store that is closed', () => {
+  const openFiles = (): string[] =>
+    readdirSync('/proc/self/fd').flatMap((fd) => {
+      try {
+        const path = readlinkSync(`/proc/self/fd/${fd}`);
+        return path.startsWith(root) ? [path] : [];
+      } catch {
+        // The descriptor of this reading.
+        return [];
+      }
+    });
+
+  // What holds the journal's files is let go of in many places, some of which cannot wait.
+  it.runIf(process.platform === 'linux').each([false, true])(
+    'has closed its files when the call returns (read-only: %s)',
+    async (readOnly) => {
+      const path = join(root, 'closed');
+      const made = openLmdbStore(path);
+      made.commit((writer) => writer.put(Buffer.from('a'), Buffer.from('b')));
+      await made.close();
+      const store = openLmdbStore(path, { readOnly });
+      expect(Buffer.from(store.get(Buffer.from('a'))!)).toEqual(Buffer.from('b'));
+      expect(openFiles()).not.toEqual([]);
+      const closed = store.close();
+      expect(openFiles()).toEqual([]);
+      await closed;
+    },
+  );
 });
