@@ -9,7 +9,6 @@ import type { MessageEvent } from './events.js';
 import type { History } from './history.js';
 import type { IndexKeys } from './index-keys.js';
 import { Gl } from './ledger/chart.js';
-import { isFullReversal } from './lookups.js';
 import { classOf } from './message.js';
 import { mulDivHalfUp } from './money.js';
 import { isChange, isChangeOfUnknown, isStandIn } from './originals.js';
@@ -19,8 +18,8 @@ export class CountedSoFar {
   /** DE49 of what is counted, ISO 4217 numeric; -1 while nothing is. */
   currency = -1;
   /**
-   * True when a message is counted whose amount the next 0220 of the whole corrects, and no full reversal or roll-back came since: parts of a
-   * single message are messages of their own, and come on top of it.
+   * True when a message is counted whose amount the next 0220 of the whole corrects, and no reversal or roll-back has left nothing since:
+   * parts of a single message are messages of their own, and come on top of it.
    */
   isCounted = false;
   /** What those messages amount to, whatever was reversed: minor units. */
@@ -64,9 +63,9 @@ export class CountedSoFar {
     this.#posted += posted;
     if (total === -1 || total >= TOTAL_AMOUNTS) return;
     if (event.element === ElementKind.reversal) {
-      if (isFullReversal(event)) this.isCounted = false;
       if (currency === this.currency) this.stands -= amount;
       else this.#scale(before);
+      if (this.stands <= 0) this.isCounted = false;
       return;
     }
     if (this.currency === -1) this.currency = currency;
@@ -87,7 +86,7 @@ export class CountedSoFar {
     const before = this.#posted;
     for (const { glAccount, amount } of event.postings) if (glAccount === Gl.network) this.#posted += amount;
     const { counted } = event;
-    if (counted === undefined || counted.currency !== this.currency) {
+    if (counted === undefined || counted.total >= TOTAL_AMOUNTS || counted.currency !== this.currency) {
       this.#scale(before);
       return;
     }

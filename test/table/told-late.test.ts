@@ -249,6 +249,25 @@ describe('a reply that was not delivered', () => {
   );
 
   scenario(
+    'of a hold that was rolled back: what a part of it has counted stays counted, until it goes back',
+    `
+    account A limit=1000
+    card a
+    0100 a purchase 200 stan=1 de7=0520120001               | 00 |   0 | 200 |  800
+    0220 a purchase 100 fn=I stan=2 rrn=1 de7=0520120002    | 00 | 100 | 100 |  800
+    undelivered 3                                           | ok | 100 |   0 |  900
+    0220 a purchase 200 stan=1 why=S de7=0520120001         | 00 | 200 |   0 |  800
+    totals 2026-05-20                                       | debits 1 200
+    0100 a purchase 200 stan=3 de7=0520120003               | 00 | 200 | 200 |  600
+    0220 a purchase 100 fn=I stan=4 rrn=3 de7=0520120004    | 00 | 300 | 100 |  600
+    undelivered 8                                           | ok | 300 |   0 |  700
+    0420 a stan=5 de90=0220/4/0520120004/12345              | 00 | 200 |   0 |  800
+    0220 a purchase 100 stan=3 why=S de7=0520120003         | 00 | 300 |   0 |  700
+    totals 2026-05-20                                       | debits 3 400, debit reversals 1 100
+  `,
+  );
+
+  scenario(
     'of a single message that was reversed before: totals have the reversal and what it takes back',
     `
     account A limit=2000

@@ -110,14 +110,13 @@ function reversed(
   const currency = e.message!.currency ?? card.account.currency;
   const { stands } = standing;
   const [before, after] = e.charges ?? [0, 0];
-  if (e.full) standing.isCounted = false;
-  if (currency === standing.currency) {
-    const back = e.takesBack ? Math.min(stands, contributions.get(e.takesBack)!.amount) : Math.max(0, stands - de95);
-    standing.stands -= back;
-    return { number: 1, amount: back };
-  }
+  const inOwn = e.takesBack ? Math.min(stands, contributions.get(e.takesBack)!.amount) : Math.max(0, stands - de95);
+  const isForeign = currency !== standing.currency;
+  standing.stands = isForeign ? inProportion(stands, [before, after]) : stands - inOwn;
+  // What is told of it from then on is a message of its own.
+  if (standing.stands === 0) standing.isCounted = false;
+  if (!isForeign) return { number: 1, amount: inOwn };
   // In a currency of its own: in the account's as it was posted back, in a third one by its own words.
-  standing.stands = inProportion(stands, [before, after]);
   const inThird = de95 > 0 ? Math.max(0, told - de95) : told;
   return { number: 1, amount: currency === card.account.currency ? before - after : inThird };
 }
