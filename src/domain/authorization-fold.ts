@@ -7,7 +7,7 @@
  *   replacement, 0120, 0220      its amount from then on
  *   one of several 0220          on top, of a single message; of a hold it posts a part
  *   any of these three that came first, of an authorization that we did not know: as above, of nothing or of what stand-in tells
- *   reversal                     down to DE95, less what it names, or to nothing
+ *   reversal                     down to DE95, less what it names (of a part: down to DE95), or to nothing
  *   clearing                     what is charged, when it is the last or more than there was; taken back: less by it
  *   end of the hold              what is charged
  *
@@ -21,16 +21,17 @@ import type { DecisionContext } from './decision-context.js';
 import type { ClearingPosted, MessageEvent } from './events.js';
 import { Gl } from './ledger/chart.js';
 import { isFullReversal, reversedBefore } from './lookups.js';
-import { classOf } from './message.js';
+import { classOf, type MessageInput } from './message.js';
 import { approves, INCREMENT, isChange, isChangeOfUnknown, isRequest, isStandIn } from './originals.js';
+import { type Rated, Rates } from './replacement-amount.js';
 import { Sort, sortOf } from './transaction.js';
 
 /** What would be, if. */
 export interface Supposed {
-  /** An advice of stand-in tells this. */
-  readonly inStandIn?: Stated;
-  /** An advice tells this amount of the change at a sequence. */
-  readonly told?: Told;
+  /** An advice of stand-in that came now. */
+  readonly inStandIn?: MessageInput;
+  /** An advice that came now and tells of the change at a sequence. */
+  readonly told?: { readonly of: number; readonly by: MessageInput };
   /** The reply of the approval at this sequence was not delivered. */
   readonly rolledBack?: number;
 }
@@ -40,6 +41,7 @@ export interface Word {
   readonly amount: number;
   /** What of it is cash. */
   readonly cash: number;
+  readonly rated: Rated;
 }
 
 interface Stated extends Word {
@@ -47,17 +49,25 @@ interface Stated extends Word {
   readonly isFinancial: boolean;
 }
 
-interface Told extends Word {
-  /** Sequence of the change. */
-  readonly of: number;
+/**
+ * How much more cash a message tells than the authorization at `root` (0: of none) has, minor units of the account's currency from 0.
+ * Overwrites what `AuthorizationFold.read` does.
+ * @param cash what it tells @param supposed it came as this: what it changes beneath later words counts as it comes out
+ */
+export function moreCash(
+  context: Pick<DecisionContext, 'state' | 'history' | 'keys'>,
+  root: number,
+  cash: number,
+  supposed?: Supposed,
+): number {
+  if (cash === 0 || root === 0) return cash;
+  const before = cashFold.read(context, root).cash;
+  const after = supposed === undefined ? cash : cashFold.read(context, root, supposed).cash;
+  return Math.max(0, after - before);
 }
 
-/** What of the authorization at `root` (0: of none) is cash, minor units of the account's currency. Overwrites what `AuthorizationFold.read` does. */
-export const cashBefore = (context: Pick<DecisionContext, 'state' | 'history' | 'keys'>, root: number): number =>
-  root > 0 ? cashFold.read(context, root).cash : 0;
-
 const FINANCIAL = 2;
-const NOTHING: Word = { amount: 0, cash: 0 };
+const NOTHING: Word = { amount: 0, cash: 0, rated: { asked: 0, billed: 0, approved: 0 } };
 
 export class AuthorizationFold {
   /** What is authorized by all of it, minor units: what is charged for it already is part of that. */
@@ -70,10 +80,13 @@ export class AuthorizationFold {
   isReversed = false;
   /** True when a 0220 has told the amount of all of it. */
   isFinal = false;
+  /** True when a file has released what it did not charge. */
+  isReleased = false;
   readonly #money: AuthorizationMoney;
+  readonly #rates = new Rates();
   /** What each change added that nothing has taken back. */
   readonly #added = new Map<number, number>();
-  /** What 0220s have posted as parts and nothing has taken back. */
+  /** What of the 0220s that posted parts nothing has taken back. */
   readonly #parts = new Map<number, number>();
   /** What messages have posted of a hold, by their legs, and what clearing records have charged: minor units of the account's currency. */
   #posted = 0;
@@ -93,7 +106,9 @@ export class AuthorizationFold {
   read(context: Pick<DecisionContext, 'state' | 'history' | 'keys'>, root: number, supposed: Supposed = {}): this {
     const { state, history, keys } = context;
     const first = history.read(root);
-    this.#money.of(first, state.accounts.currency(first.accountSlot));
+    const currency = state.accounts.currency(first.accountSlot);
+    this.#money.of(first, currency);
+    this.#rates.begin(first.input, currency);
     keys.elementsKey(root);
     const { count, sequences } = history.find(keys.high, keys.low);
     const elements = sequences.slice(0, count).filter((at, i) => i === 0 || sequences[i - 1] !== at);
@@ -125,6 +140,16 @@ export class AuthorizationFold {
     return this.#added.get(sequence) ?? 0;
   }
 
+  /** What of the part that the 0220 at a sequence posted nothing has taken back, minor units. */
+  partOf(sequence: number): number {
+    return this.#parts.get(sequence) ?? 0;
+  }
+
+  /** What stays by a reversal with DE95 that comes now, minor units. @param part sequence of the part that it is about */
+  staying(reversal: MessageInput, part?: number): number {
+    return this.#money.staying(reversal, this.#rates, part);
+  }
+
   #gather(
     { history }: Pick<DecisionContext, 'history'>,
     root: number,
@@ -141,6 +166,7 @@ export class AuthorizationFold {
     this.cashOfParts = 0;
     this.isReversed = false;
     this.isFinal = false;
+    this.isReleased = false;
     for (const at of elements) {
       if (!history.isMessage(at)) {
         const event = history.readEvent(at);
@@ -156,17 +182,32 @@ export class AuthorizationFold {
       else if (elementSequence > 0) this.#told.set(elementSequence, word);
     }
     if (supposed.rolledBack !== undefined) this.#rolledBack.add(supposed.rolledBack);
-    if (supposed.inStandIn !== undefined) this.#inStandIn = supposed.inStandIn;
-    if (supposed.told !== undefined) this.#told.set(supposed.told.of, supposed.told);
+    const { inStandIn, told } = supposed;
+    if (inStandIn !== undefined)
+      this.#inStandIn = { ...this.#wordTold(inStandIn), isFinancial: classOf(inStandIn.mti) === FINANCIAL };
+    if (told !== undefined) this.#told.set(told.of, this.#wordTold(told.by));
   }
 
   #wordOf(event: MessageEvent): Word {
-    return { amount: this.#money.approved(event), cash: this.#money.cash(event) };
+    const rated = this.#rates.of(event.input, event.approvedAmount);
+    return { amount: this.#money.approved(event), cash: this.#money.cash(event), rated };
   }
 
-  #become({ amount, cash }: Word): void {
+  #wordTold(advice: MessageInput): Word {
+    return { amount: this.#money.told(advice), cash: this.#money.cashTold(advice), rated: this.#rates.of(advice) };
+  }
+
+  /** The word of the element at a sequence in the place of all before it. */
+  #become({ amount, cash, rated }: Word, at: number): void {
     this.total = amount;
     this.cash = cash;
+    this.#rates.put(at, rated, 'whole');
+  }
+
+  #addOnTop({ amount, cash, rated }: Word, at: number): void {
+    this.total += amount;
+    this.cash += cash;
+    this.#rates.put(at, rated, 'onTop');
   }
 
   /** What was decided about the authorization itself. */
@@ -177,7 +218,7 @@ export class AuthorizationFold {
     if (isChangeOfUnknown(authorization)) {
       // A 0220 of a hold tells its final amount.
       const told = this.#isFinancial || inStandIn?.isFinancial !== true ? inStandIn : undefined;
-      this.#become(told ?? NOTHING);
+      this.#become(told ?? NOTHING, -1);
       this.#isFinancial = told?.isFinancial ?? false;
       this.#post(authorization);
       if (isRequest(authorization.element)) this.#takeOwn(authorization, root);
@@ -186,12 +227,12 @@ export class AuthorizationFold {
       return;
     }
     const approved = approves(authorization) ? this.#wordOf(authorization) : NOTHING;
-    if (!isRequest(authorization.element)) this.#become((isStandIn(input) ? inStandIn : undefined) ?? approved);
+    if (!isRequest(authorization.element)) this.#become((isStandIn(input) ? inStandIn : undefined) ?? approved, root);
     else {
       const ours = this.#rolledBack.has(root) ? NOTHING : approved;
       // The same status check of a fuel pump, for which we hold more than the one unit.
       const isSameCheck = inStandIn?.amount === this.#money.asked && ours.amount > this.#money.asked;
-      this.#become(inStandIn === undefined || isSameCheck ? ours : inStandIn);
+      this.#become(inStandIn === undefined || isSameCheck ? ours : inStandIn, root);
     }
   }
 
@@ -227,10 +268,12 @@ export class AuthorizationFold {
       if (isChange(event) || isChangeOfUnknown(event)) {
         this.#parts.set(at, approved.amount);
         this.cashOfParts += approved.cash;
-        if (this.#isFinancial) this.#become({ amount: this.total + approved.amount, cash: this.cash + approved.cash });
+        if (this.#isFinancial) this.#addOnTop(approved, at);
+        else this.#rates.put(at, approved.rated, 'beside');
       } else if (!this.#isKnown(event)) {
         this.#lowerTo(approved.amount);
-        this.#become(approved);
+        if (!this.#isFinancial) this.#lowerPartsTo(approved.amount);
+        this.#become(approved, at);
         this.cashOfParts = 0;
         this.isFinal = true;
       }
@@ -248,24 +291,27 @@ export class AuthorizationFold {
     return this.#isFinancial || (this.isFinal && (!this.isReversed || this.#posted + postings.on(Gl.network) > 0));
   }
 
-  #add(at: number, { amount, cash }: Word, isOnTop: boolean): void {
-    const added = isOnTop ? amount : amount - this.total;
-    const cashBefore = isOnTop ? this.cash : 0;
-    if (added < 0) this.#lowerTo(amount);
-    this.#become({ amount: isOnTop ? this.total + amount : amount, cash: cashBefore + cash });
+  #add(at: number, word: Word, isOnTop: boolean): void {
+    const added = isOnTop ? word.amount : word.amount - this.total;
+    if (added < 0) this.#lowerTo(word.amount);
+    if (isOnTop) this.#addOnTop(word, at);
+    else this.#become(word, at);
     this.#added.set(at, Math.max(0, added));
   }
 
-  /** Of what is above a total the newest changes had added most. */
+  /** Of what is above a total the newest changes had added most; of a single message the parts as well, which are on top of it. */
   #lowerTo(total: number): void {
-    let above = this.total - total;
+    const above = this.total - total;
     if (above <= 0) return;
     this.total = total;
-    for (const [at, added] of [...this.#added].reverse()) {
-      const back = Math.min(added, above);
-      this.#added.set(at, added - back);
-      above -= back;
-    }
+    takeNewest(this.#isFinancial ? [this.#added, this.#parts] : [this.#added], above);
+  }
+
+  /** What of a hold is posted becomes less: the newest parts go first. */
+  #lowerPartsTo(posted: number): void {
+    let parts = 0;
+    for (const part of this.#parts.values()) parts += part;
+    takeNewest([this.#parts], parts - posted);
   }
 
   /** What stays whatever is said of a hold. */
@@ -286,26 +332,57 @@ export class AuthorizationFold {
     const before = this.#charged;
     this.#cleared = Math.max(0, this.#cleared + posted);
     const charged = this.#charged;
-    if (posted < 0) this.total = Math.max(0, this.total + charged - before);
-    // The rest was released with it.
-    else if (authorizedAfter <= this.#accountPosted + this.#cleared && !isOneOfSeveral(input)) this.total = charged;
-    else this.total = Math.max(this.total, charged);
+    if (posted >= 0) {
+      // The rest was released with it.
+      this.isReleased = authorizedAfter <= this.#accountPosted + this.#cleared && !isOneOfSeveral(input);
+      this.total = this.isReleased ? charged : Math.max(this.total, charged);
+      return;
+    }
+    this.isReleased = false;
+    this.total = Math.max(0, this.total + charged - before);
   }
 
   #reverse(event: MessageEvent): void {
-    const { input, elementSequence } = event;
+    const { input, elementSequence, postings } = event;
     this.isReversed ||= isFullReversal(event);
-    if (input.replacementAmount > 0) this.#lowerTo(this.#money.staying(event));
-    else if (elementSequence > 0) {
-      const part = this.#parts.get(elementSequence);
-      this.total = Math.max(0, this.total - (part ?? this.addedBy(elementSequence)));
-      this.#parts.delete(elementSequence);
-      this.#added.delete(elementSequence);
+    if (elementSequence > 0) this.#reverseElement(input, elementSequence);
+    else if (input.replacementAmount > 0) {
+      const stays = this.staying(input);
+      if (stays < this.total) this.#rates.lowerTo(stays, input);
+      this.#lowerTo(stays);
+      if (!this.#isFinancial && postings.count > 0) this.#lowerPartsTo(stays);
     } else {
       this.total = 0;
+      this.#rates.clear();
       this.#added.clear();
-      if (this.#isFinancial) this.#parts.clear();
+      if (this.#isFinancial || postings.count > 0) this.#parts.clear();
     }
+  }
+
+  /** What one change added goes, or what one part posted, of which DE95 may let some stay. */
+  #reverseElement(input: MessageInput, at: number): void {
+    const part = this.#parts.get(at);
+    if (part !== undefined && input.replacementAmount > 0) {
+      const stays = Math.min(part, this.staying(input, at));
+      this.total = Math.max(0, this.total - (part - stays));
+      this.#parts.set(at, stays);
+      return;
+    }
+    this.total = Math.max(0, this.total - (part ?? this.addedBy(at)));
+    this.#parts.delete(at);
+    this.#added.delete(at);
+    this.#rates.remove(at);
+  }
+}
+
+/** Takes so much out of the amounts of elements, by their sequences, the newest first. */
+function takeNewest(amounts: readonly Map<number, number>[], much: number): void {
+  let left = much;
+  const newest = amounts.flatMap((of) => [...of].map(([at, amount]) => ({ of, at, amount })));
+  for (const { of, at, amount } of newest.sort((a, b) => b.at - a.at)) {
+    const back = Math.min(amount, Math.max(0, left));
+    of.set(at, amount - back);
+    left -= back;
   }
 }
 

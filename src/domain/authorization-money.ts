@@ -5,8 +5,9 @@
 import { AMOUNT_MAX } from '../limits.js';
 import { Response } from './codes.js';
 import type { MessageEvent } from './events.js';
+import type { MessageInput } from './message.js';
 import { mulDivHalfUp } from './money.js';
-import { OriginalRate } from './replacement-amount.js';
+import type { Rates } from './replacement-amount.js';
 import { approvedOf } from './totals.js';
 import { billedAmount, cashPart } from './transaction.js';
 
@@ -19,8 +20,12 @@ export interface AuthorizationMoney {
   approved(event: MessageEvent): number;
   /** What of that is cash. */
   cash(event: MessageEvent): number;
-  /** What stays by a reversal with DE95. */
-  staying(reversal: MessageEvent): number;
+  /** What an advice tells. */
+  told(advice: MessageInput): number;
+  /** What of that is cash. */
+  cashTold(advice: MessageInput): number;
+  /** What stays by a reversal with DE95. @param part sequence of the part that it is about */
+  staying(reversal: MessageInput, rates: Rates, part?: number): number;
   /** What is posted or charged, at most what a message can carry; from the account's currency. */
   converted(amount: number): number;
 }
@@ -28,12 +33,10 @@ export interface AuthorizationMoney {
 export class AccountMoney implements AuthorizationMoney {
   asked = 0;
   #currency = 0;
-  readonly #rate = new OriginalRate();
 
   of(authorization: MessageEvent, currency: number): void {
     this.#currency = currency;
     this.asked = billedAmount(authorization.input, currency);
-    this.#rate.take(authorization, currency);
   }
 
   approved({ approvedAmount }: MessageEvent): number {
@@ -45,8 +48,16 @@ export class AccountMoney implements AuthorizationMoney {
     return response === Response.partial ? 0 : Math.min(approvedAmount, cashPart(input, this.#currency));
   }
 
-  staying({ input }: MessageEvent): number {
-    return this.#rate.staying(input);
+  told(advice: MessageInput): number {
+    return billedAmount(advice, this.#currency);
+  }
+
+  cashTold(advice: MessageInput): number {
+    return Math.min(this.told(advice), cashPart(advice, this.#currency));
+  }
+
+  staying(reversal: MessageInput, rates: Rates, part?: number): number {
+    return rates.staying(reversal, part);
   }
 
   converted(amount: number): number {
@@ -59,14 +70,12 @@ export class AcquirerMoney implements AuthorizationMoney {
   #currency = 0;
   #account = 0;
   #billed = 0;
-  readonly #money = new AccountMoney();
 
   of(authorization: MessageEvent, currency: number): void {
     this.asked = authorization.input.amount;
     this.#currency = authorization.input.currency;
     this.#account = currency;
     this.#billed = billedAmount(authorization.input, currency);
-    this.#money.of(authorization, currency);
   }
 
   approved(event: MessageEvent): number {
@@ -80,10 +89,18 @@ export class AcquirerMoney implements AuthorizationMoney {
     return 0;
   }
 
-  staying(reversal: MessageEvent): number {
-    const { currency, replacementAmount } = reversal.input;
+  told(advice: MessageInput): number {
+    return advice.currency === this.#currency ? advice.amount : this.converted(billedAmount(advice, this.#account));
+  }
+
+  cashTold(): number {
+    return 0;
+  }
+
+  staying(reversal: MessageInput, rates: Rates, part?: number): number {
+    const { currency, replacementAmount } = reversal;
     if (currency < 0 || currency === this.#currency) return replacementAmount;
-    return this.converted(this.#money.staying(reversal));
+    return this.converted(rates.staying(reversal, part));
   }
 
   converted(amount: number): number {

@@ -87,7 +87,12 @@ export class CountedSoFar {
     for (const { glAccount, amount } of event.postings) if (glAccount === Gl.network) this.#posted += amount;
     const { counted } = event;
     if (counted === undefined || counted.total >= TOTAL_AMOUNTS || counted.currency !== this.currency) {
+      // What was on a date that has no totals goes as well.
+      const stood = this.stands;
       this.#scale(before);
+      const back = stood - this.stands;
+      if (back > 0 && back === this.whole) this.isCounted = false;
+      this.whole -= back;
       return;
     }
     if (counted.number > 0) this.isCounted = false;

@@ -17,7 +17,7 @@
  * An authorization is continued in its own direction only: a credit that names a purchase is a credit of its own.
  */
 import { approvalCodeOf } from './approval-code.js';
-import { AuthorizationFold, cashBefore, type Word } from './authorization-fold.js';
+import { AuthorizationFold, moreCash, type Supposed } from './authorization-fold.js';
 import { AcquirerMoney } from './authorization-money.js';
 import { presentedTotal } from './clearing/history.js';
 import { ElementKind, Reason, Response, Step, Verdict } from './codes.js';
@@ -101,10 +101,18 @@ function count(context: DecisionContext, policy: Policy, out: MessageEvent, root
   }
   const added = authorizedAfter - total;
   if (added === 0) return;
-  const cash = cashPart(input, state.accounts.currency(accountSlot)) - (isPart(input) ? 0 : cashBefore(context, root));
-  checks.begin(policy, out, added, Math.max(0, Math.min(cash, added)), total > 0 ? total : -1);
+  const told = cashPart(input, state.accounts.currency(accountSlot));
+  const supposed = supposedBy(out);
+  const cash = supposed === undefined && isPart(input) ? told : moreCash(context, root, told, supposed);
+  checks.begin(policy, out, added, Math.min(cash, added), total > 0 ? total : -1);
   checks.countApproval(out, added);
   if (out.changes.count > 0 && out.holdDelta !== 0) out.holdFlags |= HoldFlag.counted;
+}
+
+/** What it tells of a decision that was made before; undefined when it is a word of its own. */
+function supposedBy({ input, elementSequence }: MessageEvent): Supposed | undefined {
+  if (isStandIn(input)) return { inStandIn: input };
+  return elementSequence > 0 ? { told: { of: elementSequence, by: input } } : undefined;
 }
 
 /** Links the advice to the authorization of the message that it names; 0 when we know none. */
@@ -134,27 +142,26 @@ const isCredit = (input: MessageInput): boolean => sortOf(input) === Sort.credit
 function hold(context: DecisionContext, policy: Policy, out: MessageEvent, root: number, named: number): boolean {
   const { state, history } = context;
   const { input } = out;
-  const word = wordOf(context, out);
-  const { amount } = word;
+  const { amount } = wordOf(context, out);
   if (root === 0) return place(context, policy, out, 0, amount);
   if (policy.isFuelPump(history.read(root).input.mcc) && isCompleted(context, root)) return false;
   const slot = state.holds.find(root);
-  const change = toldChange(context, out, root, named);
-  const isFirst = isStandIn(input);
-  fold.read(context, root, {
-    ...(isFirst ? { inStandIn: { ...word, isFinancial: false } } : {}),
-    ...(change > 0 ? { told: { of: change, ...word } } : {}),
-  });
-  if (fold.isReversed) return false;
-  out.elementSequence = change;
+  out.elementSequence = toldChange(context, out, root, named);
+  const supposed = supposedBy(out);
+  const isRetold = supposed !== undefined;
+  fold.read(context, root, supposed);
+  if (fold.isReversed) {
+    out.elementSequence = 0;
+    return false;
+  }
   const isOnTop = isPart(input);
   if (slot < 0) {
-    const total = isFirst || change > 0 ? fold.total : isOnTop ? fold.total + amount : amount;
-    return place(context, policy, out, root, total, isFirst || change > 0);
+    const total = isRetold ? fold.total : isOnTop ? fold.total + amount : amount;
+    return place(context, policy, out, root, total, isRetold);
   }
   const cleared = state.holds.cleared(slot);
   const authorized = cleared + state.holds.remaining(slot);
-  const total = isFirst || change > 0 ? fold.total : isOnTop ? authorized + amount : amount;
+  const total = isRetold ? fold.total : isOnTop ? authorized + amount : amount;
   out.authorizedAfter = Math.max(cleared, total);
   // Nothing is held for a refund.
   if ((state.holds.flags(slot) & HoldFlag.refund) !== 0) return true;
@@ -181,8 +188,8 @@ function place(
   const { input } = out;
   if (root > 0) {
     const presented = presentedTotal(history, keys, root);
-    // A file has posted it; of what is told of an earlier decision the rest is held, unless that file released it.
-    if (presented > 0 && !isRetold) return false;
+    // A file has posted it, and released the rest; of what is told of an earlier decision that is in the total.
+    if (presented > 0 && fold.isReleased && !isRetold) return false;
     readStanding(history, keys, root, before);
     // What a single message has posted is not held as well.
     if (before.total > 0 && classOf(history.read(root).input.mti) === 2 && !isChangeOfUnknown(history.read(root)))
@@ -223,8 +230,8 @@ function toldChange(context: DecisionContext, out: MessageEvent, root: number, n
 /** True for an increment (or a replacement) that a request asked for, or an advice told of. */
 function isOfSort(event: MessageEvent, functionCode: number): boolean {
   if (isRequest(event.element)) return event.input.functionCode === functionCode;
-  if (functionCode !== INCREMENT || classOf(event.input.mti) !== 1 || !approves(event)) return false;
-  return isChange(event) || (isChangeOfUnknown(event) && event.input.functionCode === INCREMENT);
+  if (event.input.functionCode !== functionCode || classOf(event.input.mti) !== 1 || !approves(event)) return false;
+  return isChange(event) || isChangeOfUnknown(event);
 }
 
 /** True when an advice has told the final amount; one that only tells of a decision in stand-in, or of a change, has not. */
@@ -242,7 +249,7 @@ function isCompleted({ history, keys }: DecisionContext, root: number): boolean 
 }
 
 /** What the advice says by itself. */
-function wordOf({ state }: DecisionContext, { input, accountSlot }: MessageEvent): Word {
+function wordOf({ state }: DecisionContext, { input, accountSlot }: MessageEvent): { amount: number; cash: number } {
   const currency = state.accounts.currency(accountSlot);
   const amount = billedAmount(input, currency);
   return { amount, cash: Math.min(amount, cashPart(input, currency)) };
@@ -260,10 +267,7 @@ function noteCounted(context: DecisionContext, out: MessageEvent, root: number, 
   const isSingle = classOf(history.read(root).input.mti) === 2;
   if (!isRetold) noteCorrection(out, soFar, input.amount);
   else if (!isSingle) noteCorrection(out, soFar, soFar.stands);
-  else {
-    const inStandIn = { amount: input.amount, cash: 0, isFinancial: true };
-    noteCorrection(out, soFar, foldOfAcquirer.read(context, root, { inStandIn }).total);
-  }
+  else noteCorrection(out, soFar, foldOfAcquirer.read(context, root, supposedBy(out)).total);
 }
 
 /**
@@ -274,14 +278,12 @@ function post(context: DecisionContext, policy: Policy, out: MessageEvent, root:
   const { state, history, keys } = context;
   const { input, accountSlot } = out;
   before.clear();
-  const word = wordOf(context, out);
-  let { amount, cash } = word;
+  let { amount, cash } = wordOf(context, out);
   let isRetold = false;
   if (root > 0) {
     const isSingle = classOf(history.read(root).input.mti) === 2;
     const isInStandIn = isStandIn(input);
-    if (isSingle || isInStandIn)
-      fold.read(context, root, isInStandIn ? { inStandIn: { ...word, isFinancial: true } } : {});
+    if (isSingle || isInStandIn) fold.read(context, root, supposedBy(out));
     if (isSingle && fold.isReversed) return false;
     // A file has posted it: a second posting would charge twice.
     if (presentedTotal(history, keys, root) > 0) return false;

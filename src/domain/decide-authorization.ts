@@ -5,7 +5,7 @@
 
 import { MATCHABLE_MS } from '../limits.js';
 import { APPROVAL_CODES } from './approval-code.js';
-import { cashBefore } from './authorization-fold.js';
+import { moreCash } from './authorization-fold.js';
 import { isPastExpiry } from './calendar.js';
 import { AccountStatus, CardStatus, ElementKind, Reason, Response, Step, Verdict } from './codes.js';
 import { answerChip, passesCryptography } from './cryptography.js';
@@ -136,7 +136,7 @@ function beginChecks(context: DecisionContext, policy: Policy, out: MessageEvent
   // A replacement that lowers the amount is, as a whole, what it names.
   const before = element === ElementKind.increment ? authorized : amount - added;
   // What of a replaced amount was cash has been counted.
-  const more = element === ElementKind.increment ? cash : Math.max(0, cash - cashBefore(context, out.originalSequence));
+  const more = element === ElementKind.increment ? cash : moreCash(context, out.originalSequence, cash);
   checks.begin(policy, out, added, Math.min(more, added), before);
 }
 

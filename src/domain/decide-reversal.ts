@@ -4,7 +4,7 @@
  * A reversal is always accepted. Full: everything that remains is released, and what a single message posted is posted back.
  * Partial (DE95 above zero): DE95 is what stays authorized, so the authorized total becomes the smaller of the two and never
  * grows, and the hold keeps what of it has not been cleared. A full reversal that names an increment takes back that
- * increment, once, and one that names a part that was posted takes back that part. Without an original it stands as a
+ * increment, once, and one that names a part that was posted takes back that part, or brings it down to DE95. Without an original it stands as a
  * tombstone against the late original; so it does when DE37 and DE41 alone led to one of which nothing is left.
  *
  * In the event of a reversal `approvedAmount` is the authorized total *after* it, in the account's currency: 0 = the
@@ -36,7 +36,6 @@ import {
   isRequest,
   rootOf,
 } from './originals.js';
-import { OriginalRate } from './replacement-amount.js';
 import { readStanding, Standing } from './standing.js';
 import { Contribution, type Counted, isKept } from './totals.js';
 import { CounterChanges } from './velocity/counter-changes.js';
@@ -45,7 +44,6 @@ const counted = new CountedElements();
 const soFar = new CountedSoFar();
 const fold = new AuthorizationFold();
 const foldOfAcquirer = new AuthorizationFold(new AcquirerMoney());
-const rate = new OriginalRate();
 const contribution = new Contribution();
 const changes = new CounterChanges();
 const before = new Standing();
@@ -67,7 +65,7 @@ export function decideReversal(context: DecisionContext, out: MessageEvent): voi
   out.originalSequence = root;
   if (history.read(named).accountSlot < 0) return;
   const isPartial = out.input.replacementAmount > 0;
-  const added = isPartial ? -1 : addedBy(context, named, out.input);
+  const added = takenBy(context, named, out.input);
   const stays = isPartial ? staying(context, root, out.input) : 0;
   const original = history.read(named);
   if (added >= 0) out.elementSequence = named;
@@ -100,10 +98,11 @@ export function decideReversal(context: DecisionContext, out: MessageEvent): voi
   if ((flags & HoldFlag.counted) !== 0) giveBackTo(context, root, out.authorizedAfter, out.changes);
 }
 
-/** DE95 in the account's currency: it speaks of all of the authorization, whichever element the reversal names. */
-function staying({ state, history }: DecisionContext, root: number, reversal: MessageInput): number {
-  const authorization = history.read(root);
-  return rate.take(authorization, state.accounts.currency(authorization.accountSlot)).staying(reversal);
+/** DE95 in the account's currency, of all of the authorization. */
+function staying(context: DecisionContext, root: number, reversal: MessageInput): number {
+  const { state, history } = context;
+  if (reversal.currency === state.accounts.currency(history.read(root).accountSlot)) return reversal.replacementAmount;
+  return fold.read(context, root).staying(reversal);
 }
 
 /** True for a single message and what the network told of one, whatever has posted. */
@@ -149,18 +148,24 @@ const isIncrement = (event: MessageEvent): boolean =>
   event.originalSequence > 0 ? isChange(event) : isChangeOfUnknown(event);
 
 /**
- * What a full reversal of an increment (or a part) takes back: what it added, or nothing when that was declined or has gone
- * back already. -1 when the message at `named` is no increment, so that all of the authorization is meant.
+ * What a reversal of an increment (or a part) takes back: what it added, or nothing when that was declined or has gone back already; of a
+ * part all but DE95. -1 when all of the authorization is meant: the message at `named` is no increment, or DE95 says what stays of what is
+ * held, whichever increment it names.
  */
-function addedBy(context: DecisionContext, named: number, reversal: MessageInput): number {
-  const { history, keys } = context;
-  const event = history.read(named);
+function takenBy(context: DecisionContext, named: number, reversal: MessageInput): number {
+  const event = context.history.read(named);
   if (!isIncrement(event)) return -1;
   // What the first of several began is known by DE37 like any authorization.
   if (event.originalSequence === 0 && isNamedByRrnAlone(reversal, event.input)) return -1;
-  if (classOf(event.input.mti) !== 2) return fold.read(context, rootOf(event)).addedBy(named);
-  const posted = isApproval(event.response) ? before.clear().addLegs(event.postings).total : 0;
-  return undoneBy(history, keys, named) === Undone.no ? posted : 0;
+  const isPartial = reversal.replacementAmount > 0;
+  if (classOf(event.input.mti) === 2) return takenOfPart(fold.read(context, rootOf(event)), named, reversal);
+  return isPartial ? -1 : fold.read(context, rootOf(event)).addedBy(named);
+}
+
+/** What a reversal takes back of the part at `named`, in the money of the fold. */
+function takenOfPart(told: AuthorizationFold, named: number, reversal: MessageInput): number {
+  const part = told.partOf(named);
+  return reversal.replacementAmount > 0 ? part - Math.min(part, told.staying(reversal, named)) : part;
 }
 
 /**
@@ -202,11 +207,11 @@ const countedIn = ({ currency }: MessageInput, account: number): number => (curr
 const presentedBeside = ({ history, keys }: DecisionContext, slot: number, root: number): number =>
   slot >= 0 ? 0 : presentedTotal(history, keys, root);
 
-/** The mirror of what one advice posted as a part; the other parts and what is still held stay. */
+/** The mirror of what one advice posted as a part, in full or down to DE95; the other parts and what is still held stay. */
 function reversePart(context: DecisionContext, out: MessageEvent, root: number, named: number, added: number): void {
   const { state, history, keys } = context;
   const currency = state.accounts.currency(out.accountSlot);
-  const part = contribution.read(history.read(named), currency).amount;
+  const part = takenOfPart(foldOfAcquirer.read(context, root), named, out.input);
   const counts = soFar.read(history, keys, root, currency);
   readStanding(history, keys, root, before);
   readStanding(history, keys, root, after);

@@ -139,7 +139,8 @@ export function undoneBy(history: History, keys: IndexKeys, sequence: number): U
     const event = history.read(at);
     if (event.element !== ElementKind.reversal) continue;
     const isWhole = event.originalSequence === sequence && isFullReversal(event);
-    if (isWhole || event.elementSequence === sequence) return Undone.reversed;
+    const isOfElement = event.elementSequence === sequence && event.input.replacementAmount <= 0;
+    if (isWhole || isOfElement) return Undone.reversed;
   }
   return undone;
 }

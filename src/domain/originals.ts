@@ -266,9 +266,13 @@ export function isChangeOfUnknown({ element, originalSequence, input }: MessageE
 const isToldOf = ({ element, input }: MessageEvent): boolean =>
   element === ElementKind.completion && classOf(input.mti) === 1;
 
-/** True for an increment or a replacement, and for an advice that told of an increment or posted a part, and added it. */
-export function isChange({ element, input }: MessageEvent): boolean {
-  if (element === ElementKind.completion) return input.functionCode === INCREMENT && sortOf(input) !== Sort.credit;
+/** True for an increment or a replacement, and for an advice of an authorization that told of one or posted a part, whatever came of it. */
+export function isChange({ element, originalSequence, input }: MessageEvent): boolean {
+  if (element === ElementKind.completion || (element === ElementKind.advice && originalSequence > 0)) {
+    const isOfChange =
+      input.functionCode === INCREMENT || (input.functionCode === REPLACEMENT && classOf(input.mti) === 1);
+    return isOfChange && sortOf(input) !== Sort.credit;
+  }
   return element === ElementKind.increment || element === ElementKind.replacement;
 }
 

@@ -48,7 +48,7 @@ const disputed = fc
           flags: fc.constant(0),
         }),
         fc.record<Op & { op: 'ship' }>({ op: fc.constant('ship'), back: fc.constant(0), percent: fc.constant(50) }),
-        fc.constant<Op>({ op: 'unship', back: 0 }),
+        fc.constant<Op>({ op: 'unship', back: 0, stays: 0 }),
       ),
       { minLength: 1, maxLength: 4 },
     ),

@@ -219,7 +219,7 @@ export class Player {
       case 'unship': {
         const sent = this.#sent.filter(({ message }) => message.mti === 220 && message.fn === 'I').at(-1 - op.back);
         if (!sent) return;
-        const back = { mti: 420, way: 'network', stays: 0 } as const;
+        const back = { mti: 420, way: 'network', stays: op.stays } as const;
         this.#send(sent.card, this.#maker.reversal(sent.message, sent.code, back, this.nowMs));
         return;
       }

@@ -58,7 +58,7 @@ export type Op =
   | ({ op: 'advise'; back: number; mti: number; why: string; percent: number; way: Way; flags: number } & By)
   /** One of several shipments of an earlier message; the newest shipment is taken back, once or again. */
   | { op: 'ship'; back: number; percent: number }
-  | { op: 'unship'; back: number }
+  | { op: 'unship'; back: number; stays: number }
   | { op: 'list'; card: number; file: string; listing: number }
   | { op: 'reverse early'; card: number; amount: number; way: Way; stays: number }
   | { op: 'late original'; back: number }
@@ -254,7 +254,11 @@ const operations = {
     flags: fc.integer({ min: 0, max: 255 }),
   }),
   ship: fc.record<Op & { op: 'ship' }>({ op: fc.constant('ship'), back, percent: fc.constantFrom(20, 50, 100) }),
-  unship: fc.record<Op & { op: 'unship' }>({ op: fc.constant('unship'), back: fc.constantFrom(0, 0, 1) }),
+  unship: fc.record<Op & { op: 'unship' }>({
+    op: fc.constant('unship'),
+    back: fc.constantFrom(0, 0, 1),
+    stays: fc.constantFrom(0, 0, 30, 70),
+  }),
   list: fc.record<Op & { op: 'list' }>({
     op: fc.constant('list'),
     card: fc.integer({ min: 0, max: 8 }),
@@ -274,7 +278,7 @@ const operations = {
     op: fc.constant('tell'),
     back: fc.constantFrom(0, 0, 1),
     percent: fc.constantFrom(100, 100, 120),
-    of: fc.constantFrom('sent', 'sent', 'lost', 'lost first'),
+    of: fc.constantFrom('sent', 'sent', 'lost', 'lost first', 'lost first'),
   }),
   undelivered: fc.record<Op & { op: 'undelivered' }>({ op: fc.constant('undelivered'), back }),
   pay: fc.record<Op & { op: 'pay' }>({

@@ -264,6 +264,10 @@ describe('a reply that was not delivered', () => {
     0420 a stan=5 de90=0220/4/0520120004/12345              | 00 | 200 |   0 |  800
     0220 a purchase 100 stan=3 why=S de7=0520120003         | 00 | 300 |   0 |  700
     totals 2026-05-20                                       | debits 3 400, debit reversals 1 100
+    0200 a purchase 50 stan=6 date=2025-01-01 de7=0520120005 | 00 | 350 | 0 |  650   # a date that has no totals
+    undelivered 14                                          | ok | 300 |   0 |  700
+    0220 a purchase 50 stan=6 why=S de7=0520120005          | 00 | 350 |   0 |  650
+    totals 2026-05-20                                       | debits 4 450, debit reversals 1 100
   `,
   );
 
@@ -569,6 +573,128 @@ describe('the cash in what is told', () => {
     0120 a cashback 3000 back=500 stan=4 rrn=2 why=C de7=0520120003     | 00 | 2000 | 3000 | 5000
     0100 a cashback 1000 back=601 stan=5 de7=0520120001                 | 61 | 2000 | 3000 | 5000
     0100 a cashback 1000 back=600 stan=6 de7=0520120001                 | 00 | 2000 | 4000 | 4000
+  `,
+  );
+});
+
+describe('a told replacement', () => {
+  scenario(
+    'of which no request came, goes back by its name with what it added, told once or twice',
+    `
+    account A limit=6000
+    card a
+    0100 a purchase 1000 stan=1 de7=0520120001                                       | 00 | 0 | 1000 | 5000
+    0120 a purchase 1500 fn=R stan=2 rrn=1 de7=0520120002                            | 00 | 0 | 1500 | 4500
+    0420 a stan=3 rrn=1 de90=0100/2/0520120002/12345 de7=0520120003                  | 00 | 0 | 1000 | 5000
+    0100 a purchase 1000 stan=4 de7=0520120001                                       | 00 | 0 | 2000 | 4000
+    0120 a purchase 1500 fn=R stan=5 rrn=4 de7=0520120002                            | 00 | 0 | 2500 | 3500
+    0120 a purchase 1700 fn=R stan=6 rrn=4 de7=0520120003 de90=0100/5/0520120002/12345 | 00 | 0 | 2700 | 3300
+    0420 a stan=7 rrn=4 de90=0100/5/0520120002/12345 de7=0520120004                  | 00 | 0 | 2000 | 4000
+  `,
+  );
+});
+
+describe('a 0120 behind a part that a file has cleared', () => {
+  scenario(
+    'holds what is not presented yet, wherever the roll-back came',
+    `
+    account A limit=10000
+    card a
+    0100 a purchase 1000 stan=1 net=N1 de7=0520120001 | 00 | 0 | 1000 | 9000
+    clear a purchase 400 net=N1 arn=A1 part           | posted networkId | 400 | 600 | 9000
+    undelivered 3                                     | ok | 400 | 0 | 9600
+    0120 a purchase 900 stan=2 rrn=1 why=C            | 00 | 400 | 500 | 9100
+    0100 a purchase 1000 stan=3 net=N3 de7=0520120001 | 00 | 400 | 1500 | 8100
+    undelivered 7                                     | ok | 400 | 500 | 9100
+    clear a purchase 400 net=N3 arn=A3 part           | posted networkId afterReversal | 800 | 500 | 8700
+    0120 a purchase 900 stan=4 rrn=3 why=C            | 00 | 800 | 1000 | 8200
+    clear a purchase 500 net=N3 arn=A4                | posted networkId | 1300 | 500 | 8200
+    0100 a purchase 1000 stan=5 net=N5 de7=0520120001 | 00 | 1300 | 1500 | 7200
+    undelivered 12                                    | ok | 1300 | 500 | 8200
+    clear a purchase 400 net=N5 arn=A5                | posted networkId afterReversal | 1700 | 500 | 7800
+    0120 a purchase 900 stan=6 rrn=5 why=C            | 00 | 1700 | 500 | 7800
+  `,
+  );
+});
+
+describe('DE95 of a shipment', () => {
+  scenario(
+    'is what stays of that; the others and what is held stay, and its full reversal finds the rest',
+    `
+    account A limit=3000
+    card a
+    0100 a purchase 1000 stan=1 net=N1 de7=0520120001            | 00 |   0 | 1000 | 2000
+    0220 a purchase 300 fn=I stan=2 rrn=1 net=N2 de7=0520120002  | 00 | 300 |  700 | 2000
+    0220 a purchase 200 fn=I stan=3 rrn=1 net=N3 de7=0520120003  | 00 | 500 |  500 | 2000
+    0420 a purchase 200 stan=4 rrn=1 de95=150 orig=N3 de7=0520120004 | 00 | 450 | 500 | 2050
+    0420 a purchase 200 stan=4 rrn=1 de95=150 orig=N3 de7=0520120004 | 00= | 450 | 500 | 2050
+    0420 a stan=5 rrn=1 orig=N3 de7=0520120005                   | 00 | 300 |  500 | 2200
+    totals 2026-05-20                                            | debits 2 500, debit reversals 2 200, authorizations 1
+    hold 3                                                       | 500 of 800
+  `,
+  );
+
+  scenario(
+    'of a single message too; what DE95 of the whole took is of the newest',
+    `
+    account A limit=3000
+    card a
+    0200 a purchase 300 stan=9 de7=0520120001                                       | 00 | 300 | 0 | 2700
+    0220 a purchase 200 fn=I stan=2 rrn=9 de7=0520120002                            | 00 | 500 | 0 | 2500
+    0420 a stan=3 rrn=9 de95=100 de90=0220/2/0520120002/12345 de7=0520120003        | 00 | 400 | 0 | 2600
+    0420 a stan=4 rrn=9 de95=330 de7=0520120004                                     | 00 | 330 | 0 | 2670
+    0420 a stan=5 rrn=9 de90=0220/2/0520120002/12345 de7=0520120005                 | 00 | 300 | 0 | 2700
+    totals 2026-05-20                                                               | debits 2 500, debit reversals 3 200
+    0200 a purchase 1000 stan=6 de7=0520120001                                      | 00 | 1300 | 0 | 1700
+    0220 a purchase 300 fn=I stan=7 rrn=6 de7=0520120002                            | 00 | 1600 | 0 | 1400
+    0220 a purchase 1100 why=C stan=8 rrn=6 de7=0520120003                          | 00 | 1400 | 0 | 1600
+    0420 a stan=10 rrn=6 de90=0200/7/0520120002/12345 de7=0520120004                | 00 | 1300 | 0 | 1700
+  `,
+  );
+
+  scenario(
+    'is at the rate of the shipment; of all at that of the original, and as much as all takes nothing back',
+    `
+    account A limit=10000
+    card a
+    0200 a purchase 100 cur=840 bill=500/986 stan=1 de7=0520120001                      | 00 |  500 | 0 | 9500
+    0220 a purchase 100 cur=840 bill=600/986 fn=I stan=2 rrn=1 de7=0520120002           | 00 | 1100 | 0 | 8900
+    0420 a cur=840 stan=3 de95=50 de90=0220/2/0520120002/12345 de7=0520120003           | 00 |  800 | 0 | 9200
+    totals 2026-05-20 cur=840                                                           | debits 2 200, debit reversals 1 50
+    0420 a cur=840 stan=4 rrn=1 de95=120 de90=0200/1/0520120001/12345 de7=0520120005    | 00 |  600 | 0 | 9400
+    totals 2026-05-20 cur=840                                                           | debits 2 200, debit reversals 2 80
+    0100 a purchase 400 cur=840 bill=2000/986 stan=5 de7=0520120001                     | 00 |  600 | 2000 | 7400
+    0120 a purchase 400 cur=840 bill=2400/986 stan=6 rrn=5 why=C de7=0520120002         | 00 |  600 | 2400 | 7000
+    0420 a stan=7 rrn=5 de95=400 cur=840 de90=0100/5/0520120001/12345 de7=0520120003    | 00 |  600 | 2400 | 7000
+    0420 a stan=8 rrn=5 de95=300 cur=840 de90=0100/5/0520120001/12345 de7=0520120004    | 00 |  600 | 1500 | 7900
+  `,
+  );
+
+  scenario(
+    'that came behind clearing and posted nothing takes nothing back',
+    `
+    account A limit=10000
+    card a
+    0100 a purchase 1000 stan=1 net=N1 de7=0520120001     | 00 | 0 | 1000 | 9000
+    clear a purchase 400 net=N1 arn=A1 part               | posted networkId | 400 | 600 | 9000
+    0220 a purchase 300 fn=I stan=2 rrn=1 de7=0520120002  | 00 | 400 | 600 | 9000
+    0420 a stan=3 de90=0220/2/0520120002/12345            | 00 | 400 | 600 | 9000
+  `,
+  );
+});
+
+describe('windows of cash', () => {
+  scenario(
+    'count what stand-in tells more of, whatever shipments have counted',
+    `
+    account A limit=10000
+    card a
+    controls a {"cash":{"velocity":[{"window":"lifetime","amount":700}]}}
+    0200 a cashback 1000 back=300 stan=1 de7=0520120001           | 00 | 1000 | 0 | 9000
+    0220 a cashback 500 back=200 fn=I stan=2 rrn=1 de7=0520120002 | 00 | 1500 | 0 | 8500
+    0220 a cashback 1200 back=450 stan=1 why=S de7=0520120001     | 00 | 1700 | 0 | 8300
+    0100 a cashback 1000 back=51 stan=3 de7=0520120003            | 61 | 1700 | 0 | 8300
+    0100 a cashback 1000 back=50 stan=4 de7=0520120004            | 00 | 1700 | 1000 | 7300
   `,
   );
 });

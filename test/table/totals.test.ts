@@ -154,8 +154,8 @@ describe('reversals', () => {
     0220 a purchase 300 stan=3 rrn=1 why=D          | 00 | 300 | 0 | 700
     0400 a purchase 300 stan=4 rrn=1 de95=150       | 00 | 150 | 0 | 850
     totals 2026-05-20                               | debits 2 300, debit reversals 1 150
-    0420 a stan=5 rrn=1 de90=220/2/520120000        | 00 |   0 | 0 | 1000
-    totals 2026-05-20                               | debits 2 300, debit reversals 2 300
+    0420 a stan=5 rrn=1 de90=220/2/520120000        | 00 | 100 | 0 | 900   # 150 of it had gone before
+    totals 2026-05-20                               | debits 2 300, debit reversals 2 200
   `,
   );
 

@@ -2,15 +2,19 @@
  * What a record presents of what messages have posted, while something is still held beside it: that is a duplicate (decision 0030), and what
  * is still held is not.
  */
+
+import { AuthorizationFold } from '../authorization-fold.js';
 import type { DecisionContext } from '../decision-context.js';
 import { Undone, undoneBy } from '../lookups.js';
 import { MessageInput, Text } from '../message.js';
+import { isChange } from '../originals.js';
 import { readStanding, Standing } from '../standing.js';
 import { copyInput, sameText } from '../texts.js';
 import { MatchRung } from './codes.js';
 import type { Match } from './match.js';
 
 const standing = new Standing();
+const fold = new AuthorizationFold();
 const ofRoot = new MessageInput();
 
 /**
@@ -18,20 +22,33 @@ const ofRoot = new MessageInput();
  * id of that and not of the authorization, or when its amount is that of the 0220, or of all that messages posted, and not what is held.
  */
 export function postedByMessages(
-  { history, keys }: Pick<DecisionContext, 'history' | 'keys'>,
+  context: Pick<DecisionContext, 'state' | 'history' | 'keys'>,
   { root, sequence, rung }: Match,
   amount: number,
   remaining: number,
 ): number {
+  const { history, keys } = context;
   const all = readStanding(history, keys, root, standing).total;
   if (all === 0 || sequence === 0) return 0;
-  const found = history.read(sequence);
-  const own = sequence === root ? 0 : standing.clear().addLegs(found.postings).total;
-  if (own > 0 && undoneBy(history, keys, sequence) === Undone.no) {
+  const own = sequence === root ? 0 : postedBy(context, root, sequence);
+  if (own > 0) {
     const isItsId = rung === MatchRung.networkId && !hasSameId(history, root, sequence);
     if (isItsId || (own === amount && amount !== remaining)) return own;
   }
   return all === amount && amount !== remaining ? all : 0;
+}
+
+/** What the message at `sequence` has posted, unless that was reversed; of a part what is left of it. */
+function postedBy(
+  context: Pick<DecisionContext, 'state' | 'history' | 'keys'>,
+  root: number,
+  sequence: number,
+): number {
+  const { history, keys } = context;
+  const event = history.read(sequence);
+  if (isChange(event)) return fold.read(context, root).partOf(sequence);
+  const { total } = standing.clear().addLegs(event.postings);
+  return total > 0 && undoneBy(history, keys, sequence) === Undone.no ? total : 0;
 }
 
 /** True when both messages have the same network id. */

@@ -91,8 +91,8 @@ export interface Entry {
   added: number;
   /** Advice: the change that it tells of. */
   tells?: Entry;
-  /** Advice: it told of an increment or of a part, which was added. */
-  toldIncrement: boolean;
+  /** Advice: it told of an increment, a replacement or a part. */
+  toldChange: boolean;
   /** Advice: it was not only recorded. */
   isDecided?: boolean;
   /** Advice: it told the final amount. */
@@ -107,8 +107,8 @@ export interface Entry {
   presents?: { amount: number; isLast: boolean };
   /** Advice of what may be counted, roll-back: what stands posted with it in the acquirer's currency, when that is not what stood. */
   counts?: { stands?: number };
-  /** Reversal with DE95: what stays at most. */
-  ceiling?: bigint;
+  /** Reversal of a part: what it takes back in the acquirer's money. */
+  partBack?: number;
   /** It posted something. */
   posted: boolean;
   /** Advice in stand-in: it told what had been decided already, and posted nothing. */
@@ -143,8 +143,8 @@ export const isRequest = (what: Entry['what']): boolean =>
 /** An increment of nothing we know is decided as a new authorization. */
 export const asNew = (what: What): What => (what === 'increment' || what === 'replacement' ? 'debit' : what);
 
-export const isNoChange = ({ what, toldIncrement }: Entry): boolean =>
-  what !== 'increment' && what !== 'replacement' && !toldIncrement;
+export const isNoChange = ({ what, toldChange }: Entry): boolean =>
+  what !== 'increment' && what !== 'replacement' && !toldChange;
 
 /** Money was approved, by us or by the network. */
 export const approved = (e: Entry): boolean => approves(e.response) && (e.what !== 'advice' || e.approved > 0);

@@ -37,7 +37,7 @@ import {
   type What,
   whatIs,
 } from './message.js';
-import { cashOf, inAccountCurrency, inMerchantCurrency, oneMajorUnit, stayingOf } from './money.js';
+import { cashOf, inAccountCurrency, inMerchantCurrency, oneMajorUnit } from './money.js';
 import { isByRrnAlone, isNamedExactly, type Named, sharesRrn } from './naming.js';
 import { inAcquirers, isChangeOfUnknown, isSentLater, Past, type Word } from './past.js';
 import { codeOf, feeOf, forbids, fuelOf, groupsOf, isPump, lifeMs, type ModelProgram } from './program.js';
@@ -502,7 +502,8 @@ export class ReferenceModel {
     const root = named?.original ?? named;
     if (root && root.card !== base.card) this.reach('advice by a replacement');
     const links = root === undefined ? {} : { original: root };
-    const told = past.add({ ...base, ...links, response: '00' });
+    const toldChange = root !== undefined && !isCredit(m) && (m.fn === 'I' || (m.fn === 'R' && !isFinancial(m)));
+    const told = past.add({ ...base, ...links, response: '00', toldChange });
     if (m.why === 'D' || [30, 31, 38].includes(typeOf(m)) || (m.amount === 0 && root === undefined)) return told;
     const amount = inAccountCurrency(m, account);
     const isExpired = root !== undefined && !balances.holds.has(root.sequence) && past.isExpired(root);
@@ -510,9 +511,7 @@ export class ReferenceModel {
     told.isDecided = true;
     if (isExpired) this.reach(isFinancial(m) ? 'posting after expiry' : 'completion after expiry');
     told.approved = amount;
-    told.toldIncrement = root !== undefined && m.fn === 'I' && !isCredit(m);
-    told.added = told.toldIncrement ? amount : 0;
-    told.completes = root !== undefined && !told.toldIncrement && !told.tells && m.fn !== 'R' && m.why !== 'S';
+    told.completes = root !== undefined && !toldChange && !told.tells && m.fn !== 'R' && m.why !== 'S';
     if (/^[0-9A-Za-z ]{1,6}$/.test(m.de38?.trimEnd() ?? '')) told.code = m.de38!.trimEnd();
     return told;
   }
@@ -619,7 +618,7 @@ export class ReferenceModel {
     if (past.isWhollyReversed(root)) return false;
     const hold = balances.holds.get(root.sequence);
     const change = past.changeTold(m, card, named!);
-    const { total: asTold } = past.totalOf(root, account, {
+    const { total: asTold, isReleased } = past.totalOf(root, account, {
       told: { message: m, amount, cash: Math.min(amount, cashOf(m, account)), of: change },
     });
     if (isChangeOfUnknown(root) && isStandIn(m)) this.reach('what began before a change of it');
@@ -628,7 +627,7 @@ export class ReferenceModel {
     const isToldOf = isStandIn(m) || change !== undefined;
     if (hold === undefined) {
       const total = isToldOf ? asTold : m.fn === 'I' && !isCredit(m) ? asTold + amount : amount;
-      return this.#place(m, root, account, total, atMs + life, isToldOf);
+      return this.#place(m, root, account, total, atMs + life, { isRetold: isToldOf, isReleased });
     }
     const isOnTop = m.fn === 'I' && !isCredit(m);
     const total = isToldOf ? asTold : isOnTop ? hold.authorized + amount : amount;
@@ -641,10 +640,17 @@ export class ReferenceModel {
   }
 
   /** What of a total is not posted yet is held anew. */
-  #place(m: Message, root: Entry, account: ModelAccount, total: number, expiresMs: number, isRetold: boolean): boolean {
+  #place(
+    m: Message,
+    root: Entry,
+    account: ModelAccount,
+    total: number,
+    expiresMs: number,
+    { isRetold, isReleased }: { isRetold: boolean; isReleased: boolean },
+  ): boolean {
     const { balances } = this;
     const presented = balances.presented.get(root.sequence) ?? 0;
-    if (presented > 0 && !isRetold) return false;
+    if (presented > 0 && isReleased && !isRetold) return false;
     const posted = Math.abs(netOf(balances.chargedFor(root)));
     const charged = posted + presented;
     if (posted > 0 && isFinancial(root.message!) && !isChangeOfUnknown(root)) return false;
@@ -695,11 +701,9 @@ export class ReferenceModel {
     const account = balances.cards.get(base.card)?.account;
     const told = { ...base, response: '00', original, tombstone: mayMeanAnother };
     if (account === undefined) return past.add({ ...told, full: !m.de95 });
-    const stays = m.de95 ? stayingOf(m, original, account) : 0n;
+    const stays = m.de95 ? past.totalOf(original, account).stayingBy(m) : 0n;
     const least = (total: number): number => (stays < BigInt(total) ? Number(stays) : total);
-    const entry = this.#reverseFound(m, told, named, account, least);
-    if (m.de95) entry.ceiling = stays;
-    return entry;
+    return this.#reverseFound(m, told, named, account, least);
   }
 
   #reverseFound(
@@ -713,20 +717,22 @@ export class ReferenceModel {
     const { original } = told;
     const isChange = named.original ? !isNoChange(named) : isChangeOfUnknown(named) && !isByRrnAlone(m, named as Named);
     if (isChange && !named.original) this.reach('a reversal of the change that came first');
+    // Of what is held DE95 says what stays of all of it.
+    const isOfElement = isChange && (!m.de95 || isFinancial(named.message!));
     const isSingle = isFinancial(named.message!) && (approved(named) || named.isDecided || named === original);
     if (named.posted || isSingle) {
       if (!named.posted) this.reach('a reversal of what only others have posted');
-      return isChange && !m.de95 ? this.#reversePart(told, named) : this.#reversePosted(told, least);
+      return isOfElement ? this.#reversePart(told, named) : this.#reversePosted(told, least);
     }
     const hold = balances.holds.get(original.sequence);
-    const takesBack = isChange && !m.de95 ? { takesBack: named } : {};
+    const takesBack = isOfElement ? { takesBack: named } : {};
     const full = !m.de95 && !takesBack.takesBack;
     if (hold === undefined) {
       if (past.isExpired(original)) this.reach(m.de95 ? 'partial reversal after expiry' : 'full reversal after expiry');
       return past.add({ ...told, ...takesBack, full });
     }
     const total = takesBack.takesBack
-      ? Math.max(0, hold.authorized - past.stillAdded(named, account))
+      ? Math.max(0, hold.authorized - past.takenBack(named, m, account))
       : least(hold.authorized);
     balances.set(original.sequence, total);
     return past.add({ ...told, ...takesBack, full });
@@ -779,13 +785,16 @@ export class ReferenceModel {
     const { original } = told;
     const before = balances.chargedFor(original);
     const total = netOf(before);
-    const left = Math.max(0, total - this.past.stillAdded(part, balances.cards.get(told.card)!.account));
+    const { account } = balances.cards.get(told.card)!;
+    const partBack = this.past.takenBack(part, told.message, account, inAcquirers(original, account));
+    const left = Math.max(0, total - this.past.takenBack(part, told.message, account));
+    if (told.message.de95 && left < total) this.reach('a part that is brought down to DE95');
     const hold = balances.holds.get(original.sequence);
     if (hold) {
       hold.cleared = left + (balances.presented.get(original.sequence) ?? 0);
       balances.set(original.sequence, hold.cleared + hold.remaining);
     }
-    const entry = this.past.add({ ...told, takesBack: part });
+    const entry = this.past.add({ ...told, takesBack: part, partBack });
     if (left < total) Object.assign(entry, { postedBack: 'debit', charges: [total, left] });
     if (left < total) this.reach('reversal of a part');
     this.#takeBack(entry, before, left, part.sequence);
@@ -806,8 +815,10 @@ export class ReferenceModel {
   /** What of a message is cash that was not counted before: of one that tells the whole what it tells more of. */
   #moreCash(m: Message, root: Entry, account: ModelAccount, entry?: Entry): number {
     const cash = cashOf(m, account);
-    const isOnTop = m.fn === 'I' || entry === root;
-    return isOnTop ? cash : Math.max(0, cash - this.past.totalOf(root, account, entry ? { before: entry } : {}).cash);
+    if (cash === 0 || entry === root) return cash;
+    const before = this.past.totalOf(root, account, entry ? { before: entry } : {}).cash;
+    if (entry && (isStandIn(m) || entry.tells)) return Math.max(0, this.past.totalOf(root, account).cash - before);
+    return m.fn === 'I' ? cash : Math.max(0, cash - before);
   }
 
   #windowTime(atMs: number): number {

@@ -12,7 +12,7 @@ import {
   sameMoney,
   whatIs,
 } from './message.js';
-import { cashOf, inAccountCurrency, inMerchantCurrency } from './money.js';
+import { askedOf, cashOf, inAccountCurrency, inMerchantCurrency, type Rate, rateOf, stayingOf } from './money.js';
 import {
   byCompleteDe90,
   byGivenStan,
@@ -48,7 +48,7 @@ export class Past {
       response: '',
       approved: 0,
       added: 0,
-      toldIncrement: false,
+      toldChange: false,
       completes: false,
       posted: false,
       refusedRepeat: false,
@@ -168,9 +168,8 @@ export class Past {
     }
     if (!isNamedExactly(m, named as Named)) return undefined;
     if (isOfSort(named)) return named;
-    const isToldToo = m.fn === 'I' && !isFinancial(named.message!) && approved(named);
-    if (!isToldToo || !(named.toldIncrement || (isChangeOfUnknown(named) && named.message!.fn === 'I')))
-      return undefined;
+    const isToldToo = m.fn === named.message!.fn && !isFinancial(named.message!) && approved(named);
+    if (!isToldToo || !(named.toldChange || isChangeOfUnknown(named))) return undefined;
     return named.tells ?? named;
   }
 
@@ -182,22 +181,29 @@ export class Past {
     root: Entry,
     account: ModelAccount,
     { told, undelivered, before, money = inAccount(account) }: Supposed = {},
-  ): { total: number; cash: number; cashOfParts: number; added: Map<Entry, number>; isFinal: boolean } {
+  ): Sum {
     const elements = this.about(root).filter((e) => e.original === root && e !== before);
     const isLost = (e: Entry): boolean => e === undelivered || this.isRolledBack(e);
     const advices = elements.filter((e) => e.isDecided);
     const said = (e: Entry): Word => ({ amount: money.approved(e), cash: cashSaid(e, account) });
     const words: Told[] = advices.map((e) => ({ message: e.message!, ...said(e), of: e.tells }));
     if (told) words.push(told);
+    const rate = (m: Message, amount: number): Rate => rateOf(m, amount, root, account);
+    const rateSaid = (e: Entry): Rate => rate(e.message!, e.approved);
+    const rateTold = ({ message }: Told): Rate => rate(message, inAccountCurrency(message, account));
     const inStandIn = words.findLast(({ message }) => isStandIn(message));
-    const wordOf = (e: Entry): Word | undefined => words.findLast(({ of }) => of === e);
+    const wordOf = (e: Entry): Told | undefined => words.findLast(({ of }) => of === e);
 
     let total = 0;
     /** What of it is cash, and what of that is of parts. */
     let cash = 0;
     let cashOfParts = 0;
     let isFinal = false;
+    let isReleased = false;
     const added = new Map<Entry, number>();
+    /** Of the words that make up the total, the oldest first. */
+    let rates: [Entry, Rate][] = [];
+    const ratesOfParts = new Map<Entry, Rate>();
     /** What 0220s have posted as parts, what all have posted of a hold, and what files have charged. */
     const parts = new Map<Entry, number>();
     let posted = 0;
@@ -209,23 +215,38 @@ export class Past {
     const isSingle = isUnknown ? beneath !== undefined && isFinancial(beneath.message) : isFinancial(root.message!);
     const charged = (): number => money.converted((isSingle ? 0 : posted) + cleared);
     const lowerTo = (to: number): void => {
-      let above = Math.max(0, total - to);
+      const above = Math.max(0, total - to);
       total -= above;
-      for (const e of [...added.keys()].reverse()) {
-        const back = Math.min(above, added.get(e)!);
-        added.set(e, added.get(e)! - back);
-        above -= back;
-      }
+      takeNewest(isSingle ? [added, parts] : [added], above);
     };
-    const become = (word: Word): void => {
+    const lowerPartsTo = (to: number): void => {
+      const all = [...parts.values()].reduce((sum, part) => sum + part, 0);
+      takeNewest([parts], all - to);
+    };
+    const become = (e: Entry, word: Word, rated: Rate): void => {
       total = word.amount;
       ({ cash } = word);
+      rates = [[e, rated]];
     };
-    const onTop = (word: Word): Word => ({ amount: total + word.amount, cash: cash + word.cash });
-    const change = (e: Entry, to: Word): void => {
-      if (to.amount < total) lowerTo(to.amount);
-      added.set(e, Math.max(0, to.amount - total));
-      become(to);
+    const onTop = (e: Entry, word: Word, rated: Rate): void => {
+      total += word.amount;
+      cash += word.cash;
+      rates.push([e, rated]);
+    };
+    const change = (e: Entry, word: Word, rated: Rate, isOnTop: boolean): void => {
+      if (isOnTop) {
+        added.set(e, word.amount);
+        onTop(e, word, rated);
+        return;
+      }
+      lowerTo(word.amount);
+      added.set(e, Math.max(0, word.amount - total));
+      become(e, word, rated);
+    };
+    const stayingBy = (m: Message, part?: Rate): bigint => {
+      const asked = part ? askedOf(part) : rates.reduce((all, [, one]) => all + askedOf(one), 0n);
+      const ofRoot = rate(root.message!, inAccountCurrency(root.message!, account) ?? 0);
+      return money.staying(m, stayingOf(m, part ?? ofRoot, asked, root, account));
     };
 
     const take = (e: Entry): void => {
@@ -238,37 +259,57 @@ export class Past {
         cleared = Math.max(0, cleared + e.presents.amount);
         if (e.presents.amount < 0) total = Math.max(0, total + charged() - before);
         else if (e.presents.isLast) total = charged();
+        isReleased = e.presents.amount >= 0 && e.presents.isLast;
       } else if (isRequest(e.what)) {
-        const word = wordOf(e) ?? (approves(e.response) && !isLost(e) ? said(e) : undefined);
-        if (word !== undefined) change(e, e.message!.fn === 'I' ? onTop(word) : word);
+        const told = wordOf(e);
+        const isIncrement = e.message!.fn === 'I';
+        if (told !== undefined) change(e, told, rateTold(told), isIncrement);
+        else if (approves(e.response) && !isLost(e)) change(e, said(e), rateSaid(e), isIncrement);
       } else if (e.what === 'advice' && (e.isDecided || e.approved > 0)) {
         const m = e.message!;
         const isIncrement = m.fn === 'I' && !isCredit(m);
         if (isFinancial(m) && isIncrement) {
-          if (isSingle) become(onTop(said(e)));
+          if (isSingle) onTop(e, said(e), rateSaid(e));
           parts.set(e, money.approved(e));
+          ratesOfParts.set(e, rateSaid(e));
           cashOfParts += cashSaid(e, account);
         } else if (isFinancial(m)) {
           if (!isStandIn(m) || (!isSingle && !e.isKnown)) {
             lowerTo(money.approved(e));
-            become(said(e));
+            if (!isSingle) lowerPartsTo(money.approved(e));
+            become(e, said(e), rateSaid(e));
             cashOfParts = 0;
             isFinal = true;
           }
         } else if (!isStandIn(m) && !e.tells && !isSingle) {
-          const word = wordOf(e) ?? said(e);
-          change(e, isIncrement ? onTop(word) : word);
+          const told = wordOf(e);
+          change(e, told ?? said(e), told ? rateTold(told) : rateSaid(e), isIncrement);
         }
       } else if (e.what === 'reversal') {
-        if (e.ceiling !== undefined) lowerTo(least(money.staying(e), total));
-        else if (e.takesBack) {
-          total = Math.max(0, total - (parts.get(e.takesBack) ?? added.get(e.takesBack) ?? 0));
-          parts.delete(e.takesBack);
-          added.delete(e.takesBack);
+        const isPartial = (e.message!.de95 ?? 0) > 0;
+        if (e.takesBack) {
+          const part = parts.get(e.takesBack) ?? added.get(e.takesBack) ?? 0;
+          const kept = isPartial ? least(stayingBy(e.message!, ratesOfParts.get(e.takesBack)), part) : 0;
+          total = Math.max(0, total - (part - kept));
+          if (kept > 0) parts.set(e.takesBack, kept);
+          else {
+            parts.delete(e.takesBack);
+            added.delete(e.takesBack);
+          }
+          if (!isPartial) rates = rates.filter(([of]) => of !== e.takesBack);
+        } else if (isPartial) {
+          const m = e.message!;
+          const stays = least(stayingBy(m), Number.MAX_SAFE_INTEGER);
+          const isOwn = m.currency === undefined || m.currency === root.message!.currency;
+          const lowered = rateOf({ ...m, amount: stays, currency: account.currency }, stays, root, account);
+          if (stays < total) rates = [[e, isOwn ? { ...lowered, asked: BigInt(m.de95!) } : lowered]];
+          lowerTo(stays);
+          if (!isSingle && e.postedBack) lowerPartsTo(stays);
         } else {
           total = 0;
+          rates = [];
           added.clear();
-          if (isSingle) parts.clear();
+          if (isSingle || e.postedBack) parts.clear();
         }
       }
       total = Math.max(total, charged());
@@ -278,16 +319,18 @@ export class Past {
 
     const ours = approved(root) && !isLost(root) ? said(root) : NO_WORD;
     if (isUnknown) {
-      become(beneath ?? NO_WORD);
+      // The first of the words is none of its own.
+      become(BENEATH, beneath ?? NO_WORD, beneath ? rateTold(beneath) : NO_RATE);
       if (isRequest(root.what) || approved(root)) take(root);
-    } else if (!inStandIn || !(isRequest(root.what) || isStandIn(root.message!))) become(ours);
+    } else if (!inStandIn || !(isRequest(root.what) || isStandIn(root.message!))) become(root, ours, rateSaid(root));
     else {
       const isSameCheck =
         isRequest(root.what) && ours.amount > inStandIn.amount && inStandIn.amount === money.asked(root.message!);
-      become(isSameCheck ? ours : inStandIn);
+      if (isSameCheck) become(root, ours, rateSaid(root));
+      else become(root, inStandIn, rateTold(inStandIn));
     }
     for (const e of elements) take(e);
-    return { total, cash, cashOfParts, added, isFinal };
+    return { total, cash, cashOfParts, added, parts, isFinal, isReleased, stayingBy, ratesOfParts };
   }
 
   /** Anything of the same card with the same DE37 and DE41. */
@@ -295,10 +338,12 @@ export class Past {
     return this.ofCard(card).some((e) => e.what !== 'reversal' && sharesRrn(m, e as Named));
   }
 
-  /** What a change, or a part, added and nothing has taken back. */
-  stillAdded(entry: Entry, account: ModelAccount): number {
-    if (isFinancial(entry.message!)) return this.isUndone(entry) || !approved(entry) ? 0 : entry.approved;
-    return this.totalOf(entry.original ?? entry, account).added.get(entry) ?? 0;
+  /** What a reversal takes back of what a change, or a part, added and nothing has taken back. */
+  takenBack(entry: Entry, m: Message, account: ModelAccount, money?: Money): number {
+    const sum = this.totalOf(entry.original ?? entry, account, money ? { money } : {});
+    if (!isFinancial(entry.message!)) return sum.added.get(entry) ?? 0;
+    const part = sum.parts.get(entry) ?? 0;
+    return m.de95 ? part - least(sum.stayingBy(m, sum.ratesOfParts.get(entry)), part) : part;
   }
 
   /** All of the authorization was reversed. */
@@ -338,30 +383,29 @@ export class Past {
 interface Money {
   asked(m: Message): number;
   approved(e: Entry): number;
-  staying(e: Entry): bigint;
+  /** @param inAccount the same in the account's currency */
+  staying(m: Message, inAccount: bigint): bigint;
   converted(amount: number): number;
 }
 
 const inAccount = (account: ModelAccount): Money => ({
   asked: (m) => inAccountCurrency(m, account),
   approved: (e) => e.approved,
-  staying: (e) => e.ceiling!,
+  staying: (_, staying) => staying,
   converted: (amount) => amount,
 });
 
 /** That of the acquirer: DE4 in DE49, which the approved part of a partial approval has as well. */
 export function inAcquirers(root: Entry, account: ModelAccount): Money {
   const { amount = 0, currency } = root.message!;
-  const billed = BigInt(inAccountCurrency(root.message!, account));
+  const billed = BigInt(inAccountCurrency(root.message!, account) ?? 0);
   const converted = (told: bigint): bigint =>
     billed === 0n ? told : (told * BigInt(amount) * 2n + billed) / (billed * 2n);
   return {
     asked: (m) => m.amount ?? 0,
     approved: (e) => (e.message!.currency === currency ? countedOf(e, account) : Number(converted(BigInt(e.approved)))),
-    staying: (e) =>
-      e.message!.currency === undefined || e.message!.currency === currency
-        ? BigInt(e.message!.de95!)
-        : converted(e.ceiling!),
+    staying: (m, staying) =>
+      m.currency === undefined || m.currency === currency ? BigInt(m.de95!) : converted(staying),
     converted: (told) => Number(converted(BigInt(Math.max(0, told)))),
   };
 }
@@ -369,6 +413,17 @@ export function inAcquirers(root: Entry, account: ModelAccount): Money {
 /** What a message says that it approved, in its DE49. */
 export const countedOf = (e: Entry, account: ModelAccount): number =>
   e.response === '10' ? inMerchantCurrency(e.message!, account, e.approved) : (e.message!.amount ?? 0);
+
+/** Takes so much out of the amounts of entries, the newest first. */
+function takeNewest(amounts: readonly Map<Entry, number>[], much: number): void {
+  let left = Math.max(0, much);
+  const newest = amounts.flatMap((of) => [...of.keys()].map((entry) => ({ of, entry })));
+  for (const { of, entry } of newest.sort((a, b) => b.entry.sequence - a.entry.sequence)) {
+    const back = Math.min(of.get(entry)!, left);
+    of.set(entry, of.get(entry)! - back);
+    left -= back;
+  }
+}
 
 const least = (a: bigint, b: number): number => (a < BigInt(b) ? Number(a) : b);
 
@@ -378,6 +433,24 @@ export interface Word {
   cash: number;
 }
 const NO_WORD: Word = { amount: 0, cash: 0 };
+const NO_RATE: Rate = { asked: 0n, billed: 0n, approved: 0n };
+const BENEATH = {} as Entry;
+
+/** What an authorization amounts to. */
+interface Sum {
+  total: number;
+  cash: number;
+  cashOfParts: number;
+  /** By the changes, and by the 0220s that posted parts, what nothing has taken back. */
+  added: Map<Entry, number>;
+  parts: Map<Entry, number>;
+  isFinal: boolean;
+  /** A file released the rest. */
+  isReleased: boolean;
+  /** What stays by a reversal with DE95, of all or of a part. */
+  stayingBy: (m: Message, part?: Rate) => bigint;
+  ratesOfParts: Map<Entry, Rate>;
+}
 
 /** No cash back is paid with a partial approval. */
 const cashSaid = (e: Entry, account: ModelAccount): number =>

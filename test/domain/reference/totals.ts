@@ -70,7 +70,7 @@ function contributionsOf(log: readonly Entry[], cards: ReadonlyMap<string, Model
     standings.set(root, standing);
     if (e.what === 'roll-back') contributions.set(e, rolledBack(e, standing, contributions));
     else if (!e.message) continue;
-    else if (e.what === 'reversal') contributions.set(e, reversed(e, standing, contributions, card));
+    else if (e.what === 'reversal') contributions.set(e, reversed(e, standing, card));
     else if (isFinancial(e.message)) contributions.set(e, posted(e, root, standing, card));
     else contributions.set(e, { number: 1, amount: 0 });
   }
@@ -83,7 +83,7 @@ function posted(e: Entry, root: Entry, standing: Standing, card: ModelCard): Con
   if (!isMoney) return { number: 1, amount: 0 };
   standing.currency ??= m.currency;
   // Of a hold the whole takes the place of parts.
-  const isPart = isFinancial(root.message!) && (e.toldIncrement || isChangeOfUnknown(e));
+  const isPart = isFinancial(root.message!) && (e.toldChange || isChangeOfUnknown(e));
   const told = { number: 1, amount: countedOf(e, card.account) };
   const isForeign = m.currency !== standing.currency;
   const isCorrected = e.counts && !isForeign;
@@ -99,18 +99,13 @@ function posted(e: Entry, root: Entry, standing: Standing, card: ModelCard): Con
 }
 
 /** All reversals together take back what was posted and no more: a partial one all but what stays, a full one the rest, one of a part that part. */
-function reversed(
-  e: Entry,
-  standing: Standing,
-  contributions: ReadonlyMap<Entry, Contribution>,
-  card: ModelCard,
-): Contribution {
+function reversed(e: Entry, standing: Standing, card: ModelCard): Contribution {
   if (!e.postedBack) return { number: 0, amount: 0 };
   const { amount: told = 0, de95 = 0 } = e.message!;
   const currency = e.message!.currency ?? card.account.currency;
   const { stands } = standing;
   const [before, after] = e.charges ?? [0, 0];
-  const inOwn = e.takesBack ? Math.min(stands, contributions.get(e.takesBack)!.amount) : Math.max(0, stands - de95);
+  const inOwn = e.partBack !== undefined ? Math.min(stands, e.partBack!) : Math.max(0, stands - de95);
   const isForeign = currency !== standing.currency;
   standing.stands = isForeign ? inProportion(stands, [before, after]) : stands - inOwn;
   // What is told of it from then on is a message of its own.
