@@ -76,6 +76,14 @@ describe('a comparison', () => {
     }
   });
 
+  it('of a date that corrections took below zero tells that as amounts of reversals: the net is the same, and no field negative', () => {
+    const amountsOf = (sums: number[]): number[] =>
+      fieldsOfTotals(sums).flatMap(({ field, value }) => (field >= 86 ? [value] : []));
+    expect(amountsOf([0, 0, 0, 0, 0, 0, 0, 0, -50, 0])).toEqual([0, 0, 0, 50, 50]);
+    expect(amountsOf([1, 1, 1, 1, 0, 0, -7, 2, -50, 3])).toEqual([0, 9, 0, 53, 44]);
+    expect(amountsOf([1, 1, 1, 1, 0, 0, 7, 2, 50, 3])).toEqual([7, 2, 50, 3, -42]);
+  });
+
   it('again is the same answer, whatever was counted since; also marked as a repeat, after a restart, and undated', () => {
     const h = played();
     const first = h.command(0, question());

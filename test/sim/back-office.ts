@@ -2,16 +2,15 @@
 import type { ClearingEntry, ClearingInput } from '#src/domain/clearing/input.js';
 import type { Command, CommandResult } from '#src/domain/commands.js';
 import { subAccount } from '#src/domain/ledger/sub-account.js';
+import { MessageDisputes, type MessageDisputesWorld } from './message-disputes.js';
 import type { Office } from './office.js';
 import type { Random } from './random.js';
 import type { Purchase, SimAccount, SimCard } from './workload.js';
 
 const DAY_MS = 86_400_000;
 
-export interface BackOfficeWorld {
-  readonly wallMs: number;
+export interface BackOfficeWorld extends MessageDisputesWorld {
   readonly shards: number;
-  readonly purchases: readonly Purchase[];
 }
 
 /** An entry that something may be done about later. */
@@ -31,6 +30,7 @@ interface Presented {
 export class BackOffice {
   readonly #world: BackOfficeWorld;
   readonly #office: Office;
+  readonly #messageDisputes: MessageDisputes;
   readonly #entries: Entry[] = [];
   readonly #presented: Presented[] = [];
   #files = 0;
@@ -40,6 +40,7 @@ export class BackOffice {
   constructor(world: BackOfficeWorld, office: Office) {
     this.#world = world;
     this.#office = office;
+    this.#messageDisputes = new MessageDisputes(world, office);
   }
 
   /** A record or a few, of things that were approved, or of nothing that we know. */
@@ -161,6 +162,7 @@ export class BackOffice {
 
   post(random: Random): void {
     if (this.#office.accounts.length === 0) return;
+    this.#messageDisputes.perhaps(random.fork('dispute of a message'));
     const account = random.pick(this.#office.accounts);
     const way = random.real();
     if (way < 0.45) this.#pay(random, account);

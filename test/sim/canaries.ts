@@ -6,6 +6,7 @@
 import { ElementKind, EventKind, Response } from '#src/domain/codes.js';
 import type { MessageEvent, PlainEvent } from '#src/domain/events.js';
 import { KeyKind } from '#src/domain/history.js';
+import { Gl } from '#src/domain/ledger/chart.js';
 import { Total } from '#src/domain/totals.js';
 import type { CheckpointStore } from '#src/journal/checkpoint.js';
 import type { JournalLane, SealedFrame } from '#src/journal/types.js';
@@ -240,6 +241,20 @@ export const canaries: readonly Canary[] = [
     plant: recorded((event) => {
       if ('legs' in event) event.legs.pop();
       else if ('postings' in event) event.postings.pop();
+    }),
+  },
+  {
+    name: 'given back twice',
+    harm: 'a merchant takes back what a dispute has given already, and the cardholder gets it once more',
+    ...few,
+    ...{ seconds: 300 },
+    plant: decided(({ postings }) => {
+      const legs = postings.toList();
+      if (!legs.some(({ glAccount }) => glAccount === Gl.fraudLoss)) return;
+      const given = legs.map((leg) =>
+        leg.glAccount === Gl.fraudLoss ? { ...leg, glAccount: Gl.creditBalances } : leg,
+      );
+      postings.setAll(given);
     }),
   },
   {

@@ -367,7 +367,11 @@ export class Workload {
 
   #reverseSome(random: Random): void {
     const original = this.some(random);
-    if (original === undefined) return;
+    if (original !== undefined) this.takeBack(random, original);
+  }
+
+  /** The merchant takes a payment back, all of it or down to a part. */
+  takeBack(random: Random, original: Purchase): void {
     const remains = random.chance(0.4) ? within12(Math.floor(original.amount * random.pick([0.2, 0.5, 0.99, 1.5]))) : 0;
     this.#reverse(random, original, original.fields, remains, random.pick(['0400', '0420']));
   }

@@ -25,7 +25,7 @@ import { Random } from './random.js';
 import { Scheduler } from './scheduler.js';
 import { Trace } from './trace.js';
 import { Trouble } from './trouble.js';
-import { Workload } from './workload.js';
+import { type Purchase, Workload } from './workload.js';
 
 export interface WorldOptions {
   readonly observer: Observer;
@@ -494,6 +494,8 @@ export class World {
       get purchases() {
         return world.workload.purchases;
       },
+      later: (us: number, call: () => void) => world.#later(us, call),
+      takeBack: (random: Random, purchase: Purchase) => world.workload.takeBack(random, purchase),
     };
   }
 

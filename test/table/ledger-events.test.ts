@@ -173,6 +173,24 @@ const events: readonly (readonly [number, string, string])[] = [
   ],
   [
     8,
+    'of cash, too, the provisional credit goes against purchases, the rest into the credit balance; lost, it is owed as purchases',
+    `
+    account A limit=10000
+    card a
+    clear a purchase 300                      | posted none    |  300 | 0 |  9700
+    clear a cash 2000                         | posted none    | 2300 | 0 |  7700
+    dispute A 2000 of=4 ref=D                 | ok             |  300 | 0 |  9700
+    entry 5                                   | 1200 +2000, 1100 -300, 2200 -1700
+    trial                                     | 1110 +2000, 1200 +2000, 2100 -2300, 2200 -1700
+    step 5 withdraw                           | ok             | 2300 | 0 |  7700
+    entry 8                                   | 1200 -2000, 1100 +300, 2200 +1700
+    dispute A 2000 of=4 ref=E                 | ok             |  300 | 0 |  9700
+    step 10 lose                              | ok             | 2300 | 0 |  7700
+    entry 11                                  | 1100 +2000, 1200 -2000
+    `,
+  ],
+  [
+    8,
     'what was given back since is not given twice: after a refund, after a reversal, after both sides of a chargeback',
     `
     account A limit=1000

@@ -177,6 +177,18 @@ describe('reversals', () => {
   );
 
   scenario(
+    'what a correction takes from the amount of an earlier date is told as an amount of reversals',
+    `
+    account A limit=1000
+    card a
+    0200 a purchase 300 stan=1                                | 00 | 300 | 0 | 700
+    0220 a purchase 250 stan=2 rrn=1 date=2026-05-21          | 00 | 250 | 0 | 750
+    totals 2026-05-21                                         | debits 0 -50
+    0500 date=2026-05-21 76=0 88=0 89=50 97=50                | 00 | 250 | 0 | 750
+  `,
+  );
+
+  scenario(
     'after the cutover belong to their own date',
     `
     account A limit=1000

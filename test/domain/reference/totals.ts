@@ -166,8 +166,25 @@ export const nothing = (): Sums => ({
   ...{ inquiries: none(), authorizations: none() },
 });
 
+/** What DE86 to DE89 say where corrections took a date's amounts below zero: that is told as amounts of reversals. */
+const told = (amount: number, reversals: number): [amount: number, reversals: number] =>
+  amount < 0 ? [0, reversals - amount] : [amount, reversals];
+
 /** What an acquirer with these sums says: DE74 to 77, 80, 81, 86 to 89, and the net amount of 97 (negative for a debit). */
 export function fieldsOf(sums: Sums): [field: number, value: number][] {
+  const [credits, creditReversals] = told(sums.credits.amount, sums.creditReversals.amount);
+  const [debits, debitReversals] = told(sums.debits.amount, sums.debitReversals.amount);
+  const amounts = new Map([
+    [86, credits],
+    [87, creditReversals],
+    [88, debits],
+    [89, debitReversals],
+  ]);
+  return figuresOf(sums).map(([field, value]) => [field, amounts.get(field) ?? value]);
+}
+
+/** By the fields that tell it, as it is: amounts may be below zero. */
+export function figuresOf(sums: Sums): [field: number, value: number][] {
   const { credits, creditReversals, debits, debitReversals, inquiries, authorizations } = sums;
   return [
     [74, credits.number],

@@ -3,7 +3,7 @@
  * is read in each shard some time between its arrival and its record, so every shard may have told any of the rows that it had meanwhile:
  * a figure lies between their smallest and their largest sum, which mostly is one value.
  */
-import { fieldsOf, nothing, type totals } from '../../domain/reference/totals.js';
+import { figuresOf, nothing, type totals } from '../../domain/reference/totals.js';
 import { fail, same } from './failure.js';
 import type { TotalsCompared } from './records.js';
 import type { WireFields } from './wire.js';
@@ -149,9 +149,22 @@ export class TotalsAudit {
 
   #within({ spans }: Question, record: TotalsCompared, ours: Map<number, number>): void {
     const found = [...spans.values()].flatMap((days) => days.get(record.day) ?? []);
-    for (const [i, field] of FIELDS.entries()) {
-      const least = found.reduce((sum, span) => sum + span.least[i]!, 0);
-      const most = found.reduce((sum, span) => sum + span.most[i]!, 0);
+    const sums = (side: 'least' | 'most'): Map<number, number> =>
+      new Map(FIELDS.map((field, i) => [field, found.reduce((sum, span) => sum + span[side][i]!, 0)]));
+    const [leastOf, mostOf] = [sums('least'), sums('most')];
+    // Amounts below zero are told as amounts of reversals.
+    for (const [amounts, reversals] of [
+      [86, 87],
+      [88, 89],
+    ] as const) {
+      const [lowest, highest] = [leastOf.get(amounts)!, mostOf.get(amounts)!];
+      leastOf.set(reversals, leastOf.get(reversals)! + Math.max(0, 0 - highest));
+      mostOf.set(reversals, mostOf.get(reversals)! + Math.max(0, 0 - lowest));
+      leastOf.set(amounts, Math.max(0, lowest));
+      mostOf.set(amounts, Math.max(0, highest));
+    }
+    for (const field of FIELDS) {
+      const [least, most] = [leastOf.get(field)!, mostOf.get(field)!];
       const value = ours.get(field)!;
       if (value < least || value > most)
         fail('totals', `DE${field} is the sum of what is durable`, { engine: value, least, most, record });
@@ -173,8 +186,8 @@ function pairsOf(list: readonly number[]): Map<number, number> {
   return pairs;
 }
 
-function rowOf(sums: Parameters<typeof fieldsOf>[0]): Row {
-  const values = new Map(fieldsOf(sums));
+function rowOf(sums: Parameters<typeof figuresOf>[0]): Row {
+  const values = new Map(figuresOf(sums));
   return FIELDS.map((field) => values.get(field) ?? 0);
 }
 
