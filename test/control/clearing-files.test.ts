@@ -13,6 +13,7 @@ import { panOfNumber } from '#src/vault/pan.js';
 import { chargeback, feeCollection, position } from '../clearing/files.js';
 import { fileOf, presentment } from '../support/clearing-day.js';
 import { type AnswerBody, type Harness, type HarnessOptions, makeHarness, START_MS } from './harness.js';
+import { WITHIN } from './upload.js';
 
 const type = { 'content-type': 'application/octet-stream' };
 const PATH = '/v1/clearing-files';
@@ -195,7 +196,7 @@ describe('the same content again', () => {
     await vi.waitFor(async () => {
       const { progress } = (await h.call('GET', `${PATH}/${body.id}`)).body;
       expect(progress).toMatchObject({ phase: 'posting', done: 0, total: 4 });
-    });
+    }, WITHIN);
     expect((await send(h, file)).body.id).toBe(body.id);
     // Another one waits for its turn.
     const other = (await send(h, fileOf(records(2, 10), { sequence: 2 }))).body;
@@ -234,7 +235,7 @@ describe('the next start', () => {
       if (++commands > 1) throw new ShardError('stopped', shard);
     });
     const { id } = (await send(h, file)).body;
-    await vi.waitFor(() => expect(commands).toBeGreaterThan(1));
+    await vi.waitFor(() => expect(commands).toBeGreaterThan(1), WITHIN);
     await h.context.clearing.stop();
     return { h, id, file };
   }
@@ -257,7 +258,7 @@ describe('the next start', () => {
     expect(body).toMatchObject({ status: 'posted', ...outcome });
     expect(h.context.clearing.counted).toMatchObject({ already: CLEARING_BATCH_RECORDS + 1 });
     expect(await balance(h)).toBe(100 * total);
-    await vi.waitFor(() => expect(readdirSync(folder)).toEqual([]));
+    await vi.waitFor(() => expect(readdirSync(folder)).toEqual([]), WITHIN);
     expect((await send(h, before.file)).body).toMatchObject({ status: 'duplicate', duplicate_of: before.id });
   });
 
@@ -274,7 +275,7 @@ describe('the next start', () => {
       if (++commands > 1) throw new ShardError('stopped', shard);
     });
     const { id } = (await send(before, file)).body;
-    await vi.waitFor(() => expect(commands).toBeGreaterThan(1));
+    await vi.waitFor(() => expect(commands).toBeGreaterThan(1), WITHIN);
     await before.context.clearing.stop();
     const h = next({ h: before }, folder);
     await h.call('POST', '/v1/cards', { account: 'a', pan: late, expiry: '3512' });
@@ -310,7 +311,7 @@ describe('the next start', () => {
     await vi.waitFor(async () => {
       const { body } = await h.call('GET', `${PATH}/${before.id}`);
       expect(body.progress).toMatchObject({ phase: 'stalled', reason: 'spool_unreadable' });
-    });
+    }, WITHIN);
     const stats = () => h.context.clearing.stats();
     const stood = stats().waitingSeconds;
     expect([stats().stalled, stats().files.posting]).toEqual([1, 1]);

@@ -6,6 +6,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { panOfNumber } from '#src/vault/pan.js';
 import { fileOf, presentment } from '../support/clearing-day.js';
 import { type AnswerBody, type Harness, makeHarness } from './harness.js';
+import { WITHIN } from './upload.js';
 
 const PAN = panOfNumber('999999', 1);
 const PATH = '/v1/clearing-files';
@@ -32,7 +33,7 @@ async function finished(on: Harness, file: Buffer, query = ''): Promise<AnswerBo
     const { body } = await on.call('GET', `${PATH}/${id}`);
     expect(body.status).not.toBe('processing');
     return body;
-  });
+  }, WITHIN);
 }
 
 const balance = async (on: Harness) => (await on.call('GET', '/v1/accounts/a')).body.balances.posted;

@@ -8,7 +8,7 @@ import { panOfNumber } from '#src/vault/pan.js';
 import { feeCollection } from '../clearing/files.js';
 import { fileOf, presentment } from '../support/clearing-day.js';
 import { type AnswerBody, type Harness, makeHarness, restart, START_MS } from './harness.js';
-import { posted } from './upload.js';
+import { posted, WITHIN } from './upload.js';
 
 const PAN = panOfNumber('999999', 1);
 const DAY = Math.floor(START_MS / 86_400_000);
@@ -52,7 +52,7 @@ async function dayPosted(h: Harness): Promise<void> {
   await vi.waitFor(async () => {
     const file = (await h.call('GET', `/v1/clearing-files/${id}`)).body;
     expect(file).toMatchObject({ status: 'posted', posted: 4, duplicates: 1, not_posted: {} });
-  });
+  }, WITHIN);
 }
 
 /** A report, as far as it is read here. */
@@ -149,7 +149,7 @@ describe('a run', () => {
     const { id } = (await h.call('POST', '/v1/clearing-files', file, type)).body;
     await vi.waitFor(async () => {
       expect((await h.call('GET', `/v1/clearing-files/${id}`)).body).toMatchObject({ status: 'posted', rejected: 2 });
-    });
+    }, WITHIN);
     expect((await h.call('GET', '/v1/accounts/a')).body.balances).toMatchObject({ posted: 500, held: 0 });
     const { breaks } = reportOf(await run(h, { date: DATE }));
     expect([...breaks].sort((a, b) => (a.record ?? 0) - (b.record ?? 0))).toMatchObject([
@@ -254,7 +254,7 @@ describe('a run', () => {
         throw error;
       });
       const failed = await runs.start(h.context, DAY);
-      await vi.waitFor(() => expect(failed.status).toBe('failed'));
+      await vi.waitFor(() => expect(failed.status).toBe('failed'), WITHIN);
       expect(told.pop()).toBe(error);
       return failed.failure;
     };
@@ -262,7 +262,7 @@ describe('a run', () => {
     expect(await failing(new Error('damaged'))).toBe("see the server's log");
     read.mockRestore();
     const good = await runs.start(h.context, DAY);
-    await vi.waitFor(() => expect(good.status).toBe('done'));
+    await vi.waitFor(() => expect(good.status).toBe('done'), WITHIN);
     expect([good.failure, runs.breaks]).toEqual(['', []]);
     expect(runs.stats()).toMatchObject({ failed: 2, newestMs: good.finishedMs });
     expect(await run(h, { date: DATE })).toMatchObject({ status: 'done', failure: null });
@@ -324,11 +324,11 @@ describe('a run', () => {
     const runs = new ReconRuns((error) => told.push(error));
     const record = h.context.system.recon.run(before.id)!;
     const again = runs.repeat(h.context, { ...record, reportVersion: 1, sha256: 'another' });
-    await vi.waitFor(() => expect(again.status).toBe('done'));
+    await vi.waitFor(() => expect(again.status).toBe('done'), WITHIN);
     expect(again.sha256).toBe(before.report_sha256);
     const other = new ReconRuns((error) => told.push(error));
     const damaged = other.repeat(h.context, { ...record, sha256: 'another' });
-    await vi.waitFor(() => expect(damaged.status).toBe('failed'));
+    await vi.waitFor(() => expect(damaged.status).toBe('failed'), WITHIN);
     expect(String(told[0])).toContain('gave another report than on the same inputs before');
   });
 

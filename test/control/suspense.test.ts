@@ -3,7 +3,7 @@ import { describe, expect, it, vi } from 'vitest';
 import { panOfNumber } from '#src/vault/pan.js';
 import { fileOf, presentment } from '../support/clearing-day.js';
 import { type AnswerBody, type Harness, makeHarness, restart } from './harness.js';
-import { posted } from './upload.js';
+import { posted, WITHIN } from './upload.js';
 
 const NOBODY = panOfNumber('999999', 987_654_321);
 const PAN = panOfNumber('999999', 1);
@@ -43,7 +43,10 @@ async function gl(h: Harness): Promise<Record<string, number>> {
 
 async function suspenseBreaks(h: Harness): Promise<number> {
   const { body } = await h.call('POST', '/v1/recon/runs', { date: '2026-11-23' });
-  await vi.waitFor(async () => expect((await h.call('GET', `/v1/recon/runs/${body.id}`)).body.status).toBe('done'));
+  await vi.waitFor(
+    async () => expect((await h.call('GET', `/v1/recon/runs/${body.id}`)).body.status).toBe('done'),
+    WITHIN,
+  );
   return (await h.call('GET', '/v1/recon/breaks?type=card_mismatch')).body.data.length;
 }
 

@@ -13,7 +13,7 @@ import { operation, Run } from './clearing-run.js';
 
 const numRuns = 100;
 
-test('any interleaving keeps the books, and the same records again change nothing', () => {
+test('any interleaving keeps the books, and the same records again change nothing', { timeout: 240_000 }, () => {
   let posted = 0;
   let matched = 0;
   fc.assert(
