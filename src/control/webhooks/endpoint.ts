@@ -185,6 +185,7 @@ export class Endpoint {
     this.#failingSinceMs ||= atMs;
     const pause = pauseMs(this.#failures) * pace;
     if (pause > 0) this.#pausedUntilMs = atMs + pause;
+    // eslint-disable-next-line no-restricted-syntax -- spreads attempts over time, and is no secret
     const wait = retryMs(delivery.attempts + 1, Math.random()) * pace;
     const dead = this.#deliveries.failed(delivery, { ...attempt, atMs, retryMs: wait });
     onOutcome(dead ? 'dead' : 'failed');

@@ -33,6 +33,7 @@ export function iccMasterKey(imk: TdesKey, pan: Uint8Array, psn: Uint8Array, opt
 function hashedDigits(digits: Uint8Array, out: Uint8Array): void {
   const packed = Buffer.alloc((digits.length + 1) >> 1);
   packDigits(digits, 0, digits.length, packed, digits.length & 1);
+  // eslint-disable-next-line no-restricted-syntax -- option B of EMV says SHA-1; it is wiped and kept nowhere
   const hash = createHash('sha1').update(packed).digest();
   let found = 0;
   for (let i = 0; i < 40 && found < 16; i++) if (nibble(hash, i) < 10) putNibble(out, found++, nibble(hash, i));
