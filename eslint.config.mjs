@@ -44,6 +44,7 @@ const hashes = never(
 const restricted = (...more) => ({ 'no-restricted-syntax': ['error', ...security, ...more] });
 
 export default tseslint.config(
+  { ignores: ['dist/**'] },
   {
     files: ['src/**/*.ts', 'loadtest/**/*.ts', 'bench/**/*.ts', 'test/**/*.ts'],
     linterOptions: { reportUnusedDisableDirectives: true },
