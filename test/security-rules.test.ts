@@ -13,7 +13,7 @@ async function found(file: string, text: string): Promise<string[]> {
   return messages.map(({ ruleId, message }) => ruleId ?? message);
 }
 
-test.each([
+test.each<[file: string, text: string, rule: string]>([
   ['src/cli/a.ts', 'eval(x)', 'no-eval'],
   ['src/cli/a.ts', 'new Function(x)', 'no-new-func'],
   ...[
@@ -30,7 +30,7 @@ test.each([
     "createHash('md5')",
     'createHash(name)',
     "createCipheriv('des-ede3', key, null)",
-  ].map((text) => ['src/control/a.ts', text, 'no-restricted-syntax'] as const),
+  ].map((text): [string, string, string] => ['src/control/a.ts', text, 'no-restricted-syntax']),
   ['src/vault/a.ts', "createHash('sha256').update(pan)", 'no-restricted-syntax'],
   ['src/ingress/a.ts', "createHash('sha256').update(pan)", 'no-restricted-syntax'],
   ['src/shard/a.ts', "createCipheriv('aes-256-gcm', key, iv)", 'no-restricted-syntax'],
