@@ -19,6 +19,7 @@ import { isOneOfSeveral } from './clearing/input.js';
 import { ElementKind, EventKind } from './codes.js';
 import type { DecisionContext } from './decision-context.js';
 import type { ClearingPosted, MessageEvent } from './events.js';
+import { foundAt } from './history.js';
 import { Gl } from './ledger/chart.js';
 import { isFullReversal, reversedBefore } from './lookups.js';
 import { classOf, type MessageInput } from './message.js';
@@ -110,8 +111,7 @@ export class AuthorizationFold {
     this.#money.of(first, currency);
     this.#rates.begin(first.input, currency);
     keys.elementsKey(root);
-    const { count, sequences } = history.find(keys.high, keys.low);
-    const elements = sequences.slice(0, count).filter((at, i) => i === 0 || sequences[i - 1] !== at);
+    const elements = foundAt(history, keys);
     this.#gather(context, root, elements, supposed);
     const authorization = history.read(root);
     this.isReversed = reversedBefore(authorization) > 0;
@@ -153,7 +153,7 @@ export class AuthorizationFold {
   #gather(
     { history }: Pick<DecisionContext, 'history'>,
     root: number,
-    elements: Float64Array,
+    elements: readonly number[],
     supposed: Supposed,
   ): void {
     this.#added.clear();

@@ -6,7 +6,7 @@
 import { AMOUNT_MAX } from '../limits.js';
 import { ElementKind, EventKind } from './codes.js';
 import type { MessageEvent } from './events.js';
-import type { History } from './history.js';
+import { foundAt, type History } from './history.js';
 import type { IndexKeys } from './index-keys.js';
 import { Gl } from './ledger/chart.js';
 import { classOf } from './message.js';
@@ -42,11 +42,7 @@ export class CountedSoFar {
     this.#isSingle = classOf(authorization.input.mti) === 2;
     this.#take(authorization, accountCurrency);
     keys.elementsKey(root);
-    const found = history.find(keys.high, keys.low);
-    for (let i = 0; i < found.count; i++) {
-      const at = found.sequences[i]!;
-      // An index may hand a sequence out twice.
-      if (i > 0 && found.sequences[i - 1] === at) continue;
+    for (const at of foundAt(history, keys)) {
       if (history.isMessage(at)) {
         const event = history.read(at);
         if (event.originalSequence === root) this.#take(event, accountCurrency);

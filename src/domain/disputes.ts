@@ -3,11 +3,12 @@
  * can still be disputed, and what of a dispute is on the dispute receivable (1200) now.
  */
 import { ClearingSort } from './clearing/codes.js';
-import { clearingAt, foundAt, relatedTo } from './clearing/history.js';
+import { clearingAt, relatedTo } from './clearing/history.js';
 import { isCashRecord } from './clearing/input.js';
 import { EventKind } from './codes.js';
 import type { CommandContext } from './commit.js';
 import type { ClearingPosted, EntryPosted, Posting } from './events.js';
+import { foundAt } from './history.js';
 import { entryHash } from './key-hash.js';
 import { Gl, postedChange } from './ledger/chart.js';
 import { type DisputeStatus, statusAfter, stepsOf } from './ledger/dispute-steps.js';

@@ -54,3 +54,9 @@ export interface History {
   /** The record at the sequence when it is none of a message: a roll-back, an expiry; undefined for a message event. */
   readEvent(sequence: number): PlainEvent | undefined;
 }
+
+/** Sequences under the key that was made last, oldest first, each once: an index may hand one out twice. */
+export function foundAt(history: History, key: { readonly high: number; readonly low: number }, sinceMs = 0): number[] {
+  const { sequences, count } = history.find(key.high, key.low, sinceMs);
+  return [...new Set(sequences.subarray(0, count))];
+}

@@ -3,7 +3,7 @@
  * elements. A reversal takes back from it, a financial advice brings it to what it names.
  */
 import { EventKind } from './codes.js';
-import type { History } from './history.js';
+import { foundAt, type History } from './history.js';
 import type { IndexKeys } from './index-keys.js';
 import { component, Gl } from './ledger/chart.js';
 import type { Postings } from './ledger/postings.js';
@@ -200,11 +200,7 @@ export function readStanding(history: History, keys: IndexKeys, root: number, in
   const { postings } = history.read(root);
   into.addLegs(postings);
   keys.elementsKey(root);
-  const found = history.find(keys.high, keys.low);
-  for (let i = 0; i < found.count; i++) {
-    const at = found.sequences[i]!;
-    // An index may hand a sequence out twice.
-    if (i > 0 && found.sequences[i - 1] === at) continue;
+  for (const at of foundAt(history, keys)) {
     if (history.isMessage(at)) {
       const event = history.read(at);
       if (event.originalSequence === root) into.addLegs(event.postings);

@@ -7,9 +7,13 @@
 const UNIT_US = 16;
 const UNITS_MAX = 0xffff;
 
-/** @param turnUs from the begin of the turn to the release @param commitUs of it in commits; both microseconds */
+/**
+ * A signed word: as an unsigned one that of a turn of half a second is no small integer of the engine (V8) any more, and all code that
+ * touches the host's fields would be compiled anew in the middle of the trouble.
+ * @param turnUs from the begin of the turn to the release @param commitUs of it in commits; both microseconds
+ */
 export function packTurnTimes(turnUs: number, commitUs: number): number {
-  return ((units(turnUs) << 16) | units(commitUs)) >>> 0;
+  return (units(turnUs) << 16) | units(commitUs);
 }
 
 /** Microseconds, to 16 of them; what is longer than a second is told as a second. */

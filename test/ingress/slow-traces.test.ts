@@ -134,11 +134,14 @@ describe('the times of a turn in one word', () => {
     [0, 0],
     [16, 16],
     [48_000, 16_000],
+    [524_288, 524_288],
     [1_048_560, 1_048_560],
   ])('%i and %i us come back', (turn, commit) => {
     const word = packTurnTimes(turn, commit);
     expect([turnUs(word), commitUs(word)]).toEqual([turn, commit]);
-    expect(word).toBe(word >>> 0);
+    // A ring hands it out unsigned.
+    expect([turnUs(word >>> 0), commitUs(word >>> 0)]).toEqual([turn, commit]);
+    expect(word).toBe(word | 0);
   });
 
   it('are rounded to 16 us, and end at a second', () => {

@@ -6,7 +6,7 @@ import { CLEARING_FAMILY_CARDS_MAX } from '../../limits.js';
 import type { CardTable } from '../card-table.js';
 import { ElementKind, EventKind } from '../codes.js';
 import type { ClearingPosted, MessageEvent } from '../events.js';
-import type { History } from '../history.js';
+import { foundAt, type History } from '../history.js';
 import type { IndexKeys } from '../index-keys.js';
 import { approves } from '../originals.js';
 import { Sort, sortOf } from '../transaction.js';
@@ -27,22 +27,14 @@ function withKey(
   file: string,
 ): ClearingPosted[] {
   keys.forCard(cardSlot, fingerprint).clearingKey(arn, file, record);
-  const found = history.find(keys.high, keys.low);
   const events: ClearingPosted[] = [];
-  for (let i = 0; i < found.count; i++) {
-    if (i > 0 && found.sequences[i - 1] === found.sequences[i]) continue;
-    const event = clearingAt(history, found.sequences[i]!);
+  for (const at of foundAt(history, keys)) {
+    const event = clearingAt(history, at);
     if (event === undefined || event.cardSlot !== cardSlot || event.input.arn !== arn) continue;
     if (event.fingerprint.some((word, place) => word !== fingerprint[place])) continue;
     events.push(event);
   }
   return events;
-}
-
-/** Sequences under the key that was made last, each once. */
-export function foundAt(history: History, keys: IndexKeys, sinceMs = 0): number[] {
-  const found = history.find(keys.high, keys.low, sinceMs);
-  return [...new Set(found.sequences.subarray(0, found.count))];
 }
 
 /** Clearing records among the elements of the record at a sequence, oldest first: which may name another one too. */
