@@ -317,3 +317,21 @@ describe('dates', () => {
   `,
   );
 });
+
+describe('a correction on another date', () => {
+  scenario(
+    'that is more than all of that date is told as reversed: no amount but the net is below zero',
+    `
+    account A limit=1000
+    card a
+    0200 a purchase 100 stan=1 de7=0520120001 date=2026-05-20                 | 00 | 100 | 0 | 900
+    0220 a purchase 40 stan=2 rrn=1 why=C date=2026-05-21                     | 00 |  40 | 0 | 960
+    0500 date=2026-05-20 76=1 77=0 88=100 89=0 97=-100                        | 00 |  40 | 0 | 960
+    0500 date=2026-05-21 76=0 77=0 88=0 89=60 97=60                           | 00 |  40 | 0 | 960
+    0200 a refund 30 stan=3 de7=0520120001 date=2026-05-20                    | 00 |  10 | 0 | 990
+    0220 a refund 10 stan=4 rrn=3 why=C date=2026-05-21                       | 00 |  30 | 0 | 970
+    0500 date=2026-05-21 74=0 75=0 86=0 87=20 88=0 89=60 97=40                | 00 |  30 | 0 | 970
+    0500 date=2026-05-21 76=0 88=1                                            | 95 |  30 | 0 | 970
+  `,
+  );
+});
