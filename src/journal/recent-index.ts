@@ -10,7 +10,7 @@
  *   +----------------------------+             +------+------+--------------------+------------------+
  *
  * - Adding is one append and one write of a bucket: no probing, no rehash, so it costs the same whatever is in the bucket,
- *   100 000 entries of one key included. Growing is a new generation, two zeroed allocations that the kernel maps lazily;
+ *   100 000 entries of one key included. Growing is a new generation, two allocations of which only the heads are zeroed;
  *   every second one is twice as large, so 4 million entries are 8 generations and not 32.
  * - The tag bits of a bucket are the union of one bit per entry in it, so a look-up that finds nothing usually touches one
  *   word per generation and never reads the log.
@@ -57,7 +57,8 @@ class Generation {
     this.bits = bits;
     this.mask = 2 ** bits - 1;
     this.heads = new Uint32Array(2 ** bits);
-    this.log = new Uint32Array(2 ** bits * WORDS);
+    // Of the log nothing is read that was not written: zeroing megabytes would be a stall of milliseconds.
+    this.log = new Uint32Array(Buffer.allocUnsafeSlow(2 ** bits * WORDS * Uint32Array.BYTES_PER_ELEMENT).buffer);
   }
 
   restart(base: number): void {
