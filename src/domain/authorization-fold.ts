@@ -13,18 +13,18 @@
  *
  * So it makes no difference whether the network tells what it decided before the reply is rolled back or behind it.
  */
-import { AccountMoney, type AuthorizationMoney } from './authorization-money.js';
+import { AccountMoney, AcquirerMoney, type AuthorizationMoney } from './authorization-money.js';
 import { ClearingSort } from './clearing/codes.js';
 import { isOneOfSeveral } from './clearing/input.js';
 import { ElementKind, EventKind } from './codes.js';
 import type { DecisionContext } from './decision-context.js';
 import type { ClearingPosted, MessageEvent } from './events.js';
-import { foundAt } from './history.js';
+import { foundAt, type History } from './history.js';
 import { Gl } from './ledger/chart.js';
 import { isFullReversal, reversedBefore } from './lookups.js';
 import { classOf, type MessageInput } from './message.js';
 import { approves, INCREMENT, isChange, isChangeOfUnknown, isRequest, isStandIn } from './originals.js';
-import { type Rated, Rates } from './replacement-amount.js';
+import { type Rate, rateOf } from './replacement-amount.js';
 import { Sort, sortOf } from './transaction.js';
 
 /** What would be, if. */
@@ -42,7 +42,6 @@ export interface Word {
   readonly amount: number;
   /** What of it is cash. */
   readonly cash: number;
-  readonly rated: Rated;
 }
 
 interface Stated extends Word {
@@ -68,7 +67,8 @@ export function moreCash(
 }
 
 const FINANCIAL = 2;
-const NOTHING: Word = { amount: 0, cash: 0, rated: { asked: 0, billed: 0, approved: 0 } };
+const NO_RATE: Rate = { asked: 0, billed: 0 };
+const NOTHING: Word = { amount: 0, cash: 0 };
 
 export class AuthorizationFold {
   /** What is authorized by all of it, minor units: what is charged for it already is part of that. */
@@ -84,11 +84,16 @@ export class AuthorizationFold {
   /** True when a file has released what it did not charge. */
   isReleased = false;
   readonly #money: AuthorizationMoney;
-  readonly #rates = new Rates();
+  /** The same in the acquirer's money, step by step, where that is another: DE95 is compared with it. */
+  #acquirers: AuthorizationFold | undefined;
+  #rate: Rate = NO_RATE;
+  #currency = 0;
+  #account = 0;
   /** What each change added that nothing has taken back. */
   readonly #added = new Map<number, number>();
   /** What of the 0220s that posted parts nothing has taken back. */
   readonly #parts = new Map<number, number>();
+  readonly #ratesOfParts = new Map<number, Rate>();
   /** What messages have posted of a hold, by their legs, and what clearing records have charged: minor units of the account's currency. */
   #posted = 0;
   #cleared = 0;
@@ -106,33 +111,56 @@ export class AuthorizationFold {
   /** Reads the authorization at `root` and its elements; overwrites what the history found and read before, and the keys. */
   read(context: Pick<DecisionContext, 'state' | 'history' | 'keys'>, root: number, supposed: Supposed = {}): this {
     const { state, history, keys } = context;
-    const first = history.read(root);
-    const currency = state.accounts.currency(first.accountSlot);
-    this.#money.of(first, currency);
-    this.#rates.begin(first.input, currency);
+    const { accountSlot, input } = history.read(root);
+    const currency = state.accounts.currency(accountSlot);
+    const isForeign = input.currency !== currency;
     keys.elementsKey(root);
     const elements = foundAt(history, keys);
-    this.#gather(context, root, elements, supposed);
+    this.#acquirers =
+      isForeign && this.#money instanceof AccountMoney ? new AuthorizationFold(new AcquirerMoney()) : undefined;
+    const acquirers = this.#acquirers;
+    if (acquirers !== undefined) acquirers.#start(context, root, currency, elements, supposed);
+    this.#start(context, root, currency, elements, supposed);
+    for (const at of elements) {
+      this.#step(history, root, at);
+      if (acquirers !== undefined) acquirers.#step(history, root, at);
+    }
+    return this;
+  }
+
+  #start(
+    { history }: Pick<DecisionContext, 'history'>,
+    root: number,
+    currency: number,
+    elements: readonly number[],
+    supposed: Supposed,
+  ): void {
+    const { input } = history.read(root);
+    this.#account = currency;
+    this.#currency = input.currency;
+    this.#rate = rateOf(input, currency);
+    this.#money.of(history.read(root), currency);
+    this.#gather(history, root, elements, supposed);
     const authorization = history.read(root);
     this.isReversed = reversedBefore(authorization) > 0;
     this.#begin(authorization, root);
-    for (const at of elements) {
-      if (history.isMessage(at)) {
-        const event = history.read(at);
-        if (event.originalSequence !== root) continue;
-        this.#post(event);
-        this.#take(event, at);
-      } else {
-        const event = history.readEvent(at);
-        if (event?.kind === EventKind.clearingPosted && event.originalSequence === root) this.#clear(event);
-        if (event?.kind !== EventKind.holdExpired || event.originalSequence !== root) continue;
-        this.total = this.#charged;
-        this.#added.clear();
-      }
-      this.cash = Math.min(this.cash, this.total);
-      this.cashOfParts = Math.min(this.cashOfParts, this.cash);
+  }
+
+  #step(history: History, root: number, at: number): void {
+    if (history.isMessage(at)) {
+      const event = history.read(at);
+      if (event.originalSequence !== root) return;
+      this.#post(event);
+      this.#take(event, at);
+    } else {
+      const event = history.readEvent(at);
+      if (event?.kind === EventKind.clearingPosted && event.originalSequence === root) this.#clear(event);
+      if (event?.kind !== EventKind.holdExpired || event.originalSequence !== root) return;
+      this.total = this.#charged;
+      this.#added.clear();
     }
-    return this;
+    this.cash = Math.min(this.cash, this.total);
+    this.cashOfParts = Math.min(this.cashOfParts, this.cash);
   }
 
   /** What the change at a sequence added and nothing has taken back, minor units. */
@@ -147,17 +175,19 @@ export class AuthorizationFold {
 
   /** What stays by a reversal with DE95 that comes now, minor units. @param part sequence of the part that it is about */
   staying(reversal: MessageInput, part?: number): number {
-    return this.#money.staying(reversal, this.#rates, part);
+    const told = this.#acquirers ?? this;
+    return this.#money.staying(reversal, {
+      rate: (part === undefined ? undefined : this.#ratesOfParts.get(part)) ?? this.#rate,
+      currency: this.#currency,
+      account: this.#account,
+      authorized: part === undefined ? told.total : told.partOf(part),
+    });
   }
 
-  #gather(
-    { history }: Pick<DecisionContext, 'history'>,
-    root: number,
-    elements: readonly number[],
-    supposed: Supposed,
-  ): void {
+  #gather(history: History, root: number, elements: readonly number[], supposed: Supposed): void {
     this.#added.clear();
     this.#parts.clear();
+    this.#ratesOfParts.clear();
     this.#told.clear();
     this.#rolledBack.clear();
     this.#inStandIn = undefined;
@@ -189,25 +219,21 @@ export class AuthorizationFold {
   }
 
   #wordOf(event: MessageEvent): Word {
-    const rated = this.#rates.of(event.input, event.approvedAmount);
-    return { amount: this.#money.approved(event), cash: this.#money.cash(event), rated };
+    return { amount: this.#money.approved(event), cash: this.#money.cash(event) };
   }
 
   #wordTold(advice: MessageInput): Word {
-    return { amount: this.#money.told(advice), cash: this.#money.cashTold(advice), rated: this.#rates.of(advice) };
+    return { amount: this.#money.told(advice), cash: this.#money.cashTold(advice) };
   }
 
-  /** The word of the element at a sequence in the place of all before it. */
-  #become({ amount, cash, rated }: Word, at: number): void {
+  #become({ amount, cash }: Word): void {
     this.total = amount;
     this.cash = cash;
-    this.#rates.put(at, rated, 'whole');
   }
 
-  #addOnTop({ amount, cash, rated }: Word, at: number): void {
+  #addOnTop({ amount, cash }: Word): void {
     this.total += amount;
     this.cash += cash;
-    this.#rates.put(at, rated, 'onTop');
   }
 
   /** What was decided about the authorization itself. */
@@ -218,7 +244,7 @@ export class AuthorizationFold {
     if (isChangeOfUnknown(authorization)) {
       // A 0220 of a hold tells its final amount.
       const told = this.#isFinancial || inStandIn?.isFinancial !== true ? inStandIn : undefined;
-      this.#become(told ?? NOTHING, -1);
+      this.#become(told ?? NOTHING);
       this.#isFinancial = told?.isFinancial ?? false;
       this.#post(authorization);
       if (isRequest(authorization.element)) this.#takeOwn(authorization, root);
@@ -227,12 +253,12 @@ export class AuthorizationFold {
       return;
     }
     const approved = approves(authorization) ? this.#wordOf(authorization) : NOTHING;
-    if (!isRequest(authorization.element)) this.#become((isStandIn(input) ? inStandIn : undefined) ?? approved, root);
+    if (!isRequest(authorization.element)) this.#become((isStandIn(input) ? inStandIn : undefined) ?? approved);
     else {
       const ours = this.#rolledBack.has(root) ? NOTHING : approved;
       // The same status check of a fuel pump, for which we hold more than the one unit.
       const isSameCheck = inStandIn?.amount === this.#money.asked && ours.amount > this.#money.asked;
-      this.#become(inStandIn === undefined || isSameCheck ? ours : inStandIn, root);
+      this.#become(inStandIn === undefined || isSameCheck ? ours : inStandIn);
     }
   }
 
@@ -268,12 +294,12 @@ export class AuthorizationFold {
       if (isChange(event) || isChangeOfUnknown(event)) {
         this.#parts.set(at, approved.amount);
         this.cashOfParts += approved.cash;
-        if (this.#isFinancial) this.#addOnTop(approved, at);
-        else this.#rates.put(at, approved.rated, 'beside');
+        this.#ratesOfParts.set(at, rateOf(input, this.#account));
+        if (this.#isFinancial) this.#addOnTop(approved);
       } else if (!this.#isKnown(event)) {
         this.#lowerTo(approved.amount);
         if (!this.#isFinancial) this.#lowerPartsTo(approved.amount);
-        this.#become(approved, at);
+        this.#become(approved);
         this.cashOfParts = 0;
         this.isFinal = true;
       }
@@ -294,8 +320,8 @@ export class AuthorizationFold {
   #add(at: number, word: Word, isOnTop: boolean): void {
     const added = isOnTop ? word.amount : word.amount - this.total;
     if (added < 0) this.#lowerTo(word.amount);
-    if (isOnTop) this.#addOnTop(word, at);
-    else this.#become(word, at);
+    if (isOnTop) this.#addOnTop(word);
+    else this.#become(word);
     this.#added.set(at, Math.max(0, added));
   }
 
@@ -348,12 +374,10 @@ export class AuthorizationFold {
     if (elementSequence > 0) this.#reverseElement(input, elementSequence);
     else if (input.replacementAmount > 0) {
       const stays = this.staying(input);
-      if (stays < this.total) this.#rates.lowerTo(stays, input);
       this.#lowerTo(stays);
       if (!this.#isFinancial && postings.count > 0) this.#lowerPartsTo(stays);
     } else {
       this.total = 0;
-      this.#rates.clear();
       this.#added.clear();
       if (this.#isFinancial || postings.count > 0) this.#parts.clear();
     }
@@ -371,7 +395,6 @@ export class AuthorizationFold {
     this.total = Math.max(0, this.total - (part ?? this.addedBy(at)));
     this.#parts.delete(at);
     this.#added.delete(at);
-    this.#rates.remove(at);
   }
 }
 

@@ -7,7 +7,7 @@ import { Response } from './codes.js';
 import type { MessageEvent } from './events.js';
 import type { MessageInput } from './message.js';
 import { mulDivHalfUp } from './money.js';
-import type { Rates } from './replacement-amount.js';
+import { type Original, stayingBy } from './replacement-amount.js';
 import { approvedOf } from './totals.js';
 import { billedAmount, cashPart } from './transaction.js';
 
@@ -24,8 +24,8 @@ export interface AuthorizationMoney {
   told(advice: MessageInput): number;
   /** What of that is cash. */
   cashTold(advice: MessageInput): number;
-  /** What stays by a reversal with DE95. @param part sequence of the part that it is about */
-  staying(reversal: MessageInput, rates: Rates, part?: number): number;
+  /** What stays by a reversal with DE95. */
+  staying(reversal: MessageInput, original: Original): number;
   /** What is posted or charged, at most what a message can carry; from the account's currency. */
   converted(amount: number): number;
 }
@@ -56,8 +56,8 @@ export class AccountMoney implements AuthorizationMoney {
     return Math.min(this.told(advice), cashPart(advice, this.#currency));
   }
 
-  staying(reversal: MessageInput, rates: Rates, part?: number): number {
-    return rates.staying(reversal, part);
+  staying(reversal: MessageInput, original: Original): number {
+    return stayingBy(reversal, original);
   }
 
   converted(amount: number): number {
@@ -97,10 +97,10 @@ export class AcquirerMoney implements AuthorizationMoney {
     return 0;
   }
 
-  staying(reversal: MessageInput, rates: Rates, part?: number): number {
+  staying(reversal: MessageInput, original: Original): number {
     const { currency, replacementAmount } = reversal;
     if (currency < 0 || currency === this.#currency) return replacementAmount;
-    return this.converted(rates.staying(reversal, part));
+    return this.converted(stayingBy(reversal, original));
   }
 
   converted(amount: number): number {

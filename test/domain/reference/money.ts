@@ -6,30 +6,16 @@ export function inAccountCurrency(m: Message, account: ModelAccount): number {
   return m.currency === account.currency || m.amount === 0 ? m.amount! : m.bill!;
 }
 
-/** The same amount in the currency of the authorization and in the account's, and what of that was approved. */
-export interface Rate {
-  asked: bigint;
-  billed: bigint;
-  approved: bigint;
-}
-
 const billOf = (m: Message, account: ModelAccount): number =>
   m.currency === account.currency ? m.amount! : m.billCurrency === account.currency ? (m.bill ?? 0) : 0;
 
-/** What one word of an authorization says; in another currency than its own: at its rate. */
-export function rateOf(m: Message, approved: number, root: Entry, account: ModelAccount): Rate {
-  const billed = BigInt(billOf(m, account));
-  const rated = { billed, approved: BigInt(approved) };
-  if (m.currency === root.message!.currency) return { asked: BigInt(m.amount ?? 0), ...rated };
-  const ofRoot = BigInt(billOf(root.message!, account));
-  return { asked: ofRoot === 0n ? 0n : halfUp(billed * BigInt(root.message!.amount ?? 0), ofRoot), ...rated };
-}
-
 const halfUp = (dividend: bigint, divisor: bigint): bigint => (dividend * 2n + divisor) / (divisor * 2n);
 
-/** DE95, which is in DE49, in the account's currency: at the rate of what it is about, or its own. */
-/** @param rate of all of it, or of the part @param asked what that amounts to as the acquirer said it */
-export function stayingOf(m: Message, rate: Rate, asked: bigint, root: Entry, account: ModelAccount): bigint {
+/**
+ * DE95, which is in DE49, in the account's currency: at the rate of what it is about, or its own.
+ * @param of what it is about: the authorization, or a part of it @param authorized what stands of that in the acquirer's currency
+ */
+export function stayingOf(m: Message, of: Message, authorized: number, root: Entry, account: ModelAccount): bigint {
   const de95 = BigInt(m.de95!);
   const currency = m.currency ?? root.message!.currency;
   if (currency === account.currency) return de95;
@@ -37,13 +23,10 @@ export function stayingOf(m: Message, rate: Rate, asked: bigint, root: Entry, ac
     if (!m.amount || !m.bill || m.billCurrency !== account.currency) return 999_999_999_999n;
     return halfUp(de95 * BigInt(m.bill), BigInt(m.amount));
   }
-  if (de95 >= asked || rate.asked === 0n || rate.billed === 0n) return 999_999_999_999n;
-  return halfUp(de95 * rate.billed, rate.asked);
+  const billed = billOf(of, account);
+  if (m.de95! >= authorized || !of.amount || billed === 0) return 999_999_999_999n;
+  return halfUp(de95 * BigInt(billed), BigInt(of.amount));
 }
-
-/** What of it was approved, as the acquirer said it. */
-export const askedOf = ({ asked, billed, approved }: Rate): bigint =>
-  billed === 0n ? asked : (asked * approved) / billed;
 
 export function cashOf(m: Message, account: ModelAccount): number {
   const whole = inAccountCurrency(m, account);

@@ -12,7 +12,7 @@ import {
   sameMoney,
   whatIs,
 } from './message.js';
-import { askedOf, cashOf, inAccountCurrency, inMerchantCurrency, type Rate, rateOf, stayingOf } from './money.js';
+import { cashOf, inAccountCurrency, inMerchantCurrency, stayingOf } from './money.js';
 import {
   byCompleteDe90,
   byGivenStan,
@@ -180,17 +180,14 @@ export class Past {
   totalOf(
     root: Entry,
     account: ModelAccount,
-    { told, undelivered, before, money = inAccount(account) }: Supposed = {},
+    { told, undelivered, before, until = Infinity, money = inAccount(account) }: Supposed = {},
   ): Sum {
-    const elements = this.about(root).filter((e) => e.original === root && e !== before);
+    const elements = this.about(root).filter((e) => e.original === root && e !== before && e.sequence < until);
     const isLost = (e: Entry): boolean => e === undelivered || this.isRolledBack(e);
     const advices = elements.filter((e) => e.isDecided);
     const said = (e: Entry): Word => ({ amount: money.approved(e), cash: cashSaid(e, account) });
     const words: Told[] = advices.map((e) => ({ message: e.message!, ...said(e), of: e.tells }));
     if (told) words.push(told);
-    const rate = (m: Message, amount: number): Rate => rateOf(m, amount, root, account);
-    const rateSaid = (e: Entry): Rate => rate(e.message!, e.approved);
-    const rateTold = ({ message }: Told): Rate => rate(message, inAccountCurrency(message, account));
     const inStandIn = words.findLast(({ message }) => isStandIn(message));
     const wordOf = (e: Entry): Told | undefined => words.findLast(({ of }) => of === e);
 
@@ -201,9 +198,6 @@ export class Past {
     let isFinal = false;
     let isReleased = false;
     const added = new Map<Entry, number>();
-    /** Of the words that make up the total, the oldest first. */
-    let rates: [Entry, Rate][] = [];
-    const ratesOfParts = new Map<Entry, Rate>();
     /** What 0220s have posted as parts, what all have posted of a hold, and what files have charged. */
     const parts = new Map<Entry, number>();
     let posted = 0;
@@ -223,32 +217,28 @@ export class Past {
       const all = [...parts.values()].reduce((sum, part) => sum + part, 0);
       takeNewest([parts], all - to);
     };
-    const become = (e: Entry, word: Word, rated: Rate): void => {
+    const become = (word: Word): void => {
       total = word.amount;
       ({ cash } = word);
-      rates = [[e, rated]];
     };
-    const onTop = (e: Entry, word: Word, rated: Rate): void => {
-      total += word.amount;
-      cash += word.cash;
-      rates.push([e, rated]);
+    const onTop = (word: Word): Word => ({ amount: total + word.amount, cash: cash + word.cash });
+    const change = (e: Entry, to: Word): void => {
+      lowerTo(to.amount);
+      added.set(e, Math.max(0, to.amount - total));
+      become(to);
     };
-    const change = (e: Entry, word: Word, rated: Rate, isOnTop: boolean): void => {
-      if (isOnTop) {
-        added.set(e, word.amount);
-        onTop(e, word, rated);
-        return;
-      }
-      lowerTo(word.amount);
-      added.set(e, Math.max(0, word.amount - total));
-      become(e, word, rated);
+    // What stands in the acquirer's money is told once more from the beginning.
+    const stayingBy = (m: Message, part?: Entry, until?: number): bigint => {
+      const supposed = { ...(told && { told }), ...(undelivered && { undelivered }), ...(before && { before }) };
+      const asked = (): number => {
+        const acquirers = { ...supposed, ...(until && { until }), money: inAcquirers(root, account) };
+        const sum = this.totalOf(root, account, acquirers);
+        return part ? (sum.parts.get(part) ?? 0) : sum.total;
+      };
+      const isCompared = m.currency !== account.currency && root.message!.currency !== account.currency;
+      const authorized = isCompared && !money.isAcquirers ? asked() : 0;
+      return money.staying(m, stayingOf(m, (part ?? root).message!, authorized, root, account));
     };
-    const stayingBy = (m: Message, part?: Rate): bigint => {
-      const asked = part ? askedOf(part) : rates.reduce((all, [, one]) => all + askedOf(one), 0n);
-      const ofRoot = rate(root.message!, inAccountCurrency(root.message!, account) ?? 0);
-      return money.staying(m, stayingOf(m, part ?? ofRoot, asked, root, account));
-    };
-
     const take = (e: Entry): void => {
       posted = e.chargedAfter ?? posted;
       if (e.what === 'expiry') {
@@ -261,53 +251,44 @@ export class Past {
         else if (e.presents.isLast) total = charged();
         isReleased = e.presents.amount >= 0 && e.presents.isLast;
       } else if (isRequest(e.what)) {
-        const told = wordOf(e);
-        const isIncrement = e.message!.fn === 'I';
-        if (told !== undefined) change(e, told, rateTold(told), isIncrement);
-        else if (approves(e.response) && !isLost(e)) change(e, said(e), rateSaid(e), isIncrement);
+        const word = wordOf(e) ?? (approves(e.response) && !isLost(e) ? said(e) : undefined);
+        if (word !== undefined) change(e, e.message!.fn === 'I' ? onTop(word) : word);
       } else if (e.what === 'advice' && (e.isDecided || e.approved > 0)) {
         const m = e.message!;
         const isIncrement = m.fn === 'I' && !isCredit(m);
         if (isFinancial(m) && isIncrement) {
-          if (isSingle) onTop(e, said(e), rateSaid(e));
+          if (isSingle) become(onTop(said(e)));
           parts.set(e, money.approved(e));
-          ratesOfParts.set(e, rateSaid(e));
           cashOfParts += cashSaid(e, account);
         } else if (isFinancial(m)) {
           if (!isStandIn(m) || (!isSingle && !e.isKnown)) {
             lowerTo(money.approved(e));
             if (!isSingle) lowerPartsTo(money.approved(e));
-            become(e, said(e), rateSaid(e));
+            become(said(e));
             cashOfParts = 0;
             isFinal = true;
           }
         } else if (!isStandIn(m) && !e.tells && !isSingle) {
-          const told = wordOf(e);
-          change(e, told ?? said(e), told ? rateTold(told) : rateSaid(e), isIncrement);
+          const word = wordOf(e) ?? said(e);
+          change(e, isIncrement ? onTop(word) : word);
         }
       } else if (e.what === 'reversal') {
         const isPartial = (e.message!.de95 ?? 0) > 0;
         if (e.takesBack) {
           const part = parts.get(e.takesBack) ?? added.get(e.takesBack) ?? 0;
-          const kept = isPartial ? least(stayingBy(e.message!, ratesOfParts.get(e.takesBack)), part) : 0;
+          const kept = isPartial ? least(stayingBy(e.message!, e.takesBack, e.sequence), part) : 0;
           total = Math.max(0, total - (part - kept));
           if (kept > 0) parts.set(e.takesBack, kept);
           else {
             parts.delete(e.takesBack);
             added.delete(e.takesBack);
           }
-          if (!isPartial) rates = rates.filter(([of]) => of !== e.takesBack);
         } else if (isPartial) {
-          const m = e.message!;
-          const stays = least(stayingBy(m), Number.MAX_SAFE_INTEGER);
-          const isOwn = m.currency === undefined || m.currency === root.message!.currency;
-          const lowered = rateOf({ ...m, amount: stays, currency: account.currency }, stays, root, account);
-          if (stays < total) rates = [[e, isOwn ? { ...lowered, asked: BigInt(m.de95!) } : lowered]];
+          const stays = least(stayingBy(e.message!, undefined, e.sequence), Number.MAX_SAFE_INTEGER);
           lowerTo(stays);
           if (!isSingle && e.postedBack) lowerPartsTo(stays);
         } else {
           total = 0;
-          rates = [];
           added.clear();
           if (isSingle || e.postedBack) parts.clear();
         }
@@ -319,18 +300,16 @@ export class Past {
 
     const ours = approved(root) && !isLost(root) ? said(root) : NO_WORD;
     if (isUnknown) {
-      // The first of the words is none of its own.
-      become(BENEATH, beneath ?? NO_WORD, beneath ? rateTold(beneath) : NO_RATE);
+      become(beneath ?? NO_WORD);
       if (isRequest(root.what) || approved(root)) take(root);
-    } else if (!inStandIn || !(isRequest(root.what) || isStandIn(root.message!))) become(root, ours, rateSaid(root));
+    } else if (!inStandIn || !(isRequest(root.what) || isStandIn(root.message!))) become(ours);
     else {
       const isSameCheck =
         isRequest(root.what) && ours.amount > inStandIn.amount && inStandIn.amount === money.asked(root.message!);
-      if (isSameCheck) become(root, ours, rateSaid(root));
-      else become(root, inStandIn, rateTold(inStandIn));
+      become(isSameCheck ? ours : inStandIn);
     }
     for (const e of elements) take(e);
-    return { total, cash, cashOfParts, added, parts, isFinal, isReleased, stayingBy, ratesOfParts };
+    return { total, cash, cashOfParts, added, parts, isFinal, isReleased, stayingBy };
   }
 
   /** Anything of the same card with the same DE37 and DE41. */
@@ -343,7 +322,7 @@ export class Past {
     const sum = this.totalOf(entry.original ?? entry, account, money ? { money } : {});
     if (!isFinancial(entry.message!)) return sum.added.get(entry) ?? 0;
     const part = sum.parts.get(entry) ?? 0;
-    return m.de95 ? part - least(sum.stayingBy(m, sum.ratesOfParts.get(entry)), part) : part;
+    return m.de95 ? part - least(sum.stayingBy(m, entry), part) : part;
   }
 
   /** All of the authorization was reversed. */
@@ -381,6 +360,7 @@ export class Past {
 
 /** The money that an authorization is told in. */
 interface Money {
+  isAcquirers?: boolean;
   asked(m: Message): number;
   approved(e: Entry): number;
   /** @param inAccount the same in the account's currency */
@@ -402,6 +382,7 @@ export function inAcquirers(root: Entry, account: ModelAccount): Money {
   const converted = (told: bigint): bigint =>
     billed === 0n ? told : (told * BigInt(amount) * 2n + billed) / (billed * 2n);
   return {
+    isAcquirers: true,
     asked: (m) => m.amount ?? 0,
     approved: (e) => (e.message!.currency === currency ? countedOf(e, account) : Number(converted(BigInt(e.approved)))),
     staying: (m, staying) =>
@@ -433,8 +414,6 @@ export interface Word {
   cash: number;
 }
 const NO_WORD: Word = { amount: 0, cash: 0 };
-const NO_RATE: Rate = { asked: 0n, billed: 0n, approved: 0n };
-const BENEATH = {} as Entry;
 
 /** What an authorization amounts to. */
 interface Sum {
@@ -448,8 +427,7 @@ interface Sum {
   /** A file released the rest. */
   isReleased: boolean;
   /** What stays by a reversal with DE95, of all or of a part. */
-  stayingBy: (m: Message, part?: Rate) => bigint;
-  ratesOfParts: Map<Entry, Rate>;
+  stayingBy: (m: Message, part?: Entry) => bigint;
 }
 
 /** No cash back is paid with a partial approval. */
@@ -462,8 +440,9 @@ interface Supposed {
   told?: Told;
   /** Its reply could not be sent. */
   undelivered?: Entry;
-  /** It had not come yet. */
+  /** It had not come yet; nor what has this sequence or a later one. */
   before?: Entry;
+  until?: number;
   money?: Money;
 }
 
