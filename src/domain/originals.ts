@@ -278,7 +278,7 @@ export function isChange({ element, originalSequence, input }: MessageEvent): bo
 
 /**
  * Takes the best of the candidates that the rung confirms: one whose STAN and DE7 are named, or are the message's own, whatever was
- * decided about it; then an approval before a decline, then one whose DE37 and DE41 are the message's as well (acquirers do send one
+ * decided about it; then one of its own direction, a credit or none, where it has DE3; then an approval before a decline, then one whose DE37 and DE41 are the message's as well (acquirers do send one
  * STAN twice within a second), then an authorization, or what posted the whole of it, before its increments and what was told of it (who
  * means the increment names it exactly), then one of the nearest card, then the newest.
  */
@@ -302,7 +302,8 @@ function takeBest(known: Known, found: Found, subject: Subject, card: number, ru
       event = history.read(sequence);
     }
     const rank =
-      (namedByStan(subject.input, event.input) ? 8 : 0) +
+      (namedByStan(subject.input, event.input) ? 16 : 0) +
+      (isSameDirection(subject.input, event.input) ? 8 : 0) +
       (approves(event) ? 4 : 0) +
       (namedByRrn(subject.input, event.input) ? 2 : 0) +
       (isChange(event) || isToldOf(event) ? 0 : 1);
@@ -311,6 +312,11 @@ function takeBest(known: Known, found: Found, subject: Subject, card: number, ru
     best.rank = rank;
     best.isChange = (rank & 1) === 0;
   }
+}
+
+function isSameDirection(subject: MessageInput, original: MessageInput): boolean {
+  const sort = sortOf(subject);
+  return sort === Sort.unknown || (sort === Sort.credit) === (sortOf(original) === Sort.credit);
 }
 
 /** Increments may keep a hold alive for longer than any life: while it is open, what placed it can be named. */

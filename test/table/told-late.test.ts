@@ -671,6 +671,27 @@ describe('DE95 of a shipment', () => {
   );
 
   scenario(
+    'of shipments of which the authorization is not known, and behind the reversal of a replacement or of a part',
+    `
+    account A limit=10000
+    card a
+    0220 a purchase 100 cur=840 bill=500/986 fn=I stan=1 rrn=1 de7=0520120001           | 00 | 500 | 0 | 9500
+    0220 a purchase 50 cur=840 bill=250/986 fn=I stan=2 rrn=1 de7=0520120002            | 00 | 750 | 0 | 9250
+    0420 a cur=840 stan=3 rrn=1 de95=60 de7=0520120003                                  | 00 | 300 | 0 | 9700
+    totals 2026-05-20 cur=840                                                           | debits 2 150, debit reversals 1 90
+    0100 a purchase 100 cur=840 bill=500/986 stan=4 rrn=4 de7=0520120001                | 00 | 300 | 500 | 9200
+    0100 a purchase 150 cur=840 bill=750/986 fn=R stan=5 rrn=4 de7=0520120002           | 00 | 300 | 750 | 8950
+    0420 a cur=840 stan=6 rrn=4 de90=0100/5/0520120002/12345 de7=0520120003             | 00 | 300 | 500 | 9200
+    0420 a cur=840 stan=7 rrn=4 de95=40 de90=0100/4/0520120001/12345 de7=0520120004     | 00 | 300 | 200 | 9500
+    0200 a purchase 100 cur=840 bill=500/986 stan=8 de7=0520120001                      | 00 | 800 | 200 | 9000
+    0220 a purchase 100 cur=840 bill=600/986 fn=I stan=9 rrn=8 de7=0520120002           | 00 | 1400 | 200 | 8400
+    0420 a cur=840 stan=10 de95=50 de90=0220/9/0520120002/12345 de7=0520120003          | 00 | 1100 | 200 | 8700
+    0420 a cur=840 stan=11 rrn=8 de95=150 de90=0200/8/0520120001/12345 de7=0520120005   | 00 | 1100 | 200 | 8700
+    totals 2026-05-20 cur=840                                                           | debits 4 350, debit reversals 2 140, authorizations 2
+  `,
+  );
+
+  scenario(
     'that came behind clearing and posted nothing takes nothing back',
     `
     account A limit=10000
@@ -695,6 +716,23 @@ describe('windows of cash', () => {
     0220 a cashback 1200 back=450 stan=1 why=S de7=0520120001     | 00 | 1700 | 0 | 8300
     0100 a cashback 1000 back=51 stan=3 de7=0520120003            | 61 | 1700 | 0 | 8300
     0100 a cashback 1000 back=50 stan=4 de7=0520120004            | 00 | 1700 | 1000 | 7300
+  `,
+  );
+});
+
+describe('a purchase and its refund with one DE37', () => {
+  scenario(
+    'are told apart by DE3 of a reversal; without it the newest is meant',
+    `
+    account A limit=10000
+    card a
+    0200 a purchase 5000 stan=1 de7=0520120001          | 00 | 5000 | 0 | 5000
+    0200 a refund 2000 stan=2 rrn=1 de7=0520120002      | 00 | 3000 | 0 | 7000
+    0420 a purchase 5000 stan=3 rrn=1 de7=0520120003    | 00 | -2000 | 0 | 12000
+    0420 a refund 2000 stan=4 rrn=1 de7=0520120004      | 00 | 0 | 0 | 10000
+    0200 a purchase 5000 stan=5 de7=0520120005          | 00 | 5000 | 0 | 5000
+    0200 a refund 2000 stan=6 rrn=5 de7=0520120006      | 00 | 3000 | 0 | 7000
+    0420 a stan=7 rrn=5 de7=0520120007                  | 00 | 5000 | 0 | 5000
   `,
   );
 });

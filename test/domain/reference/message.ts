@@ -65,6 +65,10 @@ const CREDITS = [20, 26, 28];
 
 export const isFinancial = (m: Message): boolean => classOf(m.mti) === '2';
 export const isCredit = (m: Message): boolean => CREDITS.includes(typeOf(m));
+/** Both are credits, or neither; what has no type that is served says nothing of it. */
+export const isSameDirection = (m: Message, original: Message): boolean =>
+  !TYPES.includes(typeOf(m)) || isCredit(m) === isCredit(original);
+const TYPES = [0, 1, 9, 10, 11, 17, 20, 26, 28, 30, 31, 38];
 export const typeOf = (m: Message): number => Math.trunc((m.pc ?? -10_000) / 10_000);
 export const classOf = (mti: number): string => String(mti).padStart(4, '0')[1]!;
 

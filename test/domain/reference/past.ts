@@ -6,6 +6,7 @@ import {
   isCredit,
   isFinancial,
   isMarkedRepeat,
+  isSameDirection,
   isStandIn,
   type Message,
   sameKey,
@@ -107,7 +108,7 @@ export class Past {
 
   /**
    * By DE48.63, then complete DE90, then card + DE37 + DE41 (+ DE38), then card + DE11 + DE7; increments and advices may also
-   * say DE48.80. Those with the STAN and DE7 first, then approvals, then those with the same DE37 and DE41, then authorizations before their increments, then
+   * say DE48.80. Those with the STAN and DE7 first, then those of its direction, then approvals, then those with the same DE37 and DE41, then authorizations before their increments, then
    * the newest.
    */
   namedBy(
@@ -139,7 +140,8 @@ export class Past {
         of = [...named, ...of];
         const isExact = (e: Entry): boolean => byGivenStan(m, e as Named) || byOwnStan(m, e as Named);
         const isWhole = (e: Entry): boolean => isNoChange(e) && !isToldOf(e);
-        best = preferred(of, [isExact, approved, (e) => sharesRrn(m, e as Named), isWhole]);
+        const isOfItsDirection = (e: Entry): boolean => isSameDirection(m, e.message!);
+        best = preferred(of, [isExact, isOfItsDirection, approved, (e) => sharesRrn(m, e as Named), isWhole]);
         if (best && isWhole(best)) break;
       }
       if (best !== undefined) return best;
