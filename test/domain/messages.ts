@@ -136,7 +136,7 @@ export class MessageMaker {
       // Now and then another part of it was cash.
       ...(back === undefined
         ? {}
-        : { back: Math.min(part(amount ?? 0), request.stan % 2 === 0 ? back : part(back >> 1)) }),
+        : { back: Math.min(part(amount ?? 0), request.stan % 2 === 0 ? back : part(Math.floor(back / 2))) }),
       mti: request.mti + 20,
       ...(request.fn === 'I' || request.fn === 'R' ? {} : { why: 'S' }),
       ...(amount === undefined ? {} : { amount: part(amount) }),

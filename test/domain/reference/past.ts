@@ -231,10 +231,16 @@ export class Past {
     };
     // What stands in the acquirer's money is told once more from the beginning.
     const stayingBy = (m: Message, part?: Entry, until?: number): bigint => {
-      const supposed = { ...(told && { told }), ...(undelivered && { undelivered }), ...(before && { before }) };
       const asked = (): number => {
-        const acquirers = { ...supposed, ...(until && { until }), money: inAcquirers(root, account) };
-        const sum = this.totalOf(root, account, acquirers);
+        const acquirers = inAcquirers(root, account);
+        const toldToo = told && { ...told, amount: acquirers.told(told.message, told.amount) };
+        const sum = this.totalOf(root, account, {
+          ...(toldToo && { told: toldToo }),
+          ...(undelivered && { undelivered }),
+          ...(before && { before }),
+          ...(until && { until }),
+          money: acquirers,
+        });
         return part ? (sum.parts.get(part) ?? 0) : sum.total;
       };
       const isCompared = m.currency !== account.currency && root.message!.currency !== account.currency;
@@ -363,6 +369,8 @@ export class Past {
 /** The money that an authorization is told in. */
 interface Money {
   isAcquirers?: boolean;
+  /** What an advice tells. @param inAccount the same in the account's currency */
+  told(m: Message, inAccount: number): number;
   asked(m: Message): number;
   approved(e: Entry): number;
   /** @param inAccount the same in the account's currency */
@@ -373,6 +381,7 @@ interface Money {
 const inAccount = (account: ModelAccount): Money => ({
   asked: (m) => inAccountCurrency(m, account),
   approved: (e) => e.approved,
+  told: (_, told) => told,
   staying: (_, staying) => staying,
   converted: (amount) => amount,
 });
@@ -385,6 +394,7 @@ export function inAcquirers(root: Entry, account: ModelAccount): Money {
     billed === 0n ? told : (told * BigInt(amount) * 2n + billed) / (billed * 2n);
   return {
     isAcquirers: true,
+    told: (m, told) => (m.currency === currency ? m.amount! : Number(converted(BigInt(told)))),
     asked: (m) => m.amount ?? 0,
     approved: (e) => (e.message!.currency === currency ? countedOf(e, account) : Number(converted(BigInt(e.approved)))),
     staying: (m, staying) =>
