@@ -15,6 +15,7 @@ import {
   OIDC_TOKEN_LENGTH_MAX,
 } from '../limits.js';
 import { maskDigits } from '../pan-mask.js';
+import { ApiError } from './problem.js';
 import { type Role, roles } from './roles.js';
 import type { TokenRow } from './system-state.js';
 import { OIDC_ID_PREFIX } from './tokens.js';
@@ -45,6 +46,8 @@ export class Oidc {
   readonly #jose: Jose;
   readonly #log: OidcLog;
   #keys: unknown;
+  /** One at a time, whoever asks. */
+  #discovery: Promise<unknown> | undefined;
 
   private constructor(settings: OidcSettings, jose: Jose, log: OidcLog) {
     this.#settings = settings;
@@ -66,13 +69,16 @@ export class Oidc {
     }
   }
 
-  /** The row of who sent the JWT; undefined when it is none, is not valid now, or names no role. */
+  /**
+   * The row of who sent the JWT; undefined when it is none, is not valid now, or names no role.
+   * @throws ApiError `identity_provider_unavailable` while the keys cannot be had: that says nothing of the JWT, and is nobody's guess
+   */
   async authenticate(authorization: string | undefined, nowMs: number): Promise<TokenRow | undefined> {
     const jwt = authorization?.match(JWT_PATTERN)?.[1];
     if (jwt === undefined || jwt.length > OIDC_TOKEN_LENGTH_MAX) return undefined;
     const { issuer, audience, roleClaim } = this.#settings;
     try {
-      this.#keys ??= await this.#discover();
+      this.#keys ??= await this.#discoverOnce();
       const { payload } = await this.#jose.jwtVerify(jwt, this.#keys, {
         issuer,
         audience,
@@ -86,10 +92,21 @@ export class Oidc {
     } catch (error) {
       // A JWT that is not right is no news; keys that cannot be had are: nobody gets in by them.
       const { code = '', message } = error as Error & { code?: string };
-      if (!/^ERR_(JWT|JWS|JOSE_ALG|JWKS_(NO_MATCHING|MULTIPLE))/.test(code))
-        this.#log.warn({ issuer, error: message }, 'the keys of the identity provider cannot be had');
-      return undefined;
+      if (/^ERR_(JWT|JWS|JOSE_(ALG|NOT_SUPPORTED)|JWKS_(NO_MATCHING|MULTIPLE))/.test(code)) return undefined;
+      this.#log.warn({ issuer, error: message }, 'the keys of the identity provider cannot be had');
+      throw new ApiError(
+        'identity_provider_unavailable',
+        'The keys of the identity provider cannot be had, so that its JWTs cannot be verified. Tokens of the engine itself are accepted.',
+        { retryAfterSeconds: OIDC_TIMEOUT_MS / 1000 },
+      );
     }
+  }
+
+  async #discoverOnce(): Promise<unknown> {
+    this.#discovery ??= this.#discover().finally(() => {
+      this.#discovery = undefined;
+    });
+    return await this.#discovery;
   }
 
   async #discover(): Promise<unknown> {

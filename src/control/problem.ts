@@ -71,6 +71,7 @@ export const problems = {
   audit_unavailable: { status: 503, title: 'The audit log cannot be written' },
   capacity_exceeded: { status: 503, title: 'A table of the shard is full' },
   disk_full: { status: 503, title: 'The disk is nearly full' },
+  identity_provider_unavailable: { status: 503, title: 'The identity provider cannot be asked' },
   index_behind: { status: 503, title: 'The search has not caught up' },
   shard_unavailable: { status: 503, title: 'The shard is not available' },
   too_many_listeners: { status: 503, title: 'Too many clients wait for events' },

@@ -33,6 +33,7 @@ export const retried: ReadonlySet<ProblemCode> = new Set([
   'idempotency_in_progress',
   'too_many_wrong_tokens',
   'disk_full',
+  'identity_provider_unavailable',
   'index_behind',
   'shard_unavailable',
   'too_many_listeners',
@@ -46,7 +47,8 @@ export function errorsOf(route: Route): ProblemCode[] {
   const add = (...more: readonly ProblemCode[]): void => {
     for (const code of more) codes.add(code);
   };
-  if (route.access !== 'open') add('unauthorized', 'too_many_wrong_tokens', 'forbidden');
+  if (route.access !== 'open')
+    add('unauthorized', 'too_many_wrong_tokens', 'forbidden', 'identity_provider_unavailable');
   if (route.needsReason === true) add('reason_missing');
   if (isRecorded(route)) add('audit_unavailable');
   if (route.params !== undefined) add('not_found');

@@ -128,13 +128,25 @@ describe('a JWT of the identity provider', () => {
     expect(asked).toBe(before);
   });
 
-  it('is worth nothing while its keys cannot be had, or another issuer answers; later it is', async () => {
-    const { claims, ask, warnings } = await desk();
+  it('is worth nothing while its keys cannot be had, or another issuer answers; later it is, and nobody has guessed', async () => {
+    const { h, claims, ask, warnings } = await desk();
     named = 'https://elsewhere.example';
-    expect((await ask(jwt(rsa, claims))).status).toBe(401);
+    const refused = await ask(jwt(rsa, claims));
+    expect([refused.status, refused.body.code, refused.headers['retry-after']]).toEqual([
+      503,
+      'identity_provider_unavailable',
+      '5',
+    ]);
     expect(warnings).toEqual(['the keys of the identity provider cannot be had']);
+    // Those who ask at the same time ask the provider once.
+    const before = asked;
+    const statuses = await Promise.all(Array.from({ length: 30 }, async () => (await ask(jwt(rsa, claims))).status));
+    expect([new Set(statuses), asked - before]).toEqual([new Set([503]), 1]);
+    expect((await ask(h.token('read'), '/v1/accounts')).status).toBe(200);
     named = issuer;
     expect((await ask(jwt(rsa, claims))).status).toBe(200);
+    // None of them counts against the address.
+    expect((await ask(jwt(stranger, claims))).status).toBe(401);
   });
 
   it('needs the package, and says how to get it', async () => {
