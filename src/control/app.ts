@@ -3,7 +3,7 @@
  * bearer token and scope (before a byte of the body is read), body, validation, audit log, Idempotency-Key, handler, answer. What is
  * not in the list of routes does not exist, and a path below /v1 is not even denied to somebody without a token.
  */
-import { randomBytes } from 'node:crypto';
+
 import { Readable } from 'node:stream';
 import type { Server as TlsServer } from 'node:tls';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest, LogController } from 'fastify';
@@ -20,6 +20,7 @@ import type { ClaimedKey } from './idempotency.js';
 import { parseJson } from './json-body.js';
 import { once } from './once.js';
 import { ApiError, PROBLEM_TYPE, problemDocument } from './problem.js';
+import { randomName } from './random-name.js';
 import { forbids } from './roles.js';
 import { type Answer, isRecorded, type Route, type RouteInput } from './route.js';
 import type { TokenRow } from './system-state.js';
@@ -187,7 +188,7 @@ function setHeaders(request: FastifyRequest, reply: FastifyReply): void {
 }
 
 function newRequestId(): string {
-  return `req_${randomBytes(10).toString('hex')}`;
+  return `req_${randomName()}`;
 }
 
 /** A compressed body is refused and not taken for what it is not. */

@@ -8,7 +8,7 @@
  * A process that dies behind the confirmation finds it at its next start and makes the call then: the key says whether it was made
  * already, so it is made once. Any route can ask for this by naming its kind (`approval`, route.ts).
  */
-import { randomBytes } from 'node:crypto';
+
 import { HoldfastError } from '../errors.js';
 import { APPROVAL_RETRY_MS, APPROVAL_TTL_MS } from '../limits.js';
 import { type ApprovalRow, isOver } from './approval-book.js';
@@ -17,6 +17,7 @@ import type { ControlContext } from './context.js';
 import type { ClaimedKey, Idempotency } from './idempotency.js';
 import { claimKey, once, outcomeRecord } from './once.js';
 import { ApiError, problemDocument } from './problem.js';
+import { randomName } from './random-name.js';
 import { forbids } from './roles.js';
 import type { Answer, Route } from './route.js';
 import type { ApprovalDone, ApprovalProposal } from './system-log.js';
@@ -83,7 +84,7 @@ export class Approvals {
     system.approvals.assertRoom(atMs);
     const proposal: ApprovalProposal = {
       type: 'approval_proposed',
-      id: `apr_${randomBytes(10).toString('hex')}`,
+      id: `apr_${randomName()}`,
       operation: call.route.id,
       params: call.params as Record<string, string>,
       body: call.body,
