@@ -3,7 +3,6 @@
  * bearer token and scope (before a byte of the body is read), body, validation, audit log, Idempotency-Key, handler, answer. What is
  * not in the list of routes does not exist, and a path below /v1 is not even denied to somebody without a token.
  */
-
 import { Readable } from 'node:stream';
 import type { Server as TlsServer } from 'node:tls';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest, LogController } from 'fastify';

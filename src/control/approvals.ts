@@ -8,7 +8,6 @@
  * A process that dies behind the confirmation finds it at its next start and makes the call then: the key says whether it was made
  * already, so it is made once. Any route can ask for this by naming its kind (`approval`, route.ts).
  */
-
 import { HoldfastError } from '../errors.js';
 import { APPROVAL_RETRY_MS, APPROVAL_TTL_MS } from '../limits.js';
 import { type ApprovalRow, isOver } from './approval-book.js';

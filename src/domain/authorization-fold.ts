@@ -86,6 +86,8 @@ export class AuthorizationFold {
   readonly #money: AuthorizationMoney;
   /** The same in the acquirer's money, step by step, where that is another: DE95 is compared with it. */
   #acquirers: AuthorizationFold | undefined;
+  /** For `#acquirers`, made once. */
+  #spare: AuthorizationFold | undefined;
   #rate: Rate = NO_RATE;
   #currency = 0;
   #account = 0;
@@ -116,8 +118,8 @@ export class AuthorizationFold {
     const isForeign = input.currency !== currency;
     keys.elementsKey(root);
     const elements = foundAt(history, keys);
-    this.#acquirers =
-      isForeign && this.#money instanceof AccountMoney ? new AuthorizationFold(new AcquirerMoney()) : undefined;
+    if (isForeign && this.#money instanceof AccountMoney) this.#spare ??= new AuthorizationFold(new AcquirerMoney());
+    this.#acquirers = isForeign ? this.#spare : undefined;
     const acquirers = this.#acquirers;
     if (acquirers !== undefined) acquirers.#start(context, root, currency, elements, supposed);
     this.#start(context, root, currency, elements, supposed);

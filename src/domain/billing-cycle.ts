@@ -2,7 +2,6 @@
  * What has become of an account's newest statement, read from the account's records since: what was paid of it by a day, and what
  * interest has accrued that may be free. Read once a month and account, on the days that ask; bounded by CYCLE_RECORDS_MAX.
  */
-
 import { CYCLE_RECORDS_MAX } from '../limits.js';
 import { EventKind } from './codes.js';
 import type { CommandContext } from './commit.js';

@@ -2,7 +2,6 @@
  * What a record presents of what messages have posted, while something is still held beside it: that is a duplicate (decision 0030), and what
  * is still held is not.
  */
-
 import { AuthorizationFold } from '../authorization-fold.js';
 import type { DecisionContext } from '../decision-context.js';
 import { Undone, undoneBy } from '../lookups.js';
