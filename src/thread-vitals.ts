@@ -7,7 +7,7 @@
  * that falls between two would be told by none.
  *
  * A profiler that was stopped goes on writing 3.5 kB at every collection, in memory that V8 knows nothing of, until it is collected
- * itself (Node 20 to 24). One that has survived two collections lies among the old objects, which may take an hour: stopped once a second
+ * itself (seen with Node 20). One that has survived two collections lies among the old objects, which may take an hour: stopped once a second
  * at four collections per second, they took 130 MB in a minute, and 20 us of each pause, each. So a profiler is stopped behind the first collection that it has seen,
  * and goes with the next one. That something was collected shows by the heap: there is less of it than some ms before.
  */
@@ -69,7 +69,7 @@ export class GcWatch {
     this.#running.start();
   }
 
-  /** Takes in what was collected if there is less in the heap than at the last look, or GC_TAKE_MS have passed. Some 2 us when not. */
+  /** Takes in what was collected if there is less in the heap than at the last look, or GC_TAKE_MS have passed. Below a microsecond when not, on a quiet machine. */
   look(nowUs: number): void {
     const { used_heap_size } = getHeapStatistics();
     const isLess = used_heap_size < this.#usedBytes;
