@@ -1,6 +1,8 @@
 /**
  * Small rows of text in a shard's state, found by a number: snapshots of programs, controls of cards and accounts. Few of
- * them exist, they change seldom, and what decisions use is compiled from them elsewhere, so they are plain objects.
+ * them exist, they change seldom, and what decisions use is compiled from them elsewhere, so they are plain objects. Rows with
+ * the same text share it: a million cards with the same controls keep them once, and whoever compares two texts compares two
+ * references.
  *
  * A row carries the sequence it includes and is never removed: an empty text says that there is nothing any more, and keeps
  * a replay of older events out.
@@ -18,14 +20,27 @@ const ROW_VERSION = 1;
 const HEAD_BYTES = 1 + 8 + 8 + 4;
 const Field = { text: 1, length: 2, revision: 3 } as const;
 const HASH_SEED = 0x3a5f1c77;
+/** Objects of one row, about. */
+const ROW_HEAP_BYTES = 160;
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder('utf-8', { fatal: true });
 
+/** A text that rows have, kept once. */
+interface SharedText {
+  readonly text: string;
+  readonly bytes: Uint8Array;
+  /** Of the bytes, for the digest. */
+  readonly hash: number;
+  /** Rows that have it. */
+  rows: number;
+}
+
 interface TextRow {
   readonly key: number;
   readonly place: number;
-  bytes: Uint8Array;
+  /** Undefined until the first event is in. */
+  content: SharedText | undefined;
   revision: number;
   newest: number;
 }
@@ -60,10 +75,12 @@ class Places {
 export class TextTable extends KeyedRows<TextRow> {
   /** Texts of the rows: a decision that wants no more waits for one line of memory less. */
   readonly #texts: string[] = [];
+  readonly #shared = new Map<string, SharedText>();
   readonly #places = new Places();
   readonly #digest: StateDigest;
   readonly #table: Table;
   readonly #textBytesMax: number;
+  /** Of the texts and of their bytes. */
   #bytes = 0;
 
   /** `textBytesMax`: bound of a text in UTF-8 (limits.ts). */
@@ -103,24 +120,25 @@ export class TextTable extends KeyedRows<TextRow> {
   set(key: number, text: string, revision: number, sequence: number): void {
     const row = this.row(key) ?? this.#add(key);
     if (sequence <= row.newest) return;
-    this.#put(row, encoder.encode(text), text, revision, sequence);
+    this.#put(row, text, revision, sequence);
     this.changed(key);
   }
 
   /** Length of the checkpoint row under the key. */
   rowBytes(key: number): number {
-    return HEAD_BYTES + (this.row(key)?.bytes.length ?? 0);
+    return HEAD_BYTES + (this.row(key)?.content?.bytes.length ?? 0);
   }
 
   writeRow(key: number, cursor: RowCursor): void {
     const row = this.row(key);
-    assert(row !== undefined, `text row ${key} of table ${this.#table} does not exist`);
+    assert(row?.content !== undefined, `text row ${key} of table ${this.#table} does not exist`);
+    const { bytes } = row.content;
     cursor.putU8(ROW_VERSION);
     cursor.putF64(row.newest);
     cursor.putF64(row.revision);
-    cursor.putU32(row.bytes.length);
-    cursor.bytes.set(row.bytes, cursor.at);
-    cursor.at += row.bytes.length;
+    cursor.putU32(bytes.length);
+    cursor.bytes.set(bytes, cursor.at);
+    cursor.at += bytes.length;
   }
 
   readRow(key: number, cursor: RowCursor, length: number): void {
@@ -130,40 +148,61 @@ export class TextTable extends KeyedRows<TextRow> {
     const textBytes = cursor.u32();
     assert(length === HEAD_BYTES + textBytes, `text row ${key} of table ${this.#table} has ${length} bytes`);
     assert(this.row(key) === undefined, `text row ${key} of table ${this.#table} is there already`);
-    const bytes = cursor.bytes.slice(cursor.at, cursor.at + textBytes);
+    const text = decoder.decode(cursor.bytes.subarray(cursor.at, cursor.at + textBytes));
     cursor.at += textBytes;
-    this.#put(this.#add(key), bytes, decoder.decode(bytes), revision, newest);
+    this.#put(this.#add(key), text, revision, newest);
   }
 
   get memoryBytes(): number {
-    return this.#bytes + this.#places.bytes + this.dirtyBytes;
+    return this.#bytes + this.count * ROW_HEAP_BYTES + this.#places.bytes + this.dirtyBytes;
   }
 
   #add(key: number): TextRow {
-    const row = this.add({ key, place: this.count, bytes: new Uint8Array(0), revision: 0, newest: 0 });
+    const row = this.add({ key, place: this.count, content: undefined, revision: 0, newest: 0 });
     this.#places.set(key, row.place);
     this.#texts.push('');
     return row;
   }
 
-  #put(row: TextRow, bytes: Uint8Array, text: string, revision: number, newest: number): void {
-    assert(bytes.length <= this.#textBytesMax, `a text of ${bytes.length} bytes is too long for table ${this.#table}`);
-    if (row.newest > 0) this.#sum(row, -1);
-    // Text and bytes, and the objects around them.
-    this.#bytes += bytes.length * 2 - row.bytes.length * 2 + (row.newest === 0 ? 160 : 0);
-    this.#texts[row.place] = text;
-    row.bytes = bytes;
+  #put(row: TextRow, text: string, revision: number, newest: number): void {
+    const content = this.#share(text);
+    if (row.content !== undefined) {
+      this.#sum(row.key, row.revision, row.content, -1);
+      this.#release(row.content);
+    }
+    this.#texts[row.place] = content.text;
+    row.content = content;
     row.revision = revision;
     row.newest = newest;
-    this.#sum(row, 1);
+    this.#sum(row.key, revision, content, 1);
+  }
+
+  /** The text as the rows keep it that have the same, for one row more. */
+  #share(text: string): SharedText {
+    const known = this.#shared.get(text);
+    if (known !== undefined) {
+      known.rows++;
+      return known;
+    }
+    const bytes = encoder.encode(text);
+    assert(bytes.length <= this.#textBytesMax, `a text of ${bytes.length} bytes is too long for table ${this.#table}`);
+    const content = { text, bytes, hash: finishHash(mixBytes(HASH_SEED, bytes, 0, bytes.length)), rows: 1 };
+    this.#shared.set(text, content);
+    this.#bytes += bytes.length * 2;
+    return content;
+  }
+
+  #release(content: SharedText): void {
+    content.rows--;
+    if (content.rows > 0) return;
+    this.#shared.delete(content.text);
+    this.#bytes -= content.bytes.length * 2;
   }
 
   /** The age of the row is no part of the state. */
-  #sum(row: TextRow, sign: number): void {
-    const { key, bytes } = row;
-    const hash = finishHash(mixBytes(HASH_SEED, bytes, 0, bytes.length));
+  #sum(key: number, revision: number, { hash, bytes }: SharedText, sign: number): void {
     this.#digest.sum(this.#table, key, Field.text, hash, sign);
     this.#digest.sum(this.#table, key, Field.length, bytes.length, sign);
-    this.#digest.sum(this.#table, key, Field.revision, row.revision, sign);
+    this.#digest.sum(this.#table, key, Field.revision, revision, sign);
   }
 }
