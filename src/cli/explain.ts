@@ -7,7 +7,7 @@ import { HoldfastError } from '../errors.js';
 import { maskJson } from '../pan-mask.js';
 import { type ApiClient, addApiOptions, apiClient, type Json } from './api-client.js';
 import { newCommand, type Run, setAction } from './command.js';
-import { paint, type Terminal } from './terminal.js';
+import { paint, shown, type Terminal } from './terminal.js';
 
 export function addExplain(program: Command, run: Run): void {
   const command = newCommand(program, 'explain <rrn-or-id>', 'why an authorization was answered as it was', [
@@ -57,15 +57,15 @@ const titleKeys = [
 function tell(authorization: Json, explanation: Json, terminal: Terminal): void {
   const title = titleKeys
     .filter((key) => present(authorization[key]))
-    .map((key) => `${key}=${String(authorization[key])}`);
+    .map((key) => `${key}=${text(authorization[key])}`);
   terminal.out(paint(terminal, 'bold', title.join(' ')));
   const linked = explanation.linked as Json[] | undefined;
-  const shown: Json = {
+  const told: Json = {
     ...explanation,
     postings: legsText(explanation.postings),
     linked: linked?.map((element) => ({ ...element, object: null, postings: legsText(element.postings) })),
   };
-  for (const [key, value] of Object.entries(shown)) {
+  for (const [key, value] of Object.entries(told)) {
     if (key === 'object' || key === 'id' || !present(value)) continue;
     for (const line of lines(key, value, 1)) terminal.out(line);
   }
@@ -104,7 +104,12 @@ function isFlat(value: unknown): boolean {
 }
 
 function flat(value: unknown): string {
-  if (typeof value !== 'object' || value === null) return String(value);
+  if (typeof value !== 'object' || value === null) return text(value);
   const members = Object.entries(value).filter(([, inner]) => present(inner));
-  return members.map(([key, inner]) => `${key}=${String(inner)}`).join(' ') || 'none';
+  return members.map(([key, inner]) => `${key}=${text(inner)}`).join(' ') || 'none';
+}
+
+/** In one line: a text of a message that has line ends makes no lines of its own. */
+function text(value: unknown): string {
+  return shown(String(value)).replace(/[\r\n]/g, ' ');
 }

@@ -13,9 +13,9 @@ export interface Terminal {
   readonly stdin: NodeJS.ReadableStream;
   /** Raw text to stdout; resolves when the stream can take more. */
   write(text: string): Promise<void>;
-  /** One line to stdout. */
+  /** One line to stdout, or some; what a terminal would obey is escaped (`shown`). */
   out(line: string): void;
-  /** One line to stderr. */
+  /** The same to stderr. */
   err(line: string): void;
   /** Replaces the current line of a terminal on stderr; nothing elsewhere. */
   progress(text: string): void;
@@ -33,6 +33,22 @@ export function wantsColour(terminal: Terminal, isTty: boolean): boolean {
   return isTty && (off === undefined || off === '') && term !== 'dumb';
 }
 
+/**
+ * What a terminal would obey instead of showing: control characters (C0 but tab and line end, DEL, C1) and those that turn the direction of
+ * writing. Texts of messages, files and headers are others': one of them could hide lines, write over them, or set the title. What
+ * `paint` makes passes.
+ */
+const COMMANDS =
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+  /(\x1b\[(?:1|2|22|31|32|33|36|39)m|\r(?=\n))|[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
+
+/** A text as it may be shown: such characters as `\u001b`, which JSON reads as the same character. */
+export function shown(text: string): string {
+  return text.replace(COMMANDS, (found: string, own?: string) =>
+    own === undefined ? `\\u${found.charCodeAt(0).toString(16).padStart(4, '0')}` : found,
+  );
+}
+
 /** The terminal of this process. A reader that went away (`| head`) ends the command without a complaint. */
 export function processTerminal(): Terminal {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
@@ -45,8 +61,8 @@ export function processTerminal(): Terminal {
     errIsTty: process.stderr.isTTY === true,
     stdin: process.stdin,
     write: (text) => new Promise((resolve) => process.stdout.write(text, () => resolve())),
-    out: (line) => void process.stdout.write(`${line}\n`),
-    err: (line) => void process.stderr.write(`${line}\n`),
+    out: (line) => void process.stdout.write(`${shown(line)}\n`),
+    err: (line) => void process.stderr.write(`${shown(line)}\n`),
     progress: (text) => {
       if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}`);
     },

@@ -8,7 +8,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { existsSync, readdirSync, rmSync } from 'node:fs';
-import { isAbsolute, join, relative } from 'node:path';
+import { isAbsolute, join } from 'node:path';
 import { HoldfastError } from '../../errors.js';
 import { type Anchor, type AnchorDocument, type DroppedFolder, newestAnchor } from '../../journal/anchor.js';
 import { commitAnchor, removeDrafts, removeOldAnchors } from '../../journal/anchor-writer.js';
@@ -26,6 +26,7 @@ import { base32of } from '../idempotency.js';
 import { ApiError } from '../problem.js';
 import type { DeliveryStore } from '../webhooks/delivery-store.js';
 import { boundsOf } from './bounds.js';
+import { isWithin } from './export-place.js';
 import { JournalTask } from './task.js';
 
 const DAY_MS = 86_400_000;
@@ -116,8 +117,7 @@ export class Retention {
    */
   export(to: string, folder: string | undefined): JournalJob {
     if (!isAbsolute(to)) throw new ApiError('validation_failed', 'Name an absolute path.', { param: '/to' });
-    const inside = relative(this.#o.paths.root, to);
-    if (inside === '' || (!inside.startsWith('..') && !isAbsolute(inside)))
+    if (isWithin(this.#o.paths.root, to))
       throw new ApiError('validation_failed', 'The data directory is no place for an export.', { param: '/to' });
     this.#assertIdle();
     const closed = this.folders().filter((one) => one.closed);
