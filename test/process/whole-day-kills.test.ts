@@ -2,7 +2,7 @@
  * The clearing of a day under kill -9, ten times: while its file is uploaded, checked, posted and reconciled. What the books, the
  * accounts and the reconciliation are in the end is what they are after a run that nobody disturbed.
  *
- * HOLDFAST_CRASH_SEED repeats the choices of a run; timing stays the machine's. HOLDFAST_LONG=10: forty times, with the file of the whole day.
+ * HOLDFAST_CRASH_SEED repeats the choices of a run; timing stays the machine's. HOLDFAST_LONG=10: twenty times, with the file of the whole day.
  */
 import { cpSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -18,7 +18,7 @@ const MESSAGES = long > 1 ? 22_400 * long : 2400;
 /** For what a server does by itself; generous, because the machine may be busy. */
 const LIMIT_MS = 60_000 * long;
 /** Five kills each. The clearing files of test/crash/kill.test.ts are killed as well, beside authorizations. */
-const ROUNDS = long > 1 ? 8 : 2;
+const ROUNDS = long > 1 ? 4 : 2;
 const SHARES =
   'missing=0.01,late=0.01,unknownCard=0.01,alteredAmount=0.01,alteredCurrency=0.01,duplicates=0.01,forced=0.01,splits=0.02,refunds=0.02';
 /** Of a thread, in which the kill of a posting falls. */
@@ -251,7 +251,10 @@ describe('kill -9', () => {
     await server.stop();
     const file = readFileSync(path);
     const calm = await calmRun(file);
-    for (let round = 0; round < ROUNDS; round++) await killedRun(`killed-${round}`, file, calm);
+    for (let round = 0; round < ROUNDS; round++) {
+      await killedRun(`killed-${round}`, file, calm);
+      console.log(`${hits.length} kills, last: ${hits.slice(-5).join(', ')}`);
+    }
     expect(hits.length).toBe(5 * ROUNDS);
   });
 });
