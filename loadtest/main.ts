@@ -213,7 +213,11 @@ class Session {
     else this.#stdout(text);
     if (options.hgrm !== undefined) this.#write('--hgrm', options.hgrm, histogramHgrm(outcome.latency));
     if (options.report !== undefined) {
-      this.#write('--report', options.report, htmlReport(result, text, outcome.latency, outcome.service));
+      this.#write(
+        '--report',
+        options.report,
+        htmlReport(result, options.thresholds, text, outcome.latency, outcome.service),
+      );
     }
   }
 

@@ -1,7 +1,6 @@
 /** The charts of the HTML report: SVG text, drawn to one size, with colours that the page's style names. */
 import type { LatencyHistogram } from './histogram.js';
 import type { SeriesPoint } from './run.js';
-import { showRate, showUs } from './units.js';
 
 const WIDTH = 900;
 const HEIGHT = 300;
@@ -35,12 +34,22 @@ const upright = (x: number): string => `<line x1="${place(x)}" x2="${place(x)}" 
 const polyline = (style: string, points: readonly string[]): string =>
   points.length === 0 ? '' : `<polyline class="${style}" points="${points.join(' ')}"/>`;
 
+/** A power of ten of microseconds. */
+const decade = (us: number): string =>
+  us < 1000 ? `${us}us` : us < 1_000_000 ? `${us / 1000}ms` : `${us / 1_000_000}s`;
+
+/** The smallest of 1, 2 and 5 times a power of ten that divides `most` into five steps or fewer. */
+export function roundStep(most: number): number {
+  const power = 10 ** Math.floor(Math.log10(most / 5));
+  return [1, 2, 5, 10].map((one) => one * power).find((step) => most / step <= 5)!;
+}
+
 /** Vertical place of a latency by its logarithm, with the levels of the powers of ten up to `maxUs`. */
 function logAxis(maxUs: number): { y: (us: number) => number; grid: string } {
   const top = Math.log10(Math.max(10, maxUs)) + 0.1;
   const y = (us: number): number => HEIGHT - BOTTOM - (Math.log10(Math.max(1, us)) / top) * (HEIGHT - BOTTOM - TOP);
   let grid = '';
-  for (let us = 1; Math.log10(us) <= top; us *= 10) grid += level(y(us)) + text(LEFT - 8, y(us) + 4, 'end', showUs(us));
+  for (let us = 1; Math.log10(us) <= top; us *= 10) grid += level(y(us)) + text(LEFT - 8, y(us) + 4, 'end', decade(us));
   return { y, grid };
 }
 
@@ -97,9 +106,10 @@ export function throughputChart(series: readonly SeriesPoint[]): string {
   const { x, grid } = timeAxis(series);
   const most = Math.max(1, ...series.flatMap((point) => [point.offered_per_s, point.achieved_per_s])) * 1.05;
   const y = (rate: number): number => HEIGHT - BOTTOM - (rate / most) * (HEIGHT - BOTTOM - TOP);
+  const step = roundStep(most);
   let levels = '';
-  for (let i = 0; i <= 4; i++)
-    levels += level(y((most * i) / 4)) + text(LEFT - 8, y((most * i) / 4) + 4, 'end', showRate((most * i) / 4));
+  for (let i = 0; i * step <= most; i++)
+    levels += level(y(i * step)) + text(LEFT - 8, y(i * step) + 4, 'end', (i * step).toLocaleString('en-US'));
   const line = (of: (point: SeriesPoint) => number): string[] =>
     series.map((point) => `${place(x(point.at_s))},${place(y(of(point)))}`);
   const drops = series

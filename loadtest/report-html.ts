@@ -4,7 +4,8 @@
  */
 import type { LatencyHistogram } from './histogram.js';
 import { type Bar, barChart, escapeHtml, latencyChart, percentileChart, throughputChart } from './report-charts.js';
-import type { LoadtestResult } from './result.js';
+import { LoadtestExit, type LoadtestResult } from './result.js';
+import { showMeasured, type Threshold } from './thresholds.js';
 import { showRate, showUs } from './units.js';
 
 const STYLE = `
@@ -13,7 +14,7 @@ const STYLE = `
 @media (prefers-color-scheme:dark){:root{--ink:#dde3ea;--soft:#98a3b0;--paper:#12161c;--card:#1a2029;--line:#2e3742;
 --blue:#5aa7f2;--grey:#7f8894;--orange:#e9a04a;--red:#f0727c;--green:#58c98a}}
 body{font:15px/1.5 system-ui,sans-serif;max-width:960px;margin:2rem auto;padding:0 1rem;color:var(--ink);background:var(--paper)}
-h1{margin:0;font-size:1.7rem}h2{margin:2.2rem 0 .6rem;font-size:1.1rem}
+h1{margin:0;font-size:1.7rem}h1 small{font-size:1rem;font-weight:400;color:var(--soft)}h2{margin:2.2rem 0 .6rem;font-size:1.1rem}
 p{margin:.4rem 0}.soft,.legend{color:var(--soft)}.legend{font-size:13px}
 .good{color:var(--green)}.bad{color:var(--red)}
 .tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(130px,1fr));gap:.7rem;margin:1.2rem 0}
@@ -50,10 +51,20 @@ function tiles(result: LoadtestResult): string {
   return `<div class="tiles">${cells.map(([name, value]) => `<div><b>${escapeHtml(value)}</b><span>${escapeHtml(name)}</span></div>`).join('')}</div>`;
 }
 
+/** The outcome in words, the gravest first, as it decides the exit status. */
+function verdict({ verify, exit_status: status, answered }: LoadtestResult): string {
+  if (verify.ok === false) return 'Money or answers are wrong';
+  if (status === LoadtestExit.pass) return 'Passed';
+  if (status === LoadtestExit.interrupted) return 'Interrupted';
+  if (status === LoadtestExit.thresholds) return 'A threshold failed';
+  return answered === 0 ? 'Nothing was answered' : 'Errors or timeouts';
+}
+
 /** What the figures must be read with: thresholds, and what the run warns of. */
-function judgement(result: LoadtestResult): string {
+function judgement(result: LoadtestResult, asked: readonly Threshold[]): string {
   const thresholds = result.thresholds.map(
-    ({ threshold, ok }) => `<li class="${ok ? 'good' : 'bad'}">${ok ? '✓' : '✗'} ${escapeHtml(threshold)}</li>`,
+    ({ threshold, ok, measured }, i) =>
+      `<li class="${ok ? 'good' : 'bad'}">${ok ? '✓' : '✗'} ${escapeHtml(threshold)} <b>${showMeasured(asked[i]!, measured)}</b></li>`,
   );
   const warnings = [...result.warnings, ...result.problems.slice(0, 5)].map((one) => `<li>${escapeHtml(one)}</li>`);
   const list = (title: string, items: readonly string[]): string =>
@@ -96,9 +107,10 @@ function serverStages(result: LoadtestResult): string {
 <p class="legend">As the server measures them; percentiles are upper bounds of its histogram's buckets.</p>`;
 }
 
-/** The page. @param text the summary for the terminal */
+/** The page. @param asked the thresholds of the run @param text the summary for the terminal */
 export function htmlReport(
   result: LoadtestResult,
+  asked: readonly Threshold[],
   text: string,
   latency: LatencyHistogram,
   service: LatencyHistogram,
@@ -109,11 +121,11 @@ export function htmlReport(
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Load test ${escapeHtml(result.started_at)}</title>
 <style>${STYLE}
 </style>
-<h1 class="${result.passed ? 'good' : 'bad'}">${result.passed ? 'Passed' : `Exit status ${result.exit_status}`}</h1>
+<h1 class="${result.passed ? 'good' : 'bad'}">${verdict(result)} <small>exit status ${result.exit_status}</small></h1>
 <p>${escapeHtml(result.target)} · ${escapeHtml(result.started_at)} · ${result.mode} loop, ${escapeHtml(result.arrival)} · ${result.duration_s.toFixed(1)} s after ${result.warmup_s} s of warm-up</p>
 <p class="soft">${escapeHtml(machine)}</p>
 ${tiles(result)}
-${judgement(result)}
+${judgement(result, asked)}
 <h2>Latency by percentile</h2>
 ${percentileChart(latency, service)}
 <h2>Throughput over time</h2>

@@ -132,9 +132,13 @@ describe('the command', () => {
   it('ends with 99 when a threshold fails and 0 when all pass', async () => {
     const { target } = await fakeIssuer();
     const flags = ['--cards', 'demo', '-R', '1k', '-n', '50', '--quiet'];
-    const failed = await loadtest(target, ...flags, '--threshold', 'auth_latency:p(99)<0.001ms');
+    const html = join(folder, 'failed.html');
+    const failed = await loadtest(target, ...flags, '--threshold', 'auth_latency:p(99)<0.001ms', '--report', html);
     expect(failed.status).toBe(99);
     expect(failed.out).toContain('✗ auth_latency:p(99)<0.001ms');
+    const page = readFileSync(html, 'utf8');
+    expect(page).toContain('<h1 class="bad">A threshold failed <small>exit status 99</small></h1>');
+    expect(page).toMatch(/✗ auth_latency:p\(99\)&lt;0.001ms <b>[\d.]+(us|ms)<\/b>/);
     const passed = await loadtest(
       target,
       ...flags,
@@ -234,7 +238,8 @@ describe('the command', () => {
     ])
       expect(page).toContain(`aria-label="${chart}"`);
     expect(page).toContain('DE39 51');
-    expect(page).toContain('✓ errors:count==0');
+    expect(page).toContain('✓ errors:count==0 <b>0</b>');
+    expect(page).toContain('<h1 class="good">Passed <small>exit status 0</small></h1>');
     expect(page).not.toMatch(/NaN|undefined|Infinity/);
     const inside = /<script type="application\/json" id="result">(.*)<\/script>/.exec(page)![1]!;
     expect(JSON.parse(inside)).toEqual(json);

@@ -1,7 +1,7 @@
 /** The charts of the HTML report, from a course that is known. */
 import { describe, expect, it } from 'vitest';
 import { LatencyHistogram } from '../../loadtest/histogram.js';
-import { barChart, latencyChart, percentileChart, throughputChart } from '../../loadtest/report-charts.js';
+import { barChart, latencyChart, percentileChart, roundStep, throughputChart } from '../../loadtest/report-charts.js';
 import type { SeriesPoint } from '../../loadtest/run.js';
 
 const point = (at: number, changed: Partial<SeriesPoint> = {}): SeriesPoint => ({
@@ -33,6 +33,21 @@ describe('charts', () => {
     expect(chart.match(/<title>17 dropped<\/title>/g)).toHaveLength(1);
     const [, from, width] = /class="warm" x="([\d.]+)" y="16" width="([\d.]+)"/.exec(chart)!;
     expect(Number(from) + Number(width)).toBeCloseTo(blue![1]![0]!, 0);
+  });
+
+  it('have round figures at their levels', () => {
+    const labels = (chart: string): string[] =>
+      [...chart.matchAll(/text-anchor="end">([^<]+)</g)].map(([, one]) => one!);
+    expect(labels(throughputChart(course))).toEqual(['0', '500', '1,000']);
+    expect(labels(throughputChart([point(1, { offered_per_s: 120_000 })]))).toEqual(['0', '50,000', '100,000']);
+    expect(labels(latencyChart([point(1, { max_us: 2_000_000 })]))).toEqual([
+      ...['1us', '10us', '100us', '1ms', '10ms', '100ms', '1s'],
+    ]);
+    for (const most of [1, 1.05, 3, 7.9, 10.5, 4200, 99_999, 1e6]) {
+      const steps = most / roundStep(most);
+      expect(steps).toBeGreaterThanOrEqual(2);
+      expect(steps).toBeLessThanOrEqual(5);
+    }
   });
 
   it('leave out the latency of a step in which nothing was answered', () => {
