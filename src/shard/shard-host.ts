@@ -8,46 +8,34 @@
  *
  * Group commit needs no timer: what arrives while a commit is under way waits in the rings and is the next batch.
  *
- * A shard that throws is taken out of service: what it had appended before is complete and is committed, its requests get
- * 91, and it is rebuilt from the journal a few records per turn while the others go on. The message that stopped it is
- * answered 96 and set aside.
+ * A shard that throws is taken out of service and rebuilt while the others go on: shard-roster.ts.
  */
 import { getHeapStatistics } from 'node:v8';
 import { copyBytes } from '../bytes.js';
 import { Response } from '../domain/codes.js';
 import type { ShardState as DomainState } from '../domain/shard-state.js';
 import { HoldfastError } from '../errors.js';
-import type { JournalReader } from '../journal/reader.js';
 import { isSegmentDamage } from '../journal/segment-format.js';
-import type { JournalLane, SealedFrame } from '../journal/types.js';
-import {
-  MEMORY_LOOK_MS,
-  REBUILD_RECORDS_PER_TURN,
-  REBUILDS_MAX,
-  REBUILDS_WITHIN_MS,
-  TURN_MESSAGES_MAX,
-} from '../limits.js';
-import { maskDigits } from '../pan-mask.js';
-import { BackgroundTask, type ControlBlock, ShardState } from '../ring/control-block.js';
+import type { SealedFrame } from '../journal/types.js';
+import { MEMORY_LOOK_MS, TURN_MESSAGES_MAX } from '../limits.js';
+import { BackgroundTask } from '../ring/control-block.js';
 import { RequestKind } from '../ring/kinds.js';
 import type { RingConsumer, RingProducer } from '../ring/ring.js';
 import { packTurnTimes } from '../ring/turn-times.js';
 import type { Signal } from '../ring/wake.js';
 import { cardOfWireEntry } from '../ring/wire-entry.js';
 import { ShardCounter } from '../shard-instruments.js';
-import type { CheckpointFeed } from './checkpoint-feed.js';
 import { ClockWatch } from './clock-watch.js';
 import { handleCommand } from './commands.js';
 import type { DeviceLink } from './device-link.js';
 import { ExpirySweep } from './expiry-sweep.js';
 import { KillPoint } from './faults.js';
-import { CARD_SLOT_MASK, entryHash, type LogicalShard, type RollBack } from './logical-shard.js';
-import { type Parked, type WireEntry, wipeParked } from './parking.js';
+import { CARD_SLOT_MASK, entryHash, type LogicalShard } from './logical-shard.js';
+import type { Parked, WireEntry } from './parking.js';
 import { readVerdict } from './questions.js';
 import { handleRead } from './reads.js';
-import { type CheckpointSource, ShardRecovery } from './recovery.js';
 import type { ShardClock } from './shard-clock.js';
-import type { ThreadContext } from './thread-context.js';
+import { type RosterOptions, ShardRoster } from './shard-roster.js';
 import { ThreadProfiler } from './thread-profiler.js';
 
 /** One client of this thread: the ingress, the control plane, the supervisor. */
@@ -57,31 +45,12 @@ export interface HostClient {
   readonly waker: Signal;
 }
 
-export interface HostOptions {
-  readonly context: ThreadContext;
+export interface HostOptions extends RosterOptions {
   readonly clients: readonly HostClient[];
-  readonly shards: readonly LogicalShard[];
-  readonly lane: JournalLane;
-  readonly reader: JournalReader;
-  readonly control: ControlBlock;
   readonly clock: ShardClock;
   readonly wallMs: () => number;
-  readonly checkpoint: CheckpointSource | undefined;
-  readonly feed: CheckpointFeed | undefined;
   /** Takes the JSON text of a .cpuprofile; empty when there is none. */
   readonly onProfile: (profile: string) => void;
-}
-
-/** A shard out of service. */
-interface Rebuild {
-  readonly shard: number;
-  /** Undefined until everything it appended before is durable, and for a shard that stays down. */
-  recovery: ShardRecovery | undefined;
-  readonly hashHigh: number;
-  readonly hashLow: number;
-  readonly error: string;
-  /** Roll-backs that came meanwhile: answered when the shard is back, because until then nothing was undone. */
-  readonly rollBacks: RollBack[];
 }
 
 const IDLE_MS = 250;
@@ -92,12 +61,10 @@ const NO_HASH = new Uint32Array(2);
 
 export class ShardHost {
   readonly #o: HostOptions;
-  /** By shard number; undefined for shards of other threads and shards out of service. */
-  readonly #shards: (LogicalShard | undefined)[] = [];
-  /** Every shard of this thread whose replies wait, in service or not. */
-  readonly #all: LogicalShard[];
-  readonly #rebuilds: Rebuild[] = [];
-  readonly #failures: { shard: number; atMs: number }[] = [];
+  readonly #roster: ShardRoster;
+  /** Those of the roster that are in service, by shard number, and all whose replies wait. */
+  readonly #shards: readonly (LogicalShard | undefined)[];
+  readonly #all: readonly LogicalShard[];
   readonly #frames: SealedFrame[] = [];
   readonly #signalled: Uint8Array;
   readonly #deliver: Parameters<LogicalShard['held']['release']>[1];
@@ -119,7 +86,7 @@ export class ShardHost {
   #memoryDueUs = 0;
   /** Damaged segments cost an expiry no more than time: the index has logged it, and the hold is still due. */
   readonly #sweepFailed = (shard: LogicalShard, error: unknown): void => {
-    if (!isSegmentDamage(error)) this.#takeDown(shard, NO_HASH, error);
+    if (!isSegmentDamage(error)) this.#roster.takeDown(shard, NO_HASH, error);
   };
 
   constructor(options: HostOptions) {
@@ -133,11 +100,10 @@ export class ShardHost {
       shards.map(({ number }) => number),
     );
     this.#devices = context.ports.cardKeys.devices;
-    this.#all = [...options.shards];
-    for (const shard of options.shards) {
-      this.#shards[shard.number] = shard;
-      options.context.ports.board.setDurable(shard.number, options.lane.durable(shard.number));
-    }
+    this.#roster = new ShardRoster(options);
+    this.#shards = this.#roster.inService;
+    this.#all = this.#roster.all;
+    for (const { number } of shards) context.ports.board.setDurable(number, options.lane.durable(number));
     this.#signalled = new Uint8Array(options.clients.length);
     this.#deliver = (client, kind, flag, token, b, bytes, at, length) => {
       const replies = options.clients[client]!.replies;
@@ -208,7 +174,7 @@ export class ShardHost {
       try {
         shard.recordUnknownCards(shard.takeUnknownCards());
       } catch (error) {
-        this.#takeDown(shard, NO_HASH, error);
+        this.#roster.takeDown(shard, NO_HASH, error);
       }
     }
   }
@@ -267,15 +233,6 @@ export class ShardHost {
     return waitMs;
   }
 
-  /** Nothing has happened of what waits: its network says it again. */
-  #giveBackParked(shard: LogicalShard, running: Parked | undefined): void {
-    for (const parked of shard.parking?.takeAll() ?? []) {
-      if (parked === running) continue;
-      this.#refuse(shard, parked.client, parked, Response.unavailable, ShardCounter.shedDown);
-      wipeParked(parked);
-    }
-  }
-
   /** @param parked the entry itself when it was parked */
   #dispatch(client: number, entry: WireEntry, parked?: Parked): void {
     if (entry.kind === RequestKind.stop) {
@@ -291,7 +248,13 @@ export class ShardHost {
     const shard = this.#shards[entry.shard];
     if (shard === undefined) {
       if (entry.kind === RequestKind.verdict) return;
-      this.#refuse(this.#outOfService(entry.shard), client, entry, Response.unavailable, ShardCounter.shedDown);
+      this.#roster.refuse(
+        this.#roster.outOfService(entry.shard),
+        client,
+        entry,
+        Response.unavailable,
+        ShardCounter.shedDown,
+      );
       return;
     }
     try {
@@ -301,64 +264,14 @@ export class ShardHost {
       if (error instanceof HoldfastError && error.code === 'commit_failed') throw error;
       // A look-up changes nothing: the shard is whole, and takes no new work until its index is.
       if (isSegmentDamage(error)) {
-        this.#refuse(shard, client, entry, Response.unavailable, ShardCounter.shedIncomplete);
+        this.#roster.refuse(shard, client, entry, Response.unavailable, ShardCounter.shedIncomplete);
         return;
       }
       // A roll-back is not set aside: it is no more than a row that is looked up, and must not be forgotten.
       const hash = entry.kind === RequestKind.notDelivered ? NO_HASH : entryHash(entry, this.#o.context);
-      this.#takeDown(shard, hash, error, parked);
-      this.#refuse(shard, client, entry, Response.systemError);
+      this.#roster.takeDown(shard, hash, error, parked);
+      this.#roster.refuse(shard, client, entry, Response.systemError);
     }
-  }
-
-  /** The old instance of a shard that is being rebuilt or down: it still owns the queue of replies. */
-  #outOfService(number: number): LogicalShard {
-    const shard = this.#all.find((one) => one.number === number);
-    if (shard === undefined) throw new HoldfastError('internal', `shard ${number} is not hosted by this thread`);
-    return shard;
-  }
-
-  /** Answers a request that is not taken, even one whose refusal cannot be written. `counter`: of messages shed for this. */
-  #refuse(shard: LogicalShard, client: number, entry: WireEntry, response: number, counter?: number): void {
-    const { instruments, log } = this.#o.context.ports;
-    try {
-      if (entry.kind === RequestKind.wire) {
-        if (counter !== undefined) instruments.count(counter);
-        shard.refuse(client, entry, response);
-      } else if (entry.kind === RequestKind.notDelivered) {
-        this.#postpone(shard, { client, token: entry.token, sequence: entry.b });
-      } else {
-        shard.refuseCall(client, entry.token);
-      }
-    } catch (error) {
-      log('error', 'a request that is refused cannot be answered', {
-        shard: shard.number,
-        error: maskDigits(String(error)),
-      });
-      shard.drop(client, entry.token);
-    }
-  }
-
-  /** Keeps a roll-back until the shard can do it; a shard that stays down never will, and says so. */
-  #postpone(shard: LogicalShard, rollBack: RollBack): void {
-    if (this.#shards[shard.number] !== undefined) {
-      shard.postpone(rollBack);
-      return;
-    }
-    const down = this.#o.control.shardState(shard.number) === ShardState.down;
-    const job = down ? undefined : this.#rebuilds.find((one) => one.shard === shard.number);
-    if (job === undefined) this.#giveUp(shard, rollBack);
-    else job.rollBacks.push(rollBack);
-  }
-
-  /** The hold stays, and nobody got the approval: the network's reversal after its time-out releases it. */
-  #giveUp(shard: LogicalShard, rollBack: RollBack): void {
-    this.#o.context.ports.log(
-      'error',
-      'an approval that was not delivered cannot be rolled back; its hold stays until it is reversed',
-      { shard: shard.number, sequence: rollBack.sequence },
-    );
-    shard.drop(rollBack.client, rollBack.token, rollBack.sequence);
   }
 
   #handle(shard: LogicalShard, client: number, entry: WireEntry, parked: Parked | undefined): void {
@@ -392,45 +305,6 @@ export class ShardHost {
       if (i !== client && this.#o.clients[i]!.requests.pendingBytes > 0) return true;
     }
     return false;
-  }
-
-  /** Takes the shard out of service. `hash`: of the message that stopped it, zeros for none; `running`: that message, when it was parked. */
-  #takeDown(shard: LogicalShard, hash: Uint32Array, error: unknown, running?: Parked): void {
-    const { context, control } = this.#o;
-    // It goes into the journal, and nobody knows what the error quotes.
-    const text = maskDigits(error instanceof Error ? `${error.name}: ${error.message}` : String(error));
-    context.ports.log('error', 'a shard stopped; it is rebuilt from the journal', {
-      shard: shard.number,
-      sequence: shard.journal.sequence,
-      error: text,
-      stack: error instanceof Error ? maskDigits(error.stack ?? '') : '',
-    });
-    this.#shards[shard.number] = undefined;
-    control.setShardState(shard.number, ShardState.rebuilding);
-    context.ports.instruments.count(ShardCounter.rebuilds);
-    this.#giveBackParked(shard, running);
-    this.#failures.push({ shard: shard.number, atMs: context.nowMs });
-    const recent = this.#failures.filter(
-      (one) => one.shard === shard.number && context.nowMs - one.atMs < REBUILDS_WITHIN_MS,
-    );
-    const rollBacks = shard.takePostponed();
-    this.#rebuilds.push({
-      shard: shard.number,
-      recovery: undefined,
-      hashHigh: hash[0]!,
-      hashLow: hash[1]!,
-      error: text,
-      rollBacks,
-    });
-    if (recent.length >= REBUILDS_MAX || shard.poisons.full) {
-      control.setShardState(shard.number, ShardState.down);
-      context.ports.log(
-        'error',
-        'a shard stopped too often and stays down; restart after looking at its last messages',
-        { shard: shard.number },
-      );
-      for (const rollBack of rollBacks.splice(0)) this.#giveUp(shard, rollBack);
-    }
   }
 
   /** Seals what was appended and makes it durable in one commit. */
@@ -501,14 +375,14 @@ export class ShardHost {
         shard.maintain();
       } catch (error) {
         // A roll-back met damaged segments (the index has logged it): it is tried again next turn.
-        if (!isSegmentDamage(error)) this.#takeDown(shard, NO_HASH, error);
+        if (!isSegmentDamage(error)) this.#roster.takeDown(shard, NO_HASH, error);
       }
     }
     this.#letGoOfDropped();
     this.#measureMemory();
     const profile = this.#profiler.take(this.#o.context.nowUs);
     if (profile !== undefined) this.#o.onProfile(profile);
-    const rebuilding = this.#rebuild();
+    const rebuilding = this.#roster.rebuild();
     const feeding = this.#o.feed?.step(this.#shards, this.#o.lane) ?? false;
     return this.#expire() || rebuilding || feeding;
   }
@@ -527,7 +401,7 @@ export class ShardHost {
   #letGoOfDropped(): void {
     const { control, reader } = this.#o;
     const drops = control.journalDrops;
-    if (drops === this.#drops || this.#rebuilds.length > 0) return;
+    if (drops === this.#drops || this.#roster.rebuilding) return;
     this.#drops = drops;
     reader.refresh();
   }
@@ -537,47 +411,5 @@ export class ShardHost {
     const { clock, context, control } = this.#o;
     if (this.#stopping || context.clockPaused || control.refuse) return false;
     return this.#sweep.step(this.#shards, clock.dueMs, this.#sweepFailed);
-  }
-
-  /** A roll-back that waited for the rebuild. One that throws again is given up. */
-  #rollBackAgain(shard: LogicalShard, rollBack: RollBack): void {
-    try {
-      shard.rollBack(rollBack.client, rollBack.token, rollBack.sequence);
-    } catch (error) {
-      if (isSegmentDamage(error)) {
-        shard.postpone(rollBack);
-        return;
-      }
-      this.#o.context.ports.log('error', 'a roll-back failed twice', {
-        shard: shard.number,
-        error: maskDigits(String(error)),
-      });
-      this.#giveUp(shard, rollBack);
-    }
-  }
-
-  #rebuild(): boolean {
-    const { context, control, reader, checkpoint, lane } = this.#o;
-    const job = this.#rebuilds.find((one) => control.shardState(one.shard) === ShardState.rebuilding);
-    if (job === undefined) return false;
-    const place = this.#all.findIndex((one) => one.number === job.shard);
-    const old = this.#all[place]!;
-    // The new shard continues behind everything the old one appended, and takes its place when its replies are out.
-    // Until then there is nothing to do: `turn` looks again after a millisecond.
-    if (lane.durable(job.shard) < old.journal.sequence || old.held.size > 0) return false;
-    job.recovery ??= new ShardRecovery(context, reader.head(job.shard), checkpoint);
-    if (!job.recovery.step(REBUILD_RECORDS_PER_TURN)) return true;
-    const shard = job.recovery.shard;
-    this.#all[place] = shard;
-    this.#shards[job.shard] = shard;
-    this.#rebuilds.splice(this.#rebuilds.indexOf(job), 1);
-    if (job.hashHigh !== 0 || job.hashLow !== 0) shard.setAside(job.hashHigh, job.hashLow, job.error);
-    shard.recordUnknownCards(old.takeUnknownCards());
-    for (const rollBack of job.rollBacks) this.#rollBackAgain(shard, rollBack);
-    this.#o.feed?.restart(job.shard);
-    if (job.recovery.discardCheckpoint) this.#o.feed?.discard(job.shard);
-    control.setShardState(job.shard, ShardState.up);
-    context.ports.log('info', 'a shard is back', { shard: job.shard, records: job.recovery.records });
-    return true;
   }
 }
