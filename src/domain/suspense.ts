@@ -47,6 +47,9 @@ export function heldInSuspense({ legs, input }: Pick<ClearingPosted, 'legs' | 'i
   return { amount: leg?.amount ?? 0, currency: leg?.currency ?? input.currency };
 }
 
+/** True when an item and what takes it back leave nothing on 1390. */
+export const areOffset = (a: Money, b: Money): boolean => a.currency === b.currency && a.amount + b.amount === 0;
+
 export function suspenseState(past: Past, event: ClearingPosted): SuspenseState {
   const { sequence } = event;
   const resolved = resolutionOf(past, sequence);
@@ -55,7 +58,7 @@ export function suspenseState(past: Past, event: ClearingPosted): SuspenseState 
     resolved === 0 &&
     partner !== undefined &&
     resolutionOf(past, partner.sequence) === 0 &&
-    heldInSuspense(partner).amount + heldInSuspense(event).amount === 0;
+    areOffset(heldInSuspense(partner), heldInSuspense(event));
   return { sequence, resolved, offset };
 }
 

@@ -89,7 +89,7 @@ export class Reconciliation {
     }
     if (standing !== undefined) {
       for (const one of oldSettlements(standing, since, day)) this.#breaks.addStanding(one);
-      for (const one of this.#suspense.breaks(standing, day)) this.#breaks.addStanding(one);
+      for (const one of this.#suspense.breaks(standing, day, this.#resolved)) this.#breaks.addStanding(one);
     }
     const { sorted: breaks, leftOut, counts } = this.#breaks;
     const { balances } = this.#sums;
@@ -164,7 +164,7 @@ export function breakJson(one: Break) {
 }
 
 /** Form of the report: another one gives other bytes for the same inputs. Count up with whatever may change them. */
-export const REPORT_VERSION = 5;
+export const REPORT_VERSION = 6;
 
 /** The members of the report as JSON. */
 export function reportMembers(report: ReconReport) {

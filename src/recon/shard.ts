@@ -135,7 +135,6 @@ export class ShardComparison {
     else if (event.kind === EventKind.entryPosted) {
       this.#sums.entry(event);
       this.#resolved.entry(this.#shard, event);
-      this.#suspense.entry(this.#shard, event);
       this.#disputed(event);
     } else if (event.kind === EventKind.clearingPosted) {
       this.#sums.clearing(event);
@@ -282,13 +281,15 @@ export class ShardComparison {
     const isPresented = isCharge && input.reversal === 0;
     const has = (flag: number): boolean => (flags & flag) !== 0;
     if (has(IN_SUSPENSE)) this.#suspended(event);
-    else if (isPresented && event.rung === MatchRung.none)
-      this.#add('cleared_without_authorization', 'force_post', event, posted);
+    else {
+      if (isPresented && event.rung === MatchRung.none)
+        this.#add('cleared_without_authorization', 'force_post', event, posted);
+      if (has(ClearingFlag.originalMissing)) this.#add('reversal_without_original', 'original_unknown', event, posted);
+      if (has(ClearingFlag.otherAmount)) this.#add('amount_mismatch', 'other_than_original', event, posted);
+    }
     if (has(ClearingFlag.afterReversal)) this.#add('cleared_without_authorization', 'after_reversal', event, posted);
     if (has(ClearingFlag.afterExpiry)) this.#add('late_presentment', 'after_expiry', event, posted);
-    if (has(ClearingFlag.originalMissing)) this.#add('reversal_without_original', 'original_unknown', event, posted);
     if (has(ClearingFlag.otherCard)) this.#add('card_mismatch', 'other_card', event, posted);
-    if (has(ClearingFlag.otherAmount)) this.#add('amount_mismatch', 'other_than_original', event, posted);
     if (has(ClearingFlag.overCleared) && isPresented) {
       const over = life === undefined ? posted : Math.max(0, event.authorizedAfter - life.covered);
       this.#add('amount_mismatch', 'over_cleared', event, over);
@@ -312,10 +313,13 @@ export class ShardComparison {
     // What is resolved later, in this shard or in another one, is none.
     const add = (type: BreakType, reason: SuspenseReason): void =>
       this.#breaks.addUncertain(this.#breakOf(type, reason, event, amount));
-    if ((flags & ClearingFlag.unknownCard) !== 0) add('card_mismatch', 'unknown_card');
-    else if ((flags & ClearingFlag.otherCurrency) !== 0) add('currency_mismatch', 'not_of_the_account');
-    else if ((flags & ClearingFlag.disputeMissing) !== 0) add('reversal_without_original', 'dispute_unknown');
-    else add('amount_mismatch', 'out_of_range');
+    const has = (flag: number): boolean => (flags & flag) !== 0;
+    if (has(ClearingFlag.unknownCard)) add('card_mismatch', 'unknown_card');
+    else if (has(ClearingFlag.otherCurrency)) add('currency_mismatch', 'not_of_the_account');
+    else if (has(ClearingFlag.outOfRange)) add('amount_mismatch', 'out_of_range');
+    if (has(ClearingFlag.disputeMissing)) add('reversal_without_original', 'dispute_unknown');
+    else if (has(ClearingFlag.originalMissing)) add('reversal_without_original', 'original_unknown');
+    if (has(ClearingFlag.otherAmount)) add('amount_mismatch', 'other_than_original');
   }
 
   #add(type: BreakType, reason: BreakReason, event: ClearingPosted, amount: number): void {

@@ -4,11 +4,13 @@
  * alone do not tell them.
  */
 import { IN_SUSPENSE } from '../domain/clearing/codes.js';
-import type { ClearingPosted, EntryPosted } from '../domain/events.js';
+import type { ClearingPosted } from '../domain/events.js';
 import { Gl } from '../domain/ledger/chart.js';
-import { takenItem } from '../domain/suspense.js';
-import { type Break, breakOf, type SettlementName } from './breaks.js';
+import type { Money } from '../domain/ledger/entries.js';
+import { heldInSuspense } from '../domain/suspense.js';
+import { type Break, breakOf, type Position, type SettlementName } from './breaks.js';
 import { dayOf, settlementName } from './settlements.js';
+import type { ResolvedSuspense } from './suspense.js';
 
 /** A balance of 2100 or 1390 over all shards. */
 export interface Standing {
@@ -35,37 +37,31 @@ export function oldSettlements(standing: readonly Standing[], since: number, asO
   });
 }
 
-/** Items that came into suspense in the days of the run and are still there. */
+/** Items that came into suspense in the days of the run. */
 export class SuspenseItems {
   readonly #since: number;
-  readonly #items = new Map<string, { readonly currency: number; readonly owed: bigint }>();
-  /** Shards come one after the other: what took an item may come before it. */
-  readonly #taken = new Set<string>();
+  readonly #items: (Position & { readonly held: Money })[] = [];
 
   constructor(since: number) {
     this.#since = since;
   }
 
-  clearing(shard: number, { flags, legs, timeMs, sequence }: ClearingPosted): void {
+  clearing(shard: number, event: ClearingPosted): void {
+    const { flags, timeMs, sequence } = event;
     if ((flags & IN_SUSPENSE) === 0 || dayOf(timeMs) < this.#since) return;
-    for (const { glAccount, currency, amount } of legs)
-      if (glAccount === Gl.suspense) this.#items.set(`${shard}-${sequence}`, { currency, owed: 0n - BigInt(amount) });
+    this.#items.push({ shard, sequence, held: heldInSuspense(event) });
   }
 
-  /** What takes an item out is an entry of the shard of its card, or of the item's own. */
-  entry(shard: number, { accountSlot, reference, relatedSequence, legs }: EntryPosted): void {
-    if (!legs.some(({ glAccount }) => glAccount === Gl.suspense)) return;
-    const item = accountSlot < 0 ? { shard, sequence: relatedSequence } : takenItem(reference);
-    if (item !== undefined) this.#taken.add(`${item.shard}-${item.sequence}`);
-  }
-
-  /** What stands in suspense beyond these items, by currency. */
-  breaks(standing: readonly Standing[], asOf: number): Break[] {
+  /** What stands in suspense beyond those of these items that are still there, by currency. */
+  breaks(standing: readonly Standing[], asOf: number, resolved: Pick<ResolvedSuspense, 'isOut'>): Break[] {
     const older = new Map<number, bigint>();
     for (const { glAccount, settlement, owed } of standing)
       if (glAccount === Gl.suspense) older.set(settlement.currency, owed);
-    for (const [name, { currency, owed }] of this.#items)
-      if (!this.#taken.has(name)) older.set(currency, (older.get(currency) ?? 0n) - owed);
+    for (const item of this.#items) {
+      const { amount, currency } = item.held;
+      // C positive as what stands: what an item holds is D positive.
+      if (!resolved.isOut(item)) older.set(currency, (older.get(currency) ?? 0n) + BigInt(amount));
+    }
     return [...older].flatMap(([currency, amount]) => {
       if (amount === 0n) return [];
       const at = { amount, currency, day: this.#since - 1 };

@@ -66,6 +66,16 @@ describe('a record and what takes it back', () => {
     expect(codeOf(resolve(1))).toBe('entry_not_found');
   });
 
+  test.each([
+    ['of a part of it', { amount: 300, settlementAmount: 300 }],
+    ['in another currency of settlement', { settlementCurrency: 840 }],
+  ])('are in it both, %s', (_, more) => {
+    const both = [unknown({ arn: 'A' }), unknown({ arn: 'A', reversal: 1, ...more })];
+    const states = both.map((at) => suspenseState(book.context, suspenseAt(book.context, at)!));
+    expect(states).toMatchObject([{ offset: false }, { offset: false }]);
+    expect(both.map((at) => codeOf(resolve(at)))).toEqual(['ok', 'ok']);
+  });
+
   test('that takes back what we do not know stands alone', () => {
     const back = unknown({ arn: 'C', reversal: 1 });
     expect(suspenseState(book.context, suspenseAt(book.context, back)!)).toMatchObject({ offset: false });

@@ -1,18 +1,8 @@
 /** Authorizations that come to their end, and what is told of them afterwards: which breaks that makes. */
 import { describe, expect } from 'vitest';
-import { type Scenario, scenario } from '../table/runner.js';
-import { reconcile } from './box-book.js';
-
-const DAY_MS = 86_400_000;
-
-/** Breaks of records, as `type reason amount`; the lines' file is of no registry, so sums are left out. */
-const finds =
-  (...wanted: string[]) =>
-  (run: Scenario): void => {
-    const { breaks } = reconcile(run.book, [], Math.floor(run.nowMs / DAY_MS));
-    const found = breaks.filter(({ type }) => type !== 'ledger_not_file' && type !== 'settlement_not_file');
-    expect(found.map(({ type, reason, amount }) => `${type} ${reason} ${amount}`).sort()).toEqual([...wanted].sort());
-  };
+import { scenario } from '../table/runner.js';
+import { DAY_MS, reconcile } from './box-book.js';
+import { finds } from './finds.js';
 
 const AGED = `
     account A limit=100000

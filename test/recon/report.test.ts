@@ -18,14 +18,14 @@ const compact = (report: ReconReport): Generator<string> => jsonPieces(reportMem
 for (const [breaks, indented, inOneLine, csv] of [
   [
     1,
-    'aa937906f7b52190dbf5ac7d91e4b21368b35d0a006bea37aae62910de3d076e',
-    'ed826e453a50ea4b852296078d9a657976aa7504202826d2fd3cf2f2bd6678be',
+    'bedff91216536e787bdbf6997eaa7f34cd22b91703eac0e0796d1f604da14f41',
+    '20ae7c98f7fd613b4e97ec4f85c0f3ef2cf116a3e2fc4b788ad29af70dfb9fff',
     'a9613eb226abe4e252ed3b32b060494be2dd2fa2da3caa28c4fda8edea418e0d',
   ],
   [
     300,
-    'd70885fe3cb282286f38c7b0f562f6d48473ae30af931021232486c5dcda5ef1',
-    '42666ef60a1c57d0e811d1ac006d1058238e60029bcc03b9ffffddbf21686e75',
+    'bb21e61d2927b0f6c5b80657723d8f268d27f5991d7e4cb726f0e246e09cfe23',
+    '1437e0f7719494bafecfc6b6701672393135f1d23654e840cd11ac84d4fe439a',
     '288f575d81e26dacab6ad76ccf7d161113afc00193d98395ca2a3314fd2722a4',
   ],
 ] as const)
