@@ -83,6 +83,10 @@ describe('interest of a day', () => {
     [{ 1100: 1500, 1110: 250 }, INTEREST_UNITS / 2, { amount: 2, cash: 1, carry: INTEREST_UNITS / 2 }],
     [{ 1100: 1500 }, INTEREST_UNITS / 2, { amount: 2, cash: 0, carry: 0 }],
     [{ 1110: 750 }, INTEREST_UNITS / 2, { amount: 2, cash: 2, carry: 0 }],
+    // All of it disputed (decision 0060): what is billed and owed in fees beside it is covered first.
+    [{ 1110: 2000, 2200: -2000 }, 0, { amount: 0, cash: 0, carry: 0 }],
+    [{ 1110: 2000, 1130: 500, 2200: -2000 }, 0, { amount: 1, cash: 1, carry: 0 }],
+    [{ 1110: 2000, 1120: 500, 2200: -2000 }, 0, { amount: 1, cash: 1, carry: 0 }],
   ])('of cash apart: %j with a carry of %i', (parts, carry, expected) => {
     expect(interestOfDay(of(parts), rates, carry)).toEqual(expected);
   });
