@@ -2,12 +2,23 @@ import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
 /**
- * Tests of pure parts: nothing in them outlives its file, neither hooks of a helper nor anything in the process, so that they share
- * two processes in which the sources are loaded once. Most of what such a file costs is loading them.
+ * Tests of parts: what their helpers leave is removed by test/support/clean-up.ts, and nothing else outlives its file, so that they share two
+ * processes in which the sources are loaded once. Most of what such a file costs is loading them. Not those that move the clock of the
+ * whole process: what another file has left would move with it.
  */
-const shared = ['auditor', 'clearing', 'domain', 'iso8583', 'journal', 'recon', 'shard', 'table'].map(
-  (room) => `test/${room}/**/*.test.ts`,
-);
+const shared = [
+  'auditor',
+  'clearing',
+  'control',
+  'domain',
+  'ingress',
+  'iso8583',
+  'journal',
+  'recon',
+  'shard',
+  'table',
+  'vault',
+].map((room) => `test/${room}/**/!(key-rotation).test.ts`);
 
 /**
  * Tests with real servers, which judge no speed: three files at a time, because each waits for something else now and then (a flush, a
@@ -50,6 +61,7 @@ export default defineConfig({
     testTimeout: 30_000,
     hookTimeout: 60_000,
     reporters: ['default'],
+    setupFiles: ['test/support/each-file.ts'],
     projects: [
       {
         extends: true,

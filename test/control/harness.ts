@@ -7,7 +7,6 @@ import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from 'fastify';
 import { pino } from 'pino';
-import { afterAll } from 'vitest';
 import { buildApp } from '#src/control/app.js';
 import type { ApprovalPolicy } from '#src/control/approval-kinds.js';
 import { Approvals } from '#src/control/approvals.js';
@@ -48,10 +47,11 @@ import { PublicIds } from '#src/vault/public-ids.js';
 import { SecretBox } from '#src/vault/secret-box.js';
 import type { Answer } from '../support/answer.js';
 import { pinReferences } from '../support/card-keys.js';
+import { cleanUpAfterFile } from '../support/clean-up.js';
 import { TestEngine } from './engine.js';
 
 const spoolRoot = mkdtempSync(join(tmpdir(), 'holdfast-spool-'));
-afterAll(() => rmSync(spoolRoot, { recursive: true, force: true }));
+cleanUpAfterFile(() => rmSync(spoolRoot, { recursive: true, force: true }));
 let spools = 0;
 
 /** An empty folder. */

@@ -3,7 +3,6 @@ import { connect, Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { inspect } from 'node:util';
 import { pack as packMsg, unpack as unpackMsg } from 'msgpackr';
-import { afterEach } from 'vitest';
 import { WebSocket } from 'ws';
 import { monotonicUs } from '#src/clock.js';
 import { Ingress } from '#src/ingress/ingress.js';
@@ -21,6 +20,7 @@ import { createRing, RingConsumer, RingProducer } from '#src/ring/ring.js';
 import { createWake, Waker } from '#src/ring/wake.js';
 import { WIRE_HEADER_BYTES } from '#src/ring/wire-entry.js';
 import { PanFingerprinter } from '#src/vault/fingerprint.js';
+import { cleanUpAfterTest } from '../support/clean-up.js';
 
 export const PAN = '9999990000000017';
 export const FINGERPRINT_KEY = Buffer.alloc(32, 0x5a);
@@ -226,7 +226,7 @@ export interface HarnessOptions {
 const running: { ingress: Ingress; shards: FakeShards; graceMs: number }[] = [];
 const clients: { destroy(): void }[] = [];
 
-afterEach(async () => {
+cleanUpAfterTest(async () => {
   for (const client of clients.splice(0)) client.destroy();
   for (const { ingress, shards, graceMs } of running.splice(0)) {
     await ingress.stop(graceMs);

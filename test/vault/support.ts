@@ -1,11 +1,11 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach } from 'vitest';
 import type { Store, StoreRange, StoreWriter } from '#src/store/port.js';
+import { cleanUpAfterTest } from '../support/clean-up.js';
 
 const folders: string[] = [];
-afterEach(() => {
+cleanUpAfterTest(() => {
   for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
 });
 
