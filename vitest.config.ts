@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /**
  * Tests of parts: what their helpers leave is removed by test/support/clean-up.ts, and nothing else outlives its file, so that they share two
@@ -21,17 +22,6 @@ const shared = [
 ].map((room) => `test/${room}/**/!(key-rotation).test.ts`);
 
 /**
- * Tests with real servers, which judge no speed: three files at a time, because each waits for something else now and then (a flush, a
- * time-out, a thread).
- */
-const servers = [
-  'test/crash/**/*.test.ts',
-  'test/leak/**/*.test.ts',
-  'test/loadtest/**/*.test.ts',
-  'test/process/**/*.test.ts',
-];
-
-/**
  * Tests that flood a server, look at the whole disk, stress two processors, or count what compiled code allocates (which is compiled
  * beside it): they have the machine to themselves, one file after the other.
  */
@@ -51,6 +41,33 @@ const alone = [
   'test/stress/**/*.test.ts',
 ];
 
+/** Files that take longest, which a first run cannot know: what begins late with the others ends alone, on one of two processors. */
+const longest = [
+  'crash/kill',
+  'sim/sim',
+  'leak/leak',
+  'crash/fsync',
+  'crash/backup',
+  'crash/fingerprint-rotation',
+  'crash/power',
+  'process/retention',
+  'process/clearing-files',
+  'process/whole-day-kills',
+  'process/stop',
+  'process/programs',
+  'crash/key-rotation',
+  'fuzz/fuzz',
+  'sim/command',
+  'docs/commands',
+].map((name) => fileURLToPath(new URL(`./test/${name}.test.ts`, import.meta.url)));
+
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const rest = await super.sort(files.filter(({ moduleId }) => !longest.includes(moduleId)));
+    return [...longest.flatMap((path) => files.filter(({ moduleId }) => moduleId === path)), ...rest];
+  }
+}
+
 export default defineConfig({
   resolve: {
     // The load test and the benchmarks import the engine as `#src/...`; tests read the sources, not dist.
@@ -61,6 +78,7 @@ export default defineConfig({
     testTimeout: 30_000,
     hookTimeout: 60_000,
     reporters: ['default'],
+    sequence: { sequencer: LongestFirst },
     setupFiles: ['test/support/each-file.ts'],
     projects: [
       {
@@ -75,22 +93,20 @@ export default defineConfig({
         },
       },
       {
+        // Three files at a time on two processors: a real server waits now and then, for a flush, a time-out or a thread, and what waits for
+        // nothing fills that time. None of them judges speed.
         extends: true,
         test: {
           name: 'parts',
           include: ['test/**/*.test.ts'],
-          exclude: [...shared, ...servers, ...alone],
-          maxWorkers: 2,
+          exclude: [...shared, ...alone],
+          maxWorkers: 3,
           sequence: { groupOrder: 1 },
         },
       },
       {
         extends: true,
-        test: { name: 'servers', include: servers, exclude: alone, maxWorkers: 3, sequence: { groupOrder: 2 } },
-      },
-      {
-        extends: true,
-        test: { name: 'alone', include: alone, maxWorkers: 1, sequence: { groupOrder: 3 } },
+        test: { name: 'alone', include: alone, maxWorkers: 1, sequence: { groupOrder: 2 } },
       },
     ],
   },

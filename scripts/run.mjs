@@ -88,7 +88,8 @@ function test(args) {
         console.log(`skipped: ${one.fullName}`);
     }
   }
-  const failed = result.numFailedTests + failedFiles;
+  // What fails outside a test, or ends the process of one, is in no result: the status tells it.
+  const failed = Math.max(result.numFailedTests + failedFiles, status === 0 ? 0 : 1);
   const skipped = result.numPendingTests + result.numTodoTests;
   console.log(`${result.numPassedTests} passed, ${failed} failed, ${skipped} skipped`);
   return status !== 0 ? status : failed > 0 || result.numPassedTests === 0 ? 1 : 0;

@@ -76,7 +76,7 @@ describe('the audit log', () => {
     const text = JSON.stringify(rows(h));
     expect(text).toContain(token.body.id);
     expect(text).not.toContain(card.body.pan);
-    expect(text).not.toContain(token.body.token.split('_')[2]);
+    expect(text).not.toContain(token.body.token.split('_').slice(2).join('_'));
   });
 
   it('has every look at a whole card number, which needs a role and a reason', async () => {

@@ -138,7 +138,7 @@ describe('a token with a role', () => {
     ]);
     expect((await later.call('DELETE', `/v1/tokens/${id}`)).status).toBe(204);
     expect(await asks(later, last.body.token)).toBe(401);
-    expect(JSON.stringify(later.log.records)).not.toContain(fresh.split('_')[2]);
+    expect(JSON.stringify(later.log.records)).not.toContain(fresh.split('_').slice(2).join('_'));
   });
 
   it('does not show its new secret to a repeat of the rotation', async () => {
