@@ -3,7 +3,7 @@
  * once, and the balances must be what the answers add up to; clearing files post once, imports are whole, backups are whole.
  * Two data directories live and die side by side.
  *
- * HOLDFAST_CRASH_ROUNDS (50): kills; of fifty 35 are here, the others in power.test.ts and backup.test.ts. HOLDFAST_CRASH_SEED: repeats the choices of a run; timing stays the machine's.
+ * HOLDFAST_CRASH_ROUNDS (50): kills. HOLDFAST_CRASH_SEED: repeats the choices of a run; timing stays the machine's.
  * HOLDFAST_CRASH_MINUTES: no new life after so many. HOLDFAST_CRASH_REPORT: a file for what the run did, as JSON. HOLDFAST_CRASH_MOMENTS: only these, with commas between.
  */
 import { cpSync, existsSync, lstatSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
@@ -17,13 +17,12 @@ import { Random } from './random.js';
 import { Scene, type Server, ServerGone, sleep, verify } from './server.js';
 import { SideWork } from './side-work.js';
 
-const ALL_ROUNDS = Number(process.env.HOLDFAST_CRASH_ROUNDS ?? 50);
-const ROUNDS = ALL_ROUNDS > 50 ? ALL_ROUNDS : Math.ceil(ALL_ROUNDS * 0.7);
+const ROUNDS = Number(process.env.HOLDFAST_CRASH_ROUNDS ?? 50);
 const SEED = Number(process.env.HOLDFAST_CRASH_SEED ?? Date.now() % 1_000_000_007);
 const REPORT = process.env.HOLDFAST_CRASH_REPORT ?? '';
 const ONLY = process.env.HOLDFAST_CRASH_MOMENTS?.split(',');
 const UNTIL_MS = Date.now() + Number(process.env.HOLDFAST_CRASH_MINUTES ?? Number.POSITIVE_INFINITY) * 60_000;
-const isLong = ALL_ROUNDS > 50;
+const isLong = ROUNDS > 50;
 /** Directories side by side: as many as the machines that run these tests have cores. */
 const LANES = 2;
 /** A planted kill that the load does not reach in this time is replaced by one from outside. */
