@@ -88,6 +88,7 @@ export class AuthorizationFold {
   #acquirers: AuthorizationFold | undefined;
   /** For `#acquirers`, made once. */
   #spare: AuthorizationFold | undefined;
+  /** Of the authorization, or of the 0220 that posted all of it. */
   #rate: Rate = NO_RATE;
   #currency = 0;
   #account = 0;
@@ -99,6 +100,8 @@ export class AuthorizationFold {
   /** What messages have posted of a hold, by their legs, and what clearing records have charged: minor units of the account's currency. */
   #posted = 0;
   #cleared = 0;
+  /** What messages have posted of a hold, as they tell it. */
+  #postedAsTold = 0;
   /** What advices tell of changes, by the sequence of the change. */
   readonly #told = new Map<number, Word>();
   readonly #rolledBack = new Set<number>();
@@ -195,6 +198,7 @@ export class AuthorizationFold {
     this.#inStandIn = undefined;
     this.#posted = 0;
     this.#cleared = 0;
+    this.#postedAsTold = 0;
     this.cashOfParts = 0;
     this.isReversed = false;
     this.isFinal = false;
@@ -210,13 +214,12 @@ export class AuthorizationFold {
       const { originalSequence, elementSequence, element, input } = event;
       if (originalSequence !== root || element !== ElementKind.completion) continue;
       const word = this.#wordOf(event);
-      if (isStandIn(input)) this.#inStandIn = { ...word, isFinancial: classOf(input.mti) === FINANCIAL };
+      if (isStandIn(input)) this.#inStandIn = this.#stated(word, input);
       else if (elementSequence > 0) this.#told.set(elementSequence, word);
     }
     if (supposed.rolledBack !== undefined) this.#rolledBack.add(supposed.rolledBack);
     const { inStandIn, told } = supposed;
-    if (inStandIn !== undefined)
-      this.#inStandIn = { ...this.#wordTold(inStandIn), isFinancial: classOf(inStandIn.mti) === FINANCIAL };
+    if (inStandIn !== undefined) this.#inStandIn = this.#stated(this.#wordTold(inStandIn), inStandIn);
     if (told !== undefined) this.#told.set(told.of, this.#wordTold(told.by));
   }
 
@@ -226,6 +229,10 @@ export class AuthorizationFold {
 
   #wordTold(advice: MessageInput): Word {
     return { amount: this.#money.told(advice), cash: this.#money.cashTold(advice) };
+  }
+
+  #stated(word: Word, advice: MessageInput): Stated {
+    return { ...word, isFinancial: classOf(advice.mti) === FINANCIAL };
   }
 
   #become({ amount, cash }: Word): void {
@@ -297,11 +304,14 @@ export class AuthorizationFold {
         this.#parts.set(at, approved.amount);
         this.cashOfParts += approved.cash;
         this.#ratesOfParts.set(at, rateOf(input, this.#account));
+        this.#postedAsTold += approved.amount;
         if (this.#isFinancial) this.#addOnTop(approved);
       } else if (!this.#isKnown(event)) {
         this.#lowerTo(approved.amount);
         if (!this.#isFinancial) this.#lowerPartsTo(approved.amount);
         this.#become(approved);
+        this.#postedAsTold = approved.amount;
+        if (input.currency === this.#currency) this.#rate = rateOf(input, this.#account);
         this.cashOfParts = 0;
         this.isFinal = true;
       }
@@ -344,7 +354,10 @@ export class AuthorizationFold {
 
   /** What stays whatever is said of a hold. */
   get #charged(): number {
-    return this.#money.converted(this.#accountPosted + this.#cleared);
+    return (
+      this.#money.posted(this.#accountPosted, this.#isFinancial ? 0 : this.#postedAsTold) +
+      this.#money.converted(this.#cleared)
+    );
   }
 
   get #accountPosted(): number {
@@ -377,9 +390,11 @@ export class AuthorizationFold {
     else if (input.replacementAmount > 0) {
       const stays = this.staying(input);
       this.#lowerTo(stays);
+      this.#postedAsTold = Math.min(this.#postedAsTold, stays);
       if (!this.#isFinancial && postings.count > 0) this.#lowerPartsTo(stays);
     } else {
       this.total = 0;
+      this.#postedAsTold = 0;
       this.#added.clear();
       if (this.#isFinancial || postings.count > 0) this.#parts.clear();
     }
@@ -390,11 +405,13 @@ export class AuthorizationFold {
     const part = this.#parts.get(at);
     if (part !== undefined && input.replacementAmount > 0) {
       const stays = Math.min(part, this.staying(input, at));
+      this.#postedAsTold = Math.max(0, this.#postedAsTold - (part - stays));
       this.total = Math.max(0, this.total - (part - stays));
       this.#parts.set(at, stays);
       return;
     }
     this.total = Math.max(0, this.total - (part ?? this.addedBy(at)));
+    this.#postedAsTold = Math.max(0, this.#postedAsTold - (part ?? 0));
     this.#parts.delete(at);
     this.#added.delete(at);
   }

@@ -26,7 +26,9 @@ export interface AuthorizationMoney {
   cashTold(advice: MessageInput): number;
   /** What stays by a reversal with DE95. */
   staying(reversal: MessageInput, original: Original): number;
-  /** What is posted or charged, at most what a message can carry; from the account's currency. */
+  /** What 0220s have posted of a hold. @param legs in the account's currency @param told as they told it, less what went back */
+  posted(legs: number, told: number): number;
+  /** What files have charged, at most what a message can carry; from the account's currency. */
   converted(amount: number): number;
 }
 
@@ -58,6 +60,10 @@ export class AccountMoney implements AuthorizationMoney {
 
   staying(reversal: MessageInput, original: Original): number {
     return stayingBy(reversal, original);
+  }
+
+  posted(legs: number): number {
+    return legs;
   }
 
   converted(amount: number): number {
@@ -101,6 +107,10 @@ export class AcquirerMoney implements AuthorizationMoney {
     const { currency, replacementAmount } = reversal;
     if (currency < 0 || currency === this.#currency) return replacementAmount;
     return this.converted(stayingBy(reversal, original));
+  }
+
+  posted(_legs: number, told: number): number {
+    return told;
   }
 
   converted(amount: number): number {

@@ -469,7 +469,24 @@ describe('shipments beside files', () => {
     0100 a purchase 200 fn=I stan=6 rrn=4 de7=0520120003          | 00 | 2000 |  200 | 7800
     clear a purchase 1000 net=N5 arn=A4                           | duplicate networkId | 2000 | 200 | 7800
     clear a purchase 1000 net=N4 arn=A5                           | duplicate networkId | 2000 | 200 | 7800
+    clear a purchase 1200 net=N4 arn=A7                           | duplicate networkId otherAmount | 2000 | 200 | 7800   # both: reconciliation tells the 200
     clear a purchase 200 net=N4 arn=A6                            | posted networkId    | 2200 |   0 | 7800
+  `,
+  );
+
+  scenario(
+    'nor a refund that a 0220 has posted, though more of it is announced',
+    `
+    account A limit=10000
+    card a
+    0100 a refund 1000 stan=1 net=N1 de7=0520120001               | 00 |     0 | 0 | 10000
+    0220 a refund 1000 stan=2 rrn=1 why=C net=N2 de7=0520120002   | 00 | -1000 | 0 | 11000
+    0120 a refund 1200 stan=3 rrn=1 why=C de7=0520120003          | 00 | -1000 | 0 | 11000
+    clear a refund 1000 net=N1 arn=A1                             | duplicate networkId | -1000 | 0 | 11000
+    clear a refund 1000 net=N2 arn=A2                             | duplicate networkId | -1000 | 0 | 11000
+    clear a refund 1200 net=N1 arn=A3                             | duplicate networkId otherAmount | -1000 | 0 | 11000
+    clear a refund 200 net=N1 arn=A4                              | posted networkId | -1200 | 0 | 11200
+    clear a refund 200 net=N1 arn=A5                              | duplicate networkId otherAmount | -1200 | 0 | 11200
   `,
   );
 
@@ -515,6 +532,48 @@ describe('DE95 in a foreign currency', () => {
     0420 a cur=840 stan=4 rrn=2 de90=0200/2/0520120001/12345 de95=150              | 00 | 1250 | 0 | 8750
     0220 a purchase 200 cur=840 bill=1100/986 stan=2 why=S de7=0520120001          | 00 | 1500 | 0 | 8500
     totals 2026-05-20 cur=840                                                      | debits 2 350, debit reversals 1 50
+  `,
+  );
+
+  scenario(
+    'leaves what a 0220 posted at its own rate, of a hold and of a single message',
+    `
+    account A limit=50000
+    card a
+    0100 a purchase 100 cur=840 bill=500/986 stan=1 de7=0520120001                 | 00 |   0 | 500 | 49500
+    0220 a purchase 100 cur=840 bill=550/986 stan=2 rrn=1 de7=0520120002           | 00 | 550 |   0 | 49450
+    0420 a cur=840 stan=3 rrn=1 de90=0220/2/0520120002/12345 de95=100              | 00 | 550 |   0 | 49450   # as much as is authorized
+    0420 a cur=840 stan=4 rrn=1 de90=0220/2/0520120002/12345 de95=60               | 00 | 330 |   0 | 49670
+    0420 a cur=840 stan=5 rrn=1 de90=0100/1/0520120001/12345 de95=60               | 00 | 330 |   0 | 49670
+    totals 2026-05-20 cur=840                                                      | debits 1 100, debit reversals 1 40, authorizations 1
+    0420 a cur=840 stan=6 rrn=1 de90=0220/2/0520120002/12345                       | 00 |   0 |   0 | 50000
+    0200 a purchase 100 cur=840 bill=500/986 stan=7 de7=0520120007                 | 00 | 500 |   0 | 49500
+    0220 a purchase 100 cur=840 bill=450/986 stan=8 rrn=7 de7=0520120008           | 00 | 450 |   0 | 49550
+    0420 a cur=840 stan=9 rrn=7 de90=0220/8/0520120008/12345 de95=92               | 00 | 414 |   0 | 49586
+    totals 2026-05-20 cur=840                                                      | debits 2 200, debit reversals 3 108, authorizations 1
+  `,
+  );
+
+  scenario(
+    'lowered before a completion at another rate leaves what that posted, and so does one above a partial approval',
+    `
+    account A limit=50000
+    card a
+    0100 a purchase 100 cur=840 bill=500/986 stan=1 de7=0520120001                 | 00 |   0 | 500 | 49500
+    0420 a cur=840 stan=2 rrn=1 de90=0100/1/0520120001/12345 de95=60               | 00 |   0 | 300 | 49700
+    0220 a purchase 60 cur=840 bill=330/986 stan=3 rrn=1 de7=0520120003            | 00 | 330 |   0 | 49670
+    0420 a cur=840 stan=4 rrn=1 de90=0220/3/0520120003/12345 de95=60               | 00 | 330 |   0 | 49670
+    account B limit=300
+    card b of=B
+    0100 b purchase 100 cur=840 bill=500/986 partial stan=5 de7=0520120005         | 10 |   0 | 300 | 0
+    0220 b purchase 60 cur=840 bill=310/986 stan=6 rrn=5 de7=0520120006            | 00 | 310 |   0 | -10
+    0420 b cur=840 stan=7 rrn=5 de90=0220/6/0520120006/12345 de95=61               | 00 | 310 |   0 | -10
+    # An increment at a third rate: of what is held the authorization's rate counts.
+    card c of=A
+    0100 c purchase 100 cur=840 bill=500/986 stan=8 de7=0520120008                 | 00 | 330 |  500 | 49170
+    0100 c purchase 100 cur=840 bill=600/986 fn=I stan=9 rrn=8 de7=0520120009      | 00 | 330 | 1100 | 48570
+    0220 c purchase 200 cur=840 bill=1100/986 stan=10 rrn=8 de7=0520120010         | 00 | 1430 | 0 | 48570
+    0420 c cur=840 stan=11 rrn=8 de90=0220/10/0520120010/12345 de95=199            | 00 | 1425 | 0 | 48575
   `,
   );
 });

@@ -274,7 +274,9 @@ function belongTo(
   const remaining = slot < 0 ? 0 : holds.remaining(slot);
   const isRefund = event.sort === ClearingSort.credit;
   let life: ClearedLife | undefined;
-  const posted = remaining > 0 && holds.cleared(slot) > 0 ? postedByMessages(context, match, amount, remaining) : 0;
+  // A refund holds nothing: what of it is announced and has not come stays authorized.
+  const held = isRefund && slot >= 0 ? holds.authorized(slot) : remaining;
+  const posted = held > 0 && (isRefund || holds.cleared(slot) > 0) ? postedByMessages(context, match, amount, held) : 0;
   if (posted > 0) {
     const flags = posted === amount ? 0 : ClearingFlag.otherAmount;
     return { outcome: 'duplicate', sequence: match.sequence, rung: event.rung, flags };
@@ -291,9 +293,8 @@ function belongTo(
   }
   if (isRefund) {
     // What was announced has come, or a part of it.
-    const announced = slot < 0 ? 0 : holds.authorized(slot);
-    if (amount > announced && slot >= 0) event.flags |= ClearingFlag.overCleared;
-    event.authorizedAfter = isOneOfSeveral(event.input) ? Math.max(0, announced - amount) : 0;
+    if (amount > held && slot >= 0) event.flags |= ClearingFlag.overCleared;
+    event.authorizedAfter = isOneOfSeveral(event.input) ? Math.max(0, held - amount) : 0;
     return undefined;
   }
   const before = life === undefined || slot >= 0 ? holds.authorized(slot) : Math.abs(life.posted);

@@ -1,6 +1,6 @@
 /**
- * What a record presents of what messages have posted, while something is still held beside it: that is a duplicate (decision 0030), and what
- * is still held is not.
+ * What a record presents of what messages have posted, while something is still held beside it (or, of a refund, announced): that is a
+ * duplicate (decision 0030), and what is still held is not.
  */
 import { AuthorizationFold } from '../authorization-fold.js';
 import type { DecisionContext } from '../decision-context.js';
@@ -18,13 +18,15 @@ const ofRoot = new MessageInput();
 
 /**
  * Minor units of the account's currency; 0 when the record presents something else. It presents what a 0220 posted when it has the network
- * id of that and not of the authorization, or when its amount is that of the 0220, or of all that messages posted, and not what is held.
+ * id of that and not of the authorization, or when its amount is that of the 0220, or of all that messages posted, and not what is held. With
+ * the amount of both together it presents what is posted as well, and a record is posted whole or not at all.
+ * @param held what is held beside it, or announced of a refund
  */
 export function postedByMessages(
   context: Pick<DecisionContext, 'state' | 'history' | 'keys'>,
   { root, sequence, rung }: Match,
   amount: number,
-  remaining: number,
+  held: number,
 ): number {
   const { history, keys } = context;
   const all = readStanding(history, keys, root, standing).total;
@@ -32,9 +34,9 @@ export function postedByMessages(
   const own = sequence === root ? 0 : postedBy(context, root, sequence);
   if (own > 0) {
     const isItsId = rung === MatchRung.networkId && !hasSameId(history, root, sequence);
-    if (isItsId || (own === amount && amount !== remaining)) return own;
+    if (isItsId || (own === amount && amount !== held)) return own;
   }
-  return all === amount && amount !== remaining ? all : 0;
+  return (all === amount && amount !== held) || all + held === amount ? all : 0;
 }
 
 /** What the message at `sequence` has posted, unless that was reversed; of a part what is left of it. */

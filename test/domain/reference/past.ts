@@ -204,12 +204,17 @@ export class Past {
     const parts = new Map<Entry, number>();
     let posted = 0;
     let cleared = 0;
+    /** The first of these in the acquirer's money, as messages tell it. */
+    let postedAsTold = 0;
+    /** Whose rate DE95 is turned by. */
+    let rated = root.message!;
     const isUnknown = isChangeOfUnknown(root);
     // A 0220 of a hold tells its final amount.
     const beneath =
       isFinancial(root.message!) || !(inStandIn && isFinancial(inStandIn.message)) ? inStandIn : undefined;
     const isSingle = isUnknown ? beneath !== undefined && isFinancial(beneath.message) : isFinancial(root.message!);
-    const charged = (): number => money.converted((isSingle ? 0 : posted) + cleared);
+    const ofHold = (): number => (money.isAcquirers ? postedAsTold : posted);
+    const charged = (): number => (isSingle ? 0 : ofHold()) + money.converted(cleared);
     const lowerTo = (to: number): void => {
       const above = Math.max(0, total - to);
       total -= above;
@@ -245,7 +250,7 @@ export class Past {
       };
       const isCompared = m.currency !== account.currency && root.message!.currency !== account.currency;
       const authorized = isCompared && !money.isAcquirers ? asked() : 0;
-      return money.staying(m, stayingOf(m, (part ?? root).message!, authorized, root, account));
+      return money.staying(m, stayingOf(m, part?.message ?? rated, authorized, root, account));
     };
     const take = (e: Entry): void => {
       posted = e.chargedAfter ?? posted;
@@ -267,12 +272,15 @@ export class Past {
         if (isFinancial(m) && isIncrement) {
           if (isSingle) become(onTop(said(e)));
           parts.set(e, money.approved(e));
+          postedAsTold += money.approved(e);
           cashOfParts += cashSaid(e, account);
         } else if (isFinancial(m)) {
           if (!isStandIn(m) || (!isSingle && !e.isKnown)) {
             lowerTo(money.approved(e));
             if (!isSingle) lowerPartsTo(money.approved(e));
             become(said(e));
+            if (m.currency === root.message!.currency) rated = m;
+            postedAsTold = money.approved(e);
             cashOfParts = 0;
             isFinal = true;
           }
@@ -286,6 +294,7 @@ export class Past {
           const part = parts.get(e.takesBack) ?? added.get(e.takesBack) ?? 0;
           const kept = isPartial ? least(stayingBy(e.message!, e.takesBack, e.sequence), part) : 0;
           total = Math.max(0, total - (part - kept));
+          if (parts.has(e.takesBack)) postedAsTold = Math.max(0, postedAsTold - (part - kept));
           if (kept > 0) parts.set(e.takesBack, kept);
           else {
             parts.delete(e.takesBack);
@@ -294,9 +303,11 @@ export class Past {
         } else if (isPartial) {
           const stays = least(stayingBy(e.message!, undefined, e.sequence), Number.MAX_SAFE_INTEGER);
           lowerTo(stays);
+          postedAsTold = Math.min(postedAsTold, stays);
           if (!isSingle && e.postedBack) lowerPartsTo(stays);
         } else {
           total = 0;
+          postedAsTold = 0;
           added.clear();
           if (isSingle || e.postedBack) parts.clear();
         }

@@ -131,7 +131,7 @@ export class ClearingAudit {
     );
     const root = match.original;
     const hold = root && model.balances.holds.get(root.sequence);
-    if (root && r.input.reversal === 0 && !(hold && hold.remaining > 0)) this.#notPosted(root, evidence);
+    if (root && r.input.reversal === 0) this.#notPosted(root, hold, charged, evidence);
     const flags = this.#flags(r, root, match.isOtherCard, match.related !== undefined);
     same('clearing', 'flags', r.flags & Flag.checked, flags, evidence);
     const isDisputed = r.sort === Sort.secondPresentment;
@@ -200,10 +200,13 @@ export class ClearingAudit {
     return hold === undefined && past.isExpired(root) ? flags | Flag.afterExpiry : flags;
   }
 
-  /** What a single message has posted is not posted again, unless something is still held beside it. */
-  #notPosted(root: Entry, evidence: Evidence): void {
+  /** What messages have posted is not posted again: of what is still held beside it, or announced, another amount is. */
+  #notPosted(root: Entry, hold: Hold | undefined, amount: number, evidence: Evidence): void {
     const charged = this.#shard.model.balances.chargedFor(root);
-    if (netOf(charged) !== 0) {
+    const all = Math.abs(netOf(charged));
+    const held = hold === undefined ? 0 : hold.refund ? hold.authorized : hold.remaining;
+    const isOfHeld = held > 0 && (amount === held || (amount !== all && amount !== all + held));
+    if (all !== 0 && !isOfHeld) {
       fail('clearing', 'a presentment of what a single message posted is a duplicate', {
         charged,
         ...evidence(),
