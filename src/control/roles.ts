@@ -52,7 +52,7 @@ const allowed: readonly (readonly [readonly Role[], readonly string[]])[] = [
     [
       ...['createAccount', 'updateAccount', 'createCard', 'unblockPin', 'createAlias', 'importAccounts'],
       ...['createWebhook', 'updateWebhook', 'removeWebhook', 'rotateWebhookSecret', 'replayWebhook'],
-      ...['acceptClock', 'createBackup', 'exportJournal', 'profile'],
+      ...['acceptClock', 'createBackup', 'profile'],
     ],
   ],
   [overseers, ['listWebhooks', 'getWebhook', 'listDeadLetters', 'getJournal', 'getJournalJob']],
@@ -96,7 +96,10 @@ const allowed: readonly (readonly [readonly Role[], readonly string[]])[] = [
   [['auditor'], ['readAudit', 'listTokens']],
   [['key-custodian-a', 'key-custodian-b'], ['rotateKeys']],
   [['key-custodian-a', 'key-custodian-b', 'auditor'], ['getKeys']],
-  [adminOnly, ['createProgram', 'updateProgram', 'dropJournal', 'createToken', 'rotateToken', 'revokeToken']],
+  [
+    adminOnly,
+    ['createProgram', 'updateProgram', 'exportJournal', 'dropJournal', 'createToken', 'rotateToken', 'revokeToken'],
+  ],
 ];
 
 const byCall: ReadonlyMap<string, readonly Role[]> = new Map(
