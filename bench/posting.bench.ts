@@ -21,7 +21,7 @@ import { ShardState } from '#src/domain/shard-state.js';
 import { WindowClock } from '#src/domain/velocity/window-clock.js';
 import { IntlZoneCalendar } from '#src/intl-zone-calendar.js';
 import { MsgpackWriter } from '#src/journal/msgpack.js';
-import { writePlain } from '#src/journal/records.js';
+import { writePlain } from '#src/journal/plain-writer.js';
 import { scattered } from './measure.js';
 import type { BenchRow } from './row.js';
 

@@ -17,8 +17,10 @@ import {
   RECORD_PREFIX_BYTES,
 } from './frame.js';
 import { FrameTail } from './frame-tail.js';
+import { writeMessage } from './message-record.js';
 import { MsgpackReader, MsgpackWriter } from './msgpack.js';
-import { RecordReader, writeMessage, writePlain } from './records.js';
+import { writePlain } from './plain-writer.js';
+import { RecordReader } from './records.js';
 import type { Digest, SealedFrame, ShardHead } from './types.js';
 
 const INITIAL_BYTES = 64 * 1024;

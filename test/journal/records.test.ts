@@ -3,8 +3,10 @@ import { Packr, unpack } from 'msgpackr';
 import { describe, expect, it } from 'vitest';
 import { ElementKind, EventKind } from '#src/domain/codes.js';
 import { MessageEvent, type NotDelivered } from '#src/domain/events.js';
+import { writeMessage } from '#src/journal/message-record.js';
 import { MsgpackReader, MsgpackWriter } from '#src/journal/msgpack.js';
-import { RecordReader, writeMessage, writePlain } from '#src/journal/records.js';
+import { writePlain } from '#src/journal/plain-writer.js';
+import { RecordReader } from '#src/journal/records.js';
 import { anyMessage, contentOf, sampleMessage, samplePlain } from './samples.js';
 
 const packr = new Packr({ useRecords: false });

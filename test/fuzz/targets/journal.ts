@@ -13,8 +13,10 @@ import { CheckpointStore } from '#src/journal/checkpoint.js';
 import { FRAME_HEADER_BYTES, type FrameFields, FrameHeader, finishFrame, parseFrame } from '#src/journal/frame.js';
 import { FrameCursor } from '#src/journal/frame-cursor.js';
 import { indexEntry, LaneTable } from '#src/journal/lane-index.js';
+import { writeMessage } from '#src/journal/message-record.js';
 import { MsgpackError, MsgpackReader, MsgpackWriter } from '#src/journal/msgpack.js';
-import { RecordReader, writeMessage, writePlain } from '#src/journal/records.js';
+import { writePlain } from '#src/journal/plain-writer.js';
+import { RecordReader } from '#src/journal/records.js';
 import {
   decodeCatalog,
   decodeFilterPart,
