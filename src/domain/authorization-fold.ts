@@ -354,10 +354,8 @@ export class AuthorizationFold {
 
   /** What stays whatever is said of a hold. */
   get #charged(): number {
-    return (
-      this.#money.posted(this.#accountPosted, this.#isFinancial ? 0 : this.#postedAsTold) +
-      this.#money.converted(this.#cleared)
-    );
+    const cleared = this.#money.converted(this.#cleared);
+    return this.#isFinancial ? cleared : this.#money.posted(this.#posted, this.#postedAsTold) + cleared;
   }
 
   get #accountPosted(): number {
