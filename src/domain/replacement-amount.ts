@@ -2,8 +2,8 @@
  * DE95 of a reversal in the account's currency: what stays of all of an authorization, or of one part of it that was posted, in the reversal's
  * DE49, or without one in that of the authorization. An amount in the account's currency is taken as it is, one in the authorization's at the
  * rate of the original (DE6 / DE4 of the authorization, of the 0220 that posted all of it, or of the part that is named), whatever rate other
- * words had; so as much as is authorized in the acquirer's currency, or more, takes nothing back. One in a third currency is taken at the reversal's own rate; without a rate nothing is
- * taken back. Half a minor unit is rounded up; the approved DE4 of a partial approval was rounded down.
+ * words had; so as much as is authorized in the acquirer's currency, or more, takes nothing back. One in a third currency is taken at the
+ * reversal's own rate; without a rate nothing is taken back. Half a minor unit is rounded up; the approved DE4 of a partial approval was rounded down.
  */
 import { AMOUNT_MAX } from '../limits.js';
 import type { MessageInput } from './message.js';

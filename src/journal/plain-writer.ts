@@ -1,4 +1,4 @@
-/** Writes plain events as records (records.ts), which reads them. */
+/** Writes plain events as records; records.ts reads them. */
 import { EventKind } from '../domain/codes.js';
 import type { DisputedCharge, HoldExpired, PlainEvent } from '../domain/events.js';
 import type { MsgpackWriter } from './msgpack.js';
