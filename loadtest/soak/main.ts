@@ -28,6 +28,13 @@ interface LoadResult {
   readonly latency_us: { readonly p99: number };
 }
 
+/** What is read of a reconciliation. */
+interface Report {
+  readonly books: { readonly currencies: readonly { readonly currency: string; readonly difference: number | string }[] };
+  readonly breaks: readonly unknown[];
+  readonly breaks_left_out: number;
+}
+
 class Soak {
   readonly #options: SoakOptions;
   readonly #folder = mkdtempSync(join(tmpdir(), 'holdfast-soak-'));
@@ -45,6 +52,7 @@ class Soak {
   /** Days by which the wall clock of the shards is ahead in the process that runs. */
   #ahead = 0;
   #goneMax = 0;
+  #breaksMax = 0;
   #sampling: Promise<void> = Promise.resolve();
 
   constructor(options: SoakOptions) {
@@ -68,7 +76,8 @@ class Soak {
     const { dayStep, restartDays, daySeconds, folderBytes, shards } = this.#options;
     // It begins behind everything before it, and goes on by itself with every day.
     this.#ahead += dayStep;
-    const wall = `${this.#ahead * DAY_MS}:0:${daySeconds * 1000}:${dayStep * DAY_MS}`;
+    const dayMs = daySeconds * 1000;
+    const wall = `${this.#ahead * DAY_MS}:0:${dayMs}:${dayStep * DAY_MS}`;
     const server = await SoakServer.start(
       this.#dataDir,
       this.#options.collections === 'full' ? fullCollections : [],
@@ -83,7 +92,12 @@ class Soak {
     this.#lifeBegan = Date.now();
     const end = new AbortController();
     this.#sampling = this.#sample(server, end.signal);
-    for (let day = 0; day < restartDays && (Date.now() < until || day === 0); day++) await this.#day(server);
+    for (let day = 0; day < restartDays && (Date.now() < until || day === 0); day++) {
+      await this.#day(server);
+      // The clock went on at latest so many whole days behind the ready line. Traffic over that moment would be of two dates.
+      const lasted = Date.now() - this.#lifeBegan;
+      await sleep(dayMs - (lasted % dayMs));
+    }
     end.abort();
     await this.#sampling;
     const signal = this.#life % 2 === 0 ? 'SIGKILL' : 'SIGTERM';
@@ -97,7 +111,6 @@ class Soak {
     this.#days++;
     await this.#acceptClock(server);
     const { rate, accounts, daySeconds } = this.#options;
-    const dayBegan = Date.now();
     const date = new Date(Date.now() + this.#ahead * DAY_MS).toISOString().slice(0, 10);
     const seconds = Math.max(2, Math.round(daySeconds * TRAFFIC_SHARE));
     const load = ['-R', String(rate), '-d', `${seconds}s`, '--warmup', '0s', '-c', '4', '--accounts', String(accounts)];
@@ -118,11 +131,14 @@ class Soak {
       this.#p99.push({ life: 0, hours: (Date.now() - this.#began) / HOUR_MS, value: result.latency_us.p99 });
     }
     await this.#clear(server, date);
-    if (this.#json('recon', await command(['recon', '--date', date, '--json', ...server.api])) !== undefined)
+    const report = this.#json<Report>('recon', await command(['recon', '--date', date, '--json', ...server.api]));
+    if (report !== undefined) {
       this.#counts.recon++;
+      this.#breaksMax = Math.max(this.#breaksMax, report.breaks.length + report.breaks_left_out);
+      for (const { currency, difference } of report.books.currencies)
+        if (difference !== 0) this.#defect(`debits - credits of day ${this.#days}: ${difference} ${currency}`);
+    }
     await this.#retain(server);
-    const left = dayBegan + daySeconds * 1000 - Date.now();
-    if (left > 0) await sleep(left);
   }
 
   async #clear(server: SoakServer, date: string): Promise<void> {
@@ -212,6 +228,7 @@ class Soak {
       ...{ messages, errors, posted, reconciliations: recon, drops, folders_dropped: folders },
       p99_us: fitSlope(this.#p99),
       gone_folders_max: this.#goneMax,
+      breaks_max: this.#breaksMax,
       rows,
       verify: { part, whole },
       defects: this.#defects,

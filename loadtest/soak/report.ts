@@ -59,6 +59,8 @@ export interface SoakResult {
   readonly folders_dropped: number;
   readonly p99_us: Slope;
   readonly gone_folders_max: number;
+  /** Of the reconciliation that found most. */
+  readonly breaks_max: number;
   readonly rows: readonly Row[];
   readonly verify: { readonly part: string; readonly whole: string };
   readonly defects: readonly string[];
@@ -120,8 +122,8 @@ export function tableOf(result: SoakResult): string {
   });
   const told = [
     `${result.hours.toFixed(2)} hours, ${result.simulated_days} simulated days, ${result.messages} messages at ${result.options.rate} per second, ${result.errors} errors; Node ${result.environment.node}, ${result.environment.cpus} cores.`,
-    `${starts.stopped} stops and ${starts.killed} kills; ${result.posted} clearing records posted, ${result.reconciliations} reconciliations; ${result.drops} drops of ${result.folders_dropped} folders; at most ${result.gone_folders_max} dropped folders still open.`,
-    `p99 of a day's answers: first ${(p99.first / 1000).toFixed(1)} ms, last ${(p99.last / 1000).toFixed(1)} ms, largest ${(p99.max / 1000).toFixed(1)} ms.`,
+    `${starts.stopped} stops and ${starts.killed} kills; ${result.posted} clearing records posted, ${result.reconciliations} reconciliations with at most ${result.breaks_max} breaks; ${result.drops} drops of ${result.folders_dropped} folders; at most ${result.gone_folders_max} dropped folders still open.`,
+    `p99 of a day's answers: first ${(p99.first / 1000).toFixed(1)} ms, last ${(p99.last / 1000).toFixed(1)} ms, largest ${(p99.max / 1000).toFixed(1)} ms; slope ${(p99.perHour / 1000).toFixed(1)} ± ${((2 * p99.error) / 1000).toFixed(1)} ms per hour.`,
     `Verify behind the anchor: \`${result.verify.part}\`; with the exports: \`${result.verify.whole}\`.`,
     `Verdict: **${result.verdict}**${result.defects.length === 0 ? '' : ` (${result.defects.join('; ')})`}.`,
   ];
