@@ -92,7 +92,7 @@ load
       --warmup TIME            sent before the measured time, not counted (default 0s)
       --timeout TIME           an answer later than this is a timeout (default 5s)
       --find-max               step the rate up from -R until a threshold breaks, then narrow it down; -d is the length of a step
-      --pace KIND              between sends: nap (gives the CPU back for up to 0.1 ms), spin, or auto (default)
+      --pace KIND              between sends: nap (gives the CPU back for up to 0.3 ms), spin, or auto (default)
 
 workload
       --mix LIST               weights (default auth:91,reversal:7,repeat:2); kinds: ${kinds.join(', ')}

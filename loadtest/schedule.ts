@@ -45,6 +45,12 @@ export class Schedule {
     return this.#plan.stages[this.#stage]?.mix;
   }
 
+  /** Mean time between two sends of this worker, us, in the stage that the last send time belongs to. */
+  get intervalUs(): number {
+    const { stages, workers } = this.#plan;
+    return (1_000_000 * workers) / (stages[this.#stage]?.rate ?? 0);
+  }
+
   /** The next send time, or Infinity when the run's schedule has ended. */
   next(): number {
     const { stages, workers, worker, arrival } = this.#plan;

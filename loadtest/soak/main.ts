@@ -30,7 +30,9 @@ interface LoadResult {
 
 /** What is read of a reconciliation. */
 interface Report {
-  readonly books: { readonly currencies: readonly { readonly currency: string; readonly difference: number | string }[] };
+  readonly books: {
+    readonly currencies: readonly { readonly currency: string; readonly difference: number | string }[];
+  };
   readonly breaks: readonly unknown[];
   readonly breaks_left_out: number;
 }
