@@ -4,7 +4,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -67,6 +67,9 @@ function foreground(args) {
   child.on('exit', (code, signal) => process.exit(code ?? (signal === 'SIGKILL' ? 137 : 70)));
 }
 
+/** Of a run with more files, so many are told that took longest. */
+const FILES_TOLD = 15;
+
 /** Runs tests, ends with the line that sums them up, and returns the exit status. */
 function test(args) {
   const folder = mkdtempSync(join(tmpdir(), 'holdfast-test-'));
@@ -88,6 +91,10 @@ function test(args) {
         console.log(`skipped: ${one.fullName}`);
     }
   }
+  const took = ({ startTime, endTime }) => (endTime - startTime) / 1000;
+  const longest = result.testResults.sort((one, other) => took(other) - took(one)).slice(0, FILES_TOLD);
+  if (result.testResults.length > FILES_TOLD)
+    for (const file of longest) console.log(`${took(file).toFixed(1).padStart(6)} s  ${relative(root, file.name)}`);
   // What fails outside a test, or ends the process of one, is in no result: the status tells it.
   const failed = Math.max(result.numFailedTests + failedFiles, status === 0 ? 0 : 1);
   const skipped = result.numPendingTests + result.numTodoTests;

@@ -14,7 +14,7 @@ const USAGE = `npm run sim -- [flags]: seeds of the simulated world, one after t
   --seed N         the first seed; a number that nobody chose without it
   --seconds S      simulated seconds per seed (300)
   --seeds COUNT    how many seeds (1)
-  --minutes M      fresh seeds for so many minutes of real time
+  --minutes M      fresh seeds until the process has used so many minutes of the processor: real ones where nothing else runs
   --canary [NAME]  plants bugs, one of that name or all: ends with 1 when each was caught, with 0 when one was not
   --keep LIST      only these steps of the plan, as a failure names them
   --blind          without the auditor: only what the world itself finds
@@ -28,7 +28,8 @@ const SEEDS_MAX = 2 ** 31;
 interface Request {
   readonly first: number;
   readonly seeds: number;
-  readonly untilMs: number;
+  /** Processor time of the process, us. */
+  readonly untilUs: number;
   readonly seconds: number;
   readonly json: string | undefined;
   readonly canary: string | undefined;
@@ -65,7 +66,7 @@ function requestOf(): Request {
   return {
     first: values.seed === undefined ? randomInt(SEEDS_MAX) : numberOf('seed', values.seed),
     seeds: values.seeds === undefined ? (minutes === undefined ? 1 : SEEDS_MAX) : numberOf('seeds', values.seeds),
-    untilMs: minutes === undefined ? Number.POSITIVE_INFINITY : performance.now() + minutes * 60_000,
+    untilUs: minutes === undefined ? Number.POSITIVE_INFINITY : processorUs() + minutes * 60_000_000,
     ...{ seconds, json: values.json, canary: values.canary ? (positionals[0] ?? '') : undefined },
     run: {
       ...{ seconds, calm: values.calm },
@@ -74,6 +75,12 @@ function requestOf(): Request {
       ...(values.trace ? { onLine: (line: string) => console.log(line) } : {}),
     },
   };
+}
+
+/** Processor time that this process has used, us. */
+function processorUs(): number {
+  const { user, system } = process.cpuUsage();
+  return user + system;
 }
 
 function numberOf(name: string, text: string): number {
@@ -87,7 +94,7 @@ async function main(request: Request): Promise<number> {
   const totals = new Totals();
   let failed: RunResult | undefined;
   console.log(`seeds from ${request.first}, ${request.seconds} simulated seconds each`);
-  for (let i = 0; i < request.seeds && performance.now() < request.untilMs && failed === undefined; i++) {
+  for (let i = 0; i < request.seeds && processorUs() < request.untilUs && failed === undefined; i++) {
     const result = await runSeed(request.first + i, request.run);
     totals.add(result);
     if (result.failure !== undefined) failed = result;
