@@ -11,6 +11,8 @@ export interface RunFigures {
   offered: number;
   dropped: number;
   errors: number;
+  /** Results of older revisions have none. */
+  declined?: number;
   latencyUs: Record<string, number>;
   /** CPU of the engine process per message that it answered, microseconds, generator and verification excluded. */
   cpuUsPerMessage?: number;
@@ -25,6 +27,7 @@ interface LoadResult {
   achieved_per_s: number;
   dropped: number;
   errors: number;
+  declined: number;
   latency_us: Record<string, number>;
   server_cpu_us: number | null;
   verify: { ok: boolean } | null;
@@ -39,6 +42,7 @@ export async function loadRun(args: readonly string[]): Promise<RunFigures> {
     offered: result.offered,
     dropped: result.dropped,
     errors: result.errors,
+    declined: result.declined,
     latencyUs: result.latency_us,
     ...(result.server_cpu_us === null ? {} : { cpuUsPerMessage: result.server_cpu_us }),
     clientCpuUsPerMessage: result.achieved_per_s === 0 ? 0 : (result.client.cpu_cores * 1e6) / result.achieved_per_s,

@@ -20,6 +20,8 @@ import { benchPeers, peerNames } from './peers.bench.js';
 import { type BenchHeader, type BenchResult, renderRows, writeReport } from './report.js';
 import { roomNames, runRoom } from './rooms.js';
 import type { BenchRow } from './row.js';
+import { renderTargets, type TargetsResult } from './targets/report.js';
+import { benchTargets } from './targets.bench.js';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 
@@ -31,6 +33,8 @@ const USAGE = `npm run bench [-- FLAGS]: without one, the micro-benchmarks of ea
                docs/internals/overload.md is generated; --only CASE one of its cases, repeatable: nothing is written then
   --peers      PostgreSQL, Redis and SQLite at the same job, the engine and what the machine allows beside them: a result of its own,
                in bench/results/peers; --only NAME one of the peers, repeatable: nothing is written then
+  --targets    the engine with everything on (ten windows for each card, five rules) against its targets, a quarter of an hour: a result of
+               its own, in bench/results/targets
   --large-file MB  a clearing file of so many megabytes (1000 is that of the goal) through the engine, and how much memory it takes:
                nothing is written; status 1 when that is more than 300 MB
   --check      (npm run bench:check) half a minute, and what has drifted from bench/baseline.json. Status 1 when something is
@@ -52,6 +56,7 @@ function flags() {
         quick: { type: 'boolean', default: false },
         overload: { type: 'boolean', default: false },
         peers: { type: 'boolean', default: false },
+        targets: { type: 'boolean', default: false },
         'large-file': { type: 'string' },
         check: { type: 'boolean', default: false },
         update: { type: 'boolean', default: false },
@@ -175,6 +180,22 @@ async function runPeers(): Promise<void> {
   if (only.length === 0) write(result, 'peers');
 }
 
+/** The engine with everything on against its targets. */
+async function runTargets(): Promise<void> {
+  const { quick } = values;
+  const head = header();
+  const targets = await benchTargets({
+    folder: values.dir,
+    ...(quick
+      ? { closedSeconds: 3, openSeconds: 5, besideSeconds: 6, besideRate: 1000, importAccounts: 10_000 }
+      : { closedSeconds: 20, openSeconds: 600, besideSeconds: 20, besideRate: 10_000, importAccounts: 200_000 }),
+    say,
+  });
+  console.log(renderTargets(targets));
+  const result: TargetsResult = { ...head, targets };
+  write(result, 'targets');
+}
+
 /** Whether the engine has become slower than the baseline says; returns the exit status. */
 async function runCheck(): Promise<number> {
   const file = join(root, 'bench', 'baseline.json');
@@ -240,5 +261,6 @@ if (values.report) {
 } else if (values['large-file'] !== undefined) process.exitCode = await runLargeFile(values['large-file']);
 else if (values.overload) await runOverload();
 else if (values.peers) await runPeers();
+else if (values.targets) await runTargets();
 else if (values.check) process.exitCode = await checkStatus();
 else await run();

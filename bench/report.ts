@@ -5,6 +5,7 @@ import type { EngineFigures } from './engine.bench.js';
 import type { RunFigures } from './load-run.js';
 import { newestPeers, renderPeers } from './peers/report.js';
 import { type BenchRow, FULL_PIPELINE, FULL_PIPELINE_TIMES_PLAIN_MAX } from './row.js';
+import { newestTargets, renderTargets } from './targets/report.js';
 
 /** What every result says of itself. */
 export interface BenchHeader {
@@ -75,7 +76,7 @@ export function writeReport(root: string): string {
   const newest = newestResult(root);
   if (newest === undefined) throw new Error('no result in bench/results: run `npm run bench` first');
   const file = join(root, 'docs', 'benchmarks.md');
-  writeFileSync(file, renderReport(newest.file, newest.result, newestPeers(root)));
+  writeFileSync(file, renderReport(newest.file, newest.result, newestPeers(root), newestTargets(root)));
   const readme = join(root, 'README.md');
   writeFileSync(readme, withFigure(readFileSync(readme, 'utf8'), newest.result));
   return file;
@@ -106,7 +107,12 @@ function figure(result: BenchResult): string {
   ].join('\n');
 }
 
-export function renderReport(file: string, result: BenchResult, peers: ReturnType<typeof newestPeers>): string {
+export function renderReport(
+  file: string,
+  result: BenchResult,
+  peers: ReturnType<typeof newestPeers>,
+  targets: ReturnType<typeof newestTargets>,
+): string {
   return `# Benchmarks
 
 Generated from \`bench/results/${file}\` by \`npm run bench -- --report\`. Do not edit.
@@ -116,11 +122,17 @@ ${conditions(result)}
 - Every answer was durable (fdatasync and meta page) before it left. Latency counts from the scheduled send in the open loop.
 - Not in the engine's figures: card cryptography, velocity windows, decision rules, clearing, TLS, a network between client and engine.
 ${result.engine === undefined ? '' : renderEngine(result.engine)}
+## Targets
+
+${TARGETS_TEXT}
+
+${targets === undefined ? NO_FIGURES : `From \`bench/results/targets/${targets.file}\`.\n\n${conditions(targets.result)}\n\n${renderTargets(targets.result.targets)}`}
+
 ## Peers
 
 ${PEERS_TEXT}
 
-${peers === undefined ? NO_PEERS : `From \`bench/results/peers/${peers.file}\`.\n\n${conditions(peers.result)}\n\n${renderPeers(peers.result.peers)}`}
+${peers === undefined ? NO_FIGURES : `From \`bench/results/peers/${peers.file}\`.\n\n${conditions(peers.result)}\n\n${renderPeers(peers.result.peers)}`}
 
 ## Drift
 
@@ -131,6 +143,9 @@ ${DRIFT_TEXT}
 ${renderRows(result.rooms)}
 `;
 }
+
+const TARGETS_TEXT = `The engine with everything on: windows and rules for every request, duplicate check, journal, search, metrics; the load generator
+on the same cores. \`npm run bench -- --targets\` takes a quarter of an hour.`;
 
 const PEERS_TEXT = `What somebody would take instead, at the same job: duplicate check with a window of 24 hours, available check, hold, an answer that is
 stored for repeats and durable before it leaves. One row per account and one per message; cards, amounts and accounts of the load test.
@@ -158,7 +173,7 @@ own; what differs by more is named as worse or better. CI prints it and fails by
 worse. A baseline of another number of cores or Node version is not compared, one of another processor by its ratios and bytes only, and
 \`npm run bench:check -- --update\`, on a machine that does nothing else, takes a new one.`;
 
-const NO_PEERS = 'No figures are published yet: they are taken on a machine that does nothing else.';
+const NO_FIGURES = 'No figures are published yet: they are taken on a machine that does nothing else.';
 
 /** Who ran what where. */
 function conditions(header: BenchHeader): string {

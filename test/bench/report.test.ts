@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { newestPeers } from '../../bench/peers/report.js';
 import { newestResult, renderReport, renderRows, withFigure } from '../../bench/report.js';
+import { newestTargets } from '../../bench/targets/report.js';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 
@@ -13,7 +14,7 @@ describe('benchmark report', () => {
   it('docs/benchmarks.md is what the newest result generates', () => {
     expect(newest).toBeDefined();
     expect(readFileSync(join(root, 'docs', 'benchmarks.md'), 'utf8')).toBe(
-      renderReport(newest!.file, newest!.result, newestPeers(root)),
+      renderReport(newest!.file, newest!.result, newestPeers(root), newestTargets(root)),
     );
   });
 
@@ -26,7 +27,7 @@ describe('benchmark report', () => {
     const { file, result } = newest!;
     const engine = result.engine!;
     const wrong = { ...result, engine: { ...engine, closed: { ...engine.closed, verified: false } } };
-    expect(renderReport(file, wrong, undefined)).toContain('NO: void');
+    expect(renderReport(file, wrong, undefined, undefined)).toContain('NO: void');
   });
 
   it('renders rows with a readable unit', () => {
