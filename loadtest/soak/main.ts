@@ -1,6 +1,6 @@
 /**
  * The soak: a real server for hours, over simulated months. Each simulated day has mixed traffic, the network's clearing file for it, a
- * reconciliation, and an export and a drop of the journal; then the wall clock of the shards goes on by some days, and is accepted. Now and
+ * reconciliation, and an export and a drop of the journal; then the wall clock of the engine goes on by some days, and is accepted. Now and
  * then the server is stopped, or killed, and started again. Memory, files and disk are looked at all the time.
  *
  *   status 0: nothing grows beyond its bound, every command did what it should, both verifications agree     1: else     64: flags
@@ -51,7 +51,7 @@ class Soak {
   #life = 0;
   #lifeBegan = 0;
   #days = 0;
-  /** Days by which the wall clock of the shards is ahead in the process that runs. */
+  /** Days by which the wall clock of the engine is ahead in the process that runs. */
   #ahead = 0;
   #goneMax = 0;
   #breaksMax = 0;

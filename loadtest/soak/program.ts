@@ -35,10 +35,13 @@ export function command(args: readonly string[]): Promise<Ran> {
 }
 
 /**
- * Flags of node for the server. Every collection is a full one, and comes after some mebibytes: the heap of a sample is what is reachable
- * and that much more. Otherwise V8 lets a heap of these sizes grow for hours before it collects the old part of it for the first time.
+ * Flags of node for the server: every thread collects its garbage in full every few seconds (collector.ts). Otherwise V8 lets a heap of
+ * these sizes grow for hours before it collects the old part of it for the first time.
  */
-export const fullCollections = ['--gc-global', '--max-semi-space-size=4'] as const;
+export const fullCollections: readonly string[] = [
+  '--expose-gc',
+  `--import=${new URL('./collector.js', import.meta.url).href}`,
+];
 
 /** Of descriptors: folders of the journal, the rest of the data directory, sockets, all others. */
 type FileKind = 'journal' | 'data' | 'sockets' | 'others';

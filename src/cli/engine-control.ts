@@ -16,7 +16,7 @@ import { shardOfAccount } from '../journal/placement.js';
 import type { CutoverRequest, LinkKey } from '../link-requests.js';
 import type { Log } from '../log.js';
 import { stderrSink } from '../log-sink.js';
-import { approvalFaultFromEnvironment, dropFaultFromEnvironment } from '../shard/faults.js';
+import { approvalFaultFromEnvironment, dropFaultFromEnvironment, faultsFromEnvironment } from '../shard/faults.js';
 import type { DataDirectory } from '../store/data-directory.js';
 import { createThreadVitals, ThreadVitals, watchEventLoop } from '../thread-vitals.js';
 import type { KeyInfo } from '../vault/hsm/key-policy.js';
@@ -101,6 +101,7 @@ export class ControlPlane {
       backupDir: config.backupDir,
       journalTask: fileURLToPath(workerFile(import.meta.url, './journal-task.js')),
       approvals: config.approvals,
+      faults: faultsFromEnvironment(process.env),
       killAtApprovalStep: approvalFaultFromEnvironment(process.env),
       killAtDropStep: dropFaultFromEnvironment(process.env),
       links: config.links.map(({ name, number, transport, dialect }) => ({ name, number, transport, dialect })),

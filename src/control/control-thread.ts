@@ -5,6 +5,7 @@
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import type { FileMode } from '../clearing/ipm/rules.js';
+import { monotonicUs } from '../clock.js';
 import { IndexKeys } from '../domain/index-keys.js';
 import { ExitStatus, HoldfastError } from '../errors.js';
 import type { DialectName } from '../iso8583/dialects.js';
@@ -21,6 +22,7 @@ import { type ClientRings, RingClient } from '../ring/client.js';
 import { ControlBlock } from '../ring/control-block.js';
 import { CardDirectory } from '../ring/directory.js';
 import { ServerTls, type TlsFiles, TlsWatch } from '../server-tls.js';
+import { type FaultOptions, Faults } from '../shard/faults.js';
 import type { SlowRequest } from '../slow-request.js';
 import { directoryPaths } from '../store/data-directory.js';
 import { openLmdbStore } from '../store/lmdb-store.js';
@@ -85,6 +87,8 @@ export interface ControlThreadData {
   readonly port: number;
   readonly tls: TlsFiles | undefined;
   readonly oidc: OidcSettings | undefined;
+  /** Planted by tests: of the wall clock. */
+  readonly faults: FaultOptions;
   readonly rings: ClientRings;
   /** Control block, card directory, board of the segments. */
   readonly control: SharedArrayBuffer;
@@ -224,17 +228,18 @@ async function start(data: ControlThreadData, main: Main): Promise<() => Promise
   const control = new ControlBlock(data.control);
   const vaultStore = openLmdbStore(paths.vault);
   const systemJournal = SystemJournal.open(paths.system);
+  const nowMs = new Faults(data.faults).wallClock(Date.now, monotonicUs);
   const system = new SystemState({
     append: (records) => systemJournal.appendAll(records),
     replay: (visit) => void systemJournal.replay((record, sequence) => visit(record as SystemRecord, sequence)),
     read: (sequence) => systemJournal.read(sequence) as SystemRecord,
   });
   const tokens = new Tokens(system, keys.tokenKey.bytes);
-  system.ensureSandboxProgram(Date.now());
-  tokens.ensureAdminToken(paths.root, Date.now());
+  system.ensureSandboxProgram(nowMs());
+  tokens.ensureAdminToken(paths.root, nowMs());
   const auditJournal = SystemJournal.open(paths.audit);
-  const audit = new AuditLog(auditJournal, Date.now, (err) => log.error({ err }, 'the audit log cannot be written'));
-  const noteAuditHead = (): void => system.write([{ type: 'audit_head', ...audit.head(), atMs: Date.now() }]);
+  const audit = new AuditLog(auditJournal, nowMs, (err) => log.error({ err }, 'the audit log cannot be written'));
+  const noteAuditHead = (): void => system.write([{ type: 'audit_head', ...audit.head(), atMs: nowMs() }]);
   audit.mark('started', data.version);
   noteAuditHead();
   const wrongTokens = new WrongTokens();
@@ -263,7 +268,7 @@ async function start(data: ControlThreadData, main: Main): Promise<() => Promise
     bytesMax: data.clearingFileBytesMax,
     mode: data.clearingMode,
     refuses: () => control.refuse,
-    nowMs: Date.now,
+    nowMs,
     log,
     onFatal,
   });
@@ -277,10 +282,10 @@ async function start(data: ControlThreadData, main: Main): Promise<() => Promise
     live: fingerprinter,
     tellIngress: (live) => main.ask({ what: 'fingerprint_keys', keys: live }, EXCHANGE_TIMEOUT_MS),
     isSettled: () => settleCreations(context),
-    nowMs: Date.now,
+    nowMs,
   });
-  const rotation = new KeyRotation({ keyFile: data.keyFile, kek, ring, vault, nowMs: Date.now, log, onFatal });
-  const backups = new Backups({ dataDir: paths.root, folder: data.backupDir, nowMs: Date.now, log });
+  const rotation = new KeyRotation({ keyFile: data.keyFile, kek, ring, vault, nowMs, log, onFatal });
+  const backups = new Backups({ dataDir: paths.root, folder: data.backupDir, nowMs, log });
   const recon = new ReconRuns((err) => log.warn({ err }, 'a reconciliation failed'));
   const tls = data.tls === undefined ? undefined : new ServerTls('admin', data.tls);
   const tlsWatch = new TlsWatch(tls === undefined ? [] : [tls], log);
@@ -354,7 +359,7 @@ async function start(data: ControlThreadData, main: Main): Promise<() => Promise
     slowestRequests: () => main.ask<SlowRequest[]>({ what: 'slowest' }, ASK_TIMEOUT_MS),
     metrics: { contentType: metrics.contentType, render: () => metrics.render() },
     placement: (id) => shardOfAccount(id, shards.shards),
-    nowMs: Date.now,
+    nowMs,
     build,
   };
   main.keep = (message) => {
@@ -422,7 +427,7 @@ async function start(data: ControlThreadData, main: Main): Promise<() => Promise
   };
   try {
     await fingerprintRotation.begin();
-    applyPrograms(system, data.programs, Date.now());
+    applyPrograms(system, data.programs, nowMs());
     for (const missing of missingKeys(system, data.programs, context.cardKeys))
       log.error(missing, 'a program names a key that cannot be used: messages that need it are answered 96');
     retention.begin();

@@ -31,8 +31,9 @@ export interface FaultOptions {
   /** `HOLDFAST_FAULT_NO_SYNC=1`: a lane that begins does not wait for the disk. Answers can be lost: crash tests must notice. */
   laneNoSync: boolean;
   /**
-   * `HOLDFAST_FAULT_WALL=<ms>`, `<ms>:<after>` or `<ms>:<after>:<every>:<step>`: the wall clock of the shard threads is wrong by so
-   * many ms, from the start of the thread or from `after` ms later on, and by `step` more with every `every` ms behind that.
+   * `HOLDFAST_FAULT_WALL=<ms>`, `<ms>:<after>` or `<ms>:<after>:<every>:<step>`: the wall clock of the shard threads and of the control
+   * plane is wrong by so many ms, from the start of the thread or from `after` ms later on, and by `step` more with every `every` ms
+   * behind that.
    */
   wallOffsetMs: number;
   wallAfterMs: number;
