@@ -2,11 +2,9 @@
  * The engine as its users meet it: a real server process on a real directory, the load generator beside it on the same
  * cores. Every answer counted here was on disk before it left; money is verified after each run, or the figure is void.
  */
-import { once } from 'node:events';
-import { createWriteStream, mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { panOfNumber } from '#src/vault/pan.js';
-import { EngineProcess, runCommand } from './engine-process.js';
+import { EngineProcess } from './engine-process.js';
 import { echoRun, loadRun, type RunFigures } from './load-run.js';
 
 export interface EngineOptions {
@@ -15,19 +13,7 @@ export interface EngineOptions {
   closedSeconds: number;
   openSeconds: number;
   openRate: number;
-  /** Accounts of the scale part. */
-  accounts: number;
   say: (text: string) => void;
-}
-
-export interface ScaleFigures {
-  accounts: number;
-  importSeconds: number;
-  bytesPerAccount: number;
-  restartMs: number;
-  restartRecords: number;
-  replayMs: number;
-  replayRecords: number;
 }
 
 export interface EngineFigures {
@@ -36,15 +22,9 @@ export interface EngineFigures {
   closedWs: RunFigures;
   mixed: RunFigures;
   open: RunFigures;
-  scale: ScaleFigures;
 }
 
 export async function benchEngine(options: EngineOptions): Promise<EngineFigures> {
-  const load = await loadFigures(options);
-  return { ...load, scale: await scaleFigures(options) };
-}
-
-async function loadFigures(options: EngineOptions): Promise<Omit<EngineFigures, 'scale'>> {
   const { say, closedSeconds, openSeconds, openRate } = options;
   const folder = mkdtempSync(join(options.folder, 'holdfast-bench-'));
   const dataDir = join(folder, 'data');
@@ -94,54 +74,4 @@ async function loadFigures(options: EngineOptions): Promise<Omit<EngineFigures, 
     await engine.stop();
     rmSync(folder, { recursive: true, force: true });
   }
-}
-
-/** Import, memory, restart and replay with many accounts. */
-async function scaleFigures(options: EngineOptions): Promise<ScaleFigures> {
-  const { accounts, say } = options;
-  const folder = mkdtempSync(join(options.folder, 'holdfast-scale-'));
-  const dataDir = join(folder, 'data');
-  const rows = join(folder, 'accounts.ndjson');
-  try {
-    await writeRows(rows, accounts);
-    let engine = await EngineProcess.start(dataDir);
-    const empty = engine.residentBytes() ?? 0;
-    say(`import of ${accounts} accounts with cards`);
-    const began = performance.now();
-    await runCommand([
-      'import',
-      rows,
-      '--admin',
-      `http://${engine.admin}`,
-      '--token-file',
-      join(dataDir, 'admin.token'),
-      '--json',
-    ]);
-    const importSeconds = (performance.now() - began) / 1000;
-    await engine.stop();
-    say('restart from the checkpoint');
-    engine = await EngineProcess.start(dataDir);
-    const { readyMs: restartMs, recovered: restartRecords } = engine;
-    const bytesPerAccount = ((engine.residentBytes() ?? 0) - empty) / accounts;
-    await engine.stop();
-    say('restart from the journal alone');
-    rmSync(join(dataDir, 'state'), { recursive: true });
-    engine = await EngineProcess.start(dataDir);
-    const { readyMs: replayMs, recovered: replayRecords } = engine;
-    await engine.stop();
-    return { accounts, importSeconds, bytesPerAccount, restartMs, restartRecords, replayMs, replayRecords };
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
-}
-
-async function writeRows(file: string, accounts: number): Promise<void> {
-  const out = createWriteStream(file);
-  for (let i = 0; i < accounts; i++) {
-    const account = { id: `acct-${i}`, currency: 'BRL', credit_limit: 500_000, type: 'credit' };
-    const card = { pan: panOfNumber('999999', i), expiry: '3512', status: 'active' };
-    if (!out.write(`${JSON.stringify({ account, card })}\n`)) await once(out, 'drain');
-  }
-  out.end();
-  await once(out, 'finish');
 }

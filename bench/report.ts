@@ -161,7 +161,7 @@ worse. A baseline of another number of cores or Node version is not compared, on
 const NO_PEERS = 'No figures are published yet: they are taken on a machine that does nothing else.';
 
 /** Who ran what where. */
-function conditions(header: BenchHeader): string {
+export function conditions(header: BenchHeader): string {
   const { environment: env } = header;
   const disk =
     env.disk === null
@@ -177,7 +177,6 @@ function conditions(header: BenchHeader): string {
 }
 
 function renderEngine(engine: EngineFigures): string {
-  const { scale } = engine;
   const share = (part: RunFigures): string =>
     `${((part.achievedPerS / engine.closedEcho.achievedPerS) * 100).toFixed(0)} %`;
   const rows: readonly (readonly [string, RunFigures])[] = [
@@ -196,12 +195,7 @@ ${rows.map(([name, run]) => runLine(name, run)).join('\n')}
 
 Share of the bare echo's rate with the same client: TCP ${share(engine.closed)}, WebSocket ${share(engine.closedWs)}.
 
-| ${count(scale.accounts)} accounts with a card each | |
-|---|---:|
-| import through the API | ${scale.importSeconds.toFixed(1)} s |
-| memory each (anonymous resident memory after a restart, less the empty engine) | ${scale.bytesPerAccount.toFixed(0)} bytes |
-| restart to ready from the checkpoint (${count(scale.restartRecords)} records replayed) | ${(scale.restartMs / 1000).toFixed(1)} s |
-| restart to ready from the journal alone (${count(scale.replayRecords)} records) | ${(scale.replayMs / 1000).toFixed(1)} s |
+Many accounts, a long journal, and more shard threads: [scale](internals/scale.md).
 `;
 }
 
