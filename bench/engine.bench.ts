@@ -5,7 +5,8 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { EngineProcess } from './engine-process.js';
-import { echoRun, loadRun, type RunFigures } from './load-run.js';
+import { CLOSED, type LimitFigures, measureLimits, ONE_BY_ONE } from './limits.js';
+import { loadRun, type RunFigures } from './load-run.js';
 
 export interface EngineOptions {
   /** Folder for the data directories: the disk that is measured. */
@@ -20,9 +21,15 @@ export interface EngineFigures {
   closed: RunFigures;
   closedEcho: RunFigures;
   closedWs: RunFigures;
+  /** One connection, one message at a time, over TCP; results of older revisions have none. */
+  one?: RunFigures;
   mixed: RunFigures;
   open: RunFigures;
+  /** What the machine allows, measured in the same minutes; results of older revisions have none. */
+  limits?: LimitFigures;
 }
+
+const WARMUP_SECONDS = 5;
 
 export async function benchEngine(options: EngineOptions): Promise<EngineFigures> {
   const { say, closedSeconds, openSeconds, openRate } = options;
@@ -31,27 +38,20 @@ export async function benchEngine(options: EngineOptions): Promise<EngineFigures
   const engine = await EngineProcess.start(dataDir);
   const own = ['--admin', `http://${engine.admin}`, '--token-file', join(dataDir, 'admin.token')];
   const flags = ['--accounts', '10000', '--verify', ...own];
-  const closedLoop = [
-    '--closed',
-    '-c',
-    '16',
-    '-p',
-    '128',
-    '-d',
-    `${closedSeconds}s`,
-    '--warmup',
-    '5s',
-    '--mix',
-    'auth:100',
-  ];
+  const closedTimes = ['-d', `${closedSeconds}s`, '--warmup', `${WARMUP_SECONDS}s`];
+  const closedLoop = [...CLOSED, ...closedTimes];
   try {
     const tcp = `iso8583+tcp://${engine.tcp}`;
     say(`closed loop, 16 connections x 128 in flight, ${closedSeconds} s`);
     const closed = await loadRun([tcp, ...closedLoop, ...flags]);
-    say('the same against the bare echo');
-    const closedEcho = await echoRun(closedLoop);
+    const { limits, echoTcp } = await measureLimits(folder, {
+      ...{ seconds: closedSeconds, warmupSeconds: WARMUP_SECONDS },
+      say,
+    });
     say('the same over WebSocket');
     const closedWs = await loadRun([`ws://${engine.ws}/iso8583`, ...closedLoop, ...flags]);
+    say('one message at a time');
+    const one = await loadRun([tcp, ...ONE_BY_ONE, ...closedTimes, ...flags]);
     say('closed loop with reversals and repeats');
     const mixedLoop = closedLoop.map((one) => (one === 'auth:100' ? 'auth:91,reversal:7,repeat:2' : one));
     const mixed = await loadRun([tcp, ...mixedLoop, '--distribution', 'zipfian', ...flags]);
@@ -69,7 +69,7 @@ export async function benchEngine(options: EngineOptions): Promise<EngineFigures
       'auth:100',
     ];
     const open = await loadRun([tcp, ...openLoop, ...flags]);
-    return { closed, closedEcho, closedWs, mixed, open };
+    return { closed, closedEcho: echoTcp, closedWs, one, mixed, open, limits };
   } finally {
     await engine.stop();
     rmSync(folder, { recursive: true, force: true });

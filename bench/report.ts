@@ -3,7 +3,7 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { EngineFigures } from './engine.bench.js';
 import type { RunFigures } from './load-run.js';
-import { newestPeers, renderPeers } from './peers/report.js';
+import { asPeerRun, limitTable, newestPeers, renderPeers } from './peers/report.js';
 import { type BenchRow, FULL_PIPELINE, FULL_PIPELINE_TIMES_PLAIN_MAX } from './row.js';
 
 /** What every result says of itself. */
@@ -184,6 +184,7 @@ function renderEngine(engine: EngineFigures): string {
     ['the same, WebSocket', engine.closedWs],
     ['the same, TCP, 7 % reversals, 2 % repeats, Zipf', engine.mixed],
     ['the same against the bare echo server', engine.closedEcho],
+    ...(engine.one === undefined ? [] : ([['one message at a time, TCP', engine.one]] as const)),
     ['open loop', engine.open],
   ];
   return `
@@ -194,9 +195,16 @@ function renderEngine(engine: EngineFigures): string {
 ${rows.map(([name, run]) => runLine(name, run)).join('\n')}
 
 Share of the bare echo's rate with the same client: TCP ${share(engine.closed)}, WebSocket ${share(engine.closedWs)}.
-
+${engineLimits(engine)}
 Many accounts, a long journal, and more shard threads: [scale](internals/scale.md).
 `;
+}
+
+/** Ours beside what disk, journal, rings and sockets allow; nothing for a result that has no limits. */
+function engineLimits({ closed, closedWs, one, limits }: EngineFigures): string {
+  if (one === undefined || limits === undefined) return '';
+  const ours = { tcp: asPeerRun(closed), ws: asPeerRun(closedWs), one: asPeerRun(one) };
+  return ['', ...limitTable([{ ours, limits }]), ''].join('\n');
 }
 
 function runLine(name: string, run: RunFigures): string {
