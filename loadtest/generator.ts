@@ -273,7 +273,13 @@ export class Generator {
 
   // ---- closed loop
 
-  #startClosed(): void {
+  readonly #startClosed = (): void => {
+    if (!this.#sending) return;
+    // A timer may come a millisecond early. What is sent before the start would count as warm-up.
+    if (this.#nowUs() < 0) {
+      setImmediate(this.#startClosed);
+      return;
+    }
     const totalMs = (this.#config.warmupUs + this.#config.durationUs) / 1000;
     const end = (): void => {
       if (this.#sending) this.#endSending(this.#nowUs());
@@ -281,7 +287,7 @@ export class Generator {
     // Before the first messages, which may be all.
     if (Number.isFinite(totalMs)) this.#closedEnd = setTimeout(end, totalMs);
     for (const connection of this.#connections) this.#refill(connection);
-  }
+  };
 
   #answered(connection: Connection): void {
     if (this.#config.mode === 'closed') this.#refill(connection);
