@@ -161,7 +161,7 @@ async function shardsPart(run: Steps, quick: boolean, figures: ScaleFigures): Pr
   }
 }
 
-interface Step {
+export interface Step {
   readonly what: number;
   readonly unit: string;
   readonly needs: Needs;
@@ -169,13 +169,14 @@ interface Step {
   readonly seconds: number;
 }
 
-class Steps {
+/** Steps of a run: what one of them does not bring, the others do. */
+export class Steps {
   readonly #folder: string;
   readonly #say: (text: string) => void;
   readonly #stopped: AbortSignal;
   readonly save: () => void;
 
-  constructor(folder: string, { say }: ScaleOptions, stopped: AbortSignal, save: () => void) {
+  constructor(folder: string, { say }: Pick<ScaleOptions, 'say'>, stopped: AbortSignal, save: () => void) {
     this.#folder = folder;
     this.#say = say;
     this.#stopped = stopped;
@@ -185,7 +186,7 @@ class Steps {
   /** Runs a step in a folder of its own, which goes with it. Why there are no figures is added to `missing`. */
   async step(step: Step, missing: Missing[], work: (stage: Stage) => Promise<void>): Promise<void> {
     const name = `${step.what.toLocaleString('en-US')} ${step.unit}`;
-    const why = (await this.#run(step, name, work)) ?? undefined;
+    const why = await this.#run(step, name, work);
     if (this.#stopped.aborted) return;
     if (why !== undefined) {
       this.#say(`${name}: no figures: ${why}`);

@@ -1,6 +1,8 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { RunFigures } from '../../bench/load-run.js';
 import type { SizeFigures } from '../../bench/scale/accounts.js';
 import { chartsSvg } from '../../bench/scale/charts.js';
@@ -20,7 +22,7 @@ import {
 } from '../../bench/scale/report.js';
 import { lackIn } from '../../bench/scale/stage.js';
 import type { ThreadsFigures } from '../../bench/scale/threads.js';
-import type { ScaleFigures } from '../../bench/scale.bench.js';
+import { type Missing, type ScaleFigures, Steps } from '../../bench/scale.bench.js';
 import { Scrape } from '../../src/cli/scrape.js';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
@@ -37,7 +39,7 @@ const window: LoadWindow = {
 
 const size = (accounts: number, more: Partial<SizeFigures> = {}): SizeFigures => ({
   ...{ accounts, importSeconds: accounts / 20_000, diskBytes: accounts * 500 },
-  memory: { emptyBytes: 1e8, loadedBytes: 1e8 + accounts * 280, afterLoadBytes: 1e8 + accounts * 400 },
+  memory: { emptyBytes: 1e8, loadedBytes: 1e8 + accounts * 280, afterLoadBytes: 1e8 + accounts * 280 + 50 * 2 ** 20 },
   empty: { readyMs: 1000, records: 0, cpuSeconds: 1 },
   restart: { readyMs: 1000 + accounts / 1000, records: 0, cpuSeconds: 2 },
   journalAlone: { readyMs: 1000 + accounts / 250, records: accounts * 2, cpuSeconds: 1 + accounts / 1e6 },
@@ -91,7 +93,7 @@ describe('the report of the scale', () => {
     expect(rowOf(text, 'accounts with a card each').slice(1)).toEqual(['10,000', '10,000,000']);
     expect(rowOf(text, 'accounts imported per second').slice(1)).toEqual(['20,000', '20,000']);
     expect(rowOf(text, 'memory each, after a restart').slice(1)).toEqual(['280 bytes', '280 bytes']);
-    expect(rowOf(text, 'memory each, after the load').slice(1)).toEqual(['400 bytes', '400 bytes']);
+    expect(rowOf(text, 'memory that the load added, its open holds among it').slice(1)).toEqual(['50 MiB', '50 MiB']);
     // 2 records per account in 4 us of time and 1 us of CPU each, above the empty start.
     expect(rowOf(text, 'records replayed per second').slice(1)).toEqual(['500,000/s', '500,000/s']);
     expect(rowOf(text, 'and per second of CPU').slice(1)).toEqual(['2,000,000/s', '2,000,000/s']);
@@ -122,6 +124,7 @@ describe('the report of the scale', () => {
     expect(text).toContain('**Not run: 10,000,000 accounts**: the benchmark was interrupted');
     expect(text).toContain('to ready in less than 30 s. Not measured');
     expect(text).toContain('20,000 records are too few');
+    expect(text).toContain('Not measured: 10,000 are too few');
     expect(text.split('Not run yet')).toHaveLength(3);
   });
 
@@ -270,6 +273,60 @@ describe('the watch of a load', () => {
   it('has no figures per message of a load that was not', () => {
     const figures = windowOf(looks([5, 5], [[0, 1]]), PID, 1);
     expect(figures).toMatchObject({ messages: 0, cpu: null });
+  });
+});
+
+describe('the steps of a run', () => {
+  const none = { diskBytes: 0, memoryBytes: 0 };
+  const step = { what: 1000, unit: 'accounts', needs: none, seconds: 1 };
+  const stopped = new AbortController();
+  let folder: string;
+  const said: string[] = [];
+  let saved = 0;
+  const steps = (): Steps =>
+    new Steps(folder, { say: (text) => said.push(text) }, stopped.signal, () => {
+      saved++;
+    });
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'holdfast-steps-'));
+    said.length = saved = 0;
+  });
+  afterEach(() => rmSync(folder, { recursive: true }));
+
+  it('have a folder that goes with each of them, whatever ends it, and are saved', async () => {
+    const missing: Missing[] = [];
+    const run = steps();
+    await run.step(step, missing, async (stage) => writeFileSync(join(stage.folder, 'data'), 'x'));
+    expect([missing, readdirSync(folder), saved]).toEqual([[], [], 1]);
+    await run.step(step, missing, async (stage) => {
+      writeFileSync(join(stage.folder, 'data'), 'x');
+      stage.say('load');
+      throw new Error('the server ended with status 76');
+    });
+    expect(missing).toEqual([{ what: 1000, why: 'the server ended with status 76' }]);
+    expect([readdirSync(folder), saved]).toEqual([[], 2]);
+    expect(said).toEqual([
+      ...['1,000 accounts, 0 of about 1 s: load', '1,000 accounts: no figures: the server ended with status 76'],
+    ]);
+  });
+
+  it('are left out when they do not fit', async () => {
+    const missing: Missing[] = [];
+    let ran = false;
+    await steps().step({ ...step, needs: { diskBytes: 2 ** 60, memoryBytes: 0 } }, missing, async () => {
+      ran = true;
+    });
+    expect([ran, missing[0]?.why, saved]).toEqual([false, expect.stringContaining('disk: 1073741824.0 GiB needed'), 1]);
+  });
+
+  it('see the interruption of the whole run, and no reason is made of it', async () => {
+    const missing: Missing[] = [];
+    await steps().step(step, missing, async ({ signal }) => {
+      stopped.abort();
+      expect(signal.aborted).toBe(true);
+      throw new Error('killed');
+    });
+    expect([missing, saved]).toEqual([[], 0]);
   });
 });
 
