@@ -72,7 +72,8 @@ const sizeOptions = (accounts: number, quick: boolean): SizeOptions => ({
 
 const growthOptions = (records: number, quick: boolean): GrowthOptions => ({
   points: [...new Set(POINTS.map((share) => Math.max(1, Math.round(records * share))))],
-  accounts: quick ? 1000 : 100_000,
+  // Their own records stay far fewer than those of the first point.
+  accounts: Math.min(100_000, Math.max(quick ? 100 : 1000, Math.round(records / 500))),
   loadSecondsMax: 3600,
 });
 
