@@ -28,11 +28,25 @@ export class EngineProcess {
   }
 
   static start(dataDir: string, ...flags: string[]): Promise<EngineProcess> {
-    return EngineProcess.startLogging('inherit', dataDir, ...flags);
+    return EngineProcess.#start('inherit', undefined, dataDir, flags);
   }
 
   /** `log`: an open file for what it says on stderr. */
-  static async startLogging(log: number | 'inherit', dataDir: string, ...flags: string[]): Promise<EngineProcess> {
+  static startLogging(log: number, dataDir: string, ...flags: string[]): Promise<EngineProcess> {
+    return EngineProcess.#start(log, undefined, dataDir, flags);
+  }
+
+  /** A server that `signal` kills, while it starts or later. Rejects when that happens before it is ready. */
+  static startUntil(signal: AbortSignal, dataDir: string, ...flags: string[]): Promise<EngineProcess> {
+    return EngineProcess.#start('inherit', signal, dataDir, flags);
+  }
+
+  static async #start(
+    log: number | 'inherit',
+    signal: AbortSignal | undefined,
+    dataDir: string,
+    flags: readonly string[],
+  ): Promise<EngineProcess> {
     const args = [
       cliFile,
       'serve',
@@ -48,10 +62,11 @@ export class EngineProcess {
       'warn',
       ...flags,
     ];
-    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', log] });
+    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', log], ...killedBy(signal) });
     const lines = createInterface({ input: child.stdout! });
     const ready = new Promise<string>((resolve, reject) => {
       lines.once('line', resolve);
+      child.on('error', reject);
       child.once('exit', (code) => reject(new Error(`the server ended with status ${code} before it was ready`)));
     });
     const line = await ready;
@@ -89,30 +104,48 @@ export class EngineProcess {
   }
 
   /** SIGTERM and wait; resolves with the exit status. */
-  async stop(): Promise<number> {
-    const ended = new Promise<number>((resolve) => this.#child.once('exit', (code) => resolve(code ?? 137)));
-    this.#child.kill('SIGTERM');
-    return ended;
+  stop(): Promise<number> {
+    return this.#end('SIGTERM');
   }
 
   /** SIGKILL and wait. */
   async kill(): Promise<void> {
-    const ended = new Promise((resolve) => this.#child.once('exit', resolve));
-    this.#child.kill('SIGKILL');
-    await ended;
+    await this.#end('SIGKILL');
   }
+
+  #end(signal: NodeJS.Signals): Promise<number> {
+    const child = this.#child;
+    if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve(child.exitCode ?? 137);
+    const ended = new Promise<number>((resolve) => child.once('exit', (code) => resolve(code ?? 137)));
+    child.kill(signal);
+    return ended;
+  }
+}
+
+function killedBy(signal: AbortSignal | undefined): { signal: AbortSignal; killSignal: 'SIGKILL' } | undefined {
+  return signal && { signal, killSignal: 'SIGKILL' };
 }
 
 /**
  * Runs a command of the engine and returns what it prints on stdout. @throws Error when it ends with another status than those
- * (99: a load test whose threshold failed)
+ * (99: a load test whose threshold failed), as when `signal` kills it
  */
-export async function runCommand(args: readonly string[], statuses: readonly number[] = [0, 99]): Promise<string> {
-  const child = spawn(process.execPath, [cliFile, ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
+export async function runCommand(
+  args: readonly string[],
+  statuses: readonly number[] = [0, 99],
+  signal?: AbortSignal,
+): Promise<string> {
+  const child = spawn(process.execPath, [cliFile, ...args], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    ...killedBy(signal),
+  });
+  // What the signal does is told by the status.
+  if (signal !== undefined) child.once('error', () => undefined);
   let out = '';
   for await (const chunk of child.stdout) out += String(chunk);
-  const status =
-    child.exitCode ?? (await new Promise<number>((resolve) => child.once('exit', (code) => resolve(code ?? 137))));
+  const isOver = child.exitCode !== null || child.signalCode !== null;
+  if (!isOver) await new Promise((resolve) => child.once('exit', resolve));
+  const status = child.exitCode ?? 137;
   if (!statuses.includes(status)) throw new Error(`${args[0]} ended with status ${status}`);
   return out;
 }

@@ -34,9 +34,10 @@ interface LoadResult {
   client: { cpu_cores: number };
 }
 
-/** @param args flags of the load test */
-export async function loadRun(args: readonly string[]): Promise<RunFigures> {
-  const result = JSON.parse(await runCommand(['loadtest', ...args, '--json', '--quiet'])) as LoadResult;
+/** @param args flags of the load test @param signal kills it */
+export async function loadRun(args: readonly string[], signal?: AbortSignal): Promise<RunFigures> {
+  const text = await runCommand(['loadtest', ...args, '--json', '--quiet'], [0, 99], signal);
+  const result = JSON.parse(text) as LoadResult;
   return {
     achievedPerS: result.achieved_per_s,
     offered: result.offered,

@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { disk as examineDisk } from '#src/cli/doctor.js';
+import { OWN_CARDS_MAX } from '../loadtest/cards.js';
 import { benchCheck } from './check.bench.js';
 import { type Baseline, compareFigures, renderComparison } from './drift.js';
 import { benchEngine } from './engine.bench.js';
@@ -20,10 +21,24 @@ import { benchPeers, peerNames } from './peers.bench.js';
 import { type BenchHeader, type BenchResult, renderRows, writeReport } from './report.js';
 import { roomNames, runRoom } from './rooms.js';
 import type { BenchRow } from './row.js';
+import { renderScale, type ScaleResult, sourcesOf, writeScaleReport } from './scale/report.js';
+import {
+  benchScale,
+  FULL_ACCOUNTS,
+  FULL_RECORDS,
+  QUICK_ACCOUNTS,
+  QUICK_RECORDS,
+  type ScalePart,
+  scaleMinutes,
+  scaleParts,
+} from './scale.bench.js';
 import { renderTargets, type TargetsResult } from './targets/report.js';
 import { benchTargets } from './targets.bench.js';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
+
+const minutes = scaleMinutes({ parts: scaleParts, accounts: FULL_ACCOUNTS, records: FULL_RECORDS, quick: false });
+const total = minutes.accounts + minutes.journal + minutes.shards;
 
 const USAGE = `npm run bench [-- FLAGS]: without one, the micro-benchmarks of each room and then the engine as a whole
 
@@ -35,13 +50,17 @@ const USAGE = `npm run bench [-- FLAGS]: without one, the micro-benchmarks of ea
                in bench/results/peers; --only NAME one of the peers, repeatable: nothing is written then
   --targets    the engine with everything on (ten windows for each card, five rules) against its targets, a quarter of an hour: a result of
                its own, in bench/results/targets
+  --scale      many accounts, a long journal, more shard threads: a result of its own, in bench/results/scale, from which a part of
+               docs/internals/scale.md and its charts are generated. About ${total} minutes: accounts ${minutes.accounts}, journal ${minutes.journal}, shards ${minutes.shards}. What does
+               not fit on the disk or in memory is told and left out. --accounts 10000,1000000 these sizes (default: 10 000 to 10 000 000),
+               --records N of the journal (default: 50 000 000), --only accounts|journal|shards one of its parts, repeatable
   --large-file MB  a clearing file of so many megabytes (1000 is that of the goal) through the engine, and how much memory it takes:
                nothing is written; status 1 when that is more than 300 MB
   --check      (npm run bench:check) half a minute, and what has drifted from bench/baseline.json. Status 1 when something is
                worse than its tolerance, but in CI (CI=true) always 0; --update writes the baseline instead
-  --quick      short runs and 100 000 accounts, to see that everything works: no figures to quote
+  --quick      short runs, to see that everything works: no figures to quote
   --dir DIR    folder whose disk is measured (default: the system's for temporary files, whose disk may be memory)
-  --report     only writes docs/benchmarks.md and docs/internals/overload.md from the newest results
+  --report     only writes docs/benchmarks.md, docs/internals/overload.md and docs/internals/scale.md from the newest results
   --help       this text`;
 
 const values = flags();
@@ -57,6 +76,9 @@ function flags() {
         overload: { type: 'boolean', default: false },
         peers: { type: 'boolean', default: false },
         targets: { type: 'boolean', default: false },
+        scale: { type: 'boolean', default: false },
+        accounts: { type: 'string' },
+        records: { type: 'string' },
         'large-file': { type: 'string' },
         check: { type: 'boolean', default: false },
         update: { type: 'boolean', default: false },
@@ -94,7 +116,6 @@ async function run(): Promise<void> {
         closedSeconds: quick ? 5 : 20,
         openSeconds: quick ? 5 : 60,
         openRate: quick ? 5_000 : 30_000,
-        accounts: quick ? 100_000 : 1_000_000,
         say,
       });
   const result: BenchResult = {
@@ -196,6 +217,47 @@ async function runTargets(): Promise<void> {
   write(result, 'targets');
 }
 
+/** How each cost grows. The result is written after each step: a run that is interrupted keeps what it has. */
+async function runScale(): Promise<void> {
+  const { quick, only } = values;
+  const strange = only.find((name) => !scaleParts.some((part) => part === name));
+  if (strange !== undefined) fail(`no part "${strange}" of --scale; there are: ${scaleParts.join(', ')}`);
+  const parts: readonly ScalePart[] = scaleParts.filter((part) => only.length === 0 || only.includes(part));
+  const accounts = accountsOf(values.accounts) ?? (quick ? QUICK_ACCOUNTS : FULL_ACCOUNTS);
+  const records = recordsOf(values.records) ?? (quick ? QUICK_RECORDS : FULL_RECORDS);
+  const head = header();
+  const about = scaleMinutes({ parts, accounts, records, quick });
+  say(`about ${about.accounts + about.journal + about.shards} minutes`);
+  const options = { folder: values.dir, parts, accounts, records, quick, say };
+  let result: ScaleResult = { ...head, scale: {} };
+  const scale = await benchScale({
+    ...options,
+    save: (figures) => {
+      result = { ...head, scale: figures };
+      write(result, 'scale');
+    },
+  });
+  result = { ...head, scale };
+  console.log(renderScale(sourcesOf([{ file: 'this run', result }])));
+}
+
+function accountsOf(text: string | undefined): number[] | undefined {
+  if (text === undefined) return undefined;
+  const sizes = text.split(',').map(Number);
+  const isFine = sizes.every((one, i) => Number.isInteger(one) && one >= 1000 && one > (sizes[i - 1] ?? 0));
+  if (!isFine || sizes.at(-1)! > OWN_CARDS_MAX)
+    fail(`--accounts takes rising numbers from 1000 to ${OWN_CARDS_MAX}, joined by commas, not "${text}"`);
+  return sizes;
+}
+
+function recordsOf(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const records = Number(text);
+  if (!Number.isInteger(records) || records < 10_000 || records > 1e9)
+    fail(`--records takes a whole number from 10000 to 1000000000, not "${text}"`);
+  return records;
+}
+
 /** Whether the engine has become slower than the baseline says; returns the exit status. */
 async function runCheck(): Promise<number> {
   const file = join(root, 'bench', 'baseline.json');
@@ -258,9 +320,11 @@ mkdirSync(values.dir, { recursive: true });
 if (values.report) {
   say(`${writeReport(root)} written`);
   say(`${writeOverloadReport(root)} written`);
+  say(`${writeScaleReport(root)} written`);
 } else if (values['large-file'] !== undefined) process.exitCode = await runLargeFile(values['large-file']);
 else if (values.overload) await runOverload();
 else if (values.peers) await runPeers();
 else if (values.targets) await runTargets();
+else if (values.scale) await runScale();
 else if (values.check) process.exitCode = await checkStatus();
 else await run();

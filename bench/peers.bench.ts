@@ -5,16 +5,15 @@
  */
 import { chmodSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { disk as examineDisk } from '#src/cli/doctor.js';
 import { CREDIT_LIMIT } from '../loadtest/admin.js';
 import { EngineProcess } from './engine-process.js';
-import { commits } from './journal.bench.js';
-import { echoRun, loadRun, type RunFigures } from './load-run.js';
+import { CLOSED, type LimitFigures, measureLimits, ONE_BY_ONE } from './limits.js';
+import { loadRun } from './load-run.js';
 import { peerCases } from './peers/cases.js';
 import { type PeerRun, runPeer } from './peers/closed-loop.js';
 import type { PeerCase } from './peers/job.js';
+import { asPeerRun } from './peers/report.js';
 import { endServers } from './peers/server-process.js';
-import { pipelinedRing } from './ring.bench.js';
 import { inTemporaryFolder } from './temporary-folder.js';
 
 export interface PeersOptions {
@@ -28,22 +27,6 @@ export interface PeersOptions {
   /** Names of the peers to run; empty for all. Then the engine and the limits are measured, too. */
   only: readonly string[];
   say: (text: string) => void;
-}
-
-/** What the machine allows, measured in the same round. */
-export interface LimitFigures {
-  /** A write of 4 KiB and fdatasync, alone, p50. */
-  fdatasyncUs: number;
-  /** A commit of one record to the journal's store, mean. */
-  commitOneUs: number;
-  /** Records per second in commits of COMMIT_RECORDS. */
-  commitPerS: number;
-  echoTcpPerS: number;
-  echoWsPerS: number;
-  /** One message at a time over TCP, p50. */
-  echoOneUs: number;
-  /** Round trips of a ring between two threads, 256 in flight. */
-  ringPerS: number;
 }
 
 export interface OurFigures {
@@ -71,12 +54,6 @@ export interface PeersFigures {
 }
 
 export const peerNames: readonly string[] = peerCases.map(({ name }) => name);
-
-/** As our shard threads commit under load. */
-const COMMIT_RECORDS = 2048;
-const COMMIT_MS = 2000;
-const CLOSED = ['--closed', '-c', '16', '-p', '128', '--mix', 'auth:100'];
-const ONE_BY_ONE = ['--closed', '-c', '1', '-p', '1', '--mix', 'auth:100'];
 
 export function benchPeers(options: PeersOptions): Promise<PeersFigures> {
   const chosen = peerCases.filter(({ name }) => options.only.length === 0 || options.only.includes(name));
@@ -108,7 +85,7 @@ export function benchPeers(options: PeersOptions): Promise<PeersFigures> {
       figures.rounds.push(one);
       const say = (text: string): void => options.say(`round ${round} of ${options.rounds}: ${text}`);
       if (options.only.length === 0) {
-        one.limits = await limits(folder, { ...options, say });
+        one.limits = (await measureLimits(folder, { ...options, say })).limits;
         // Its key file lies beside its data directory.
         const place = join(folder, 'ours');
         const data = join(place, 'data');
@@ -139,36 +116,6 @@ export function benchPeers(options: PeersOptions): Promise<PeersFigures> {
   return inTemporaryFolder(options.folder, work, interrupted);
 }
 
-async function limits(folder: string, options: PeersOptions): Promise<LimitFigures> {
-  const { say } = options;
-  const times = ['-d', `${options.seconds}s`, '--warmup', `${options.warmupSeconds}s`];
-  say('disk, journal and ring');
-  const { fdatasync_p50_us } = examineDisk(folder).values;
-  const commit = async (records: number): Promise<number> => {
-    const place = join(folder, `commits-${records}`);
-    mkdirSync(place);
-    const { rows } = await commits(place, records, COMMIT_MS);
-    rmSync(place, { recursive: true });
-    return rows[1]!.nsPerOp;
-  };
-  const commitOneNs = await commit(1);
-  const commitNs = await commit(COMMIT_RECORDS);
-  const ringNs = await pipelinedRing();
-  say('bare echo');
-  const echoTcp = await echoRun([...CLOSED, ...times]);
-  const echoWs = await echoRun([...CLOSED, ...times], 'ws');
-  const echoOne = await echoRun([...ONE_BY_ONE, ...times]);
-  return {
-    fdatasyncUs: Number(fdatasync_p50_us),
-    commitOneUs: commitOneNs / 1000,
-    commitPerS: (COMMIT_RECORDS * 1e9) / commitNs,
-    echoTcpPerS: echoTcp.achievedPerS,
-    echoWsPerS: echoWs.achievedPerS,
-    echoOneUs: echoOne.latencyUs.p50 ?? Number.NaN,
-    ringPerS: 1e9 / ringNs,
-  };
-}
-
 async function ours(engine: EngineProcess, dataDir: string, options: PeersOptions): Promise<OurFigures> {
   const own = ['--admin', `http://${engine.admin}`, '--token-file', join(dataDir, 'admin.token')];
   const times = ['-d', `${options.seconds}s`, '--warmup', `${options.warmupSeconds}s`];
@@ -179,15 +126,4 @@ async function ours(engine: EngineProcess, dataDir: string, options: PeersOption
   const run = async (target: string, loop: readonly string[]): Promise<PeerRun> =>
     asPeerRun(await loadRun([target, ...loop, ...times, ...flags, '--verify']));
   return { tcp: await run(tcp, CLOSED), ws: await run(ws, CLOSED), one: await run(tcp, ONE_BY_ONE) };
-}
-
-function asPeerRun(run: RunFigures): PeerRun {
-  return {
-    perS: run.achievedPerS,
-    p50Us: run.latencyUs.p50 ?? Number.NaN,
-    p99Us: run.latencyUs.p99 ?? Number.NaN,
-    serverCpuUs: run.cpuUsPerMessage ?? null,
-    clientCpuUs: run.clientCpuUsPerMessage ?? Number.NaN,
-    verified: run.verified === true && run.errors === 0,
-  };
 }

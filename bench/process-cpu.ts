@@ -23,15 +23,29 @@ export function cpuSecondsWithChildrenOf(pid: number): number | undefined {
   return ticks / TICKS;
 }
 
+/** CPU of each thread of a process so far, seconds by thread id; the first thread has the id of the process. Undefined without /proc. */
+export function cpuSecondsByThreadOf(pid: number): Map<number, number> | undefined {
+  try {
+    const seconds = new Map<number, number>();
+    for (const name of readdirSync(`/proc/${pid}/task`)) {
+      const fields = statFields(`${pid}/task/${name}`);
+      if (fields !== undefined) seconds.set(Number(name), (Number(fields[11]) + Number(fields[12])) / TICKS);
+    }
+    return seconds;
+  } catch {
+    return undefined;
+  }
+}
+
 /** utime, stime, and both of the children that were waited for. */
 function sumOf(fields: readonly string[]): number {
   return [11, 12, 13, 14].reduce((sum, at) => sum + Number(fields[at]), 0);
 }
 
 /** The fields behind the name, which may contain blanks: state, ppid, ... */
-function statFields(pid: number): string[] | undefined {
+function statFields(place: number | string): string[] | undefined {
   try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    const stat = readFileSync(`/proc/${place}/stat`, 'utf8');
     return stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   } catch {
     return undefined; // it has ended, or there is no /proc

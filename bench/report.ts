@@ -3,7 +3,7 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { EngineFigures } from './engine.bench.js';
 import type { RunFigures } from './load-run.js';
-import { newestPeers, renderPeers } from './peers/report.js';
+import { asPeerRun, limitTable, newestPeers, renderPeers } from './peers/report.js';
 import { type BenchRow, FULL_PIPELINE, FULL_PIPELINE_TIMES_PLAIN_MAX } from './row.js';
 import { newestTargets, renderTargets } from './targets/report.js';
 
@@ -176,7 +176,7 @@ worse. A baseline of another number of cores or Node version is not compared, on
 const NO_FIGURES = 'No figures are published yet: they are taken on a machine that does nothing else.';
 
 /** Who ran what where. */
-function conditions(header: BenchHeader): string {
+export function conditions(header: BenchHeader): string {
   const { environment: env } = header;
   const disk =
     env.disk === null
@@ -192,7 +192,6 @@ function conditions(header: BenchHeader): string {
 }
 
 function renderEngine(engine: EngineFigures): string {
-  const { scale } = engine;
   const share = (part: RunFigures): string =>
     `${((part.achievedPerS / engine.closedEcho.achievedPerS) * 100).toFixed(0)} %`;
   const rows: readonly (readonly [string, RunFigures])[] = [
@@ -200,6 +199,7 @@ function renderEngine(engine: EngineFigures): string {
     ['the same, WebSocket', engine.closedWs],
     ['the same, TCP, 7 % reversals, 2 % repeats, Zipf', engine.mixed],
     ['the same against the bare echo server', engine.closedEcho],
+    ...(engine.one === undefined ? [] : ([['one message at a time, TCP', engine.one]] as const)),
     ['open loop', engine.open],
   ];
   return `
@@ -210,14 +210,16 @@ function renderEngine(engine: EngineFigures): string {
 ${rows.map(([name, run]) => runLine(name, run)).join('\n')}
 
 Share of the bare echo's rate with the same client: TCP ${share(engine.closed)}, WebSocket ${share(engine.closedWs)}.
-
-| ${count(scale.accounts)} accounts with a card each | |
-|---|---:|
-| import through the API | ${scale.importSeconds.toFixed(1)} s |
-| memory each (anonymous resident memory after a restart, less the empty engine) | ${scale.bytesPerAccount.toFixed(0)} bytes |
-| restart to ready from the checkpoint (${count(scale.restartRecords)} records replayed) | ${(scale.restartMs / 1000).toFixed(1)} s |
-| restart to ready from the journal alone (${count(scale.replayRecords)} records) | ${(scale.replayMs / 1000).toFixed(1)} s |
+${engineLimits(engine)}
+Many accounts, a long journal, and more shard threads: [scale](internals/scale.md).
 `;
+}
+
+/** Ours beside what disk, journal, rings and sockets allow; nothing for a result that has no limits. */
+function engineLimits({ closed, closedWs, one, limits }: EngineFigures): string {
+  if (one === undefined || limits === undefined) return '';
+  const ours = { tcp: asPeerRun(closed), ws: asPeerRun(closedWs), one: asPeerRun(one) };
+  return ['', ...limitTable([{ ours, limits }]), ''].join('\n');
 }
 
 function runLine(name: string, run: RunFigures): string {

@@ -9,6 +9,7 @@ import { disk as examineDisk } from '#src/cli/doctor.js';
 import { SANDBOX_PROGRAM } from '#src/control/system-state.js';
 import { EngineProcess, runCommand } from './engine-process.js';
 import { type GcPauses, gcPausesBetween } from './gc-pauses.js';
+import { CLOSED, ONE_BY_ONE } from './limits.js';
 import { echoRun, loadRun, type RunFigures } from './load-run.js';
 import { inTemporaryFolder } from './temporary-folder.js';
 import { tenWindows } from './velocity.bench.js';
@@ -68,8 +69,6 @@ const RULES = [
 const ACCOUNTS = 10_000;
 /** Cards of this seed are not those of the load. */
 const IMPORT_SEED = 50;
-const CLOSED = ['--closed', '-c', '16', '-p', '128', '--mix', 'auth:100'];
-const ONE_BY_ONE = ['--closed', '-c', '1', '-p', '1', '--mix', 'auth:100'];
 /** p99.9 has to have ten samples beyond it, and the first seconds compile. */
 const WARMUP = ['--warmup', '5s'];
 

@@ -102,6 +102,8 @@ export class Generator {
   #second = 0;
   #sweep: NodeJS.Timeout | undefined;
   #drain: NodeJS.Timeout | undefined;
+  /** End of a closed loop by time. */
+  #closedEnd: NodeJS.Timeout | undefined;
   #drainUntilMs = Number.POSITIVE_INFINITY;
   #loopStart = performance.eventLoopUtilization();
   #finish: (result: GeneratorResult) => void = () => undefined;
@@ -271,11 +273,21 @@ export class Generator {
 
   // ---- closed loop
 
-  #startClosed(): void {
-    for (const connection of this.#connections) this.#refill(connection);
+  readonly #startClosed = (): void => {
+    if (!this.#sending) return;
+    // A timer may come a millisecond early. What is sent before the start would count as warm-up.
+    if (this.#nowUs() < 0) {
+      setImmediate(this.#startClosed);
+      return;
+    }
     const totalMs = (this.#config.warmupUs + this.#config.durationUs) / 1000;
-    if (Number.isFinite(totalMs)) setTimeout(() => this.#sending && this.#endSending(this.#nowUs()), totalMs);
-  }
+    const end = (): void => {
+      if (this.#sending) this.#endSending(this.#nowUs());
+    };
+    // Before the first messages, which may be all.
+    if (Number.isFinite(totalMs)) this.#closedEnd = setTimeout(end, totalMs);
+    for (const connection of this.#connections) this.#refill(connection);
+  };
 
   #answered(connection: Connection): void {
     if (this.#config.mode === 'closed') this.#refill(connection);
@@ -289,6 +301,8 @@ export class Generator {
     while (this.#sending && connection.ready) {
       const set = now >= config.warmupUs ? 1 : 0;
       if (set === 1 && this.#measuredLeft <= 0) {
+        // Ended by count, before its time: the window closes with the last answer, as without a time.
+        this.#shared.windowEndUs = Number.POSITIVE_INFINITY;
         this.#endSending(now);
         break;
       }
@@ -323,6 +337,7 @@ export class Generator {
 
   #endSending(nowUs: number): void {
     this.#sending = false;
+    clearTimeout(this.#closedEnd);
     this.#block.state[State.elapsedUs] = nowUs;
     this.#busy();
     if (nowUs < this.#shared.windowEndUs && this.#drainUntilMs !== Number.POSITIVE_INFINITY) {

@@ -111,6 +111,7 @@ const longTests = [
   'process/overload',
   'process/hostile',
   'process/retention',
+  'process/scale',
   'loadtest/soak',
   'crash',
   'sim',

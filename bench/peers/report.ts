@@ -1,7 +1,9 @@
 /** The tables of the peers, generated from the newest result in bench/results/peers: never typed. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { LimitFigures, PeersFigures, PeersRound } from '../peers.bench.js';
+import type { LimitFigures } from '../limits.js';
+import type { RunFigures } from '../load-run.js';
+import type { OurFigures, PeersFigures, PeersRound } from '../peers.bench.js';
 import type { BenchHeader } from '../report.js';
 import type { PeerRun } from './closed-loop.js';
 
@@ -102,7 +104,19 @@ function ratio(rounds: readonly PeersRound[], name: string, target: number | und
   return `${text}, target ${target}: ${times.median >= target ? 'met' : 'NOT met'}`;
 }
 
-function limitTable(rounds: readonly PeersRound[]): string[] {
+export function asPeerRun(run: RunFigures): PeerRun {
+  return {
+    perS: run.achievedPerS,
+    p50Us: run.latencyUs.p50 ?? Number.NaN,
+    p99Us: run.latencyUs.p99 ?? Number.NaN,
+    serverCpuUs: run.cpuUsPerMessage ?? null,
+    clientCpuUs: run.clientCpuUsPerMessage ?? Number.NaN,
+    verified: run.verified === true && run.errors === 0,
+  };
+}
+
+/** Nothing without a round that has both. @param rounds whatever measured ours and the limits in the same minutes */
+export function limitTable(rounds: readonly { ours?: OurFigures; limits?: LimitFigures }[]): string[] {
   const both = rounds.flatMap(({ ours, limits }) =>
     ours === undefined || limits === undefined ? [] : [{ ours, limits }],
   );

@@ -30,6 +30,23 @@ describe('benchmark report', () => {
     expect(renderReport(file, wrong, undefined, undefined)).toContain('NO: void');
   });
 
+  it('sets ours beside the limits of the same run, where it measured them', () => {
+    const { file, result } = newest!;
+    const engine = result.engine!;
+    const limits = {
+      ...{ fdatasyncUs: 100, commitOneUs: 200, commitPerS: engine.closed.achievedPerS * 4 },
+      ...{ echoTcpPerS: 1e6, echoWsPerS: 1e6, echoOneUs: 50, ringPerS: engine.closed.achievedPerS * 10 },
+    };
+    const one = { ...engine.closed, latencyUs: { ...engine.closed.latencyUs, p50: 300 } };
+    const text = renderReport(file, { ...result, engine: { ...engine, one, limits } }, undefined);
+    expect(text).toMatch(/\| journal alone: append, seal and commit .* \| TCP: 25 % \(25 to 25\) \|/);
+    expect(text).toMatch(/\| ring between two threads, .* \| TCP: 10 % /);
+    expect(text).toContain('| p50 of one at a time: 3.0 x (3.0 to 3.0), target at most 2.5: NOT met |');
+    expect(text).toContain('| one message at a time, TCP |');
+    const { one: _one, limits: _limits, ...older } = engine;
+    expect(renderReport(file, { ...result, engine: older }, undefined)).not.toContain('| what the machine allows');
+  });
+
   it('renders rows with a readable unit', () => {
     const rows = renderRows([{ room: 'ring', name: 'push', nsPerOp: 1234, opsPerSec: 810_372, bytesPerOp: 0 }]);
     expect(rows).toContain('| ring | push | 1.2 us | 810,372 | 0.0 |');

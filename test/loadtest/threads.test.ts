@@ -115,6 +115,17 @@ describe.skipIf(!existsSync(built) || !existsSync(echoServer))('as a process of 
     expect((await run.ended).status).toBe(2);
   });
 
+  it('ends by its count, not when the time is over that it might have taken', async () => {
+    const loop = ['--cards', 'demo', '--closed', '-p', '64', '-d', '1h', '--json', '--quiet'];
+    // As many as are sent at once, and more.
+    for (const requests of [10, 1000]) {
+      const fake = new FakeIssuer();
+      fakes.push(fake);
+      const run = loadtest(await fake.listen(), ...loop, '-n', String(requests));
+      expect((await run.ended).status).toBe(0);
+    }
+  });
+
   it('measures the echo server, the bare peer of a ratio', async () => {
     const echo = start(echoServer);
     const port = /tcp=127\.0\.0\.1:(\d+)/.exec(await echo.seen('echo ready tcp='))![1]!;

@@ -132,6 +132,17 @@ describe('the traffic', () => {
     expect(json.mode).toBe('closed');
     expect(most).toBeLessThanOrEqual(6);
   });
+
+  it('ends a closed loop by its count, long before its time', async () => {
+    const { target } = await fakeIssuer({ delayMs: () => 5 });
+    const loop = ['--closed', '-p', '3', '-c', '2', '-d', '3600s', '--json', '--quiet'];
+    for (const requests of [4, 100]) {
+      const { json } = await loadtest(target, '--cards', 'demo', ...loop, '-n', String(requests));
+      expect(json.answered).toBe(requests);
+      expect(json.duration_s).toBeLessThan(60);
+      expect(json.achieved_per_s).toBeCloseTo(requests / json.duration_s, 0);
+    }
+  });
 });
 
 describe('wires', () => {
