@@ -21,6 +21,8 @@ const ROUNDS = Number(process.env.HOLDFAST_CRASH_ROUNDS ?? 50);
 const SEED = Number(process.env.HOLDFAST_CRASH_SEED ?? Date.now() % 1_000_000_007);
 const REPORT = process.env.HOLDFAST_CRASH_REPORT ?? '';
 const ONLY = process.env.HOLDFAST_CRASH_MOMENTS?.split(',');
+/** A long run tells how far it is. */
+const TOLD_EACH = 50;
 const UNTIL_MS = Date.now() + Number(process.env.HOLDFAST_CRASH_MINUTES ?? Number.POSITIVE_INFINITY) * 60_000;
 const isLong = ROUNDS > 50;
 /** Directories side by side: as many as the machines that run these tests have cores. */
@@ -93,6 +95,7 @@ class Directory {
       for (const [round, moment] of plan(this.#random, rounds).entries()) {
         if (Date.now() > UNTIL_MS) break;
         await this.#killOnce(moment, round);
+        if ((round + 1) % TOLD_EACH === 0) console.log(`seed ${this.#seed}: ${round + 1} of ${rounds} kills`);
         const what = `after round ${round}, ${moment} (seed ${this.#seed})`;
         if (round % VERIFY_EACH === 0 && this.#isMade(what)) await this.#verify(what);
         owed ||= round % RECOVER_TWICE_EACH === RECOVER_TWICE_EACH - 1;
