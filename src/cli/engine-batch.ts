@@ -10,6 +10,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MessageChannel } from 'node:worker_threads';
 import { Piscina } from 'piscina';
+import type { TaskFault } from '../faults.js';
 import { SegmentBoard } from '../journal/segment-board.js';
 import type { SegmentTaskData } from '../journal/segment-task.js';
 import { TASK_RESTART_DELAY_MS, TASK_RESTARTS_MAX, TASK_RESTARTS_WITHIN_MS } from '../limits.js';
@@ -17,7 +18,6 @@ import type { Log, LogNote } from '../log.js';
 import { BackgroundTask, type ControlBlock } from '../ring/control-block.js';
 import { Waker } from '../ring/wake.js';
 import type { CheckpointTaskData } from '../shard/checkpoint-task.js';
-import type { TaskFault } from '../shard/faults.js';
 import { workerFile } from '../worker-file.js';
 import type { BackgroundResult } from './background-task.js';
 import type { CheckpointChannel } from './engine-threads.js';

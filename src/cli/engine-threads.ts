@@ -12,6 +12,7 @@ import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import type { ApprovalKey } from '../domain/approval-code.js';
 import { ExitStatus } from '../errors.js';
+import type { FaultOptions } from '../faults.js';
 import { CHECKPOINT_RING_BYTES, DEVICE_RING_BYTES, RING_BYTES, SUPERVISOR_RING_BYTES } from '../limits.js';
 import type { Log } from '../log.js';
 import { type ClientRings, RingClient } from '../ring/client.js';
@@ -19,7 +20,6 @@ import { ControlBlock, createControlBlock, ShardState } from '../ring/control-bl
 import { RequestKind } from '../ring/kinds.js';
 import { createRing } from '../ring/ring.js';
 import { createWake, Waker } from '../ring/wake.js';
-import type { FaultOptions } from '../shard/faults.js';
 import type { ShardThreadNote, ShardThreadResult, ShardThreadTask, SoftHsmTask } from '../shard/shard-thread.js';
 import { createShardInstruments } from '../shard-instruments.js';
 import { createThreadVitals } from '../thread-vitals.js';

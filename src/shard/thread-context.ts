@@ -8,6 +8,7 @@ import { MessageEvent } from '../domain/events.js';
 import type { IndexKeys } from '../domain/index-keys.js';
 import { PolicyBook } from '../domain/program/policy.js';
 import { WindowClock } from '../domain/velocity/window-clock.js';
+import type { Faults } from '../faults.js';
 import { IntlZoneCalendar } from '../intl-zone-calendar.js';
 import { Decoder } from '../iso8583/decoder.js';
 import { dialect, dialectNames } from '../iso8583/dialects.js';
@@ -18,7 +19,6 @@ import type { SegmentStore } from '../journal/segment-store.js';
 import type { CardDirectory } from '../ring/directory.js';
 import type { ShardInstruments } from '../shard-instruments.js';
 import type { CardKeys } from './card-checks.js';
-import type { Faults } from './faults.js';
 
 export type ShardLog = (
   level: 'info' | 'warn' | 'error',

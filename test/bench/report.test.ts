@@ -38,13 +38,15 @@ describe('benchmark report', () => {
       ...{ echoTcpPerS: 1e6, echoWsPerS: 1e6, echoOneUs: 50, ringPerS: engine.closed.achievedPerS * 10 },
     };
     const one = { ...engine.closed, latencyUs: { ...engine.closed.latencyUs, p50: 300 } };
-    const text = renderReport(file, { ...result, engine: { ...engine, one, limits } }, undefined);
+    const text = renderReport(file, { ...result, engine: { ...engine, one, limits } }, undefined, undefined);
     expect(text).toMatch(/\| journal alone: append, seal and commit .* \| TCP: 25 % \(25 to 25\) \|/);
     expect(text).toMatch(/\| ring between two threads, .* \| TCP: 10 % /);
     expect(text).toContain('| p50 of one at a time: 3.0 x (3.0 to 3.0), target at most 2.5: NOT met |');
     expect(text).toContain('| one message at a time, TCP |');
     const { one: _one, limits: _limits, ...older } = engine;
-    expect(renderReport(file, { ...result, engine: older }, undefined)).not.toContain('| what the machine allows');
+    expect(renderReport(file, { ...result, engine: older }, undefined, undefined)).not.toContain(
+      '| what the machine allows',
+    );
   });
 
   it('renders rows with a readable unit', () => {

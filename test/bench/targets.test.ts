@@ -56,7 +56,11 @@ describe('the table of the targets', () => {
     ['p99.9', 'p99.9,', { open: run(60_000, { p999: 12_000 }) }],
     ['max', 'max,', { open: run(60_000, { max: 60_000 }) }],
     ['a drop', 'dropped', { open: { ...run(60_000), dropped: 1 } }],
-    ['a collection', 'major collections', { gc: [{ thread: 'shard-1', kind: 'major', count: 1, p999Us: 100, maxUs: 100 }] }],
+    [
+      'a collection',
+      'major collections',
+      { gc: [{ thread: 'shard-1', kind: 'major', count: 1, p999Us: 100, maxUs: 100 }] },
+    ],
     ['a pause', 'pauses', { gc: [{ thread: 'shard-1', kind: 'minor', count: 9, p999Us: 2000, maxUs: 2000 }] }],
     [
       'what is beside it',
@@ -71,7 +75,8 @@ describe('the table of the targets', () => {
     const short = { ...figures, openSeconds: 599 };
     for (const text of ['p99,', 'p99.9,', 'max,', 'dropped', 'major collections', 'pauses'])
       expect(verdicts(text, short), text).toEqual(['']);
-    for (const text of ['major collections', 'pauses']) expect(verdicts(text, { ...figures, openRate: 49_999 })).toEqual(['']);
+    for (const text of ['major collections', 'pauses'])
+      expect(verdicts(text, { ...figures, openRate: 49_999 })).toEqual(['']);
   });
 });
 

@@ -1,5 +1,5 @@
 /**
- * Background tasks of the real server that fail, planted by the environment (shard/faults.ts): a passing failure costs a
+ * Background tasks of the real server that fail, planted by the environment (faults.ts): a passing failure costs a
  * restart of the task, a lasting one turns readiness red and names it. Authorizations go on in every case.
  */
 import { setTimeout as sleep } from 'node:timers/promises';

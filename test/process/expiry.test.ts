@@ -1,6 +1,6 @@
 /**
  * Holds that end in the real program: while it was down, across kills in the middle of the sweep, and not while its clocks
- * differ. The wall clock of the shard threads is set wrong by the environment (shard/faults.ts).
+ * differ. The wall clock of the shard threads is set wrong by the environment (faults.ts).
  */
 import { describe, expect, test } from 'vitest';
 import { demoAccount } from '#src/cli/demo-program.js';

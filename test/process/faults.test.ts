@@ -1,5 +1,5 @@
 /**
- * A shard that throws, and a journal that answers late, in the real server: planted by the environment (shard/faults.ts).
+ * A shard that throws, and a journal that answers late, in the real server: planted by the environment (faults.ts).
  * One shard stops, the others do not notice; nothing is answered before it is durable.
  */
 import { describe, expect, test } from 'vitest';

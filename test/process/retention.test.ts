@@ -1,6 +1,6 @@
 /**
  * The old part of the journal of a real server: exported and dropped while it runs, killed between any two steps of it, and what verify,
- * a start, and every read say of it afterwards. Days pass by the wall clock of the shard threads (shard/faults.ts).
+ * a start, and every read say of it afterwards. Days pass by the wall clock of the shard threads (faults.ts).
  */
 import {
   copyFileSync,

@@ -5,10 +5,10 @@
 
 import { IndexKeys } from '#src/domain/index-keys.js';
 import type { LedgerTotal, ReadResult } from '#src/domain/reads.js';
+import { Faults, noFaults } from '#src/faults.js';
 import { JournalReader } from '#src/journal/reader.js';
 import { createSegmentBoard, SegmentBoard } from '#src/journal/segment-board.js';
 import { CardDirectory, createDirectory } from '#src/ring/directory.js';
-import { Faults, noFaults } from '#src/shard/faults.js';
 import { ShardRecovery } from '#src/shard/recovery.js';
 import { ThreadContext } from '#src/shard/thread-context.js';
 import { createShardInstruments, ShardInstruments } from '#src/shard-instruments.js';

@@ -1,5 +1,6 @@
 /** A shard thread without a thread: the real host, lane and shards of src/shard/shard-thread.ts, turned by the scheduler. */
 import { IndexKeys } from '#src/domain/index-keys.js';
+import { Faults, type KillPoint, noFaults } from '#src/faults.js';
 import { CheckpointStore } from '#src/journal/checkpoint.js';
 import type { Environments } from '#src/journal/environments.js';
 import { DelayedLane, EmbeddedLane } from '#src/journal/lanes.js';
@@ -14,7 +15,6 @@ import { createRing, RingConsumer, RingProducer } from '#src/ring/ring.js';
 import type { Signal } from '#src/ring/wake.js';
 import { CheckpointFeed } from '#src/shard/checkpoint-feed.js';
 import { checkpointSource } from '#src/shard/checkpoint-task.js';
-import { Faults, type KillPoint, noFaults } from '#src/shard/faults.js';
 import type { LogicalShard } from '#src/shard/logical-shard.js';
 import { ShardRecovery } from '#src/shard/recovery.js';
 import { lastTimesOf, ShardClock } from '#src/shard/shard-clock.js';
