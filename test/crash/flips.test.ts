@@ -120,7 +120,8 @@ class Verifier {
       `import { verifyData } from ${JSON.stringify(built('cli/verify-data.js'))};
        process.on('message', async (dataDir) => {
          try {
-           const suspect = async (suspicion) => process.send({ suspicion });
+           // Told before it is read: reading it may be the end of the process.
+           const suspect = (suspicion) => new Promise((resolve) => process.send({ suspicion }, resolve));
            process.send({ report: await verifyData(dataDir, () => undefined, suspect) });
          } catch (error) {
            process.send({ code: error.code ?? 'none', message: error.stack });
