@@ -17,6 +17,9 @@ import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { HoldfastError } from '../errors.js';
 
 export const PAGE_HEADER = 24;
+/** Where a page has its flags, and that of a meta page. */
+const PAGE_FLAGS = 18;
+const META_FLAG = 0x08;
 const MAGIC = 0xbeefc0de;
 /** Of the data; in the low half of its word. Opening a file of another one ends the process with SIGSEGV. */
 const DATA_VERSION = 2;
@@ -123,7 +126,9 @@ export function metasIn(bytes: Buffer, path: string): readonly [Meta, Meta] {
   return [parseMeta(bytes, pageSize), parseMeta(second, pageSize)];
 }
 
+/** LMDB refuses a first page that does not say it is a meta page, and the process may end by it (SIGSEGV). */
 function isMeta(page: Buffer): boolean {
+  if ((page.readUInt16LE(PAGE_FLAGS) & META_FLAG) === 0) return false;
   return page.readUInt32LE(PAGE_HEADER) === MAGIC && page.readUInt16LE(PAGE_HEADER + 4) === DATA_VERSION;
 }
 

@@ -55,6 +55,14 @@ function lastChildAt(file: Buffer, branch: number): number {
 const nodeAt = (file: Buffer, page: number, i: number): number => page + HEAD + file.readUInt16LE(page + HEAD + i * 2);
 
 describe('the structure of a data file', () => {
+  it.each([0, PAGE])('is none where the page at %i does not say that it is a meta page', async (at) => {
+    const file = await filled();
+    const bytes = readFileSync(file);
+    bytes[at + 18]! ^= 0x08;
+    writeFileSync(file, bytes);
+    expect(() => structureDefect(file)).toThrow(expect.objectContaining({ code: 'store_truncated' }));
+  });
+
   it('is sound at every commit of a random life, beside readers of older moments too', async () => {
     let run = 0;
     const change = fc.record({
