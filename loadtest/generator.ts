@@ -5,8 +5,8 @@
  * of Node is a millisecond coarse, so waits below 2 ms are made of naps (Atomics.wait, which gives the CPU to the engine on
  * a small machine) or of spinning (exact, but takes a core). While it naps an answer lies in the socket: that much is added
  * to its latency, never taken away. Whatever the loop comes late is the send lag, which is reported. A nap ends at the next
- * due time at the latest, where sends are rare. Where they are not it lasts for several of them: a write, a wake-up and a turn
- * of the loop cost some 25 us of CPU together, a message that shares them with others 1 us.
+ * due time at the latest, where sends are rare. Where they are not it lasts for several of them: most of the cost is that of a
+ * write, a wake-up and a turn of the loop, which messages of one tick share.
  *
  * Closed loop: each answer makes room for the next request of its connection. Latency then counts from the actual send, and
  * a stall of the server hides the requests that were not made: good for finding a maximum, not for percentiles.
