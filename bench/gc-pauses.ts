@@ -1,4 +1,6 @@
 /** Pauses by the garbage collectors of the engine's threads between two scrapes of its metrics. */
+import { type Scrape, Span } from '#src/cli/scrape.js';
+import { GC_KINDS } from '#src/thread-vitals.js';
 
 /** What the collector of one kind did in one thread. */
 export interface GcPauses {
@@ -11,32 +13,18 @@ export interface GcPauses {
   readonly maxUs: number;
 }
 
-/** Cumulative counts by upper bound in us, of each thread and kind. */
-type Histograms = Map<string, Map<number, number>>;
-
-function read(metrics: string): Histograms {
-  const all: Histograms = new Map();
-  const line = /^holdfast_gc_pause_seconds_bucket\{thread="([^"]+)",kind="([^"]+)",le="([^"]+)"\} (\S+)$/gm;
-  for (const [, thread, kind, le, count] of metrics.matchAll(line)) {
-    const name = `${thread} ${kind}`;
-    const one = all.get(name) ?? new Map<number, number>();
-    one.set(le === '+Inf' ? Number.POSITIVE_INFINITY : Math.round(Number(le) * 1e6), Number(count));
-    all.set(name, one);
-  }
-  return all;
-}
+const METRIC = 'holdfast_gc_pause_seconds';
 
 /** @throws Error when the metrics have no such histogram: no pause would look like none */
-export function gcPausesBetween(before: string, after: string): GcPauses[] {
-  const [earlier, later] = [read(before), read(after)];
-  if (later.size === 0) throw new Error('the metrics have no holdfast_gc_pause_seconds');
-  return [...later].map(([name, buckets]) => {
-    const [thread = '', kind = ''] = name.split(' ');
-    const old = earlier.get(name);
-    const bounds = [...buckets.keys()].sort((one, other) => one - other);
-    const upTo = (bound: number): number => buckets.get(bound)! - (old?.get(bound) ?? 0);
-    const count = bounds.length === 0 ? 0 : upTo(bounds.at(-1)!);
-    const boundOf = (rank: number): number => (count === 0 ? 0 : bounds.find((bound) => upTo(bound) >= rank)!);
-    return { thread, kind, count, p999Us: boundOf(Math.ceil(count * 0.999)), maxUs: boundOf(count) };
-  });
+export function gcPausesBetween(before: Scrape, after: Scrape): GcPauses[] {
+  const span = new Span(before, after);
+  const threads = [...after.by(`${METRIC}_bucket`, 'thread').keys()];
+  if (threads.length === 0) throw new Error(`the metrics have no ${METRIC}`);
+  const us = (seconds: number | undefined): number => Math.round((seconds ?? 0) * 1e6);
+  return threads.flatMap((thread) =>
+    GC_KINDS.map((kind): GcPauses => {
+      const pauses = span.histogram(METRIC, { thread, kind });
+      return { thread, kind, count: pauses.count, p999Us: us(pauses.quantile(0.999)), maxUs: us(pauses.quantile(1)) };
+    }),
+  );
 }

@@ -6,11 +6,13 @@
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { disk as examineDisk } from '#src/cli/doctor.js';
+import { Scrape } from '#src/cli/scrape.js';
 import { SANDBOX_PROGRAM } from '#src/control/system-state.js';
 import { EngineProcess, runCommand } from './engine-process.js';
 import { type GcPauses, gcPausesBetween } from './gc-pauses.js';
 import { CLOSED, ONE_BY_ONE } from './limits.js';
 import { echoRun, loadRun, type RunFigures } from './load-run.js';
+import { adminFlags } from './scale/accounts.js';
 import { inTemporaryFolder } from './temporary-folder.js';
 import { tenWindows } from './velocity.bench.js';
 
@@ -92,7 +94,7 @@ class Target {
   }
 
   get api(): string[] {
-    return ['--admin', `http://${this.engine.admin}`, '--token-file', join(this.dataDir, 'admin.token')];
+    return adminFlags(this.engine, this.dataDir);
   }
 
   /** @throws Error when something was declined: then the figures are of another work */
@@ -103,8 +105,8 @@ class Target {
     return run;
   }
 
-  async metrics(): Promise<string> {
-    return (await fetch(`http://${this.engine.admin}/metrics`)).text();
+  async metrics(): Promise<Scrape> {
+    return new Scrape(await (await fetch(`http://${this.engine.admin}/metrics`)).text(), performance.now());
   }
 
   async #request(method: string, path: string, body: object): Promise<void> {

@@ -1,5 +1,6 @@
 /** The table of the targets and what it is made of: what is met, what is not, and what a short run cannot say. */
 import { describe, expect, it } from 'vitest';
+import { Scrape } from '#src/cli/scrape.js';
 import { gcPausesBetween } from '../../bench/gc-pauses.js';
 import type { RunFigures } from '../../bench/load-run.js';
 import { renderTargets } from '../../bench/targets/report.js';
@@ -83,8 +84,8 @@ describe('the table of the targets', () => {
 describe('pauses of the collectors', () => {
   const bucket = (thread: string, kind: string, le: string, count: number): string =>
     `holdfast_gc_pause_seconds_bucket{thread="${thread}",kind="${kind}",le="${le}"} ${count}`;
-  const scrape = (minor: readonly number[]): string =>
-    ['0.001', '0.002', '+Inf'].map((le, i) => bucket('shard-0', 'minor', le, minor[i]!)).join('\n');
+  const scrape = (minor: readonly number[]): Scrape =>
+    new Scrape(['0.001', '0.002', '+Inf'].map((le, i) => bucket('shard-0', 'minor', le, minor[i]!)).join('\n'), 0);
 
   it('are those between two scrapes, by the bucket that has the percentile', () => {
     const [one] = gcPausesBetween(scrape([100, 110, 110]), scrape([1100, 1111, 1111]));
@@ -94,11 +95,11 @@ describe('pauses of the collectors', () => {
   });
 
   it('of a thread that was not there before are all of them, and of one without any are none', () => {
-    expect(gcPausesBetween('', scrape([3, 3, 3]))[0]).toMatchObject({ count: 3, maxUs: 1000 });
+    expect(gcPausesBetween(new Scrape('', 0), scrape([3, 3, 3]))[0]).toMatchObject({ count: 3, maxUs: 1000 });
     expect(gcPausesBetween(scrape([3, 3, 3]), scrape([3, 3, 3]))[0]).toMatchObject({ count: 0, p999Us: 0, maxUs: 0 });
   });
 
   it('that cannot be read are an error', () => {
-    expect(() => gcPausesBetween('', 'up 1')).toThrow(/holdfast_gc_pause_seconds/);
+    expect(() => gcPausesBetween(new Scrape('', 0), new Scrape('up 1', 1))).toThrow(/holdfast_gc_pause_seconds/);
   });
 });
